@@ -1,0 +1,204 @@
+"""Every setting, in frozen groups. Each says its unit, its default and what breaks when it is smaller or larger.
+
+Environment: ``CRUCIBLE_`` prefix, ``__`` between group and key, e.g. ``CRUCIBLE_KAFKA__GROUP=crucible-watcher``.
+File: the same keys as TOML tables. Secrets directory: one file a key, named ``kafka__sasl_password``.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class Group(BaseModel):
+    """A group of settings: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class KafkaSettings(Group):
+    """The broker and the consumer group."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    """Brokers as host:port, separated by commas."""
+    group: str = "crucible-watcher"
+    """Consumer group. Another name starts from the earliest offset; what was counted before is still recognised."""
+    topics: tuple[str, ...] = ("postgres.Crucible", "postgres.CrucibleEntry")
+    """Change streams to read, by name or as a regular expression beginning with ``^``. The record's own
+    ``source.table`` decides what it is, so any naming will do."""
+    heartbeat_topic: str = "__debezium-heartbeat.crucible"
+    """Debezium's heartbeat topic: tells an idle source from a stalled one. Empty: do not read it."""
+    group_protocol: Literal["classic", "consumer"] = "classic"
+    """``classic`` is cooperative rebalancing by the clients; ``consumer`` is KIP-848, by the broker (Kafka >= 4.0)."""
+    group_instance_id: str | None = None
+    """Static membership: a stable name per replica avoids a rebalance at each restart, and costs up to
+    ``session_timeout`` seconds of standstill of its partitions when it does not come back."""
+    session_timeout: Seconds = 45.0
+    """Seconds without a heartbeat until the broker gives the partitions away. A plan older than this is not sent.
+    With ``consumer`` the broker decides; set this to its ``group.consumer.session.timeout.ms``."""
+    max_poll_interval: Seconds = 300.0
+    """Seconds between two polls until the client leaves the group."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How to talk to the brokers."""
+    sasl_mechanism: str | None = None
+    """For example ``SCRAM-SHA-512``."""
+    sasl_username: str | None = None
+    """User of SASL."""
+    sasl_password: SecretStr | None = None
+    """Password of SASL."""
+    ssl_ca_location: str | None = None
+    """File of the certificate authority. None: the system's."""
+
+
+class RegistrySettings(Group):
+    """The Avro schema registry (Confluent's API: its own, Apicurio's ``/apis/ccompat/v7``, Redpanda's)."""
+
+    url: str | None = None
+    """Base address. None: an Avro record is a dead letter that says so."""
+    username: str | None = None
+    """Basic authentication's user."""
+    password: SecretStr | None = None
+    """Basic authentication's password."""
+    timeout: Seconds = 5.0
+    """Seconds to wait for a schema; each is asked for once."""
+
+
+class BatchSettings(Group):
+    """How change events become ClickHouse inserts."""
+
+    flush_interval: Seconds = 0.5
+    """Seconds that a change waits at most before its batch is planned. Smaller: fresher, more and smaller parts for
+    ClickHouse to merge. Larger: fewer parts, staler numbers."""
+    max_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 100_000
+    """Rows of one insert. Above ClickHouse's ``max_insert_block_size`` an insert would be two blocks and no longer
+    atomic, hence the bound."""
+    max_pending_rows: Annotated[int, Field(ge=1, le=50_000_000)] = 1_000_000
+    """Rows held in memory for ClickHouse, over all partitions (about 150 bytes each). Reading pauses above, and goes
+    on below half."""
+    poll_records: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    """Records of one poll. Larger: cheaper per record; the loop turns more slowly."""
+    poll_timeout: Seconds = 0.02
+    """Seconds that a poll waits to fill up; adds to the freshness of Redis."""
+
+
+class ClickHouseSettings(Group):
+    """The ClickHouse server."""
+
+    host: str = "127.0.0.1"
+    """Host of the HTTP interface."""
+    port: Port = 8123
+    """Port of the HTTP interface."""
+    username: str = "default"
+    """User; needs INSERT and SELECT, and CREATE and ALTER for ``crucible migrate``."""
+    password: SecretStr = SecretStr("")
+    """Password of the user."""
+    database: str = "default"
+    """Database that holds ``entityMetricEvents``."""
+    secure: bool = False
+    """HTTPS."""
+    timeout: Seconds = 30.0
+    """Seconds until an insert without an answer counts as one of unknown outcome."""
+    deployment: Literal["single", "cluster", "cloud"] = "single"
+    """What ``crucible migrate`` creates: MergeTree, ReplicatedMergeTree ON CLUSTER, or ClickHouse Cloud's tables."""
+    cluster: str | None = None
+    """Name of the cluster, for ``deployment = "cluster"``."""
+    replica_path: str = "/clickhouse/tables/{shard}/{database}/{table}"
+    """Keeper path of replicated tables; the braces are the server's own macros."""
+
+
+class RedisSettings(Group):
+    """The Redis that holds ELO state."""
+
+    url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    """Address, with password if any. Secret because it may hold one."""
+    cluster: bool = False
+    """Redis Cluster: keys of one crucible share a slot."""
+    timeout: Seconds = 5.0
+    """Seconds to wait for an answer before the call counts as failed and is made again."""
+
+
+class PostgresSettings(Group):
+    """The site's PostgreSQL, where the watcher keeps a schema of its own."""
+
+    dsn: SecretStr = SecretStr("postgresql://127.0.0.1:5432/postgres")
+    """Connection string of libpq. Secret because it may hold a password."""
+    watcher_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "crucible_watcher"
+    """Schema for the watcher's own tables."""
+    timeout: Seconds = 5.0
+    """Seconds to wait for a connection."""
+
+
+class ConnectSettings(Group):
+    """Kafka Connect's REST API, for ``crucible connector`` and ``crucible doctor``; the daemon does not need it."""
+
+    url: str = "http://127.0.0.1:8083"
+    """Address of any worker."""
+    timeout: Seconds = 30.0
+    """Seconds to wait for an answer."""
+
+
+class DeadLetterSettings(Group):
+    """Where refused records go, and when to stop instead."""
+
+    topic: str = "crucible-watcher.dlq"
+    """Dead-letter topic; must exist, or the broker must create topics on demand."""
+    consecutive: Annotated[int, Field(ge=1)] = 1_000
+    """Dead letters in a row that are still believed to be the records' fault."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of dead letters among the last ``window`` records that is still believed."""
+    window: Annotated[int, Field(ge=1)] = 10_000
+    """Records over which the share is taken."""
+
+
+class OpsSettings(Group):
+    """Probes and metrics."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - a probe comes from outside the container
+    """Address to listen on."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 9464
+    """Port of ``/livez``, ``/readyz`` and ``/metrics``; 0 picks a free one and logs it."""
+    loop_deadline: Seconds = 60.0
+    """Seconds without a turn of the consumer loop until ``/livez`` fails."""
+    stalled_after: Seconds = 120.0
+    """Seconds without a record or heartbeat until a stream counts as stalled; several heartbeat intervals."""
+
+
+class LogSettings(Group):
+    """Structured logs on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Lowest level that is written."""
+    format: Literal["auto", "console", "json"] = "auto"
+    """``auto``: console on a terminal, one JSON object a line elsewhere."""
+
+
+class RunSettings(Group):
+    """The process."""
+
+    shutdown_deadline: Seconds = 25.0
+    """Seconds after SIGTERM to finish what is under way; below the 30 that Kubernetes waits before SIGKILL."""
+
+
+class SettingsGroups(Group):
+    """Everything, as the daemon and the CLI read it."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    registry: RegistrySettings = RegistrySettings()
+    batch: BatchSettings = BatchSettings()
+    clickhouse: ClickHouseSettings = ClickHouseSettings()
+    redis: RedisSettings = RedisSettings()
+    postgres: PostgresSettings = PostgresSettings()
+    connect: ConnectSettings = ConnectSettings()
+    dead_letters: DeadLetterSettings = DeadLetterSettings()
+    ops: OpsSettings = OpsSettings()
+    log: LogSettings = LogSettings()
+    run: RunSettings = RunSettings()
+
+    @field_validator("clickhouse")
+    @classmethod
+    def _cluster_has_a_name(cls, group: ClickHouseSettings) -> ClickHouseSettings:
+        if group.deployment == "cluster" and not group.cluster:
+            raise ValueError('clickhouse.cluster must name the cluster when clickhouse.deployment is "cluster"')
+        return group

@@ -1,0 +1,85 @@
+"""What a committed change looks like once its envelope is decoded.
+
+The shapes follow Debezium's PostgreSQL connector documentation ("Data change events"). Decoding fills these structs
+directly, so that a change event costs one object and not two.
+"""
+
+from enum import Enum
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+
+class Operation(Enum):
+    """The six codes of an envelope's ``op`` field."""
+
+    CREATE = "c"
+    UPDATE = "u"
+    DELETE = "d"
+    READ = "r"
+    """A snapshot read: the row's state, not a change to it."""
+    TRUNCATE = "t"
+    """The whole table was emptied. The event names no row."""
+    MESSAGE = "m"
+    """A logical decoding message (``pg_logical_emit_message``)."""
+
+
+class Source(msgspec.Struct, frozen=True, gc=False):
+    """Where in PostgreSQL a change comes from: the fields of an envelope's ``source`` block that we rely on."""
+
+    table: str
+    lsn: int
+    """Byte position of the change in the write-ahead log. Rows of one COPY may share it."""
+    ts_ms: int
+    """Commit time of the transaction, in milliseconds since 1970."""
+    ts_us: int | None = None
+    """The same in microseconds; connectors before 2.6 do not send it."""
+
+    @property
+    def committed_us(self) -> int:
+        """Commit time of the transaction, in microseconds since 1970."""
+        return self.ts_ms * 1000 if self.ts_us is None else self.ts_us
+
+
+class Row(Protocol):
+    """A table's row as its handlers see it: the columns that they need, and always the primary key."""
+
+    @property
+    def id(self) -> int:
+        """The primary key."""
+        ...
+
+
+RowT = TypeVar("RowT", bound=Row)
+
+
+class ChangeEvent(msgspec.Struct, Generic[RowT], frozen=True, gc=False):
+    """One row's change in one committed transaction."""
+
+    op: Operation
+    source: Source
+    before: RowT | None = None
+    after: RowT | None = None
+
+    @property
+    def row(self) -> RowT:
+        """The row after the change, or the last one that there was.
+
+        Raises:
+            ValueError: the event carries no row at all (a truncate or a message).
+        """
+        row = self.before if self.after is None else self.after
+        if row is None:
+            raise ValueError(f"a {self.op.name} event of {self.source.table} names no row")
+        return row
+
+
+class Position(msgspec.Struct, frozen=True, order=True):
+    """Where in Kafka a record lies. For committing and for people; never what makes a change that change."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]@{self.offset}"

@@ -1,0 +1,107 @@
+"""What can go wrong, as a tree.
+
+    WatcherError
+    ├── RecordError             one record cannot be used: a dead letter with its reason, the rest flows on
+    ├── TemporaryError          something outside is away: wait and try again
+    └── StopError               going on would lose or double something: stop, say what to do
+        ├── OffsetGoneError
+        ├── OffsetWentBackError
+        ├── PlanUnreadableError
+        ├── TopicReplacedError
+        ├── HistoryChangedError
+        ├── DeadLetterLimitError
+        └── SinkDisagreesError
+"""
+
+from enum import Enum
+
+
+class Reason(Enum):
+    """Why a record became a dead letter. A closed set: it labels a counter."""
+
+    NOT_JSON = "not_json"
+    NOT_AVRO = "not_avro"
+    NOT_AN_ENVELOPE = "not_an_envelope"
+    UNKNOWN_SCHEMA = "unknown_schema"
+    UNKNOWN_TABLE = "unknown_table"
+    UNKNOWN_OPERATION = "unknown_operation"
+    BAD_ROW = "bad_row"
+    INCOMPLETE_ROW = "incomplete_row"
+    BAD_SOURCE = "bad_source"
+    HANDLER = "handler"
+
+
+class WatcherError(Exception):
+    """Anything that the watcher raises on purpose."""
+
+
+class RecordError(WatcherError):
+    """One record cannot be used, whoever tries and however often."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class TemporaryError(WatcherError):
+    """A neighbour is away or busy; the same call may go through later."""
+
+
+class StopError(WatcherError):
+    """Going on would lose or double something. The daemon stops and says what to do."""
+
+
+class OffsetGoneError(StopError):
+    """The group has run before, and its place in the topic is gone."""
+
+    def __init__(self, group: str, topic: str, partition: int, detail: str) -> None:
+        super().__init__(
+            f"group {group} has read {topic}[{partition}] before, but {detail}. Nothing is counted twice when it reads "
+            f"again from the start: run `crucible offsets reset --topic {topic} --to earliest`, then start the watcher. "
+            "If records were deleted before they were read, compare with PostgreSQL afterwards"
+        )
+
+
+class OffsetWentBackError(StopError):
+    """The client delivered an offset again without being told to."""
+
+    def __init__(self, partition: int, expected: int, found: int) -> None:
+        super().__init__(
+            f"partition {partition} delivered offset {found}, expected {expected} or higher; restart to resume there"
+        )
+
+
+class PlanUnreadableError(StopError):
+    """The records of an open plan are no longer in the topic."""
+
+    def __init__(self, topic: str, partition: int, start: int, end: int, low: int, high: int) -> None:
+        super().__init__(
+            f"{topic}[{partition}] has an open plan of offsets {start} to {end}, but the topic holds only {low} to {high}. "
+            f"Run `crucible offsets reset --topic {topic} --to earliest` to go on with what there is, then compare "
+            "with PostgreSQL"
+        )
+
+
+class TopicReplacedError(StopError):
+    """A topic of the same name took the place of the one that the group has read."""
+
+    def __init__(self, partition: int, expected: str, found: str, topic: str = "") -> None:
+        self.partition, self.expected, self.found = partition, expected, found
+        super().__init__(
+            f"{topic or 'the topic'}[{partition}] has id {found}, the group's offsets belong to id {expected}: the topic was "
+            f"made anew. Run `crucible offsets reset --topic {topic or 'TOPIC'} --to earliest`; what was counted before "
+            "is recognised and not counted again"
+        )
+
+
+class HistoryChangedError(StopError):
+    """PostgreSQL's log positions may have fallen: a restore, a failover or a new cluster."""
+
+
+class DeadLetterLimitError(StopError):
+    """More dead letters than a few bad records explain: more likely a bad deploy than bad input."""
+
+
+class SinkDisagreesError(StopError):
+    """ClickHouse shows something else than was written, and writing it again did not help."""
