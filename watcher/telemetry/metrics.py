@@ -1,0 +1,182 @@
+"""Every metric of the daemon, in one place: the catalogue, the dashboards and the tests read this and nothing else.
+
+Conservation: summed over a table, ``consumed = applied + ignored + dead letters`` once the loop has settled. A record
+that is in none of the three on the right would be a silent loss, so alert on the difference staying above zero.
+
+Ages are never exported: a timestamp stays right when the process hangs, ``time() - x`` belongs in the rule.
+"""
+
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import product
+from typing import Final, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+from watcher.model.change import Operation
+from watcher.model.errors import Reason
+from watcher.telemetry.stream_state import StreamState
+
+MetricT = TypeVar("MetricT", bound=MetricWrapperBase)
+Values = tuple[str, ...]
+
+UNKNOWN: Final = "unknown"
+"""Label for a table or operation that is not ours: foreign names must not become label values without bound."""
+OPERATIONS: Final = (*(operation.value for operation in Operation), UNKNOWN)
+REASONS: Final = tuple(reason.value for reason in Reason)
+STATES: Final = tuple(state.value for state in StreamState)
+SINKS: Final = ("clickhouse", "redis")
+IGNORED: Final = ("operation", "tombstone", "heartbeat", "transaction")
+"""Why a record that was understood moved nothing: its table declares the operation ignored, or it is no change."""
+PLAN_OUTCOMES: Final = ("written", "repeated", "recovered", "healed")
+SINK_ERRORS: Final = ("temporary", "unknown_outcome", "refused")
+REBALANCES: Final = ("assigned", "revoked", "lost")
+RECONCILE: Final = ("snapshot", "truncate")
+REDIS_OUTCOMES: Final = ("applied", "stale")
+
+OPEN: Values = ()
+"""Label values that only the broker knows, hence none at the start."""
+
+FRESHNESS_BUCKETS: Final = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 1.5, 2, 5, 10, 30, 60, 300, 1800)
+"""Seconds. The promises, 0.3 for Redis and 1.5 for ClickHouse, lie on edges, so that their share is exact."""
+FLUSH_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+"""Seconds of one write. The last edge is ClickHouse's default timeout here: above it the outcome is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What the catalogue says of a metric."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    help: str
+
+
+class Metrics:
+    """The daemon's metrics on a registry of their own; each attribute is a metric of ``prometheus_client``.
+
+    Args:
+        registry: where to register; a fresh one per daemon, so that two in a process do not meet.
+        tables: source tables with handlers. Their label sets start at 0, so that ``rate()`` sees the first event.
+        librdkafka: version of the Kafka client library, for ``crucible_build_info``.
+    """
+
+    def __init__(self, registry: CollectorRegistry, tables: Iterable[str] = (), librdkafka: str = UNKNOWN) -> None:
+        self.registry = registry
+        self.tables = tuple(sorted(tables))
+        self.catalogue: list[Described] = []
+        self._declare_events((*self.tables, UNKNOWN))
+        self._declare_stream()
+        self._declare_sinks()
+        self._declare_process()
+        for table in self.tables:
+            self.show_stream_state(table, StreamState.IDLE)
+        self.build_info.labels(version("crucible-watcher"), platform.python_version(), librdkafka).set(1)
+
+    def table(self, name: str | None) -> str:
+        """The label of a table: its name if it has handlers, else ``unknown``."""
+        return name if name in self.tables else UNKNOWN
+
+    def show_stream_state(self, table: str, state: StreamState) -> None:
+        """Set the gauge of ``state`` to 1 and those of the table's other states to 0."""
+        for each in StreamState:
+            self.stream_state.labels(table, each.value).set(1 if each is state else 0)
+
+    def _declare_events(self, tables: Values) -> None:
+        self.events_consumed = self._counter("events_consumed", "Records read from Kafka.", table=tables, op=OPERATIONS)
+        self.events_applied = self._counter(
+            "events_applied", "Changes whose effects every sink has, or had before.", table=tables, op=OPERATIONS
+        )
+        self.events_ignored = self._counter(
+            "events_ignored", "Records that move nothing, by design.", table=tables, reason=IGNORED
+        )
+        self.dead_letters = self._counter(
+            "dlq_events", "Records sent to the dead-letter topic.", table=tables, reason=REASONS
+        )
+        self.identities_repeated = self._counter(
+            "identities_repeated", "Changes delivered again and recognised, hence not counted again.", table=self.tables
+        )
+        self.reconcile_needed = self._gauge(
+            "reconcile_needed",
+            "1 while only a comparison with PostgreSQL can tell the table's counts.",
+            table=self.tables,
+            reason=RECONCILE,
+        )
+
+    def _declare_stream(self) -> None:
+        self.consumer_lag = self._gauge(
+            "consumer_lag_messages", "Records not yet in every sink.", topic=OPEN, partition=OPEN
+        )
+        self.consumer_assigned = self._gauge(
+            "consumer_assigned", "1 for a partition that this process reads.", topic=OPEN, partition=OPEN
+        )
+        self.freshness = self._histogram(
+            "freshness_seconds",
+            "From commit in PostgreSQL to visible in the sink.",
+            FRESHNESS_BUCKETS,
+            table=self.tables,
+            sink=SINKS,
+        )
+        self.last_event_timestamp = self._gauge(
+            "last_event_timestamp_seconds", "Commit time of the newest change, Unix time.", table=self.tables
+        )
+        self.last_heartbeat_timestamp = self._gauge(
+            "last_heartbeat_timestamp_seconds", "Time of Debezium's newest heartbeat, Unix time."
+        )
+        self.stream_state = self._gauge(
+            "stream_state", "1 for the state that the stream is in.", table=self.tables, state=STATES
+        )
+        self.offset_commit_errors = self._counter("offset_commit_errors", "Offset commits that Kafka refused.")
+        self.rebalances = self._counter("rebalances", "Changes to the set of assigned partitions.", kind=REBALANCES)
+        self.paused_partitions = self._gauge("paused_partitions", "Partitions not read while a sink catches up.")
+
+    def _declare_sinks(self) -> None:
+        self.sink_flush_duration = self._histogram(
+            "sink_flush_duration_seconds", "One write to the sink.", FLUSH_BUCKETS, sink=SINKS
+        )
+        self.sink_rows = self._counter("sink_rows", "Rows written.", sink=SINKS)
+        self.sink_errors = self._counter(
+            "sink_errors", "Writes that failed or whose outcome is unknown.", sink=SINKS, kind=SINK_ERRORS
+        )
+        self.sink_queue_rows = self._gauge("sink_queue_rows", "Rows in memory that wait for the sink.", sink=SINKS)
+        self.plan_duration = self._histogram(
+            "plan_duration_seconds", "From naming a plan to every row being in ClickHouse.", FLUSH_BUCKETS
+        )
+        self.plans = self._counter("plans", "Plans finished, by what it took.", outcome=PLAN_OUTCOMES)
+        self.redis_rows = self._counter(
+            "redis_rows",
+            "Row states offered to Redis; stale ones are older than what it shows.",
+            outcome=REDIS_OUTCOMES,
+        )
+
+    def _declare_process(self) -> None:
+        self.loop_last_turn_timestamp = self._gauge(
+            "loop_last_turn_timestamp_seconds", "When the consumer loop last turned, Unix time."
+        )
+        self.build_info = self._gauge(
+            "build_info", "1; its labels say what runs.", version=OPEN, python=OPEN, librdkafka=OPEN
+        )
+
+    def _counter(self, name: str, text: str, **labels: Values) -> Counter:
+        counter = Counter(f"crucible_{name}_total", text, tuple(labels), registry=self.registry)
+        return self._add(counter, f"{name}_total", "counter", text, labels)
+
+    def _gauge(self, name: str, text: str, **labels: Values) -> Gauge:
+        gauge = Gauge(f"crucible_{name}", text, tuple(labels), registry=self.registry)
+        return self._add(gauge, name, "gauge", text, labels)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], **labels: Values) -> Histogram:
+        histogram = Histogram(f"crucible_{name}", text, tuple(labels), buckets=buckets, registry=self.registry)
+        return self._add(histogram, name, "histogram", text, labels)
+
+    def _add(self, metric: MetricT, name: str, kind: str, text: str, labels: dict[str, Values]) -> MetricT:
+        """Note the metric in the catalogue and make every label set of its closed labels start at 0."""
+        self.catalogue.append(Described(f"crucible_{name}", kind, tuple(labels), text))
+        if labels:
+            for values in product(*labels.values()):
+                metric.labels(*values)
+        return metric
