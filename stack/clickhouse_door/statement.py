@@ -118,23 +118,30 @@ def _skip_one_line_break(given: bytes, at: int) -> int:
 
 
 def _read_other(given: bytes, first: str, default_format: str | None) -> Other:
-    chosen = default_format or DEFAULT_OUTPUT_FORMAT
+    tail: list[str] = []  # the tokens from the last FORMAT on
     words: list[str] = []
-    ended = pending = False
+    ended = False
     for kind, token, _, depth in _tokens(given):
         if ended and token != b";":
             raise StatementError.of(SYNTAX_ERROR, "Multi-statements are not allowed: send one statement a request")
         if token == b";" and depth == 0:
             ended = True
             continue
-        if pending:
-            chosen, pending = token.decode(errors="replace"), False
-        elif kind == "word":
-            word = token.decode().upper()
-            pending = depth == 0 and word == "FORMAT" and len(words) > 1
-            words.append(word)
+        text = token.decode(errors="replace")
+        if kind == "word" and depth == 0 and text.upper() == "FORMAT":
+            tail = []
+        tail.append(text)
+        if kind == "word":
+            words.append(text.upper())
     _refuse_access_control(words)
-    return Other(_text(given), chosen, first in _READS)
+    return Other(_text(given), _format_of(tail) or default_format or DEFAULT_OUTPUT_FORMAT, first in _READS)
+
+
+def _format_of(tail: list[str]) -> str | None:
+    """The format's name, if the last FORMAT is the clause that ends a statement and not, say, a column's name."""
+    if len(tail) < 2 or tail[0].upper() != "FORMAT":
+        return None
+    return tail[1] if len(tail) == 2 or tail[2].upper() == "SETTINGS" else None
 
 
 def _refuse_access_control(words: list[str]) -> None:
