@@ -51,6 +51,18 @@ class KafkaSettings(Group):
     ssl_ca_location: str | None = None
     """File of the certificate authority. None: the system's."""
 
+    def client(self) -> dict[str, str]:
+        """The connection's settings as librdkafka spells them. Holds the password in the clear: never log it."""
+        given = {
+            "bootstrap.servers": self.bootstrap_servers,
+            "security.protocol": self.security_protocol,
+            "sasl.mechanism": self.sasl_mechanism,
+            "sasl.username": self.sasl_username,
+            "sasl.password": self.sasl_password.get_secret_value() if self.sasl_password else None,
+            "ssl.ca.location": self.ssl_ca_location,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
 
 class RegistrySettings(Group):
     """The Avro schema registry (Confluent's API: its own, Apicurio's ``/apis/ccompat/v7``, Redpanda's)."""

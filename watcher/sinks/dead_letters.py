@@ -1,0 +1,148 @@
+"""Dead letters to Kafka: key, value, headers and timestamp byte for byte, and beside them where and why.
+
+Durable before the batch that refused them is acknowledged: ``send``, ``flush``, then commit. A crash in between sends
+them again when the batch is read again; the position in their headers says which two letters are one.
+
+A letter that the broker will not take as it is gets smaller, step by step, rather than block the stream: first its
+value is cut, then only our own headers are left. The record itself stays in its topic at the position named.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from watcher.model.dead_letter import DeadLetter
+from watcher.model.dead_letter_headers import TIMESTAMP, TRUNCATED, Header, refusal_headers
+from watcher.model.errors import TemporaryError
+
+VALUE_KEPT: Final = 512 * 1024
+"""Bytes kept of a value that is too big: half of what a broker takes by default, so that headers fit beside it."""
+KEY_KEPT: Final = 1024
+LARGEST_REQUEST: Final = 1_000_000_000
+"""librdkafka's own limit, raised as far as it goes: the broker decides what is too big, not the client."""
+NO_TIMESTAMP: Final = 0
+"""Lets librdkafka take the time of sending."""
+
+TOO_BIG: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """A letter as it is offered to the broker."""
+
+    key: bytes | None
+    value: bytes | None
+    own: tuple[Header, ...]
+    added: tuple[Header, ...]
+    timestamp_ms: int
+    cuts: int = 0
+
+    def smaller(self) -> "_Parcel | None":
+        """The same letter with less in it, or None when nothing can be left out."""
+        size = str(len(self.value or b"")).encode()
+        if self.cuts == 0:
+            added = (*self.added, (TRUNCATED, size))
+            return replace(self, value=(self.value or b"")[:VALUE_KEPT], added=added, cuts=1)
+        if self.cuts == 1:
+            return replace(self, key=(self.key or b"")[:KEY_KEPT], value=b"", own=(), cuts=2)
+        return None
+
+    def dated_now(self) -> "_Parcel":
+        """The same letter under the time of sending, with its record's own time in a header."""
+        stamp = (TIMESTAMP, str(self.timestamp_ms).encode())
+        return replace(self, timestamp_ms=NO_TIMESTAMP, added=(*self.added, stamp))
+
+
+class DeadLetters:
+    """The dead-letter topic.
+
+    Args:
+        client: librdkafka settings of the connection (brokers, security).
+        topic: the dead-letter topic; must exist, unless the broker makes topics on demand.
+        group: consumer group whose letters these are.
+    """
+
+    def __init__(self, client: Mapping[str, Any], topic: str, group: str) -> None:
+        self._topic, self._group = topic, group
+        self._failed: list[_Parcel] = []
+        self._error = ""
+        self._producer = Producer(
+            {
+                **client,
+                "client.id": f"{group}.dead-letters",
+                "enable.idempotence": True,
+                "acks": "all",
+                "message.max.bytes": LARGEST_REQUEST,
+                "message.timeout.ms": 0,  # a letter waits for the broker as long as its batch does
+                "linger.ms": 5,
+            }
+        )
+
+    def send(self, letters: Iterable[DeadLetter]) -> None:
+        """Hand letters to the client. They are durable only when ``flush`` has returned."""
+        for letter in letters:
+            self._produce(
+                _Parcel(
+                    key=letter.key,
+                    value=letter.value,
+                    own=letter.headers,
+                    added=tuple(refusal_headers(letter, self._group)),
+                    timestamp_ms=max(letter.timestamp_ms, NO_TIMESTAMP),
+                )
+            )
+
+    def flush(self, timeout: float = 5.0) -> None:
+        """Wait until the broker has every letter sent so far.
+
+        Args:
+            timeout: seconds to wait.
+
+        Raises:
+            TemporaryError: some are not there yet. Nothing is lost: call again, without sending them again.
+        """
+        again, self._failed = self._failed, []
+        for parcel in again:
+            self._produce(parcel)
+        waiting = self._producer.flush(timeout)
+        if waiting or self._failed:
+            error = self._error or f"no answer within {timeout:g} s"
+            raise TemporaryError(
+                f"{waiting + len(self._failed)} dead letters are not in topic {self._topic} yet: {error}"
+            )
+        self._error = ""
+
+    def close(self) -> None:
+        """Give up what is not sent; its batch was not acknowledged, so it is read and refused again."""
+        self._producer.purge()
+        self._producer.flush(1.0)
+
+    def _produce(self, parcel: _Parcel) -> None:
+        def delivered(error: KafkaError | None, _: object) -> None:
+            if error is not None:
+                self._refused(parcel, error)
+
+        try:
+            self._producer.produce(
+                self._topic,
+                value=parcel.value,
+                key=parcel.key,
+                headers=[*parcel.own, *parcel.added],
+                timestamp=parcel.timestamp_ms,
+                on_delivery=delivered,
+            )
+        except KafkaException as error:
+            self._refused(parcel, error.args[0])
+        except BufferError:  # the client's queue is full: serve it, and offer the letter at the next flush
+            self._failed.append(parcel)
+            self._producer.poll(0)
+
+    def _refused(self, parcel: _Parcel, error: KafkaError) -> None:
+        self._error = error.str()
+        if error.code() in TOO_BIG and (smaller := parcel.smaller()) is not None:
+            self._produce(smaller)
+        elif error.code() == KafkaError.INVALID_TIMESTAMP and parcel.timestamp_ms != NO_TIMESTAMP:
+            self._produce(parcel.dated_now())
+        else:
+            self._failed.append(parcel)
