@@ -1,0 +1,160 @@
+"""One transaction in the making: statements, and what to believe once it is committed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+
+from demo.simulator.site import Connection, Site
+
+INSERT_ENTRIES = (
+    'INSERT INTO "CrucibleEntry" ("crucibleId", "userId", "imageId") '
+    "SELECT * FROM unnest(%s::int[], %s::int[], %s::int[]) RETURNING id"
+)
+INSERT_CRUCIBLE = (
+    'INSERT INTO "Crucible" ("userId", name, "nsfwLevel", "prizePositions", status, "startAt", "endAt", "updatedAt") '
+    "VALUES (%s, %s, 31, %s::jsonb, 'Active', now(), now() + interval '8 hours', now()) RETURNING id"
+)
+PRIZES = '[{"position": 1, "percentage": 50}, {"position": 2, "percentage": 30}, {"position": 3, "percentage": 20}]'
+
+
+@dataclass(slots=True)
+class Draft:
+    """A transaction on one connection. Nothing is believed before ``commit``."""
+
+    connection: Connection
+    site: Site
+    rng: Random
+    changes: int = 0
+    """Rows changed so far, cascades included as far as they were foreseen."""
+    _beliefs: list[Callable[[], None]] = field(default_factory=list)
+
+    def enter(self, crucible: int, count: int = 1) -> list[int]:
+        """Insert ``count`` entries with one statement; their ids."""
+        chosen = [self.rng.choice(self.site.images) for _ in range(count)]
+        rows = self.connection.execute(
+            INSERT_ENTRIES, ([crucible] * count, [owner for _, owner in chosen], [image for image, _ in chosen])
+        ).fetchall()
+        self._entered([entry for (entry,) in rows], crucible)
+        return [entry for (entry,) in rows]
+
+    def copy_in(self, crucible: int, count: int) -> None:
+        """Insert ``count`` entries with COPY. The ids are drawn first, for COPY returns none."""
+        ids = self.connection.execute(
+            "SELECT nextval(pg_get_serial_sequence('\"CrucibleEntry\"', 'id'))::int FROM generate_series(1, %s)",
+            (count,),
+        ).fetchall()
+        statement = 'COPY "CrucibleEntry" (id, "crucibleId", "userId", "imageId") FROM STDIN'
+        with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for (entry,) in ids:
+                image, owner = self.rng.choice(self.site.images)
+                copy.write_row((entry, crucible, owner, image))
+        self._entered([entry for (entry,) in ids], crucible)
+
+    def withdraw(self, entries: Sequence[int]) -> None:
+        """Delete entries with one statement."""
+        self._run('DELETE FROM "CrucibleEntry" WHERE id = ANY(%s)', (list(entries),))
+        self._beliefs.append(partial(self.site.withdrawn, tuple(entries)))
+
+    def move(self, entry: int, crucible: int) -> None:
+        """Put an entry into another crucible."""
+        self._run('UPDATE "CrucibleEntry" SET "crucibleId" = %s WHERE id = %s', (crucible, entry))
+        self._beliefs.append(partial(self.site.entered, entry, crucible))
+
+    def hand_over(self, entry: int, user: int) -> None:
+        """Make another user the entrant."""
+        self._run('UPDATE "CrucibleEntry" SET "userId" = %s WHERE id = %s', (user, entry))
+
+    def rescore(self, entries: Sequence[int]) -> None:
+        """Write what a settlement writes: score, position and vote count. Nothing of it is an entry's metric."""
+        self._run(
+            'UPDATE "CrucibleEntry" SET score = %s + id %% 100, position = id %% 7, "voteCount" = "voteCount" + 1 '
+            "WHERE id = ANY(%s)",
+            (self.rng.randint(1300, 1700), list(entries)),
+        )
+
+    def rekey(self, entry: int) -> None:
+        """Give an entry another primary key: a delete and an insert in the stream."""
+        rows = self.connection.execute(
+            "UPDATE \"CrucibleEntry\" SET id = nextval(pg_get_serial_sequence('\"CrucibleEntry\"', 'id')) "
+            'WHERE id = %s RETURNING id, "crucibleId"',
+            (entry,),
+        ).fetchall()
+        for new, crucible in rows:
+            self.changes += 2
+            self._beliefs += [partial(self.site.withdrawn, (entry,)), partial(self.site.entered, new, crucible)]
+
+    def open_crucible(self) -> int:
+        """Insert a crucible; its id."""
+        name = f"Crucible of {self.rng.choice(('light', 'fog', 'rust', 'salt', 'ember'))} {self.rng.randrange(10_000)}"
+        rows = self.connection.execute(INSERT_CRUCIBLE, (self.rng.choice(self.site.users), name, PRIZES)).fetchall()
+        crucible = rows[0][0]
+        self.changes += 1
+        self._beliefs.append(partial(self.site.opened, crucible))
+        return crucible
+
+    def edit_crucible(self, crucible: int) -> None:
+        """Change what no count depends on."""
+        self._run(
+            'UPDATE "Crucible" SET description = %s, "endAt" = "endAt" + interval \'1 minute\', "updatedAt" = now() '
+            "WHERE id = %s",
+            ("edited " * self.rng.randint(1, 400), crucible),
+        )
+
+    def hand_over_crucible(self, crucible: int) -> None:
+        """Make another user the creator."""
+        self._run(
+            'UPDATE "Crucible" SET "userId" = %s, "updatedAt" = now() WHERE id = %s',
+            (self.rng.choice(self.site.users), crucible),
+        )
+
+    def rekey_crucible(self, crucible: int) -> None:
+        """Give a crucible another primary key; its entries follow by cascade."""
+        rows = self.connection.execute(
+            "UPDATE \"Crucible\" SET id = nextval(pg_get_serial_sequence('\"Crucible\"', 'id')) "
+            "WHERE id = %s RETURNING id",
+            (crucible,),
+        ).fetchall()
+        entries = tuple(self.site.entries_of.get(crucible, ()))
+        for (new,) in rows:
+            self.changes += 2 + len(entries)
+            self._beliefs += [partial(self.site.closed, crucible), partial(self.site.opened, new)]
+            self._beliefs += [partial(self.site.entered, entry, new) for entry in entries]
+
+    def delete_crucible(self, crucible: int) -> None:
+        """Delete a crucible; its entries follow by cascade."""
+        self.changes += len(self.site.entries_of.get(crucible, ()))
+        self._run('DELETE FROM "Crucible" WHERE id = %s', (crucible,))
+        self._beliefs.append(partial(self.site.closed, crucible))
+
+    def savepoint(self) -> None:
+        """Begin what ``undo`` takes back."""
+        self.connection.execute("SAVEPOINT second_thoughts")
+
+    def undo(self, kept: tuple[int, int]) -> None:
+        """Take back what was done since ``mark``."""
+        self.connection.execute("ROLLBACK TO SAVEPOINT second_thoughts")
+        self.changes, beliefs = kept
+        del self._beliefs[beliefs:]
+
+    def mark(self) -> tuple[int, int]:
+        """Where ``undo`` goes back to."""
+        return self.changes, len(self._beliefs)
+
+    def commit(self) -> int:
+        """Commit, believe, and say how many rows were changed."""
+        self.connection.commit()
+        for believe in self._beliefs:
+            believe()
+        return self.changes
+
+    def roll_back(self) -> None:
+        """Nothing of it happened."""
+        self.connection.rollback()
+
+    def _entered(self, entries: Sequence[int], crucible: int) -> None:
+        self.changes += len(entries)
+        self._beliefs += [partial(self.site.entered, entry, crucible) for entry in entries]
+
+    def _run(self, statement: str, parameters: tuple[object, ...]) -> None:
+        self.changes += max(0, self.connection.execute(statement, parameters).rowcount)

@@ -1,0 +1,179 @@
+"""What people do on the site, one transaction a scene, with the shapes that break naive consumers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from demo.simulator.draft import Draft
+
+
+class Fate(Enum):
+    """How a scene's transaction ends."""
+
+    COMMIT = "commit"
+    ROLL_BACK = "roll back"
+
+
+class Trend(Enum):
+    """What a scene does to the number of rows; the simulator picks by it to stay within its bounds."""
+
+    GROWS = "grows"
+    LEVEL = "level"
+    SHRINKS = "shrinks"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A kind of transaction."""
+
+    play: Callable[[Draft], None]
+    weight: int
+    """How often, relative to the others."""
+    trend: Trend = Trend.LEVEL
+    fate: Fate = Fate.COMMIT
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.play.__name__
+
+
+def enter(draft: Draft) -> None:
+    """Somebody enters an image."""
+    if crucible := draft.site.any_crucible(draft.rng):
+        draft.enter(crucible)
+
+
+def enter_many(draft: Draft) -> None:
+    """One statement, several rows: their changes have one transaction and one commit time."""
+    if crucible := draft.site.any_crucible(draft.rng):
+        draft.enter(crucible, draft.rng.randint(2, 20))
+
+
+def copy_in(draft: Draft) -> None:
+    """An import by COPY: hundreds of rows, neighbours of which may share a log position."""
+    if crucible := draft.site.any_crucible(draft.rng):
+        draft.copy_in(crucible, draft.rng.randint(100, 400))
+
+
+def withdraw(draft: Draft) -> None:
+    """Somebody withdraws an entry."""
+    if entry := draft.site.free_entry(draft.rng):
+        draft.withdraw([entry])
+
+
+def withdraw_many(draft: Draft) -> None:
+    """A moderator removes several entries at once."""
+    entries = {entry for _ in range(draft.rng.randint(2, 40)) if (entry := draft.site.free_entry(draft.rng))}
+    draft.withdraw(sorted(entries))
+
+
+def rescore(draft: Draft) -> None:
+    """The site writes scores, positions and vote counts; none of it may echo into metrics."""
+    if crucible := draft.site.free_crucible(draft.rng):
+        draft.rescore(list(draft.site.entries_of[crucible])[:50])
+
+
+def change_twice(draft: Draft) -> None:
+    """Two updates of one row in one transaction: one commit time, two log positions."""
+    entry, target = draft.site.free_entry(draft.rng), draft.site.any_crucible(draft.rng)
+    if entry and target:
+        draft.rescore([entry])
+        draft.move(entry, target)
+
+
+def come_and_go(draft: Draft) -> None:
+    """Enter, be rescored and leave within one transaction: three changes, nothing left."""
+    if crucible := draft.site.any_crucible(draft.rng):
+        entries = draft.enter(crucible, 2)
+        draft.rescore(entries)
+        draft.withdraw(entries)
+
+
+def move(draft: Draft) -> None:
+    """An entry moves to another crucible."""
+    entry, target = draft.site.free_entry(draft.rng), draft.site.any_crucible(draft.rng)
+    if entry and target:
+        draft.move(entry, target)
+
+
+def hand_over(draft: Draft) -> None:
+    """An entry passes to another user."""
+    if entry := draft.site.free_entry(draft.rng):
+        draft.hand_over(entry, draft.rng.choice(draft.site.users))
+
+
+def rekey(draft: Draft) -> None:
+    """An entry's primary key changes."""
+    if entry := draft.site.free_entry(draft.rng):
+        draft.rekey(entry)
+
+
+def open_crucible(draft: Draft) -> None:
+    """Somebody opens a crucible and enters it, in one transaction over both tables."""
+    draft.enter(draft.open_crucible(), draft.rng.randint(1, 5))
+
+
+def edit_crucible(draft: Draft) -> None:
+    """The description grows, beyond a page and into TOAST."""
+    if crucible := draft.site.free_crucible(draft.rng):
+        draft.edit_crucible(crucible)
+
+
+def hand_over_crucible(draft: Draft) -> None:
+    """A crucible passes to another user."""
+    if crucible := draft.site.free_crucible(draft.rng):
+        draft.hand_over_crucible(crucible)
+
+
+def rekey_crucible(draft: Draft) -> None:
+    """A crucible's primary key changes, and its entries' reference with it."""
+    if crucible := draft.site.free_crucible(draft.rng):
+        draft.rekey_crucible(crucible)
+
+
+def delete_crucible(draft: Draft) -> None:
+    """A crucible is deleted, and every entry of it by cascade."""
+    if crucible := draft.site.free_crucible(draft.rng):
+        draft.delete_crucible(crucible)
+
+
+def think_again(draft: Draft) -> None:
+    """Part of a transaction is taken back, the rest committed."""
+    if crucible := draft.site.any_crucible(draft.rng):
+        draft.enter(crucible)
+        kept = draft.mark()
+        draft.savepoint()
+        draft.enter(crucible, 5)
+        draft.undo(kept)
+        draft.enter(crucible)
+
+
+def fail(draft: Draft) -> None:
+    """A transaction that changes a bit of everything and is rolled back."""
+    if crucible := draft.site.free_crucible(draft.rng):
+        draft.enter(draft.open_crucible(), 3)
+        draft.copy_in(crucible, 50)
+        draft.delete_crucible(crucible)
+
+
+SCENES = (
+    Scene(enter, 300, Trend.GROWS),
+    Scene(enter_many, 60, Trend.GROWS),
+    Scene(copy_in, 4, Trend.GROWS),
+    Scene(withdraw, 150, Trend.SHRINKS),
+    Scene(withdraw_many, 20, Trend.SHRINKS),
+    Scene(rescore, 20),
+    Scene(change_twice, 40),
+    Scene(come_and_go, 30),
+    Scene(move, 40),
+    Scene(hand_over, 20),
+    Scene(rekey, 20),
+    Scene(open_crucible, 16, Trend.GROWS),
+    Scene(edit_crucible, 20),
+    Scene(hand_over_crucible, 10),
+    Scene(rekey_crucible, 2),
+    Scene(delete_crucible, 12, Trend.SHRINKS),
+    Scene(think_again, 20, Trend.GROWS),
+    Scene(fail, 20, fate=Fate.ROLL_BACK),
+)

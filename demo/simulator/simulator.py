@@ -1,0 +1,237 @@
+"""Plays scenes at a given rate until told to stop."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from threading import Event
+from types import TracebackType
+from typing import Self
+
+import psycopg
+
+from demo.simulator import change_log
+from demo.simulator.draft import Draft
+from demo.simulator.open_transaction import OpenTransaction
+from demo.simulator.scenes import SCENES, Fate, Scene, Trend
+from demo.simulator.site import Connection, Site
+
+OPTIONS = "-c TimeZone=UTC -c lock_timeout=2s -c statement_timeout=60s"
+"""The site's timestamps are UTC; a second simulator may hold locks, and then we give up that transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How large the site may become. Beyond the upper bounds more is removed than added."""
+
+    users: int = 200
+    images: int = 2_000
+    crucibles: int = 40
+    entries: int = 6_000
+    open_transactions: int = 4
+    """Held open at once, each on a connection of its own."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run did, by the simulator's own account. What Postgres counts is the truth."""
+
+    changes: int = 0
+    """Row changes believed committed."""
+    scenes: Counter[str] = field(default_factory=Counter)
+    rolled_back: int = 0
+    refused: int = 0
+    """Transactions that Postgres refused: a lock held for too long by others, a crucible gone meanwhile."""
+
+
+class Simulator:
+    """The site's users, in one thread. Equal seeds on equal databases play equal scenes.
+
+    Args:
+        dsn: libpq connection string of a role that owns the site's tables.
+        seed: of the random numbers.
+        rate: row changes a second that ``run`` aims at; what a slow server cannot take is not caught up with.
+        bounds: how large the site may become.
+    """
+
+    def __init__(self, dsn: str, seed: int = 1, *, rate: float = 200.0, bounds: Bounds | None = None) -> None:
+        if rate <= 0:
+            raise ValueError(f"rate must be above 0 changes a second, was {rate}")
+        self.bounds = bounds or Bounds()
+        self.rate = rate
+        self.tally = Tally()
+        self._rng = Random(seed)
+        self._main: Connection = psycopg.connect(dsn, options=OPTIONS)
+        self._free: list[Connection] = []
+        self._open: list[OpenTransaction] = []
+        try:
+            for _ in range(self.bounds.open_transactions):
+                self._free.append(psycopg.connect(dsn, options=OPTIONS))
+            change_log.create(self._main)
+            self._people()
+            self.site = Site.of(self._main)
+            while len(self.site.crucibles) < min(8, self.bounds.crucibles):
+                self._opening()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections. What is still open is rolled back; ``settle`` first to have it committed."""
+        for connection in (self._main, *self._free, *(transaction.draft.connection for transaction in self._open)):
+            connection.close()
+        self._free, self._open = [], []
+
+    def step(self) -> int:
+        """Play one scene and let the open transactions go on; row changes committed by it."""
+        committed = self._advance()
+        choice = self._rng.random()
+        if choice < 0.02 and self._free:
+            self._begin(statements=self._rng.randint(3, 30))
+        elif choice < 0.03:
+            committed += self._interleave()
+        else:
+            committed += self._play(self._pick())
+        self.tally.changes += committed
+        return committed
+
+    def run(self, seconds: float, stop: Event | None = None) -> Tally:
+        """Play at the rate for ``seconds`` or until ``stop`` is set, then end what is open."""
+        stop = stop or Event()
+        began = due = time.monotonic()
+        while not stop.is_set() and due - began < seconds:
+            due += self.step() / self.rate
+            now = time.monotonic()
+            if now - began >= seconds:
+                break
+            if due > now:
+                stop.wait(min(due, began + seconds) - now)
+            else:
+                due = max(due, now - 1.0)  # a pause of the server is not answered with a flood
+        self.settle()
+        return self.tally
+
+    def settle(self) -> None:
+        """End every open transaction, the youngest first."""
+        while self._open:
+            self.tally.changes += self._end(self._open[-1])
+
+    def committed(self) -> change_log.Committed:
+        """What Postgres counted, by every simulator since the log began."""
+        return change_log.committed(self._main)
+
+    def _pick(self) -> Scene:
+        entries, crucibles = len(self.site.entries), len(self.site.crucibles)
+        crowded = entries > self.bounds.entries or crucibles > self.bounds.crucibles
+        scenes = [
+            scene
+            for scene in SCENES
+            if not (crowded and scene.trend is Trend.GROWS) and not (crucibles <= 4 and scene.name == "delete_crucible")
+        ]
+        return self._rng.choices(scenes, [scene.weight for scene in scenes])[0]
+
+    def _play(self, scene: Scene) -> int:
+        draft = Draft(self._main, self.site, self._rng)
+        self.tally.scenes[scene.name] += 1
+        try:
+            scene.play(draft)
+            if scene.fate is Fate.COMMIT:
+                return draft.commit()
+            draft.roll_back()
+        except (psycopg.errors.IntegrityError, psycopg.errors.OperationalError) as error:
+            self._refused(draft, error)
+        else:
+            self.tally.rolled_back += 1
+        return 0
+
+    def _begin(self, statements: int) -> None:
+        crucible = self.site.free_crucible(self._rng)
+        if crucible is None:
+            return
+        fate = Fate.ROLL_BACK if self._rng.random() < 0.25 else Fate.COMMIT
+        connection = self._free.pop()
+        draft = Draft(connection, self.site, self._rng)
+        self.tally.scenes["open_transaction"] += 1
+        try:
+            self._open.append(OpenTransaction(draft, crucible, statements, fate))
+        except (psycopg.errors.IntegrityError, psycopg.errors.OperationalError) as error:
+            self.site.pinned.discard(crucible)
+            self._free.append(connection)
+            self._refused(draft, error)
+
+    def _advance(self) -> int:
+        committed = 0
+        for transaction in tuple(self._open):
+            if transaction.statements_left <= 0:
+                committed += self._end(transaction)
+            elif self._rng.random() < 0.5:
+                try:
+                    transaction.advance()
+                except (psycopg.errors.IntegrityError, psycopg.errors.OperationalError) as error:
+                    transaction.fate = Fate.ROLL_BACK
+                    self._refused(transaction.draft, error)
+                    committed += self._end(transaction)
+        return committed
+
+    def _interleave(self) -> int:
+        """Several transactions take turns, and commit in another order than they began in."""
+        before = len(self._open)
+        while self._free and len(self._open) < self.bounds.open_transactions:
+            self._begin(statements=3)
+            if len(self._open) == before:
+                return 0
+            before = len(self._open)
+        committed = self._advance() + self._advance()
+        order = list(self._open)
+        self._rng.shuffle(order)
+        return committed + sum(self._end(transaction) for transaction in order)
+
+    def _end(self, transaction: OpenTransaction) -> int:
+        self._open.remove(transaction)
+        self._free.append(transaction.draft.connection)
+        try:
+            committed = transaction.end()
+        except psycopg.errors.OperationalError as error:
+            self._refused(transaction.draft, error)
+            return 0
+        self.tally.rolled_back += transaction.fate is Fate.ROLL_BACK
+        return committed
+
+    def _refused(self, draft: Draft, error: psycopg.Error) -> None:
+        """Others were quicker: forget this transaction and look again at what is there."""
+        if draft.connection.closed:
+            raise error
+        draft.roll_back()
+        self.tally.refused += 1
+        pinned = self.site.pinned
+        fresh = Site.of(self._main)
+        for name in ("users", "images", "crucibles", "entries", "crucible_of", "entries_of"):
+            setattr(self.site, name, getattr(fresh, name))
+        self.site.pinned = pinned
+
+    def _opening(self) -> None:
+        draft = Draft(self._main, self.site, self._rng)
+        draft.open_crucible()
+        self.tally.changes += draft.commit()
+
+    def _people(self) -> None:
+        """Users and images, up to the bounds. They are not counted: the watcher does not read these tables."""
+        with self._main.transaction():
+            self._main.execute(
+                "INSERT INTO \"User\" (username) SELECT 'user-' || n "
+                'FROM generate_series((SELECT count(*) FROM "User") + 1, %s) n ON CONFLICT DO NOTHING',
+                (self.bounds.users,),
+            )
+            self._main.execute(
+                'INSERT INTO "Image" ("userId", url, "nsfwLevel", ingestion, "updatedAt") '
+                "SELECT u.ids[1 + n %% cardinality(u.ids)], 'image-' || n, 1 << (n %% 5)::int, 'Scanned', now() "
+                'FROM generate_series((SELECT count(*) FROM "Image") + 1, %s) n, '
+                '(SELECT array_agg(id ORDER BY id) AS ids FROM "User") u',
+                (self.bounds.images,),
+            )

@@ -1,0 +1,93 @@
+"""What the simulator believes the site to hold, so that it need not ask before each click.
+
+A belief may be out of date (another simulator, a cascade): a statement that then touches no row, or that a foreign key
+refuses, is harmless, and the truth is the change log's.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from random import Random
+
+import psycopg
+
+from demo.simulator.bag import Bag
+
+Connection = psycopg.Connection[tuple[int, ...]]
+"""All that the simulator reads from Postgres are numbers."""
+
+
+@dataclass(slots=True)
+class Site:
+    """Ids of what is alive, and which crucibles an open transaction has its hands on."""
+
+    users: list[int] = field(default_factory=list)
+    images: list[tuple[int, int]] = field(default_factory=list)
+    """Image and its owner."""
+    crucibles: Bag = field(default_factory=Bag)
+    entries: Bag = field(default_factory=Bag)
+    crucible_of: dict[int, int] = field(default_factory=dict)
+    entries_of: dict[int, Bag] = field(default_factory=dict)
+    pinned: set[int] = field(default_factory=set)
+    """Crucibles whose rows an open transaction may have locked. Another one adds entries at most, else the simulator,
+    which has one thread, would wait for itself."""
+
+    @classmethod
+    def of(cls, connection: Connection) -> "Site":
+        """The site as its tables show it now."""
+        site = cls()
+        with connection.transaction(), connection.cursor() as cursor:
+            site.users = [one for (one,) in cursor.execute('SELECT id FROM "User" ORDER BY id')]
+            site.images = [
+                (image, owner) for image, owner in cursor.execute('SELECT id, "userId" FROM "Image" ORDER BY id')
+            ]
+            for (crucible,) in cursor.execute('SELECT id FROM "Crucible" ORDER BY id'):
+                site.opened(crucible)
+            for entry, crucible in cursor.execute('SELECT id, "crucibleId" FROM "CrucibleEntry" ORDER BY id'):
+                site.entered(entry, crucible)
+        return site
+
+    def opened(self, crucible: int) -> None:
+        """A crucible is there."""
+        self.crucibles.add(crucible)
+        self.entries_of.setdefault(crucible, Bag())
+
+    def closed(self, crucible: int) -> None:
+        """A crucible is gone, and its entries with it."""
+        self.crucibles.discard(crucible)
+        self.withdrawn(tuple(self.entries_of.get(crucible, ())))
+        self.entries_of.pop(crucible, None)
+
+    def entered(self, entry: int, crucible: int) -> None:
+        """An entry stands in a crucible, wherever it stood before."""
+        self.withdrawn((entry,))
+        self.entries.add(entry)
+        self.crucible_of[entry] = crucible
+        self.entries_of.setdefault(crucible, Bag()).add(entry)
+
+    def withdrawn(self, entries: Iterable[int]) -> None:
+        """Entries are gone."""
+        for entry in entries:
+            self.entries.discard(entry)
+            crucible = self.crucible_of.pop(entry, None)
+            if crucible is not None and crucible in self.entries_of:
+                self.entries_of[crucible].discard(entry)
+
+    def any_crucible(self, rng: Random) -> int | None:
+        """A crucible to enter."""
+        return self.crucibles.draw(rng)
+
+    def free_crucible(self, rng: Random) -> int | None:
+        """A crucible that nobody has locked, or None after a few tries."""
+        for _ in range(16):
+            crucible = self.crucibles.draw(rng)
+            if crucible is not None and crucible not in self.pinned:
+                return crucible
+        return None
+
+    def free_entry(self, rng: Random) -> int | None:
+        """An entry of a crucible that nobody has locked, or None after a few tries."""
+        for _ in range(16):
+            entry = self.entries.draw(rng)
+            if entry is not None and self.crucible_of[entry] not in self.pinned:
+                return entry
+        return None
