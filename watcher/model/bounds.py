@@ -14,3 +14,9 @@ RowId = Annotated[int, msgspec.Meta(ge=1, le=INT32_MAX)]
 
 Milliseconds = Annotated[int, msgspec.Meta(ge=-2_208_988_800_000, le=10_413_791_999_999)]
 """Milliseconds since 1970 that fit ``DateTime64``: years 1900 to 2299."""
+
+Microseconds = Annotated[int, msgspec.Meta(ge=-2_208_988_800_000_000, le=10_413_791_999_999_999)]
+"""Microseconds since 1970, for the same years."""
+
+Lsn = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A byte position in PostgreSQL's write-ahead log."""

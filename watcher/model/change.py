@@ -4,13 +4,15 @@ The shapes follow Debezium's PostgreSQL connector documentation ("Data change ev
 directly, so that a change event costs one object and not two.
 """
 
-from enum import Enum
+from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from watcher.model.bounds import Lsn, Microseconds, Milliseconds
 
-class Operation(Enum):
+
+class Operation(StrEnum):
     """The six codes of an envelope's ``op`` field."""
 
     CREATE = "c"
@@ -28,11 +30,11 @@ class Source(msgspec.Struct, frozen=True, gc=False):
     """Where in PostgreSQL a change comes from: the fields of an envelope's ``source`` block that we rely on."""
 
     table: str
-    lsn: int
+    lsn: Lsn
     """Byte position of the change in the write-ahead log. Rows of one COPY may share it."""
-    ts_ms: int
+    ts_ms: Milliseconds
     """Commit time of the transaction, in milliseconds since 1970."""
-    ts_us: int | None = None
+    ts_us: Microseconds | None = None
     """The same in microseconds; connectors before 2.6 do not send it."""
 
     @property

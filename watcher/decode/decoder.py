@@ -1,0 +1,186 @@
+"""From a Kafka record's bytes to a typed change event, told apart record by record.
+
+A value that begins with a zero byte is Confluent Avro, anything else is JSON; JSON may be bare or wrapped in Kafka
+Connect's schema envelope (``{"schema": ..., "payload": ...}``). The record's own ``source.table`` says which table it
+is of, because topic names are the operator's choice.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from watcher.decode.avro import AvroReader
+from watcher.model.change import ChangeEvent, Operation
+from watcher.model.errors import Reason, RecordError
+from watcher.model.registry import Registry, Table
+
+AVRO_MAGIC = 0
+
+TOMBSTONE = "tombstone"
+HEARTBEAT = "heartbeat"
+TRANSACTION = "transaction"
+MESSAGE = "message"
+
+
+class Skip(msgspec.Struct, frozen=True):
+    """A record that says nothing of a row, by design."""
+
+    reason: str
+
+
+class _SourceTable(msgspec.Struct):
+    table: str | None = None
+
+
+class _Outline(msgspec.Struct):
+    """The least that tells what a value is, once it proved not to be a change of the expected table."""
+
+    payload: msgspec.Raw = msgspec.Raw()
+    op: Any = None
+    source: _SourceTable | None = None
+    status: Any = None
+    id: Any = None
+    ts_ms: Any = None
+    message: Any = None
+
+
+class TableDecoder:
+    """Decodes the JSON changes of one table; knows in one pass whether a value is one."""
+
+    def __init__(self, table: Table[Any]) -> None:
+        self.table = table
+        self.type = ChangeEvent[table.row]  # type: ignore[name-defined]
+        self.decode: Callable[[bytes], ChangeEvent[Any]] = msgspec.json.Decoder(self.type).decode
+
+
+class Decoder:
+    """Decodes records of every table of a registry.
+
+    Args:
+        registry: the tables and their row types.
+        avro: reads Avro values; None when no schema registry is configured.
+    """
+
+    def __init__(self, registry: Registry, avro: AvroReader | None) -> None:
+        self._avro = avro
+        self._tables = {table.name: TableDecoder(table) for table in registry}
+        self._outline = msgspec.json.Decoder(_Outline)
+        self._expected: dict[str, TableDecoder] = {}
+
+    def decode(self, topic: str, value: bytes | None) -> ChangeEvent[Any] | Skip:
+        """One record's meaning.
+
+        Args:
+            topic: where it came from; only a hint at what was found there last.
+            value: the record's value; None for a tombstone.
+
+        Raises:
+            RecordError: the value cannot be used, with the reason.
+            TemporaryError: the schema registry is away.
+        """
+        if not value:
+            return Skip(TOMBSTONE)
+        if value[0] == AVRO_MAGIC:
+            return self._from_avro(value)
+        expected = self._expected.get(topic)
+        if expected is not None:
+            try:
+                event = expected.decode(value)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                pass  # told apart below, where it costs nothing to the many
+            else:
+                if event.source.table == expected.table.name:
+                    return complete(event)
+        return self._told_apart(topic, value)
+
+    def _told_apart(self, topic: str, value: bytes) -> ChangeEvent[Any] | Skip:
+        try:
+            outline = self._outline.decode(value)
+            wrapped = bytes(outline.payload)
+            if wrapped == b"null":
+                return Skip(TOMBSTONE)
+            if wrapped:
+                value, outline = wrapped, self._outline.decode(wrapped)
+        except msgspec.ValidationError as error:
+            raise RecordError(Reason.NOT_AN_ENVELOPE, str(error)) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise RecordError(Reason.NOT_JSON, str(error)) from error
+        table = self._table(outline)
+        if isinstance(table, Skip):
+            return table
+        if not wrapped:
+            self._expected[topic] = table
+        try:
+            return complete(table.decode(value))
+        except msgspec.ValidationError as error:
+            raise _bad(error, outline.op) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise RecordError(Reason.NOT_JSON, str(error)) from error
+
+    def _from_avro(self, value: bytes) -> ChangeEvent[Any] | Skip:
+        if self._avro is None:
+            raise RecordError(
+                Reason.UNKNOWN_SCHEMA, "the value is Avro, and registry.url is not set: name the schema registry"
+            )
+        record = self._avro.read(value)
+        try:
+            outline = msgspec.convert(record, _Outline)
+            table = self._table(outline)
+            if isinstance(table, Skip):
+                return table
+            return complete(msgspec.convert(record, table.type))
+        except msgspec.ValidationError as error:
+            raise _bad(error, record.get("op") if isinstance(record, dict) else None) from error
+
+    def _table(self, outline: _Outline) -> TableDecoder | Skip:
+        if outline.op is None:
+            if outline.status in ("BEGIN", "END"):
+                return Skip(TRANSACTION)
+            if outline.ts_ms is not None and outline.source is None:
+                return Skip(HEARTBEAT)
+            raise RecordError(Reason.NOT_AN_ENVELOPE, "expected a Debezium envelope with `op` and `source`")
+        if outline.op == Operation.MESSAGE:
+            return Skip(MESSAGE)
+        name = outline.source.table if outline.source else None
+        table = self._tables.get(name or "")
+        if table is None:
+            known = ", ".join(sorted(self._tables))
+            raise RecordError(Reason.UNKNOWN_TABLE, f"source.table is {name!r}, handlers exist for {known}")
+        return table
+
+
+def complete(event: ChangeEvent[Any]) -> ChangeEvent[Any]:
+    """The event, if it carries the rows that its operation needs.
+
+    Raises:
+        RecordError: a needed row is missing, which means that the table lacks ``REPLICA IDENTITY FULL``.
+    """
+    op = event.op
+    if op == "c" or op == "r":  # noqa: PLR1714 - a tuple would be built per event
+        whole = event.after is not None
+    elif op == "u":
+        whole = event.before is not None and event.after is not None
+    elif op == "d":
+        whole = event.before is not None
+    else:
+        whole = True
+    if not whole:
+        raise RecordError(
+            Reason.INCOMPLETE_ROW,
+            f"a {op.name} of {event.source.table} came with before={'row' if event.before else 'null'} and "
+            f"after={'row' if event.after else 'null'}; "
+            f'run ALTER TABLE "{event.source.table}" REPLICA IDENTITY FULL',
+        )
+    return event
+
+
+def _bad(error: msgspec.ValidationError, op: Any) -> RecordError:
+    text = str(error)
+    if "$.before" in text:
+        return RecordError(Reason.INCOMPLETE_ROW, f"{text}; is REPLICA IDENTITY FULL set on the table?")
+    if "$.after" in text:
+        return RecordError(Reason.BAD_ROW, text)
+    if "$.op" in text:
+        return RecordError(Reason.UNKNOWN_OPERATION, f"{op!r}: {text}")
+    return RecordError(Reason.BAD_SOURCE, text)

@@ -1,0 +1,206 @@
+"""Metric rows in ClickHouse, each change once.
+
+Idempotent by two independent means: rows carry the identity of their change, and what is there already is not sent
+again; and an insert carries the plan's token, so that a request which lands late is one that ClickHouse has seen.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from hashlib import blake2b
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from watcher.model.errors import SinkDisagreesError, TemporaryError
+from watcher.model.metric_rows import COLUMNS, MetricRow, by_month, log_ranges
+from watcher.model.plan import Plan
+from watcher.model.view_gaps import Gap, Key, contribution, gap
+
+TABLE = "entityMetricEvents"
+TOTAL_VIEWS = ("totals_by_metric", "totals_by_day", "totals_by_hour")
+"""The named queries that read each view's totals for some keys; ``totals_raw`` reads the table's."""
+SETTLE_TRIES = 5
+"""Readings of a view and its table that must not be explained by neighbours inserting in between."""
+INSERT_SETTINGS = {
+    "async_insert": 0,  # the server must have the rows when it answers
+    "deduplicate_blocks_in_dependent_materialized_views": 1,  # each view tells a repeated token for itself
+    "max_insert_block_size": 2_000_000,  # one block, hence atomic
+    "min_insert_block_size_rows": 2_000_000,
+    "min_insert_block_size_bytes": 1_000_000_000,
+    "max_insert_threads": 1,
+}
+READ_SETTINGS = {"select_sequential_consistency": 1}
+
+
+class Outcome(Enum):
+    """What writing a plan came to. Labels a counter."""
+
+    WRITTEN = "written"
+    REPEATED = "repeated"
+    """Every change was there already."""
+    RECOVERED = "recovered"
+    """The first attempt's fate was unknown; the rows are there now, once."""
+    HEALED = "healed"
+    """ClickHouse remembered the token but had lost the part; the rows were attached without firing a view."""
+
+
+class ClickHouseSink:
+    """The ClickHouse server.
+
+    Args:
+        connect: makes a client; called again after a failure, because the old connection's state is unknown.
+        queries: the named queries of ``clickhouse_sql/queries/metric_rows.sql``.
+    """
+
+    def __init__(self, connect: Callable[[], Client], queries: Mapping[str, str]) -> None:
+        self._connect = connect
+        self._queries = queries
+        self._client: Client | None = None
+
+    def write(self, plan: Plan, rows: list[MetricRow], before_send: Callable[[], None]) -> Outcome:
+        """Write a plan that nobody has tried to write before.
+
+        Args:
+            plan: names the rows.
+            rows: the rows of the plan's records, repeats inside the batch already dropped.
+            before_send: called right before each insert; raises when the plan is not ours any more.
+
+        Raises:
+            TemporaryError: the outcome is unknown or the server is away; go on with ``recover``.
+        """
+        with self._temporary():
+            missing = self._missing(rows)
+            self._insert(plan, missing, before_send)
+        return Outcome.WRITTEN if missing or not rows else Outcome.REPEATED
+
+    def recover(self, plan: Plan, rows: list[MetricRow], before_send: Callable[[], None]) -> Outcome:
+        """Write a plan that somebody, perhaps this process, may have written.
+
+        Raises:
+            TemporaryError: the outcome is unknown again; call again.
+            SinkDisagreesError: the rows, or a view of them, cannot be brought to what was written.
+        """
+        outcome = Outcome.RECOVERED
+        with self._temporary():
+            missing = self._missing(rows)
+            self._insert(plan, missing, before_send)
+            if missing and (lost := self._missing(missing)):
+                self._attach(plan, lost, before_send)
+                outcome = Outcome.HEALED
+                if still := self._missing(lost):
+                    raise SinkDisagreesError(
+                        f"{len(still)} rows of plan {plan.token} are not in {TABLE} after two ways of writing them; "
+                        "run `crucible doctor`"
+                    )
+            self._complete_views(plan, rows, before_send)
+        return outcome
+
+    def _missing(self, rows: list[MetricRow]) -> list[MetricRow]:
+        """The rows whose change is not there yet: one question, whatever their number."""
+        if not rows:
+            return []
+        ranges = log_ranges(row.source_lsn for row in rows)
+        condition = " OR ".join(
+            f"sourceLsn BETWEEN {{low{at}:UInt64}} AND {{high{at}:UInt64}}" for at in range(len(ranges))
+        )
+        bounds = {f"low{at}": low for at, (low, _) in enumerate(ranges)}
+        bounds |= {f"high{at}": high for at, (_, high) in enumerate(ranges)}
+        answer = self._open().query(
+            self._queries["present_identities"].replace("{ranges}", condition),
+            parameters=bounds,
+            settings=READ_SETTINGS,
+            query_formats={"FixedString": "native"},
+        )
+        columns = answer.result_columns
+        present = set(columns[0]) if columns else set()
+        return [row for row in rows if row.source_id not in present] if present else rows
+
+    def _insert(self, plan: Plan, rows: list[MetricRow], before_send: Callable[[], None]) -> None:
+        """Insert rows under the plan's token, one block a month."""
+        for month, part in by_month(rows) if rows else ():
+            before_send()
+            self._open().insert(
+                TABLE,
+                [*zip(*part, strict=True)],
+                column_names=COLUMNS,
+                column_oriented=True,
+                settings={**INSERT_SETTINGS, "insert_deduplication_token": f"{plan.token}/{month}"},
+            )
+
+    def _attach(self, plan: Plan, rows: list[MetricRow], before_send: Callable[[], None]) -> None:
+        """Bring rows into the table without firing its views, which had them from the insert under the token."""
+        staging = f"{TABLE}_staging_{blake2b(plan.token.encode(), digest_size=8).hexdigest()}"
+        client = self._open()
+        for name in ("create_staging", "clear_staging"):
+            client.command(self._queries[name].replace("{staging}", staging))
+        client.insert(
+            staging, [*zip(*rows, strict=True)], column_names=COLUMNS, column_oriented=True, settings=INSERT_SETTINGS
+        )
+        partitions = client.query(self._queries["staged_partitions"], parameters={"staging_name": staging}).result_rows
+        for (partition,) in partitions:
+            before_send()
+            attach = self._queries["attach_staged"].replace("{staging}", staging)
+            client.command(attach.replace("{partition}", f"'{partition}'"))
+        client.command(self._queries["drop_staging"].replace("{staging}", staging))
+
+    def _complete_views(self, plan: Plan, rows: list[MetricRow], before_send: Callable[[], None]) -> None:
+        """Send the plan again where a view lacks exactly its rows: the table drops them, that view takes them."""
+        if not rows:
+            return
+        gaps = self._gaps(rows)
+        if Gap.PLAN in gaps.values():
+            self._insert(plan, rows, before_send)
+            gaps = self._gaps(rows)
+        wrong = [name for name, found in gaps.items() if found is not Gap.NONE]
+        if wrong:
+            raise SinkDisagreesError(
+                f"{', '.join(wrong)} and {TABLE} disagree for keys of plan {plan.token}; "
+                "run `crucible migrate status` and rebuild the view"
+            )
+
+    def _gaps(self, rows: list[MetricRow]) -> dict[str, Gap]:
+        plan = contribution(rows)
+        keys = list(plan)
+        found: dict[str, Gap] = {}
+        for view in TOTAL_VIEWS:
+            for _ in range(SETTLE_TRIES):
+                before, shown, after = (self._totals(name, keys) for name in ("totals_raw", view, "totals_raw"))
+                found[view] = gap(after, shown, plan)
+                if found[view] is Gap.NONE or before == after:
+                    break
+        return found
+
+    def _totals(self, query: str, keys: Sequence[Key]) -> dict[Key, int]:
+        answer = self._open().query(self._queries[query], parameters={"keys": keys}, settings=READ_SETTINGS)
+        return {(kind, entity, metric): total for kind, entity, metric, total in answer.result_rows}
+
+    def _open(self) -> Client:
+        if self._client is None:
+            self._client = self._connect()
+        return self._client
+
+    @contextmanager
+    def _temporary(self) -> Iterator[None]:
+        """Turn whatever the client raises into an error that means "unknown; recover"."""
+        try:
+            yield
+        except (ClickHouseError, OSError) as error:
+            self.close()
+            text = str(error).strip().split("\n")[0][:300]
+            raise TemporaryError(f"clickhouse: {type(error).__name__}: {text}") from error
+
+    def ping(self) -> None:
+        """Ask for an answer.
+
+        Raises:
+            TemporaryError: there is none.
+        """
+        with self._temporary():
+            self._open().command("SELECT 1")
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
