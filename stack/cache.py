@@ -1,0 +1,112 @@
+"""Where downloaded parts are kept, and how a file gets there: whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stack.unavailable import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def cache_folder() -> Path:
+    """
+    Return the folder that outlives a stack: ``$CRUCIBLE_CACHE``, else the user's cache, else ``.stack/cache`` here.
+
+    A folder that was named must be usable; one that was merely guessed (no home, a read-only home) is passed over.
+
+    Raises:
+        Unavailable: no candidate can be written.
+
+    """
+    named = os.environ.get("CRUCIBLE_CACHE")
+    if named:
+        folder = Path(named).expanduser().absolute()
+        if not _usable(folder):
+            raise Unavailable("cache", f"CRUCIBLE_CACHE is {folder}, which cannot be written; name another folder")
+        return folder
+    candidates = [*_guesses(), PROJECT / ".stack" / "cache"]
+    for folder in candidates:
+        if _usable(folder):
+            return folder
+    tried = ", ".join(str(folder) for folder in candidates)
+    raise Unavailable("cache", f"none of {tried} can be written; set CRUCIBLE_CACHE to a folder that can")
+
+
+def _guesses() -> Iterator[Path]:
+    xdg = os.environ.get("XDG_CACHE_HOME", "")
+    if xdg.startswith("/"):  # the XDG rules: a relative path is ignored
+        yield Path(xdg) / "crucible"
+    try:
+        home = Path.home()
+    except RuntimeError:  # no HOME and no passwd entry
+        return
+    # A home that is not there is not ours to make: it would appear as `/nonexistent` or an unmounted volume.
+    if home.is_dir() and home != Path("/"):
+        yield home / ".cache" / "crucible"
+
+
+def _usable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def only_one(folder: Path, what: str) -> Iterator[None]:
+    """Hold the lock on filling one shelf of the cache; a second process waits and then finds it filled."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"stack: waiting for another process that is fetching {what}", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def arriving(target: Path) -> Iterator[Path]:
+    """
+    Give a scratch folder beside ``target``; what the block leaves at ``scratch / target.name`` is moved into place.
+
+    The move is one rename after an fsync, so that a reader sees nothing or all of it, whenever the power goes.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".arriving-", dir=target.parent))
+    try:
+        yield scratch
+        arrived = scratch / target.name
+        _sync(arrived)
+        arrived.rename(target)
+        _fsync(target.parent)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    for inner in path.rglob("*") if path.is_dir() else ():
+        if inner.is_file() and not inner.is_symlink():
+            _fsync(inner)
+    _fsync(path)
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,60 @@
+"""ClickHouse: its engine behind its HTTP interface, one process."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import TYPE_CHECKING, ClassVar
+
+from stack import probe
+from stack.cache import PROJECT
+from stack.leashed import Program
+from stack.part import Part, Place
+from stack.unavailable import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+USER = "crucible"
+
+
+class ClickHouse(Part):
+    """The HTTP door in front of chDB; clients see a ClickHouse server."""
+
+    name: ClassVar[str] = "clickhouse"
+
+    def __init__(self, place: Place, *, port: int, password: str) -> None:
+        super().__init__(place)
+        self.port = port
+        self.user = USER
+        self.password = password
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """The HTTP interface."""
+        return {"clickhouse": self.port}
+
+    def fetch(self) -> None:
+        """See that the engine is installed: it is a wheel, not a download of ours."""
+        if importlib.util.find_spec("chdb") is None:
+            raise Unavailable("clickhouse", "chdb is not installed; install the extra: pip install -e '.[stack]'")
+
+    def prepare(self) -> None:
+        """Make the data folder."""
+        (self.folder / "data").mkdir(exist_ok=True)
+
+    def program(self) -> Program:
+        """Run the door. The password goes by environment: a command line is everyone's to read."""
+        door = [sys.executable, "-m", "stack.clickhouse_door", "--host", "127.0.0.1", "--user", self.user]
+        environ = {"CLICKHOUSE_DOOR_PASSWORD": self.password, "PYTHONPATH": str(PROJECT)}
+        return Program(
+            [*door, "--port", str(self.port), "--path", str(self.folder / "data")],
+            log=self.log,
+            environ=self.surroundings() | environ,
+            folder=self.folder,
+            erase=self.orphans(),
+        )
+
+    def answers(self) -> bool:
+        """Ask for /ping."""
+        return probe.http_status(self.port, "/ping") == 200

@@ -1,0 +1,127 @@
+"""Java artifacts: exactly those of the lock file, from a Maven repository, by digest."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stack.cache import arriving, cache_folder, only_one
+from stack.progress import Progress
+from stack.unavailable import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LOCK = Path(__file__).with_name("jars.lock.toml")
+# Connections at once. Most of the time goes into round trips for small files.
+CONNECTIONS = 6
+# Seconds that a repository may stay silent.
+SILENCE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One locked file: ``group:name:version[:classifier:type]`` and its SHA-256 in hex."""
+
+    coordinate: str
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """Its name as repositories have it."""
+        _, name, version, *rest = self.coordinate.split(":")
+        classifier, kind = rest or ("", "jar")
+        return f"{name}-{version}{'-' if classifier else ''}{classifier}.{kind}"
+
+    @property
+    def path(self) -> Path:
+        """Where it is, or will be, in the cache. The digest is part of it: another version is another path."""
+        return cache_folder() / "jars" / self.sha256[:16] / self.file_name
+
+
+def locked(group: str) -> list[Artifact]:
+    """Return one group of the lock file, in class path order."""
+    with LOCK.open("rb") as file:
+        return [Artifact(coordinate, digest) for coordinate, digest in tomllib.load(file)[group].items()]
+
+
+def fetch(group: str) -> list[Path]:
+    """
+    Return the paths of a group's files, after downloading what is missing. Interrupted, it goes on where it was.
+
+    Raises:
+        Unavailable: the repository cannot be reached, or a file is not the one that was locked.
+
+    """
+    artifacts = locked(group)
+    if not all(artifact.path.exists() for artifact in artifacts):
+        with only_one(cache_folder() / "jars", f"{group}'s jars"):
+            missing = [artifact for artifact in artifacts if not artifact.path.exists()]
+            if missing:
+                _download(group, missing)
+    return [artifact.path for artifact in artifacts]
+
+
+def unpack(group: str) -> Path:
+    """Return the folder with the content of a group's one archive, after fetching and unpacking it when needed."""
+    (artifact,) = locked(group)
+    target = cache_folder() / "unpacked" / f"{group}-{artifact.sha256[:16]}"
+    if not target.exists():
+        (archive,) = fetch(group)
+        with only_one(target.parent, group):
+            if not target.exists():
+                with arriving(target) as scratch, tarfile.open(archive) as content:
+                    content.extractall(scratch / target.name, filter="data")
+    return target
+
+
+def _download(group: str, missing: list[Artifact]) -> None:
+    progress = Progress(group, len(missing))
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        # Taking each result raises the first error; files that arrived before it stay.
+        for _ in pool.map(lambda artifact: _download_one(group, artifact, progress), missing):
+            progress.file_done()
+    progress.finish()
+
+
+def _download_one(group: str, artifact: Artifact, progress: Progress) -> None:
+    try:
+        from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415  # slow to import, seldom needed
+    except ImportError as error:
+        raise Unavailable(group, f"{error}; install the extra: pip install -e '.[stack]'") from error
+
+    organisation, name, version, *rest = artifact.coordinate.split(":")
+    with arriving(artifact.path) as scratch:
+        context = MavenContext(
+            resolver=PythonResolver(progress_callback=_meter(progress)),
+            repo_cache=scratch / "repository",
+            local_repos=[],
+            timeout=SILENCE,
+        )
+        try:
+            found = context.project(organisation, name).at_version(version).artifact(*rest).resolve()
+        except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
+            raise Unavailable(group, f"{artifact.coordinate} could not be downloaded: {error}") from error
+        with found.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != artifact.sha256:
+            raise Unavailable(
+                group,
+                f"{artifact.coordinate} has SHA-256 {digest}, expected {artifact.sha256} by {LOCK.name}; "
+                "the download was altered or cut short: try again, and find out who sits between if it repeats",
+            )
+        found.rename(scratch / artifact.path.name)
+
+
+def _meter(progress: Progress) -> Callable[[str, int], object]:
+    @contextmanager
+    def metered(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
+        yield progress.advance
+
+    return metered

@@ -1,0 +1,102 @@
+"""Kafka: one KRaft node, broker and controller in one process."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, ClassVar
+
+from stack import jars, java, probe
+from stack.leashed import Program
+from stack.part import Part, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEAP_MB = 256
+
+
+class Kafka(Part):
+    """A broker that demands what production's do (no topic by accident, message size limits) with a node's worth of replicas."""
+
+    name: ClassVar[str] = "kafka"
+
+    def __init__(self, place: Place, *, port: int, controller_port: int, auto_create_topics: bool = False) -> None:
+        super().__init__(place)
+        self.port = port
+        self._controller_port = controller_port
+        self._auto_create_topics = auto_create_topics
+        self._properties = self.folder / "server.properties"
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """The clients' listener and the controller's."""
+        return {"kafka": self.port, "controller": self._controller_port}
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """What clients connect to."""
+        return f"127.0.0.1:{self.port}"
+
+    def fetch(self) -> None:
+        """Get the jars."""
+        java.runtime()
+        jars.fetch("kafka")
+
+    def prepare(self) -> None:
+        """Write the configuration; give an empty folder its cluster id."""
+        self._properties.write_text("".join(f"{key}={value}\n" for key, value in self._settings().items()))
+        if not (self.folder / "data" / "meta.properties").exists():
+            cluster = secrets.token_urlsafe(16)
+            while cluster.startswith("-"):  # the tool would take it for an option
+                cluster = secrets.token_urlsafe(16)
+            tool = "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)
+            self.run_once(self._java(tool))
+
+    def program(self) -> Program:
+        """Run the server."""
+        return Program(
+            self._java(("kafka.Kafka", str(self._properties))),
+            log=self.log,
+            environ=self.surroundings(),
+            folder=self.folder,
+            erase=self.orphans(),
+        )
+
+    def answers(self) -> bool:
+        """Tell whether the listener is open: a KRaft broker opens it when it is registered and unfenced."""
+        return probe.listens(self.port)
+
+    def _java(self, main: tuple[str, ...]) -> list[str]:
+        return java.command(
+            class_path=jars.fetch("kafka"), main=main, heap_mb=HEAP_MB, scratch=self.folder / "tmp"
+        )
+
+    def _settings(self) -> dict[str, str | int]:
+        here, controller = self.bootstrap_servers, f"127.0.0.1:{self._controller_port}"
+        return {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@{controller}",
+            "controller.listener.names": "CONTROLLER",
+            "listeners": f"PLAINTEXT://{here},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{here}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "log.dirs": str(self.folder / "data"),
+            # As in production: a misspelt topic is an error, not a new topic.
+            "auto.create.topics.enable": str(self._auto_create_topics).lower(),
+            # One node holds one replica. Few partitions of the internal topics: each is files to make and to load.
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 4,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.num.partitions": 4,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            # The default of 3 s is for many members that start together.
+            "group.initial.rebalance.delay.ms": 0,
+            # A broker that was killed may register again when its former session has run out (default 9 s).
+            "broker.session.timeout.ms": 4000,
+            "broker.heartbeat.interval.ms": 500,
+            # The compactor's default buffer is 128 MB, half of our heap.
+            "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
+        }

@@ -1,0 +1,85 @@
+"""Ports that stay ours while a part is down."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import socket
+from pathlib import Path
+from typing import IO, Self
+
+from stack.cache import cache_folder
+
+# Ports below this are likely to be someone's standard port.
+FIRST = 20_000
+# Where outgoing connections take their ports from when the kernel does not say.
+EPHEMERAL = 32_768
+
+
+class Ports:
+    """
+    Reserve loopback ports until closed.
+
+    They lie below the range of outgoing connections: a port from inside it could be taken by any client while a
+    killed part is down, and the part could not come back. A lock file each keeps two stacks of one user apart.
+    """
+
+    def __init__(self) -> None:
+        self._shelf = cache_folder() / "ports"
+        self._shelf.mkdir(parents=True, exist_ok=True)
+        self._locks: list[IO[str]] = []
+        self._random = random.SystemRandom()
+
+    def take(self) -> int:
+        """Return a free port."""
+        while True:
+            port = self._random.randrange(FIRST, _first_ephemeral())
+            lock = (self._shelf / str(port)).open("w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                continue
+            if _is_the_file(lock) and _is_free(port):
+                self._locks.append(lock)
+                return port
+            lock.close()
+
+    def close(self) -> None:
+        """Give all ports back."""
+        while self._locks:
+            lock = self._locks.pop()
+            Path(lock.name).unlink(missing_ok=True)
+            lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _is_the_file(lock: IO[str]) -> bool:
+    """Tell whether the locked file still has its name: its last holder may have removed it between open and lock."""
+    try:
+        return os.fstat(lock.fileno()).st_ino == os.stat(lock.name).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _first_ephemeral() -> int:
+    try:
+        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError):
+        return EPHEMERAL
+    return first if first > FIRST + 1000 else EPHEMERAL

@@ -1,0 +1,76 @@
+"""Apicurio Registry: a schema registry that speaks Confluent's API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from stack import jars, java, probe
+from stack.leashed import Program
+from stack.part import Part, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEAP_MB = 256
+
+
+class Registry(Part):
+    """The registry with its own database in a file, so that schema ids outlive a kill."""
+
+    name: ClassVar[str] = "registry"
+
+    def __init__(self, place: Place, *, port: int) -> None:
+        super().__init__(place)
+        self.port = port
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """The HTTP interface."""
+        return {"registry": self.port}
+
+    @property
+    def url(self) -> str:
+        """Root of the Confluent-compatible API."""
+        return f"http://127.0.0.1:{self.port}/apis/ccompat/v7"
+
+    @property
+    def core_url(self) -> str:
+        """Root of Apicurio's own API, which its converter asks for."""
+        return f"http://127.0.0.1:{self.port}/apis/registry/v2"
+
+    def fetch(self) -> None:
+        """Get the server."""
+        java.runtime()
+        jars.unpack("registry")
+
+    def prepare(self) -> None:
+        """Make the data folder."""
+        (self.folder / "data").mkdir(exist_ok=True)
+
+    def program(self) -> Program:
+        """Run the server."""
+        (launcher,) = jars.unpack("registry").rglob("*-runner.jar")
+        return Program(
+            java.command(
+                class_path=(),
+                main=("-jar", str(launcher)),
+                heap_mb=HEAP_MB,
+                scratch=self.folder / "tmp",
+                properties={
+                    "quarkus.http.host": "127.0.0.1",
+                    "quarkus.http.port": str(self.port),
+                    "quarkus.log.level": "WARN",
+                    "apicurio.storage.kind": "sql",
+                    "apicurio.storage.sql.kind": "h2",
+                    "apicurio.datasource.url": f"jdbc:h2:file:{self.folder / 'data' / 'registry'}",
+                },
+            ),
+            log=self.log,
+            environ=self.surroundings(),
+            folder=self.folder,
+            erase=self.orphans(),
+        )
+
+    def answers(self) -> bool:
+        """Ask the API itself."""
+        return probe.http_status(self.port, "/apis/ccompat/v7/subjects") == 200

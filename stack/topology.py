@@ -1,0 +1,248 @@
+"""The production topology on one machine. The demo, the tests and the benchmarks all run this one."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from stack.clickhouse import ClickHouse
+from stack.connect import Connect
+from stack.endpoints import Endpoints
+from stack.kafka import Kafka
+from stack.part import Part, Place
+from stack.ports import Ports
+from stack.postgres import Postgres
+from stack.redis import Redis
+from stack.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from stack.postgres import Version
+    from stack.redis import Fsync
+
+PartName = Literal["postgres", "kafka", "connect", "registry", "redis", "clickhouse"]
+EVERYTHING: tuple[PartName, ...] = ("postgres", "kafka", "connect", "redis", "clickhouse")
+"""What the JSON profile needs; the Avro profile adds the registry."""
+# Stopped in this order: who reads before who is read, so that nobody spends its farewell on retries.
+LEAVING: tuple[PartName, ...] = ("connect", "registry", "clickhouse", "redis", "postgres", "kafka")
+DATABASE = "crucible"
+# Seconds for one part to answer. The slowest needs 5 s on an idle machine with two cores.
+PATIENCE = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the parts are run. The defaults are what production is told to use."""
+
+    exactly_once_source: bool = True
+    """Kafka Connect's transactions around source records; off, a killed worker repeats records."""
+    postgres_version: Version = 18
+    fsync: bool = True
+    """Off, Postgres is faster and a power cut may cost its data; SIGKILL costs nothing either way."""
+    redis_appendfsync: Fsync = "everysec"
+    auto_create_topics: bool = False
+    keep: bool = False
+    """Leave the data when the stack is closed, or its owner killed."""
+
+
+class Stack:
+    """
+    Parts on free ports with data in one folder, as a context manager.
+
+    Entering starts all parts and waits for them; leaving stops them and removes their data. If the owner is killed,
+    the parts are killed and their data is removed too, unless ``keep``.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        parts: Collection[PartName] = EVERYTHING,
+        options: Options | None = None,
+    ) -> None:
+        self.options = options or Options()
+        self._chosen = frozenset(parts)
+        unknown = self._chosen - set(LEAVING)
+        if unknown:
+            raise ValueError(f"no part is called {', '.join(sorted(unknown))}; choose from {', '.join(LEAVING)}")
+        if "connect" in self._chosen and "kafka" not in self._chosen:
+            raise ValueError("connect needs kafka; add it to the parts")
+        self._made_folder = folder is None
+        self.folder = (folder or Path(tempfile.mkdtemp(prefix="crucible-stack-"))).absolute()
+        self._ports = Ports()
+        self._postgres_password = secrets.token_urlsafe(12)
+        self._clickhouse_password = secrets.token_urlsafe(12)
+        self._parts: dict[str, Part] = {}
+        self._build()
+
+    def _build(self) -> None:
+        make: Mapping[PartName, Callable[[], Part]] = {
+            "postgres": lambda: self.postgres,
+            "kafka": lambda: self.kafka,
+            "connect": lambda: self.connect,
+            "registry": lambda: self.registry,
+            "redis": lambda: self.redis,
+            "clickhouse": lambda: self.clickhouse,
+        }
+        for name in LEAVING:
+            if name in self._chosen:
+                self._parts[name] = make[name]()
+
+    @cached_property
+    def postgres(self) -> Postgres:
+        """PostgreSQL."""
+        return Postgres(
+            self._place("postgres"),
+            port=self._ports.take(),
+            password=self._postgres_password,
+            database=DATABASE,
+            version=self.options.postgres_version,
+            fsync=self.options.fsync,
+        )
+
+    @cached_property
+    def kafka(self) -> Kafka:
+        """Kafka."""
+        return Kafka(
+            self._place("kafka"),
+            port=self._ports.take(),
+            controller_port=self._ports.take(),
+            auto_create_topics=self.options.auto_create_topics,
+        )
+
+    @cached_property
+    def connect(self) -> Connect:
+        """Kafka Connect."""
+        return Connect(
+            self._place("connect"),
+            port=self._ports.take(),
+            bootstrap_servers=self.kafka.bootstrap_servers,
+            exactly_once=self.options.exactly_once_source,
+            avro="registry" in self._chosen,
+            secrets=self._connect_secrets(),
+        )
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The schema registry."""
+        return Registry(self._place("registry"), port=self._ports.take())
+
+    @cached_property
+    def redis(self) -> Redis:
+        """Redis."""
+        return Redis(self._place("redis"), port=self._ports.take(), appendfsync=self.options.redis_appendfsync)
+
+    @cached_property
+    def clickhouse(self) -> ClickHouse:
+        """ClickHouse."""
+        return ClickHouse(self._place("clickhouse"), port=self._ports.take(), password=self._clickhouse_password)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The chosen parts."""
+        return tuple(self._parts.values())
+
+    def __getitem__(self, name: str) -> Part:
+        """Return a part by name."""
+        return self._parts[name]
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the parts are; known before they are started."""
+        has = self._chosen.__contains__
+        values: dict[str, str | int] = {}
+        if has("postgres"):
+            values |= {"postgres_host": "127.0.0.1", "postgres_port": self.postgres.port}
+            values |= {"postgres_user": self.postgres.user, "postgres_password": self.postgres.password}
+            values |= {"postgres_database": self.postgres.database}
+        if has("kafka"):
+            values |= {"bootstrap_servers": self.kafka.bootstrap_servers}
+        if has("connect"):
+            values |= {"connect_url": self.connect.url, "connect_secrets_file": str(self.connect.secrets_file)}
+        if has("registry"):
+            values |= {"registry_url": self.registry.url}
+        if has("redis"):
+            values |= {"redis_url": self.redis.url}
+        if has("clickhouse"):
+            values |= {"clickhouse_host": "127.0.0.1", "clickhouse_port": self.clickhouse.port}
+            values |= {"clickhouse_user": self.clickhouse.user, "clickhouse_password": self.clickhouse.password}
+            values |= {"clickhouse_database": "default"}
+        return Endpoints(**values)  # type: ignore[arg-type]
+
+    def environ(self) -> dict[str, str]:
+        """Return the ``CRUCIBLE_*`` variables that point the watcher at this stack."""
+        return self.endpoints.environ()
+
+    def start(self, told: Callable[[str, float], None] | None = None) -> None:
+        """
+        Start all parts at once and wait for each; on a failure stop those that run and raise the first error.
+
+        ``told`` is called with each part's name and its seconds, from several threads, as it becomes ready.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for part in self.parts:  # one after the other: downloads share one line of progress
+            part.fetch()
+        with ThreadPoolExecutor(len(self._parts)) as pool:
+            coming = [pool.submit(_bring_up, part, told) for part in self.parts]
+        try:
+            for result in coming:
+                result.result()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Stop all parts; remove their data unless it is kept; give the ports back."""
+        if self.options.keep:
+            for part in self.parts:
+                part.stop()
+        else:
+            for part in self.parts:
+                part.kill()
+        if not self.options.keep:
+            for part in self.parts:
+                part.erase()
+            if self._made_folder:
+                shutil.rmtree(self.folder, ignore_errors=True)
+        self._ports.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _place(self, name: str) -> Place:
+        return Place(self.folder / name, keep=self.options.keep)
+
+    def _connect_secrets(self) -> dict[str, str]:
+        """Name what connector files need to reach Postgres and the registry from inside the worker."""
+        values: dict[str, str] = {}
+        if "postgres" in self._chosen:
+            values |= {
+                "CRUCIBLE_POSTGRES_HOST": "127.0.0.1",
+                "CRUCIBLE_POSTGRES_PORT": str(self.postgres.port),
+                "CRUCIBLE_POSTGRES_USER": self.postgres.user,
+                "CRUCIBLE_POSTGRES_PASSWORD": self.postgres.password,
+                "CRUCIBLE_POSTGRES_DATABASE": self.postgres.database,
+            }
+        if "registry" in self._chosen:
+            values |= {"CRUCIBLE_REGISTRY_URL": self.registry.core_url}
+        return values
+
+
+def _bring_up(part: Part, told: Callable[[str, float], None] | None) -> None:
+    import time  # noqa: PLC0415
+
+    began = time.monotonic()
+    part.start()
+    part.await_ready(PATIENCE)
+    if told:
+        told(part.name, time.monotonic() - began)

@@ -1,0 +1,21 @@
+"""The one error of a part that this machine cannot have."""
+
+from __future__ import annotations
+
+
+class Unavailable(RuntimeError):
+    """
+    A part cannot be provided or started here.
+
+    ``part`` names it, ``reason`` says what is missing and what to do. Tests skip with the reason, or fail where
+    nothing may be skipped.
+    """
+
+    def __init__(self, part: str, reason: str) -> None:
+        self.part = part
+        self.reason = reason
+        super().__init__(f"{part}: {reason}")
+
+
+class NotReady(RuntimeError):
+    """A part was started but did not answer in time, or ended before it did. The text ends with its last log lines."""
