@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sys
-from dataclasses import asdict
 from threading import Event
 
 from demo.simulator.simulator import Bounds, Simulator
@@ -24,7 +23,15 @@ def main() -> int:
     with Simulator(options.dsn, options.seed, rate=options.rate, bounds=bounds) as simulator:
         print(json.dumps({"state": "playing", "crucibles": len(simulator.site.crucibles)}), flush=True)
         tally = simulator.run(options.seconds, stop)
-        print(json.dumps({"state": "done", **asdict(tally), "committed": simulator.committed().by_table}), flush=True)
+        done = {
+            "state": "done",
+            "changes": tally.changes,
+            "rolled_back": tally.rolled_back,
+            "refused": tally.refused,
+            "scenes": dict(tally.scenes),
+            "committed": simulator.committed().by_table,
+        }
+        print(json.dumps(done), flush=True)
     return 0
 
 
