@@ -1,0 +1,127 @@
+"""Logs are read by machines at night and by people in the morning; neither may find a password there."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from watcher.telemetry.logs import set_up_logs
+from watcher.telemetry.redaction import describe, redact
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """Logging is the process's; what a test sets up is taken back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("restored")
+def test_elsewhere_than_on_a_terminal_a_line_is_an_object():
+    """Every line parses, carries the time in UTC and the level, and lines of libraries look the same."""
+    stream = io.StringIO()
+    set_up_logs(stream=stream)
+
+    structlog.get_logger("watcher.engine").info("batch.flushed", rows=512, sink="clickhouse")
+    logging.getLogger("urllib3").warning("retrying %s", "soon")
+
+    ours, theirs = map(json.loads, stream.getvalue().splitlines())
+    assert (ours["event"], ours["rows"], ours["level"]) == ("batch.flushed", 512, "info")
+    assert ours["timestamp"].endswith("Z")
+    assert (theirs["event"], theirs["level"]) == ("retrying soon", "warning")
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_terminal_gets_columns():
+    """A person reads words, not braces."""
+    stream = Terminal()
+    set_up_logs(stream=stream)
+
+    structlog.get_logger("watcher").info("batch.flushed", rows=512)
+
+    assert "batch.flushed" in stream.getvalue()
+    assert "{" not in stream.getvalue()
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_level_below_the_lowest_is_not_written():
+    """Debug lines appear when asked for, and only then."""
+    quiet, chatty = io.StringIO(), io.StringIO()
+    for level, stream in (("info", quiet), ("debug", chatty)):
+        set_up_logs(level, stream=stream)  # type: ignore[arg-type]
+        structlog.get_logger("watcher").debug("poll.ended")
+
+    assert (quiet.getvalue(), "poll.ended" in chatty.getvalue()) == ("", True)
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_secret_is_cut_out_whoever_wrote_it():
+    """Drivers put connection strings into their errors, and those end up in tracebacks."""
+    stream = io.StringIO()
+    set_up_logs(stream=stream)
+    log = structlog.get_logger("watcher")
+
+    log.error("redis.failed", error=OSError("redis://app:hunter2@cache:6379"), note="password=hunter2")
+    try:
+        raise ValueError("postgresql://site:hunter2@db/site is away")
+    except ValueError:
+        log.exception("postgres.failed")
+    logging.getLogger("redis").warning("connecting to redis://:hunter2@cache")
+
+    assert stream.getvalue().count("***") >= 4
+    assert "hunter2" not in stream.getvalue()
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_fault_that_lasts_is_told_now_and_then():
+    """The first line comes at once, the next after ten seconds with a count; another partition is another."""
+    stream, now = io.StringIO(), [0.0]
+    set_up_logs(stream=stream, clock=lambda: now[0])
+    log = structlog.get_logger("watcher")
+
+    for second in range(12):
+        now[0] = float(second)
+        log.warning("sink.failed", sink="redis", partition=0)
+    log.warning("sink.failed", sink="redis", partition=1)
+    for _ in range(3):
+        log.info("batch.flushed")
+
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    faults = [(line["partition"], line.get("repeated")) for line in lines if line["event"] == "sink.failed"]
+    assert faults == [(0, None), (0, 9), (1, None)]
+    assert sum(line["event"] == "batch.flushed" for line in lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("postgresql://u:p%40ss@h:5432/d?x=1", "postgresql://u:***@h:5432/d?x=1"),
+        ("redis://:p@h", "redis://:***@h"),
+        ("http://h:8083/path", "http://h:8083/path"),
+        ("sasl.password=abc,group.id=g", "sasl.password=***,group.id=g"),
+        ('{"database.password": "a b"}', '{"database.password": ***}'),
+        ("user=a password='two words' dbname=d", "user=a password=*** dbname=d"),
+        ("nothing to hide", "nothing to hide"),
+    ],
+)
+def test_redaction(text: str, expected: str):
+    """Passwords go, everything that helps to find the fault stays."""
+    assert redact(text) == expected
+
+
+def test_an_error_is_one_line():
+    """Only the first line of a driver's essay is shown."""
+    assert describe(OSError("refused\nIs the server running?")) == "OSError: refused"
+    assert describe(TimeoutError()) == "TimeoutError"

@@ -1,0 +1,163 @@
+"""The operations port, asked over a real socket."""
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from watcher.telemetry.health import CACHED, Health
+from watcher.telemetry.probes import ProbeServer
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    return Health(loop_deadline=60.0, clock=clock)
+
+
+@pytest.fixture
+def server(health: Health) -> Iterator[ProbeServer]:
+    registry = CollectorRegistry()
+    Counter("crucible_example", "An example.", registry=registry).inc()
+    with ProbeServer("127.0.0.1", 0, health, registry) as started:
+        yield started
+
+
+def ask(server: ProbeServer, path: str, method: str = "GET", body: str | None = None) -> tuple[int, str, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    try:
+        connection.request(method, path, body)
+        response = connection.getresponse()
+        return response.status, response.headers["Content-Type"], response.read().decode()
+    finally:
+        connection.close()
+
+
+def test_a_loop_that_turns_is_alive_and_one_that_hangs_is_not(server: ProbeServer, health: Health, clock: Clock):
+    """Sixty seconds are allowed; at sixty-one the process is to be restarted, and a turn mends it."""
+    statuses = []
+    for later in (60.0, 1.0):
+        clock.now += later
+        statuses.append(ask(server, "/livez")[0])
+    health.turned()
+    statuses.append(ask(server, "/livez")[0])
+
+    assert statuses == [200, 503, 200]
+
+
+def test_an_outage_next_door_does_not_kill(server: ProbeServer, health: Health):
+    """A critical neighbour that is away takes readiness, and liveness never."""
+
+    def away() -> None:
+        raise ConnectionError("redis://app:hunter2@cache is away")
+
+    health.check("redis", away)
+
+    assert ask(server, "/livez")[0] == 200
+    status, _, body = ask(server, "/readyz")
+    redis = json.loads(body)["checks"][1]
+    assert (status, redis["name"], redis["ok"]) == (503, "redis", False)
+    assert "hunter2" not in body
+
+
+def test_a_neighbour_that_is_not_critical_is_only_shown(server: ProbeServer, health: Health):
+    """Its fault is in the answer, and the answer is 200."""
+
+    def away() -> None:
+        raise ConnectionError("away")
+
+    health.check("registry", away, critical=False)
+    health.check("clickhouse", lambda: "26.9")
+
+    status, _, body = ask(server, "/readyz")
+    assert status == 200
+    shown = [(check["name"], check["ok"], check["detail"]) for check in json.loads(body)["checks"][1:]]
+    assert shown == [("registry", False, "ConnectionError: away"), ("clickhouse", True, "26.9")]
+
+
+def test_probes_do_not_load_the_neighbours(health: Health, clock: Clock):
+    """Any number of probes within five seconds is one ping."""
+    pings: list[float] = []
+    health.check("redis", lambda: pings.append(clock.now))
+
+    for later in (0.0, 1.0, 1.0, CACHED - 2.0, 1.0):
+        clock.now += later
+        health.ready()
+
+    assert pings == [100.0, 100.0 + CACHED]
+
+
+def test_a_ping_that_hangs_does_not_hang_the_next_probe(health: Health, clock: Clock):
+    """While one asks, the others get the answer before."""
+    asking, release = threading.Event(), threading.Event()
+    first = [True]
+
+    def ping() -> None:
+        if first.pop() if first else False:
+            return
+        asking.set()
+        assert release.wait(10)
+
+    health.check("redis", ping)
+    assert health.ready().ok
+    clock.now += CACHED
+    slow = threading.Thread(target=health.ready)
+    slow.start()
+    assert asking.wait(10)
+
+    try:
+        assert health.ready().ok
+    finally:
+        release.set()
+        slow.join()
+
+
+def test_a_process_that_stops_takes_no_more_work(server: ProbeServer, health: Health):
+    """Shutdown takes readiness away first, and leaves liveness."""
+    health.stopping()
+
+    assert (ask(server, "/readyz")[0], ask(server, "/livez")[0]) == (503, 200)
+
+
+def test_metrics_are_prometheus_text(server: ProbeServer):
+    """What a scrape gets is what was counted."""
+    status, content_type, body = ask(server, "/metrics?name=all")
+
+    assert (status, content_type.split(";")[0]) == (200, "text/plain")
+    assert "crucible_example_total 1.0" in body
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [("GET", "/", 404), ("GET", "/livez/x", 404), ("POST", "/livez", 405), ("DELETE", "/metrics", 405)],
+)
+def test_other_requests_are_told_what_there_is(server: ProbeServer, method: str, path: str, expected: int):
+    """A wrong path or method is answered in JSON, and the server goes on."""
+    status, content_type, body = ask(server, path, method, body="x" * 100 if method == "POST" else None)
+
+    assert (status, content_type) == (expected, "application/json")
+    assert json.loads(body)["error"]
+    assert ask(server, "/livez")[0] == 200
+
+
+def test_a_taken_port_is_an_error_at_once(server: ProbeServer, health: Health):
+    """Two daemons on one port would answer for each other."""
+    with pytest.raises(OSError, match="in use"):
+        ProbeServer("127.0.0.1", server.port, health, CollectorRegistry())

@@ -1,0 +1,109 @@
+"""What the probes answer. Liveness looks at the loop alone: an outage next door must not restart the whole fleet."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from watcher.telemetry.redaction import describe
+
+CACHED: Final = 5.0
+"""Seconds for which a ping's answer stands. Smaller: probes load the neighbours. Larger: readiness lags."""
+
+Ping = Callable[[], object]
+"""Returns when the neighbour answers, with a detail or None; raises when it does not. Must have its own timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One check's answer."""
+
+    name: str
+    ok: bool
+    critical: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A probe's answer: good when every critical check is."""
+
+    checks: tuple[Checked, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the probe passes."""
+        return all(check.ok for check in self.checks if check.critical)
+
+
+class _Cached:
+    """A ping whose answer stands for a while. While one caller pings, others get the answer before."""
+
+    def __init__(self, name: str, ping: Ping, critical: bool, clock: Callable[[], float]) -> None:
+        self._name, self._ping, self._critical, self._clock = name, ping, critical, clock
+        self._lock = threading.Lock()
+        self._answer: Checked | None = None
+        self._asked_at = float("-inf")
+
+    def answer(self) -> Checked:
+        if self._lock.acquire(blocking=self._answer is None):
+            try:
+                if self._answer is None or self._clock() - self._asked_at >= CACHED:
+                    self._answer = self._ask()
+                    self._asked_at = self._clock()
+            finally:
+                self._lock.release()
+        return self._answer or Checked(self._name, ok=False, critical=self._critical, detail="not asked yet")
+
+    def _ask(self) -> Checked:
+        try:
+            detail = self._ping()
+        except Exception as error:  # noqa: BLE001 - a ping fails in its client's own way, and that is the answer
+            return Checked(self._name, ok=False, critical=self._critical, detail=describe(error))
+        return Checked(self._name, ok=True, critical=self._critical, detail="" if detail is None else str(detail))
+
+
+class Health:
+    """The state behind ``/livez`` and ``/readyz``; the loop and the probes' threads share it.
+
+    Args:
+        loop_deadline: seconds without a turn of the loop until the process counts as dead.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, loop_deadline: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._deadline, self._clock = loop_deadline, clock
+        self._turned_at = clock()
+        self._stopping = False
+        self._checks: list[_Cached] = []
+
+    def turned(self) -> None:
+        """The loop went round once, paused or not."""
+        self._turned_at = self._clock()
+
+    def stopping(self) -> None:
+        """Shutdown has begun: alive, but no longer ready."""
+        self._stopping = True
+
+    def check(self, name: str, ping: Ping, *, critical: bool = True) -> None:
+        """Add a neighbour to ``/readyz``.
+
+        Args:
+            name: the neighbour.
+            ping: asks it, at most every five seconds.
+            critical: whether the probe fails with it; otherwise its fault is only shown.
+        """
+        self._checks.append(_Cached(name, ping, critical, self._clock))
+
+    def alive(self) -> Report:
+        """Whether the loop turned within its deadline."""
+        age = self._clock() - self._turned_at
+        detail = f"last turn {age:.1f} s ago, {self._deadline:g} s are allowed"
+        return Report((Checked("loop", ok=age <= self._deadline, critical=True, detail=detail),))
+
+    def ready(self) -> Report:
+        """Whether the loop turns and every critical neighbour answers."""
+        if self._stopping:
+            return Report((Checked("shutdown", ok=False, critical=True, detail="the process is stopping"),))
+        return Report((*self.alive().checks, *(check.answer() for check in self._checks)))

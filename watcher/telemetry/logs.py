@@ -1,0 +1,77 @@
+"""Structured logs on standard error: ``noun.verb_past`` and keys, one line a batch and none a record.
+
+A terminal gets columns and colour, everything else one JSON object a line. Lines of libraries take the same road, so
+that one parser reads all. Secrets are cut out of every text, whoever wrote it.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, MutableMapping
+from typing import Any, Final, Literal, TextIO
+
+import structlog
+
+from watcher.telemetry.redaction import redact
+from watcher.telemetry.repeats import Repeats
+
+REPEAT_INTERVAL: Final = 10.0
+"""Seconds between two lines of a fault that lasts. Smaller: noise. Larger: it looks as if it were over."""
+LIBRARIES: Final = logging.WARNING
+"""Lowest level of lines that libraries write."""
+
+
+def set_up_logs(
+    level: Literal["debug", "info", "warning", "error"] = "info",
+    style: Literal["auto", "console", "json"] = "auto",
+    stream: TextIO | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Decide how the process logs. Call once, before the first line.
+
+    Args:
+        level: lowest level that is written.
+        style: ``auto`` is columns on a terminal and JSON elsewhere.
+        stream: where to; standard error by default, since standard output belongs to what a command answers.
+        clock: monotonic seconds, for holding back repeats.
+    """
+    target = sys.stderr if stream is None else stream
+    console = style == "console" or (style == "auto" and target.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    rendered: list[structlog.typing.Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        _without_secrets,
+        structlog.dev.ConsoleRenderer(colors=target.isatty()) if console else structlog.processors.JSONRenderer(),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            Repeats(REPEAT_INTERVAL, clock),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=rendered))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(LIBRARIES)
+    for ours in ("watcher", "handlers"):
+        logging.getLogger(ours).setLevel(level.upper())
+
+
+def _without_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = redact(value)
+        elif isinstance(value, BaseException):
+            event[key] = redact(f"{type(value).__name__}: {value}")
+    return event
