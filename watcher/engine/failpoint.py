@@ -1,0 +1,50 @@
+"""Named places where a test can have the process die or stand still: the proof of what the guarantees say.
+
+``CRUCIBLE_FAILPOINT=plan.committed`` kills the process (SIGKILL, by itself) when it first gets there,
+``plan.committed:3`` the third time, ``insert.sending:1:stop`` suspends it (SIGSTOP) until somebody sends SIGCONT.
+Unset, as everywhere but in tests, a place costs one comparison a batch.
+"""
+
+import os
+import signal
+from typing import Final
+
+VARIABLE: Final = "CRUCIBLE_FAILPOINT"
+
+PLACES: Final = (
+    "poll.taken",
+    "redis.applied",
+    "dead_letters.flushed",
+    "plan.naming",
+    "plan.committed",
+    "insert.sending",
+    "insert.answered",
+    "plan.written",
+    "idle.acknowledged",
+)
+"""Every place, in the order in which a change passes them."""
+
+ACTIONS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+
+
+class _Armed:
+    def __init__(self, text: str) -> None:
+        place, _, rest = text.partition(":")
+        count, _, action = rest.partition(":")
+        if place not in PLACES or action not in {"", *ACTIONS}:
+            raise ValueError(
+                f"{VARIABLE}: given {text!r}, expected PLACE[:COUNT[:kill|stop]] with PLACE one of {', '.join(PLACES)}"
+            )
+        self.place, self.left, self.signal = place, int(count or 1), ACTIONS[action or "kill"]
+
+
+_armed = _Armed(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
+
+
+def reach(place: str) -> None:
+    """Say that the process is at ``place``."""
+    if _armed is None or _armed.place != place:
+        return
+    _armed.left -= 1
+    if _armed.left == 0:
+        os.kill(os.getpid(), _armed.signal)

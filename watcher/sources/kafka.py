@@ -1,0 +1,266 @@
+"""The change streams in Kafka: a thin shell around confluent-kafka's consumer.
+
+Everything that decides is elsewhere. What is decided here is what the client may not do by itself: no automatic
+commits, no automatic reset of a lost offset (``auto.offset.reset=error``), no uncommitted records (``read_committed``).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import TopicCollection as Topics
+from confluent_kafka.admin import AdminClient
+
+from watcher.model.change import Position
+from watcher.model.errors import StopError, TemporaryError
+
+Partition = tuple[str, int]
+"""Topic name and partition number."""
+
+OFFSET_BEGINNING: Final = -2
+CALL_TIMEOUT: Final = 10.0
+"""Seconds that a call to the broker may take before it counts as failed and is made again later."""
+
+OFFSET_LOST: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001
+TOPIC_AWAY: Final = frozenset(
+    {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
+)
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What the group has committed for a partition."""
+
+    offset: int | None
+    """Next to read; None when there is none."""
+    metadata: str | None
+
+
+class Listener(msgspec.Struct, frozen=True):
+    """Who is told of changes to the assignment. Called from inside ``poll`` and ``close``."""
+
+    assigned: Callable[[list[Partition]], Mapping[Partition, int]]
+    """Gives the offset to start each partition from."""
+    revoked: Callable[[list[Partition]], None]
+    """The partitions go to somebody else after this; committing is still possible."""
+    lost: Callable[[list[Partition]], None]
+    """The partitions are somebody else's already; committing is not allowed."""
+
+
+class KafkaSource:
+    """A member of the consumer group.
+
+    Args:
+        client: librdkafka settings of the connection (brokers, security).
+        membership: librdkafka settings of the group (protocol, timeouts, static id).
+        listener: is told of changes to the assignment.
+        report: takes a sentence about something that the client mends by itself.
+    """
+
+    def __init__(
+        self,
+        client: Mapping[str, Any],
+        membership: Mapping[str, Any],
+        listener: Listener,
+        report: Callable[[str], None],
+    ) -> None:
+        self._listener = listener
+        self._report = report
+        self._failure: Exception | None = None
+        self._assigned: set[Partition] = set()
+        self._paused = False
+        self._admin = AdminClient(dict(client), logger=None)
+        self._consumer = Consumer(
+            {
+                **client,
+                **membership,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_committed",
+                "allow.auto.create.topics": False,
+                # New topics and partitions are found within this; the connector makes them after we subscribe.
+                "topic.metadata.refresh.interval.ms": 5_000,
+                # What librdkafka holds for us. Smaller: the loop starves; larger: memory.
+                "queued.max.messages.kbytes": 32_768,
+                "fetch.queue.backoff.ms": 20,
+                "error_cb": lambda error: report(error.str()),
+            }
+        )
+
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """Join the group for these topics; a name beginning with ``^`` is a regular expression."""
+        self._consumer.subscribe(
+            list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    def poll(self, limit: int, timeout: float) -> list[Message]:
+        """Records, in order within each partition.
+
+        Args:
+            limit: most records to return.
+            timeout: seconds to wait for that many.
+
+        Raises:
+            OffsetLostError: the group's place in a partition is gone.
+            StopError: the client cannot go on, for example because another process took its static id.
+        """
+        messages = self._consumer.consume(limit, timeout)
+        self._raise_failure()
+        if any(message.error() for message in messages):
+            messages = [message for message in messages if not self._refused(message)]
+        return messages
+
+    def pause(self) -> None:
+        """Deliver nothing until ``resume``, also from partitions that are assigned meanwhile."""
+        if not self._paused:
+            self._paused = True
+            self._consumer.pause([TopicPartition(*partition) for partition in self._assigned])
+
+    def resume(self) -> None:
+        """Deliver again."""
+        if self._paused:
+            self._paused = False
+            self._consumer.resume([TopicPartition(*partition) for partition in self._assigned])
+
+    @property
+    def paused(self) -> int:
+        """Number of partitions that are not delivered from."""
+        return len(self._assigned) if self._paused else 0
+
+    def commit(self, offsets: Mapping[Partition, tuple[int, str]]) -> dict[Partition, str]:
+        """Commit offsets with their metadata, in one request.
+
+        Returns:
+            what went wrong, per partition; those absent are committed.
+        """
+        wanted = [
+            TopicPartition(topic, partition, offset, metadata)
+            for (topic, partition), (offset, metadata) in offsets.items()
+        ]
+        try:
+            answers = self._consumer.commit(offsets=wanted, asynchronous=False) or []
+        except KafkaException as error:
+            return dict.fromkeys(offsets, str(error))
+        return {(one.topic, one.partition): one.error.str() for one in answers if one.error}
+
+    def committed(self, partitions: Iterable[Partition]) -> dict[Partition, Committed]:
+        """What the group has committed.
+
+        Raises:
+            TemporaryError: the coordinator does not answer.
+        """
+        wanted = [TopicPartition(*partition) for partition in partitions]
+        try:
+            answers = self._consumer.committed(wanted, timeout=CALL_TIMEOUT)
+        except KafkaException as error:
+            raise TemporaryError(f"kafka: committed offsets: {error}") from error
+        found = {}
+        for one in answers:
+            if one.error:
+                raise TemporaryError(f"kafka: committed offset of {one.topic}[{one.partition}]: {one.error.str()}")
+            found[one.topic, one.partition] = Committed(one.offset if one.offset >= 0 else None, one.metadata)
+        return found
+
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """Kafka's ids of the topics; they differ when a topic of the same name is made anew.
+
+        Raises:
+            TemporaryError: the broker does not answer.
+        """
+        asked = self._admin.describe_topics(Topics(sorted(topics)), request_timeout=CALL_TIMEOUT)
+        try:
+            return {name: str(answer.result(CALL_TIMEOUT * 2).topic_id) for name, answer in asked.items()}
+        except (KafkaException, TimeoutError) as error:
+            raise TemporaryError(f"kafka: topic ids: {error}") from error
+
+    def bounds(self, partition: Partition) -> tuple[int, int]:
+        """The first offset that the topic still holds, and the next one that it will give.
+
+        Raises:
+            TemporaryError: the broker does not answer.
+        """
+        try:
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=CALL_TIMEOUT)
+        except KafkaException as error:
+            raise TemporaryError(f"kafka: offsets of {partition[0]}[{partition[1]}]: {error}") from error
+        return low, high
+
+    def high_water(self, partition: Partition) -> int | None:
+        """The next offset that the topic will give, as of the last fetch; None before the first."""
+        try:
+            bounds = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
+        except KafkaException:
+            return None
+        return bounds[1] if bounds is not None and bounds[1] >= 0 else None
+
+    def ping(self) -> str:
+        """Ask the broker for an answer.
+
+        Raises:
+            KafkaException: there is none.
+        """
+        cluster = self._admin.list_topics(timeout=5.0)
+        return f"{len(cluster.brokers)} brokers"
+
+    def close(self) -> None:
+        """Leave the group; the listener hears of every partition that is given up."""
+        self._consumer.close()
+
+    def _refused(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return False
+        where = f"{message.topic()}[{message.partition()}]"
+        if error.code() in OFFSET_LOST:
+            raise OffsetLostError(Position(message.topic() or "", message.partition() or 0, message.offset() or 0))
+        if error.fatal():
+            raise StopError(f"kafka: {error.str()}; another process may run with the same kafka.group_instance_id")
+        if error.code() in TOPIC_AWAY:
+            self._report(f"{where} does not exist yet: start the connector, or name the topic in kafka.topics")
+        elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
+            self._report(f"{where}: {error.str()}")
+        return True
+
+    def _on_assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
+        partitions = [(one.topic, one.partition) for one in given]
+        try:
+            starts = self._listener.assigned(partitions)
+        except Exception as error:  # noqa: BLE001 - raised again by poll; a callback's own would be lost in C
+            self._failure = error
+            return
+        assignment = [TopicPartition(topic, partition, starts[topic, partition]) for topic, partition in partitions]
+        consumer.incremental_assign(assignment)
+        self._assigned.update(partitions)
+        if self._paused:
+            consumer.pause(assignment)
+
+    def _on_revoke(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
+        self._give_up(consumer, taken, self._listener.revoked)
+
+    def _on_lost(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
+        self._give_up(consumer, taken, self._listener.lost)
+
+    def _give_up(
+        self, consumer: Consumer, taken: list[TopicPartition], tell: Callable[[list[Partition]], None]
+    ) -> None:
+        partitions = [(one.topic, one.partition) for one in taken]
+        try:
+            tell(partitions)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failure = error
+        self._assigned.difference_update(partitions)
+        consumer.incremental_unassign(taken)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+
+class OffsetLostError(StopError):
+    """The broker no longer has the offset that the group would read next."""
+
+    def __init__(self, position: Position) -> None:
+        super().__init__(f"{position} is gone")
+        self.position = position
