@@ -1,0 +1,16 @@
+"""The files people deploy to get changes out of PostgreSQL, found beside this module. No code: paths only."""
+
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+CONNECTOR = HERE / "connector.json"
+"""Kafka Connect, plain JSON."""
+CONNECTOR_AVRO = HERE / "connector-avro.json"
+"""Kafka Connect, Avro with a schema registry."""
+SERVER = HERE / "application.properties"
+"""Debezium Server, without Kafka Connect."""
+PREPARATION = (HERE / "postgres" / "replication.sql", HERE / "postgres" / "watcher.sql")
+"""What PostgreSQL needs first, in this order. Plain SQL for any client; parameters are settings like ``crucible.x``."""
+ENVELOPES = HERE / "envelopes"
+"""Records captured from the real connector, one a file."""
