@@ -20,8 +20,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def cache_folder() -> Path:
-    """
-    Return the folder that outlives a stack: ``$CRUCIBLE_CACHE``, else the user's cache, else ``.stack/cache`` here.
+    """Return the folder that outlives a stack: ``$CRUCIBLE_CACHE``, else the user's cache, else ``.stack/cache`` here.
 
     A folder that was named must be usable; one that was merely guessed (no home, a read-only home) is passed over.
 
@@ -80,8 +79,7 @@ def only_one(folder: Path, what: str) -> Iterator[None]:
 
 @contextmanager
 def arriving(target: Path) -> Iterator[Path]:
-    """
-    Give a scratch folder beside ``target``; what the block leaves at ``scratch / target.name`` is moved into place.
+    """Give a scratch folder beside ``target``; what the block leaves at ``scratch / target.name`` is moved into place.
 
     The move is one rename after an fsync, so that a reader sees nothing or all of it, whenever the power goes.
     """

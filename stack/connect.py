@@ -17,8 +17,7 @@ HEAP_MB = 256
 
 
 class Connect(Part):
-    """
-    A worker that is configured as production's should be: exactly-once sources on, unless a test turns that off.
+    """A worker that is configured as production's should be: exactly-once sources on, unless a test turns that off.
 
     ``secrets`` are what connector files refer to: as ``${file:<secrets_file>:<name>}`` and as ``${env:<name>}``.
     """

@@ -6,7 +6,7 @@ import hashlib
 import tarfile
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,8 +52,7 @@ def locked(group: str) -> list[Artifact]:
 
 
 def fetch(group: str) -> list[Path]:
-    """
-    Return the paths of a group's files, after downloading what is missing. Interrupted, it goes on where it was.
+    """Return the paths of a group's files, after downloading what is missing. Interrupted, it goes on where it was.
 
     Raises:
         Unavailable: the repository cannot be reached, or a file is not the one that was locked.
@@ -119,7 +118,7 @@ def _download_one(group: str, artifact: Artifact, progress: Progress) -> None:
         found.rename(scratch / artifact.path.name)
 
 
-def _meter(progress: Progress) -> Callable[[str, int], object]:
+def _meter(progress: Progress) -> Callable[[str, int], AbstractContextManager[Callable[[int], None]]]:
     @contextmanager
     def metered(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
         yield progress.advance

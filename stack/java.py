@@ -30,8 +30,7 @@ LOGGING = {
 
 
 def runtime() -> Path:
-    """
-    Return the ``java`` program of the pinned wheel.
+    """Return the ``java`` program of the pinned wheel.
 
     Raises:
         Unavailable: the wheel is not installed, or has no build for this machine.

@@ -16,7 +16,7 @@ HEAP_MB = 256
 
 
 class Kafka(Part):
-    """A broker that demands what production's do (no topic by accident, message size limits) with a node's worth of replicas."""
+    """A broker as strict as production's (no topic by accident, size limits), with one node's worth of replicas."""
 
     name: ClassVar[str] = "kafka"
 
@@ -67,9 +67,7 @@ class Kafka(Part):
         return probe.listens(self.port)
 
     def _java(self, main: tuple[str, ...]) -> list[str]:
-        return java.command(
-            class_path=jars.fetch("kafka"), main=main, heap_mb=HEAP_MB, scratch=self.folder / "tmp"
-        )
+        return java.command(class_path=jars.fetch("kafka"), main=main, heap_mb=HEAP_MB, scratch=self.folder / "tmp")
 
     def _settings(self) -> dict[str, str | int]:
         here, controller = self.bootstrap_servers, f"127.0.0.1:{self._controller_port}"

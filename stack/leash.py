@@ -1,5 +1,4 @@
-"""
-Run one program for as long as its owner lives, then leave nothing of it.
+"""Run one program for as long as its owner lives, then leave nothing of it.
 
 A script of its own, started with ``python -I -S``: it sits between a stack's owner and one part. It watches a pipe
 that the owner holds open and the owner's process itself, so that an owner that is killed without warning takes its
@@ -20,6 +19,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -37,7 +38,7 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     account = {} if given.uid is None else {"user": given.uid, "group": given.gid, "extra_groups": []}
-    program = subprocess.Popen(  # type: ignore[call-overload]
+    program = subprocess.Popen(
         given.command,
         start_new_session=True,
         preexec_fn=_die_with_me,  # noqa: PLW1509  # one thread here, and it must come after the change of user
@@ -114,10 +115,8 @@ def _say_farewell(program: subprocess.Popen[bytes], number: int) -> None:
 
 def _sweep(program: subprocess.Popen[bytes]) -> None:
     """Kill every descendant: as a subreaper the leash inherits those whose parent died before them."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(program.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     program.wait()  # before the loop, which would take its exit code away
     while LINUX:
         for pid in _children():
@@ -129,17 +128,13 @@ def _sweep(program: subprocess.Popen[bytes]) -> None:
 
 
 def _children() -> list[int]:
-    own = str(os.getpid())
     found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as stat:
-                    parent = stat.read().rpartition(b")")[2].split()[1].decode()
-            except OSError:
-                continue
-            if parent == own:
-                found.append(int(name))
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):  # ended meanwhile
+                stat = (entry / "stat").read_bytes()
+                if int(stat.rpartition(b")")[2].split()[1]) == os.getpid():
+                    found.append(int(entry.name))
     return found
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from stack import family
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Mapping, Sequence
 
 LEASH = Path(__file__).with_name("leash.py")
@@ -97,8 +98,7 @@ class Leashed:
                 _send(pid, number)
 
     def wait(self, timeout: float | None = None) -> int:
-        """
-        Return the exit code once nothing is left; 128 + n after signal n.
+        """Return the exit code once nothing is left; 128 + n after signal n.
 
         Raises:
             TimeoutError: it is still there after ``timeout`` seconds.
@@ -115,7 +115,5 @@ class Leashed:
 
 
 def _send(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass

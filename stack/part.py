@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # Seconds between two looks at a part that is starting: parts start in 0.1 to 5 s.
 LOOK = 0.05
 LOG_LINES = 25
+# Seconds that a part has to free what would outlast it.
+FAREWELL = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,7 @@ class Place:
 
 
 class Part(ABC):
-    """
-    One process of the topology. Data and ports stay the same over any number of starts.
+    """One process of the topology. Data and ports stay the same over any number of starts.
 
     A part knows how to prepare its folder, what to run and how to see that it answers; the rest is here.
     """
@@ -89,8 +91,7 @@ class Part(ABC):
         self._running = Leashed(self.program())
 
     def await_ready(self, timeout: float = 60.0) -> None:
-        """
-        Return once the part answers.
+        """Return once the part answers.
 
         Raises:
             NotReady: it ended, or did not answer within ``timeout`` seconds; the text shows its last log lines.
@@ -123,6 +124,15 @@ class Part(ABC):
             self._running.wait()
             self._running = None
 
+    def abandon(self) -> None:
+        """End it at once, its data being of no further use."""
+        if self._running is not None and self.farewell is not None:
+            self._running.send_all(signal.SIGCONT)
+            self._running.send(self.farewell)
+            with suppress(TimeoutError):
+                self._running.wait(FAREWELL)
+        self.kill()
+
     def pause(self) -> None:
         """Freeze the process and its descendants (SIGSTOP): alive, silent, its connections open."""
         if self._running is not None:
@@ -144,8 +154,7 @@ class Part(ABC):
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def run_once(self, command: list[str], timeout: float = 60.0) -> None:
-        """
-        Run a helper of the part (a formatter, say) to its end, on a leash like the part itself.
+        """Run a helper of the part (a formatter, say) to its end, on a leash like the part itself.
 
         Raises:
             NotReady: it failed or took longer than ``timeout`` seconds.

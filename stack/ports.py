@@ -18,8 +18,7 @@ EPHEMERAL = 32_768
 
 
 class Ports:
-    """
-    Reserve loopback ports until closed.
+    """Reserve loopback ports until closed.
 
     They lie below the range of outgoing connections: a port from inside it could be taken by any client while a
     killed part is down, and the part could not come back. A lock file each keeps two stacks of one user apart.
@@ -63,7 +62,7 @@ class Ports:
 def _is_the_file(lock: IO[str]) -> bool:
     """Tell whether the locked file still has its name: its last holder may have removed it between open and lock."""
     try:
-        return os.fstat(lock.fileno()).st_ino == os.stat(lock.name).st_ino
+        return os.fstat(lock.fileno()).st_ino == Path(lock.name).stat().st_ino
     except FileNotFoundError:
         return False
 

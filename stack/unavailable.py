@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 
-class Unavailable(RuntimeError):
-    """
-    A part cannot be provided or started here.
+class Unavailable(RuntimeError):  # noqa: N818  # reads as what it says
+    """A part cannot be provided or started here.
 
     ``part`` names it, ``reason`` says what is missing and what to do. Tests skip with the reason, or fail where
     nothing may be skipped.
@@ -17,5 +16,5 @@ class Unavailable(RuntimeError):
         super().__init__(f"{part}: {reason}")
 
 
-class NotReady(RuntimeError):
+class NotReady(RuntimeError):  # noqa: N818  # reads as what it says
     """A part was started but did not answer in time, or ended before it did. The text ends with its last log lines."""
