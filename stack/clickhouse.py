@@ -53,6 +53,7 @@ class ClickHouse(Part):
             environ=self.surroundings() | environ,
             folder=self.folder,
             erase=self.orphans(),
+            tidy=self.folder.parent,
         )
 
     def answers(self) -> bool:

@@ -86,6 +86,7 @@ class Connect(Part):
             environ=self.surroundings() | self._secrets,
             folder=self.folder,
             erase=self.orphans(),
+            tidy=self.folder.parent,
         )
 
     def answers(self) -> bool:

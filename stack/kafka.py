@@ -60,6 +60,7 @@ class Kafka(Part):
             environ=self.surroundings(),
             folder=self.folder,
             erase=self.orphans(),
+            tidy=self.folder.parent,
         )
 
     def answers(self) -> bool:

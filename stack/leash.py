@@ -57,6 +57,9 @@ def main() -> int:
         if orphaned:
             for folder in given.erase:
                 shutil.rmtree(folder, ignore_errors=True)
+            if given.tidy:
+                with suppress(OSError):  # the last leash to come by finds it empty
+                    Path(given.tidy).rmdir()
     code: int = program.returncode
     return code if code >= 0 else 128 - code
 
@@ -70,6 +73,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--gid", type=int)
     parser.add_argument("--farewell", type=int)
     parser.add_argument("--erase", action="append", default=[])
+    parser.add_argument("--tidy")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args()
     given.command = given.command[1:]  # the `--` before it

@@ -44,6 +44,8 @@ class Program:
     """Sent first when the owner died; the sweep follows within seconds. None: straight SIGKILL."""
     erase: Sequence[Path] = field(default=())
     """Folders removed when the owner died."""
+    tidy: Path | None = None
+    """Folder that is then removed too, if it is empty."""
 
 
 class Leashed:
@@ -57,6 +59,7 @@ class Leashed:
             *(("--uid", str(account.uid), "--gid", str(account.gid)) if account else ()),
             *(("--farewell", str(int(program.farewell))) if program.farewell else ()),
             *(part for folder in program.erase for part in ("--erase", str(folder))),
+            *(("--tidy", str(program.tidy)) if program.tidy else ()),
         ]
         leash = [sys.executable, "-I", "-S", str(LEASH), "--owner", str(os.getpid())]
         try:

@@ -162,7 +162,7 @@ class Part(ABC):
         """
         plan = self.program()
         helper = Leashed(
-            Program(command, plan.log, plan.environ, plan.folder, plan.account, erase=plan.erase),
+            Program(command, plan.log, plan.environ, plan.folder, plan.account, erase=plan.erase, tidy=plan.tidy),
         )
         try:
             code = helper.wait(timeout)

@@ -30,10 +30,11 @@ class Ports:
         self._locks: list[IO[str]] = []
         self._random = random.SystemRandom()
 
-    def take(self) -> int:
-        """Return a free port."""
+    def take(self, wanted: int | None = None) -> int:
+        """Return a free port: the wanted one if it is free."""
         while True:
-            port = self._random.randrange(FIRST, _first_ephemeral())
+            port = wanted or self._random.randrange(FIRST, _first_ephemeral())
+            wanted = None
             lock = (self._shelf / str(port)).open("w")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Version = Literal[16, 18]
 USER = "postgres"
+REPLICATION_USER = "crucible_debezium"
+"""The role that the project's Postgres preparation grants what Debezium needs."""
 
 
 class Postgres(Part):
@@ -32,12 +34,21 @@ class Postgres(Part):
     farewell: ClassVar[signal.Signals | None] = signal.SIGQUIT  # immediate, but it frees its shared memory
 
     def __init__(
-        self, place: Place, *, port: int, password: str, database: str, version: Version = 18, fsync: bool = True
+        self,
+        place: Place,
+        *,
+        port: int,
+        password: str,
+        replication_password: str,
+        database: str,
+        version: Version = 18,
+        fsync: bool = True,
     ) -> None:
         super().__init__(place)
         self.port = port
         self.user = USER
         self.password = password
+        self.replication_password = replication_password
         self.database = database
         self._version = version
         self._fsync = fsync
@@ -97,10 +108,11 @@ class Postgres(Part):
             account=self._home.account(),
             farewell=self.farewell,
             erase=(*self.orphans(), *((home,) if self.orphans() else ())),
+            tidy=self.folder.parent,
         )
 
     def answers(self) -> bool:
-        """Connect and ask; the database is made on the first success."""
+        """Connect and ask; the first time, make the database and the role."""
         try:
             with self._connect(self.database) as connection:
                 connection.execute("SELECT 1")
@@ -132,4 +144,6 @@ class Postgres(Part):
 
     def _create_database(self) -> None:
         with self._connect("postgres") as connection:
+            role = sql.SQL("CREATE ROLE {} LOGIN REPLICATION PASSWORD {}")
+            connection.execute(role.format(sql.Identifier(REPLICATION_USER), sql.Literal(self.replication_password)))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.database)))

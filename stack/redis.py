@@ -61,6 +61,7 @@ class Redis(Part):
             environ=self.surroundings(),
             folder=self.folder,
             erase=self.orphans(),
+            tidy=self.folder.parent,
         )
 
     def answers(self) -> bool:

@@ -69,6 +69,7 @@ class Registry(Part):
             environ=self.surroundings(),
             folder=self.folder,
             erase=self.orphans(),
+            tidy=self.folder.parent,
         )
 
     def answers(self) -> bool:

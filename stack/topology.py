@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +15,10 @@ from stack.clickhouse import ClickHouse
 from stack.connect import Connect
 from stack.endpoints import Endpoints
 from stack.kafka import Kafka
+from stack.memory import Memory
 from stack.part import Part, Place
 from stack.ports import Ports
-from stack.postgres import Postgres
+from stack.postgres import REPLICATION_USER, Postgres
 from stack.redis import Redis
 from stack.registry import Registry
 
@@ -73,11 +73,9 @@ class Stack:
             raise ValueError(f"no part is called {', '.join(sorted(unknown))}; choose from {', '.join(LEAVING)}")
         if "connect" in self._chosen and "kafka" not in self._chosen:
             raise ValueError("connect needs kafka; add it to the parts")
-        self._made_folder = folder is None
         self.folder = (folder or Path(tempfile.mkdtemp(prefix="crucible-stack-"))).absolute()
         self._ports = Ports()
-        self._postgres_password = secrets.token_urlsafe(12)
-        self._clickhouse_password = secrets.token_urlsafe(12)
+        self._memory = Memory(self.folder)
         self._parts: dict[str, Part] = {}
         self._build()
 
@@ -99,8 +97,9 @@ class Stack:
         """PostgreSQL."""
         return Postgres(
             self._place("postgres"),
-            port=self._ports.take(),
-            password=self._postgres_password,
+            port=self._port("postgres"),
+            password=self._memory.password("postgres"),
+            replication_password=self._memory.password("replication"),
             database=DATABASE,
             version=self.options.postgres_version,
             fsync=self.options.fsync,
@@ -111,8 +110,8 @@ class Stack:
         """Kafka."""
         return Kafka(
             self._place("kafka"),
-            port=self._ports.take(),
-            controller_port=self._ports.take(),
+            port=self._port("kafka"),
+            controller_port=self._port("controller"),
             auto_create_topics=self.options.auto_create_topics,
         )
 
@@ -121,7 +120,7 @@ class Stack:
         """Kafka Connect."""
         return Connect(
             self._place("connect"),
-            port=self._ports.take(),
+            port=self._port("connect"),
             bootstrap_servers=self.kafka.bootstrap_servers,
             exactly_once=self.options.exactly_once_source,
             avro="registry" in self._chosen,
@@ -131,17 +130,19 @@ class Stack:
     @cached_property
     def registry(self) -> Registry:
         """The schema registry."""
-        return Registry(self._place("registry"), port=self._ports.take())
+        return Registry(self._place("registry"), port=self._port("registry"))
 
     @cached_property
     def redis(self) -> Redis:
         """Redis."""
-        return Redis(self._place("redis"), port=self._ports.take(), appendfsync=self.options.redis_appendfsync)
+        return Redis(self._place("redis"), port=self._port("redis"), appendfsync=self.options.redis_appendfsync)
 
     @cached_property
     def clickhouse(self) -> ClickHouse:
         """ClickHouse."""
-        return ClickHouse(self._place("clickhouse"), port=self._ports.take(), password=self._clickhouse_password)
+        return ClickHouse(
+            self._place("clickhouse"), port=self._port("clickhouse"), password=self._memory.password("clickhouse")
+        )
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -185,6 +186,8 @@ class Stack:
         ``told`` is called with each part's name and its seconds, from several threads, as it becomes ready.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.options.keep:
+            self._memory.write()
         for part in self.parts:  # one after the other: downloads share one line of progress
             part.fetch()
         with ThreadPoolExecutor(len(self._parts)) as pool:
@@ -203,10 +206,19 @@ class Stack:
                 part.stop()
             else:
                 part.abandon()
-                part.erase()
-        if not self.options.keep and self._made_folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if self.options.keep:
+            self._ports.close()
+        else:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove all data, kept or not; the parts must have ended. A folder that holds something else stays."""
         self._ports.close()
+        for part in self.parts:
+            part.erase()
+        self._memory.forget()
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def __enter__(self) -> Self:
         self.start()
@@ -214,6 +226,11 @@ class Stack:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _port(self, name: str) -> int:
+        port = self._ports.take(self._memory.port(name))
+        self._memory.note_port(name, port)
+        return port
 
     def _place(self, name: str) -> Place:
         return Place(self.folder / name, keep=self.options.keep)
@@ -223,14 +240,14 @@ class Stack:
         values: dict[str, str] = {}
         if "postgres" in self._chosen:
             values |= {
-                "CRUCIBLE_POSTGRES_HOST": "127.0.0.1",
-                "CRUCIBLE_POSTGRES_PORT": str(self.postgres.port),
-                "CRUCIBLE_POSTGRES_USER": self.postgres.user,
-                "CRUCIBLE_POSTGRES_PASSWORD": self.postgres.password,
-                "CRUCIBLE_POSTGRES_DATABASE": self.postgres.database,
+                "CRUCIBLE_DEBEZIUM_HOST": "127.0.0.1",
+                "CRUCIBLE_DEBEZIUM_PORT": str(self.postgres.port),
+                "CRUCIBLE_DEBEZIUM_USER": REPLICATION_USER,
+                "CRUCIBLE_DEBEZIUM_PASSWORD": self.postgres.replication_password,
+                "CRUCIBLE_DEBEZIUM_DATABASE": self.postgres.database,
             }
         if "registry" in self._chosen:
-            values |= {"CRUCIBLE_REGISTRY_URL": self.registry.core_url}
+            values |= {"CRUCIBLE_DEBEZIUM_REGISTRY_URL": self.registry.core_url}
         return values
 
 

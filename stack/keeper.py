@@ -1,0 +1,84 @@
+"""Own a stack in the background: ``python -m stack.keeper --folder DIR``.
+
+A keeper holds a lock on its folder, writes what a person asks for into a state file, and ends on SIGTERM after its
+parts. Killed, it takes them along; the data stays until somebody says that it may go.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+from stack.topology import EVERYTHING, Options, Stack
+from stack.unavailable import NotReady, Unavailable
+
+LOCK = "keeper.lock"
+STATE = "state.json"
+LOG = "keeper.log"
+# Seconds between two looks at the parts.
+LOOK = 0.5
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Start the parts, keep the state file true, stop the parts; 0 after an orderly end, 1 if they did not start."""
+    parser = argparse.ArgumentParser(prog="python -m stack.keeper")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--parts", default=",".join(EVERYTHING))
+    given = parser.parse_args(argv)
+    folder: Path = given.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / LOCK).open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"stack: {folder} has a keeper already", file=sys.stderr)
+        return 1
+    return _keep(folder, given.parts.split(","), lock)
+
+
+def _keep(folder: Path, parts: list[Any], lock: IO[str]) -> int:
+    asked_to_end = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked_to_end.set())
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    stack = Stack(folder, parts, Options(keep=True))
+    try:
+        stack.start(lambda name, seconds: print(f"stack: {name} is ready after {seconds:.1f} s", flush=True))
+        while True:
+            _write_state(folder, stack)
+            if asked_to_end.wait(LOOK):
+                return 0
+    except (NotReady, Unavailable) as error:
+        print(f"stack: {error}", file=sys.stderr)
+        return 1
+    finally:
+        (folder / STATE).unlink(missing_ok=True)
+        stack.close()
+
+
+def _write_state(folder: Path, stack: Stack) -> None:
+    parts = [
+        {"name": part.name, "pid": part.pid, "alive": part.is_alive(), "ports": dict(part.ports), "log": str(part.log)}
+        for part in stack.parts
+    ]
+    text = json.dumps({"parts": parts, "environ": stack.environ()}, indent=1)
+    target = folder / STATE
+    if target.exists() and target.read_text() == text:
+        return
+    fresh = target.with_suffix(".new")
+    fresh.touch(mode=0o600)
+    fresh.write_text(text)
+    fresh.rename(target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
