@@ -4,12 +4,29 @@ Environment: ``CRUCIBLE_`` prefix, ``__`` between group and key, e.g. ``CRUCIBLE
 File: the same keys as TOML tables. Secrets directory: one file a key, named ``kafka__sasl_password``.
 """
 
-from typing import Annotated, Literal
+import json
+import re
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+def _split(given: Any) -> Any:
+    """A list from the environment: JSON when it begins with a bracket, else separated by commas."""
+    if not isinstance(given, str):
+        return given
+    if not given.lstrip().startswith("["):
+        return [name for part in given.split(",") if (name := part.strip())]
+    try:
+        return json.loads(given)
+    except ValueError as error:
+        raise ValueError(f"a list is allowed, as JSON or separated by commas; as JSON it fails: {error}") from None
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)]
 
 
 class Group(BaseModel):
@@ -21,11 +38,11 @@ class Group(BaseModel):
 class KafkaSettings(Group):
     """The broker and the consumer group."""
 
-    bootstrap_servers: str = "127.0.0.1:9092"
+    bootstrap_servers: Annotated[str, Field(pattern=r"^[^\s,]+:\d+(,[^\s,]+:\d+)*$")] = "127.0.0.1:9092"
     """Brokers as host:port, separated by commas."""
-    group: str = "crucible-watcher"
+    group: Annotated[str, Field(min_length=1)] = "crucible-watcher"
     """Consumer group. Another name starts from the earliest offset; what was counted before is still recognised."""
-    topics: tuple[str, ...] = ("postgres.Crucible", "postgres.CrucibleEntry")
+    topics: Names = ("postgres.Crucible", "postgres.CrucibleEntry")
     """Change streams to read, by name or as a regular expression beginning with ``^``. The record's own
     ``source.table`` decides what it is, so any naming will do."""
     heartbeat_topic: str = "__debezium-heartbeat.crucible"
@@ -51,6 +68,23 @@ class KafkaSettings(Group):
     ssl_ca_location: str | None = None
     """File of the certificate authority. None: the system's."""
 
+    @field_validator("topics")
+    @classmethod
+    def _expressions_compile(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
+        for topic in topics:
+            if topic.startswith("^"):
+                try:
+                    re.compile(topic)
+                except re.error as error:
+                    raise ValueError(f"{topic!r} begins with ^ and is no regular expression: {error}") from None
+        return topics
+
+    @model_validator(mode="after")
+    def _sasl_is_complete(self) -> Self:
+        if self.security_protocol.startswith("SASL") and not self.sasl_mechanism:
+            raise ValueError(f"security_protocol {self.security_protocol} needs sasl_mechanism, e.g. SCRAM-SHA-512")
+        return self
+
     def client(self) -> dict[str, str]:
         """The connection's settings as librdkafka spells them. Holds the password in the clear: never log it."""
         given = {
@@ -61,6 +95,19 @@ class KafkaSettings(Group):
             "sasl.password": self.sasl_password.get_secret_value() if self.sasl_password else None,
             "ssl.ca.location": self.ssl_ca_location,
         }
+        return {name: value for name, value in given.items() if value is not None}
+
+    def membership(self) -> dict[str, str | int]:
+        """The group's settings as librdkafka spells them. With ``consumer`` the broker decides about sessions."""
+        given: dict[str, str | int | None] = {
+            "group.id": self.group,
+            "group.instance.id": self.group_instance_id,
+            "group.protocol": self.group_protocol,
+            "max.poll.interval.ms": int(self.max_poll_interval * 1000),
+        }
+        if self.group_protocol == "classic":
+            given["partition.assignment.strategy"] = "cooperative-sticky"
+            given["session.timeout.ms"] = int(self.session_timeout * 1000)
         return {name: value for name, value in given.items() if value is not None}
 
 
@@ -94,6 +141,12 @@ class BatchSettings(Group):
     poll_timeout: Seconds = 0.02
     """Seconds that a poll waits to fill up; adds to the freshness of Redis."""
 
+    @model_validator(mode="after")
+    def _a_batch_fits(self) -> Self:
+        if self.max_pending_rows < self.max_rows:
+            raise ValueError(f"max_pending_rows must be at least max_rows, {self.max_rows}: one batch has to fit")
+        return self
+
 
 class ClickHouseSettings(Group):
     """The ClickHouse server."""
@@ -119,6 +172,12 @@ class ClickHouseSettings(Group):
     replica_path: str = "/clickhouse/tables/{shard}/{database}/{table}"
     """Keeper path of replicated tables; the braces are the server's own macros."""
 
+    @model_validator(mode="after")
+    def _a_cluster_has_a_name(self) -> Self:
+        if self.deployment == "cluster" and not self.cluster:
+            raise ValueError("deployment \"cluster\" needs cluster, the cluster's name in the server's configuration")
+        return self
+
 
 class RedisSettings(Group):
     """The Redis that holds ELO state."""
@@ -129,6 +188,13 @@ class RedisSettings(Group):
     """Redis Cluster: keys of one crucible share a slot."""
     timeout: Seconds = 5.0
     """Seconds to wait for an answer before the call counts as failed and is made again."""
+
+    @field_validator("url")
+    @classmethod
+    def _scheme_is_redis(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("an address beginning with redis://, rediss:// (TLS) or unix:// is allowed")
+        return url
 
 
 class PostgresSettings(Group):
@@ -208,9 +274,11 @@ class SettingsGroups(Group):
     log: LogSettings = LogSettings()
     run: RunSettings = RunSettings()
 
-    @field_validator("clickhouse")
-    @classmethod
-    def _cluster_has_a_name(cls, group: ClickHouseSettings) -> ClickHouseSettings:
-        if group.deployment == "cluster" and not group.cluster:
-            raise ValueError('clickhouse.cluster must name the cluster when clickhouse.deployment is "cluster"')
-        return group
+    @model_validator(mode="after")
+    def _letters_do_not_come_back(self) -> Self:
+        if self.dead_letters.topic in self.kafka.topics:
+            raise ValueError(
+                f"dead_letters.topic {self.dead_letters.topic!r} is one of kafka.topics: each letter would be read, "
+                "refused and sent again for ever; name a topic of its own"
+            )
+        return self

@@ -20,7 +20,7 @@ AVRO_MAGIC = 0
 TOMBSTONE = "tombstone"
 HEARTBEAT = "heartbeat"
 TRANSACTION = "transaction"
-MESSAGE = "message"
+MESSAGE = "operation"
 
 
 class Skip(msgspec.Struct, frozen=True):
@@ -114,9 +114,7 @@ class Decoder:
         try:
             return complete(table.decode(value))
         except msgspec.ValidationError as error:
-            raise _bad(error, outline.op) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise RecordError(Reason.NOT_JSON, str(error)) from error
+            raise _bad(error, outline.op, table.table.name) from error
 
     def _from_avro(self, value: bytes) -> ChangeEvent[Any] | Skip:
         if self._avro is None:
@@ -131,7 +129,7 @@ class Decoder:
                 return table
             return complete(msgspec.convert(record, table.type))
         except msgspec.ValidationError as error:
-            raise _bad(error, record.get("op") if isinstance(record, dict) else None) from error
+            raise _bad(error, record.get("op") if isinstance(record, dict) else None, "") from error
 
     def _table(self, outline: _Outline) -> TableDecoder | Skip:
         if outline.op is None:
@@ -171,16 +169,20 @@ def complete(event: ChangeEvent[Any]) -> ChangeEvent[Any]:
             f"a {op.name} of {event.source.table} came with before={'row' if event.before else 'null'} and "
             f"after={'row' if event.after else 'null'}; "
             f'run ALTER TABLE "{event.source.table}" REPLICA IDENTITY FULL',
+            event.source.table,
+            op,
         )
     return event
 
 
-def _bad(error: msgspec.ValidationError, op: Any) -> RecordError:
+def _bad(error: msgspec.ValidationError, op: Any, table: str) -> RecordError:
     text = str(error)
     if "$.before" in text:
-        return RecordError(Reason.INCOMPLETE_ROW, f"{text}; is REPLICA IDENTITY FULL set on the table?")
-    if "$.after" in text:
-        return RecordError(Reason.BAD_ROW, text)
-    if "$.op" in text:
-        return RecordError(Reason.UNKNOWN_OPERATION, f"{op!r}: {text}")
-    return RecordError(Reason.BAD_SOURCE, text)
+        reason, text = Reason.INCOMPLETE_ROW, f"{text}; is REPLICA IDENTITY FULL set on the table?"
+    elif "$.after" in text:
+        reason = Reason.BAD_ROW
+    elif "$.op" in text:
+        reason, text = Reason.UNKNOWN_OPERATION, f"{op!r}: {text}"
+    else:
+        reason = Reason.BAD_SOURCE
+    return RecordError(reason, text, table, op if isinstance(op, str) and op in set(Operation) else "")

@@ -16,7 +16,7 @@ from watcher.engine.lane import Lane
 from watcher.model.change import ChangeEvent, Operation, Position
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.effects import Effect, MetricDelta, ReconcileNeeded
-from watcher.model.errors import Reason, RecordError
+from watcher.model.errors import Reason, RecordError, TemporaryError
 from watcher.model.identity import identity
 from watcher.model.metric_rows import MetricRow
 from watcher.model.registry import Registry
@@ -45,6 +45,8 @@ class Taken:
     heartbeat: bool = False
     rows: int = 0
     """Rows that were gathered."""
+    waiting: TemporaryError | None = None
+    """Why the first record not taken has to wait."""
 
 
 class Ingest:
@@ -74,38 +76,41 @@ class Ingest:
             first: index of the record to begin with.
 
         Returns:
-            what they came to, and the index of the first record not taken: it lies beyond the cut of a lane, whose
-            rows have to be taken from it first.
+            what they came to, and the index of the first record not taken. There is one when a lane's rows have to be
+            taken from it first, or when the schema registry is away; then take the same records again from there.
 
         Raises:
-            TemporaryError: the schema registry is away; nothing is lost, take the same records again.
+            OffsetWentBackError: a record was delivered before.
         """
         taken = Taken()
         good = 0
-        at = first
-        try:
-            for at in range(first, len(messages)):  # noqa: B007 - read after the loop
-                message = messages[at]
-                lane = lanes.get((message.topic(), message.partition()))  # type: ignore[arg-type]
-                if lane is None:
-                    continue
-                offset = message.offset()
-                if offset >= lane.cut:  # type: ignore[operator]
-                    break
-                try:
-                    self._one(message, lane, taken, now)
-                except RecordError as error:
-                    taken.letters.append(dead_letter(message, error))
-                    taken.runs.append((good, 1))
-                    good = 0
-                else:
-                    good += 1
-                lane.progress.deliver(offset)  # type: ignore[arg-type]
+        for at in range(first, len(messages)):
+            message = messages[at]
+            lane = lanes.get((message.topic(), message.partition()))  # type: ignore[arg-type]
+            if lane is None or lane.lost:
+                continue
+            offset = message.offset()
+            if offset >= lane.cut:  # type: ignore[operator]
+                lane.progress.nothing_before(lane.cut)
+                break
+            try:
+                self._one(message, lane, taken, now)
+            except RecordError as error:
+                if error.reason is not Reason.HANDLER:  # whose event was counted when it was decoded
+                    taken.consumed[error.table, error.op] += 1
+                taken.letters.append(dead_letter(message, error))
+                taken.runs.append((good, 1))
+                good = 0
+            except TemporaryError as error:
+                taken.waiting = error
+                break
             else:
-                at = len(messages)
-        finally:
-            if good:
-                taken.runs.append((good, 0))
+                good += 1
+            lane.progress.deliver(offset)  # type: ignore[arg-type]
+        else:
+            at = len(messages)
+        if good:
+            taken.runs.append((good, 0))
         return taken, at
 
     def _one(self, message: Message, lane: Lane, taken: Taken, now: float) -> None:
@@ -128,9 +133,9 @@ class Ingest:
         try:
             effects = [effect for function in functions for effect in function(event)]  # type: ignore[arg-type]
         except Exception as error:
-            raise RecordError(Reason.HANDLER, f"{type(error).__name__}: {error}") from error
+            raise RecordError(Reason.HANDLER, f"{type(error).__name__}: {error}", table, op) from error
         who: bytes | None = None
-        index = 0
+        index = key = 0
         for effect in effects:
             if type(effect) is MetricDelta:
                 if who is None:
@@ -179,7 +184,7 @@ def dead_letter(message: Message, error: RecordError) -> DeadLetter:
         headers=tuple((name, _bytes(value)) for name, value in message.headers() or ()),
         timestamp_ms=max(message.timestamp()[1], 0),
         error=error,
-        table="",
+        table=error.table,
     )
 
 

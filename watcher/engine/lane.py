@@ -37,18 +37,26 @@ class AbandonedError(Exception):
 class Lane:
     """One assigned partition. The loop's thread owns it; the writer only asks ``permit``."""
 
-    __slots__ = ("_lost", "acknowledged", "cut", "gathered", "lease", "partition", "progress", "topic", "writing")
+    __slots__ = (
+        "_gone", "acknowledged", "acknowledged_at", "cut", "gathered", "lease", "lost", "partition", "progress",
+        "submitted", "topic", "writing",
+    )  # fmt: skip
 
     def __init__(self, topic: str, partition: int, progress: Progress, lease: float) -> None:
         self.topic, self.partition, self.progress, self.lease = topic, partition, progress, lease
         self.gathered = Gathered()
         self.cut = progress.open.end if progress.open else NO_CUT
         """Records from here on belong to the next plan: the end of a plan that is being read again."""
-        self.writing = False
+        self.submitted = False
         """The open plan is with the writer."""
+        self.writing = 0
+        """Rows of the open plan that the writer has in memory."""
         self.acknowledged = progress.durable
         """The offset that Kafka has."""
-        self._lost = threading.Event()
+        self.acknowledged_at = clock.now()
+        self.lost = False
+        """The partition was taken away."""
+        self._gone = threading.Event()
 
     @property
     def name(self) -> str:
@@ -63,12 +71,8 @@ class Lane:
 
     def lose(self) -> None:
         """The partition was taken away: whatever waits to be sent must not be."""
-        self._lost.set()
-
-    @property
-    def lost(self) -> bool:
-        """Whether the partition was taken away."""
-        return self._lost.is_set()
+        self.lost = True
+        self._gone.set()
 
     def permit(self) -> None:
         """Return when the open plan may be sent; called by the writer right before it sends.
@@ -82,7 +86,7 @@ class Lane:
         while not self.lost:
             if self.progress.may_send(clock.now(), self.lease):
                 return
-            self._lost.wait(PATIENCE)
+            self._gone.wait(PATIENCE)
         raise AbandonedError(self.name)
 
 

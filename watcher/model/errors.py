@@ -38,10 +38,11 @@ class WatcherError(Exception):
 class RecordError(WatcherError):
     """One record cannot be used, whoever tries and however often."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Reason, detail: str, table: str = "", op: str = "") -> None:
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.table, self.op = table, op
 
 
 class TemporaryError(WatcherError):

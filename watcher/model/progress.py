@@ -69,6 +69,20 @@ class Progress:
             raise OffsetWentBackError(self.partition, expected=self.next, found=offset)
         self.next = offset + 1
 
+    def nothing_before(self, offset: int) -> None:
+        """A record at or beyond ``offset`` was seen, hence whatever lies before it has been delivered or is gone."""
+        self.next = max(self.next, offset)
+
+    def nothing_to_write(self) -> None:
+        """The records gathered so far leave no rows; they need no plan.
+
+        Raises:
+            ValueError: a plan is open, and what comes after it cannot be durable before it.
+        """
+        if self.open is not None:
+            raise ValueError(f"partition {self.partition} still has the open plan {self.open.token}")
+        self.durable = self.next
+
     @property
     def reread(self) -> bool:
         """Every record of the open plan has been delivered again."""

@@ -1,0 +1,130 @@
+"""The composition root: the only place that makes clients and knows handlers, settings and SQL."""
+
+import signal
+from functools import partial
+
+import confluent_kafka
+import structlog
+from prometheus_client import CollectorRegistry
+
+import clickhouse_sql
+from config import Settings
+from handlers import REGISTRY
+from watcher.decode.avro import AvroReader
+from watcher.decode.decoder import Decoder
+from watcher.decode.registry import RegistryClient
+from watcher.engine.ingest import Ingest
+from watcher.engine.journal import Journal, insistently
+from watcher.engine.report import Report
+from watcher.engine.watch import Limits, Watch
+from watcher.engine.writer import Writer
+from watcher.model.dead_letter import DeadLetterLimit
+from watcher.sinks import clickhouse_client
+from watcher.sinks.clickhouse import ClickHouseSink
+from watcher.sinks.dead_letters import DeadLetters
+from watcher.sinks.redis import RedisSink
+from watcher.sources.kafka import KafkaSource, Listener
+from watcher.stores.journal import PostgresStore
+from watcher.telemetry.health import Health
+from watcher.telemetry.logs import set_up_logs
+from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.probes import ProbeServer
+
+log = structlog.get_logger(__name__)
+
+
+def watch(settings: Settings) -> None:
+    """Run the watch role until SIGTERM or SIGINT.
+
+    Raises:
+        StopError: going on would lose or double something; the message names the next command.
+    """
+    set_up_logs(settings.log.level, settings.log.format)
+    metrics = Metrics(CollectorRegistry(), (table.name for table in REGISTRY), confluent_kafka.libversion()[0])
+    health = Health(settings.ops.loop_deadline)
+    with ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry) as probes:
+        log.info("probes.listening", port=probes.port)
+        daemon = _daemon(settings, metrics, health)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: (health.stopping(), daemon.stop()))
+        daemon.run([*settings.kafka.topics, *filter(None, [settings.kafka.heartbeat_topic])])
+
+
+def _daemon(settings: Settings, metrics: Metrics, health: Health) -> Watch:
+    """Put the parts together; waits for PostgreSQL, the only neighbour that is needed to begin."""
+    report = Report(metrics, settings.ops.stalled_after)
+    store = PostgresStore(
+        settings.postgres.dsn.get_secret_value(),
+        settings.postgres.watcher_schema,
+        settings.kafka.group,
+        settings.postgres.timeout,
+    )
+    journal = insistently(partial(Journal.load, store), partial(report.away, "postgres"), health.turned)
+    for needed in journal.reconcile:
+        report.reconcile(needed)
+    sink = clickhouse_sink(settings)
+    redis = RedisSink(
+        settings.redis.url.get_secret_value(), cluster=settings.redis.cluster, timeout=settings.redis.timeout
+    )
+    registry = settings.registry
+    avro = None
+    if registry.url:
+        password = registry.password.get_secret_value() if registry.password else ""
+        auth = (registry.username, password) if registry.username else None
+        avro = AvroReader(RegistryClient(registry.url, auth, registry.timeout))
+    client = settings.kafka.client()
+    kafka = settings.kafka
+
+    def open_source(listener: Listener) -> KafkaSource:
+        source = KafkaSource(client, kafka.membership(), listener, lambda text: log.warning("kafka", says=text))
+        health.check("kafka", source.ping)
+        return source
+
+    health.check("redis", redis.ping)
+    health.check("clickhouse", clickhouse_sink(settings).ping)
+    health.check("postgres", store.ping, critical=False)
+    limit = settings.dead_letters
+    return Watch(
+        open_source=open_source,
+        ingest=Ingest(REGISTRY, Decoder(REGISTRY, avro)),
+        redis=redis,
+        writer=Writer(sink, partial(report.away, "clickhouse")),
+        letters=DeadLetters(client, limit.topic, kafka.group),
+        limit=DeadLetterLimit(limit.consecutive, limit.share, limit.window),
+        journal=journal,
+        report=report,
+        limits=Limits(
+            group=kafka.group,
+            flush_interval=settings.batch.flush_interval,
+            max_rows=settings.batch.max_rows,
+            max_pending_rows=settings.batch.max_pending_rows,
+            poll_records=settings.batch.poll_records,
+            poll_timeout=settings.batch.poll_timeout,
+            lease=kafka.session_timeout * LEASE_SHARE,
+            shutdown_deadline=settings.run.shutdown_deadline,
+        ),
+        turned=health.turned,
+    )
+
+
+LEASE_SHARE = 2 / 3
+"""Part of the session timeout for which a commit proves that the partition is ours. The broker counts from our last
+heartbeat, which may be a few seconds older than the commit; the rest is for those and for the insert's way."""
+
+
+def clickhouse_sink(settings: Settings) -> ClickHouseSink:
+    """A sink with a connection of its own, made when it is first used."""
+    server = settings.clickhouse
+    return ClickHouseSink(
+        partial(
+            clickhouse_client.connect,
+            host=server.host,
+            port=server.port,
+            username=server.username,
+            password=server.password.get_secret_value(),
+            database=server.database,
+            secure=server.secure,
+            timeout=server.timeout,
+        ),
+        clickhouse_sql.queries("metric_rows"),
+    )
