@@ -1,0 +1,237 @@
+"""``crucible connector``: Debezium's connector, kept at what its file says."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import debezium
+from watcher.cli.exits import BAD_SETTINGS, FAILED
+from watcher.cli.output import AsJson, DryRun, Yes, note, print_columns, print_json
+
+if TYPE_CHECKING:
+    from watcher.operations.connect import Connect, Status
+    from watcher.operations.connector import Plan
+    from watcher.operations.connector_file import ConnectorFile
+
+app = typer.Typer(no_args_is_help=True)
+
+File = Annotated[
+    Path,
+    typer.Option("--file", "-f", help="Connector file.", show_default="debezium/connector.json", dir_okay=False),
+]
+Name = Annotated[str | None, typer.Option(help="Name of the connector.", show_default="the file's")]
+Overlay = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replaces a key of the file; KEY= removes it. May be repeated."),
+]
+AllowUnknown = Annotated[bool, typer.Option("--allow-unknown", help="Accept keys that nobody declares.")]
+
+
+@app.command()
+def apply(
+    *,
+    file: File = debezium.CONNECTOR,
+    name: Name = None,
+    overlay: Overlay = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the tasks.", min=1)] = 60.0,
+    dry_run: DryRun = False,
+    allow_unknown: AllowUnknown = False,
+    as_json: AsJson = False,
+) -> None:
+    """Validate the connector file, show what changes, apply it, wait until every task runs.
+
+    Applying the same file twice changes nothing. Secrets are shown only where they are references.
+
+    Examples:
+
+      crucible connector apply
+
+      crucible connector apply --dry-run -f debezium/connector-avro.json
+
+      crucible connector apply --set 'database.password=${file:/run/secrets/pg.properties:password}'
+    """
+    from watcher.operations import connector  # noqa: PLC0415
+
+    with _connect() as connect:
+        wanted = _read(file, name, overlay)
+        todo = connector.plan(connect, wanted, allow_unknown=allow_unknown)
+        if not as_json:
+            _tell(todo)
+        status = None if dry_run else connector.apply(connect, wanted, todo, patience=timeout)
+    if as_json:
+        print_json({"plan": todo, "applied": not dry_run, "status": status})
+    elif status is not None:
+        typer.echo(f"connector {wanted.name}: {len(status.tasks)} task(s) running")
+
+
+@app.command()
+def diff(
+    *,
+    file: File = debezium.CONNECTOR,
+    name: Name = None,
+    overlay: Overlay = None,
+    allow_unknown: AllowUnknown = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what `apply` would change, and exit with 1 if that is anything.
+
+    Examples:
+
+      crucible connector diff || crucible connector apply
+    """
+    from watcher.operations import connector  # noqa: PLC0415
+
+    with _connect() as connect:
+        todo = connector.plan(connect, _read(file, name, overlay), allow_unknown=allow_unknown)
+    if as_json:
+        print_json({"plan": todo})
+    else:
+        _tell(todo)
+    if todo.changes or not todo.exists:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def status(*, file: File = debezium.CONNECTOR, name: Name = None, as_json: AsJson = False) -> None:
+    """Show how the connector and its tasks fare, and exit with 1 if one does not run.
+
+    Examples:
+
+      crucible connector status --json | jq -e '.status.tasks[].state'
+    """
+    from watcher.operations import connector  # noqa: PLC0415
+    from watcher.operations.connector_file import ConnectorFile  # noqa: PLC0415
+
+    with _connect() as connect:
+        wanted = _read(file, name, None)
+        found = connect.status(wanted.name)
+        running = connect.config(wanted.name)
+        if found is None or running is None:
+            note(f"there is no connector {wanted.name}; `crucible connector apply` makes it")
+            raise typer.Exit(FAILED)
+        current = ConnectorFile(wanted.name, running)
+        guards = connector.guards(connect, current)
+    if as_json:
+        print_json({"status": _shown(found, current), "guards": guards})
+    else:
+        rows = [(f"connector {found.name}", found.connector.state, found.connector.worker_id)]
+        rows += [(f"task {task.id}", task.state, task.worker_id) for task in found.tasks]
+        print_columns(("part", "state", "worker"), rows)
+        for line in guards.lines():
+            typer.echo(line)
+    if not found.runs:
+        if found.traces:
+            note(connector.failure(found, current))
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def delete(
+    *,
+    file: File = debezium.CONNECTOR,
+    name: Name = None,
+    offsets: Annotated[
+        bool, typer.Option("--offsets", help="Forget how far it has read too: the next one takes a snapshot.")
+    ] = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Remove the connector. Its replication slot stays and holds PostgreSQL's log until it is dropped.
+
+    Examples:
+
+      crucible connector delete --yes
+
+      crucible connector delete --offsets --yes
+    """
+    wanted = _read(file, name, None)
+    with _connect() as connect:
+        running = connect.config(wanted.name)
+        if running is None:
+            note(f"there is no connector {wanted.name}")
+            raise typer.Exit(FAILED)
+        what = f"connector {wanted.name}" + (" and its offsets" if offsets else "")
+        if dry_run:
+            typer.echo(f"would remove {what}")
+            return
+        if not yes:
+            typer.confirm(f"Remove {what}?", abort=True)
+        if offsets:
+            connect.stop(wanted.name)
+            connect.remove_offsets(wanted.name)
+        connect.delete(wanted.name)
+    slot = running.get("slot.name", "debezium")
+    typer.echo(f"removed {what}")
+    note(
+        f"replication slot {slot} still holds the log; if the connector does not come back, run in PostgreSQL: "
+        f"SELECT pg_drop_replication_slot('{slot}')"
+    )
+
+
+def _read(file: Path, name: str | None, overlay: list[str] | None) -> "ConnectorFile":
+    from watcher.operations import connector_file  # noqa: PLC0415
+
+    with _faults():
+        return connector_file.read(file, name=name, overlay=overlay or ())
+
+
+@contextmanager
+def _connect() -> Iterator["Connect"]:
+    from config import load  # noqa: PLC0415
+    from watcher.operations.connect import Connect  # noqa: PLC0415
+
+    settings = load().connect
+    with _faults(), Connect(settings.url, settings.timeout) as connect:
+        yield connect
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Faults of the file exit with 78, those of a running connector with 1."""
+    from watcher.operations.connect import ConnectRefusedError  # noqa: PLC0415
+    from watcher.operations.connector import ConnectorFailedError, ConnectorInvalidError  # noqa: PLC0415
+    from watcher.operations.connector_file import ConnectorFileError  # noqa: PLC0415
+
+    try:
+        yield
+    except (ConnectorFileError, ConnectorInvalidError, ConnectRefusedError) as error:
+        note(str(error))
+        raise typer.Exit(BAD_SETTINGS) from error
+    except ConnectorFailedError as error:
+        note(str(error))
+        raise typer.Exit(FAILED) from error
+
+
+def _tell(todo: "Plan") -> None:
+    if not todo.exists:
+        typer.echo(f"connector {todo.name} is new:")
+    elif not todo.changes:
+        typer.echo(f"connector {todo.name} is as the file says")
+    else:
+        typer.echo(f"connector {todo.name} changes:")
+    for change in todo.changes:
+        typer.echo(f"  {change}")
+    for line in todo.guards.lines():
+        typer.echo(line)
+
+
+def _shown(found: "Status", current: "ConnectorFile") -> dict[str, object]:
+    from watcher.operations.connector_diff import without_secrets  # noqa: PLC0415
+
+    return {
+        "name": found.name,
+        "state": found.connector.state,
+        "runs": found.runs,
+        "tasks": [
+            {
+                "id": task.id,
+                "state": task.state,
+                "worker": task.worker_id,
+                "trace": task.trace and without_secrets(task.trace, [current.config]),
+            }
+            for task in found.tasks
+        ],
+    }
