@@ -1,6 +1,7 @@
 """The settings: ``load()`` reads them once; modules receive the values that they need, never all of them."""
 
-from config.load import ConfigError, Settings, load
+from config.example import schema
+from config.load import ConfigError, Settings, Shown, load, show
 from config.settings import (
     BatchSettings,
     ClickHouseSettings,
@@ -29,5 +30,8 @@ __all__ = [
     "RegistrySettings",
     "RunSettings",
     "Settings",
+    "Shown",
     "load",
+    "schema",
+    "show",
 ]

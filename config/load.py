@@ -1,31 +1,22 @@
-"""Reads settings once: command line, environment, secrets directory, file, defaults, in that order of weight."""
+"""Reads the settings once, names every fault at once, and remembers where each value came from."""
 
-import difflib
 import os
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    NestedSecretsSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from config.keys import PREFIX, Key, Path, keys, nearest, without_userinfo
 from config.settings import SettingsGroups
+from config.sources import CONFIG_FILE, SECRETS_DIR, Environment, Read, Tree, read_file, read_secrets, unknown_variables
 
-PREFIX = "CRUCIBLE_"
-CONFIG_FILE = f"{PREFIX}CONFIG"
-SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
-OUTSIDE = frozenset({CONFIG_FILE, SECRETS_DIR, f"{PREFIX}FAILPOINT", f"{PREFIX}CACHE", f"{PREFIX}TEST_CLICKHOUSE_URL"})
-"""Variables of ours that are not settings."""
+HIDDEN = "(hidden)"
 
 
 class ConfigError(Exception):
-    """Settings that cannot be used. The message lists every fault at once: key, what was given, what is allowed."""
+    """Settings that cannot be used. The message has a line for each fault: key, what was given, what is allowed."""
 
 
 class Settings(SettingsGroups, BaseSettings):
@@ -40,21 +31,27 @@ class Settings(SettingsGroups, BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
-        file_secret_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources; the environment is asked at call time, so that tests and tools can give their own."""
-        sources = [init_settings, env_settings]
-        if secrets := os.environ.get(SECRETS_DIR):
-            sources.append(
-                NestedSecretsSettingsSource(
-                    file_secret_settings, secrets_dir=secrets, secrets_nested_delimiter="__", env_prefix=""
-                )
-            )
-        if file := os.environ.get(CONFIG_FILE):
-            sources.append(TomlConfigSettingsSource(settings_cls, toml_file=Path(file)))
-        return tuple(sources)
+        """Order the sources, strongest first; each is read at the call, so that tests can give their own."""
+        return (
+            init_settings,
+            Environment(settings_cls),
+            Read(settings_cls, read_secrets(os.environ).tree),
+            Read(settings_cls, read_file(os.environ).tree),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One setting as it may be shown."""
+
+    key: str
+    value: Any
+    origin: str
+    """The source that decided."""
 
 
 def load(**overrides: Any) -> Settings:
@@ -66,58 +63,79 @@ def load(**overrides: Any) -> Settings:
     Raises:
         ConfigError: a file is missing, a key unknown or a value not allowed. Says all of it in one message.
     """
-    faults = [*_missing_files(), *_unknown_variables(os.environ)]
+    lines = [*read_file(os.environ).faults, *read_secrets(os.environ).faults]
+    unknown = unknown_variables(os.environ)
+    lines += unknown.values()
+    settings = None
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        faults += [_fault(one) for one in error.errors()]
-    except Exception as error:  # noqa: BLE001 - a source may fail in its parser's own way
-        faults.append(f"{type(error).__name__}: {error}")
-    if faults:
-        raise ConfigError("\n".join(dict.fromkeys(faults)))
+        origins = _origins(overrides)
+        for one in error.errors():
+            path = tuple(str(part) for part in one["loc"])
+            if path not in unknown:
+                lines.append(_fault(path, one, origins))
+    if lines or settings is None:
+        raise ConfigError("\n".join(dict.fromkeys(lines)))
     return settings
 
 
-def keys(model: type[BaseModel] = SettingsGroups, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The path of every setting, e.g. ``("kafka", "group")``."""
-    for name, field in model.model_fields.items():
-        annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            yield from keys(annotation, (*path, name))
-        else:
-            yield (*path, name)
+def show(settings: Settings, **overrides: Any) -> list[Shown]:
+    """Every setting with the source that decided it; secrets hidden.
+
+    Args:
+        settings: what ``load`` returned.
+        overrides: what ``load`` was given.
+    """
+    origins = _origins(overrides)
+    shown = []
+    for key in keys():
+        value = getattr(getattr(settings, key.path[0]), key.path[1])
+        shown.append(Shown(key.dotted, _presentable(value), origins.get(key.path, "default")))
+    return shown
 
 
-def _missing_files() -> Iterator[str]:
-    for variable, exists in ((CONFIG_FILE, os.path.isfile), (SECRETS_DIR, os.path.isdir)):
-        given = os.environ.get(variable)
-        if given is not None and not exists(given):
-            yield f"{variable}: given {given!r}, which does not exist; name an existing path or unset it"
+def _presentable(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return HIDDEN if value.get_secret_value() else ""
+    return list(value) if isinstance(value, tuple) else without_userinfo(value)
 
 
-def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    known = {PREFIX + "__".join(path).upper() for path in keys()} | OUTSIDE
-    groups = {PREFIX + path[0].upper() for path in keys()}
-    for name in sorted(environ):
-        if name.startswith(PREFIX) and name.upper() not in known | groups:
-            yield f"{name}: unknown setting{_nearest(name.upper(), known)}"
+def _origins(overrides: Mapping[str, Any]) -> dict[Path, str]:
+    """The strongest source of each setting that any source gives."""
+    secrets, file = os.environ.get(SECRETS_DIR), os.environ.get(CONFIG_FILE)
+    weakest_first: list[tuple[str, Tree]] = [
+        (f"file {file}", read_file(os.environ).tree),
+        (f"secrets directory {secrets}", read_secrets(os.environ).tree),
+        ("environment", Environment(Settings)()),
+        ("command line", dict(overrides)),
+    ]
+    return {
+        path: origin
+        for origin, tree in weakest_first
+        for group, values in tree.items()
+        for path in ([(group, name) for name in values] if isinstance(values, Mapping) else [(group,)])
+    }
 
 
-def _nearest(name: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else "; `crucible config schema` lists all"
-
-
-def _fault(error: Any) -> str:
-    path = tuple(str(part) for part in error["loc"])
+def _fault(path: Path, error: Any, origins: Mapping[Path, str]) -> str:
+    """One fault as one line. Says where the value came from, so that nobody has to look that up."""
+    known = {key.path: key for key in keys()}
+    key = known.get(path) or known.get(path[:2])
     name = ".".join(path)
+    where = f" in {origins[path]}" if path in origins else ""
     if error["type"] == "extra_forbidden":
-        dotted = {".".join(key) for key in keys()}
-        return f"{name}: unknown setting{_nearest(name, dotted)}"
-    secret = any(word in name for word in ("password", "dsn", "url"))
-    given = "(hidden)" if secret else repr(error["input"])
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{name or 'settings'}: given {given}, {message[0].lower()}{message[1:]}"
+        return f"{name}{where}: no setting has this name; {nearest(name, (each.dotted for each in known.values()))}"
+    if error["type"] == "model_type":
+        return (
+            f"{name}{where}: one value is given where several settings belong; a TOML table or JSON object is allowed"
+        )
+    message = str(error["msg"]).removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if key is None:  # how two settings fit together: the message names both, and the input may hold secrets
+        return f"{name or 'settings'}: {message}"
+    return f"{key.dotted} ({key.variable}): given {_given(key, error['input'])}{where}, {message}"
 
 
-__all__ = ["ConfigError", "Settings", "keys", "load"]
+def _given(key: Key, value: Any) -> str:
+    return HIDDEN if key.secret else repr(without_userinfo(value))

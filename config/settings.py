@@ -8,7 +8,16 @@ import json
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -26,6 +35,13 @@ def _split(given: Any) -> Any:
         raise ValueError(f"a list is allowed, as JSON or separated by commas; as JSON it fails: {error}") from None
 
 
+def _without_password(address: str) -> str:
+    if not re.match(r"https?://[^/@]+(/|$)", address):
+        raise ValueError("an address beginning with http:// or https://, without user and password, is allowed")
+    return address
+
+
+Address = Annotated[str, AfterValidator(_without_password)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)]
 
 
@@ -66,7 +82,7 @@ class KafkaSettings(Group):
     sasl_password: SecretStr | None = None
     """Password of SASL."""
     ssl_ca_location: str | None = None
-    """File of the certificate authority. None: the system's."""
+    """File of the certificate authority. Unset: the system's."""
 
     @field_validator("topics")
     @classmethod
@@ -114,8 +130,8 @@ class KafkaSettings(Group):
 class RegistrySettings(Group):
     """The Avro schema registry (Confluent's API: its own, Apicurio's ``/apis/ccompat/v7``, Redpanda's)."""
 
-    url: str | None = None
-    """Base address. None: an Avro record is a dead letter that says so."""
+    url: Address | None = None
+    """Base address. Unset: an Avro record is a dead letter that says so."""
     username: str | None = None
     """Basic authentication's user."""
     password: SecretStr | None = None
@@ -211,7 +227,7 @@ class PostgresSettings(Group):
 class ConnectSettings(Group):
     """Kafka Connect's REST API, for ``crucible connector`` and ``crucible doctor``; the daemon does not need it."""
 
-    url: str = "http://127.0.0.1:8083"
+    url: Address = "http://127.0.0.1:8083"
     """Address of any worker."""
     timeout: Seconds = 30.0
     """Seconds to wait for an answer."""

@@ -1,0 +1,82 @@
+"""The ``crucible`` command: verbs parse and call; what they do lives below."""
+
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from watcher.cli.exits import BAD_SETTINGS, FAILED, TRY_AGAIN
+from watcher.cli.lazy import LazyGroup
+
+HELP = """\
+Follow a site's crucibles from PostgreSQL to ClickHouse and Redis, every change once.
+
+[bold]A first day[/bold]
+
+  crucible config check            are the settings usable?
+  crucible migrate up              create ClickHouse's tables and views
+  crucible connector apply         start Debezium
+  crucible doctor                  does every link hold?
+  crucible run                     follow the changes
+
+Settings come from CRUCIBLE_* variables, a secrets directory and a TOML file: see `crucible config --help`.
+"""
+
+app = typer.Typer(
+    name="crucible",
+    cls=LazyGroup,
+    help=HELP,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,  # they print local variables, and with them passwords
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"crucible {version('crucible-watcher')}")
+        raise typer.Exit
+
+
+@app.callback()
+def crucible(
+    config: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with settings.", envvar="CRUCIBLE_CONFIG", show_default="none", dir_okay=False),
+    ] = None,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Take what holds for every verb."""
+    if config is not None:
+        os.environ["CRUCIBLE_CONFIG"] = str(config)
+
+
+def main() -> None:
+    """The console script: errors of ours become one message and an exit code, never a traceback.
+
+    Ctrl-C exits with 130 and a wrong command line with 2; Typer sees to both.
+    """
+    from config import ConfigError  # noqa: PLC0415 - `crucible --help` needs no settings
+    from watcher.model.errors import StopError, TemporaryError  # noqa: PLC0415
+
+    try:
+        app()
+    except ConfigError as error:
+        _fail("the settings cannot be used", error, BAD_SETTINGS)
+    except TemporaryError as error:
+        _fail("try again later", error, TRY_AGAIN)
+    except StopError as error:
+        _fail("stopped", error, FAILED)
+
+
+def _fail(what: str, error: Exception, code: int) -> None:
+    from watcher.telemetry.redaction import redact  # noqa: PLC0415
+
+    typer.echo(f"crucible: {what}:\n{redact(str(error))}", err=True)
+    sys.exit(code)

@@ -29,7 +29,7 @@ def metrics_page(catalogue: list[Described]) -> str:
     | `crucible_x_total` | counter | `table` | All x. |
     """
     rows = [
-        f"| `{one.name}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels) or '–'} | {one.help} |"
+        f"| `{one.name}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels) or '-'} | {one.help} |"
         for one in catalogue
     ]
     return "\n".join([INTRODUCTION, "| name | kind | labels | what |", "|---|---|---|---|", *rows]) + "\n"

@@ -29,8 +29,9 @@ OPERATIONS: Final = (*(operation.value for operation in Operation), UNKNOWN)
 REASONS: Final = tuple(reason.value for reason in Reason)
 STATES: Final = tuple(state.value for state in StreamState)
 SINKS: Final = ("clickhouse", "redis")
-IGNORED: Final = ("operation", "tombstone", "heartbeat", "transaction")
-"""Why a record that was understood moved nothing: its table declares the operation ignored, or it is no change."""
+IGNORED: Final = ("operation", "tombstone", "heartbeat", "transaction", "given_up")
+"""Why a record that was understood moved nothing: its table declares the operation ignored, it is no change, or its
+partition went to another process, which reads it again, before it was in a plan."""
 PLAN_OUTCOMES: Final = ("written", "repeated", "recovered", "healed")
 SINK_ERRORS: Final = ("temporary", "unknown_outcome", "refused")
 REBALANCES: Final = ("assigned", "revoked", "lost")

@@ -1,0 +1,67 @@
+"""Every setting by name: ``kafka.group`` in files and messages, ``CRUCIBLE_KAFKA__GROUP`` in the environment."""
+
+import difflib
+import typing
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from config.settings import SettingsGroups
+
+PREFIX = "CRUCIBLE_"
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting."""
+
+    path: Path
+    field: FieldInfo
+
+    @property
+    def dotted(self) -> str:
+        """Its name in messages: ``kafka.group``."""
+        return ".".join(self.path)
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return PREFIX + "__".join(self.path).upper()
+
+    @property
+    def secret(self) -> bool:
+        """Whether its value must not be shown."""
+        return SecretStr in (self.field.annotation, *typing.get_args(self.field.annotation))
+
+
+def keys(model: type[BaseModel] = SettingsGroups, path: Path = ()) -> Iterator[Key]:
+    """Every setting, in the order of declaration."""
+    for name, field in model.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from keys(annotation, (*path, name))
+        else:
+            yield Key((*path, name), field)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: what was probably meant, or where to look."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
+    return f"did you mean {close[0]}?" if close else "`crucible config schema` lists all that there are"
+
+
+def without_userinfo(value: Any) -> Any:
+    """An address without the user and password that it may carry.
+
+    >>> without_userinfo("http://admin:pw@registry:8080/apis")
+    'http://***@registry:8080/apis'
+    """
+    if not isinstance(value, str) or "://" not in value or "@" not in value:
+        return value
+    scheme, _, rest = value.partition("://")
+    return f"{scheme}://***@{rest.rpartition('@')[2]}"

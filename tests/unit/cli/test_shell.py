@@ -1,0 +1,83 @@
+"""The command line teaches, answers quickly and fails in one message."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def crucible(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a person would, in an environment without settings."""
+    return subprocess.run(
+        [sys.executable, "-m", "watcher", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={"PATH": "/usr/bin:/bin", "NO_COLOR": "1", "COLUMNS": "120", **environ},
+    )
+
+
+def test_the_help_names_every_verb_and_imports_none():
+    """Help must not wait for the clients of all verbs."""
+    watched = "import sys; from typer.testing import CliRunner; from watcher.cli import app; "
+    code = (
+        watched + "print(CliRunner().invoke(app, ['--help']).output); "
+        "print([name for name in ('confluent_kafka', 'clickhouse_connect', 'redis', 'psycopg') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+
+    verbs = ("run", "doctor", "config", "handlers", "migrate", "connector", "offsets", "dlq", "history", "stack")
+    assert [verb for verb in verbs if verb not in done.stdout] == []
+    assert done.stdout.strip().endswith("[]")
+
+
+def test_bad_settings_are_one_message_and_exit_78():
+    """No traceback, nothing on standard output, and a code that tells a supervisor not to try again."""
+    done = crucible("config", "show", CRUCIBLE_KAFKA__GRUOP="x", CRUCIBLE_CLICKHOUSE__PORT="0")
+
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "Traceback" not in done.stderr
+    assert [line.split(" ")[0].rstrip(":") for line in done.stderr.splitlines()[1:]] == [
+        "CRUCIBLE_KAFKA__GRUOP",
+        "clickhouse.port",
+    ]
+
+
+def test_a_check_for_programs_lists_the_faults():
+    """With --json the faults are the answer, under the same code."""
+    done = crucible("config", "check", "--json", CRUCIBLE_KAFKA__GRUOP="x")
+
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["ok"], len(answer["faults"])) == (78, False, 1)
+
+
+def test_a_wrong_verb_says_which_was_meant():
+    """A usage error is exit 2 with the nearest name."""
+    done = crucible("docter")
+
+    assert done.returncode == 2
+    assert "doctor" in done.stderr
+
+
+def test_the_handlers_tell_what_a_change_does():
+    """Table, operations, effects and a sample row, for programs and for people."""
+    tables = json.loads(crucible("handlers", "--json").stdout)
+
+    assert [table["name"] for table in tables] == ["Crucible", "CrucibleEntry"]
+    entries = {handler["name"]: handler for handler in tables[1]["handlers"]}
+    assert (
+        "CREATE: MetricDelta entity_type=Crucible entity_id=42 user_id=7 metric_type=Entry value=1"
+        in (entries["count_entries"]["effects"])
+    )
+    assert json.loads(tables[1]["sample"])["crucibleId"] == 42
+
+
+@pytest.mark.parametrize("verb", ["config", "dlq", "offsets", "doctor", "handlers"])
+def test_every_help_shows_an_example(verb: str):
+    """A person learns a verb from one line that works."""
+    done = crucible(verb, "--help")
+
+    assert done.returncode == 0
+    assert "crucible " in done.stdout

@@ -1,0 +1,213 @@
+"""A wrong setting is one line that names the key, what was given and what is allowed; nothing wrong passes silently."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import config
+
+Give = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of ours comes from whoever runs the tests."""
+    for name in [name for name in os.environ if name.upper().startswith("CRUCIBLE_")]:
+        monkeypatch.delenv(name)
+
+
+def faults() -> list[str]:
+    """The lines of the error that loading ends in."""
+    with pytest.raises(config.ConfigError) as raised:
+        config.load()
+    return str(raised.value).splitlines()
+
+
+def test_the_defaults_are_usable():
+    """Without any setting the program starts against neighbours on this machine."""
+    assert config.load().kafka.group == "crucible-watcher"
+
+
+@pytest.mark.parametrize("given", ["a,b", " a , b ,", '["a", "b"]'])
+def test_a_list_is_json_or_commas(monkeypatch: pytest.MonkeyPatch, given: str):
+    """Both spellings that people try work."""
+    monkeypatch.setenv("CRUCIBLE_KAFKA__TOPICS", given)
+
+    assert config.load().kafka.topics == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "words"),
+    [
+        ("CRUCIBLE_KAFKA__TOPICS", '["a"', ("kafka.topics", "as JSON or separated by commas")),
+        ("CRUCIBLE_KAFKA__TOPICS", "", ("kafka.topics", "at least 1 item")),
+        ("CRUCIBLE_KAFKA__TOPICS", "^postgres.(", ("kafka.topics", "no regular expression")),
+        ("CRUCIBLE_KAFKA__TOPICS", "crucible-watcher.dlq", ("dead_letters.topic", "kafka.topics")),
+        ("CRUCIBLE_KAFKA__BOOTSTRAP_SERVERS", "broker", ("kafka.bootstrap_servers", "'broker'")),
+        ("CRUCIBLE_KAFKA__SESSION_TIMEOUT", "0", ("kafka.session_timeout", "'0'", "greater than 0")),
+        ("CRUCIBLE_KAFKA__SECURITY_PROTOCOL", "SASL_SSL", ("kafka", "sasl_mechanism")),
+        ("CRUCIBLE_KAFKA", "x", ("kafka", "JSON object")),
+        ("CRUCIBLE_BATCH__MAX_ROWS", "many", ("batch.max_rows", "'many'", "integer")),
+        ("CRUCIBLE_BATCH__MAX_PENDING_ROWS", "10", ("batch", "max_pending_rows", "100000")),
+        ("CRUCIBLE_CLICKHOUSE__DEPLOYMENT", "cluster", ("clickhouse", "cluster's name")),
+        ("CRUCIBLE_CLICKHOUSE__DEPLOYMENT", "moon", ("clickhouse.deployment", "'single', 'cluster' or 'cloud'")),
+        ("CRUCIBLE_CLICKHOUSE__PORT", "0", ("clickhouse.port", "'0'", "greater than or equal to 1")),
+        ("CRUCIBLE_REDIS__URL", "http://cache", ("redis.url", "(hidden)", "redis://")),
+        (
+            "CRUCIBLE_CONNECT__URL",
+            "http://u:pw@connect:8083",
+            ("connect.url", "'http://***@connect:8083'", "without user"),
+        ),
+        ("CRUCIBLE_REGISTRY__URL", "registry:8080", ("registry.url", "'registry:8080'", "http://")),
+        ("CRUCIBLE_POSTGRES__WATCHER_SCHEMA", "a; drop", ("postgres.watcher_schema", "'a; drop'", "pattern")),
+        ("CRUCIBLE_LOG__LEVEL", "loud", ("log.level", "'loud'", "'warning'")),
+    ],
+)
+def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, variable: str, given: str, words: tuple[str, ...]):
+    """The line names the key as files and as the environment spell it, what was given, and what is allowed."""
+    monkeypatch.setenv(variable, given)
+
+    (line,) = faults()
+    assert [word for word in words if word not in line] == []
+    if "__" in variable and line.startswith(words[0] + " ("):
+        assert variable in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "hint"),
+    [
+        ("CRUCIBLE_KAFKA__GRUOP", "did you mean CRUCIBLE_KAFKA__GROUP?"),
+        ("crucible_kafka__gruop", "did you mean CRUCIBLE_KAFKA__GROUP?"),
+        ("CRUCIBLE_KAFKA_GROUP", "did you mean CRUCIBLE_KAFKA__GROUP?"),
+        ("CRUCIBLE_NONSENSE", "`crucible config schema` lists all"),
+    ],
+)
+def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str, hint: str):
+    """A typo must not leave a default in force; its value, which may be a secret, is not repeated."""
+    monkeypatch.setenv(variable, "hunter2")
+
+    (line,) = faults()
+    assert (line.startswith(variable), hint in line, "hunter2" in line) == (True, True, False)
+
+
+def test_variables_for_others_are_none_of_our_business(monkeypatch: pytest.MonkeyPatch):
+    """Connector files refer to CRUCIBLE_DEBEZIUM_*; tools have variables of their own."""
+    for name in ("CRUCIBLE_DEBEZIUM_PASSWORD", "CRUCIBLE_FAILPOINT", "CRUCIBLE_CACHE", "HOME_CRUCIBLE_X"):
+        monkeypatch.setenv(name, "x")
+
+    assert config.load()
+
+
+def test_the_file_is_read_and_its_faults_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """An unknown key or group, a value out of range, a bare value at the top: a line each, with the file."""
+    file = tmp_path / "crucible.toml"
+    file.write_text('top = 1\n[kafka]\ngruop = "x"\nsession_timeout = -1\n[kafak]\ngroup = "x"\n')
+    monkeypatch.setenv("CRUCIBLE_CONFIG", str(file))
+
+    lines = faults()
+
+    starts = sorted(line.split(" ")[0].rstrip(":") for line in lines)
+    assert starts == ["kafak", "kafka.gruop", "kafka.session_timeout", "top"]
+    assert sum(str(file) in line for line in lines) >= 3
+    assert any("did you mean kafka.group?" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(None, "No such file"), (b"[kafka", "is not TOML"), (b"\xff\xfe", "is not TOML")]
+)
+def test_a_file_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, expected: str
+):
+    """A missing or broken file must not leave the defaults in force."""
+    file = tmp_path / "crucible.toml"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv("CRUCIBLE_CONFIG", str(file))
+
+    (line,) = faults()
+    assert line.startswith("CRUCIBLE_CONFIG")
+    assert expected in line
+
+
+def test_secrets_are_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """One file a key, its last newline taken away; names with a dot are the orchestrator's own."""
+    (tmp_path / "kafka__sasl_password").write_text("hunter2\n")
+    (tmp_path / "..data").mkdir()
+    monkeypatch.setenv("CRUCIBLE_SECRETS_DIR", str(tmp_path))
+
+    password = config.load().kafka.sasl_password
+    assert password is not None
+    assert password.get_secret_value() == "hunter2"
+
+
+def test_a_secret_nobody_asked_for_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A misspelt secret would otherwise be an empty password."""
+    (tmp_path / "kafka__sasl_pasword").write_text("hunter2")
+    monkeypatch.setenv("CRUCIBLE_SECRETS_DIR", str(tmp_path))
+
+    (line,) = faults()
+    assert "did you mean kafka__sasl_password?" in line
+    assert "hunter2" not in line
+
+
+def test_a_secrets_directory_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A mount that failed must not start the program without passwords."""
+    monkeypatch.setenv("CRUCIBLE_SECRETS_DIR", str(tmp_path / "missing"))
+
+    (line,) = faults()
+    assert line.startswith("CRUCIBLE_SECRETS_DIR")
+
+
+def test_the_stronger_source_wins_and_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Command line over environment over secrets over file over default; each setting says which it was."""
+    file, secrets = tmp_path / "crucible.toml", tmp_path / "secrets"
+    file.write_text(
+        '[kafka]\ngroup = "file"\nheartbeat_topic = "file"\nsasl_username = "file"\nsasl_mechanism = "file"\n'
+    )
+    secrets.mkdir()
+    for name in ("sasl_username", "heartbeat_topic", "group"):
+        (secrets / f"kafka__{name}").write_text("secret")
+    for name, value in {
+        "CRUCIBLE_CONFIG": str(file),
+        "CRUCIBLE_SECRETS_DIR": str(secrets),
+        "CRUCIBLE_KAFKA__HEARTBEAT_TOPIC": "environment",
+        "CRUCIBLE_KAFKA__GROUP": "environment",
+    }.items():
+        monkeypatch.setenv(name, value)
+    given = {"kafka": {"group": "line"}}
+
+    settings = config.load(**given)
+
+    shown = {one.key: (one.value, one.origin.split(" ")[0]) for one in config.show(settings, **given)}
+    assert [shown[f"kafka.{name}"] for name in ("group", "heartbeat_topic", "sasl_username", "sasl_mechanism")] == [
+        ("line", "command"),
+        ("environment", "environment"),
+        ("secret", "secrets"),
+        ("file", "file"),
+    ]
+    assert shown["kafka.group_protocol"] == ("classic", "default")
+
+
+def test_no_secret_is_ever_shown(monkeypatch: pytest.MonkeyPatch):
+    """Neither in the table, nor in a repr, nor in the message about a fault beside it."""
+    secrets = {
+        "CRUCIBLE_REDIS__URL": "redis://:hunter2@cache",
+        "CRUCIBLE_POSTGRES__DSN": "postgresql://u:hunter2@db",
+        "CRUCIBLE_CLICKHOUSE__PASSWORD": "hunter2",
+        "CRUCIBLE_KAFKA__SASL_PASSWORD": "hunter2",
+        "CRUCIBLE_REGISTRY__PASSWORD": "hunter2",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    settings = config.load()
+
+    shown = {one.key: one.value for one in config.show(settings)}
+
+    assert "hunter2" not in f"{shown} {settings!r}"
+    assert shown["redis.url"] == "(hidden)"
+    monkeypatch.setenv("CRUCIBLE_CLICKHOUSE__DEPLOYMENT", "cluster")
+    monkeypatch.setenv("CRUCIBLE_REDIS__URL", "hunter2")
+    monkeypatch.setenv("CRUCIBLE_CONNECT__URL", "http://u:hunter2@connect")
+    assert "hunter2" not in "".join(faults())

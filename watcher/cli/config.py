@@ -1,0 +1,78 @@
+"""``crucible config``: the settings shown, checked and described."""
+
+from typing import Annotated
+
+import typer
+
+from watcher.cli.exits import BAD_SETTINGS
+from watcher.cli.output import AsJson, note, print_columns, print_json
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Show, check and describe the settings.
+
+Sources, strongest first: environment variables (CRUCIBLE_KAFKA__GROUP=mine), a secrets directory named by
+CRUCIBLE_SECRETS_DIR (a file kafka__sasl_password), a TOML file named by CRUCIBLE_CONFIG or --config, defaults.
+A key that is not a setting is an error, wherever it stands.
+""",
+)
+
+
+@app.command()
+def show(
+    origin: Annotated[bool, typer.Option("--origin", help="Say which source decided each.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show every setting, secrets hidden.
+
+    Examples:
+
+      crucible config show --origin
+
+      crucible config show --json | jq 'map(select(.origin != "default"))'
+    """
+    import config  # noqa: PLC0415
+
+    shown = config.show(config.load())
+    if as_json:
+        print_json(shown)
+    elif origin:
+        print_columns(("setting", "value", "origin"), [(one.key, one.value, one.origin) for one in shown])
+    else:
+        print_columns(("setting", "value"), [(one.key, one.value) for one in shown])
+
+
+@app.command()
+def check(as_json: AsJson = False) -> None:
+    """Say whether the settings can be used; exit 78 with a line for each fault if not.
+
+    Example:
+
+      crucible config check && crucible run
+    """
+    import config  # noqa: PLC0415
+
+    try:
+        config.load()
+    except config.ConfigError as error:
+        if not as_json:
+            raise
+        print_json({"ok": False, "faults": str(error).splitlines()})
+        raise typer.Exit(BAD_SETTINGS) from None
+    if as_json:
+        print_json({"ok": True, "faults": []})
+    else:
+        note("the settings can be used; `crucible doctor` checks what they point to")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the settings file, for editors that check and complete.
+
+    Example:
+
+      crucible config schema > crucible.schema.json
+    """
+    import config  # noqa: PLC0415
+
+    print_json(config.schema())

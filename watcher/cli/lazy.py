@@ -1,0 +1,64 @@
+"""Verbs that are imported when they are called: the help of one must not wait for the clients of all."""
+
+import importlib
+from typing import Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+VERBS: Final = {
+    "run": ("watcher.cli.run", "Follow the change streams and write what they mean to ClickHouse and Redis."),
+    "doctor": (
+        "watcher.cli.doctor",
+        "Check every link from PostgreSQL to the sinks and say what to do for each fault.",
+    ),
+    "config": ("watcher.cli.config", "Show, check and describe the settings."),
+    "handlers": ("watcher.cli.handlers", "List the tables that are followed and what their changes do."),
+    "migrate": ("watcher.cli.migrate", "Create and change ClickHouse's tables and views."),
+    "connector": ("watcher.cli.connector", "Apply the Debezium connector to Kafka Connect and watch its tasks."),
+    "offsets": ("watcher.cli.offsets", "Show or move the consumer group's place in the topics."),
+    "dlq": ("watcher.cli.dlq", "Look at the records that could not be used."),
+    "history": ("watcher.cli.history", "Accept that PostgreSQL's log positions may have fallen, after a restore."),
+    "stack": ("stack.cli", "Start and stop every neighbour on this machine, for development."),
+}
+"""Verb -> the module whose ``app`` answers it, and what the help says. The order is the help's."""
+
+
+class LazyGroup(TyperGroup):
+    """Knows its verbs by name and sentence; imports the module of one when it is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, (_, sentence) in VERBS.items():
+            self.commands[name] = TyperCommand(name=name, help=sentence, rich_markup_mode="rich")
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """In the order of the table, which is that of a day's work."""
+        del ctx
+        return list(VERBS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Put the verb itself in the place of its stand-in, then go on as usual.
+
+        Raises:
+            typer.BadParameter: the verb needs a package that is not installed.
+        """
+        if args and args[0] in VERBS:
+            self.commands[args[0]] = _load(args[0])
+        return super().resolve_command(ctx, args)
+
+
+def _load(name: str) -> Any:
+    module, sentence = VERBS[name]
+    try:
+        app: typer.Typer = importlib.import_module(module).app
+    except ModuleNotFoundError as error:
+        extra = "stack" if name == "stack" else "dev"
+        raise typer.BadParameter(
+            f"`crucible {name}` needs the package {error.name}, which is not installed: "
+            f"pip install 'crucible-watcher[{extra}]'"
+        ) from error
+    app.info.help = app.info.help or sentence
+    command = typer.main.get_command(app)
+    command.name = name
+    return command
