@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LOCK = Path(__file__).with_name("jars.lock.toml")
+# None: the public repository. Name to address, where another is to be asked.
+REPOSITORIES: dict[str, str] | None = None
 # Connections at once. Most of the time goes into round trips for small files.
 CONNECTIONS = 6
 # Seconds that a repository may stay silent.
@@ -101,6 +103,7 @@ def _download_one(group: str, artifact: Artifact, progress: Progress) -> None:
             resolver=PythonResolver(progress_callback=_meter(progress)),
             repo_cache=scratch / "repository",
             local_repos=[],
+            remote_repos=REPOSITORIES,
             timeout=SILENCE,
         )
         try:

@@ -70,6 +70,8 @@ def _is_the_file(lock: IO[str]) -> bool:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
+        # Closed connections of the port's last holder linger for a minute; a listener is seen all the same.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

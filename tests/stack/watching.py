@@ -1,0 +1,47 @@
+"""How tests of the local topology wait and look."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stack import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def provided() -> Iterator[None]:
+    """Skip with the reason where a part cannot be had; where nothing may be skipped, fail with it."""
+    try:
+        yield
+    except Unavailable as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI=true and a part is missing: {error}")
+        pytest.skip(str(error))
+
+
+def await_that(holds: Callable[[], bool], what: str, timeout: float = 30.0) -> None:
+    """Look until it holds; fail with its name."""
+    until = time.monotonic() + timeout
+    while not holds():
+        if time.monotonic() > until:
+            pytest.fail(f"{what}: not within {timeout:g} s")
+        time.sleep(0.02)
+
+
+def lives(pid: int) -> bool:
+    """Tell whether a process is there and not merely waiting to be reaped."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
