@@ -126,5 +126,5 @@ def clickhouse_sink(settings: Settings) -> ClickHouseSink:
             secure=server.secure,
             timeout=server.timeout,
         ),
-        clickhouse_sql.queries("metric_rows"),
+        clickhouse_sql.queries(),
     )

@@ -12,7 +12,7 @@ from typing import Any
 from confluent_kafka import Message
 
 from watcher.decode.decoder import HEARTBEAT, Decoder, Skip
-from watcher.engine.lane import Lane
+from watcher.engine.lane import Gathered, Lane
 from watcher.model.change import ChangeEvent, Operation, Position
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.effects import Effect, MetricDelta, ReconcileNeeded
@@ -39,12 +39,10 @@ class Taken:
     repeated: Counter[str] = field(default_factory=Counter)
     reconcile: set[ReconcileNeeded] = field(default_factory=set)
     newest: dict[str, int] = field(default_factory=dict)
-    """Commit time of the newest change, in milliseconds since 1970, by table."""
+    """Commit time of the last change, in milliseconds since 1970, by table."""
     oldest: dict[str, int] = field(default_factory=dict)
-    """Likewise of the oldest."""
+    """Likewise of the first."""
     heartbeat: bool = False
-    rows: int = 0
-    """Rows that were gathered."""
     waiting: TemporaryError | None = None
     """Why the first record not taken has to wait."""
 
@@ -59,11 +57,10 @@ class Ingest:
 
     def __init__(self, registry: Registry, decoder: Decoder) -> None:
         self._decoder = decoder
-        self._routes: dict[str, dict[Operation, Functions]] = {
-            table.name: {
-                operation: tuple(handler.function for handler in table.answering(operation)) for operation in Operation
-            }
+        self._routes: dict[tuple[str, Operation], Functions] = {
+            (table.name, operation): tuple(handler.function for handler in table.answering(operation))
             for table in registry
+            for operation in Operation
         }
 
     def take(self, messages: Sequence[Message], lanes: Lanes, now: float, first: int = 0) -> tuple[Taken, int]:
@@ -123,56 +120,64 @@ class Ingest:
             taken.ignored["", event.reason] += 1
             taken.heartbeat = taken.heartbeat or event.reason == HEARTBEAT
             return
-        source, op = event.source, event.op  # type: ignore[union-attr]
-        table, lsn, committed = source.table, source.lsn, source.ts_ms
-        taken.consumed[table, op] += 1
-        functions = self._routes[table][op]
+        self._change(event, gathered, taken)  # type: ignore[arg-type]
+
+    def _change(self, event: ChangeEvent[Any], gathered: Gathered, taken: Taken) -> None:
+        source = event.source
+        table = source.table
+        kind = (table, event.op)
+        taken.consumed[kind] += 1
+        functions = self._routes[kind]
         if not functions:
             taken.ignored[table, "operation"] += 1
             return
         try:
-            effects = [effect for function in functions for effect in function(event)]  # type: ignore[arg-type]
+            effects = [effect for function in functions for effect in function(event)]
         except Exception as error:
-            raise RecordError(Reason.HANDLER, f"{type(error).__name__}: {error}", table, op) from error
-        who: bytes | None = None
-        index = key = 0
+            raise RecordError(Reason.HANDLER, f"{type(error).__name__}: {error}", *kind) from error
+        gathered.applied[kind] += 1
+        taken.newest[table] = source.ts_ms  # commits come in order, but for a few; these two serve gauges
+        if table not in taken.oldest:
+            taken.oldest[table] = source.ts_ms
+        deltas = []
         for effect in effects:
             if type(effect) is MetricDelta:
-                if who is None:
-                    key = event.row.id  # type: ignore[union-attr]
-                    who = identity(table, key, op, lsn, source.committed_us)
-                    if who in gathered.identities:
-                        taken.repeated[table] += 1
-                        break
-                    gathered.identities.add(who)
-                    if committed < gathered.oldest.get(table, committed + 1):
-                        gathered.oldest[table] = committed
-                gathered.rows.append(
-                    MetricRow(
-                        effect.entity_type,
-                        effect.entity_id,
-                        effect.user_id,
-                        effect.metric_type,
-                        effect.value,
-                        committed,
-                        table,
-                        key,
-                        lsn,
-                        who,
-                        index,
-                    )
-                )
-                index += 1
+                deltas.append(effect)
             elif type(effect) is ReconcileNeeded:
                 taken.reconcile.add(effect)
             else:
-                taken.states.add(lsn, effect)  # type: ignore[arg-type]
-        taken.rows += index
-        gathered.applied[table, op] += 1
-        if committed > taken.newest.get(table, committed - 1):
-            taken.newest[table] = committed
-        if committed < taken.oldest.get(table, committed + 1):
-            taken.oldest[table] = committed
+                taken.states.add(source.lsn, effect)  # type: ignore[arg-type]
+        if deltas:
+            self._gather(event, deltas, gathered, taken)
+
+    def _gather(self, event: ChangeEvent[Any], deltas: list[MetricDelta], gathered: Gathered, taken: Taken) -> None:
+        source = event.source
+        table, lsn, committed = source.table, source.lsn, source.ts_ms
+        key = event.row.id
+        who = identity(table, key, event.op, lsn, source.committed_us)
+        if who in gathered.identities:
+            taken.repeated[table] += 1
+            return
+        gathered.identities.add(who)
+        if table not in gathered.oldest:
+            gathered.oldest[table] = committed
+        rows = gathered.rows
+        for index, delta in enumerate(deltas):
+            # The constructor of a named tuple costs three times as much, and this runs once a row.
+            row = (
+                delta.entity_type,
+                delta.entity_id,
+                delta.user_id,
+                delta.metric_type,
+                delta.value,
+                committed,
+                table,
+                key,
+                lsn,
+                who,
+                index,
+            )
+            rows.append(tuple.__new__(MetricRow, row))
 
 
 def dead_letter(message: Message, error: RecordError) -> DeadLetter:

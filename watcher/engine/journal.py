@@ -75,9 +75,7 @@ class Journal:
         reconcile: likewise.
     """
 
-    def __init__(
-        self, store: Store, history: int, seen: dict[Partition, str], reconcile: set[ReconcileNeeded]
-    ) -> None:
+    def __init__(self, store: Store, history: int, seen: dict[Partition, str], reconcile: set[ReconcileNeeded]) -> None:
         self._store = store
         self.history = history
         self._seen, self._reconcile = dict(seen), set(reconcile)

@@ -370,4 +370,3 @@ class Watch:
         if self._stopping_at is None:
             return self._limits.shutdown_deadline
         return max(0.0, self._stopping_at + self._limits.shutdown_deadline - clock.now())
-
