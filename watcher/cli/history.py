@@ -1,0 +1,79 @@
+"""``crucible history``: which history PostgreSQL's log positions belong to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from watcher.cli.exits import FAILED
+from watcher.cli.output import AsJson, DryRun, Yes, print_columns, print_json
+
+if TYPE_CHECKING:
+    from watcher.stores.store import Store
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def show(as_json: AsJson = False) -> None:
+    """Show the accepted histories and the present one, and exit with 1 if they differ.
+
+    Examples:
+
+      crucible history show
+    """
+    from watcher.stores import history  # noqa: PLC0415
+
+    with _store() as store:
+        present, known = history.current(store), history.accepted(store)
+    same = bool(known) and known[-1].identity == present
+    if as_json:
+        print_json({"present": present, "accepted": known, "same": same})
+    else:
+        rows = [(h.number, h.identity.system_identifier, h.identity.timeline, h.accepted.isoformat()) for h in known]
+        print_columns(("number", "system", "timeline", "accepted"), rows)
+        verdict = "as accepted" if same else "NOT accepted: see `crucible history accept`"
+        typer.echo(f"PostgreSQL is {present}, {verdict}")
+    if known and not same:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def accept(yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Accept that PostgreSQL was restored, failed over or replaced, and that log positions may have fallen.
+
+    The history's number rises, so that new row states win over older ones whatever their log position. What is counted
+    stays counted once. Accepting an unchanged history changes nothing.
+
+    Examples:
+
+      crucible history accept --yes
+    """
+    from watcher.stores import history  # noqa: PLC0415
+
+    with _store() as store:
+        present, known = history.current(store), history.accepted(store)
+        change = not known or known[-1].identity != present
+        if change and not dry_run and not yes:
+            typer.confirm(f"Accept {present} as the next history?", abort=True)
+        now = history.accept(store) if change and not dry_run else None
+    if as_json:
+        print_json({"present": present, "change": change, "applied": now is not None, "history": now})
+    elif now is not None:
+        typer.echo(f"history {now.number} is {now.identity}; start the watcher")
+    else:
+        typer.echo(f"would accept {present}" if change else f"history {known[-1].number} is {present} already")
+
+
+@contextmanager
+def _store() -> Iterator["Store"]:
+    from config import load  # noqa: PLC0415
+    from watcher.stores.schema import ensure  # noqa: PLC0415
+    from watcher.stores.store import open_store  # noqa: PLC0415
+
+    postgres = load().postgres
+    dsn = postgres.dsn.get_secret_value()
+    ensure(dsn, postgres.watcher_schema, postgres.timeout)
+    with open_store(dsn, postgres.watcher_schema, postgres.timeout) as store:
+        yield store

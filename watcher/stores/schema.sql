@@ -1,0 +1,28 @@
+-- The watcher's own tables. {schema} is the setting postgres.watcher_schema. Every statement may be run again at any time.
+
+-- Which partitions a consumer group has read: tells "never ran, start at the earliest record" from "its place is gone,
+-- stop". The topic's id tells a topic that was made anew under the same name.
+CREATE TABLE IF NOT EXISTS {schema}.marker (
+    consumer_group text        NOT NULL,
+    topic          text        NOT NULL,
+    partition      integer     NOT NULL,
+    topic_id       text        NOT NULL,
+    first_seen     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (consumer_group, topic, partition)
+);
+
+-- PostgreSQL's histories: log positions are comparable within one number only, and a higher number is younger.
+CREATE TABLE IF NOT EXISTS {schema}.history (
+    number            integer     PRIMARY KEY,
+    system_identifier bigint      NOT NULL,
+    timeline          integer     NOT NULL,
+    accepted          timestamptz NOT NULL DEFAULT now()
+);
+
+-- Tables whose metrics may lack changes (a snapshot of rows never counted, a truncate), until compared with PostgreSQL.
+CREATE TABLE IF NOT EXISTS {schema}.reconcile_needed (
+    source_table text        NOT NULL,
+    reason       text        NOT NULL,
+    since        timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source_table, reason)
+);

@@ -1,0 +1,95 @@
+"""The watcher's own schema in the site's PostgreSQL: small, durable facts that neither Kafka nor a sink can hold."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from watcher.model.errors import StopError, TemporaryError
+
+
+class StoreRefusedError(StopError):
+    """PostgreSQL is there and refuses what the watcher needs."""
+
+
+class Store:
+    """An open connection, and the schema that belongs to the watcher.
+
+    Each call commits on its own, unless within :meth:`together`.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any], schema: str) -> None:
+        self._connection = connection
+        self.schema = schema
+
+    def run(self, query: LiteralString, *parameters: object) -> list[tuple[Any, ...]]:
+        """Run one statement; ``{schema}`` in it stands for the schema.
+
+        Returns:
+            The rows, none for a statement that has none.
+
+        Raises:
+            StoreRefusedError: a table or a right is missing.
+            TemporaryError: PostgreSQL is away.
+        """
+        with _faults(self.schema):
+            cursor = self._connection.execute(
+                sql.SQL(query).format(schema=sql.Identifier(self.schema)), parameters or None
+            )
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is run inside happens as a whole or not at all."""
+        with _faults(self.schema), self._connection.transaction():
+            yield
+
+    def lock(self, what: str) -> None:
+        """Wait until no other process holds this lock; it is given back at the end of :meth:`together`."""
+        self.run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", f"crucible {self.schema} {what}")
+
+
+@contextmanager
+def open_store(dsn: str, schema: str, timeout: float = 5.0) -> Iterator[Store]:
+    """Connect for the length of the block.
+
+    Args:
+        dsn: libpq's connection string.
+        schema: the watcher's own schema.
+        timeout: seconds to wait for the connection, and for each statement; libpq counts whole ones, two at least.
+
+    Raises:
+        StoreRefusedError: the password or database is wrong, or a right is missing.
+        TemporaryError: PostgreSQL is away.
+    """
+    with _faults(schema):
+        connection = psycopg.connect(
+            dsn, autocommit=True, connect_timeout=max(2, round(timeout)), application_name="crucible-watcher"
+        )
+    with connection:
+        store = Store(connection, schema)
+        store.run("SELECT set_config('statement_timeout', %s, false)", f"{max(1, round(timeout * 1000))}ms")
+        yield store
+
+
+@contextmanager
+def _faults(schema: str) -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as error:
+        raise StoreRefusedError(
+            f"postgres: {_said(error)}; run debezium/postgres/watcher.sql as an administrator, which makes the schema "
+            f"{schema} (postgres.watcher_schema) and gives the watcher's role what it needs"
+        ) from error
+    except psycopg.errors.UndefinedTable as error:
+        raise StoreRefusedError(f"postgres: {_said(error)}; start the watcher once, it creates its tables") from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        if error.sqlstate is not None and error.sqlstate.startswith(("28", "3D")):
+            raise StoreRefusedError(f"postgres: {_said(error)}; check postgres.dsn") from error
+        raise TemporaryError(f"postgres is away: {_said(error)}") from error
+
+
+def _said(error: psycopg.Error) -> str:
+    return error.diag.message_primary or str(error).strip().partition("\n")[0]
