@@ -1,7 +1,7 @@
 """SQL for ClickHouse, kept in files that a database administrator can read.
 
-Two folders: ``migrations/NNNN_what.sql`` builds the schema, one reason a file; ``queries/*.sql`` holds the questions that
-the program asks, each under a header ``-- name --`` and a line that says why.
+Two folders: ``migrations/NNNN_what.sql`` builds the schema, one reason a file; ``queries/*.sql`` holds the questions
+that the program asks, each under a header ``-- name --`` and a line that says why.
 """
 
 import hashlib
