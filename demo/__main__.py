@@ -1,0 +1,70 @@
+"""``python -m demo``: the main job on the production topology, all on this machine, audited at the end."""
+
+import argparse
+import signal
+import sys
+import time
+from types import FrameType
+
+from rich.console import Console
+
+from demo.places import UNREACHABLE
+from demo.play import Request, play
+from demo.program import ProgramError
+from stack.unavailable import NotReady, Unavailable
+
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Play the demo; the last line says how it went, the exit code too."""
+    request = _arguments()
+    console = Console()
+    began = time.monotonic()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        report = play(request, console)
+    except KeyboardInterrupt:
+        return _failed("interrupted", INTERRUPTED)
+    except (ProgramError, NotReady, Unavailable, *UNREACHABLE) as error:
+        return _failed(str(error))
+    if not report.ok or not report.changes:
+        why = str(report) if report.changes else "nothing was changed, so nothing was shown"
+        return _failed(f"lost={report.lost} twice={report.twice} wrong={report.wrong} changes={report.changes}: {why}")
+    seconds = time.monotonic() - began
+    print(
+        f"demo: ok changes={report.changes} entries={report.entries} "
+        f"lost={report.lost} twice={report.twice} seconds={seconds:.0f}",
+        flush=True,
+    )
+    return 0
+
+
+def _failed(why: str, code: int = 1) -> int:
+    """Details first, so that the last line is the verdict."""
+    first, _, rest = why.partition("\n")
+    if rest:
+        print(rest, flush=True)
+    print(f"demo: FAILED {first}", flush=True)
+    return code
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _arguments() -> Request:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=Request().seconds, help="how long the site is busy")
+    parser.add_argument("--rate", type=float, default=Request().rate, help="row changes a second")
+    parser.add_argument("--seed", type=int, default=Request().seed, help="of the simulator's random numbers")
+    parser.add_argument("--keep", action="store_true", help="stay up after the audit, until Ctrl-C")
+    given = parser.parse_args()
+    if given.seconds <= 0 or given.rate <= 0:
+        parser.error("--seconds and --rate must be above 0")
+    return Request(seconds=given.seconds, rate=given.rate, seed=given.seed, keep=given.keep)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

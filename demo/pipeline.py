@@ -1,0 +1,145 @@
+"""The whole way from Postgres to ClickHouse and Redis, ready for rows, on this machine's stack.
+
+Does what an operator does in production, in that order, with the same files and commands.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import psycopg
+
+from demo.program import PROJECT, OwnProgram, ProgramError
+from stack.endpoints import Endpoints
+from stack.ports import Ports
+from stack.topology import Stack
+
+SITE = PROJECT / "demo" / "site_schema.sql"
+PREPARATION = (
+    PROJECT / "debezium" / "postgres" / "replication.sql",
+    PROJECT / "debezium" / "postgres" / "watcher.sql",
+)
+CONNECTOR = PROJECT / "debezium" / "connector.json"
+SLOT = "crucible"
+PATIENCE = 90.0
+"""Seconds for one step; the slowest, the connector's first start, takes about five."""
+LOOK = 0.1
+SHUTDOWN = 40.0
+"""Seconds that the watcher has for what is under way; above its own deadline of 25."""
+
+Told = Callable[[str], None]
+
+
+class Pipeline:
+    """A running stack, prepared, with Debezium streaming and the watcher following.
+
+    Args:
+        stack: entered by the caller, whose parts are up.
+        folder: for logs.
+        told: called with a line for each step.
+        environ: more variables for the watcher.
+    """
+
+    def __init__(self, stack: Stack, folder: Path, told: Told, environ: Mapping[str, str] | None = None) -> None:
+        self.stack = stack
+        self._folder = folder
+        self._told = told
+        self._ports = Ports()
+        self.ops_port = self._ports.take()
+        self.environ = {
+            **stack.environ(),
+            "CRUCIBLE_OPS__HOST": "127.0.0.1",
+            "CRUCIBLE_OPS__PORT": str(self.ops_port),
+            **(environ or {}),
+        }
+        self.watcher = OwnProgram("watcher", ("-m", "watcher", "run", "--role", "watch"), folder, self.environ)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the parts are."""
+        return self.stack.endpoints
+
+    @property
+    def ops_url(self) -> str:
+        """Base address of the watcher's probes and metrics."""
+        return f"http://127.0.0.1:{self.ops_port}"
+
+    def __enter__(self) -> Self:
+        try:
+            self.prepare_site()
+            with ThreadPoolExecutor(2) as pool:
+                steps = [pool.submit(self.migrate), pool.submit(self.apply_connector)]
+            for step in steps:
+                step.result()
+            self.start_watcher()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the watcher if it still runs; ``watcher.stop`` first for a clean end."""
+        self.watcher.kill()
+        self._ports.close()
+
+    def prepare_site(self) -> None:
+        """Create the site's tables and run the preparation that a site's administrator runs."""
+        with self.connect() as connection:
+            for script in (SITE, *PREPARATION):
+                connection.execute(script.read_text(encoding="utf-8"))
+                connection.commit()
+        self._told("the site's tables are there, with publication, replica identity and roles")
+
+    def migrate(self) -> None:
+        """Create ClickHouse's tables and views."""
+        self.crucible("migrate", "up")
+        self._told("ClickHouse has its tables and views")
+
+    def apply_connector(self) -> None:
+        """Start Debezium, and wait until it streams: from then on every change arrives as what it is."""
+        self.crucible("connector", "apply", str(CONNECTOR))
+        streaming = "SELECT active FROM pg_replication_slots WHERE slot_name = %s AND active"
+        with self.connect() as connection:
+            connection.autocommit = True
+            self._await("Debezium to stream", lambda: bool(connection.execute(streaming, (SLOT,)).fetchone()))
+        self._told("Debezium streams")
+
+    def start_watcher(self) -> None:
+        """Start the watcher and wait until it is ready."""
+        self.watcher.start()
+        self._await("the watcher to be ready", self._ready)
+        self._told("the watcher follows")
+
+    def crucible(self, *arguments: str) -> None:
+        """Run a verb of the ``crucible`` command to its end."""
+        OwnProgram(f"crucible-{arguments[0]}", ("-m", "watcher", *arguments), self._folder, self.environ).run(PATIENCE)
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """Connect to the site's database as its owner."""
+        return psycopg.connect(self.endpoints.postgres_dsn or "")
+
+    def simulator(self, arguments: Sequence[str]) -> OwnProgram:
+        """The site's users as a program, not started yet."""
+        return OwnProgram("simulator", ("-m", "demo.simulator", *arguments), self._folder, self.environ)
+
+    def _ready(self) -> bool:
+        if not self.watcher.is_alive():
+            raise ProgramError(f"the watcher ended while it was starting. {self.watcher.last_words()}")
+        try:
+            return httpx.get(f"{self.ops_url}/readyz", timeout=2.0).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def _await(self, what: str, came: Callable[[], bool]) -> None:
+        until = time.monotonic() + PATIENCE
+        while not came():
+            if time.monotonic() > until:
+                raise ProgramError(f"waited {PATIENCE:g} s for {what}, in vain. {self.watcher.last_words()}")
+            time.sleep(LOOK)

@@ -1,0 +1,121 @@
+"""One look at the pipeline: the watcher's metrics, and the stores by queries of our own."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import httpx
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from demo.places import UNREACHABLE, Places
+
+COUNT_CHANGES = "SELECT count(*) FROM site_change_log"
+COUNT_ENTRIES = 'SELECT count(*) FROM "CrucibleEntry"'
+COUNT_ROWS = (
+    "SELECT count(), sumIf(metricValue, entityType = 'Crucible' AND metricType = 'Entry') FROM entityMetricEvents"
+)
+CRUCIBLES = 'SELECT id FROM "Crucible"'
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What the three stores hold."""
+
+    changes: int
+    """Row changes that Postgres committed."""
+    entries: int
+    """Entries in Postgres."""
+    rows: int
+    """Rows of ``entityMetricEvents``."""
+    counted: int
+    """Entries by ClickHouse's count."""
+    rated: int
+    """Entries with a rating in Redis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """What the watcher says of itself."""
+
+    consumed: int
+    applied: int
+    ignored: int
+    dead: int
+    repeated: int
+    lag: int
+    freshness: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Sink -> p50 and p99 in seconds, upper edges of the histogram's buckets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Everything at one moment; None for what did not answer."""
+
+    at: float
+    stores: Stores | None
+    watcher: Watcher | None
+
+
+def read(places: Places, metrics_url: str) -> Reading:
+    """Look once. Something away is no error here: the board shows that it is away."""
+    return Reading(time.monotonic(), _stores(places), _watcher(metrics_url))
+
+
+def _stores(places: Places) -> Stores | None:
+    try:
+        changes, entries = (places.postgres.execute(query).fetchone() for query in (COUNT_CHANGES, COUNT_ENTRIES))
+        rows, counted = places.clickhouse.query(COUNT_ROWS).result_rows[0]
+        pipeline = places.redis.pipeline(transaction=False)
+        for (crucible,) in places.postgres.execute(CRUCIBLES):
+            pipeline.hlen(f"crucible:{crucible}:elo")
+        rated = sum(pipeline.execute())
+    except UNREACHABLE:
+        return None
+    return Stores(changes[0] if changes else 0, entries[0] if entries else 0, int(rows), int(counted), int(rated))
+
+
+def _watcher(url: str) -> Watcher | None:
+    try:
+        text = httpx.get(url, timeout=2.0).raise_for_status().text
+    except httpx.HTTPError:
+        return None
+    return parse(text_string_to_metric_families(text))
+
+
+def parse(families: Iterable[Metric]) -> Watcher:
+    """Read the few metrics that the board shows."""
+    sums: dict[str, float] = {}
+    buckets: dict[str, dict[float, float]] = {}
+    for family in families:
+        for sample in family.samples:
+            sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
+            if sample.name == "crucible_freshness_seconds_bucket":
+                edges = buckets.setdefault(sample.labels["sink"], {})
+                edge = float(sample.labels["le"])
+                edges[edge] = edges.get(edge, 0.0) + sample.value
+    return Watcher(
+        consumed=int(sums.get("crucible_events_consumed_total", 0)),
+        applied=int(sums.get("crucible_events_applied_total", 0)),
+        ignored=int(sums.get("crucible_events_ignored_total", 0)),
+        dead=int(sums.get("crucible_dlq_events_total", 0)),
+        repeated=int(sums.get("crucible_identities_repeated_total", 0)),
+        lag=int(sums.get("crucible_consumer_lag_messages", 0)),
+        freshness={
+            sink: (quantile(edges, 0.50), quantile(edges, 0.99))
+            for sink, edges in sorted(buckets.items())
+            if edges.get(float("inf"))
+        },
+    )
+
+
+def quantile(edges: dict[float, float], share: float) -> float:
+    """Upper edge of the bucket that holds the quantile.
+
+    >>> quantile({0.1: 90, 0.3: 98, 1.0: 100, float("inf"): 100}, 0.5)
+    0.1
+    >>> quantile({0.1: 90, 0.3: 98, 1.0: 100, float("inf"): 100}, 0.99)
+    1.0
+    """
+    wanted = share * edges[float("inf")]
+    return min(edge for edge, count in edges.items() if count >= wanted)
