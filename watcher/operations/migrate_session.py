@@ -33,9 +33,15 @@ class Session:
     progress: Progress
     margin: float = 5.0
 
+    @property
+    def database(self) -> str:
+        """The database to migrate. A client that was given none has the server's default, and does not know it."""
+        return str(self.client.database or self.ask("SELECT currentDatabase()")[0][0])
+
     def render(self, text: str, **more: str) -> str:
         """SQL of a migration for this deployment and database."""
-        return self.deployment.render(text, {"database": str(self.client.database)} | more)
+        database = {"database": self.database} if "@database" in text else {}
+        return self.deployment.render(text, database | more)
 
     def run(self, text: str, **more: str) -> None:
         """Run a statement of a migration, and wait until every replica has it."""
