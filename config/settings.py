@@ -237,7 +237,7 @@ class DeadLetterSettings(Group):
     """Where refused records go, and when to stop instead."""
 
     topic: str = "crucible-watcher.dlq"
-    """Dead-letter topic; must exist, or the broker must create topics on demand."""
+    """Dead-letter topic; made before the first letter, with one partition and without a retention, unless it exists."""
     consecutive: Annotated[int, Field(ge=1)] = 1_000
     """Dead letters in a row that are still believed to be the records' fault."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.5

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.dead_letter_headers import TIMESTAMP, TRUNCATED, Header, refusal_headers
@@ -25,7 +26,16 @@ LARGEST_REQUEST: Final = 1_000_000_000
 NO_TIMESTAMP: Final = 0
 """Lets librdkafka take the time of sending."""
 
+TOPIC_SETTINGS: Final = {"retention.ms": "-1", "max.message.bytes": str(16 * 1024 * 1024 + 64 * 1024)}
+"""Of a topic that we make. Letters keep their record's time, so a retention would take those of old records at once;
+the size is that of the connector's topics, with room for our headers."""
+CREATION_TIMEOUT: Final = 10.0
+
 TOO_BIG: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
+
+NOT_ALLOWED: Final = frozenset(
+    {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.POLICY_VIOLATION}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ class DeadLetters:
 
     Args:
         client: librdkafka settings of the connection (brokers, security).
-        topic: the dead-letter topic; must exist, unless the broker makes topics on demand.
+        topic: the dead-letter topic; made before the first letter if there is none and we may.
         group: consumer group whose letters these are.
     """
 
@@ -68,6 +78,8 @@ class DeadLetters:
         self._topic, self._group = topic, group
         self._failed: list[_Parcel] = []
         self._error = ""
+        self._ready = False
+        self._client = dict(client)
         self._producer = Producer(
             {
                 **client,
@@ -82,16 +94,21 @@ class DeadLetters:
 
     def send(self, letters: Iterable[DeadLetter]) -> None:
         """Hand letters to the client. They are durable only when ``flush`` has returned."""
-        for letter in letters:
-            self._produce(
-                _Parcel(
-                    key=letter.key,
-                    value=letter.value,
-                    own=letter.headers,
-                    added=tuple(refusal_headers(letter, self._group)),
-                    timestamp_ms=max(letter.timestamp_ms, NO_TIMESTAMP),
-                )
+        parcels = [
+            _Parcel(
+                key=letter.key,
+                value=letter.value,
+                own=letter.headers,
+                added=tuple(refusal_headers(letter, self._group)),
+                timestamp_ms=max(letter.timestamp_ms, NO_TIMESTAMP),
             )
+            for letter in letters
+        ]
+        if self._ready:
+            for parcel in parcels:
+                self._produce(parcel)
+        else:  # the first ones wait for the topic, which ``flush`` makes
+            self._failed += parcels
 
     def flush(self, timeout: float = 5.0) -> None:
         """Wait until the broker has every letter sent so far.
@@ -102,6 +119,7 @@ class DeadLetters:
         Raises:
             TemporaryError: some are not there yet. Nothing is lost: call again, without sending them again.
         """
+        self._make_topic()
         again, self._failed = self._failed, []
         for parcel in again:
             self._produce(parcel)
@@ -117,6 +135,24 @@ class DeadLetters:
         """Give up what is not sent; its batch was not acknowledged, so it is read and refused again."""
         self._producer.purge()
         self._producer.flush(1.0)
+
+    def _make_topic(self) -> None:
+        """Make the topic unless it is there.
+
+        Raises:
+            TemporaryError: the broker does not answer.
+        """
+        if self._ready or not self._failed:
+            return
+        wanted = NewTopic(self._topic, num_partitions=1, replication_factor=-1, config=TOPIC_SETTINGS)
+        try:
+            admin = AdminClient({**self._client, "log_level": 0})
+            admin.create_topics([wanted], request_timeout=CREATION_TIMEOUT)[self._topic].result(CREATION_TIMEOUT * 2)
+        except (KafkaException, TimeoutError) as error:
+            code = error.args[0].code() if error.args and isinstance(error.args[0], KafkaError) else None
+            if code not in {KafkaError.TOPIC_ALREADY_EXISTS, *NOT_ALLOWED}:  # if it is there, we need not be allowed
+                raise TemporaryError(f"dead-letter topic {self._topic}: {error}") from error
+        self._ready = True
 
     def _produce(self, parcel: _Parcel) -> None:
         def delivered(error: KafkaError | None, _: object) -> None:

@@ -35,7 +35,7 @@ partition went to another process, which reads it again, before it was in a plan
 PLAN_OUTCOMES: Final = ("written", "repeated", "recovered", "healed")
 SINK_ERRORS: Final = ("temporary", "unknown_outcome", "refused")
 REBALANCES: Final = ("assigned", "revoked", "lost")
-RECONCILE: Final = ("snapshot", "truncate")
+RECONCILE: Final = ("snapshot", "truncate", "skipped")
 REDIS_OUTCOMES: Final = ("applied", "stale")
 
 OPEN: Values = ()

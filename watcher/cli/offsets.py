@@ -1,0 +1,143 @@
+"""``crucible offsets``: where the consumer group stands, and moving it."""
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from watcher.cli.output import AsJson, DryRun, Yes, note, print_columns, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from config import Settings
+    from watcher.operations.offsets import Move
+    from watcher.stores.store import Store
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def show(as_json: AsJson = False) -> None:
+    """Show where the group stands in each partition, and the batch that is under way.
+
+    Examples:
+
+      crucible offsets show
+
+      crucible offsets show --json | jq 'map(.lag) | add'
+    """
+    import config  # noqa: PLC0415
+    from watcher.operations.kafka_admin import KafkaAdmin  # noqa: PLC0415
+    from watcher.operations.offsets import group_places, members  # noqa: PLC0415
+
+    kafka = config.load().kafka
+    admin = KafkaAdmin(kafka.client())
+    places = group_places(admin, kafka.group, admin.matching(kafka.topics))
+    active = members(admin, kafka.group)
+    if as_json:
+        rows = [{name: getattr(one, name) for name in (*one.__dataclass_fields__, "lag")} for one in places]
+        print_json({"group": kafka.group, "members": active, "partitions": rows})
+        return
+    print_columns(
+        ("topic", "partition", "committed", "plan until", "holds", "lag"),
+        [
+            (one.topic, one.partition, _or(one.committed), _or(one.plan_end), f"{one.low}..{one.high}", one.lag)
+            for one in places
+        ],
+    )
+    note(f"group {kafka.group}: {len(active)} active" + (f" ({', '.join(active)})" if active else ""))
+
+
+@app.command()
+def reset(
+    topic: Annotated[str, typer.Option(help="Topic to move in.")],
+    to: Annotated[str, typer.Option(help="earliest, latest, an offset, or a time like 2026-01-31T12:00:00Z.")],
+    partition: Annotated[list[int] | None, typer.Option(help="Only this partition; may be repeated.")] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move the group in a topic; every watcher must be stopped.
+
+    Going back is harmless: what was counted before is recognised and not counted again. Going forward skips records;
+    the tables concerned are then marked as in need of a comparison with PostgreSQL.
+
+    Examples:
+
+      crucible offsets reset --topic postgres.Crucible --to earliest --dry-run
+
+      crucible offsets reset --topic postgres.CrucibleEntry --partition 2 --to 2026-01-31T12:00:00Z --yes
+    """
+    import config  # noqa: PLC0415
+    from watcher.operations import offsets  # noqa: PLC0415
+    from watcher.operations.kafka_admin import KafkaAdmin  # noqa: PLC0415
+
+    try:
+        target = offsets.read_target(to)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--to") from None
+    settings = config.load()
+    admin, group = KafkaAdmin(settings.kafka.client()), settings.kafka.group
+    wanted = offsets.moves(admin, group, topic, target, partition)
+    if not as_json:
+        print_columns(
+            ("topic", "partition", "from", "to", "skips"),
+            [(one.topic, one.partition, _or(one.before), one.after, one.skipped) for one in wanted],
+        )
+    if not dry_run:
+        if not yes:
+            typer.confirm(f"Move group {group} in {topic}?", abort=True, err=True)
+        with _store(settings) as store:
+            offsets.reset(admin, group, wanted, _Markers(store, group))
+            _note_skipped(store, wanted)
+    if as_json:
+        print_json({"group": group, "moves": wanted, "applied": not dry_run})
+    else:
+        note("nothing was changed (--dry-run)" if dry_run else "moved; start the watcher")
+
+
+class _Markers:
+    """The markers of one group in the watcher's own schema."""
+
+    def __init__(self, store: "Store", group: str) -> None:
+        self._store, self._group = store, group
+
+    def forget(self, topic: str) -> None:
+        from watcher.stores import marker  # noqa: PLC0415
+
+        marker.forget(self._store, self._group, topic)
+
+    def remember(self, topic: str, partition: int, topic_id: str) -> None:
+        from watcher.stores import marker  # noqa: PLC0415
+
+        marker.remember(self._store, self._group, topic, partition, topic_id)
+
+
+def _note_skipped(store: "Store", wanted: "list[Move]") -> None:
+    """Records passed over may have been changes: the stream alone no longer tells their tables' counts."""
+    from handlers import REGISTRY  # noqa: PLC0415
+    from watcher.stores import reconcile_needed  # noqa: PLC0415
+
+    if not any(move.skipped for move in wanted):
+        return
+    tables = [table.name for table in REGISTRY]
+    named = [name for name in tables if wanted[0].topic.rsplit(".", 1)[-1] == name]
+    for table in named or tables:
+        reconcile_needed.note(store, table, "skipped")
+
+
+@contextmanager
+def _store(settings: "Settings") -> "Iterator[Store]":
+    from watcher.stores.schema import ensure  # noqa: PLC0415
+    from watcher.stores.store import open_store  # noqa: PLC0415
+
+    postgres = settings.postgres
+    dsn = postgres.dsn.get_secret_value()
+    ensure(dsn, postgres.watcher_schema, postgres.timeout)
+    with open_store(dsn, postgres.watcher_schema, postgres.timeout) as store:
+        yield store
+
+
+def _or(value: Any) -> Any:
+    return "-" if value is None else value
