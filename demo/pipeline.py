@@ -104,7 +104,7 @@ class Pipeline:
 
     def apply_connector(self) -> None:
         """Start Debezium, and wait until it streams: from then on every change arrives as what it is."""
-        self.crucible("connector", "apply", str(CONNECTOR))
+        self.crucible("connector", "apply", "--file", str(CONNECTOR))
         streaming = "SELECT active FROM pg_replication_slots WHERE slot_name = %s AND active"
         with self.connect() as connection:
             connection.autocommit = True
