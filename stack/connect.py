@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, ClassVar
 
-from stack import jars, java, probe
+from stack import jars, java, probe, warm_start
 from stack.leashed import Program
 from stack.part import Part, Place
 
@@ -33,12 +33,14 @@ class Connect(Part):
         exactly_once: bool = True,
         avro: bool = False,
         secrets: Mapping[str, str] | None = None,
+        record_to: Path | None = None,
     ) -> None:
         super().__init__(place)
         self.port = port
         self.exactly_once = exactly_once
         """Read at each start: change it, restart, and the worker runs the other way."""
         self.secrets_file = self.folder / "secrets" / "connect.properties"
+        self._record_to = record_to
         self._bootstrap_servers = bootstrap_servers
         self._avro = avro
         self._secrets = dict(secrets or {})
@@ -75,12 +77,14 @@ class Connect(Part):
 
     def program(self) -> Program:
         """Run the worker."""
+        record = self._record_to
         return Program(
             java.command(
                 class_path=jars.fetch("kafka"),
                 main=("org.apache.kafka.connect.cli.ConnectDistributed", str(self._properties)),
                 heap_mb=HEAP_MB,
                 scratch=self.folder / "tmp",
+                flags=warm_start.recording_flags(record) if record else warm_start.flags(self.name),
             ),
             log=self.log,
             environ=self.surroundings() | self._secrets,

@@ -24,8 +24,7 @@ def fetch(parts: Collection[Any] = EVERYTHING) -> None:
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(Path(folder), parts, Options())
         try:
-            for part in stack.parts:
-                part.fetch()
+            stack.fetch()
         finally:
             stack.discard()
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, ClassVar
 
-from stack import jars, java, probe
+from stack import jars, java, probe, warm_start
 from stack.leashed import Program
 from stack.part import Part, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 HEAP_MB = 256
 
@@ -20,10 +21,19 @@ class Kafka(Part):
 
     name: ClassVar[str] = "kafka"
 
-    def __init__(self, place: Place, *, port: int, controller_port: int, auto_create_topics: bool = False) -> None:
+    def __init__(
+        self,
+        place: Place,
+        *,
+        port: int,
+        controller_port: int,
+        auto_create_topics: bool = False,
+        record_to: Path | None = None,
+    ) -> None:
         super().__init__(place)
         self.port = port
         self._controller_port = controller_port
+        self._record_to = record_to
         self._auto_create_topics = auto_create_topics
         self._properties = self.folder / "server.properties"
 
@@ -55,7 +65,7 @@ class Kafka(Part):
     def program(self) -> Program:
         """Run the server."""
         return Program(
-            self._java(("kafka.Kafka", str(self._properties))),
+            self._java(("kafka.Kafka", str(self._properties)), self._record_to),
             log=self.log,
             environ=self.surroundings(),
             folder=self.folder,
@@ -67,8 +77,14 @@ class Kafka(Part):
         """Tell whether the listener is open: a KRaft broker opens it when it is registered and unfenced."""
         return probe.listens(self.port)
 
-    def _java(self, main: tuple[str, ...]) -> list[str]:
-        return java.command(class_path=jars.fetch("kafka"), main=main, heap_mb=HEAP_MB, scratch=self.folder / "tmp")
+    def _java(self, main: tuple[str, ...], record_to: Path | None = None) -> list[str]:
+        return java.command(
+            class_path=jars.fetch("kafka"),
+            main=main,
+            heap_mb=HEAP_MB,
+            scratch=self.folder / "tmp",
+            flags=warm_start.recording_flags(record_to) if record_to else warm_start.flags(self.name),
+        )
 
     def _settings(self) -> dict[str, str | int]:
         here, controller = self.bootstrap_servers, f"127.0.0.1:{self._controller_port}"
@@ -94,7 +110,7 @@ class Kafka(Part):
             # The default of 3 s is for many members that start together.
             "group.initial.rebalance.delay.ms": 0,
             # A broker that was killed may register again when its former session has run out (default 9 s).
-            "broker.session.timeout.ms": 4000,
+            "broker.session.timeout.ms": 3000,
             "broker.heartbeat.interval.ms": 500,
             # The compactor's default buffer is 128 MB, half of our heap.
             "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,

@@ -21,6 +21,7 @@ from stack.ports import Ports
 from stack.postgres import REPLICATION_USER, Postgres
 from stack.redis import Redis
 from stack.registry import Registry
+from stack.rehearsal import rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -180,6 +181,18 @@ class Stack:
         """Return the ``CRUCIBLE_*`` variables that point the watcher at this stack."""
         return self.endpoints.environ()
 
+    def fetch(self) -> None:
+        """Bring what the parts need into the cache, one after the other; with a full cache, do nothing.
+
+        Raises:
+            Unavailable: the first part that cannot be had.
+
+        """
+        for part in self.parts:
+            part.fetch()
+        if "connect" in self._chosen:
+            rehearse()
+
     def start(self, told: Callable[[str, float], None] | None = None) -> None:
         """Start all parts at once and wait for each; on a failure stop those that run and raise the first error.
 
@@ -188,8 +201,7 @@ class Stack:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.options.keep:
             self._memory.write()
-        for part in self.parts:  # one after the other: downloads share one line of progress
-            part.fetch()
+        self.fetch()
         with ThreadPoolExecutor(len(self._parts)) as pool:
             coming = [pool.submit(_bring_up, part, told) for part in self.parts]
         try:
