@@ -1,0 +1,151 @@
+"""``crucible dlq``: the records that could not be used."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from watcher.cli.exits import FAILED
+from watcher.cli.output import AsJson, note, print_columns, print_json
+
+if TYPE_CHECKING:
+    from watcher.operations.letters import StoredLetter
+
+app = typer.Typer(no_args_is_help=True)
+
+SHOWN = 4_000
+"""Bytes of a value that are shown to a person; --json has all."""
+
+
+@app.command("list")
+def list_letters(
+    table: Annotated[str | None, typer.Option(help="Only of this source table.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only with this reason, e.g. bad_row.")] = None,
+    topic: Annotated[str | None, typer.Option(help="Only records of this topic.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only from this time on, e.g. 2026-01-31T12:00:00Z.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many, the newest.", min=1)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List dead letters: where the record lies, and why it was refused. Their content is not shown.
+
+    Examples:
+
+      crucible dlq list
+
+      crucible dlq list --table CrucibleEntry --reason bad_row --since 2026-01-31
+
+      crucible dlq list --json | jq 'group_by(.reason) | map({(.[0].reason): length}) | add'
+    """
+    from watcher.operations.letters import Filter, counted  # noqa: PLC0415
+
+    wanted = Filter(table=table, reason=reason, topic=topic, since=_time(since))
+    found = [letter for letter in _letters() if wanted.takes(letter)]
+    shown = found[-limit:]
+    if as_json:
+        print_json([_summary(letter) for letter in shown])
+        return
+    print_columns(
+        ("letter", "record", "time", "table", "reason", "message"),
+        [
+            (
+                f"{one.partition}@{one.offset}" + (f" (x{one.copies})" if one.copies > 1 else ""),
+                f"{one.refusal.topic}[{one.refusal.partition}]@{one.refusal.offset}",
+                one.time.isoformat(timespec="milliseconds"),
+                one.refusal.table or "-",
+                one.refusal.reason,
+                one.refusal.message.splitlines()[0][:100] if one.refusal.message else "",
+            )
+            for one in shown
+        ],
+    )
+    reasons = ", ".join(f"{count} {why}" for why, count in counted(found, lambda one: one.refusal.reason).items())
+    note(f"{len(found)} dead letters" + (f": {reasons}" if reasons else "") + f"; {len(shown)} shown")
+
+
+@app.command()
+def show(
+    letter: Annotated[
+        str, typer.Argument(help="PARTITION@OFFSET of the letter, or TOPIC[PARTITION]@OFFSET of the record.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Show one dead letter with its key, value and headers. The value is the site's data: mind where it goes.
+
+    Examples:
+
+      crucible dlq show 0@17
+
+      crucible dlq show 'postgres.Crucible[1]@4711'
+
+      crucible dlq show 0@17 --json | jq -r .value
+    """
+    found = [one for one in _letters() if letter in _names(one)]
+    if not found:
+        note(f"there is no dead letter {letter}; `crucible dlq list` shows which there are")
+        raise typer.Exit(FAILED)
+    if as_json:
+        print_json([_whole(one) for one in found] if len(found) > 1 else _whole(found[0]))
+        return
+    for one in found:
+        print_columns(("what", "is"), [(name, value) for name, value in _summary(one).items()])
+        for name, value in one.headers:
+            typer.echo(f"header {name}: {_text(value)}")
+        typer.echo(f"key: {_text(one.key)}")
+        value = one.value if one.value is None else one.value[:SHOWN]
+        typer.echo(f"value: {_text(value)}")
+        if one.value is not None and len(one.value) > SHOWN:
+            note(f"{len(one.value) - SHOWN} bytes more; --json shows all")
+
+
+def _letters() -> "list[StoredLetter]":
+    import config  # noqa: PLC0415
+    from watcher.operations.letters import read_letters  # noqa: PLC0415
+
+    settings = config.load()
+    return read_letters(settings.kafka.client(), settings.dead_letters.topic)
+
+
+def _names(letter: "StoredLetter") -> tuple[str, str]:
+    refusal = letter.refusal
+    return f"{letter.partition}@{letter.offset}", f"{refusal.topic}[{refusal.partition}]@{refusal.offset}"
+
+
+def _summary(letter: "StoredLetter") -> dict[str, Any]:
+    refusal = letter.refusal
+    at, record = _names(letter)
+    return {
+        "letter": at,
+        "record": record,
+        "time": letter.time.isoformat(timespec="milliseconds"),
+        "table": refusal.table,
+        "reason": refusal.reason,
+        "message": refusal.message,
+        "group": refusal.group,
+        "refusals": refusal.refusals,
+        "copies": letter.copies,
+        "truncated_bytes": refusal.truncated_bytes,
+    }
+
+
+def _whole(letter: "StoredLetter") -> dict[str, Any]:
+    headers = [{"name": name, "value": _text(value)} for name, value in letter.headers]
+    return {**_summary(letter), "key": _text(letter.key), "value": _text(letter.value), "headers": headers}
+
+
+def _text(value: bytes | None) -> str | None:
+    """Text where it is text, else the bytes in hexadecimal after ``0x``."""
+    if value is None:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return f"0x{value.hex()}"
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a time like 2026-01-31T12:00:00Z", param_hint="--since") from None
