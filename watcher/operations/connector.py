@@ -97,9 +97,15 @@ def guards(connect: Connect, file: ConnectorFile) -> Guards:
 def unknown_keys(file: ConnectorFile, validation: Validation) -> list[str]:
     """A sentence for each key that neither Kafka Connect nor the plugin knows: it would be ignored in silence."""
     known = validation.known | UNDECLARED
+    # A converter may declare what it reads (Kafka's JSON one does) or nothing at all (Apicurio's Avro one).
+    silent = [
+        prefix
+        for prefix in ("key.converter.", "value.converter.", "header.converter.")
+        if not any(key.startswith(prefix) and not key.endswith(".plugin.version") for key in validation.known)
+    ]
     sentences = []
     for key in sorted(file.config.keys() - known):
-        if key.startswith(OPEN_ENDED):
+        if key.startswith((*OPEN_ENDED, *silent)):
             continue
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
         hint = f"; did you mean {near[0]}?" if near else ""
