@@ -22,6 +22,8 @@ from stack.topology import Options, Stack
 WITHOUT_PROGRESS = 20.0
 """Seconds in which nothing more arrives until the audit's verdict stands."""
 LOOK = 0.5
+STARTING = 30.0
+"""Seconds that the simulator has to connect and to create its people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def _perform(request: Request, pipeline: Pipeline, places: Places, console: Cons
     )
     people.start()
     try:
+        people.await_word(STARTING)
         parts: tuple[Living, ...] = (*pipeline.stack.parts, pipeline.watcher, people)
         board = Board(console, parts, lambda: read(places, f"{pipeline.ops_url}/metrics"))
         board.watch(lambda: _left(pipeline, people))

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from stack.leashed import Leashed, Program
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAST_LINES = 15
+LOOK = 0.05
 
 
 class OwnProgram:
@@ -73,6 +75,18 @@ class OwnProgram:
             TimeoutError: it still runs after ``timeout`` seconds.
         """
         return self._running.wait(timeout) if self._running else 0
+
+    def await_word(self, timeout: float) -> None:
+        """Return once it has written its first line.
+
+        Raises:
+            ProgramError: it ended before, or said nothing for ``timeout`` seconds.
+        """
+        until = time.monotonic() + timeout
+        while not self.log.read_bytes().count(b"\n"):
+            if not self.is_alive() or time.monotonic() > until:
+                raise ProgramError(f"{self.name} did not get going. {self.last_words()}")
+            time.sleep(LOOK)
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal; nothing happens when it has ended."""

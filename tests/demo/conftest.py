@@ -1,0 +1,84 @@
+"""Stores for the simulator and the audit, without a pipeline between them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from demo.places import Places
+from demo.program import PROJECT
+from stack import Stack
+from tests.stack.watching import provided
+from watcher.operations import migrate
+from watcher.operations.migrate_deployment import Deployment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SITE = PROJECT / "demo" / "site_schema.sql"
+
+
+@pytest.fixture(scope="package")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Postgres, Redis and ClickHouse, once."""
+    with provided():
+        topology = Stack(tmp_path_factory.mktemp("stores"), parts=("postgres", "redis", "clickhouse"))
+        topology.start()
+    yield topology
+    topology.close()
+
+
+@pytest.fixture
+def new_site(stores: Stack) -> Iterator[Callable[[], str]]:
+    """Connection strings of empty sites, each a database of its own that is gone after the test."""
+    made: list[str] = []
+    with psycopg.connect(stores.postgres.dsn, autocommit=True) as admin:
+
+        def make() -> str:
+            name = f"site_{uuid.uuid4().hex[:12]}"
+            admin.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+            made.append(name)
+            dsn = make_conninfo(stores.postgres.dsn, dbname=name)
+            with psycopg.connect(dsn) as site:
+                site.execute(SITE.read_text(encoding="utf-8"))  # type: ignore[arg-type]
+            return dsn
+
+        yield make
+        for name in made:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def site(new_site: Callable[[], str]) -> str:
+    """Connection string of one empty site."""
+    return new_site()
+
+
+@pytest.fixture
+def places(stores: Stack, site: str) -> Iterator[Places]:
+    """Connections to one empty site, an empty ClickHouse and an empty Redis."""
+    with Places.at(stores.endpoints) as at_stack:
+        migrate.up(at_stack.clickhouse, Deployment())
+        for table in ("entityMetricEvents", "metric_totals_v1", "metric_daily_v1", "metric_hourly_v1"):
+            at_stack.clickhouse.command(f"TRUNCATE TABLE {table}")
+        at_stack.redis.flushall()
+        with psycopg.connect(site, autocommit=True) as postgres:
+            yield Places(postgres, at_stack.clickhouse, at_stack.redis)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for logs."""
+    return tmp_path
+
+
+def one(connection: psycopg.Connection[Any], query: str) -> Any:
+    """The one value that a query answers."""
+    row = connection.execute(query).fetchone()  # type: ignore[arg-type]
+    assert row is not None
+    return row[0]

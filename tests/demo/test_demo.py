@@ -1,0 +1,141 @@
+"""``python -m demo`` end to end: the whole topology, a few seconds of site, the audit, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from demo.program import PROJECT
+from stack.family import descendants
+from stack.topology import EVERYTHING, Stack
+from tests.stack.watching import await_that, lives, provided
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VERDICT = re.compile(r"demo: ok changes=(\d+) entries=(\d+) lost=0 twice=0 seconds=(\d+)")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parts(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What the demo needs, fetched; skipped with the reason where it cannot be had."""
+    with provided():
+        Stack(tmp_path_factory.mktemp("fetch"), parts=EVERYTHING).fetch()
+
+
+@pytest.fixture
+def started() -> Iterator[subprocess.Popen[str]]:
+    """A demo that runs for longer than the test, gone after it."""
+    process = _start("--seconds", "600")
+    yield process
+    if process.poll() is None:
+        process.terminate()
+        process.wait(60)
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def test_demo_ends_by_itself_and_finds_nothing_lost() -> None:
+    """The last line is the verdict, with what Postgres committed; the exit code agrees; no process, no folder stays."""
+    process = _start("--seconds", "10", "--rate", "300")
+    family: set[int] = set()
+    watching = threading.Event()
+
+    def watch() -> None:
+        while not watching.wait(0.5):
+            family.update(descendants(process.pid))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        out, _ = process.communicate(timeout=240)
+    finally:
+        watching.set()
+        thread.join()
+        process.kill()
+    verdict = VERDICT.fullmatch(out.splitlines()[-1])
+
+    assert process.returncode == 0, out
+    assert verdict, out
+    assert int(verdict[1]) > 1_000
+    assert "\x1b" not in out, "colours or cursor movements without a terminal"
+    assert len(family) > 10
+    await_that(lambda: not any(map(lives, family)), "the demo's processes to be gone")
+    assert not _folders(process.pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_interrupted_demo_leaves_nothing(started: subprocess.Popen[str], number: signal.Signals) -> None:
+    """Ctrl-C, SIGTERM or SIGKILL in the middle: every process is gone soon, and the folder with it."""
+    assert started.stdout is not None
+    for line in started.stdout:
+        if "changes=" in line:
+            break
+    family = descendants(started.pid)
+    assert len(family) > 10
+
+    started.send_signal(number)
+    rest = started.stdout.read()
+    code = started.wait(60)
+    await_that(lambda: not any(map(lives, family)), "the demo's processes to be gone")
+    await_that(lambda: not _folders(started.pid) or number is signal.SIGKILL, "the demo's folder to be gone")
+    if number is not signal.SIGKILL:
+        assert code == 130
+        assert rest.splitlines()[-1] == "demo: FAILED interrupted"
+
+
+def test_failure_is_told_in_the_last_line() -> None:
+    """A demo that cannot go on says why, last, and exits with 1."""
+    process = _start("--seconds", "600")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "changes=" in line:
+            break
+    for pid in descendants(process.pid):
+        if b"redis-server" in _command(pid):
+            os.kill(pid, signal.SIGKILL)
+    rest = process.stdout.read()
+    process.stdout.close()
+
+    assert process.wait(60) == 1
+    assert rest.splitlines()[-1].startswith("demo: FAILED redis ended by itself")
+
+
+def test_impossible_arguments_are_refused() -> None:
+    """No time or no rate is a usage error."""
+    process = _start("--seconds", "0")
+
+    assert process.communicate(timeout=60)[0].splitlines()[-1].endswith("must be above 0")
+    assert process.returncode == 2
+
+
+def _start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "demo", *arguments],
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={key: value for key, value in os.environ.items() if not key.startswith("CRUCIBLE_")}
+        | {key: value for key, value in os.environ.items() if key == "CRUCIBLE_CACHE"},
+    )
+
+
+def _folders(pid: int) -> list[Path]:
+    return list((PROJECT / ".stack").glob(f"demo-{pid}-*"))
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""

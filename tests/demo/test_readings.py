@@ -1,0 +1,37 @@
+"""The board reads the watcher's metrics as they are named."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
+
+from demo.board import Board
+from demo.readings import Reading, Stores, Watcher, parse
+from watcher.telemetry.metrics import Metrics
+
+
+def test_metrics_of_the_watcher_are_understood() -> None:
+    """What the daemon exports under its own names arrives on the board, summed over labels."""
+    metrics = Metrics(CollectorRegistry(), ("Crucible", "CrucibleEntry"))
+    metrics.events_consumed.labels("CrucibleEntry", "c").inc(3)
+    metrics.events_consumed.labels("Crucible", "u").inc(2)
+    metrics.events_applied.labels("CrucibleEntry", "c").inc(3)
+    metrics.consumer_lag.labels("postgres.CrucibleEntry", "0").set(7)
+    for _ in range(99):
+        metrics.freshness.labels("CrucibleEntry", "redis").observe(0.04)
+    metrics.freshness.labels("Crucible", "redis").observe(0.9)
+
+    watcher = parse(text_string_to_metric_families(generate_latest(metrics.registry).decode()))
+    assert (watcher.consumed, watcher.applied, watcher.lag, watcher.dead) == (5, 3, 7, 0)
+    assert watcher.freshness == {"redis": (0.05, 0.05)}
+
+
+def test_line_names_what_is_away() -> None:
+    """Without an answer the line says so instead of showing old numbers."""
+    board = Board(Console(), (), lambda: Reading(0.0, None, None))
+
+    assert "stores=away" in board.line(Reading(0.0, None, None))
+    full = Reading(0.0, Stores(1, 2, 3, 4, 5), Watcher(6, 6, 0, 0, 0, 9, {"redis": (0.05, 0.3)}))
+    assert "clickhouse=4 (rows=3)" in board.line(full)
+    assert "fresh_redis=0.05/0.3s" in board.line(full)
