@@ -19,14 +19,15 @@ class Registry(Part):
 
     name: ClassVar[str] = "registry"
 
-    def __init__(self, place: Place, *, port: int) -> None:
+    def __init__(self, place: Place, *, port: int, management_port: int) -> None:
         super().__init__(place)
         self.port = port
+        self._management_port = management_port
 
     @property
     def ports(self) -> Mapping[str, int]:
-        """The HTTP interface."""
-        return {"registry": self.port}
+        """The API's and the management interface's."""
+        return {"registry": self.port, "management": self._management_port}
 
     @property
     def url(self) -> str:
@@ -49,20 +50,28 @@ class Registry(Part):
 
     def program(self) -> Program:
         """Run the server."""
-        (launcher,) = jars.unpack("registry").rglob("*-runner.jar")
+        data = self.folder / "data"
         return Program(
             java.command(
                 class_path=(),
-                main=("-jar", str(launcher)),
+                main=("-jar", str(jars.unpack("registry") / "quarkus-run.jar")),
                 heap_mb=HEAP_MB,
                 scratch=self.folder / "tmp",
                 properties={
                     "quarkus.http.host": "127.0.0.1",
                     "quarkus.http.port": str(self.port),
                     "quarkus.log.level": "WARN",
+                    # Its health and metrics: by default port 9000 of every address, so that a second one fails.
+                    "quarkus.management.host": "127.0.0.1",
+                    "quarkus.management.port": str(self._management_port),
                     "apicurio.storage.kind": "sql",
                     "apicurio.storage.sql.kind": "h2",
-                    "apicurio.datasource.url": f"jdbc:h2:file:{self.folder / 'data' / 'registry'}",
+                    # By default what was answered is on disk half a second later: a kill would lose a schema's id.
+                    "apicurio.datasource.url": f"jdbc:h2:file:{data / 'registry'};WRITE_DELAY=0",
+                    "apicurio.datasource.jdbc.initial-size": "2",
+                    "apicurio.datasource.jdbc.min-size": "2",
+                    "apicurio.storage.snapshot.location": str(data),
+                    "quarkus.http.access-log.enabled": "false",
                 },
             ),
             log=self.log,

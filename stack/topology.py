@@ -131,7 +131,7 @@ class Stack:
     @cached_property
     def registry(self) -> Registry:
         """The schema registry."""
-        return Registry(self._place("registry"), port=self._port("registry"))
+        return Registry(self._place("registry"), port=self._port("registry"), management_port=self._port("management"))
 
     @cached_property
     def redis(self) -> Redis:
