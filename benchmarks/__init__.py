@@ -1,0 +1,1 @@
+"""Measurements of the whole, on the same topology as the demo."""
