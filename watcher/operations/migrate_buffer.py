@@ -4,21 +4,46 @@ A Buffer table cannot be altered. One that lacks columns is exchanged, in one st
 then flushed into the table behind. A run that was killed finds the leftover under the other name and finishes it.
 """
 
+from typing import Final
+
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from watcher.operations.migrate_deployment import MigrationError
 from watcher.operations.migrate_session import Session
 from watcher.operations.migrate_steps import BufferTable
 
+_OVERTAKEN: Final = (57, 60)
+"""TABLE_ALREADY_EXISTS, UNKNOWN_TABLE: another run did this step in between."""
+_TRIES: Final = 10
+
 
 def make_buffer(session: Session, buffer: BufferTable) -> None:
-    """Make the Buffer table, or replace it by one with all columns."""
+    """Make the Buffer table, or replace it by one with all columns.
+
+    Raises:
+        MigrationError: other runs keep changing it.
+    """
+    for _ in range(_TRIES):
+        try:
+            _bring_forward(session, buffer)
+        except DatabaseError as error:
+            if error.code not in _OVERTAKEN:
+                raise
+        else:
+            return
+    raise MigrationError(f"{buffer.name} keeps changing: another `crucible migrate up` runs; run it again later")
+
+
+def _bring_forward(session: Session, buffer: BufferTable) -> None:
     other = f"{buffer.name}_other"
-    if _exists(session, other) and _complete(session, buffer, buffer.name):
+    if _exists(session, other) and _complete(session, buffer):
         _retire(session, buffer, other)
     if not _exists(session, buffer.name):
         session.run(buffer.create, buffer=buffer.name)
-    if _complete(session, buffer, buffer.name):
+    if _complete(session, buffer):
         return
     session.progress(f"{buffer.name}: replacing it by one with all columns of {buffer.table}")
-    session.run(f"DROP TABLE IF EXISTS {other} @on_cluster SYNC")  # one with too few columns, never in use
+    session.run(f"DROP TABLE IF EXISTS {other} @on_cluster SYNC")  # of a run that ended here, never in use
     session.run(buffer.create, buffer=other)
     session.run(f"EXCHANGE TABLES {buffer.name} AND {other} @on_cluster")
     _retire(session, buffer, other)
@@ -35,8 +60,8 @@ def _exists(session: Session, name: str) -> bool:
     return bool(session.number(f"EXISTS TABLE {name}"))
 
 
-def _complete(session: Session, buffer: BufferTable, name: str) -> bool:
-    return _exists(session, name) and _columns(session, name) == _columns(session, buffer.table)
+def _complete(session: Session, buffer: BufferTable) -> bool:
+    return _exists(session, buffer.name) and _columns(session, buffer.name) == _columns(session, buffer.table)
 
 
 def _columns(session: Session, name: str) -> list[tuple[str, str, str]]:

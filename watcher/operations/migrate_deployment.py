@@ -92,7 +92,7 @@ class Deployment:
             name, given = found["name"], found["given"]
             if name == "engine" and given:
                 return self.engine(*(argument.strip() for argument in given.split(",")))
-            values = {"on_cluster": self.on_cluster, "window": self.window} | more
+            values = {"on_cluster": self.on_cluster, "window": self.window, **more}
             if name not in values:
                 known = ", @".join(values)
                 raise MigrationError(f"@{name} is no placeholder here; known are @engine(...), @{known}")

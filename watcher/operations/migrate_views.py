@@ -96,6 +96,7 @@ def _make(session: Session, record: Record, view: View, margin: float) -> None:
     rows = session.number(f"SELECT count() FROM {view.source}")  # noqa: S608 - a name from our own files
     boundary = session.clock()[1] + (int(margin * 1000) if rows else -LONG_BEFORE)
     session.run(view.create_target)
+    _empty(session, view)
     if not _create(session, view, boundary):
         return
     session.wait_for_inserts_before(session.clock()[1], view.source)
@@ -147,9 +148,14 @@ def _boundary(session: Session, view: View) -> int | None:
 
 
 def _discard(session: Session, view: View) -> None:
-    """Take back a view that nobody reads yet. Its target goes too: insert tokens must not outlive the rows."""
+    """Take back a view that nobody reads yet. Its target stays: a view without one would fail every insert."""
     session.run(f"DROP TABLE IF EXISTS {view.name} @on_cluster SYNC")
-    session.run(f"DROP TABLE IF EXISTS {view.target} @on_cluster SYNC")
+
+
+def _empty(session: Session, view: View) -> None:
+    """Remove what a discarded view has left in the target."""
+    if session.number(f"SELECT count() FROM {view.target}"):  # noqa: S608 - a name from our own files
+        session.run(f"TRUNCATE TABLE {view.target} @on_cluster SYNC")
 
 
 def _fill(session: Session, record: Record, view: View, fill: Fill) -> None:

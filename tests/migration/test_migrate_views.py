@@ -1,0 +1,231 @@
+"""New views over tables that have rows and writers: every row counts once, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import clickhouse_sql
+from tests.migration import site
+from tests.migration.truth import shown, true
+from watcher.operations import migrate, migrate_views
+from watcher.operations.migrate_deployment import Deployment
+from watcher.operations.migrate_session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clickhouse_connect.driver.client import Client
+
+    from tests.clickhouse_process import DoorProcess
+
+SINGLE = Deployment()
+TO_THE_FIRST_VIEW = 4
+
+
+class DiedError(BaseException):
+    """The process is gone, here."""
+
+
+class MortalClient:
+    """A client whose process dies at its n-th statement: before it is sent, or before its answer is known."""
+
+    def __init__(self, client: Client, at: int, *, sent: bool) -> None:
+        self._client = client
+        self._left = at
+        self._sent = sent
+        self.database = client.database
+
+    def command(self, *given: Any, **named: Any) -> Any:
+        """A statement that changes something."""
+        return self._counted(self._client.command, *given, **named)
+
+    def query(self, *given: Any, **named: Any) -> Any:
+        """A question."""
+        return self._counted(self._client.query, *given, **named)
+
+    def _counted(self, call: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        self._left -= 1
+        if self._left == 0 and not self._sent:
+            raise DiedError
+        answer = call(*given, **named)
+        if self._left == 0:
+            raise DiedError
+        return answer
+
+
+@pytest.fixture
+def old_site(client: Client) -> Client:
+    """A site with tables and rows."""
+    site.make_tables(client)
+    site.add_rows(client)
+    return client
+
+
+@pytest.fixture
+def small_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Buckets of a hundred rows, so that each view's fill is in several."""
+    monkeypatch.setattr(migrate_views, "ROWS_PER_BUCKET", 100)
+
+
+def settled(client: Client) -> Client:
+    """The client, when what waits in the Buffer table is in the table behind it."""
+    client.command("OPTIMIZE TABLE crucible_entry_rating_buffer")
+    return client
+
+
+@pytest.mark.usefixtures("small_buckets")
+def test_rows_of_before_and_of_meanwhile_count_once(old_site: Client) -> None:
+    """While a writer keeps inserting, also through the Buffer table, all views end up with what the tables hold."""
+    told: list[str] = []
+    with site.writing(old_site):
+        migrate.up(old_site, SINGLE, margin=0.3, progress=told.append)
+
+    assert shown(settled(old_site)) == true(old_site)
+    assert any("bucket 5 of" in line for line in told)
+
+
+def test_rows_of_before_are_lost_without_the_fill(old_site: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: a view alone does not show what was there before it."""
+    monkeypatch.setattr(migrate_views, "_fill", lambda *_: None)
+    migrate.up(old_site, SINGLE, margin=0.3)
+
+    assert shown(old_site, "metric_totals") != true(old_site, "metric_totals")
+
+
+def test_rows_of_meanwhile_count_twice_without_the_boundary(old_site: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: a fill that takes every row takes those again that the view has."""
+    fill_bucket = migrate_views._fill_bucket
+
+    def greedy(session: Session, view: Any, fill: Any, bucket: int) -> int:
+        site.insert_as_the_site_does(old_site)
+        return fill_bucket(session, view, migrate_views.Fill(2**42, fill.buckets), bucket)
+
+    monkeypatch.setattr(migrate_views, "_fill_bucket", greedy)
+    migrate.up(old_site, SINGLE, margin=0.3)
+
+    assert shown(old_site, "metric_totals") != true(old_site, "metric_totals")
+
+
+def insert_slowly(client: Client, seconds: float, started: threading.Event) -> None:
+    """One INSERT that runs for some time and ends with a block that is stamped late."""
+    started.set()
+    client.command(
+        "INSERT INTO entityMetricEvents (entityType, entityId, userId, metricType, metricValue, createdAt) "
+        "SELECT 'Crucible', 77, number, 'Vote', 1, now64(3) FROM numbers({rows:UInt32}) WHERE sleepEachRow(0.1) = 0 "
+        "SETTINGS max_block_size = 1, min_insert_block_size_rows = 1, min_insert_block_size_bytes = 1, max_threads = 1",
+        parameters={"rows": int(seconds * 10)},
+    )
+
+
+def run_with_a_slow_insert(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Migrate to the first view while an INSERT runs that began before it and ends after its boundary."""
+    known = clickhouse_sql.migrations()
+    monkeypatch.setattr(migrate, "migrations", lambda: known[: TO_THE_FIRST_VIEW - 1])
+    migrate.up(client, SINGLE)
+    monkeypatch.setattr(migrate, "migrations", lambda: known[:TO_THE_FIRST_VIEW])
+    started = threading.Event()
+    told: list[str] = []
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(insert_slowly, client, 2.0, started)
+        started.wait()
+        while not client.command("SELECT count() FROM entityMetricEvents WHERE entityId = 77"):
+            pass
+        migrate.up(client, SINGLE, margin=0.2, progress=told.append)
+        slow.result()
+    return told
+
+
+def test_an_insert_that_runs_across_the_boundary_counts_once(old_site: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An INSERT that began before the view is waited for, and the boundary is moved behind it."""
+    told = run_with_a_slow_insert(old_site, monkeypatch)
+
+    assert any("starting again with a later one" in line for line in told)
+    assert shown(old_site, "metric_totals") == true(old_site, "metric_totals")
+
+
+def test_an_insert_that_runs_across_the_boundary_is_lost_without_waiting(
+    old_site: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control: without the wait its later rows are in neither the view nor the fill."""
+    monkeypatch.setattr(Session, "wait_for_inserts_before", lambda *_: None)
+    run_with_a_slow_insert(old_site, monkeypatch)
+
+    assert shown(old_site, "metric_totals") != true(old_site, "metric_totals")
+
+
+@pytest.mark.usefixtures("small_buckets")
+@pytest.mark.parametrize(("sent", "at"), [(False, 1), (True, 5)])
+def test_a_kill_at_any_statement_is_survived(
+    new_database: Callable[[], Client], monkeypatch: pytest.MonkeyPatch, sent: bool, at: int
+) -> None:
+    """Killed at its n-th statement, for n over the whole run, and run again: every row counts once."""
+    known = clickhouse_sql.migrations()
+    monkeypatch.setattr(migrate, "migrations", lambda: known[:TO_THE_FIRST_VIEW])
+    while True:
+        client = new_database()
+        site.make_tables(client)
+        site.add_rows(client, 250)
+        try:
+            migrate.up(MortalClient(client, at, sent=sent), SINGLE, margin=0.05)  # type: ignore[arg-type]
+            break
+        except DiedError:
+            site.insert_as_the_site_does(client)
+        migrate.up(client, SINGLE, margin=0.05)
+
+        assert shown(settled(client), "metric_totals") == true(client, "metric_totals"), f"killed at statement {at}"
+        assert client.command("SELECT count() FROM crucible_entry_rating") == 252, f"killed at statement {at}"
+        at += 8
+    assert at > 60
+
+
+@pytest.mark.usefixtures("small_buckets")
+def test_two_processes_at_once_are_one(old_site: Client, shared_door: DoorProcess) -> None:
+    """Two runs at the same moment, under a writer, fill nothing twice."""
+    second = shared_door.client(database=old_site.database)
+    with site.writing(old_site), ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(migrate.up, client, SINGLE, margin=0.5) for client in (old_site, second)]
+        for run in runs:
+            run.result()
+    second.close()
+
+    assert shown(settled(old_site)) == true(old_site)
+
+
+@pytest.mark.usefixtures("small_buckets")
+def test_a_bucket_that_is_wrong_is_filled_again(old_site: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket with rows that it should not have is emptied and filled, not added to."""
+    fingerprint = migrate_views._fingerprint
+    spoilt = set()
+
+    def spoil(session: Session, view: Any, source: str) -> tuple[int, int]:
+        if source.endswith("bucket = 2") and view.target not in spoilt:
+            spoilt.add(view.target)
+            session.client.insert(view.target, [[2]], column_names=["bucket"])
+        return fingerprint(session, view, source)
+
+    monkeypatch.setattr(migrate_views, "_fingerprint", spoil)
+    migrate.up(old_site, SINGLE, margin=0.3)
+
+    assert "metric_totals_v1" in spoilt
+    assert shown(old_site) == true(old_site)
+
+
+def test_numbered_votes_leave_the_last_rating(old_site: Client) -> None:
+    """Ratings follow the order of votes, not of arrival; votes without a number change none."""
+    client = old_site
+    migrate.up(client, SINGLE, margin=0.3)
+    client.command(
+        "INSERT INTO crucible_entry_rating "
+        "(crucible_id, winner_entry_id, loser_entry_id, user_id, vote_epoch, vote_seq, winner_elo, loser_elo) VALUES "
+        "(9, 1, 2, 1, 0, 2, 1531, 1469), (9, 1, 2, 2, 0, 1, 1516, 1484), (9, 2, 1, 3, 1, 1, 1485, 1515), "
+        "(9, 1, 2, 4, 0, 0, 7, 7)"
+    )
+
+    assert client.query("SELECT entry_id, rating, vote_epoch FROM entry_rating ORDER BY entry_id").result_rows == [
+        (1, 1515, 1),
+        (2, 1485, 1),
+    ]
