@@ -137,7 +137,7 @@ def test_list_and_show(site: Site, sink: DeadLetters):
     shown = json.loads(site.crucible("dlq", "show", "postgres.Crucible[1]@2", "--json").stdout)
 
     assert "postgres.Crucible[1]@2" in listed.stdout
-    assert ("@1 " in listed.stdout, "private" in listed.stdout) == (False, False)
+    assert ("[1]@1 " in listed.stdout, "private" in listed.stdout) == (False, False)
     assert [one["reason"] for one in counted] == ["not_json", "bad_row"]
     assert (shown["value"], shown["headers"][1]["value"]) == ('{"name":"private"}', "0xff00")
     assert site.crucible("dlq", "show", "0@99").returncode == 1

@@ -1,5 +1,6 @@
 """Reads the dead-letter topic from its beginning to where it ended when asked, outside of any group."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -110,9 +111,12 @@ def _messages(consumer: Consumer, topic: str) -> Iterator[Message]:
         raise KafkaException(found.error)
     unread = set(found.partitions)
     consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in unread])
+    heard = time.monotonic()
     while unread:
-        messages = consumer.consume(500, TIMEOUT)
-        if not messages:
+        messages = consumer.consume(500, 0.1)
+        if messages:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > TIMEOUT:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
         for message in messages:
             error = message.error()

@@ -13,7 +13,7 @@ from watcher.model.errors import StopError
 from watcher.model.plan import plan_from_metadata
 from watcher.operations.kafka_admin import TIMEOUT, KafkaAdmin, Place
 
-CLOSING: Final = 10.0
+CLOSING: Final = 3.0
 """Seconds that a group may take to show its members after they left. Only then is it known to be at rest."""
 
 

@@ -29,7 +29,6 @@ NO_TIMESTAMP: Final = 0
 TOPIC_SETTINGS: Final = {"retention.ms": "-1", "max.message.bytes": str(16 * 1024 * 1024 + 64 * 1024)}
 """Of a topic that we make. Letters keep their record's time, so a retention would take those of old records at once;
 the size is that of the connector's topics, with room for our headers."""
-CREATION_TIMEOUT: Final = 10.0
 
 TOO_BIG: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 
@@ -119,7 +118,7 @@ class DeadLetters:
         Raises:
             TemporaryError: some are not there yet. Nothing is lost: call again, without sending them again.
         """
-        self._make_topic()
+        self._make_topic(timeout)
         again, self._failed = self._failed, []
         for parcel in again:
             self._produce(parcel)
@@ -136,7 +135,7 @@ class DeadLetters:
         self._producer.purge()
         self._producer.flush(1.0)
 
-    def _make_topic(self) -> None:
+    def _make_topic(self, timeout: float) -> None:
         """Make the topic unless it is there.
 
         Raises:
@@ -147,7 +146,7 @@ class DeadLetters:
         wanted = NewTopic(self._topic, num_partitions=1, replication_factor=-1, config=TOPIC_SETTINGS)
         try:
             admin = AdminClient({**self._client, "log_level": 0})
-            admin.create_topics([wanted], request_timeout=CREATION_TIMEOUT)[self._topic].result(CREATION_TIMEOUT * 2)
+            admin.create_topics([wanted], request_timeout=timeout)[self._topic].result(timeout + 1)
         except (KafkaException, TimeoutError) as error:
             code = error.args[0].code() if error.args and isinstance(error.args[0], KafkaError) else None
             if code not in {KafkaError.TOPIC_ALREADY_EXISTS, *NOT_ALLOWED}:  # if it is there, we need not be allowed
