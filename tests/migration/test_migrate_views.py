@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import clickhouse_sql
+from tests.clickhouse_process import running_door
 from tests.migration import site
 from tests.migration.truth import shown, true
 from watcher.operations import migrate, migrate_views
@@ -17,6 +18,7 @@ from watcher.operations.migrate_session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from clickhouse_connect.driver.client import Client
 
@@ -229,3 +231,25 @@ def test_numbered_votes_leave_the_last_rating(old_site: Client) -> None:
         (1, 1515, 1),
         (2, 1485, 1),
     ]
+
+
+@pytest.mark.usefixtures("small_buckets")
+@pytest.mark.parametrize("at", [30, 60, 75])
+def test_a_kill_of_the_server_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """ClickHouse killed at a statement of the run, started and migrated again: every row counts once."""
+    known = clickhouse_sql.migrations()
+    monkeypatch.setattr(migrate, "migrations", lambda: known[:TO_THE_FIRST_VIEW])
+    with running_door(tmp_path) as door:
+        client = door.client(database="default")
+        site.make_tables(client)
+        site.add_rows(client)
+        with pytest.raises(DiedError):
+            migrate.up(MortalClient(client, at, sent=True), SINGLE, margin=0.2)  # type: ignore[arg-type]
+        door.kill()
+        door.start()
+        again = door.client(database="default")
+        migrate.up(again, SINGLE, margin=0.2)
+
+        assert shown(again, "metric_totals") == true(again, "metric_totals")
+        again.close()
+        client.close()

@@ -1,0 +1,94 @@
+"""SQL in files: how it is found and what a file may say."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import clickhouse_sql
+from watcher.operations.migrate_deployment import Deployment, MigrationError
+from watcher.operations.migrate_steps import BufferTable, Stamp, Statements, View, read_steps
+
+
+def test_every_query_says_its_name_once_and_is_one_statement():
+    """Names are unique over all files, and no query is empty or two."""
+    found = clickhouse_sql.queries()
+
+    assert len(found) > 5
+    bare = {name: re.sub(r"--.*", "", text).strip() for name, text in found.items()}
+    assert [name for name, text in bare.items() if not text or ";" in text] == []
+
+
+def test_every_migration_can_be_read_and_rendered():
+    """Each file consists of known sections and placeholders, in every deployment."""
+    for migration in clickhouse_sql.migrations():
+        steps = read_steps(migration.text)
+
+        assert steps, migration.name
+        for step in steps:
+            for text in step.texts if isinstance(step, Statements) else ():
+                assert "@" not in Deployment().render(text, {})
+
+
+def test_a_file_becomes_steps():
+    """Sections become steps in their order; semicolons at the end of a line part statements."""
+    text = """-- Why.
+
+-- statements --
+-- the first; with a semicolon in its comment
+A 'x;y' @on_cluster;
+B;
+
+-- stamp t at --
+-- buffer b of t --
+CREATE b;
+-- view v of t by at --
+-- target --
+CREATE v;
+-- select --
+SELECT 1
+-- key --
+a, b
+-- fingerprint --
+a, b, c
+-- reader --
+CREATE VIEW r;
+"""
+    first, second, third, fourth = read_steps(text)
+
+    assert first == Statements(("-- the first; with a semicolon in its comment\nA 'x;y' @on_cluster", "B"))
+    assert second == Stamp("t", "at")
+    assert third == BufferTable("b", "t", "CREATE b")
+    assert fourth == View("v", "t", "at", "CREATE v", "SELECT 1", "a, b", "a, b, c", "CREATE VIEW r")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-- wipe everything --\n",
+        "-- view v of t by at --\n-- target --\nCREATE v;\n",
+        "-- buffer b of t --\nCREATE b;\nCREATE c;\n",
+    ],
+)
+def test_a_file_that_says_something_else_is_refused(text: str):
+    """Unknown, incomplete and double sections are errors that quote the section."""
+    with pytest.raises(MigrationError, match=re.escape(text.splitlines()[0])):
+        read_steps(text)
+
+
+def test_an_unknown_placeholder_is_refused():
+    """A placeholder that nothing fills is named, with those that would be."""
+    with pytest.raises(MigrationError, match=r"@cluster is no placeholder here; known are .*@on_cluster"):
+        Deployment().render("CREATE TABLE t @cluster", {})
+
+
+def test_migrations_are_numbered_without_a_gap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A missing number is refused, because a file may have been lost in a merge."""
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "0001_a.sql").write_text("-- statements --\n")
+    (folder / "0003_c.sql").write_text("-- statements --\n")
+    monkeypatch.setattr(clickhouse_sql, "files", lambda _: tmp_path)
+
+    with pytest.raises(ValueError, match=r"numbered \[1, 3\]; expected 1 to 2"):
+        clickhouse_sql.migrations()
