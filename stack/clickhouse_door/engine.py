@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -71,7 +72,7 @@ class Engine:
             raise RuntimeError(
                 f"{self._path} is open in another process; stop that one or give another --path"
             ) from None
-        known = (path / "metadata" / "default.sql").exists()
+        known = _has_held_a_table(path)
         # While this handle is open the engine stays; the last one to close would end it.
         self._root = chdb.connect(self._path)
         self._make_default_database_atomic(known)
@@ -190,6 +191,19 @@ def _insert(handle: Any, insert: Insert, data: list[bytes], parameters: Mapping[
         inserter.append(piece)
     result = inserter.finish()
     return Answer(b"", insert.format, written_rows=int(result.rows_written), written_bytes=int(result.bytes_written))
+
+
+def _has_held_a_table(path: Path) -> bool:
+    """Tell whether ``default`` has a folder in the store: without one, the engine cannot attach its own database file.
+
+    A server that is killed before its first table leaves that state. There is nothing to lose then: make it anew.
+    """
+    try:
+        written = (path / "metadata" / "default.sql").read_text()
+    except FileNotFoundError:
+        return False
+    uuid = re.search(r"UUID '([0-9a-f-]+)'", written)
+    return uuid is None or (path / "store" / uuid[1][:3] / uuid[1]).exists()
 
 
 def _prepare(handle: Any, request: Request) -> None:

@@ -53,6 +53,21 @@ def test_a_kill_keeps_rows_and_tokens(door: DoorProcess) -> None:
     assert counted(door.client()) == (3, 3)
 
 
+def test_a_kill_before_the_first_table(door: DoorProcess) -> None:
+    """An empty server that was killed starts again, as often as need be, with its empty databases."""
+    door.client().command("CREATE DATABASE other")
+    for _ in range(2):
+        door.kill()
+        door.start()
+    make_tables(door.client())
+    insert(door.client(), "plan-1")
+    door.kill()
+    door.start()
+
+    assert counted(door.client()) == (3, 3)
+    assert door.client().command("EXISTS DATABASE other") == 1
+
+
 def test_a_stop_flushes_buffers_and_a_kill_does_not(door: DoorProcess) -> None:
     """Rows of a Buffer table survive SIGTERM; after SIGKILL they are gone, which is why plans go around it."""
     client = door.client()
