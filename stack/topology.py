@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +25,7 @@ from stack.rehearsal import rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from concurrent.futures import Future
 
     from stack.postgres import Version
     from stack.redis import Fsync
@@ -37,6 +38,7 @@ LEAVING: tuple[PartName, ...] = ("connect", "registry", "clickhouse", "redis", "
 DATABASE = "crucible"
 # Seconds for one part to answer. The slowest needs 5 s on an idle machine with two cores.
 PATIENCE = 120.0
+LOOK = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +204,28 @@ class Stack:
         if self.options.keep:
             self._memory.write()
         self.fetch()
-        with ThreadPoolExecutor(len(self._parts)) as pool:
-            coming = [pool.submit(_bring_up, part, told) for part in self.parts]
+        pool = ThreadPoolExecutor(len(self._parts))
+        coming = [pool.submit(_bring_up, part, told) for part in self.parts]
         try:
             for result in coming:
                 result.result()
         except BaseException:
+            self._call_off(coming)
             self.close()
             raise
+        finally:
+            pool.shutdown()
+
+    def _call_off(self, coming: Collection[Future[None]]) -> None:
+        """End what is starting, until no thread starts anything any more.
+
+        A part that came up after its data was removed would leave folders that nobody knows of.
+        """
+        for result in coming:
+            result.cancel()
+        while wait(coming, LOOK).not_done:
+            for part in self.parts:
+                part.abandon()
 
     def close(self) -> None:
         """Stop all parts; remove their data unless it is kept; give the ports back."""
