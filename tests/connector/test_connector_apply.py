@@ -1,0 +1,142 @@
+"""The connector file that ships, applied to the real Kafka Connect."""
+
+import json
+
+import psycopg
+import pytest
+
+import debezium
+from tests import site_database
+from tests.connector.site import CRUCIBLE, ENTRY
+from watcher.operations.connector_file import read
+
+pytestmark = pytest.mark.usefixtures("parts")
+
+
+def test_applied_once_it_streams_and_applied_twice_it_changes_nothing(site, crucible):
+    """A role that owns nothing and may only read and replicate is enough for snapshot, stream and heartbeat."""
+    with site.database() as database:
+        database.execute(CRUCIBLE, (1,))
+        database.execute(ENTRY, (1, 1))
+    first = crucible("connector", "apply", *site.overlay)
+    site.await_streaming()
+    with site.database() as database:
+        database.execute(ENTRY, (2, 1))
+    second = crucible("connector", "apply", *site.overlay, "--json")
+    operations = [json.loads(record.value())["op"] for record in site.records("postgres.CrucibleEntry", 2)]
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert sorted(operations) == ["c", "r"]
+    answer = json.loads(second.stdout)
+    assert answer["plan"]["changes"] == []
+    assert answer["plan"]["guards"] == {"worker": True, "connector": "requested", "identity": True}
+    assert {task["state"] for task in answer["status"]["tasks"]} == {"RUNNING"}
+
+
+def test_every_key_of_every_shipped_file_is_known_to_the_plugin(site):
+    """A key that nobody reads would be a setting that people believe in."""
+    from watcher.operations import connector
+
+    with site.worker() as worker:
+        for path in (debezium.CONNECTOR, debezium.CONNECTOR_AVRO):
+            plan = connector.plan(worker, read(path, name=site.name, overlay=site.pairs))
+
+            assert not plan.exists
+        with pytest.raises(connector.ConnectorInvalidError, match=r"slot\.nane.*did you mean slot\.name"):
+            connector.plan(worker, read(debezium.CONNECTOR, name=site.name, overlay=[*site.pairs, "slot.nane=x"]))
+
+
+def test_a_change_is_shown_before_it_is_made_and_without_its_secrets(site, crucible):
+    """`diff` exits with 1 and changes nothing; a password is neither in its answer nor in that of `apply`."""
+    crucible("connector", "apply", *site.overlay)
+    with psycopg.connect(site.dsn, autocommit=True) as database:
+        database.execute(f"ALTER ROLE {site_database.DEBEZIUM_ROLE} PASSWORD 'another-one'")
+    try:
+        more = ["--set", "poll.interval.ms=20", "--set", "database.password=another-one"]
+        shown = crucible("connector", "diff", *site.overlay, *more)
+        again = crucible("connector", "diff", *site.overlay, *more, "--json")
+        applied = crucible("connector", "apply", *site.overlay, *more)
+        after = crucible("connector", "diff", *site.overlay, *more)
+    finally:
+        with psycopg.connect(site.dsn, autocommit=True) as database:
+            database.execute(f"ALTER ROLE {site_database.DEBEZIUM_ROLE} PASSWORD '{site_database.PASSWORD}'")
+
+    assert shown.returncode == again.returncode == 1
+    assert "~ poll.interval.ms: 10 -> 20" in shown.stdout
+    assert "~ database.password: *** -> ***" in shown.stdout
+    assert applied.returncode == 0, applied.stderr
+    assert (after.returncode, "is as the file says" in after.stdout) == (0, True)
+    everything = "".join(done.stdout + done.stderr for done in (shown, again, applied, after))
+    assert "another-one" not in everything
+    assert site_database.PASSWORD not in everything
+
+
+@pytest.mark.parametrize(
+    ("pair", "code", "told"),
+    [
+        ("database.password=not-the-password", 78, "password authentication failed"),
+        ("poll.interval.ms=soon", 78, "poll.interval.ms"),
+        ("connector.class=io.example.Missing", 78, "no plugin io.example.Missing"),
+        ("publication.name=missing", 1, "Publication autocreation is disabled"),
+        ("publication.autocreate.mode=filtered", 1, "must be owner of publication"),
+    ],
+)
+def test_a_connector_that_cannot_run_is_told_with_its_reason(site, crucible, pair, code, told):
+    """What validation finds exits with 78 and leaves nothing behind; what only a running task finds exits with 1."""
+    done = crucible("connector", "apply", *site.overlay, "--set", pair)
+
+    assert done.returncode == code, done.stdout + done.stderr
+    assert told in done.stderr
+    assert "not-the-password" not in done.stdout + done.stderr
+    with site.worker() as worker:
+        assert (worker.config(site.name) is None) == (code == 78)
+
+
+def test_deleted_with_its_offsets_it_starts_with_a_snapshot_again(site, crucible):
+    """Without --offsets a connector of the same name goes on where the last one stopped."""
+    with site.database() as database:
+        database.execute(CRUCIBLE, (1,))
+    codes = [crucible("connector", "apply", *site.overlay).returncode]
+    site.records("postgres.Crucible", 1)
+    codes.append(crucible("connector", "delete", "--name", site.name, "--yes").returncode)
+    codes.append(crucible("connector", "status", "--name", site.name).returncode)
+    codes.append(crucible("connector", "apply", *site.overlay).returncode)
+    with site.database() as database:
+        database.execute(CRUCIBLE, (2,))
+    kept = [json.loads(record.value())["op"] for record in site.records("postgres.Crucible", 2)]
+    codes.append(crucible("connector", "delete", "--name", site.name, "--offsets", "--yes").returncode)
+    codes.append(crucible("connector", "apply", *site.overlay).returncode)
+    anew = [json.loads(record.value())["op"] for record in site.records("postgres.Crucible", 4)]
+
+    assert codes == [0, 0, 1, 0, 0, 0]
+    assert sorted(kept) == ["c", "r"]
+    assert sorted(anew) == ["c", "r", "r", "r"]
+
+
+def test_a_worker_without_exactly_once_support_is_told_apart(site, crucible, parts):
+    """The guard is asked of the worker itself, whatever the connector file hopes for."""
+    parts.connect.exactly_once = False
+    try:
+        _restart(parts)
+        off = crucible("connector", "diff", *site.overlay)
+    finally:
+        parts.connect.exactly_once = True
+        _restart(parts)
+    on = crucible("connector", "diff", *site.overlay)
+
+    assert "exactly-once source: OFF" in off.stdout
+    assert "exactly-once source: on" in on.stdout
+
+
+def test_a_worker_that_is_away_is_worth_another_try(crucible):
+    """Exit 75 tells a supervisor to come again."""
+    done = crucible("connector", "status", CRUCIBLE_CONNECT__URL="http://127.0.0.1:9")
+
+    assert done.returncode == 75
+    assert "does not answer" in done.stderr
+
+
+def _restart(parts):
+    parts.connect.stop()
+    parts.connect.start()
+    parts.connect.await_ready(60)
