@@ -10,9 +10,8 @@ from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
 
 if TYPE_CHECKING:
-    from clickhouse_connect.driver.client import Client
-
     from config import ClickHouseSettings
+    from watcher.operations.migrate_client import Client
     from watcher.operations.migrate_deployment import Deployment
 
 app = typer.Typer(

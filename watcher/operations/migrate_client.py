@@ -13,6 +13,8 @@ from urllib3 import Timeout
 from watcher.model.errors import TemporaryError
 from watcher.operations.migrate_deployment import MigrationError
 
+__all__ = ["Client", "migration_client"]
+
 PATIENCE: Final = 24 * 3600.0
 """Seconds for one statement: a fill of a large table takes its time, and giving up would not stop it."""
 
