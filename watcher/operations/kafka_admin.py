@@ -74,6 +74,14 @@ class KafkaAdmin:
         found = self.answer(asked[resource], f"settings of topic {topic}")
         return {name: str(entry.value) for name, entry in found.items()}
 
+    def broker_setting(self, name: str) -> str | None:
+        """A setting of some broker, or None where the cluster does not tell."""
+        broker = next(iter(self.client.list_topics(timeout=TIMEOUT).brokers))
+        resource = ConfigResource(ResourceType.BROKER, str(broker))
+        asked = self.client.describe_configs([resource], request_timeout=TIMEOUT)
+        found = self.answer(asked[resource], "settings of a broker").get(name)
+        return None if found is None else str(found.value)
+
     def answer(self, future: "Future[AnswerT]", what: str) -> AnswerT:
         """Wait for an answer.
 

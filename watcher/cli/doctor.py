@@ -1,0 +1,230 @@
+"""``crucible doctor``: does every link hold, and if not, what is to be done?"""
+
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import debezium
+from watcher.cli.exits import FAILED
+from watcher.cli.output import AsJson, note, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from clickhouse_connect.driver.client import Client
+
+    from config import Settings
+    from watcher.operations.connector_file import ConnectorFile
+    from watcher.operations.doctor import Finding
+
+app = typer.Typer()
+
+MARKS = {"ok": ("ok  ", typer.colors.GREEN), "warn": ("warn", typer.colors.YELLOW), "fail": ("FAIL", typer.colors.RED)}
+
+
+@app.command()
+def doctor(
+    file: Annotated[
+        Path,
+        typer.Option("--file", "-f", help="Connector file that should run.", show_default="debezium/connector.json"),
+    ] = debezium.CONNECTOR,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only what is not as it should be.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check every link from PostgreSQL to the sinks and say what to do for each fault; exit 1 if something fails.
+
+    Nothing is changed. Warnings do not fail: they say what will go wrong, or could be safer.
+
+    Examples:
+
+      crucible doctor
+
+      crucible doctor --quiet
+
+      crucible doctor --json | jq -r '.[] | select(.level == "fail") | .advice'
+    """
+    import config  # noqa: PLC0415
+    from watcher.operations import connector_file  # noqa: PLC0415
+    from watcher.operations.doctor import Level  # noqa: PLC0415
+
+    settings, connector = config.load(), connector_file.read(file)
+    found = []
+    with ExitStack() as opened:
+        for finding in _findings(settings, connector, opened):
+            found.append(finding)
+            if not as_json and not (quiet and finding.level is Level.OK):
+                _tell(finding)
+    if as_json:
+        print_json(found)
+    else:
+        counts = {level: sum(finding.level is level for finding in found) for level in Level}
+        note(f"{counts[Level.OK]} ok, {counts[Level.WARN]} warnings, {counts[Level.FAIL]} failures")
+    if any(finding.level is Level.FAIL for finding in found):
+        raise typer.Exit(FAILED)
+
+
+def _tell(finding: "Finding") -> None:
+    mark, colour = MARKS[finding.level.value]
+    typer.echo(f"{typer.style(mark, fg=colour)}  {finding.name}: {finding.found}")
+    if finding.advice:
+        typer.echo(f"      -> {finding.advice}")
+
+
+def _findings(settings: "Settings", connector: "ConnectorFile", opened: ExitStack) -> "Iterator[Finding]":
+    """Every link, in the order in which a change passes it."""
+    yield from _postgres(settings, connector, opened)
+    yield from _connect(settings, connector, opened)
+    yield from _kafka(settings)
+    yield from _registry(settings, opened)
+    yield from _clickhouse(settings, opened)
+    yield from _redis(settings)
+
+
+def _postgres(settings: "Settings", connector: "ConnectorFile", opened: ExitStack) -> "Iterator[Finding]":
+    from handlers import REGISTRY  # noqa: PLC0415
+    from watcher.operations import doctor_postgres as checks  # noqa: PLC0415
+    from watcher.operations.doctor import examine  # noqa: PLC0415
+    from watcher.stores.store import open_store  # noqa: PLC0415
+
+    names = checks.SourceNames(
+        tables=tuple(table.name for table in REGISTRY),
+        slot=connector.config.get("slot.name", "debezium"),
+        publication=connector.config.get("publication.name", "dbz_publication"),
+    )
+    server = settings.postgres
+    yield from examine(
+        "postgres",
+        lambda: opened.enter_context(open_store(server.dsn.get_secret_value(), server.watcher_schema, server.timeout)),
+        (
+            checks.server,
+            checks.wal_level,
+            partial(checks.tables, names=names),
+            partial(checks.publication, names=names),
+            partial(checks.slot, names=names),
+            checks.heartbeat,
+            partial(checks.rights, names=names),
+            checks.own_tables,
+        ),
+        "check postgres.dsn, and that the server is up",
+    )
+
+
+def _connect(settings: "Settings", connector: "ConnectorFile", opened: ExitStack) -> "Iterator[Finding]":
+    from watcher.operations import doctor_connect as checks  # noqa: PLC0415
+    from watcher.operations.connect import Connect  # noqa: PLC0415
+    from watcher.operations.doctor import examine  # noqa: PLC0415
+
+    yield from examine(
+        "connect",
+        lambda: opened.enter_context(Connect(settings.connect.url, settings.connect.timeout)),
+        (
+            partial(checks.tasks, file=connector),
+            partial(checks.settings, file=connector),
+            partial(checks.guards, file=connector),
+        ),
+        "check connect.url, and that a worker is up; with Debezium Server instead there is nothing to check here",
+    )
+
+
+def _kafka(settings: "Settings") -> "Iterator[Finding]":
+    from watcher.operations import doctor_kafka as checks  # noqa: PLC0415
+    from watcher.operations.doctor import examine  # noqa: PLC0415
+    from watcher.operations.kafka_admin import KafkaAdmin  # noqa: PLC0415
+
+    kafka = settings.kafka
+
+    def open_admin() -> KafkaAdmin:
+        admin = KafkaAdmin(kafka.client())
+        admin.topics()
+        return admin
+
+    yield from examine(
+        "kafka",
+        open_admin,
+        (
+            checks.cluster,
+            partial(checks.topics, wanted=kafka.topics, heartbeat=kafka.heartbeat_topic),
+            partial(checks.group, name=kafka.group, wanted=kafka.topics),
+            checks.offset_metadata,
+            partial(checks.dead_letters, topic=settings.dead_letters.topic),
+        ),
+        "check kafka.bootstrap_servers and the security settings, and that a broker is up",
+    )
+
+
+def _registry(settings: "Settings", opened: ExitStack) -> "Iterator[Finding]":
+    import httpx  # noqa: PLC0415
+
+    from watcher.operations import doctor_connect as checks  # noqa: PLC0415
+    from watcher.operations.doctor import examine  # noqa: PLC0415
+
+    registry = settings.registry
+    if registry.url is None:
+        return
+    password = registry.password.get_secret_value() if registry.password else ""
+    auth = (registry.username, password) if registry.username else None
+    client = httpx.Client(base_url=f"{registry.url.rstrip('/')}/", auth=auth, timeout=registry.timeout)
+    opened.callback(client.close)
+    yield from examine(
+        "registry",
+        lambda: client,
+        (checks.registry,),
+        "check registry.url: Avro records become dead letters without it",
+    )
+
+
+def _clickhouse(settings: "Settings", opened: ExitStack) -> "Iterator[Finding]":
+    from watcher.operations import doctor_clickhouse as checks  # noqa: PLC0415
+    from watcher.operations.doctor import examine  # noqa: PLC0415
+    from watcher.operations.migrate_deployment import Deployment  # noqa: PLC0415
+    from watcher.sinks import clickhouse_client  # noqa: PLC0415
+
+    server = settings.clickhouse
+    deployment = Deployment(kind=server.deployment, cluster=server.cluster, replica_path=server.replica_path)
+    connect = partial(
+        clickhouse_client.connect,
+        host=server.host,
+        port=server.port,
+        username=server.username,
+        password=server.password.get_secret_value(),
+        database=server.database,
+        secure=server.secure,
+        timeout=server.timeout,
+    )
+
+    def open_client() -> "Client":
+        client = connect()
+        opened.callback(client.close)
+        return client
+
+    yield from examine(
+        "clickhouse",
+        open_client,
+        (
+            checks.server,
+            partial(checks.migrations, deployment=deployment),
+            partial(checks.windows, deployment=deployment),
+            partial(checks.block_size, max_rows=settings.batch.max_rows),
+            checks.rights,
+        ),
+        "check clickhouse.host, port, username and password, and that the server is up",
+    )
+
+
+def _redis(settings: "Settings") -> "Iterator[Finding]":
+    from watcher.operations import doctor_redis as checks  # noqa: PLC0415
+    from watcher.operations.doctor import examine  # noqa: PLC0415
+
+    server = settings.redis
+    nodes: list[checks.RedisNode] = []
+    yield from examine(
+        "redis",
+        lambda: nodes.extend(checks.open_nodes(server.url.get_secret_value(), server.cluster, server.timeout)),
+        (),
+        "check redis.url, and that the server is up",
+    )
+    for node in nodes:
+        yield from examine("redis", partial(checks.same, node), checks.CHECKS, "see redis.url")

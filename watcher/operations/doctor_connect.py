@@ -1,0 +1,64 @@
+"""Kafka Connect's side: the connector runs as its file says, and which guards against re-sent changes are on."""
+
+from collections.abc import Iterator
+
+import httpx
+
+from watcher.operations import connector
+from watcher.operations.connect import Connect
+from watcher.operations.connector_diff import diff
+from watcher.operations.connector_file import ConnectorFile
+from watcher.operations.doctor import Finding, fail, judged, ok, warn
+
+
+def tasks(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
+    """The connector is there and every task runs."""
+    status = connect.status(file.name)
+    if status is None:
+        yield fail("connect.tasks", f"there is no connector {file.name}", "`crucible connector apply`")
+    elif status.runs:
+        yield ok("connect.tasks", f"{file.name}: {len(status.tasks)} running")
+    else:
+        found = connector.failure(status, file) if status.traces else f"{file.name}: {status.connector.state}"
+        yield fail("connect.tasks", " ".join(found.split()), "`crucible connector status` shows the whole reason")
+
+
+def settings(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
+    """What runs is what the file says."""
+    running = connect.config(file.name)
+    if running is not None:
+        changed = [one.key for one in diff(running, file.config)]
+        if changed:
+            yield warn(
+                "connect.settings",
+                f"differs from the file in {', '.join(changed)}",
+                "`crucible connector diff` shows how; apply the file, or name the one that was applied",
+            )
+        else:
+            yield ok("connect.settings", "as in the file")
+
+
+def guards(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
+    """Both guards against changes that Debezium sends again after a crash."""
+    found = connector.guards(connect, file)
+    if found.worker:
+        yield ok("connect.exactly_once", f"on, {connector.EXACTLY_ONCE}={found.connector}")
+    else:
+        yield warn(
+            "connect.exactly_once",
+            "off: after a crash changes are sent again, and each is looked up in ClickHouse",
+            "set exactly.once.source.support to preparing, then to enabled, on every worker",
+        )
+    yield ok("watcher.identity", "on: a change that comes again is recognised, and only committed records are read")
+
+
+def registry(client: httpx.Client) -> Iterator[Finding]:
+    """The schema registry answers."""
+    answer = client.get("subjects")
+    good = answer.status_code == httpx.codes.OK
+    yield judged(
+        "registry",
+        good,
+        f"{len(answer.json())} subjects" if good else f"HTTP {answer.status_code}",
+        "registry.url must be the Confluent API's base, e.g. http://registry:8080/apis/ccompat/v7",
+    )
