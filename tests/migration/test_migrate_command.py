@@ -1,0 +1,117 @@
+"""``crucible migrate`` as a person runs it: against PostgreSQL and ClickHouse, alone or not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from stack import Stack
+from tests.stack.watching import provided
+from watcher.operations.migrate_lock import alone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The two that the command needs."""
+    with provided():
+        stack = Stack(tmp_path_factory.mktemp("command"), parts=("postgres", "clickhouse"))
+        stack.start()
+    yield stack
+    stack.close()
+
+
+def start(parts: Stack, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+    """Start the command."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("CRUCIBLE_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "watcher", "migrate", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**kept, **parts.environ(), "NO_COLOR": "1", **environ},
+    )
+
+
+def run(parts: Stack, *arguments: str, **environ: str) -> tuple[int, str, str]:
+    """Run the command to its end: code, output, errors."""
+    process = start(parts, *arguments, **environ)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def test_the_command_says_what_it_would_do_does_it_once_and_shows_it(parts: Stack) -> None:
+    """Dry run, up, up again and status agree with each other."""
+    before = run(parts, "status")
+    dry = run(parts, "up", "--dry-run")
+    after_dry = run(parts, "status")
+    first = run(parts, "up", "--json")
+    second = run(parts, "up")
+    after = run(parts, "status", "--json")
+
+    assert (before[0], after_dry[0], before[1]) == (1, 1, after_dry[1])
+    assert "CREATE MATERIALIZED VIEW metric_totals_v1_mv" in dry[1]
+    assert len(json.loads(first[1])) == len(json.loads(after[1])) > 5
+    assert (second[0], second[2]) == (0, "nothing to do: every migration is applied\n")
+    assert (after[0], {one["state"] for one in json.loads(after[1])}) == (0, {"applied"})
+
+
+def test_a_run_waits_for_another_and_not_for_a_dead_one(parts: Stack) -> None:
+    """While another holds the lock the command says so and waits; when that one's connection ends, it goes on."""
+    environ = parts.environ()
+    dsn = environ["CRUCIBLE_POSTGRES__DSN"]
+    with psycopg.connect(dsn, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(hashtextextended('crucible crucible_watcher migrate', 0))")
+        waiting = start(parts, "up")
+        assert waiting.stderr is not None
+        said = waiting.stderr.readline()
+        running = waiting.poll() is None
+    _, err = waiting.communicate(timeout=60)
+
+    assert (said, running) == ("waiting for another `crucible migrate up` to end\n", True)
+    assert (waiting.returncode, err) == (0, "nothing to do: every migration is applied\n")
+
+
+def test_the_lock_is_of_one_watcher(parts: Stack) -> None:
+    """Two watchers with schemas of their own do not wait for each other."""
+    told: list[str] = []
+    dsn = parts.environ()["CRUCIBLE_POSTGRES__DSN"]
+    with alone(dsn, "one", 5.0, told.append), alone(dsn, "other", 5.0, told.append):
+        pass
+
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "code", "message"),
+    [
+        ({"CRUCIBLE_CLICKHOUSE__PASSWORD": "guessed"}, 1, "Authentication failed"),
+        ({"CRUCIBLE_CLICKHOUSE__DATABASE": "absent"}, 1, "Database absent does not exist"),
+        ({"CRUCIBLE_CLICKHOUSE__PORT": "1"}, 75, "clickhouse does not answer"),
+    ],
+)
+def test_faults_are_one_message(parts: Stack, environ: dict[str, str], code: int, message: str) -> None:
+    """What is wrong is said once, without a traceback and without the password."""
+    done = run(parts, "status", **environ)
+
+    assert done[0] == code
+    assert message in done[2]
+    assert "Traceback" not in done[2]
+    assert "guessed" not in done[2]
+
+
+def test_a_report_of_the_deployment_needs_no_server(parts: Stack, tmp_path: Path) -> None:
+    """A deployment that contradicts itself is refused before anything is asked."""
+    done = run(parts, "status", CRUCIBLE_CLICKHOUSE__DEPLOYMENT="cluster", CRUCIBLE_SECRETS_DIR=str(tmp_path))
+
+    assert done[0] == 78
+    assert "clickhouse.cluster must name the cluster" in done[2]
