@@ -1,4 +1,4 @@
-"""What the tests of a person's commands share: a real Kafka and PostgreSQL."""
+"""What the tests of a person's commands share: the real parts."""
 
 import os
 import subprocess
@@ -11,18 +11,26 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from demo.pipeline import Pipeline
 from stack import Stack
 from tests.stack.watching import provided
 
 
 @pytest.fixture(scope="session")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Kafka and PostgreSQL, once for all of these tests; each test has topics and groups of its own."""
+    """All parts, once for these tests; each has topics and groups of its own."""
     with provided():
-        stack = Stack(tmp_path_factory.mktemp("operations"), {"kafka", "postgres"})
+        stack = Stack(tmp_path_factory.mktemp("operations"))
         stack.start()
     yield stack
     stack.close()
+
+
+@pytest.fixture(scope="session")
+def pipeline(parts: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """The whole way, prepared as an administrator prepares it, with Debezium streaming and the watcher following."""
+    with Pipeline(parts, tmp_path_factory.mktemp("pipeline"), lambda _: None) as running:
+        yield running
 
 
 @pytest.fixture

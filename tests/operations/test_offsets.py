@@ -124,20 +124,24 @@ def test_skipped_records_leave_a_mark(site: Site):
     import psycopg
 
     from watcher.stores.reconcile_needed import needs
+    from watcher.stores.schema import ensure
     from watcher.stores.store import Store
 
     site.make_topic(site.topic)
     site.produce(10)
     commit(site, 5)
-    noted = []
-    with psycopg.connect(site.environ["CRUCIBLE_POSTGRES__DSN"], autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS crucible_watcher CASCADE")
+    noted, dsn = [], site.environ["CRUCIBLE_POSTGRES__DSN"]
+    ensure(dsn, "crucible_watcher")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DELETE FROM crucible_watcher.reconcile_needed WHERE reason = 'skipped'")
         for to in ("earliest", "latest"):
             done = site.crucible("offsets", "reset", "--topic", site.topic, "--to", to, "--yes")
             assert done.returncode == 0, done.stderr
-            noted.append([(need.source_table, need.reason) for need in needs(Store(connection, "crucible_watcher"))])
+            noted.append(
+                [need.source_table for need in needs(Store(connection, "crucible_watcher")) if need.reason == "skipped"]
+            )
 
-    assert noted == [[], [("Crucible", "skipped")]]
+    assert noted == [[], ["Crucible"]]
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "noon"])

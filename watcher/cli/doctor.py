@@ -117,9 +117,14 @@ def _connect(settings: "Settings", connector: "ConnectorFile", opened: ExitStack
     from watcher.operations.connect import Connect  # noqa: PLC0415
     from watcher.operations.doctor import examine  # noqa: PLC0415
 
+    def open_connect() -> Connect:
+        connect = opened.enter_context(Connect(settings.connect.url, settings.connect.timeout))
+        connect.status(connector.name)
+        return connect
+
     yield from examine(
         "connect",
-        lambda: opened.enter_context(Connect(settings.connect.url, settings.connect.timeout)),
+        open_connect,
         (
             partial(checks.tasks, file=connector),
             partial(checks.settings, file=connector),

@@ -79,7 +79,7 @@ def examine(
         try:
             findings = list(check(neighbour))
         except Exception as error:  # noqa: BLE001
-            findings = [fail(f"{name}.{_named(check)}", describe(error), advice)]
+            findings = [fail(".".join(dict.fromkeys((name, _named(check)))), describe(error), advice)]
         for finding in findings:
             yield msgspec.structs.replace(finding, found=redact(finding.found))
 

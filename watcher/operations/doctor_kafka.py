@@ -27,13 +27,14 @@ def topics(admin: KafkaAdmin, wanted: Sequence[str], heartbeat: str) -> Iterator
     for topic in wanted:
         if topic.startswith("^"):
             found = admin.matching([topic])
-            yield judged(f"kafka.topic.{topic}", bool(found), ", ".join(found) or "matches no topic", _APPLY)
+            if not found:
+                yield warn(f"kafka.topic.{topic}", "matches no topic yet", _APPLY)
             for one in found:
                 yield from _topic(admin, one, there[one])
         elif topic in there:
             yield from _topic(admin, topic, there[topic])
         else:
-            yield fail(f"kafka.topic.{topic}", "does not exist", _APPLY)
+            yield warn(f"kafka.topic.{topic}", "does not exist yet; its first change makes it", _APPLY)
     if heartbeat:
         advice = f"{_APPLY}; without it a stalled stream looks like an idle one (kafka.heartbeat_topic)"
         name = f"kafka.topic.{heartbeat}"
@@ -84,7 +85,7 @@ def group(admin: KafkaAdmin, name: str, wanted: Sequence[str]) -> Iterator[Findi
         yield warn("kafka.group", f"{name}: nobody reads", "start the watcher: `crucible run`")
 
 
-_APPLY: Final = "start the connector: `crucible connector apply`, or name the topics in kafka.topics"
+_APPLY: Final = "if the table has rows: start the connector with `crucible connector apply`, or mend kafka.topics"
 
 
 def _topic(admin: KafkaAdmin, topic: str, partitions: int) -> Iterator[Finding]:
