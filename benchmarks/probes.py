@@ -14,7 +14,7 @@ CLICKHOUSE_EVERY = 0.025
 """Seconds between two looks. What is measured is too long by up to this, never too short."""
 OPEN_CRUCIBLE = (
     'INSERT INTO "Crucible" ("userId", name, status, "updatedAt") '
-    "SELECT min(id), 'probe', 'Active', now() FROM \"User\" RETURNING id"
+    "SELECT id, 'probe', 'Active', now() FROM \"User\" ORDER BY id LIMIT 1 RETURNING id"
 )
 INSERT_PROBE = (
     'INSERT INTO "CrucibleEntry" ("crucibleId", "userId", "imageId") '

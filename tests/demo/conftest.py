@@ -26,11 +26,13 @@ SITE = PROJECT / "demo" / "site_schema.sql"
 @pytest.fixture(scope="package")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Postgres, Redis and ClickHouse, once."""
-    with provided():
-        topology = Stack(tmp_path_factory.mktemp("stores"), parts=("postgres", "redis", "clickhouse"))
-        topology.start()
-    yield topology
-    topology.close()
+    topology = Stack(tmp_path_factory.mktemp("stores"), parts=("postgres", "redis", "clickhouse"))
+    try:
+        with provided():
+            topology.start()
+        yield topology
+    finally:
+        topology.close()
 
 
 @pytest.fixture
