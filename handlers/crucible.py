@@ -75,7 +75,12 @@ TABLE = Table(
     handlers=(count_crucibles, show_crucible, snapshot_crucibles, truncate_crucibles),
     ignored={Operation.MESSAGE: "logical messages carry no row"},
     sample=CrucibleRow(
-        id=42, user_id=7, name="Autumn light", status="Active", nsfw_level=1, start_at=1_760_000_000_000,
+        id=42,
+        user_id=7,
+        name="Autumn light",
+        status="Active",
+        nsfw_level=1,
+        start_at=1_760_000_000_000,
         end_at=1_760_028_800_000,
     ),
 )

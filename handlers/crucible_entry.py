@@ -1,7 +1,7 @@
-"""CrucibleEntry: an image entered into a crucible. Drives Crucible.Entry, User.crucibleEntryCount and the entry's state.
+"""CrucibleEntry: an image entered into a crucible. Drives Crucible.Entry, User.crucibleEntryCount, the entry's state.
 
-Settlement and score synchronisation write ``score``, ``voteCount`` and ``position`` to this table. Those columns are not
-part of the row type, so such an update shows no difference here and cannot echo into metrics.
+Settlement and score synchronisation write ``score``, ``voteCount`` and ``position`` to this table. Those columns are
+not part of the row type, so such an update shows no difference here and cannot echo into metrics.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def count_entries(event: ChangeEvent[CrucibleEntryRow]) -> Iterator[Effect]:
 
 @on(Operation.CREATE, Operation.UPDATE, Operation.DELETE, Operation.READ)
 def show_entry(event: ChangeEvent[CrucibleEntryRow]) -> Iterator[Effect]:
-    """An entry stands in its crucible from its first row until it is deleted or moved; its rating is the votes' affair."""
+    """An entry stands in its crucible from its first row until it is deleted or moved; its rating is the votes'."""
     before, after = event.before, event.after
     if before == after:
         return

@@ -1,5 +1,6 @@
 """The composition root: the only place that makes clients and knows handlers, settings and SQL."""
 
+import gc
 import signal
 from functools import partial
 
@@ -45,9 +46,20 @@ def watch(settings: Settings) -> None:
     with ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry) as probes:
         log.info("probes.listening", port=probes.port)
         daemon = _daemon(settings, metrics, health)
+        _calm_the_collector()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: (health.stopping(), daemon.stop()))
+            signal.signal(number, lambda *_: daemon.stop())
         daemon.run([*settings.kafka.topics, *filter(None, [settings.kafka.heartbeat_topic])])
+
+
+def _calm_the_collector() -> None:
+    """Have the cyclic garbage collector look seldom, and never at what lives as long as the process.
+
+    Rows wait by the hundred thousand and are in no cycle; looking at them again and again cost a fifth of the CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 50)
 
 
 def _daemon(settings: Settings, metrics: Metrics, health: Health) -> Watch:

@@ -5,7 +5,6 @@ Connect's schema envelope (``{"schema": ..., "payload": ...}``). The record's ow
 is of, because topic names are the operator's choice.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -51,7 +50,7 @@ class TableDecoder:
     def __init__(self, table: Table[Any]) -> None:
         self.table = table
         self.type = ChangeEvent[table.row]  # type: ignore[name-defined]
-        self.decode: Callable[[bytes], ChangeEvent[Any]] = msgspec.json.Decoder(self.type).decode
+        self.decode = msgspec.json.Decoder(self.type).decode
 
 
 class Decoder:

@@ -4,25 +4,31 @@ This is the only code that runs once an event, so it is written for speed: one l
 can be made per batch is.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from confluent_kafka import Message
 
 from watcher.decode.decoder import HEARTBEAT, Decoder, Skip
-from watcher.engine.lane import Gathered, Lane
+from watcher.engine.lane import NO_CUT, Gathered, Lane
 from watcher.model.change import ChangeEvent, Operation, Position
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.effects import Effect, MetricDelta, ReconcileNeeded
 from watcher.model.errors import Reason, RecordError, TemporaryError
 from watcher.model.identity import identity
-from watcher.model.metric_rows import MetricRow
 from watcher.model.registry import Registry
 from watcher.model.row_state import RowStates
 
+if TYPE_CHECKING:
+    from watcher.model.metric_rows import MetricRow
+
+Headers = list[tuple[str, str | bytes | None]]
 Lanes = Mapping[tuple[str, int], Lane]
+Kind = tuple[str, str]
+"""Table and operation."""
 Functions = tuple[Callable[[ChangeEvent[Any]], Iterable[Effect]], ...]
 
 
@@ -33,8 +39,8 @@ class Taken:
     states: RowStates = field(default_factory=RowStates)
     letters: list[DeadLetter] = field(default_factory=list)
     runs: list[tuple[int, int]] = field(default_factory=list)
-    """Good records and the dead letter that followed them, for the limit."""
-    consumed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Good records and the dead letters that followed them, for the limit."""
+    consumed: Counter[Kind] = field(default_factory=Counter)
     ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
     repeated: Counter[str] = field(default_factory=Counter)
     reconcile: set[ReconcileNeeded] = field(default_factory=set)
@@ -46,6 +52,18 @@ class Taken:
     waiting: TemporaryError | None = None
     """Why the first record not taken has to wait."""
 
+    def skip(self, reason: str) -> None:
+        """A record that says nothing of a row."""
+        self.consumed["", ""] += 1
+        self.ignored["", reason] += 1
+        self.heartbeat = self.heartbeat or reason == HEARTBEAT
+
+    def refuse(self, message: Message, error: RecordError, good: int) -> None:
+        """A record that cannot be used, after so many that can."""
+        self.consumed[error.table, error.op] += 1
+        self.letters.append(dead_letter(message, error))
+        self.runs.append((good, 1))
+
 
 class Ingest:
     """Decodes records and runs their handlers.
@@ -56,8 +74,8 @@ class Ingest:
     """
 
     def __init__(self, registry: Registry, decoder: Decoder) -> None:
-        self._decoder = decoder
-        self._routes: dict[tuple[str, Operation], Functions] = {
+        self._decode = decoder.decode
+        self._routes: dict[Kind, Functions] = {
             (table.name, operation): tuple(handler.function for handler in table.answering(operation))
             for table in registry
             for operation in Operation
@@ -80,118 +98,120 @@ class Ingest:
             OffsetWentBackError: a record was delivered before.
         """
         taken = Taken()
-        good = 0
-        for at in range(first, len(messages)):
-            message = messages[at]
-            lane = lanes.get((message.topic(), message.partition()))  # type: ignore[arg-type]
-            if lane is None or lane.lost:
-                continue
-            offset = message.offset()
-            if offset >= lane.cut:  # type: ignore[operator]
-                lane.progress.nothing_before(lane.cut)
-                break
+        at, end = first, len(messages)
+        while at < end:
+            topic, partition = messages[at].topic(), messages[at].partition()
+            after = at + 1
+            while after < end and messages[after].partition() == partition and messages[after].topic() == topic:
+                after += 1
+            lane = lanes.get((topic, partition))  # type: ignore[arg-type]
+            if lane is not None and not lane.lost:
+                run = messages[at:after] if lane.cut == NO_CUT else _before(messages[at:after], lane.cut)
+                done = self._run(run, lane, taken, now)
+                if done < after - at:
+                    return taken, at + done
+            at = after
+        return taken, end
+
+    def _run(self, run: Sequence[Message], lane: Lane, taken: Taken, now: float) -> int:
+        """Take records of one partition; returns how many of them were taken."""
+        decode, routes, gathered, topic = self._decode, self._routes, lane.gathered, lane.topic
+        gathered.since = gathered.since or now
+        kinds: list[Kind] = []
+        good = done = 0
+        for message in run:
             try:
-                self._one(message, lane, taken, now)
+                event = decode(topic, message.value())
+                if type(event) is Skip:
+                    taken.skip(event.reason)
+                elif functions := routes[kind := (event.source.table, event.op)]:  # type: ignore[union-attr]
+                    self._change(event, functions, gathered, taken)  # type: ignore[arg-type]
+                    kinds.append(kind)
+                else:
+                    taken.consumed[kind] += 1
+                    taken.ignored[kind[0], "operation"] += 1
+                good += 1
             except RecordError as error:
-                if error.reason is not Reason.HANDLER:  # whose event was counted when it was decoded
-                    taken.consumed[error.table, error.op] += 1
-                taken.letters.append(dead_letter(message, error))
-                taken.runs.append((good, 1))
+                taken.refuse(message, error, good)
                 good = 0
             except TemporaryError as error:
                 taken.waiting = error
                 break
-            else:
-                good += 1
-            lane.progress.deliver(offset)  # type: ignore[arg-type]
-        else:
-            at = len(messages)
+            done += 1
+        if done:
+            lane.progress.deliver(_offset(run[0]))
+            lane.progress.nothing_before(_offset(run[done - 1]) + 1)
         if good:
             taken.runs.append((good, 0))
-        return taken, at
+        counts = Counter(kinds)
+        taken.consumed.update(counts)
+        gathered.applied.update(counts)
+        return done
 
-    def _one(self, message: Message, lane: Lane, taken: Taken, now: float) -> None:
-        gathered = lane.gathered
-        if not gathered.since:
-            gathered.since = now
-        event = self._decoder.decode(message.topic(), message.value())  # type: ignore[arg-type]
-        if type(event) is Skip:
-            taken.consumed["", ""] += 1
-            taken.ignored["", event.reason] += 1
-            taken.heartbeat = taken.heartbeat or event.reason == HEARTBEAT
-            return
-        self._change(event, gathered, taken)  # type: ignore[arg-type]
-
-    def _change(self, event: ChangeEvent[Any], gathered: Gathered, taken: Taken) -> None:
+    def _change(self, event: ChangeEvent[Any], functions: Functions, gathered: Gathered, taken: Taken) -> None:
         source = event.source
-        table = source.table
-        kind = (table, event.op)
-        taken.consumed[kind] += 1
-        functions = self._routes[kind]
-        if not functions:
-            taken.ignored[table, "operation"] += 1
-            return
+        table, lsn, committed = source.table, source.lsn, source.ts_ms
         try:
             effects = [effect for function in functions for effect in function(event)]
         except Exception as error:
-            raise RecordError(Reason.HANDLER, f"{type(error).__name__}: {error}", *kind) from error
-        gathered.applied[kind] += 1
-        taken.newest[table] = source.ts_ms  # commits come in order, but for a few; these two serve gauges
-        if table not in taken.oldest:
-            taken.oldest[table] = source.ts_ms
-        deltas = []
+            raise RecordError(Reason.HANDLER, f"{type(error).__name__}: {error}", table, event.op) from error
+        taken.newest[table] = committed  # commits come in order, but for a few; these serve gauges
+        taken.oldest.setdefault(table, committed)
+        who: bytes | None = None
+        index = key = 0
         for effect in effects:
             if type(effect) is MetricDelta:
-                deltas.append(effect)
+                if who is None:
+                    key = event.row.id
+                    who = identity(table, key, event.op, lsn, source.ts_us or committed * 1000)
+                    if who in gathered.identities:
+                        taken.repeated[table] += 1
+                        return
+                    gathered.identities.add(who)
+                    gathered.oldest.setdefault(table, committed)
+                row: MetricRow = (
+                    effect.entity_type,
+                    effect.entity_id,
+                    effect.user_id,
+                    effect.metric_type,
+                    effect.value,
+                    committed,
+                    table,
+                    key,
+                    lsn,
+                    who,
+                    index,
+                )
+                gathered.rows.append(row)
+                index += 1
             elif type(effect) is ReconcileNeeded:
                 taken.reconcile.add(effect)
             else:
-                taken.states.add(source.lsn, effect)  # type: ignore[arg-type]
-        if deltas:
-            self._gather(event, deltas, gathered, taken)
+                taken.states.add(lsn, effect)  # type: ignore[arg-type]
 
-    def _gather(self, event: ChangeEvent[Any], deltas: list[MetricDelta], gathered: Gathered, taken: Taken) -> None:
-        source = event.source
-        table, lsn, committed = source.table, source.lsn, source.ts_ms
-        key = event.row.id
-        who = identity(table, key, event.op, lsn, source.committed_us)
-        if who in gathered.identities:
-            taken.repeated[table] += 1
-            return
-        gathered.identities.add(who)
-        if table not in gathered.oldest:
-            gathered.oldest[table] = committed
-        rows = gathered.rows
-        for index, delta in enumerate(deltas):
-            # The constructor of a named tuple costs three times as much, and this runs once a row.
-            row = (
-                delta.entity_type,
-                delta.entity_id,
-                delta.user_id,
-                delta.metric_type,
-                delta.value,
-                committed,
-                table,
-                key,
-                lsn,
-                who,
-                index,
-            )
-            rows.append(tuple.__new__(MetricRow, row))
+
+def _before(run: Sequence[Message], cut: int) -> Sequence[Message]:
+    """The records before an offset; they come in the order of their offsets."""
+    return run[: bisect_left(run, cut, key=_offset)]
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _offset(message: Message) -> int:
+    offset = message.offset()
+    return -1 if offset is None else offset
 
 
 def dead_letter(message: Message, error: RecordError) -> DeadLetter:
     """The letter of a refused record."""
     return DeadLetter(
         position=Position(message.topic() or "", message.partition() or 0, message.offset() or 0),
-        key=_bytes(message.key()),
-        value=_bytes(message.value()),
-        headers=tuple((name, _bytes(value)) for name, value in message.headers() or ()),
+        key=message.key(),
+        value=message.value(),
+        headers=tuple((name, _bytes(value)) for name, value in cast("Headers", message.headers() or [])),
         timestamp_ms=max(message.timestamp()[1], 0),
         error=error,
         table=error.table,
     )
-
-
-def _bytes(value: Any) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value

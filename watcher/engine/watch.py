@@ -350,7 +350,7 @@ class Watch:
             if lane is not None:
                 lane.lose()
                 self._report.given_up(lane.take())
-                log.info(f"partition.{kind}", topic=lane.topic, partition=lane.partition, durable=lane.progress.durable)
+                log.info("partition.given_up", why=kind, of=lane.name, durable=lane.progress.durable)
         self._report.rebalanced(kind, partitions)
 
     # -- the end ------------------------------------------------------------------------------------------------------

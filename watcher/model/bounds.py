@@ -18,5 +18,6 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=-2_208_988_800_000, le=10_413_791_
 Microseconds = Annotated[int, msgspec.Meta(ge=-2_208_988_800_000_000, le=10_413_791_999_999_999)]
 """Microseconds since 1970, for the same years."""
 
-Lsn = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""A byte position in PostgreSQL's write-ahead log."""
+Lsn = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""A byte position in PostgreSQL's write-ahead log. Redis' scripts know numbers as doubles, which hold 53 bits: a log of
+eight pebibytes, where the largest sites write some tens of tebibytes a year."""

@@ -35,12 +35,7 @@ class Source(msgspec.Struct, frozen=True, gc=False):
     ts_ms: Milliseconds
     """Commit time of the transaction, in milliseconds since 1970."""
     ts_us: Microseconds | None = None
-    """The same in microseconds; connectors before 2.6 do not send it."""
-
-    @property
-    def committed_us(self) -> int:
-        """Commit time of the transaction, in microseconds since 1970."""
-        return self.ts_ms * 1000 if self.ts_us is None else self.ts_us
+    """The same in microseconds; connectors before 2.6 do not send it, then the milliseconds have to do."""
 
 
 class Row(Protocol):

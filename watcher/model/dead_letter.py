@@ -56,9 +56,7 @@ class DeadLetterLimit:
         while self._recent and self._seen - self._recent[0][0] >= self._window:
             seen, gone = self._recent.popleft()
             self._seen, self._dead = self._seen - seen, self._dead - gone
-        advice = (
-            "look at them with `crucible dlq list`; mend the cause, or raise dead_letters.{} if the records are to blame"
-        )
+        advice = "look with `crucible dlq list`; mend the cause, or raise dead_letters.{} if the records are to blame"
         if self._row > self._consecutive:
             raise DeadLetterLimitError(
                 f"{self._row} dead letters in a row, {self._consecutive} are allowed: {advice.format('consecutive')}"

@@ -33,7 +33,7 @@ class CrucibleGone(msgspec.Struct, frozen=True, gc=False):
     crucible_id: int
 
 
-class EntryState(msgspec.Struct, frozen=True, gc=False):
+class EntryState(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The entry as its latest row shows it. Says nothing of its rating: votes own that."""
 
     crucible_id: int
@@ -44,7 +44,7 @@ class EntryState(msgspec.Struct, frozen=True, gc=False):
     """Milliseconds since 1970, UTC. Breaks ties of equal rating."""
 
 
-class EntryGone(msgspec.Struct, frozen=True, gc=False):
+class EntryGone(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The entry left the crucible: deleted, or moved to another one."""
 
     crucible_id: int

@@ -1,16 +1,16 @@
 """What can go wrong, as a tree.
 
-    WatcherError
-    ├── RecordError             one record cannot be used: a dead letter with its reason, the rest flows on
-    ├── TemporaryError          something outside is away: wait and try again
-    └── StopError               going on would lose or double something: stop, say what to do
-        ├── OffsetGoneError
-        ├── OffsetWentBackError
-        ├── PlanUnreadableError
-        ├── TopicReplacedError
-        ├── HistoryChangedError
-        ├── DeadLetterLimitError
-        └── SinkDisagreesError
+WatcherError
+├── RecordError             one record cannot be used: a dead letter with its reason, the rest flows on
+├── TemporaryError          something outside is away: wait and try again
+└── StopError               going on would lose or double something: stop, say what to do
+    ├── OffsetGoneError
+    ├── OffsetWentBackError
+    ├── PlanUnreadableError
+    ├── TopicReplacedError
+    ├── HistoryChangedError
+    ├── DeadLetterLimitError
+    └── SinkDisagreesError
 """
 
 from enum import Enum
@@ -58,8 +58,9 @@ class OffsetGoneError(StopError):
 
     def __init__(self, group: str, topic: str, partition: int, detail: str) -> None:
         super().__init__(
-            f"group {group} has read {topic}[{partition}] before, but {detail}. Nothing is counted twice when it reads "
-            f"again from the start: run `crucible offsets reset --topic {topic} --to earliest`, then start the watcher. "
+            f"group {group} has read {topic}[{partition}] before, but {detail}. Nothing is counted twice when it "
+            f"reads again from the start: run `crucible offsets reset --topic {topic} --to earliest`, then start "
+            "the watcher. "
             "If records were deleted before they were read, compare with PostgreSQL afterwards"
         )
 
@@ -76,11 +77,11 @@ class OffsetWentBackError(StopError):
 class PlanUnreadableError(StopError):
     """The records of an open plan are no longer in the topic."""
 
-    def __init__(self, topic: str, partition: int, start: int, end: int, low: int, high: int) -> None:
+    def __init__(self, topic: str, partition: int, plan: tuple[int, int], held: tuple[int, int]) -> None:
         super().__init__(
-            f"{topic}[{partition}] has an open plan of offsets {start} to {end}, but the topic holds only {low} to {high}. "
-            f"Run `crucible offsets reset --topic {topic} --to earliest` to go on with what there is, then compare "
-            "with PostgreSQL"
+            f"{topic}[{partition}] has an open plan of offsets {plan[0]} to {plan[1]}, but the topic holds only "
+            f"{held[0]} to {held[1]}. Run `crucible offsets reset --topic {topic} --to earliest` to go on with what "
+            "there is, then compare with PostgreSQL"
         )
 
 
@@ -90,9 +91,9 @@ class TopicReplacedError(StopError):
     def __init__(self, partition: int, expected: str, found: str, topic: str = "") -> None:
         self.partition, self.expected, self.found = partition, expected, found
         super().__init__(
-            f"{topic or 'the topic'}[{partition}] has id {found}, the group's offsets belong to id {expected}: the topic was "
-            f"made anew. Run `crucible offsets reset --topic {topic or 'TOPIC'} --to earliest`; what was counted before "
-            "is recognised and not counted again"
+            f"{topic or 'the topic'}[{partition}] has id {found}, the group's offsets belong to id {expected}: the "
+            f"topic was made anew. Run `crucible offsets reset --topic {topic or 'TOPIC'} --to earliest`; what was "
+            "counted before is recognised and not counted again"
         )
 
 

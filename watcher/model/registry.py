@@ -21,6 +21,7 @@ class Handler(msgspec.Struct, Generic[RowT], frozen=True):
     """First line of the function's docstring: what a product person would say."""
 
     def __call__(self, event: ChangeEvent[RowT]) -> Iterable[Effect]:
+        """Run the function on an event, as a test does."""
         return self.function(event)
 
 
@@ -82,7 +83,7 @@ class Registry(msgspec.Struct, frozen=True):
             named[table.name] = table
         return cls(tables=named)
 
-    def __iter__(self) -> Iterator[Table[Any]]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Table[Any]]:
         return iter(self.tables.values())
 
 

@@ -12,39 +12,27 @@ FINISHED = frozenset({"Completed", "Cancelled"})
 KEEP_FINISHED_SECONDS = 7 * 24 * 3600
 """How long a finished crucible stays in Redis. Shorter: late readers fall back to PostgreSQL; longer: more memory."""
 
-MARK_DIGITS = 30
-
-
-def mark(history: int, lsn: int) -> str:
-    """Where in the log a state was read, as digits that sort like the numbers.
-
-    >>> mark(1, 4096)
-    '000000000100000000000000004096'
-    >>> mark(2, 5) > mark(1, 4096)
-    True
-    """
-    return f"{history:010d}{lsn:020d}"
-
-
-
 
 @dataclass(slots=True)
 class CrucibleChange:
-    """What one poll changed in one crucible."""
+    """What one poll changed in one crucible, in order of arrival.
 
-    crucible: tuple[int, CrucibleState | CrucibleGone] | None = None
-    """LSN and latest state of the crucible's own row."""
-    entries: dict[int, tuple[int, EntryState | EntryGone]] = field(default_factory=dict)
-    """Entry id -> LSN and latest state."""
+    Which state of a row wins is the sink's to tell: it has to compare with what it shows anyway.
+    """
+
+    crucible: list[tuple[int, CrucibleState | CrucibleGone]] = field(default_factory=list)
+    """LSN and state of the crucible's own row."""
+    entries: list[tuple[int, EntryState | EntryGone]] = field(default_factory=list)
+    """LSN and state of the entries' rows."""
 
 
 class RowStates:
-    """Folds state effects: per row, the highest LSN wins, whatever the order of arrival.
+    """State effects, sorted by crucible.
 
     >>> states = RowStates()
     >>> states.add(20, EntryGone(42, 1)); states.add(10, EntryState(42, 1, 7, 5, 0))
-    >>> states.changes[42].entries[1]
-    (20, EntryGone(crucible_id=42, entry_id=1))
+    >>> [lsn for lsn, _ in states.changes[42].entries]
+    [20, 10]
     """
 
     __slots__ = ("changes",)
@@ -57,35 +45,29 @@ class RowStates:
         change = self.changes.get(effect.crucible_id)
         if change is None:
             change = self.changes[effect.crucible_id] = CrucibleChange()
-        if isinstance(effect, EntryState | EntryGone):
-            seen = change.entries.get(effect.entry_id)
-            if seen is None or seen[0] <= lsn:
-                change.entries[effect.entry_id] = (lsn, effect)
-        elif change.crucible is None or change.crucible[0] <= lsn:
-            change.crucible = (lsn, effect)
+        if type(effect) is EntryState or type(effect) is EntryGone:
+            change.entries.append((lsn, effect))
+        else:
+            change.crucible.append((lsn, effect))  # type: ignore[arg-type]
 
 
 def encode(change: CrucibleChange, history: int) -> bytes:
-    """One crucible's changes as the script takes them: msgpack of ``[crucible, entries]``."""
-    crucible = None
-    if change.crucible is not None:
-        lsn, state = change.crucible
-        finished = isinstance(state, CrucibleGone) or state.status in FINISHED
-        crucible = (mark(history, lsn), _row(state), KEEP_FINISHED_SECONDS if finished else 0)
-    entries = [(str(entry), mark(history, lsn), _row(state)) for entry, (lsn, state) in change.entries.items()]
-    return msgspec.msgpack.encode((crucible, entries))
+    """One crucible's changes as the script takes them: msgpack of ``[history, crucible, entries]``.
+
+    Entries go as they are, ``[lsn, [crucible, entry, user, image, created]]``, or ``[lsn, [crucible, entry]]`` for one
+    that is gone: putting them into words is left to the script, because this runs once an event.
+    """
+    crucible = [_crucible(lsn, state) for lsn, state in change.crucible]
+    return _encode((history, crucible, change.entries))
 
 
-def _row(state: StateEffect) -> str:
-    if isinstance(state, CrucibleGone | EntryGone):
-        return ""
-    if isinstance(state, EntryState):
-        return f'{{"user":{state.user_id},"image":{state.image_id},"created":{state.created_at}}}'
-    return _crucible_row(state)
+_encode = msgspec.msgpack.Encoder().encode
 
 
-def _crucible_row(state: CrucibleState) -> str:
-    return msgspec.json.encode(
+def _crucible(lsn: int, state: CrucibleState | CrucibleGone) -> tuple[int, str, int]:
+    if isinstance(state, CrucibleGone):
+        return lsn, "", KEEP_FINISHED_SECONDS
+    row = msgspec.json.encode(
         {
             "user": state.user_id,
             "name": state.name,
@@ -96,3 +78,4 @@ def _crucible_row(state: CrucibleState) -> str:
             "judges": state.judge_requirements,
         }
     ).decode()
+    return lsn, row, KEEP_FINISHED_SECONDS if state.status in FINISHED else 0

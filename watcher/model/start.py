@@ -47,7 +47,7 @@ def start(found: Found) -> Progress:
         raise TopicReplacedError(found.partition, error.expected, error.found, found.topic) from error
     plan = progress.open
     if plan is not None and (plan.start < found.low or plan.end > found.high):
-        raise PlanUnreadableError(found.topic, found.partition, plan.start, plan.end, found.low, found.high)
+        raise PlanUnreadableError(found.topic, found.partition, (plan.start, plan.end), (found.low, found.high))
     if not found.low <= progress.next <= found.high:
         detail = f"its offset {progress.next} is outside of what the topic holds, {found.low} to {found.high}"
         raise OffsetGoneError(found.group, found.topic, found.partition, detail)

@@ -28,8 +28,8 @@ class Gap(Enum):
 def contribution(rows: Iterable[MetricRow]) -> dict[Key, int]:
     """What rows add to the totals of their keys."""
     totals: Counter[Key] = Counter()
-    for row in rows:
-        totals[row.entity_type, row.entity_id, row.metric_type] += row.metric_value
+    for entity_type, entity_id, _, metric_type, value, *_ in rows:
+        totals[entity_type, entity_id, metric_type] += value
     return dict(totals)
 
 

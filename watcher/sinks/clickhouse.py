@@ -13,11 +13,25 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from watcher.model.errors import SinkDisagreesError, TemporaryError
-from watcher.model.metric_rows import COLUMNS, MetricRow, by_month, log_ranges
+from watcher.model.metric_rows import COLUMNS, SOURCE_ID, SOURCE_LSN, MetricRow, by_month, log_ranges
 from watcher.model.plan import Plan
 from watcher.model.view_gaps import Gap, Key, contribution, gap
 
 TABLE = "entityMetricEvents"
+COLUMN_TYPES = (
+    "LowCardinality(String)",
+    "Int32",
+    "Int32",
+    "LowCardinality(String)",
+    "Int32",
+    "DateTime64(3)",
+    "LowCardinality(String)",
+    "Int64",
+    "UInt64",
+    "FixedString(16)",
+    "UInt8",
+)
+"""Types of the columns; given, so that the client need not ask the server before each insert."""
 TOTAL_VIEWS = ("totals_by_metric", "totals_by_day", "totals_by_hour")
 """The named queries that read each view's totals for some keys; ``totals_raw`` reads the table's."""
 SETTLE_TRIES = 5
@@ -100,7 +114,7 @@ class ClickHouseSink:
         """The rows whose change is not there yet: one question, whatever their number."""
         if not rows:
             return []
-        ranges = log_ranges(row.source_lsn for row in rows)
+        ranges = log_ranges(row[SOURCE_LSN] for row in rows)
         condition = " OR ".join(
             f"sourceLsn BETWEEN {{low{at}:UInt64}} AND {{high{at}:UInt64}}" for at in range(len(ranges))
         )
@@ -114,7 +128,7 @@ class ClickHouseSink:
         )
         columns = answer.result_columns
         present = set(columns[0]) if columns else set()
-        return [row for row in rows if row.source_id not in present] if present else rows
+        return [row for row in rows if row[SOURCE_ID] not in present] if present else rows
 
     def _insert(self, plan: Plan, rows: list[MetricRow], before_send: Callable[[], None]) -> None:
         """Insert rows under the plan's token, one block a month."""
@@ -124,6 +138,7 @@ class ClickHouseSink:
                 TABLE,
                 [*zip(*part, strict=True)],
                 column_names=COLUMNS,
+                column_type_names=COLUMN_TYPES,
                 column_oriented=True,
                 settings={**INSERT_SETTINGS, "insert_deduplication_token": f"{plan.token}/{month}"},
             )
@@ -135,7 +150,12 @@ class ClickHouseSink:
         for name in ("create_staging", "clear_staging"):
             client.command(self._queries[name].replace("{staging}", staging))
         client.insert(
-            staging, [*zip(*rows, strict=True)], column_names=COLUMNS, column_oriented=True, settings=INSERT_SETTINGS
+            staging,
+            [*zip(*rows, strict=True)],
+            column_names=COLUMNS,
+            column_type_names=COLUMN_TYPES,
+            column_oriented=True,
+            settings=INSERT_SETTINGS,
         )
         partitions = client.query(self._queries["staged_partitions"], parameters={"staging_name": staging}).result_rows
         for (partition,) in partitions:

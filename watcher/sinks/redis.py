@@ -84,7 +84,7 @@ class RedisSink:
             pipeline.evalsha(
                 self._sha, 4, *keys(crucible_id), encode(change, history), BASE_RATING, KEEP_FINISHED_SECONDS
             )
-        return pipeline.execute()  # type: ignore[no-any-return]
+        return pipeline.execute()
 
     def ping(self) -> None:
         """Ask for an answer.

@@ -5,24 +5,30 @@
 --       2 {crucible:{id}:elo}:state    hash mark, row; the crucible
 --       3 {crucible:{id}:elo}:entries  hash entry id -> mark .. row; the mark alone is the tombstone of a deleted entry
 --       4 {crucible:{id}:elo}:votes    hash entry id -> votes
--- ARGV  1 msgpack: { crucible, entries }
---         crucible  nil, or { mark, row (JSON, '' when deleted), seconds to live (0: for ever) }
---         entries   list of { entry id, mark, row (JSON, '' when gone) }
+-- ARGV  1 msgpack: { history, crucible, entries }
+--         history   number of the database's history that the log positions belong to
+--         crucible  list of { position, row (JSON, '' when deleted), seconds to live (0: for ever) }
+--         entries   list of { position, { crucible, entry, user, image, created } }, or { position, { crucible, entry } }
+--                   for one that is gone
 --       2 rating of a new entry
 --       3 seconds to live of entries whose crucible has not been seen yet
 -- Answer: { rows applied, rows older than what is shown }
 --
--- Marks are decimal digits of fixed width, so that comparing strings compares numbers; a double could not hold them.
+-- A mark is history and position in decimal digits of fixed width, so that comparing strings compares numbers.
 
 local MARK = 30
 local CHUNK = 1000 -- unpack() has a limited stack
 
 local change = cmsgpack.unpack(ARGV[1])
-local crucible, entries = change[1], change[2]
+local history, crucible, entries = change[1], change[2], change[3]
 local applied, stale = 0, 0
 
-if crucible then
-  local mark, row, seconds = crucible[1], crucible[2], tonumber(crucible[3])
+local function marked(position)
+  return string.format('%010d%020.0f', history, position)
+end
+
+for _, state in ipairs(crucible) do
+  local mark, row, seconds = marked(state[1]), state[2], state[3]
   local shown = redis.call('HGET', KEYS[2], 'mark')
   if shown and shown >= mark then
     stale = stale + 1
@@ -39,29 +45,35 @@ end
 for first = 1, #entries, CHUNK do
   local last = math.min(first + CHUNK - 1, #entries)
   local ids = {}
-  for at = first, last do ids[#ids + 1] = entries[at][1] end
-  local shown = redis.call('HMGET', KEYS[3], unpack(ids))
-  local rows, gone = {}, {}
-  for at = first, last do
-    local id, mark, row = entries[at][1], entries[at][2], entries[at][3]
-    local old = shown[at - first + 1]
-    if old and string.sub(old, 1, MARK) >= mark then
+  for at = first, last do ids[#ids + 1] = string.format('%.0f', entries[at][2][2]) end
+  local found = redis.call('HMGET', KEYS[3], unpack(ids))
+  local shown = {} -- entry id -> mark, as it will be after this chunk: an entry may be in it more than once
+  for at, id in ipairs(ids) do shown[id] = found[at] and string.sub(found[at], 1, MARK) or '' end
+  local rows, fresh = {}, {}
+  for at, id in ipairs(ids) do
+    local entry, mark = entries[first + at - 1][2], marked(entries[first + at - 1][1])
+    if shown[id] >= mark then
       stale = stale + 1
     else
+      local row = ''
+      if #entry > 2 then
+        row = string.format('{"user":%.0f,"image":%.0f,"created":%.0f}', entry[3], entry[4], entry[5])
+      end
+      shown[id] = mark
       rows[#rows + 1] = id
       rows[#rows + 1] = mark .. row
-      if row == '' then
-        gone[#gone + 1] = id
-      else
-        redis.call('HSETNX', KEYS[1], id, ARGV[2])
-      end
+      fresh[id] = row ~= ''
       applied = applied + 1
     end
   end
   if #rows > 0 then redis.call('HSET', KEYS[3], unpack(rows)) end
-  if #gone > 0 then
-    redis.call('HDEL', KEYS[1], unpack(gone))
-    redis.call('HDEL', KEYS[4], unpack(gone))
+  for id, lives in pairs(fresh) do
+    if lives then
+      redis.call('HSETNX', KEYS[1], id, ARGV[2])
+    else
+      redis.call('HDEL', KEYS[1], id)
+      redis.call('HDEL', KEYS[4], id)
+    end
   end
 end
 
