@@ -74,6 +74,8 @@ def only_one(folder: Path, what: str) -> Iterator[None]:
         except BlockingIOError:
             print(f"stack: waiting for another process that is fetching {what}", file=sys.stderr, flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
+        for stale in folder.glob("**/.arriving-*"):  # of a process that was killed: a live one would hold the lock
+            shutil.rmtree(stale, ignore_errors=True)
         yield
 
 

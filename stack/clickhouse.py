@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 from stack import probe
 from stack.cache import PROJECT
 from stack.leashed import Program
-from stack.part import Part, Place
+from stack.part import Part
 from stack.unavailable import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 USER = "crucible"
 
@@ -23,8 +24,8 @@ class ClickHouse(Part):
 
     name: ClassVar[str] = "clickhouse"
 
-    def __init__(self, place: Place, *, port: int, password: str) -> None:
-        super().__init__(place)
+    def __init__(self, folder: Path, *, port: int, password: str) -> None:
+        super().__init__(folder)
         self.port = port
         self.user = USER
         self.password = password
@@ -52,8 +53,6 @@ class ClickHouse(Part):
             log=self.log,
             environ=self.surroundings() | environ,
             folder=self.folder,
-            erase=self.orphans(),
-            tidy=self.folder.parent,
         )
 
     def answers(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stack import jars, java, probe, warm_start
 from stack.leashed import Program
-from stack.part import Part, Place
+from stack.part import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ class Connect(Part):
 
     def __init__(
         self,
-        place: Place,
+        folder: Path,
         *,
         port: int,
         bootstrap_servers: str,
@@ -35,7 +35,7 @@ class Connect(Part):
         secrets: Mapping[str, str] | None = None,
         record_to: Path | None = None,
     ) -> None:
-        super().__init__(place)
+        super().__init__(folder)
         self.port = port
         self.exactly_once = exactly_once
         """Read at each start: change it, restart, and the worker runs the other way."""
@@ -89,8 +89,6 @@ class Connect(Part):
             log=self.log,
             environ=self.surroundings() | self._secrets,
             folder=self.folder,
-            erase=self.orphans(),
-            tidy=self.folder.parent,
         )
 
     def answers(self) -> bool:

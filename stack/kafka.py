@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stack import jars, java, probe, warm_start
 from stack.leashed import Program
-from stack.part import Part, Place
+from stack.part import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,14 +23,14 @@ class Kafka(Part):
 
     def __init__(
         self,
-        place: Place,
+        folder: Path,
         *,
         port: int,
         controller_port: int,
         auto_create_topics: bool = False,
         record_to: Path | None = None,
     ) -> None:
-        super().__init__(place)
+        super().__init__(folder)
         self.port = port
         self._controller_port = controller_port
         self._record_to = record_to
@@ -69,8 +69,6 @@ class Kafka(Part):
             log=self.log,
             environ=self.surroundings(),
             folder=self.folder,
-            erase=self.orphans(),
-            tidy=self.folder.parent,
         )
 
     def answers(self) -> bool:

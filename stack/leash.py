@@ -14,7 +14,6 @@ import argparse
 import ctypes
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -45,21 +44,13 @@ def main() -> int:
         stdin=subprocess.DEVNULL,
         **account,
     )
-    orphaned = True
     try:
         os.write(given.report, b"%d\n" % program.pid)
         os.close(given.report)
-        orphaned = not _outlived_by_owner(program, given.owner, given.watch)
-        if orphaned and given.farewell:
+        if not _outlived_by_owner(program, given.owner, given.watch) and given.farewell:
             _say_farewell(program, given.farewell)
     finally:
         _sweep(program)
-        if orphaned:
-            for folder in given.erase:
-                shutil.rmtree(folder, ignore_errors=True)
-            if given.tidy:
-                with suppress(OSError):  # the last leash to come by finds it empty
-                    Path(given.tidy).rmdir()
     code: int = program.returncode
     return code if code >= 0 else 128 - code
 
@@ -72,8 +63,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--uid", type=int)
     parser.add_argument("--gid", type=int)
     parser.add_argument("--farewell", type=int)
-    parser.add_argument("--erase", action="append", default=[])
-    parser.add_argument("--tidy")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args()
     given.command = given.command[1:]  # the `--` before it

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run, and what is to happen to it and its files when the owner is gone."""
+    """What to run, and what is to happen to it when the owner is gone."""
 
     command: Sequence[str]
     log: Path
@@ -42,10 +42,6 @@ class Program:
     """None keeps the owner's."""
     farewell: signal.Signals | None = None
     """Sent first when the owner died; the sweep follows within seconds. None: straight SIGKILL."""
-    erase: Sequence[Path] = field(default=())
-    """Folders removed when the owner died."""
-    tidy: Path | None = None
-    """Folder that is then removed too, if it is empty."""
 
 
 class Leashed:
@@ -58,8 +54,6 @@ class Leashed:
         options = [
             *(("--uid", str(account.uid), "--gid", str(account.gid)) if account else ()),
             *(("--farewell", str(int(program.farewell))) if program.farewell else ()),
-            *(part for folder in program.erase for part in ("--erase", str(folder))),
-            *(("--tidy", str(program.tidy)) if program.tidy else ()),
         ]
         leash = [sys.executable, "-I", "-S", str(LEASH), "--owner", str(os.getpid())]
         try:

@@ -8,7 +8,6 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from stack.leashed import Leashed, Program
@@ -25,14 +24,6 @@ LOG_LINES = 25
 FAREWELL = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a part lives: its own folder, and whether its data outlives an owner that is killed."""
-
-    folder: Path
-    keep: bool = False
-
-
 class Part(ABC):
     """One process of the topology. Data and ports stay the same over any number of starts.
 
@@ -45,10 +36,9 @@ class Part(ABC):
     farewell: ClassVar[signal.Signals | None] = None
     """What is sent first when the owner has died."""
 
-    def __init__(self, place: Place) -> None:
-        self.folder = place.folder
-        self.log = place.folder / "log.txt"
-        self._keep = place.keep
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "log.txt"
         self._running: Leashed | None = None
 
     @property
@@ -149,9 +139,14 @@ class Part(ABC):
         self.start()
         self.await_ready(timeout)
 
+    def belongings(self) -> tuple[Path, ...]:
+        """Name all folders that the part has or will make."""
+        return (self.folder,)
+
     def erase(self) -> None:
         """Remove the part's data; it must have ended."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in self.belongings():
+            shutil.rmtree(folder, ignore_errors=True)
 
     def run_once(self, command: list[str], timeout: float = 60.0) -> None:
         """Run a helper of the part (a formatter, say) to its end, on a leash like the part itself.
@@ -161,9 +156,7 @@ class Part(ABC):
 
         """
         plan = self.program()
-        helper = Leashed(
-            Program(command, plan.log, plan.environ, plan.folder, plan.account, erase=plan.erase, tidy=plan.tidy),
-        )
+        helper = Leashed(Program(command, plan.log, plan.environ, plan.folder, plan.account))
         try:
             code = helper.wait(timeout)
         except TimeoutError:
@@ -185,10 +178,6 @@ class Part(ABC):
             "HOME": str(self.folder),
             "TMPDIR": str(scratch),
         }
-
-    def orphans(self) -> tuple[Path, ...]:
-        """Say which folders go when the owner is killed."""
-        return () if self._keep else (self.folder,)
 
     def _last_words(self) -> str:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -11,7 +10,7 @@ from psycopg import sql
 
 from stack import postgres_binary
 from stack.leashed import Program
-from stack.part import Part, Place
+from stack.part import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +34,7 @@ class Postgres(Part):
 
     def __init__(
         self,
-        place: Place,
+        folder: Path,
         *,
         port: int,
         password: str,
@@ -44,7 +43,7 @@ class Postgres(Part):
         version: Version = 18,
         fsync: bool = True,
     ) -> None:
-        super().__init__(place)
+        super().__init__(folder)
         self.port = port
         self.user = USER
         self.password = password
@@ -107,8 +106,6 @@ class Postgres(Part):
             folder=home,
             account=self._home.account(),
             farewell=self.farewell,
-            erase=(*self.orphans(), *((home,) if self.orphans() else ())),
-            tidy=self.folder.parent,
         )
 
     def answers(self) -> bool:
@@ -122,10 +119,9 @@ class Postgres(Part):
             return False
         return True
 
-    def erase(self) -> None:
-        """Remove the data, and the folder of the other user."""
-        super().erase()
-        shutil.rmtree(self._home.folder, ignore_errors=True)
+    def belongings(self) -> tuple[Path, ...]:
+        """Name the part's folder, and that of the other user."""
+        return self.folder, self._home.folder
 
     @property
     def _data(self) -> Path:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import stat
 import tempfile
@@ -51,11 +52,13 @@ class Home:
         self._as_root = os.geteuid() == 0
         self.folder = folder
         if self._as_root:
-            # The same name at every start of the same stack, so that a second start finds the data.
-            remembered = folder / "home"
-            self._remembered = remembered
-            if remembered.exists():
-                self.folder = Path(remembered.read_text())
+            # The same name at every start of the same stack, so that a second start finds the data; and known
+            # before it is made, so that whoever is to remove it can be told.
+            self._remembered = folder / "home"
+            if self._remembered.exists():
+                self.folder = Path(self._remembered.read_text())
+            else:
+                self.folder = _reachable_folder() / f"crucible-postgres-{secrets.token_hex(6)}"
 
     def account(self) -> Account | None:
         """Return whom to run as; None is the caller.
@@ -78,9 +81,9 @@ class Home:
     def open(self) -> None:
         """Make the folder; for root also copy the programs into it and give it away."""
         account = self.account()
-        if account is None or (self.folder.exists() and self.folder != self._remembered.parent):
+        if account is None or self.folder.exists():
             return
-        self.folder = Path(tempfile.mkdtemp(prefix="crucible-postgres-", dir=_reachable_folder()))
+        self.folder.mkdir(mode=0o700)  # fails on a link that another put there
         self._remembered.write_text(str(self.folder))
         source = installed(self._version)
         _copy_programs(source, self.folder / "wheel" / PACKAGE / source.name)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stack import probe, redis_binary
 from stack.leashed import Program
-from stack.part import Part, Place
+from stack.part import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 Fsync = Literal["everysec", "always"]
 
@@ -19,8 +20,8 @@ class Redis(Part):
 
     name: ClassVar[str] = "redis"
 
-    def __init__(self, place: Place, *, port: int, appendfsync: Fsync = "everysec") -> None:
-        super().__init__(place)
+    def __init__(self, folder: Path, *, port: int, appendfsync: Fsync = "everysec") -> None:
+        super().__init__(folder)
         self.port = port
         self._appendfsync = appendfsync
 
@@ -60,8 +61,6 @@ class Redis(Part):
             log=self.log,
             environ=self.surroundings(),
             folder=self.folder,
-            erase=self.orphans(),
-            tidy=self.folder.parent,
         )
 
     def answers(self) -> bool:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stack import jars, java, probe
 from stack.leashed import Program
-from stack.part import Part, Place
+from stack.part import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 HEAP_MB = 256
 
@@ -19,8 +20,8 @@ class Registry(Part):
 
     name: ClassVar[str] = "registry"
 
-    def __init__(self, place: Place, *, port: int, management_port: int) -> None:
-        super().__init__(place)
+    def __init__(self, folder: Path, *, port: int, management_port: int) -> None:
+        super().__init__(folder)
         self.port = port
         self._management_port = management_port
 
@@ -77,8 +78,6 @@ class Registry(Part):
             log=self.log,
             environ=self.surroundings(),
             folder=self.folder,
-            erase=self.orphans(),
-            tidy=self.folder.parent,
         )
 
     def answers(self) -> bool:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stack import warm_start
 from stack.cache import arriving, only_one
 from stack.connect import Connect
+from stack.guard import Guard
 from stack.kafka import Kafka
-from stack.part import Part, Place
 from stack.ports import Ports
 from stack.unavailable import NotReady
+
+if TYPE_CHECKING:
+    from stack.part import Part
 
 # Seconds for a program to write its cache after it was told to stop: 7 on two idle cores.
 PATIENCE = 90.0
@@ -31,8 +36,12 @@ def rehearse() -> None:
         print("stack: recording a fast start for Kafka and Connect (once, about 20 s)", file=sys.stderr, flush=True)
         began = time.monotonic()
         try:
-            with tempfile.TemporaryDirectory(prefix="crucible-rehearsal-") as folder:
-                _record(Path(folder), targets)
+            folder = Path(tempfile.gettempdir()) / f"crucible-rehearsal-{secrets.token_hex(6)}"
+            guard = Guard([folder])
+            try:
+                _record(folder, targets)
+            finally:
+                guard.release()
         except NotReady as error:
             print(f"stack: no fast start here: {error}", file=sys.stderr, flush=True)
             for target in targets:
@@ -46,9 +55,9 @@ def _record(folder: Path, targets: list[Path]) -> None:
     with Ports() as ports, arriving(targets[0]) as one, arriving(targets[1]) as other:
         made = one / targets[0].name, other / targets[1].name
         port, controller_port = ports.take(), ports.take()
-        kafka = Kafka(Place(folder / "kafka"), port=port, controller_port=controller_port, record_to=made[0])
+        kafka = Kafka(folder / "kafka", port=port, controller_port=controller_port, record_to=made[0])
         servers = kafka.bootstrap_servers
-        connect = Connect(Place(folder / "connect"), port=ports.take(), bootstrap_servers=servers, record_to=made[1])
+        connect = Connect(folder / "connect", port=ports.take(), bootstrap_servers=servers, record_to=made[1])
         both: tuple[Part, Part] = connect, kafka
         try:
             for part in both:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Literal, Self
 from stack.clickhouse import ClickHouse
 from stack.connect import Connect
 from stack.endpoints import Endpoints
+from stack.guard import Guard
 from stack.kafka import Kafka
 from stack.memory import Memory
-from stack.part import Part, Place
 from stack.ports import Ports
 from stack.postgres import REPLICATION_USER, Postgres
 from stack.redis import Redis
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from concurrent.futures import Future
 
+    from stack.part import Part
     from stack.postgres import Version
     from stack.redis import Fsync
 
@@ -76,10 +78,12 @@ class Stack:
             raise ValueError(f"no part is called {', '.join(sorted(unknown))}; choose from {', '.join(LEAVING)}")
         if "connect" in self._chosen and "kafka" not in self._chosen:
             raise ValueError("connect needs kafka; add it to the parts")
-        self.folder = (folder or Path(tempfile.mkdtemp(prefix="crucible-stack-"))).absolute()
+        unnamed = Path(tempfile.gettempdir()) / f"crucible-stack-{secrets.token_hex(6)}"
+        self.folder = (folder or unnamed).absolute()
         self._ports = Ports()
         self._memory = Memory(self.folder)
         self._parts: dict[str, Part] = {}
+        self._guard: Guard | None = None
         self._build()
 
     def _build(self) -> None:
@@ -99,7 +103,7 @@ class Stack:
     def postgres(self) -> Postgres:
         """PostgreSQL."""
         return Postgres(
-            self._place("postgres"),
+            self.folder / "postgres",
             port=self._port("postgres"),
             password=self._memory.password("postgres"),
             replication_password=self._memory.password("replication"),
@@ -112,7 +116,7 @@ class Stack:
     def kafka(self) -> Kafka:
         """Kafka."""
         return Kafka(
-            self._place("kafka"),
+            self.folder / "kafka",
             port=self._port("kafka"),
             controller_port=self._port("controller"),
             auto_create_topics=self.options.auto_create_topics,
@@ -122,7 +126,7 @@ class Stack:
     def connect(self) -> Connect:
         """Kafka Connect."""
         return Connect(
-            self._place("connect"),
+            self.folder / "connect",
             port=self._port("connect"),
             bootstrap_servers=self.kafka.bootstrap_servers,
             exactly_once=self.options.exactly_once_source,
@@ -133,18 +137,18 @@ class Stack:
     @cached_property
     def registry(self) -> Registry:
         """The schema registry."""
-        return Registry(self._place("registry"), port=self._port("registry"), management_port=self._port("management"))
+        return Registry(self.folder / "registry", port=self._port("registry"), management_port=self._port("management"))
 
     @cached_property
     def redis(self) -> Redis:
         """Redis."""
-        return Redis(self._place("redis"), port=self._port("redis"), appendfsync=self.options.redis_appendfsync)
+        return Redis(self.folder / "redis", port=self._port("redis"), appendfsync=self.options.redis_appendfsync)
 
     @cached_property
     def clickhouse(self) -> ClickHouse:
         """ClickHouse."""
         return ClickHouse(
-            self._place("clickhouse"), port=self._port("clickhouse"), password=self._memory.password("clickhouse")
+            self.folder / "clickhouse", port=self._port("clickhouse"), password=self._memory.password("clickhouse")
         )
 
     @property
@@ -200,10 +204,13 @@ class Stack:
 
         ``told`` is called with each part's name and its seconds, from several threads, as it becomes ready.
         """
+        self.fetch()
+        if not self.options.keep:
+            folders = [folder for part in self.parts for folder in part.belongings()]
+            self._guard = Guard([*folders, *(() if self.folder.exists() else (self.folder,))])
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.options.keep:
             self._memory.write()
-        self.fetch()
         pool = ThreadPoolExecutor(len(self._parts))
         coming = [pool.submit(_bring_up, part, told) for part in self.parts]
         try:
@@ -245,6 +252,8 @@ class Stack:
         for part in self.parts:
             part.erase()
         self._memory.forget()
+        if self._guard:
+            self._guard.release()
         with suppress(OSError):
             self.folder.rmdir()
 
@@ -259,9 +268,6 @@ class Stack:
         port = self._ports.take(self._memory.port(name))
         self._memory.note_port(name, port)
         return port
-
-    def _place(self, name: str) -> Place:
-        return Place(self.folder / name, keep=self.options.keep)
 
     def _connect_secrets(self) -> dict[str, str]:
         """Name what connector files need to reach Postgres and the registry from inside the worker."""

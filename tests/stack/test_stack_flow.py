@@ -28,9 +28,9 @@ GRANT SELECT ON "Note" TO crucible_debezium;
 """
 
 
-def connector(profile: str) -> dict[str, str]:
+def connector() -> dict[str, str]:
     """Return the shipped connector, pointed at a table of this test's own, without what needs other tables."""
-    config: dict[str, str] = json.loads((REPOSITORY / "debezium" / profile).read_text())["config"]
+    config: dict[str, str] = json.loads((REPOSITORY / "debezium" / "connector.json").read_text())["config"]
     own = {"table.include.list": "public.Note", "publication.name": "notes", "topic.creation.default.partitions": "1"}
     foreign = "heartbeat.interval.ms", "heartbeat.action.query", "signal.data.collection"
     return {key: value for key, value in (config | own).items() if key not in foreign}
@@ -52,15 +52,14 @@ def insert(stack: Stack, number: int) -> None:
         connection.execute('INSERT INTO "Note" VALUES (%s, %s)', (number, f"text {number}"))
 
 
-@pytest.fixture(params=["connector.json", "connector-avro.json"])
-def flow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Stack, Consumer]]:
+@pytest.fixture
+def flow(tmp_path: Path) -> Iterator[tuple[Stack, Consumer]]:
     """Give a stack whose connector runs, and a reader of committed messages."""
-    avro = request.param == "connector-avro.json"
-    with provided(), Stack(tmp_path / "stack", [*EVERYTHING, "registry"] if avro else EVERYTHING) as stack:
+    with provided(), Stack(tmp_path / "stack", EVERYTHING) as stack:
         with psycopg.connect(stack.postgres.dsn) as connection:
             connection.execute(PREPARATION)
         url = f"{stack.connect.url}/connectors/notes/config"
-        put = urllib.request.Request(url, json.dumps(connector(request.param)).encode(), method="PUT")  # noqa: S310
+        put = urllib.request.Request(url, json.dumps(connector()).encode(), method="PUT")  # noqa: S310
         put.add_header("Content-Type", "application/json")
         DIRECTLY.open(put, timeout=30).close()
         await_that(lambda: task_state(stack) == "RUNNING", "the task runs", 60)

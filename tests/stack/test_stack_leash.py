@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stack.guard import Guard
 from stack.leashed import Leashed, Program
 from tests.stack.watching import REPOSITORY, await_that, lives
 
@@ -30,10 +31,11 @@ time.sleep(600)
 OWNER = """
 import os, sys, time
 from pathlib import Path
+from stack.guard import Guard
 from stack.leashed import Leashed, Program
 here = Path(sys.argv[1])
-program = Program([sys.executable, "-c", sys.argv[2], str(here / "pids")], here / "log", dict(os.environ), here,
-                  erase=[here / "data"])
+guard = Guard([here / "data"])
+program = Program([sys.executable, "-c", sys.argv[2], str(here / "pids")], here / "log", dict(os.environ), here)
 leashed = Leashed(program)
 if os.fork() == 0:
     (here / "forked").write_text(str(os.getpid()))
@@ -112,6 +114,17 @@ def test_nothing_outlives_an_owner(tmp_path: Path, number: signal.Signals) -> No
         await_that(lambda: not (tmp_path / "data").exists(), "its data is gone")
     finally:
         os.kill(int((tmp_path / "forked").read_text()), signal.SIGKILL)
+
+
+def test_a_guard_waits_for_folders_yet_to_be_made(tmp_path: Path) -> None:
+    """Released, it removes what is there by then and leaves what is beside it."""
+    guard = Guard([tmp_path / "later", tmp_path / "never"])
+    (tmp_path / "later" / "inner").mkdir(parents=True)
+    (tmp_path / "beside").mkdir()
+
+    guard.release()
+
+    assert [entry.name for entry in tmp_path.iterdir()] == ["beside"]
 
 
 def test_without_a_leash_a_program_outlives_its_owner(tmp_path: Path) -> None:
