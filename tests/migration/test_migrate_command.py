@@ -17,7 +17,6 @@ from watcher.operations.migrate_lock import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +106,3 @@ def test_faults_are_one_message(parts: Stack, environ: dict[str, str], code: int
     assert message in done[2]
     assert "Traceback" not in done[2]
     assert "guessed" not in done[2]
-
-
-def test_a_report_of_the_deployment_needs_no_server(parts: Stack, tmp_path: Path) -> None:
-    """A deployment that contradicts itself is refused before anything is asked."""
-    done = run(parts, "status", CRUCIBLE_CLICKHOUSE__DEPLOYMENT="cluster", CRUCIBLE_SECRETS_DIR=str(tmp_path))
-
-    assert done[0] == 78
-    assert "clickhouse.cluster must name the cluster" in done[2]
