@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 import time
+import traceback
 from types import FrameType
 
 from rich.console import Console
@@ -29,6 +30,9 @@ def main() -> int:
         return _failed("interrupted", INTERRUPTED)
     except (ProgramError, NotReady, Unavailable, *UNREACHABLE) as error:
         return _failed(str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the last line is the verdict
+        traceback.print_exc(file=sys.stdout)
+        return _failed(f"an error in the demo itself: {type(error).__name__}: {error}".partition("\n")[0])
     if not report.ok or not report.changes:
         why = str(report) if report.changes else "nothing was changed, so nothing was shown"
         return _failed(f"lost={report.lost} twice={report.twice} wrong={report.wrong} changes={report.changes}: {why}")

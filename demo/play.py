@@ -1,11 +1,10 @@
 """The demo from start to audit."""
 
 import os
-import shutil
-import tempfile
+import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from demo.pipeline import SHUTDOWN, Pipeline
 from demo.places import UNREACHABLE, Places
 from demo.program import PROJECT, OwnProgram, ProgramError
 from demo.readings import read
+from stack.guard import Guard
 from stack.topology import Options, Stack
 
 WITHOUT_PROGRESS = 20.0
@@ -41,19 +41,17 @@ class Request:
 
 @contextmanager
 def own_folder() -> Iterator[Path]:
-    """A folder below the project, removed at the end; those of demos that were killed go first."""
+    """A folder below the project that is removed at the end, also when this process is killed."""
     above = PROJECT / ".stack"
     above.mkdir(exist_ok=True)
-    for old in above.glob("demo-*"):
-        owner = old.name.split("-")[1]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(old, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"demo-{os.getpid()}-", dir=above))
+    folder = above / f"demo-{os.getpid()}-{secrets.token_hex(4)}"
+    guard = Guard([folder])
     try:
+        folder.mkdir(mode=0o700)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if not any(above.iterdir()):
+        guard.release()
+        with suppress(OSError):  # another demo is at it, or somebody's stack
             above.rmdir()
 
 
@@ -92,10 +90,8 @@ def _perform(request: Request, pipeline: Pipeline, places: Places, console: Cons
         people.await_word(STARTING)
         parts: tuple[Living, ...] = (*pipeline.stack.parts, pipeline.watcher, people)
         board = Board(console, parts, lambda: read(places, f"{pipeline.ops_url}/metrics"))
-        board.watch(lambda: _left(pipeline, people))
-        if people.wait(5.0):
-            raise ProgramError(f"the site simulator failed. {people.last_words()}")
-        board.watch(_Arrival(pipeline, places))
+        arrival = _Arrival(places)
+        board.watch(lambda: _left(pipeline, people) and arrival())
     finally:
         people.kill()
     if not request.keep:
@@ -107,31 +103,30 @@ def _perform(request: Request, pipeline: Pipeline, places: Places, console: Cons
 
 def _left(pipeline: Pipeline, people: OwnProgram) -> bool:
     """Whether the site's users have left; raises when something that should run does not."""
-    _all_alive(pipeline)
-    return not people.is_alive()
-
-
-def _all_alive(pipeline: Pipeline) -> None:
     for part in pipeline.stack.parts:
         if not part.is_alive():
-            raise ProgramError(f"{part.name} ended by itself; its log was {part.log.name}")
+            raise ProgramError(f"{part.name} ended by itself")
     if not pipeline.watcher.is_alive():
         raise ProgramError(f"the watcher ended by itself. {pipeline.watcher.last_words()}")
+    if people.is_alive():
+        return False
+    if people.wait(5.0):
+        raise ProgramError(f"the site simulator failed. {people.last_words()}")
+    return True
 
 
 class _Arrival:
     """Over once the audit finds nothing to complain about, or nothing more arrives."""
 
-    def __init__(self, pipeline: Pipeline, places: Places) -> None:
-        self._pipeline = pipeline
+    def __init__(self, places: Places) -> None:
         self._places = places
         self._last: Report | None = None
-        self._moved = self._looked = time.monotonic()
+        self._moved = self._looked = 0.0
 
     def __call__(self) -> bool:
-        _all_alive(self._pipeline)
         now = time.monotonic()
-        if self._last is not None and now - self._looked < LOOK:
+        self._moved = self._moved or now
+        if now - self._looked < LOOK:
             return False
         self._looked = now
         try:

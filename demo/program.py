@@ -20,7 +20,7 @@ class OwnProgram:
     Args:
         name: for the board, the log file and messages.
         arguments: what follows ``python``.
-        folder: for its log; removed when the owner is killed.
+        folder: for its log.
         environ: its variables, besides PATH and the like.
     """
 
@@ -36,7 +36,6 @@ class OwnProgram:
             | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
             | dict(environ),
             folder=PROJECT,
-            erase=(folder,),
         )
         self._running: Leashed | None = None
 
