@@ -1,0 +1,147 @@
+"""The container files cannot run where the tests do; what can be told without running them is told here."""
+
+import re
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from ruamel.yaml import YAML
+
+import config
+from config.keys import keys
+from handlers import REGISTRY
+from watcher.telemetry.metrics import Metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = YAML(typ="safe").load((ROOT / "compose.yaml").read_text())["services"]
+JARS = tomllib.loads((ROOT / "stack" / "jars.lock.toml").read_text())
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
+
+
+def jar(name: str) -> str:
+    """The version that the local stack runs."""
+    coordinates = [coordinate for group in JARS.values() for coordinate in group if f":{name}:" in coordinate]
+    return coordinates[0].split(":")[2]
+
+
+def tag(service: str) -> str:
+    return COMPOSE[service]["image"].rpartition(":")[2]
+
+
+def test_the_compose_file_is_one():
+    """It holds to the Compose specification's own schema."""
+    done = run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml")
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_compose_file_that_is_none_is_found(tmp_path: Path):
+    """The schema refuses what it does not know."""
+    file = tmp_path / "compose.yaml"
+    file.write_text("services: {watcher: {imagine: crucible}}\n")
+
+    assert run(
+        sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)
+    ).returncode
+
+
+def test_the_dockerfile_has_no_known_fault(tmp_path: Path):
+    """Nothing that hadolint warns of; and it does warn."""
+    hadolint = str(Path(sysconfig.get_path("scripts")) / "hadolint")
+    bad = tmp_path / "Dockerfile"
+    bad.write_text("FROM python\nRUN cd / && sudo pip install x\n")
+
+    done = run(hadolint, "Dockerfile")
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert run(hadolint, str(bad)).returncode == 1
+
+
+def test_containers_and_local_stack_are_the_same_versions():
+    """What the tests proved on this machine is what the containers run."""
+    from stack import Options
+
+    assert tag("kafka") == jar("kafka_2.13")
+    assert tag("connect") == jar("debezium-connector-postgres")
+    assert tag("registry") == jar("apicurio-registry-app")
+    assert tag("clickhouse") == ".".join(version("chdb-core").split(".")[:2])
+    assert tag("postgres") == str(Options().postgres_version)
+    assert tuple(map(int, tag("redis").split("."))) >= (6, 2)
+
+
+def test_containers_keep_what_the_local_stack_keeps():
+    """The settings that the promises lean on are in both."""
+    assert "wal_level=logical" in COMPOSE["postgres"]["command"]
+    assert COMPOSE["connect"]["environment"]["CONNECT_EXACTLY_ONCE_SOURCE_SUPPORT"] == "enabled"
+    redis = " ".join(COMPOSE["redis"]["command"])
+    assert ("--appendonly yes" in redis, "noeviction" in redis) == (True, True)
+
+
+def test_the_watchers_variables_are_settings(monkeypatch: pytest.MonkeyPatch):
+    """A misspelt variable would stop the container at its start, with exit 78."""
+    known = {key.variable for key in keys()}
+
+    given = COMPOSE["watcher"]["environment"]
+
+    assert set(given) - known == set()
+    for name, value in given.items():
+        monkeypatch.setenv(name, re.sub(r"\$\{[^:}]*:-([^}]*)\}", r"\1", value))
+    assert config.load().clickhouse.host == "clickhouse"
+
+
+def test_connector_files_find_their_variables():
+    """Every reference of a connector file is set in the worker's container, and allowed to be read there."""
+    worker = COMPOSE["connect"]["environment"]
+    allowed = re.compile(worker["CONNECT_CONFIG_PROVIDERS_ENV_PARAM_ALLOWLIST_PATTERN"])
+
+    wanted = {
+        name
+        for file in ("connector.json", "connector-avro.json")
+        for name in re.findall(r"\$\{env:(\w+)\}", (ROOT / "debezium" / file).read_text())
+    }
+
+    assert wanted
+    assert wanted - set(worker) == set()
+    assert [name for name in wanted if not allowed.match(name)] == []
+
+
+def test_the_image_is_built_from_every_package():
+    """A package that is not copied would be missing in the wheel, without an error."""
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+
+    for package in packages["packages"]:
+        assert f"COPY {package} {package}\n" in DOCKERFILE
+        assert f"!{package}" in ignored
+
+
+def test_the_image_runs_as_nobody_in_particular():
+    """Neither root nor an account that exists elsewhere, and signals reach the program."""
+    final = DOCKERFILE.rpartition("\nFROM ")[2]
+
+    assert "\nUSER 10001:10001\n" in final
+    assert 'ENTRYPOINT ["tini", "--", "crucible"]' in final
+
+
+def test_alerts_and_metrics_know_each_other():
+    """An alert on a metric that does not exist is silent for ever; so is one without a word on what to do."""
+    names = {one.name for one in Metrics(CollectorRegistry(), (table.name for table in REGISTRY)).catalogue}
+    rules: list[dict[str, Any]] = YAML(typ="safe").load((ROOT / "monitoring" / "alerts.yml").read_text())["groups"][0][
+        "rules"
+    ]
+
+    for rule in rules:
+        used = set(re.findall(r"crucible_\w+", rule["expr"]))
+        assert used, rule["alert"]
+        assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in used} - names == set(), rule["alert"]
+        assert set(rule["annotations"]) == {"summary", "action"}
