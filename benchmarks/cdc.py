@@ -134,7 +134,7 @@ def run() -> dict[str, dict[str, object]]:
         for number in range(ROUNDS):
             limit, used, peak = one_round(endpoints, number)
             print(
-                f"cdc round {number}: limit {limit:.2f} s, watcher {used:.2f} s, ratio {limit / used:.3f}, peak {peak:.0f} MB"
+                f"cdc round {number}: {limit:.2f} s to decode, {used:.2f} s to watch, {limit / used:.3f}, {peak:.0f} MB"
             )
             rounds.append((limit, used, peak))
     ratio = median(limit / used for limit, used, _ in rounds)
