@@ -63,7 +63,7 @@ def main() -> None:
     Ctrl-C exits with 130 and a wrong command line with 2; Typer sees to both.
     """
     from config import ConfigError  # noqa: PLC0415 - `crucible --help` needs no settings
-    from watcher.model.errors import StopError, TemporaryError  # noqa: PLC0415
+    from watcher.model.errors import TemporaryError, WatcherError  # noqa: PLC0415
 
     try:
         app()
@@ -71,7 +71,7 @@ def main() -> None:
         _fail("the settings cannot be used", error, BAD_SETTINGS)
     except TemporaryError as error:
         _fail("try again later", error, TRY_AGAIN)
-    except StopError as error:
+    except WatcherError as error:
         _fail("stopped", error, FAILED)
 
 
