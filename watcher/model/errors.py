@@ -9,6 +9,7 @@ WatcherError
     ├── PlanUnreadableError
     ├── TopicReplacedError
     ├── HistoryChangedError
+    ├── SchemaPendingError
     ├── DeadLetterLimitError
     └── SinkDisagreesError
 """
@@ -99,6 +100,10 @@ class TopicReplacedError(StopError):
 
 class HistoryChangedError(StopError):
     """PostgreSQL's log positions may have fallen: a restore, a failover or a new cluster."""
+
+
+class SchemaPendingError(StopError):
+    """ClickHouse's tables are older than this program."""
 
 
 class DeadLetterLimitError(StopError):

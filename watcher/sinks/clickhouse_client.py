@@ -3,6 +3,8 @@
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
+__all__ = ["Client", "connect"]
+
 
 def connect(
     *, host: str, port: int, username: str, password: str, database: str, secure: bool, timeout: float
@@ -10,8 +12,11 @@ def connect(
     """A client without a session, so that several may ask at once.
 
     Args:
-        host, port: the HTTP interface.
-        username, password, database: who asks, and where tables are looked up.
+        host: of the HTTP interface.
+        port: of the HTTP interface.
+        username: who asks.
+        password: of the user.
+        database: where tables are looked up.
         secure: HTTPS.
         timeout: seconds until a request without an answer fails.
 
