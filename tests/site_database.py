@@ -14,7 +14,7 @@ PASSWORD = "of-a-test"
 
 
 def prepare(dsn: str) -> None:
-    """The site's tables, the roles with a password, the publication, a user and some images.
+    """The site's tables, the roles, the watcher's with a password, the publication, some users and images.
 
     Args:
         dsn: connection string of an administrator; the database is empty.
@@ -23,8 +23,7 @@ def prepare(dsn: str) -> None:
         site.execute(SCHEMA.read_bytes())
         for preparation in debezium.PREPARATION:
             site.execute(preparation.read_bytes())
-        for role in (DEBEZIUM_ROLE, WATCHER_ROLE):
-            site.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), PASSWORD))
+        site.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(WATCHER_ROLE), PASSWORD))
         site.execute("""INSERT INTO "User" (username) VALUES ('ada'), ('bob'), ('cyd')""")
         site.execute(
             """INSERT INTO "Image" ("userId", url, "nsfwLevel", "updatedAt")
@@ -32,11 +31,6 @@ def prepare(dsn: str) -> None:
         )
 
 
-def as_role(dsn: str, role: str) -> str:
-    """The same database, as one of the two roles."""
-    return psycopg.conninfo.make_conninfo(dsn, user=role, password=PASSWORD)
-
-
-def overlay() -> list[str]:
-    """What turns a shipped connector file to the role of its own, in place of the local stack's administrator."""
-    return [f"database.user={DEBEZIUM_ROLE}", f"database.password={PASSWORD}"]
+def as_role(dsn: str, role: str, password: str = PASSWORD) -> str:
+    """The same database, as one of the two roles. Debezium's has the password that the local stack gave it."""
+    return psycopg.conninfo.make_conninfo(dsn, user=role, password=password)

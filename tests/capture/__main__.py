@@ -40,7 +40,7 @@ def _run(stack: Stack, take: Take, database: str) -> None:
         server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
     dsn = psycopg.conninfo.make_conninfo(administrator, dbname=database)
     site_database.prepare(dsn)
-    overlay = [*site_database.overlay(), f"database.dbname={database}", f"slot.name={database}"]
+    overlay = [f"database.dbname={database}", f"slot.name={database}"]
     overlay += ["heartbeat.interval.ms=1000", *take.overlay]
     file = read(take.file, name=database, overlay=overlay)
     with (

@@ -29,7 +29,7 @@ def parts() -> Iterator[Stack]:
 @pytest.fixture
 def site(parts: Stack) -> Iterator[Site]:
     """A prepared database of its own, with a slot and a connector of the same name."""
-    name = f"site_{next(_numbers)}"
+    name = f"site_{next(_numbers):03}"  # none is part of another
     administrator = str(parts.endpoints.postgres_dsn)
     with psycopg.connect(administrator, autocommit=True) as server:
         server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -12,7 +12,6 @@ import psycopg
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from stack import Stack
-from tests import site_database
 from watcher.operations.connect import Connect
 
 PATIENCE = 60.0
@@ -43,7 +42,7 @@ class Site:
     @property
     def pairs(self) -> list[str]:
         """What is laid over a shipped connector file, as ``key=value``."""
-        return [*site_database.overlay(), f"database.dbname={self.name}", f"slot.name={self.name}"]
+        return [f"database.dbname={self.name}", f"slot.name={self.name}"]
 
     @property
     def overlay(self) -> list[str]:

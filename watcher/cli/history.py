@@ -34,6 +34,8 @@ def show(as_json: AsJson = False) -> None:
         rows = [(h.number, h.identity.system_identifier, h.identity.timeline, h.accepted.isoformat()) for h in known]
         print_columns(("number", "system", "timeline", "accepted"), rows)
         verdict = "as accepted" if same else "NOT accepted: see `crucible history accept`"
+        if not known:
+            verdict = "which the watcher accepts at its first start"
         typer.echo(f"PostgreSQL is {present}, {verdict}")
     if known and not same:
         raise typer.Exit(FAILED)

@@ -16,6 +16,9 @@ _BUSY: Final = frozenset({409, 503})
 """409: the workers are rebalancing. 503: the worker is starting or has lost its broker."""
 
 
+_NO_PLUGIN: Final = "Failed to find any class that implements Connector"
+
+
 class ConnectRefusedError(WatcherError):
     """Kafka Connect understood the request and says no; asking again will not help."""
 
@@ -132,7 +135,8 @@ class Connect:
         """
         plugin = config["connector.class"]
         answer = self._ask("PUT", f"/connector-plugins/{plugin}/config/validate", {**config, "name": name})
-        if answer.status_code == 404:
+        # Kafka Connect 4 answers 500 where 404 would be meant.
+        if answer.status_code == 404 or (answer.status_code == 500 and _NO_PLUGIN in _message(answer)):
             raise ConnectRefusedError(
                 f"the worker at {self._url} has no plugin {plugin}; put its jars into a folder of its plugin.path"
             )

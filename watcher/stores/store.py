@@ -1,5 +1,6 @@
 """The watcher's own schema in the site's PostgreSQL: small, durable facts that neither Kafka nor a sink can hold."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, LiteralString
@@ -8,6 +9,10 @@ import psycopg
 from psycopg import sql
 
 from watcher.model.errors import StopError, TemporaryError
+
+# libpq gives a refused connection no code, only the server's words. In another language than English they read as an
+# outage, and the message is as clear.
+_NOT_BY_WAITING = re.compile(r'authentication failed|(?:role|database) "[^"]*" does not exist|no pg_hba.conf entry')
 
 
 class StoreRefusedError(StopError):
@@ -86,7 +91,7 @@ def _faults(schema: str) -> Iterator[None]:
     except psycopg.errors.UndefinedTable as error:
         raise StoreRefusedError(f"postgres: {_said(error)}; start the watcher once, it creates its tables") from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        if error.sqlstate is not None and error.sqlstate.startswith(("28", "3D")):
+        if _NOT_BY_WAITING.search(str(error)):
             raise StoreRefusedError(f"postgres: {_said(error)}; check postgres.dsn") from error
         raise TemporaryError(f"postgres is away: {_said(error)}") from error
 

@@ -1,0 +1,134 @@
+"""Kafka Connect's REST API as it behaves on a bad day, played by a scripted wire."""
+
+import itertools
+import json
+
+import httpx
+import pytest
+
+from watcher.model.errors import TemporaryError
+from watcher.operations import connector
+from watcher.operations.connect import Connect, ConnectRefusedError
+from watcher.operations.connector_file import ConnectorFile
+
+FILE = ConnectorFile("n", {"connector.class": "X", "database.password": "sesame"})
+
+
+def connect(*answers, patience=5.0):
+    """A worker that gives these answers in turn, the last for ever; and what it was asked."""
+    asked = []
+    script = itertools.chain(answers, itertools.repeat(answers[-1]))
+
+    def answer(request):
+        asked.append((request.method, request.url.path, json.loads(request.content or "null")))
+        status, body = next(script)
+        if status == 0:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(status, json=body)
+
+    worker = Connect("http://c", patience, transport=httpx.MockTransport(answer), pause=lambda _: None)
+    return worker, asked
+
+
+def status(*states, trace=None):
+    """A status answer: the connector's state, then its tasks'."""
+    first, *tasks = states
+    return 200, {
+        "name": "n",
+        "connector": {"state": first, "worker_id": "w"},
+        "tasks": [{"id": n, "state": s, "worker_id": "w", "trace": trace} for n, s in enumerate(tasks)],
+        "type": "source",
+    }
+
+
+def test_a_rebalancing_worker_is_asked_again():
+    """409 means not now; the second answer counts."""
+    worker, asked = connect((409, {"message": "rebalance"}), (409, {"message": "rebalance"}), (201, {}))
+
+    worker.put("n", FILE.config)
+
+    assert [method for method, _, _ in asked] == ["PUT"] * 3
+
+
+def test_a_worker_that_never_stops_rebalancing_is_worth_another_try_later():
+    """Patience ends; exit 75 follows from this error."""
+    worker, _ = connect((409, {"message": "still at it"}), patience=0.0)
+
+    with pytest.raises(TemporaryError, match="still busy after 0 s: still at it"):
+        worker.put("n", FILE.config)
+
+
+def test_a_refusal_is_told_without_the_secrets_that_it_quotes():
+    """Kafka Connect puts values into its messages."""
+    worker, _ = connect((400, {"message": "sesame is no good password"}))
+
+    with pytest.raises(ConnectRefusedError, match="answered 400") as caught:
+        worker.put("n", FILE.config)
+
+    assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [(200, ["not", "a", "status"]), (200, {"hello": "world"})])
+def test_something_else_at_the_address_is_told_apart(body):
+    """A wrong connect.url is a setting to mend, not an outage."""
+    worker, _ = connect(body)
+
+    with pytest.raises(ConnectRefusedError, match=r"does not answer as Kafka Connect does.*connect\.url"):
+        worker.status("n")
+
+
+def test_a_missing_connector_has_no_configuration_status_or_end():
+    """404 is an answer."""
+    worker, _ = connect((404, {"message": "not found"}))
+
+    assert (worker.config("n"), worker.status("n"), worker.delete("n"), worker.stop("n")) == (None, None, False, False)
+
+
+def clock(step=0.5):
+    """Time that passes with each look at it."""
+    return itertools.count(0, step).__next__
+
+
+def waited(worker, **given):
+    """await_running in a time of its own."""
+    return connector.await_running(
+        worker, FILE, **{"patience": 30.0, "pause": lambda _: None, "clock": clock(), **given}
+    )
+
+
+def test_a_task_runs_when_it_goes_on_running():
+    """The status of the tasks before a change, and a task about to fail, are RUNNING too: one look is not enough."""
+    worker, asked = connect(
+        status("RUNNING", "RUNNING"),
+        status("RUNNING", "UNASSIGNED"),
+        status("RUNNING", "RUNNING"),
+    )
+    result = waited(worker)
+
+    assert result.runs
+    assert len(asked) > 4
+
+
+def test_with_one_look_the_task_before_would_have_been_believed():
+    """The control of the test above: without settling, the very first look ends the wait."""
+    worker, asked = connect(status("RUNNING", "RUNNING"), status("RUNNING", "FAILED", trace="a.BError: x"))
+
+    waited(worker, settled=0.0)
+
+    assert len(asked) == 1
+
+
+def test_a_failed_task_ends_the_wait_with_its_reason():
+    """Not with a timeout."""
+    worker, _ = connect(status("RUNNING", "FAILED", trace="a.BException: no slot for sesame\n\tat x.Y"))
+
+    with pytest.raises(connector.ConnectorFailedError, match=r"a\.BException: no slot for \*\*\*"):
+        waited(worker)
+
+
+def test_tasks_that_never_come_are_worth_another_look():
+    """A worker may need long; the connector stays."""
+    worker, _ = connect(status("RUNNING"))
+
+    with pytest.raises(TemporaryError, match="no tasks yet"):
+        waited(worker, patience=5.0)

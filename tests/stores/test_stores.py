@@ -1,0 +1,146 @@
+"""The watcher's own schema, on a real PostgreSQL, as the role that the preparation makes."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from tests import site_database
+from watcher.model.errors import HistoryChangedError, TemporaryError
+from watcher.stores import history, marker, reconcile_needed
+from watcher.stores.schema import ensure
+from watcher.stores.store import StoreRefusedError, open_store
+
+
+def test_the_schema_may_be_ensured_by_many_at_once_and_again(dsn, schema):
+    """Replicas start together; CREATE IF NOT EXISTS alone fails then with a duplicate key."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: ensure(dsn, schema), range(16)))
+
+    with open_store(dsn, schema) as store:
+        assert history.accepted(store) == ()
+
+
+def test_a_role_without_the_preparation_is_told_which_file_to_run(postgres, schema):
+    """The message names the next command, and the daemon stops instead of trying for ever."""
+    password = postgres.postgres.replication_password
+    debezium = site_database.as_role(str(postgres.endpoints.postgres_dsn), site_database.DEBEZIUM_ROLE, password)
+
+    with pytest.raises(StoreRefusedError, match=r"permission denied.*debezium/postgres/watcher\.sql"):
+        ensure(debezium, schema)
+
+
+def test_a_wrong_password_stops_and_an_absent_server_does_not(dsn):
+    """One will not get better by waiting."""
+    wrong = psycopg.conninfo.make_conninfo(dsn, password="sesame")
+    with pytest.raises(StoreRefusedError, match=r"password authentication failed.*postgres\.dsn") as refused:
+        ensure(wrong, "x")
+    with pytest.raises(TemporaryError, match="postgres is away") as away:
+        ensure("postgresql://u:sesame@127.0.0.1:9/x", "x")
+
+    assert "sesame" not in str(refused.value) + str(away.value)
+
+
+def test_markers_belong_to_a_group_and_keep_the_first_topic_id(store):
+    """A topic made anew under its name shows as another id than the marker's."""
+    first = marker.remember(store, "g", "t", 0, "id-1")
+    again = marker.remember(store, "g", "t", 0, "id-2")
+    marker.remember(store, "g", "u", 1, "id-3")
+    marker.remember(store, "other", "t", 0, "id-2")
+
+    assert (first, again) == ("id-1", "id-1")
+    assert {at: one.topic_id for at, one in marker.load(store, "g").items()} == {("t", 0): "id-1", ("u", 1): "id-3"}
+
+
+def test_forgetting_one_topic_leaves_the_others(store):
+    """And forgetting all leaves the other groups."""
+    for topic in ("t", "u"):
+        marker.remember(store, "g", topic, 0, "id")
+    marker.remember(store, "other", "t", 0, "id")
+
+    assert marker.forget(store, "g", "t") == 1
+    assert list(marker.load(store, "g")) == [("u", 0)]
+    assert marker.forget(store, "g") == 1
+    assert list(marker.load(store, "other")) == [("t", 0)]
+
+
+def test_the_first_history_is_number_one_and_stays_it(store):
+    """Nobody has to accept what nothing was counted before."""
+    assert [history.check(store), history.check(store)] == [1, 1]
+    assert [one.identity for one in history.accepted(store)] == [history.current(store)]
+
+
+@pytest.mark.parametrize("column", ["system_identifier", "timeline"])
+def test_another_system_or_timeline_stops_until_it_is_accepted(store, column):
+    """A restore or failover may hand out log positions again; the number is raised by a person."""
+    history.check(store)
+    store.run(f"UPDATE {{schema}}.history SET {column} = {column} + 1")  # noqa: S608
+
+    with pytest.raises(HistoryChangedError, match=r"`crucible history accept`"):
+        history.check(store)
+
+    assert history.accept(store).number == 2
+    assert history.accept(store).number == 2
+    assert history.check(store) == 2
+
+
+def test_the_identity_is_what_the_replication_protocol_says(postgres, store):
+    """IDENTIFY_SYSTEM is the authority; the watcher's role may not ask it, so it is compared here."""
+    with psycopg.connect(f"{postgres.endpoints.postgres_dsn}?replication=database", autocommit=True) as walsender:
+        row = walsender.execute("IDENTIFY_SYSTEM").fetchone()
+
+    assert history.current(store) == history.SourceIdentity(int(row[0]), int(row[1]))
+
+
+def test_the_command_shows_and_accepts(store, dsn, schema):
+    """`history show` exits with 1 while the histories differ."""
+
+    def crucible(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "watcher", "history", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={"PATH": "/usr/bin", "CRUCIBLE_POSTGRES__DSN": dsn, "CRUCIBLE_POSTGRES__WATCHER_SCHEMA": schema},
+        )
+
+    history.check(store)
+    store.run("UPDATE {schema}.history SET timeline = 99")
+    before, dry, done, after = (
+        crucible(*a) for a in (["show"], ["accept", "--dry-run"], ["accept", "--yes"], ["show"])
+    )
+
+    assert [one.returncode for one in (before, dry, done, after)] == [1, 0, 0, 0], done.stderr
+    assert "NOT accepted" in before.stdout
+    assert "would accept" in dry.stdout
+    assert done.stdout.startswith("history 2 is ")
+    assert "as accepted" in after.stdout
+
+
+def test_a_need_keeps_its_first_time_and_is_cleared_up_to_a_time(store):
+    """What is noted while a comparison runs is not settled by it."""
+    reconcile_needed.note(store, "CrucibleEntry", "snapshot")
+    (first,) = reconcile_needed.needs(store)
+    reconcile_needed.note(store, "CrucibleEntry", "snapshot")
+    reconcile_needed.note(store, "CrucibleEntry", "truncate")
+
+    assert reconcile_needed.needs(store)[0] == first
+    assert reconcile_needed.clear(store, "CrucibleEntry", first.since) == 1
+    assert [need.reason for need in reconcile_needed.needs(store)] == ["truncate"]
+
+
+def test_what_is_done_together_is_undone_together(store):
+    """A fault between two statements leaves neither."""
+
+    def half_done():
+        with store.together():
+            marker.remember(store, "g", "t", 0, "id")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half_done()
+
+    assert marker.load(store, "g") == {}
