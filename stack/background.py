@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,8 @@ def up(folder: Path, parts: Sequence[str], told: Callable[[str], None]) -> State
                 start_new_session=True,
                 cwd=PROJECT,
             )
+        # Somebody must take its exit code, should it end before us.
+        threading.Thread(target=process.wait, daemon=True).start()
     with log.open() as lines:
         while True:
             for line in lines:

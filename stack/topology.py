@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -214,8 +214,10 @@ class Stack:
         pool = ThreadPoolExecutor(len(self._parts))
         coming = [pool.submit(_bring_up, part, told) for part in self.parts]
         try:
-            for result in coming:
-                result.result()
+            for done in as_completed(
+                coming
+            ):  # not in their order: who waits for a part that failed would be asked first
+                done.result()
         except BaseException:
             self._call_off(coming)
             self.close()
