@@ -1,8 +1,9 @@
 """``python -m benchmarks``: measure, print a table, keep the numbers in ``benchmarks/results.json``.
 
-ONLY=cdc or ONLY=freshness measures that alone; what was measured before stays in the file.
+``--only cdc`` or ``--only freshness`` (or ONLY in the environment) measures that alone; what was measured before stays.
 """
 
+import argparse
 import importlib
 import os
 import signal
@@ -16,11 +17,12 @@ KNOWN = ("cdc", "freshness")
 
 
 def main() -> int:
-    """Exit code 0 if every goal is reached, 1 if one is not, 78 for an unknown name."""
-    only = os.environ.get("ONLY", "")
+    """Exit code 0 if every goal is reached, 1 if one is not, 2 for an unknown name."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", default=os.environ.get("ONLY", ""), help=f"one of {', '.join(KNOWN)}")
+    only = parser.parse_args().only
     if only and only not in KNOWN:
-        print(f"ONLY={only}: there is no such benchmark; choose from {', '.join(KNOWN)}", file=sys.stderr)
-        return 78
+        parser.error(f"there is no benchmark {only!r}; choose from {', '.join(KNOWN)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
     results: list[Result] = []

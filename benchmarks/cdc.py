@@ -19,8 +19,10 @@ import clickhouse_connect
 import redis
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from rich.console import Console
 
 from benchmarks.envelopes import CRUCIBLES, entries
+from benchmarks.results import Result
 from stack.endpoints import Endpoints
 from stack.topology import Stack
 from watcher.stores.schema import ensure
@@ -122,7 +124,7 @@ def one_round(endpoints: Endpoints, number: int) -> tuple[float, float, float]:
     return limit, used, peak
 
 
-def run() -> dict[str, dict[str, object]]:
+def measure(console: Console) -> list[Result]:
     """Measure; several rounds, of which the median ratio counts."""
     with Stack(parts={"kafka", "redis", "clickhouse", "postgres"}) as stack:
         endpoints = stack.endpoints
@@ -133,25 +135,14 @@ def run() -> dict[str, dict[str, object]]:
         rounds = []
         for number in range(ROUNDS):
             limit, used, peak = one_round(endpoints, number)
-            print(
+            console.print(
                 f"cdc round {number}: {limit:.2f} s to decode, {used:.2f} s to watch, {limit / used:.3f}, {peak:.0f} MB"
             )
             rounds.append((limit, used, peak))
     ratio = median(limit / used for limit, used, _ in rounds)
     per_second = median(EVENTS / used for _, used, _ in rounds)
-    return {
-        "cdc_json_vs_decode_limit": {
-            "value": round(ratio, 3), "unit": "ratio", "baseline": "consume() and typed decode", "goal": ">= 0.35",
-            "met": ratio >= 0.35,
-        },
-        "cdc_events_per_cpu_s": {
-            "value": round(per_second), "unit": "events/CPU-s", "baseline": None, "goal": None, "met": None,
-        },
-        "peak_rss_mb": {
-            "value": round(max(peak for *_, peak in rounds)), "unit": "MB", "baseline": None, "goal": None, "met": None,
-        },
-    }  # fmt: skip
-
-
-if __name__ == "__main__":
-    print(run())
+    return [
+        Result("cdc_json_vs_decode_limit", round(ratio, 3), "ratio", baseline=1.0, goal=0.35),
+        Result("cdc_events_per_cpu_s", round(per_second), "events/CPU-s", baseline=8_300),
+        Result("peak_rss_mb", round(max(peak for *_, peak in rounds)), "MB", lower_is_better=True),
+    ]

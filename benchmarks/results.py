@@ -25,7 +25,7 @@ class Result:
     value: float
     unit: str
     baseline: float | None = None
-    """What the engine that this one replaces came to on two cores; None where there is no such number."""
+    """To compare with: the engine that this one replaces, on two cores, or the limit that a ratio is of; or None."""
     goal: float | None = None
     """What was asked for; None for a number that is reported only."""
     lower_is_better: bool = False
@@ -70,14 +70,15 @@ def merge(results: Iterable[Result], path: Path = RESULTS) -> None:
 
 def show(results: Iterable[Result], console: Console) -> None:
     """Print results as a table."""
-    table = Table("", "measured", "goal", "before", "met", title="benchmarks")
+    table = Table("", "measured", "goal", "baseline", "met", title="benchmarks")
     for number in (1, 2, 3):
         table.columns[number].justify = "right"
     for result in results:
+        digits = ",.0f" if result.value >= 1_000 else ".4g"
         sign = "≤" if result.lower_is_better else "≥"
         table.add_row(
             result.name,
-            f"{result.value:,.4g} {result.unit}",
+            f"{result.value:{digits}} {result.unit}",
             "" if result.goal is None else f"{sign} {result.goal:g}",
             "" if result.baseline is None else f"{result.baseline:,.4g}",
             {None: "", True: "yes", False: "NO"}[result.met],
