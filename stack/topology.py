@@ -214,9 +214,7 @@ class Stack:
         pool = ThreadPoolExecutor(len(self._parts))
         coming = [pool.submit(_bring_up, part, told) for part in self.parts]
         try:
-            for done in as_completed(
-                coming
-            ):  # not in their order: who waits for a part that failed would be asked first
+            for done in as_completed(coming):
                 done.result()
         except BaseException:
             self._call_off(coming)

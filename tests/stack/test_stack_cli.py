@@ -113,9 +113,10 @@ def test_an_unknown_part(tmp_path: Path) -> None:
 
 
 START = """
-import sys
+import signal, sys
 from pathlib import Path
 from stack import Stack
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 Stack(Path(sys.argv[1]), ["postgres", "redis"]).start()
 """
 

@@ -29,7 +29,8 @@ time.sleep(600)
 """
 # An owner as a program: leashes a family, then forks a child that keeps every descriptor open, then waits.
 OWNER = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from pathlib import Path
 from stack.guard import Guard
 from stack.leashed import Leashed, Program
