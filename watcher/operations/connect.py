@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import httpx
 import msgspec
@@ -14,9 +14,9 @@ from watcher.operations.connector_diff import without_secrets
 PAUSE: Final = 0.25
 _BUSY: Final = frozenset({409, 503})
 """409: the workers are rebalancing. 503: the worker is starting or has lost its broker."""
-
-
 _NO_PLUGIN: Final = "Failed to find any class that implements Connector"
+
+T = TypeVar("T")
 
 
 class ConnectRefusedError(WatcherError):
@@ -53,7 +53,7 @@ class Status(msgspec.Struct, frozen=True):
     @property
     def traces(self) -> tuple[str, ...]:
         """Why what failed has failed."""
-        parts = (self.connector, *self.tasks)
+        parts: tuple[_Connector | Task, ...] = (self.connector, *self.tasks)
         return tuple(part.trace or "no trace was given" for part in parts if part.state == "FAILED")
 
 
@@ -205,7 +205,7 @@ class Connect:
         text = f"Kafka Connect at {self._url} answered {answer.status_code}: {said}"
         raise TemporaryError(text) if answer.status_code >= 500 else ConnectRefusedError(text)
 
-    def _decoded(self, answer: httpx.Response, kind: Any, config: Mapping[str, str] | None = None) -> Any:
+    def _decoded(self, answer: httpx.Response, kind: type[T], config: Mapping[str, str] | None = None) -> T:
         self._checked(answer, config)
         try:
             return msgspec.json.decode(answer.content, type=kind)
