@@ -1,0 +1,144 @@
+"""The watcher as a process of its own, seen from outside: its log, its metrics, its exit code."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from stack.leashed import Leashed, Program
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
+LOOK = 0.02
+
+
+def await_that(holds: Callable[[], bool], what: str, timeout: float = PATIENCE, told: Callable[[], str] = str) -> None:
+    """Look until it holds; fail with its name, and with what ``told`` says."""
+    until = time.monotonic() + timeout
+    while not holds():
+        if time.monotonic() > until:
+            pytest.fail(f"{what}: not within {timeout:g} s. {told()}")
+        time.sleep(LOOK)
+
+
+class Daemon:
+    """One run of the watcher.
+
+    Args:
+        environ: its settings.
+        folder: for its log.
+        module: what to run in place of the shipped program, with arguments.
+    """
+
+    def __init__(self, environ: Mapping[str, str], folder: Path, module: tuple[str, ...] = ("watcher", "run")) -> None:
+        self.log = folder / f"watcher-{time.monotonic_ns()}.log"
+        kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH") if name in os.environ}
+        self._running = Leashed(
+            Program(
+                [sys.executable, "-m", *module],
+                log=self.log,
+                environ=kept | {"LANG": "C.UTF-8", "TZ": "UTC", "HOME": str(folder)} | dict(environ),
+                folder=REPOSITORY,
+            )
+        )
+        self.pid = self._running.pid
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Lines of its log with this event."""
+        found = []
+        for line in self.text().splitlines():
+            with suppress(ValueError):
+                event = json.loads(line)
+                if isinstance(event, dict) and event.get("event") == name:
+                    found.append(event)
+        return found
+
+    def text(self) -> str:
+        """Its whole log."""
+        return self.log.read_text(errors="replace")
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return "Its log ends:\n" + "\n".join(self.text().splitlines()[-12:])
+
+    def is_alive(self) -> bool:
+        """It runs, or stands still."""
+        return self._running.is_alive()
+
+    def is_stopped(self) -> bool:
+        """It was suspended (SIGSTOP)."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text()
+        except OSError:
+            return False
+        return stat.rpartition(")")[2].split()[0] == "T"
+
+    def await_event(self, name: str, timeout: float = PATIENCE, times: int = 1, **having: Any) -> dict[str, Any]:
+        """Wait for a line of its log; give the last of them."""
+
+        def came() -> list[dict[str, Any]]:
+            return [one for one in self.events(name) if having.items() <= one.items()]
+
+        await_that(
+            lambda: len(came()) >= times or not self.is_alive(), f"{name} {having or ''} in the log", timeout,
+            self.last_words,
+        )  # fmt: skip
+        found = came()
+        assert len(found) >= times, f"it ended before it said {name}. {self.last_words()}"
+        return found[-1]
+
+    def await_exit(self, timeout: float = PATIENCE) -> int:
+        """Its exit code; 128 + n after signal n."""
+        try:
+            return self._running.wait(timeout)
+        except TimeoutError:
+            pytest.fail(f"it still runs after {timeout:g} s. {self.last_words()}")
+
+    def await_stopped(self, timeout: float = PATIENCE) -> None:
+        """Wait until it stands still."""
+        await_that(self.is_stopped, "it stops itself", timeout, self.last_words)
+
+    def terminate(self, timeout: float = PATIENCE) -> int:
+        """SIGTERM; its exit code."""
+        self.send(signal.SIGTERM)
+        return self.await_exit(timeout)
+
+    def kill(self) -> int:
+        """SIGKILL; its exit code."""
+        self._running.send_all(signal.SIGKILL)
+        return self._running.wait(PATIENCE)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._running.send(number)
+
+    def metrics(self) -> dict[str, list[tuple[dict[str, str], float]]]:
+        """Samples by name, each with its labels."""
+        port = self.await_event("probes.listening")["port"]
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10, trust_env=False).text
+        found: dict[str, list[tuple[dict[str, str], float]]] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                found.setdefault(sample.name, []).append((sample.labels, sample.value))
+        return found
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Sum of a metric's samples that have these labels."""
+        samples = self.metrics().get(name, [])
+        return sum(value for found, value in samples if labels.items() <= found.items())
+
+    def rss_mb(self) -> float:
+        """Resident memory now."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / 1024
+        return 0.0

@@ -1,0 +1,271 @@
+"""One test's own corner of the shared parts: topic, group, database, schema, and the watchers that it starts."""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import clickhouse_connect
+import redis
+from clickhouse_connect.driver.client import Client
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
+
+from stack.topology import Stack
+from tests.acceptance.daemon import PATIENCE, REPOSITORY, Daemon, await_that
+from tests.acceptance.history import History
+from tests.acceptance.oracle import verdict
+from watcher.stores.schema import ensure
+
+SESSION = 6
+"""Seconds of the group's session: the shortest that a broker allows by default."""
+
+
+class Record(Protocol):
+    """What can be produced."""
+
+    @property
+    def key(self) -> bytes: ...
+    @property
+    def value(self) -> bytes: ...
+    @property
+    def entry(self) -> int: ...
+
+
+class World:
+    """Topic, group, database and schema that no other test has.
+
+    Args:
+        stack: the parts, running.
+        template: a migrated database, to be copied.
+        folder: for logs.
+        partitions: of the topic.
+    """
+
+    def __init__(self, stack: Stack, template: str, folder: Path, partitions: int = 1) -> None:
+        self.name = f"t{uuid.uuid4().hex[:10]}"
+        self.stack, self.folder = stack, folder
+        self.topic, self.group, self.letters_topic = f"{self.name}.CrucibleEntry", self.name, f"{self.name}.dlq"
+        self.history = History()
+        self._daemons: list[Daemon] = []
+        client = {"bootstrap.servers": stack.kafka.bootstrap_servers, "log_level": 0}
+        self.admin = AdminClient(client)
+        self._producer = Producer({**client, "linger.ms": 5, "message.max.bytes": 20_000_000})
+        self._copy_schema(template)
+        ensure(str(stack.endpoints.postgres_dsn), self.name)
+        self.redis: redis.Redis = redis.Redis.from_url(str(stack.endpoints.redis_url))
+        self.redis.flushdb()
+        self.environ = {
+            **stack.environ(),
+            "CRUCIBLE_KAFKA__TOPICS": self.topic,
+            "CRUCIBLE_KAFKA__HEARTBEAT_TOPIC": "",
+            "CRUCIBLE_KAFKA__GROUP": self.group,
+            "CRUCIBLE_KAFKA__SESSION_TIMEOUT": str(SESSION),
+            "CRUCIBLE_CLICKHOUSE__DATABASE": self.name,
+            "CRUCIBLE_POSTGRES__WATCHER_SCHEMA": self.name,
+            "CRUCIBLE_DEAD_LETTERS__TOPIC": self.letters_topic,
+            "CRUCIBLE_BATCH__FLUSH_INTERVAL": "0.2",
+            # Small batches, so that a stream of a thousand changes is a dozen plans.
+            "CRUCIBLE_BATCH__POLL_RECORDS": "100",
+            "CRUCIBLE_BATCH__MAX_ROWS": "200",
+            "CRUCIBLE_OPS__HOST": "127.0.0.1",
+            "CRUCIBLE_OPS__PORT": "0",
+            "CRUCIBLE_LOG__LEVEL": "debug",
+            "CRUCIBLE_LOG__FORMAT": "json",
+            "NO_COLOR": "1",
+            "COLUMNS": "200",
+        }
+        self.make_topic(partitions)
+
+    # -- the watcher --------------------------------------------------------------------------------------------------
+
+    def start(self, *, module: tuple[str, ...] = ("watcher", "run"), **environ: str) -> Daemon:
+        """Start a watcher; keywords are settings without their prefix, or a fail point."""
+        daemon = Daemon({**self.environ, **_named(environ)}, self.folder, module)
+        self._daemons.append(daemon)
+        return daemon
+
+    def weakened(self, what: str, **environ: str) -> Daemon:
+        """Start a watcher with one of its protections switched off."""
+        return self.start(module=("tests.acceptance.weakened", what), **environ)
+
+    def crucible(self, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+        """Run the command as a person would."""
+        return subprocess.run(
+            [sys.executable, "-m", "watcher", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            cwd=REPOSITORY,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.environ, **_named(environ)},
+        )
+
+    def close(self) -> None:
+        """End what was started here."""
+        for daemon in self._daemons:
+            daemon.kill()
+        self.redis.close()
+        with self.clickhouse("default") as client:
+            client.command(f"DROP DATABASE IF EXISTS {self.name} SYNC")
+
+    # -- the stream ---------------------------------------------------------------------------------------------------
+
+    def make_topic(self, partitions: int = 1, name: str | None = None, **settings: str) -> None:
+        """Create the topic, or another."""
+        name = name or self.topic
+        self.admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(30)
+        await_that(lambda: self._count(name) == partitions, f"topic {name}")
+
+    def delete_topic(self) -> None:
+        """Delete the topic."""
+        self.admin.delete_topics([self.topic])[self.topic].result(30)
+        await_that(lambda: self._count(self.topic) == 0, "the topic to go")
+
+    def grow_topic(self, partitions: int) -> None:
+        """Give the topic more partitions."""
+        self.admin.create_partitions([NewPartitions(self.topic, partitions)])[self.topic].result(30)
+        await_that(lambda: self._count(self.topic) == partitions, "more partitions")
+
+    def produce(self, records: Iterable[Record], topic: str | None = None) -> None:
+        """Send records; the key decides about the partition."""
+        topic = topic or self.topic
+        count = self._count(topic)
+        for record in records:
+            self._producer.produce(topic, record.value, record.key, partition=record.entry % count)
+            self._producer.poll(0)
+        assert self._producer.flush(PATIENCE) == 0
+
+    def produce_value(
+        self, value: bytes | None, key: bytes | None = None, topic: str | None = None, **more: Any
+    ) -> None:
+        """Send bytes to the first partition."""
+        self._producer.produce(topic or self.topic, value, key, partition=0, **more)
+        assert self._producer.flush(PATIENCE) == 0
+
+    def letters(self, topic: str | None = None) -> list[Message]:
+        """Every record of the dead-letter topic."""
+        reader = Consumer(
+            {
+                "bootstrap.servers": self.stack.kafka.bootstrap_servers,
+                "group.id": f"{self.name}.reader",
+                "fetch.message.max.bytes": 20_000_000,
+            }
+        )
+        name, found = topic or self.letters_topic, []
+        try:
+            for partition in range(self._count(name)):
+                _, high = reader.get_watermark_offsets(TopicPartition(name, partition), timeout=10)
+                reader.assign([TopicPartition(name, partition, 0)])
+                while len(found) < high:
+                    found += [message for message in reader.consume(1000, 1.0) if message.error() is None]
+        finally:
+            reader.close()
+        return found
+
+    # -- what came of it ----------------------------------------------------------------------------------------------
+
+    def await_acknowledged(self, timeout: float = PATIENCE, *watchers: Daemon) -> None:
+        """Wait until the group has committed the end of every partition, with no plan open."""
+        last: list[str] = []
+
+        def told() -> str:
+            return " ".join([*last, *(daemon.last_words() for daemon in watchers or self._daemons[-1:])])
+
+        def done() -> bool:
+            last[:] = self.outstanding()
+            return not last or not any(daemon.is_alive() for daemon in self._daemons)
+
+        await_that(done, "everything acknowledged", timeout, told)
+        assert not last, f"no watcher runs, and there is work left: {told()}"
+
+    def outstanding(self) -> list[str]:
+        """What the group has not acknowledged yet."""
+        try:
+            count = self._count(self.topic)
+            wanted = {TopicPartition(self.topic, number): OffsetSpec.latest() for number in range(count)}
+            asked = self.admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=5)
+            ends = {place.partition: answer.result(6).offset for place, answer in asked.items()}
+            committed = self.committed()
+        except (KafkaException, TimeoutError) as error:
+            return [str(error)]
+        found = []
+        for number, end in ends.items():
+            offset, metadata = committed.get(number, (0, ""))
+            if offset < end or (metadata and f'"end":{offset}' not in metadata):
+                found.append(f"[{number}] holds {end}, committed {offset} {metadata}")
+        return found
+
+    def committed(self) -> dict[int, tuple[int, str]]:
+        """The group's offset and its metadata by partition."""
+        asked = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.group)], request_timeout=5)
+        places = asked[self.group].result(6).topic_partitions or []
+        return {
+            one.partition: (one.offset, one.metadata or "")
+            for one in places
+            if one.topic == self.topic and one.offset >= 0
+        }
+
+    def verdict(self) -> list[str]:
+        """Every disagreement between the site and the sinks."""
+        with self.clickhouse() as client:
+            return verdict(self.history, client, self.redis)
+
+    def rows(self) -> int:
+        """Rows of the raw table; 0 while ClickHouse is away."""
+        return self.number("SELECT count() FROM entityMetricEvents")
+
+    def number(self, query: str) -> int:
+        """One number from ClickHouse."""
+        with self.clickhouse() as client:
+            return int(client.query(query).result_rows[0][0])
+
+    @contextmanager
+    def clickhouse(self, database: str | None = None) -> Iterator[Client]:
+        """A client of the test's database."""
+        server = self.stack.endpoints
+        client = clickhouse_connect.get_client(
+            host=server.clickhouse_host,
+            port=server.clickhouse_port,
+            username=server.clickhouse_user,
+            password=server.clickhouse_password or "",
+            database=database or self.name,
+            autogenerate_session_id=False,
+        )
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def _copy_schema(self, template: str) -> None:
+        with self.clickhouse("default") as client:
+            client.command(f"CREATE DATABASE {self.name}")
+            tables = client.query(
+                "SELECT name, create_table_query, coalesce(total_rows, 0) FROM system.tables WHERE database = {d:String} "
+                "ORDER BY engine LIKE '%View', engine = 'Buffer', engine = 'View', name",
+                parameters={"d": template},
+            ).result_rows
+            for table, text, rows in tables:
+                client.command(text.replace(template, self.name))
+                if rows:  # the record of migrations
+                    client.command(f"INSERT INTO {self.name}.{table} SELECT * FROM {template}.{table}")  # noqa: S608
+
+    def _count(self, topic: str) -> int:
+        found = self.admin.list_topics(topic, timeout=10).topics[topic]
+        return 0 if found.error else len(found.partitions)
+
+
+def _named(environ: Mapping[str, str]) -> dict[str, str]:
+    return {f"CRUCIBLE_{name.upper()}": value for name, value in environ.items()}
