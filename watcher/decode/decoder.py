@@ -21,6 +21,9 @@ HEARTBEAT = "heartbeat"
 TRANSACTION = "transaction"
 MESSAGE = "operation"
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises on bytes that are no JSON, no UTF-8, or nested a few thousand deep; validation is one of them."""
+
 
 class Skip(msgspec.Struct, frozen=True):
     """A record that says nothing of a row, by design."""
@@ -28,8 +31,25 @@ class Skip(msgspec.Struct, frozen=True):
     reason: str
 
 
-class _SourceTable(msgspec.Struct):
+class _SourceOutline(msgspec.Struct):
     table: str | None = None
+    lsn: Any = None
+    snapshot: Any = None
+    sequence: Any = None
+
+    @property
+    def stream_position(self) -> int | None:
+        """How far the stream was when an incremental snapshot read the row, which has no log position of its own.
+
+        The row was not changed between that snapshot's two watermarks, else the change would stand in its place. So
+        it is the row as of the second one, and that is the latest position in ``sequence``.
+        """
+        if self.lsn is not None or self.snapshot != "incremental":
+            return None
+        try:
+            return max(int(position) for position in msgspec.json.decode(self.sequence) if position is not None)
+        except (msgspec.DecodeError, TypeError, ValueError):
+            return None
 
 
 class _Outline(msgspec.Struct):
@@ -37,7 +57,7 @@ class _Outline(msgspec.Struct):
 
     payload: msgspec.Raw = msgspec.Raw()
     op: Any = None
-    source: _SourceTable | None = None
+    source: _SourceOutline | None = None
     status: Any = None
     id: Any = None
     ts_ms: Any = None
@@ -86,7 +106,7 @@ class Decoder:
         if expected is not None:
             try:
                 event = expected.decode(value)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except _UNREADABLE:
                 pass  # told apart below, where it costs nothing to the many
             else:
                 if event.source.table == expected.table.name:
@@ -103,7 +123,7 @@ class Decoder:
                 value, outline = wrapped, self._outline.decode(wrapped)
         except msgspec.ValidationError as error:
             raise RecordError(Reason.NOT_AN_ENVELOPE, str(error)) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             raise RecordError(Reason.NOT_JSON, str(error)) from error
         table = self._table(outline)
         if isinstance(table, Skip):
@@ -111,9 +131,13 @@ class Decoder:
         if not wrapped:
             self._expected[topic] = table
         try:
+            if outline.source and outline.source.stream_position is not None:
+                return complete(_placed(msgspec.json.decode(value), outline.source, table))
             return complete(table.decode(value))
         except msgspec.ValidationError as error:
             raise _bad(error, outline.op, table.table.name) from error
+        except _UNREADABLE as error:  # in a text that the outline passed over
+            raise RecordError(Reason.NOT_JSON, str(error), table.table.name) from error
 
     def _from_avro(self, value: bytes) -> ChangeEvent[Any] | Skip:
         if self._avro is None:
@@ -126,6 +150,8 @@ class Decoder:
             table = self._table(outline)
             if isinstance(table, Skip):
                 return table
+            if outline.source and outline.source.stream_position is not None:
+                return complete(_placed(record, outline.source, table))
             return complete(msgspec.convert(record, table.type))
         except msgspec.ValidationError as error:
             raise _bad(error, record.get("op") if isinstance(record, dict) else None, "") from error
@@ -171,6 +197,13 @@ def complete(event: ChangeEvent[Any]) -> ChangeEvent[Any]:
             event.source.table,
             op,
         )
+    return event
+
+
+def _placed(record: Any, source: _SourceOutline, table: TableDecoder) -> ChangeEvent[Any]:
+    """The event of a row that an incremental snapshot read, placed where the stream was."""
+    record["source"]["lsn"] = source.stream_position
+    event: ChangeEvent[Any] = msgspec.convert(record, table.type)
     return event
 
 
