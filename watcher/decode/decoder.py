@@ -147,14 +147,17 @@ class Decoder:
         record = self._avro.read(value)
         try:
             outline = msgspec.convert(record, _Outline)
-            table = self._table(outline)
-            if isinstance(table, Skip):
-                return table
+        except msgspec.ValidationError as error:
+            raise RecordError(Reason.NOT_AN_ENVELOPE, str(error)) from error
+        table = self._table(outline)
+        if isinstance(table, Skip):
+            return table
+        try:
             if outline.source and outline.source.stream_position is not None:
                 return complete(_placed(record, outline.source, table))
             return complete(msgspec.convert(record, table.type))
         except msgspec.ValidationError as error:
-            raise _bad(error, record.get("op") if isinstance(record, dict) else None, "") from error
+            raise _bad(error, outline.op, table.table.name) from error
 
     def _table(self, outline: _Outline) -> TableDecoder | Skip:
         if outline.op is None:

@@ -36,13 +36,16 @@ class RegistryClient:
         """
         try:
             response = self._client.get(f"schemas/ids/{schema_id}")
-        except httpx.TransportError as error:
+        except httpx.HTTPError as error:
             raise TemporaryError(f"schema registry {self._client.base_url}: {error}") from error
         if response.status_code == httpx.codes.NOT_FOUND:
             raise RecordError(Reason.UNKNOWN_SCHEMA, f"the registry knows no schema with id {schema_id}")
         if response.status_code != httpx.codes.OK:
             raise TemporaryError(f"schema registry {self._client.base_url} answered {response.status_code}")
-        answer = msgspec.json.decode(response.content, type=_Answer)
+        try:
+            answer = msgspec.json.decode(response.content, type=_Answer)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a proxy's page, say: no word of the registry's
+            raise TemporaryError(f"schema registry {self._client.base_url} answered no schema: {error}") from error
         if answer.schemaType != "AVRO":
             raise RecordError(Reason.UNKNOWN_SCHEMA, f"schema {schema_id} is {answer.schemaType}, expected AVRO")
         return answer.schema

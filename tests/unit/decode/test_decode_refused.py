@@ -1,0 +1,218 @@
+"""Bad records: each is refused with its reason, whatever came before it, and nothing but a RecordError comes out."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handlers import REGISTRY
+from tests.capture.envelopes import load
+from tests.change_events import altered
+from watcher.decode.decoder import Decoder, Skip
+from watcher.model.change import ChangeEvent
+from watcher.model.errors import Reason, RecordError
+
+CREATE = load("CrucibleEntry.create").value or b""
+UPDATE = load("CrucibleEntry.update").value or b""
+DELETE = load("CrucibleEntry.delete").value or b""
+CONTEST = load("Crucible.update").value or b""
+WRAPPED = load("CrucibleEntry.create_with_schema").value or b""
+INT32 = 2**31
+DEEP = b"[" * 100_000
+
+
+def refusal(value: bytes, before: bytes = b"") -> RecordError:
+    """How a decoder refuses a value, after another one in the same topic."""
+    decoder = Decoder(REGISTRY, None)
+    if before:
+        decoder.decode("t", before)
+    with pytest.raises(RecordError) as refused:
+        decoder.decode("t", value)
+    return refused.value
+
+
+BAD: dict[str, tuple[bytes, Reason]] = {
+    "text": (b"hello", Reason.NOT_JSON),
+    "a byte order mark": (b"\xef\xbb\xbf" + CREATE, Reason.NOT_JSON),
+    "two records in one": (CREATE + CREATE, Reason.NOT_JSON),
+    "broken UTF-8 in a column": (CONTEST.replace(b"Landscapes", b"\xff\xfe"), Reason.NOT_JSON),
+    "broken UTF-8 in the table's name": (CREATE.replace(b"CrucibleEntry", b"\xff"), Reason.NOT_JSON),
+    "half a surrogate pair": (CONTEST.replace(b"Landscapes", b"\\udc00"), Reason.NOT_JSON),
+    "nested too deep": (b'{"a":' * 100_000, Reason.NOT_JSON),
+    "nested too deep in a column": (CONTEST.replace(b'"Landscapes"', DEEP), Reason.NOT_JSON),
+    "nested too deep in a column nobody reads": (CREATE.replace(b'"score":1500', b'"score":' + DEEP), Reason.NOT_JSON),
+    "a number": (b"5", Reason.NOT_AN_ENVELOPE),
+    "null": (b"null", Reason.NOT_AN_ENVELOPE),
+    "an array": (b"[]", Reason.NOT_AN_ENVELOPE),
+    "an empty object": (b"{}", Reason.NOT_AN_ENVELOPE),
+    "a number in a wrapper": (b'{"schema":{},"payload":5}', Reason.NOT_AN_ENVELOPE),
+    "a wrapper in a wrapper": (b'{"payload":{"payload":' + CREATE + b"}}", Reason.NOT_AN_ENVELOPE),
+    "a flat row": (b'{"id":1,"crucibleId":1,"userId":2}', Reason.NOT_AN_ENVELOPE),
+    "no operation": (altered(CREATE, "op", drop=True), Reason.NOT_AN_ENVELOPE),
+    "an unknown operation": (altered(CREATE, "op", to="x"), Reason.UNKNOWN_OPERATION),
+    "an operation of another type": (altered(CREATE, "op", to=["c"]), Reason.UNKNOWN_OPERATION),
+    "an unknown table": (altered(CREATE, "source", "table", to="Bounty"), Reason.UNKNOWN_TABLE),
+    "no table": (altered(CREATE, "source", "table", drop=True), Reason.UNKNOWN_TABLE),
+    "no source": (altered(CREATE, "source", drop=True), Reason.UNKNOWN_TABLE),
+    "no log position": (altered(CREATE, "source", "lsn", drop=True), Reason.BAD_SOURCE),
+    "a log position below zero": (altered(CREATE, "source", "lsn", to=-1), Reason.BAD_SOURCE),
+    "a log position beyond 2^53": (altered(CREATE, "source", "lsn", to=2**53), Reason.BAD_SOURCE),
+    "a log position in words": (altered(CREATE, "source", "lsn", to="0/23"), Reason.BAD_SOURCE),
+    "no commit time": (altered(CREATE, "source", "ts_ms", drop=True), Reason.BAD_SOURCE),
+    "a commit in the year 2300": (altered(CREATE, "source", "ts_ms", to=10_413_792_000_000), Reason.BAD_SOURCE),
+    "a commit in the year 1899": (altered(CREATE, "source", "ts_ms", to=-2_208_988_800_001), Reason.BAD_SOURCE),
+    "microseconds beyond reason": (altered(CREATE, "source", "ts_us", to=10**18), Reason.BAD_SOURCE),
+    "a create without its row": (altered(CREATE, "after", to=None), Reason.INCOMPLETE_ROW),
+    "an update without its old row": (altered(UPDATE, "before", to=None), Reason.INCOMPLETE_ROW),
+    "an update without its new row": (altered(UPDATE, "after", to=None), Reason.INCOMPLETE_ROW),
+    "a delete without its row": (altered(DELETE, "before", to=None), Reason.INCOMPLETE_ROW),
+    "an old row of nothing but its key": (altered(DELETE, "before", to={"id": 1}), Reason.INCOMPLETE_ROW),
+    "an old row of nulls": (altered(DELETE, "before", to=dict.fromkeys(("id", "userId"))), Reason.INCOMPLETE_ROW),
+    "a row of nulls": (altered(CREATE, "after", to=dict.fromkeys(("id", "userId"))), Reason.BAD_ROW),
+    "a row that is a list": (altered(CREATE, "after", to=[1, 2, 3]), Reason.BAD_ROW),
+    "a missing column": (altered(CREATE, "after", "userId", drop=True), Reason.BAD_ROW),
+    "a text for a number": (altered(CREATE, "after", "userId", to="2"), Reason.BAD_ROW),
+    "a fraction for a number": (altered(CREATE, "after", "userId", to=2.5), Reason.BAD_ROW),
+    "an id of zero": (altered(CREATE, "after", "id", to=0), Reason.BAD_ROW),
+    "an id beyond Int32": (altered(CREATE, "after", "id", to=INT32), Reason.BAD_ROW),
+    "a user beyond Int32": (altered(CREATE, "after", "userId", to=INT32), Reason.BAD_ROW),
+    "a user beyond 64 bits": (altered(CREATE, "after", "userId", to=10**30), Reason.BAD_ROW),
+    "a row made in the year 2300": (altered(CREATE, "after", "createdAt", to=10_413_792_000_000), Reason.BAD_ROW),
+    "an empty status": (altered(CONTEST, "after", "status", to=""), Reason.BAD_ROW),
+    "in a wrapper, a missing column": (altered(WRAPPED, "payload", "after", "userId", drop=True), Reason.BAD_ROW),
+    "Avro without a registry": (b"\x00\x00\x00\x00\x06abc", Reason.UNKNOWN_SCHEMA),
+}
+
+
+@pytest.mark.parametrize("before", [b"", CREATE, CONTEST], ids=["first", "after its like", "after another table"])
+@pytest.mark.parametrize("what", BAD)
+def test_a_bad_record_is_refused_with_its_reason(what: str, before: bytes) -> None:
+    """The reason is the record's own, also where the decoder expected something else in this topic."""
+    value, reason = BAD[what]
+
+    assert reason is refusal(value, before).reason
+
+
+@pytest.mark.parametrize("value", [CREATE, WRAPPED, CONTEST], ids=["bare", "wrapped", "Crucible"])
+def test_a_record_cut_off_anywhere_is_refused(value: bytes) -> None:
+    """There is no length at which half a record passes for a whole one."""
+    decoder = Decoder(REGISTRY, None)
+
+    for length in range(1, len(value)):
+        with pytest.raises(RecordError) as refused:
+            decoder.decode("t", value[:length])
+        assert Reason.NOT_JSON is refused.value.reason
+
+
+@pytest.mark.parametrize(
+    ("value", "table", "op"),
+    [
+        (altered(CREATE, "after", "userId", to=None), "CrucibleEntry", "c"),
+        (altered(UPDATE, "before", to=None), "CrucibleEntry", "u"),
+        (altered(CREATE, "op", to="x"), "CrucibleEntry", ""),
+        (altered(CREATE, "source", "table", to="Bounty"), "", ""),
+    ],
+)
+def test_a_refusal_names_table_and_operation_only_where_they_are_known(value: bytes, table: str, op: str) -> None:
+    """They label a counter, so a record's own words must not become labels."""
+    error = refusal(value)
+
+    assert (table, op) == (error.table, error.op)
+
+
+def test_a_refused_record_leaves_the_next_one_alone() -> None:
+    """One decoder, every bad record, and after each a good one that decodes as ever."""
+    decoder = Decoder(REGISTRY, None)
+    good = decoder.decode("t", CREATE)
+
+    for value, _ in BAD.values():
+        with pytest.raises(RecordError):
+            decoder.decode("t", value)
+        assert good == decoder.decode("t", CREATE)
+
+
+def test_columns_that_nobody_reads_may_hold_anything() -> None:
+    """A site adds and widens columns without asking; what is not needed is not looked at."""
+    decoder = Decoder(REGISTRY, None)
+    good = decoder.decode("t", CREATE)
+
+    for content in ("x", 10**30, {"a": [1]}, None, 1.5):
+        assert good == decoder.decode("t", altered(CREATE, "after", "brandNew", to=content))
+        assert good == decoder.decode("t", altered(CREATE, "after", "score", to=content))
+    assert good == decoder.decode("t", altered(CREATE, "after", "score", drop=True))
+
+
+def test_a_connector_that_knows_no_microseconds_is_read() -> None:
+    """Connectors before 2.6 send milliseconds alone."""
+    event = Decoder(REGISTRY, None).decode("t", altered(CREATE, "source", "ts_us", drop=True))
+
+    assert isinstance(event, ChangeEvent)
+    assert event.source.ts_us is None
+
+
+@pytest.mark.parametrize("topic", ["postgres.CrucibleEntry", "crucible.public.CrucibleEntry", "anything"])
+def test_the_topics_name_decides_nothing(topic: str) -> None:
+    """Routed, prefixed or renamed: the record itself says which table it is of."""
+    event = Decoder(REGISTRY, None).decode(topic, CREATE)
+
+    assert isinstance(event, ChangeEvent)
+    assert event.source.table == "CrucibleEntry"
+
+
+@pytest.mark.parametrize("value", [None, b"", b'{"payload":null}', b'{"schema":null,"payload": null }'])
+def test_a_tombstone_is_nothing_in_every_encoding(value: bytes | None) -> None:
+    """A record without a value follows each delete; it says what the delete has said."""
+    assert Skip("tombstone") == Decoder(REGISTRY, None).decode("t", value)
+
+
+def test_ten_megabytes_of_one_record_are_read() -> None:
+    """Size alone is no fault: a long description is skipped over."""
+    event = Decoder(REGISTRY, None).decode("t", altered(CONTEST, "after", "description", to="x" * 10_000_000))
+
+    assert isinstance(event, ChangeEvent)
+
+
+RAW: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+PLACES = [
+    ("op",), ("before",), ("after",), ("source",), ("source", "table"), ("source", "lsn"), ("source", "ts_ms"),
+    ("source", "ts_us"), ("source", "snapshot"), ("source", "sequence"), ("after", "id"), ("after", "userId"),
+    ("after", "createdAt"), ("before", "crucibleId"), ("payload",), ("status",), ("ts_ms",),
+]  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(place=st.sampled_from(PLACES), content=RAW, envelope=st.sampled_from([UPDATE, CONTEST]), warm=st.booleans())
+def test_whatever_stands_anywhere_is_an_event_a_skip_or_a_refusal(
+    place: tuple[str, ...], content: Any, envelope: bytes, warm: bool
+) -> None:
+    """No content of any field makes the decoder raise anything else."""
+    decoder = Decoder(REGISTRY, None)
+    if warm:
+        decoder.decode("t", UPDATE)
+    value = altered(envelope, *place, to=content)
+
+    try:
+        found = decoder.decode("t", value)
+    except RecordError:
+        return
+
+    assert isinstance(found, ChangeEvent | Skip)
+
+
+@settings(max_examples=400, deadline=None)
+@given(value=st.binary(min_size=1, max_size=60) | st.text(min_size=1, max_size=60).map(str.encode))
+def test_noise_is_refused(value: bytes) -> None:
+    """Bytes of no sender's making never pass for a change and never raise anything but a refusal."""
+    decoder = Decoder(REGISTRY, None)
+
+    try:
+        found = decoder.decode("t", value)
+    except RecordError:
+        return
+
+    assert isinstance(found, Skip)

@@ -1,0 +1,91 @@
+"""The registry's client against a server that answers badly in each way there is."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+
+from watcher.decode.registry import RegistryClient
+from watcher.model.errors import Reason, RecordError, TemporaryError
+
+AVRO = json.dumps({"schema": '"long"'}).encode()
+HEARD: list[tuple[str, str | None]] = []
+
+
+@contextmanager
+def registry(status: int, body: bytes) -> Iterator[str]:
+    """A registry with one answer to everything."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            HEARD.append((self.path, self.headers["Authorization"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as above
+            """Keep the tests' output clean."""
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/apis/ccompat/v7"
+        finally:
+            server.shutdown()
+
+
+def ask(status: int, body: bytes) -> str:
+    with registry(status, body) as url:
+        client = RegistryClient(url, ("reader", "secret"))
+        try:
+            return client.schema(7)
+        finally:
+            client.close()
+
+
+def test_a_schema_is_asked_for_by_its_id() -> None:
+    """The path lies below the address that was given, whatever that is; the credentials go along."""
+    HEARD.clear()
+
+    assert ask(200, AVRO) == '"long"'
+    assert HEARD == [("/apis/ccompat/v7/schemas/ids/7", "Basic cmVhZGVyOnNlY3JldA==")]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(404, b'{"error_code":40403}'), (200, json.dumps({"schema": "x", "schemaType": "PROTOBUF"}).encode())],
+)
+def test_an_answer_that_will_not_change_is_the_records_fault(status: int, body: bytes) -> None:
+    """No such id, or a schema of another kind: whoever asks again hears the same."""
+    with pytest.raises(RecordError) as refused:
+        ask(status, body)
+
+    assert Reason.UNKNOWN_SCHEMA is refused.value.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(401, b""), (403, b""), (429, b""), (500, b"{}"), (503, b""), (200, b"<html>"), (200, b"\xff"), (200, b"{}")],
+)
+def test_any_other_answer_means_waiting(status: int, body: bytes) -> None:
+    """A wrong password or a proxy's page would make a dead letter of every record."""
+    with pytest.raises(TemporaryError) as away:
+        ask(status, body)
+
+    assert "secret" not in str(away.value)
+
+
+def test_no_answer_means_waiting() -> None:
+    """Nobody listens."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        client = RegistryClient(f"http://127.0.0.1:{reserved.getsockname()[1]}")
+
+        with pytest.raises(TemporaryError):
+            client.schema(7)
+        client.close()
