@@ -1,6 +1,6 @@
 """``crucible doctor``: does every link hold, and if not, what is to be done?"""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,8 +13,6 @@ from watcher.cli.output import AsJson, note, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from clickhouse_connect.driver.client import Client
 
     from config import Settings
     from watcher.operations.connector_file import ConnectorFile
@@ -200,14 +198,9 @@ def _clickhouse(settings: "Settings", opened: ExitStack) -> "Iterator[Finding]":
         timeout=server.timeout,
     )
 
-    def open_client() -> "Client":
-        client = connect()
-        opened.callback(client.close)
-        return client
-
     yield from examine(
         "clickhouse",
-        open_client,
+        lambda: opened.enter_context(closing(connect())),
         (
             checks.server,
             partial(checks.migrations, deployment=deployment),
