@@ -1,0 +1,88 @@
+"""What changes of Crucible come to."""
+
+from typing import Any
+
+from handlers import REGISTRY
+from handlers.crucible import TABLE
+from tests.capture.envelopes import load
+from tests.change_events import change, contest
+from watcher.decode.decoder import Decoder
+from watcher.model.change import ChangeEvent, Operation
+from watcher.model.effects import CrucibleGone, CrucibleState, MetricDelta, ReconcileNeeded
+
+CONTEST = contest(id=42, user_id=7)
+
+
+def effects(event: ChangeEvent[Any]) -> list[Any]:
+    """What every handler of the event's operation yields, in order."""
+    return [effect for handler in TABLE.answering(event.op) for effect in handler(event)]
+
+
+def captured(name: str) -> ChangeEvent[Any]:
+    envelope = load(f"Crucible.{name}")
+    event = Decoder(REGISTRY, None).decode(envelope.topic, envelope.value)
+    assert isinstance(event, ChangeEvent)
+    return event
+
+
+def shown(**columns: Any) -> CrucibleState:
+    row = contest(**columns)
+    return CrucibleState(
+        crucible_id=row.id, user_id=row.user_id, name=row.name, status=row.status, nsfw_level=row.nsfw_level,
+        start_at=row.start_at, end_at=row.end_at, judge_requirements=row.judge_requirements,
+    )  # fmt: skip
+
+
+def test_a_crucible_counts_for_its_creator_and_is_shown() -> None:
+    """One count goes up; every column that judges need is passed on."""
+    assert effects(change(Operation.CREATE, after=CONTEST)) == [
+        MetricDelta("User", 7, 7, "crucibleCount", 1),
+        shown(id=42, user_id=7),
+    ]
+
+
+def test_a_deleted_crucible_counts_back_and_is_gone() -> None:
+    """The count goes down for whom it went up."""
+    assert effects(change(Operation.DELETE, before=CONTEST)) == [
+        MetricDelta("User", 7, 7, "crucibleCount", -1),
+        CrucibleGone(42),
+    ]
+
+
+def test_an_edited_crucible_is_shown_and_counts_nothing() -> None:
+    """The captured update only ends it."""
+    event = captured("update")
+
+    (state,) = effects(event)
+    assert isinstance(state, CrucibleState)
+    assert (state.status, state.name) == ("Completed", "Landscapes")
+
+
+def test_a_crucible_handed_over_moves_from_one_user_to_the_other() -> None:
+    """The sum over users stays what it was."""
+    assert effects(change(Operation.UPDATE, CONTEST, contest(id=42, user_id=8))) == [
+        MetricDelta("User", 7, 7, "crucibleCount", -1),
+        MetricDelta("User", 8, 8, "crucibleCount", 1),
+        shown(id=42, user_id=8),
+    ]
+
+
+def test_a_snapshots_row_is_shown_and_not_counted() -> None:
+    """What it stands for was counted when it happened, or never; a comparison has to tell."""
+    event = captured("snapshot")
+
+    found = effects(event)
+    assert [type(one) for one in found] == [CrucibleState, ReconcileNeeded]
+    assert found[1] == ReconcileNeeded("Crucible", "snapshot")
+
+
+def test_a_truncate_asks_for_a_comparison() -> None:
+    """It names no row, so nothing can be counted back from it."""
+    assert effects(captured("truncate")) == [ReconcileNeeded("Crucible", "truncate")]
+
+
+def test_a_large_column_that_did_not_change_is_no_change() -> None:
+    """With REPLICA IDENTITY FULL both sides carry it; its crucible counts nothing and is shown as it is."""
+    event = captured("toast")
+
+    assert not [one for one in effects(event) if isinstance(one, MetricDelta)]
