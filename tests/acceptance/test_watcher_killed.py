@@ -1,7 +1,5 @@
 """The watcher is killed at every place that a change passes, and each change still counts once."""
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.acceptance.world import World

@@ -186,7 +186,7 @@ class World:
 
         def done() -> bool:
             last[:] = self.outstanding()
-            return not last or not any(daemon.is_alive() for daemon in self._daemons)
+            return not last or not any(daemon.is_alive() for daemon in watchers or self._daemons)
 
         await_that(done, "everything acknowledged", timeout, told)
         assert not last, f"no watcher runs, and there is work left: {told()}"
@@ -217,6 +217,21 @@ class World:
             for one in places
             if one.topic == self.topic and one.offset >= 0
         }
+
+    def members(self) -> int:
+        """Members of the group."""
+        asked = self.admin.describe_consumer_groups([self.group], request_timeout=5)
+        return len(asked[self.group].result(6).members)
+
+    def move_group(self, offset: int, partitions: Iterable[int] = (0,)) -> None:
+        """Set the group's offsets as any tool would, without metadata. The group must be empty."""
+        places = [TopicPartition(self.topic, number, offset) for number in partitions]
+        asked = self.admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(self.group, places)])
+        asked[self.group].result(10)
+
+    def delete_group(self) -> None:
+        """Delete the group with its offsets. It must be empty."""
+        self.admin.delete_consumer_groups([self.group])[self.group].result(10)
 
     def verdict(self) -> list[str]:
         """Every disagreement between the site and the sinks."""
@@ -253,8 +268,8 @@ class World:
         with self.clickhouse("default") as client:
             client.command(f"CREATE DATABASE {self.name}")
             tables = client.query(
-                "SELECT name, create_table_query, coalesce(total_rows, 0) FROM system.tables WHERE database = {d:String} "
-                "ORDER BY engine LIKE '%View', engine = 'Buffer', engine = 'View', name",
+                "SELECT name, create_table_query, coalesce(total_rows, 0) FROM system.tables "
+                "WHERE database = {d:String} ORDER BY engine LIKE '%View', engine = 'Buffer', engine = 'View', name",
                 parameters={"d": template},
             ).result_rows
             for table, text, rows in tables:

@@ -1,0 +1,124 @@
+"""The watcher with protections switched off: ``python -m tests.acceptance.weakened asking,token``.
+
+A proof that cannot fail proves nothing. Each entry takes one protection away and leaves all else as it ships.
+"""
+
+import os
+import signal
+import sys
+import threading
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import watcher.engine.ingest
+import watcher.engine.lane
+import watcher.engine.watch
+import watcher.model.plan
+import watcher.sinks.redis
+import watcher.sources.kafka
+from watcher.engine.lane import Gathered, Lane
+from watcher.engine.watch import Watch
+from watcher.model.plan import Plan
+from watcher.sinks.clickhouse import ClickHouseSink
+from watcher.sources.kafka import KafkaSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def asking() -> None:
+    """Nobody asks ClickHouse what is there already."""
+    ClickHouseSink._missing = lambda _, rows: rows  # type: ignore[method-assign]
+
+
+def reading_back() -> None:
+    """What ClickHouse answers is believed: after an insert nobody looks whether the rows are there."""
+    ClickHouseSink.recover = ClickHouseSink.write  # type: ignore[method-assign]
+
+
+def completing() -> None:
+    """Nobody compares the views with the table after a recovery."""
+    ClickHouseSink._complete_views = lambda *_: None  # type: ignore[method-assign]
+
+
+def token() -> None:
+    """Each insert has a name of its own, so that one that lands late is not recognised."""
+    numbers = count()
+    Plan.token = property(lambda _: f"{os.getpid()}/{next(numbers)}")  # type: ignore[assignment, method-assign]
+
+
+def lease() -> None:
+    """A plan is sent however old it is."""
+    Lane.permit = lambda _: None  # type: ignore[method-assign]
+
+
+def standing_still() -> None:
+    """No protection: the process is suspended between asking what is there and asking for permission to send."""
+    permit, left = Lane.permit, [None]
+
+    def stop_first(lane: Lane) -> None:
+        if left:
+            left.pop()
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+        permit(lane)
+
+    Lane.permit = stop_first  # type: ignore[method-assign]
+
+
+def naming() -> None:
+    """Kafka is told how far the sinks are, and not what is about to be sent."""
+    commit: Callable[..., dict[Any, str]] = KafkaSource.commit
+
+    def without_plans(source: KafkaSource, offsets: dict[Any, tuple[int, str]]) -> dict[Any, str]:
+        return commit(source, {place: (offset, "") for place, (offset, _) in offsets.items()})
+
+    KafkaSource.commit = without_plans  # type: ignore[method-assign, assignment]
+
+
+def order() -> None:
+    """Offsets are acknowledged before their rows are written, as by a consumer that commits what it has read."""
+    opened = Watch._opened
+
+    def acknowledge_first(watch: Watch, lane: Lane | None, plan: Plan) -> None:
+        done = Plan(plan.topic_id, plan.partition, plan.end, plan.end)
+        if lane is not None:
+            watch._source.commit({(lane.topic, lane.partition): (plan.end, done.to_metadata())})
+        opened(watch, lane, plan)
+
+    Watch._opened = acknowledge_first  # type: ignore[method-assign]
+
+
+def batch() -> None:
+    """A batch is not searched for changes that are in it twice."""
+
+    class Forgetful(set[bytes]):
+        def __contains__(self, _: object) -> bool:
+            return False
+
+    def forgetful() -> Gathered:
+        return Gathered(identities=Forgetful())
+
+    watcher.engine.lane.Gathered = forgetful  # type: ignore[assignment, misc]
+
+
+def marks() -> None:
+    """Redis shows whatever came last, older or not."""
+    script = watcher.sinks.redis.SCRIPT.replace("shown[id] >= mark", "false")
+    assert script != watcher.sinks.redis.SCRIPT
+    watcher.sinks.redis.SCRIPT = script
+
+
+def pressure() -> None:
+    """Reading goes on however much waits for ClickHouse."""
+    Watch._press_back = lambda watch: watch._report.waiting(  # type: ignore[method-assign]
+        sum(len(lane.gathered.rows) + lane.writing for lane in watch._lanes.values())
+    )
+
+
+if __name__ == "__main__":
+    for name in sys.argv.pop(1).split(","):
+        globals()[name]()
+    sys.argv[1:] = ["run"]
+    from watcher.cli import main
+
+    main()
