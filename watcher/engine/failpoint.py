@@ -7,6 +7,7 @@ Unset, as everywhere but in tests, a place costs one comparison a batch.
 
 import os
 import signal
+import threading
 from typing import Final
 
 VARIABLE: Final = "CRUCIBLE_FAILPOINT"
@@ -47,4 +48,5 @@ def reach(place: str) -> None:
         return
     _armed.left -= 1
     if _armed.left == 0:
-        os.kill(os.getpid(), _armed.signal)
+        # To this thread: sent to the process, another might take it while this one goes on for a moment.
+        signal.pthread_kill(threading.get_ident(), _armed.signal)
