@@ -60,9 +60,8 @@ class World:
         self.topic, self.group, self.letters_topic = f"{self.name}.CrucibleEntry", self.name, f"{self.name}.dlq"
         self.history = History()
         self._daemons: list[Daemon] = []
-        client = {"bootstrap.servers": stack.kafka.bootstrap_servers, "log_level": 0}
-        self.admin = AdminClient(client)
-        self._producer = Producer({**client, "linger.ms": 5, "message.max.bytes": 20_000_000})
+        self.admin = AdminClient({"bootstrap.servers": stack.kafka.bootstrap_servers, "log_level": 0})
+        self._producer = self._new_producer()
         self._copy_schema(template)
         ensure(str(stack.endpoints.postgres_dsn), self.name)
         self.redis: redis.Redis = redis.Redis.from_url(str(stack.endpoints.redis_url))
@@ -133,11 +132,18 @@ class World:
         """Delete the topic."""
         self.admin.delete_topics([self.topic])[self.topic].result(30)
         await_that(lambda: self._count(self.topic) == 0, "the topic to go")
+        self._producer = self._new_producer()
 
     def grow_topic(self, partitions: int) -> None:
         """Give the topic more partitions."""
         self.admin.create_partitions([NewPartitions(self.topic, partitions)])[self.topic].result(30)
         await_that(lambda: self._count(self.topic) == partitions, "more partitions")
+        self._producer = self._new_producer()
+
+    def _new_producer(self) -> Producer:
+        """One that knows the topic as it is now; an older one may go by what it was."""
+        servers = self.stack.kafka.bootstrap_servers
+        return Producer({"bootstrap.servers": servers, "log_level": 0, "linger.ms": 5, "message.max.bytes": 20_000_000})
 
     def produce(self, records: Iterable[Record], topic: str | None = None) -> None:
         """Send records; the key decides about the partition."""
