@@ -28,7 +28,7 @@ from watcher.engine.lane import Job, Lane
 from watcher.engine.report import Report
 from watcher.engine.writer import Writer, Written
 from watcher.model.dead_letter import DeadLetterLimit
-from watcher.model.errors import OffsetGoneError, TemporaryError
+from watcher.model.errors import OffsetGoneError, TemporaryError, TopicReplacedError
 from watcher.model.plan import Plan
 from watcher.model.start import Found, start
 from watcher.sinks.dead_letters import DeadLetters
@@ -43,6 +43,10 @@ RETRY_WAIT: Final = 0.25
 IDLE_AFTER: Final = 1.0
 """Seconds until offsets of which nothing is left to write are acknowledged. Shorter: more commits; longer: a restart
 reads more again, and lag shows records that are done."""
+
+TOPICS_EVERY: Final = 5.0
+"""Seconds between two looks at whether the topics are still the same ones. The client goes on at its old offset in a
+topic that was made anew; longer: more is read there before the watcher stops, to be read again from the start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,7 @@ class Watch:
         self._lanes: dict[Partition, Lane] = {}
         self._held: deque[tuple[Sequence[Message], Mapping[Partition, Lane]]] = deque()
         self._stopping_at: float | None = None
+        self._looked_at = clock.now()
         self._source = open_source(Listener(assigned=self._assigned, revoked=self._revoked, lost=self._given_up))
 
     def run(self, topics: Sequence[str]) -> None:
@@ -133,6 +138,16 @@ class Watch:
         self._report.turn(self._source, self._lanes)
         if self._journal.failure is not None:
             raise self._journal.failure
+        self._see_topics()
+
+    def _see_topics(self) -> None:
+        if clock.now() - self._looked_at >= TOPICS_EVERY:
+            self._looked_at = clock.now()
+            self._source.look_for_topics()
+        for topic, found in self._source.topics_found().items():
+            for lane in self._lanes.values():
+                if lane.topic == topic and lane.progress.topic_id != found:
+                    raise TopicReplacedError(lane.partition, lane.progress.topic_id, found, topic)
 
     def _poll(self, timeout: float) -> tuple[Sequence[Message], Mapping[Partition, Lane]]:
         try:

@@ -5,7 +5,7 @@ commits, no automatic reset of a lost offset (``auto.offset.reset=error``), no u
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -14,6 +14,9 @@ from confluent_kafka.admin import AdminClient
 
 from watcher.model.change import Position
 from watcher.model.errors import StopError, TemporaryError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Partition = tuple[str, int]
 """Topic name and partition number."""
@@ -69,6 +72,7 @@ class KafkaSource:
         self._failure: Exception | None = None
         self._assigned: set[Partition] = set()
         self._paused = False
+        self._looking: dict[str, Future[Any]] = {}
         self._admin = AdminClient(dict(client), logger=None)
         self._consumer = Consumer(
             {
@@ -173,6 +177,19 @@ class KafkaSource:
             return {name: str(answer.result(CALL_TIMEOUT * 2).topic_id) for name, answer in asked.items()}
         except (KafkaException, TimeoutError) as error:
             raise TemporaryError(f"kafka: topic ids: {error}") from error
+
+    def look_for_topics(self) -> None:
+        """Ask for the ids of the assigned topics, unless that is under way; ``topics_found`` has the answer later."""
+        topics = sorted({topic for topic, _ in self._assigned})
+        if topics and not self._looking:
+            self._looking = self._admin.describe_topics(Topics(topics), request_timeout=CALL_TIMEOUT)
+
+    def topics_found(self) -> dict[str, str]:
+        """The answer to ``look_for_topics``, once; empty until it is there. A topic that is not there is left out."""
+        if not self._looking or not all(answer.done() for answer in self._looking.values()):
+            return {}
+        answers, self._looking = self._looking, {}
+        return {name: str(one.result().topic_id) for name, one in answers.items() if one.exception() is None}
 
     def bounds(self, partition: Partition) -> tuple[int, int]:
         """The first offset that the topic still holds, and the next one that it will give.
