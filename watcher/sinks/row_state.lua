@@ -27,6 +27,8 @@ local function marked(position)
   return string.format('%010d%020.0f', history, position)
 end
 
+-- A deleted crucible's entries are deleted by changes of their own (the foreign key sees to that), and only those know
+-- whether they are older than what is shown; here everything is merely given a time to live.
 for _, state in ipairs(crucible) do
   local mark, row, seconds = marked(state[1]), state[2], state[3]
   local shown = redis.call('HGET', KEYS[2], 'mark')
@@ -37,7 +39,6 @@ for _, state in ipairs(crucible) do
     for _, key in ipairs(KEYS) do
       if seconds > 0 then redis.call('EXPIRE', key, seconds) else redis.call('PERSIST', key) end
     end
-    if row == '' then redis.call('DEL', KEYS[1], KEYS[4]) end
     applied = applied + 1
   end
 end
@@ -49,7 +50,7 @@ for first = 1, #entries, CHUNK do
   local found = redis.call('HMGET', KEYS[3], unpack(ids))
   local shown = {} -- entry id -> mark, as it will be after this chunk: an entry may be in it more than once
   for at, id in ipairs(ids) do shown[id] = found[at] and string.sub(found[at], 1, MARK) or '' end
-  local rows, fresh = {}, {}
+  local rows, lives, left = {}, {}, {} -- left: also those that came back within this chunk, and begin anew
   for at, id in ipairs(ids) do
     local entry, mark = entries[first + at - 1][2], marked(entries[first + at - 1][1])
     if shown[id] >= mark then
@@ -62,18 +63,18 @@ for first = 1, #entries, CHUNK do
       shown[id] = mark
       rows[#rows + 1] = id
       rows[#rows + 1] = mark .. row
-      fresh[id] = row ~= ''
+      lives[id] = row ~= ''
+      if row == '' then left[#left + 1] = id end
       applied = applied + 1
     end
   end
   if #rows > 0 then redis.call('HSET', KEYS[3], unpack(rows)) end
-  for id, lives in pairs(fresh) do
-    if lives then
-      redis.call('HSETNX', KEYS[1], id, ARGV[2])
-    else
-      redis.call('HDEL', KEYS[1], id)
-      redis.call('HDEL', KEYS[4], id)
-    end
+  for _, id in ipairs(left) do
+    redis.call('HDEL', KEYS[1], id)
+    redis.call('HDEL', KEYS[4], id)
+  end
+  for id, is in pairs(lives) do
+    if is then redis.call('HSETNX', KEYS[1], id, ARGV[2]) end
   end
 end
 

@@ -1,0 +1,100 @@
+"""What Redis shows of some crucibles, and what it should show."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+from tests.change_events import contest
+from watcher.model.effects import CrucibleGone, CrucibleState, EntryGone, EntryState, StateEffect
+from watcher.model.row_state import FINISHED, KEEP_FINISHED_SECONDS, RowStates, encode
+from watcher.sinks.redis import BASE_RATING, SCRIPT, keys
+
+Change = tuple[int, StateEffect]
+"""Log position and state."""
+
+
+def state(crucible_id: int, status: str = "Active", **columns: Any) -> CrucibleState:
+    """A crucible as its row shows it."""
+    row = contest(id=crucible_id, status=status, **columns)
+    return CrucibleState(
+        crucible_id=row.id,
+        user_id=row.user_id,
+        name=row.name,
+        status=row.status,
+        nsfw_level=row.nsfw_level,
+        start_at=row.start_at,
+        end_at=row.end_at,
+        judge_requirements=row.judge_requirements,
+    )
+
+
+def folded(changes: Iterable[Change]) -> RowStates:
+    """One poll's changes."""
+    states = RowStates()
+    for lsn, effect in changes:
+        states.add(lsn, effect)
+    return states
+
+
+def apply(client: redis.Redis, changes: Iterable[Change], *, history: int = 1, script: str = SCRIPT) -> list[int]:
+    """Run the script as the sink does, or another one in its place; returns rows applied and rows too old."""
+    answers = [
+        client.eval(script, 4, *keys(crucible_id), encode(change, history), BASE_RATING, KEEP_FINISHED_SECONDS)  # type: ignore[arg-type]
+        for crucible_id, change in folded(changes).changes.items()
+    ]
+    return [sum(column) for column in zip(*answers, strict=True)] if answers else [0, 0]  # type: ignore[arg-type]
+
+
+@dataclass
+class Shown:
+    """One crucible, freed of marks: who is in it with what rating, and what lives for how long."""
+
+    row: dict[str, Any] | None = None
+    entries: dict[int, dict[str, int]] = field(default_factory=dict)
+    ratings: dict[int, int] = field(default_factory=dict)
+    expires: bool = False
+
+
+def shown(client: redis.Redis, crucible_id: int) -> Shown:
+    """What Redis shows; checks that everything of the crucible lives equally long."""
+    elo, own, entries, votes = keys(crucible_id)
+    text = client.hget(own, "row")
+    lives = {client.ttl(key) > 0 for key in (elo, own, entries, votes) if client.exists(key)}  # type: ignore[operator]
+    assert len(lives) <= 1, "some keys of the crucible expire and some do not"
+    return Shown(
+        row=json.loads(str(text)) if text else None,
+        entries={int(one): json.loads(row[30:]) for one, row in client.hgetall(entries).items() if row[30:]},  # type: ignore[union-attr]
+        ratings={int(one): int(rating) for one, rating in client.hgetall(elo).items()},  # type: ignore[union-attr]
+        expires=lives == {True},
+    )
+
+
+def expected(changes: Iterable[Change], crucible_id: int) -> Shown:
+    """What the latest change of each row says; the order of delivery does not enter."""
+    latest: dict[int | None, tuple[int, StateEffect]] = {}
+    for lsn, effect in changes:
+        if effect.crucible_id == crucible_id:
+            row = effect.entry_id if isinstance(effect, EntryState | EntryGone) else None
+            if row not in latest or latest[row][0] < lsn:
+                latest[row] = (lsn, effect)
+    own = latest.pop(None, (0, None))[1]
+    told = Shown(expires=not isinstance(own, CrucibleState) or own.status in FINISHED)
+    if isinstance(own, CrucibleState):
+        told.row = {
+            "user": own.user_id, "name": own.name, "status": own.status, "level": own.nsfw_level,
+            "start": own.start_at, "end": own.end_at, "judges": own.judge_requirements,
+        }  # fmt: skip
+    for _, effect in latest.values():
+        if isinstance(effect, EntryState):
+            told.entries[effect.entry_id] = {
+                "user": effect.user_id, "image": effect.image_id, "created": effect.created_at,
+            }  # fmt: skip
+            told.ratings[effect.entry_id] = BASE_RATING
+    told.expires = told.expires and (bool(latest) or own is not None)
+    return told
+
+
+__all__ = ["Change", "CrucibleGone", "apply", "expected", "folded", "shown", "state"]

@@ -1,0 +1,80 @@
+"""The sink in front of the script: what it answers, and that a Redis which is away is waited for."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from stack import Stack
+from tests.contract.redis.rows import folded, shown, state
+from watcher.model.effects import EntryState
+from watcher.model.errors import TemporaryError
+from watcher.model.row_state import RowStates
+from watcher.sinks.redis import Applied, RedisSink
+
+ROWS = [(100, state(42)), (200, EntryState(42, 1, 7, 5, 0)), (300, EntryState(43, 2, 7, 5, 0))]
+
+
+@pytest.fixture
+def sink(server: Stack) -> Iterator[RedisSink]:
+    opened = RedisSink(server.redis.url, cluster=False, timeout=1.0)
+    yield opened
+    opened.close()
+
+
+def test_it_tells_what_was_applied_and_what_was_too_old(sink: RedisSink, client: redis.Redis) -> None:
+    """Over all crucibles of the poll; nothing to show is no question to Redis."""
+    assert sink.apply(RowStates(), 1) == Applied(0, 0)
+    assert sink.apply(folded(ROWS), 1) == Applied(3, 0)
+    assert sink.apply(folded(ROWS), 1) == Applied(0, 3)
+    assert shown(client, 42).ratings == {1: 1500}
+
+
+def test_a_redis_that_forgot_the_script_is_told_again(sink: RedisSink, client: redis.Redis) -> None:
+    """Scripts are gone after a restart, a failover or SCRIPT FLUSH."""
+    sink.apply(folded(ROWS[:1]), 1)
+    client.script_flush()
+
+    assert sink.apply(folded(ROWS[1:]), 1) == Applied(2, 0)
+
+
+def test_a_redis_that_is_away_is_waited_for(sink: RedisSink, client: redis.Redis, server: Stack) -> None:
+    """Killed and started again on its append-only file: the same call goes through, and old rows are still old."""
+    sink.apply(folded(ROWS), 1)
+    client.hset("crucible:42:elo", "1", "1532")
+    server.redis.kill()
+    with pytest.raises(TemporaryError, match="redis"):
+        sink.apply(folded(ROWS), 1)
+    server.redis.start()
+    server.redis.await_ready()
+
+    assert sink.apply(folded(ROWS), 1) == Applied(0, 3)
+    assert shown(client, 42).ratings == {1: 1532}
+
+
+def test_a_frozen_redis_is_one_that_is_away(sink: RedisSink, client: redis.Redis, server: Stack) -> None:
+    """Its connections are open and silent; the answer is the same as of one that is away."""
+    sink.apply(folded(ROWS[:1]), 1)
+    server.redis.pause()
+    try:
+        with pytest.raises(TemporaryError):
+            sink.apply(folded(ROWS), 1)
+    finally:
+        server.redis.resume()
+        server.redis.await_ready()
+
+    again = sink.apply(folded(ROWS), 1)  # what was sent to it may have landed when it woke, or not
+    assert again.rows + again.stale == len(ROWS)
+    assert shown(client, 42).ratings == {1: 1500}
+
+
+def test_a_full_redis_is_waited_for(sink: RedisSink, client: redis.Redis) -> None:
+    """With noeviction it refuses to write; nothing is thrown away for the newcomer, and nothing is lost."""
+    client.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(TemporaryError):
+            sink.apply(folded(ROWS), 1)
+    finally:
+        client.config_set("maxmemory", "0")
+
+    assert sink.apply(folded(ROWS), 1) == Applied(3, 0)
