@@ -1,0 +1,219 @@
+"""ClickHouse, Redis, Kafka and PostgreSQL are killed or stand still under the watcher's hands."""
+
+from collections.abc import Callable
+
+import pytest
+
+from stack.part import Part
+from tests.acceptance.daemon import Daemon, await_that
+from tests.acceptance.world import World
+from tests.faults.clickhouse_phantom import NewestInsert, newest_insert
+
+COUNT = 300
+
+
+def back(part: Part) -> None:
+    """Start a part that was killed and wait for it."""
+    part.start()
+    part.await_ready()
+
+
+def outcomes(daemon: Daemon) -> set[str]:
+    """What finishing its plans came to."""
+    return {event["outcome"] for event in daemon.events("plan.written")}
+
+
+def test_clickhouse_killed_several_times(world: World):
+    """Killed in the middle of a stream, again and again, it holds every change once in the end."""
+    daemon = world.start()
+    daemon.await_event("partition.assigned")
+    for _ in range(3):
+        rows = world.rows()
+        world.produce(world.history.work(COUNT))
+        await_that(lambda rows=rows: world.rows() > rows, "the first rows of this round", told=daemon.last_words)
+        world.stack.clickhouse.kill()
+        world.produce(world.history.work(COUNT))
+        back(world.stack.clickhouse)
+    world.await_acknowledged(60, daemon)
+
+    assert world.verdict() == []
+
+
+def lose(world: World, table: str, how: Callable[[NewestInsert], None]) -> None:
+    """Have the watcher die after an insert of its second plan, and ClickHouse as if it had died just before."""
+    with world.clickhouse() as client:
+        for name in ("entityMetricEvents", table):
+            client.command(f"SYSTEM STOP MERGES {world.name}.{name}")
+    world.produce(world.history.work(COUNT))
+    doomed = world.start(failpoint="insert.answered:2", kafka__group_instance_id="w")
+    assert doomed.await_exit() == 137
+    with world.clickhouse() as client:
+        insert = newest_insert(client, world.name, table)
+    world.stack.clickhouse.kill()
+    how(insert)
+    back(world.stack.clickhouse)
+
+
+def test_clickhouse_killed_between_its_record_and_the_part(world: World):
+    """ClickHouse remembers the insert's name and has lost its rows: they are put back, and no view counts twice."""
+    lose(world, "entityMetricEvents", NewestInsert.lose_part)
+    daemon = world.start(kafka__group_instance_id="w")
+    world.await_acknowledged(60, daemon)
+
+    assert "healed" in outcomes(daemon)
+    assert world.verdict() == []
+
+
+def test_clickhouse_killed_between_its_record_and_the_part_loses_without_reading_back(world: World):
+    """The control: a watcher that believes the answer loses the rows for good."""
+    lose(world, "entityMetricEvents", NewestInsert.lose_part)
+    daemon = world.weakened("reading_back", kafka__group_instance_id="w")
+    world.await_acknowledged(60, daemon)
+
+    assert any("lacks" in finding for finding in world.verdict())
+
+
+@pytest.mark.parametrize(("what", "expected"), [("", []), ("completing", ["metric_totals is wrong"])])
+def test_clickhouse_killed_before_a_view_has_its_rows(world: World, what: str, expected: list[str]):
+    """The table has the rows and a view has not: the view is given them. Unless nobody compares."""
+    lose(world, "metric_totals_v1", NewestInsert.forget)
+    start = world.weakened if what else world.start
+    daemon = start(*filter(None, [what]), kafka__group_instance_id="w")
+    world.await_acknowledged(60, daemon)
+
+    assert [" ".join(finding.split()[:3]) for finding in world.verdict()][:1] == expected
+
+
+def test_clickhouse_stands_still_for_longer_than_an_insert_may_take(world: World):
+    """An insert without an answer is found, or sent again under its name; the group keeps us longer than a session."""
+    daemon = world.start(clickhouse__timeout="2")
+    world.produce(world.history.work(COUNT))
+    world.await_acknowledged(60, daemon)
+    world.stack.clickhouse.pause()
+    world.produce(world.history.work(COUNT))
+    await_that(
+        lambda: daemon.metric("crucible_sink_errors_total", sink="clickhouse") >= 4, "four attempts", 60,
+        daemon.last_words,
+    )  # fmt: skip
+    world.stack.clickhouse.resume()
+    world.await_acknowledged(60, daemon)
+
+    assert "recovered" in outcomes(daemon)
+    assert daemon.metric("crucible_rebalances_total") == 1
+    assert world.verdict() == []
+
+
+@pytest.mark.parametrize("how", ["kill", "pause"])
+def test_redis_away(world: World, how: str):
+    """Nothing overtakes a row state that Redis has not: the watcher waits for it, then all is shown."""
+    daemon = world.start(redis__timeout="1")
+    world.produce(world.history.work(COUNT))
+    world.await_acknowledged(60, daemon)
+    getattr(world.stack.redis, how)()
+    world.produce(world.history.work(COUNT))
+    daemon.await_event("neighbour.away", neighbour="redis")
+    world.stack.redis.resume()
+    back(world.stack.redis)
+    world.await_acknowledged(60, daemon)
+
+    assert world.verdict() == []
+
+
+def test_kafka_killed(world: World):
+    """The broker is killed under a stream and comes back: the watcher joins again and goes on."""
+    daemon = world.start()
+    world.produce(world.history.work(COUNT))
+    await_that(lambda: world.rows() > 0, "the first rows", told=daemon.last_words)
+    world.stack.kafka.kill()
+    back(world.stack.kafka)
+    world.produce(world.history.work(COUNT))
+    world.await_acknowledged(60, daemon)
+
+    assert world.verdict() == []
+
+
+def test_postgres_away(world: World):
+    """A running watcher does not need PostgreSQL, one that starts waits for it."""
+    first = world.start()
+    world.produce(world.history.work(COUNT))
+    world.await_acknowledged(60, first)
+    world.stack.postgres.kill()
+    world.produce(world.history.work(COUNT))
+    world.await_acknowledged(60, first)
+    assert first.terminate() == 0
+    second = world.start()
+    second.await_event("neighbour.away", neighbour="postgres")
+    world.produce(world.history.work(COUNT))
+    back(world.stack.postgres)
+    world.await_acknowledged(60, second)
+
+    assert world.verdict() == []
+
+
+def test_everything_killed_at_once(world: World):
+    """The machine goes down: the watcher and all its neighbours are killed in the middle of a stream, and come back."""
+    daemon = world.start()
+    world.produce(world.history.work(COUNT))
+    await_that(lambda: world.rows() > 0, "the first rows", told=daemon.last_words)
+    daemon.kill()
+    for part in world.stack.parts:
+        part.kill()
+    for part in world.stack.parts:
+        part.start()
+    for part in world.stack.parts:
+        part.await_ready()
+    world.produce(world.history.work(COUNT))
+    again = world.start()
+    world.await_acknowledged(60, again)
+
+    assert world.verdict() == []
+
+
+def flood(world: World, daemon: Daemon, bound: int) -> tuple[float, float]:
+    """Send more than may wait while ClickHouse is away, in two halves.
+
+    Returns:
+        the most rows that waited, as far as seen, and by how many MB the process grew in the second half.
+    """
+    daemon.await_event("partition.assigned")
+    world.stack.clickhouse.pause()
+    waited, sizes = [], []
+    for _ in range(2):
+        world.produce(world.history.work(2 * bound))
+        daemon.await_event("neighbour.away", neighbour="clickhouse")
+        await_that(lambda: daemon.metric("crucible_sink_queue_rows") > bound, "much to wait", 30, daemon.last_words)
+        turned = daemon.metric("crucible_loop_last_turn_timestamp_seconds")
+        await_that(
+            lambda turned=turned: daemon.metric("crucible_loop_last_turn_timestamp_seconds") > turned + 1,
+            "the loop to turn on", told=daemon.last_words,
+        )  # fmt: skip
+        waited.append(daemon.metric("crucible_sink_queue_rows"))
+        sizes.append(daemon.rss_mb())
+    return max(waited), sizes[1] - sizes[0]
+
+
+def test_what_waits_for_clickhouse_is_bounded(world: World):
+    """Reading pauses when enough rows wait, memory stays where it is, and all goes on when ClickHouse is back."""
+    bound = 1_000
+    daemon = world.start(batch__max_pending_rows=str(bound), clickhouse__timeout="2")
+    most, grown = flood(world, daemon, bound)
+
+    assert grown < 40  # MB: what librdkafka fetches ahead, and not another two thousand rows and more each time
+    assert most <= bound + 200  # one poll of 100 changes, two rows each
+    assert daemon.metric("crucible_paused_partitions") == 1
+    assert daemon.metric("crucible_consumer_lag_messages") >= 0
+    world.stack.clickhouse.resume()
+    world.await_acknowledged(90, daemon)
+    assert daemon.metric("crucible_paused_partitions") == 0
+    assert daemon.metric("crucible_rebalances_total") == 1
+    assert world.verdict() == []
+
+
+def test_what_waits_for_clickhouse_grows_without_back_pressure(world: World):
+    """The control: a watcher that reads on holds everything that was sent."""
+    bound = 1_000
+    daemon = world.weakened("pressure", batch__max_pending_rows=str(bound), clickhouse__timeout="2")
+
+    most, _ = flood(world, daemon, bound)
+
+    assert most > 2 * bound
