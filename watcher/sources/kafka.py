@@ -231,7 +231,7 @@ class KafkaSource:
         where = f"{message.topic()}[{message.partition()}]"
         if error.code() in OFFSET_LOST:
             raise OffsetLostError(Position(message.topic() or "", message.partition() or 0, message.offset() or 0))
-        if error.fatal():
+        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
             raise StopError(f"kafka: {error.str()}; another process may run with the same kafka.group_instance_id")
         if error.code() in TOPIC_AWAY:
             self._report(f"{where} does not exist yet: start the connector, or name the topic in kafka.topics")
