@@ -109,6 +109,8 @@ class Ingest:
                 run = messages[at:after] if lane.cut == NO_CUT else _before(messages[at:after], lane.cut)
                 done = self._run(run, lane, taken, now)
                 if done < after - at:
+                    if done == len(run):  # what lies beyond the plan was seen, so the plan has no more records
+                        lane.progress.nothing_before(lane.cut)
                     return taken, at + done
             at = after
         return taken, end

@@ -375,7 +375,7 @@ class Watch:
         while self._remaining() > 0:
             self._collect()
             self._plan(all_of_it=True)
-            if all(lane.progress.idle and lane.acknowledged == lane.progress.durable for lane in self._lanes.values()):
+            if all(_settled(lane) for lane in self._lanes.values()):
                 break
             self._turned()
             self._writer.finished.wait(0.05)
@@ -385,3 +385,10 @@ class Watch:
         if self._stopping_at is None:
             return self._limits.shutdown_deadline
         return max(0.0, self._stopping_at + self._limits.shutdown_deadline - clock.now())
+
+
+def _settled(lane: Lane) -> bool:
+    """Nothing is left to do at the end: all is acknowledged, or waits for records that are not read any more."""
+    if lane.progress.rereading and not lane.submitted:
+        return True
+    return lane.progress.idle and lane.acknowledged == lane.progress.durable
