@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
 def asking() -> None:
     """Nobody asks ClickHouse what is there already."""
-    ClickHouseSink._missing = lambda _, rows: rows  # type: ignore[method-assign]
+    ClickHouseSink._present = lambda *_: set()  # type: ignore[method-assign]
 
 
 def reading_back() -> None:
     """What ClickHouse answers is believed: after an insert nobody looks whether the rows are there."""
-    ClickHouseSink.recover = ClickHouseSink.write  # type: ignore[method-assign]
+    ClickHouseSink.recover = (  # type: ignore[method-assign]
+        lambda sink, plan, rows, send: sink.write(plan, rows, send, sink.present(rows))
+    )
 
 
 def completing() -> None:

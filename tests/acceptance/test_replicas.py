@@ -1,0 +1,77 @@
+"""Several watchers of one group, joining and leaving while the stream runs."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.daemon import Daemon, await_that
+from tests.acceptance.world import World
+
+PARTITIONS = 4
+COUNT = 300
+
+
+@pytest.fixture
+def wide(make_world: Callable[..., World]) -> World:
+    """A corner with several partitions."""
+    return make_world(PARTITIONS)
+
+
+def holds(daemon: Daemon) -> int:
+    """Partitions that it says it reads."""
+    return int(daemon.metric("crucible_consumer_assigned"))
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_watchers_come_and_go(wide: World, protocol: str):
+    """A second joins, the first is stopped, a third joins, the second is stopped, in the middle of the stream."""
+    settings = {"kafka__group_protocol": protocol}
+    if protocol == "consumer":
+        settings["kafka__session_timeout"] = "45"  # the broker's
+    running = [wide.start(**settings)]
+    wide.produce(wide.history.work(COUNT))
+    await_that(lambda: wide.rows() > 0, "the first rows", told=running[0].last_words)
+    for _ in range(2):
+        running.append(wide.start(**settings))
+        wide.produce(wide.history.work(COUNT))
+        await_that(
+            lambda: [holds(one) for one in running] == [PARTITIONS // 2] * 2, "both to hold half", 60,
+            running[-1].last_words,
+        )  # fmt: skip
+        wide.produce(wide.history.work(COUNT))
+        assert running.pop(0).terminate() == 0
+        wide.produce(wide.history.work(COUNT))
+    wide.await_acknowledged(60, running[-1])
+
+    assert wide.verdict() == []
+
+
+def test_a_watcher_with_a_name_of_its_own_keeps_its_partitions(wide: World):
+    """Stopped and started again within its session, it goes on where it was, and the other notices nothing."""
+    one = wide.start(kafka__group_instance_id="one")
+    other = wide.start(kafka__group_instance_id="other")
+    await_that(lambda: [holds(one), holds(other)] == [2, 2], "both to hold half", 60, other.last_words)
+    before = other.metric("crucible_rebalances_total")
+    wide.produce(wide.history.work(COUNT))
+    one.kill()
+    wide.produce(wide.history.work(COUNT))
+    again = wide.start(kafka__group_instance_id="one")
+    wide.await_acknowledged(60, again)
+
+    assert holds(again) == 2
+    assert other.metric("crucible_rebalances_total") == before
+    assert wide.verdict() == []
+
+
+def test_two_watchers_with_one_name_do_not_share_it(world: World):
+    """The one whose name was taken stops and says so; nothing counts twice."""
+    one = world.start(kafka__group_instance_id="same")
+    world.produce(world.history.work(COUNT))
+    world.await_acknowledged(60, one)
+    other = world.start(kafka__group_instance_id="same")
+    world.produce(world.history.work(COUNT))
+
+    assert one.await_exit() == 1
+    assert "kafka.group_instance_id" in one.text()
+    world.await_acknowledged(60, other)
+    assert world.verdict() == []

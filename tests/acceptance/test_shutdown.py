@@ -1,0 +1,54 @@
+"""The end of a watcher: asked for, or because of settings that cannot be used."""
+
+from tests.acceptance.daemon import await_that
+from tests.acceptance.world import World
+
+COUNT = 600
+
+
+def test_sigterm_in_the_middle_of_a_stream(world: World):
+    """What was taken is written and acknowledged at once, nothing is left open, and the exit code is 0."""
+    daemon = world.start(batch__flush_interval="600", batch__max_rows="50000", batch__max_pending_rows="50000")
+    world.produce(world.history.work(COUNT))
+    await_that(
+        lambda: daemon.metric("crucible_sink_queue_rows") > 0, "rows to wait for a flush", told=daemon.last_words
+    )
+    assert world.rows() == 0
+
+    assert daemon.terminate(25) == 0
+
+    offset, metadata = world.committed()[0]
+    assert (offset > 0, f'"end":{offset}' in metadata) == (True, True)
+    assert daemon.events("watch.finished")[0]["open_plans"] == 0
+    assert world.members() == 0
+    successor = world.start()
+    world.await_acknowledged(60, successor)
+    assert world.verdict() == []
+
+
+def test_sigterm_while_clickhouse_is_away(world: World):
+    """The deadline holds; what could not be written stays named in Kafka and is finished by the next watcher."""
+    daemon = world.start(clickhouse__timeout="2", run__shutdown_deadline="3")
+    daemon.await_event("partition.assigned")
+    world.stack.clickhouse.pause()
+    world.produce(world.history.work(COUNT))
+    daemon.await_event("neighbour.away", neighbour="clickhouse")
+
+    assert daemon.terminate(15) == 0
+
+    assert daemon.events("watch.finished")[0]["open_plans"] == 1
+    assert world.members() == 0
+    world.stack.clickhouse.resume()
+    successor = world.start()
+    world.await_acknowledged(60, successor)
+    assert world.verdict() == []
+
+
+def test_a_wrong_setting(world: World):
+    """One message that names the key, what was given and what is allowed; exit code 78; nothing was begun."""
+    daemon = world.start(batch__max_rows="many")
+
+    assert daemon.await_exit() == 78
+    (line,) = [line for line in daemon.text().splitlines() if "batch.max_rows" in line]
+    assert ("CRUCIBLE_BATCH__MAX_ROWS" in line, "'many'" in line, "integer" in line) == (True, True, True)
+    assert "Traceback" not in daemon.text()
