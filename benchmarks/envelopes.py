@@ -4,42 +4,102 @@ The mix is that of a busy contest: four in five are new entries, one in ten is a
 count), one in ten is an entry withdrawn.
 """
 
+import base64
+import io
+import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import httpx
 
 CRUCIBLES = 200
 USERS = 5_000
 FIRST_LSN = 24_000_000
 FIRST_COMMIT_US = 1_767_225_600_000_000
+ROWS_OF_TEN = 18
+"""Metric rows that ten consecutive changes make."""
+LIVING_OF_TEN = 7
+"""Entries that are left of ten consecutive changes."""
+CAPTURED_AVRO = Path(__file__).parent.parent / "debezium" / "envelopes" / "CrucibleEntry.create_avro.json"
+
+Change = dict[str, Any]
 
 
-def _row(entry: int, score: int) -> str:
-    return (
-        f'{{"id":{entry},"crucibleId":{entry % CRUCIBLES + 1},"userId":{entry * 7 % USERS + 1},"imageId":{entry + 9},'
-        f'"score":{score},"voteCount":{score - 1500},"position":null,"buzzTransactionId":null,'
-        f'"createdAt":{FIRST_COMMIT_US // 1000 + entry}}}'
-    )
-
-
-def entries(count: int, seed: int = 0) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of ``count`` changes of CrucibleEntry, in commit order; ``seed`` shifts ids and log positions."""
-    base = seed * count
-    for number in range(count):
+def changes(count: int, first: int = 0) -> Iterator[Change]:
+    """``count`` changes of CrucibleEntry in commit order, from the ``first``-th on; ``count`` is a multiple of ten."""
+    for number in range(first, first + count):
         kind = number % 10
-        entry = base + number + 1
-        before, after, op = "null", _row(entry, 1500), "c"
-        if kind == 8:
-            entry -= 4
-            before, after, op = _row(entry, 1500), _row(entry, 1532), "u"
-        elif kind == 9:
-            entry -= 4
-            before, after, op = _row(entry, 1500), "null", "d"
-        at = FIRST_COMMIT_US + (base + number) * 2_000
-        lsn = FIRST_LSN + (base + number) * 264
-        value = (
-            f'{{"before":{before},"after":{after},"source":{{"version":"3.7.0.Final","connector":"postgresql",'
-            f'"name":"crucible","ts_ms":{at // 1000},"snapshot":"false","db":"crucible",'
-            f'"sequence":"[\\"{lsn - 264}\\",\\"{lsn}\\"]","ts_us":{at},"ts_ns":{at}000,"schema":"public",'
-            f'"table":"CrucibleEntry","txId":{number + 700},"lsn":{lsn},"xmin":null}},"transaction":null,'
-            f'"op":"{op}","ts_ms":{at // 1000 + 9},"ts_us":{at + 9_000},"ts_ns":{at + 9_000}000}}'
-        )
-        yield b'{"id":%d}' % entry, value.encode()
+        entry = number + 1 if kind < 8 else number - 3
+        before = None if kind < 8 else _row(entry, 1500)
+        after = None if kind == 9 else _row(entry, 1532 if kind == 8 else 1500)
+        at = FIRST_COMMIT_US + number * 2_000
+        lsn = FIRST_LSN + number * 264
+        yield {
+            "before": before,
+            "after": after,
+            "source": {
+                "version": "3.7.0.Final",
+                "connector": "postgresql",
+                "name": "crucible",
+                "ts_ms": at // 1000,
+                "snapshot": "false",
+                "db": "crucible",
+                "sequence": f'["{lsn - 264}","{lsn}"]',
+                "ts_us": at,
+                "ts_ns": at * 1000,
+                "schema": "public",
+                "table": "CrucibleEntry",
+                "txId": number + 700,
+                "lsn": lsn,
+                "xmin": None,
+            },
+            "transaction": None,
+            "op": "c" if kind < 8 else "ud"[kind - 8],
+            "ts_ms": at // 1000 + 9,
+            "ts_us": at + 9_000,
+            "ts_ns": (at + 9_000) * 1000,
+        }
+
+
+def _row(entry: int, score: int) -> dict[str, Any]:
+    return {
+        "id": entry,
+        "crucibleId": entry % CRUCIBLES + 1,
+        "userId": entry * 7 % USERS + 1,
+        "imageId": entry + 9,
+        "score": score,
+        "voteCount": score - 1500,
+        "position": None,
+        "buzzTransactionId": None,
+        "createdAt": FIRST_COMMIT_US // 1000 + entry,
+    }
+
+
+def as_json(change: Change) -> bytes:
+    """The change as Kafka Connect's JSON converter writes it, schemas off."""
+    return json.dumps(change, separators=(",", ":")).encode()
+
+
+class AsAvro:
+    """The change as the Avro converter writes it: a zero byte, the schema's id, the record.
+
+    Args:
+        registry: base address of the schema registry, where the captured schema is registered.
+    """
+
+    def __init__(self, registry: str) -> None:
+        captured = json.loads(CAPTURED_AVRO.read_text())
+        number = int.from_bytes(base64.b64decode(captured["value"]["base64"])[1:5], "big")
+        text = json.dumps(captured["schemas"][str(number)])
+        answer = httpx.post(f"{registry}/subjects/bench-value/versions", json={"schema": text}, timeout=30)
+        answer.raise_for_status()
+        self._head = b"\x00" + int(answer.json()["id"]).to_bytes(4, "big")
+        self._schema = fastavro.parse_schema(json.loads(text))
+
+    def __call__(self, change: Change) -> bytes:
+        """The value's bytes."""
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, self._schema, change)
+        return self._head + out.getvalue()

@@ -60,30 +60,57 @@ class Writer:
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None and not self._stop.is_set():
-            try:
-                written = Written(job, self._write(job))
-            except AbandonedError:
-                written = Written(job, None)
-            except Exception as error:  # noqa: BLE001 - handed to the loop, which stops the daemon
-                written = Written(job, None, error)
-            self.done.append(written)
-            self.finished.set()
+        while (jobs := self._waiting()) and not self._stop.is_set():
+            present = self._ask([job for job in jobs if not job.recover])
+            for job in jobs:
+                try:
+                    written = Written(job, self._write(job, present))
+                except AbandonedError:
+                    written = Written(job, None)
+                except Exception as error:  # noqa: BLE001 - handed to the loop, which stops the daemon
+                    written = Written(job, None, error)
+                self.done.append(written)
+                self.finished.set()
+                if written.outcome not in {Outcome.WRITTEN, Outcome.REPEATED}:
+                    present = None  # it took a while, and the answer is old
         self._sink.close()
 
-    def _write(self, job: Job) -> Outcome:
+    def _waiting(self) -> list[Job]:
+        """Every job that waits, at least one; none at the end. Partitions tend to come due together."""
+        jobs = []
+        job = self._jobs.get()
+        while job is not None:
+            jobs.append(job)
+            if self._jobs.empty():
+                return jobs
+            job = self._jobs.get()
+        return []
+
+    def _ask(self, jobs: list[Job]) -> set[bytes] | None:
+        """Which of the jobs' changes are there already, in one question for all; None when nobody answers."""
+        if not jobs:
+            return None
+        try:
+            return self._sink.present(row for job in jobs for row in job.gathered.rows)
+        except Exception:  # noqa: BLE001 - the job itself meets it next, and knows what to make of it
+            return None
+
+    def _write(self, job: Job, present: set[bytes] | None) -> Outcome:
         def permit() -> None:
             job.lane.permit()
             reach("insert.sending")
 
-        recover, wait = job.recover, FIRST_WAIT
+        rows, wait = job.gathered.rows, FIRST_WAIT
+        known = None if job.recover else present
         while True:
             try:
-                write = self._sink.recover if recover else self._sink.write
-                outcome = write(job.plan, job.gathered.rows, permit)
+                if known is None:
+                    outcome = self._sink.recover(job.plan, rows, permit)
+                else:
+                    outcome = self._sink.write(job.plan, rows, permit, known)
             except TemporaryError as error:
                 self._failed(error)
-                recover = True
+                known = None
                 if job.lane.lost or self._stop.wait(wait):
                     raise AbandonedError(job.lane.name) from error
                 wait = min(wait * 2, LONGEST_WAIT)

@@ -9,6 +9,8 @@ MAX_RANGES = 16
 """Log ranges that one question to the sink may name. Fewer: an outlier drags in everything between; more: longer
 SQL."""
 
+NEAR: Final = 1 << 28
+"""Bytes of log, a quarter of a gibibyte, that are one range whatever the gaps: what lies in between is soon told."""
 
 MetricRow = tuple[str, int, int, str, int, int, str, int, int, bytes, int]
 """One row, in the order of ``COLUMNS``. A plain tuple, because there are two for an event and naming the fields of each
@@ -46,7 +48,7 @@ def by_month(rows: list[MetricRow]) -> Iterator[tuple[str, list[MetricRow]]]:
 
     An insert is atomic only as one block of one partition. Nearly always there is one month.
     """
-    times = [row[CREATED_AT] for row in rows]
+    times = {row[CREATED_AT] for row in rows}
     first, last = month(min(times)), month(max(times))
     if first == last:
         yield first, rows
@@ -60,12 +62,14 @@ def by_month(rows: list[MetricRow]) -> Iterator[tuple[str, list[MetricRow]]]:
 def log_ranges(lsns: Iterable[int], most: int = MAX_RANGES) -> list[tuple[int, int]]:
     """Few ranges that hold all the log positions, cut at the widest gaps.
 
-    >>> log_ranges([5, 6, 9, 1000, 1001], most=2)
-    [(5, 9), (1000, 1001)]
+    >>> log_ranges([5, 9, 1 << 40], most=2)
+    [(5, 9), (1099511627776, 1099511627776)]
     >>> log_ranges([7])
     [(7, 7)]
     """
     ordered = sorted(set(lsns))
+    if ordered[-1] - ordered[0] <= NEAR:
+        return [(ordered[0], ordered[-1])]
     gaps = (
         sorted(range(1, len(ordered)), key=lambda at: ordered[at] - ordered[at - 1])[-(most - 1) :] if most > 1 else []
     )

@@ -1,5 +1,6 @@
 """The latest state of the rows that a poll brought, folded per crucible before any of it is sent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -51,14 +52,13 @@ class RowStates:
             change.crucible.append((lsn, effect))  # type: ignore[arg-type]
 
 
-def encode(change: CrucibleChange, history: int) -> bytes:
-    """One crucible's changes as the script takes them: msgpack of ``[history, crucible, entries]``.
+def encode(changes: Sequence[CrucibleChange]) -> bytes:
+    """Crucibles' changes as the script takes them: msgpack, per crucible ``[crucible, entries]``.
 
     Entries go as they are, ``[lsn, [crucible, entry, user, image, created]]``, or ``[lsn, [crucible, entry]]`` for one
     that is gone: putting them into words is left to the script, because this runs once an event.
     """
-    crucible = [_crucible(lsn, state) for lsn, state in change.crucible]
-    return _encode((history, crucible, change.entries))
+    return _encode([([_crucible(*one) for one in change.crucible], change.entries) for change in changes])
 
 
 _encode = msgspec.msgpack.Encoder().encode

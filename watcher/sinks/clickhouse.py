@@ -4,7 +4,7 @@ Idempotent by two independent means: rows carry the identity of their change, an
 again; and an insert carries the plan's token, so that a request which lands late is one that ClickHouse has seen.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from hashlib import blake2b
@@ -72,20 +72,31 @@ class ClickHouseSink:
         self._queries = queries
         self._client: Client | None = None
 
-    def write(self, plan: Plan, rows: list[MetricRow], before_send: Callable[[], None]) -> Outcome:
+    def present(self, rows: Iterable[MetricRow]) -> set[bytes]:
+        """Identities of the rows' changes that are there already, and of others near them: one question.
+
+        Raises:
+            TemporaryError: the server is away.
+        """
+        with self._temporary():
+            return self._present(rows)
+
+    def write(self, plan: Plan, rows: list[MetricRow], before_send: Callable[[], None], present: set[bytes]) -> Outcome:
         """Write a plan that nobody has tried to write before.
 
         Args:
             plan: names the rows.
             rows: the rows of the plan's records, repeats inside the batch already dropped.
             before_send: called right before each insert; raises when the plan is not ours any more.
+            present: what ``present`` said of them; takes the identities of these rows.
 
         Raises:
             TemporaryError: the outcome is unknown or the server is away; go on with ``recover``.
         """
+        missing = _without(rows, present)
         with self._temporary():
-            missing = self._missing(rows)
             self._insert(plan, missing, before_send)
+        present.update(row[SOURCE_ID] for row in missing)
         return Outcome.WRITTEN if missing or not rows else Outcome.REPEATED
 
     def recover(self, plan: Plan, rows: list[MetricRow], before_send: Callable[[], None]) -> Outcome:
@@ -111,10 +122,14 @@ class ClickHouseSink:
         return outcome
 
     def _missing(self, rows: list[MetricRow]) -> list[MetricRow]:
-        """The rows whose change is not there yet: one question, whatever their number."""
-        if not rows:
-            return []
-        ranges = log_ranges(row[SOURCE_LSN] for row in rows)
+        """The rows whose change is not there yet."""
+        return _without(rows, self._present(rows))
+
+    def _present(self, rows: Iterable[MetricRow]) -> set[bytes]:
+        lsns = {row[SOURCE_LSN] for row in rows}
+        if not lsns:
+            return set()
+        ranges = log_ranges(lsns)
         condition = " OR ".join(
             f"sourceLsn BETWEEN {{low{at}:UInt64}} AND {{high{at}:UInt64}}" for at in range(len(ranges))
         )
@@ -127,8 +142,7 @@ class ClickHouseSink:
             query_formats={"FixedString": "native"},
         )
         columns = answer.result_columns
-        present = set(columns[0]) if columns else set()
-        return [row for row in rows if row[SOURCE_ID] not in present] if present else rows
+        return set(columns[0]) if columns else set()
 
     def _insert(self, plan: Plan, rows: list[MetricRow], before_send: Callable[[], None]) -> None:
         """Insert rows under the plan's token, one block a month."""
@@ -224,3 +238,7 @@ class ClickHouseSink:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+def _without(rows: list[MetricRow], present: set[bytes]) -> list[MetricRow]:
+    return [row for row in rows if row[SOURCE_ID] not in present] if present else rows

@@ -1,8 +1,9 @@
-"""Row state in Redis: one script call a crucible and poll, all of a poll in one pipeline.
+"""Row state in Redis: a script call for some crucibles at a time, all of a poll in one pipeline.
 
 Idempotent under replay: the script compares each row's place in the log (see ``row_state.lua``).
 """
 
+from collections.abc import Iterator
 from importlib.resources import files
 
 import msgspec
@@ -15,6 +16,10 @@ from watcher.model.row_state import KEEP_FINISHED_SECONDS, RowStates, encode
 
 BASE_RATING = 1500
 """Rating of a new entry; from then on votes own it."""
+
+PORTION = 500
+"""Entries of one script call, about a millisecond of Redis' time. Larger: votes wait; smaller: calls cost more than what
+they do."""
 
 SCRIPT = files("watcher.sinks").joinpath("row_state.lua").read_text()
 
@@ -47,6 +52,7 @@ class RedisSink:
     """
 
     def __init__(self, url: str, *, cluster: bool, timeout: float) -> None:
+        self._cluster = cluster
         options = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
         self._client: redis.Redis | RedisCluster = (
             RedisCluster.from_url(url, **options) if cluster else redis.Redis.from_url(url, **options)
@@ -80,10 +86,10 @@ class RedisSink:
         if not self._sha:
             self._sha = str(self._client.script_load(SCRIPT))
         pipeline = self._client.pipeline(transaction=False)
-        for crucible_id, change in states.changes.items():
-            pipeline.evalsha(
-                self._sha, 4, *keys(crucible_id), encode(change, history), BASE_RATING, KEEP_FINISHED_SECONDS
-            )
+        for some in _portions(states, 1 if self._cluster else PORTION):
+            names = [name for crucible_id in some for name in keys(crucible_id)]
+            changes = encode([states.changes[crucible_id] for crucible_id in some])
+            pipeline.evalsha(self._sha, len(names), *names, changes, history, BASE_RATING, KEEP_FINISHED_SECONDS)
         return pipeline.execute()
 
     def ping(self) -> None:
@@ -100,3 +106,17 @@ class RedisSink:
     def close(self) -> None:
         """Give the connections back."""
         self._client.close()
+
+
+def _portions(states: RowStates, most: int) -> Iterator[list[int]]:
+    """The crucibles, cut into portions of about so many entries; one crucible is never cut."""
+    portion: list[int] = []
+    entries = 0
+    for crucible_id, change in states.changes.items():
+        portion.append(crucible_id)
+        entries += 1 + len(change.entries)
+        if entries >= most:
+            yield portion
+            portion, entries = [], 0
+    if portion:
+        yield portion

@@ -42,7 +42,7 @@ def folded(changes: Iterable[Change]) -> RowStates:
 def apply(client: redis.Redis, changes: Iterable[Change], *, history: int = 1, script: str = SCRIPT) -> list[int]:
     """Run the script as the sink does, or another one in its place; returns rows applied and rows too old."""
     answers = [
-        client.eval(script, 4, *keys(crucible_id), encode(change, history), BASE_RATING, KEEP_FINISHED_SECONDS)  # type: ignore[arg-type]
+        client.eval(script, 4, *keys(crucible_id), encode([change]), history, BASE_RATING, KEEP_FINISHED_SECONDS)  # type: ignore[arg-type]
         for crucible_id, change in folded(changes).changes.items()
     ]
     return [sum(column) for column in zip(*answers, strict=True)] if answers else [0, 0]  # type: ignore[arg-type]

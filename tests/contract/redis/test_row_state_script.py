@@ -200,8 +200,8 @@ WEAKENED = {
     "a crucible's mark is not compared": ("shown and shown >= mark", "false"),
     "a row sets the rating": ("'HSETNX'", "'HSET'"),
     "a delete leaves no mark": (
-        "redis.call('HDEL', KEYS[4], id)",
-        "redis.call('HDEL', KEYS[4], id) redis.call('HDEL', KEYS[3], id)",
+        "redis.call('HDEL', keys[4], id)",
+        "redis.call('HDEL', keys[4], id) redis.call('HDEL', keys[3], id)",
     ),
 }
 STORIES: dict[str, list[list[Change]]] = {
