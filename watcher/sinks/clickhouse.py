@@ -4,6 +4,7 @@ Idempotent by two independent means: rows carry the identity of their change, an
 again; and an insert carries the plan's token, so that a request which lands late is one that ClickHouse has seen.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
@@ -34,8 +35,11 @@ COLUMN_TYPES = (
 """Types of the columns; given, so that the client need not ask the server before each insert."""
 TOTAL_VIEWS = ("totals_by_metric", "totals_by_day", "totals_by_hour")
 """The named queries that read each view's totals for some keys; ``totals_raw`` reads the table's."""
-SETTLE_TRIES = 5
-"""Readings of a view and its table that must not be explained by neighbours inserting in between."""
+SETTLE_TRIES = 7
+SETTLE_WAIT = 0.05
+"""Readings of a view and its table, and seconds between the first two, doubling: a neighbour's insert shows in the
+table a moment before it shows in the views. Fewer or shorter: a busy server looks like a broken view, and the daemon
+stops."""
 INSERT_SETTINGS = {
     "async_insert": 0,  # the server must have the rows when it answers
     "deduplicate_blocks_in_dependent_materialized_views": 1,  # each view tells a repeated token for itself
@@ -88,7 +92,7 @@ class ClickHouseSink:
             plan: names the rows.
             rows: the rows of the plan's records, repeats inside the batch already dropped.
             before_send: called right before each insert; raises when the plan is not ours any more.
-            present: what ``present`` said of them; takes the identities of these rows.
+            present: what ``present`` said of them.
 
         Raises:
             TemporaryError: the outcome is unknown or the server is away; go on with ``recover``.
@@ -96,7 +100,6 @@ class ClickHouseSink:
         missing = _without(rows, present)
         with self._temporary():
             self._insert(plan, missing, before_send)
-        present.update(row[SOURCE_ID] for row in missing)
         return Outcome.WRITTEN if missing or not rows else Outcome.REPEATED
 
     def recover(self, plan: Plan, rows: list[MetricRow], before_send: Callable[[], None]) -> Outcome:
@@ -146,11 +149,11 @@ class ClickHouseSink:
 
     def _insert(self, plan: Plan, rows: list[MetricRow], before_send: Callable[[], None]) -> None:
         """Insert rows under the plan's token, one block a month."""
-        for month, part in by_month(rows) if rows else ():
+        for month, columns in by_month(rows) if rows else ():
             before_send()
             self._open().insert(
                 TABLE,
-                [*zip(*part, strict=True)],
+                columns,
                 column_names=COLUMNS,
                 column_type_names=COLUMN_TYPES,
                 column_oriented=True,
@@ -198,10 +201,12 @@ class ClickHouseSink:
         keys = list(plan)
         found: dict[str, Gap] = {}
         for view in TOTAL_VIEWS:
-            for _ in range(SETTLE_TRIES):
+            for again in range(SETTLE_TRIES):
+                if again:
+                    time.sleep(SETTLE_WAIT * 2 ** (again - 1))
                 before, shown, after = (self._totals(name, keys) for name in ("totals_raw", view, "totals_raw"))
                 found[view] = gap(after, shown, plan)
-                if found[view] is Gap.NONE or before == after:
+                if found[view] is Gap.NONE or (found[view] is Gap.PLAN and before == after):
                     break
         return found
 
