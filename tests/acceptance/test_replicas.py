@@ -46,6 +46,22 @@ def test_watchers_come_and_go(wide: World, protocol: str):
     assert wide.verdict() == []
 
 
+def test_watchers_killed_while_others_write_to_the_same_totals(wide: World):
+    """Each in turn dies after an insert and is replaced; its plans are finished while the other goes on writing."""
+    names = ["one", "other"]
+    running = {name: wide.start(kafka__group_instance_id=name, failpoint="insert.answered:3") for name in names}
+    await_that(lambda: [holds(one) for one in running.values()] == [2, 2], "both to hold half", 60)
+    for _ in range(3):
+        wide.produce(wide.history.work(2 * COUNT))
+        for name, daemon in running.items():
+            assert daemon.await_exit() == 137
+            running[name] = wide.start(kafka__group_instance_id=name, failpoint="insert.answered:4")
+    last = [wide.start(kafka__group_instance_id=name) for name in names]  # these take the names, the others stop
+    wide.await_acknowledged(60, *last)
+
+    assert wide.verdict() == []
+
+
 def test_a_watcher_with_a_name_of_its_own_keeps_its_partitions(wide: World):
     """Stopped and started again within its session, it goes on where it was, and the other notices nothing."""
     one = wide.start(kafka__group_instance_id="one")
