@@ -42,12 +42,21 @@ class Pipeline:
         folder: for logs.
         told: called with a line for each step.
         environ: more variables for the watcher.
+        connector: the connector file to apply.
     """
 
-    def __init__(self, stack: Stack, folder: Path, told: Told, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        folder: Path,
+        told: Told,
+        environ: Mapping[str, str] | None = None,
+        connector: Path = CONNECTOR,
+    ) -> None:
         self.stack = stack
         self._folder = folder
         self._told = told
+        self._connector = connector
         self._ports = Ports()
         self.ops_port = self._ports.take()
         self.environ = {
@@ -104,7 +113,7 @@ class Pipeline:
 
     def apply_connector(self) -> None:
         """Start Debezium, and wait until it streams: from then on every change arrives as what it is."""
-        self.crucible("connector", "apply", "--file", str(CONNECTOR))
+        self.crucible("connector", "apply", "--file", str(self._connector))
         streaming = "SELECT active FROM pg_replication_slots WHERE slot_name = %s AND active"
         with self.connect() as connection:
             connection.autocommit = True
