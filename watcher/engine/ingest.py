@@ -18,7 +18,7 @@ from watcher.model.change import ChangeEvent, Operation, Position
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.effects import Effect, MetricDelta, ReconcileNeeded
 from watcher.model.errors import Reason, RecordError, TemporaryError
-from watcher.model.identity import identity
+from watcher.model.identity import identity, kind
 from watcher.model.registry import Registry
 from watcher.model.row_state import RowStates
 
@@ -29,7 +29,8 @@ Headers = list[tuple[str, str | bytes | None]]
 Lanes = Mapping[tuple[str, int], Lane]
 Kind = tuple[str, str]
 """Table and operation."""
-Functions = tuple[Callable[[ChangeEvent[Any]], Iterable[Effect]], ...]
+Route = tuple[tuple[Callable[[ChangeEvent[Any]], Iterable[Effect]], ...], str]
+"""The handlers of a kind of change, and the kind as its identities begin."""
 
 
 @dataclass(slots=True)
@@ -75,10 +76,14 @@ class Ingest:
 
     def __init__(self, registry: Registry, decoder: Decoder) -> None:
         self._decode = decoder.decode
-        self._routes: dict[Kind, Functions] = {
-            (table.name, operation): tuple(handler.function for handler in table.answering(operation))
+        self._routes: dict[Kind, Route] = {
+            (table.name, operation.value): (
+                tuple(handler.function for handler in table.answering(operation)),
+                kind(table.name, operation.value),
+            )
             for table in registry
             for operation in Operation
+            if table.answering(operation)
         }
 
     def take(self, messages: Sequence[Message], lanes: Lanes, now: float, first: int = 0) -> tuple[Taken, int]:
@@ -126,12 +131,12 @@ class Ingest:
                 event = decode(topic, message.value())
                 if type(event) is Skip:
                     taken.skip(event.reason)
-                elif functions := routes[kind := (event.source.table, event.op)]:  # type: ignore[union-attr]
-                    self._change(event, functions, gathered, taken)  # type: ignore[arg-type]
-                    kinds.append(kind)
+                elif route := routes.get(what := (event.source.table, event.op)):  # type: ignore[union-attr]
+                    self._change(event, route, gathered, taken)  # type: ignore[arg-type]
+                    kinds.append(what)
                 else:
-                    taken.consumed[kind] += 1
-                    taken.ignored[kind[0], "operation"] += 1
+                    taken.consumed[what] += 1
+                    taken.ignored[what[0], "operation"] += 1
                 good += 1
             except RecordError as error:
                 taken.refuse(message, error, good)
@@ -150,7 +155,8 @@ class Ingest:
         gathered.applied.update(counts)
         return done
 
-    def _change(self, event: ChangeEvent[Any], functions: Functions, gathered: Gathered, taken: Taken) -> None:
+    def _change(self, event: ChangeEvent[Any], route: Route, gathered: Gathered, taken: Taken) -> None:
+        functions, of_kind = route
         source = event.source
         table, lsn, committed = source.table, source.lsn, source.ts_ms
         try:
@@ -164,8 +170,8 @@ class Ingest:
         for effect in effects:
             if type(effect) is MetricDelta:
                 if who is None:
-                    key = event.row.id
-                    who = identity(table, key, event.op, lsn, source.ts_us or committed * 1000)
+                    key = (event.after or event.before).id  # type: ignore[union-attr]
+                    who = identity(of_kind, key, lsn, source.ts_us or committed * 1000)
                     if who in gathered.identities:
                         taken.repeated[table] += 1
                         return

@@ -107,7 +107,9 @@ class Writer:
                 if known is None:
                     outcome = self._sink.recover(job.plan, rows, permit)
                 else:
-                    outcome = self._sink.write(job.plan, rows, permit, known)
+                    told = known if not known.isdisjoint(job.gathered.identities) else set()
+                    outcome = self._sink.write(job.plan, rows, permit, told)
+                    known |= job.gathered.identities
             except TemporaryError as error:
                 self._failed(error)
                 known = None

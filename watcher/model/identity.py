@@ -12,20 +12,32 @@ SIZE = 16
 its specification, and the input is numbers of our own, so that nobody can choose it to collide."""
 
 
-def identity(table: str, key: int, operation: str, lsn: int, committed_us: int) -> bytes:
-    """The 128-bit identity of a change.
+def kind(table: str, operation: str) -> str:
+    """What the changes of a table and operation have in common, put into words once and not per change.
 
     Args:
         table: name of the source table, without its schema.
-        key: primary key of the row.
         operation: the envelope's ``op`` code.
+
+    >>> kind("CrucibleEntry", "c")
+    'CrucibleEntry|c|'
+    """
+    return f"{table}|{operation!s}|"
+
+
+def identity(of_kind: str, key: int, lsn: int, committed_us: int) -> bytes:
+    """The 128-bit identity of a change.
+
+    Args:
+        of_kind: table and operation, as ``kind`` puts them.
+        key: primary key of the row.
         lsn: position in the write-ahead log, in bytes.
         committed_us: commit time in microseconds since 1970.
 
-    >>> once = identity("CrucibleEntry", 7, "c", 4096, 1_700_000_000_000_000)
-    >>> once == identity("CrucibleEntry", 7, "c", 4096, 1_700_000_000_000_000)
+    >>> once = identity(kind("CrucibleEntry", "c"), 7, 4096, 1_700_000_000_000_000)
+    >>> once == identity("CrucibleEntry|c|", 7, 4096, 1_700_000_000_000_000)
     True
-    >>> once == identity("CrucibleEntry", 8, "c", 4096, 1_700_000_000_000_000)  # its neighbour in one COPY
+    >>> once == identity("CrucibleEntry|c|", 8, 4096, 1_700_000_000_000_000)  # its neighbour in one COPY
     False
     """
-    return xxh3_128_digest(f"{table}|{key}|{operation}|{lsn}|{committed_us}".encode())
+    return xxh3_128_digest(f"{of_kind}{key}|{lsn}|{committed_us}".encode())

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 MAX_RANGES = 16
 """Log ranges that one question to the sink may name. Fewer: an outlier drags in everything between; more: longer
@@ -43,20 +43,21 @@ def month(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y%m")
 
 
-def by_month(rows: list[MetricRow]) -> Iterator[tuple[str, list[MetricRow]]]:
-    """The rows, split so that each part lands in one partition of the table however the site has partitioned it.
+def by_month(rows: list[MetricRow]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    """The rows by column, split so that each part lands in one partition however the site has partitioned the table.
 
     An insert is atomic only as one block of one partition. Nearly always there is one month.
     """
-    times = {row[CREATED_AT] for row in rows}
-    first, last = month(min(times)), month(max(times))
+    columns = list(zip(*rows, strict=True))
+    first, last = month(min(columns[CREATED_AT])), month(max(columns[CREATED_AT]))
     if first == last:
-        yield first, rows
+        yield first, columns
         return
     parts: dict[str, list[MetricRow]] = {}
     for row in rows:
         parts.setdefault(month(row[CREATED_AT]), []).append(row)
-    yield from sorted(parts.items())
+    for name, part in sorted(parts.items()):
+        yield name, list(zip(*part, strict=True))
 
 
 def log_ranges(lsns: Iterable[int], most: int = MAX_RANGES) -> list[tuple[int, int]]:
@@ -67,9 +68,11 @@ def log_ranges(lsns: Iterable[int], most: int = MAX_RANGES) -> list[tuple[int, i
     >>> log_ranges([7])
     [(7, 7)]
     """
-    ordered = sorted(set(lsns))
-    if ordered[-1] - ordered[0] <= NEAR:
-        return [(ordered[0], ordered[-1])]
+    distinct = set(lsns)
+    low, high = min(distinct), max(distinct)
+    if high - low <= NEAR:
+        return [(low, high)]
+    ordered = sorted(distinct)
     gaps = (
         sorted(range(1, len(ordered)), key=lambda at: ordered[at] - ordered[at - 1])[-(most - 1) :] if most > 1 else []
     )

@@ -18,8 +18,8 @@ BASE_RATING = 1500
 """Rating of a new entry; from then on votes own it."""
 
 PORTION = 500
-"""Entries of one script call, about a millisecond of Redis' time. Larger: votes wait; smaller: calls cost more than what
-they do."""
+"""Entries of one script call, about a millisecond of Redis' time. Larger: votes wait; smaller: calls cost more than
+what they do."""
 
 SCRIPT = files("watcher.sinks").joinpath("row_state.lua").read_text()
 
