@@ -51,8 +51,8 @@ def make_world(parts: Stack, tmp_path: Path) -> Iterator[Callable[..., World]]:
     """Corners of the parts; whatever a test did to the parts is mended after it."""
     made: list[World] = []
 
-    def make(partitions: int = 1) -> World:
-        made.append(World(parts, TEMPLATE, tmp_path, partitions))
+    def make(partitions: int = 1, **settings: str) -> World:
+        made.append(World(parts, TEMPLATE, tmp_path, partitions, **settings))
         return made[-1]
 
     yield make

@@ -52,9 +52,10 @@ class World:
         template: a migrated database, to be copied.
         folder: for logs.
         partitions: of the topic.
+        settings: of the topic.
     """
 
-    def __init__(self, stack: Stack, template: str, folder: Path, partitions: int = 1) -> None:
+    def __init__(self, stack: Stack, template: str, folder: Path, partitions: int = 1, **settings: str) -> None:
         self.name = f"t{uuid.uuid4().hex[:10]}"
         self.stack, self.folder = stack, folder
         self.topic, self.group, self.letters_topic = f"{self.name}.CrucibleEntry", self.name, f"{self.name}.dlq"
@@ -86,7 +87,7 @@ class World:
             "NO_COLOR": "1",
             "COLUMNS": "200",
         }
-        self.make_topic(partitions)
+        self.make_topic(partitions, **settings)
 
     # -- the watcher --------------------------------------------------------------------------------------------------
 
