@@ -1,0 +1,151 @@
+"""What the documentation says is so: links lead somewhere, examples run, what is named exists."""
+
+import re
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from config.keys import keys
+from tests.change_events import change
+from watcher.cli import app
+from watcher.engine.failpoint import PLACES
+from watcher.model.change import Operation
+from watcher.model.effects import MetricDelta
+from watcher.model.registry import Registry
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    page
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("[a-z]*/**/*.md")]
+    if not {part for part in page.relative_to(ROOT).parts if part.startswith(".")}
+)
+FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as the usual renderers make them."""
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def links() -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+            if not target.startswith(("http://", "https://")):
+                yield str(page.relative_to(ROOT)), target
+
+
+@pytest.mark.parametrize(("page", "target"), sorted(set(links())))
+def test_a_link_leads_somewhere(page: str, target: str) -> None:
+    """To a file that is there, and to a heading that it has."""
+    path, _, anchor = target.partition("#")
+    there = (ROOT / page).parent / path if path else ROOT / page
+
+    assert there.exists()
+    assert not anchor or anchor in anchors(there)
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    """A page that nobody links to is not read."""
+    reached, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in reached:
+            reached.add(page)
+            found = re.findall(r"\]\(([^)\s#]+\.md)", prose(page))
+            waiting += [(page.parent / target).resolve() for target in found if "://" not in target]
+
+    assert {str(page.relative_to(ROOT)) for page in set(PAGES) - reached} == set()
+
+
+def test_every_test_that_is_named_exists() -> None:
+    """A guarantee rests on its test; one that was renamed or removed must be noticed."""
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "guarantees.md").read_text()))
+    there = {
+        name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())
+    }
+
+    assert len(named) > 40
+    assert named - there == set()
+
+
+def test_every_place_to_crash_is_explained() -> None:
+    """The table has the fail points, all of them, in their order."""
+    section = (ROOT / "ARCHITECTURE.md").read_text().partition("## Crash here")[2].partition("\n## ")[0]
+
+    assert tuple(re.findall(r"^\| `([\w.]+)` \|", section, re.MULTILINE)) == PLACES
+
+
+def commands() -> set[str]:
+    """Every verb of the command line."""
+    group = typer.main.get_command(app)
+    found = set()
+    for name in group.list_commands(None):  # type: ignore[attr-defined,arg-type]
+        inner = group.get_command(None, name)  # type: ignore[attr-defined,arg-type]
+        found.add(name)
+        found |= {f"{name} {one}" for one in getattr(inner, "commands", {})}
+    return found
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name != "adr"], ids=lambda page: page.name)
+def test_every_command_and_setting_that_is_named_exists(page: Path) -> None:
+    """``crucible verb noun``, ``group.key`` and ``CRUCIBLE_GROUP__KEY`` are what the program knows."""
+    text = page.read_text()
+    known, settings = commands(), {key.dotted for key in keys()}
+    groups = {name.partition(".")[0] for name in settings}
+
+    for line in re.findall(r"(?:`|\$ |^)crucible ([a-z]+(?: [a-z]+)?)", text, re.MULTILINE):
+        verb, _, noun = line.partition(" ")
+        assert verb in known, line
+        assert not noun or line in known or not any(one.startswith(f"{verb} ") for one in known), line
+    for name in re.findall(rf"`((?:{'|'.join(groups)})\.[a-z_]+)`", text):
+        assert name in settings or name in PLACES, name
+    for name in re.findall(r"CRUCIBLE_[A-Z]+__[A-Z_]+", text):
+        if name != "CRUCIBLE_KAFKA__GROP":  # the example of a misspelt one
+            assert name in {key.variable for key in keys()}, name
+
+
+def test_the_example_of_a_new_table_runs() -> None:
+    """The README's handler is accepted by the registry and does what its docstring says."""
+    code = re.search(r'```python\n("""Bounty.*?)```', (ROOT / "README.md").read_text(), re.DOTALL)
+    assert code is not None
+    module = types.ModuleType("bounty")
+    sys.modules["bounty"] = module  # msgspec looks types up by their module
+    try:
+        exec(compile(code[1], "README.md", "exec"), module.__dict__)  # noqa: S102 - ours, and the point of the test
+        registry = Registry.of(module.TABLE)
+        table = registry.tables["Bounty"]
+        offered = change(Operation.CREATE, after=table.sample, table="Bounty")
+        counted = [effect for handler in table.answering(Operation.CREATE) for effect in handler(offered)]
+    finally:
+        del sys.modules["bounty"]
+
+    assert counted == [MetricDelta("User", 7, 7, "bountyCount", 1)]
+
+
+def test_the_messages_that_the_readme_explains_are_the_programs() -> None:
+    """Each part of a quoted message stands in the program's text, so that searching for a message finds it."""
+    section = (ROOT / "README.md").read_text().partition("## When something is wrong")[2].partition("\n## ")[0]
+    program = " ".join(
+        file.read_text() for folder in ("watcher", "config") for file in sorted((ROOT / folder).rglob("*.py"))
+    )
+    spoken = re.sub(r'"\s*\n\s*f?"', "", program)  # a text that goes on in the next line
+
+    for message in re.findall(r"^\| `([^`]+)`", section, re.MULTILINE):
+        for part in re.split(r"\.\.\.|\b[NM]\b", message):
+            words = part.strip(" :;,=")
+            assert words in spoken, (message, words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_knows_the_machine_that_it_was_written_on(page: Path) -> None:
+    """No absolute path of somebody's disk."""
+    assert not re.findall(r"(?<![\w:/.])/(?:home|root|work|Users|tmp)/\S+", page.read_text())
