@@ -49,7 +49,8 @@ class Report:
         for partition, lane in lanes.items():
             high = source.high_water(partition)
             if high is not None:
-                lag = max(0, high - lane.progress.durable)
+                done = lane.progress.idle and source.at_end(partition)
+                lag = 0 if done else max(0, high - lane.progress.durable)
                 metrics.consumer_lag.labels(partition[0], str(partition[1])).set(lag)
         for table in metrics.tables:
             signs = StreamSigns(self._heard.get(table), self._heartbeat, paused=source.paused > 0)
@@ -115,7 +116,7 @@ class Report:
     def away(self, sink: str, error: TemporaryError) -> None:
         """A neighbour does not answer; the same call is made again."""
         if sink in {"redis", "clickhouse"}:
-            self._metrics.sink_errors.labels(sink, "temporary").inc()
+            self._metrics.sink_errors.labels(sink).inc()
         log.warning("neighbour.away", neighbour=sink, error=str(error))
 
     def commit_refused(self, partition: Partition, reason: str) -> None:

@@ -71,6 +71,7 @@ class KafkaSource:
         self._report = report
         self._failure: Exception | None = None
         self._assigned: set[Partition] = set()
+        self._ends: dict[Partition, int] = {}
         self._paused = False
         self._looking: dict[str, Future[Any]] = {}
         self._admin = AdminClient(dict(client), logger=None)
@@ -84,7 +85,8 @@ class KafkaSource:
                 "isolation.level": "read_committed",
                 "allow.auto.create.topics": False,
                 # New topics and partitions are found within this; the connector makes them after we subscribe.
-                "topic.metadata.refresh.interval.ms": 5_000,
+                "topic.metadata.refresh.interval.ms": 2_000,
+                "enable.partition.eof": True,  # tells where records end, which transaction markers hide
                 # What librdkafka holds for us. Smaller: the loop starves; larger: memory.
                 "queued.max.messages.kbytes": 32_768,
                 "fetch.queue.backoff.ms": 20,
@@ -211,6 +213,13 @@ class KafkaSource:
             return None
         return bounds[1] if bounds is not None and bounds[1] >= 0 else None
 
+    def at_end(self, partition: Partition) -> bool:
+        """Whether every record up to the high-water mark was delivered.
+
+        A topic that is written in transactions ends with a marker, which counts as an offset and is never delivered.
+        """
+        return self._ends.get(partition) == self.high_water(partition)
+
     def ping(self) -> str:
         """Ask the broker for an answer.
 
@@ -235,7 +244,9 @@ class KafkaSource:
             raise StopError(f"kafka: {error.str()}; another process may run with the same kafka.group_instance_id")
         if error.code() in TOPIC_AWAY:
             self._report(f"{where} does not exist yet: start the connector, or name the topic in kafka.topics")
-        elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            self._ends[message.topic() or "", message.partition() or 0] = message.offset() or 0
+        else:
             self._report(f"{where}: {error.str()}")
         return True
 

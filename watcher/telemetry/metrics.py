@@ -33,7 +33,6 @@ IGNORED: Final = ("operation", "tombstone", "heartbeat", "transaction", "given_u
 """Why a record that was understood moved nothing: its table declares the operation ignored, it is no change, or its
 partition went to another process, which reads it again, before it was in a plan."""
 PLAN_OUTCOMES: Final = ("written", "repeated", "recovered", "healed")
-SINK_ERRORS: Final = ("temporary", "unknown_outcome", "refused")
 REBALANCES: Final = ("assigned", "revoked", "lost")
 RECONCILE: Final = ("snapshot", "truncate", "skipped")
 REDIS_OUTCOMES: Final = ("applied", "stale")
@@ -141,7 +140,7 @@ class Metrics:
         )
         self.sink_rows = self._counter("sink_rows", "Rows written.", sink=SINKS)
         self.sink_errors = self._counter(
-            "sink_errors", "Writes that failed or whose outcome is unknown.", sink=SINKS, kind=SINK_ERRORS
+            "sink_errors", "Writes that failed or whose outcome is unknown; they are made again.", sink=SINKS
         )
         self.sink_queue_rows = self._gauge("sink_queue_rows", "Rows in memory that wait for the sink.", sink=SINKS)
         self.plan_duration = self._histogram(
