@@ -127,6 +127,8 @@ class Connect(Part):
             "session.timeout.ms": 6000,
             "heartbeat.interval.ms": 1500,
             "scheduled.rebalance.max.delay.ms": 0,
+            # It reads its offsets to the end before it serves, and waits there for what the killed one left open.
+            "producer.transaction.timeout.ms": 10000,
         }
 
 

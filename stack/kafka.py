@@ -105,6 +105,8 @@ class Kafka(Part):
             "transaction.state.log.num.partitions": 4,
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
+            # How often transactions are looked for that their producer left open beyond its timeout (default 10 s).
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
             # The default of 3 s is for many members that start together.
             "group.initial.rebalance.delay.ms": 0,
             # A broker that was killed may register again when its former session has run out (default 9 s).
