@@ -190,3 +190,17 @@ def letters(world: World) -> list[Message]:
     """What lies in the dead-letter topic, once something does."""
     await_that(lambda: bool(world.letters()), "a dead letter")
     return world.letters()
+
+
+def test_a_plan_whose_last_record_is_gone_is_finished(world: World):
+    """An aborted transaction leaves offsets that nobody gets; a plan that ends there is done when they are passed."""
+    first, second = world.history.work(20), world.history.work(20)
+    world.produce(first)
+    world.abort([first[0]])
+    world.produce(second)
+    world.commit_plan(0, len(first) + 1)
+    daemon = world.start()
+    world.await_acknowledged(60, daemon)
+
+    assert next(event["plan"].rsplit("/", 2)[1:] for event in daemon.events("plan.written")) == ["0", "21"]
+    assert world.verdict() == []

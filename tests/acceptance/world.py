@@ -1,5 +1,6 @@
 """One test's own corner of the shared parts: topic, group, database, schema, and the watchers that it starts."""
 
+import json
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from confluent_kafka import (
     KafkaException,
     Message,
     Producer,
+    TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
@@ -155,6 +157,19 @@ class World:
             self._producer.poll(0)
         assert self._producer.flush(PATIENCE) == 0
 
+    def abort(self, records: Iterable[Record]) -> None:
+        """Send records in a transaction that is given up: they take offsets and nobody may read them."""
+        servers = self.stack.kafka.bootstrap_servers
+        producer = Producer({"bootstrap.servers": servers, "log_level": 0, "transactional.id": self.name})
+        producer.init_transactions(30)
+        producer.begin_transaction()
+        for record in records:
+            producer.produce(self.topic, record.value, record.key, partition=0)
+        assert producer.flush(30) == 0
+        end = self.ends()[0]
+        producer.abort_transaction(30)
+        await_that(lambda: self.ends()[0] == end + 1, "the mark that the transaction was given up")
+
     def produce_value(
         self, value: bytes | None, key: bytes | None = None, topic: str | None = None, **more: Any
     ) -> None:
@@ -201,10 +216,7 @@ class World:
     def outstanding(self) -> list[str]:
         """What the group has not acknowledged yet."""
         try:
-            count = self._count(self.topic)
-            wanted = {TopicPartition(self.topic, number): OffsetSpec.latest() for number in range(count)}
-            asked = self.admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=5)
-            ends = {place.partition: answer.result(6).offset for place, answer in asked.items()}
+            ends = self.ends()
             committed = self.committed()
         except (KafkaException, TimeoutError) as error:
             return [str(error)]
@@ -214,6 +226,12 @@ class World:
             if offset < end or (metadata and f'"end":{offset}' not in metadata):
                 found.append(f"[{number}] holds {end}, committed {offset} {metadata}")
         return found
+
+    def ends(self) -> dict[int, int]:
+        """The next offset of every partition."""
+        wanted = {TopicPartition(self.topic, number): OffsetSpec.latest() for number in range(self._count(self.topic))}
+        asked = self.admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=5)
+        return {place.partition: answer.result(6).offset for place, answer in asked.items()}
 
     def committed(self) -> dict[int, tuple[int, str]]:
         """The group's offset and its metadata by partition."""
@@ -235,6 +253,14 @@ class World:
         places = [TopicPartition(self.topic, number, offset) for number in partitions]
         asked = self.admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(self.group, places)])
         asked[self.group].result(10)
+
+    def commit_plan(self, start: int, end: int) -> None:
+        """Commit a place in the first partition with an open plan, as a watcher that was killed leaves it."""
+        asked = self.admin.describe_topics(TopicCollection([self.topic]))
+        plan = {"plan": 1, "topic": str(asked[self.topic].result(10).topic_id), "end": end}
+        consumer = Consumer({"bootstrap.servers": self.stack.kafka.bootstrap_servers, "group.id": self.group})
+        consumer.commit(offsets=[TopicPartition(self.topic, 0, start, json.dumps(plan))], asynchronous=False)
+        consumer.close()
 
     def delete_group(self) -> None:
         """Delete the group with its offsets. It must be empty."""
