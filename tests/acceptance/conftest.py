@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import clickhouse_connect
 import pytest
@@ -15,6 +18,8 @@ from tests.acceptance.world import World
 from tests.stack.watching import provided
 
 TEMPLATE = "template_of_the_proofs"
+ABREAST = 3
+"""Stories told at a time; each has up to two watchers, and the parts are shared by all."""
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +67,22 @@ def make_world(parts: Stack, tmp_path: Path) -> Iterator[Callable[..., World]]:
         part.await_ready()
     for world in made:
         world.close()
+
+
+@pytest.fixture(scope="module")
+def tell(parts: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Future[Any]]]:
+    """Tells a story in a corner of its own, beside others that were begun: most of a story is waiting."""
+    pool = ThreadPoolExecutor(ABREAST)
+
+    def run(story: Callable[..., Any], *given: Any) -> Any:
+        world = World(parts, TEMPLATE, tmp_path_factory.mktemp("story"))
+        try:
+            return story(world, *given)
+        finally:
+            world.close()
+
+    yield partial(pool.submit, run)
+    pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture

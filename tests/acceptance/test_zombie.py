@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from concurrent.futures import Future
 
 import pytest
 
@@ -29,35 +30,44 @@ def succeed(world: World, zombie: Daemon) -> None:
     )  # fmt: skip
 
 
-def test_a_watcher_that_wakes_up_in_an_insert_changes_nothing(world: World):
-    """Its insert lands under the name that the successor has used; then it joins the group again and both go on."""
+def shipped(world: World) -> list[str]:
+    """The watcher as it ships is suspended in an insert; after its successor's work both go on."""
     zombie = world.start(failpoint="insert.sending:1:stop")
     succeed(world, zombie)
     await_that(lambda: world.members() == 2, "the first to join again", told=zombie.last_words)
     world.produce(world.history.work(COUNT))
     world.await_acknowledged()
-
-    assert world.verdict() == []
-
-
-def test_a_watcher_that_wakes_up_before_it_sends_sends_nothing(world: World):
-    """The lease alone holds it back, even where ClickHouse would not recognise the insert's name any more."""
-    succeed(world, world.weakened("token,standing_still"))
-
-    assert world.verdict() == []
+    return world.verdict()
 
 
-@pytest.mark.parametrize(
-    ("what", "environ"),
-    [
-        ("token", {"failpoint": "insert.sending:1:stop"}),
-        ("naming", {"failpoint": "insert.sending:1:stop"}),
-        ("token,lease,standing_still", {}),
-    ],
-)
-def test_without_the_protection_it_counts_twice(make_world: Callable[..., World], what: str, environ: dict[str, str]):
-    """Without the insert's name, without telling Kafka of it first, or without the lease, the same story goes wrong."""
-    world = make_world()
+def weakened(world: World, what: str) -> list[str]:
+    """A weakened one is suspended, in an insert or where the weakening says."""
+    environ = {} if "standing_still" in what else {"failpoint": "insert.sending:1:stop"}
     succeed(world, world.weakened(what, **environ))
+    return world.verdict()
 
-    assert any("too many" in finding for finding in world.verdict())
+
+WRONG = ("token", "naming", "token,lease,standing_still")
+LEASE = "token,standing_still"
+
+
+@pytest.fixture(scope="module")
+def told(tell: Callable[..., Future[list[str]]]) -> dict[str, Future[list[str]]]:
+    """All of these stories; each takes a session's length."""
+    return {"shipped": tell(shipped), **{what: tell(weakened, what) for what in (LEASE, *WRONG)}}
+
+
+def test_a_watcher_that_wakes_up_in_an_insert_changes_nothing(told: dict[str, Future[list[str]]]):
+    """Its insert lands under the name that the successor has used; then it joins the group again and both go on."""
+    assert told["shipped"].result() == []
+
+
+def test_a_watcher_that_wakes_up_before_it_sends_sends_nothing(told: dict[str, Future[list[str]]]):
+    """The lease alone holds it back, even where ClickHouse would not recognise the insert's name any more."""
+    assert told[LEASE].result() == []
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_without_the_protection_it_counts_twice(told: dict[str, Future[list[str]]], what: str):
+    """Without the insert's name, without telling Kafka of it first, or without the lease, the same story goes wrong."""
+    assert any("too many" in finding for finding in told[what].result())

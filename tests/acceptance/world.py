@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,6 +34,9 @@ from watcher.stores.schema import ensure
 
 SESSION = 6
 """Seconds of the group's session: the shortest that a broker allows by default."""
+
+REDIS_DATABASES = 16
+_NUMBERS = count()
 
 
 class Record(Protocol):
@@ -67,10 +71,12 @@ class World:
         self._producer = self._new_producer()
         self._copy_schema(template)
         ensure(str(stack.endpoints.postgres_dsn), self.name)
-        self.redis: redis.Redis = redis.Redis.from_url(str(stack.endpoints.redis_url))
+        url = f"{str(stack.endpoints.redis_url).rpartition('/')[0]}/{next(_NUMBERS) % REDIS_DATABASES}"
+        self.redis: redis.Redis = redis.Redis.from_url(url)
         self.redis.flushdb()
         self.environ = {
             **stack.environ(),
+            "CRUCIBLE_REDIS__URL": url,
             "CRUCIBLE_KAFKA__TOPICS": self.topic,
             "CRUCIBLE_KAFKA__HEARTBEAT_TOPIC": "",
             "CRUCIBLE_KAFKA__GROUP": self.group,
@@ -151,9 +157,9 @@ class World:
     def produce(self, records: Iterable[Record], topic: str | None = None) -> None:
         """Send records; the key decides about the partition."""
         topic = topic or self.topic
-        count = self._count(topic)
+        partitions = self._count(topic)
         for record in records:
-            self._producer.produce(topic, record.value, record.key, partition=record.entry % count)
+            self._producer.produce(topic, record.value, record.key, partition=record.entry % partitions)
             self._producer.poll(0)
         assert self._producer.flush(PATIENCE) == 0
 
