@@ -22,7 +22,8 @@ def main() -> int:
     request = _arguments()
     console = Console()
     began = time.monotonic()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell that runs the demo in the background has it ignored, and Python then leaves it so.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         report = play(request, console)
