@@ -1,0 +1,122 @@
+"""The whole topology under a test: started, watched from outside, and ended."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from demo.audit import audit
+from demo.pipeline import CONNECTOR, Pipeline
+from demo.places import UNREACHABLE, Places
+from stack.topology import EVERYTHING, Options, Stack
+from tests.acceptance.daemon import await_that
+from tests.stack.watching import provided
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from demo.places import Addresses
+    from demo.program import OwnProgram
+    from stack.topology import PartName
+
+TABLES = ("Crucible", "CrucibleEntry")
+Kind = tuple[str, str]
+"""Table and operation, ``c``, ``u``, ``d`` or ``r``."""
+PATIENCE = 90.0
+"""Seconds for a step that takes 15 at most on two idle cores."""
+
+
+@contextmanager
+def running(
+    folder: Path,
+    options: Options | None = None,
+    parts: Sequence[PartName] = EVERYTHING,
+    connector: Path = CONNECTOR,
+) -> Iterator[Pipeline]:
+    """Every part, Debezium streaming, the watcher following; skipped where a part cannot be had."""
+    stack = Stack(folder / "stack", parts, options)
+    try:
+        with provided():
+            stack.start()
+        with Pipeline(stack, folder, lambda _: None, connector=connector) as pipeline:
+            yield pipeline
+    finally:
+        stack.close()
+
+
+def logged(pipeline: Pipeline) -> Counter[Kind]:
+    """What PostgreSQL committed, by its own log."""
+    with pipeline.connect() as connection:
+        counts = connection.execute("SELECT tbl, op::text, count(*) FROM site_change_log GROUP BY 1, 2")
+        return Counter({(str(table), str(operation)): count for table, operation, count in counts})
+
+
+def count(url: str, metric: str, **labels: str) -> float:
+    """Sum of a metric's samples that have these labels; 0 while nobody answers."""
+    return sum(value for found, value in _samples(url, metric) if labels.items() <= found.items())
+
+
+def consumed(url: str) -> Counter[Kind]:
+    """Changes that a watcher has read, whatever became of them."""
+    samples = _samples(url, "crucible_events_consumed_total")
+    kinds = {(found["table"], found["op"]): int(value) for found, value in samples if found["table"] in TABLES}
+    return +Counter(kinds)
+
+
+def unsettled(url: str) -> float:
+    """Records read that are neither applied nor ignored nor dead letters yet; 0 at rest, or something is silent."""
+    settled = ("crucible_events_applied_total", "crucible_events_ignored_total", "crucible_dlq_events_total")
+    return count(url, "crucible_events_consumed_total") - sum(count(url, name) for name in settled)
+
+
+def await_settled(url: str, wanted: Counter[Kind], watcher: OwnProgram) -> None:
+    """Wait until a watcher has read exactly these changes, and all that it has read is in the sinks."""
+    await_that(
+        lambda: consumed(url) == wanted and unsettled(url) == 0,
+        "the watcher to settle what was delivered",
+        PATIENCE,
+        lambda: f"read {consumed(url)} of {wanted}, {unsettled(url):g} unsettled. {watcher.last_words()}",
+    )
+
+
+def await_agreement(addresses: Addresses) -> None:
+    """Wait until the sinks show what PostgreSQL says; what they never come to agree on is told."""
+    found = "nobody answers"
+
+    def agree() -> bool:
+        nonlocal found
+        try:
+            report = audit(places)
+        except UNREACHABLE as error:
+            found = str(error)
+            return False
+        found = str(report)
+        return report.ok
+
+    with Places.at(addresses) as places:
+        await_that(agree, "PostgreSQL, ClickHouse and Redis to agree", PATIENCE, lambda: found)
+
+
+def scenes(simulator: OwnProgram) -> Counter[str]:
+    """What the site's users did, by the last line of a simulator that has ended."""
+    done = json.loads(simulator.log.read_text().splitlines()[-1])
+    return Counter(done["scenes"], rolled_back=done["rolled_back"])
+
+
+def _samples(url: str, metric: str) -> list[tuple[dict[str, str], float]]:
+    try:
+        text = httpx.get(f"{url}/metrics", timeout=5, trust_env=False).text
+    except httpx.HTTPError:
+        return []
+    return [
+        (sample.labels, sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == metric
+    ]
