@@ -1,0 +1,124 @@
+"""The connector, its offsets and its slot, and the topics, are deleted and made anew: nothing counts twice.
+
+The new connector reads both tables in a snapshot, and the new transactions come with a sequence that knows no past.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from demo.audit import audit
+from demo.pipeline import SHUTDOWN, SLOT, Pipeline
+from demo.places import Places
+from demo.simulator import Simulator
+from tests.acceptance.daemon import await_that
+from tests.pipeline.running import PATIENCE, TABLES, await_agreement, consumed, count, logged, running, unsettled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCENES = 150
+TOPICS = [f"postgres.{table}" for table in TABLES]
+COMMAND = re.compile(r"crucible (offsets reset --topic \S+ --to earliest)")
+READ_BY_SNAPSHOT = "r"
+
+
+@pytest.fixture
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """The whole way, with a site that has lived a little and is counted."""
+    with running(tmp_path_factory.mktemp("anew")) as pipeline:
+        live(pipeline)
+        await_agreement(pipeline.endpoints)
+        yield pipeline
+
+
+def live(pipeline: Pipeline) -> None:
+    """Some transactions of the site's users, all of them ended."""
+    with Simulator(str(pipeline.endpoints.postgres_dsn), seed=7) as users:
+        for _ in range(SCENES):
+            users.step()
+        users.settle()
+
+
+def delete_connector(pipeline: Pipeline) -> None:
+    """Delete the connector with its offsets, as our command does, and its slot, as that command says."""
+    pipeline.crucible("connector", "delete", "--offsets", "--yes")
+    free = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND active"
+    with pipeline.connect() as connection:
+        connection.autocommit = True
+        await_that(lambda: connection.execute(free, (SLOT,)).fetchone() == (0,), "the slot to be free", PATIENCE)
+        connection.execute("SELECT pg_drop_replication_slot(%s)", (SLOT,))
+
+
+def standing(pipeline: Pipeline) -> dict[str, int]:
+    """Rows in the site's tables."""
+    with pipeline.connect() as connection:
+        counts = connection.execute(
+            """SELECT 'Crucible', count(*) FROM "Crucible"
+            UNION ALL SELECT 'CrucibleEntry', count(*) FROM "CrucibleEntry" """
+        )
+        return {str(table): number for table, number in counts}
+
+
+def await_snapshot(pipeline: Pipeline, rows: dict[str, int]) -> None:
+    """Wait until the watcher has settled the snapshot's rows."""
+    url = pipeline.ops_url
+    await_that(
+        lambda: all(consumed(url)[table, READ_BY_SNAPSHOT] >= rows[table] for table in rows) and unsettled(url) == 0,
+        "the snapshot to be read",
+        PATIENCE,
+        lambda: f"read {consumed(url)}, expected {rows}. {pipeline.watcher.last_words()}",
+    )
+
+
+def end(pipeline: Pipeline) -> None:
+    """Let everything arrive, stop the watcher as an operator does, and audit once more."""
+    await_agreement(pipeline.endpoints)
+    assert pipeline.watcher.stop(SHUTDOWN) == 0
+    with Places.at(pipeline.endpoints) as places:
+        report = audit(places)
+    assert (str(report), report.lost, report.twice) == ("no disagreement", 0, 0)
+    assert report.changes == logged(pipeline).total()
+
+
+def test_a_connector_with_its_offsets_and_slot(pipeline: Pipeline):
+    """The snapshot counts nothing and is said to leave a question, and the watcher follows on without a restart."""
+    delete_connector(pipeline)
+    rows = standing(pipeline)
+    assert min(rows.values()) > 0
+    pipeline.apply_connector()
+    await_snapshot(pipeline, rows)
+    for table in TABLES:
+        assert count(pipeline.ops_url, "crucible_reconcile_needed", table=table, reason="snapshot") == 1
+    live(pipeline)
+    end(pipeline)
+
+
+def test_the_topics_too(pipeline: Pipeline):
+    """The watcher stops and names a command for each topic; after the commands it goes on, and nothing counts twice."""
+    delete_connector(pipeline)
+    rows = standing(pipeline)
+    kafka = AdminClient({"bootstrap.servers": str(pipeline.endpoints.bootstrap_servers), "log_level": 0})
+    for deleted in kafka.delete_topics(TOPICS).values():
+        deleted.result(30)
+    pipeline.apply_connector()
+    live(pipeline)
+    told: list[str] = []
+    for _ in TOPICS:
+        await_that(
+            lambda: not pipeline.watcher.is_alive(), "the watcher to stop", PATIENCE, pipeline.watcher.last_words
+        )
+        assert pipeline.watcher.wait(1.0) == 1
+        commands = COMMAND.findall(pipeline.watcher.log.read_text())
+        assert commands, pipeline.watcher.last_words()
+        told.append(commands[-1])
+        pipeline.crucible(*commands[-1].split(), "--yes")
+        pipeline.watcher.start()
+
+    assert sorted(told) == [f"offsets reset --topic {topic} --to earliest" for topic in TOPICS]
+    await_snapshot(pipeline, rows)
+    end(pipeline)
