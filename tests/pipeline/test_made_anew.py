@@ -27,13 +27,21 @@ COMMAND = re.compile(r"crucible (offsets reset --topic \S+ --to earliest)")
 READ_BY_SNAPSHOT = "r"
 
 
-@pytest.fixture
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """The whole way, with a site that has lived a little and is counted."""
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """The whole way, once."""
     with running(tmp_path_factory.mktemp("anew")) as pipeline:
-        live(pipeline)
-        await_agreement(pipeline.endpoints)
         yield pipeline
+
+
+@pytest.fixture
+def pipeline(started: Pipeline) -> Pipeline:
+    """The whole way, with a site that has lived a little and is counted."""
+    if not started.watcher.is_alive():
+        started.start_watcher()
+    live(started)
+    await_agreement(started.endpoints)
+    return started
 
 
 def live(pipeline: Pipeline) -> None:
