@@ -2,8 +2,8 @@
 
 With the worker's exactly-once setting off, Debezium sends again much of what it had sent, as a reader of the topics
 sees that knows nothing of the watcher. With it on, Kafka takes back what the killed worker had not committed; even so a
-change came again now and then (one in 7,000 over eleven kills: the first after the place where Debezium resumes inside
-of a transaction), so that this half is no more than a guard, and the watcher has to tell in both cases.
+change came again now and then (one in some 7,000 over a dozen kills, for a reason not known), so that nothing is
+asserted of it there, and the watcher has to tell in both cases.
 """
 
 from __future__ import annotations
