@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from confluent_kafka import KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
 from watcher.model.errors import TemporaryError
@@ -29,7 +29,8 @@ class KafkaAdmin:
 
     def __init__(self, client: Mapping[str, Any]) -> None:
         self.brokers = str(client.get("bootstrap.servers", ""))
-        self.client = AdminClient({**client, "log_level": 0})  # its answers say it better
+        self._settings = {**client, "log_level": 0}  # its answers say it better
+        self.client = AdminClient(self._settings)
 
     def topics(self) -> dict[str, int]:
         """Every topic with its number of partitions.
@@ -66,6 +67,27 @@ class KafkaAdmin:
         """One offset a partition; -1 where a time is asked for after which there is no record."""
         asked = self.client.list_offsets({TopicPartition(*place): spec for place in places}, request_timeout=TIMEOUT)
         return {(one.topic, one.partition): self.answer(answer, "offsets").offset for one, answer in asked.items()}
+
+    def committed(self, group: str, places: Iterable[Place]) -> dict[Place, tuple[int, str | None]]:
+        """What a group has committed for the partitions, with its metadata; those without an offset are left out.
+
+        Asked by a consumer that joins nothing: the administrator's own question ends the process where the broker is
+        not, or not yet, the group's coordinator, as for any group on a fresh cluster (confluentinc/librdkafka#5040).
+
+        Raises:
+            TemporaryError: the coordinator does not answer.
+        """
+        consumer = Consumer({**self._settings, "group.id": group, "enable.auto.commit": False})
+        try:
+            answers = consumer.committed([TopicPartition(*place) for place in places], timeout=TIMEOUT)
+        except KafkaException as error:
+            raise TemporaryError(f"kafka at {self.brokers}: offsets of group {group}: {said(error)}") from error
+        finally:
+            consumer.close()
+        for one in answers:
+            if one.error:
+                raise TemporaryError(f"kafka at {self.brokers}: {one.topic}[{one.partition}]: {one.error.str()}")
+        return {(one.topic, one.partition): (one.offset, one.metadata) for one in answers if one.offset >= 0}
 
     def topic_settings(self, topic: str) -> dict[str, str]:
         """What a topic is configured with, defaults included."""

@@ -11,7 +11,7 @@ from confluent_kafka.admin import OffsetSpec
 
 from watcher.model.errors import StopError
 from watcher.model.plan import plan_from_metadata
-from watcher.operations.kafka_admin import TIMEOUT, KafkaAdmin, Place
+from watcher.operations.kafka_admin import TIMEOUT, KafkaAdmin
 
 CLOSING: Final = 3.0
 """Seconds that a group may take to show its members after they left. Only then is it known to be at rest."""
@@ -99,9 +99,11 @@ def read_target(text: str) -> Target:
 def group_places(admin: KafkaAdmin, group: str, topics: Iterable[str]) -> list[GroupPlace]:
     """Where the group stands in every partition of the topics, and in any other that it has committed."""
     partitions = admin.topics()
-    committed = _committed(admin, group)
+    committed = admin.committed(
+        group, [(name, number) for name, count in partitions.items() for number in range(count)]
+    )
     wanted = {(topic, number) for topic in topics for number in range(partitions.get(topic, 0))}
-    wanted |= {place for place in committed if place[0] in partitions}
+    wanted |= committed.keys()
     bounds = admin.bounds(sorted(wanted))
     places = []
     for topic, partition in sorted(wanted):
@@ -141,7 +143,7 @@ def moves(
     places = [(topic, number) for number in wanted]
     bounds = admin.bounds(places)
     ends = admin.offsets(places, target.spec) if target.spec is not None else {}
-    committed = _committed(admin, group)
+    committed = admin.committed(group, places)
     found = []
     for place in places:
         low, high = bounds[place]
@@ -185,11 +187,3 @@ def _await_rest(admin: KafkaAdmin, group: str) -> None:
                 "the group after kafka.session_timeout"
             )
         time.sleep(0.5)
-
-
-def _committed(admin: KafkaAdmin, group: str) -> dict[Place, tuple[int | None, str | None]]:
-    asked = admin.client.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group)], require_stable=False, request_timeout=TIMEOUT
-    )[group]
-    found = admin.answer(asked, f"offsets of group {group}").topic_partitions or []
-    return {(one.topic, one.partition): (one.offset, one.metadata) for one in found if one.offset >= 0}
