@@ -11,7 +11,7 @@ from enum import Enum
 from hashlib import blake2b
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingError
 
 from watcher.model.errors import SinkDisagreesError, TemporaryError
 from watcher.model.metric_rows import COLUMNS, SOURCE_ID, SOURCE_LSN, MetricRow, by_month, log_ranges
@@ -224,6 +224,9 @@ class ClickHouseSink:
         """Turn whatever the client raises into an error that means "unknown; recover"."""
         try:
             yield
+        except ProgrammingError:
+            self.close()
+            raise  # we called the client wrongly; asking again would go on for ever
         except (ClickHouseError, OSError) as error:
             self.close()
             text = str(error).strip().split("\n")[0][:300]
