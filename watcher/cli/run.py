@@ -27,6 +27,6 @@ def run(
     Example: crucible run --role watch
     """
     from config import load  # noqa: PLC0415 - `crucible --help` needs neither
-    from watcher.bootstrap import watch  # noqa: PLC0415
+    from watcher.bootstrap.watch import watch  # noqa: PLC0415
 
     watch(load())

@@ -1,4 +1,4 @@
-"""The composition root: the only place that makes clients and knows handlers, settings and SQL."""
+"""The watch role, put together."""
 
 import gc
 import signal
@@ -8,9 +8,9 @@ import confluent_kafka
 import structlog
 from prometheus_client import CollectorRegistry
 
-import clickhouse_sql
 from config import Settings
 from handlers import REGISTRY
+from watcher.bootstrap.clients import clickhouse_sink
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
 from watcher.decode.registry import RegistryClient
@@ -20,11 +20,6 @@ from watcher.engine.report import Report
 from watcher.engine.watch import Limits, Watch
 from watcher.engine.writer import Writer
 from watcher.model.dead_letter import DeadLetterLimit
-from watcher.model.errors import SchemaPendingError
-from watcher.operations import migrate
-from watcher.operations.migrate_deployment import Deployment
-from watcher.sinks import clickhouse_client
-from watcher.sinks.clickhouse import ClickHouseSink
 from watcher.sinks.dead_letters import DeadLetters
 from watcher.sinks.redis import RedisSink
 from watcher.sources.kafka import KafkaSource, Listener
@@ -125,33 +120,3 @@ def _daemon(settings: Settings, metrics: Metrics, health: Health) -> Watch:
 LEASE_SHARE = 2 / 3
 """Part of the session timeout for which a commit proves that the partition is ours. The broker counts from our last
 heartbeat, which may be a few seconds older than the commit; the rest is for those and for the insert's way."""
-
-
-def clickhouse_sink(settings: Settings) -> ClickHouseSink:
-    """A sink with a connection of its own, made when it is first used."""
-    return ClickHouseSink(partial(_connect_clickhouse, settings), clickhouse_sql.queries())
-
-
-def _connect_clickhouse(settings: Settings) -> clickhouse_client.Client:
-    """A client of a server whose schema is the one that this program was written for.
-
-    Raises:
-        SchemaPendingError: migrations are missing; a view made later must not meet rows of an older program.
-    """
-    server = settings.clickhouse
-    client = clickhouse_client.connect(
-        host=server.host,
-        port=server.port,
-        username=server.username,
-        password=server.password.get_secret_value(),
-        database=server.database,
-        secure=server.secure,
-        timeout=server.timeout,
-    )
-    deployment = Deployment(kind=server.deployment, cluster=server.cluster, replica_path=server.replica_path)
-    if missing := migrate.pending(client, deployment):
-        client.close()
-        raise SchemaPendingError(
-            f"clickhouse lacks {len(missing)} migrations of this version: run `crucible migrate up`, then start again"
-        )
-    return client
