@@ -1,0 +1,161 @@
+"""Which two entries a judge sees next: a choice among a few that were drawn at random.
+
+Elo learns the whole order best when votes are level: so the entry with the fewest votes among 32 drawn ones meets one
+of few votes (early) or one of near rating (late). The prize places need more votes than the rest: so late, a quarter of
+the pairs come from the top. Drawing anew for each pair needs no memory, no reservation, and costs the same with a
+hundred entries as with a million; ``benchmarks/ranking.py`` measures what it is worth.
+
+What is drawn holds none of the judge's own entries. Whether the judge has seen a pair is not known here: pairs come in
+order of preference, and the caller takes the first that is new.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median_low
+
+import msgspec
+
+Random = Callable[[], float]
+"""Draws from 0 up to, not including, 1."""
+
+
+class Candidate(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An admitted entry, as the draw brings it."""
+
+    entry_id: int
+    image_id: int
+    votes: int
+    rating: int
+    level: int
+    """Exact nsfwLevel of its image."""
+
+
+Pair = tuple[Candidate, Candidate]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The numbers of the choice. Found by simulation, and flat around: none is worth a setting."""
+
+    draw: int = 32
+    """Entries drawn. Fewer: votes are less level; more: every pair costs more, for nothing that shows."""
+    wide_draw: int = 128
+    """Entries drawn when the judge has seen all pairs of a first draw."""
+    least_of: int = 4
+    """Early opponents are the least voted of so many. More: late-comers meet each other only."""
+    turn: float = 0.7
+    """Part of the time after which ratings mean enough to go by."""
+    finals_share: float = 0.25
+    """Part of the pairs after the turn that come from the top. More: winners are surer, all others less sure."""
+    finals_least: int = 12
+    """Entries at the top, at least; also when fewer places are paid."""
+    finals_per_place: int = 2
+    """Entries at the top for each paid place."""
+    finals_tries: int = 8
+    """Pairs of the top to offer before one of the rest is taken."""
+    cap_factor: int = 4
+    cap_votes: int = 10
+    """Finalists with more votes than ``cap_factor`` times the median plus this are served by the base alone."""
+
+
+POLICY = Policy()
+
+
+def elapsed(now_ms: int, start_ms: int | None, end_ms: int | None) -> float:
+    """Part of a crucible's time that is over, 0 to 1; 0 for one without an end.
+
+    >>> elapsed(1_750, 1_000, 2_000), elapsed(5, None, 10), elapsed(9_000, 1_000, 2_000)
+    (0.75, 0.0, 1.0)
+    """
+    if start_ms is None or end_ms is None or end_ms <= start_ms:
+        return 0.0
+    return min(1.0, max(0.0, (now_ms - start_ms) / (end_ms - start_ms)))
+
+
+def finalists(part: float, places: int, random: Random, policy: Policy = POLICY) -> int:
+    """How many entries from the top to draw for the next pair: 0 unless it is to come from there.
+
+    Args:
+        part: of the time that is over.
+        places: paid places of the crucible.
+    """
+    if part < policy.turn or random() >= policy.finals_share:
+        return 0
+    return max(policy.finals_least, policy.finals_per_place * places)
+
+
+def pairs(
+    drawn: Sequence[Candidate],
+    top: Sequence[Candidate],
+    visible: int,
+    part: float,
+    random: Random,
+    *,
+    avoid: Collection[int] = (),
+    policy: Policy = POLICY,
+) -> Iterator[Pair]:
+    """Pairs for one judge, the best first: some of the top if there is a top, then every pair of what was drawn.
+
+    Args:
+        drawn: random entries, each once.
+        top: the highest-rated entries, best first; empty unless ``finalists`` asked for them.
+        visible: entries that the judge may see, own ones included.
+        part: of the crucible's time that is over.
+        random: the only source of chance.
+        avoid: images that the judge has just seen; their pairs come last.
+    """
+    yield from _of_the_top(top[: min(len(top), max(4, visible // 5))], drawn, random, policy)
+    yield from _of_the_rest(drawn, part >= policy.turn, random, avoid, policy)
+
+
+def _of_the_top(top: Sequence[Candidate], drawn: Sequence[Candidate], random: Random, policy: Policy) -> Iterator[Pair]:
+    if len(top) < 2:
+        return
+    votes = [one.votes for one in drawn] or [one.votes for one in top]
+    cap = policy.cap_factor * median_low(votes) + policy.cap_votes
+    for _ in range(policy.finals_tries):
+        first = min((top[int(random() * len(top))] for _ in range(3)), key=_votes)
+        if first.votes >= cap:
+            return
+        second = top[int(random() * len(top))]
+        if _differ(first, second):
+            yield first, second
+
+
+def _of_the_rest(
+    drawn: Sequence[Candidate], late: bool, random: Random, avoid: Collection[int], policy: Policy
+) -> Iterator[Pair]:
+    """Each pair once: those with the least voted entry, those of the next one with the others, and so on."""
+    mixed = sorted(drawn, key=lambda _: random())  # equal votes and equal gaps are then in random order
+    fresh = [one for one in mixed if one.image_id not in avoid] if avoid else mixed
+    fresh.sort(key=_votes)
+    if len(fresh) < len(mixed):
+        fresh += sorted((one for one in mixed if one.image_id in avoid), key=_votes)
+    for at, first in enumerate(fresh, start=1):
+        others = _in_order(first, fresh[at:], late, random, policy)
+        if avoid:
+            others.sort(key=lambda one: one.image_id in avoid)
+        for second in others:
+            if _differ(first, second):
+                yield first, second
+
+
+def _in_order(first: Candidate, others: list[Candidate], late: bool, random: Random, policy: Policy) -> list[Candidate]:
+    """Opponents of an entry, the best first."""
+    if late:
+        level, rating = first.votes + 1, first.rating
+        others.sort(key=lambda one: (one.votes - level, 0) if one.votes > level else (0, abs(one.rating - rating)))
+    else:
+        others.sort(key=lambda _: random())
+        few = policy.least_of
+        others[:few] = sorted(others[:few], key=_votes)
+    return others
+
+
+def _votes(one: Candidate) -> int:
+    return one.votes
+
+
+def _differ(one: Candidate, other: Candidate) -> bool:
+    """An image may have been entered twice; beside itself there is nothing to judge."""
+    return one.entry_id != other.entry_id and one.image_id != other.image_id
