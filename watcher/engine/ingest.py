@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, NamedTuple, cast
 
 from confluent_kafka import Message
 
@@ -16,21 +16,28 @@ from watcher.decode.decoder import HEARTBEAT, Decoder, Skip
 from watcher.engine.lane import NO_CUT, Gathered, Lane
 from watcher.model.change import ChangeEvent, Operation, Position
 from watcher.model.dead_letter import DeadLetter
-from watcher.model.effects import Effect, MetricDelta, ReconcileNeeded
+from watcher.model.effects import Effect, EntryGone, EntryState, MetricDelta, ReconcileNeeded
 from watcher.model.errors import Reason, RecordError, TemporaryError
 from watcher.model.identity import identity, kind
 from watcher.model.registry import Registry
 from watcher.model.row_state import RowStates
 
-if TYPE_CHECKING:
-    from watcher.model.metric_rows import MetricRow
-
 Headers = list[tuple[str, str | bytes | None]]
 Lanes = Mapping[tuple[str, int], Lane]
 Kind = tuple[str, str]
 """Table and operation."""
-Route = tuple[tuple[Callable[[ChangeEvent[Any]], Iterable[Effect]], ...], str]
-"""The handlers of a kind of change, and the kind as its identities begin."""
+
+
+class Route(NamedTuple):
+    """Where changes of one table and operation go."""
+
+    functions: tuple[Callable[[ChangeEvent[Any]], Iterable[Effect]], ...]
+    """The handlers."""
+    kind: bytes
+    """How the identities of such changes begin."""
+
+
+_NO_ROUTES: dict[str, Route] = {}
 
 
 @dataclass(slots=True)
@@ -75,15 +82,20 @@ class Ingest:
     """
 
     def __init__(self, registry: Registry, decoder: Decoder) -> None:
-        self._decode = decoder.decode
-        self._routes: dict[Kind, Route] = {
-            (table.name, operation.value): (
-                tuple(handler.function for handler in table.answering(operation)),
-                kind(table.name, operation.value),
+        self._decode = decoder.decode_run
+        self._routes: dict[str, tuple[str, dict[str, Route]]] = {
+            table.name: (
+                table.name,  # rows carry this one: of equal strings that are not the same one, each is hashed anew
+                {
+                    operation.value: Route(
+                        tuple(handler.function for handler in table.answering(operation)),
+                        kind(table.name, operation.value),
+                    )
+                    for operation in Operation
+                    if table.answering(operation)
+                },
             )
             for table in registry
-            for operation in Operation
-            if table.answering(operation)
         }
 
     def take(self, messages: Sequence[Message], lanes: Lanes, now: float, first: int = 0) -> tuple[Taken, int]:
@@ -120,64 +132,79 @@ class Ingest:
             at = after
         return taken, end
 
-    def _run(self, run: Sequence[Message], lane: Lane, taken: Taken, now: float) -> int:
+    def _run(  # noqa: C901, PLR0912 - runs once an event: a call for each case would cost as much as the case
+        self, run: Sequence[Message], lane: Lane, taken: Taken, now: float
+    ) -> int:
         """Take records of one partition; returns how many of them were taken."""
-        decode, routes, gathered, topic = self._decode, self._routes, lane.gathered, lane.topic
+        gathered = lane.gathered
         gathered.since = gathered.since or now
-        kinds: list[Kind] = []
+        applied: dict[str, list[str]] = {}  # operations by table; counted once a run
+        table, routes = "", _NO_ROUTES
         good = done = 0
-        for message in run:
-            try:
-                event = decode(topic, message.value())
-                if type(event) is Skip:
-                    taken.skip(event.reason)
-                elif route := routes.get(what := (event.source.table, event.op)):  # type: ignore[union-attr]
-                    self._change(event, route, gathered, taken)  # type: ignore[arg-type]
-                    kinds.append(what)
+        for event in self._decode(lane.topic, [message.value() for message in run]):
+            if type(event) is ChangeEvent:
+                if event.source.table != table:
+                    table, routes = self._routes[event.source.table]
+                    operations = applied.setdefault(table, [])
+                    taken.oldest.setdefault(table, event.source.ts_ms)
+                    gathered.oldest.setdefault(table, event.source.ts_ms)
+                if route := routes.get(event.op):
+                    effects: list[Effect] = []
+                    try:
+                        for function in route.functions:
+                            effects += function(event)
+                    except Exception as error:  # noqa: BLE001 - whatever a handler raises costs that record only
+                        detail = f"{type(error).__name__}: {error}"
+                        taken.refuse(run[done], RecordError(Reason.HANDLER, detail, table, event.op), good)
+                        good = -1
+                    else:
+                        _gather(event, effects, table, route.kind, gathered, taken)
+                        operations.append(event.op)
                 else:
-                    taken.consumed[what] += 1
-                    taken.ignored[what[0], "operation"] += 1
-                good += 1
-            except RecordError as error:
-                taken.refuse(message, error, good)
-                good = 0
-            except TemporaryError as error:
-                taken.waiting = error
+                    taken.consumed[table, event.op] += 1
+                    taken.ignored[table, "operation"] += 1
+            elif type(event) is Skip:
+                taken.skip(event.reason)
+            elif isinstance(event, RecordError):
+                taken.refuse(run[done], event, good)
+                good = -1
+            else:
+                taken.waiting = cast("TemporaryError", event)
                 break
+            good += 1
             done += 1
         if done:
             lane.progress.deliver(_offset(run[0]))
             lane.progress.nothing_before(_offset(run[done - 1]) + 1)
         if good:
             taken.runs.append((good, 0))
-        counts = Counter(kinds)
-        taken.consumed.update(counts)
-        gathered.applied.update(counts)
+        for name, operations in applied.items():
+            counts = Counter((name, operation) for operation in operations)
+            taken.consumed.update(counts)
+            gathered.applied.update(counts)
         return done
 
-    def _change(self, event: ChangeEvent[Any], route: Route, gathered: Gathered, taken: Taken) -> None:
-        functions, of_kind = route
-        source = event.source
-        table, lsn, committed = source.table, source.lsn, source.ts_ms
-        try:
-            effects = [effect for function in functions for effect in function(event)]
-        except Exception as error:
-            raise RecordError(Reason.HANDLER, f"{type(error).__name__}: {error}", table, event.op) from error
-        taken.newest[table] = committed  # commits come in order, but for a few; these serve gauges
-        taken.oldest.setdefault(table, committed)
-        who: bytes | None = None
-        index = key = 0
-        for effect in effects:
-            if type(effect) is MetricDelta:
-                if who is None:
-                    key = (event.after or event.before).id  # type: ignore[union-attr]
-                    who = identity(of_kind, key, lsn, source.ts_us or committed * 1000)
-                    if who in gathered.identities:
-                        taken.repeated[table] += 1
-                        return
-                    gathered.identities.add(who)
-                    gathered.oldest.setdefault(table, committed)
-                row: MetricRow = (
+
+def _gather(  # noqa: PLR0917 - its arguments are locals of the loop around it
+    event: ChangeEvent[Any], effects: list[Effect], table: str, of_kind: bytes, gathered: Gathered, taken: Taken
+) -> None:
+    """Put one change's effects where they wait for their sink; a repeat of a change has none."""
+    source = event.source
+    lsn, committed = source.lsn, source.ts_ms
+    taken.newest[table] = committed  # commits come in order, but for a few; this serves a gauge
+    who = b""
+    index = key = 0
+    for effect in effects:
+        if type(effect) is MetricDelta:
+            if not who:
+                key = (event.after or event.before).id  # type: ignore[union-attr]
+                who = identity(of_kind, key, lsn, source.ts_us or committed * 1000)
+                if who in gathered.identities:
+                    taken.repeated[table] += 1
+                    return
+                gathered.identities.add(who)
+            gathered.rows.append(
+                (
                     effect.entity_type,
                     effect.entity_id,
                     effect.user_id,
@@ -190,12 +217,14 @@ class Ingest:
                     who,
                     index,
                 )
-                gathered.rows.append(row)
-                index += 1
-            elif type(effect) is ReconcileNeeded:
-                taken.reconcile.add(effect)
-            else:
-                taken.states.add(lsn, effect)  # type: ignore[arg-type]
+            )
+            index += 1
+        elif type(effect) is EntryState or type(effect) is EntryGone:
+            taken.states[effect.crucible_id].entries.append((lsn, effect))
+        elif type(effect) is ReconcileNeeded:
+            taken.reconcile.add(effect)
+        else:
+            taken.states.add(lsn, effect)  # type: ignore[arg-type]
 
 
 def _before(run: Sequence[Message], cut: int) -> Sequence[Message]:

@@ -72,6 +72,7 @@ class Watch:
         limit: stops the daemon when too many records are refused.
         limits: sizes and times.
         turned: told of each turn, for the liveness probe.
+        absent_seen: told of crucibles that Redis does not hold, though entries came for them.
     """
 
     def __init__(
@@ -87,9 +88,11 @@ class Watch:
         report: Report,
         limits: Limits,
         turned: Callable[[], None],
+        absent_seen: Callable[[frozenset[int]], None],
     ) -> None:
         self._ingest, self._redis, self._writer, self._letters = ingest, redis, writer, letters
         self._limit, self._journal, self._report, self._limits, self._turned = limit, journal, report, limits, turned
+        self._absent_seen = absent_seen
         self._lanes: dict[Partition, Lane] = {}
         self._held: deque[tuple[Sequence[Message], Mapping[Partition, Lane]]] = deque()
         self._stopping_at: float | None = None
@@ -162,10 +165,12 @@ class Watch:
     def _settle(self, taken: Taken) -> None:
         """Show the states and send the letters of what was taken; return when both are done."""
         begun = time.monotonic()
-        if taken.states.changes:
+        if taken.states:
             applied = self._insist("redis", lambda: self._redis.apply(taken.states, self._journal.history))
             reach("redis.applied")
             self._report.shown(taken, applied, time.monotonic() - begun)
+            if applied.absent:
+                self._absent_seen(applied.absent)
         if taken.letters:
             self._letters.send(taken.letters)
             self._insist("dead_letters", self._letters.flush)

@@ -5,6 +5,8 @@ Kafka says nothing. The table, the row's key, the operation, the place in the wr
 the same in every delivery, and differ after a restore or failover that uses the same log positions again.
 """
 
+from struct import Struct
+
 from xxhash import xxh3_128_digest
 
 SIZE = 16
@@ -12,7 +14,10 @@ SIZE = 16
 its specification, and the input is numbers of our own, so that nobody can choose it to collide."""
 
 
-def kind(table: str, operation: str) -> str:
+_numbers = Struct("<qQq").pack
+
+
+def kind(table: str, operation: str) -> bytes:
     """What the changes of a table and operation have in common, put into words once and not per change.
 
     Args:
@@ -20,12 +25,12 @@ def kind(table: str, operation: str) -> str:
         operation: the envelope's ``op`` code.
 
     >>> kind("CrucibleEntry", "c")
-    'CrucibleEntry|c|'
+    b'CrucibleEntry|c|'
     """
-    return f"{table}|{operation!s}|"
+    return f"{table}|{operation!s}|".encode()
 
 
-def identity(of_kind: str, key: int, lsn: int, committed_us: int) -> bytes:
+def identity(of_kind: bytes, key: int, lsn: int, committed_us: int) -> bytes:
     """The 128-bit identity of a change.
 
     Args:
@@ -35,9 +40,9 @@ def identity(of_kind: str, key: int, lsn: int, committed_us: int) -> bytes:
         committed_us: commit time in microseconds since 1970.
 
     >>> once = identity(kind("CrucibleEntry", "c"), 7, 4096, 1_700_000_000_000_000)
-    >>> once == identity("CrucibleEntry|c|", 7, 4096, 1_700_000_000_000_000)
+    >>> once == identity(b"CrucibleEntry|c|", 7, 4096, 1_700_000_000_000_000)
     True
-    >>> once == identity("CrucibleEntry|c|", 8, 4096, 1_700_000_000_000_000)  # its neighbour in one COPY
+    >>> once == identity(b"CrucibleEntry|c|", 8, 4096, 1_700_000_000_000_000)  # its neighbour in one COPY
     False
     """
-    return xxh3_128_digest(f"{of_kind}{key}|{lsn}|{committed_us}".encode())
+    return xxh3_128_digest(of_kind + _numbers(key, lsn, committed_us))

@@ -27,29 +27,74 @@ class CrucibleChange:
     """LSN and state of the entries' rows."""
 
 
-class RowStates:
-    """State effects, sorted by crucible.
+class RowStates(dict[int, CrucibleChange]):
+    """What a poll changed, by crucible; asking for a crucible makes room for it.
 
     >>> states = RowStates()
-    >>> states.add(20, EntryGone(42, 1)); states.add(10, EntryState(42, 1, 7, 5, 0))
-    >>> [lsn for lsn, _ in states.changes[42].entries]
+    >>> states[42].entries.append((20, EntryGone(42, 1)))
+    >>> states[42].entries.append((10, EntryState(42, 1, 7, 5, 0)))
+    >>> [lsn for lsn, _ in states[42].entries]
     [20, 10]
     """
 
-    __slots__ = ("changes",)
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self.changes: dict[int, CrucibleChange] = {}
+    def __missing__(self, crucible_id: int) -> CrucibleChange:
+        change = self[crucible_id] = CrucibleChange()
+        return change
 
     def add(self, lsn: int, effect: StateEffect) -> None:
         """Take one effect of the change at ``lsn``."""
-        change = self.changes.get(effect.crucible_id)
-        if change is None:
-            change = self.changes[effect.crucible_id] = CrucibleChange()
+        change = self[effect.crucible_id]
         if type(effect) is EntryState or type(effect) is EntryGone:
             change.entries.append((lsn, effect))
         else:
             change.crucible.append((lsn, effect))  # type: ignore[arg-type]
+
+
+def state_fields(state: CrucibleState | CrucibleGone) -> dict[str, str]:
+    """The crucible's row as the state key's hash holds it: whole for readers, and in parts for scripts.
+
+    >>> fields = state_fields(CrucibleGone(42)); fields["status"], fields["row"]
+    ('', '')
+    """
+    if isinstance(state, CrucibleGone):
+        return dict.fromkeys(("row", "status", "start", "end", "level"), "")
+    row = {
+        "user": state.user_id,
+        "name": state.name,
+        "status": state.status,
+        "level": state.nsfw_level,
+        "start": state.start_at,
+        "end": state.end_at,
+        "judges": state.judge_requirements,
+        "places": state.places,
+    }
+    return {
+        "row": msgspec.json.encode(row).decode(),
+        "status": state.status,
+        "start": "" if state.start_at is None else str(state.start_at),
+        "end": "" if state.end_at is None else str(state.end_at),
+        "level": str(state.nsfw_level),
+    }
+
+
+def mark(history: int, lsn: int) -> str:
+    """A row's place in the log as Redis compares it; see ``row_state.lua``. At position 0 any change is newer.
+
+    >>> mark(1, 4096)
+    '000000000100000000000000004096'
+    """
+    return f"{history:010d}{lsn:020d}"
+
+
+def entry_text(place: str, entry: EntryState) -> str:
+    """An entry as the entries key's hash holds it.
+
+    >>> entry_text("", EntryState(42, 1, 7, 5, 1_760_000_000_000))
+    '{"user":7,"image":5,"created":1760000000000}'
+    """
+    return f'{place}{{"user":{entry.user_id},"image":{entry.image_id},"created":{entry.created_at}}}'
 
 
 def encode(changes: Sequence[CrucibleChange]) -> bytes:
@@ -64,18 +109,6 @@ def encode(changes: Sequence[CrucibleChange]) -> bytes:
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def _crucible(lsn: int, state: CrucibleState | CrucibleGone) -> tuple[int, str, int]:
-    if isinstance(state, CrucibleGone):
-        return lsn, "", KEEP_FINISHED_SECONDS
-    row = msgspec.json.encode(
-        {
-            "user": state.user_id,
-            "name": state.name,
-            "status": state.status,
-            "level": state.nsfw_level,
-            "start": state.start_at,
-            "end": state.end_at,
-            "judges": state.judge_requirements,
-        }
-    ).decode()
-    return lsn, row, KEEP_FINISHED_SECONDS if state.status in FINISHED else 0
+def _crucible(lsn: int, state: CrucibleState | CrucibleGone) -> tuple[int | str, ...]:
+    lasting = isinstance(state, CrucibleState) and state.status not in FINISHED
+    return lsn, 0 if lasting else KEEP_FINISHED_SECONDS, *state_fields(state).values()

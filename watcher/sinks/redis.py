@@ -4,7 +4,7 @@ Idempotent under replay: the script compares each row's place in the log (see ``
 """
 
 from collections.abc import Iterator
-from importlib.resources import files
+from typing import Final
 
 import msgspec
 import redis
@@ -12,16 +12,16 @@ from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError, RedisError
 
 from watcher.model.errors import TemporaryError
-from watcher.model.row_state import KEEP_FINISHED_SECONDS, RowStates, encode
+from watcher.model.rating import BASE_RATING
+from watcher.model.row_state import RowStates, encode
+from watcher.state import keys
+from watcher.state.scripts import ROW_STATE
 
-BASE_RATING = 1500
-"""Rating of a new entry; from then on votes own it."""
-
-PORTION = 500
+PORTION: Final = 500
 """Entries of one script call, about a millisecond of Redis' time. Larger: votes wait; smaller: calls cost more than
 what they do."""
 
-SCRIPT = files("watcher.sinks").joinpath("row_state.lua").read_text()
+Answer = tuple[int, int, list[int]]
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -30,16 +30,19 @@ class Applied(msgspec.Struct, frozen=True):
     rows: int
     stale: int
     """Rows that Redis already shows as they are, or newer."""
+    unshown: int = 0
+    """Rows of crucibles that Redis does not hold."""
+    absent: frozenset[int] = frozenset()
+    """Crucibles that Redis does not hold, though entries came for them: to be built from the other stores."""
 
 
-def keys(crucible_id: int) -> tuple[str, str, str, str]:
-    """The script's keys. The braces make the companions hash to the slot of the ``elo`` key.
+def row_keys(crucible_id: int) -> tuple[str, str, str]:
+    """The script's keys.
 
-    >>> keys(42)
-    ('crucible:42:elo', '{crucible:42:elo}:state', '{crucible:42:elo}:entries', '{crucible:42:elo}:votes')
+    >>> row_keys(42)
+    ('crucible:42:elo', '{crucible:42:elo}:state', '{crucible:42:elo}:entries')
     """
-    elo = f"crucible:{crucible_id}:elo"
-    return elo, f"{{{elo}}}:state", f"{{{elo}}}:entries", f"{{{elo}}}:votes"
+    return keys.elo(crucible_id), keys.state(crucible_id), keys.entries(crucible_id)
 
 
 class RedisSink:
@@ -60,7 +63,7 @@ class RedisSink:
         self._sha = ""
 
     def apply(self, states: RowStates, history: int) -> Applied:
-        """Show the rows; all of them when this returns.
+        """Show the rows; all of them when this returns, but for those of crucibles that Redis does not hold.
 
         Args:
             states: the latest state of each row that a poll brought.
@@ -69,7 +72,7 @@ class RedisSink:
         Raises:
             TemporaryError: Redis is away, full or loading. Some crucibles may be done; applying again is harmless.
         """
-        if not states.changes:
+        if not states:
             return Applied(0, 0)
         try:
             try:
@@ -80,16 +83,18 @@ class RedisSink:
         except (RedisError, OSError) as error:
             self._sha = ""
             raise TemporaryError(f"redis: {type(error).__name__}: {error}") from error
-        return Applied(sum(answer[0] for answer in answers), sum(answer[1] for answer in answers))
+        rows, stale = sum(answer[0] for answer in answers), sum(answer[1] for answer in answers)
+        offered = sum(len(change.crucible) + len(change.entries) for change in states.values())
+        return Applied(rows, stale, offered - rows - stale, frozenset(one for answer in answers for one in answer[2]))
 
-    def _send(self, states: RowStates, history: int) -> list[tuple[int, int]]:
+    def _send(self, states: RowStates, history: int) -> list[Answer]:
         if not self._sha:
-            self._sha = str(self._client.script_load(SCRIPT))
+            self._sha = str(self._client.script_load(ROW_STATE.text))
         pipeline = self._client.pipeline(transaction=False)
         for some in _portions(states, 1 if self._cluster else PORTION):
-            names = [name for crucible_id in some for name in keys(crucible_id)]
-            changes = encode([states.changes[crucible_id] for crucible_id in some])
-            pipeline.evalsha(self._sha, len(names), *names, changes, history, BASE_RATING, KEEP_FINISHED_SECONDS)
+            names = [name for crucible_id in some for name in row_keys(crucible_id)]
+            changes = encode([states[crucible_id] for crucible_id in some])
+            pipeline.evalsha(self._sha, len(names), *names, changes, history, BASE_RATING)
         return pipeline.execute()
 
     def ping(self) -> None:
@@ -112,7 +117,7 @@ def _portions(states: RowStates, most: int) -> Iterator[list[int]]:
     """The crucibles, cut into portions of about so many entries; one crucible is never cut."""
     portion: list[int] = []
     entries = 0
-    for crucible_id, change in states.changes.items():
+    for crucible_id, change in states.items():
         portion.append(crucible_id)
         entries += 1 + len(change.entries)
         if entries >= most:

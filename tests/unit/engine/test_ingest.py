@@ -233,7 +233,7 @@ def test_a_handler_that_fails_makes_a_dead_letter_and_leaves_nothing_behind() ->
 
     assert [letter.error.reason for letter in taken.letters] == [Reason.HANDLER]
     assert not lanes[0].gathered.rows
-    assert not taken.states.changes
+    assert not taken.states
     assert books(taken, lanes) == (1, 1)
 
 
