@@ -8,6 +8,7 @@ import msgspec
 from watcher.model.bounds import Id, Milliseconds, RowId
 from watcher.model.change import ChangeEvent, Operation
 from watcher.model.effects import CrucibleGone, CrucibleState, Effect, MetricDelta, ReconcileNeeded
+from watcher.model.prizes import paid_places
 from watcher.model.registry import Table, on
 
 Status = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
@@ -24,6 +25,7 @@ class CrucibleRow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     start_at: Milliseconds | None = None
     end_at: Milliseconds | None = None
     judge_requirements: str | None = None
+    prize_positions: str | None = None
 
 
 @on(Operation.CREATE, Operation.UPDATE, Operation.DELETE)
@@ -54,6 +56,7 @@ def show_crucible(event: ChangeEvent[CrucibleRow]) -> Iterator[Effect]:
         start_at=row.start_at,
         end_at=row.end_at,
         judge_requirements=row.judge_requirements,
+        places=paid_places(row.prize_positions),
     )
 
 
@@ -82,5 +85,6 @@ TABLE = Table(
         nsfw_level=1,
         start_at=1_760_000_000_000,
         end_at=1_760_028_800_000,
+        prize_positions='{"1":50,"2":30,"3":20}',
     ),
 )

@@ -114,7 +114,12 @@ def _daemon(settings: Settings, metrics: Metrics, health: Health) -> Watch:
             shutdown_deadline=settings.run.shutdown_deadline,
         ),
         turned=health.turned,
+        absent_seen=_absent_seen,
     )
+
+
+def _absent_seen(crucibles: frozenset[int]) -> None:
+    log.info("crucibles.absent", crucibles=len(crucibles), some=sorted(crucibles)[:5])
 
 
 LEASE_SHARE = 2 / 3

@@ -81,6 +81,7 @@ class Report:
         metrics = self._metrics
         metrics.redis_rows.labels("applied").inc(applied.rows)
         metrics.redis_rows.labels("stale").inc(applied.stale)
+        metrics.redis_rows.labels("absent").inc(applied.unshown)
         metrics.sink_rows.labels("redis").inc(applied.rows)
         metrics.sink_flush_duration.labels("redis").observe(seconds)
         for table, oldest in taken.oldest.items():

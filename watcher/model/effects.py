@@ -25,6 +25,8 @@ class CrucibleState(msgspec.Struct, frozen=True, gc=False):
     end_at: int | None
     judge_requirements: str | None
     """The column's JSON text; None for SQL NULL, ``"null"`` for JSON null."""
+    places: int
+    """Number of places that are paid."""
 
 
 class CrucibleGone(msgspec.Struct, frozen=True, gc=False):

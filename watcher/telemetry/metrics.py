@@ -35,7 +35,7 @@ partition went to another process, which reads it again, before it was in a plan
 PLAN_OUTCOMES: Final = ("written", "repeated", "recovered", "healed")
 REBALANCES: Final = ("assigned", "revoked", "lost")
 RECONCILE: Final = ("snapshot", "truncate", "skipped")
-REDIS_OUTCOMES: Final = ("applied", "stale")
+REDIS_OUTCOMES: Final = ("applied", "stale", "absent")
 
 OPEN: Values = ()
 """Label values that only the broker knows, hence none at the start."""
@@ -149,7 +149,7 @@ class Metrics:
         self.plans = self._counter("plans", "Plans finished, by what it took.", outcome=PLAN_OUTCOMES)
         self.redis_rows = self._counter(
             "redis_rows",
-            "Row states offered to Redis; stale ones are older than what it shows.",
+            "Row states offered to Redis; stale: older than what it shows; absent: of a crucible it lacks.",
             outcome=REDIS_OUTCOMES,
         )
 

@@ -1,0 +1,115 @@
+-- Draws entries for a pair: some at random from the pools that a judge may see, and some from the top of the standings.
+-- Reads only; costs the same however many entries there are. Which two of them become the pair is not decided here.
+--
+-- KEYS  1 crucible:{id}:elo             hash entry id -> rating
+--       2 {crucible:{id}:elo}:state     hash; of it status, start, end, level, row
+--       3 {crucible:{id}:elo}:entries   hash entry id -> mark .. row
+--       4 {crucible:{id}:elo}:votes     hash entry id -> votes
+--       5 {crucible:{id}:elo}:standings sorted set, best first, member created:id
+--       6 {crucible:{id}:elo}:admitted  hash entry id -> level
+--       7.. {crucible:{id}:elo}:pool:<level>  set of entry ids, one for each level of ARGV 6
+-- ARGV  1 user id of the judge, whose own entries are left out
+--       2 levels that the judge may see (bit flags); the crucible's own are taken into account here
+--       3 entries to draw   4 entries from the top
+--       5 seed of what is random here
+--       6 levels of the pools, in their order, separated by commas
+-- Answer: msgpack { now, status, start, end, level, row, visible, drawn, top }
+--         now, start, end in ms since 1970, start and end may be ''; visible: how many entries the judge may see, own ones
+--         included; drawn and top: lists of { entry, image, votes, rating, level }. '' if the crucible is absent.
+
+local PAGE = 64  -- standings are read in pages of this many
+local PAGES = 4  -- and so many at most: a judge who may see few of the top gets fewer of it
+local ROW = '^%d+{"user":(%d+),"image":(%d+)'
+
+local user, mask, count, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+
+local state = redis.call('HMGET', KEYS[2], 'status', 'start', 'end', 'level', 'row', 'epoch')
+if not state[6] then return '' end
+mask = bit.band(mask, tonumber(state[4]) or 0)
+
+-- Pools that the judge may see, and the level that each is of.
+local pools, levels, sizes, visible = {}, {}, {}, 0
+local at = 6
+for level in string.gmatch(ARGV[6], '%d+') do
+  at = at + 1
+  level = tonumber(level)
+  if bit.band(level, mask) ~= 0 then
+    local size = redis.call('SCARD', KEYS[at])
+    if size > 0 then
+      pools[#pools + 1], levels[#levels + 1], sizes[#sizes + 1] = KEYS[at], level, size
+      visible = visible + size
+    end
+  end
+end
+
+-- How many of each pool: all, or as many as chance gives it.
+local shares = sizes
+if visible > count then
+  math.randomseed(tonumber(ARGV[5]))
+  shares = {}
+  for pool = 1, #pools do shares[pool] = 0 end
+  if #pools == 1 then
+    shares[1] = count
+  else
+    for _ = 1, count do
+      local left, pool = math.random(visible), 1
+      while left > sizes[pool] do
+        left = left - sizes[pool]
+        pool = pool + 1
+      end
+      shares[pool] = shares[pool] + 1
+    end
+  end
+end
+
+local ids, of_level = {}, {}
+for pool, share in ipairs(shares) do
+  if share > 0 then
+    for _, id in ipairs(redis.call('SRANDMEMBER', pools[pool], share)) do
+      ids[#ids + 1], of_level[#of_level + 1] = id, levels[pool]
+    end
+  end
+end
+
+-- What is known of entries; those of the judge, and those that are gone, are left out.
+local function described(some, some_levels, most)
+  local list = {}
+  if #some == 0 then return list end
+  local rows = redis.call('HMGET', KEYS[3], unpack(some))
+  local votes = redis.call('HMGET', KEYS[4], unpack(some))
+  local ratings = redis.call('HMGET', KEYS[1], unpack(some))
+  for n, id in ipairs(some) do
+    local owner, image = string.match(rows[n] or '', ROW)
+    if owner and owner ~= user and ratings[n] then
+      list[#list + 1] = {
+        tonumber(id), tonumber(image), tonumber(votes[n] or 0), tonumber(ratings[n]), tonumber(some_levels[n])
+      }
+      if #list == most then break end
+    end
+  end
+  return list
+end
+
+local top = {}
+for page = 0, PAGES - 1 do
+  if #top >= wanted or visible == 0 then break end
+  local members = redis.call('ZRANGE', KEYS[5], page * PAGE, page * PAGE + PAGE - 1)
+  if #members == 0 then break end
+  local best = {}
+  for n, member in ipairs(members) do best[n] = string.format('%.0f', string.match(member, ':(%d+)$')) end
+  local admitted = redis.call('HMGET', KEYS[6], unpack(best))
+  local seen, seen_levels = {}, {}
+  for n, id in ipairs(best) do
+    if admitted[n] and bit.band(tonumber(admitted[n]), mask) ~= 0 then
+      seen[#seen + 1], seen_levels[#seen_levels + 1] = id, admitted[n]
+    end
+  end
+  for _, one in ipairs(described(seen, seen_levels, wanted - #top)) do top[#top + 1] = one end
+end
+
+local time = redis.call('TIME')
+return cmsgpack.pack({
+  time[1] * 1000 + math.floor(time[2] / 1000),
+  state[1] or '', state[2] or '', state[3] or '', tonumber(state[4]) or 0, state[5] or '',
+  visible, described(ids, of_level, count), top,
+})

@@ -1,0 +1,168 @@
+-- Shows rows of some crucibles as the change stream has them. Applying it twice, late or out of order changes nothing:
+-- a row's state carries the place in the log that it shows (its mark), and an older mark never overwrites a newer one.
+--
+-- A crucible is present if its state is. Of an absent one nothing is written but its own row, and that only while it is
+-- not finished; its entries are answered with its id, so that it can be built from the other stores.
+--
+-- KEYS  three a crucible, in the order of the crucibles in ARGV; on a cluster, where keys of several may be on several
+--       nodes, one crucible a call. Their companions, in the same slot, are reached by the tag {crucible:{id}:elo}:
+--       crucible:{id}:elo            hash entry id -> rating; set once per entry, owned by votes
+--       {crucible:{id}:elo}:state    hash mark, row; status, start, end, level for scripts; epoch, seq of the votes
+--       {crucible:{id}:elo}:entries  hash entry id -> mark .. row; the mark alone is the tombstone of a deleted entry
+-- ARGV  1 msgpack: list of { crucible, entries }
+--         crucible  list of { position, seconds to live (0: for ever), row (JSON), status, start, end, level };
+--                   of a deleted one the texts are empty
+--         entries   list of { position, { crucible, entry, user, image, created } }, or { position, { crucible, entry } }
+--                   for one that is gone
+--       2 number of the database's history that the positions in the log belong to
+--       3 rating of a new entry
+-- Answer: { rows applied, rows older than what is shown, { absent crucibles that entries came for } }
+--
+-- A mark is history and position in decimal digits of fixed width, so that comparing strings compares numbers.
+
+local MARK = 30
+local CHUNK = 1000 -- unpack() has a limited stack
+local LEVELS = 31 -- pools are named by an image's nsfwLevel, 1 to 31
+
+local applied, stale, absent = 0, 0, {}
+local history = string.format('%010d', ARGV[2])
+
+local function marked(position)
+  return history .. string.format('%020.0f', position)
+end
+
+local function tag(keys)
+  return '{' .. keys[1] .. '}:'
+end
+
+-- Every key that the crucible may have. Judges may be many, so this is only asked when its end begins or is undone.
+local function everything(keys)
+  local companion = tag(keys)
+  local names = { unpack(keys) }
+  for _, name in ipairs({ 'votes', 'standings', 'admitted', 'judges', 'log' }) do
+    names[#names + 1] = companion .. name
+  end
+  for level = 1, LEVELS do names[#names + 1] = companion .. 'pool:' .. level end
+  for _, user in ipairs(redis.call('SMEMBERS', companion .. 'judges')) do
+    names[#names + 1] = companion .. 'judged:' .. user
+  end
+  return names
+end
+
+-- A deleted crucible's entries are deleted by changes of their own (the foreign key sees to that), and only those know
+-- whether they are older than what is shown; here everything is merely given a time to live.
+-- Takes and returns what TTL said of the state: -2 absent, -1 for ever, else seconds.
+local function show_crucible(keys, crucible, left)
+  for _, change in ipairs(crucible) do
+    local mark, seconds = marked(change[1]), change[2]
+    local shown = redis.call('HGET', keys[2], 'mark')
+    if shown and shown >= mark then
+      stale = stale + 1
+    elseif left ~= -2 or seconds == 0 then
+      if left == -2 then redis.call('HSET', keys[2], 'epoch', 1, 'seq', 0) end
+      redis.call(
+        'HSET', keys[2], 'mark', mark,
+        'row', change[3], 'status', change[4], 'start', change[5], 'end', change[6], 'level', change[7]
+      )
+      if seconds > 0 then
+        for _, key in ipairs(everything(keys)) do redis.call('EXPIRE', key, seconds) end
+        left = seconds
+      elseif left > 0 then
+        for _, key in ipairs(everything(keys)) do redis.call('PERSIST', key) end
+      end
+      if seconds == 0 then left = -1 end
+      applied = applied + 1
+    end
+  end
+  return left
+end
+
+local function standing(created, id)
+  return string.format('%015.0f:%010.0f', created, id)
+end
+
+-- The entry's row is another one now, or none. What judges were shown of it was of the old one: another image has to be
+-- admitted again, and another time moves it among its equals.
+local function left_behind(keys, id, old, new)
+  local companion = tag(keys)
+  local image, created = string.match(old, '"image":(%d+),"created":(-?%d+)')
+  local new_image, new_created = string.match(new, '"image":(%d+),"created":(-?%d+)')
+  local level = redis.call('HGET', companion .. 'admitted', id)
+  if level and (image ~= new_image or created ~= new_created) then
+    redis.call('ZREM', companion .. 'standings', standing(created, id))
+    if image ~= new_image then
+      redis.call('HDEL', companion .. 'admitted', id)
+      redis.call('SREM', companion .. 'pool:' .. level, id)
+    else
+      redis.call('ZADD', companion .. 'standings', -(redis.call('HGET', keys[1], id) or ARGV[3]), standing(new_created, id))
+    end
+  end
+end
+
+local function show_entries(keys, entries)
+  for first = 1, #entries, CHUNK do
+    local last = math.min(first + CHUNK - 1, #entries)
+    local ids = {}
+    for at = first, last do ids[#ids + 1] = string.format('%.0f', entries[at][2][2]) end
+    local found = redis.call('HMGET', keys[3], unpack(ids))
+    local shown, rows = {}, {} -- by entry id, as they will be after this chunk: an entry may be in it more than once
+    for at, id in ipairs(ids) do
+      local is = found[at]
+      shown[id], rows[id] = is and string.sub(is, 1, MARK) or '', is and string.sub(is, MARK + 1) or ''
+    end
+    local texts, lives = {}, {}
+    for at, id in ipairs(ids) do
+      local entry, mark = entries[first + at - 1][2], marked(entries[first + at - 1][1])
+      if shown[id] >= mark then
+        stale = stale + 1
+      else
+        local old, row = rows[id], ''
+        if #entry > 2 then
+          row = string.format('{"user":%.0f,"image":%.0f,"created":%.0f}', entry[3], entry[4], entry[5])
+          lives[#lives + 1] = id
+        end
+        if old ~= '' and old ~= row then left_behind(keys, id, old, row) end
+        if row == '' then
+          redis.call('HDEL', keys[1], id)
+          redis.call('HDEL', tag(keys) .. 'votes', id)
+        end
+        shown[id], rows[id] = mark, row
+        texts[#texts + 1] = id
+        texts[#texts + 1] = mark .. row
+        applied = applied + 1
+      end
+    end
+    if #texts > 0 then redis.call('HSET', keys[3], unpack(texts)) end
+    if #lives > 0 then
+      local ratings, new = redis.call('HMGET', keys[1], unpack(lives)), {}
+      for at, id in ipairs(lives) do
+        if not ratings[at] and rows[id] ~= '' then
+          new[#new + 1] = id
+          new[#new + 1] = ARGV[3]
+        end
+      end
+      if #new > 0 then redis.call('HSET', keys[1], unpack(new)) end
+    end
+  end
+end
+
+for at, change in ipairs(cmsgpack.unpack(ARGV[1])) do
+  local keys = { unpack(KEYS, at * 3 - 2, at * 3) }
+  local crucible, entries = change[1], change[2]
+  local left = redis.call('TTL', keys[2])
+  if left == 0 then left = 1 end -- less than half a second
+  if #crucible > 0 then left = show_crucible(keys, crucible, left) end
+  if #entries > 0 then
+    if left == -2 then
+      absent[#absent + 1] = entries[1][2][1]
+    else
+      show_entries(keys, entries)
+      if left > 0 then -- nothing outlives its crucible
+        redis.call('EXPIRE', keys[1], left)
+        redis.call('EXPIRE', keys[3], left)
+      end
+    end
+  end
+end
+
+return { applied, stale, absent }

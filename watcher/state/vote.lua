@@ -1,0 +1,95 @@
+-- Casts a vote. Everything that can refuse it is looked at before the first write, so it counts whole or not at all, and
+-- votes on a crucible count one after the other, in the order of their numbers.
+--
+-- KEYS  1 crucible:{id}:elo             hash entry id -> rating
+--       2 {crucible:{id}:elo}:state     hash; of it status, start, end, fence, epoch, seq, rebuilding
+--       3 {crucible:{id}:elo}:entries   hash entry id -> mark .. row; the mark alone is one that is gone
+--       4 {crucible:{id}:elo}:standings sorted set, score -rating, member created:id
+--       5 {crucible:{id}:elo}:votes     hash entry id -> votes
+--       6 {crucible:{id}:elo}:log       stream epoch-seq -> w l u t we le
+--       7 {crucible:{id}:elo}:judges    set of user ids
+--       8 {crucible:{id}:elo}:judged:{user}  hash lo:hi -> winner:epoch:seq:winner_elo:loser_elo:ms:winner_delta
+--       9 {crucible:{id}:elo}:admitted  hash entry id -> level
+-- ARGV  1 fence: the identity of the Redis process that the caller is connected to
+--       2 user id   3 entry id of the winner   4 entry id of the loser
+--       5 '' or a refusal's code: then only a repeat is answered, anything else is refused with that code
+--       6 votes that the log may hold
+-- Answer: { 'ok', winner_elo, loser_elo, winner_delta, epoch, seq, ms, repeated }, or { code of the refusal }
+--
+-- A repeat gets what the vote got, also after the crucible's end. The clock is Redis' own.
+
+local GAINS = '@GAINS@' -- the winner's gain by points of lead, one letter each, A = 1
+local BASE = @BASE@ -- rating of an entry that has none yet
+local ROW = '^%d+{"user":(%d+),"image":%d+,"created":(-?%d+)}$'
+
+local function gain(lead)
+  if lead >= 0 then return (string.byte(GAINS, lead + 1) or 64) - 64 end
+  return 96 - (string.byte(GAINS, 1 - lead) or 64)
+end
+
+-- The gain of a vote that was recorded without it: the one that leads to the ratings after it. Beside each of the 32
+-- steps of the table two gains do; then the smaller is told.
+local function gained(winner_elo, loser_elo)
+  for points = 0, 32 do
+    if gain(winner_elo - loser_elo - 2 * points) == points then return points end
+  end
+  return 0
+end
+
+local user, winner, loser = ARGV[2], ARGV[3], ARGV[4]
+if winner == loser then return { 'same_entry' } end
+
+local state = redis.call('HMGET', KEYS[2], 'epoch', 'fence', 'rebuilding', 'seq', 'status', 'start', 'end')
+if not state[1] then return { 'absent' } end
+if state[2] ~= ARGV[1] or state[3] then return { 'unverified' } end
+
+local pair = tonumber(winner) < tonumber(loser) and winner .. ':' .. loser or loser .. ':' .. winner
+local judged = redis.call('HGET', KEYS[8], pair)
+if judged then
+  local to, epoch, seq, winner_elo, loser_elo, ms, points =
+    string.match(judged, '^(%d+):(%d+):(%d+):(-?%d+):(-?%d+):(%d+):?(%d*)$')
+  if to ~= winner then return { 'judged_otherwise' } end
+  winner_elo, loser_elo = tonumber(winner_elo), tonumber(loser_elo)
+  points = tonumber(points) or gained(winner_elo, loser_elo)
+  return { 'ok', winner_elo, loser_elo, points, tonumber(epoch), tonumber(seq), tonumber(ms), 1 }
+end
+if ARGV[5] ~= '' then return { ARGV[5] } end
+
+if state[5] ~= 'Active' then return { 'not_active' } end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local starts, ends = tonumber(state[6]), tonumber(state[7]) -- nil when there is none
+if starts and now < starts then return { 'not_started' } end
+if ends and now > ends then return { 'ended' } end
+
+local rows = redis.call('HMGET', KEYS[3], winner, loser)
+local winners, winner_created = string.match(rows[1] or '', ROW)
+local losers, loser_created = string.match(rows[2] or '', ROW)
+if not (winners and losers) then return { 'unknown_entry' } end
+local admitted = redis.call('HMGET', KEYS[9], winner, loser)
+if not (admitted[1] and admitted[2]) then return { 'not_admitted' } end
+if winners == user or losers == user then return { 'own_entry' } end
+if redis.call('XLEN', KEYS[6]) >= tonumber(ARGV[6]) then return { 'backlog' } end
+
+local ratings = redis.call('HMGET', KEYS[1], winner, loser)
+local winner_elo, loser_elo = tonumber(ratings[1]) or BASE, tonumber(ratings[2]) or BASE
+local points = gain(winner_elo - loser_elo)
+winner_elo, loser_elo = winner_elo + points, loser_elo - points
+local epoch, seq, ms = state[1], string.format('%.0f', state[4] + 1), string.format('%.0f', now)
+local we, le = string.format('%.0f', winner_elo), string.format('%.0f', loser_elo)
+
+-- The log comes first: should Redis refuse to write (memory, disk, a number used before), it refuses here.
+redis.call('XADD', KEYS[6], epoch .. '-' .. seq, 'w', winner, 'l', loser, 'u', user, 't', ms, 'we', we, 'le', le)
+redis.call('HSET', KEYS[2], 'seq', seq)
+redis.call('HSET', KEYS[1], winner, we, loser, le)
+redis.call('HINCRBY', KEYS[5], winner, 1)
+redis.call('HINCRBY', KEYS[5], loser, 1)
+redis.call(
+  'ZADD', KEYS[4],
+  -winner_elo, string.format('%015.0f:%010.0f', winner_created, winner),
+  -loser_elo, string.format('%015.0f:%010.0f', loser_created, loser)
+)
+redis.call('SADD', KEYS[7], user)
+redis.call('HSET', KEYS[8], pair, table.concat({ winner, epoch, seq, we, le, ms, points }, ':'))
+
+return { 'ok', winner_elo, loser_elo, points, tonumber(epoch), tonumber(seq), now, 0 }

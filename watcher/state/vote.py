@@ -1,0 +1,51 @@
+"""How a vote is asked of Redis, and how the answer reads. Without a client: async pipelines and tests share it."""
+
+from typing import TYPE_CHECKING, Final, cast
+
+from watcher.model.vote import Refusal, Vote, VoteOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KEYS: Final = 9
+
+
+def vote_command(sha: str, vote: Vote, fence: str, refuse: Refusal | None, max_log: int) -> list[str | int]:
+    """The command that casts a vote.
+
+    Args:
+        sha: the vote script's, as Redis knows it.
+        vote: the vote.
+        fence: identity of the Redis process at the other end of the very connection that this is sent through.
+        refuse: if given, only a repeat is answered; anything else is refused with this.
+        max_log: votes that may wait for ClickHouse in this crucible's log.
+    """
+    elo = f"crucible:{vote.crucible_id}:elo"
+    tag = f"{{{elo}}}:"
+    return [
+        "EVALSHA", sha, KEYS,
+        elo, tag + "state", tag + "entries", tag + "standings", tag + "votes", tag + "log", tag + "judges",
+        f"{tag}judged:{vote.user_id}", tag + "admitted",
+        fence, vote.user_id, vote.winner, vote.loser, refuse or "", max_log,
+    ]  # fmt: skip
+
+
+def outcome(answer: object) -> VoteOutcome | Refusal:
+    """What the script said.
+
+    Args:
+        answer: the script's, bytes or str; a client's errors are the caller's.
+
+    Raises:
+        ValueError: it is not an answer of this script.
+
+    >>> outcome([b"ok", 1516, 1484, 16, 1, 3, 1_760_000_000_000, 0])
+    VoteOutcome(winner_elo=1516, loser_elo=1484, winner_delta=16, epoch=1, seq=3, ms=1760000000000, repeated=False)
+    >>> outcome([b"ended"])
+    <Refusal.ENDED: 'ended'>
+    """
+    code, *numbers = cast("Sequence[bytes | str | int]", answer)
+    if code in {b"ok", "ok"}:
+        winner_elo, loser_elo, delta, epoch, seq, ms, repeated = cast("list[int]", numbers)
+        return VoteOutcome(winner_elo, loser_elo, delta, epoch, seq, ms, bool(repeated))
+    return Refusal(code.decode() if isinstance(code, bytes) else str(code))
