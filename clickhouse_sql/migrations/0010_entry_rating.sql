@@ -1,4 +1,5 @@
--- The rating that each entry's last numbered vote left it with. Has no TTL: votes go after 90 days, ratings stay.
+-- The rating that each entry's last numbered vote left it with, and how many there were. Has no TTL: votes go after 90
+-- days, ratings stay.
 
 -- view entry_rating_v1 of crucible_entry_rating by ingested_at --
 -- target --
@@ -8,6 +9,7 @@ CREATE TABLE IF NOT EXISTS entry_rating_v1 @on_cluster
     entry_id    UInt32,
     rating      AggregateFunction(argMax, Int32, Tuple(UInt32, UInt64)),
     last_vote   SimpleAggregateFunction(max, Tuple(UInt32, UInt64)),
+    votes       SimpleAggregateFunction(sum, UInt64),
     bucket      UInt16
 )
 ENGINE = @engine(AggregatingMergeTree)
@@ -20,6 +22,7 @@ SELECT
     tupleElement(side, 1)                                     AS entry_id,
     argMaxState(tupleElement(side, 2), (vote_epoch, vote_seq)) AS rating,
     max((vote_epoch, vote_seq))                               AS last_vote,
+    count()                                                   AS votes,
     @bucket                                                   AS bucket
 FROM crucible_entry_rating
 ARRAY JOIN [(winner_entry_id, winner_elo), (loser_entry_id, loser_elo)] AS side
@@ -28,7 +31,7 @@ GROUP BY crucible_id, entry_id
 -- key --
 crucible_id
 -- fingerprint --
-crucible_id, entry_id, finalizeAggregation(rating), last_vote
+crucible_id, entry_id, finalizeAggregation(rating), last_vote, votes
 -- reader --
 CREATE OR REPLACE VIEW entry_rating @on_cluster AS
 SELECT
@@ -36,6 +39,7 @@ SELECT
     entry_id,
     argMaxMerge(rating)              AS rating,
     tupleElement(max(last_vote), 1)  AS vote_epoch,
-    tupleElement(max(last_vote), 2)  AS vote_seq
+    tupleElement(max(last_vote), 2)  AS vote_seq,
+    sum(votes)                       AS votes
 FROM entry_rating_v1
 GROUP BY crucible_id, entry_id;

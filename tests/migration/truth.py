@@ -64,9 +64,9 @@ QUESTIONS = {
         ),
     ),
     "entry_rating": (
-        "SELECT crucible_id, entry_id, rating FROM entry_rating ORDER BY ALL",
+        "SELECT crucible_id, entry_id, rating, votes FROM entry_rating ORDER BY ALL",
         (
-            "SELECT crucible_id, entry_id, argMax(elo, (vote_epoch, vote_seq)) FROM ("
+            "SELECT crucible_id, entry_id, argMax(elo, (vote_epoch, vote_seq)), count() FROM ("
             "SELECT crucible_id, winner_entry_id AS entry_id, winner_elo AS elo, vote_epoch, vote_seq "
             "FROM crucible_entry_rating UNION ALL "
             "SELECT crucible_id, loser_entry_id, loser_elo, vote_epoch, vote_seq FROM crucible_entry_rating) "

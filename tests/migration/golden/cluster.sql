@@ -383,6 +383,7 @@ CREATE TABLE IF NOT EXISTS entry_rating_v1 ON CLUSTER `main`
     entry_id    UInt32,
     rating      AggregateFunction(argMax, Int32, Tuple(UInt32, UInt64)),
     last_vote   SimpleAggregateFunction(max, Tuple(UInt32, UInt64)),
+    votes       SimpleAggregateFunction(sum, UInt64),
     bucket      UInt16
 )
 ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
@@ -396,6 +397,7 @@ SELECT
     tupleElement(side, 1)                                     AS entry_id,
     argMaxState(tupleElement(side, 2), (vote_epoch, vote_seq)) AS rating,
     max((vote_epoch, vote_seq))                               AS last_vote,
+    count()                                                   AS votes,
     toUInt16(0)                                                   AS bucket
 FROM crucible_entry_rating
 ARRAY JOIN [(winner_entry_id, winner_elo), (loser_entry_id, loser_elo)] AS side
@@ -408,6 +410,7 @@ SELECT
     tupleElement(side, 1)                                     AS entry_id,
     argMaxState(tupleElement(side, 2), (vote_epoch, vote_seq)) AS rating,
     max((vote_epoch, vote_seq))                               AS last_vote,
+    count()                                                   AS votes,
     BUCKET                                                   AS bucket
 FROM crucible_entry_rating
 ARRAY JOIN [(winner_entry_id, winner_elo), (loser_entry_id, loser_elo)] AS side
@@ -420,6 +423,7 @@ SELECT
     entry_id,
     argMaxMerge(rating)              AS rating,
     tupleElement(max(last_vote), 1)  AS vote_epoch,
-    tupleElement(max(last_vote), 2)  AS vote_seq
+    tupleElement(max(last_vote), 2)  AS vote_seq,
+    sum(votes)                       AS votes
 FROM entry_rating_v1
 GROUP BY crucible_id, entry_id;
