@@ -1,0 +1,231 @@
+// The page to vote on: puts the parts together, and holds what they share.
+
+import { Api, Problem } from "./api.js";
+import { Chart } from "./chart.js";
+import { Comments } from "./comments.js";
+import { Countdown } from "./countdown.js";
+import { Duel } from "./duel.js";
+import { persist, rest } from "./patience.js";
+import { Standings } from "./standings.js";
+import { follow } from "./stream.js";
+import { closed, movingOn, notice, waiting } from "./words.js";
+
+const AFTERGLOW = 650; // ms that the points of a vote are shown before the next pair
+const TOP = 50; // entries on the board
+const REFRESH = 30_000; // ms between looks at the crucible itself
+
+const find = (id) => document.getElementById(id);
+
+class Arena {
+  constructor(crucible, token) {
+    this.path = `crucibles/${crucible}`;
+    this.over = new AbortController();
+    this.api = new Api(new URL("../v1/", window.location), token);
+    this.skipped = new Set();
+    this.voted = 0;
+  }
+
+  start() {
+    const { signal } = this.over;
+    this.duel = new Duel(find("duel"), { vote: (side) => this.vote(side), talk: (side) => this.talk(side) });
+    this.comments = new Comments(find("comments"), (entry, cursor, abort) =>
+      this.api.ask(`${this.path}/entries/${entry}/comments${cursor ? `?cursor=${encodeURIComponent(cursor)}` : ""}`, { signal: abort }),
+    );
+    this.chart = new Chart(find("chart"), find("past-read"));
+    this.board = new Standings(find("rows"), (entry) => this.past(entry));
+    this.clock = new Countdown({
+      clock: find("clock"),
+      label: find("clock-label"),
+      now: () => Date.now() + this.api.ahead,
+      over: () => this.look().then(() => this.next()),
+    });
+    find("skip").addEventListener("click", () => this.skip());
+    find("notice-act").addEventListener("click", () => this.next());
+    document.addEventListener("keydown", (event) => this.key(event));
+    follow(this.api, `${this.path}/stream`, {
+      signal,
+      state: (on) => live(on ? "on" : "off", on ? "live" : "reconnecting"),
+      event: (name, data) => name === "standings" && this.standings(data),
+    }).then((refused) => refused && live("off", "not available"));
+    this.look().then(() => this.next());
+    setInterval(() => this.look(), REFRESH);
+  }
+
+  // The crucible itself.
+
+  async look() {
+    try {
+      this.crucible = await this.api.ask(this.path, { signal: this.over.signal });
+    } catch (error) {
+      return; // asking for a pair tells what is wrong
+    }
+    const { name, entries, votes } = this.crucible;
+    find("name").textContent = name;
+    document.title = `${name} – Crucible`;
+    find("facts").textContent = [count(entries, "entry", "entries"), count(votes, "vote", "votes"), this.voted && `${this.voted} by you`]
+      .filter(Boolean)
+      .join(" · ");
+    this.clock.show(this.crucible);
+  }
+
+  // Pairs.
+
+  async next() {
+    this.duel.clear();
+    find("notice").hidden = true;
+    find("duel").hidden = find("skip").hidden = false;
+    try {
+      const pair = await this.ask(() => this.api.ask(`${this.path}/pair`, { signal: this.over.signal }));
+      await this.duel.show(pair);
+      quiet();
+      return pair;
+    } catch (error) {
+      this.stop(error);
+      return null;
+    }
+  }
+
+  async vote(side) {
+    if (!this.duel.open) return;
+    const { pair } = this.duel;
+    const other = side === "left" ? "right" : "left";
+    const body = { pairToken: pair.token, winner: pair[side].entryId, loser: pair[other].entryId };
+    this.duel.choose(side);
+    try {
+      const outcome = await this.ask(() => this.api.ask(`${this.path}/votes`, { body, signal: this.over.signal }));
+      this.voted += 1;
+      this.duel.settle(side, outcome.winner.delta);
+      say(`You chose the ${this.duel.called(side)} image: it rose by ${outcome.winner.delta} to ${outcome.winner.rating}.`);
+      await rest(AFTERGLOW / 1000);
+    } catch (error) {
+      if (!(error instanceof Problem) || !movingOn(error.code)) {
+        this.stop(error);
+        return;
+      }
+      say(movingOn(error.code));
+      await rest(AFTERGLOW / 500);
+    }
+    await this.next();
+  }
+
+  async skip() {
+    if (!this.duel.open) return;
+    const was = named(this.duel.pair);
+    this.skipped.add(was);
+    say("Skipped.");
+    for (let tries = 0; tries < 4; tries += 1) {
+      const pair = await this.next();
+      if (!pair || !this.skipped.has(named(pair))) return;
+    }
+    this.skipped.clear();
+    say("You have skipped every other pair. Here it is again.");
+  }
+
+  /** Ask until there is an answer, and say why it takes long. */
+  async ask(call) {
+    const answer = await persist(call, { waiting: (error, seconds) => say(waiting(error, seconds), "bad"), signal: this.over.signal });
+    quiet("bad");
+    return answer;
+  }
+
+  /** Say why there is nothing to judge. */
+  stop(error) {
+    if (this.over.signal.aborted) return;
+    let code = error instanceof Problem ? error.code : "";
+    if (closed(code) && this.crucible?.status === "Cancelled") code = "cancelled";
+    if (code === "not_active" && this.crucible?.status === "Completed") code = "ended";
+    const { title, text, act, tone } = notice(code, error);
+    const had = find("duel").contains(document.activeElement) || document.activeElement === find("skip");
+    this.duel.clear();
+    find("duel").hidden = find("skip").hidden = true;
+    find("notice-title").textContent = title;
+    find("notice-text").textContent = text;
+    find("notice-act").textContent = act ?? "";
+    find("notice-act").hidden = !act;
+    Object.assign(find("notice").dataset, { waiting: "false", tone, code: code || "unknown" });
+    find("notice").hidden = false;
+    say(title);
+    if (had) find("notice-title").focus();
+  }
+
+  // Comments.
+
+  talk(side) {
+    if (!this.duel.pair) return;
+    this.comments.show(this.duel.pair[side].entryId, `Comments on the ${this.duel.called(side)} image`);
+  }
+
+  // The board.
+
+  standings({ entries }) {
+    this.board.show(entries.slice(0, TOP));
+    const picked = entries.find((entry) => entry.entryId === this.board.picked);
+    if (picked && this.charted === picked.entryId) this.chart.add({ at: Date.now() + this.api.ahead, rating: picked.rating });
+  }
+
+  async past({ entryId }) {
+    this.charted = null;
+    this.pasts?.abort();
+    this.pasts = new AbortController();
+    const { signal } = this.pasts;
+    find("past-title").textContent = `Rating of entry ${entryId}`;
+    try {
+      const call = () => this.api.ask(`${this.path}/entries/${entryId}/history`, { signal });
+      const { points } = await persist(call, { waiting: () => {}, signal });
+      this.chart.show(`entry ${entryId}`, points.map(({ at, rating }) => ({ at: Date.parse(at), rating })));
+      this.charted = entryId;
+    } catch (error) {
+      if (!signal.aborted) find("past-read").textContent = error.message;
+    }
+  }
+
+  // Keys.
+
+  key(event) {
+    if (!find("keys").checked || this.comments.open || event.repeat) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+    const act = {
+      a: () => this.vote("left"),
+      arrowleft: () => this.vote("left"),
+      d: () => this.vote("right"),
+      arrowright: () => this.vote("right"),
+      s: () => this.skip(),
+      c: () => this.talk(this.duel.near),
+    }[event.key.toLowerCase()];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+}
+
+function say(text, tone = "calm") {
+  find("said").textContent = text;
+  find("said").dataset.tone = tone;
+}
+
+/** Take back what was said in this tone. */
+function quiet(tone) {
+  if (find("said").dataset.tone === tone) say("");
+}
+
+function live(state, text) {
+  find("live").dataset.state = state;
+  find("live").textContent = text;
+}
+
+const count = (number, one, many) => (number === undefined || number === null ? "" : `${number.toLocaleString()} ${number === 1 ? one : many}`);
+
+/** A pair by its entries, whichever way round. */
+const named = (pair) => [pair.left.entryId, pair.right.entryId].sort((one, other) => one - other).join(":");
+
+/** The token of the address' fragment, which is then taken out of the address and of the history. */
+function takeToken() {
+  const token = new URLSearchParams(window.location.hash.slice(1)).get("token");
+  if (window.location.hash) window.history.replaceState(null, "", window.location.pathname + window.location.search);
+  return token ?? "";
+}
+
+const crucible = window.location.pathname.split("/").filter(Boolean).at(-1);
+const arena = new Arena(crucible, takeToken());
+window.addEventListener("hashchange", () => window.location.hash.includes("token=") && window.location.reload());
+arena.start();

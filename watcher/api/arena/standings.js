@@ -1,0 +1,92 @@
+// The live board: rows keep their identity while they move, so that focus and eye can follow.
+
+const MOVE = { duration: 420, easing: "cubic-bezier(.2,.8,.2,1)" };
+
+export class Standings {
+  /** @param {HTMLOListElement} list @param {(entry: any) => void} chosen */
+  constructor(list, chosen) {
+    this.list = list;
+    this.chosen = chosen;
+    this.rows = new Map();
+    this.picked = null;
+    this.still = window.matchMedia("(prefers-reduced-motion: reduce)");
+  }
+
+  /** @param {{rank: number, entryId: number, rating: number, votes?: number, image?: any}[]} entries best first */
+  show(entries) {
+    const before = new Map([...this.rows].map(([id, row]) => [id, row.item.offsetTop]));
+    const gone = new Set(this.rows.keys());
+    entries.forEach((entry, at) => {
+      gone.delete(entry.entryId);
+      const row = this.rows.get(entry.entryId) ?? this.make(entry);
+      this.fill(row, entry);
+      const there = this.list.children[at];
+      if (there !== row.item) this.place(row.item, there ?? null);
+    });
+    for (const id of gone) {
+      this.rows.get(id).item.remove();
+      this.rows.delete(id);
+    }
+    if (!this.still.matches) this.glide(before);
+    if (this.picked === null && entries.length) this.pick(entries[0].entryId);
+  }
+
+  pick(id) {
+    this.picked = id;
+    for (const [each, row] of this.rows) row.button.setAttribute("aria-pressed", String(each === id));
+    this.chosen(this.rows.get(id).entry);
+  }
+
+  /** Moving an element takes the focus from what is in it: give it back. */
+  place(item, before) {
+    const focused = item.contains(document.activeElement) ? document.activeElement : null;
+    this.list.insertBefore(item, before);
+    focused?.focus({ preventScroll: true });
+  }
+
+  glide(before) {
+    for (const [id, { item }] of this.rows) {
+      const way = (before.get(id) ?? item.offsetTop) - item.offsetTop;
+      if (way) item.animate([{ transform: `translateY(${way}px)` }, { transform: "none" }], MOVE);
+    }
+  }
+
+  make({ entryId }) {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "row" });
+    button.setAttribute("aria-pressed", "false");
+    button.addEventListener("click", () => this.pick(entryId));
+    const [place, thumb, who, rating] = ["span", "span", "span", "span"].map((name) => document.createElement(name));
+    [place, thumb, who, rating].forEach((part, at) => (part.className = ["place", "thumb", "who", "rating"][at]));
+    const name = document.createElement("b");
+    const votes = document.createElement("small");
+    name.textContent = `Entry ${entryId}`;
+    who.append(name, votes);
+    button.append(place, thumb, who, rating);
+    item.append(button);
+    const row = { item, button, place, thumb, votes, rating, entry: null };
+    this.rows.set(entryId, row);
+    return row;
+  }
+
+  fill(row, entry) {
+    const last = row.entry;
+    row.entry = entry;
+    row.place.textContent = String(entry.rank);
+    row.rating.textContent = String(entry.rating);
+    row.votes.textContent = entry.votes === undefined ? "" : entry.votes === 1 ? "1 vote" : `${entry.votes} votes`;
+    if (last && last.rating !== entry.rating) row.button.dataset.moved = entry.rating > last.rating ? "up" : "down";
+    row.button.setAttribute(
+      "aria-label",
+      `Place ${entry.rank}: entry ${entry.entryId}, rating ${entry.rating}, ${row.votes.textContent}. Show its rating over time`,
+    );
+    if (entry.image?.url && entry.image.type !== "video" && row.thumb.dataset.url !== entry.image.url) {
+      const picture = Object.assign(new Image(), { className: "thumb", alt: "", loading: "lazy", decoding: "async" });
+      picture.src = entry.image.url;
+      picture.dataset.url = entry.image.url;
+      row.thumb.replaceWith(picture);
+      row.thumb = picture;
+    }
+  }
+}

@@ -1,0 +1,76 @@
+// Server-sent events by fetch: EventSource cannot send a token.
+
+import { Problem } from "./api.js";
+import { pause, rest } from "./patience.js";
+
+const SILENCE = 45_000; // ms without a byte until the connection counts as dead; the server sends comments more often
+
+/**
+ * Follow a stream for ever, connecting anew when it breaks.
+ *
+ * @param {import("./api.js").Api} api
+ * @param {string} path
+ * @param {{event: (name: string, data: any) => void, state: (on: boolean) => void, signal: AbortSignal}} to
+ * @returns {Promise<Problem|null>} why it is given up: the API refuses for good
+ */
+export async function follow(api, path, { event, state, signal }) {
+  let last = "";
+  for (let tries = 0; !signal.aborted; tries += 1) {
+    let wait = null;
+    try {
+      for await (const one of events(api, path, last, signal)) {
+        tries = 0;
+        last = one.id || last;
+        state(true);
+        if (one.data) event(one.name, JSON.parse(one.data));
+      }
+    } catch (error) {
+      if (error instanceof Problem && !error.passing) return error;
+      wait = error.wait ?? null;
+    }
+    if (signal.aborted) break;
+    state(false);
+    await rest(wait ?? pause(tries), { signal, online: true }).catch(() => {});
+  }
+  return null;
+}
+
+async function* events(api, path, last, signal) {
+  const broken = new AbortController();
+  const either = AbortSignal.any([signal, broken.signal]);
+  const headers = { Accept: "text/event-stream", ...(last ? { "Last-Event-ID": last } : {}) };
+  let timer = setTimeout(() => broken.abort(), SILENCE);
+  try {
+    const response = await api.open(path, { headers, signal: either });
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    yield { name: "open", data: "", id: "" };
+    for (let tail = ""; ; ) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      clearTimeout(timer);
+      timer = setTimeout(() => broken.abort(), SILENCE);
+      tail += value;
+      const blocks = tail.replaceAll("\r\n", "\n").split("\n\n");
+      tail = blocks.pop();
+      for (const block of blocks) {
+        const one = parse(block);
+        if (one.data) yield one;
+      }
+    }
+  } finally {
+    clearTimeout(timer);
+    broken.abort();
+  }
+}
+
+/** One event: the fields of its lines. */
+export function parse(block) {
+  const one = { name: "message", data: "", id: "" };
+  for (const line of block.split("\n")) {
+    const [, field, value] = /^([^:]*):? ?(.*)$/.exec(line);
+    if (field === "event") one.name = value;
+    else if (field === "data") one.data += (one.data && "\n") + value;
+    else if (field === "id") one.id = value;
+  }
+  return one;
+}
