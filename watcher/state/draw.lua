@@ -7,16 +7,16 @@
 --       4 {crucible:{id}:elo}:votes     hash entry id -> votes
 --       5 {crucible:{id}:elo}:standings sorted set, best first, member created:id
 --       6 {crucible:{id}:elo}:admitted  hash entry id -> level
---       7.. {crucible:{id}:elo}:pool:<level>  set of entry ids, one for each level of ARGV 6
+--       and, in the same slot, reached by the tag: {crucible:{id}:elo}:pool:<level>  set of entry ids
 -- ARGV  1 user id of the judge, whose own entries are left out
 --       2 levels that the judge may see (bit flags); the crucible's own are taken into account here
 --       3 entries to draw   4 entries from the top
 --       5 seed of what is random here
---       6 levels of the pools, in their order, separated by commas
 -- Answer: msgpack { now, status, start, end, level, row, visible, drawn, top }
 --         now, start, end in ms since 1970, start and end may be ''; visible: how many entries the judge may see, own ones
 --         included; drawn and top: lists of { entry, image, votes, rating, level }. '' if the crucible is absent.
 
+local LEVELS = 31 -- pools are named by an image's nsfwLevel, 1 to 31
 local PAGE = 64  -- standings are read in pages of this many
 local PAGES = 4  -- and so many at most: a judge who may see few of the top gets fewer of it
 local ROW = '^%d+{"user":(%d+),"image":(%d+)'
@@ -29,14 +29,12 @@ mask = bit.band(mask, tonumber(state[4]) or 0)
 
 -- Pools that the judge may see, and the level that each is of.
 local pools, levels, sizes, visible = {}, {}, {}, 0
-local at = 6
-for level in string.gmatch(ARGV[6], '%d+') do
-  at = at + 1
-  level = tonumber(level)
+local tag = '{' .. KEYS[1] .. '}:pool:'
+for level = 1, LEVELS do
   if bit.band(level, mask) ~= 0 then
-    local size = redis.call('SCARD', KEYS[at])
+    local size = redis.call('SCARD', tag .. level)
     if size > 0 then
-      pools[#pools + 1], levels[#levels + 1], sizes[#sizes + 1] = KEYS[at], level, size
+      pools[#pools + 1], levels[#levels + 1], sizes[#sizes + 1] = tag .. level, level, size
       visible = visible + size
     end
   end
