@@ -1,0 +1,101 @@
+"""The public keys of RS256: a JSON Web Key Set from a file or an address, read again when a key id is unknown."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import jwt
+import structlog
+
+log = structlog.get_logger(__name__)
+
+REFRESH: Final = 300.0
+"""Seconds after which the set is read again anyway, so that a key that was withdrawn is not trusted for long."""
+AT_MOST_EVERY: Final = 10.0
+"""Seconds between two reads, however many unknown key ids come in."""
+LARGEST: Final = 1_000_000
+"""Bytes of a key set."""
+
+
+class KeySet:
+    """RSA keys by id.
+
+    Args:
+        source: where the set is: a path, or an address with http:// or https://.
+        timeout: seconds to wait for it.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, source: str, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._source, self._timeout, self._clock = source, timeout, clock
+        self._keys: dict[str | None, Any] = {}
+        self._read_at = float("-inf")
+        self._wanted = asyncio.Event()
+
+    def key(self, kid: str | None) -> Any:
+        """The key of an id; a set of one key needs none.
+
+        Raises:
+            ConnectionError: not known yet; a fresh set is being read.
+            LookupError: the set has no such key.
+        """
+        found = self._keys.get(kid)
+        if found is None and kid is None and len(self._keys) == 1:
+            found = next(iter(self._keys.values()))
+        if found is not None:
+            return found
+        if self._clock() - self._read_at >= AT_MOST_EVERY:
+            self._wanted.set()
+            raise ConnectionError("the key set is being read")
+        raise LookupError("no such key")
+
+    async def run(self) -> None:
+        """Keep the set fresh until cancelled."""
+        while True:
+            self._wanted.clear()
+            try:
+                self._keys = parse(await asyncio.to_thread(self._read))
+                self._read_at = self._clock()
+            except (OSError, ValueError, httpx.HTTPError) as error:
+                log.warning("key_set.unreadable", error=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(1.0)
+                continue
+            try:
+                await asyncio.wait_for(self._wanted.wait(), REFRESH)
+            except TimeoutError:
+                continue
+
+    def _read(self) -> bytes:
+        if not self._source.startswith(("http://", "https://")):
+            return Path(self._source).read_bytes()
+        with httpx.stream("GET", self._source, timeout=self._timeout, follow_redirects=False) as answer:
+            answer.raise_for_status()
+            taken = b""
+            for part in answer.iter_bytes():
+                taken += part
+                if len(taken) > LARGEST:
+                    raise ValueError(f"the key set is larger than {LARGEST} bytes")
+            return taken
+
+
+def parse(text: bytes) -> dict[str | None, Any]:
+    """The RSA keys for signatures of a set; keys of other kinds are passed over.
+
+    Raises:
+        ValueError: this is no key set, or it has no usable key.
+    """
+    try:
+        listed = json.loads(text)["keys"]
+        found: dict[str | None, Any] = {}
+        for one in listed:
+            if one.get("kty") == "RSA" and one.get("use", "sig") == "sig" and one.get("alg", "RS256") == "RS256":
+                found[one.get("kid")] = jwt.PyJWK(one, algorithm="RS256").key
+    except (KeyError, TypeError, AttributeError, jwt.PyJWTError) as error:
+        raise ValueError(f"not a JSON Web Key Set: {type(error).__name__}") from error
+    if not found:
+        raise ValueError("the key set has no RSA key for RS256 signatures")
+    return found

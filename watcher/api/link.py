@@ -1,0 +1,254 @@
+"""One connection to Redis that concurrent requests share, their commands gathered into one pipeline a loop turn.
+
+Nothing is sent twice: a lost connection fails everything that waits on it, and the client, who alone knows whether it
+still wants the answer, asks again. So the identity below always is that of the very process that answers.
+
+The protocol is hiredis', the connection ours: awaiting each call of redis-py costs three times as much.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final
+
+import hiredis
+import structlog
+from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection, parse_url
+
+log = structlog.get_logger(__name__)
+
+Command = Sequence[str | bytes | int]
+
+MAX_WAITING: Final = 20_000
+"""Commands that may wait for answers. Above it a call fails at once: Redis is slower than what comes in, and a longer
+queue would only make every answer late."""
+LOOK: Final = 1.0
+"""Seconds between two looks at a connection: does it answer, and is it still the same process behind it?"""
+FIRST_PAUSE, LAST_PAUSE = 0.05, 1.0
+"""Seconds between two attempts to connect, the first and the longest."""
+
+_NOTHING: Final = object()
+_MOVED: Final = (b"READONLY", b"LOADING", b"MASTERDOWN", b"UNBLOCKED", b"NOAUTH")
+"""Beginnings of errors that say that this is no longer the process that we connected to."""
+
+
+class LinkLostError(Exception):
+    """There is no connection, or it was lost while the answer was awaited: whether the command ran is unknown."""
+
+
+class Link:
+    """The connection, made again for as long as :meth:`run` runs.
+
+    Args:
+        url: address, with password if any.
+        timeout: seconds without an answer until the connection counts as lost.
+        scripts: texts that are loaded at each connect, before anything else may be sent.
+        name: what ``CLIENT LIST`` shows.
+    """
+
+    def __init__(self, url: str, timeout: float, scripts: Sequence[str] = (), name: str = "crucible-api") -> None:
+        self._options: dict[str, Any] = dict(parse_url(url))
+        self._timeout, self._scripts, self._name = timeout, tuple(scripts), name
+        self._wire: _Wire | None = None
+        self._identity = ""
+
+    @property
+    def identity(self) -> str:
+        """``run_id:replication_id`` of the process at the other end, which fences votes; empty while there is none."""
+        return self._identity
+
+    def ask(self, command: Command) -> "asyncio.Future[Any]":
+        """Send a command with everything else of this loop turn.
+
+        Returns:
+            Its answer; an error that Redis answers is a value, ``hiredis.ReplyError``.
+
+        Raises:
+            LinkLostError: at once, or from the future.
+        """
+        wire = self._wire
+        if wire is None:
+            raise LinkLostError("there is no connection to redis")
+        return wire.ask(command)
+
+    def tell(self, command: Command) -> None:
+        """Send a command whose answer nobody needs; does nothing while there is no connection."""
+        if self._wire is not None:
+            self._wire.tell(command)
+
+    async def load(self, script: str) -> None:
+        """Load a script that Redis lost (``SCRIPT FLUSH``).
+
+        Raises:
+            LinkLostError: the connection was lost.
+        """
+        await self.ask(("SCRIPT", "LOAD", script))
+
+    async def ping(self) -> None:
+        """Ask for an answer.
+
+        Raises:
+            LinkLostError: there is none.
+        """
+        await self.ask(("PING",))
+
+    async def run(self) -> None:
+        """Keep the connection until cancelled."""
+        pause = FIRST_PAUSE
+        try:
+            while True:
+                try:
+                    wire = await asyncio.wait_for(self._connect(), self._timeout)
+                except (OSError, TimeoutError, LinkLostError) as error:
+                    log.warning("link.failed", link=self._name, error=str(error) or type(error).__name__)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, LAST_PAUSE)
+                    continue
+                pause = FIRST_PAUSE
+                await self._keep(wire)
+                log.warning("link.lost", link=self._name)
+        finally:
+            self._part()
+
+    async def _keep(self, wire: "_Wire") -> None:
+        """Return when the connection is lost, or when another process answers on it."""
+        self._wire = wire
+        try:
+            while not wire.lost.done():
+                await asyncio.wait([wire.lost], timeout=LOOK)
+                if wire.lost.done():
+                    return
+                identity = await asyncio.wait_for(_identity(wire), self._timeout)
+                if identity != self._identity:
+                    return
+        except (TimeoutError, LinkLostError):
+            return
+        finally:
+            self._part()
+
+    def _part(self) -> None:
+        wire, self._wire, self._identity = self._wire, None, ""
+        if wire is not None:
+            wire.close()
+
+    async def _connect(self) -> "_Wire":
+        loop = asyncio.get_running_loop()
+        wire = _Wire(loop)
+        options = dict(self._options)
+        kind = options.pop("connection_class", None)
+        if kind is not None and issubclass(kind, UnixDomainSocketConnection):
+            await loop.create_unix_connection(lambda: wire, options["path"])
+        else:
+            secure = None
+            if kind is not None and issubclass(kind, SSLConnection):
+                secure = SSLConnection(**options).ssl_context.get()
+            host, port = options.get("host", "127.0.0.1"), options.get("port", 6379)
+            await loop.create_connection(lambda: wire, host, port, ssl=secure)
+        try:
+            await self._introduce(wire, options)
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+    async def _introduce(self, wire: "_Wire", options: dict[str, Any]) -> None:
+        if options.get("password"):
+            await _done(wire, ("AUTH", *filter(None, [options.get("username")]), options["password"]), "AUTH")
+        if options.get("db"):
+            await _done(wire, ("SELECT", options["db"]), "SELECT")
+        await _done(wire, ("CLIENT", "SETNAME", self._name), "CLIENT SETNAME")
+        for script in self._scripts:
+            await _done(wire, ("SCRIPT", "LOAD", script), "SCRIPT LOAD")
+        self._identity = await _identity(wire)
+
+
+async def _done(wire: "_Wire", command: Command, what: str) -> Any:
+    answer = await wire.ask(command)
+    if isinstance(answer, hiredis.ReplyError):
+        raise LinkLostError(f"redis refuses {what}: {answer}")
+    return answer
+
+
+async def _identity(wire: "_Wire") -> str:
+    """``run_id:master_replid``; the first changes with each start, the second with each promotion or resync."""
+    told: dict[bytes, bytes] = {}
+    for section in ("server", "replication"):
+        answer = await _done(wire, ("INFO", section), "INFO")
+        told |= dict(line.split(b":", 1) for line in answer.split(b"\r\n") if b":" in line)
+    if told.get(b"role") != b"master":
+        raise LinkLostError("this redis is a replica")
+    return f"{told[b'run_id'].decode()}:{told[b'master_replid'].decode()}"
+
+
+class _Wire(asyncio.Protocol):
+    """The bytes of one connection: commands out, answers in, in the same order."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._reader = hiredis.Reader(notEnoughData=_NOTHING)
+        self._waiting: deque[asyncio.Future[Any] | None] = deque()
+        self._outgoing: list[bytes] = []
+        self.lost: asyncio.Future[None] = loop.create_future()
+
+    def ask(self, command: Command) -> "asyncio.Future[Any]":
+        if len(self._waiting) >= MAX_WAITING:
+            raise LinkLostError("redis is slower than what is asked of it")
+        answer = self._loop.create_future()
+        self._send(command, answer)
+        return answer
+
+    def tell(self, command: Command) -> None:
+        if len(self._waiting) < MAX_WAITING:
+            self._send(command, None)
+
+    def _send(self, command: Command, answer: "asyncio.Future[Any] | None") -> None:
+        if self.lost.done():
+            raise LinkLostError("the connection to redis was lost")
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(hiredis.pack_command(tuple(command)))
+        self._waiting.append(answer)
+
+    def _flush(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(self._outgoing))
+        self._outgoing.clear()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+        self._fail()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - create_connection makes no other
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._fail()
+
+    def data_received(self, data: bytes) -> None:
+        reader, waiting = self._reader, self._waiting
+        try:
+            reader.feed(data)
+            while (answer := reader.gets()) is not _NOTHING:
+                future = waiting.popleft()
+                if future is not None and not future.done():
+                    future.set_result(answer)
+                if isinstance(answer, hiredis.ReplyError) and str(answer).encode().startswith(_MOVED):
+                    self.close()
+                    return
+        except (hiredis.ProtocolError, IndexError):
+            self.close()
+
+    def _fail(self) -> None:
+        """Everything that waits fails; whether it was carried out is unknown."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        for future in waiting:
+            if future is not None and not future.done():
+                future.set_exception(LinkLostError("the connection to redis was lost"))
+                future.exception()  # seen: whoever asked may have gone
+        if not self.lost.done():
+            self.lost.set_result(None)
