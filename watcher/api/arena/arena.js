@@ -42,6 +42,11 @@ class Arena {
     find("skip").addEventListener("click", () => this.skip());
     find("notice-act").addEventListener("click", () => this.next());
     document.addEventListener("keydown", (event) => this.key(event));
+    if (!this.api.token) {
+      live("off", "not signed in");
+      this.stop(new Problem(401, { code: "signed_out" }));
+      return;
+    }
     follow(this.api, `${this.path}/stream`, {
       signal,
       state: (on) => live(on ? "on" : "off", on ? "live" : "reconnecting"),

@@ -18,6 +18,7 @@ export class Duel {
     }
     this.pair = null;
     this.busy(true);
+    root.dataset.fetching = "true";
     this.stacked = window.matchMedia(STACKED);
     this.stacked.addEventListener("change", () => this.name());
     this.still = window.matchMedia("(prefers-reduced-motion: reduce)");
@@ -43,19 +44,24 @@ export class Duel {
   async show(pair) {
     const names = Object.keys(this.sides);
     const pictures = names.map((side) => this.picture(pair[side], side));
-    names.forEach((side, at) => this.sides[side].frame.replaceChildren(pictures[at]));
+    names.forEach((side, at) => this.sides[side].frame.replaceChildren(...halo(pictures[at]), pictures[at]));
     names.forEach((side) => this.caption(side, pair[side]));
     await Promise.all(pictures.map(arrived));
     this.pair = pair;
-    for (const picture of pictures) picture.dataset.shown = "true";
+    for (const picture of pictures) {
+      picture.dataset.shown = "true";
+      if (picture.previousSibling) picture.previousSibling.dataset.shown = "true";
+    }
     this.name();
     this.busy(false);
+    this.root.dataset.fetching = "false";
   }
 
   /** Nothing to vote on: while the next pair is fetched. */
   clear() {
     this.pair = null;
     this.busy(true);
+    this.root.dataset.fetching = "true";
     for (const side of Object.values(this.sides)) {
       delete side.article.dataset.outcome;
       side.delta.textContent = "";
@@ -113,6 +119,14 @@ export class Duel {
       side.talk.setAttribute("aria-label", `${said}${side.count.textContent || "No comments"} on the ${called} image`);
     }
   }
+}
+
+/** The image again, behind itself, as a soft light where it leaves room. */
+function halo(picture) {
+  if (!(picture instanceof HTMLImageElement)) return [];
+  const behind = picture.cloneNode();
+  Object.assign(behind, { alt: "", className: "halo" });
+  return [behind];
 }
 
 /** Resolves when there is something to see, or no hope for it. */
