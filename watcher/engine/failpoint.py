@@ -23,7 +23,20 @@ PLACES: Final = (
     "plan.written",
     "idle.acknowledged",
 )
-"""Every place, in the order in which a change passes them."""
+"""Every place that a change passes, in its order."""
+
+DRAIN_PLACES: Final = (
+    "drain.naming",
+    "drain.named",
+    "drain.votes_sending",
+    "drain.votes_sent",
+    "drain.events_sending",
+    "drain.events_sent",
+    "drain.verified",
+    "drain.trimmed",
+    "drain.closed",
+)
+"""Every place that votes pass on their way from Redis' log to ClickHouse, in their order."""
 
 ACTIONS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
@@ -32,9 +45,10 @@ class _Armed:
     def __init__(self, text: str) -> None:
         place, _, rest = text.partition(":")
         count, _, action = rest.partition(":")
-        if place not in PLACES or action not in {"", *ACTIONS}:
+        if place not in (*PLACES, *DRAIN_PLACES) or action not in {"", *ACTIONS}:
             raise ValueError(
-                f"{VARIABLE}: given {text!r}, expected PLACE[:COUNT[:kill|stop]] with PLACE one of {', '.join(PLACES)}"
+                f"{VARIABLE}: given {text!r}, expected PLACE[:COUNT[:kill|stop]] with PLACE one of "
+                f"{', '.join((*PLACES, *DRAIN_PLACES))}"
             )
         self.place, self.left, self.signal = place, int(count or 1), ACTIONS[action or "kill"]
 

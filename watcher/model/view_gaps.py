@@ -6,14 +6,15 @@ is exactly what those rows add.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from enum import Enum
+from typing import TypeVar
 
 from watcher.model.metric_rows import MetricRow
 
 Key = tuple[str, int, str]
 """Entity type, entity id, metric type."""
-Totals = Mapping[Key, int]
+K = TypeVar("K", bound=Hashable)
 
 
 class Gap(Enum):
@@ -33,7 +34,7 @@ def contribution(rows: Iterable[MetricRow]) -> dict[Key, int]:
     return dict(totals)
 
 
-def gap(raw: Totals, view: Totals, plan: Totals) -> Gap:
+def gap(raw: Mapping[K, int], view: Mapping[K, int], plan: Mapping[K, int]) -> Gap:
     """Compare one view with the raw table over the plan's keys.
 
     >>> key = ("Crucible", 42, "Entry")

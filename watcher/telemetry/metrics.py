@@ -35,6 +35,8 @@ partition went to another process, which reads it again, before it was in a plan
 PLAN_OUTCOMES: Final = ("written", "repeated", "recovered", "healed")
 REBALANCES: Final = ("assigned", "revoked", "lost")
 RECONCILE: Final = ("snapshot", "truncate", "skipped")
+DRAIN_OUTCOMES: Final = ("written", "recovered", "healed")
+VERDICTS: Final = ("same", "verified", "rebuilt", "busy", "finished", "unknown")
 REDIS_OUTCOMES: Final = ("applied", "stale", "absent")
 
 OPEN: Values = ()
@@ -44,6 +46,9 @@ FRESHNESS_BUCKETS: Final = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 1.5, 2, 5, 10, 3
 """Seconds. The promises, 0.3 for Redis and 1.5 for ClickHouse, lie on edges, so that their share is exact."""
 FLUSH_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 """Seconds of one write. The last edge is ClickHouse's default timeout here: above it the outcome is unknown."""
+
+REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+"""Seconds. The promise of a vote's 99th percentile, 0.025, lies on an edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class Metrics:
         self._declare_events((*self.tables, UNKNOWN))
         self._declare_stream()
         self._declare_sinks()
+        self._declare_votes()
+        self._declare_api()
         self._declare_process()
         for table in self.tables:
             self.show_stream_state(table, StreamState.IDLE)
@@ -151,6 +158,38 @@ class Metrics:
             "redis_rows",
             "Row states offered to Redis; stale: older than what it shows; absent: of a crucible it lacks.",
             outcome=REDIS_OUTCOMES,
+        )
+
+    def _declare_votes(self) -> None:
+        self.votes_drained = self._counter("votes_drained", "Votes taken from Redis' logs to ClickHouse.")
+        self.votes_drained_until_timestamp = self._gauge(
+            "votes_drained_until_timestamp_seconds", "Votes cast before this are in ClickHouse, Unix time."
+        )
+        self.drain_plans = self._counter("drain_plans", "Drain plans done, by what it took.", outcome=DRAIN_OUTCOMES)
+        self.drain_plan_duration = self._histogram(
+            "drain_plan_duration_seconds", "From naming a drain plan to its votes being trimmed.", FLUSH_BUCKETS
+        )
+        self.drain_errors = self._counter(
+            "drain_errors", "Passes of the drain that failed because a neighbour was away; they are made again."
+        )
+        self.crucibles_verified = self._counter(
+            "crucibles_verified", "Comparisons of a crucible in Redis with the other stores.", verdict=VERDICTS
+        )
+
+    def _declare_api(self) -> None:
+        self.http_requests = self._counter(
+            "http_requests", "Requests answered by the API.", route=OPEN, method=OPEN, status=OPEN
+        )
+        self.http_request_duration = self._histogram(
+            "http_request_duration_seconds",
+            "From the request's head to the answer's; of a stream until it begins.",
+            REQUEST_BUCKETS,
+            route=OPEN,
+        )
+        self.votes = self._counter("votes", "Votes by what they came to: a code of the API, or ok.", outcome=OPEN)
+        self.streams = self._gauge("streams", "Clients that follow standings.")
+        self.redis_link_up = self._gauge(
+            "redis_link_up", "1 while the API has this connection to Redis.", link=("votes", "reads")
         )
 
     def _declare_process(self) -> None:

@@ -1,0 +1,289 @@
+"""The drain: takes votes from Redis' logs to ClickHouse, each once, whoever else does the same.
+
+There is no leader. A bucket's votes go through one plan at a time, which lies in Redis; whoever finds it may carry it
+out, because the same plan is the same rows under the same tokens. One pass over a bucket:
+
+1. read the heads of its logs and name a plan, unless one is open;
+2. insert the votes, then the metric events, each table under its token, what is there already left out;
+3. ask both tables whether all of it is there, and bring what is not;
+4. trim the logs, for good;
+5. take the plan away.
+
+Whoever dies in between leaves the plan, and the next one begins it again at step 2. While ClickHouse is away votes wait
+in their logs, up to the length at which the vote's script refuses.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Protocol, TypeVar
+
+import structlog
+
+from watcher.engine.failpoint import reach
+from watcher.model.drain_plan import DrainPlan, event_rows, make_plan, vote_rows
+from watcher.model.errors import TemporaryError
+from watcher.sinks.clickhouse_votes import VoteTables
+from watcher.sinks.planned_table import PlannedTable
+from watcher.state.keys import BUCKETS
+from watcher.state.vote_log import VoteLog, Votes
+
+log = structlog.get_logger(__name__)
+RowT = TypeVar("RowT", bound=tuple[object, ...])
+
+WRITTEN, RECOVERED, HEALED = "written", "recovered", "healed"
+"""What a plan came to: named and written by one; perhaps begun by another; with rows that ClickHouse had lost."""
+
+TAKEOVER: Final = 1.0
+"""Seconds that somebody else's plan may be open until we carry it out too. Shorter: processes do each other's work;
+longer: votes of a process that died wait."""
+SETTLE: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds between looks for rows that an insert has not shown. Another process' insert of the same plan holds the token
+for an instant before its rows show. Fewer or shorter: that instant looks like a loss, and the rows come twice."""
+FIRST_WAIT, LONGEST_WAIT = 0.25, 5.0
+"""Seconds after a failed pass, doubling."""
+WATCHED: Final = 40
+"""Passes for which a log that was found empty is looked at again, because a vote may have come while its hint went."""
+
+
+class Told(Protocol):
+    """Whom the drain tells what it did."""
+
+    def drained(self, votes: int, outcome: str, seconds: float) -> None:
+        """A plan is done; ``outcome`` is ``written``, ``recovered`` or ``healed``."""
+        ...
+
+    def waiting(self, oldest_ms: int | None) -> None:
+        """A round over all buckets is done; when the oldest vote was cast that it left in a log."""
+        ...
+
+    def away(self, error: TemporaryError) -> None:
+        """A pass failed and will be made again."""
+        ...
+
+
+class PlanGoneError(Exception):
+    """Somebody else has finished the plan that we were about to write."""
+
+
+class Drain:
+    """Carries out plans; for one thread.
+
+    Args:
+        votes: Redis' logs.
+        tables: ClickHouse's tables.
+        told: whom to tell.
+        max_votes: votes of one plan, and hence held in memory.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        votes: VoteLog,
+        tables: VoteTables,
+        told: Told,
+        max_votes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log, self._tables, self._told, self._clock = votes, tables, told, clock
+        self.max_votes = max_votes
+        self._foreign: dict[int, tuple[DrainPlan, float]] = {}
+        self._own: dict[int, DrainPlan] = {}
+        self._begin: dict[int, int] = {}
+        self._done: dict[int, tuple[int, int]] = {}
+        self._emptied: dict[int, dict[int, int]] = {}
+        self.oldest: dict[int, int] = {}
+        """Per bucket, when the oldest vote was cast that the last pass found and did not drain: milliseconds."""
+
+    def turn(self, bucket: int, *, takeover: float = TAKEOVER) -> int:
+        """One pass over a bucket.
+
+        Args:
+            bucket: which.
+            takeover: seconds that somebody else's plan may be open.
+
+        Returns:
+            Votes drained; 0 also while somebody else is at it.
+
+        Raises:
+            TemporaryError: a neighbour is away; what was begun is finished by a later pass, of anybody.
+            SinkDisagreesError: ClickHouse does not show what was written.
+        """
+        plan = self._log.open_plan(bucket)
+        named = plan is None
+        if plan is None:
+            plan = self._name(bucket)
+            if plan is None:
+                return 0
+        elif self._own.get(bucket) != plan and not self._overdue(bucket, plan, takeover):
+            return 0
+        self._foreign.pop(bucket, None)
+        begun = self._clock()
+        try:
+            outcome = self._carry_out(bucket, plan, known=named and self._continues(plan))
+        except PlanGoneError:
+            return 0
+        for part in plan.ranges:
+            self._done[part.crucible_id] = (part.epoch, part.last)
+        self._told.drained(plan.votes, outcome, self._clock() - begun)
+        return plan.votes
+
+    def drain_crucible(self, crucible_id: int, deadline: float) -> None:
+        """Drain until a crucible's log is empty; its votes must be refused meanwhile, or it may never be.
+
+        Raises:
+            TemporaryError: a neighbour is away, or it took longer than ``deadline`` seconds.
+        """
+        until = self._clock() + deadline
+        bucket = crucible_id % BUCKETS
+        self._log.hint([crucible_id])
+        while self._log.lengths([crucible_id])[crucible_id]:
+            if self._clock() > until:
+                raise TemporaryError(f"the votes of crucible {crucible_id} were not drained within {deadline:g} s")
+            if not self.turn(bucket):
+                time.sleep(SETTLE[0])
+
+    def _name(self, bucket: int) -> DrainPlan | None:
+        begin = self._begin.get(bucket, 0)  # after the one where the last plan ended, so that everyone's turn comes
+        crucible_ids = sorted(self._log.hints(bucket), key=lambda one: (one < begin, one))
+        heads = self._log.heads(crucible_ids, self.max_votes) if crucible_ids else {}
+        self._let_go(bucket, heads)
+        plan = make_plan(heads, self.max_votes)
+        if plan is None:
+            return None
+        self.oldest[bucket] = min(log[0].ms for log in heads.values() if log)
+        reach("drain.naming")
+        if not self._log.name(bucket, plan):
+            return None  # somebody was faster; the next pass looks at theirs
+        self._own[bucket], self._begin[bucket] = plan, plan.ranges[-1].crucible_id + 1
+        reach("drain.named")
+        return plan
+
+    def _let_go(self, bucket: int, heads: Votes) -> None:
+        """Take away the hints of logs that are empty, and watch those for a while."""
+        emptied = self._emptied.setdefault(bucket, {})
+        gone = [crucible_id for crucible_id, votes in heads.items() if not votes]
+        self._log.forget(bucket, gone)
+        emptied |= dict.fromkeys(gone, WATCHED)
+        if emptied:
+            lengths = self._log.lengths(list(emptied))
+            self._log.hint(one for one, votes in lengths.items() if votes)
+            self._emptied[bucket] = {one: left - 1 for one, left in emptied.items() if left > 1 and not lengths[one]}
+        if not any(heads.values()):
+            self.oldest.pop(bucket, None)
+
+    def _overdue(self, bucket: int, plan: DrainPlan, takeover: float) -> bool:
+        """Whether a plan that we did not name has been open long enough."""
+        now = self._clock()
+        seen, since = self._foreign.get(bucket, (None, now))
+        if seen != plan:
+            self._foreign[bucket] = (plan, now)
+            since = now
+        return now - since >= takeover
+
+    def _continues(self, plan: DrainPlan) -> bool:
+        """Whether we drained what comes right before it: then nobody can have written any of it before."""
+        return all(self._done.get(part.crucible_id) == (part.epoch, part.first - 1) for part in plan.ranges)
+
+    def _carry_out(self, bucket: int, plan: DrainPlan, *, known: bool) -> str:
+        votes = self._log.read(plan)
+        outcome = RECOVERED  # without votes: somebody saw all of it in ClickHouse, and died with the plan still open
+        if votes:
+            self.oldest[bucket] = min(log[0].ms for log in votes.values())
+            outcome = self._write(bucket, plan, votes, known=known)
+        reach("drain.verified")
+        self._log.trim(plan.ranges)
+        reach("drain.trimmed")
+        self._log.close(bucket, plan)
+        reach("drain.closed")
+        self.oldest.pop(bucket, None)
+        return outcome
+
+    def _write(self, bucket: int, plan: DrainPlan, votes: Votes, *, known: bool) -> str:
+        outcomes = [
+            self._insert(bucket, plan, self._tables.votes, vote_rows(votes), "votes", known=known),
+            self._insert(bucket, plan, self._tables.events, event_rows(votes), "events", known=known),
+        ]
+        return next((one for one in (HEALED, RECOVERED) if one in outcomes), WRITTEN)
+
+    def _insert(
+        self, bucket: int, plan: DrainPlan, table: PlannedTable[RowT], rows: list[RowT], place: str, *, known: bool
+    ) -> str:
+        """Insert a plan's rows into a table, and see them there."""
+        missing = rows if known else table.missing(rows)
+        if not self._log.holds(bucket, plan):
+            raise PlanGoneError
+        reach(f"drain.{place}_sending")
+        table.insert(plan.token, missing)
+        reach(f"drain.{place}_sent")
+        outcome = WRITTEN if known else RECOVERED
+        if lost := self._lost(table, rows):
+            if not self._log.holds(bucket, plan):
+                raise PlanGoneError
+            log.warning("drain.rows_lost", table=table.name, rows=len(lost), token=plan.token)
+            table.bring(plan.token, lost)
+            outcome = HEALED
+        if not known:
+            table.complete_views(plan.token, missing or rows)
+        return outcome
+
+    def _lost(self, table: PlannedTable[RowT], rows: list[RowT]) -> list[RowT]:
+        """The rows that the table does not show, though it took their token."""
+        missing = table.missing(rows)
+        for wait in SETTLE:
+            if not missing:
+                break
+            time.sleep(wait)
+            missing = table.missing(missing)
+        return missing
+
+
+class Drainer:
+    """The thread that drains every bucket, again and again.
+
+    Args:
+        drain: what it does.
+        told: whom to tell.
+        interval: seconds between two rounds that found nothing.
+        failed: told of an error that does not go away by itself; the thread has ended then.
+    """
+
+    def __init__(self, drain: Drain, told: Told, interval: float, failed: Callable[[Exception], None]) -> None:
+        self._drain, self._told, self._interval, self._failed = drain, told, interval, failed
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self, timeout: float) -> None:
+        """End the thread; what it has not drained stays in Redis."""
+        self._stop.set()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        wait = FIRST_WAIT
+        while not self._stop.is_set():
+            try:
+                drained = self._round()
+            except TemporaryError as error:
+                self._told.away(error)
+                self._stop.wait(wait)
+                wait = min(wait * 2, LONGEST_WAIT)
+            except Exception as error:  # noqa: BLE001 - handed on; whoever started us decides
+                self._failed(error)
+                return
+            else:
+                wait = FIRST_WAIT
+                # Soon again after a full plan; else let votes gather, for few and large inserts.
+                self._stop.wait(0 if drained >= self._drain.max_votes else self._interval)
+
+    def _round(self) -> int:
+        most = 0
+        for bucket in range(BUCKETS):
+            if self._stop.is_set():
+                break
+            most = max(most, self._drain.turn(bucket))
+        self._told.waiting(min(self._drain.oldest.values(), default=None))
+        return most

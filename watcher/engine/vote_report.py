@@ -1,0 +1,51 @@
+"""What the drain and the keeper say of themselves: metrics and a log line a plan."""
+
+import time
+from typing import Final
+
+import structlog
+
+from watcher.model.errors import TemporaryError
+from watcher.telemetry.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+QUIET: Final = 5.0
+"""Seconds between two log lines about the same neighbour being away."""
+
+
+class VoteReport:
+    """Turns what happened to votes into metrics and logs.
+
+    Args:
+        metrics: the process' metrics.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._said_at = 0.0
+
+    def drained(self, votes: int, outcome: str, seconds: float) -> None:
+        """A drain plan is done."""
+        self._metrics.votes_drained.inc(votes)
+        self._metrics.drain_plans.labels(outcome).inc()
+        self._metrics.drain_plan_duration.observe(seconds)
+        say = log.debug if outcome == "written" else log.warning
+        say("votes.drained", votes=votes, outcome=outcome, seconds=round(seconds, 3))
+
+    def waiting(self, oldest_ms: int | None) -> None:
+        """A round of the drain is done; when the oldest vote was cast that it left, None if it left none."""
+        self._metrics.votes_drained_until_timestamp.set(time.time() if oldest_ms is None else oldest_ms / 1000)
+
+    def away(self, error: TemporaryError) -> None:
+        """A pass of the drain failed."""
+        self._metrics.drain_errors.inc()
+        if time.monotonic() - self._said_at >= QUIET:
+            self._said_at = time.monotonic()
+            log.warning("drain.waiting", error=str(error))
+
+    def verified(self, crucible_id: int, verdict: str) -> None:
+        """The keeper has compared a crucible in Redis with the other stores."""
+        self._metrics.crucibles_verified.labels(verdict).inc()
+        say = log.debug if verdict == "same" else log.info
+        say("crucible.verified", crucible=crucible_id, verdict=verdict)

@@ -1,0 +1,176 @@
+"""A drain plan: votes of a bucket's logs, named before they are written to ClickHouse.
+
+The plan says which votes, by crucible, epoch and number. It lies in Redis while it is open, whoever sees it may carry
+it out, and its name makes the insert's deduplication token. The same plan is the same votes, hence the same rows and
+the same token: two who carry it out at once, or one after the other's death, write what one would have written.
+
+A plan never crosses a month: its rows are one block in one partition of each table, hence there as a whole or not at
+all.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+import msgspec
+
+from watcher.model.identity import identity, kind
+from watcher.model.metric_rows import MetricRow, month
+from watcher.model.replay import LoggedVote
+
+MAX_RANGES: Final = 2_000
+"""Ranges of one plan. More: a longer plan in Redis, and a longer list in the question to ClickHouse; fewer: more plans
+when very many crucibles get a vote at once."""
+
+VoteRow = tuple[int, int, int, int, int, int, int, int, int]
+"""One row of ``crucible_entry_rating``, in the order of ``VOTE_COLUMNS``."""
+
+VOTE_COLUMNS: Final = (
+    "crucible_id",
+    "winner_entry_id",
+    "loser_entry_id",
+    "user_id",
+    "created_at",  # seconds since 1970
+    "vote_epoch",
+    "vote_seq",
+    "winner_elo",
+    "loser_elo",
+)
+
+
+class Range(NamedTuple):
+    """Votes of one crucible and epoch, numbers without gaps."""
+
+    crucible_id: int
+    epoch: int
+    first: int
+    last: int
+    """Both ends belong to it."""
+
+    @property
+    def votes(self) -> int:
+        """How many."""
+        return self.last - self.first + 1
+
+
+class DrainPlan(msgspec.Struct, frozen=True, dict=True):
+    """The votes that go to ClickHouse next, of one bucket."""
+
+    ranges: tuple[Range, ...]
+
+    @cached_property
+    def token(self) -> str:
+        """Stem of the deduplication tokens of the plan's inserts."""
+        return f"votes/{blake2b(self.text, digest_size=16).hexdigest()}"
+
+    @cached_property
+    def text(self) -> bytes:
+        """The plan as it lies in Redis; the same plan is the same text.
+
+        >>> DrainPlan((Range(42, 1, 5, 9),)).text
+        b'{"plan":1,"ranges":[[42,1,5,9]]}'
+        """
+        return msgspec.json.encode({"plan": 1, "ranges": self.ranges})
+
+    @property
+    def votes(self) -> int:
+        """How many."""
+        return sum(part.votes for part in self.ranges)
+
+
+class _Text(msgspec.Struct):
+    plan: int
+    ranges: tuple[Range, ...]
+
+
+def plan_from_text(text: bytes) -> DrainPlan | None:
+    """The plan that lies in Redis, or None if it is not one of ours.
+
+    >>> plan_from_text(DrainPlan((Range(42, 1, 5, 9),)).text)
+    DrainPlan(ranges=(Range(crucible_id=42, epoch=1, first=5, last=9),))
+    >>> plan_from_text(b"[]") is None
+    True
+    """
+    try:
+        found = msgspec.json.decode(text, type=_Text)
+    except msgspec.DecodeError:
+        return None
+    return DrainPlan(found.ranges) if found.plan == 1 else None
+
+
+def make_plan(heads: Mapping[int, Sequence[LoggedVote]], most: int) -> DrainPlan | None:
+    """Name what goes next: the oldest votes of each log, of the month of the oldest of all.
+
+    Args:
+        heads: by crucible, its log's votes from the oldest on; the first crucibles' votes go first.
+        most: votes that the plan may have.
+
+    Returns:
+        None if there is no vote.
+
+    >>> vote = LoggedVote(epoch=1, seq=5, winner=7, loser=8, user_id=3, ms=0, winner_elo=1516, loser_elo=1484)
+    >>> make_plan({42: [vote, vote._replace(seq=6)], 43: []}, 100)
+    DrainPlan(ranges=(Range(crucible_id=42, epoch=1, first=5, last=6),))
+    >>> make_plan({42: [vote, vote._replace(epoch=2, seq=1)]}, 100).ranges[1]
+    Range(crucible_id=42, epoch=2, first=1, last=1)
+    """
+    oldest = min((votes[0].ms for votes in heads.values() if votes), default=None)
+    if oldest is None:
+        return None
+    now, left, ranges = month(oldest), most, list[Range]()
+    for crucible_id, votes in heads.items():
+        for part in _ranges(crucible_id, votes, now, left):
+            ranges.append(part)
+            left -= part.votes
+        if left <= 0 or len(ranges) >= MAX_RANGES:
+            break
+    return DrainPlan(tuple(ranges[:MAX_RANGES]))
+
+
+def _ranges(crucible_id: int, votes: Sequence[LoggedVote], of_month: str, most: int) -> Iterator[Range]:
+    """The first votes of a log as ranges, up to the first of another month."""
+    begun: LoggedVote | None = None
+    end = 0
+    for vote in votes[:most]:
+        if month(vote.ms) != of_month:
+            break
+        if begun is None or vote.epoch != begun.epoch or vote.seq != end + 1:
+            if begun is not None:
+                yield Range(crucible_id, begun.epoch, begun.seq, end)
+            begun = vote
+        end = vote.seq
+    if begun is not None:
+        yield Range(crucible_id, begun.epoch, begun.seq, end)
+
+
+def vote_rows(votes: Mapping[int, Sequence[LoggedVote]]) -> list[VoteRow]:
+    """Rows of ``crucible_entry_rating``.
+
+    >>> vote = LoggedVote(epoch=1, seq=5, winner=7, loser=8, user_id=3, ms=1_999, winner_elo=1516, loser_elo=1484)
+    >>> vote_rows({42: [vote]})
+    [(42, 7, 8, 3, 1, 1, 5, 1516, 1484)]
+    """
+    return [
+        (crucible_id, winner, loser, user_id, ms // 1000, epoch, seq, winner_elo, loser_elo)
+        for crucible_id, log in votes.items()
+        for epoch, seq, winner, loser, user_id, ms, winner_elo, loser_elo in log
+    ]
+
+
+def event_rows(votes: Mapping[int, Sequence[LoggedVote]]) -> list[MetricRow]:
+    """Rows of ``entityMetricEvents``: each vote adds one to its crucible's votes, on behalf of its judge.
+
+    >>> vote = LoggedVote(epoch=1, seq=5, winner=7, loser=8, user_id=3, ms=1_999, winner_elo=1516, loser_elo=1484)
+    >>> event_rows({42: [vote]})[0][:9]
+    ('Crucible', 42, 3, 'Vote', 1, 1999, 'vote', 42, 5)
+    """
+    kinds = {epoch: kind("vote", str(epoch)) for epoch in {vote.epoch for log in votes.values() for vote in log}}
+    return [
+        (
+            "Crucible", crucible_id, user_id, "Vote", 1, ms, "vote", crucible_id, seq,
+            identity(kinds[epoch], crucible_id, seq, ms * 1000), 0,
+        )
+        for crucible_id, log in votes.items()
+        for epoch, seq, _, _, user_id, ms, _, _ in log
+    ]  # fmt: skip

@@ -1,0 +1,72 @@
+"""Redis' synchronous client: made in one way, and its faults in our words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.cluster import RedisCluster
+from redis.exceptions import RedisError
+
+from watcher.model.errors import TemporaryError
+
+Client = redis.Redis | RedisCluster
+"""Answers bytes."""
+
+
+def open_client(url: str, *, cluster: bool, timeout: float) -> Client:
+    """A client that connects when it is first used.
+
+    Args:
+        url: address, with password if any.
+        cluster: talk to a Redis Cluster.
+        timeout: seconds to wait for an answer.
+
+    Raises:
+        TemporaryError: a cluster is away; it is asked for its nodes at once.
+    """
+    options = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+    with away_is_temporary():
+        return RedisCluster.from_url(url, **options) if cluster else redis.Redis.from_url(url, **options)
+
+
+@contextmanager
+def away_is_temporary() -> Iterator[None]:
+    """Turn whatever the client raises into an error that means "again, later".
+
+    Raises:
+        TemporaryError: Redis is away, full or loading.
+    """
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise TemporaryError(f"redis: {type(error).__name__}: {error}") from error
+
+
+def node_identity(client: Client, key: str) -> str:
+    """The identity of the Redis process that holds a key: other after a restart, a failover or a promotion.
+
+    Args:
+        client: whom to ask.
+        key: any key of the slot in question; matters on a cluster.
+
+    Returns:
+        Run id and replication id, as ``fence`` of a crucible's state holds them.
+    """
+    if isinstance(client, RedisCluster):
+        node = client.get_node_from_key(key)  # type: ignore[no-untyped-call]
+        server = client.info("server", target_nodes=node)
+        replication = client.info("replication", target_nodes=node)
+    else:
+        server, replication = client.info("server"), client.info("replication")
+    return fence(server, replication)
+
+
+def fence(server: object, replication: object) -> str:
+    """The identity, from two sections of INFO.
+
+    >>> fence({"run_id": "a1"}, {"master_replid": "b2"})
+    'a1:b2'
+    """
+    assert isinstance(server, dict)  # noqa: S101 - tells the type checker what every client answers
+    assert isinstance(replication, dict)  # noqa: S101
+    return f"{server['run_id']}:{replication['master_replid']}"

@@ -1,0 +1,147 @@
+"""The vote logs in Redis, as their drain sees them: which hold votes, what is in them, and the plan that is open.
+
+Every call can be made by several processes at once: what matters is decided by commands that Redis carries out whole.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, cast
+
+from watcher.model.drain_plan import DrainPlan, Range, plan_from_text
+from watcher.model.replay import LoggedVote
+from watcher.state import keys
+from watcher.state.client import Client, away_is_temporary
+
+_DELETE_IF_SAME: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+Votes = dict[int, list[LoggedVote]]
+"""Votes by crucible, in their order."""
+
+
+class VoteLog:
+    """The logs of all crucibles.
+
+    Args:
+        client: Redis; every method raises ``TemporaryError`` while it is away.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def hints(self, bucket: int) -> list[int]:
+        """Crucibles whose log may hold votes."""
+        with away_is_temporary():
+            return [int(one) for one in cast("set[bytes]", self._client.smembers(keys.undrained(bucket)))]
+
+    def heads(self, crucible_ids: Sequence[int], most: int) -> Votes:
+        """The oldest votes of some logs, at most so many in all; a log that is empty gets an empty list.
+
+        The logs share what there is to share: each is asked for its part, and what one does not need the next may have.
+        """
+        found: Votes = {}
+        left, waiting = most, list(crucible_ids)
+        portion = max(1, most // max(1, len(waiting)))
+        while waiting and left > 0:
+            asked, waiting = waiting[:_AT_ONCE], waiting[_AT_ONCE:]
+            answers = self._pipe(("XRANGE", keys.log(one), "-", "+", "COUNT", portion) for one in asked)
+            for crucible_id, answer in zip(asked, answers, strict=True):
+                found[crucible_id] = _votes(answer)
+                left -= len(found[crucible_id])
+        if left > 0 and portion > 1:
+            self._fill(found, portion, left)
+        return found
+
+    def _fill(self, found: Votes, portion: int, left: int) -> None:
+        """Read on in the logs that had more than their part."""
+        for crucible_id, votes in found.items():
+            if left > 0 and len(votes) == portion:
+                after = f"({votes[-1].epoch}-{votes[-1].seq}"
+                (answer,) = self._pipe([("XRANGE", keys.log(crucible_id), after, "+", "COUNT", left)])
+                votes.extend(_votes(answer))
+                left -= len(votes) - portion
+
+    def read(self, plan: DrainPlan) -> Votes:
+        """The plan's votes, but for those that were trimmed; whoever trims has seen them in ClickHouse."""
+        answers = self._pipe(
+            ("XRANGE", keys.log(part.crucible_id), f"{part.epoch}-{part.first}", f"{part.epoch}-{part.last}")
+            for part in plan.ranges
+        )
+        found: Votes = {}
+        for part, answer in zip(plan.ranges, answers, strict=True):
+            if answer:
+                found.setdefault(part.crucible_id, []).extend(_votes(answer))
+        return found
+
+    def open_plan(self, bucket: int) -> DrainPlan | None:
+        """The plan under way. One that cannot be read is taken away: its votes are still in their logs."""
+        with away_is_temporary():
+            text = cast("bytes | None", self._client.get(keys.drain(bucket)))
+        if text is None:
+            return None
+        plan = plan_from_text(text)
+        if plan is None:
+            self._delete(bucket, text)
+        return plan
+
+    def name(self, bucket: int, plan: DrainPlan) -> bool:
+        """Open a plan; False if one is open already."""
+        with away_is_temporary():
+            return bool(self._client.set(keys.drain(bucket), plan.text, nx=True))
+
+    def holds(self, bucket: int, plan: DrainPlan) -> bool:
+        """Whether this plan is still the one that is open."""
+        with away_is_temporary():
+            return bool(self._client.get(keys.drain(bucket)) == plan.text)
+
+    def close(self, bucket: int, plan: DrainPlan) -> None:
+        """The plan is done; another one that is open by now stays."""
+        self._delete(bucket, plan.text)
+
+    def _delete(self, bucket: int, text: bytes) -> None:
+        with away_is_temporary():
+            self._client.eval(_DELETE_IF_SAME, 1, keys.drain(bucket), cast("str", text))
+
+    def trim(self, ranges: Iterable[Range]) -> None:
+        """Take votes out of their logs, with all before them; for good."""
+        self._pipe(
+            ("XTRIM", keys.log(part.crucible_id), "MINID", "=", f"{part.epoch}-{part.last + 1}") for part in ranges
+        )
+
+    def lengths(self, crucible_ids: Sequence[int]) -> Mapping[int, int]:
+        """Votes in some logs."""
+        return dict(zip(crucible_ids, self._pipe(("XLEN", keys.log(one)) for one in crucible_ids), strict=True))
+
+    def hint(self, crucible_ids: Iterable[int]) -> None:
+        """These logs may hold votes."""
+        self._pipe(("SADD", keys.undrained(keys.bucket(one)), one) for one in crucible_ids)
+
+    def forget(self, bucket: int, crucible_ids: Sequence[int]) -> None:
+        """These logs were empty. One that got a vote meanwhile keeps its hint."""
+        if crucible_ids:
+            self._pipe(("SREM", keys.undrained(bucket), one) for one in crucible_ids)
+            self.hint(one for one, votes in self.lengths(crucible_ids).items() if votes)
+
+    def _pipe(self, commands: Iterable[tuple[str | int, ...]]) -> list[Any]:
+        with away_is_temporary():
+            pipeline = self._client.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            return cast("list[Any]", pipeline.execute())
+
+
+_AT_ONCE: Final = 500
+"""Logs read in one round trip."""
+
+
+def _votes(answer: Sequence[tuple[bytes, Mapping[bytes, bytes]]] | None) -> list[LoggedVote]:
+    """Entries of a log, as the vote's script writes them."""
+    votes = []
+    for place, fields in answer or ():
+        epoch, _, seq = place.partition(b"-")
+        winner, loser, user, ms = fields[b"w"], fields[b"l"], fields[b"u"], fields[b"t"]
+        votes.append(
+            LoggedVote(
+                int(epoch), int(seq), int(winner), int(loser), int(user), int(ms), int(fields[b"we"]),
+                int(fields[b"le"]),
+            )
+        )  # fmt: skip
+    return votes
