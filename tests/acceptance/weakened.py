@@ -21,6 +21,7 @@ from watcher.engine.watch import Watch
 from watcher.model.plan import Plan
 from watcher.sinks.clickhouse import ClickHouseSink
 from watcher.sources.kafka import KafkaSource
+from watcher.state.scripts import Script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,9 +106,10 @@ def batch() -> None:
 
 def marks() -> None:
     """Redis shows whatever came last, older or not."""
-    script = watcher.sinks.redis.SCRIPT.replace("shown[id] >= mark", "false")
-    assert script != watcher.sinks.redis.SCRIPT
-    watcher.sinks.redis.SCRIPT = script
+    shipped = watcher.sinks.redis.ROW_STATE
+    weak = Script.of(shipped.text.replace("shown[id] >= mark", "false"))
+    assert weak != shipped
+    watcher.sinks.redis.ROW_STATE = weak  # type: ignore[misc]
 
 
 def pressure() -> None:

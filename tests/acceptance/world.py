@@ -30,6 +30,10 @@ from stack.topology import Stack
 from tests.acceptance.daemon import PATIENCE, REPOSITORY, Daemon, await_that
 from tests.acceptance.history import History
 from tests.acceptance.oracle import verdict
+from tests.change_events import contest
+from watcher.model.effects import CrucibleState
+from watcher.model.row_state import RowStates
+from watcher.sinks.redis import RedisSink
 from watcher.stores.schema import ensure
 
 SESSION = 6
@@ -100,6 +104,7 @@ class World:
             "COLUMNS": "200",
         }
         self.make_topic(partitions, **settings)
+        self._open_crucibles(url)
 
     # -- the watcher --------------------------------------------------------------------------------------------------
 
@@ -306,6 +311,29 @@ class World:
             yield client
         finally:
             client.close()
+
+    def _open_crucibles(self, url: str) -> None:
+        """Have Redis hold the crucibles, as after their own rows; of others no entries are shown."""
+        states = RowStates()
+        for number in range(1, self.history.crucibles + 1):
+            row = contest(id=number)
+            states.add(
+                1,
+                CrucibleState(
+                    crucible_id=row.id,
+                    user_id=row.user_id,
+                    name=row.name,
+                    status=row.status,
+                    nsfw_level=row.nsfw_level,
+                    start_at=row.start_at,
+                    end_at=row.end_at,
+                    judge_requirements=row.judge_requirements,
+                    places=0,
+                ),
+            )
+        sink = RedisSink(url, cluster=False, timeout=5.0)
+        assert sink.apply(states, 1).rows == self.history.crucibles
+        sink.close()
 
     def _copy_schema(self, template: str) -> None:
         with self.clickhouse("default") as client:

@@ -85,17 +85,18 @@ end
 -- admitted again, and another time moves it among its equals.
 local function left_behind(keys, id, old, new)
   local companion = tag(keys)
+  local level = redis.call('HGET', companion .. 'admitted', id)
+  if not level then return end
   local image, created = string.match(old, '"image":(%d+),"created":(-?%d+)')
   local new_image, new_created = string.match(new, '"image":(%d+),"created":(-?%d+)')
-  local level = redis.call('HGET', companion .. 'admitted', id)
-  if level and (image ~= new_image or created ~= new_created) then
+  if image ~= new_image then
+    redis.call('HDEL', companion .. 'admitted', id)
+    redis.call('SREM', companion .. 'pool:' .. level, id)
     redis.call('ZREM', companion .. 'standings', standing(created, id))
-    if image ~= new_image then
-      redis.call('HDEL', companion .. 'admitted', id)
-      redis.call('SREM', companion .. 'pool:' .. level, id)
-    else
-      redis.call('ZADD', companion .. 'standings', -(redis.call('HGET', keys[1], id) or ARGV[3]), standing(new_created, id))
-    end
+  elseif created ~= new_created then
+    redis.call('ZREM', companion .. 'standings', standing(created, id))
+    local rating = redis.call('HGET', keys[1], id) or ARGV[3]
+    redis.call('ZADD', companion .. 'standings', -rating, standing(new_created, id))
   end
 end
 

@@ -9,8 +9,12 @@ import redis
 
 from tests.change_events import contest
 from watcher.model.effects import CrucibleGone, CrucibleState, EntryGone, EntryState, StateEffect
-from watcher.model.row_state import FINISHED, KEEP_FINISHED_SECONDS, RowStates, encode
-from watcher.sinks.redis import BASE_RATING, SCRIPT, keys
+from watcher.model.prizes import paid_places
+from watcher.model.rating import BASE_RATING
+from watcher.model.row_state import FINISHED, RowStates, encode
+from watcher.sinks.redis import row_keys
+from watcher.state import keys
+from watcher.state.scripts import ROW_STATE
 
 Change = tuple[int, StateEffect]
 """Log position and state."""
@@ -28,6 +32,7 @@ def state(crucible_id: int, status: str = "Active", **columns: Any) -> CrucibleS
         start_at=row.start_at,
         end_at=row.end_at,
         judge_requirements=row.judge_requirements,
+        places=paid_places(row.prize_positions),
     )
 
 
@@ -39,13 +44,13 @@ def folded(changes: Iterable[Change]) -> RowStates:
     return states
 
 
-def apply(client: redis.Redis, changes: Iterable[Change], *, history: int = 1, script: str = SCRIPT) -> list[int]:
+def apply(client: redis.Redis, changes: Iterable[Change], *, history: int = 1, script: str = "") -> list[int]:
     """Run the script as the sink does, or another one in its place; returns rows applied and rows too old."""
     answers = [
-        client.eval(script, 4, *keys(crucible_id), encode([change]), history, BASE_RATING, KEEP_FINISHED_SECONDS)  # type: ignore[arg-type]
-        for crucible_id, change in folded(changes).changes.items()
+        client.eval(script or ROW_STATE.text, 3, *row_keys(crucible_id), encode([change]), history, BASE_RATING)  # type: ignore[arg-type]
+        for crucible_id, change in folded(changes).items()
     ]
-    return [sum(column) for column in zip(*answers, strict=True)] if answers else [0, 0]  # type: ignore[arg-type]
+    return [sum(column) for column in zip(*(answer[:2] for answer in answers), strict=True)] if answers else [0, 0]  # type: ignore[index]
 
 
 @dataclass
@@ -53,6 +58,8 @@ class Shown:
     """One crucible, freed of marks: who is in it with what rating, and what lives for how long."""
 
     row: dict[str, Any] | None = None
+    parts: dict[str, str] = field(default_factory=dict)
+    """The row once more, in parts for the scripts."""
     entries: dict[int, dict[str, int]] = field(default_factory=dict)
     ratings: dict[int, int] = field(default_factory=dict)
     expires: bool = False
@@ -60,41 +67,52 @@ class Shown:
 
 def shown(client: redis.Redis, crucible_id: int) -> Shown:
     """What Redis shows; checks that everything of the crucible lives equally long."""
-    elo, own, entries, votes = keys(crucible_id)
-    text = client.hget(own, "row")
-    lives = {client.ttl(key) > 0 for key in (elo, own, entries, votes) if client.exists(key)}  # type: ignore[operator]
+    state: dict[str, str] = client.hgetall(keys.state(crucible_id))  # type: ignore[assignment]
+    names = [keys.elo(crucible_id), *client.scan_iter(f"{keys.tag(crucible_id)}*", count=1000)]
+    lives = {client.ttl(key) > 0 for key in names if client.exists(key)}  # type: ignore[operator]
     assert len(lives) <= 1, "some keys of the crucible expire and some do not"
+    entries: dict[str, str] = client.hgetall(keys.entries(crucible_id))  # type: ignore[assignment]
+    ratings: dict[str, str] = client.hgetall(keys.elo(crucible_id))  # type: ignore[assignment]
     return Shown(
-        row=json.loads(str(text)) if text else None,
-        entries={int(one): json.loads(row[30:]) for one, row in client.hgetall(entries).items() if row[30:]},  # type: ignore[union-attr]
-        ratings={int(one): int(rating) for one, rating in client.hgetall(elo).items()},  # type: ignore[union-attr]
+        row=json.loads(state["row"]) if state.get("row") else None,
+        parts={name: state[name] for name in PARTS if name in state},
+        entries={int(one): json.loads(row[30:]) for one, row in entries.items() if row[30:]},
+        ratings={int(one): int(rating) for one, rating in ratings.items()},
         expires=lives == {True},
     )
 
 
 def expected(changes: Iterable[Change], crucible_id: int) -> Shown:
-    """What the latest change of each row says; the order of delivery does not enter."""
+    """What the latest change of each row says; the order of delivery does not enter.
+
+    Holds for crucibles that are present from the start; of absent ones nothing is shown.
+    """
     latest: dict[int | None, tuple[int, StateEffect]] = {}
     for lsn, effect in changes:
         if effect.crucible_id == crucible_id:
             row = effect.entry_id if isinstance(effect, EntryState | EntryGone) else None
             if row not in latest or latest[row][0] < lsn:
                 latest[row] = (lsn, effect)
-    own = latest.pop(None, (0, None))[1]
+    if None not in latest:
+        return Shown()
+    own = latest.pop(None)[1]
     told = Shown(expires=not isinstance(own, CrucibleState) or own.status in FINISHED)
+    told.parts = dict.fromkeys(PARTS, "")
     if isinstance(own, CrucibleState):
         told.row = {
             "user": own.user_id, "name": own.name, "status": own.status, "level": own.nsfw_level,
-            "start": own.start_at, "end": own.end_at, "judges": own.judge_requirements,
+            "start": own.start_at, "end": own.end_at, "judges": own.judge_requirements, "places": own.places,
         }  # fmt: skip
+        told.parts = {name: str(told.row[name]) for name in PARTS}
     for _, effect in latest.values():
         if isinstance(effect, EntryState):
             told.entries[effect.entry_id] = {
                 "user": effect.user_id, "image": effect.image_id, "created": effect.created_at,
             }  # fmt: skip
             told.ratings[effect.entry_id] = BASE_RATING
-    told.expires = told.expires and (bool(latest) or own is not None)
     return told
 
+
+PARTS = ("status", "start", "end", "level")
 
 __all__ = ["Change", "CrucibleGone", "apply", "expected", "folded", "shown", "state"]

@@ -12,7 +12,7 @@ from watcher.model.errors import TemporaryError
 from watcher.model.row_state import RowStates
 from watcher.sinks.redis import Applied, RedisSink
 
-ROWS = [(100, state(42)), (200, EntryState(42, 1, 7, 5, 0)), (300, EntryState(43, 2, 7, 5, 0))]
+ROWS = [(100, state(42)), (200, EntryState(42, 1, 7, 5, 0)), (300, EntryState(42, 2, 7, 6, 0))]
 
 
 @pytest.fixture
@@ -27,7 +27,15 @@ def test_it_tells_what_was_applied_and_what_was_too_old(sink: RedisSink, client:
     assert sink.apply(RowStates(), 1) == Applied(0, 0)
     assert sink.apply(folded(ROWS), 1) == Applied(3, 0)
     assert sink.apply(folded(ROWS), 1) == Applied(0, 3)
-    assert shown(client, 42).ratings == {1: 1500}
+    assert shown(client, 42).ratings == {1: 1500, 2: 1500}
+
+
+def test_it_names_crucibles_that_redis_does_not_hold(sink: RedisSink, client: redis.Redis) -> None:
+    """Each once, though many of their entries came; the other crucibles of the poll are shown."""
+    strangers = [(400 + one, EntryState(43 + one % 2, one, 7, 5, 0)) for one in range(10)]
+
+    assert sink.apply(folded([*ROWS, *strangers]), 1) == Applied(3, 0, 10, frozenset({43, 44}))
+    assert client.exists("crucible:43:elo") == 0
 
 
 def test_a_redis_that_forgot_the_script_is_told_again(sink: RedisSink, client: redis.Redis) -> None:
@@ -49,7 +57,7 @@ def test_a_redis_that_is_away_is_waited_for(sink: RedisSink, client: redis.Redis
     server.redis.await_ready()
 
     assert sink.apply(folded(ROWS), 1) == Applied(0, 3)
-    assert shown(client, 42).ratings == {1: 1532}
+    assert shown(client, 42).ratings == {1: 1532, 2: 1500}
 
 
 def test_a_frozen_redis_is_one_that_is_away(sink: RedisSink, client: redis.Redis, server: Stack) -> None:
@@ -65,7 +73,7 @@ def test_a_frozen_redis_is_one_that_is_away(sink: RedisSink, client: redis.Redis
 
     again = sink.apply(folded(ROWS), 1)  # what was sent to it may have landed when it woke, or not
     assert again.rows + again.stale == len(ROWS)
-    assert shown(client, 42).ratings == {1: 1500}
+    assert shown(client, 42).ratings == {1: 1500, 2: 1500}
 
 
 def test_a_full_redis_is_waited_for(sink: RedisSink, client: redis.Redis) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from handlers import REGISTRY
 from handlers.crucible import TABLE
 from tests.capture.envelopes import load
@@ -30,6 +32,7 @@ def shown(**columns: Any) -> CrucibleState:
     return CrucibleState(
         crucible_id=row.id, user_id=row.user_id, name=row.name, status=row.status, nsfw_level=row.nsfw_level,
         start_at=row.start_at, end_at=row.end_at, judge_requirements=row.judge_requirements,
+        places=3,
     )  # fmt: skip
 
 
@@ -39,6 +42,14 @@ def test_a_crucible_counts_for_its_creator_and_is_shown() -> None:
         MetricDelta("User", 7, 7, "crucibleCount", 1),
         shown(id=42, user_id=7),
     ]
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", '{"1":', "7", '"1"', "null", "[[]]", '{"1":"50"}', "[" * 5_000])
+def test_prizes_that_cannot_be_read_pay_nobody(text: str | None) -> None:
+    """The crucible is shown all the same; a person's typing never holds up the stream."""
+    (*_, state) = effects(change(Operation.CREATE, after=contest(prize_positions=text)))
+
+    assert state.places == 0
 
 
 def test_a_deleted_crucible_counts_back_and_is_gone() -> None:
