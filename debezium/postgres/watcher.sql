@@ -1,5 +1,5 @@
 -- Prepares the site's database for the watcher: a role, a schema that is its own, and what it reads. Run it after
--- replication.sql, as a superuser or as the owner of the two tables with CREATEROLE and CREATE on the database.
+-- replication.sql, as a superuser or as the owner of the tables below with CREATEROLE and CREATE on the database.
 -- Running it twice changes nothing.
 --
 --     psql -v ON_ERROR_STOP=1 -f debezium/postgres/watcher.sql
@@ -25,9 +25,11 @@ BEGIN
     EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I', place);
     EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', place, role);
 
-    -- Comparing with ClickHouse and Redis reads the two tables.
+    -- Comparing with ClickHouse and Redis reads crucibles and entries. Who may vote stands in "User", which images may
+    -- be shown in "Image", and what is said about them in the comments' tables. Nothing of the site is ever written.
     EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', role);
-    EXECUTE format('GRANT SELECT ON public."Crucible", public."CrucibleEntry" TO %I', role);
+    EXECUTE format('GRANT SELECT ON public."Crucible", public."CrucibleEntry", public."User", public."Image", '
+                   'public."Thread", public."CommentV2", public."CommentV2Reaction" TO %I', role);
     -- The checks of `crucible doctor` look whether the heartbeat is written.
     EXECUTE format('GRANT USAGE ON SCHEMA crucible_debezium TO %I', role);
     EXECUTE format('GRANT SELECT ON crucible_debezium.heartbeat TO %I', role);

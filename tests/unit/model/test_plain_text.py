@@ -1,0 +1,72 @@
+"""A comment's markup as plain text."""
+
+import re
+import time
+from html import escape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from watcher.model.plain_text import LONGEST, plain_text
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("", ""),
+        ("plain", "plain"),
+        ("<p>one</p><p>two</p>", "one\ntwo"),
+        ("one<br>two<br/>three", "one\ntwo\nthree"),
+        ("<ul><li>a<li>b</ul>", "a\nb"),
+        ("<p>a\n b&nbsp;c</p>", "a b c"),
+        ('<a href="javascript:alert(1)" onclick=x>link</a>', "link"),
+        ("<img src=x onerror=alert(1)>after", "after"),
+        ("<img alt='a>b'>after", "after"),
+        ("a<script>alert(1)</script>b", "ab"),
+        ("a<SCRIPT src=x>alert(1)</ScRiPt >b", "ab"),
+        ("a<script>alert(1)", "a"),
+        ("<style>p{}</style>b", "b"),
+        ("<svg><script>x</script>y</svg>z", "z"),
+        ("a<!-- b -->c", "ac"),
+        ("a<!-- b", "a"),
+        ("a<![CDATA[b]]>c", "ac"),
+        ("x < y and y > z", "x < y and y > z"),
+        ("&lt;script&gt;alert(1)&lt;/script&gt;", "<script>alert(1)</script>"),
+        ("a<p", "a"),
+        ("safe\u202eefas&#x202e;", "safeefas"),
+        ("nul\x00 and bell&#7;", "nul and bell"),
+    ],
+)
+def test_markup_becomes_what_a_reader_would_see(markup: str, text: str) -> None:
+    """No tag, no hidden content, nothing that turns the text around."""
+    assert plain_text(markup) == text
+
+
+@given(st.text(alphabet="abc <>&;'\"/=!-\n", max_size=60))
+def test_text_that_is_escaped_comes_back(text: str) -> None:
+    """Whatever people write about angle brackets is theirs to keep; only white space is put in order."""
+    assert plain_text(escape(text)).split() == text.split()
+
+
+@given(st.text(alphabet="<>/!-ab '\"scriptsvg", max_size=80))
+def test_no_tag_survives(markup: str) -> None:
+    """Of markup without entities, nothing is left that a browser could take for a tag."""
+    assert not re.search(r"<[a-zA-Z/!?][^<]*>", plain_text(markup))
+
+
+@pytest.mark.parametrize(
+    "piece", ["<", "</", "<!--", "<![", "<a ", "<a x='", '<a "', "<script>", "<svg></svgx", "&#", "<svg></svg x"]
+)
+def test_hostile_markup_costs_little(piece: str) -> None:
+    """Comments come from anybody: no input makes a request slow, or fail."""
+    began = time.process_time()
+    plain_text(piece * LONGEST)
+
+    assert time.process_time() - began < 0.2
+
+
+def test_long_text_is_cut() -> None:
+    """At the length asked for, the ellipsis included; shorter text is left alone."""
+    assert plain_text("<p>twelve chars</p>", most=12) == "twelve chars"
+    assert plain_text("<p>twelve chars</p>", most=8) == "twelve…"

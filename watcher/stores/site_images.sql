@@ -1,0 +1,98 @@
+-- images --
+-- What decides whether images may be shown, fresh; without their comments.
+SELECT
+    id,
+    url,
+    type::text      AS type,
+    width,
+    height,
+    "nsfwLevel"     AS nsfw_level,
+    "tosViolation"  AS tos_violation,
+    "needsReview"   AS needs_review,
+    ingestion::text AS ingestion,
+    "blockedFor"    AS blocked_for
+FROM public."Image"
+WHERE id = ANY(%(ids)s)
+
+-- commented_images --
+-- The same, with the number of comments and the one with most reactions, the newest of equals. Comments hang from the
+-- one thread of the image; replies hang from threads of their own, whose root that thread is: they count, and never stand
+-- below an image alone. What is hidden, against the rules or of somebody who is no more counts nowhere; the site's own
+-- "Thread"."commentCount" has those and lacks the replies.
+SELECT
+    image.id,
+    image.url,
+    image.type::text      AS type,
+    image.width,
+    image.height,
+    image."nsfwLevel"     AS nsfw_level,
+    image."tosViolation"  AS tos_violation,
+    image."needsReview"   AS needs_review,
+    image.ingestion::text AS ingestion,
+    image."blockedFor"    AS blocked_for,
+    coalesce(counted.comments, 0) AS comments,
+    best.id               AS comment_id,
+    best.content,
+    best.reactions,
+    best.created
+FROM public."Image" image
+LEFT JOIN public."Thread" thread ON thread."imageId" = image.id
+LEFT JOIN LATERAL (
+    SELECT count(*) AS comments
+    FROM public."CommentV2" comment
+    JOIN public."User" author ON author.id = comment."userId"
+    WHERE comment."threadId" = ANY(
+            ARRAY(SELECT thread.id UNION SELECT reply.id FROM public."Thread" reply WHERE reply."rootThreadId" = thread.id)
+        )
+        AND comment.hidden IS NOT TRUE
+        AND NOT comment."tosViolation"
+        AND author."deletedAt" IS NULL
+        AND author."bannedAt" IS NULL
+) counted ON true
+LEFT JOIN LATERAL (
+    SELECT
+        comment.id,
+        left(comment.content, 20000) AS content,
+        comment."reactionCount" AS reactions,
+        (extract(epoch FROM comment."createdAt") * 1000)::bigint AS created
+    FROM public."CommentV2" comment
+    JOIN public."User" author ON author.id = comment."userId"
+    WHERE comment."threadId" = thread.id
+        AND comment.hidden IS NOT TRUE
+        AND NOT comment."tosViolation"
+        AND author."deletedAt" IS NULL
+        AND author."bannedAt" IS NULL
+    ORDER BY comment."reactionCount" DESC, comment."createdAt" DESC, comment.id DESC
+    LIMIT 1
+) best ON true
+WHERE image.id = ANY(%(ids)s)
+
+-- comments --
+-- A page of an image's comments and replies, most reactions first. The page goes on after the last comment of the one
+-- before, by its place in that order and not by a number of rows: a new comment shifts nothing.
+SELECT
+    comment.id,
+    parent.id AS reply_to,
+    author.username AS author,
+    left(comment.content, 20000) AS content,
+    comment."reactionCount" AS reactions,
+    (extract(epoch FROM comment."createdAt") * 1000)::bigint AS created
+FROM public."Thread" root
+JOIN public."CommentV2" comment ON comment."threadId" = ANY(
+    ARRAY(SELECT root.id UNION SELECT reply.id FROM public."Thread" reply WHERE reply."rootThreadId" = root.id)
+)
+JOIN public."Thread" own ON own.id = comment."threadId"
+JOIN public."User" author ON author.id = comment."userId"
+LEFT JOIN public."CommentV2" parent ON parent.id = own."commentId" AND parent.hidden IS NOT TRUE AND NOT parent."tosViolation"
+WHERE root."imageId" = %(image)s
+    AND comment.hidden IS NOT TRUE
+    AND NOT comment."tosViolation"
+    AND author."deletedAt" IS NULL
+    AND author."bannedAt" IS NULL
+    AND (
+        %(reactions)s::integer IS NULL
+        OR (comment."reactionCount", (extract(epoch FROM comment."createdAt") * 1000)::bigint, comment.id)
+            < (%(reactions)s::integer, %(created)s::bigint, %(id)s::integer)
+    )
+ORDER BY comment."reactionCount" DESC, comment."createdAt" DESC, comment.id DESC
+LIMIT %(limit)s
