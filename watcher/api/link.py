@@ -76,6 +76,11 @@ class Link:
         if self._wire is not None:
             self._wire.tell(command)
 
+    def tell_once(self, command: tuple[str | bytes | int, ...]) -> None:
+        """Send a command whose answer nobody needs, unless the same one already waits to be sent in this loop turn."""
+        if self._wire is not None:
+            self._wire.tell_once(command)
+
     async def load(self, script: str) -> None:
         """Load a script that Redis lost (``SCRIPT FLUSH``).
 
@@ -189,6 +194,7 @@ class _Wire(asyncio.Protocol):
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         self._waiting: deque[asyncio.Future[Any] | None] = deque()
         self._outgoing: list[bytes] = []
+        self._told: set[tuple[str | bytes | int, ...]] = set()
         self.lost: asyncio.Future[None] = loop.create_future()
 
     def ask(self, command: Command) -> "asyncio.Future[Any]":
@@ -202,6 +208,11 @@ class _Wire(asyncio.Protocol):
         if len(self._waiting) < MAX_WAITING:
             self._send(command, None)
 
+    def tell_once(self, command: tuple[str | bytes | int, ...]) -> None:
+        if command not in self._told:
+            self.tell(command)
+            self._told.add(command)
+
     def _send(self, command: Command, answer: "asyncio.Future[Any] | None") -> None:
         if self.lost.done():
             raise LinkLostError("the connection to redis was lost")
@@ -214,6 +225,7 @@ class _Wire(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
+        self._told.clear()
 
     def close(self) -> None:
         if self._transport is not None:

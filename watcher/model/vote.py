@@ -59,6 +59,8 @@ class Refusal(StrEnum):
     # Found before the script was asked, which then only looks for a repeat.
     RATE_LIMITED = "rate_limited"
     PAIR_TOKEN_EXPIRED = "pair_token_expired"  # noqa: S105 - a code, not a secret
+    JUDGE_REQUIREMENT_UNMET = "judge_requirement_unmet"
+    JUDGE_REQUIREMENT_UNKNOWN = "judge_requirement_unknown"
 
 
 def pair_field(one: int, other: int) -> str:

@@ -1,0 +1,198 @@
+"""What is known of a crucible, and where: live in Redis, finished in PostgreSQL, or about to be brought back."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+import hiredis
+import msgspec
+
+from watcher.api.link import Command, Link, LinkLostError
+from watcher.api.problem import ProblemError
+from watcher.model.errors import TemporaryError
+from watcher.model.judge_requirements import JudgeRequirements, judge_requirements
+from watcher.model.row_state import FINISHED
+from watcher.state import keys
+
+LIVE_FOR: Final = 0.5
+"""Seconds for which what Redis said of a crucible stands. Whether a vote counts is the script's to say, each time."""
+AWAY_FOR: Final = 2.0
+"""Seconds for which what PostgreSQL said of a crucible that Redis lacks stands."""
+REMEMBERED: Final = 10_000
+"""Crucibles that are remembered."""
+
+T = TypeVar("T")
+
+
+class Crucible(msgspec.Struct, frozen=True):
+    """A crucible."""
+
+    id: int
+    name: str
+    status: str
+    level: int
+    """Flags."""
+    start_ms: int | None
+    end_ms: int | None
+    requirements: JudgeRequirements
+    live: bool
+    """Redis holds it; else only PostgreSQL does, and it is finished."""
+    version: str = ""
+    """``epoch-seq`` of the last vote."""
+    votes: int = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether its standings are final."""
+        return self.status in FINISHED
+
+
+class _Row(msgspec.Struct):
+    name: str
+    status: str
+    level: int
+    start: int | None = None
+    end: int | None = None
+    judges: str | None = None
+
+
+_row = msgspec.json.Decoder(_Row).decode
+
+Fetch = Callable[[int], Awaitable[dict[str, Any] | None]]
+"""A crucible's row in PostgreSQL. Raises ``TemporaryError``."""
+
+
+class Crucibles:
+    """The crucibles.
+
+    Args:
+        link: the live state.
+        fetch: asks PostgreSQL.
+        absent: told of a crucible that Redis should hold and does not.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, link: Link, fetch: Fetch, absent: Callable[[int], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._link, self._fetch, self._absent, self._clock = link, fetch, absent, clock
+        self._known: dict[int, tuple[float, Crucible | str]] = {}
+        self._asking: dict[int, asyncio.Task[Crucible | str]] = {}
+
+    def known(self, crucible_id: int) -> Crucible | None:
+        """The crucible, if what is known is fresh; else :meth:`find` has to be awaited."""
+        found = self._known.get(crucible_id)
+        if found is None or found[0] <= self._clock() or isinstance(found[1], str):
+            return None
+        return found[1]
+
+    async def find(self, crucible_id: int) -> Crucible:
+        """The crucible.
+
+        Raises:
+            ProblemError: there is none, it is not there yet, or nobody can tell.
+        """
+        found = self._known.get(crucible_id)
+        if found is not None and found[0] > self._clock():
+            crucible = found[1]
+        else:
+            task = self._asking.get(crucible_id)
+            if task is None:
+                task = asyncio.get_running_loop().create_task(self._ask(crucible_id))
+                self._asking[crucible_id] = task
+                task.add_done_callback(lambda _: self._asking.pop(crucible_id, None))
+            crucible = await asyncio.shield(task)
+        if isinstance(crucible, str):
+            if crucible == "absent":
+                self._absent(crucible_id)
+            raise ProblemError(crucible)
+        return crucible
+
+    def forget(self, crucible_id: int) -> None:
+        """What was known is no longer so."""
+        self._known.pop(crucible_id, None)
+
+    async def _ask(self, crucible_id: int) -> Crucible | str:
+        crucible: Crucible | str | None = await self._live(crucible_id)
+        stands = LIVE_FOR
+        if crucible is None:
+            crucible = await self._stored(crucible_id)
+            stands = LIVE_FOR if crucible == "absent" else AWAY_FOR
+        while len(self._known) >= REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[crucible_id] = self._clock() + stands, crucible
+        return crucible
+
+    async def _live(self, crucible_id: int) -> Crucible | str | None:
+        row, epoch, seq = await asked(
+            self._link, ("HMGET", keys.state(crucible_id), "row", "epoch", "seq")
+        )
+        if row is None and epoch is None:
+            return None
+        if not row:
+            return "unknown_crucible"  # it was deleted; its votes are still on their way
+        told = _row(row)
+        version, votes = f"{int(epoch or 0)}-{int(seq or 0)}", int(seq or 0)
+        return Crucible(
+            crucible_id, told.name, told.status, told.level, told.start, told.end, judge_requirements(told.judges), True,
+            version, votes,
+        )  # fmt: skip
+
+    async def _stored(self, crucible_id: int) -> Crucible | str:
+        try:
+            row = await self._fetch(crucible_id)
+        except TemporaryError as error:
+            raise ProblemError("postgres_away") from error
+        if row is None:
+            return "unknown_crucible"
+        if row["status"] not in FINISHED:
+            return "absent"
+        return Crucible(
+            crucible_id, row["name"], row["status"], row["level"], row["start_ms"], row["end_ms"], judge_requirements(None),
+            False, "final", int(row["votes"]),
+        )  # fmt: skip
+
+
+async def asked(link: Link, command: Command) -> Any:
+    """The answer to a command that Redis does not refuse.
+
+    Raises:
+        ProblemError: ``redis_away``.
+    """
+    return (await asked_together(link, command))[0]
+
+
+async def asked_together(link: Link, *commands: Command) -> list[Any]:
+    """The answers to some commands that go out together.
+
+    Raises:
+        ProblemError: ``redis_away``.
+    """
+    try:
+        waiting = [link.ask(command) for command in commands]
+        answers = [await answer for answer in waiting]
+    except LinkLostError as error:
+        raise ProblemError("redis_away") from error
+    refused = [answer for answer in answers if isinstance(answer, hiredis.ReplyError)]
+    if refused:
+        raise ProblemError("redis_away") from RuntimeError(str(refused[0]))
+    return answers
+
+
+async def asked_script(link: Link, command: Command, text: str) -> Any:
+    """The answer of a script, which is loaded again if Redis has lost it.
+
+    Raises:
+        ProblemError: ``redis_away``.
+    """
+    try:
+        answer = await link.ask(command)
+        if isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT"):
+            await link.load(text)
+            answer = await link.ask(command)
+    except LinkLostError as error:
+        raise ProblemError("redis_away") from error
+    if isinstance(answer, hiredis.ReplyError):
+        raise ProblemError("redis_away") from RuntimeError(str(answer))
+    return answer

@@ -1,0 +1,193 @@
+"""The HTTP server: uvicorn, with bounds on what a client may send and how long it may take.
+
+uvicorn bounds neither headers nor time: a client that sends header after header would fill the memory, one that sends
+nothing, or takes nothing, would keep its connection for ever.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from watcher.api.problem import ProblemError
+
+LARGEST_HEAD: Final = 16_384
+"""Bytes of a request's address and headers."""
+PATIENCE: Final = 10.0
+"""Seconds for a request to arrive whole, and for a client to take what is sent to it."""
+KEEP_ALIVE: Final = 75
+"""Seconds for which a connection is kept between two requests; above the 60 of usual balancers in front."""
+CONNECTIONS: Final = 20_000
+"""Connections; above it a request is answered 503."""
+SWEEP: Final = 1.0
+"""Seconds between two looks for clients that are out of patience."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    _head = 0
+    _since = 0.0
+    """When the request under way began to arrive; 0 when none is."""
+    _stuck = 0.0
+    """Since when the client has not taken what was sent; 0 when it does."""
+
+    def connection_made(self, transport: Any) -> None:
+        """A client is there; it should say something soon."""
+        super().connection_made(transport)
+        self._since = self.loop.time()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._head = 0
+        self._since = self.loop.time()
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Part of the address."""
+        self._head += len(url)
+        if self._head > LARGEST_HEAD:
+            self._refuse()
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self._head += len(name) + len(value) + 4
+        if self._head > LARGEST_HEAD:
+            self._refuse()
+        super().on_header(name, value)
+
+    def on_message_complete(self) -> None:
+        """The request is there."""
+        self._since = 0.0
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """The client takes less than it is sent."""
+        self._stuck = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client takes it."""
+        self._stuck = 0.0
+        super().resume_writing()
+
+    def look(self, now: float) -> None:
+        """Cut off a client that is out of patience."""
+        waiting = self._since if self.parser is not None else 0.0
+        if (waiting and now - waiting > PATIENCE) or (self._stuck and now - self._stuck > PATIENCE):
+            self.transport.abort()
+
+    def _refuse(self) -> None:
+        """Answer, close, and have the parser stop."""
+        if self.transport.is_closing():
+            raise HeadTooLargeError
+        problem = ProblemError("headers_too_large", f"{LARGEST_HEAD} bytes are allowed")
+        body = problem.body()
+        head = [b"HTTP/1.1 431 Request Header Fields Too Large\r\n"]
+        headers = [*problem.headers(), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+        head += [b"%s: %s\r\n" % one for one in headers]
+        self.transport.write(b"".join([*head, b"\r\n", body]))
+        self.transport.close()
+        raise HeadTooLargeError
+
+    def send_400_response(self, msg: str) -> None:
+        """A request that is no HTTP, in the words of all our problems."""
+        if self.transport.is_closing():
+            return
+        body = ProblemError("bad_request", msg).body()
+        self.transport.write(
+            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nconnection: close\r\n"
+            b"content-length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        self.transport.close()
+
+
+class HeadTooLargeError(Exception):
+    """Stops the parser."""
+
+
+class ApiServer(uvicorn.Server):
+    """uvicorn without its signal handlers: the process decides when it ends.
+
+    Args:
+        app: the ASGI application.
+        host: address to listen on.
+        port: port to listen on; 0 takes a free one, see ``port``.
+        deadline: seconds for what is under way when the server stops.
+        stopping: called when it begins to stop, before connections are waited for.
+        listening: called once it listens.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        host: str,
+        port: int,
+        *,
+        deadline: float,
+        stopping: Callable[[], None],
+        listening: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                loop="uvloop",
+                http=BoundedProtocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=KEEP_ALIVE,
+                limit_concurrency=CONNECTIONS,
+                timeout_graceful_shutdown=max(1, int(deadline)),
+                backlog=4_096,
+            )
+        )
+        logging.getLogger("uvicorn.access").propagate = False
+        self._on_stopping, self._on_listening = stopping, listening
+        self._swept: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self.servers[0].sockets[0].getsockname()[1])
+
+    def stop(self) -> None:
+        """Begin to stop; may be called from a signal handler or another thread."""
+        self.should_exit = True
+
+    def install_signal_handlers(self) -> None:
+        """None."""
+
+    async def serve(self, sockets: Any = None) -> None:
+        """Listen until :meth:`stop`."""
+        await self._serve(sockets)
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        self._swept = asyncio.create_task(self._sweep())
+        self._on_listening()
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Let what is under way come to its end."""
+        self._on_stopping()
+        await super().shutdown(sockets)
+        if self._swept is not None:
+            self._swept.cancel()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, BoundedProtocol):
+                    connection.look(now)

@@ -1,0 +1,33 @@
+"""How a route's answers are counted; the children are looked up once, not once a request."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter
+
+    from watcher.telemetry.metrics import Metrics
+
+
+class RouteMetrics:
+    """The metrics of one route.
+
+    Args:
+        metrics: the process's.
+        route: its template.
+        method: its method.
+    """
+
+    def __init__(self, metrics: "Metrics", route: str, method: str) -> None:
+        self.route = route
+        self._method = method
+        self._requests = metrics.http_requests
+        self._seconds = metrics.http_request_duration.labels(route)
+        self._by_status: dict[int, Counter] = {}
+
+    def answered(self, status: int, seconds: float) -> None:
+        """An answer is about to be sent."""
+        counter = self._by_status.get(status)
+        if counter is None:
+            counter = self._by_status[status] = self._requests.labels(self.route, self._method, str(status))
+        counter.inc()
+        self._seconds.observe(seconds)
