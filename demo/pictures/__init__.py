@@ -1,5 +1,5 @@
 """The site's images: drawn from their names, served over HTTP."""
 
-from demo.pictures.picture import SHAPES, picture
+from demo.pictures.picture import picture, shape
 
-__all__ = ["SHAPES", "picture"]
+__all__ = ["picture", "shape"]

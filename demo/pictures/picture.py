@@ -9,6 +9,11 @@ SHAPES = ((832, 1216), (1024, 1024), (1216, 832))
 """Width and height in pixels: upright, square, wide."""
 
 
+def shape(name: str) -> tuple[int, int]:
+    """Width and height of a picture, without drawing it."""
+    return Random(name).choice(SHAPES)
+
+
 def picture(name: str) -> str:
     """An SVG document of a few kilobytes.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
+from demo.simulator.people import WORDS
 from demo.simulator.site import Connection, Site
 
 INSERT_ENTRIES = (
@@ -14,6 +15,14 @@ INSERT_ENTRIES = (
 INSERT_CRUCIBLE = (
     'INSERT INTO "Crucible" ("userId", name, "nsfwLevel", "prizePositions", status, "startAt", "endAt", "updatedAt") '
     "VALUES (%s, %s, 31, %s::jsonb, 'Active', now(), now() + interval '8 hours', now()) RETURNING id"
+)
+COMMENT = (
+    'INSERT INTO "CommentV2" (content, "userId", "threadId", "updatedAt") '
+    'SELECT %s, %s, id, now() FROM "Thread" WHERE "imageId" = %s RETURNING id'
+)
+REACT = (
+    'INSERT INTO "CommentV2Reaction" ("commentId", "userId", reaction, "updatedAt") '
+    "SELECT %s, unnest(%s::int[]), 'Like', now()"
 )
 PRIZES = '[{"position": 1, "percentage": 50}, {"position": 2, "percentage": 30}, {"position": 3, "percentage": 20}]'
 
@@ -126,6 +135,13 @@ class Draft:
         self.changes += len(self.site.entries_of.get(crucible, ()))
         self._run('DELETE FROM "Crucible" WHERE id = %s', (crucible,))
         self._beliefs.append(partial(self.site.closed, crucible))
+
+    def comment(self, reactions: int) -> None:
+        """Comment on an image that has a thread; some others like it."""
+        image, _ = self.rng.choice(self.site.images)
+        text = f"<p>{self.rng.choice(WORDS)}</p>"
+        for (comment,) in self.connection.execute(COMMENT, (text, self.rng.choice(self.site.users), image)).fetchall():
+            self.connection.execute(REACT, (comment, self.rng.sample(self.site.users, reactions)))
 
     def savepoint(self) -> None:
         """Begin what ``undo`` takes back."""

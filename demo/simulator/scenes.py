@@ -128,13 +128,15 @@ def hand_over_crucible(draft: Draft) -> None:
 
 def rekey_crucible(draft: Draft) -> None:
     """A crucible's primary key changes, and its entries' reference with it."""
-    if crucible := draft.site.free_crucible(draft.rng):
+    crucible = draft.site.free_crucible(draft.rng)
+    if crucible and crucible != draft.site.kept:
         draft.rekey_crucible(crucible)
 
 
 def delete_crucible(draft: Draft) -> None:
     """A crucible is deleted, and every entry of it by cascade."""
-    if crucible := draft.site.free_crucible(draft.rng):
+    crucible = draft.site.free_crucible(draft.rng)
+    if crucible and crucible != draft.site.kept:
         draft.delete_crucible(crucible)
 
 
@@ -147,6 +149,11 @@ def think_again(draft: Draft) -> None:
         draft.enter(crucible, 5)
         draft.undo(kept)
         draft.enter(crucible)
+
+
+def talk(draft: Draft) -> None:
+    """Somebody comments on an image, others react. The watcher does not follow it, it looks it up."""
+    draft.comment(draft.rng.randint(0, 6))
 
 
 def fail(draft: Draft) -> None:
@@ -175,5 +182,6 @@ SCENES = (
     Scene(rekey_crucible, 2),
     Scene(delete_crucible, 12, Trend.SHRINKS),
     Scene(think_again, 20, Trend.GROWS),
+    Scene(talk, 30),
     Scene(fail, 20, fate=Fate.ROLL_BACK),
 )

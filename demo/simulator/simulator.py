@@ -10,7 +10,7 @@ from typing import Self
 
 import psycopg
 
-from demo.simulator import change_log
+from demo.simulator import change_log, people
 from demo.simulator.draft import Draft
 from demo.simulator.open_transaction import OpenTransaction
 from demo.simulator.scenes import SCENES, Fate, Scene, Trend
@@ -18,6 +18,9 @@ from demo.simulator.site import Connection, Site
 
 OPTIONS = "-c TimeZone=UTC -c lock_timeout=2s -c statement_timeout=60s"
 """The site's timestamps are UTC; a second simulator may hold locks, and then we give up that transaction."""
+
+FIRST_ENTRIES = 12
+"""Of each crucible that is there when people arrive: enough to judge at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,11 @@ class Simulator:
             for _ in range(self.bounds.open_transactions):
                 self._free.append(psycopg.connect(dsn, options=OPTIONS))
             change_log.create(self._main)
-            self._people()
+            people.fill(self._main, self.bounds.users, self.bounds.images)
             self.site = Site.of(self._main)
             while len(self.site.crucibles) < min(8, self.bounds.crucibles):
                 self._opening()
+            self.site.kept = min(self.site.crucibles)
         except BaseException:
             self.close()
             raise
@@ -217,21 +221,5 @@ class Simulator:
 
     def _opening(self) -> None:
         draft = Draft(self._main, self.site, self._rng)
-        draft.open_crucible()
+        draft.enter(draft.open_crucible(), FIRST_ENTRIES)
         self.tally.changes += draft.commit()
-
-    def _people(self) -> None:
-        """Users and images, up to the bounds. They are not counted: the watcher does not read these tables."""
-        with self._main.transaction():
-            self._main.execute(
-                "INSERT INTO \"User\" (username) SELECT 'user-' || n "
-                'FROM generate_series((SELECT count(*) FROM "User") + 1, %s) n ON CONFLICT DO NOTHING',
-                (self.bounds.users,),
-            )
-            self._main.execute(
-                'INSERT INTO "Image" ("userId", url, "nsfwLevel", ingestion, "updatedAt") '
-                "SELECT u.ids[1 + n %% cardinality(u.ids)], 'image-' || n, 1 << (n %% 5)::int, 'Scanned', now() "
-                'FROM generate_series((SELECT count(*) FROM "Image") + 1, %s) n, '
-                '(SELECT array_agg(id ORDER BY id) AS ids FROM "User") u',
-                (self.bounds.images,),
-            )

@@ -15,6 +15,9 @@ from demo.simulator.bag import Bag
 Connection = psycopg.Connection[tuple[int, ...]]
 """All that the simulator reads from Postgres are numbers."""
 
+USERS = "SELECT id FROM \"User\" WHERE username LIKE 'user-%' ORDER BY id"
+"""The visitor is not among them: somebody who owns nothing may judge everything."""
+
 
 @dataclass(slots=True)
 class Site:
@@ -30,13 +33,15 @@ class Site:
     pinned: set[int] = field(default_factory=set)
     """Crucibles whose rows an open transaction may have locked. Another one adds entries at most, else the simulator,
     which has one thread, would wait for itself."""
+    kept: int | None = None
+    """The crucible that is neither deleted nor given another id, so that its address holds for the whole run."""
 
     @classmethod
     def of(cls, connection: Connection) -> "Site":
         """The site as its tables show it now."""
         site = cls()
         with connection.transaction(), connection.cursor() as cursor:
-            site.users = [one for (one,) in cursor.execute('SELECT id FROM "User" ORDER BY id')]
+            site.users = [one for (one,) in cursor.execute(USERS)]
             site.images = [
                 (image, owner) for image, owner in cursor.execute('SELECT id, "userId" FROM "Image" ORDER BY id')
             ]

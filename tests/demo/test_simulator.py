@@ -83,7 +83,7 @@ def test_changed_key_is_logged_as_delete_and_insert(site: str) -> None:
         mark = one(connection, "SELECT max(number) FROM site_change_log")
         connection.execute('UPDATE "Crucible" SET id = 900 WHERE id = %s', (crucible,))
 
-        rows = connection.execute(f"{LOG} WHERE number > %s ORDER BY number", (mark,)).fetchall()
+        rows = connection.execute(f"{LOG} WHERE number > %s AND tbl = 'Crucible' ORDER BY number", (mark,)).fetchall()
     assert [row[:5] for row in rows] == [("Crucible", "d", crucible, crucible, None), ("Crucible", "c", 900, None, 900)]
 
 

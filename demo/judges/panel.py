@@ -1,0 +1,167 @@
+"""A room full of judges."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import httpx
+
+from demo.judges.ledger import Cast, Ledger, Shown
+from demo.judges.taste import prefers_left
+from demo.sign_in import SignIn
+
+PASSING = frozenset({429, 502, 503, 504})
+"""Answers that mean: ask again."""
+LONGEST_PAUSE = 5.0
+"""Seconds until one asks again at the latest."""
+TRIES = 200
+"""Of one request. A vote has to be seen through, because nobody else knows whether it counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How the room behaves."""
+
+    rate: float = 60.0
+    """Votes a second to aim at."""
+    at_once: int = 16
+    """Judges who look at a pair at the same moment."""
+    skips: float = 0.05
+    repeats: float = 0.05
+    """Share of the votes that are sent again, as by a client that lost the answer."""
+    reversals: float = 0.02
+    """Share of the votes after which the judge tries the other way round."""
+    favourite: float = 0.5
+    """Share of the looks that go to the first crucible."""
+
+
+class Panel:
+    """Judges until told to stop.
+
+    Args:
+        client: talks to the API; its base address is set.
+        sign_in: makes the judges' tokens.
+        ledger: where answers are written down.
+        rng: the only source of chance.
+        pace: how fast, and how badly behaved.
+    """
+
+    def __init__(
+        self, client: httpx.AsyncClient, sign_in: SignIn, ledger: Ledger, rng: Random, pace: Pace | None = None
+    ) -> None:
+        self._client, self._sign_in, self._ledger, self._rng = client, sign_in, ledger, rng
+        self._pace = pace or Pace()
+        self._tokens: dict[int, str] = {}
+        self.users: list[int] = []
+        self.crucibles: list[int] = []
+        """Open ones, the favourite first; the caller keeps the list up to date."""
+        self.told: Counter[str] = Counter()
+        """Answers by kind: ``vote``, ``pair``, ``skipped``, ``repeat``, and codes of refusals."""
+
+    async def judge(self, stop: asyncio.Event) -> None:
+        """Judge until ``stop``; what was begun is seen through."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._pace.at_once):
+                group.create_task(self._sit(stop))
+
+    async def _sit(self, stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._rng.random() * self._pace.at_once / self._pace.rate
+        while not stop.is_set():
+            wait = due - loop.time()
+            if wait > 0:
+                try:
+                    await asyncio.wait_for(stop.wait(), wait)
+                except TimeoutError:
+                    pass
+                else:
+                    return
+            due = max(due, loop.time() - 1.0) + self._pace.at_once / self._pace.rate * self._rng.uniform(0.5, 1.5)
+            if self.users and self.crucibles:
+                await self._look()
+
+    async def _look(self) -> None:
+        rng, pace = self._rng, self._pace
+        user = rng.choice(self.users)
+        crucible = self.crucibles[0] if rng.random() < pace.favourite else rng.choice(self.crucibles)
+        served = await self._ask(user, f"/v1/crucibles/{crucible}/pair")
+        if served.is_error:
+            return
+        self.told["pair"] += 1
+        pair = served.json()
+        left, right = pair["left"], pair["right"]
+        self._ledger.shown(*(Shown(user, crucible, side["image"]["url"]) for side in (left, right)))
+        if rng.random() < pace.skips:
+            self.told["skipped"] += 1
+            return
+        if prefers_left(left["image"]["url"], right["image"]["url"], rng):
+            winner, loser = left["entryId"], right["entryId"]
+        else:
+            winner, loser = right["entryId"], left["entryId"]
+        await self._vote(user, crucible, {"winner": winner, "loser": loser, "token": pair["token"]})
+
+    async def _vote(self, user: int, crucible: int, vote: dict[str, Any]) -> None:
+        path = f"/v1/crucibles/{crucible}/votes"
+        answer = await self._ask(user, path, vote)
+        if answer.is_error:
+            return
+        self.told["vote"] += 1
+        said = answer.json()
+        self._ledger.voted(_cast(user, crucible, said))
+        if self._rng.random() < self._pace.repeats:
+            again = await self._ask(user, path, vote)
+            self.told["repeat"] += 1
+            if again.is_error or again.json() != said:
+                self._ledger.broken(f"a repeat on crucible {crucible} was answered {again.status_code} {again.text}")
+        if self._rng.random() < self._pace.reversals:
+            other = await self._ask(user, path, {**vote, "winner": vote["loser"], "loser": vote["winner"]})
+            if not other.is_error:
+                self._ledger.broken(f"both ways round were accepted on crucible {crucible}: {other.text}")
+
+    async def _ask(self, user: int, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+        """One answer that is not to be asked for again."""
+        headers = {"Authorization": f"Bearer {self._token(user)}"}
+        for number in range(TRIES):
+            pause = min(0.1 * 2 ** min(number, 8), LONGEST_PAUSE)
+            try:
+                answer = await self._client.request("POST" if body else "GET", path, json=body, headers=headers)
+            except httpx.TransportError as error:
+                self.told[type(error).__name__] += 1
+            else:
+                if answer.status_code not in PASSING:
+                    if answer.is_error:
+                        self.told[_code(answer)] += 1
+                    return answer
+                self.told[_code(answer)] += 1
+                pause = min(float(answer.headers.get("Retry-After", pause)), LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+        raise TimeoutError(f"{path} was not answered in {TRIES} tries: {self.told}")
+
+    def _token(self, user: int) -> str:
+        if user not in self._tokens:
+            self._tokens[user] = self._sign_in.token(user)
+        return self._tokens[user]
+
+
+def _cast(user: int, crucible: int, said: Mapping[str, Any]) -> Cast:
+    winner, loser = said["winner"], said["loser"]
+    return Cast(
+        crucible,
+        said["epoch"],
+        said["seq"],
+        winner["entryId"],
+        loser["entryId"],
+        user,
+        winner["rating"],
+        loser["rating"],
+    )
+
+
+def _code(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["code"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {answer.status_code} without a problem"
