@@ -3,6 +3,7 @@
 from config.example import schema
 from config.load import ConfigError, Settings, Shown, load, show
 from config.settings import (
+    ApiSettings,
     BatchSettings,
     ClickHouseSettings,
     ConnectSettings,
@@ -14,9 +15,11 @@ from config.settings import (
     RedisSettings,
     RegistrySettings,
     RunSettings,
+    listed,
 )
 
 __all__ = [
+    "ApiSettings",
     "BatchSettings",
     "ClickHouseSettings",
     "ConfigError",
@@ -31,6 +34,7 @@ __all__ = [
     "RunSettings",
     "Settings",
     "Shown",
+    "listed",
     "load",
     "schema",
     "show",

@@ -268,8 +268,106 @@ class LogSettings(Group):
     """``auto``: console on a terminal, one JSON object a line elsewhere."""
 
 
+class ApiSettings(Group):
+    """The vote API: role ``api`` or ``all``."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - judges come from outside the container
+    """Address to listen on. TLS belongs to the balancer in front."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    """Port to listen on; 0 picks a free one and logs it."""
+    issuer: Annotated[str, Field(min_length=1)] | None = None
+    """``iss`` that tokens must have. Needed: without it any site's token of the same audience would do."""
+    audience: Annotated[str, Field(min_length=1)] | None = None
+    """``aud`` that tokens must have or contain. Needed: without it a token for another service would do."""
+    hs256_secrets: SecretStr | None = None
+    """Shared secrets of HS256 tokens, separated by commas, each of 32 bytes at least; every one is taken, so that a
+    secret can be changed without a gap. Unset: HS256 is refused."""
+    jwks: str | None = None
+    """JSON Web Key Set with the RSA keys of RS256 tokens: an address or a file. Read again every five minutes, and when
+    a key id is unknown. Unset: RS256 is refused."""
+    leeway: Annotated[float, Field(ge=0, le=300)] = 5.0
+    """Seconds by which the issuer's clock may be ahead or behind. Larger: expired tokens live longer."""
+    pair_secrets: SecretStr | None = None
+    """Secrets of pair tokens, separated by commas, each of 32 bytes at least, the same in every process; the first
+    signs, every one is taken. Needed."""
+    pair_ttl: Annotated[int, Field(ge=5, le=86_400)] = 600
+    """Seconds in which a served pair may be voted on. Shorter: who looks long has to look again. Longer: pairs can be
+    collected and voted on late, when it matters most."""
+    require_pair_token: bool = True
+    """Take votes only on pairs that were served to this judge. Off, anybody picks the pairs to vote on: for trials."""
+    votes_per_minute: Annotated[int, Field(ge=0, le=6_000_000)] = 120
+    """Votes of a user in a minute, which may come at once; 0: no limit. Lower: quick judges are held up. Higher: a
+    program votes more than people."""
+    reads_per_minute: Annotated[int, Field(ge=0, le=6_000_000)] = 600
+    """Other requests of a user in a minute; 0: no limit."""
+    body_limit: Annotated[int, Field(ge=512, le=1_048_576)] = 4_096
+    """Bytes of a request's body. A vote needs about 150."""
+    max_log: Annotated[int, Field(ge=1, le=50_000_000)] = 500_000
+    """Votes of one crucible that may wait in Redis for ClickHouse, about 100 bytes each; above it votes answer 503.
+    Smaller: a shorter absence of ClickHouse is felt. Larger: more memory of Redis."""
+    postgres_connections: Annotated[int, Field(ge=1, le=100)] = 8
+    """Connections to the site's database at most. More than its cores only makes each answer later."""
+    image_url: str = "{url}"
+    """Address of an image, made from its row: ``{url}`` (escaped), ``{id}``, ``{type}``, ``{width}``; for example
+    ``https://images.example.com/{url}/width=450``. The page to vote on may load from that origin and no other."""
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    """Origins whose pages may call the API from a browser, e.g. ``https://example.com``. Empty: none but its own."""
+
+    @field_validator("hs256_secrets", "pair_secrets")
+    @classmethod
+    def _secrets_are_long(cls, secrets: SecretStr | None) -> SecretStr | None:
+        if any(len(secret) < 32 for secret in listed(secrets)):
+            raise ValueError("secrets of 32 bytes or more, separated by commas, are allowed: `openssl rand -base64 48`")
+        return secrets
+
+    @field_validator("image_url")
+    @classmethod
+    def _the_template_fits(cls, template: str) -> str:
+        try:
+            template.format(url="u", id=1, type="image", width=450)
+        except (KeyError, IndexError, ValueError, AttributeError):
+            raise ValueError("a template with {url}, {id}, {type} and {width} is allowed") from None
+        return template
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins_are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[^/*@\s]+", origin):
+                raise ValueError(f"{origin!r} is no origin like https://example.com; a star is not allowed")
+        return origins
+
+    def lacks(self) -> list[str]:
+        """What role ``api`` needs and is not set, a line each; it must not start without."""
+        lines = [
+            f"api.{name} (CRUCIBLE_API__{name.upper()}): not set, and the API does not start without it: {why}"
+            for name, why in (
+                ("issuer", "the iss of the site's tokens"),
+                ("audience", "the aud of tokens that are for this service"),
+                ("pair_secrets", "make one with `openssl rand -base64 48`"),
+            )
+            if not getattr(self, name)
+        ]
+        if not self.hs256_secrets and not self.jwks:
+            lines.append(
+                "api.hs256_secrets (CRUCIBLE_API__HS256_SECRETS), api.jwks (CRUCIBLE_API__JWKS): neither is set, and the "
+                "API does not start without one: without keys nobody could be told from anybody"
+            )
+        return lines
+
+
+def listed(secrets: SecretStr | None) -> list[bytes]:
+    """Secrets that one setting holds, separated by commas."""
+    text = secrets.get_secret_value() if secrets else ""
+    return [secret.strip().encode() for secret in text.split(",") if secret.strip()]
+
+
 class RunSettings(Group):
     """The process."""
+
+    role: Literal["watch", "api", "all"] = "watch"
+    """``watch`` follows the change streams, ``api`` takes votes, ``all`` does both in one process: handy, but they share
+    one interpreter, so in production run two."""
 
     shutdown_deadline: Seconds = 25.0
     """Seconds after SIGTERM to finish what is under way; below the 30 that Kubernetes waits before SIGKILL."""
@@ -286,6 +384,7 @@ class SettingsGroups(Group):
     postgres: PostgresSettings = PostgresSettings()
     connect: ConnectSettings = ConnectSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
+    api: ApiSettings = ApiSettings()
     ops: OpsSettings = OpsSettings()
     log: LogSettings = LogSettings()
     run: RunSettings = RunSettings()
