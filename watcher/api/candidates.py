@@ -1,0 +1,140 @@
+"""What Redis says of the entries that a judge may be asked about."""
+
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final
+
+import hiredis
+import msgspec
+
+from watcher.api.link import Command, Link, LinkLostError
+from watcher.api.problem import ProblemError
+from watcher.model.pairing import Candidate, Pair
+from watcher.model.visibility import ALL_LEVELS
+from watcher.model.vote import pair_field
+from watcher.state import keys
+from watcher.state.admit import ADMIT, Verdict, admit_command
+from watcher.state.draw import DRAW, Drawn, draw_command, drawn
+from watcher.state.scripts import Script
+
+SCRIPTS: Final = (DRAW, ADMIT)
+"""What the link should load when it connects."""
+FIRST_ASK, NEXT_ASK = 48, 512
+"""Pairs of which Redis is asked at a time whether they are judged: one of the first is nearly always new."""
+SCAN: Final = 1_000
+"""Entries of one step through a pool: a third of a millisecond in which votes wait."""
+_MARK: Final = 30
+"""Characters of the mark before an entry's row."""
+
+
+class Asker(msgspec.Struct, frozen=True):
+    """A judge who asks for a pair."""
+
+    crucible_id: int
+    user_id: int
+    level: int
+    """Flags that the judge may see."""
+
+
+class Candidates:
+    """The entries.
+
+    Args:
+        link: Redis.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def draw(self, asker: Asker, *, count: int, top: int, seed: int) -> Drawn:
+        """Draw some; see ``draw_command``.
+
+        Raises:
+            ProblemError: the crucible is not open for votes, or Redis is away.
+        """
+        command = draw_command(
+            asker.crucible_id, user_id=asker.user_id, mask=asker.level, count=count, top=top, seed=seed
+        )
+        cast = drawn(await self._ask(command, DRAW))
+        if cast is None:
+            raise ProblemError("absent")
+        if cast.status != "Active":
+            raise ProblemError("not_active")
+        if cast.start_ms is not None and cast.now_ms < cast.start_ms:
+            raise ProblemError("not_started")
+        if cast.end_ms is not None and cast.now_ms > cast.end_ms:
+            raise ProblemError("ended")
+        return cast
+
+    async def first_new(self, asker: Asker, order: Iterator[Pair]) -> Pair | None:
+        """The first pair that the judge has not judged.
+
+        Raises:
+            ProblemError: Redis is away.
+        """
+        name, size = keys.judged(asker.crucible_id, asker.user_id), FIRST_ASK
+        while some := list(islice(order, size)):
+            fields = [pair_field(one.entry_id, other.entry_id) for one, other in some]
+            for pair, judged in zip(some, await self._ask(("HMGET", name, *fields)), strict=True):
+                if judged is None:
+                    return pair
+            size = NEXT_ASK
+        return None
+
+    async def judged(self, asker: Asker) -> set[str]:
+        """Every pair that the judge has judged, as ``pair_field`` names it.
+
+        Raises:
+            ProblemError: Redis is away.
+        """
+        return {field.decode() for field in await self._ask(("HKEYS", keys.judged(asker.crucible_id, asker.user_id)))}
+
+    async def everything(self, asker: Asker, mask: int) -> AsyncIterator[Candidate]:
+        """Every entry that the judge may see and does not own, step by step; some more than once.
+
+        Raises:
+            ProblemError: Redis is away.
+        """
+        entries = keys.entries(asker.crucible_id)
+        for level in (one for one in range(1, ALL_LEVELS + 1) if one & mask):
+            cursor, pool = None, keys.pool(asker.crucible_id, level)
+            while cursor != b"0":
+                cursor, ids = await self._ask(("SSCAN", pool, cursor or 0, "COUNT", SCAN))
+                rows = await self._ask(("HMGET", entries, *ids)) if ids else []
+                for entry_id, row in zip(ids, rows, strict=True):
+                    known = _row(row[_MARK:]) if row is not None and len(row) > _MARK else None
+                    if known is not None and known.user != asker.user_id:
+                        yield Candidate(int(entry_id), known.image, 0, 0, level)
+
+    async def admit(self, crucible_id: int, verdicts: Sequence[Verdict]) -> None:
+        """Show verdicts on entries.
+
+        Raises:
+            ProblemError: Redis is away.
+        """
+        await self._ask(admit_command(crucible_id, verdicts), ADMIT)
+
+    async def _ask(self, command: Command, script: Script | None = None) -> Any:
+        try:
+            answer = await self._link.ask(command)
+            if script is not None and isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT"):
+                await self._link.load(script.text)
+                answer = await self._link.ask(command)
+        except LinkLostError as error:
+            raise ProblemError("redis_away") from error
+        if isinstance(answer, hiredis.ReplyError):
+            raise ProblemError("redis_away") from answer
+        return answer
+
+
+def without(some: Sequence[Candidate], hidden: Collection[int]) -> Sequence[Candidate]:
+    """Those whose entry is not hidden."""
+    return [one for one in some if one.entry_id not in hidden] if hidden else some
+
+
+class _EntryRow(msgspec.Struct):
+    user: int
+    image: int
+
+
+_row = msgspec.json.Decoder(_EntryRow).decode
