@@ -22,7 +22,8 @@ class Arena {
     this.over = new AbortController();
     this.api = new Api(new URL("../v1/", window.location), token);
     this.skipped = new Set();
-    this.voted = 0;
+    this.crucible = null;
+    this.mine = null;
   }
 
   start() {
@@ -32,7 +33,10 @@ class Arena {
       this.api.ask(`${this.path}/entries/${entry}/comments${cursor ? `?cursor=${encodeURIComponent(cursor)}` : ""}`, { signal: abort }),
     );
     this.chart = new Chart(find("chart"), find("past-read"));
-    this.board = new Standings(find("rows"), (entry) => this.past(entry));
+    this.board = new Standings(find("rows"), {
+      chosen: (entry) => this.past(entry),
+      image: (entry) => this.api.ask(`${this.path}/entries/${entry}`, { signal }).then(({ image }) => image),
+    });
     this.clock = new Countdown({
       clock: find("clock"),
       label: find("clock-label"),
@@ -51,7 +55,8 @@ class Arena {
       signal,
       state: (on) => live(on ? "on" : "off", on ? "live" : "reconnecting"),
       event: (name, data) => name === "standings" && this.standings(data),
-    }).then((refused) => refused && live("off", "not available"));
+      over: () => this.finished,
+    }).then((refused) => live("off", refused ? "not available" : "final"));
     this.look().then(() => this.next());
     setInterval(() => this.look(), REFRESH);
   }
@@ -64,13 +69,22 @@ class Arena {
     } catch (error) {
       return; // asking for a pair tells what is wrong
     }
-    const { name, entries, votes } = this.crucible;
+    const { name, me } = this.crucible;
     find("name").textContent = name;
     document.title = `${name} – Crucible`;
-    find("facts").textContent = [count(entries, "entry", "entries"), count(votes, "vote", "votes"), this.voted && `${this.voted} by you`]
-      .filter(Boolean)
-      .join(" · ");
+    this.mine = me?.votes ?? null;
+    this.facts();
     this.clock.show(this.crucible);
+  }
+
+  get finished() {
+    return ["Completed", "Cancelled"].includes(this.crucible?.status);
+  }
+
+  facts() {
+    const { entries, votes } = this.crucible;
+    const words = [count(entries, "entry", "entries"), count(votes, "vote", "votes"), this.mine && `${this.mine} by you`];
+    find("facts").textContent = words.filter(Boolean).join(" · ");
   }
 
   // Pairs.
@@ -94,11 +108,14 @@ class Arena {
     if (!this.duel.open) return;
     const { pair } = this.duel;
     const other = side === "left" ? "right" : "left";
-    const body = { pairToken: pair.token, winner: pair[side].entryId, loser: pair[other].entryId };
+    const body = { winner: pair[side].entryId, loser: pair[other].entryId, token: pair.token };
     this.duel.choose(side);
     try {
       const outcome = await this.ask(() => this.api.ask(`${this.path}/votes`, { body, signal: this.over.signal }));
-      this.voted += 1;
+      if (this.crucible) {
+        this.mine += 1;
+        this.facts();
+      }
       this.duel.settle(side, outcome.winner.delta);
       say(`You chose the ${this.duel.called(side)} image: it rose by ${outcome.winner.delta} to ${outcome.winner.rating}.`);
       await rest(AFTERGLOW / 1000);
@@ -162,7 +179,8 @@ class Arena {
 
   // The board.
 
-  standings({ entries }) {
+  standings({ entries, total }) {
+    if (this.crucible && total !== undefined) this.crucible.entries = total;
     this.board.show(entries.slice(0, TOP));
     const picked = entries.find((entry) => entry.entryId === this.board.picked);
     if (picked && this.charted === picked.entryId) this.chart.add({ at: Date.now() + this.api.ahead, rating: picked.rating });

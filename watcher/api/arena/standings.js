@@ -3,16 +3,22 @@
 const MOVE = { duration: 420, easing: "cubic-bezier(.2,.8,.2,1)" };
 
 export class Standings {
-  /** @param {HTMLOListElement} list @param {(entry: any) => void} chosen */
-  constructor(list, chosen) {
+  /**
+   * @param {HTMLOListElement} list
+   * @param {{chosen: (entry: any) => void, image: (entryId: number) => Promise<any>}} to
+   */
+  constructor(list, { chosen, image }) {
     this.list = list;
     this.chosen = chosen;
+    this.image = image;
+    this.wanted = Promise.resolve();
+    this.seen = new IntersectionObserver((changes) => this.look(changes), { rootMargin: "100px" });
     this.rows = new Map();
     this.picked = null;
     this.still = window.matchMedia("(prefers-reduced-motion: reduce)");
   }
 
-  /** @param {{rank: number, entryId: number, rating: number, votes?: number, image?: any}[]} entries best first */
+  /** @param {{rank: number, entryId: number, rating: number, votes: number}[]} entries best first */
   show(entries) {
     const before = new Map([...this.rows].map(([id, row]) => [id, row.item.offsetTop]));
     const gone = new Set(this.rows.keys());
@@ -24,6 +30,7 @@ export class Standings {
       if (there !== row.item) this.place(row.item, there ?? null);
     });
     for (const id of gone) {
+      this.seen.unobserve(this.rows.get(id).item);
       this.rows.get(id).item.remove();
       this.rows.delete(id);
     }
@@ -53,6 +60,7 @@ export class Standings {
 
   make({ entryId }) {
     const item = document.createElement("li");
+    item.dataset.entry = String(entryId);
     const button = document.createElement("button");
     Object.assign(button, { type: "button", className: "row" });
     button.setAttribute("aria-pressed", "false");
@@ -67,7 +75,27 @@ export class Standings {
     item.append(button);
     const row = { item, button, place, thumb, votes, rating, entry: null };
     this.rows.set(entryId, row);
+    this.seen.observe(item);
     return row;
+  }
+
+  /** Rows that come into view get their image, one after the other: a board is no reason to hurry. */
+  look(changes) {
+    for (const { target, isIntersecting } of changes) {
+      const id = Number(target.dataset.entry);
+      if (!isIntersecting || !this.rows.has(id)) continue;
+      this.seen.unobserve(target);
+      this.wanted = this.wanted.then(() => this.image(id)).then((image) => this.thumb(id, image), () => {});
+    }
+  }
+
+  thumb(id, image) {
+    const row = this.rows.get(id);
+    if (!row || !image || image.type === "video") return;
+    const picture = Object.assign(new Image(), { className: "thumb", alt: "", decoding: "async" });
+    picture.src = image.url;
+    row.thumb.replaceWith(picture);
+    row.thumb = picture;
   }
 
   fill(row, entry) {
@@ -75,18 +103,11 @@ export class Standings {
     row.entry = entry;
     row.place.textContent = String(entry.rank);
     row.rating.textContent = String(entry.rating);
-    row.votes.textContent = entry.votes === undefined ? "" : entry.votes === 1 ? "1 vote" : `${entry.votes} votes`;
+    row.votes.textContent = entry.votes === 1 ? "1 vote" : `${entry.votes} votes`;
     if (last && last.rating !== entry.rating) row.button.dataset.moved = entry.rating > last.rating ? "up" : "down";
     row.button.setAttribute(
       "aria-label",
       `Place ${entry.rank}: entry ${entry.entryId}, rating ${entry.rating}, ${row.votes.textContent}. Show its rating over time`,
     );
-    if (entry.image?.url && entry.image.type !== "video" && row.thumb.dataset.url !== entry.image.url) {
-      const picture = Object.assign(new Image(), { className: "thumb", alt: "", loading: "lazy", decoding: "async" });
-      picture.src = entry.image.url;
-      picture.dataset.url = entry.image.url;
-      row.thumb.replaceWith(picture);
-      row.thumb = picture;
-    }
   }
 }

@@ -4,16 +4,18 @@ import { Problem } from "./api.js";
 import { pause, rest } from "./patience.js";
 
 const SILENCE = 45_000; // ms without a byte until the connection counts as dead; the server sends comments more often
+const AFTER_END = 2; // seconds after which a stream that the server ended is asked for again
 
 /**
  * Follow a stream for ever, connecting anew when it breaks.
  *
  * @param {import("./api.js").Api} api
  * @param {string} path
- * @param {{event: (name: string, data: any) => void, state: (on: boolean) => void, signal: AbortSignal}} to
- * @returns {Promise<Problem|null>} why it is given up: the API refuses for good
+ * @param {{event: (name: string, data: any) => void, state: (on: boolean) => void, over: () => boolean, signal: AbortSignal}} to
+ *   `over` tells whether an end of the stream is its last
+ * @returns {Promise<Problem|null>} why it is given up: the API refuses for good, or null
  */
-export async function follow(api, path, { event, state, signal }) {
+export async function follow(api, path, { event, state, over, signal }) {
   let last = "";
   for (let tries = 0; !signal.aborted; tries += 1) {
     let wait = null;
@@ -24,6 +26,7 @@ export async function follow(api, path, { event, state, signal }) {
         state(true);
         if (one.data) event(one.name, JSON.parse(one.data));
       }
+      wait = AFTER_END;
     } catch (error) {
       if (error instanceof Problem && !error.passing) return error;
       wait = error.wait ?? null;
@@ -31,6 +34,7 @@ export async function follow(api, path, { event, state, signal }) {
     if (signal.aborted) break;
     state(false);
     await rest(wait ?? pause(tries), { signal, online: true }).catch(() => {});
+    if (over()) break;
   }
   return null;
 }
