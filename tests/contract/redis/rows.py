@@ -113,6 +113,19 @@ def expected(changes: Iterable[Change], crucible_id: int) -> Shown:
     return told
 
 
+def contents(client: redis.Redis) -> dict[str, tuple[object, bool]]:
+    """Every key with what it holds, and whether it expires."""
+    read = {
+        "hash": client.hgetall,
+        "set": client.smembers,
+        "zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+        "stream": client.xrange,
+        "string": client.get,
+    }
+    found = sorted(client.scan_iter(count=1000))
+    return {key: (read[str(client.type(key))](key), client.ttl(key) != -1) for key in found}
+
+
 PARTS = ("status", "start", "end", "level")
 
-__all__ = ["Change", "CrucibleGone", "apply", "expected", "folded", "shown", "state"]
+__all__ = ["Change", "CrucibleGone", "apply", "contents", "expected", "folded", "shown", "state"]

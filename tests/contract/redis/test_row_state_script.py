@@ -7,7 +7,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contract.redis.rows import Change, Shown, apply, expected, shown, state
+from tests.contract.redis.rows import Change, Shown, apply, contents, expected, shown, state
 from watcher.model.effects import CrucibleGone, CrucibleState, EntryGone, EntryState
 from watcher.model.row_state import KEEP_FINISHED_SECONDS, entry_text, mark, state_fields
 from watcher.sinks.redis import row_keys
@@ -112,18 +112,12 @@ def test_applying_again_changes_nothing(client: redis.Redis, log: list[Change], 
     """Not a byte, and the script says of each row that it was too old."""
     client.flushall()
     apply(client, log)
-    before = everything(client)
+    before = contents(client)
     shuffled = list(log)
     again.shuffle(shuffled)
 
     assert apply(client, shuffled) == [0, len(log)]
-    assert everything(client) == before
-
-
-def everything(client: redis.Redis) -> dict[str, object]:
-    """Every key with what it holds, and whether it expires."""
-    found = client.keys("*")
-    return {str(key): (client.dump(str(key)), client.ttl(str(key)) != -1) for key in found}  # type: ignore[union-attr]
+    assert contents(client) == before
 
 
 def test_a_rating_is_set_once_and_never_again(client: redis.Redis) -> None:
