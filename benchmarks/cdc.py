@@ -23,7 +23,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from rich.console import Console
 
-from benchmarks.envelopes import CRUCIBLES, LIVING_OF_TEN, ROWS_OF_TEN, AsAvro, Change, as_json, changes
+from benchmarks.envelopes import CRUCIBLES, LIVING_OF_TEN, ROWS_OF_TEN, AsAvro, Change, as_json, changes, crucibles
 from benchmarks.process import cpu_seconds, peak_rss_mb
 from benchmarks.results import Result
 from stack.endpoints import Endpoints
@@ -81,9 +81,26 @@ class Bench:
             future.result(30)
 
     def fill(self, topic: str, count: int, encode: Encode) -> None:
-        """Put the next ``count`` changes into the topic."""
+        """Put the next ``count`` changes of entries into the topic."""
+        self._produce(topic, changes(count, self._done), encode)
+        self._done += count
+
+    def open_crucibles(self) -> None:
+        """Have the watcher show the crucibles; entries of others are not shown."""
+        topic = "bench.Crucible"
+        self.create_topic(topic, 1)
+        self._produce(topic, crucibles(), as_json)
+        with watcher(self.environ(topic, "crucibles")):
+            self.await_all()
+
+    def environ(self, topic: str, group: str) -> dict[str, str]:
+        """Settings of a watcher that reads one topic."""
+        environ = self.endpoints.environ() | HELD
+        return environ | {"CRUCIBLE_KAFKA__TOPICS": topic, "CRUCIBLE_KAFKA__GROUP": group, "CRUCIBLE_OPS__PORT": "0"}
+
+    def _produce(self, topic: str, some: Iterator[Change], encode: Encode) -> None:
         producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 50})
-        for change in changes(count, self._done):
+        for change in some:
             while True:
                 try:
                     producer.produce(topic, encode(change), b'{"id":%d}' % (change["after"] or change["before"])["id"])
@@ -91,7 +108,6 @@ class Bench:
                 except BufferError:
                     producer.poll(0.1)
         producer.flush()
-        self._done += count
 
     def await_all(self) -> None:
         """Wait until every change is in ClickHouse and in Redis.
@@ -99,17 +115,22 @@ class Bench:
         Raises:
             SystemExit: they are not there in time, or more arrived than were sent.
         """
-        rows, until = self._done // 10 * ROWS_OF_TEN, time.monotonic() + PATIENCE
+        rows, until = CRUCIBLES + self._done // 10 * ROWS_OF_TEN, time.monotonic() + PATIENCE
         written = shown = 0
         while time.monotonic() < until:
             written = int(self._clickhouse.command("SELECT count() FROM entityMetricEvents"))  # type: ignore[arg-type]
             if written >= rows:
                 break
             time.sleep(0.05)
-        shown = sum(self._redis.hlen(f"crucible:{number}:elo") for number in range(1, CRUCIBLES + 1))  # type: ignore[misc]
+        numbers = range(1, CRUCIBLES + 1)
+        shown = sum(self._redis.hlen(f"crucible:{number}:elo") for number in numbers)  # type: ignore[misc]
+        opened = sum(self._redis.exists(f"{{crucible:{number}:elo}}:state") for number in numbers)  # type: ignore[misc]
         living = self._done // 10 * LIVING_OF_TEN
-        if (written, shown) != (rows, living):
-            raise SystemExit(f"cdc: {written} rows and {shown} entries arrived, expected {rows} and {living}")
+        if (written, shown, opened) != (rows, living, CRUCIBLES):
+            raise SystemExit(
+                f"cdc: {written} rows, {shown} entries and {opened} crucibles arrived, "
+                f"expected {rows}, {living} and {CRUCIBLES}"
+            )
 
     def limit(self, topic: str, group: str) -> float:
         """CPU seconds of reading and decoding the whole topic."""
@@ -124,9 +145,7 @@ class Bench:
         topic = f"bench.{name}.CrucibleEntry"
         self.create_topic(topic, PARTITIONS)
         self.fill(topic, WARM, encode)
-        environ = self.endpoints.environ() | HELD
-        environ |= {"CRUCIBLE_KAFKA__TOPICS": topic, "CRUCIBLE_KAFKA__GROUP": name, "CRUCIBLE_OPS__PORT": "0"}
-        with watcher(environ) as process:
+        with watcher(self.environ(topic, name)) as process:
             self.await_all()
             process.send_signal(signal.SIGSTOP)
             self.fill(topic, EVENTS, encode)
@@ -156,6 +175,7 @@ def measure(console: Console) -> list[Result]:
         bench.create_topic("crucible-watcher.dlq", 1)
         environ = {**os.environ, **stack.endpoints.environ()}
         subprocess.run([sys.executable, "-m", "watcher", "migrate", "up"], check=True, env=environ)
+        bench.open_crucibles()
         found: dict[str, list[Round]] = {"json": [], "avro": []}
         for number in range(ROUNDS):
             for kind, encode in (("json", as_json), ("avro", AsAvro(str(stack.endpoints.registry_url)))):

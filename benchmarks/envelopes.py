@@ -36,31 +36,68 @@ def changes(count: int, first: int = 0) -> Iterator[Change]:
         after = None if kind == 9 else _row(entry, 1532 if kind == 8 else 1500)
         at = FIRST_COMMIT_US + number * 2_000
         lsn = FIRST_LSN + number * 264
-        yield {
-            "before": before,
-            "after": after,
-            "source": {
-                "version": "3.7.0.Final",
-                "connector": "postgresql",
-                "name": "crucible",
-                "ts_ms": at // 1000,
-                "snapshot": "false",
-                "db": "crucible",
-                "sequence": f'["{lsn - 264}","{lsn}"]',
-                "ts_us": at,
-                "ts_ns": at * 1000,
-                "schema": "public",
-                "table": "CrucibleEntry",
-                "txId": number + 700,
-                "lsn": lsn,
-                "xmin": None,
-            },
-            "transaction": None,
-            "op": "c" if kind < 8 else "ud"[kind - 8],
-            "ts_ms": at // 1000 + 9,
-            "ts_us": at + 9_000,
-            "ts_ns": (at + 9_000) * 1000,
+        yield _envelope(
+            "CrucibleEntry", "c" if kind < 8 else "ud"[kind - 8], before, after, at=at, lsn=lsn, tx=number + 700
+        )
+
+
+def crucibles() -> Iterator[Change]:
+    """The creation of every crucible that the entries are in, each a metric row; before all ``changes``."""
+    for number in range(CRUCIBLES):
+        at = FIRST_COMMIT_US - (CRUCIBLES - number) * 2_000
+        lsn = FIRST_LSN - (CRUCIBLES - number) * 264
+        row = {
+            "id": number + 1,
+            "userId": number % USERS + 1,
+            "name": f"Crucible {number + 1}",
+            "description": None,
+            "imageId": None,
+            "nsfwLevel": 1,
+            "entryFee": 100,
+            "entryLimit": 1,
+            "maxTotalEntries": None,
+            "prizePositions": '{"1":50,"2":30,"3":20}',
+            "allowedResources": None,
+            "judgeRequirements": None,
+            "duration": 480,
+            "startAt": at // 1000,
+            "endAt": None,
+            "status": "Active",
+            "buzzTransactionId": None,
+            "createdAt": at // 1000,
+            "updatedAt": at // 1000,
         }
+        yield _envelope("Crucible", "c", None, row, at=at, lsn=lsn, tx=number + 400)
+
+
+def _envelope(
+    table: str, op: str, before: Change | None, after: Change | None, *, at: int, lsn: int, tx: int
+) -> Change:
+    return {
+        "before": before,
+        "after": after,
+        "source": {
+            "version": "3.7.0.Final",
+            "connector": "postgresql",
+            "name": "crucible",
+            "ts_ms": at // 1000,
+            "snapshot": "false",
+            "db": "crucible",
+            "sequence": f'["{lsn - 264}","{lsn}"]',
+            "ts_us": at,
+            "ts_ns": at * 1000,
+            "schema": "public",
+            "table": table,
+            "txId": tx,
+            "lsn": lsn,
+            "xmin": None,
+        },
+        "transaction": None,
+        "op": op,
+        "ts_ms": at // 1000 + 9,
+        "ts_us": at + 9_000,
+        "ts_ns": (at + 9_000) * 1000,
+    }
 
 
 def _row(entry: int, score: int) -> dict[str, Any]:
