@@ -6,15 +6,17 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
-from typing import TypeVar
+from pathlib import Path
 
 import redis
 from clickhouse_connect.driver.client import Client
 
-from demo import truth
+from demo import truth, vote_audit, vote_truth
+from demo.finding import Finding, Kind, compare_sums
+from demo.judges import ledger
 from demo.places import Places
 from demo.truth import Row, Total
+from demo.vote_truth import Standing
 
 RAW_ROWS = """
 SELECT entityType, entityId, userId, metricType, metricValue, count() FROM entityMetricEvents
@@ -45,35 +47,8 @@ VIEW_TOTALS: Mapping[str, str] = {
 }
 """Aggregate view -> query of the sums that it shows, in the form of RAW_TOTALS."""
 
-BASE_RATING = "1500"
 MENTIONED = 5
 """Findings spelled out in one line; the rest is a number."""
-
-Key = TypeVar("Key", int, Total)
-
-
-class Kind(Enum):
-    """What is wrong."""
-
-    LOST = "lost"
-    """Something committed is not there, or something deleted still is."""
-    TWICE = "twice"
-    """Something is there more often than it happened."""
-    WRONG = "wrong"
-    """A sum or a rating is not what it should be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One disagreement."""
-
-    kind: Kind
-    where: str
-    what: str
-    count: int
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}, {self.kind.value} {self.count}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +59,8 @@ class Report:
     """Row changes that Postgres committed."""
     entries: int
     """Entries that stand in Postgres."""
+    votes: int
+    """Votes that ClickHouse holds."""
     findings: tuple[Finding, ...]
 
     @property
@@ -119,10 +96,17 @@ class Report:
         return "; ".join([*shown, *([f"and {more} more"] if more else [])]) or "no disagreement"
 
 
-def audit(places: Places) -> Report:
-    """Compare everything. What is under way between Postgres and the sinks shows as lost: let it arrive first."""
+def audit(places: Places, answers: Path | None = None) -> Report:
+    """Compare everything. What is under way between Postgres and the sinks shows as lost: let it arrive first.
+
+    Args:
+        places: where to look.
+        answers: the ledger of those who voted; None if nobody kept one.
+    """
     postgres, clickhouse = places.postgres, places.clickhouse
     standing = truth.entries(postgres)
+    votes = vote_truth.numbered(clickhouse)
+    voted = vote_truth.standings(votes)
     ids = [entry for entries in standing.values() for entry in entries]
     expected = truth.totals(postgres)
     found = [
@@ -130,13 +114,22 @@ def audit(places: Places) -> Report:
         *compare_sums("totals", expected, metric_totals(clickhouse, RAW_TOTALS)),
         *compare_sums("entries", dict.fromkeys(ids, 1), entry_totals(clickhouse)),
         *repeated(clickhouse),
-        *compare_redis(places.redis, standing),
+        *compare_redis(places.redis, standing, voted),
+        *vote_audit.numbering(votes),
+        *vote_audit.ratings(voted),
+        *vote_audit.redis(places.redis, standing, voted),
+        *vote_audit.events(clickhouse, voted),
+        *vote_audit.views(clickhouse, voted),
     ]
+    if answers is not None:
+        told = ledger.read(answers)
+        found += vote_audit.answers(told, votes)
+        found += vote_audit.shown(postgres, told.shown)
     by_crucible = {total: count for total, count in expected.items() if total.entity_type == "Crucible"}
     for view, query in VIEW_TOTALS.items():
         wanted = by_crucible if view == "crucible_stats" else expected
         found += compare_sums(view, wanted, metric_totals(clickhouse, query))
-    return Report(truth.changes(postgres), len(ids), tuple(found))
+    return Report(truth.changes(postgres), len(ids), len(votes), tuple(found))
 
 
 def metric_rows(clickhouse: Client) -> Counter[Row]:
@@ -178,42 +171,30 @@ def compare_rows(expected: Mapping[Row, int], found: Mapping[Row, int]) -> list[
     return findings
 
 
-def compare_sums(where: str, expected: Mapping[Key, int], found: Mapping[Key, int]) -> list[Finding]:
-    """Compare sums by key; a key that is absent has 0.
-
-    >>> [str(finding) for finding in compare_sums("view", {5: 2}, {5: 1, 6: 3})]
-    ['view: 5 is 1 instead of 2, wrong 1', 'view: 6 is 3 instead of 0, wrong 3']
-    """
-    findings = []
-    for key in sorted(expected.keys() | found.keys()):
-        should, does = expected.get(key, 0), found.get(key, 0)
-        if does != should:
-            name = " ".join(map(str, key)) if isinstance(key, tuple) else str(key)
-            findings.append(Finding(Kind.WRONG, where, f"{name} is {does} instead of {should}", abs(does - should)))
-    return findings
-
-
-def compare_redis(client: redis.Redis, standing: Mapping[int, set[int]]) -> list[Finding]:
-    """Each entry that stands has its rating, 1500 as long as nobody voted; any other has none."""
+def compare_redis(
+    client: redis.Redis, standing: Mapping[int, set[int]], voted: Mapping[int, Standing]
+) -> list[Finding]:
+    """Each entry that stands has its rating, that of its votes or 1500; any other has none."""
     crucibles = sorted(standing)
     pipeline = client.pipeline(transaction=False)
     for crucible in crucibles:
         pipeline.hgetall(f"crucible:{crucible}:elo")
     findings = []
     for crucible, ratings in zip(crucibles, pipeline.execute(), strict=True):
-        where = "redis"
-        shown = {int(entry) for entry in ratings}
+        where, key = "redis", f"crucible:{crucible}:elo"
+        shown = {int(entry): int(rating) for entry, rating in ratings.items()}
+        there = standing[crucible]
+        due = voted[crucible].ratings if crucible in voted else {}
         findings += [
-            Finding(Kind.LOST, where, f"crucible:{crucible}:elo lacks entry {entry}", 1)
-            for entry in sorted(standing[crucible] - shown)
+            Finding(Kind.LOST, where, f"{key} lacks entry {entry}", 1) for entry in sorted(there - shown.keys())
         ]
         findings += [
-            Finding(Kind.LOST, where, f"crucible:{crucible}:elo keeps entry {entry}, which left", 1)
-            for entry in sorted(shown - standing[crucible])
+            Finding(Kind.LOST, where, f"{key} keeps entry {entry}, which left", 1)
+            for entry in sorted(shown.keys() - there)
         ]
         findings += [
-            Finding(Kind.WRONG, where, f"crucible:{crucible}:elo has entry {entry} at {rating}", 1)
-            for entry, rating in sorted(ratings.items())
-            if rating != BASE_RATING
+            Finding(Kind.WRONG, where, f"{key} has entry {entry} at {rating} instead of {should}", 1)
+            for entry, rating in sorted(shown.items())
+            if rating != (should := due.get(entry, vote_truth.BASE))
         ]
     return findings
