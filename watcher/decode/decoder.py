@@ -5,7 +5,7 @@ Connect's schema envelope (``{"schema": ..., "payload": ...}``). The record's ow
 is of, because topic names are the operator's choice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -118,7 +118,7 @@ class Decoder:
                     return complete(event)
         return self._told_apart(topic, value)
 
-    def decode_run(self, topic: str, values: Iterable[bytes | None]) -> list[Decoded]:
+    def decode_run(self, topic: str, values: Iterable[bytes | None]) -> Iterator[Decoded]:
         """What many records of one topic mean, each as ``decode`` has it; errors stand in the places of their records.
 
         Nearly all are changes of one table in JSON, and those take the short way.
@@ -130,7 +130,6 @@ class Decoder:
         Returns:
             as many as there are values; fewer when the schema registry is away, and then the last says so.
         """
-        decoded: list[Decoded] = []
         expected = self._expected.get(topic)
         for value in values:
             try:
@@ -143,16 +142,15 @@ class Decoder:
                         if event.source.table == expected.table.name:
                             if event.after is None or (event.before is None and event.op == "u"):
                                 complete(event)
-                            decoded.append(event)
+                            yield event
                             continue
-                decoded.append(self.decode(topic, value))
+                yield self.decode(topic, value)
                 expected = self._expected.get(topic)
             except RecordError as error:
-                decoded.append(error)
+                yield error
             except TemporaryError as error:
-                decoded.append(error)
+                yield error
                 break
-        return decoded
 
     def _told_apart(self, topic: str, value: bytes) -> ChangeEvent[Any] | Skip:
         try:

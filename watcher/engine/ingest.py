@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import methodcaller
 from typing import Any, NamedTuple, cast
 
 from confluent_kafka import Message
@@ -37,6 +38,7 @@ class Route(NamedTuple):
     """How the identities of such changes begin."""
 
 
+_value = methodcaller("value")
 _NO_ROUTES: dict[str, Route] = {}
 
 
@@ -141,7 +143,7 @@ class Ingest:
         applied: dict[str, list[str]] = {}  # operations by table; counted once a run
         table, routes = "", _NO_ROUTES
         good = done = 0
-        for event in self._decode(lane.topic, [message.value() for message in run]):
+        for event in self._decode(lane.topic, map(_value, run)):
             if type(event) is ChangeEvent:
                 if event.source.table != table:
                     table, routes = self._routes[event.source.table]
