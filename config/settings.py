@@ -308,7 +308,7 @@ class ApiSettings(Group):
     postgres_connections: Annotated[int, Field(ge=1, le=100)] = 8
     """Connections to the site's database at most. More than its cores only makes each answer later."""
     image_url: str = "{url}"
-    """Address of an image, made from its row: ``{url}`` (escaped), ``{id}``, ``{type}``, ``{width}``; for example
+    """Address of an image, made from its row: ``{url}`` (escaped) and ``{id}``; for example
     ``https://images.example.com/{url}/width=450``. The page to vote on may load from that origin and no other."""
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     """Origins whose pages may call the API from a browser, e.g. ``https://example.com``. Empty: none but its own."""
@@ -324,9 +324,9 @@ class ApiSettings(Group):
     @classmethod
     def _the_template_fits(cls, template: str) -> str:
         try:
-            template.format(url="u", id=1, type="image", width=450)
+            template.format(url="u", id=1)
         except (KeyError, IndexError, ValueError, AttributeError):
-            raise ValueError("a template with {url}, {id}, {type} and {width} is allowed") from None
+            raise ValueError("a template with {url} and {id} is allowed") from None
         return template
 
     @field_validator("cors_origins")
@@ -362,6 +362,21 @@ def listed(secrets: SecretStr | None) -> list[bytes]:
     return [secret.strip().encode() for secret in text.split(",") if secret.strip()]
 
 
+class VotesSettings(Group):
+    """What becomes of votes after they count: the drain to ClickHouse, and the keeper of what Redis shows."""
+
+    drain_interval: Seconds = 0.25
+    """Seconds between two looks for votes to take to ClickHouse. Smaller: fresher numbers there, and less to lose if
+    Redis is lost with its files; larger: fewer and larger inserts."""
+    max_plan_votes: Annotated[int, Field(ge=1, le=200_000)] = 20_000
+    """Votes of one insert, and hence in memory at a time (about a kilobyte each)."""
+    max_log: Annotated[int, Field(ge=1)] = 1_000_000
+    """Votes of one crucible that may wait in Redis while ClickHouse is away (about 100 bytes each). Further ones are
+    refused with ``backlog``."""
+    keeper_interval: Seconds = 60.0
+    """Seconds between two looks at whether Redis holds every active crucible as it was last verified."""
+
+
 class RunSettings(Group):
     """The process."""
 
@@ -385,6 +400,7 @@ class SettingsGroups(Group):
     connect: ConnectSettings = ConnectSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     api: ApiSettings = ApiSettings()
+    votes: VotesSettings = VotesSettings()
     ops: OpsSettings = OpsSettings()
     log: LogSettings = LogSettings()
     run: RunSettings = RunSettings()

@@ -13,10 +13,10 @@ from watcher.sinks.clickhouse import ClickHouseSink
 
 def clickhouse_sink(settings: Settings) -> ClickHouseSink:
     """A sink with a connection of its own, made when it is first used."""
-    return ClickHouseSink(partial(_connect_clickhouse, settings), clickhouse_sql.queries())
+    return ClickHouseSink(partial(connect_clickhouse, settings), clickhouse_sql.queries())
 
 
-def _connect_clickhouse(settings: Settings) -> clickhouse_client.Client:
+def connect_clickhouse(settings: Settings) -> clickhouse_client.Client:
     """A client of a server whose schema is the one that this program was written for.
 
     Raises:

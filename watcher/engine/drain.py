@@ -120,7 +120,7 @@ class Drain:
         self._foreign.pop(bucket, None)
         begun = self._clock()
         try:
-            outcome = self._carry_out(bucket, plan, known=named and self._continues(plan))
+            outcome = self._carry_out(bucket, plan, named=named)
         except PlanGoneError:
             return 0
         for part in plan.ranges:
@@ -185,12 +185,12 @@ class Drain:
         """Whether we drained what comes right before it: then nobody can have written any of it before."""
         return all(self._done.get(part.crucible_id) == (part.epoch, part.first - 1) for part in plan.ranges)
 
-    def _carry_out(self, bucket: int, plan: DrainPlan, *, known: bool) -> str:
+    def _carry_out(self, bucket: int, plan: DrainPlan, *, named: bool) -> str:
         votes = self._log.read(plan)
         outcome = RECOVERED  # without votes: somebody saw all of it in ClickHouse, and died with the plan still open
         if votes:
             self.oldest[bucket] = min(log[0].ms for log in votes.values())
-            outcome = self._write(bucket, plan, votes, known=known)
+            outcome = self._write(bucket, plan, votes, named=named)
         reach("drain.verified")
         self._log.trim(plan.ranges)
         reach("drain.trimmed")
@@ -199,31 +199,50 @@ class Drain:
         self.oldest.pop(bucket, None)
         return outcome
 
-    def _write(self, bucket: int, plan: DrainPlan, votes: Votes, *, known: bool) -> str:
+    def _write(self, bucket: int, plan: DrainPlan, votes: Votes, *, named: bool) -> str:
+        known = named and self._continues(plan)
         outcomes = [
-            self._insert(bucket, plan, self._tables.votes, vote_rows(votes), "votes", known=known),
-            self._insert(bucket, plan, self._tables.events, event_rows(votes), "events", known=known),
+            self._insert(bucket, plan, self._tables.votes, vote_rows(votes), "votes", named=named, known=known),
+            self._insert(bucket, plan, self._tables.events, event_rows(votes), "events", named=named, known=known),
         ]
         return next((one for one in (HEALED, RECOVERED) if one in outcomes), WRITTEN)
 
     def _insert(
-        self, bucket: int, plan: DrainPlan, table: PlannedTable[RowT], rows: list[RowT], place: str, *, known: bool
+        self,
+        bucket: int,
+        plan: DrainPlan,
+        table: PlannedTable[RowT],
+        rows: list[RowT],
+        place: str,
+        *,
+        named: bool,
+        known: bool,
     ) -> str:
-        """Insert a plan's rows into a table, and see them there."""
+        """Insert a plan's rows into a table, and see them there.
+
+        Args:
+            bucket: of the plan.
+            plan: the plan.
+            table: where to.
+            rows: the plan's.
+            place: of the fail points.
+            named: the plan is our own, and nobody has tried to write it before.
+            known: moreover none of its rows can be there yet.
+        """
         missing = rows if known else table.missing(rows)
         if not self._log.holds(bucket, plan):
             raise PlanGoneError
         reach(f"drain.{place}_sending")
         table.insert(plan.token, missing)
         reach(f"drain.{place}_sent")
-        outcome = WRITTEN if known else RECOVERED
+        outcome = WRITTEN if named and len(missing) == len(rows) else RECOVERED
         if lost := self._lost(table, rows):
             if not self._log.holds(bucket, plan):
                 raise PlanGoneError
             log.warning("drain.rows_lost", table=table.name, rows=len(lost), token=plan.token)
             table.bring(plan.token, lost)
             outcome = HEALED
-        if not known:
+        if outcome != WRITTEN:
             table.complete_views(plan.token, missing or rows)
         return outcome
 

@@ -11,7 +11,7 @@ from watcher.sinks.clickhouse import COLUMN_TYPES
 from watcher.sinks.clickhouse_link import ClickHouseLink
 from watcher.sinks.planned_table import PlannedTable, Shape
 
-VOTES: Final = Shape[VoteRow](
+VOTES: Final[Shape[VoteRow]] = Shape(
     table="crucible_entry_rating",
     columns=VOTE_COLUMNS,
     types=("UInt32", "UInt32", "UInt32", "UInt32", "DateTime", "UInt32", "UInt64", "Int32", "Int32"),
@@ -27,7 +27,7 @@ VOTES: Final = Shape[VoteRow](
         "votes_by_rating": "numbered_votes_raw",
     },
 )
-EVENTS: Final = Shape[MetricRow](
+EVENTS: Final[Shape[MetricRow]] = Shape(
     table="entityMetricEvents",
     columns=COLUMNS,
     types=COLUMN_TYPES,

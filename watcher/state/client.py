@@ -1,6 +1,6 @@
 """Redis' synchronous client: made in one way, and its faults in our words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import redis
@@ -52,13 +52,19 @@ def node_identity(client: Client, key: str) -> str:
     Returns:
         Run id and replication id, as ``fence`` of a crucible's state holds them.
     """
-    if isinstance(client, RedisCluster):
-        node = client.get_node_from_key(key)  # type: ignore[no-untyped-call]
-        server = client.info("server", target_nodes=node)
-        replication = client.info("replication", target_nodes=node)
-    else:
-        server, replication = client.info("server"), client.info("replication")
-    return fence(server, replication)
+    return node_identities(client, [key])[0]
+
+
+def node_identities(client: Client, names: Sequence[str]) -> list[str]:
+    """The same for several keys; each process is asked once."""
+    if not isinstance(client, RedisCluster):
+        return [fence(client.info("server"), client.info("replication"))] * len(names)
+    nodes = [client.get_node_from_key(name) for name in names]  # type: ignore[no-untyped-call]
+    known = {
+        node.name: fence(client.info("server", target_nodes=node), client.info("replication", target_nodes=node))
+        for node in {node.name: node for node in nodes}.values()
+    }
+    return [known[node.name] for node in nodes]
 
 
 def fence(server: object, replication: object) -> str:

@@ -26,3 +26,20 @@ CREATE TABLE IF NOT EXISTS {schema}.reconcile_needed (
     since        timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_table, reason)
 );
+
+-- The last epoch in which a crucible's votes were numbered. Redis may be wiped or set back; a number that was given out
+-- stays given out.
+CREATE TABLE IF NOT EXISTS {schema}.vote_epoch (
+    crucible_id integer     PRIMARY KEY,
+    epoch       integer     NOT NULL,
+    raised      timestamptz NOT NULL DEFAULT now()
+);
+
+-- Runs of `crucible rebuild --all`, so that one that was killed goes on where it was.
+CREATE TABLE IF NOT EXISTS {schema}.rebuild_run (
+    number   integer     GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    replay   boolean     NOT NULL,
+    begun    timestamptz NOT NULL DEFAULT now(),
+    done_to  integer     NOT NULL DEFAULT 0,
+    ended    timestamptz
+);

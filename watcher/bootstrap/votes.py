@@ -1,0 +1,129 @@
+"""What becomes of votes after they count, put together: the drain to ClickHouse, and the keeper of what Redis shows."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+
+import clickhouse_sql
+from config import Settings
+from watcher.bootstrap.clients import connect_clickhouse
+from watcher.engine.drain import Drain, Drainer
+from watcher.engine.keep import KeeperThread
+from watcher.engine.vote_report import VoteReport
+from watcher.operations.keeper import Keeper
+from watcher.operations.sweep import Sweep
+from watcher.sinks.clickhouse_votes import VoteTables
+from watcher.sinks.vote_history import VoteHistory
+from watcher.state.client import Client, open_client
+from watcher.state.vote_log import VoteLog
+from watcher.stores.schema import ensure
+from watcher.stores.site_contests import unfinished
+from watcher.stores.store import Store, open_store
+from watcher.telemetry.metrics import Metrics
+
+CLOSING = 5.0
+"""Seconds that a thread has to end; what it leaves is finished by the next process."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What one comparison works with."""
+
+    history: VoteHistory
+    drain: Drain
+    tables: VoteTables
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.history.close()
+        self.tables.close()
+
+
+class Votes:
+    """The threads of a process that drain and keep.
+
+    Args:
+        settings: everything.
+        metrics: the process' metrics.
+        failed: told of an error that does not go away by itself.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics, failed: Callable[[Exception], None]) -> None:
+        report = VoteReport(metrics)
+        client = redis_client(settings)
+        self.keeper = make_keeper(settings, client, report)
+        self._tables = VoteTables(partial(connect_clickhouse, settings), clickhouse_sql.queries())
+        drain = Drain(VoteLog(client), self._tables, report, settings.votes.max_plan_votes)
+        self._drainer = Drainer(drain, report, settings.votes.drain_interval, failed)
+        self._keeper_thread = KeeperThread(
+            Sweep(client, self.keeper), partial(_active, settings), settings.votes.keeper_interval, failed
+        )
+        self._client = client
+
+    def drain(self) -> None:
+        """Begin to drain: every role does."""
+        self._drainer.start()
+
+    def keep(self) -> None:
+        """Begin to look after all active crucibles: the watch role does; the API has only those kept that it meets."""
+        self._keeper_thread.start()
+
+    def missed(self, crucible_ids: frozenset[int]) -> None:
+        """Redis does not hold these crucibles, though entries came for them."""
+        self._keeper_thread.missed(crucible_ids)
+
+    def close(self) -> None:
+        """End the threads that were begun."""
+        self._drainer.close(CLOSING)
+        self._keeper_thread.close(CLOSING)
+        self._tables.close()
+        self._client.close()
+
+
+def redis_client(settings: Settings) -> Client:
+    """Redis' synchronous client.
+
+    Raises:
+        TemporaryError: it is a cluster, and away.
+    """
+    redis = settings.redis
+    return open_client(redis.url.get_secret_value(), cluster=redis.cluster, timeout=redis.timeout)
+
+
+def make_keeper(settings: Settings, client: Client, report: VoteReport) -> Keeper:
+    """The keeper of crucibles; any number of threads may use it at once."""
+    connect, queries = partial(connect_clickhouse, settings), clickhouse_sql.queries()
+
+    def open_bench() -> _Bench:
+        tables = VoteTables(connect, queries)
+        drain = Drain(VoteLog(client), tables, report, settings.votes.max_plan_votes)
+        return _Bench(VoteHistory(connect, queries), drain, tables)
+
+    return Keeper(client, partial(site_store, settings), open_bench, report.verified)
+
+
+@contextmanager
+def site_store(settings: Settings) -> Iterator[Store]:
+    """A connection to the site's PostgreSQL, with the watcher's own tables made.
+
+    Raises:
+        StoreRefusedError: the role may not do what is needed.
+        TemporaryError: PostgreSQL is away.
+    """
+    postgres = settings.postgres
+    dsn = postgres.dsn.get_secret_value()
+    _ensured(dsn, postgres.watcher_schema, postgres.timeout)
+    with open_store(dsn, postgres.watcher_schema, postgres.timeout) as store:
+        yield store
+
+
+@cache
+def _ensured(dsn: str, schema: str, timeout: float) -> None:
+    """Make the tables, once in a process."""
+    ensure(dsn, schema, timeout)
+
+
+def _active(settings: Settings) -> list[int]:
+    with site_store(settings) as store:
+        return unfinished(store, "Active")

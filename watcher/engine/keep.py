@@ -1,0 +1,91 @@
+"""The thread that has crucibles kept: at the start, every so often, and when somebody missed one."""
+
+import threading
+import time
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+import structlog
+
+from watcher.model.errors import TemporaryError
+
+log = structlog.get_logger(__name__)
+
+RETRY = 1.0
+"""Seconds until a round that failed is made again."""
+
+
+class Rounds(Protocol):
+    """Compares crucibles that need it."""
+
+    def keep(self, crucible_ids: Collection[int]) -> None:
+        """Compare those of them that are not verified."""
+        ...
+
+
+class KeeperThread:
+    """Makes the rounds.
+
+    Args:
+        rounds: what it does.
+        active: ids of the crucibles that take votes.
+        interval: seconds between two rounds over all of them.
+        failed: told of an error that does not go away by itself; the thread has ended then.
+    """
+
+    def __init__(
+        self,
+        rounds: Rounds,
+        active: Callable[[], Collection[int]],
+        interval: float,
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self._rounds, self._active, self._interval, self._failed = rounds, active, interval, failed
+        self._missed: set[int] = set()
+        self._lock = threading.Lock()
+        self._wake, self._stop = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def missed(self, crucible_ids: Collection[int]) -> None:
+        """Redis does not hold these; returns at once."""
+        with self._lock:
+            self._missed.update(crucible_ids)
+        self._wake.set()
+
+    def close(self, timeout: float) -> None:
+        """End the thread; a crucible that it has closed is opened by the next one who is asked to."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        due = 0.0
+        while not self._stop.is_set():
+            self._wake.clear()
+            whole = time.monotonic() >= due
+            try:
+                self._round(whole=whole)
+            except TemporaryError as error:
+                log.warning("keeper.waiting", error=str(error))
+                self._stop.wait(RETRY)
+                continue
+            except Exception as error:  # noqa: BLE001 - handed on; whoever started us decides
+                self._failed(error)
+                return
+            if whole:
+                due = time.monotonic() + self._interval
+            self._wake.wait(max(0.0, due - time.monotonic()))
+
+    def _round(self, *, whole: bool) -> None:
+        with self._lock:
+            missed, self._missed = self._missed, set()
+        try:
+            self._rounds.keep(sorted(missed.union(self._active()) if whole else missed))
+        except TemporaryError:
+            with self._lock:
+                self._missed |= missed
+            raise

@@ -1,0 +1,265 @@
+"""The keeper: sees to it that what Redis shows of a crucible is what the other stores say, before votes build on it.
+
+Redis may come back empty, with an older copy of its files, or as a replica that lagged. Each crucible's state names the
+Redis process in which it was last compared (its fence); the vote's script refuses in any other. The keeper compares:
+
+- the numbers of its votes: not below what ClickHouse has seen. Below, or absent: it is rebuilt;
+- its rows: what PostgreSQL says, where the change stream has not said anything newer;
+- then votes are numbered in a new epoch, so that no number is given out twice, whatever was lost.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+import structlog
+
+from watcher.model.errors import TemporaryError
+from watcher.model.row_state import FINISHED, mark, state_fields
+from watcher.operations.rebuild import (
+    Progress,
+    Rebuilt,
+    Rows,
+    compare_replay,
+    replay_votes,
+    show_rows,
+    write_judged,
+)
+from watcher.sinks.vote_history import LastVote, VoteHistory
+from watcher.state.client import Client
+from watcher.state.keeping import Keeping, Seen, fence, keeping
+from watcher.stores import history as histories
+from watcher.stores.site_contests import crucible as site_crucible
+from watcher.stores.store import Store
+from watcher.stores.vote_epoch import raise_epoch
+
+log = structlog.get_logger(__name__)
+
+DRAIN_DEADLINE: Final = 60.0
+"""Seconds for the votes of one crucible to reach ClickHouse before it is rebuilt."""
+SETTLED: Final = 1.0
+"""Seconds between two looks at ClickHouse's last vote that have to agree, where Redis has lost votes: a drain that read
+them before the loss may be writing them yet. Shorter: it may be missed; longer: votes are refused for longer."""
+
+
+class Verdict(StrEnum):
+    """What a comparison came to. Labels a counter."""
+
+    SAME = "same"
+    """This process was compared before."""
+    VERIFIED = "verified"
+    """Redis has every vote that ClickHouse has; votes are accepted."""
+    REBUILT = "rebuilt"
+    """It was behind or absent; votes are accepted."""
+    BUSY = "busy"
+    """Somebody else is comparing it."""
+    FINISHED = "finished"
+    """It takes no more votes, and is answered from PostgreSQL."""
+    UNKNOWN = "unknown"
+    """PostgreSQL has no such crucible."""
+
+    @property
+    def votable(self) -> bool:
+        """Whether the vote's script now knows the crucible."""
+        return self in {Verdict.SAME, Verdict.VERIFIED, Verdict.REBUILT}
+
+
+class Drain(Protocol):
+    """Takes a crucible's votes to ClickHouse."""
+
+    def drain_crucible(self, crucible_id: int, deadline: float) -> None:
+        """Return when its log is empty."""
+        ...
+
+
+class Workbench(Protocol):
+    """What one comparison works with; not shared between threads."""
+
+    @property
+    def history(self) -> VoteHistory:
+        """Votes as ClickHouse remembers them."""
+        ...
+
+    @property
+    def drain(self) -> Drain:
+        """Brings more of them there."""
+        ...
+
+    def close(self) -> None:
+        """Give the connections back."""
+        ...
+
+
+def in_silence(step: str, done: int, total: int | None) -> None:
+    """Progress that nobody watches."""
+
+
+class Keeper:
+    """Compares and rebuilds crucibles. Threads and processes may share the work: each has one keeper at a time.
+
+    Args:
+        client: Redis.
+        open_store: connects to PostgreSQL.
+        open_bench: makes what else a comparison needs.
+        told: told of each verdict, with the crucible's id.
+        settled: see ``SETTLED``.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        open_store: Callable[[], AbstractContextManager[Store]],
+        open_bench: Callable[[], Workbench],
+        told: Callable[[int, str], None],
+        settled: float = SETTLED,
+    ) -> None:
+        self._client, self._open_store, self._open_bench, self._told = client, open_store, open_bench, told
+        self._settled = settled
+
+    def verify(self, crucible_id: int) -> Verdict:
+        """See to it that votes can be cast, if they can.
+
+        Raises:
+            TemporaryError: a neighbour is away; votes stay refused until somebody asks again.
+            SinkDisagreesError: ClickHouse does not show what was written.
+        """
+        identity, verified_in = fence(self._client, crucible_id)
+        if identity == verified_in:
+            return Verdict.SAME
+        with keeping(self._client, crucible_id) as kept:
+            verdict = Verdict.BUSY if kept is None else self._compare(kept, identity)
+        self._told(crucible_id, verdict)
+        return verdict
+
+    def rebuild(
+        self, crucible_id: int, *, replayed: bool = False, progress: Progress = in_silence
+    ) -> Rebuilt | Verdict:
+        """Rebuild it whatever it is like. Votes are answered with "again, later" meanwhile.
+
+        Args:
+            crucible_id: which.
+            replayed: cast all votes again, and compare the result with the view that the ratings come from.
+            progress: told how far it is.
+
+        Returns:
+            What was done, or why nothing was.
+
+        Raises:
+            TemporaryError: a neighbour is away; votes stay refused until this, or ``verify``, is called again.
+            ReplayDiffersError: the replay gives other ratings; nothing was changed, and `verify` opens it again.
+        """
+        identity, _ = fence(self._client, crucible_id)
+        with keeping(self._client, crucible_id) as kept:
+            if kept is None:
+                return Verdict.BUSY
+            with self._open_store() as store:
+                row = site_crucible(store, crucible_id)
+                if row is None or row.status in FINISHED:
+                    return Verdict.UNKNOWN if row is None else Verdict.FINISHED
+                return self._rebuild(_Work(kept, store, identity, progress), kept.close(), replayed=replayed)
+
+    def _compare(self, kept: Keeping, identity: str) -> Verdict:
+        with self._open_store() as store:
+            row = site_crucible(store, kept.crucible_id)
+            if row is None or row.status in FINISHED:
+                return Verdict.UNKNOWN if row is None else Verdict.FINISHED
+            seen = kept.close()
+            work = _Work(kept, store, identity, in_silence)
+            with self._bench() as bench:
+                last = bench.history.last_vote(kept.crucible_id)
+            if not seen.present or (seen.epoch, seen.seq) < (last.epoch, last.seq):
+                self._rebuild(work, seen, replayed=False)
+                return Verdict.REBUILT
+            rows = work.rows()
+            show_rows(kept, rows, in_silence)
+            work.open(rows, seen, last)
+            return Verdict.VERIFIED
+
+    def _rebuild(self, work: "_Work", seen: Seen, *, replayed: bool) -> Rebuilt:
+        begun = time.monotonic()
+        kept, crucible_id = work.kept, work.kept.crucible_id
+        with self._bench() as bench:
+            bench.drain.drain_crucible(crucible_id, DRAIN_DEADLINE)
+            kept.renew()
+            last = self._last_vote(bench.history, crucible_id, wait=_lost(seen, bench.history.last_vote(crucible_id)))
+            spans = bench.history.spans(crucible_id)
+            there = sum(span.votes for span in spans)
+            done = None
+            if replayed and there == last.votes:
+                done = replay_votes(crucible_id, bench.history, spans, work.progress, kept.renew)
+                compare_replay(crucible_id, done, bench.history.ratings(crucible_id, 0, 2**32 - 1))
+            kept.clear()
+            rows = work.rows()
+            entries = show_rows(
+                kept,
+                rows,
+                work.progress,
+                lambda after, until: bench.history.ratings(crucible_id, after, until),
+            )
+            pairs = write_judged(kept, bench.history, spans, work.progress)
+            epoch = work.open(rows, seen, last)
+        result = Rebuilt(
+            crucible_id=crucible_id,
+            entries=entries,
+            votes=last.votes,
+            pairs=pairs,
+            replayed=sum(done.votes.values()) // 2 if done is not None else 0,
+            forgotten=last.votes - there,
+            epoch=epoch,
+            seconds=round(time.monotonic() - begun, 3),
+        )
+        log.info(
+            "crucible.rebuilt", crucible=crucible_id, entries=entries, votes=last.votes, pairs=pairs, epoch=epoch,
+            forgotten=result.forgotten, seconds=result.seconds,
+        )  # fmt: skip
+        return result
+
+    def _last_vote(self, history: VoteHistory, crucible_id: int, *, wait: bool) -> LastVote:
+        """The last vote; where some were lost, once nobody writes any more."""
+        last = history.last_vote(crucible_id)
+        while wait:
+            time.sleep(self._settled)
+            before, last = last, history.last_vote(crucible_id)
+            wait = before != last
+        return last
+
+    @contextmanager
+    def _bench(self) -> Iterator[Workbench]:
+        bench = self._open_bench()
+        try:
+            yield bench
+        finally:
+            bench.close()
+
+
+def _lost(seen: Seen, last: LastVote) -> bool:
+    """Whether Redis lacks votes that it had."""
+    return not seen.present or (seen.epoch, seen.seq) < (last.epoch, last.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One crucible at work."""
+
+    kept: Keeping
+    store: Store
+    identity: str
+    progress: Progress
+
+    def rows(self) -> Rows:
+        """The crucible's row as it is now that it is closed, and where the others come from."""
+        row = site_crucible(self.store, self.kept.crucible_id)
+        if row is None:
+            raise TemporaryError(f"crucible {self.kept.crucible_id} was deleted while it was compared")
+        known = histories.accepted(self.store)
+        return Rows(self.store, known[-1].number if known else histories.FIRST, row)
+
+    def open(self, rows: Rows, seen: Seen, last: LastVote) -> int:
+        """Accept votes, in an epoch that nobody has numbered votes in; returns it."""
+        used = max(last.epoch, seen.epoch if seen.seq else 0)
+        epoch = raise_epoch(self.store, self.kept.crucible_id, used)
+        self.kept.open(epoch, self.identity, seen, mark(rows.history, 0), state_fields(rows.crucible))
+        return epoch

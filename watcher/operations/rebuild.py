@@ -1,0 +1,212 @@
+"""Rebuilds what Redis shows of a crucible from PostgreSQL's rows and ClickHouse's votes, to the same numbers."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from watcher.model.effects import CrucibleState
+from watcher.model.errors import StopError
+from watcher.model.rating import BASE_RATING
+from watcher.model.replay import LoggedVote, Replayed, replay
+from watcher.model.row_state import entry_text, mark
+from watcher.model.visibility import admitted_level
+from watcher.sinks.vote_history import Span, VoteHistory
+from watcher.state.admit import Verdict
+from watcher.state.keeping import MARK, EntryWrite, Keeping
+from watcher.stores.site_contests import SiteEntry, entries, entries_of
+from watcher.stores.store import Store
+
+PAGE: Final = 20_000
+"""Entries held at a time. Larger: more memory; smaller: more questions to PostgreSQL and ClickHouse."""
+CHUNK: Final = 50_000
+"""Votes held at a time, for the same reason."""
+
+
+class Progress(Protocol):
+    """Whom a rebuild tells how far it is."""
+
+    def __call__(self, step: str, done: int, total: int | None) -> None:
+        """``done`` of ``total`` are done of this step; None where nobody knows how many there are."""
+        ...
+
+
+class ReplayDiffersError(StopError):
+    """Replaying a crucible's votes gives other ratings than ClickHouse's view of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild did."""
+
+    crucible_id: int
+    entries: int = 0
+    votes: int = 0
+    """Numbered votes that ClickHouse knows of."""
+    pairs: int = 0
+    """Judged pairs that were written."""
+    replayed: int = 0
+    """Votes that were cast again to prove the ratings; 0 without a replay."""
+    forgotten: int = 0
+    """Votes that are past their TTL in ClickHouse: ratings have them, but who judged which pair is gone."""
+    epoch: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is compared with PostgreSQL."""
+
+    store: Store
+    history: int
+    """Number of PostgreSQL's history."""
+    crucible: CrucibleState
+
+
+Ratings = Callable[[int, int], dict[int, tuple[int, int]]]
+"""Rating and votes of the entries with ids above the first and up to the second."""
+
+
+def show_rows(keeping: Keeping, rows: Rows, progress: Progress, ratings: Ratings | None = None) -> int:
+    """Make Redis show the entries that PostgreSQL has, and admit those whose image may be shown.
+
+    Args:
+        keeping: the crucible; closed.
+        rows: where the rows come from.
+        progress: told how far it is.
+        ratings: what to set ratings and votes to; None: leave them, for they are right.
+
+    Returns:
+        Number of entries.
+    """
+    crucible_id = rows.crucible.crucible_id
+    gone = set(keeping.shown_ids())  # before PostgreSQL is read: what is shown was committed, so it is there or deleted
+    after, count = 0, 0
+    while True:
+        page = entries(rows.store, crucible_id, after, PAGE)
+        ids = [one.entry.entry_id for one in page]
+        gone.difference_update(ids)
+        until = ids[-1] if ids else after
+        known = ratings(after, until) if ratings is not None and ids else {}
+        shown = keeping.read(ids)
+        keeping.write(
+            _writes(_no_older(page, shown, rows), shown, mark(rows.history, 0), None if ratings is None else known)
+        )
+        keeping.admit([_verdict(one, rows.crucible) for one in page])
+        count += len(page)
+        progress("entries", count, None)
+        if len(page) < PAGE:
+            break
+        after = until
+    left = keeping.read(sorted(gone))
+    keeping.write([EntryWrite(entry_id, row, row[:MARK]) for entry_id, row in left.items()])
+    return count
+
+
+def _no_older(page: list[SiteEntry], shown: dict[int, str], rows: Rows) -> list[SiteEntry]:
+    """The page, without rows that may be older than what is shown: where they differ, PostgreSQL is asked again."""
+    doubtful = [
+        one.entry.entry_id
+        for one in page
+        if (text := shown[one.entry.entry_id]) and text != entry_text(text[:MARK], one.entry)
+    ]
+    if not doubtful:
+        return page
+    fresh = {one.entry.entry_id: one for one in entries_of(rows.store, rows.crucible.crucible_id, doubtful)}
+    settled = {one.entry.entry_id: one for one in page} | dict.fromkeys(doubtful) | fresh
+    return [one for one in settled.values() if one is not None]
+
+
+def _writes(
+    page: list[SiteEntry], read: dict[int, str], new: str, known: dict[int, tuple[int, int]] | None
+) -> list[EntryWrite]:
+    """What to write of a page. An entry keeps its mark: what the stream says of it later is newer, what it said is not.
+
+    Args:
+        page: entries as PostgreSQL has them.
+        read: what Redis shows of them.
+        new: mark of an entry that Redis has not heard of.
+        known: rating and votes by entry; None: leave them.
+    """
+    writes = []
+    for one in page:
+        entry_id = one.entry.entry_id
+        shown = read[entry_id]
+        wanted = entry_text(shown[:MARK] or new, one.entry)
+        if known is None:
+            if shown != wanted:
+                writes.append(EntryWrite(entry_id, shown, wanted))
+        else:
+            rating, votes = known.get(entry_id, (BASE_RATING, 0))
+            writes.append(EntryWrite(entry_id, shown, wanted, rating, votes))
+    return writes
+
+
+def _verdict(one: SiteEntry, crucible: CrucibleState) -> Verdict:
+    return Verdict(one.entry.entry_id, admitted_level(one.image, crucible.nsfw_level), one.entry.image_id)
+
+
+def write_judged(keeping: Keeping, history: VoteHistory, spans: list[Span], progress: Progress) -> int:
+    """Write down what every judge said of every pair, as far as ClickHouse still knows; returns how many pairs."""
+    total = sum(span.votes for span in spans)
+    pairs = 0
+    for chunk in chunks(spans):
+        pairs += keeping.judged(history.judged(keeping.crucible_id, chunk))
+        keeping.renew()
+        progress("judged pairs", pairs, total)
+    return pairs
+
+
+def replay_votes(
+    crucible_id: int, history: VoteHistory, spans: list[Span], progress: Progress, renew: Callable[[], None]
+) -> Replayed:
+    """Cast all votes again, in their order.
+
+    Raises:
+        ReplayDiffersError: a vote recorded other ratings than it gives now.
+    """
+    total = sum(span.votes for span in spans)
+
+    def log() -> Iterator[LoggedVote]:
+        done = 0
+        for chunk in chunks(spans):
+            yield from history.votes(crucible_id, chunk)
+            done += chunk.votes
+            renew()
+            progress("votes replayed", min(done, total), total)
+
+    done = replay(log())
+    if done.differing:
+        epoch, seq, *_ = done.differing[0]
+        raise ReplayDiffersError(
+            f"crucible {crucible_id}: {len(done.differing)} of {total} votes recorded other ratings than their replay "
+            f"gives, the first of them {epoch}-{seq}; Redis shows the recorded ones. Was crucible_entry_rating edited?"
+        )
+    return done
+
+
+def compare_replay(crucible_id: int, done: Replayed, shown: dict[int, tuple[int, int]]) -> None:
+    """The replay and the view say the same of every entry.
+
+    Raises:
+        ReplayDiffersError: they do not.
+    """
+    replayed = {entry_id: (rating, done.votes[entry_id]) for entry_id, rating in done.ratings.items()}
+    if replayed != shown:
+        wrong = sorted(one for one in replayed.keys() | shown.keys() if replayed.get(one) != shown.get(one))
+        raise ReplayDiffersError(
+            f"crucible {crucible_id}: {len(wrong)} entries have other ratings or votes in the view entry_rating than "
+            f"by a replay of crucible_entry_rating, the first of them {wrong[0]}: {shown.get(wrong[0])} and "
+            f"{replayed.get(wrong[0])}; run `crucible migrate status` and rebuild the view"
+        )
+
+
+def chunks(spans: list[Span], most: int = CHUNK) -> Iterator[Span]:
+    """The same numbers in portions.
+
+    >>> list(chunks([Span(1, 5, 9, 5)], most=3))
+    [Span(epoch=1, first=5, last=7, votes=3), Span(epoch=1, first=8, last=9, votes=2)]
+    """
+    for span in spans:
+        for first in range(span.first, span.last + 1, most):
+            last = min(first + most - 1, span.last)
+            yield Span(span.epoch, first, last, last - first + 1)

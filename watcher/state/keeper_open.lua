@@ -1,0 +1,34 @@
+-- Opens a crucible to votes again: what Redis shows of it is what the other stores say, and the fence says which Redis
+-- process that was seen in. Votes get numbers of a new epoch, which nobody has given out before.
+--
+-- KEYS  1 {crucible:{id}:elo}:keeper  string, token of the keeper at work
+--       2 {crucible:{id}:elo}:state   hash
+--       3 crucible:{id}:elo; its companions in the same slot are reached by its tag
+-- ARGV  1 token   2 epoch   3 fence   4 mark that the keeper has read ('' if none)   5 mark to be
+--       6.. fields of the crucible's row and their values
+-- Answer: 1, or 0 if somebody else is at work
+--
+-- If the row's mark has changed meanwhile, the row is newer than what the keeper knows, and stays.
+
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if (redis.call('HGET', KEYS[2], 'mark') or '') == ARGV[4] then
+  redis.call('HSET', KEYS[2], 'mark', ARGV[5], unpack(ARGV, 6))
+end
+redis.call('HSET', KEYS[2], 'epoch', ARGV[2], 'seq', 0, 'fence', ARGV[3])
+redis.call('HDEL', KEYS[2], 'rebuilding')
+
+-- It ended while it was rebuilt: what was written since then ends with it.
+local left = redis.call('TTL', KEYS[2])
+if left > 0 then
+  local tag = '{' .. KEYS[3] .. '}:'
+  for _, name in ipairs({ 'entries', 'votes', 'standings', 'admitted', 'judges', 'log' }) do
+    redis.call('EXPIRE', tag .. name, left)
+  end
+  redis.call('EXPIRE', KEYS[3], left)
+  for level = 1, 31 do redis.call('EXPIRE', tag .. 'pool:' .. level, left) end
+  for _, user in ipairs(redis.call('SMEMBERS', tag .. 'judges')) do
+    redis.call('EXPIRE', tag .. 'judged:' .. user, left)
+  end
+end
+redis.call('DEL', KEYS[1])
+return 1

@@ -1,0 +1,218 @@
+"""A crucible in Redis, as its keeper handles it: one keeper at a time, and votes refused meanwhile."""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple, cast
+
+import msgspec
+
+from watcher.model.errors import TemporaryError
+from watcher.model.rating import BASE_RATING
+from watcher.state import keys
+from watcher.state.admit import ADMIT, Verdict, admit_command
+from watcher.state.client import Client, away_is_temporary, node_identity
+from watcher.state.scripts import Script, script
+
+CLOSE: Final = script("keeper_close")
+CLEAR: Final = script("keeper_clear")
+ENTRIES: Final = script("keeper_entries")
+OPEN: Final = script("keeper_open")
+
+_RENEW: Final = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0"
+_LEAVE: Final = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
+MARK: Final = 30
+"""Characters of a mark; a row that is no longer is a tombstone."""
+
+TURN_MS: Final = 60_000
+"""Milliseconds that a keeper has from one step to its next. Longer: a crucible whose keeper died stays closed for
+longer; shorter: a slow question to ClickHouse takes it out of the keeper's hands."""
+PORTION: Final = 500
+"""Entries of one script call, about a millisecond of Redis' time. Larger: other crucibles' votes wait."""
+PAIRS: Final = 4_000
+"""Judged pairs of one command, for the same reason."""
+
+
+class LostError(TemporaryError):
+    """Somebody else keeps the crucible now: this keeper took too long."""
+
+    def __init__(self, crucible_id: int) -> None:
+        super().__init__(f"crucible {crucible_id} is in another keeper's hands; what this one began is done there")
+
+
+class Seen(NamedTuple):
+    """What Redis held when the crucible was closed."""
+
+    present: bool
+    """False also if a rebuild was begun and not finished."""
+    epoch: int
+    seq: int
+    mark: str
+    """Empty if it shows no row."""
+    row: str
+
+
+class EntryWrite(NamedTuple):
+    """An entry to be shown."""
+
+    entry_id: int
+    read: str
+    """What the keeper has read of it: mark and row; empty if nothing."""
+    wanted: str
+    rating: int | None = None
+    """None: leave it, or the base if it has none."""
+    votes: int = 0
+
+
+def fence(client: Client, crucible_id: int) -> tuple[str, str]:
+    """The identity of the process that holds the crucible, and the one that it was last verified in (empty if none).
+
+    Raises:
+        TemporaryError: Redis is away.
+    """
+    with away_is_temporary():
+        identity = node_identity(client, keys.elo(crucible_id))
+        found = cast("bytes | None", client.hget(keys.state(crucible_id), "fence"))
+    return identity, (found or b"").decode()
+
+
+@contextmanager
+def keeping(client: Client, crucible_id: int) -> Iterator["Keeping | None"]:
+    """Become the crucible's keeper for the length of the block; None if somebody else is.
+
+    Raises:
+        TemporaryError: Redis is away.
+    """
+    token, name = secrets.token_hex(8), lock_key(crucible_id)
+    with away_is_temporary():
+        if not client.set(name, token, nx=True, px=TURN_MS):
+            yield None
+            return
+    one = Keeping(client, crucible_id, token)
+    try:
+        yield one
+    finally:
+        one.leave()
+
+
+def lock_key(crucible_id: int) -> str:
+    """String, token of the keeper at work; expires by itself."""
+    return f"{keys.tag(crucible_id)}keeper"
+
+
+class Keeping:
+    """One crucible in a keeper's hands. Every step raises ``LostError`` once somebody else has taken it over.
+
+    Args:
+        client: Redis.
+        crucible_id: the crucible.
+        token: what the lock holds.
+    """
+
+    def __init__(self, client: Client, crucible_id: int, token: str) -> None:
+        self.client, self.crucible_id, self.token = client, crucible_id, token
+        self._elo = keys.elo(crucible_id)
+
+    def close(self) -> Seen:
+        """Refuse votes from now on; an absent crucible becomes present."""
+        answer = self._run(CLOSE, [lock_key(self.crucible_id), keys.state(self.crucible_id)])
+        if not answer:
+            raise LostError(self.crucible_id)
+        present, epoch, seq, mark, row = answer
+        return Seen(bool(present), epoch, seq, mark.decode(), row.decode())
+
+    def renew(self) -> None:
+        """Say that this keeper is still at work."""
+        if not self._eval(_RENEW, [lock_key(self.crucible_id)], TURN_MS):
+            raise LostError(self.crucible_id)
+
+    def clear(self) -> None:
+        """Take away ratings, votes, standings, admissions, judged pairs and the log, which must be drained."""
+        with away_is_temporary():
+            judges = [one.decode() for one in self.client.sscan_iter(keys.judges(self.crucible_id), count=PORTION)]
+        names = [lock_key(self.crucible_id), keys.state(self.crucible_id), self._elo]
+        # The outcomes first: the last call, without judges, takes away the list of who they are.
+        for some in (*(judges[at : at + PORTION] for at in range(0, len(judges), PORTION)), []):
+            if not self._run(CLEAR, names, *some):
+                raise LostError(self.crucible_id)
+
+    def shown_ids(self) -> list[int]:
+        """Ids of all entries that Redis has heard of, ascending."""
+        with away_is_temporary():
+            found = self.client.hscan_iter(keys.entries(self.crucible_id), count=PORTION * 4)
+            return sorted({int(entry_id) for entry_id, row in found if len(row) > MARK})
+
+    def read(self, entry_ids: Sequence[int]) -> dict[int, str]:
+        """Mark and row of some entries; empty for one that Redis has not heard of."""
+        if not entry_ids:
+            return {}
+        with away_is_temporary():
+            found = cast(
+                "list[bytes | None]", self.client.hmget(keys.entries(self.crucible_id), [str(one) for one in entry_ids])
+            )
+        return {one: (text or b"").decode() for one, text in zip(entry_ids, found, strict=True)}
+
+    def write(self, entries: Sequence[EntryWrite]) -> int:
+        """Show entries; returns how many rows changed. A row that has changed since it was read stays."""
+        changed = 0
+        for at in range(0, len(entries), PORTION):
+            names = [lock_key(self.crucible_id), self._elo, keys.entries(self.crucible_id)]
+            some = msgspec.msgpack.encode(entries[at : at + PORTION])
+            answer = self._run(ENTRIES, names, BASE_RATING, some)
+            if answer < 0:
+                raise LostError(self.crucible_id)
+            changed += answer
+        return changed
+
+    def admit(self, verdicts: Sequence[Verdict]) -> None:
+        """Show verdicts on entries."""
+        for at in range(0, len(verdicts), PORTION):
+            _, _, *rest = admit_command(self.crucible_id, verdicts[at : at + PORTION])
+            with away_is_temporary():
+                self.client.eval(ADMIT.text, *cast("list[Any]", rest))
+
+    def judged(self, outcomes: Iterator[tuple[int, Sequence[str]]]) -> int:
+        """Write down what judges said of which pairs; returns how many pairs.
+
+        Not guarded by the lock: what ClickHouse says of a vote is so whoever writes it.
+        """
+        pairs = 0
+        tag = keys.tag(self.crucible_id)
+        with away_is_temporary():
+            pipeline = self.client.pipeline(transaction=False)
+            judges: list[int] = []
+            for user_id, fields in outcomes:
+                judges.append(user_id)
+                pairs += len(fields) // 2
+                for at in range(0, len(fields), 2 * PAIRS):
+                    pipeline.execute_command("HSET", f"{tag}judged:{user_id}", *fields[at : at + 2 * PAIRS])
+            for at in range(0, len(judges), PAIRS):
+                pipeline.execute_command("SADD", keys.judges(self.crucible_id), *judges[at : at + PAIRS])
+            pipeline.execute()
+        return pairs
+
+    def open(self, epoch: int, identity: str, seen: Seen, mark: str, fields: Mapping[str, str]) -> None:
+        """Accept votes again, and stop being the keeper.
+
+        Args:
+            epoch: of the votes to come.
+            identity: of the Redis process that was compared.
+            seen: what ``close`` found.
+            mark: of the row, where Redis shows none yet.
+            fields: the crucible's row.
+        """
+        names = [lock_key(self.crucible_id), keys.state(self.crucible_id), self._elo]
+        row = [part for pair in fields.items() for part in pair]
+        if not self._eval(OPEN.text, names, epoch, identity, seen.mark, seen.mark or mark, *row):
+            raise LostError(self.crucible_id)
+
+    def leave(self) -> None:
+        """Stop being the keeper, if this is still it."""
+        self._eval(_LEAVE, [lock_key(self.crucible_id)])
+
+    def _run(self, what: Script, names: Sequence[str], *arguments: Any) -> Any:
+        return self._eval(what.text, names, TURN_MS, *arguments)
+
+    def _eval(self, text: str, names: Sequence[str], *arguments: Any) -> Any:
+        with away_is_temporary():
+            return self.client.eval(text, len(names), *names, self.token, *arguments)
