@@ -17,8 +17,6 @@ from watcher.state.admit import ADMIT, Verdict, admit_command
 from watcher.state.draw import DRAW, Drawn, draw_command, drawn
 from watcher.state.scripts import Script
 
-SCRIPTS: Final = (DRAW, ADMIT)
-"""What the link should load when it connects."""
 FIRST_ASK, NEXT_ASK = 48, 512
 """Pairs of which Redis is asked at a time whether they are judged: one of the first is nearly always new."""
 SCAN: Final = 1_000

@@ -22,6 +22,7 @@ import msgspec
 
 from watcher.api.bodies import PairAnswer, PairSide, moment
 from watcher.api.candidates import Asker, Candidates, without
+from watcher.api.link import Link
 from watcher.api.pictures import Picture, Pictures, comment_body
 from watcher.api.problem import ProblemError
 from watcher.model.pair_token import PairTokens, SignedPair
@@ -29,8 +30,8 @@ from watcher.model.pairing import POLICY, Candidate, Pair, elapsed, finalists, p
 from watcher.model.site_image import SiteImage
 from watcher.model.visibility import admitted_level
 from watcher.model.vote import pair_field
-from watcher.state.admit import Verdict
-from watcher.state.draw import Drawn
+from watcher.state.admit import ADMIT, Verdict
+from watcher.state.draw import DRAW, Drawn
 
 REMEMBERED: Final = 20_000
 """Judges whose last images, and crucibles whose times, are remembered."""
@@ -66,7 +67,7 @@ class Pairs:
     """Serves pairs.
 
     Args:
-        candidates: the entries in Redis.
+        link: Redis; it should load ``SCRIPTS`` when it connects.
         pictures: the site's images.
         tokens: signs.
         lifetime: seconds for which a pair may be voted on.
@@ -74,18 +75,20 @@ class Pairs:
         clock: Unix time in seconds.
     """
 
+    SCRIPTS: Final = (DRAW.text, ADMIT.text)
+
     def __init__(
         self,
-        candidates: Candidates,
+        link: Link,
         pictures: Pictures,
         tokens: PairTokens,
         lifetime: float,
         *,
-        chance: random.Random,
+        chance: random.Random | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._candidates, self._pictures, self._tokens, self._lifetime = candidates, pictures, tokens, lifetime
-        self._chance, self._clock = chance, clock
+        self._candidates, self._pictures, self._tokens, self._lifetime = Candidates(link), pictures, tokens, lifetime
+        self._chance, self._clock = chance or random.Random(), clock  # noqa: S311 - see above
         self._seen: OrderedDict[int, deque[int]] = OrderedDict()
         self._facts: OrderedDict[int, _Facts] = OrderedDict()
 
