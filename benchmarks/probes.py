@@ -73,10 +73,11 @@ class Probes:
         """Insert ``count`` probes, one each ``every`` seconds, and wait for them.
 
         Raises:
-            TimeoutError: ``patience`` seconds after the last one some are still not there.
+            TimeoutError: ``patience`` seconds after the last one some are still not there, or their crucible is not.
         """
         with self._connect() as places:
             crucible = self._open(places.postgres)
+            self._await_crucible(places, crucible, patience)
             watchers = [
                 threading.Thread(target=self._watch, args=(look, pending, pause, crucible))
                 for look, pending, pause in (
@@ -99,6 +100,14 @@ class Probes:
         if row is None:
             raise LookupError("the site has no users; start the simulator first")
         return row[0]
+
+    def _await_crucible(self, places: Places, crucible: int, patience: float) -> None:
+        """Wait until Redis shows the crucible; its entries come by another topic, and may not wait for it."""
+        until = time.monotonic() + patience
+        while not places.redis.exists(f"{{crucible:{crucible}:elo}}:state"):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{patience:g} s after it was opened Redis lacks the probes' crucible {crucible}")
+            time.sleep(0.05)
 
     def _insert(self, postgres: psycopg.Connection[tuple[int, ...]], crucible: int, count: int, every: float) -> None:
         due = time.monotonic()

@@ -26,7 +26,10 @@ SLACK = 1.0
 """Seconds that a busy machine may take to look again."""
 
 
-ENTRIES = 'SELECT id, "crucibleId", extract(epoch FROM "createdAt")::float8 FROM "CrucibleEntry" ORDER BY id'
+CRUCIBLES = 'SELECT id FROM "Crucible" WHERE id > %s ORDER BY id'
+ENTRIES = (
+    'SELECT id, "crucibleId", extract(epoch FROM "createdAt")::float8 FROM "CrucibleEntry" WHERE id > %s ORDER BY id'
+)
 COLUMNS = ("entityType", "entityId", "userId", "metricType", "metricValue", "createdAt", "source", "sourceKey")
 
 
@@ -49,7 +52,7 @@ def people(connect, site: str) -> None:
 
 
 class SlowWatcher:
-    """Brings entries over late: Redis after 0.4 s, ClickHouse after 0.6 s; ``lose`` is an entry it never brings."""
+    """Brings new entries over late: Redis after 0.4 s, ClickHouse after 0.6 s; ``lose`` is one it never brings."""
 
     def __init__(self, connect, lose: int | None = None) -> None:
         self.brought: dict[str, dict[int, tuple[float, float]]] = {"redis": {}, "clickhouse": {}}
@@ -60,6 +63,9 @@ class SlowWatcher:
         self._thread = threading.Thread(target=self._follow)
 
     def __enter__(self) -> Self:
+        with self._connect() as places:
+            row = places.postgres.execute('SELECT coalesce(max(id), 0) FROM "CrucibleEntry"').fetchone()
+        self._last = row[0]
         self._thread.start()
         return self
 
@@ -69,8 +75,14 @@ class SlowWatcher:
 
     def _follow(self) -> None:
         with self._connect() as places:
+            opened = 0
             while not self._stop.is_set():
-                for number, (entry, crucible, since) in enumerate(places.postgres.execute(ENTRIES).fetchall()):
+                for (crucible,) in places.postgres.execute(CRUCIBLES, (opened,)).fetchall():
+                    places.redis.hset(f"{{crucible:{crucible}:elo}}:state", "status", "Active")
+                    opened = crucible
+                for number, (entry, crucible, since) in enumerate(
+                    places.postgres.execute(ENTRIES, (self._last,)).fetchall()
+                ):
                     if number != self._lose:
                         self._bring("redis", REDIS_DELAY, entry, since, partial(_rate, places, crucible, entry))
                     self._bring("clickhouse", CLICKHOUSE_DELAY, entry, since, partial(_count, places, crucible, entry))
