@@ -34,12 +34,14 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, the last line is the verdict
         traceback.print_exc(file=sys.stdout)
         return _failed(f"an error in the demo itself: {type(error).__name__}: {error}".partition("\n")[0])
-    if not report.ok or not report.changes:
-        why = str(report) if report.changes else "nothing was changed, so nothing was shown"
+    idle = "" if report.changes else "nothing was changed, so nothing was shown"
+    idle = idle or ("" if report.votes or not request.votes else "nobody's vote was counted, so nothing was shown")
+    if not report.ok or idle:
+        why = idle or str(report)
         return _failed(f"lost={report.lost} twice={report.twice} wrong={report.wrong} changes={report.changes}: {why}")
     seconds = time.monotonic() - began
     print(
-        f"demo: ok changes={report.changes} entries={report.entries} "
+        f"demo: ok changes={report.changes} entries={report.entries} votes={report.votes} "
         f"lost={report.lost} twice={report.twice} seconds={seconds:.0f}",
         flush=True,
     )
@@ -63,12 +65,15 @@ def _arguments() -> Request:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--seconds", type=float, default=Request().seconds, help="how long the site is busy")
     parser.add_argument("--rate", type=float, default=Request().rate, help="row changes a second")
+    parser.add_argument("--votes", type=float, default=Request().votes, help="votes a second, 0 for none")
     parser.add_argument("--seed", type=int, default=Request().seed, help="of the simulator's random numbers")
     parser.add_argument("--keep", action="store_true", help="stay up after the audit, until Ctrl-C")
     given = parser.parse_args()
     if given.seconds <= 0 or given.rate <= 0:
         parser.error("--seconds and --rate must be above 0")
-    return Request(seconds=given.seconds, rate=given.rate, seed=given.seed, keep=given.keep)
+    if given.votes < 0:
+        parser.error("--votes must not be below 0")
+    return Request(seconds=given.seconds, rate=given.rate, votes=given.votes, seed=given.seed, keep=given.keep)
 
 
 if __name__ == "__main__":

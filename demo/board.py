@@ -31,11 +31,12 @@ class Living(Protocol):
 
 @dataclass(slots=True)
 class Rates:
-    """Changes a second, over the last look."""
+    """Changes and votes a second, over the last look."""
 
     last: Reading | None = None
     committed: float = 0.0
     consumed: float = 0.0
+    voted: float = 0.0
 
     def take(self, reading: Reading) -> None:
         """Compare with the look before."""
@@ -47,6 +48,7 @@ class Rates:
             self.committed = (reading.stores.changes - last.stores.changes) / seconds
         if last.watcher and reading.watcher:
             self.consumed = (reading.watcher.consumed - last.watcher.consumed) / seconds
+            self.voted = (reading.watcher.votes - last.watcher.votes) / seconds
 
 
 class Board:
@@ -97,6 +99,7 @@ class Board:
             words += [f"changes={stores.changes} ({self._rates.committed:.0f}/s)", f"entries={stores.entries}"]
             words += [f"clickhouse={stores.counted} (rows={stores.rows})", f"redis={stores.rated}"]
         if watcher := reading.watcher:
+            words += [f"votes={watcher.votes} ({self._rates.voted:.0f}/s)"]
             words += [f"consumed={watcher.consumed}", f"lag={watcher.lag}", f"dead={watcher.dead}"]
             words += [f"fresh_{sink}={p50:g}/{p99:g}s" for sink, (p50, p99) in watcher.freshness.items()]
         gone = [part.name for part in self._parts if part.pid is None]
@@ -121,6 +124,7 @@ class Board:
             table.add_row("entries", str(stores.entries), str(stores.counted), str(stores.rated))
             behind = f"{stores.entries - stores.counted:+d}", f"{stores.entries - stores.rated:+d}"
             table.add_row("behind", "", *behind)
+            table.add_row("votes", "", str(stores.votes), str(stores.voted))
             table.add_row("changes / rows", f"{stores.changes}  {self._rates.committed:.0f}/s", str(stores.rows), "")
         else:
             table.add_row("", "away", "away", "away")
@@ -136,6 +140,8 @@ class Board:
                 ("dead letters", str(watcher.dead)),
                 ("repeats recognised", str(watcher.repeated)),
                 ("lag", str(watcher.lag)),
+                ("votes", f"{watcher.votes}  {self._rates.voted:.0f}/s"),
+                ("votes refused", str(watcher.refused)),
             ]
             right = [(sink, f"{p50:g} s", f"{p99:g} s") for sink, (p50, p99) in watcher.freshness.items()]
             for number, words in enumerate(left):

@@ -43,6 +43,7 @@ class Pipeline:
         told: called with a line for each step.
         environ: more variables for the watcher.
         connector: the connector file to apply.
+        role: of the watcher.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class Pipeline:
         told: Told,
         environ: Mapping[str, str] | None = None,
         connector: Path = CONNECTOR,
+        *,
+        role: str = "watch",
     ) -> None:
         self.stack = stack
         self._folder = folder
@@ -65,7 +68,7 @@ class Pipeline:
             "CRUCIBLE_OPS__PORT": str(self.ops_port),
             **(environ or {}),
         }
-        self.watcher = OwnProgram("watcher", ("-m", "watcher", "run", "--role", "watch"), folder, self.environ)
+        self.watcher = OwnProgram("watcher", ("-m", "watcher", "run", "--role", role), folder, self.environ)
 
     @property
     def endpoints(self) -> Endpoints:

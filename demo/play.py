@@ -3,7 +3,7 @@
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,13 @@ from rich.console import Console
 
 from demo.audit import Report, audit
 from demo.board import Board, Living
-from demo.pipeline import SHUTDOWN, Pipeline
+from demo.pipeline import SHUTDOWN, Pipeline, Told
 from demo.places import UNREACHABLE, Places
 from demo.program import PROJECT, OwnProgram, ProgramError
-from demo.readings import read
+from demo.readings import Reading, read
+from demo.voting import FAVOURITE, OUR_VISITOR, VISITOR, Voting
 from stack.guard import Guard
+from stack.ports import Ports
 from stack.topology import Options, Stack
 
 WITHOUT_PROGRESS = 20.0
@@ -34,6 +36,8 @@ class Request:
     """How long the site's users are at it."""
     rate: float = 200.0
     """Row changes a second."""
+    votes: float = 60.0
+    """Votes a second; 0: nobody votes."""
     seed: int = 1
     keep: bool = False
     """Stay up after the audit, until interrupted."""
@@ -70,56 +74,107 @@ def play(request: Request, console: Console) -> Report:
 
     with own_folder() as folder:
         stack = Stack(folder / "stack", options=Options())
+        ports = Ports()
+        voting = Voting(folder, ports)
         try:
+            voting.start_pictures()
             stack.start(lambda name, seconds: told(f"{name} is up after {seconds:.1f} s"))
-            with Pipeline(stack, folder, told) as pipeline, Places.at(stack.endpoints) as places:
-                report = _perform(request, pipeline, places, console)
+            with (
+                Pipeline(stack, folder, told, voting.environ(), role="all") as pipeline,
+                Places.at(stack.endpoints) as places,
+            ):
+                scene = _Scene(pipeline, voting, places, console, told)
+                report = _perform(request, scene)
                 if request.keep:
-                    _stay(pipeline, places, console)
+                    _stay(scene)
                 return report
         finally:
+            voting.pictures.kill()
             stack.close()
+            ports.close()
 
 
-def _perform(request: Request, pipeline: Pipeline, places: Places, console: Console) -> Report:
-    people = pipeline.simulator(
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What is there while people are at it."""
+
+    pipeline: Pipeline
+    voting: Voting
+    places: Places
+    console: Console
+    told: Told
+
+    def read(self) -> Reading:
+        return read(self.places, f"{self.pipeline.ops_url}/metrics")
+
+    def parts(self) -> tuple[Living, ...]:
+        return (*self.pipeline.stack.parts, self.pipeline.watcher, self.voting.pictures)
+
+    def audit(self) -> Report:
+        return audit(self.places, self.voting.ledger)
+
+
+def _perform(request: Request, scene: _Scene) -> Report:
+    pipeline, voting = scene.pipeline, scene.voting
+    site = pipeline.simulator(
         ("--seconds", str(request.seconds), "--rate", str(request.rate), "--seed", str(request.seed))
     )
-    people.start()
+    judges = voting.judges(pipeline.environ, seconds=request.seconds, rate=request.votes, seed=request.seed)
+    people = {"the site simulator": site, **({"the judges": judges} if request.votes else {})}
     try:
-        people.await_word(STARTING)
-        parts: tuple[Living, ...] = (*pipeline.stack.parts, pipeline.watcher, people)
-        board = Board(console, parts, lambda: read(places, f"{pipeline.ops_url}/metrics"))
-        arrival = _Arrival(places)
-        board.watch(lambda: _left(pipeline, people) and arrival())
+        site.start()
+        site.await_word(STARTING)
+        for program in people.values():
+            if program is not site:
+                program.start()
+        scene.told(f"vote yourself: {_page(scene)}")
+        board = Board(scene.console, (*scene.parts(), *people.values()), scene.read)
+        arrival = _Arrival(scene.audit)
+        board.watch(lambda: _left(scene, people) and arrival())
     finally:
-        people.kill()
+        for program in people.values():
+            program.kill()
     if not request.keep:
         code = pipeline.watcher.stop(SHUTDOWN)
         if code:
             raise ProgramError(f"the watcher ended with exit code {code}. {pipeline.watcher.last_words()}")
-    return audit(places)
+    return scene.audit()
 
 
-def _left(pipeline: Pipeline, people: OwnProgram) -> bool:
+def _page(scene: _Scene) -> str:
+    """Where a person can vote along."""
+    crucible = scene.places.postgres.execute(FAVOURITE).fetchone()
+    if not crucible:
+        raise ProgramError("the site simulator made no crucible")
+    return scene.voting.page(crucible[0], _visitor(scene.places))
+
+
+def _visitor(places: Places) -> int:
+    found = places.postgres.execute(OUR_VISITOR, (VISITOR,)).fetchone()
+    if not found:
+        raise ProgramError("the site simulator made no visitor")
+    return int(found[0])
+
+
+def _left(scene: _Scene, people: Mapping[str, OwnProgram]) -> bool:
     """Whether the site's users have left; raises when something that should run does not."""
-    for part in pipeline.stack.parts:
+    for part in scene.pipeline.stack.parts:
         if not part.is_alive():
             raise ProgramError(f"{part.name} ended by itself")
-    if not pipeline.watcher.is_alive():
-        raise ProgramError(f"the watcher ended by itself. {pipeline.watcher.last_words()}")
-    if people.is_alive():
-        return False
-    if people.wait(5.0):
-        raise ProgramError(f"the site simulator failed. {people.last_words()}")
-    return True
+    for program in (scene.pipeline.watcher, scene.voting.pictures):
+        if not program.is_alive():
+            raise ProgramError(f"{program.name} ended by itself. {program.last_words()}")
+    for name, program in people.items():
+        if not program.is_alive() and program.wait(5.0):
+            raise ProgramError(f"{name} failed. {program.last_words()}")
+    return not any(program.is_alive() for program in people.values())
 
 
 class _Arrival:
     """Over once the audit finds nothing to complain about, or nothing more arrives."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, look: Callable[[], Report]) -> None:
+        self._look = look
         self._last: Report | None = None
         self._moved = self._looked = 0.0
 
@@ -130,7 +185,7 @@ class _Arrival:
             return False
         self._looked = now
         try:
-            report = audit(self._places)
+            report = self._look()
         except UNREACHABLE:
             return now - self._moved > WITHOUT_PROGRESS
         if report != self._last:
@@ -138,14 +193,17 @@ class _Arrival:
         return report.ok or now - self._moved > WITHOUT_PROGRESS
 
 
-def _stay(pipeline: Pipeline, places: Places, console: Console) -> None:
-    console.print("everything stays up; Ctrl-C ends it. To look around:")
+def _stay(scene: _Scene) -> None:
+    pipeline, console = scene.pipeline, scene.console
+    console.print("everything stays up; Ctrl-C ends it. To vote:")
+    console.print(f"  {_page(scene)}", soft_wrap=True, highlight=False, markup=False)
+    console.print("To look around:")
     for name, value in sorted(pipeline.environ.items()):
         console.print(f"  export {name}='{value}'", soft_wrap=True, highlight=False, markup=False)
-    board = Board(
-        console, (*pipeline.stack.parts, pipeline.watcher), lambda: read(places, f"{pipeline.ops_url}/metrics")
-    )
+    token = scene.voting.sign_in.token(_visitor(scene.places))
+    for name, value in (("API", scene.voting.at.api), ("TOKEN", token)):
+        console.print(f"  export {name}='{value}'", soft_wrap=True, highlight=False, markup=False)
     try:
-        board.watch(lambda: False)
+        Board(console, scene.parts(), scene.read).watch(lambda: False)
     except KeyboardInterrupt:
         pipeline.watcher.stop(SHUTDOWN)

@@ -15,6 +15,7 @@ COUNT_ENTRIES = 'SELECT count(*) FROM "CrucibleEntry"'
 COUNT_ROWS = (
     "SELECT count(), sumIf(metricValue, entityType = 'Crucible' AND metricType = 'Entry') FROM entityMetricEvents"
 )
+COUNT_VOTES = "SELECT count() FROM crucible_entry_rating WHERE vote_seq > 0"
 CRUCIBLES = 'SELECT id FROM "Crucible"'
 
 
@@ -32,6 +33,10 @@ class Stores:
     """Entries by ClickHouse's count."""
     rated: int
     """Entries with a rating in Redis."""
+    votes: int
+    """Votes in ClickHouse."""
+    voted: int
+    """Votes in Redis, by the last number of each crucible that is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,10 @@ class Watcher:
     dead: int
     repeated: int
     lag: int
+    votes: int = 0
+    """Votes that counted."""
+    refused: int = 0
+    """Votes that were refused."""
     freshness: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Sink -> p50 and p99 in seconds, upper edges of the histogram's buckets."""
 
@@ -66,13 +75,18 @@ def _stores(places: Places) -> Stores | None:
     try:
         changes, entries = (places.postgres.execute(query).fetchone() for query in (COUNT_CHANGES, COUNT_ENTRIES))
         rows, counted = places.clickhouse.query(COUNT_ROWS).result_rows[0]
+        votes = places.clickhouse.query(COUNT_VOTES).result_rows[0][0]
         pipeline = places.redis.pipeline(transaction=False)
         for (crucible,) in places.postgres.execute(CRUCIBLES):
             pipeline.hlen(f"crucible:{crucible}:elo")
-        rated = sum(pipeline.execute())
+            pipeline.hget(f"{{crucible:{crucible}:elo}}:state", "seq")
+        said = pipeline.execute()
+        rated, voted = sum(said[::2]), sum(int(number or 0) for number in said[1::2])
     except UNREACHABLE:
         return None
-    return Stores(changes[0] if changes else 0, entries[0] if entries else 0, int(rows), int(counted), int(rated))
+    return Stores(
+        changes[0] if changes else 0, entries[0] if entries else 0, int(rows), int(counted), rated, int(votes), voted
+    )
 
 
 def _watcher(url: str) -> Watcher | None:
@@ -86,9 +100,12 @@ def _watcher(url: str) -> Watcher | None:
 def parse(families: Iterable[Metric]) -> Watcher:
     """Read the few metrics that the board shows."""
     sums: dict[str, float] = {}
+    voted: dict[str, int] = {}
     buckets: dict[str, dict[float, float]] = {}
     for family in families:
         for sample in family.samples:
+            if sample.name == "crucible_votes_total":
+                voted[sample.labels["outcome"]] = int(sample.value)
             sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
             if sample.name == "crucible_freshness_seconds_bucket":
                 edges = buckets.setdefault(sample.labels["sink"], {})
@@ -101,6 +118,8 @@ def parse(families: Iterable[Metric]) -> Watcher:
         dead=int(sums.get("crucible_dlq_events_total", 0)),
         repeated=int(sums.get("crucible_identities_repeated_total", 0)),
         lag=int(sums.get("crucible_consumer_lag_messages", 0)),
+        votes=voted.get("ok", 0),
+        refused=sum(count for outcome, count in voted.items() if outcome not in {"ok", "repeated"}),
         freshness={
             sink: (quantile(edges, 0.50), quantile(edges, 0.99))
             for sink, edges in sorted(buckets.items())
