@@ -350,8 +350,8 @@ class ApiSettings(Group):
         ]
         if not self.hs256_secrets and not self.jwks:
             lines.append(
-                "api.hs256_secrets (CRUCIBLE_API__HS256_SECRETS), api.jwks (CRUCIBLE_API__JWKS): neither is set, and the "
-                "API does not start without one: without keys nobody could be told from anybody"
+                "api.hs256_secrets (CRUCIBLE_API__HS256_SECRETS), api.jwks (CRUCIBLE_API__JWKS): neither is set, and "
+                "the API does not start without one: without keys nobody could be told from anybody"
             )
         return lines
 
@@ -360,6 +360,15 @@ def listed(secrets: SecretStr | None) -> list[bytes]:
     """Secrets that one setting holds, separated by commas."""
     text = secrets.get_secret_value() if secrets else ""
     return [secret.strip().encode() for secret in text.split(",") if secret.strip()]
+
+
+class AdmissionSettings(Group):
+    """Which entries judges may see."""
+
+    sweep_interval: Seconds = 60.0
+    """Seconds between two looks at the images of every entry that takes part, of all processes together. Shorter: an
+    image that was hidden leaves the standings sooner, for more work of the site's database (a query per 20,000
+    entries). It is never served in a pair: those are looked at once more."""
 
 
 class VotesSettings(Group):
@@ -400,6 +409,7 @@ class SettingsGroups(Group):
     connect: ConnectSettings = ConnectSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     api: ApiSettings = ApiSettings()
+    admission: AdmissionSettings = AdmissionSettings()
     votes: VotesSettings = VotesSettings()
     ops: OpsSettings = OpsSettings()
     log: LogSettings = LogSettings()

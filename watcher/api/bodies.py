@@ -1,5 +1,7 @@
-"""What goes over the wire, as types: requests are decoded and answers encoded by these, and the OpenAPI file is built
-from them, so that it cannot say anything else."""
+"""What goes over the wire, as types.
+
+Requests are decoded and answers encoded by these, and the OpenAPI file is built from them: it cannot say anything else.
+"""
 
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
@@ -56,12 +58,24 @@ class ImageBody(Struct, frozen=True):
 
 
 class CommentBody(Struct, frozen=True):
-    """A comment as plain text; its markup is taken out."""
+    """The comment with the most reactions, as plain text."""
 
     text: str
     reactions: int
     createdAt: Moment  # noqa: N815
-    replies: int = 0
+
+
+class ListedComment(Struct, frozen=True):
+    """A comment as plain text: its markup is taken out, and what looks like markup is text."""
+
+    text: str
+    reactions: int
+    createdAt: Moment  # noqa: N815
+    author: str | None
+    """Name of who wrote it."""
+    commentId: int  # noqa: N815
+    replyTo: int | None  # noqa: N815
+    """The comment that this one replies to."""
 
 
 class PairSide(Struct, frozen=True):
@@ -166,7 +180,7 @@ class HistoryAnswer(Struct, frozen=True):
 class CommentsAnswer(Struct, frozen=True):
     """A page of comments, those with the most reactions first."""
 
-    comments: list[CommentBody]
+    comments: list[ListedComment]
     total: int
     next: str | None
     """The ``cursor`` of the next page; None on the last one."""

@@ -25,7 +25,7 @@ REMEMBERED: Final = 10_000
 T = TypeVar("T")
 
 
-class Crucible(msgspec.Struct, frozen=True):
+class Crucible(msgspec.Struct, frozen=True, kw_only=True):
     """A crucible."""
 
     id: int
@@ -125,19 +125,24 @@ class Crucibles:
         return crucible
 
     async def _live(self, crucible_id: int) -> Crucible | str | None:
-        row, epoch, seq = await asked(
-            self._link, ("HMGET", keys.state(crucible_id), "row", "epoch", "seq")
-        )
+        row, epoch, seq = await asked(self._link, ("HMGET", keys.state(crucible_id), "row", "epoch", "seq"))
         if row is None and epoch is None:
             return None
         if not row:
             return "unknown_crucible"  # it was deleted; its votes are still on their way
         told = _row(row)
-        version, votes = f"{int(epoch or 0)}-{int(seq or 0)}", int(seq or 0)
         return Crucible(
-            crucible_id, told.name, told.status, told.level, told.start, told.end, judge_requirements(told.judges), True,
-            version, votes,
-        )  # fmt: skip
+            id=crucible_id,
+            name=told.name,
+            status=told.status,
+            level=told.level,
+            start_ms=told.start,
+            end_ms=told.end,
+            requirements=judge_requirements(told.judges),
+            live=True,
+            version=f"{int(epoch or 0)}-{int(seq or 0)}",
+            votes=int(seq or 0),
+        )
 
     async def _stored(self, crucible_id: int) -> Crucible | str:
         try:
@@ -149,9 +154,17 @@ class Crucibles:
         if row["status"] not in FINISHED:
             return "absent"
         return Crucible(
-            crucible_id, row["name"], row["status"], row["level"], row["start_ms"], row["end_ms"], judge_requirements(None),
-            False, "final", int(row["votes"]),
-        )  # fmt: skip
+            id=crucible_id,
+            name=row["name"],
+            status=row["status"],
+            level=row["level"],
+            start_ms=row["start_ms"],
+            end_ms=row["end_ms"],
+            requirements=judge_requirements(None),
+            live=False,
+            version="final",
+            votes=int(row["votes"]),
+        )
 
 
 async def asked(link: Link, command: Command) -> Any:

@@ -55,7 +55,9 @@ class Answer:
             send: our side.
         """
         del receive
-        headers = [*self.headers, (b"content-length", b"%d" % len(self.body)), *more]
+        headers = [*self.headers, *more]
+        if self.status != 304:
+            headers.append((b"content-length", b"%d" % len(self.body)))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
@@ -143,8 +145,8 @@ class Guarded:
         auth: Authenticator,
         people: People,
         limit: Limit,
-        metrics: RouteMetrics,
         *,
+        metrics: RouteMetrics,
         strict: bool = True,
     ) -> None:
         self._handle, self._auth, self._people, self._limit = handle, auth, people, limit
@@ -172,10 +174,10 @@ class Guarded:
             answer = Answer(problem.body(), problem.status, problem.headers(), charged=problem.status < 500)
             if problem.code == "rate_limited":
                 answer.charged = False
-        except Exception as error:  # noqa: BLE001 - a fault of ours is a problem like any other, and logged
-            log.error("request.failed", route=self._metrics.route, exc_info=error)
-            problem = ProblemError("internal")
-            answer = Answer(problem.body(), problem.status, problem.headers(), charged=False)
+        except Exception:
+            log.exception("request.failed", route=self._metrics.route)
+            internal = ProblemError("internal")
+            answer = Answer(internal.body(), internal.status, internal.headers(), charged=False)
         if user_id:
             if answer.charged:
                 self._limit.charge(user_id)
@@ -196,7 +198,9 @@ class Guarded:
             for name, text in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
                 known = self._in_query.get(name)
                 if known is None:
-                    raise ProblemError("bad_request", "unknown parameter; known: " + (", ".join(self._in_query) or "none"))
+                    raise ProblemError(
+                        "bad_request", "unknown parameter; known: " + (", ".join(self._in_query) or "none")
+                    )
                 if name in seen:
                     raise ProblemError("bad_request", f"{name}: given twice")
                 seen.add(name)

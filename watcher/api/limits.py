@@ -1,7 +1,8 @@
 """How many requests a user may send: counted in Redis for all processes, decided here from what it last said.
 
 A request is charged when its outcome is known, in a pipeline of its own turn, so nobody waits for the count and what is
-exempt is never charged. So a user may overshoot by what is in flight. Fails open: without Redis nothing is refused here.
+exempt is never charged. So a user may overshoot by what is in flight. Fails open: without
+Redis nothing is refused here.
 
 Headers: ``RateLimit-Policy`` and ``RateLimit`` of draft-ietf-httpapi-ratelimit-headers-11, and ``Retry-After``.
 """

@@ -46,9 +46,9 @@ class Link:
         name: what ``CLIENT LIST`` shows.
     """
 
-    def __init__(self, url: str, timeout: float, scripts: Sequence[str] = (), name: str = "crucible-api") -> None:
+    def __init__(self, url: str, timeout: float, scripts: Sequence[str] = (), name: str = "api") -> None:
         self._options: dict[str, Any] = dict(parse_url(url))
-        self._timeout, self._scripts, self._name = timeout, tuple(scripts), name
+        self._timeout, self._scripts, self.name = timeout, tuple(scripts), name
         self._wire: _Wire | None = None
         self._identity = ""
 
@@ -105,13 +105,13 @@ class Link:
                 try:
                     wire = await asyncio.wait_for(self._connect(), self._timeout)
                 except (OSError, TimeoutError, LinkLostError) as error:
-                    log.warning("link.failed", link=self._name, error=str(error) or type(error).__name__)
+                    log.warning("link.failed", link=self.name, error=str(error) or type(error).__name__)
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LAST_PAUSE)
                     continue
                 pause = FIRST_PAUSE
                 await self._keep(wire)
-                log.warning("link.lost", link=self._name)
+                log.warning("link.lost", link=self.name)
         finally:
             self._part()
 
@@ -161,7 +161,7 @@ class Link:
             await _done(wire, ("AUTH", *filter(None, [options.get("username")]), options["password"]), "AUTH")
         if options.get("db"):
             await _done(wire, ("SELECT", options["db"]), "SELECT")
-        await _done(wire, ("CLIENT", "SETNAME", self._name), "CLIENT SETNAME")
+        await _done(wire, ("CLIENT", "SETNAME", f"crucible-{self.name}"), "CLIENT SETNAME")
         for script in self._scripts:
             await _done(wire, ("SCRIPT", "LOAD", script), "SCRIPT LOAD")
         self._identity = await _identity(wire)
@@ -218,7 +218,8 @@ class _Wire(asyncio.Protocol):
             raise LinkLostError("the connection to redis was lost")
         if not self._outgoing:
             self._loop.call_soon(self._flush)
-        self._outgoing.append(hiredis.pack_command(tuple(command)))
+        packed = hiredis.pack_command(tuple(command))  # type: ignore[arg-type] # its stub names one type too many
+        self._outgoing.append(packed)
         self._waiting.append(answer)
 
     def _flush(self) -> None:

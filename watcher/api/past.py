@@ -1,5 +1,7 @@
-"""What ClickHouse knows: how a rating went, and what a judge did. Asked in threads, few at a time, and remembered
-briefly, so that a slow answer there holds up nobody who votes."""
+"""What ClickHouse knows: how a rating went, and what a judge did.
+
+Asked in threads, few at a time, and remembered briefly, so that a slow answer there holds up nobody who votes.
+"""
 
 import asyncio
 import time

@@ -70,6 +70,8 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "unknown_entry": Refusal(404, "The crucible has no such entry"),
     "not_admitted": Refusal(409, "An entry of the pair is not admitted"),
     "own_entry": Refusal(403, "Nobody judges an entry of their own"),
+    "all_judged": Refusal(404, "This judge has judged every pair"),
+    "no_pair": Refusal(404, "There are fewer than two entries for this judge"),
     "judged_otherwise": Refusal(409, "The pair was judged the other way round before"),
     # The crucible.
     "unknown_crucible": Refusal(404, "There is no such crucible"),

@@ -5,7 +5,7 @@ nothing, or takes nothing, would keep its connection for ever.
 """
 
 import asyncio
-import logging
+import socket
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ KEEP_ALIVE: Final = 75
 """Seconds for which a connection is kept between two requests; above the 60 of usual balancers in front."""
 CONNECTIONS: Final = 20_000
 """Connections; above it a request is answered 503."""
+BACKLOG: Final = 4_096
+"""Connections that the kernel holds until we take them; its own limit is lower on most machines."""
 SWEEP: Final = 1.0
 """Seconds between two looks for clients that are out of patience."""
 
@@ -115,29 +117,15 @@ class ApiServer(uvicorn.Server):
 
     Args:
         app: the ASGI application.
-        host: address to listen on.
-        port: port to listen on; 0 takes a free one, see ``port``.
+        listening: a socket that listens.
         deadline: seconds for what is under way when the server stops.
         stopping: called when it begins to stop, before connections are waited for.
-        listening: called once it listens.
     """
 
-    def __init__(
-        self,
-        app: Any,
-        host: str,
-        port: int,
-        *,
-        deadline: float,
-        stopping: Callable[[], None],
-        listening: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, app: Any, listening: socket.socket, *, deadline: float, stopping: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                host=host,
-                port=port,
-                loop="uvloop",
                 http=BoundedProtocol,
                 ws="none",
                 lifespan="off",
@@ -148,34 +136,24 @@ class ApiServer(uvicorn.Server):
                 timeout_keep_alive=KEEP_ALIVE,
                 limit_concurrency=CONNECTIONS,
                 timeout_graceful_shutdown=max(1, int(deadline)),
-                backlog=4_096,
+                backlog=BACKLOG,
             )
         )
-        logging.getLogger("uvicorn.access").propagate = False
-        self._on_stopping, self._on_listening = stopping, listening
+        self._listening, self._on_stopping = listening, stopping
         self._swept: asyncio.Task[None] | None = None
-
-    @property
-    def port(self) -> int:
-        """The port that is listened on."""
-        return int(self.servers[0].sockets[0].getsockname()[1])
 
     def stop(self) -> None:
         """Begin to stop; may be called from a signal handler or another thread."""
         self.should_exit = True
 
-    def install_signal_handlers(self) -> None:
-        """None."""
-
     async def serve(self, sockets: Any = None) -> None:
-        """Listen until :meth:`stop`."""
-        await self._serve(sockets)
+        """Serve until :meth:`stop`."""
+        await self._serve(sockets or [self._listening])
 
     async def startup(self, sockets: Any = None) -> None:
-        """Begin to listen."""
+        """Begin to take connections."""
         await super().startup(sockets)
         self._swept = asyncio.create_task(self._sweep())
-        self._on_listening()
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Let what is under way come to its end."""

@@ -1,8 +1,8 @@
 """Standings as they change: server-sent events.
 
-One poller a crucible, however many follow it. It leaves its latest word in one slot, from which each client takes what is
-there when it is ready: a slow client misses words in between and holds nobody up, and one that takes nothing any more
-is cut off by the server (see ``server.py``).
+One poller a crucible, however many follow it. It leaves its latest word in one slot, from which each client takes what
+is there when it is ready: a slow client misses words in between and holds nobody up, and one that takes nothing any
+more is cut off by the server (see ``server.py``).
 """
 
 import asyncio
@@ -74,8 +74,8 @@ class _Board:
                 if problem.status == 404:
                     self.over = True
                     self.wake()
-            except Exception as error:  # noqa: BLE001 - a fault of one look; the next may go well
-                log.error("stream.failed", crucible_id=self._crucible_id, exc_info=error)
+            except Exception:
+                log.exception("stream.failed", crucible_id=self._crucible_id)
             await asyncio.sleep(POLL)
 
 

@@ -13,13 +13,22 @@ class Role(StrEnum):
 
     WATCH = "watch"
     """Follow the change streams into ClickHouse and Redis."""
+    API = "api"
+    """Take votes."""
+    ALL = "all"
+    """Both."""
 
 
 @app.command()
 def run(
-    role: Annotated[Role, typer.Option(help="What the process does.")] = Role.WATCH,  # noqa: ARG001 - one role so far
+    role: Annotated[
+        Role | None,
+        typer.Option(help="What the process does: follow changes, take votes, or both.", show_default="run.role"),
+    ] = None,
 ) -> None:
-    """Follow the change streams until SIGTERM; finishes what is under way, within run.shutdown_deadline.
+    """Follow the change streams, take votes, or both, until SIGTERM.
+
+    Finishes what is under way, within run.shutdown_deadline.
 
     Exit codes: 0 after SIGTERM or SIGINT, 1 when going on would lose or double something (the message says what to
     do), 78 for settings that cannot be used.
@@ -27,6 +36,17 @@ def run(
     Example: crucible run --role watch
     """
     from config import load  # noqa: PLC0415 - `crucible --help` needs neither
-    from watcher.bootstrap.watch import watch  # noqa: PLC0415
 
-    watch(load())
+    settings = load(**({} if role is None else {"run": {"role": role.value}}))
+    if settings.run.role == "api":
+        from watcher.bootstrap.api import api  # noqa: PLC0415 - the one role that needs a web server
+
+        api(settings)
+    elif settings.run.role == "all":
+        from watcher.bootstrap.everything import everything  # noqa: PLC0415
+
+        everything(settings)
+    else:
+        from watcher.bootstrap.watch import watch  # noqa: PLC0415
+
+        watch(settings)

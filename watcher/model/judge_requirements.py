@@ -1,5 +1,8 @@
-"""What a crucible asks of its judges. A free-form object on the site; the two keys that its makers had in mind are
-enforced, and a key that is not understood lets nobody pass: whoever wrote it meant it to keep somebody out."""
+"""What a crucible asks of its judges.
+
+A free-form object on the site. The two keys that its makers had in mind are enforced; one that is not understood lets
+nobody pass: whoever wrote it meant it to keep somebody out.
+"""
 
 import msgspec
 

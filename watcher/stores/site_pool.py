@@ -17,15 +17,13 @@ log = structlog.get_logger(__name__)
 
 _HEADER: Final = re.compile(r"^-- (?P<name>\w+) --$", re.MULTILINE)
 MAX_WAITING: Final = 200
-"""Requests that may wait for a connection. Above it one fails at once, instead of being answered when nobody listens."""
+"""Requests that may wait for a connection. Above it one fails at once, not when nobody listens any more."""
 
 
 def named_queries(file: str) -> dict[str, LiteralString]:
     """The queries of one of this folder's files, by the name in their header."""
     pieces = _HEADER.split(files("watcher.stores").joinpath(file).read_text(encoding="utf-8"))
-    return {
-        name: cast("LiteralString", text.strip()) for name, text in zip(pieces[1::2], pieces[2::2], strict=True)
-    }
+    return {name: cast("LiteralString", text.strip()) for name, text in zip(pieces[1::2], pieces[2::2], strict=True)}
 
 
 class SitePool:

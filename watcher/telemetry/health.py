@@ -74,13 +74,17 @@ class Health:
 
     def __init__(self, loop_deadline: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._deadline, self._clock = loop_deadline, clock
-        self._turned_at = clock()
+        self._turned_at = {"loop": clock()}
         self._stopping = False
         self._checks: list[_Cached] = []
 
-    def turned(self) -> None:
-        """The loop went round once, paused or not."""
-        self._turned_at = self._clock()
+    def turned(self, loop: str = "loop") -> None:
+        """A loop went round once, paused or not.
+
+        Args:
+            loop: which, in a process that has several; it is watched from its first turn on.
+        """
+        self._turned_at[loop] = self._clock()
 
     def stopping(self) -> None:
         """Shutdown has begun: alive, but no longer ready."""
@@ -97,10 +101,13 @@ class Health:
         self._checks.append(_Cached(name, ping, critical, self._clock))
 
     def alive(self) -> Report:
-        """Whether the loop turned within its deadline."""
-        age = self._clock() - self._turned_at
+        """Whether every loop turned within its deadline."""
+        now = self._clock()
+        return Report(tuple(self._loop(name, now - at) for name, at in list(self._turned_at.items())))
+
+    def _loop(self, name: str, age: float) -> Checked:
         detail = f"last turn {age:.1f} s ago, {self._deadline:g} s are allowed"
-        return Report((Checked("loop", ok=age <= self._deadline, critical=True, detail=detail),))
+        return Checked(name, ok=age <= self._deadline, critical=True, detail=detail)
 
     def ready(self) -> Report:
         """Whether the loop turns and every critical neighbour answers."""

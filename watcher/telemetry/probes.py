@@ -88,7 +88,8 @@ class ProbeServer:
     def _livez(self, _: str) -> Answer:
         report = self._health.alive()
         if self._was_alive and not report.ok:
-            log.error("loop.stuck", detail=report.checks[0].detail, stacks=stacks())
+            stuck = "; ".join(f"{check.name}: {check.detail}" for check in report.checks if not check.ok)
+            log.error("loop.stuck", detail=stuck, stacks=stacks())
         self._was_alive = report.ok
         return _probe(report)
 

@@ -1,0 +1,159 @@
+"""One entry: its place, its image, what is said about it. Whether the asker may see the image is looked up afresh."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+
+from watcher.api.bodies import CommentsAnswer, EntryAnswer, ListedComment, encode, moment
+from watcher.api.crucibles import Crucible, Crucibles, asked_together
+from watcher.api.guard import Answer, Ask
+from watcher.api.link import Link
+from watcher.api.pictures import Pictures
+from watcher.api.problem import ProblemError
+from watcher.model.errors import TemporaryError
+from watcher.model.site_image import Place, SiteImage
+from watcher.model.visibility import effective_level, hidden
+from watcher.state import keys
+from watcher.stores.site_images import SiteImages
+
+MARK: Final = 30
+"""Characters before an entry's row in Redis."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """An entry."""
+
+    id: int
+    image_id: int
+    rating: int
+    votes: int
+    rank: int | None
+
+
+class _Row(msgspec.Struct):
+    user: int
+    image: int
+    created: int
+
+
+_row = msgspec.json.Decoder(_Row).decode
+
+FetchEntry = Callable[[int, int], Awaitable[dict[str, Any] | None]]
+"""Crucible, entry -> its row in PostgreSQL. Raises ``TemporaryError``."""
+
+
+def level_of(ask: Ask, crucible: Crucible) -> int:
+    """Flags that the asker sees in a crucible; 0 if none."""
+    return effective_level(ask.given.get("browsingLevel"), ask.own_level, ask.show_nsfw, crucible.level)
+
+
+def shown(image: SiteImage | None, crucible: Crucible, level: int) -> bool:
+    """Whether somebody of that level may see an image in a crucible."""
+    return image is not None and hidden(image, crucible.level) is None and bool(image.nsfw_level & level)
+
+
+class Entries:
+    """Reads entries.
+
+    Args:
+        link: the live state.
+        crucibles: what is known of them.
+        pictures: the site's images, as they are now.
+        images: the site's comments.
+        fetch: asks PostgreSQL for an entry of a finished crucible.
+    """
+
+    def __init__(
+        self, link: Link, crucibles: Crucibles, pictures: Pictures, images: SiteImages, fetch: FetchEntry
+    ) -> None:
+        self._link, self._crucibles, self._pictures, self._images = link, crucibles, pictures, images
+        self._fetch = fetch
+
+    async def entry(self, ask: Ask) -> Answer:
+        """``GET /v1/crucibles/{id}/entries/{entryId}``."""
+        crucible = await self._crucibles.find(ask.given["id"])
+        found = await self._find(crucible, ask.given["entryId"])
+        seen = (await self._pictures.look([found.image_id])).get(found.image_id)
+        image, count = None, None
+        if seen is not None and shown(seen[0], crucible, level_of(ask, crucible)):
+            image, count = self._pictures.body(seen[0]), seen[1].count
+        return Answer(encode(EntryAnswer(found.id, found.rank, found.rating, found.votes, image, count)))
+
+    async def comments(self, ask: Ask) -> Answer:
+        """``GET /v1/crucibles/{id}/entries/{entryId}/comments``."""
+        crucible = await self._crucibles.find(ask.given["id"])
+        after = _place(ask.given["cursor"]) if ask.given["cursor"] is not None else None
+        found = await self._find(crucible, ask.given["entryId"])
+        limit = ask.given["limit"]
+        seen = (await self._pictures.look([found.image_id])).get(found.image_id)
+        if seen is None or not shown(seen[0], crucible, level_of(ask, crucible)):
+            raise ProblemError("level_not_allowed")
+        try:
+            comments = await self._images.comments(found.image_id, after, limit + 1)
+        except TemporaryError as error:
+            raise ProblemError("postgres_away") from error
+        page, more = comments[:limit], comments[limit:]
+        bodies = [
+            ListedComment(one.text, one.reactions, moment(one.created_ms), one.author, one.id, one.reply_to)
+            for one in page
+        ]
+        following = None
+        if more:
+            last = page[-1]
+            following = _cursor(Place(last.reactions, last.created_ms, last.id))
+        return Answer(encode(CommentsAnswer(bodies, seen[1].count, following)))
+
+    async def _find(self, crucible: Crucible, entry_id: int) -> Found:
+        """The entry.
+
+        Raises:
+            ProblemError: ``unknown_entry``, or nobody can tell.
+        """
+        if not crucible.live:
+            try:
+                final = await self._fetch(crucible.id, entry_id)
+            except TemporaryError as error:
+                raise ProblemError("postgres_away") from error
+            if final is None:
+                raise ProblemError("unknown_entry")
+            return Found(final["id"], final["image"], final["score"], final["votes"], final["rank"])
+        text, rating, votes = await asked_together(
+            self._link,
+            ("HGET", keys.entries(crucible.id), entry_id),
+            ("HGET", keys.elo(crucible.id), entry_id),
+            ("HGET", keys.votes(crucible.id), entry_id),
+        )
+        if text is None or len(text) <= MARK or rating is None:
+            raise ProblemError("unknown_entry")
+        row = _row(text[MARK:])
+        member = keys.standing(row.created, entry_id)
+        rank = (await asked_together(self._link, ("ZRANK", keys.standings(crucible.id), member)))[0]
+        return Found(entry_id, row.image, int(rating), int(votes or 0), None if rank is None else rank + 1)
+
+
+def _cursor(place: Place) -> str:
+    """A place as the client hands it back.
+
+    >>> _place(_cursor(Place(3, 1_760_000_000_000, 7))) == Place(3, 1_760_000_000_000, 7)
+    True
+    """
+    text = f"{place.reactions}.{place.created_ms}.{place.comment_id}"
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _place(cursor: str) -> Place:
+    """The place that a cursor stands for.
+
+    Raises:
+        ProblemError: it is none of ours.
+    """
+    try:
+        text = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode("ascii")
+        reactions, created_ms, comment_id = (int(part) for part in text.split("."))
+    except ValueError:
+        raise ProblemError("bad_request", "cursor: none that was given out here") from None
+    if not (0 <= reactions < 2**31 and abs(created_ms) < 2**53 and 0 < comment_id < 2**31):
+        raise ProblemError("bad_request", "cursor: none that was given out here")
+    return Place(reactions, created_ms, comment_id)

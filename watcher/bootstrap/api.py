@@ -1,0 +1,289 @@
+"""The api role, put together: an event loop of its own, in the main thread or beside the watch role."""
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Self
+
+import structlog
+import uvloop
+from prometheus_client import CollectorRegistry
+
+import clickhouse_sql
+from config import ConfigError, Settings, listed
+from watcher.api.app import Parts, application
+from watcher.api.auth import Authenticator
+from watcher.api.crucibles import Crucibles
+from watcher.api.desk import Desk
+from watcher.api.entries import Entries
+from watcher.api.key_set import KeySet
+from watcher.api.limits import Limit
+from watcher.api.link import Link
+from watcher.api.pages import Pages
+from watcher.api.pair import Pair
+from watcher.api.pairs import Pairs
+from watcher.api.past import Past
+from watcher.api.people import People
+from watcher.api.pictures import Pictures
+from watcher.api.server import ApiServer
+from watcher.api.standings import Standings
+from watcher.api.stream import Streams
+from watcher.api.votes import Votes
+from watcher.bootstrap.clients import connect_clickhouse
+from watcher.bootstrap.votes import Votes as VoteThreads
+from watcher.model.errors import StopError, TemporaryError
+from watcher.model.pair_token import PairTokens
+from watcher.sinks.clickhouse_reads import ClickHouseReads
+from watcher.state.limit import LIMIT
+from watcher.state.scripts import VOTE
+from watcher.stores.site_crucibles import SiteCrucibles
+from watcher.stores.site_images import SiteImages
+from watcher.stores.site_pool import SitePool
+from watcher.stores.site_users import SiteUsers
+from watcher.telemetry.health import Health
+from watcher.telemetry.logs import set_up_logs
+from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.probes import ProbeServer
+
+log = structlog.get_logger(__name__)
+
+TICK: Final = 0.5
+"""Seconds between two turns of the loop that liveness hears of."""
+NEIGHBOUR: Final = 5.0
+"""Seconds that readiness waits for PostgreSQL."""
+
+
+def api(settings: Settings) -> None:
+    """Run the api role until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: authentication is not configured.
+        StopError: the port is taken.
+    """
+    refuse_without_auth(settings)
+    set_up_logs(settings.log.level, settings.log.format)
+    metrics = Metrics(CollectorRegistry())
+    health = Health(settings.ops.loop_deadline)
+    with ApiRole(settings, metrics, health) as role:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: role.stop())
+        with ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry) as probes:
+            log.info("probes.listening", port=probes.port)
+            role.run()
+
+
+def refuse_without_auth(settings: Settings) -> None:
+    """Let those settings pass with which the API knows who asks.
+
+    Raises:
+        ConfigError: names every key that is missing.
+    """
+    if lines := settings.api.lacks():
+        raise ConfigError("\n".join(lines))
+
+
+class ApiRole:
+    """The role.
+
+    Args:
+        settings: of the process.
+        metrics: of the process.
+        health: of the process.
+        loop_name: what liveness calls its loop.
+        kept: drains and keeps already in this process; None: the role has its own.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        health: Health,
+        loop_name: str = "loop",
+        kept: VoteThreads | None = None,
+    ) -> None:
+        self._settings, self._metrics, self._health, self._loop_name = settings, metrics, health, loop_name
+        self._socket = _listen(settings.api.host, settings.api.port)
+        self._server: ApiServer | None = None
+        self._stopping = False
+        self._failed: Exception | None = None
+        self._kept = kept or VoteThreads(settings, metrics, self._fail)
+        self._own = kept is None
+
+    def __enter__(self) -> Self:
+        if self._own:
+            self._kept.drain()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+        if self._own:
+            self._kept.close()
+
+    def _fail(self, error: Exception) -> None:
+        """A thread that drains has come to something that does not go away by itself."""
+        self._failed = error
+        self.stop()
+
+    def stop(self) -> None:
+        """Begin to stop; from any thread or signal handler."""
+        self._stopping = True
+        self._health.stopping()
+        if self._server is not None:
+            self._server.stop()
+
+    def run(self) -> None:
+        """Serve until :meth:`stop`.
+
+        Raises:
+            WatcherError: votes cannot be drained, and never will be without somebody's help.
+        """
+        uvloop.run(self._run())
+        if self._failed is not None:
+            raise self._failed
+
+    async def _run(self) -> None:
+        settings, api = self._settings, self._settings.api
+        postgres = settings.postgres
+        votes_link = self._link("votes", [VOTE.text, LIMIT.text])
+        reads_link = self._link("reads", [LIMIT.text, *Pairs.SCRIPTS])
+        keys = KeySet(api.jwks, postgres.timeout) if api.jwks else None
+        pool = SitePool(postgres.dsn.get_secret_value(), api.postgres_connections, postgres.timeout)
+        async with pool:
+            self._health.check("redis", partial(_linked, votes_link, reads_link))
+            self._health.check("postgres", partial(_asked, asyncio.get_running_loop(), pool))
+            desk = Desk(self._kept.keeper.verify)
+            reads = ClickHouseReads(partial(connect_clickhouse, settings), clickhouse_sql.queries())
+            self._health.check("clickhouse", reads.ping, critical=False)
+            site, images = SiteCrucibles(pool.fetch), SiteImages(pool.fetch)
+            crucibles = Crucibles(reads_link, site.crucible, desk.wanted)
+            past = Past(reads, crucibles)
+            standings = Standings(reads_link, crucibles, site.final_standings)
+            streams = Streams(standings, crucibles, self._metrics.streams)
+            tokens = PairTokens(listed(api.pair_secrets))
+            pictures = Pictures(images, api.image_url)
+            pairs = Pairs(reads_link, pictures, tokens, api.pair_ttl)
+            entries = Entries(reads_link, crucibles, pictures, images, site.final_entry)
+            votes_limit = Limit("votes", api.votes_per_minute, votes_link)
+            votes = Votes(
+                link=votes_link,
+                crucibles=crucibles,
+                limit=votes_limit,
+                tokens=tokens,
+                require_token=api.require_pair_token,
+                body_limit=api.body_limit,
+                max_log=api.max_log,
+                unverified=desk.wanted,
+                metrics=self._metrics,
+            )
+            parts = Parts(
+                handlers={
+                    "vote": votes,
+                    "pair": Pair(pairs, crucibles),
+                    "standings": standings.answer,
+                    "crucible": standings.crucible,
+                    "stream": streams.answer,
+                    "entry": entries.entry,
+                    "comments": entries.comments,
+                    "history": past.history,
+                    "judge": past.judge,
+                },
+                auth=Authenticator(
+                    issuer=api.issuer or "",
+                    audience=api.audience or "",
+                    secrets=listed(api.hs256_secrets),
+                    rsa_key=keys.key if keys else None,
+                    leeway=api.leeway,
+                ),
+                people=People(SiteUsers(pool.fetch).users),
+                votes_limit=votes_limit,
+                reads_limit=Limit("reads", api.reads_per_minute, reads_link),
+                pages=Pages(api.image_url),
+                metrics=self._metrics,
+                cors_origins=api.cors_origins,
+            )
+            work = [
+                votes_link.run(),
+                reads_link.run(),
+                self._tick(votes_link, reads_link),
+                *([keys.run()] if keys else []),
+            ]
+            try:
+                await self._serve(parts, work, streams.stop)
+            finally:
+                desk.close()
+                past.close()
+
+    async def _serve(self, parts: Parts, work: Sequence[Any], stopping: Callable[[], None]) -> None:
+        """Serve, with the work beside it; when any of that ends, all ends."""
+        beside = [asyncio.ensure_future(one) for one in work]
+        self._server = server = ApiServer(
+            application(parts), self._socket, deadline=self._settings.run.shutdown_deadline, stopping=stopping
+        )
+        if self._stopping:
+            server.stop()
+        _calm_the_collector()
+        serving = asyncio.ensure_future(server.serve())
+        try:
+            done, _ = await asyncio.wait([serving, *beside], return_when=asyncio.FIRST_COMPLETED)
+            server.stop()
+            await serving
+            for one in done:
+                one.result()
+        finally:
+            for one in beside:
+                one.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+        log.info("api.stopped")
+
+    async def _tick(self, *links: Link) -> None:
+        """Tell liveness that the loop turns, and metrics whether its links hold."""
+        while True:
+            self._health.turned(self._loop_name)
+            for link in links:
+                self._metrics.redis_link_up.labels(link.name).set(1 if link.identity else 0)
+            await asyncio.sleep(TICK)
+
+    def _link(self, name: str, scripts: Sequence[str]) -> Link:
+        redis = self._settings.redis
+        return Link(redis.url.get_secret_value(), redis.timeout, scripts, name)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """The socket, before anything else: a port that is taken is told at once.
+
+    Raises:
+        StopError: it is taken, or not ours to take.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family, backlog=4_096)
+    except OSError as error:
+        raise StopError(
+            f"api.host, api.port: cannot listen on {host}:{port}: {error.strerror}; name another port"
+        ) from error
+    listening.setblocking(False)
+    log.info("api.listening", host=host, port=listening.getsockname()[1])
+    return listening
+
+
+def _linked(*links: Link) -> None:
+    away = [link.name for link in links if not link.identity]
+    if away:
+        raise TemporaryError(f"no connection for {' and '.join(away)}")
+
+
+def _asked(loop: asyncio.AbstractEventLoop, pool: SitePool) -> None:
+    asyncio.run_coroutine_threadsafe(pool.fetch("SELECT 1"), loop).result(NEIGHBOUR)
+
+
+def _calm_the_collector() -> None:
+    """Have the cyclic garbage collector look seldom: what a request leaves behind is in no cycle."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
