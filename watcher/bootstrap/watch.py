@@ -2,6 +2,8 @@
 
 import gc
 import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 
 import confluent_kafka
@@ -10,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from config import Settings
 from handlers import REGISTRY
+from watcher.bootstrap.admission import admitting
 from watcher.bootstrap.clients import clickhouse_sink
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
@@ -20,6 +23,7 @@ from watcher.engine.report import Report
 from watcher.engine.watch import Limits, Watch
 from watcher.engine.writer import Writer
 from watcher.model.dead_letter import DeadLetterLimit
+from watcher.model.row_state import RowStates
 from watcher.sinks.dead_letters import DeadLetters
 from watcher.sinks.redis import RedisSink
 from watcher.sources.kafka import KafkaSource, Listener
@@ -32,8 +36,17 @@ from watcher.telemetry.probes import ProbeServer
 log = structlog.get_logger(__name__)
 
 
-def watch(settings: Settings) -> None:
+Beside = Callable[[Metrics, Health, Callable[[], None]], AbstractContextManager[object]]
+"""What runs in the same process: entered before the first record is read, left after the last. Given are the process'
+metrics and health, and what ends the watch role."""
+
+
+def watch(settings: Settings, beside: Beside = lambda *_: nullcontext()) -> None:
     """Run the watch role until SIGTERM or SIGINT.
+
+    Args:
+        settings: everything.
+        beside: what runs in the same process.
 
     Raises:
         StopError: going on would lose or double something; the message names the next command.
@@ -41,9 +54,12 @@ def watch(settings: Settings) -> None:
     set_up_logs(settings.log.level, settings.log.format)
     metrics = Metrics(CollectorRegistry(), (table.name for table in REGISTRY), confluent_kafka.libversion()[0])
     health = Health(settings.ops.loop_deadline)
-    with ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry) as probes:
+    with ExitStack() as stack:
+        probes = stack.enter_context(ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry))
         log.info("probes.listening", port=probes.port)
-        daemon = _daemon(settings, metrics, health)
+        admission = stack.enter_context(admitting(settings, metrics))
+        daemon = _daemon(settings, metrics, health, admission.arrived)
+        stack.enter_context(beside(metrics, health, daemon.stop))
         _calm_the_collector()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: daemon.stop())
@@ -60,7 +76,7 @@ def _calm_the_collector() -> None:
     gc.set_threshold(200_000, 20, 50)
 
 
-def _daemon(settings: Settings, metrics: Metrics, health: Health) -> Watch:
+def _daemon(settings: Settings, metrics: Metrics, health: Health, shown: Callable[[RowStates], None]) -> Watch:
     """Put the parts together; waits for PostgreSQL, the only neighbour that is needed to begin."""
     report = Report(metrics, settings.ops.stalled_after)
     store = PostgresStore(
@@ -114,6 +130,7 @@ def _daemon(settings: Settings, metrics: Metrics, health: Health) -> Watch:
             shutdown_deadline=settings.run.shutdown_deadline,
         ),
         turned=health.turned,
+        shown=shown,
         absent_seen=_absent_seen,
     )
 

@@ -30,6 +30,7 @@ from watcher.engine.writer import Writer, Written
 from watcher.model.dead_letter import DeadLetterLimit
 from watcher.model.errors import OffsetGoneError, TemporaryError, TopicReplacedError
 from watcher.model.plan import Plan
+from watcher.model.row_state import RowStates
 from watcher.model.start import Found, start
 from watcher.sinks.dead_letters import DeadLetters
 from watcher.sinks.redis import RedisSink
@@ -72,6 +73,7 @@ class Watch:
         limit: stops the daemon when too many records are refused.
         limits: sizes and times.
         turned: told of each turn, for the liveness probe.
+        shown: told of rows that Redis shows from now on; must return at once.
         absent_seen: told of crucibles that Redis does not hold, though entries came for them.
     """
 
@@ -88,10 +90,12 @@ class Watch:
         report: Report,
         limits: Limits,
         turned: Callable[[], None],
+        shown: Callable[[RowStates], None],
         absent_seen: Callable[[frozenset[int]], None],
     ) -> None:
         self._ingest, self._redis, self._writer, self._letters = ingest, redis, writer, letters
         self._limit, self._journal, self._report, self._limits, self._turned = limit, journal, report, limits, turned
+        self._shown = shown
         self._absent_seen = absent_seen
         self._lanes: dict[Partition, Lane] = {}
         self._held: deque[tuple[Sequence[Message], Mapping[Partition, Lane]]] = deque()
@@ -168,6 +172,7 @@ class Watch:
         if taken.states:
             applied = self._insist("redis", lambda: self._redis.apply(taken.states, self._journal.history))
             reach("redis.applied")
+            self._shown(taken.states)
             self._report.shown(taken, applied, time.monotonic() - begun)
             if applied.absent:
                 self._absent_seen(applied.absent)

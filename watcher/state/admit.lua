@@ -23,7 +23,8 @@ for n, verdict in ipairs(cmsgpack.unpack(ARGV[1])) do
   local id, level = string.format('%.0f', verdict[1]), verdict[2]
   local image, created = string.match(redis.call('HGET', KEYS[3], id) or '', ROW)
   local had = tonumber(redis.call('HGET', KEYS[5], id) or 0)
-  if not image or tonumber(image) ~= verdict[3] then
+  local rating = tonumber(redis.call('HGET', KEYS[1], id) or nil)
+  if not image or not rating or tonumber(image) ~= verdict[3] then
     answers[n] = 'unknown'
   elseif had == level then
     answers[n] = 'same'
@@ -31,7 +32,6 @@ for n, verdict in ipairs(cmsgpack.unpack(ARGV[1])) do
     local member = string.format('%015.0f:%010.0f', created, id)
     if had > 0 then redis.call('SREM', POOL .. had, id) end
     if level > 0 then
-      local rating = tonumber(redis.call('HGET', KEYS[1], id))
       redis.call('SADD', POOL .. level, id)
       redis.call('HSET', KEYS[5], id, level)
       redis.call('ZADD', KEYS[4], -rating, member)

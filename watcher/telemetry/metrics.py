@@ -18,6 +18,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from watcher.model.change import Operation
 from watcher.model.errors import Reason
+from watcher.model.visibility import Hidden
 from watcher.telemetry.stream_state import StreamState
 
 MetricT = TypeVar("MetricT", bound=MetricWrapperBase)
@@ -38,6 +39,9 @@ RECONCILE: Final = ("snapshot", "truncate", "skipped")
 DRAIN_OUTCOMES: Final = ("written", "recovered", "healed")
 VERDICTS: Final = ("same", "verified", "rebuilt", "busy", "finished", "unknown")
 REDIS_OUTCOMES: Final = ("applied", "stale", "absent")
+
+ADMISSIONS: Final = ("admitted", "moved", "removed", "refused")
+HIDDEN: Final = ("", *(reason.value for reason in Hidden))
 
 OPEN: Values = ()
 """Label values that only the broker knows, hence none at the start."""
@@ -77,6 +81,7 @@ class Metrics:
         self._declare_events((*self.tables, UNKNOWN))
         self._declare_stream()
         self._declare_sinks()
+        self._declare_admission()
         self._declare_votes()
         self._declare_api()
         self._declare_process()
@@ -158,6 +163,20 @@ class Metrics:
             "redis_rows",
             "Row states offered to Redis; stale: older than what it shows; absent: of a crucible it lacks.",
             outcome=REDIS_OUTCOMES,
+        )
+
+    def _declare_admission(self) -> None:
+        self.admissions = self._counter(
+            "admissions",
+            "Entries that judges may see from now on, under another level, or no more; and new ones refused.",
+            outcome=ADMISSIONS,
+            reason=HIDDEN,
+        )
+        self.admission_sweep_duration = self._histogram(
+            "admission_sweep_duration_seconds", "One look at every entry that takes part.", FLUSH_BUCKETS
+        )
+        self.admission_last_sweep_timestamp = self._gauge(
+            "admission_last_sweep_timestamp_seconds", "When this process last looked at every entry, Unix time."
         )
 
     def _declare_votes(self) -> None:

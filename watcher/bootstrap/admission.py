@@ -1,0 +1,46 @@
+"""Admission, put together: a thread of the watch role."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Final
+
+import structlog
+
+from config import Settings
+from watcher.engine.admission import Admission, Neighbours
+from watcher.model.errors import TemporaryError
+from watcher.state.admissions import Admissions
+from watcher.state.client import open_client
+from watcher.stores.store import open_store
+from watcher.telemetry.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+CLOSING: Final = 5.0
+"""Seconds that the thread has to end; what it leaves is the next sweep's."""
+
+
+@contextmanager
+def admitting(settings: Settings, metrics: Metrics) -> Iterator[Admission]:
+    """The thread, for the length of the block; its connections are made when they are first used.
+
+    Raises:
+        TemporaryError: Redis is a cluster, and away.
+    """
+    redis, postgres = settings.redis, settings.postgres
+    neighbours = Neighbours(
+        open_store=partial(open_store, postgres.dsn.get_secret_value(), postgres.watcher_schema, postgres.timeout),
+        admissions=Admissions(open_client(redis.url.get_secret_value(), cluster=redis.cluster, timeout=redis.timeout)),
+        away=_away,
+    )
+    thread = Admission(neighbours, metrics, settings.admission.sweep_interval)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        thread.close(CLOSING)
+
+
+def _away(error: TemporaryError) -> None:
+    log.warning("neighbour.away", neighbour="admission", error=str(error))
