@@ -55,6 +55,7 @@ class Votes:
         self.keeper = make_keeper(settings, client, report)
         self._tables = VoteTables(partial(connect_clickhouse, settings), clickhouse_sql.queries())
         drain = Drain(VoteLog(client), self._tables, report, settings.votes.max_plan_votes)
+        self.turn = drain.turn
         self._drainer = Drainer(drain, report, settings.votes.drain_interval, failed)
         self._keeper_thread = KeeperThread(
             Sweep(client, self.keeper), partial(_active, settings), settings.votes.keeper_interval, failed
@@ -74,7 +75,7 @@ class Votes:
         self._keeper_thread.missed(crucible_ids)
 
     def close(self) -> None:
-        """End the threads that were begun."""
+        """End the threads."""
         self._drainer.close(CLOSING)
         self._keeper_thread.close(CLOSING)
         self._tables.close()

@@ -279,7 +279,8 @@ class Drainer:
     def close(self, timeout: float) -> None:
         """End the thread; what it has not drained stays in Redis."""
         self._stop.set()
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         wait = FIRST_WAIT

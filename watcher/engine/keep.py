@@ -60,7 +60,8 @@ class KeeperThread:
         """End the thread; a crucible that it has closed is opened by the next one who is asked to."""
         self._stop.set()
         self._wake.set()
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         due = 0.0

@@ -34,7 +34,7 @@ from watcher.state.keeping import Keeping, Seen, fence, keeping
 from watcher.stores import history as histories
 from watcher.stores.site_contests import crucible as site_crucible
 from watcher.stores.store import Store
-from watcher.stores.vote_epoch import raise_epoch
+from watcher.stores.vote_epoch import last_epoch, raise_epoch
 
 log = structlog.get_logger(__name__)
 
@@ -170,7 +170,7 @@ class Keeper:
             work = _Work(kept, store, identity, in_silence)
             with self._bench() as bench:
                 last = bench.history.last_vote(kept.crucible_id)
-            if not seen.present or (seen.epoch, seen.seq) < (last.epoch, last.seq):
+            if _lost(seen, last):
                 self._rebuild(work, seen, replayed=False)
                 return Verdict.REBUILT
             rows = work.rows()
@@ -184,7 +184,9 @@ class Keeper:
         with self._bench() as bench:
             bench.drain.drain_crucible(crucible_id, DRAIN_DEADLINE)
             kept.renew()
-            last = self._last_vote(bench.history, crucible_id, wait=_lost(seen, bench.history.last_vote(crucible_id)))
+            last = bench.history.last_vote(crucible_id)
+            if _lost(seen, last) and last_epoch(work.store, crucible_id):
+                last = self._settle(bench.history, crucible_id, last)
             spans = bench.history.spans(crucible_id)
             there = sum(span.votes for span in spans)
             done = None
@@ -217,14 +219,13 @@ class Keeper:
         )  # fmt: skip
         return result
 
-    def _last_vote(self, history: VoteHistory, crucible_id: int, *, wait: bool) -> LastVote:
-        """The last vote; where some were lost, once nobody writes any more."""
-        last = history.last_vote(crucible_id)
-        while wait:
+    def _settle(self, history: VoteHistory, crucible_id: int, last: LastVote) -> LastVote:
+        """The last vote, once nobody writes any more."""
+        while True:
             time.sleep(self._settled)
             before, last = last, history.last_vote(crucible_id)
-            wait = before != last
-        return last
+            if before == last:
+                return last
 
     @contextmanager
     def _bench(self) -> Iterator[Workbench]:
@@ -236,7 +237,7 @@ class Keeper:
 
 
 def _lost(seen: Seen, last: LastVote) -> bool:
-    """Whether Redis lacks votes that it had."""
+    """Whether Redis does not hold the crucible, or lacks votes that it had."""
     return not seen.present or (seen.epoch, seen.seq) < (last.epoch, last.seq)
 
 

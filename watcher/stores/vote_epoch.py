@@ -22,3 +22,9 @@ def raise_epoch(store: Store, crucible_id: int, known: int) -> int:
         known,
     )
     return int(epoch)
+
+
+def last_epoch(store: Store, crucible_id: int) -> int:
+    """The last epoch that was given out; 0 if there was none, and hence no vote."""
+    found = store.run("SELECT epoch FROM {schema}.vote_epoch WHERE crucible_id = %s", crucible_id)
+    return int(found[0][0]) if found else 0

@@ -1,0 +1,360 @@
+"""One test's own corner: a database, crucibles with entries, judges who vote, and processes that drain and keep."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import clickhouse_connect
+import psycopg
+import redis
+from clickhouse_connect.driver.client import Client
+from prometheus_client import CollectorRegistry
+
+from config import Settings, load
+from stack.topology import Stack
+from tests.acceptance.daemon import PATIENCE, REPOSITORY, Daemon, await_that
+from watcher.bootstrap.votes import Votes
+from watcher.model.errors import TemporaryError
+from watcher.model.vote import Refusal, Vote, VoteOutcome
+from watcher.operations.keeper import Verdict
+from watcher.state import keys
+from watcher.state.client import fence
+from watcher.state.scripts import VOTE
+from watcher.state.vote import outcome, vote_command
+from watcher.stores.schema import ensure
+from watcher.telemetry.metrics import Metrics
+
+TEMPLATE = "template_of_the_votes"
+MAX_LOG = 100_000
+_NUMBERS = count(1)
+
+
+def migrate_template(stack: Stack) -> None:
+    """ClickHouse's schema in a database to be copied."""
+    server = stack.endpoints
+    client = clickhouse_connect.get_client(
+        host=server.clickhouse_host,
+        port=server.clickhouse_port,
+        username=server.clickhouse_user,
+        password=server.clickhouse_password or "",
+    )
+    client.command(f"CREATE DATABASE {TEMPLATE}")
+    client.close()
+    environ = {**os.environ, **stack.environ(), "CRUCIBLE_CLICKHOUSE__DATABASE": TEMPLATE}
+    subprocess.run([sys.executable, "-m", "watcher", "migrate", "up"], check=True, env=environ, cwd=REPOSITORY)
+
+
+@dataclass
+class Cast:
+    """What judges were answered."""
+
+    counted: dict[tuple[int, int, int, int], VoteOutcome] = field(default_factory=dict)
+    """Crucible, user, winner, loser -> the answer, of votes that were answered as counted."""
+    refused: Counter[str] = field(default_factory=Counter)
+    unanswered: int = 0
+
+
+class VoteWorld:
+    """A corner.
+
+    Args:
+        stack: the parts, running.
+        template: a migrated database, to be copied.
+        folder: for logs.
+    """
+
+    def __init__(self, stack: Stack, template: str, folder: Path) -> None:
+        self.stack, self.folder = stack, folder
+        self.name = f"v{uuid.uuid4().hex[:10]}"
+        self.cast = Cast()
+        self._daemons: list[Daemon] = []
+        self._judge = 10_000 * next(_NUMBERS)
+        self.redis = redis.Redis.from_url(str(stack.endpoints.redis_url))
+        self.redis.flushall()
+        self._copy_schema(template)
+        ensure(str(stack.endpoints.postgres_dsn), self.name)
+        self.environ = {
+            **stack.environ(),
+            "CRUCIBLE_CLICKHOUSE__DATABASE": self.name,
+            "CRUCIBLE_POSTGRES__WATCHER_SCHEMA": self.name,
+            "CRUCIBLE_VOTES__DRAIN_INTERVAL": "0.05",
+            "CRUCIBLE_VOTES__MAX_PLAN_VOTES": "300",  # so that some hundred votes are several plans
+            "CRUCIBLE_VOTES__KEEPER_INTERVAL": "0.5",
+            "CRUCIBLE_LOG__LEVEL": "debug",
+            "CRUCIBLE_LOG__FORMAT": "json",
+        }
+        self.metrics = Metrics(CollectorRegistry())
+
+    # -- the site -----------------------------------------------------------------------------------------------------
+
+    def crucible(self, entries: int = 20, status: str = "Active") -> int:
+        """A crucible of PG, and entries with images that may be shown; each of another user."""
+        with self.site() as site:
+            row = site.execute(
+                """INSERT INTO "Crucible" ("userId", name, "nsfwLevel", status, "startAt", "endAt", "updatedAt")
+                   VALUES (1, 'of a test', 31, %s::"CrucibleStatus", now() AT TIME ZONE 'UTC' - interval '1 hour',
+                           now() AT TIME ZONE 'UTC' + interval '1 day', now()) RETURNING id""",
+                [status],
+            ).fetchone()
+            assert row is not None
+            self.enter(row[0], entries)
+        return int(row[0])
+
+    def enter(self, crucible_id: int, entries: int) -> list[int]:
+        """More entries."""
+        with self.site() as site:
+            rows = site.execute(
+                """WITH image AS (
+                       INSERT INTO "Image" ("userId", url, "nsfwLevel", ingestion, "updatedAt")
+                       SELECT 1 + n %% 3, 'image', 1, 'Scanned', now() FROM generate_series(1, %s) n
+                       RETURNING id, "userId"
+                   ) INSERT INTO "CrucibleEntry" ("crucibleId", "userId", "imageId")
+                     SELECT %s, "userId", id FROM image RETURNING id""",
+                [entries, crucible_id],
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def entries(self, crucible_id: int) -> list[int]:
+        """Ids of the entries that PostgreSQL has."""
+        with self.site() as site:
+            rows = site.execute('SELECT id FROM "CrucibleEntry" WHERE "crucibleId" = %s ORDER BY id', [crucible_id])
+            return [row[0] for row in rows]
+
+    @contextmanager
+    def site(self) -> Iterator[psycopg.Connection[Any]]:
+        """The site's database."""
+        with psycopg.connect(str(self.stack.endpoints.postgres_dsn), autocommit=True) as site:
+            yield site
+
+    # -- judges -------------------------------------------------------------------------------------------------------
+
+    def vote(self, *crucible_ids: int, votes: int, seed: int = 0, until: Callable[[], bool] | None = None) -> int:
+        """Judges vote, each on pairs that he has not judged; answers are noted. Returns how many counted.
+
+        Votes are sent as the API does: one pipeline, the hint before the vote, the fence of that very connection.
+        """
+        random, counted = Random(seed + self._judge), 0
+        entries = {one: self.entries(one) for one in crucible_ids}
+        sent = 0
+        while sent < votes and not (until and until()):
+            some = []
+            for _ in range(min(25, votes - sent)):
+                self._judge += 1
+                crucible_id = random.choice(crucible_ids)
+                some.append(Vote(crucible_id, self._judge, *random.sample(entries[crucible_id], 2)))
+            sent += len(some)
+            counted += self._send(some)
+        return counted
+
+    def _send(self, votes: list[Vote]) -> int:
+        counted = 0
+        try:
+            with self.redis.client() as one:  # a single connection
+                identity = fence(one.info("server"), one.info("replication"))
+                one.script_load(VOTE.text)
+                pipeline = one.pipeline(transaction=False)
+                for vote in votes:
+                    pipeline.sadd(keys.undrained(keys.bucket(vote.crucible_id)), vote.crucible_id)
+                    pipeline.execute_command(*vote_command(VOTE.sha, vote, identity, None, MAX_LOG))
+                answers = pipeline.execute(raise_on_error=False)[1::2]
+        except (redis.RedisError, OSError):
+            self.cast.unanswered += len(votes)
+            time.sleep(0.02)
+            return 0
+        for vote, answer in zip(votes, answers, strict=True):
+            if isinstance(answer, Exception):
+                self.cast.unanswered += 1
+                continue
+            came = outcome(answer)
+            if isinstance(came, Refusal):
+                self.cast.refused[came] += 1
+            else:
+                counted += 1
+                self.cast.counted[vote.crucible_id, vote.user_id, vote.winner, vote.loser] = came
+        if not counted:
+            time.sleep(0.02)
+        return counted
+
+    @contextmanager
+    def judging(self, *crucible_ids: int, seed: int = 1) -> Iterator[None]:
+        """Judges vote all the while."""
+        stop = threading.Event()
+        thread = threading.Thread(
+            target=self.vote, args=crucible_ids, kwargs={"votes": 10**9, "seed": seed, "until": stop.is_set}
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+    # -- ours ---------------------------------------------------------------------------------------------------------
+
+    def settings(self) -> Settings:
+        """The settings of this corner."""
+        before = dict(os.environ)
+        os.environ.update(self.environ)
+        try:
+            return load()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    @contextmanager
+    def votes(self) -> Iterator[Votes]:
+        """Drain and keeper in this process; its threads are not begun."""
+        faults: list[Exception] = []
+        votes = Votes(self.settings(), self.metrics, faults.append)
+        try:
+            yield votes
+        finally:
+            votes.close()
+        assert faults == []
+
+    def keep(self, *crucible_ids: int) -> list[Verdict]:
+        """Have crucibles verified."""
+        with self.votes() as votes:
+            return [votes.keeper.verify(one) for one in crucible_ids]
+
+    def start(self, *arguments: str, **environ: str) -> Daemon:
+        """A process that drains and keeps; keywords are settings without their prefix, or a fail point."""
+        given = {f"CRUCIBLE_{name.upper()}": value for name, value in environ.items()}
+        daemon = Daemon(self.environ | given, self.folder, ("tests.votes.process", *arguments))
+        self._daemons.append(daemon)
+        return daemon
+
+    def crucible_command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run the command as a person would."""
+        return subprocess.run(
+            [sys.executable, "-m", "watcher", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            cwd=REPOSITORY,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "NO_COLOR": "1", **self.environ},
+        )
+
+    def undrained(self) -> int:
+        """Votes in Redis' logs, and open plans."""
+        try:
+            logs = sum(int(self.redis.xlen(name)) for name in self.redis.scan_iter("*:log"))  # type: ignore[arg-type]
+            return logs + sum(1 for _ in self.redis.scan_iter("crucible:drain:*"))
+        except redis.RedisError:
+            return -1
+
+    def await_drained(self) -> None:
+        """Wait until ClickHouse has every vote."""
+
+        def told() -> str:
+            return f"{self.undrained()} left. " + "\n".join(one.last_words() for one in self._daemons)
+
+        await_that(lambda: self.undrained() == 0, "every vote drained", told=told)
+
+    def await_votable(self, *crucible_ids: int) -> None:
+        """Wait until votes are accepted."""
+
+        def votable() -> bool:
+            with suppress(redis.RedisError):
+                identity = fence(self.redis.info("server"), self.redis.info("replication")).encode()
+                return all(self.redis.hget(keys.state(one), "fence") == identity for one in crucible_ids)
+            return False
+
+        def told() -> str:
+            states = [self.redis.hgetall(keys.state(one)) for one in crucible_ids]
+            return f"{states} " + "\n".join(one.last_words() for one in self._daemons)
+
+        await_that(votable, "votes are accepted", told=told)
+
+    def drained(self) -> None:
+        """Drain in this process until nothing is left."""
+        until = time.monotonic() + PATIENCE
+        with self.votes() as votes:
+            while self.undrained():
+                assert time.monotonic() < until
+                with suppress(TemporaryError):
+                    for bucket in range(keys.BUCKETS):
+                        votes.turn(bucket)
+
+    # -- Redis' files -------------------------------------------------------------------------------------------------
+
+    def copy_redis(self) -> Path:
+        """A copy of Redis' files as they are now; no vote may be under way."""
+        there = self.folder / "older"
+        shutil.copytree(self.stack.redis.folder / "data", there)
+        return there
+
+    def set_redis_back(self, older: Path) -> None:
+        """Kill Redis, put the copy in the place of its files, start it."""
+        self.stack.redis.kill()
+        data = self.stack.redis.folder / "data"
+        shutil.rmtree(data)
+        shutil.copytree(older, data)
+        self.start_redis()
+
+    def start_redis(self) -> None:
+        """Start Redis on the files that are there."""
+        self.stack.redis.start()
+        self.stack.redis.await_ready()
+
+    # -- ClickHouse ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def clickhouse(self, database: str | None = None) -> Iterator[Client]:
+        """A client of the test's database."""
+        server = self.stack.endpoints
+        client = clickhouse_connect.get_client(
+            host=server.clickhouse_host,
+            port=server.clickhouse_port,
+            username=server.clickhouse_user,
+            password=server.clickhouse_password or "",
+            database=database or self.name,
+            autogenerate_session_id=False,
+        )
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def ask(self, query: str) -> list[Any]:
+        """Rows from ClickHouse."""
+        with self.clickhouse() as client:
+            return list(client.query(query).result_rows)
+
+    def _copy_schema(self, template: str) -> None:
+        with self.clickhouse("default") as client:
+            client.command(f"CREATE DATABASE {self.name}")
+            tables = client.query(
+                "SELECT name, create_table_query, coalesce(total_rows, 0) FROM system.tables "
+                "WHERE database = {d:String} ORDER BY engine LIKE '%View', engine = 'Buffer', engine = 'View', name",
+                parameters={"d": template},
+            ).result_rows
+            for table, text, rows in tables:
+                client.command(text.replace(template, self.name))
+                if rows:  # the record of migrations
+                    client.command(f"INSERT INTO {self.name}.{table} SELECT * FROM {template}.{table}")  # noqa: S608
+
+    def end_processes(self) -> None:
+        """End what was started here."""
+        for daemon in self._daemons:
+            daemon.kill()
+
+    def close(self) -> None:
+        """Give the corner back."""
+        self.redis.close()
+        with self.clickhouse("default") as client:
+            client.command(f"DROP DATABASE IF EXISTS {self.name} SYNC")
