@@ -1,0 +1,49 @@
+"""A site and a Redis, for what needs both."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+
+from stack import Stack
+from tests import site_database
+from tests.stack.watching import provided
+
+
+@pytest.fixture(scope="session")
+def parts() -> Iterator[Stack]:
+    """PostgreSQL with the site's tables and roles, and Redis; started once, emptied for each test."""
+    with provided():
+        stack = Stack(parts=("postgres", "redis"))
+        stack.start()
+    site_database.prepare(str(stack.endpoints.postgres_dsn))
+    yield stack
+    stack.close()
+
+
+@pytest.fixture
+def site(parts: Stack) -> Iterator[psycopg.Connection[Any]]:
+    """The site as its administrator: users 1 to 3, images 1 to 20 that may be shown, no crucibles."""
+    with psycopg.connect(str(parts.endpoints.postgres_dsn), autocommit=True) as connection:
+        connection.execute('TRUNCATE "Crucible", "CrucibleEntry", "Thread", "CommentV2" RESTART IDENTITY CASCADE')
+        connection.execute(
+            """UPDATE "Image" SET "nsfwLevel" = 1, ingestion = 'Scanned', "tosViolation" = false,
+               "needsReview" = NULL, "blockedFor" = NULL"""
+        )
+        yield connection
+
+
+@pytest.fixture
+def dsn(parts: Stack) -> str:
+    """The site as the watcher's role."""
+    return site_database.as_role(str(parts.endpoints.postgres_dsn), site_database.WATCHER_ROLE)
+
+
+@pytest.fixture
+def raw(parts: Stack) -> Iterator[redis.Redis]:
+    """An empty Redis, whose answers stay bytes."""
+    with redis.Redis.from_url(parts.redis.url) as opened:
+        opened.flushall()
+        yield opened

@@ -1,0 +1,295 @@
+"""Pairs as the API serves them, between a real PostgreSQL and a real Redis."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+import redis
+
+from stack import Stack
+from tests.pairs.contest import CRUCIBLE, Contest
+from tests.site_database import as_role
+from watcher.api.bodies import PairAnswer
+from watcher.api.link import Link, LinkLostError
+from watcher.api.pairs import NoPair, Pairs
+from watcher.api.pictures import Pictures
+from watcher.api.problem import ProblemError
+from watcher.model.pair_token import PairTokens, SignedPair
+from watcher.model.vote import pair_field
+from watcher.state import keys
+from watcher.state.admit import ADMIT, Verdict, admit_command
+from watcher.stores.site_images import SiteImages
+from watcher.stores.site_pool import SitePool
+
+T = TypeVar("T")
+JUDGE = 3
+TOKENS = PairTokens([bytes(32)])
+
+
+@pytest.fixture
+def contest(site: psycopg.Connection[Any], raw: redis.Redis) -> Contest:
+    """An active crucible."""
+    one = Contest(site, raw)
+    one.open()
+    raw.script_load(ADMIT.text)
+    return one
+
+
+def enter(contest: Contest, images: dict[int, int], *, levels: dict[int, int] | None = None, user: int = 1) -> None:
+    """Entries that are admitted."""
+    contest.enter(images, user=user)
+    verdicts = [Verdict(entry, (levels or {}).get(entry, 1), image) for entry, image in images.items()]
+    contest.raw.execute_command(*admit_command(CRUCIBLE, verdicts))
+
+
+def judge(contest: Contest, *pairs: tuple[int, int], user: int = JUDGE) -> None:
+    """The judge has judged these."""
+    for one, other in pairs:
+        contest.raw.hset(keys.judged(CRUCIBLE, user), pair_field(one, other), "1:1:1:1516:1484:0:16")
+
+
+class Desk:
+    """A process that serves pairs, for as long as a block lasts."""
+
+    def __init__(self, parts: Stack, seed: int = 1) -> None:
+        self._parts, self._chance = parts, random.Random(seed)
+
+    def __call__(self, question: Callable[[Pairs], Awaitable[T]]) -> T:
+        """Ask it."""
+        return asyncio.run(self._ask(question))
+
+    async def _ask(self, question: Callable[[Pairs], Awaitable[T]]) -> T:
+        link = Link(self._parts.redis.url, 5.0, Pairs.SCRIPTS)
+        running = asyncio.create_task(link.run())
+        dsn = as_role(str(self._parts.endpoints.postgres_dsn), "crucible_watcher")
+        try:
+            async with SitePool(dsn, size=1, timeout=10.0) as pool:
+                await answering(link)
+                pictures = Pictures(SiteImages(pool.fetch), "https://img.example/{url}/{id}")
+                return await question(Pairs(link, pictures, TOKENS, 600.0, chance=self._chance))
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def answering(link: Link) -> None:
+    """Return once it is connected."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await link.ping()
+            except LinkLostError:
+                await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def desk(parts: Stack) -> Desk:
+    """A process that serves pairs."""
+    return Desk(parts)
+
+
+def one_pair(pairs: Pairs, level: int = 31) -> Awaitable[PairAnswer | NoPair]:
+    return pairs.next_pair(CRUCIBLE, JUDGE, level)
+
+
+async def many(pairs: Pairs, number: int, level: int = 31) -> list[PairAnswer]:
+    answers = [await pairs.next_pair(CRUCIBLE, JUDGE, level) for _ in range(number)]
+    assert all(isinstance(answer, PairAnswer) for answer in answers)
+    return answers  # type: ignore[return-value]
+
+
+def ids(answer: PairAnswer | NoPair) -> set[int]:
+    assert isinstance(answer, PairAnswer), answer
+    return {answer.left.entryId, answer.right.entryId}
+
+
+def test_a_pair_shows_two_images_and_what_is_said_of_them(contest: Contest, desk: Desk) -> None:
+    """And nothing that would sway the judge: no owner, no rating, no number of votes."""
+    enter(contest, {11: 1, 12: 2})
+    contest.image(1, url="a b/ä", type="video", width=640, height=480)
+    contest.site.execute('INSERT INTO "Thread" ("imageId") VALUES (1)')
+    contest.site.execute(
+        """INSERT INTO "CommentV2" (content, "userId", "threadId", "updatedAt") VALUES ('<p>fine</p>', 2, 1, now())"""
+    )
+
+    before = time.time()
+    answer = desk(one_pair)
+
+    assert isinstance(answer, PairAnswer)
+    sides = {side.entryId: side for side in (answer.left, answer.right)}
+    image, comment = sides[11].image, sides[11].topComment
+    assert (image.url, image.type) == ("https://img.example/a%20b/%C3%A4/1", "video")
+    assert (image.width, image.height, image.nsfwLevel) == (640, 480, 1)
+    assert comment is not None
+    assert (comment.text, comment.reactions, sides[11].commentCount) == ("fine", 0, 1)
+    assert (sides[12].topComment, sides[12].commentCount) == (None, 0)
+    assert set(sides[11].__struct_fields__) == {"entryId", "image", "topComment", "commentCount"}
+    token = TOKENS.read(answer.token)
+    assert isinstance(token, SignedPair)
+    assert (token.crucible_id, token.user_id, token.level) == (CRUCIBLE, JUDGE, 31)
+    assert (token.left, token.right) == (answer.left.entryId, answer.right.entryId)
+    assert before + 599 < token.expires < time.time() + 600
+
+
+def test_never_own_never_judged_and_both_sides(contest: Contest, desk: Desk) -> None:
+    """Whatever the judge has judged, what comes is new, and of others; an entry is not always on the same side."""
+    enter(contest, {11: 1, 12: 2, 13: 3, 14: 4})
+    enter(contest, {15: 5, 16: 6}, user=JUDGE)
+    judge(contest, (11, 12), (13, 11), (14, 13))
+
+    answers = desk(lambda pairs: many(pairs, 200))
+
+    assert {frozenset(ids(answer)) for answer in answers} == {
+        frozenset(pair) for pair in ((11, 14), (12, 13), (12, 14))
+    }
+    lefts = Counter(answer.left.entryId for answer in answers if ids(answer) == {12, 13})
+    assert min(lefts[12], lefts[13]) > 0.3 * sum(lefts.values())
+
+
+@pytest.mark.parametrize("number", [5, 40, 140], ids=["one draw", "a wider draw", "all of them"])
+def test_every_pair_comes_until_all_are_judged(contest: Contest, desk: Desk, number: int) -> None:
+    """However many there are, the last pair is found, and only then is it all."""
+    last = (1 + number // 3, number)
+    enter(contest, {entry: 1 + entry % 20 for entry in range(1, number + 1)})
+    pairs = [(one, other) for one in range(1, number + 1) for other in range(1, one) if (other, one) != last]
+    contest.raw.hset(
+        keys.judged(CRUCIBLE, JUDGE), mapping={pair_field(one, other): "1:1:1:1516:1484:0:16" for one, other in pairs}
+    )
+
+    assert ids(desk(one_pair)) == set(last)
+    judge(contest, last)
+    assert desk(one_pair) is NoPair.ALL_JUDGED
+
+
+def test_two_entries_of_one_image_are_no_pair(contest: Contest, desk: Desk) -> None:
+    """There is nothing to judge; the site has no rule against entering an image twice."""
+    enter(contest, {11: 1, 12: 1})
+    assert desk(one_pair) is NoPair.TOO_FEW
+
+    enter(contest, {13: 2})
+    assert 13 in ids(desk(one_pair))
+
+
+@pytest.mark.parametrize(
+    ("entries", "user", "level"), [({}, 1, 31), ({11: 1}, 1, 31), ({11: 1, 12: 2}, JUDGE, 31), ({11: 1, 12: 2}, 1, 2)]
+)
+def test_fewer_than_two_to_see(contest: Contest, desk: Desk, entries: dict[int, int], user: int, level: int) -> None:
+    """None, one, only own ones, none of the judge's level: told from having judged them all."""
+    enter(contest, entries, user=user)
+
+    assert desk(lambda pairs: one_pair(pairs, level)) is NoPair.TOO_FEW
+
+
+def test_an_image_that_was_hidden_a_moment_ago_is_not_served(contest: Contest, desk: Desk) -> None:
+    """Nor any other that was: they leave the pools at once, and another pair is chosen."""
+    enter(contest, {entry: entry for entry in range(1, 11)})
+    for image, columns in {1: {"nsfwLevel": 32}, 2: {"tosViolation": True}, 3: {"needsReview": "x"}}.items():
+        contest.image(image, **columns)
+    contest.image(4, ingestion="Blocked")
+    contest.site.execute('UPDATE "CrucibleEntry" SET "imageId" = 20 WHERE id = 5')  # its change is still on its way
+    contest.image(5, blockedFor="x")
+
+    answers = desk(lambda pairs: many(pairs, 40))
+
+    assert set().union(*map(ids, answers)) == {6, 7, 8, 9, 10}
+    assert set(contest.admitted()) == {6, 7, 8, 9, 10}
+
+
+def test_an_image_with_another_level_changes_its_pool(contest: Contest, desk: Desk) -> None:
+    """Whoever may see the new one still gets it; whoever may not does not, from that very request on."""
+    enter(contest, {11: 1, 12: 2, 13: 3})
+    contest.image(1, nsfwLevel=16)
+
+    answers = desk(lambda pairs: many(pairs, 20, level=1))
+
+    assert {frozenset(ids(answer)) for answer in answers} == {frozenset((12, 13))}
+    assert contest.admitted() == {11: 16, 12: 1, 13: 1}
+    assert 11 in set().union(*map(ids, desk(lambda pairs: many(pairs, 20))))
+
+
+def test_an_image_that_is_gone_leaves(contest: Contest, desk: Desk) -> None:
+    """Its entry's own deletion may still be on its way."""
+    enter(contest, {11: 1, 12: 2})
+    contest.site.execute(
+        """INSERT INTO "Image" (id, "userId", url, "nsfwLevel", ingestion, "updatedAt")
+           VALUES (500, 1, 'soon gone', 1, 'Scanned', now())"""
+    )
+    enter(contest, {13: 500})
+    contest.site.execute('DELETE FROM "Image" WHERE id = 500')
+
+    answers = desk(lambda pairs: many(pairs, 20))
+
+    assert {frozenset(ids(answer)) for answer in answers} == {frozenset((11, 12))}
+    assert contest.admitted() == {11: 1, 12: 1}
+
+
+def test_comments_are_remembered_and_moderation_is_not(contest: Contest, desk: Desk) -> None:
+    """A comment may be some seconds late; a hidden image may not."""
+    enter(contest, {11: 1, 12: 2, 13: 3})
+
+    async def twice(pairs: Pairs) -> tuple[list[PairAnswer], list[PairAnswer]]:
+        first = await many(pairs, 10)
+        contest.site.execute('INSERT INTO "Thread" (id, "imageId") VALUES (1, 1), (2, 2), (3, 3)')
+        contest.site.execute(
+            """INSERT INTO "CommentV2" (content, "userId", "threadId", "updatedAt")
+               SELECT 'new', 2, n, now() FROM generate_series(1, 3) n"""
+        )
+        contest.image(3, nsfwLevel=32)
+        return first, await many(pairs, 10)
+
+    first, second = desk(twice)
+
+    assert set().union(*map(ids, first)) == {11, 12, 13}
+    assert set().union(*map(ids, second)) == {11, 12}
+    assert {side.commentCount for answer in second for side in (answer.left, answer.right)} == {0}
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ({"status": "Completed"}, "not_active"),
+        ({"start": 4_000_000_000_000}, "not_started"),
+        ({"end": 1_000}, "ended"),
+    ],
+)
+def test_a_crucible_that_is_not_open_has_no_pairs(
+    contest: Contest, desk: Desk, state: dict[str, Any], code: str
+) -> None:
+    """Each with its own code."""
+    enter(contest, {11: 1, 12: 2})
+    contest.raw.hset(keys.state(CRUCIBLE), mapping=state)
+
+    with refused(code):
+        desk(one_pair)
+
+
+@contextmanager
+def refused(code: str) -> Iterator[None]:
+    with pytest.raises(ProblemError) as error:
+        yield
+    assert error.value.code == code
+
+
+def test_an_absent_crucible_is_told_from_an_empty_one(contest: Contest, desk: Desk) -> None:
+    """The first is being brought back."""
+    contest.raw.flushall()
+
+    with refused("absent"):
+        desk(one_pair)
+
+
+def test_scripts_that_redis_lost_are_loaded_again(contest: Contest, desk: Desk) -> None:
+    """Somebody may flush them, or the process may be another one."""
+    enter(contest, {11: 1, 12: 2})
+
+    async def flushed(pairs: Pairs) -> PairAnswer | NoPair:
+        contest.raw.script_flush()
+        return await one_pair(pairs)
+
+    assert ids(desk(flushed)) == {11, 12}
