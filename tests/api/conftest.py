@@ -1,0 +1,34 @@
+"""What the tests of the vote API share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from stack import Options, Stack
+from tests.api.site import Api, Site
+from tests.stack.watching import provided
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The parts, once; each test has crucibles of its own."""
+    folder = tmp_path_factory.mktemp("api")
+    with provided():
+        stack = Stack(
+            folder / "stack", parts=("redis", "postgres", "clickhouse"), options=Options(redis_appendfsync="always")
+        )
+        stack.start()
+    try:
+        made = Site(stack, folder)
+        yield made
+        made.close()
+    finally:
+        stack.close()
+
+
+@pytest.fixture(scope="session")
+def api(site: Site) -> Iterator[Api]:
+    """The API with settings that hold nobody up."""
+    running = site.api()
+    yield running
+    assert running.close() == 0, running.daemon.last_words()

@@ -1,0 +1,191 @@
+"""A site with the vote API beside it: real Redis, PostgreSQL and ClickHouse, and the API as the shipped command."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import psycopg
+
+from stack import Stack
+from tests import site_database
+from tests.acceptance.daemon import Daemon, await_that
+
+SECRET = "a-secret-of-these-tests-that-is-long-enough"
+PAIR_SECRET = "another-secret-of-these-tests-for-their-pairs"
+ISSUER, AUDIENCE = "https://site.test", "crucible"
+PATIENCE = 20.0
+
+
+def token(user: int | str, secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
+    """A bearer token as the site issues them; a claim of None is left out."""
+    told: dict[str, Any] = {"sub": str(user), "iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 600, **claims}
+    return jwt.encode({name: value for name, value in told.items() if value is not None}, secret, algorithm)
+
+
+def bearer(user: int | str, **claims: Any) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token(user, **claims)}"}
+
+
+class Site:
+    """The parts, prepared as an administrator prepares them."""
+
+    def __init__(self, stack: Stack, folder: Path) -> None:
+        self.stack, self.folder = stack, folder
+        dsn = str(stack.endpoints.postgres_dsn)
+        site_database.prepare(dsn)
+        self.postgres = psycopg.connect(dsn, autocommit=True)
+        self.environ = {
+            **stack.environ(),
+            "CRUCIBLE_POSTGRES__DSN": site_database.as_role(dsn, site_database.WATCHER_ROLE),
+            "CRUCIBLE_OPS__HOST": "127.0.0.1",
+            "CRUCIBLE_OPS__PORT": "0",
+            "CRUCIBLE_API__HOST": "127.0.0.1",
+            "CRUCIBLE_API__PORT": "0",
+            "CRUCIBLE_API__ISSUER": ISSUER,
+            "CRUCIBLE_API__AUDIENCE": AUDIENCE,
+            "CRUCIBLE_API__HS256_SECRETS": SECRET,
+            "CRUCIBLE_API__PAIR_SECRETS": PAIR_SECRET,
+            "CRUCIBLE_API__VOTES_PER_MINUTE": "100000",
+            "CRUCIBLE_API__READS_PER_MINUTE": "100000",
+            "CRUCIBLE_API__IMAGE_URL": "https://images.test/{url}",
+            "CRUCIBLE_LOG__FORMAT": "json",
+        }
+        self.crucible("migrate", "up")
+
+    def close(self) -> None:
+        self.postgres.close()
+
+    def crucible(self, *arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a verb of the command line to its end."""
+        kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH") if name in os.environ}
+        return subprocess.run(
+            [sys.executable, "-m", "watcher", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**kept, **self.environ, **(environ or {}), "NO_COLOR": "1", "COLUMNS": "200"},
+        )
+
+    def one(self, query: Any, *parameters: Any) -> Any:
+        """The first column of the first row."""
+        row = self.postgres.execute(query, parameters).fetchone()
+        return row[0] if row else None
+
+    def user(self, **columns: Any) -> int:
+        """A user of the site."""
+        given = {"browsingLevel": 31, "showNsfw": True, **columns}
+        names = ", ".join(f'"{name}"' for name in given)
+        marks = ", ".join("%s" for _ in given)
+        return self.one(f'INSERT INTO "User" ({names}) VALUES ({marks}) RETURNING id', *given.values())  # type: ignore[return-value]
+
+    def image(self, user: int, level: int = 1, **columns: Any) -> int:
+        given = {"userId": user, "url": "picture", "nsfwLevel": level, "ingestion": "Scanned", **columns}
+        names = ", ".join(f'"{name}"' for name in given)
+        marks = ", ".join("%s" for _ in given)
+        return self.one(
+            f'INSERT INTO "Image" ({names}, "updatedAt") VALUES ({marks}, now()) RETURNING id', *given.values()
+        )
+
+    def contest(self, entries: int = 4, level: int = 31, status: str = "Active", **columns: Any) -> "Contest":
+        """A crucible with entries, each of a user of its own; Redis does not know it yet."""
+        owner = self.user()
+        given = {"userId": owner, "name": "contest", "nsfwLevel": level, "status": status, **columns}
+        names = ", ".join(f'"{name}"' for name in given)
+        marks = ", ".join("%s" for _ in given)
+        crucible = self.one(
+            f'INSERT INTO "Crucible" ({names}, "updatedAt") VALUES ({marks}, now()) RETURNING id', *given.values()
+        )
+        made = Contest(crucible, [], [], [])
+        for _ in range(entries):
+            self.entry(made)
+        return made
+
+    def entry(self, contest: "Contest", level: int = 1, user: int | None = None, **image: Any) -> int:
+        owner = self.user() if user is None else user
+        picture = self.image(owner, level, **image)
+        entry = self.one(
+            'INSERT INTO "CrucibleEntry" ("crucibleId", "userId", "imageId") VALUES (%s, %s, %s) RETURNING id',
+            contest.id,
+            owner,
+            picture,
+        )
+        contest.entries.append(entry)
+        contest.owners.append(owner)
+        contest.images.append(picture)
+        return entry
+
+    def api(self, **environ: str) -> "Api":
+        """The API, started and ready."""
+        return Api({**self.environ, **environ}, self.folder)
+
+
+class Contest:
+    """A crucible and what takes part."""
+
+    def __init__(self, id: int, entries: list[int], owners: list[int], images: list[int]) -> None:
+        self.id, self.entries, self.owners, self.images = id, entries, owners, images
+
+    @property
+    def path(self) -> str:
+        return f"/v1/crucibles/{self.id}"
+
+
+class Api:
+    """The API as a process, and a client of it."""
+
+    def __init__(self, environ: Mapping[str, str], folder: Path, role: str = "api") -> None:
+        self.daemon = Daemon(environ, folder, ("watcher", "run", "--role", role))
+        try:
+            self.port = int(self.daemon.await_event("api.listening")["port"])
+            self.ops = int(self.daemon.await_event("probes.listening")["port"])
+            await_that(self.ready, "the API is ready", 30, self.daemon.last_words)
+        except BaseException:
+            self.daemon.kill()
+            raise
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False)
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.ops}/readyz", timeout=5, trust_env=False).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def close(self) -> int:
+        self.client.close()
+        return self.daemon.terminate()
+
+    def get(self, path: str, user: int = 1, headers: Mapping[str, str] | None = None, **params: Any) -> httpx.Response:
+        """Ask, and ask again while a crucible is being brought back."""
+        given = {**bearer(user), **(headers or {})}
+        return self._patiently(lambda: self.client.get(path, headers=given, params=params))
+
+    def pair(self, contest: Contest, user: int, **params: Any) -> dict[str, Any]:
+        answer = self.get(f"{contest.path}/pair", user, **params)
+        assert answer.status_code == 200, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def vote(self, contest: Contest, user: int, pair: Mapping[str, Any], winner: str = "left") -> httpx.Response:
+        """Vote on a pair that was served."""
+        loser = "right" if winner == "left" else "left"
+        body = {"winner": pair[winner]["entryId"], "loser": pair[loser]["entryId"], "token": pair["token"]}
+        return self._patiently(lambda: self.post(contest, user, body))
+
+    def post(self, contest: Contest, user: int, body: Any, **headers: str) -> httpx.Response:
+        return self.client.post(f"{contest.path}/votes", json=body, headers={**bearer(user), **headers})
+
+    def _patiently(self, call: Any) -> httpx.Response:
+        until = time.monotonic() + PATIENCE
+        while True:
+            answer: httpx.Response = call()
+            if answer.status_code != 503 or time.monotonic() > until:
+                return answer
+            time.sleep(0.1)
