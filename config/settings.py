@@ -379,9 +379,6 @@ class VotesSettings(Group):
     Redis is lost with its files; larger: fewer and larger inserts."""
     max_plan_votes: Annotated[int, Field(ge=1, le=200_000)] = 20_000
     """Votes of one insert, and hence in memory at a time (about a kilobyte each)."""
-    max_log: Annotated[int, Field(ge=1)] = 1_000_000
-    """Votes of one crucible that may wait in Redis while ClickHouse is away (about 100 bytes each). Further ones are
-    refused with ``backlog``."""
     keeper_interval: Seconds = 60.0
     """Seconds between two looks at whether Redis holds every active crucible as it was last verified."""
 

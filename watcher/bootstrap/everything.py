@@ -15,6 +15,7 @@ import structlog
 
 from config import Settings
 from watcher.bootstrap.api import ApiRole, refuse_without_auth
+from watcher.bootstrap.votes import Votes
 from watcher.bootstrap.watch import watch
 from watcher.model.errors import StopError
 from watcher.telemetry.health import Health
@@ -45,10 +46,13 @@ class _Beside:
         metrics: of the process.
         health: of the process.
         stop: ends the watch role.
+        kept: drains and keeps, for the watch role too.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, health: Health, stop: Callable[[], None]) -> None:
-        self._role = ApiRole(settings, metrics, health, "api")
+    def __init__(
+        self, settings: Settings, metrics: Metrics, health: Health, stop: Callable[[], None], kept: Votes
+    ) -> None:
+        self._role = ApiRole(settings, metrics, health, "api", kept)
         self._stop, self._deadline = stop, settings.run.shutdown_deadline + FAREWELL
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="api", daemon=True)

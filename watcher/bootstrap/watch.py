@@ -4,6 +4,7 @@ import gc
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
 from functools import partial
 
 import confluent_kafka
@@ -14,6 +15,7 @@ from config import Settings
 from handlers import REGISTRY
 from watcher.bootstrap.admission import admitting
 from watcher.bootstrap.clients import clickhouse_sink
+from watcher.bootstrap.votes import Votes
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
 from watcher.decode.registry import RegistryClient
@@ -36,9 +38,9 @@ from watcher.telemetry.probes import ProbeServer
 log = structlog.get_logger(__name__)
 
 
-Beside = Callable[[Metrics, Health, Callable[[], None]], AbstractContextManager[object]]
+Beside = Callable[[Metrics, Health, Callable[[], None], Votes], AbstractContextManager[object]]
 """What runs in the same process: entered before the first record is read, left after the last. Given are the process'
-metrics and health, and what ends the watch role."""
+metrics and health, what ends the watch role, and what drains and keeps."""
 
 
 def watch(settings: Settings, beside: Beside = lambda *_: nullcontext()) -> None:
@@ -58,12 +60,38 @@ def watch(settings: Settings, beside: Beside = lambda *_: nullcontext()) -> None
         probes = stack.enter_context(ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry))
         log.info("probes.listening", port=probes.port)
         admission = stack.enter_context(admitting(settings, metrics))
-        daemon = _daemon(settings, metrics, health, admission.arrived)
-        stack.enter_context(beside(metrics, health, daemon.stop))
+        ended = _Ended()
+        votes = Votes(settings, metrics, ended.failed)
+        stack.callback(votes.close)
+        daemon = _daemon(settings, metrics, health, admission.arrived, votes.missed)
+        ended.stop = daemon.stop
+        stack.enter_context(beside(metrics, health, daemon.stop, votes))
         _calm_the_collector()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: daemon.stop())
+        votes.drain()
+        votes.keep()
         daemon.run([*settings.kafka.topics, *filter(None, [settings.kafka.heartbeat_topic])])
+        ended.tell()
+
+
+@dataclass(slots=True)
+class _Ended:
+    """Ends the watch role when a thread beside it has come to something that does not go away by itself."""
+
+    stop: Callable[[], None] = lambda: None
+    error: Exception | None = None
+
+    def failed(self, error: Exception) -> None:
+        """A thread has ended."""
+        log.error("votes.failed", error=f"{type(error).__name__}: {error}")
+        self.error = error
+        self.stop()
+
+    def tell(self) -> None:
+        """Say so, once the role has ended in order."""
+        if self.error is not None:
+            raise self.error
 
 
 def _calm_the_collector() -> None:
@@ -76,7 +104,13 @@ def _calm_the_collector() -> None:
     gc.set_threshold(200_000, 20, 50)
 
 
-def _daemon(settings: Settings, metrics: Metrics, health: Health, shown: Callable[[RowStates], None]) -> Watch:
+def _daemon(
+    settings: Settings,
+    metrics: Metrics,
+    health: Health,
+    shown: Callable[[RowStates], None],
+    missed: Callable[[frozenset[int]], None],
+) -> Watch:
     """Put the parts together; waits for PostgreSQL, the only neighbour that is needed to begin."""
     report = Report(metrics, settings.ops.stalled_after)
     store = PostgresStore(
@@ -131,12 +165,8 @@ def _daemon(settings: Settings, metrics: Metrics, health: Health, shown: Callabl
         ),
         turned=health.turned,
         shown=shown,
-        absent_seen=_absent_seen,
+        absent_seen=missed,
     )
-
-
-def _absent_seen(crucibles: frozenset[int]) -> None:
-    log.info("crucibles.absent", crucibles=len(crucibles), some=sorted(crucibles)[:5])
 
 
 LEASE_SHARE = 2 / 3

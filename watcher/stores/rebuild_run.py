@@ -33,7 +33,7 @@ def begin(store: Store, *, replay: bool, anew: bool) -> Run:
             replay,
         )
         if found:
-            return Run(*found[0], resumed=True)
+            return Run(found[0][0], found[0][1], resumed=True)
         ((number,),) = store.run("INSERT INTO {schema}.rebuild_run (replay) VALUES (%s) RETURNING number", replay)
         return Run(number, 0, resumed=False)
 

@@ -38,8 +38,8 @@ def crucible(store: Store, crucible_id: int) -> CrucibleState | None:
     )
     if not rows:
         return None
-    *columns, prizes = rows[0]
-    return CrucibleState(*columns, places=paid_places(prizes))
+    (row,) = rows
+    return CrucibleState(*row[:8], paid_places(row[8]))
 
 
 def entries(store: Store, crucible_id: int, after: int, limit: int) -> list[SiteEntry]:
