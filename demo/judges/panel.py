@@ -17,8 +17,8 @@ PASSING = frozenset({429, 502, 503, 504})
 """Answers that mean: ask again."""
 LONGEST_PAUSE = 5.0
 """Seconds until one asks again at the latest."""
-TRIES = 200
-"""Of one request. A vote has to be seen through, because nobody else knows whether it counted."""
+TRIES = 60
+"""Of one request: some minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +81,14 @@ class Panel:
                     return
             due = max(due, loop.time() - 1.0) + self._pace.at_once / self._pace.rate * self._rng.uniform(0.5, 1.5)
             if self.users and self.crucibles:
-                await self._look()
+                await self._look(stop)
 
-    async def _look(self) -> None:
+    async def _look(self, stop: asyncio.Event) -> None:
         rng, pace = self._rng, self._pace
         user = rng.choice(self.users)
         crucible = self.crucibles[0] if rng.random() < pace.favourite else rng.choice(self.crucibles)
-        served = await self._ask(user, f"/v1/crucibles/{crucible}/pair")
-        if served.is_error:
+        served = await self._ask(user, f"/v1/crucibles/{crucible}/pair", given_up=stop)
+        if served is None or served.is_error:
             return
         self.told["pair"] += 1
         pair = served.json()
@@ -105,24 +105,33 @@ class Panel:
 
     async def _vote(self, user: int, crucible: int, vote: dict[str, Any]) -> None:
         path = f"/v1/crucibles/{crucible}/votes"
-        answer = await self._ask(user, path, vote)
+        answer = await self._insist(user, path, vote)
         if answer.is_error:
             return
         self.told["vote"] += 1
         said = answer.json()
         self._ledger.voted(_cast(user, crucible, said))
         if self._rng.random() < self._pace.repeats:
-            again = await self._ask(user, path, vote)
+            again = await self._insist(user, path, vote)
             self.told["repeat"] += 1
             if again.is_error or again.json() != said:
                 self._ledger.broken(f"a repeat on crucible {crucible} was answered {again.status_code} {again.text}")
         if self._rng.random() < self._pace.reversals:
-            other = await self._ask(user, path, {**vote, "winner": vote["loser"], "loser": vote["winner"]})
+            other = await self._insist(user, path, {**vote, "winner": vote["loser"], "loser": vote["winner"]})
             if not other.is_error:
                 self._ledger.broken(f"both ways round were accepted on crucible {crucible}: {other.text}")
 
-    async def _ask(self, user: int, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
-        """One answer that is not to be asked for again."""
+    async def _insist(self, user: int, path: str, vote: Mapping[str, Any]) -> httpx.Response:
+        """What a vote came to. Seen through to the end: nobody else knows whether it counted."""
+        answer = await self._ask(user, path, vote)
+        if answer is None:
+            raise TimeoutError(f"{path} was not answered in {TRIES} tries; answers so far: {dict(self.told)}")
+        return answer
+
+    async def _ask(
+        self, user: int, path: str, body: Mapping[str, Any] | None = None, given_up: asyncio.Event | None = None
+    ) -> httpx.Response | None:
+        """An answer for good; None if there was none in so many tries, or before it was ``given_up``."""
         headers = {"Authorization": f"Bearer {self._token(user)}"}
         for number in range(TRIES):
             pause = min(0.1 * 2 ** min(number, 8), LONGEST_PAUSE)
@@ -137,8 +146,10 @@ class Panel:
                     return answer
                 self.told[_code(answer)] += 1
                 pause = min(float(answer.headers.get("Retry-After", pause)), LONGEST_PAUSE)
+            if given_up is not None and given_up.is_set():
+                break
             await asyncio.sleep(pause)
-        raise TimeoutError(f"{path} was not answered in {TRIES} tries: {self.told}")
+        return None
 
     def _token(self, user: int) -> str:
         if user not in self._tokens:
