@@ -1,4 +1,4 @@
-"""What the tests of votes share: Redis that writes before it answers, ClickHouse and PostgreSQL, and a corner of them."""
+"""What the tests of votes share: Redis that writes before it answers, ClickHouse, PostgreSQL, and a corner of them."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -38,8 +38,8 @@ def crucible(store: Store, crucible_id: int) -> CrucibleState | None:
     )
     if not rows:
         return None
-    (row,) = rows
-    return CrucibleState(*row[:8], paid_places(row[8]))
+    ((number, user, name, status, level, start, end, judges, prizes),) = rows
+    return CrucibleState(number, user, name, status, level, start, end, judges, paid_places(prizes))
 
 
 def entries(store: Store, crucible_id: int, after: int, limit: int) -> list[SiteEntry]:

@@ -1,0 +1,180 @@
+"""Redis dies, is wiped or set back to what it was: votes are refused until it is what the other stores say."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import redis
+
+from tests.acceptance.daemon import await_that
+from tests.votes.verdict import verdict
+from tests.votes.world import VoteWorld
+from watcher.model.vote import Refusal
+from watcher.operations import keeper
+from watcher.operations.keeper import Verdict
+from watcher.state import keys
+from watcher.state.client import fence
+
+
+def test_redis_killed_among_votes(world: VoteWorld) -> None:
+    """It comes back with its append-only file: no vote that was answered is lost, and none counts twice."""
+    crucibles = [world.crucible(), world.crucible()]
+    world.start("drain", "keep")
+    world.await_votable(*crucibles)
+    with world.judging(*crucibles):
+        for had in (300, 600):
+            await_that(lambda had=had: len(world.cast.counted) >= had, "votes")  # type: ignore[misc]
+            world.stack.redis.kill()
+            world.start_redis()
+            world.await_votable(*crucibles)
+        await_that(lambda: len(world.cast.counted) >= 900, "votes after it came back")
+    world.await_drained()
+
+    assert verdict(world, *crucibles) == []
+
+
+def test_redis_wiped(world: VoteWorld) -> None:
+    """Every rating, vote count and judged pair comes back as it was."""
+    crucibles = [world.crucible(), world.crucible()]
+    world.start("drain", "keep")
+    world.await_votable(*crucibles)
+    world.vote(*crucibles, votes=500)
+    world.await_drained()
+    before = {one: world.redis.hgetall(keys.elo(one)) for one in crucibles}
+    world.redis.flushall()
+    world.stack.redis.kill()
+    world.start_redis()
+    world.await_votable(*crucibles)
+
+    assert {one: world.redis.hgetall(keys.elo(one)) for one in crucibles} == before
+    assert verdict(world, *crucibles) == []
+    world.vote(*crucibles, votes=200)
+    world.await_drained()
+
+    assert len(world.cast.counted) == 700
+    assert verdict(world, *crucibles) == []
+
+
+def test_redis_wiped_among_votes(world: VoteWorld) -> None:
+    """What had not been drained is lost, less than a second of votes; what remains agrees everywhere."""
+    crucible = world.crucible()
+    world.start("drain", "keep")
+    world.await_votable(crucible)
+    with world.judging(crucible):
+        await_that(lambda: len(world.cast.counted) >= 400, "votes")
+        had = len(world.cast.counted)
+        world.redis.flushall()
+        await_that(lambda: len(world.cast.counted) >= had + 300, "votes after it came back")
+    world.await_drained()
+
+    assert verdict(world, crucible, lost=had) == []
+
+
+def test_redis_set_back(world: VoteWorld) -> None:
+    """An older copy of its files has fewer votes than ClickHouse: it is rebuilt, and goes on in a new epoch."""
+    crucibles = [world.crucible(), world.crucible()]
+    world.start("drain", "keep")
+    world.await_votable(*crucibles)
+    world.vote(*crucibles, votes=200)
+    older = world.copy_redis()  # with votes that are not drained yet, perhaps, and with an open plan
+    world.vote(*crucibles, votes=300)
+    world.await_drained()
+    world.set_redis_back(older)
+    world.await_votable(*crucibles)
+    world.vote(*crucibles, votes=200)
+    world.await_drained()
+
+    assert len(world.cast.counted) == 700
+    assert verdict(world, *crucibles) == []
+    assert {came.epoch for came in world.cast.counted.values()} == {1, 2}
+
+
+def _unfenced(world: VoteWorld, crucible: int, _: Any) -> None:
+    """Somebody says that it was compared, and nobody has."""
+    identity = fence(world.redis.info("server"), world.redis.info("replication"))
+    world.redis.hset(keys.state(crucible), "fence", identity)
+
+
+def _same_epoch(world: VoteWorld, crucible: int, patch: pytest.MonkeyPatch) -> None:
+    """It is rebuilt, and numbers begin anew in the epoch that they were in."""
+    patch.setattr(keeper, "raise_epoch", lambda *_: 1)
+    assert world.keep(crucible) == [Verdict.REBUILT]
+
+
+def _not_compared(world: VoteWorld, crucible: int, patch: pytest.MonkeyPatch) -> None:
+    """The numbers of its votes are not compared with ClickHouse's."""
+    patch.setattr(keeper, "_lost", lambda *_: False)
+    assert world.keep(crucible) == [Verdict.VERIFIED]
+
+
+@pytest.mark.parametrize("weakness", [_unfenced, _same_epoch, _not_compared])
+def test_without_a_protection_a_set_back_redis_shows(
+    world: VoteWorld, monkeypatch: pytest.MonkeyPatch, weakness: Callable[[VoteWorld, int, Any], None]
+) -> None:
+    """The controls: without fence, epoch or comparison, votes are lost from ratings or their numbers used twice."""
+    crucible = world.crucible()
+    world.keep(crucible)
+    world.vote(crucible, votes=100)
+    world.drained()
+    older = world.copy_redis()
+    world.vote(crucible, votes=100)
+    world.drained()
+    world.set_redis_back(older)
+    weakness(world, crucible, monkeypatch)
+    world.vote(crucible, votes=150)
+    world.drained()
+
+    assert verdict(world, crucible) != []
+
+
+def test_votes_are_refused_until_it_was_compared(world: VoteWorld) -> None:
+    """Present or absent, a crucible takes no vote in a Redis process that nobody has compared."""
+    crucible = world.crucible()
+    assert world.vote(crucible, votes=5) == 0
+    world.keep(crucible)
+    assert world.vote(crucible, votes=5) == 5
+    world.stack.redis.kill()
+    world.start_redis()
+    assert world.vote(crucible, votes=5) == 0
+
+    assert world.cast.refused == {Refusal.ABSENT: 5, Refusal.UNVERIFIED: 5}
+    assert world.keep(crucible, crucible) == [Verdict.VERIFIED, Verdict.SAME]
+    assert world.vote(crucible, votes=5) == 5
+
+
+def test_rows_are_compared_too(world: VoteWorld) -> None:
+    """Entries that came, went or changed while Redis was not told are as PostgreSQL has them afterwards."""
+    crucible = world.crucible(entries=6)
+    world.keep(crucible)
+    first, second, third, *_ = world.entries(crucible)
+    world.stack.redis.kill()
+    with world.site() as site:
+        site.execute('DELETE FROM "CrucibleEntry" WHERE id = %s', [first])
+        site.execute('UPDATE "CrucibleEntry" SET "imageId" = (SELECT max(id) FROM "Image") WHERE id = %s', [second])
+        site.execute(
+            'UPDATE "Image" SET "nsfwLevel" = 32 WHERE id = (SELECT "imageId" FROM "CrucibleEntry" WHERE id = %s)',
+            [third],
+        )
+        image = site.execute('SELECT max(id) FROM "Image"').fetchone()
+    world.enter(crucible, 1)
+    world.start_redis()
+    assert world.keep(crucible) == [Verdict.VERIFIED]
+
+    shown = {int(one): row[30:].decode() for one, row in world.redis.hgetall(keys.entries(crucible)).items()}  # type: ignore[union-attr]
+    assert shown[first] == ""
+    assert image is not None
+    assert f'"image":{image[0]},' in shown[second]
+    assert sorted(one for one, row in shown.items() if row) == world.entries(crucible)
+    assert sorted(map(int, world.redis.hkeys(keys.elo(crucible)))) == world.entries(crucible)  # type: ignore[arg-type]
+    admitted = sorted(map(int, world.redis.hkeys(keys.admitted(crucible))))  # type: ignore[arg-type]
+    assert admitted == [one for one in world.entries(crucible) if one != third]
+
+
+def test_a_finished_crucible_is_left_alone(world: VoteWorld) -> None:
+    """It is answered from PostgreSQL, and nothing of it comes back to Redis."""
+    finished, unknown = world.crucible(status="Completed"), 999_999
+
+    assert world.keep(finished, unknown) == [Verdict.FINISHED, Verdict.UNKNOWN]
+    with suppress(redis.RedisError):
+        assert list(world.redis.scan_iter("*crucible*")) == []
