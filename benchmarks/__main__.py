@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks.results import Result, merge, show
 
-KNOWN = ("cdc", "freshness")
+KNOWN = ("cdc", "freshness", "ranking")
 
 
 def main() -> int:
