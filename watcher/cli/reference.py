@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry
 
 from config.example import example_file
 from handlers import REGISTRY
+from watcher.api.openapi import document_text
+from watcher.api.reference import api_page
 from watcher.operations.handler_catalogue import catalogue, handlers_page
 from watcher.telemetry.catalogue import metrics_page
 from watcher.telemetry.metrics import Metrics
@@ -20,6 +22,8 @@ def pages() -> dict[str, str]:
     metrics = Metrics(CollectorRegistry(), (table.name for table in REGISTRY))
     return {
         "docs/metrics.md": metrics_page(metrics.catalogue),
+        "docs/api.md": api_page(),
+        "docs/openapi.json": document_text(),
         "docs/handlers.md": handlers_page(catalogue(REGISTRY)),
         "config/crucible.example.toml": example_file(),
     }

@@ -1,0 +1,79 @@
+"""The page of the documentation about the API, written from the routes and problems themselves."""
+
+from watcher.api.problem import TYPE, refusals_table
+from watcher.api.routes import ROUTES
+
+INTRODUCTION = """\
+# The vote API
+
+This page is generated: `make docs`. The contract is [openapi.json](openapi.json), OpenAPI 3.1, also served at
+`/openapi.json`; both are made from the types that requests and answers are coded by.
+
+Start it with `crucible run --role api`. It needs `api.issuer`, `api.audience`, `api.pair_secrets`, and one of
+`api.hs256_secrets` and `api.jwks`; without them it exits with 78 and names what is missing. Probes and metrics are on
+the operations port, as of every role.
+
+## Who may
+
+Every route below `/v1` wants `Authorization: Bearer <JWT>`. `iss`, `aud`, `exp` and `sub` are needed, `sub` is the
+number of a user, the algorithm is HS256 or RS256 and has to be the one of the key that signs. Three claims are looked
+at besides: `verified` (true or false, for crucibles that ask for verified judges), `browsingLevel` (flags) and
+`showNsfw`; without the last two the user's row decides. Whether a user is banned, muted or gone is asked of the site
+every 10 s; while the site's database does not answer, nobody gets in.
+
+What somebody sees of images and comments is what is asked for, and the account allows, and the crucible has: the
+flags PG 1, PG13 2, R 4, X 8, XXX 16. An account that does not show NSFW sees PG alone.
+
+## Limits
+
+Each user has `api.votes_per_minute` votes and `api.reads_per_minute` other requests a minute, which may come at once.
+`RateLimit-Policy` and `RateLimit` are those of draft-ietf-httpapi-ratelimit-headers-11. The count is kept in Redis for
+all processes; each goes by what it heard last, so a user may overshoot by what is in flight, and without Redis nobody
+is refused. **A repeated vote is never charged and never refused for a limit.**
+
+## Voting
+
+1. `GET .../pair` answers two entries and a `token`.
+2. `POST .../votes` with `{"winner": ..., "loser": ..., "token": ...}` counts it.
+
+If the answer is lost, send the same vote again: it counts once, and the answer is the same, also after the token
+expired, the crucible ended or the limit was reached. A 503 has `Retry-After` and means that nothing was refused: ask
+again. The other way round is 409 for ever.
+
+Answers never hold the id of a voter. The answer with a pair does not say who made the images, how they are rated or
+how often they were voted on.
+
+## Standings as they change
+
+`GET .../stream` answers server-sent events. `EventSource` cannot send a token: read the body with `fetch`. Each event
+is named `standings` and holds the first 100 places. A client that is slow gets the latest and not the ones in between;
+one that takes nothing for 10 s is cut off.
+
+## Routes
+"""
+
+
+def api_page() -> str:
+    """The page as Markdown."""
+    rows = [f"| `{route.method} {route.path}` | {route.summary} |" for route in ROUTES]
+    rows += [
+        "| `GET /arena/{id}` | The page to vote on; the token comes in the fragment, `#token=...` |",
+        "| `GET /openapi.json` | The contract |",
+    ]
+    return "\n".join(
+        [
+            INTRODUCTION,
+            "| route | what |",
+            "|---|---|",
+            *rows,
+            "",
+            "## Problems",
+            "",
+            "Whatever is not carried out is answered with `application/problem+json` (RFC 9457): `type`",
+            f"(`{TYPE}` and the code), `title`, `status`, `code` and, where there is more to say, `detail`.",
+            "Codes do not change; texts may.",
+            "",
+            refusals_table(),
+            "",
+        ]
+    )
