@@ -79,6 +79,12 @@ class Site:
         for at, text in enumerate(texts):
             self._connection.execute(COMMENT, (text, self.owner, len(texts) - at, image))
 
+    def url(self, image: int) -> str:
+        """What the site calls an image."""
+        row = self._connection.execute('SELECT url FROM "Image" WHERE id = %s', (image,)).fetchone()
+        assert row
+        return str(row[0])
+
     def _insert(self, statement: str, *values: object) -> int:
         row = self._connection.execute(statement, values).fetchone()  # type: ignore[arg-type]
         assert row

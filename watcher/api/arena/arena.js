@@ -206,7 +206,7 @@ class Arena {
 
   key(event) {
     if (!find("keys").checked || this.comments.open || event.repeat) return;
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select")) return;
     const act = {
       a: () => this.vote("left"),
       arrowleft: () => this.vote("left"),

@@ -1,0 +1,148 @@
+"""On a phone, with a keyboard, with a screen reader, in dark and in light, without motion."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.arena.conftest import Tabs, pair_is_there, shot
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.arena.world import World
+
+CONTRAST = """
+(selectors) => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => [r, g, b].map((c) => linear(c / 255))
+    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+  const ground = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const [r, g, b, a = 1] = parse(getComputedStyle(one).backgroundColor);
+      if (a === 1) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  return selectors.map((selector) => {
+    const element = document.querySelector(selector);
+    const [one, other] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
+    return [selector, (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05)];
+  });
+}
+"""
+TEXTS = [
+    *("h1", "#facts", "#clock", "#clock-label", "#skip", ".keys", ".quote", ".count", ".live"),
+    *(".side[data-side=left] .choose", ".side[data-side=right] .choose"),
+    *(".row .place", ".row b", ".row small", ".row .rating"),
+]
+TARGETS = "button:not([hidden]), input, label"
+
+
+def test_everything_has_a_name(world: World, tabs: Tabs) -> None:
+    """What can be operated and what is shown has a role and a name that a screen reader can say."""
+    contest = world.site.contest(3, name="Crucible of names")
+    page = tabs.open(world.open(contest))
+    page.locator("#rows .row").nth(2).wait_for()
+
+    assert page.title() == "Crucible of names \u2013 Crucible"
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.get_by_role("heading", level=1).all_inner_texts() == ["Crucible of names"]
+    assert page.get_by_role("main").count() == 1
+    assert page.get_by_role("timer", name=re.compile(r"ends in .*59:")).count() == 1
+    for name in ("Vote for the left image", "Vote for the right image", "Skip this pair", "on the left image"):
+        assert page.get_by_role("button", name=name).count() == 1, name
+    assert page.get_by_role("complementary", name="Standings").count() == 1
+    assert page.get_by_role("list").get_by_role("listitem").count() == 3
+    assert page.get_by_role("button", name=re.compile(r"^Place 1: entry \d+, rating 1500, 0 votes")).count() == 1
+    unnamed = page.evaluate(
+        "[...document.querySelectorAll('button, input, img:not([alt]), video')].filter((one) => one.checkVisibility()"
+        " && !(one.ariaLabel || one.textContent.trim() || one.labels?.length || one.alt)).map((one) => one.outerHTML)"
+    )
+    assert unnamed == []
+
+
+def test_what_happens_is_said_aloud(world: World, tabs: Tabs) -> None:
+    """A vote is announced politely; the clock and the standings, which change all the time, are not."""
+    page = tabs.open(world.open(world.site.contest(3)))
+    page.keyboard.press("a")
+    page.get_by_role("status").get_by_text("You chose the left image: it rose by 16 to 1516.").wait_for()
+
+    assert page.locator("#said").get_attribute("role") == "status"
+    assert page.locator("[aria-live]").count() == 0
+    assert page.locator("#rows, #clock").locator("xpath=ancestor-or-self::*[@role='status']").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_is_enough(world: World, tabs: Tabs, scheme: str) -> None:
+    """Every text is readable by the AA rule, 4.5 to 1, in light and in dark."""
+    contest = world.site.contest(3)
+    page = tabs.open(world.open(contest), color_scheme=scheme)
+    page.locator("#rows .row").nth(2).wait_for()
+    page.wait_for_timeout(300)  # transitions of colour
+    shot(page, f"desk-{scheme}")
+
+    faint = [(selector, round(ratio, 2)) for selector, ratio in page.evaluate(CONTRAST, TEXTS) if ratio < 4.5]
+    assert faint == []
+
+
+def test_phone(world: World, tabs: Tabs) -> None:
+    """Upright on a phone both images, their votes and comments fit the screen, nothing is wider, targets are large."""
+    contest = world.site.contest(4)
+    page = tabs.open(world.open(contest), phone=True)
+    shot(page, "phone")
+
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    for name in ("Vote for the upper image", "Vote for the lower image", "Skip this pair"):
+        box = page.get_by_role("button", name=name).bounding_box()
+        assert box, name
+        assert box["y"] >= 0, name
+        assert box["y"] + box["height"] <= 844, name
+    assert _small(page) == []
+    page.get_by_role("button", name="Vote for the lower image").tap()
+    page.get_by_role("status").get_by_text("You chose the lower image").wait_for()
+    assert world.votes(contest) == 1
+    pair_is_there(page)
+    page.get_by_role("button", name="on the upper image").tap()
+    dialog = page.get_by_role("dialog", name="Comments on the upper image")
+    dialog.wait_for()
+    box = dialog.bounding_box()
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+
+
+@pytest.mark.parametrize("size", [(320, 568), (844, 390), (768, 1024), (2560, 1440)])
+def test_other_screens(world: World, tabs: Tabs, size: tuple[int, int]) -> None:
+    """From the smallest phone to a large desk: nothing sticks out, both votes can be seen without scrolling."""
+    width, height = size
+    page = tabs.open(world.open(world.site.contest(3)), viewport={"width": width, "height": height})
+    shot(page, f"screen-{width}x{height}")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for box in page.evaluate(
+        "[...document.querySelectorAll('.choose')].map((one) => one.getBoundingClientRect().toJSON())"
+    ):
+        assert box["top"] >= 0
+        assert box["bottom"] <= height
+
+
+def test_without_motion(world: World, tabs: Tabs) -> None:
+    """Who asks for less motion gets none: no animation runs, and a video waits for the pointer."""
+    page = tabs.open(world.open(world.site.contest(3)), reduced_motion="reduce")
+    page.keyboard.press("a")
+    page.get_by_role("status").get_by_text("You chose").wait_for()
+
+    assert page.evaluate("document.getAnimations().length") == 0
+
+
+def _small(page: Page) -> list[str]:
+    """What a thumb would miss: targets lower than 44 px."""
+    return page.evaluate(
+        "(all) => [...document.querySelectorAll(all)].filter((one) => one.checkVisibility() "
+        "&& one.getBoundingClientRect().height < 44).map((one) => one.outerHTML.slice(0, 80))",
+        TARGETS,
+    )

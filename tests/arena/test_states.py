@@ -1,0 +1,211 @@
+"""Whatever happens instead of two images, the page says what it is, and goes on by itself where that helps."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.arena.conftest import Tabs, pair_is_there, shot
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+
+    from tests.arena.world import World
+
+VOTES = re.compile(r"/votes$")
+PAIR = re.compile(r"/pair$")
+
+
+def says(page: Page, title: str) -> None:
+    """Wait for a notice."""
+    page.get_by_role("heading", name=title).wait_for()
+    assert page.get_by_role("button", name=re.compile("Vote for")).count() == 0
+    assert page.get_by_role("button", name="Skip this pair").count() == 0
+
+
+def problem(status: int, code: str, **headers: str) -> dict[str, Any]:
+    """An answer of the API that is a refusal."""
+    body = json.dumps({"status": status, "code": code, "title": code})
+    return {"status": status, "content_type": "application/problem+json", "headers": headers, "body": body}
+
+
+@pytest.fixture
+def refused(tabs: Tabs) -> Tabs:
+    """Tabs in which the console may report refused requests."""
+    keep = tabs.troubles
+
+    class Forgiving(list[str]):
+        def append(self, one: str) -> None:
+            if not one.startswith("console: Failed to load resource"):
+                keep.append(one)
+
+    tabs.troubles = Forgiving()
+    return tabs
+
+
+def test_without_a_token(world: World, refused: Tabs) -> None:
+    """No token: the page asks to sign in, and asks the API for nothing."""
+    asked: list[str] = []
+    page = refused.open("about:blank", wait=False)
+    page.on("request", lambda request: asked.append(request.url) if "/v1/" in request.url else None)
+    page.goto(world.open(world.site.contest(2)).partition("#")[0])
+
+    says(page, "Please sign in")
+    assert asked == []
+    shot(page, "signed-out")
+
+
+def test_token_that_is_not_valid(world: World, refused: Tabs) -> None:
+    """A forged token: the same; and a good one, put into the address of the open page, is taken."""
+    address = world.open(world.site.contest(2))
+    page = refused.open(address + "forged", wait=False)
+    says(page, "Please sign in")
+
+    page.evaluate("(hash) => { location.hash = hash; }", address.partition("#")[2])
+    pair_is_there(page)
+
+
+def test_banned(world: World, refused: Tabs) -> None:
+    """A banned user is told so."""
+    contest = world.site.contest(2)
+    world.open(contest)
+    user = world.site.user(banned=True)
+    page = refused.open(world.voting.page(contest.id, user), wait=False)
+
+    says(page, "You cannot vote")
+    assert page.locator("#notice").get_attribute("data-tone") == "bad"
+
+
+def test_all_judged_and_new_entries(world: World, refused: Tabs) -> None:
+    """After the only pair there is nothing left; looking again is a click."""
+    page = refused.open(world.open(world.site.contest(2)))
+    page.keyboard.press("d")
+    says(page, "You have judged every pair")
+    page.get_by_role("button", name="Look again").click()
+
+    says(page, "You have judged every pair")
+
+
+@pytest.mark.parametrize(
+    ("status", "starts", "ends", "title", "clock"),
+    [
+        ("Active", -60, -1, "This crucible has ended", "ended"),
+        ("Active", 3600, 7200, "This crucible has not begun", "59:"),
+    ],
+)
+def test_not_open(world: World, refused: Tabs, status: str, starts: int, ends: int, title: str, clock: str) -> None:
+    """Before the start and after the end nothing is judged, and the clock says why."""
+    contest = world.site.contest(3, status=status, starts=starts, ends=ends)
+    page = refused.open(world.open(contest), wait=False)
+
+    says(page, title)
+    assert page.get_by_role("timer").inner_text().startswith(clock)
+
+
+def test_end_comes_while_judging(world: World, refused: Tabs) -> None:
+    """The clock counts down to the end, and then the page closes the vote by itself."""
+    contest = world.site.contest(3, ends=8)
+    page = refused.open(world.open(contest))
+    assert re.fullmatch(r"0:0\d", page.get_by_role("timer").inner_text())
+
+    says(page, "This crucible has ended")
+    assert page.get_by_role("timer").inner_text() == "ended"
+
+
+def test_unknown_crucible(world: World, refused: Tabs) -> None:
+    """An address of no crucible is said to be one."""
+    page = refused.open(world.voting.page(2_000_000_000, world.site.user()), wait=False)
+
+    says(page, "There is no such crucible")
+
+
+def test_too_quick_waits_as_long_as_told(world: World, refused: Tabs) -> None:
+    """429: the vote waits for Retry-After, is sent again, and counts once."""
+    contest = world.site.contest(4)
+    page = refused.open(world.open(contest))
+    sent = _first_answers(page, VOTES, problem(429, "rate_limited", **{"Retry-After": "1"}))
+    page.keyboard.press("a")
+    page.get_by_role("status").get_by_text("You are quick! Going on in 1 s.").wait_for()
+    page.get_by_role("status").get_by_text("You chose the left image").wait_for()
+
+    assert len(sent) == 2
+    assert sent[0] == sent[1]
+    assert world.votes(contest) == 1
+
+
+def test_busy_server_is_asked_again(world: World, refused: Tabs) -> None:
+    """503: said, and asked again until it answers."""
+    page = refused.open("about:blank", wait=False)
+    sent = _first_answers(page, PAIR, *[problem(503, "unverified", **{"Retry-After": "0"})] * 3)
+    page.goto(world.open(world.site.contest(3)))
+    page.get_by_role("status").get_by_text("The server is busy with its records.").wait_for()
+    pair_is_there(page)
+
+    assert len(sent) == 4
+    assert page.get_by_role("status").first.inner_text() == ""
+
+
+def test_vote_survives_a_lost_network(world: World, refused: Tabs) -> None:
+    """A vote whose answer is lost is sent again when the network is back, and counts once."""
+    contest = world.site.contest(4)
+    page = refused.open(world.open(contest))
+    sent: list[str] = []
+
+    def lose(route: Route) -> None:
+        sent.append(route.request.post_data or "")
+        if len(sent) == 1:
+            route.fetch()  # it arrives, but the answer does not
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    page.route(VOTES, lose)
+    page.keyboard.press("a")
+    page.get_by_role("status").get_by_text("No answer from the server.").wait_for()
+    page.get_by_role("status").get_by_text("You chose the left image").wait_for()
+
+    assert len(sent) == 2
+    assert world.votes(contest) == 1
+
+
+def test_offline_is_said_and_left(world: World, refused: Tabs) -> None:
+    """Offline the page says so and waits; online again it goes on at once."""
+    contest = world.site.contest(4)
+    page = refused.open(world.open(contest))
+    page.context.set_offline(True)
+    page.keyboard.press("d")
+    page.get_by_role("status").get_by_text("You are offline.").wait_for()
+    shot(page, "offline")
+    page.context.set_offline(False)
+    page.get_by_role("status").get_by_text("You chose the right image").wait_for()
+
+    assert world.votes(contest) == 1
+
+
+@pytest.mark.parametrize("code", ["judged_otherwise", "pair_token_expired", "not_admitted"])
+def test_refused_vote_moves_on(world: World, refused: Tabs, code: str) -> None:
+    """A vote that cannot count any more is explained, and the next pair comes."""
+    page = refused.open(world.open(world.site.contest(6)))
+    _first_answers(page, VOTES, problem(409, code))
+    page.keyboard.press("a")
+    page.get_by_role("status").get_by_text(re.compile("stands|Here is another")).wait_for()
+
+    pair_is_there(page)
+
+
+def _first_answers(page: Page, path: re.Pattern[str], *answers: dict[str, Any]) -> list[str | None]:
+    """Answer the first requests to a path so, let the others through; the bodies that were sent."""
+    sent: list[str | None] = []
+
+    def answer(route: Route) -> None:
+        sent.append(route.request.post_data)
+        if len(sent) <= len(answers):
+            route.fulfill(**answers[len(sent) - 1])
+        else:
+            route.continue_()
+
+    page.route(path, answer)
+    return sent

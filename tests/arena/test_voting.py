@@ -1,0 +1,163 @@
+"""People vote on the page, with keys, clicks and taps, and it counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.arena.conftest import Tabs, pair_is_there, shot
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.arena.world import World
+
+
+def shown_pair(page: Page) -> list[str]:
+    """Addresses of the two images, the left one first."""
+    return page.evaluate("[...document.querySelectorAll('.frame img[data-shown]:not(.halo)')].map((i) => i.src)")
+
+
+def vote(page: Page, world: World, how: str) -> None:
+    """Vote one way and wait until the page has said that it counted."""
+    button = page.get_by_role("button", name="Vote for the left image" if "left" in how else "Vote for the right image")
+    if how.startswith("click"):
+        button.click()
+    elif how.startswith("enter"):
+        button.focus()
+        page.keyboard.press("Enter")
+    else:
+        page.keyboard.press(how.partition(" ")[0])
+    page.get_by_role("status").get_by_text("You chose the").wait_for()
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["a left", "ArrowLeft left", "A left", "d right", "ArrowRight right", "click left", "click right", "enter right"],
+)
+def test_vote_reaches_redis(world: World, tabs: Tabs, how: str) -> None:
+    """A key, a click or Enter on a focused image casts one vote for that side, and another pair comes."""
+    contest = world.site.contest(5)
+    page = tabs.open(world.open(contest))
+    assert all(pair_is_there(page))
+    images = {f"/image-{_name(world, image)}": entry for entry, image in contest.images.items()}
+    left, right = (images["/" + url.rpartition("/")[2]] for url in shown_pair(page))
+
+    vote(page, world, how)
+    ratings = world.ratings(contest)
+    assert world.votes(contest) == 1
+    won, lost = (left, right) if "left" in how else (right, left)
+    assert (ratings.pop(won), ratings.pop(lost)) == (1516, 1484)
+    assert set(ratings.values()) == {1500}
+    pair_is_there(page)
+    assert page.get_by_role("status").get_by_text("+16").count() == 0
+    assert page.locator("#facts").inner_text().endswith("1 by you")
+
+
+def test_points_of_a_vote_are_shown(world: World, tabs: Tabs) -> None:
+    """Between the vote and the next pair both sides show how many points went over."""
+    page = tabs.open(world.open(world.site.contest(4)))
+    page.keyboard.press("a")
+    page.locator("[data-outcome=won] .delta", has_text="+16").wait_for()
+
+    assert page.locator("[data-side=left]").get_attribute("data-outcome") == "won"
+    assert page.locator("[data-outcome=lost] .delta").inner_text() == "\u221216"
+    shot(page, "voted")
+
+
+def test_skip_casts_nothing(world: World, tabs: Tabs) -> None:
+    """S, and the button, bring another pair and no vote."""
+    contest = world.site.contest(8)
+    page = tabs.open(world.open(contest))
+    first = set(shown_pair(page))
+    with page.expect_response("**/pair"):
+        page.keyboard.press("s")
+    pair_is_there(page)
+    second = shown_pair(page)
+    with page.expect_response("**/pair"):
+        page.get_by_role("button", name="Skip this pair").click()
+    pair_is_there(page)
+
+    assert set(second) != first
+    assert set(shown_pair(page)) != set(second)
+    assert world.votes(contest) == 0
+
+
+def test_skipping_the_last_pair_says_so(world: World, tabs: Tabs) -> None:
+    """With one pair left a skip brings it again, and the page says why."""
+    page = tabs.open(world.open(world.site.contest(2)))
+    page.keyboard.press("s")
+
+    page.get_by_role("status").get_by_text("You have skipped every other pair.").wait_for()
+    pair_is_there(page)
+
+
+def test_keys_can_be_switched_off(world: World, tabs: Tabs) -> None:
+    """With shortcuts off a letter does nothing, and on again it votes."""
+    contest = world.site.contest(4)
+    page = tabs.open(world.open(contest))
+    switch = page.get_by_role("checkbox", name="Keyboard shortcuts")
+    switch.uncheck()
+    page.locator("body").press("a")
+    page.locator("body").press("Control+a")
+    switch.check()
+    page.locator("body").press("Control+d")
+    assert page.locator("#duel").get_attribute("aria-busy") == "false"
+    page.locator("body").press("d")
+    page.get_by_role("status").get_by_text("You chose the right image").wait_for()
+
+    assert world.votes(contest) == 1
+
+
+def test_a_held_key_votes_once(world: World, tabs: Tabs) -> None:
+    """Keys that repeat because they are held down, and clicks on a pair that is decided, cast no second vote."""
+    contest = world.site.contest(6)
+    page = tabs.open(world.open(contest))
+    page.keyboard.down("a")
+    for _ in range(5):
+        page.keyboard.down("a")  # the driver marks these as repeats
+    page.keyboard.up("a")
+    page.get_by_role("status").get_by_text("You chose the left image").wait_for()
+    pair_is_there(page)
+
+    assert world.votes(contest) == 1
+
+
+def test_every_pair_by_keyboard_alone(world: World, tabs: Tabs) -> None:
+    """Tab to an image, Enter, until all is judged; the focus never gets lost, and at last it is on the notice."""
+    contest = world.site.contest(4)
+    page = tabs.open(world.open(contest))
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "To the two images"
+    page.keyboard.press("Tab")
+    for done in range(1, 7):
+        assert page.evaluate("document.activeElement.ariaLabel") == "Vote for the left image"
+        page.keyboard.press("Enter")
+        page.wait_for_function("(n) => document.querySelector('#facts').textContent.endsWith(`${n} by you`)", arg=done)
+        page.locator("#duel[aria-busy=false], #notice:not([hidden])").first.wait_for()
+        page.wait_for_function("!document.querySelector('[data-outcome]')")
+        page.locator("#duel[aria-busy=false], #notice:not([hidden])").first.wait_for()
+    page.get_by_role("heading", name="You have judged every pair").wait_for()
+
+    assert world.votes(contest) == 6
+    assert page.evaluate("document.activeElement.id") == "notice-title"
+    shot(page, "all-judged")
+    tabs.troubles = [one for one in tabs.troubles if "404" not in one]  # the console reports the refusal
+
+
+def test_video_plays_muted(world: World, tabs: Tabs) -> None:
+    """An entry that is a video plays by itself, without sound, over and over, inside the page."""
+    contest = world.site.contest(2, video="clip")
+    page = tabs.open(world.open(contest), wait=False)
+    page.locator("video").first.wait_for(state="attached")
+
+    states = page.evaluate(
+        "[...document.querySelectorAll('video')].map((v) => [v.muted, v.autoplay, v.loop, v.playsInline])"
+    )
+    assert states == [[True] * 4] * 2
+    tabs.troubles.clear()  # the demo's pictures are no videos
+
+
+def _name(world: World, image: int) -> str:
+    return world.site.url(image).removeprefix("image-")
