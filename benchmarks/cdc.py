@@ -15,9 +15,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import mean, median
 
 import clickhouse_connect
+import psycopg
 import redis
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -29,6 +31,7 @@ from benchmarks.results import Result
 from stack.endpoints import Endpoints
 from stack.topology import Stack
 
+SITE = Path(__file__).parent.parent / "demo" / "site_schema.sql"
 EVENTS = 400_000
 WARM = 2_000
 ROUNDS = 3
@@ -172,6 +175,8 @@ def measure(console: Console) -> list[Result]:
     """Measure; several rounds, of which the median ratio counts."""
     with Stack(parts={"kafka", "redis", "clickhouse", "postgres", "registry"}) as stack:
         bench = Bench(stack.endpoints)
+        with psycopg.connect(str(stack.endpoints.postgres_dsn), autocommit=True) as site:
+            site.execute(SITE.read_bytes())  # without rows: the changes are made up
         bench.create_topic("crucible-watcher.dlq", 1)
         environ = {**os.environ, **stack.endpoints.environ()}
         subprocess.run([sys.executable, "-m", "watcher", "migrate", "up"], check=True, env=environ)

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
+import psycopg
 import pytest
 
 from stack.topology import Options, Stack
 from tests.acceptance.daemon import REPOSITORY
 from tests.acceptance.world import World
+from tests.site_database import SCHEMA
 from tests.stack.watching import provided
 
 TEMPLATE = "template_of_the_proofs"
@@ -31,6 +33,8 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         )
         stack.start()
     try:
+        with psycopg.connect(str(stack.endpoints.postgres_dsn), autocommit=True) as site:
+            site.execute(SCHEMA.read_bytes())  # without rows: the stories' site is their history
         _migrate(stack)
         yield stack
     finally:
