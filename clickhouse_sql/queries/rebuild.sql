@@ -40,3 +40,18 @@ SELECT
 FROM crucible_entry_rating
 WHERE crucible_id = {crucible:UInt32} AND vote_epoch = {epoch:UInt32} AND vote_seq BETWEEN {first:UInt64} AND {last:UInt64}
 GROUP BY user_id
+
+-- votes_without_event --
+-- Votes whose metric event was never written, because Redis was lost with the plan between the two. An event has no
+-- epoch; who, which number and when is the same vote.
+SELECT vote_epoch, vote_seq, winner_entry_id, loser_entry_id, user_id, toInt64(toUnixTimestamp(created_at)) * 1000,
+    winner_elo, loser_elo
+FROM crucible_entry_rating
+WHERE crucible_id = {crucible:UInt32} AND vote_seq > 0
+    AND (user_id, vote_seq, toUnixTimestamp(created_at)) NOT IN
+    (
+        SELECT toUInt32(userId), sourceLsn, toUInt32(intDiv(toUnixTimestamp64Milli(createdAt), 1000))
+        FROM entityMetricEvents
+        WHERE entityType = 'Crucible' AND entityId = {crucible:Int32} AND metricType = 'Vote' AND source = 'vote'
+    )
+ORDER BY created_at, vote_epoch, vote_seq

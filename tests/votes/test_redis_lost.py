@@ -71,6 +71,20 @@ def test_redis_wiped_among_votes(world: VoteWorld) -> None:
     assert verdict(world, crucible, lost=had) == []
 
 
+def test_redis_and_the_drain_lost_between_a_vote_and_its_event(world: VoteWorld) -> None:
+    """The plan that had the events still to come is gone; whoever rebuilds the crucible writes them."""
+    crucible = world.crucible()
+    world.keep(crucible)
+    world.vote(crucible, votes=120)
+    doomed = world.start("drain", failpoint="drain.votes_sent")
+    assert doomed.await_exit() == 137
+    world.redis.flushall()
+    assert world.ask("SELECT count() FROM entityMetricEvents WHERE metricType = 'Vote'") == [(0,)]
+    assert world.keep(crucible) == [Verdict.REBUILT]
+
+    assert verdict(world, crucible) == []
+
+
 def test_redis_set_back(world: VoteWorld) -> None:
     """An older copy of its files has fewer votes than ClickHouse: it is rebuilt, and goes on in a new epoch."""
     crucibles = [world.crucible(), world.crucible()]

@@ -90,7 +90,8 @@ class Drain:
         self._foreign: dict[int, tuple[DrainPlan, float]] = {}
         self._own: dict[int, DrainPlan] = {}
         self._begin: dict[int, int] = {}
-        self._done: dict[int, tuple[int, int]] = {}
+        self._identities: dict[int, str] = {}
+        self._done: dict[int, tuple[int, int, str]] = {}
         self._emptied: dict[int, dict[int, int]] = {}
         self.oldest: dict[int, int] = {}
         """Per bucket, when the oldest vote was cast that the last pass found and did not drain: milliseconds."""
@@ -123,8 +124,7 @@ class Drain:
             outcome = self._carry_out(bucket, plan, named=named)
         except PlanGoneError:
             return 0
-        for part in plan.ranges:
-            self._done[part.crucible_id] = (part.epoch, part.last)
+        self._note(plan, outcome)
         self._told.drained(plan.votes, outcome, self._clock() - begun)
         return plan.votes
 
@@ -152,6 +152,7 @@ class Drain:
         if plan is None:
             return None
         self.oldest[bucket] = min(log[0].ms for log in heads.values() if log)
+        self._identities = self._log.identities({part.crucible_id for part in plan.ranges})
         reach("drain.naming")
         if not self._log.name(bucket, plan):
             return None  # somebody was faster; the next pass looks at theirs
@@ -181,9 +182,23 @@ class Drain:
             since = now
         return now - since >= takeover
 
+    def _note(self, plan: DrainPlan, outcome: str) -> None:
+        """Remember what we have written; nothing of a log can be in ClickHouse behind votes that were not there yet."""
+        for part in plan.ranges:
+            if outcome == WRITTEN:
+                self._done[part.crucible_id] = (part.epoch, part.last, self._identities[part.crucible_id])
+            else:
+                self._done.pop(part.crucible_id, None)
+
     def _continues(self, plan: DrainPlan) -> bool:
-        """Whether we drained what comes right before it: then nobody can have written any of it before."""
-        return all(self._done.get(part.crucible_id) == (part.epoch, part.first - 1) for part in plan.ranges)
+        """Whether we wrote what comes right before it, in this Redis: then nobody can have written any of it.
+
+        An older copy of Redis has votes again that went to ClickHouse by other plans.
+        """
+        return all(
+            self._done.get(part.crucible_id) == (part.epoch, part.first - 1, self._identities[part.crucible_id])
+            for part in plan.ranges
+        )
 
     def _carry_out(self, bucket: int, plan: DrainPlan, *, named: bool) -> str:
         votes = self._log.read(plan)

@@ -24,10 +24,12 @@ from watcher.operations.rebuild import (
     Rebuilt,
     Rows,
     compare_replay,
+    complete_events,
     replay_votes,
     show_rows,
     write_judged,
 )
+from watcher.sinks.clickhouse_votes import VoteTables
 from watcher.sinks.vote_history import LastVote, VoteHistory
 from watcher.state.client import Client
 from watcher.state.keeping import Keeping, Seen, fence, keeping
@@ -86,6 +88,11 @@ class Workbench(Protocol):
     @property
     def drain(self) -> Drain:
         """Brings more of them there."""
+        ...
+
+    @property
+    def tables(self) -> VoteTables:
+        """Where they go."""
         ...
 
     def close(self) -> None:
@@ -187,6 +194,7 @@ class Keeper:
             last = bench.history.last_vote(crucible_id)
             if _lost(seen, last) and last_epoch(work.store, crucible_id):
                 last = self._settle(bench.history, crucible_id, last)
+            complete_events(crucible_id, bench.history, bench.tables.events)
             spans = bench.history.spans(crucible_id)
             there = sum(span.votes for span in spans)
             done = None

@@ -2,19 +2,28 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import groupby
 from typing import Final, Protocol
 
+import structlog
+
+from watcher.model.drain_plan import event_rows
 from watcher.model.effects import CrucibleState
 from watcher.model.errors import StopError
+from watcher.model.metric_rows import CREATED_AT, SOURCE_ID, MetricRow, month
 from watcher.model.rating import BASE_RATING
 from watcher.model.replay import LoggedVote, Replayed, replay
 from watcher.model.row_state import entry_text, mark
 from watcher.model.visibility import admitted_level
+from watcher.sinks.planned_table import PlannedTable
 from watcher.sinks.vote_history import Span, VoteHistory
 from watcher.state.admit import Verdict
 from watcher.state.keeping import MARK, EntryWrite, Keeping
 from watcher.stores.site_contests import SiteEntry, entries, entries_of
 from watcher.stores.store import Store
+
+log = structlog.get_logger(__name__)
 
 PAGE: Final = 20_000
 """Entries held at a time. Larger: more memory; smaller: more questions to PostgreSQL and ClickHouse."""
@@ -154,6 +163,16 @@ def write_judged(keeping: Keeping, history: VoteHistory, spans: list[Span], prog
         keeping.renew()
         progress("judged pairs", pairs, total)
     return pairs
+
+
+def complete_events(crucible_id: int, history: VoteHistory, events: PlannedTable[MetricRow]) -> None:
+    """Write the metric events of votes that have none: Redis was lost, and with it the plan to write them."""
+    rows = event_rows({crucible_id: history.without_event(crucible_id)})
+    for of_month, some in groupby(rows, lambda row: month(row[CREATED_AT])):
+        block = list(some)
+        log.warning("crucible.events_completed", crucible=crucible_id, month=of_month, votes=len(block))
+        name = blake2b(b"".join(row[SOURCE_ID] for row in block), digest_size=16).hexdigest()
+        events.insert(f"completed/{name}", block)
 
 
 def replay_votes(

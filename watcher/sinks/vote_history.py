@@ -67,6 +67,10 @@ class VoteHistory:
         columns = self._columns("judged_pairs", **_range(crucible_id, span))
         return zip(*columns, strict=True)
 
+    def without_event(self, crucible_id: int) -> list[LoggedVote]:
+        """Votes whose metric event is not there, in the order of time."""
+        return [LoggedVote(*row) for row in self._rows("votes_without_event", crucible=crucible_id)]
+
     def close(self) -> None:
         """Give the connection back."""
         self._link.close()

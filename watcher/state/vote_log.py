@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from watcher.model.drain_plan import DrainPlan, Range, plan_from_text
 from watcher.model.replay import LoggedVote
 from watcher.state import keys
-from watcher.state.client import Client, away_is_temporary
+from watcher.state.client import Client, away_is_temporary, node_identities
 
 _DELETE_IF_SAME: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
@@ -58,6 +58,12 @@ class VoteLog:
                 (answer,) = self._pipe([("XRANGE", keys.log(crucible_id), after, "+", "COUNT", left)])
                 votes.extend(_votes(answer))
                 left -= len(votes) - portion
+
+    def identities(self, crucible_ids: Iterable[int]) -> dict[int, str]:
+        """The Redis processes that hold some logs; asked after the logs were read, it is theirs or a younger one."""
+        ids = list(crucible_ids)
+        with away_is_temporary():
+            return dict(zip(ids, node_identities(self._client, [keys.log(one) for one in ids]), strict=True))
 
     def read(self, plan: DrainPlan) -> Votes:
         """The plan's votes, but for those that were trimmed; whoever trims has seen them in ClickHouse."""
