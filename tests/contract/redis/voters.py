@@ -38,7 +38,7 @@ class Orders:
 
 def cast(orders: Orders) -> list[tuple[Vote, VoteOutcome | Refusal]]:
     """Vote at random, and return what was answered; a round trip without an answer is not in it."""
-    random, done = Random(orders.seed), []  # noqa: S311 - to be the same each time
+    random, done = Random(orders.seed), []
     script = Script.of(orders.script)
     with redis.Redis.from_url(orders.url, decode_responses=True) as client:
         client.script_load(script.text)
