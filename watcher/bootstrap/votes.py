@@ -1,9 +1,11 @@
 """What becomes of votes after they count, put together: the drain to ClickHouse, and the keeper of what Redis shows."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
+
+from prometheus_client import CollectorRegistry
 
 import clickhouse_sql
 from config import Settings
@@ -20,6 +22,7 @@ from watcher.state.vote_log import VoteLog
 from watcher.stores.schema import ensure
 from watcher.stores.site_contests import unfinished
 from watcher.stores.store import Store, open_store
+from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
 
 CLOSING = 5.0
@@ -102,6 +105,18 @@ def make_keeper(settings: Settings, client: Client, report: VoteReport) -> Keepe
         return _Bench(VoteHistory(connect, queries), drain, tables)
 
     return Keeper(client, partial(site_store, settings), open_bench, report.verified)
+
+
+@contextmanager
+def keeping(settings: Settings) -> Iterator[tuple[Keeper, Callable[[], AbstractContextManager[Store]]]]:
+    """A keeper for a command, which answers for itself, and how it reaches PostgreSQL."""
+    set_up_logs("warning", settings.log.format)
+    client = redis_client(settings)
+    try:
+        report = VoteReport(Metrics(CollectorRegistry()))
+        yield make_keeper(settings, client, report), partial(site_store, settings)
+    finally:
+        client.close()
 
 
 @contextmanager

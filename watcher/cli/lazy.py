@@ -17,6 +17,7 @@ VERBS: Final = {
     "migrate": ("watcher.cli.migrate", "Create and change ClickHouse's tables and views."),
     "connector": ("watcher.cli.connector", "Apply the Debezium connector to Kafka Connect and watch its tasks."),
     "offsets": ("watcher.cli.offsets", "Show or move the consumer group's place in the topics."),
+    "rebuild": ("watcher.cli.rebuild", "Make what Redis shows of crucibles anew from PostgreSQL and ClickHouse."),
     "dlq": ("watcher.cli.dlq", "Look at the records that could not be used."),
     "history": ("watcher.cli.history", "Accept that PostgreSQL's log positions may have fallen, after a restore."),
     "stack": ("stack.cli", "Start and stop every neighbour on this machine, for development."),

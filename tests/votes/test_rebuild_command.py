@@ -1,0 +1,114 @@
+"""``crucible rebuild``: live state made anew, to the same numbers, and runs over all that go on where they were."""
+
+import json
+
+import pytest
+
+from tests.acceptance.daemon import await_that
+from tests.votes.verdict import verdict
+from tests.votes.world import VoteWorld
+from watcher.state import keys
+
+
+def test_a_live_crucible_is_rebuilt_to_the_same_numbers(world: VoteWorld) -> None:
+    """Also while judges vote: those wait, none is lost, and every vote cast again gives what the view has."""
+    crucible = world.crucible()
+    world.start("drain", "keep")
+    world.await_votable(crucible)
+    with world.judging(crucible):
+        await_that(lambda: len(world.cast.counted) >= 300, "votes")
+        done = world.crucible_command("rebuild", str(crucible), "--replay", "--json")
+        assert done.returncode == 0, done.stderr
+        had = len(world.cast.counted)
+        await_that(lambda: len(world.cast.counted) >= had + 100, "votes afterwards")
+    world.await_drained()
+    (told,) = json.loads(done.stdout)
+
+    assert told["replayed"] == told["votes"] == told["pairs"] >= 300
+    assert told["forgotten"] == 0
+    assert verdict(world, crucible) == []
+
+
+def test_what_was_damaged_is_mended(world: VoteWorld) -> None:
+    """Ratings, counts, standings and pairs that somebody broke in Redis come back."""
+    crucible = world.crucible()
+    world.keep(crucible)
+    world.vote(crucible, votes=200)
+    world.drained()
+    world.redis.hset(keys.elo(crucible), mapping=dict.fromkeys(map(str, world.entries(crucible)), 9_999))
+    world.redis.delete(keys.votes(crucible), keys.standings(crucible), keys.judges(crucible))
+    assert verdict(world, crucible) != []
+    done = world.crucible_command("rebuild", str(crucible))
+
+    assert done.returncode == 0, done.stderr
+    assert "crucible" in done.stdout
+    assert verdict(world, crucible) == []
+
+
+def test_a_replay_that_differs_is_told(world: VoteWorld) -> None:
+    """The control: a vote that was changed in ClickHouse is found by the replay, and by it alone."""
+    crucible = world.crucible()
+    world.keep(crucible)
+    world.vote(crucible, votes=50)
+    world.drained()
+    with world.clickhouse() as client:
+        client.command(
+            "ALTER TABLE crucible_entry_rating UPDATE winner_elo = winner_elo + 1 WHERE vote_seq = 20 "
+            "SETTINGS mutations_sync = 2"
+        )
+    assert world.crucible_command("rebuild", str(crucible)).returncode == 0
+    done = world.crucible_command("rebuild", str(crucible), "--replay")
+
+    assert done.returncode == 1
+    assert "recorded other ratings" in done.stderr
+
+
+def test_votes_past_their_ttl_are_told(world: VoteWorld) -> None:
+    """Ratings and counts outlive the votes; who judged which pair does not, and the answer says how many."""
+    crucible = world.crucible()
+    world.keep(crucible)
+    world.vote(crucible, votes=80)
+    world.drained()
+    before = world.redis.hgetall(keys.elo(crucible))
+    with world.clickhouse() as client:
+        client.command("ALTER TABLE crucible_entry_rating DELETE WHERE vote_seq <= 30 SETTINGS mutations_sync = 2")
+    done = world.crucible_command("rebuild", str(crucible), "--replay", "--json")
+    assert done.returncode == 0, done.stderr
+    (told,) = json.loads(done.stdout)
+
+    assert (told["votes"], told["pairs"], told["forgotten"], told["replayed"]) == (80, 50, 30, 0)
+    assert "30 votes are past their 90 days" in done.stderr
+    assert world.redis.hgetall(keys.elo(crucible)) == before
+
+
+def test_a_run_over_all_goes_on_where_it_was(world: VoteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ended in the middle leaves out what it has done; --anew begins again."""
+    with world.site() as site:  # crucibles of other tests are in the same tables
+        site.execute("""UPDATE "Crucible" SET status = 'Completed'""")
+    crucibles = [world.crucible(entries=4) for _ in range(3)]
+    world.keep(*crucibles)
+    world.vote(*crucibles, votes=60)
+    world.drained()
+    world.redis.set(f"{keys.tag(crucibles[1])}keeper", "somebody else", px=600_000)
+    stopped = world.crucible_command("rebuild", "--all")
+    assert stopped.returncode == 75
+    world.redis.delete(f"{keys.tag(crucibles[1])}keeper")
+    rest = world.crucible_command("rebuild", "--all", "--json")
+    again = world.crucible_command("rebuild", "--all", "--json")
+
+    assert "going on with an interrupted run: 1 of 3" in rest.stderr
+    assert [one["crucible_id"] for one in json.loads(rest.stdout)] == crucibles[1:]
+    assert [one["crucible_id"] for one in json.loads(again.stdout)] == crucibles
+    assert verdict(world, *crucibles) == []
+
+
+def test_what_cannot_be_rebuilt_is_told(world: VoteWorld) -> None:
+    """A finished crucible needs nothing, an unknown one is an error, and so is asking for nothing."""
+    finished = world.crucible(status="Cancelled")
+
+    done, unknown, nothing = (
+        world.crucible_command("rebuild", *arguments) for arguments in ([str(finished)], ["999999"], [])
+    )
+    assert (done.returncode, unknown.returncode, nothing.returncode) == (0, 1, 2)
+    assert "answered from PostgreSQL" in done.stderr
+    assert "no crucible 999999" in unknown.stderr

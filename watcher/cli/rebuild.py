@@ -1,0 +1,149 @@
+"""``crucible rebuild``: what Redis shows of crucibles, made anew from the other stores."""
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+
+from watcher.cli.exits import FAILED, TRY_AGAIN, USAGE
+from watcher.cli.output import AsJson, note, print_columns, print_json
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from watcher.operations.rebuild import Rebuilt
+
+app = typer.Typer(no_args_is_help=False)
+
+TITLES = ("crucible", "entries", "votes", "replayed", "pairs", "forgotten", "epoch", "seconds")
+PLAIN_EVERY = 5.0
+"""Seconds between two plain lines of the same step; without a terminal nothing can be overwritten."""
+
+
+@app.command()
+def rebuild(
+    crucible_id: Annotated[int | None, typer.Argument(help="Crucible to rebuild.", min=1, max=2**31 - 1)] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every crucible that is not finished; goes on where a killed run was.")
+    ] = False,
+    replayed: Annotated[
+        bool, typer.Option("--replay", help="Cast every vote again, and prove that the ratings are what comes of it.")
+    ] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="With --all: begin with the first one.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild what Redis shows from PostgreSQL's rows and ClickHouse's votes, to the same numbers.
+
+    Votes on a crucible are answered with 503 and Retry-After while it is rebuilt; those before are drained first. The
+    ratings come from the view entry_rating, in one step per entry; with --replay, every vote is cast again in order and
+    the result has to equal the view's. Judged pairs come from the votes of the last 90 days; older ones are forgotten.
+
+    Exit codes: 0 done, 1 a replay differs or there is no such crucible, 75 a neighbour is away: start it again.
+
+    Examples:
+
+      crucible rebuild 42 --replay
+
+      crucible rebuild --all
+    """
+    if (crucible_id is None) == (not everything) or (anew and not everything):
+        note("name one crucible, or --all; --anew goes with --all")
+        raise typer.Exit(USAGE)
+    with _Progress(quiet=as_json) as progress:
+        done = _one(crucible_id, replayed, progress) if crucible_id else _all(replayed, anew, progress)
+    if as_json:
+        print_json(done)
+    elif done:
+        print_columns(TITLES, [(one.crucible_id, *(getattr(one, name) for name in TITLES[1:])) for one in done])
+    for one in done:
+        if one.forgotten:
+            note(
+                f"crucible {one.crucible_id}: {one.forgotten} votes are past their 90 days in ClickHouse. Ratings and "
+                "vote counts have them; their judges may judge those pairs again"
+                + ("; a replay from the first vote is not possible" if replayed else "")
+            )
+
+
+def _one(crucible_id: int, replayed: bool, progress: "_Progress") -> "list[Rebuilt]":
+    from config import load  # noqa: PLC0415
+    from watcher.bootstrap.votes import keeping  # noqa: PLC0415
+    from watcher.operations.keeper import Verdict  # noqa: PLC0415
+
+    with keeping(load()) as (keeper, _):
+        done = keeper.rebuild(crucible_id, replayed=replayed, progress=progress)
+    if done is Verdict.UNKNOWN:
+        note(f"PostgreSQL has no crucible {crucible_id}")
+        raise typer.Exit(FAILED)
+    if done is Verdict.FINISHED:
+        note(f"crucible {crucible_id} is finished: it is answered from PostgreSQL, there is nothing to rebuild")
+        return []
+    if done is Verdict.BUSY:
+        note(f"crucible {crucible_id} is being compared or rebuilt by another process; try again in a minute")
+        raise typer.Exit(TRY_AGAIN)
+    return [done]  # type: ignore[list-item] # the other verdicts are no answers of a rebuild
+
+
+def _all(replayed: bool, anew: bool, progress: "_Progress") -> "list[Rebuilt]":
+    from config import load  # noqa: PLC0415
+    from watcher.bootstrap.votes import keeping  # noqa: PLC0415
+    from watcher.operations.rebuild_all import rebuild_all  # noqa: PLC0415
+
+    done = []
+    with keeping(load()) as (keeper, open_store):
+        rebuilt = rebuild_all(keeper, open_store, replayed=replayed, anew=anew, begun=progress.begun, progress=progress)
+        for one in rebuilt:
+            done.append(one)
+            progress.finished(one)
+    return done
+
+
+class _Progress:
+    """Bars on a terminal; elsewhere a plain line now and then, on standard error."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._plain = quiet or not sys.stderr.isatty()
+        self._quiet = quiet
+        self._said: dict[str, float] = {}
+        self._bar: Bar | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        if not self._plain:
+            from rich.console import Console  # noqa: PLC0415
+            from rich.progress import Progress  # noqa: PLC0415
+
+            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def begun(self, crucibles: int, done: int, resumed: bool) -> None:
+        """A run over all begins, or goes on."""
+        if resumed:
+            note(f"going on with an interrupted run: {done} of {crucibles} crucibles are done (--anew: all again)")
+        self("crucibles", done, crucibles)
+
+    def finished(self, one: "Rebuilt") -> None:
+        """One of a run over all is done."""
+        if self._bar is not None and "crucibles" in self._tasks:
+            self._bar.advance(self._tasks["crucibles"])
+        elif not self._quiet:
+            note(f"crucible {one.crucible_id}: {one.entries} entries, {one.votes} votes, {one.seconds} s")
+
+    def __call__(self, step: str, done: int, total: int | None) -> None:
+        """A step came further."""
+        if self._bar is not None:
+            if step not in self._tasks:
+                self._tasks[step] = self._bar.add_task(step)
+            self._bar.update(self._tasks[step], completed=done, total=total)
+        elif not self._quiet and time.monotonic() - self._said.get(step, -PLAIN_EVERY) >= PLAIN_EVERY:
+            self._said[step] = time.monotonic()
+            note(f"{step}: {done}" + (f" of {total}" if total is not None else ""))

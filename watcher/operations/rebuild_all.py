@@ -1,0 +1,53 @@
+"""Rebuilds every crucible that takes votes, one after the other, and goes on where an interrupted run was."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+from watcher.model.errors import TemporaryError
+from watcher.operations.keeper import Keeper, Verdict
+from watcher.operations.rebuild import Progress, Rebuilt
+from watcher.stores import rebuild_run
+from watcher.stores.site_contests import unfinished
+from watcher.stores.store import Store
+
+OpenStore = Callable[[], AbstractContextManager[Store]]
+
+
+def rebuild_all(
+    keeper: Keeper,
+    open_store: OpenStore,
+    *,
+    replayed: bool,
+    anew: bool,
+    begun: Callable[[int, int, bool], None],
+    progress: Progress,
+) -> Iterator[Rebuilt]:
+    """Rebuild all crucibles that are not finished, in the order of their ids.
+
+    Args:
+        keeper: rebuilds them.
+        open_store: connects to PostgreSQL, which keeps how far the run is.
+        replayed: cast all votes again, and compare.
+        anew: begin at the first one, whatever an interrupted run has done.
+        begun: told how many there are, how many of those an interrupted run has done, and whether there was one.
+        progress: told how far each is.
+
+    Raises:
+        TemporaryError: a neighbour is away; a run that is started again goes on here.
+        ReplayDiffersError: a replay gives other ratings.
+    """
+    with open_store() as store:
+        run = rebuild_run.begin(store, replay=replayed, anew=anew)
+        everything = unfinished(store)
+    left = [one for one in everything if one > run.done_to]
+    begun(len(everything), len(everything) - len(left), run.resumed)
+    for crucible_id in left:
+        done = keeper.rebuild(crucible_id, replayed=replayed, progress=progress)
+        if done is Verdict.BUSY:
+            raise TemporaryError(f"crucible {crucible_id} is being compared by another process; run this again")
+        with open_store() as store:
+            rebuild_run.note(store, run, crucible_id)
+        if isinstance(done, Rebuilt):
+            yield done
+    with open_store() as store:
+        rebuild_run.end(store, run)
