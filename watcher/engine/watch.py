@@ -21,6 +21,7 @@ import structlog
 from confluent_kafka import Message
 
 from watcher.engine import clock
+from watcher.engine.assignment import Assignment
 from watcher.engine.failpoint import reach
 from watcher.engine.ingest import Ingest, Taken
 from watcher.engine.journal import Journal
@@ -31,7 +32,6 @@ from watcher.model.dead_letter import DeadLetterLimit
 from watcher.model.errors import OffsetGoneError, TemporaryError, TopicReplacedError
 from watcher.model.plan import Plan
 from watcher.model.row_state import RowStates
-from watcher.model.start import Found, start
 from watcher.sinks.dead_letters import DeadLetters
 from watcher.sinks.redis import RedisSink
 from watcher.sources.kafka import KafkaSource, Listener, OffsetLostError, Partition
@@ -97,11 +97,19 @@ class Watch:
         self._limit, self._journal, self._report, self._limits, self._turned = limit, journal, report, limits, turned
         self._shown = shown
         self._absent_seen = absent_seen
-        self._lanes: dict[Partition, Lane] = {}
         self._held: deque[tuple[Sequence[Message], Mapping[Partition, Lane]]] = deque()
         self._stopping_at: float | None = None
         self._looked_at = clock.now()
-        self._source = open_source(Listener(assigned=self._assigned, revoked=self._revoked, lost=self._given_up))
+        self._assignment = Assignment(
+            open_source=open_source,
+            journal=journal,
+            report=report,
+            group=limits.group,
+            lease=limits.lease,
+            written=self._await_written,
+            turned=turned,
+        )
+        self._lanes, self._source = self._assignment.lanes, self._assignment.source
 
     def run(self, topics: Sequence[str]) -> None:
         """Turn until ``stop`` is called.
@@ -124,6 +132,7 @@ class Watch:
         """Finish what is under way and return from ``run``; safe to call from a signal handler."""
         if self._stopping_at is None:
             self._stopping_at = clock.now()
+            self._assignment.stopping = True
 
     def turn(self) -> None:
         """One turn of the loop."""
@@ -218,6 +227,13 @@ class Watch:
         job.lane.progress.written(job.plan)
         self._report.written(job, written.outcome)
 
+    def _await_written(self, lanes: Sequence[Lane]) -> None:
+        """Collect until nothing of these lanes is with the writer, as long as the group waits for us."""
+        deadline = clock.now() + min(self._limits.lease / 3, max(self._remaining(), 1.0))
+        while any(lane.submitted for lane in lanes) and clock.now() < deadline:
+            self._writer.finished.wait(0.05)
+            self._collect()
+
     def _plan(self, *, all_of_it: bool = False) -> None:
         """Commit, in one request: new plans, leases to renew, and offsets of which nothing is left to write."""
         now = clock.now()
@@ -307,76 +323,6 @@ class Watch:
             refused = self._source.commit({key: (plan.start, plan.to_metadata()) for key, plan in due.items()})
             for partition in due.keys() - refused.keys():
                 self._opened(self._lanes.get(partition), due[partition])
-
-    # -- the group gives and takes partitions -------------------------------------------------------------------------
-
-    def _assigned(self, partitions: list[Partition]) -> dict[Partition, int]:
-        if not partitions:
-            return {}
-        committed = self._ask(lambda: self._source.committed(partitions))
-        ids = self._ask(lambda: self._source.topic_ids({topic for topic, _ in partitions}))
-        for partition in partitions:
-            low, high = self._ask(lambda partition=partition: self._source.bounds(partition))  # type: ignore[misc]
-            progress = start(
-                Found(
-                    group=self._limits.group,
-                    topic=partition[0],
-                    partition=partition[1],
-                    topic_id=ids[partition[0]],
-                    low=low,
-                    high=high,
-                    committed=committed[partition].offset,
-                    metadata=committed[partition].metadata,
-                    seen=self._journal.seen(partition),
-                )
-            )
-            self._lanes[partition] = Lane(*partition, progress, self._limits.lease)
-            log.info(
-                "partition.assigned", topic=partition[0], partition=partition[1], offset=progress.next,
-                open_plan=progress.open.token if progress.open else None,
-            )  # fmt: skip
-        self._report.rebalanced("assigned", partitions)
-        return {partition: self._lanes[partition].progress.next for partition in partitions}
-
-    def _ask(self, question: Callable[[], T]) -> T:
-        """Ask the broker until it answers; the group waits for us as long as ``max.poll.interval.ms``."""
-        while True:
-            try:
-                return question()
-            except TemporaryError as error:
-                self._report.away("kafka", error)
-                self._turned()
-                if self._stopping_at is not None:
-                    raise
-                time.sleep(RETRY_WAIT)
-
-    def _revoked(self, partitions: list[Partition]) -> None:
-        """Finish what is being written, as long as the group waits for it, and leave the place clean."""
-        deadline = clock.now() + min(self._limits.lease / 3, max(self._remaining(), 1.0))
-        leaving = [self._lanes[partition] for partition in partitions if partition in self._lanes]
-        while any(lane.submitted for lane in leaving) and clock.now() < deadline:
-            self._writer.finished.wait(0.05)
-            self._collect()
-        clean = {}
-        for lane in leaving:
-            if lane.progress.open is None and lane.progress.durable > lane.acknowledged:
-                plan = Plan(lane.progress.topic_id, lane.partition, lane.progress.durable, lane.progress.durable)
-                clean[lane.topic, lane.partition] = (plan.start, plan.to_metadata())
-        if clean:
-            self._source.commit(clean)
-        self._drop("revoked", partitions)
-
-    def _given_up(self, partitions: list[Partition]) -> None:
-        self._drop("lost", partitions)
-
-    def _drop(self, kind: str, partitions: list[Partition]) -> None:
-        for partition in partitions:
-            lane = self._lanes.pop(partition, None)
-            if lane is not None:
-                lane.lose()
-                self._report.given_up(lane.take())
-                log.info("partition.given_up", why=kind, of=lane.name, durable=lane.progress.durable)
-        self._report.rebalanced(kind, partitions)
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
