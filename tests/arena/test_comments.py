@@ -41,7 +41,7 @@ def test_top_comment_and_count_are_below_each_image(world: World, tabs: Tabs) ->
 
 
 def test_markup_in_comments_is_shown_as_text(world: World, tabs: Tabs) -> None:
-    """What looks like an image or a script in a comment is text, and makes no element, below the image or in the dialog."""
+    """What looks like an image or a script in a comment is text, and makes no element, here and in the dialog."""
     page = tabs.open(world.open(talked(world, NASTY)))
     assert page.locator(".quote").first.text_content() == AS_TEXT
     page.keyboard.press("c")

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+TABLES = (
+    *("entityMetricEvents", "metric_totals_v1", "metric_daily_v1", "metric_hourly_v1"),
+    *("crucible_entry_rating", "entry_rating_v1"),
+)
 SITE = PROJECT / "demo" / "site_schema.sql"
 
 
@@ -66,7 +70,7 @@ def places(stores: Stack, site: str) -> Iterator[Places]:
     """Connections to one empty site, an empty ClickHouse and an empty Redis."""
     with Places.at(stores.endpoints) as at_stack:
         migrate.up(at_stack.clickhouse, Deployment())
-        for table in ("entityMetricEvents", "metric_totals_v1", "metric_daily_v1", "metric_hourly_v1"):
+        for table in TABLES:
             at_stack.clickhouse.command(f"TRUNCATE TABLE {table}")
         at_stack.redis.flushall()
         with psycopg.connect(site, autocommit=True) as postgres:

@@ -21,7 +21,7 @@ from tests.stack.watching import await_that, lives, provided
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VERDICT = re.compile(r"demo: ok changes=(\d+) entries=(\d+) lost=0 twice=0 seconds=(\d+)")
+VERDICT = re.compile(r"demo: ok changes=(\d+) entries=(\d+) votes=(\d+) lost=0 twice=0 seconds=(\d+)")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,6 +70,8 @@ def test_demo_ends_by_itself_and_finds_nothing_lost() -> None:
     assert process.returncode == 0, out
     assert verdict, out
     assert int(verdict[1]) > 1_000
+    assert int(verdict[3]) > 50, "hardly anybody voted"
+    assert re.search(r"vote yourself: http://127\.0\.0\.1:\d+/arena/\d+#token=\S+\n", out), out
     assert "\x1b" not in out, "colours or cursor movements without a terminal"
     assert len(family) > 10
     await_that(lambda: not any(map(lives, family)), "the demo's processes to be gone")

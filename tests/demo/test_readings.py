@@ -18,12 +18,16 @@ def test_metrics_of_the_watcher_are_understood() -> None:
     metrics.events_consumed.labels("Crucible", "u").inc(2)
     metrics.events_applied.labels("CrucibleEntry", "c").inc(3)
     metrics.consumer_lag.labels("postgres.CrucibleEntry", "0").set(7)
+    metrics.votes.labels("ok").inc(4)
+    metrics.votes.labels("repeated").inc(2)
+    metrics.votes.labels("own_entry").inc()
     for _ in range(99):
         metrics.freshness.labels("CrucibleEntry", "redis").observe(0.04)
     metrics.freshness.labels("Crucible", "redis").observe(0.9)
 
     watcher = parse(text_string_to_metric_families(generate_latest(metrics.registry).decode()))
     assert (watcher.consumed, watcher.applied, watcher.lag, watcher.dead) == (5, 3, 7, 0)
+    assert (watcher.votes, watcher.refused) == (4, 1)
     assert watcher.freshness == {"redis": (0.05, 0.05)}
 
 
@@ -32,6 +36,7 @@ def test_line_names_what_is_away() -> None:
     board = Board(Console(), (), lambda: Reading(0.0, None, None))
 
     assert "stores=away" in board.line(Reading(0.0, None, None))
-    full = Reading(0.0, Stores(1, 2, 3, 4, 5), Watcher(6, 6, 0, 0, 0, 9, {"redis": (0.05, 0.3)}))
+    full = Reading(0.0, Stores(1, 2, 3, 4, 5, 6, 7), Watcher(6, 6, 0, 0, 0, 9, votes=4, freshness={"redis": (0.05, 0.3)}))
     assert "clickhouse=4 (rows=3)" in board.line(full)
+    assert "votes=4 (0/s)" in board.line(full)
     assert "fresh_redis=0.05/0.3s" in board.line(full)

@@ -179,8 +179,12 @@ class Arena {
 
   // The board.
 
-  standings({ entries, total }) {
-    if (this.crucible && total !== undefined) this.crucible.entries = total;
+  standings({ entries, total, version }) {
+    if (this.crucible) {
+      const votes = Number(version.split("-")[1]); // of "epoch-seq"; a finished crucible's has no number
+      Object.assign(this.crucible, { entries: total }, Number.isFinite(votes) ? { votes } : {});
+      this.facts();
+    }
     this.board.show(entries.slice(0, TOP));
     const picked = entries.find((entry) => entry.entryId === this.board.picked);
     if (picked && this.charted === picked.entryId) this.chart.add({ at: Date.now() + this.api.ahead, rating: picked.rating });

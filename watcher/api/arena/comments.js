@@ -54,7 +54,7 @@ export class Comments {
   }
 }
 
-function row({ text, reactions, createdAt }) {
+function row({ text, author, reactions, createdAt, replyTo }) {
   const item = document.createElement("li");
   const words = document.createElement("p");
   words.textContent = text;
@@ -65,7 +65,9 @@ function row({ text, reactions, createdAt }) {
   when.textContent = new Date(createdAt).toLocaleDateString([], { dateStyle: "medium" });
   const liked = document.createElement("span");
   liked.textContent = reactions === 1 ? "1 reaction" : `${reactions} reactions`;
-  facts.append(when, liked);
+  const who = document.createElement("span");
+  who.textContent = replyTo ? `${author ?? "Somebody"}, in reply` : (author ?? "Somebody");
+  facts.append(who, when, liked);
   item.append(words, facts);
   return item;
 }
