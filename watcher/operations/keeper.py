@@ -249,6 +249,13 @@ def _lost(seen: Seen, last: LastVote) -> bool:
     return not seen.present or (seen.epoch, seen.seq) < (last.epoch, last.seq)
 
 
+def _undrained(seen: Seen, last: LastVote) -> int:
+    """Votes that Redis has and ClickHouse has not yet."""
+    if _lost(seen, last):
+        return 0
+    return seen.seq - last.seq if seen.epoch == last.epoch else seen.seq
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     """One crucible at work."""
@@ -270,5 +277,6 @@ class _Work:
         """Accept votes, in an epoch that nobody has numbered votes in; returns it."""
         used = max(last.epoch, seen.epoch if seen.seq else 0)
         epoch = raise_epoch(self.store, self.kept.crucible_id, used)
-        self.kept.open(epoch, self.identity, seen, mark(rows.history, 0), state_fields(rows.crucible))
+        fields, at = state_fields(rows.crucible), mark(rows.history, 0)
+        self.kept.open(epoch, self.identity, seen, at, fields, before=last.votes + _undrained(seen, last))
         return epoch

@@ -191,7 +191,9 @@ class Keeping:
             pipeline.execute()
         return pairs
 
-    def open(self, epoch: int, identity: str, seen: Seen, mark: str, fields: Mapping[str, str]) -> None:
+    def open(
+        self, epoch: int, identity: str, seen: Seen, mark: str, fields: Mapping[str, str], *, before: int
+    ) -> None:
         """Accept votes again, and stop being the keeper.
 
         Args:
@@ -200,10 +202,11 @@ class Keeping:
             seen: what ``close`` found.
             mark: of the row, where Redis shows none yet.
             fields: the crucible's row.
+            before: votes that were numbered in earlier epochs.
         """
         names = [lock_key(self.crucible_id), keys.state(self.crucible_id), self._elo]
         row = [part for pair in fields.items() for part in pair]
-        if not self._eval(OPEN.text, names, epoch, identity, seen.mark, seen.mark or mark, *row):
+        if not self._eval(OPEN.text, names, epoch, identity, seen.mark, seen.mark or mark, before, *row):
             raise LostError(self.crucible_id)
 
     def leave(self) -> None:
