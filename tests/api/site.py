@@ -11,21 +11,33 @@ from typing import Any
 import httpx
 import jwt
 import psycopg
+from psycopg import sql
 
 from stack import Stack
 from tests import site_database
 from tests.acceptance.daemon import Daemon, await_that
+from watcher.model.pair_token import PairTokens, SignedPair
 
 SECRET = "a-secret-of-these-tests-that-is-long-enough"
 PAIR_SECRET = "another-secret-of-these-tests-for-their-pairs"
 ISSUER, AUDIENCE = "https://site.test", "crucible"
 PATIENCE = 20.0
+NOW = "2026-01-01"
 
 
 def token(user: int | str, secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
     """A bearer token as the site issues them; a claim of None is left out."""
     told: dict[str, Any] = {"sub": str(user), "iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 600, **claims}
     return jwt.encode({name: value for name, value in told.items() if value is not None}, secret, algorithm)
+
+
+PAIRS = PairTokens([PAIR_SECRET.encode()])
+
+
+def pair_token(contest: "Contest", user: int, left: int, right: int, expires: float | None = None) -> str:
+    """A pair token as the API signs them."""
+    until = int(time.time() + 600 if expires is None else expires)
+    return PAIRS.sign(SignedPair(contest.id, user, left, right, 31, until))
 
 
 def bearer(user: int | str, **claims: Any) -> dict[str, str]:
@@ -78,31 +90,32 @@ class Site:
         row = self.postgres.execute(query, parameters).fetchone()
         return row[0] if row else None
 
+    def insert(self, table: str, **columns: Any) -> int:
+        """The id of a new row."""
+        made = self.one(
+            sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING id").format(
+                sql.Identifier(table),
+                sql.SQL(", ").join(map(sql.Identifier, columns)),
+                sql.SQL(", ").join([sql.Placeholder()] * len(columns)),
+            ),
+            *columns.values(),
+        )
+        return int(made)
+
     def user(self, **columns: Any) -> int:
         """A user of the site."""
-        given = {"browsingLevel": 31, "showNsfw": True, **columns}
-        names = ", ".join(f'"{name}"' for name in given)
-        marks = ", ".join("%s" for _ in given)
-        return self.one(f'INSERT INTO "User" ({names}) VALUES ({marks}) RETURNING id', *given.values())  # type: ignore[return-value]
+        return self.insert("User", **{"browsingLevel": 31, "showNsfw": True, **columns})
 
     def image(self, user: int, level: int = 1, **columns: Any) -> int:
-        given = {"userId": user, "url": "picture", "nsfwLevel": level, "ingestion": "Scanned", **columns}
-        names = ", ".join(f'"{name}"' for name in given)
-        marks = ", ".join("%s" for _ in given)
-        return self.one(
-            f'INSERT INTO "Image" ({names}, "updatedAt") VALUES ({marks}, now()) RETURNING id', *given.values()
-        )
+        """An image that has passed moderation, unless its columns say otherwise."""
+        given = {"userId": user, "url": "picture", "nsfwLevel": level, "ingestion": "Scanned", "updatedAt": NOW}
+        return self.insert("Image", **given | columns)
 
     def contest(self, entries: int = 4, level: int = 31, status: str = "Active", **columns: Any) -> "Contest":
         """A crucible with entries, each of a user of its own; Redis does not know it yet."""
         owner = self.user()
-        given = {"userId": owner, "name": "contest", "nsfwLevel": level, "status": status, **columns}
-        names = ", ".join(f'"{name}"' for name in given)
-        marks = ", ".join("%s" for _ in given)
-        crucible = self.one(
-            f'INSERT INTO "Crucible" ({names}, "updatedAt") VALUES ({marks}, now()) RETURNING id', *given.values()
-        )
-        made = Contest(crucible, [], [], [])
+        given = {"userId": owner, "name": "contest", "nsfwLevel": level, "status": status, "updatedAt": NOW}
+        made = Contest(self.insert("Crucible", **given | columns))
         for _ in range(entries):
             self.entry(made)
         return made
@@ -110,12 +123,7 @@ class Site:
     def entry(self, contest: "Contest", level: int = 1, user: int | None = None, **image: Any) -> int:
         owner = self.user() if user is None else user
         picture = self.image(owner, level, **image)
-        entry = self.one(
-            'INSERT INTO "CrucibleEntry" ("crucibleId", "userId", "imageId") VALUES (%s, %s, %s) RETURNING id',
-            contest.id,
-            owner,
-            picture,
-        )
+        entry = self.insert("CrucibleEntry", crucibleId=contest.id, userId=owner, imageId=picture)
         contest.entries.append(entry)
         contest.owners.append(owner)
         contest.images.append(picture)
@@ -129,8 +137,11 @@ class Site:
 class Contest:
     """A crucible and what takes part."""
 
-    def __init__(self, id: int, entries: list[int], owners: list[int], images: list[int]) -> None:
-        self.id, self.entries, self.owners, self.images = id, entries, owners, images
+    def __init__(self, number: int) -> None:
+        self.id = number
+        self.entries: list[int] = []
+        self.owners: list[int] = []
+        self.images: list[int] = []
 
     @property
     def path(self) -> str:

@@ -1,10 +1,34 @@
 """Each route, asked as a client asks it."""
 
-from tests.api.site import Api, Site
+import json
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from tests.acceptance.daemon import await_that
+from tests.api.site import Api, Contest, Site, bearer, pair_token
+from watcher.api.openapi import document, document_text
+from watcher.api.problem import REFUSALS
+from watcher.api.routes import ROUTES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def voted(api: Api, site: Site) -> tuple[Contest, int]:
+    """A crucible in which one judge has judged every pair, always for the older entry."""
+    contest, judge = site.contest(), site.user()
+    for _ in range(6):
+        pair = api.pair(contest, judge)
+        older = "left" if pair["left"]["entryId"] < pair["right"]["entryId"] else "right"
+        assert api.vote(contest, judge, pair, older).status_code == 200
+    return contest, judge
 
 
 def test_a_pair_is_served_and_voted_on(api: Api, site: Site) -> None:
-    """The whole of it: a pair with images and a token, a vote, and the points in the standings."""
+    """A pair with images and a token, a vote, and its points."""
     contest, judge = site.contest(), site.user()
 
     pair = api.pair(contest, judge)
@@ -14,8 +38,250 @@ def test_a_pair_is_served_and_voted_on(api: Api, site: Site) -> None:
     told = counted.json()
     assert told["winner"] == {"entryId": pair["left"]["entryId"], "rating": 1516, "delta": 16}
     assert told["loser"] == {"entryId": pair["right"]["entryId"], "rating": 1484, "delta": -16}
+    assert (told["epoch"] >= 1, told["seq"]) == (True, 1)
     assert pair["left"]["image"]["url"] == "https://images.test/picture"
+
+
+def test_a_pair_says_nothing_that_sways(api: Api, site: Site) -> None:
+    """No owner, rating or vote count, nowhere in the answer."""
+    contest, judge = site.contest(), site.user()
+
+    pair = api.pair(contest, judge)
+
+    assert set(pair) == {"left", "right", "token", "expiresAt"}
+    assert set(pair["left"]) == {"entryId", "image", "topComment", "commentCount"}
+    assert set(pair["left"]["image"]) == {"url", "type", "width", "height", "nsfwLevel"}
+
+
+def test_standings_are_in_order_and_paged(api: Api, voted: tuple[Contest, int]) -> None:
+    """Pages put together are the whole; the older of two wins always, so ids are in order."""
+    contest, judge = voted
+
+    whole = api.get(f"{contest.path}/standings", judge).json()
+    first = api.get(f"{contest.path}/standings", judge, limit=3).json()
+    second = api.get(f"{contest.path}/standings", judge, offset=first["next"], limit=3).json()
+
+    assert [one["entryId"] for one in whole["entries"]] == sorted(contest.entries)
+    assert first["entries"] + second["entries"] == whole["entries"]
+    assert (first["next"], second["next"], whole["total"], whole["final"]) == (3, None, 4, False)
+    assert [one["votes"] for one in whole["entries"]] == [3, 3, 3, 3]
+    assert sum(one["rating"] for one in whole["entries"]) == 4 * 1500
+
+
+def test_standings_that_the_client_has_are_not_sent_again(api: Api, site: Site) -> None:
+    """304 while nothing changes; the whole again after a vote."""
+    contest, judge = site.contest(), site.user()
+    path = f"{contest.path}/standings"
+    tag = api.get(path, judge).headers["etag"]
+
+    same = api.get(path, judge, {"If-None-Match": f'"other", W/{tag}'})
+    api.vote(contest, judge, api.pair(contest, judge))
+    changed = api.get(path, judge, {"If-None-Match": tag})
+
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != tag
+
+
+def test_a_crucible_tells_what_the_asker_did(api: Api, site: Site, voted: tuple[Contest, int]) -> None:
+    """Entries, votes, judges, and the asker's own votes; not who the others are."""
+    contest, judge = voted
+    stranger = site.user()
+
+    await_that(lambda: api.get(contest.path, judge).json()["votes"] == 6, "the votes are counted")
+    mine, theirs = api.get(contest.path, judge).json(), api.get(contest.path, stranger).json()
+
+    assert (mine["entries"], mine["judges"], mine["me"], theirs["me"]) == (4, 1, {"votes": 6}, {"votes": 0})
+    assert mine | {"me": None} == theirs | {"me": None}
+    assert set(mine) == {"id", "name", "status", "startAt", "endAt", "nsfwLevel", "entries", "votes", "judges", "me"}
+
+
+def test_an_entry_has_its_place_and_its_image(api: Api, voted: tuple[Contest, int]) -> None:
+    """The best of four."""
+    contest, judge = voted
+
+    entry = api.get(f"{contest.path}/entries/{min(contest.entries)}", judge).json()
+
+    assert (entry["rank"], entry["votes"], entry["commentCount"]) == (1, 3, 0)
+    assert entry["rating"] > 1500
+    assert entry["image"]["type"] == "image"
+
+
+def test_comments_leave_as_text_and_in_pages(api: Api, site: Site) -> None:
+    """Most reactions first, hidden and forbidden ones nowhere, replies among them, markup as text."""
+    contest, judge = site.contest(), site.user()
+    path = f"{contest.path}/entries/{contest.entries[0]}/comments"
+    thread = site.insert("Thread", imageId=contest.images[0])
+    made = [
+        site.insert(
+            "CommentV2", threadId=thread, userId=judge, updatedAt="2026-01-01", content=text, reactionCount=count
+        )
+        for text, count in (
+            ("<p>first</p>", 3),
+            ("<script>alert(1)</script>&lt;b&gt;second", 2),
+            ("third", 1),
+        )
+    ]
+    site.insert("CommentV2", threadId=thread, userId=judge, updatedAt="2026-01-01", content="hidden", hidden=True)
+    site.insert("CommentV2", threadId=thread, userId=judge, updatedAt="2026-01-01", content="bad", tosViolation=True)
+    replies = site.insert("Thread", commentId=made[0], rootThreadId=thread)
+    site.insert("CommentV2", threadId=replies, userId=judge, updatedAt="2026-01-01", content="a reply")
+
+    first = api.get(path, judge, limit=3).json()
+    second = api.get(path, judge, limit=3, cursor=first["next"]).json()
+
+    assert [one["text"] for one in first["comments"]] == ["first", "<b>second", "third"]
+    assert [(one["text"], one["replyTo"]) for one in second["comments"]] == [("a reply", made[0])]
+    assert (first["total"], second["next"]) == (4, None)
+    pair = api.pair(contest, judge)
+    tops = {pair[side]["entryId"]: pair[side]["topComment"] for side in ("left", "right")}
+    assert tops.get(contest.entries[0], {"text": "first"})["text"] == "first"
+
+
+def test_history_and_judge_come_from_what_was_stored(api: Api, site: Site, voted: tuple[Contest, int]) -> None:
+    """Once drained, the ratings after each vote; and ten times the root of six votes."""
+    contest, judge = voted
+    path = f"{contest.path}/entries/{min(contest.entries)}/history"
+
+    await_that(lambda: api.get(path, judge).json()["votes"] == 3, "the votes are drained")
+    points = api.get(path, judge).json()["points"]
+    thin = api.get(path, judge, points=2).json()["points"]
+    await_that(lambda: api.get("/v1/judges/me", judge).json()["votes"] == 6, "the judge is known")
+    me = api.get("/v1/judges/me", judge).json()
+    stranger = api.get("/v1/judges/me", site.user()).json()
+
+    entry = api.get(f"{contest.path}/entries/{min(contest.entries)}", judge).json()
+    assert [one["votes"] for one in points] == [1, 2, 3]
+    assert [one["rating"] for one in points] == sorted(one["rating"] for one in points)
+    assert points[-1]["rating"] == entry["rating"] == thin[-1]["rating"]
+    assert len(thin) == 2
+    assert (me["influence"], [(one["crucibleId"], one["votes"]) for one in me["crucibles"]]) == (24, [(contest.id, 6)])
+    assert (stranger["votes"], stranger["influence"], stranger["percentile"]) == (0, 0, None)
+
+
+def test_all_judged_is_said_when_it_is_so(api: Api, voted: tuple[Contest, int]) -> None:
+    """Six pairs of four entries, all judged."""
+    contest, judge = voted
+
+    answer = api.get(f"{contest.path}/pair", judge)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "all_judged")
+
+
+def test_the_stream_shows_each_change(api: Api, site: Site) -> None:
+    """The standings at once, and again after a vote; then it ends with the client."""
+    contest, judge = site.contest(), site.user()
+    pair = api.pair(contest, judge)
+
+    with httpx.stream("GET", f"{api.url}{contest.path}/stream", headers=bearer(judge), timeout=20) as stream:
+        events = (json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: "))
+        before = next(events)
+        api.vote(contest, judge, pair)
+        after = next(events)
+
+    assert stream.headers["content-type"].startswith("text/event-stream")
+    assert [one["rating"] for one in before["entries"]] == [1500] * 4
+    assert [one["rating"] for one in after["entries"]] == [1516, 1500, 1500, 1484]
+
+
+def test_a_finished_crucible_is_answered_from_postgres(api: Api, site: Site) -> None:
+    """By position where there is one; votes and pairs are refused."""
+    contest, judge = site.contest(entries=3, status="Completed"), site.user()
+    for entry, score, position in zip(contest.entries, (1490, 1520, 1490), (3, 1, 2), strict=True):
+        site.postgres.execute(
+            'UPDATE "CrucibleEntry" SET score = %s, position = %s, "voteCount" = 2 WHERE id = %s',
+            (score, position, entry),
+        )
+    first, second, third = contest.entries
+
     standings = api.get(f"{contest.path}/standings", judge).json()
-    assert [one["rating"] for one in standings["entries"]] == [1516, 1500, 1500, 1484]
-    assert [one["rank"] for one in standings["entries"]] == [1, 2, 3, 4]
-    assert standings["total"] == 4
+    crucible = api.get(contest.path, judge).json()
+    entry = api.get(f"{contest.path}/entries/{third}", judge).json()
+    token = pair_token(contest, judge, first, second)
+    vote = api.post(contest, judge, {"winner": first, "loser": second, "token": token})
+    pair = api.get(f"{contest.path}/pair", judge)
+
+    assert [(one["rank"], one["entryId"]) for one in standings["entries"]] == [(1, second), (2, third), (3, first)]
+    assert (standings["final"], crucible["status"], crucible["entries"], crucible["votes"]) == (True, "Completed", 3, 3)
+    assert (entry["rank"], entry["rating"], entry["votes"]) == (2, 1490, 2)
+    assert [(one.status_code, one.json()["code"]) for one in (vote, pair)] == [(409, "not_active")] * 2
+    with httpx.stream("GET", f"{api.url}{contest.path}/stream", headers=bearer(judge), timeout=20) as stream:
+        assert "event: standings" in "".join(stream.iter_text())  # and it ends by itself
+
+
+def test_the_page_is_served_under_a_strict_policy(api: Api) -> None:
+    """Its files, and nothing else of the disk; not kept without asking."""
+    page = api.client.get("/arena/42")
+    script = api.client.get("/arena/arena.js")
+    again = api.client.get("/arena/arena.js", headers={"If-None-Match": script.headers["etag"]})
+
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert script.headers["content-type"] == "text/javascript; charset=utf-8"
+    for answer in (page, script):
+        said = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in said
+        assert "img-src 'self' https://images.test" in said
+        assert "unsafe" not in said
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert again.status_code == 304
+    for path in ("/arena/index.html", "/arena/..%2Fapp.py", "/arena/%2e%2e/app.py", "/arena/nothing.js", "/arena/"):
+        assert api.client.get(path).status_code == 404, path
+
+
+def test_the_document_is_frozen_and_served(api: Api) -> None:
+    """What is served, what the file says and what the types say are one; a change of the contract shows in review."""
+    served = api.client.get("/openapi.json").json()
+
+    assert served == json.loads((ROOT / "docs" / "openapi.json").read_text())
+    assert (ROOT / "docs" / "openapi.json").read_text() == document_text()
+
+
+def test_the_document_knows_every_route_and_code() -> None:
+    """No route without a description, and no code that no route, the router or the server can answer."""
+    told = document()
+    listed = {code for route in ROUTES for code in route.problems}
+    elsewhere = {"no_such_route", "method_not_allowed", "headers_too_large"}
+    everywhere = {
+        code
+        for code in REFUSALS
+        if all(f"`{code}`" in json.dumps(one["responses"]) for path in told["paths"].values() for one in path.values())
+    }
+
+    assert {(method.upper(), path) for path, some in told["paths"].items() for method in some} == {
+        (route.method, route.path) for route in ROUTES
+    }
+    assert set(REFUSALS) - listed - elsewhere - everywhere == set()
+
+
+def test_probes_and_metrics_are_on_the_operations_port(api: Api, voted: tuple[Contest, int]) -> None:
+    """Alive, ready, counted; and none of it on the port of the judges."""
+    assert api.client.get("/metrics").status_code == 404
+
+    ops = f"http://127.0.0.1:{api.ops}"
+    ready = httpx.get(f"{ops}/readyz", timeout=10).json()
+
+    assert httpx.get(f"{ops}/livez", timeout=10).status_code == 200
+    assert {check["name"] for check in ready["checks"]} == {"loop", "redis", "postgres", "clickhouse"}
+    assert api.daemon.metric("crucible_votes_total", outcome="ok") >= 6
+    route = "/v1/crucibles/{id}/votes"
+    assert api.daemon.metric("crucible_http_requests_total", route=route, status="200") >= 6
+    assert api.daemon.metric("crucible_redis_link_up") == 2
+
+
+def test_an_answer_is_what_the_document_says(api: Api, voted: tuple[Contest, int]) -> None:
+    """Each answer decodes into the very type that the document was made from, with nothing left over."""
+    contest, judge = voted
+    paths = {
+        "standings": f"{contest.path}/standings",
+        "entry": f"{contest.path}/entries/{contest.entries[0]}",
+        "history": f"{contest.path}/entries/{contest.entries[0]}/history",
+        "comments": f"{contest.path}/entries/{contest.entries[0]}/comments",
+        "crucible": contest.path,
+        "judge": "/v1/judges/me",
+    }
+    for route in ROUTES:
+        if route.name in paths:
+            answer = api.get(paths[route.name], judge)
+            decoded = msgspec.json.decode(answer.content, type=route.answer)
+
+            assert json.loads(msgspec.json.encode(decoded)) == answer.json()

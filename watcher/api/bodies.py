@@ -144,7 +144,6 @@ class StandingsEvent(Struct, frozen=True):
 
     entries: list[Standing]
     total: int
-    version: str
 
 
 class EntryAnswer(Struct, frozen=True):

@@ -19,6 +19,9 @@ LIVE_FOR: Final = 0.5
 """Seconds for which what Redis said of a crucible stands. Whether a vote counts is the script's to say, each time."""
 AWAY_FOR: Final = 2.0
 """Seconds for which what PostgreSQL said of a crucible that Redis lacks stands."""
+BACK_SOON: Final = 0.1
+"""Seconds for which it stands that a crucible is being brought back."""
+COMING_BACK: Final = frozenset({"absent", "rebuilding"})
 REMEMBERED: Final = 10_000
 """Crucibles that are remembered."""
 
@@ -38,8 +41,6 @@ class Crucible(msgspec.Struct, frozen=True, kw_only=True):
     requirements: JudgeRequirements
     live: bool
     """Redis holds it; else only PostgreSQL does, and it is finished."""
-    version: str = ""
-    """``epoch-seq`` of the last vote."""
     votes: int = 0
 
     @property
@@ -104,7 +105,7 @@ class Crucibles:
                 task.add_done_callback(lambda _: self._asking.pop(crucible_id, None))
             crucible = await asyncio.shield(task)
         if isinstance(crucible, str):
-            if crucible == "absent":
+            if crucible in COMING_BACK:
                 self._absent(crucible_id)
             raise ProblemError(crucible)
         return crucible
@@ -118,16 +119,21 @@ class Crucibles:
         stands = LIVE_FOR
         if crucible is None:
             crucible = await self._stored(crucible_id)
-            stands = LIVE_FOR if crucible == "absent" else AWAY_FOR
+            stands = AWAY_FOR
+        if isinstance(crucible, str) and crucible in COMING_BACK:
+            stands = BACK_SOON
         while len(self._known) >= REMEMBERED:
             del self._known[next(iter(self._known))]
         self._known[crucible_id] = self._clock() + stands, crucible
         return crucible
 
     async def _live(self, crucible_id: int) -> Crucible | str | None:
-        row, epoch, seq = await asked(self._link, ("HMGET", keys.state(crucible_id), "row", "epoch", "seq"))
-        if row is None and epoch is None:
+        names = ("row", "epoch", "before", "seq", "rebuilding")
+        row, epoch, before, seq, rebuilding = await asked(self._link, ("HMGET", keys.state(crucible_id), *names))
+        if epoch is None and row is None:
             return None
+        if rebuilding is not None:
+            return "rebuilding"
         if not row:
             return "unknown_crucible"  # it was deleted; its votes are still on their way
         told = _row(row)
@@ -140,8 +146,7 @@ class Crucibles:
             end_ms=told.end,
             requirements=judge_requirements(told.judges),
             live=True,
-            version=f"{int(epoch or 0)}-{int(seq or 0)}",
-            votes=int(seq or 0),
+            votes=int(before or 0) + int(seq or 0),
         )
 
     async def _stored(self, crucible_id: int) -> Crucible | str:
@@ -162,7 +167,6 @@ class Crucibles:
             end_ms=row["end_ms"],
             requirements=judge_requirements(None),
             live=False,
-            version="final",
             votes=int(row["votes"]),
         )
 

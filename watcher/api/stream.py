@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
+import xxhash
 
 from watcher.api.bodies import StandingsEvent, encode
 from watcher.api.crucibles import Crucible, Crucibles
@@ -41,7 +42,7 @@ class _Board:
     def __init__(self, hub: "Streams", crucible: Crucible) -> None:
         self._hub, self._crucible_id = hub, crucible.id
         self.followers = 0
-        self.version, self.event = "", b""
+        self.event = b""
         self.over = False
         self._changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.task = asyncio.create_task(self._poll())
@@ -51,8 +52,8 @@ class _Board:
         done, _ = await asyncio.wait([self._changed], timeout=seconds)
         return bool(done)
 
-    def show(self, version: str, event: bytes) -> None:
-        self.version, self.event = version, event
+    def show(self, event: bytes) -> None:
+        self.event = event
         self.wake()
 
     def wake(self) -> None:
@@ -63,10 +64,11 @@ class _Board:
         last = b""
         while not self.over:
             try:
-                body, version, final = await self._hub.look(self._crucible_id)
+                body, final = await self._hub.look(self._crucible_id)
                 if body != last:
                     last = body
-                    self.show(version, b"event: standings\nid: %s\ndata: %s\n\n" % (version.encode(), body))
+                    version = xxhash.xxh3_64_hexdigest(body).encode()
+                    self.show(b"event: standings\nid: %s\ndata: %s\n\n" % (version, body))
                 if final:
                     self.over = True
                     self.wake()
@@ -107,15 +109,15 @@ class Streams:
             board.over = True
             board.wake()
 
-    async def look(self, crucible_id: int) -> tuple[bytes, str, bool]:
-        """The event's content, its version, and whether it is the last.
+    async def look(self, crucible_id: int) -> tuple[bytes, bool]:
+        """The event's content, and whether it is the last.
 
         Raises:
             ProblemError: nobody can tell.
         """
         crucible = await self._crucibles.find(crucible_id)
         page = await self._standings.page(crucible, 0, TOP)
-        return encode(StandingsEvent(page.entries, page.total, crucible.version)), crucible.version, crucible.finished
+        return encode(StandingsEvent(page.entries, page.total)), crucible.finished
 
     async def answer(self, ask: Ask) -> Answer:
         """``GET /v1/crucibles/{id}/stream``."""

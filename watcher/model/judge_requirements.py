@@ -56,10 +56,11 @@ def judge_requirements(text: str | None) -> JudgeRequirements:
     if not isinstance(told, dict):
         return JudgeRequirements(not_understood="not an object")
     verified, score = told.pop("verifiedOnly", None), told.pop("minUserScore", None)
-    if verified is not None and not isinstance(verified, bool):
-        return JudgeRequirements(not_understood="verifiedOnly")
-    if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):
-        return JudgeRequirements(not_understood="minUserScore")
-    if told:
-        return JudgeRequirements(not_understood=min(told)[:40])
+    strange = [key[:40] for key in sorted(told)]
+    if not isinstance(verified, bool | None):
+        strange.append("verifiedOnly")
+    if isinstance(score, bool) or not isinstance(score, int | float | None):
+        strange.append("minUserScore")
+    if strange:
+        return JudgeRequirements(not_understood=strange[0])
     return JudgeRequirements(verified_only=bool(verified), min_user_score=score)
