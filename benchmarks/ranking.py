@@ -139,9 +139,12 @@ def show(found: Sequence[Cell], console: Console) -> None:
     for cell in found:
         numbers = [f"{cell.mean(what):.3f} ± {cell.error(what):.3f}" for what in ("tau", "p3", "p10")]
         late = f"{cell.mean('late'):+.3f} ± {cell.error('late'):.3f}"
-        row = (str(cell.entries), cell.way, *numbers, late, f"{cell.least():.2f} x mean", str(len(cell.outcomes)))
+        row = (str(cell.entries), cell.way, *numbers, late, f"{cell.least():.2f}", str(len(cell.outcomes)))
         table.add_row(*row)
-    table.caption = f"{VOTES} votes per entry, sigma {SIGMA:g}; ± one standard error"
+    table.caption = (
+        f"{VOTES} votes per entry, sigma {SIGMA:g}; ± one standard error. late: late-comers among the first ten beyond "
+        "their due, as a part of ten; fewest: votes of any entry at least, as a part of the mean"
+    )
     console.print(table)
 
 

@@ -1,8 +1,8 @@
 """Which two entries a judge sees next: a choice among a few that were drawn at random.
 
 Elo learns the whole order best when votes are level: so the entry with the fewest votes among 32 drawn ones meets one
-of few votes (early) or one of near rating (late). The prize places need more votes than the rest: so late, a quarter of
-the pairs come from the top. Drawing anew for each pair needs no memory, no reservation, and costs the same with a
+of few votes (early) or one of near rating (late). The prize places need more votes than the rest: so late, three in
+ten pairs come from the top. Drawing anew for each pair needs no memory, no reservation, and costs the same with a
 hundred entries as with a million; ``benchmarks/ranking.py`` measures what it is worth.
 
 What is drawn holds none of the judge's own entries. Whether the judge has seen a pair is not known here: pairs come in
@@ -45,7 +45,7 @@ class Policy:
     """Early opponents are the least voted of so many. More: late-comers meet each other only."""
     turn: float = 0.7
     """Part of the time after which ratings mean enough to go by."""
-    finals_share: float = 0.25
+    finals_share: float = 0.3
     """Part of the pairs after the turn that come from the top. More: winners are surer, all others less sure."""
     finals_least: int = 12
     """Entries at the top, at least; also when fewer places are paid."""

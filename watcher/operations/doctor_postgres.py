@@ -13,6 +13,8 @@ GRANT: Final = "run debezium/postgres/watcher.sql as an administrator"
 GIBIBYTE: Final = 1024**3
 RETAINED: Final = GIBIBYTE
 """Bytes of log held for the slot from which on it is worth a look; a busy site writes that in minutes, not in hours."""
+READ: Final = ("User", "Image", "Thread", "CommentV2", "CommentV2Reaction")
+"""Tables of the site that are read besides the watched ones: who may vote, which images are shown, what is said."""
 HEARTBEAT: Final = "crucible_debezium.heartbeat"
 """Table that the connector's heartbeat writes; debezium/postgres/replication.sql makes it."""
 BEAT: Final = 60.0
@@ -153,7 +155,7 @@ def rights(store: Store, names: SourceNames) -> Iterator[Finding]:
         for table, allowed in store.run(
             "SELECT relname, has_table_privilege(oid, 'SELECT') FROM pg_class "
             "WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s)",
-            list(names.tables),
+            [*names.tables, *READ],
         )
         if not allowed
     ]
