@@ -73,8 +73,8 @@ class Site:
     def close(self) -> None:
         self.postgres.close()
 
-    def crucible(self, *arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a verb of the command line to its end."""
+    def crucible(self, *arguments: str, without: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a verb of the command line to its end, perhaps without one of the settings."""
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH") if name in os.environ}
         return subprocess.run(
             [sys.executable, "-m", "watcher", *arguments],
@@ -82,8 +82,11 @@ class Site:
             text=True,
             check=False,
             timeout=60,
-            env={**kept, **self.environ, **(environ or {}), "NO_COLOR": "1", "COLUMNS": "200"},
+            env={**kept, **self._without(without), "NO_COLOR": "1", "COLUMNS": "200"},
         )
+
+    def _without(self, name: str) -> dict[str, str]:
+        return {key: value for key, value in self.environ.items() if key != name}
 
     def one(self, query: Any, *parameters: Any) -> Any:
         """The first column of the first row."""
