@@ -1,5 +1,6 @@
 """The demo from start to audit."""
 
+import json
 import os
 import secrets
 import time
@@ -131,6 +132,8 @@ def _perform(request: Request, scene: _Scene) -> Report:
         board = Board(scene.console, (*scene.parts(), *people.values()), scene.read)
         arrival = _Arrival(scene.audit)
         board.watch(lambda: _left(scene, people) and arrival())
+        if request.votes:
+            scene.told(f"what the judges were answered: {_answers(judges)}")
     finally:
         for program in people.values():
             program.kill()
@@ -139,6 +142,12 @@ def _perform(request: Request, scene: _Scene) -> Report:
         if code:
             raise ProgramError(f"the watcher ended with exit code {code}. {pipeline.watcher.last_words()}")
     return scene.audit()
+
+
+def _answers(judges: OwnProgram) -> str:
+    """Answers by kind, from the judges' last line."""
+    told = json.loads(judges.log.read_text(encoding="utf-8").splitlines()[-1])
+    return "  ".join(f"{kind}={count}" for kind, count in told.items() if kind != "state")
 
 
 def _page(scene: _Scene) -> str:

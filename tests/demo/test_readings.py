@@ -36,7 +36,9 @@ def test_line_names_what_is_away() -> None:
     board = Board(Console(), (), lambda: Reading(0.0, None, None))
 
     assert "stores=away" in board.line(Reading(0.0, None, None))
-    full = Reading(0.0, Stores(1, 2, 3, 4, 5, 6, 7), Watcher(6, 6, 0, 0, 0, 9, votes=4, freshness={"redis": (0.05, 0.3)}))
+    full = Reading(
+        0.0, Stores(1, 2, 3, 4, 5, 6, 7), Watcher(6, 6, 0, 0, 0, 9, votes=4, freshness={"redis": (0.05, 0.3)})
+    )
     assert "clickhouse=4 (rows=3)" in board.line(full)
     assert "votes=4 (0/s)" in board.line(full)
     assert "fresh_redis=0.05/0.3s" in board.line(full)
