@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stack.clickhouse_door.errors import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, StatementError
 
@@ -109,6 +109,25 @@ def _decompressor(encoding: str) -> Callable[[bytes], bytes]:
         )
     for module in _CODECS[encoding]:
         with suppress(ImportError):
-            undo: Callable[[bytes], bytes] = import_module(module).decompress
+            codec = import_module(module)
+            if encoding == "lz4":
+                return _frame_by_frame(codec.LZ4FrameDecompressor)
+            undo: Callable[[bytes], bytes] = codec.decompress
             return undo
     raise StatementError.of(CANNOT_DECOMPRESS, f"No {encoding} library is installed here; send gzip or nothing")
+
+
+def _frame_by_frame(new: Callable[[], Any]) -> Callable[[bytes], bytes]:
+    """Undo a body of several frames, one a block, of which the module's own function undoes the first."""
+
+    def undo(body: bytes) -> bytes:
+        undone: list[bytes] = []
+        while body:
+            frame = new()
+            undone.append(frame.decompress(body))
+            if not frame.eof:
+                raise EOFError("the last frame is cut off")
+            body = frame.unused_data or b""
+        return b"".join(undone)
+
+    return undo

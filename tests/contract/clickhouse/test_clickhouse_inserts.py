@@ -47,9 +47,9 @@ def test_columns_arrive_as_they_were_sent(client: Client, events: str) -> None:
 
 @pytest.mark.parametrize("compress", [False, "lz4", "zstd", "gzip"])
 def test_one_insert_is_one_part(connect: Callable[..., Client], database: str, events: str, compress: str) -> None:
-    """An insert of 100,000 rows, sent in several native blocks and any compression, becomes one part."""
+    """An insert of 300,000 rows, sent in several native blocks and any compression, becomes one part."""
     client = connect(database=database, compress=compress)
-    count = 100_000
+    count = 300_000
     columns = [["Crucible"] * count, list(range(count)), [1] * count, [0] * count, [b"abcd"] * count]
     client.insert(events, columns, column_names=["kind", "id", "value", "at", "hash"], column_oriented=True)
 
