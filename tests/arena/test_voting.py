@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -146,17 +147,59 @@ def test_every_pair_by_keyboard_alone(world: World, tabs: Tabs) -> None:
     tabs.troubles = [one for one in tabs.troubles if "404" not in one]  # the console reports the refusal
 
 
-def test_video_plays_muted(world: World, tabs: Tabs) -> None:
-    """An entry that is a video plays by itself, without sound, over and over, inside the page."""
-    contest = world.site.contest(2, video="clip")
-    page = tabs.open(world.open(contest), wait=False)
-    page.locator("video").first.wait_for(state="attached")
+RECORD = """
+async () => {
+  const canvas = document.createElement("canvas");
+  const brush = canvas.getContext("2d");
+  const painting = setInterval(() => {
+    brush.fillStyle = `hsl(${performance.now() % 360} 90% 50%)`;
+    brush.fillRect(0, 0, 300, 150);
+  }, 20);
+  const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: "video/webm" });
+  const parts = [];
+  recorder.ondataavailable = ({ data }) => parts.push(data);
+  recorder.start();
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  await new Promise((resolve) => { recorder.onstop = resolve; recorder.stop(); });
+  clearInterval(painting);
+  const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+  return btoa(String.fromCharCode(...bytes));
+}
+"""
+"""Makes a short video with the browser's own means."""
 
-    states = page.evaluate(
-        "[...document.querySelectorAll('video')].map((v) => [v.muted, v.autoplay, v.loop, v.playsInline])"
-    )
-    assert states == [[True] * 4] * 2
-    tabs.troubles.clear()  # the demo's pictures are no videos
+
+def test_video_plays_muted(world: World, tabs: Tabs) -> None:
+    """An entry that is a video plays by itself, without sound, over and over, inside the page, and can be voted for."""
+    contest = world.site.contest(2, video="clip")
+    page = tabs.open("about:blank", wait=False)
+    video = b64decode(page.evaluate(RECORD))
+    page.route("**/clip", lambda route: route.fulfill(body=video, content_type="video/webm"))
+    page.goto(world.open(contest))
+    pair_is_there(page)
+    page.wait_for_function("[...document.querySelectorAll('video')].every((one) => !one.paused && one.currentTime > 0)")
+
+    facts = "[...document.querySelectorAll('video')].map((one) => [one.muted, one.loop, one.playsInline, one.controls])"
+    assert page.evaluate(facts) == [[True, True, True, False]] * 2
+    page.get_by_role("button", name="Vote for the right image").click()
+    page.get_by_role("status").get_by_text("You chose the right image").wait_for()
+    tabs.troubles = [one for one in tabs.troubles if "404" not in one]  # there is no pair after this one
+
+
+def test_video_waits_for_the_pointer_without_motion(world: World, tabs: Tabs) -> None:
+    """Who asks for less motion sees a still, until the pointer is over it."""
+    contest = world.site.contest(2, video="clip")
+    page = tabs.open("about:blank", wait=False, reduced_motion="reduce")
+    video = b64decode(page.evaluate(RECORD))
+    page.route("**/clip", lambda route: route.fulfill(body=video, content_type="video/webm"))
+    page.goto(world.open(contest))
+    pair_is_there(page)
+    paused = "[...document.querySelectorAll('video')].map((one) => one.paused)"
+    assert page.evaluate(paused) == [True, True]
+
+    page.get_by_role("button", name="Vote for the left image").hover()
+    page.wait_for_function(f"{paused}[0] === false")
+    assert page.evaluate(paused) == [False, True]
 
 
 def _name(world: World, image: int) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import clickhouse_connect
@@ -113,34 +111,3 @@ class World:
     def votes(self, contest: Contest) -> int:
         """Votes that counted."""
         return int(self.redis.hget(f"{{crucible:{contest.id}:elo}}:state", "seq") or 0)  # type: ignore[arg-type]
-
-
-class Files:
-    """Serves one file at every path, for what the demo's pictures cannot be: a video."""
-
-    def __init__(self, content: bytes, kind: str) -> None:
-        class Door(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: object) -> None:
-                """Nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    @property
-    def address(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self._server.server_port}/file"
-
-    def close(self) -> None:
-        """End it."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

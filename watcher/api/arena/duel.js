@@ -14,6 +14,10 @@ export class Duel {
       const parts = { article, vote: find(".vote"), frame: find(".frame"), delta: find(".delta") };
       this.sides[name] = { ...parts, talk: find(".talk"), quote: find(".quote"), count: find(".count") };
       parts.vote.addEventListener("click", () => to.vote(name));
+      // Without motion a video is a still until somebody turns to it.
+      for (const turn of ["pointerenter", "focus"]) {
+        parts.vote.addEventListener(turn, () => parts.frame.querySelector("video")?.play().catch(() => {}));
+      }
       this.sides[name].talk.addEventListener("click", () => to.talk(name));
     }
     this.pair = null;
@@ -99,7 +103,6 @@ export class Duel {
     Object.assign(made, { muted: true, defaultMuted: true, loop: true, playsInline: true, preload: "auto" });
     made.autoplay = !this.still.matches;
     made.setAttribute("aria-label", alt);
-    if (this.still.matches) made.addEventListener("pointerenter", () => made.play());
     made.src = image.url;
     return made;
   }
