@@ -26,6 +26,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         stack.close()
 
 
+@pytest.fixture(autouse=True)
+def nothing_stays(site: Site, api: Api) -> Iterator[None]:
+    """A test that fails leaves no process behind."""
+    yield
+    for one in site.started:
+        if one is not api:
+            one.kill()
+    site.started[:] = [api]
+
+
 @pytest.fixture(scope="session")
 def api(site: Site) -> Iterator[Api]:
     """The API with settings that hold nobody up."""

@@ -49,6 +49,7 @@ class Site:
 
     def __init__(self, stack: Stack, folder: Path) -> None:
         self.stack, self.folder = stack, folder
+        self.started: list[Api] = []
         dsn = str(stack.endpoints.postgres_dsn)
         site_database.prepare(dsn)
         self.postgres = psycopg.connect(dsn, autocommit=True)
@@ -134,7 +135,9 @@ class Site:
 
     def api(self, **environ: str) -> "Api":
         """The API, started and ready."""
-        return Api({**self.environ, **environ}, self.folder)
+        running = Api({**self.environ, **environ}, self.folder)
+        self.started.append(running)
+        return running
 
 
 class Contest:
@@ -173,8 +176,15 @@ class Api:
             return False
 
     def close(self) -> int:
+        """End it as an operator does; its exit code."""
         self.client.close()
         return self.daemon.terminate()
+
+    def kill(self) -> None:
+        """End it, whatever the test came to."""
+        self.client.close()
+        if self.daemon.is_alive():
+            self.daemon.kill()
 
     def get(self, path: str, user: int = 1, headers: Mapping[str, str] | None = None, **params: Any) -> httpx.Response:
         """Ask, and ask again while a crucible is being brought back."""

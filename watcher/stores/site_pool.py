@@ -1,5 +1,6 @@
 """Reads of the site's own tables for requests that come all at once: a pool of connections, one question each."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from importlib.resources import files
@@ -19,6 +20,9 @@ _HEADER: Final = re.compile(r"^-- (?P<name>\w+) --$", re.MULTILINE)
 MAX_WAITING: Final = 200
 """Requests that may wait for a connection. Above it one fails at once, not when nobody listens any more."""
 
+FAREWELL: Final = 5.0
+"""Seconds for the server to say that it dropped a question that took too long; then the connection is given up."""
+
 
 def named_queries(file: str) -> dict[str, LiteralString]:
     """The queries of one of this folder's files, by the name in their header."""
@@ -37,6 +41,7 @@ class SitePool:
 
     def __init__(self, dsn: str, size: int, timeout: float) -> None:
         self._timeout = timeout
+        self._ending: set[asyncio.Task[None]] = set()
         self._pool = AsyncConnectionPool(
             dsn,
             min_size=1,
@@ -50,6 +55,7 @@ class SitePool:
                 "row_factory": dict_row,
                 "connect_timeout": max(2, round(timeout)),
                 "application_name": "crucible-api",
+                "tcp_user_timeout": max(1_000, round(timeout * 2_000)),
                 "options": f"-c statement_timeout={max(1, round(timeout * 1000))} -c default_transaction_read_only=on",
             },
         )
@@ -69,11 +75,38 @@ class SitePool:
         Raises:
             TemporaryError: PostgreSQL is away, too slow or refuses.
         """
+        asking = asyncio.ensure_future(self._fetch(query, parameters))
         try:
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(query, parameters)
-                return cast("list[dict[str, Any]]", await cursor.fetchall())
+            done, _ = await asyncio.wait([asking], timeout=self._timeout)
+        except asyncio.CancelledError:
+            self._abandon(asking)
+            raise
+        if not done:
+            self._abandon(asking)
+            log.warning("neighbour.away", kind="postgres", error=f"no answer within {self._timeout:g} s")
+            raise TemporaryError(f"postgres: no answer within {self._timeout:g} s")
+        try:
+            return asking.result()
         except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
             detail = str(error).strip().partition("\n")[0]
             log.warning("neighbour.away", kind="postgres", error=f"{type(error).__name__}: {detail}")
             raise TemporaryError(f"postgres: {type(error).__name__}") from error
+
+    async def _fetch(self, query: LiteralString, parameters: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(query, parameters)
+            return cast("list[dict[str, Any]]", await cursor.fetchall())
+
+    def _abandon(self, asking: "asyncio.Task[list[dict[str, Any]]]") -> None:
+        """Nobody waits for this any more. The server is asked to drop it, and has some seconds to say so."""
+        ending = asyncio.ensure_future(_end(asking))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
+
+async def _end(asking: "asyncio.Task[list[dict[str, Any]]]") -> None:
+    """Cancel it twice: the first time the driver asks the server to cancel and waits; the second time it gives up."""
+    asking.cancel()
+    await asyncio.wait([asking], timeout=FAREWELL)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
