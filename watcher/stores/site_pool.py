@@ -83,13 +83,13 @@ class SitePool:
             raise
         if not done:
             self._abandon(asking)
-            log.warning("neighbour.away", kind="postgres", error=f"no answer within {self._timeout:g} s")
+            log.warning("neighbour.away", neighbour="postgres", error=f"no answer within {self._timeout:g} s")
             raise TemporaryError(f"postgres: no answer within {self._timeout:g} s")
         try:
             return asking.result()
         except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
             detail = str(error).strip().partition("\n")[0]
-            log.warning("neighbour.away", kind="postgres", error=f"{type(error).__name__}: {detail}")
+            log.warning("neighbour.away", neighbour="postgres", error=f"{type(error).__name__}: {detail}")
             raise TemporaryError(f"postgres: {type(error).__name__}") from error
 
     async def _fetch(self, query: LiteralString, parameters: Mapping[str, Any] | None) -> list[dict[str, Any]]:

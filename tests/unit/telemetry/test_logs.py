@@ -86,7 +86,7 @@ def test_a_secret_is_cut_out_whoever_wrote_it():
 
 @pytest.mark.usefixtures("restored")
 def test_a_fault_that_lasts_is_told_now_and_then():
-    """The first line comes at once, the next after ten seconds with a count; another partition is another."""
+    """The first line comes at once, the next after ten seconds with a count; another partition or neighbour is another."""
     stream, now = io.StringIO(), [0.0]
     set_up_logs(stream=stream, clock=lambda: now[0])
     log = structlog.get_logger("watcher")
@@ -95,12 +95,15 @@ def test_a_fault_that_lasts_is_told_now_and_then():
         now[0] = float(second)
         log.warning("sink.failed", sink="redis", partition=0)
     log.warning("sink.failed", sink="redis", partition=1)
+    for neighbour in ("postgres", "admission", "postgres"):
+        log.warning("neighbour.away", neighbour=neighbour)
     for _ in range(3):
         log.info("batch.flushed")
 
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     faults = [(line["partition"], line.get("repeated")) for line in lines if line["event"] == "sink.failed"]
     assert faults == [(0, None), (0, 9), (1, None)]
+    assert [line["neighbour"] for line in lines if line["event"] == "neighbour.away"] == ["postgres", "admission"]
     assert sum(line["event"] == "batch.flushed" for line in lines) == 3
 
 
