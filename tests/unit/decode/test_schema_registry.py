@@ -32,7 +32,7 @@ def registry(status: int, body: bytes) -> Iterator[str]:
             """Keep the tests' output clean."""
 
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/apis/ccompat/v7"
         finally:
