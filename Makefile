@@ -3,6 +3,8 @@
 # The first of these that is at least 3.11; say PYTHON=... for another.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$python" && break; done)
+# Processes that share the tests; most of a test is waiting for a real part, so one more than this machine has cores.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 READY := .venv/.ready
@@ -20,8 +22,8 @@ setup: $(READY) ## Make the virtual environment, from locked and checksummed ver
 demo: $(READY) ## Run the whole topology on this machine for a minute and compare (ARGS="--seconds 20 --keep")
 	@$(BIN)/python -m demo $(ARGS)
 
-test: check ## Check, then run every test (ARGS="-k name" for some)
-	@$(BIN)/python -m pytest $(ARGS)
+test: check ## Check, then run every test (ARGS="-k name" for some, WORKERS=0 for one after the other)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
 
 check: $(READY) ## Style, types and import rules, in seconds
 	@$(BIN)/ruff check $(wildcard $(CHECKED))

@@ -24,7 +24,7 @@ ABREAST = 3
 """Stories told at a time; each has up to two watchers, and the parts are shared by all."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Kafka, Redis, ClickHouse and PostgreSQL, once for these tests, with ClickHouse's schema in a template."""
     with provided():

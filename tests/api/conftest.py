@@ -9,7 +9,7 @@ from tests.api.site import Api, Site
 from tests.stack.watching import provided
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The parts, once; each test has crucibles of its own."""
     folder = tmp_path_factory.mktemp("api")
@@ -36,7 +36,7 @@ def nothing_stays(site: Site, api: Api) -> Iterator[None]:
     site.started[:] = [api]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api(site: Site) -> Iterator[Api]:
     """The API with settings that hold nobody up."""
     running = site.api()

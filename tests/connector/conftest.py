@@ -16,7 +16,7 @@ from tests.stack.watching import provided
 _numbers = count()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def parts() -> Iterator[Stack]:
     """PostgreSQL, Kafka, Connect and the schema registry, once for all tests of this folder."""
     with provided():

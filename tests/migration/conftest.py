@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DoorProcess]:
     """The process that all these tests share."""
     with running_door(tmp_path_factory.mktemp("migrate")) as door:

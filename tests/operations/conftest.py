@@ -16,7 +16,7 @@ from stack import Stack
 from tests.stack.watching import provided
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """All parts, once for these tests; each has topics and groups of its own."""
     with provided():
@@ -26,7 +26,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pipeline(parts: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """The whole way, prepared as an administrator prepares it, with Debezium streaming and the watcher following."""
     with Pipeline(parts, tmp_path_factory.mktemp("pipeline"), lambda _: None) as running:

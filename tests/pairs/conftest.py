@@ -12,7 +12,7 @@ from tests import site_database
 from tests.stack.watching import provided
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def parts() -> Iterator[Stack]:
     """PostgreSQL with the site's tables and roles, and Redis; started once, emptied for each test."""
     with provided():

@@ -15,7 +15,7 @@ from watcher.stores.store import Store, open_store
 _numbers = count()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def postgres() -> Iterator[Stack]:
     """PostgreSQL with the site's tables and roles, once for all tests of this folder."""
     with provided():

@@ -11,7 +11,7 @@ from tests.stack.watching import provided
 from tests.votes.world import TEMPLATE, VoteWorld, migrate_template
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The parts, once for these tests, with ClickHouse's schema in a template and the site's tables in PostgreSQL."""
     with provided():

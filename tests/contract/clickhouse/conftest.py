@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 URL_VARIABLE = "CRUCIBLE_TEST_CLICKHOUSE_URL"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Client]]:
     """How to get a client of the server under contract."""
     url = os.environ.get(URL_VARIABLE)

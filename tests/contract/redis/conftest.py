@@ -9,7 +9,7 @@ from stack import Stack
 from tests.stack.watching import provided
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Started once; each test empties it."""
     with provided():

@@ -86,7 +86,7 @@ def test_a_secret_is_cut_out_whoever_wrote_it():
 
 @pytest.mark.usefixtures("restored")
 def test_a_fault_that_lasts_is_told_now_and_then():
-    """The first line comes at once, the next after ten seconds with a count; another partition or neighbour is another."""
+    """The first line at once, the next after ten seconds with a count; another partition or neighbour has its own."""
     stream, now = io.StringIO(), [0.0]
     set_up_logs(stream=stream, clock=lambda: now[0])
     log = structlog.get_logger("watcher")
