@@ -94,7 +94,8 @@ BAD_BODIES: dict[str, bytes] = {
     "deep, in a field": b'{"winner": ' + b'{"a":' * 400,
     "a text for an id": b'{"winner": "1", "loser": 2}',
     "a fraction": b'{"winner": 1.5, "loser": 2}',
-    "a whole fraction": b'{"winner": 1e0, "loser": 2}',
+    "a huge fraction": b'{"winner": 1e300, "loser": 2}',
+    "a fraction below all ids": b'{"winner": -0.0, "loser": 2}',
     "a negative id": b'{"winner": -1, "loser": 2}',
     "zero": b'{"winner": 0, "loser": 2}',
     "beyond all ids": b'{"winner": 2147483648, "loser": 2}',
@@ -118,7 +119,7 @@ def test_a_body_that_is_none(api: Api, contest: Contest, name: str) -> None:
     answer = api.client.post(f"{contest.path}/votes", content=BAD_BODIES[name], headers=headers)
 
     assert answer.status_code == 400, answer.text
-    assert answer.json()["code"] in {"bad_json", "pair_token_malformed"}
+    assert answer.json()["code"] == "bad_json"
     assert api.get(contest.path, contest.owners[0]).status_code == 200
 
 
@@ -170,7 +171,7 @@ def test_ids_and_parameters_out_of_bounds(api: Api, site: Site, path: str) -> No
 
 def test_a_cursor_that_was_not_given_out(api: Api, contest: Contest) -> None:
     """400, whatever it decodes to."""
-    for cursor in ("x", "MTIz", "MS4yLjM0NTY3ODkwMTIz", "LTEuMS4x", "%00", "é"):
+    for cursor in ("x", "1.2", "-1.2.3", "1.2.3.4", "1.2.12345678901", "%00", "é", "\u0661.2.3"):
         answer = api.get(f"{contest.path}/entries/{contest.entries[0]}/comments", contest.owners[0], cursor=cursor)
 
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_request"), cursor

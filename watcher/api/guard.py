@@ -3,6 +3,7 @@
 An ASGI application of its own and no middleware: between the server and a vote lies nothing but this.
 """
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
@@ -73,6 +74,8 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
     most: int
     """Largest number, or longest text."""
     default: int | str | None = None
+    pattern: str | None = None
+    """What a text has to match as a whole; every text that does is taken."""
     in_path: bool = False
 
     def read(self, text: str) -> int | str:
@@ -82,8 +85,8 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
             ProblemError: it is not one.
         """
         if self.kind is str:
-            if len(text) > self.most:
-                raise ProblemError("bad_request", f"{self.name}: longer than {self.most} characters")
+            if len(text) > self.most or (self.pattern is not None and not re.fullmatch(self.pattern, text, re.ASCII)):
+                raise ProblemError("bad_request", f"{self.name}: expected {self.what}")
             return text
         if not (text.isascii() and text.isdigit() and len(text) <= 10 and self.least <= int(text) <= self.most):
             raise ProblemError("bad_request", f"{self.name}: expected a whole number from {self.least} to {self.most}")

@@ -134,6 +134,8 @@ def _parameter(param: Param) -> dict[str, Any]:
         if param.kind is int
         else {"type": "string", "maxLength": param.most}
     )
+    if param.pattern is not None:
+        schema["pattern"] = f"^{param.pattern}$"
     if param.default is not None:
         schema["default"] = param.default
     return {

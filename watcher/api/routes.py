@@ -20,6 +20,7 @@ from watcher.api.bodies import (
     VoteAnswer,
     VoteBody,
 )
+from watcher.api.entries import CURSOR
 from watcher.api.guard import Param
 from watcher.api.standings import AT_MOST
 
@@ -183,7 +184,7 @@ ROUTES: Final = (
             CRUCIBLE,
             ENTRY,
             LEVEL,
-            Param(name="cursor", what="`next` of the page before.", kind=str, most=200),
+            Param(name="cursor", what="`next` of the page before.", kind=str, most=40, pattern=CURSOR),
             Param(name="limit", what="Comments at most.", least=1, most=100, default=20),
         ),
         answer=CommentsAnswer,

@@ -1,0 +1,49 @@
+"""schemathesis asks the API what its OpenAPI file allows, and what it does not, and finds nothing."""
+
+import os
+import subprocess
+import sysconfig
+from pathlib import Path
+
+from tests.api.site import Site, token
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = 25
+"""Of each operation and phase. More find more rarely; the run is bounded by this and by time."""
+
+
+def test_schemathesis_finds_nothing(site: Site) -> None:
+    """No server error, and no answer that the document does not describe."""
+    api = site.api()
+    contest, judge = site.contest(), site.user()
+    assert contest.id < 1_000
+    api.get(contest.path, judge)
+    command = [
+        str(Path(sysconfig.get_path("scripts")) / "schemathesis"),
+        "run",
+        str(ROOT / "docs" / "openapi.json"),
+        f"--url={api.url}",
+        f"--header=Authorization: Bearer {token(judge)}",
+        "--exclude-operation-id=stream",  # it does not end
+        "--checks=all",
+        f"--max-examples={EXAMPLES}",
+        "--generation-deterministic",
+        "--request-timeout=20",
+        "--suppress-health-check=all",
+        "--no-color",
+    ]
+
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        cwd=site.folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(site.folder), "LANG": "C.UTF-8"},
+    )
+
+    assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-2_000:]
+    assert "No issues found" in done.stdout, done.stdout[-3_000:]
+    assert api.daemon.events("request.failed") == []
+    assert api.close() == 0
