@@ -34,7 +34,9 @@ from watcher.api.standings import Standings
 from watcher.api.stream import Streams
 from watcher.api.votes import Votes
 from watcher.bootstrap.clients import connect_clickhouse
+from watcher.bootstrap.drain_process import DrainProcess
 from watcher.bootstrap.votes import Votes as VoteThreads
+from watcher.engine.vote_report import VoteReport
 from watcher.model.errors import StopError, TemporaryError
 from watcher.model.pair_token import PairTokens
 from watcher.sinks.clickhouse_reads import ClickHouseReads
@@ -111,18 +113,19 @@ class ApiRole:
         self._stopping = False
         self._failed: Exception | None = None
         self._kept = kept or VoteThreads(settings, metrics, self._fail)
-        self._own = kept is None
+        self._drain = DrainProcess(VoteReport(metrics), self._fail) if kept is None else None
 
     def __enter__(self) -> Self:
-        if self._own:
-            self._kept.drain()
+        if self._drain is not None:
+            self._drain.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._socket.close()
-        if self._own:
+        if self._drain is not None:
+            self._drain.close()
             self._kept.close()
 
     def _fail(self, error: Exception) -> None:
