@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from typing import TYPE_CHECKING, ClassVar
 
 from stack import jars, java, probe, warm_start
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAP_MB = 256
+# Apicurio's converter names itself in no file for the service loader. Without one the worker has to look into every
+# class of every plugin, at each start.
+CONVERTERS = "META-INF/services/org.apache.kafka.connect.storage.Converter"
+AVRO_CONVERTER = "io.apicurio.registry.utils.converter.AvroConverter"
 
 
 class Connect(Part):
@@ -69,7 +74,10 @@ class Connect(Part):
         plugins = self.folder / "plugins"
         _link(plugins / "debezium-postgres", sorted(jars.unpack("debezium").rglob("*.jar")))
         if self._avro:
-            _link(plugins / "apicurio-converter", jars.fetch("converter"))
+            converter = plugins / "apicurio-converter"
+            _link(converter, jars.fetch("converter"))
+            with zipfile.ZipFile(converter / "services.jar", "w") as services:
+                services.writestr(CONVERTERS, AVRO_CONVERTER)
         self.secrets_file.parent.mkdir(mode=0o700, exist_ok=True)
         self.secrets_file.touch(mode=0o600)
         _write_properties(self.secrets_file, self._secrets)
@@ -116,8 +124,7 @@ class Connect(Part):
             "offset.flush.interval.ms": 1000,
             "exactly.once.source.support": "enabled" if self.exactly_once else "disabled",
             "plugin.path": str(plugins),
-            # Apicurio's converter has no manifest for the service loader; scanning classes takes three seconds more.
-            "plugin.discovery": "hybrid_warn" if self._avro else "service_load",
+            "plugin.discovery": "service_load",
             "config.providers": "file,env",
             "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
             "config.providers.file.param.allowed.paths": str(self.secrets_file.parent),
