@@ -17,8 +17,8 @@
 --         included; drawn and top: lists of { entry, image, votes, rating, level }. '' if the crucible is absent.
 
 local LEVELS = 31 -- pools are named by an image's nsfwLevel, 1 to 31
-local PAGE = 64  -- standings are read in pages of this many
-local PAGES = 4  -- and so many at most: a judge who may see few of the top gets fewer of it
+local PAGE = 24  -- standings are read in pages of this many: the usual top, and some who do not count
+local PAGES = 10 -- and so many at most: a judge who may see few of the top gets fewer of it
 local ROW = '^%d+{"user":(%d+),"image":(%d+)'
 
 local user, mask, count, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
