@@ -12,7 +12,7 @@ import typer
 from config.keys import keys
 from tests.change_events import change
 from watcher.cli import app
-from watcher.engine.failpoint import PLACES
+from watcher.engine.failpoint import DRAIN_PLACES, PLACES
 from watcher.model.change import Operation
 from watcher.model.effects import MetricDelta
 from watcher.model.registry import Registry
@@ -78,10 +78,10 @@ def test_every_test_that_is_named_exists() -> None:
 
 
 def test_every_place_to_crash_is_explained() -> None:
-    """The table has the fail points, all of them, in their order."""
+    """The tables have the fail points, all of them, in their order."""
     section = (ROOT / "ARCHITECTURE.md").read_text().partition("## Crash here")[2].partition("\n## ")[0]
 
-    assert tuple(re.findall(r"^\| `([\w.]+)` \|", section, re.MULTILINE)) == PLACES
+    assert tuple(re.findall(r"^\| `([\w.]+)` \|", section, re.MULTILINE)) == (*PLACES, *DRAIN_PLACES)
 
 
 def commands() -> set[str]:
@@ -107,7 +107,7 @@ def test_every_command_and_setting_that_is_named_exists(page: Path) -> None:
         assert verb in known, line
         assert not noun or line in known or not any(one.startswith(f"{verb} ") for one in known), line
     for name in re.findall(rf"`((?:{'|'.join(groups)})\.[a-z_]+)`", text):
-        assert name in settings or name in PLACES, name
+        assert name in settings or name in {*PLACES, *DRAIN_PLACES}, name
     for name in re.findall(r"CRUCIBLE_[A-Z]+__[A-Z_]+", text):
         if name != "CRUCIBLE_KAFKA__GROP":  # the example of a misspelt one
             assert name in {key.variable for key in keys()}, name
