@@ -22,7 +22,7 @@ import structlog
 
 from watcher.engine.failpoint import reach
 from watcher.model.drain_plan import DrainPlan, event_rows, make_plan, vote_rows
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import SinkDisagreesError, TemporaryError
 from watcher.sinks.clickhouse_votes import VoteTables
 from watcher.sinks.planned_table import PlannedTable
 from watcher.state.keys import BUCKETS
@@ -42,6 +42,8 @@ SETTLE: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 for an instant before its rows show. Fewer or shorter: that instant looks like a loss, and the rows come twice."""
 FIRST_WAIT, LONGEST_WAIT = 0.25, 5.0
 """Seconds after a failed pass, doubling."""
+DISAGREEMENTS: Final = 5
+"""Times that a view may differ from its table for one plan until that is a fault. Fewer: a busy server looks broken."""
 WATCHED: Final = 40
 """Passes for which a log that was found empty is looked at again, because a vote may have come while its hint went."""
 
@@ -91,6 +93,7 @@ class Drain:
         self._own: dict[int, DrainPlan] = {}
         self._begin: dict[int, int] = {}
         self._identities: dict[int, str] = {}
+        self._disagreed = "", 0
         self._done: dict[int, tuple[int, int, str]] = {}
         self._emptied: dict[int, dict[int, int]] = {}
         self.oldest: dict[int, int] = {}
@@ -137,10 +140,20 @@ class Drain:
         until = self._clock() + deadline
         bucket = crucible_id % BUCKETS
         self._log.hint([crucible_id])
+        failed = 0
         while self._log.lengths([crucible_id])[crucible_id]:
             if self._clock() > until:
                 raise TemporaryError(f"the votes of crucible {crucible_id} were not drained within {deadline:g} s")
-            if not self.turn(bucket):
+            try:
+                drained = self.turn(bucket)
+            except TemporaryError:
+                failed += 1
+                if failed == DISAGREEMENTS:
+                    raise
+                time.sleep(FIRST_WAIT)
+                continue
+            failed = 0
+            if not drained:
                 time.sleep(SETTLE[0])
 
     def _name(self, bucket: int) -> DrainPlan | None:
@@ -258,8 +271,25 @@ class Drain:
             table.bring(plan.token, lost)
             outcome = HEALED
         if outcome != WRITTEN:
-            table.complete_views(plan.token, missing or rows)
+            self._complete_views(bucket, plan, table, missing or rows)
         return outcome
+
+    def _complete_views(self, bucket: int, plan: DrainPlan, table: PlannedTable[RowT], rows: list[RowT]) -> None:
+        """See the plan's rows in the views.
+
+        Somebody else may be inserting the same rows, and the next plan's after that; on a busy server a view shows them
+        long after its table. So a difference is one only while the plan is open, and when it stays.
+        """
+        try:
+            table.complete_views(plan.token, rows)
+        except SinkDisagreesError as error:
+            if not self._log.holds(bucket, plan):
+                raise PlanGoneError from error
+            token, times = self._disagreed
+            self._disagreed = plan.token, times + 1 if token == plan.token else 1
+            if self._disagreed[1] < DISAGREEMENTS:
+                raise TemporaryError(str(error)) from error
+            raise
 
     def _lost(self, table: PlannedTable[RowT], rows: list[RowT]) -> list[RowT]:
         """The rows that the table does not show, though it took their token."""

@@ -20,6 +20,7 @@ import structlog
 from watcher.model.errors import TemporaryError
 from watcher.model.row_state import FINISHED, mark, state_fields
 from watcher.operations.rebuild import (
+    CHUNK,
     Progress,
     Rebuilt,
     Rows,
@@ -194,9 +195,9 @@ class Keeper:
             last = bench.history.last_vote(crucible_id)
             if _lost(seen, last) and last_epoch(work.store, crucible_id):
                 last = self._settle(bench.history, crucible_id, last)
-            complete_events(crucible_id, bench.history, bench.tables.events)
-            spans = bench.history.spans(crucible_id)
+            spans = bench.history.spans(crucible_id, CHUNK)
             there = sum(span.votes for span in spans)
+            complete_events(crucible_id, there, bench.history, bench.tables.events)
             done = None
             if replayed and there == last.votes:
                 done = replay_votes(crucible_id, bench.history, spans, work.progress, kept.renew)
@@ -216,7 +217,7 @@ class Keeper:
             entries=entries,
             votes=last.votes,
             pairs=pairs,
-            replayed=sum(done.votes.values()) // 2 if done is not None else 0,
+            replayed=done.cast if done is not None else 0,
             forgotten=last.votes - there,
             epoch=epoch,
             seconds=round(time.monotonic() - begun, 3),

@@ -1,10 +1,11 @@
 """Rebuilds what Redis shows of a crucible from PostgreSQL's rows and ClickHouse's votes, to the same numbers."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import structlog
 
@@ -13,22 +14,26 @@ from watcher.model.effects import CrucibleState
 from watcher.model.errors import StopError
 from watcher.model.metric_rows import CREATED_AT, SOURCE_ID, MetricRow, month
 from watcher.model.rating import BASE_RATING
-from watcher.model.replay import LoggedVote, Replayed, replay
+from watcher.model.replay_columns import Tally
 from watcher.model.row_state import entry_text, mark
 from watcher.model.visibility import admitted_level
 from watcher.sinks.planned_table import PlannedTable
 from watcher.sinks.vote_history import Span, VoteHistory
+from watcher.state import keys
 from watcher.state.admit import Verdict
-from watcher.state.keeping import MARK, EntryWrite, Keeping
+from watcher.state.keeping import MARK, PAIRS, EntryWrite, Keeping
 from watcher.stores.site_contests import SiteEntry, entries, entries_of
 from watcher.stores.store import Store
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 PAGE: Final = 20_000
 """Entries held at a time. Larger: more memory; smaller: more questions to PostgreSQL and ClickHouse."""
-CHUNK: Final = 50_000
-"""Votes held at a time, for the same reason."""
+CHUNK: Final = 100_000
+"""Votes of one question to ClickHouse, for the same reason."""
+AHEAD: Final = 2
+"""Answers that may wait. ClickHouse works while we do."""
 
 
 class Progress(Protocol):
@@ -157,16 +162,43 @@ def _verdict(one: SiteEntry, crucible: CrucibleState) -> Verdict:
 def write_judged(keeping: Keeping, history: VoteHistory, spans: list[Span], progress: Progress) -> int:
     """Write down what every judge said of every pair, as far as ClickHouse still knows; returns how many pairs."""
     total = sum(span.votes for span in spans)
+    crucible_id, tag, parts = keeping.crucible_id, keys.tag(keeping.crucible_id), -(-CHUNK // PAIRS)
+
+    def look(span: Span) -> tuple[list[int], list[tuple[int, bytes]]]:
+        return history.judges(crucible_id, span), history.judged(crucible_id, span, tag, parts)
+
     pairs = 0
-    for chunk in chunks(spans):
-        pairs += keeping.judged(history.judged(keeping.crucible_id, chunk))
+    for judges, portions in ahead(look, spans):
+        for number, (count, commands) in enumerate(portions):
+            keeping.judged(commands, judges if number == 0 else ())
+            pairs += count
         keeping.renew()
         progress("judged pairs", pairs, total)
     return pairs
 
 
-def complete_events(crucible_id: int, history: VoteHistory, events: PlannedTable[MetricRow]) -> None:
-    """Write the metric events of votes that have none: Redis was lost, and with it the plan to write them."""
+def ahead(look: Callable[[Span], T], spans: list[Span]) -> Iterator[T]:
+    """What is found for each span, while the next one is being looked for in another thread."""
+    with ThreadPoolExecutor(1, "ahead") as thread:
+        coming = [thread.submit(look, span) for span in spans[:AHEAD]]
+        for at in range(len(spans)):
+            found = coming.pop(0).result()
+            if at + AHEAD < len(spans):
+                coming.append(thread.submit(look, spans[at + AHEAD]))
+            yield found
+
+
+def complete_events(crucible_id: int, votes: int, history: VoteHistory, events: PlannedTable[MetricRow]) -> None:
+    """Write the metric events of votes that have none: Redis was lost, and with it the plan to write them.
+
+    Args:
+        crucible_id: whose.
+        votes: how many there are.
+        history: tells which have no event.
+        events: where they go.
+    """
+    if history.events(crucible_id) >= votes:
+        return
     rows = event_rows({crucible_id: history.without_event(crucible_id)})
     for of_month, some in groupby(rows, lambda row: month(row[CREATED_AT])):
         block = list(some)
@@ -177,33 +209,28 @@ def complete_events(crucible_id: int, history: VoteHistory, events: PlannedTable
 
 def replay_votes(
     crucible_id: int, history: VoteHistory, spans: list[Span], progress: Progress, renew: Callable[[], None]
-) -> Replayed:
+) -> Tally:
     """Cast all votes again, in their order.
 
     Raises:
         ReplayDiffersError: a vote recorded other ratings than it gives now.
     """
     total = sum(span.votes for span in spans)
-
-    def log() -> Iterator[LoggedVote]:
-        done = 0
-        for chunk in chunks(spans):
-            yield from history.votes(crucible_id, chunk)
-            done += chunk.votes
-            renew()
-            progress("votes replayed", min(done, total), total)
-
-    done = replay(log())
-    if done.differing:
-        epoch, seq, *_ = done.differing[0]
+    done = Tally()
+    for columns in ahead(lambda span: history.votes(crucible_id, span), spans):
+        done.add(columns)
+        renew()
+        progress("votes replayed", done.cast, total)
+    if done.first_differing is not None:
+        epoch, seq = done.first_differing
         raise ReplayDiffersError(
-            f"crucible {crucible_id}: {len(done.differing)} of {total} votes recorded other ratings than their replay "
+            f"crucible {crucible_id}: {done.differing} of {total} votes recorded other ratings than their replay "
             f"gives, the first of them {epoch}-{seq}; Redis shows the recorded ones. Was crucible_entry_rating edited?"
         )
     return done
 
 
-def compare_replay(crucible_id: int, done: Replayed, shown: dict[int, tuple[int, int]]) -> None:
+def compare_replay(crucible_id: int, done: Tally, shown: dict[int, tuple[int, int]]) -> None:
     """The replay and the view say the same of every entry.
 
     Raises:
@@ -217,15 +244,3 @@ def compare_replay(crucible_id: int, done: Replayed, shown: dict[int, tuple[int,
             f"by a replay of crucible_entry_rating, the first of them {wrong[0]}: {shown.get(wrong[0])} and "
             f"{replayed.get(wrong[0])}; run `crucible migrate status` and rebuild the view"
         )
-
-
-def chunks(spans: list[Span], most: int = CHUNK) -> Iterator[Span]:
-    """The same numbers in portions.
-
-    >>> list(chunks([Span(1, 5, 9, 5)], most=3))
-    [Span(epoch=1, first=5, last=7, votes=3), Span(epoch=1, first=8, last=9, votes=2)]
-    """
-    for span in spans:
-        for first in range(span.first, span.last + 1, most):
-            last = min(first + most - 1, span.last)
-            yield Span(span.epoch, first, last, last - first + 1)

@@ -1,12 +1,13 @@
 """Votes and ratings as ClickHouse remembers them: what a crucible is rebuilt from."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
 from watcher.model.replay import LoggedVote
+from watcher.model.replay_columns import VoteColumns
 from watcher.sinks.clickhouse import READ_SETTINGS
 from watcher.sinks.clickhouse_link import ClickHouseLink
 
@@ -29,6 +30,9 @@ class Span:
     first: int
     last: int
     votes: int
+    since: int
+    """When the first of them counted; seconds since 1970."""
+    until: int
 
 
 class VoteHistory:
@@ -53,19 +57,37 @@ class VoteHistory:
         rows = self._rows("entry_ratings", crucible=crucible_id, after=after, until=until)
         return {entry_id: (rating, votes) for entry_id, rating, votes in rows}
 
-    def spans(self, crucible_id: int) -> list[Span]:
-        """Numbers of the votes that are there, by epoch in ascending order."""
-        return [Span(*row) for row in self._rows("vote_spans", crucible=crucible_id)]
+    def spans(self, crucible_id: int, most: int) -> list[Span]:
+        """The numbers of the votes that are there, in ascending order and in portions of so many."""
+        return [Span(*row) for row in self._rows("vote_spans", crucible=crucible_id, most=most)]
 
-    def votes(self, crucible_id: int, span: Span) -> Iterator[LoggedVote]:
-        """The votes of a span in their order; their times are not read."""
-        columns = self._columns("votes_in_order", **_range(crucible_id, span))
-        return zip(*columns, strict=True)  # type: ignore[return-value] # plain tuples: a fifth of the time of named ones
+    def votes(self, crucible_id: int, span: Span) -> VoteColumns:
+        """The votes of a span in their order."""
+        columns = self._columns("votes_in_order", **_range(crucible_id, span)) or [[]] * 5
+        return VoteColumns(span.epoch, *columns)
 
-    def judged(self, crucible_id: int, span: Span) -> Iterator[tuple[int, Sequence[str]]]:
-        """Judges of a span's votes, and what Redis keeps of each: field, value, field, value, ..."""
-        columns = self._columns("judged_pairs", **_range(crucible_id, span))
-        return zip(*columns, strict=True)
+    def judges(self, crucible_id: int, span: Span) -> list[int]:
+        """Whose votes a span has."""
+        return [row[0] for row in self._rows("span_judges", **_range(crucible_id, span))]
+
+    def judged(self, crucible_id: int, span: Span, tag: str, parts: int) -> list[tuple[int, bytes]]:
+        """What judges said of which pairs, as commands in Redis' protocol that write it down.
+
+        Args:
+            crucible_id: where.
+            span: which votes.
+            tag: what the names of the crucible's keys begin with.
+            parts: portions to cut it into; a judge's pairs are in one.
+
+        Returns:
+            Number of pairs and commands, of each portion.
+        """
+        rows = self._rows("judged_pairs", tag=tag, parts=parts, **_range(crucible_id, span))
+        return [(pairs, commands) for pairs, commands in rows]
+
+    def events(self, crucible_id: int) -> int:
+        """Metric events of votes that came from a log."""
+        return int(self._rows("vote_events", crucible=crucible_id)[0][0])
 
     def without_event(self, crucible_id: int) -> list[LoggedVote]:
         """Votes whose metric event is not there, in the order of time."""
@@ -75,9 +97,11 @@ class VoteHistory:
         """Give the connection back."""
         self._link.close()
 
-    def _rows(self, query: str, **parameters: int) -> Sequence[Sequence[Any]]:
+    def _rows(self, query: str, **parameters: int | str) -> Sequence[Sequence[Any]]:
         with self._link.asking() as client:
-            return client.query(self._queries[query], parameters=parameters, settings=READ_SETTINGS).result_rows
+            return client.query(
+                self._queries[query], parameters=parameters, settings=READ_SETTINGS, query_formats={"String": "bytes"}
+            ).result_rows
 
     def _columns(self, query: str, **parameters: int) -> Sequence[Sequence[Any]]:
         with self._link.asking() as client:
@@ -86,5 +110,12 @@ class VoteHistory:
             ).result_columns
 
 
-def _range(crucible_id: int, span: Span) -> dict[str, int]:
-    return {"crucible": crucible_id, "epoch": span.epoch, "first": span.first, "last": span.last}
+def _range(crucible_id: int, span: Span) -> dict[str, Any]:
+    return {
+        "crucible": crucible_id,
+        "epoch": span.epoch,
+        "first": span.first,
+        "last": span.last,
+        "since": span.since,
+        "until": span.until,
+    }

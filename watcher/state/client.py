@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import redis
 from redis.cluster import RedisCluster
+from redis.connection import Connection
 from redis.exceptions import RedisError
 
 from watcher.model.errors import TemporaryError
@@ -65,6 +66,37 @@ def node_identities(client: Client, names: Sequence[str]) -> list[str]:
         for node in {node.name: node for node in nodes}.values()
     }
     return [known[node.name] for node in nodes]
+
+
+@contextmanager
+def node_connection(client: Client, key: str) -> Iterator[Connection]:
+    """A connection to the process that holds a key, for commands in the protocol's own words.
+
+    It is closed if the block fails, because answers may be left in it.
+    """
+    if isinstance(client, RedisCluster):
+        node = client.get_node_from_key(key)  # type: ignore[no-untyped-call]
+        pool = client.get_redis_connection(node).connection_pool
+    else:
+        pool = client.connection_pool
+    connection = pool.get_connection()
+    try:
+        yield connection
+    except BaseException:
+        connection.disconnect()  # type: ignore[no-untyped-call]
+        raise
+    finally:
+        pool.release(connection)
+
+
+def packed(*words: str | int) -> bytes:
+    r"""A command in Redis' protocol.
+
+    >>> packed("GET", "a")
+    b'*2\r\n$3\r\nGET\r\n$1\r\na\r\n'
+    """
+    texts = [str(word).encode() for word in words]
+    return b"*%d\r\n%s" % (len(texts), b"".join(b"$%d\r\n%s\r\n" % (len(text), text) for text in texts))
 
 
 def fence(server: object, replication: object) -> str:

@@ -11,7 +11,7 @@ from watcher.model.errors import TemporaryError
 from watcher.model.rating import BASE_RATING
 from watcher.state import keys
 from watcher.state.admit import ADMIT, Verdict, admit_command
-from watcher.state.client import Client, away_is_temporary, node_identity
+from watcher.state.client import Client, away_is_temporary, node_connection, node_identity, packed
 from watcher.state.scripts import Script, script
 
 CLOSE: Final = script("keeper_close")
@@ -29,8 +29,8 @@ TURN_MS: Final = 60_000
 longer; shorter: a slow question to ClickHouse takes it out of the keeper's hands."""
 PORTION: Final = 500
 """Entries of one script call, about a millisecond of Redis' time. Larger: other crucibles' votes wait."""
-PAIRS: Final = 4_000
-"""Judged pairs of one command, for the same reason."""
+PAIRS: Final = 12_500
+"""Judged pairs of one transaction, some twenty milliseconds of Redis' time; fewer: more waiting for its disk."""
 
 
 class LostError(TemporaryError):
@@ -171,29 +171,25 @@ class Keeping:
             with away_is_temporary():
                 self.client.eval(ADMIT.text, *cast("list[Any]", rest))
 
-    def judged(self, outcomes: Iterator[tuple[int, Sequence[str]]]) -> int:
-        """Write down what judges said of which pairs; returns how many pairs.
+    def judged(self, commands: bytes, judges: Sequence[int]) -> None:
+        """Write down what judges said of which pairs.
 
+        As one transaction, which Redis writes to its file once; without, it would wait for the disk after every 16 KB.
         Not guarded by the lock: what ClickHouse says of a vote is so whoever writes it.
-        """
-        pairs = 0
-        tag = keys.tag(self.crucible_id)
-        with away_is_temporary():
-            pipeline = self.client.pipeline(transaction=False)
-            judges: list[int] = []
-            for user_id, fields in outcomes:
-                judges.append(user_id)
-                pairs += len(fields) // 2
-                for at in range(0, len(fields), 2 * PAIRS):
-                    pipeline.execute_command("HSET", f"{tag}judged:{user_id}", *fields[at : at + 2 * PAIRS])
-            for at in range(0, len(judges), PAIRS):
-                pipeline.execute_command("SADD", keys.judges(self.crucible_id), *judges[at : at + PAIRS])
-            pipeline.execute()
-        return pairs
 
-    def open(
-        self, epoch: int, identity: str, seen: Seen, mark: str, fields: Mapping[str, str], *, before: int
-    ) -> None:
+        Args:
+            commands: in Redis' protocol, all for keys of this crucible.
+            judges: those that the commands are about, and any others that have voted.
+        """
+        known = [packed("SADD", keys.judges(self.crucible_id), *judges)] if judges else []
+        with away_is_temporary(), node_connection(self.client, self._elo) as connection:
+            words = [packed("MULTI"), commands, *known, packed("EXEC")]
+            connection.send_packed_command(words)  # type: ignore[no-untyped-call]
+            answer = connection.read_response()
+            while not isinstance(answer, list):  # OK, then QUEUED for each command, then what each came to
+                answer = connection.read_response()
+
+    def open(self, epoch: int, identity: str, seen: Seen, mark: str, fields: Mapping[str, str], *, before: int) -> None:
         """Accept votes again, and stop being the keeper.
 
         Args:
