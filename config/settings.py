@@ -387,8 +387,8 @@ class RunSettings(Group):
     """The process."""
 
     role: Literal["watch", "api", "all"] = "watch"
-    """``watch`` follows the change streams, ``api`` takes votes, ``all`` does both in one process: handy, but they share
-    one interpreter, so in production run two."""
+    """``watch`` follows the change streams, ``api`` takes votes, ``all`` does both in one process: handy, but they
+    share one interpreter, so in production run two."""
 
     shutdown_deadline: Seconds = 25.0
     """Seconds after SIGTERM to finish what is under way; below the 30 that Kubernetes waits before SIGKILL."""
