@@ -1,9 +1,11 @@
 """The Avro profile, through the real converter and the real registry."""
 
+import httpx
 import pytest
 
 import debezium
 from handlers import REGISTRY
+from stack import Stack
 from tests.connector.site import CRUCIBLE, ENTRY
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder, Skip
@@ -56,3 +58,21 @@ def test_an_id_that_the_registry_does_not_know_is_a_named_fault(registry):
         AvroReader(registry).read(b"\x00\x7f\xff\xff\xff\x02")
 
     assert caught.value.reason is Reason.UNKNOWN_SCHEMA
+
+
+def test_the_registry_keeps_its_ids(parts, tmp_path):
+    """A schema's id means the same after SIGKILL, and a second registry may run beside the first."""
+    one, other = parts.registry, Stack(tmp_path / "other", ["registry"])
+    with httpx.Client(trust_env=False, timeout=10) as client:
+        registered = client.post(
+            f"{one.url}/subjects/kept-value/versions",
+            json={"schema": '{"type": "string"}'},
+            headers={"Content-Type": "application/vnd.schemaregistry.v1+json"},
+        )
+        one.kill()
+        one.start()
+        with other:
+            one.await_ready()
+            kept = client.get(f"{one.url}/schemas/ids/{registered.json()['id']}")
+
+    assert "string" in kept.json()["schema"]

@@ -112,23 +112,3 @@ def test_a_change_flows_after_every_part_was_killed(flow: tuple[Stack, Consumer]
 
     assert [b"text 1" in value for value in first] == [True]
     assert [b"text 2" in value for value in second] == [True]
-
-
-def test_the_registry_keeps_its_ids(tmp_path: Path) -> None:
-    """A schema's id means the same after SIGKILL, and a second registry may run beside the first."""
-    with provided():
-        one = Stack(tmp_path / "one", ["registry"])
-        other = Stack(tmp_path / "other", ["registry"])
-        with one, other:
-            body = json.dumps({"schema": '{"type": "string"}'}).encode()
-            register = urllib.request.Request(f"{one.registry.url}/subjects/kept-value/versions", body)  # noqa: S310
-            register.add_header("Content-Type", "application/vnd.schemaregistry.v1+json")
-            with DIRECTLY.open(register, timeout=10) as answer:
-                number = json.load(answer)["id"]
-
-            one.registry.kill()
-            one.registry.start()
-            one.registry.await_ready()
-
-            with DIRECTLY.open(f"{one.registry.url}/schemas/ids/{number}", timeout=10) as answer:
-                assert "string" in json.load(answer)["schema"]
