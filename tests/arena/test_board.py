@@ -53,7 +53,7 @@ def test_standings_move_live(world: World, tabs: Tabs) -> None:
 
     due = sorted(world.ratings(contest).items(), key=lambda one: (-one[1], one[0]))
     await_that(lambda: board(page) == [[f"Entry {entry}", str(rating)] for entry, rating in due], "the whole order")
-    assert page.locator("#facts").inner_text() == "5 entries · 10 votes"
+    page.locator("#facts", has_text="5 entries · 10 votes").wait_for()
     row = page.locator("#rows .row").first
     assert row.get_attribute("aria-pressed") == "true"
     assert row.evaluate("(one) => one === document.activeElement")

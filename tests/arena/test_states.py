@@ -92,8 +92,8 @@ def test_all_judged_and_new_entries(world: World, refused: Tabs) -> None:
 @pytest.mark.parametrize(
     ("status", "starts", "ends", "title", "clock"),
     [
-        ("Active", -60, -1, "This crucible has ended", "ended"),
-        ("Active", 3600, 7200, "This crucible has not begun", "59:"),
+        ("Active", -60, -1, "This crucible has ended", r"ended"),
+        ("Active", 3600, 7200, "This crucible has not begun", r"59:|1:00:00"),
     ],
 )
 def test_not_open(world: World, refused: Tabs, status: str, starts: int, ends: int, title: str, clock: str) -> None:
@@ -102,7 +102,7 @@ def test_not_open(world: World, refused: Tabs, status: str, starts: int, ends: i
     page = refused.open(world.open(contest), wait=False)
 
     says(page, title)
-    assert page.get_by_role("timer").inner_text().startswith(clock)
+    assert re.match(clock, page.get_by_role("timer").inner_text())
 
 
 def test_end_comes_while_judging(world: World, refused: Tabs) -> None:

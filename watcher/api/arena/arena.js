@@ -13,6 +13,7 @@ import { closed, movingOn, notice, waiting } from "./words.js";
 const AFTERGLOW = 650; // ms that the points of a vote are shown before the next pair
 const TOP = 50; // entries on the board
 const REFRESH = 30_000; // ms between looks at the crucible itself
+const BUSY = 2_000; // ms from a change of the standings to such a look
 
 const find = (id) => document.getElementById(id);
 
@@ -24,6 +25,7 @@ class Arena {
     this.skipped = new Set();
     this.crucible = null;
     this.mine = null;
+    this.soon = null;
   }
 
   start() {
@@ -64,6 +66,8 @@ class Arena {
   // The crucible itself.
 
   async look() {
+    clearTimeout(this.soon);
+    this.soon = null;
     try {
       this.crucible = await this.api.ask(this.path, { signal: this.over.signal });
     } catch (error) {
@@ -179,12 +183,8 @@ class Arena {
 
   // The board.
 
-  standings({ entries, total, version }) {
-    if (this.crucible) {
-      const votes = Number(version.split("-")[1]); // of "epoch-seq"; a finished crucible's has no number
-      Object.assign(this.crucible, { entries: total }, Number.isFinite(votes) ? { votes } : {});
-      this.facts();
-    }
+  standings({ entries }) {
+    this.soon ??= setTimeout(() => this.look(), BUSY);
     this.board.show(entries.slice(0, TOP));
     const picked = entries.find((entry) => entry.entryId === this.board.picked);
     if (picked && this.charted === picked.entryId) this.chart.add({ at: Date.now() + this.api.ahead, rating: picked.rating });

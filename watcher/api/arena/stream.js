@@ -24,7 +24,7 @@ export async function follow(api, path, { event, state, over, signal }) {
         tries = 0;
         last = one.id || last;
         state(true);
-        if (one.data) event(one.name, JSON.parse(one.data));
+        if (one.data) deliver(event, one);
       }
       wait = AFTER_END;
     } catch (error) {
@@ -37,6 +37,15 @@ export async function follow(api, path, { event, state, over, signal }) {
     if (over()) break;
   }
   return null;
+}
+
+/** A fault of whoever listens is no fault of the connection. */
+function deliver(event, { name, data }) {
+  try {
+    event(name, JSON.parse(data));
+  } catch (error) {
+    reportError(error);
+  }
 }
 
 async function* events(api, path, last, signal) {
