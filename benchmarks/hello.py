@@ -1,5 +1,7 @@
-"""The least that the votes' server can do: an empty Starlette application that decodes a POST and answers, with msgspec,
-on the same server with the same settings. ``python -m benchmarks.hello`` prints its port and serves until SIGTERM.
+"""The least that the votes' server can do.
+
+An empty Starlette application that decodes a POST and answers, with msgspec, on the same server with the same settings.
+``python -m benchmarks.hello`` prints its port and serves until SIGTERM.
 """
 
 import gc

@@ -1,5 +1,7 @@
-"""Sends prepared requests over some connections as fast as answers come; a process of its own, so that what it costs is
-not the server's. ``python -m benchmarks.load PORT CONNECTIONS FILE`` prints one line of JSON.
+"""Sends prepared requests over some connections as fast as answers come.
+
+A process of its own, so that what it costs is not the server's. ``python -m benchmarks.load PORT CONNECTIONS FILE``
+prints one line of JSON.
 
 The file is msgpack: a list of whole requests. Each is sent once, in order, on whatever connection is free.
 """
@@ -7,7 +9,6 @@ The file is msgpack: a list of whole requests. Each is sent once, in order, on w
 import asyncio
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -70,7 +71,7 @@ class _Client(asyncio.Protocol):
 
 class _Run:
     def __init__(self, requests: list[bytes], connections: int, done: "asyncio.Future[None]") -> None:
-        self.requests: Iterator[bytes] = iter(requests)
+        self.requests = iter(requests)
         self._connections, self._done = connections, done
         self._ignored = int(len(requests) * WARM_UP)
         self.began, self.took = 0.0, list[float]()

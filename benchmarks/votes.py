@@ -1,0 +1,203 @@
+"""Votes a second through HTTP, beside the least that the same server can do, and what each protection costs.
+
+The shipped API with its own drain, Redis with its file synced at every vote, PostgreSQL, ClickHouse; 64 connections
+that each send the next vote when the answer to the last is there. Every vote is of a pair that its judge has not
+judged, with a token of that judge and a signed token of that pair. The baseline is an empty Starlette application that
+decodes and encodes with msgspec, on the same server with the same settings, asked by the same program with the same
+requests.
+
+All of it runs in turns, several times, and the medians count: what is compared met the same machine.
+"""
+
+import itertools
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import redis
+from rich.console import Console
+
+from benchmarks.load import Loaded
+from benchmarks.process import cpu_seconds
+from benchmarks.results import Result
+from demo.play import own_folder
+from stack.topology import Options, Stack
+from tests.api.site import Api, Contest, Site, pair_token, token
+
+CONNECTIONS: Final = 64
+REQUESTS: Final = 20_000
+"""Of one turn, a few seconds."""
+TURNS: Final = 5
+JUDGES, ENTRIES = 500, 200
+GOAL, P99_GOAL_MS = 0.45, 25.0
+BEFORE_VOTES, BEFORE_P99_MS = 2_800.0, 18.0
+"""What the engine that this one replaces came to on two cores, without auth, tokens or limits."""
+
+WITHOUT: Final[Mapping[str, dict[str, str]]] = {
+    "pair_tokens": {"CRUCIBLE_API__REQUIRE_PAIR_TOKEN": "false"},
+    "limits": {"CRUCIBLE_API__VOTES_PER_MINUTE": "0"},
+    "fsync": {},
+}
+"""What is switched off in turn, for the figure beside."""
+
+
+def measure(console: Console) -> list[Result]:
+    """Run all of it.
+
+    Raises:
+        RuntimeError: a vote was refused: then speed says nothing.
+    """
+    with own_folder() as folder:
+        with _site(folder / "always", "always") as (stack, site):
+            results = _with_everything(console, stack, site)
+            for name in ("pair_tokens", "limits"):
+                results.append(_without(console, site, name))
+        with _site(folder / "everysec", "everysec") as (_, site):
+            results.append(_without(console, site, "fsync"))
+    return results
+
+
+@contextmanager
+def _site(folder: Path, appendfsync: Any) -> Iterator[tuple[Stack, Site]]:
+    parts = ("redis", "postgres", "clickhouse")
+    with Stack(folder / "stack", parts=parts, options=Options(redis_appendfsync=appendfsync)) as stack:
+        site = Site(stack, folder)
+        try:
+            yield stack, site
+        finally:
+            site.close()
+
+
+def _with_everything(console: Console, stack: Stack, site: Site) -> list[Result]:
+    ratios, rates, hellos, p99s, costs = [], [], [], [], []
+    with _hello() as (port, pid), _started(site, {}) as api, redis.Redis.from_url(stack.redis.url) as client:
+        votes = _Votes(site, api)
+        votes.load(api.port)  # everything is warm
+        for turn in range(TURNS):
+            at = cpu_seconds(pid)
+            hello = votes.load(port, "hello")
+            least = (cpu_seconds(pid) - at) / REQUESTS * 1e6
+            before, at = _script_seconds(client), cpu_seconds(api.daemon.pid)
+            vote = votes.load(api.port)
+            after = _script_seconds(client)
+            costs.append((after - before) / REQUESTS * 1e6)
+            used = (cpu_seconds(api.daemon.pid) - at) / REQUESTS * 1e6
+            ratios.append(vote.per_second / hello.per_second)
+            rates.append(vote.per_second)
+            hellos.append(hello.per_second)
+            p99s.append(vote.p99_ms)
+            console.print(
+                f"turn {turn + 1}: {vote.per_second:,.0f} votes/s, p50 {vote.p50_ms:.1f} ms, p99 {vote.p99_ms:.1f} ms, "
+                f"{used:.0f} us of CPU; hello {hello.per_second:,.0f}/s, {least:.0f} us of CPU; ratio {ratios[-1]:.2f}"
+            )
+        votes.check()
+    return [
+        Result("votes_vs_hello", round(statistics.median(ratios), 3), "ratio", 1.0, GOAL),
+        Result(
+            "votes_p99_ms", round(statistics.median(p99s), 2), "ms", BEFORE_P99_MS, P99_GOAL_MS, lower_is_better=True
+        ),
+        Result("votes_per_s", round(statistics.median(rates)), "votes/s", BEFORE_VOTES),
+        Result("votes_hello_per_s", round(statistics.median(hellos)), "requests/s"),
+        Result("votes_redis_us", round(statistics.median(costs), 1), "us", lower_is_better=True),
+    ]
+
+
+def _without(console: Console, site: Site, name: str) -> Result:
+    with _started(site, WITHOUT[name]) as api:
+        votes = _Votes(site, api, tokens=name != "pair_tokens")
+        votes.load(api.port)
+        rates = [votes.load(api.port).per_second for _ in range(3)]
+        votes.check()
+    rate = statistics.median(rates)
+    console.print(f"without {name}: {rate:,.0f} votes/s")
+    return Result(f"votes_per_s_without_{name}", round(rate), "votes/s")
+
+
+class _Votes:
+    """Prepared votes on a crucible of their own."""
+
+    def __init__(self, site: Site, api: Api, *, tokens: bool = True) -> None:
+        self._site, self._api, self._tokens = site, api, tokens
+        self._contest: Contest = site.contest(entries=ENTRIES)
+        self._judges = [site.user() for _ in range(JUDGES)]
+        self._bearers = {judge: token(judge, exp=int(time.time()) + 3_600).encode() for judge in self._judges}
+        pairs = list(itertools.combinations(self._contest.entries, 2))
+        random.Random(7).shuffle(pairs)
+        self._next = ((judge, *pair) for pair in pairs for judge in self._judges)
+        self._sent = 0
+        api.get(self._contest.path, self._judges[0])  # it is brought to Redis
+
+    def load(self, port: int, whom: str = "votes") -> Loaded:
+        """Send a turn's votes to a server.
+
+        Raises:
+            RuntimeError: one was refused.
+        """
+        requests = [self._request(*one) for one in itertools.islice(self._next, REQUESTS)]
+        file = self._site.folder / "requests"
+        file.write_bytes(msgspec.msgpack.encode(requests))
+        command = [sys.executable, "-m", "benchmarks.load", str(port), str(CONNECTIONS), str(file)]
+        done = subprocess.run(command, capture_output=True, check=True)
+        told = msgspec.json.decode(done.stdout, type=Loaded)
+        if told.statuses != {200: REQUESTS}:
+            raise RuntimeError(f"{whom} answered {told.statuses}: {told.a_refusal}")
+        if whom == "votes":
+            self._sent += REQUESTS
+        return told
+
+    def check(self) -> None:
+        """All of them counted.
+
+        Raises:
+            RuntimeError: or not.
+        """
+        until = time.monotonic() + 30
+        while (told := self._api.get(self._contest.path, self._judges[0]).json())["votes"] != self._sent:
+            if time.monotonic() > until:
+                raise RuntimeError(f"{self._sent} votes were cast, {told['votes']} counted")
+            time.sleep(0.1)
+
+    def _request(self, judge: int, winner: int, loser: int) -> bytes:
+        body: dict[str, Any] = {"winner": winner, "loser": loser}
+        if self._tokens:
+            body["token"] = pair_token(self._contest, judge, winner, loser, time.time() + 3_600)
+        text = msgspec.json.encode(body)
+        return b"POST %s/votes HTTP/1.1\r\n%s\r\n%s" % (
+            self._contest.path.encode(),
+            b"host: 127.0.0.1\r\nauthorization: Bearer %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+            % (self._bearers[judge], len(text)),
+            text,
+        )
+
+
+@contextmanager
+def _started(site: Site, environ: Mapping[str, str]) -> Iterator[Api]:
+    api = site.api(**{"CRUCIBLE_API__VOTES_PER_MINUTE": "1000000", **environ})
+    try:
+        yield api
+    finally:
+        api.close()
+
+
+@contextmanager
+def _hello() -> Iterator[tuple[int, int]]:
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.hello"], stdout=subprocess.PIPE, text=True)
+    with process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline()), process.pid
+        finally:
+            process.terminate()
+
+
+def _script_seconds(client: "redis.Redis") -> float:
+    """What Redis has spent in scripts so far."""
+    told: dict[str, Any] = client.info("commandstats")  # type: ignore[assignment]
+    return float(told.get("cmdstat_evalsha", {}).get("usec", 0)) / 1e6
