@@ -189,7 +189,7 @@ class Guarded:
         await answer.send(more, receive, send)
 
     def _read(self, scope: Scope) -> dict[str, Any]:
-        given = dict(self._defaults)
+        given = self._defaults.copy()
         path: Mapping[str, str] = scope["path_params"]
         for param in self._in_path:
             given[param.name] = param.read(path[param.name])

@@ -157,10 +157,14 @@ class Votes:
         raise ProblemError("redis_away")
 
     async def _body(self, ask: Ask) -> VoteBody:
-        kind = ask.header(b"content-type")
-        if kind != b"application/json" and (kind or b"").split(b";", 1)[0].strip().lower() != b"application/json":
+        kind, length = b"", None
+        for name, value in ask.headers:
+            if name == b"content-type":
+                kind = value
+            elif name == b"content-length":
+                length = value
+        if kind != b"application/json" and kind.split(b";", 1)[0].strip().lower() != b"application/json":
             raise ProblemError("wrong_media_type")
-        length = ask.header(b"content-length")
         if length is not None and (not length.isdigit() or len(length) > 9 or int(length) > self._body_limit):
             raise TooLargeError(self._body_limit)
         text = await body_of(ask.receive, self._body_limit)
