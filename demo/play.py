@@ -74,7 +74,7 @@ def play(request: Request, console: Console) -> Report:
         console.print(f"{time.monotonic() - began:5.1f} s  {line}", soft_wrap=True, highlight=False)
 
     with own_folder() as folder:
-        stack = Stack(folder / "stack", options=Options())
+        stack = Stack(folder / "stack", options=Options(redis_appendfsync="always"))
         ports = Ports()
         voting = Voting(folder, ports)
         try:

@@ -156,6 +156,19 @@ def test_faults_of_redis_are_named(pipeline: Pipeline, examined: Examine, name: 
     assert (found.level, f"CONFIG SET {setting} {good}" in found.advice) == (Level.FAIL, True)
 
 
+def test_a_redis_that_answers_before_it_writes_is_named(pipeline: Pipeline, examined: Examine):
+    """A power cut would cost votes that were answered; a kill would not, so it is a warning."""
+    client = redis.Redis.from_url(pipeline.environ["CRUCIBLE_REDIS__URL"])
+    was = client.config_get("appendfsync")["appendfsync"]  # type: ignore[index]
+    told = {}
+    with client:
+        for value in ("everysec", "always"):
+            with broken(lambda given: client.config_set("appendfsync", given), value, was):
+                told[value] = examined()["redis.persistence"].level
+
+    assert told == {"everysec": Level.WARN, "always": Level.OK}
+
+
 def test_a_clickhouse_that_forgets_tokens_is_named(pipeline: Pipeline, examined: Examine):
     """Without a window, an insert that is sent again counts twice."""
     server = pipeline.endpoints

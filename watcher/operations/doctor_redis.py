@@ -86,12 +86,15 @@ def persistence(node: RedisNode) -> Iterator[Finding]:
     except Exception:  # noqa: BLE001 - refused by managed services
         yield ok("redis.persistence", "append-only file; CONFIG is refused, so appendfsync is not known")
         return
-    if fsync == "no":
-        yield warn(
-            "redis.persistence", "append-only file, appendfsync no", "CONFIG SET appendfsync everysec, or always"
-        )
-    else:
+    if fsync == "always":
         yield ok("redis.persistence", f"append-only file, appendfsync {fsync}")
+        return
+    costs = "up to a second of votes" if fsync == "everysec" else "the last votes"
+    yield warn(
+        "redis.persistence",
+        f"append-only file, appendfsync {fsync}: a power cut costs {costs} that were answered",
+        "CONFIG SET appendfsync always, and CONFIG REWRITE to keep it so",
+    )
 
 
 CHECKS: Final = (server, eviction, persistence)
