@@ -1,0 +1,77 @@
+"""How the role lives: both roles in one process, the drain beside it, a port that is taken."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+
+from stack.ports import Ports
+from tests.acceptance.daemon import Daemon, await_that
+from tests.api.site import Api, Site
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process started."""
+    return [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+
+
+def test_the_drain_is_started_again(site: Site) -> None:
+    """Its process is killed, and votes reach ClickHouse all the same; it goes when the API goes, however that ends."""
+    api = site.api()
+    contest, judge = site.contest(), site.user()
+    (first,) = children(api.daemon.pid)
+
+    os.kill(first, signal.SIGKILL)
+    assert api.vote(contest, judge, api.pair(contest, judge)).status_code == 200
+    await_that(lambda: api.get("/v1/judges/me", judge).json()["votes"] == 1, "the vote is drained", 30)
+    (second,) = children(api.daemon.pid)
+    api.daemon.kill()
+
+    assert first != second
+    await_that(lambda: not Path(f"/proc/{second}").exists(), "the drain has ended with its parent", 10)
+
+
+def test_a_port_that_is_taken(site: Site) -> None:
+    """Said at once, with the setting's name; exit code 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        daemon = Daemon(
+            {**site.environ, "CRUCIBLE_API__PORT": str(port)}, site.folder, ("watcher", "run", "--role", "api")
+        )
+
+        assert daemon.await_exit(30) == 1
+    assert "api.port" in daemon.text()
+
+
+def test_the_role_is_a_setting_too(site: Site) -> None:
+    """``run.role``; the command line outranks it."""
+    environ = {**site.environ, "CRUCIBLE_RUN__ROLE": "api"}
+    daemon = Daemon(environ, site.folder, ("watcher", "run"))
+    try:
+        port = daemon.await_event("api.listening", 30)["port"]
+        await_that(lambda: httpx.get(f"http://127.0.0.1:{port}/openapi.json").status_code == 200, "it answers", 30)
+    finally:
+        code = daemon.terminate()
+
+    assert code == 0
+
+
+def test_both_roles_in_one_process(site: Site) -> None:
+    """Without a broker the watch role waits, and votes are taken meanwhile; one signal ends both."""
+    with Ports() as ports:
+        broker = f"127.0.0.1:{ports.take()}"
+        api = Api({**site.environ, "CRUCIBLE_KAFKA__BOOTSTRAP_SERVERS": broker}, site.folder, "all", ready=False)
+        site.started.append(api)
+        contest, judge = site.contest(), site.user()
+
+        counted = api.vote(contest, judge, api.pair(contest, judge))
+        live = httpx.get(f"http://127.0.0.1:{api.ops}/livez", timeout=10).json()
+        code = api.close()
+
+    assert counted.status_code == 200, counted.text
+    assert {check["name"] for check in live["checks"]} == {"loop", "api"}
+    assert code == 0
