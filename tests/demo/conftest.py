@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from demo.places import Places
 from demo.program import PROJECT
-from stack import Stack
+from stack import Options, Stack
 from tests.stack.watching import provided
 from watcher.operations import migrate
 from watcher.operations.migrate_deployment import Deployment
@@ -29,11 +29,14 @@ SITE = PROJECT / "demo" / "site_schema.sql"
 
 @pytest.fixture(scope="package")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Postgres, Redis and ClickHouse, once."""
-    topology = Stack(tmp_path_factory.mktemp("stores"), parts=("postgres", "redis", "clickhouse"))
+    """Postgres, Redis and ClickHouse with its tables, once."""
+    parts, options = ("postgres", "redis", "clickhouse"), Options(fsync=False)
+    topology = Stack(tmp_path_factory.mktemp("stores"), parts, options)
     try:
         with provided():
             topology.start()
+        with Places.at(topology.endpoints) as at_stack:
+            migrate.up(at_stack.clickhouse, Deployment())
         yield topology
     finally:
         topology.close()
@@ -69,7 +72,6 @@ def site(new_site: Callable[[], str]) -> str:
 def places(stores: Stack, site: str) -> Iterator[Places]:
     """Connections to one empty site, an empty ClickHouse and an empty Redis."""
     with Places.at(stores.endpoints) as at_stack:
-        migrate.up(at_stack.clickhouse, Deployment())
         for table in TABLES:
             at_stack.clickhouse.command(f"TRUNCATE TABLE {table}")
         at_stack.redis.flushall()
