@@ -6,7 +6,7 @@ first, so that nobody is left with it at the end.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config) -> LoadScopeScheduling:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Hand out folders, in the order in which they were collected."""
     from xdist.scheduler.loadscope import LoadScopeScheduling
 
@@ -37,4 +37,4 @@ def pytest_xdist_make_scheduler(config: pytest.Config) -> LoadScopeScheduling:
             return folder_of(nodeid)
 
     config.option.loadscopereorder = False
-    return Folders(config)
+    return Folders(config, log)
