@@ -33,7 +33,7 @@ COPY --from=build /opt/crucible /opt/crucible
 ENV PATH=/opt/crucible/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 CRUCIBLE_OPS__PORT=9464
 USER 10001:10001
 WORKDIR /
-EXPOSE 9464
+EXPOSE 9464 8080
 STOPSIGNAL SIGTERM
 # Liveness alone: a neighbour that is away must not restart the container.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 CMD ["python", "-c", \

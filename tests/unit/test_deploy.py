@@ -99,6 +99,17 @@ def test_the_watchers_variables_are_settings(monkeypatch: pytest.MonkeyPatch):
     assert config.load().clickhouse.host == "clickhouse"
 
 
+def test_the_apis_variables_are_settings_and_enough(monkeypatch: pytest.MonkeyPatch):
+    """It would not start without auth, and says so only when it is too late."""
+    for name, value in COMPOSE["api"]["environment"].items():
+        monkeypatch.setenv(name, re.sub(r"\$\{[^:}]*:-([^}]*)\}", r"\1", value))
+
+    settings = config.load(run={"role": COMPOSE["api"]["command"][-1]})
+
+    assert settings.api.lacks() == []
+    assert f":{settings.api.port}" in COMPOSE["api"]["ports"][0]
+
+
 def test_connector_files_find_their_variables():
     """Every reference of a connector file is set in the worker's container, and allowed to be read there."""
     worker = COMPOSE["connect"]["environment"]

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
@@ -84,7 +85,13 @@ def refuse_without_auth(settings: Settings) -> None:
     Raises:
         ConfigError: names every key that is missing.
     """
-    if lines := settings.api.lacks():
+    lines = settings.api.lacks()
+    if settings.redis.cluster:
+        lines.append(
+            "redis.cluster (CRUCIBLE_REDIS__CLUSTER): given True, and the API speaks to one Redis, not to a cluster; "
+            "the watch role does both"
+        )
+    if lines:
         raise ConfigError("\n".join(lines))
 
 
@@ -248,6 +255,8 @@ class ApiRole:
         """Tell liveness that the loop turns, and metrics whether its links hold."""
         while True:
             self._health.turned(self._loop_name)
+            if self._drain is not None:  # else the watch role's loop is the process' own
+                self._metrics.loop_last_turn_timestamp.set(time.time())
             for link in links:
                 self._metrics.redis_link_up.labels(link.name).set(1 if link.identity else 0)
             await asyncio.sleep(TICK)
