@@ -10,9 +10,11 @@ Redis process in which it was last compared (its fence); the vote's script refus
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
@@ -31,7 +33,7 @@ from watcher.operations.rebuild import (
     write_judged,
 )
 from watcher.sinks.clickhouse_votes import VoteTables
-from watcher.sinks.vote_history import LastVote, VoteHistory
+from watcher.sinks.vote_history import LastVote, Span, VoteHistory
 from watcher.state.client import Client
 from watcher.state.keeping import Keeping, Seen, fence, keeping
 from watcher.stores import history as histories
@@ -157,7 +159,7 @@ class Keeper:
 
         Raises:
             TemporaryError: a neighbour is away; votes stay refused until this, or ``verify``, is called again.
-            ReplayDiffersError: the replay gives other ratings; nothing was changed, and `verify` opens it again.
+            ReplayDiffersError: the replay gives other ratings; votes stay refused until ``verify`` rebuilds it without.
         """
         identity, _ = fence(self._client, crucible_id)
         with keeping(self._client, crucible_id) as kept:
@@ -198,26 +200,26 @@ class Keeper:
             spans = bench.history.spans(crucible_id, CHUNK)
             there = sum(span.votes for span in spans)
             complete_events(crucible_id, there, bench.history, bench.tables.events)
-            done = None
-            if replayed and there == last.votes:
-                done = replay_votes(crucible_id, bench.history, spans, work.progress, kept.renew)
-                compare_replay(crucible_id, done, bench.history.ratings(crucible_id, 0, 2**32 - 1))
-            kept.clear()
-            rows = work.rows()
-            entries = show_rows(
-                kept,
-                rows,
-                work.progress,
-                lambda after, until: bench.history.ratings(crucible_id, after, until),
-            )
-            pairs = write_judged(kept, bench.history, spans, work.progress)
+            proving = partial(self._prove, kept, spans, work.progress) if replayed and there == last.votes else int
+            with ThreadPoolExecutor(1, "replay") as thread:  # beside the rest, which mostly waits for Redis
+                proof = thread.submit(proving)
+                kept.clear()
+                rows = work.rows()
+                entries = show_rows(
+                    kept,
+                    rows,
+                    work.progress,
+                    lambda after, until: bench.history.ratings(crucible_id, after, until),
+                )
+                pairs = write_judged(kept, bench.history, spans, work.progress)
+                votes_replayed = proof.result()
             epoch = work.open(rows, seen, last)
         result = Rebuilt(
             crucible_id=crucible_id,
             entries=entries,
             votes=last.votes,
             pairs=pairs,
-            replayed=done.cast if done is not None else 0,
+            replayed=votes_replayed,
             forgotten=last.votes - there,
             epoch=epoch,
             seconds=round(time.monotonic() - begun, 3),
@@ -227,6 +229,13 @@ class Keeper:
             forgotten=result.forgotten, seconds=result.seconds,
         )  # fmt: skip
         return result
+
+    def _prove(self, kept: Keeping, spans: list[Span], progress: Progress) -> int:
+        """Cast all votes again, and compare what comes of it with the view; returns how many there were."""
+        with self._bench() as bench:
+            done = replay_votes(kept.crucible_id, bench.history, spans, progress, kept.renew)
+            compare_replay(kept.crucible_id, done, bench.history.ratings(kept.crucible_id, 0, 2**32 - 1))
+        return done.cast
 
     def _settle(self, history: VoteHistory, crucible_id: int, last: LastVote) -> LastVote:
         """The last vote, once nobody writes any more."""
