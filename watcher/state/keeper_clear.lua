@@ -13,6 +13,7 @@ local tag = '{' .. KEYS[3] .. '}:'
 for at = 3, #ARGV do redis.call('UNLINK', tag .. 'judged:' .. ARGV[at]) end
 if #ARGV == 2 then
   redis.call('UNLINK', KEYS[3], tag .. 'votes', tag .. 'standings', tag .. 'admitted', tag .. 'judges', tag .. 'log')
+  redis.call('UNLINK', tag .. 'left')
   for level = 1, 31 do redis.call('UNLINK', tag .. 'pool:' .. level) end
 end
 return 1

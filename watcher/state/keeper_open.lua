@@ -21,7 +21,7 @@ redis.call('HDEL', KEYS[2], 'rebuilding')
 local left = redis.call('TTL', KEYS[2])
 if left > 0 then
   local tag = '{' .. KEYS[3] .. '}:'
-  for _, name in ipairs({ 'entries', 'votes', 'standings', 'admitted', 'judges', 'log' }) do
+  for _, name in ipairs({ 'entries', 'votes', 'left', 'standings', 'admitted', 'judges', 'log' }) do
     redis.call('EXPIRE', tag .. name, left)
   end
   redis.call('EXPIRE', KEYS[3], left)

@@ -44,6 +44,11 @@ def votes(crucible_id: int) -> str:
     return f"{{crucible:{crucible_id}:elo}}:votes"
 
 
+def left(crucible_id: int) -> str:
+    """Hash, entry id -> rating:votes of an entry that is gone and had votes; should it return, it goes on there."""
+    return f"{{crucible:{crucible_id}:elo}}:left"
+
+
 def standings(crucible_id: int) -> str:
     """Sorted set of admitted entries, in the order of the final ranking."""
     return f"{{crucible:{crucible_id}:elo}}:standings"

@@ -39,7 +39,7 @@ end
 local function everything(keys)
   local companion = tag(keys)
   local names = { unpack(keys) }
-  for _, name in ipairs({ 'votes', 'standings', 'admitted', 'judges', 'log' }) do
+  for _, name in ipairs({ 'votes', 'left', 'standings', 'admitted', 'judges', 'log' }) do
     names[#names + 1] = companion .. name
   end
   for level = 1, LEVELS do names[#names + 1] = companion .. 'pool:' .. level end
@@ -100,6 +100,26 @@ local function left_behind(keys, id, old, new)
   end
 end
 
+-- The entry leaves. Votes that it had stay counted in the other stores, so if it ever comes back, as one that was moved
+-- to another crucible by mistake does, it goes on where they left it.
+local function set_aside(keys, id)
+  local companion = tag(keys)
+  local votes = redis.call('HGET', companion .. 'votes', id)
+  if votes then redis.call('HSET', companion .. 'left', id, redis.call('HGET', keys[1], id) .. ':' .. votes) end
+  redis.call('HDEL', keys[1], id)
+  redis.call('HDEL', companion .. 'votes', id)
+end
+
+local function come_back(keys, id)
+  local companion = tag(keys)
+  local rating, votes = string.match(redis.call('HGET', companion .. 'left', id) or '', '^(-?%d+):(%d+)$')
+  if votes then
+    redis.call('HSET', companion .. 'votes', id, votes)
+    redis.call('HDEL', companion .. 'left', id)
+  end
+  return rating or ARGV[3]
+end
+
 local function show_entries(keys, entries)
   for first = 1, #entries, CHUNK do
     local last = math.min(first + CHUNK - 1, #entries)
@@ -123,10 +143,7 @@ local function show_entries(keys, entries)
           lives[#lives + 1] = id
         end
         if old ~= '' and old ~= row then left_behind(keys, id, old, row) end
-        if row == '' then
-          redis.call('HDEL', keys[1], id)
-          redis.call('HDEL', tag(keys) .. 'votes', id)
-        end
+        if row == '' then set_aside(keys, id) end
         shown[id], rows[id] = mark, row
         texts[#texts + 1] = id
         texts[#texts + 1] = mark .. row
@@ -139,7 +156,7 @@ local function show_entries(keys, entries)
       for at, id in ipairs(lives) do
         if not ratings[at] and rows[id] ~= '' then
           new[#new + 1] = id
-          new[#new + 1] = ARGV[3]
+          new[#new + 1] = come_back(keys, id)
         end
       end
       if #new > 0 then redis.call('HSET', keys[1], unpack(new)) end

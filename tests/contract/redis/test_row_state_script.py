@@ -144,8 +144,8 @@ def test_a_deleted_entry_leaves_a_mark(client: redis.Redis) -> None:
 
 
 @pytest.mark.parametrize("polls", [1, 2])
-def test_an_entry_that_returns_begins_anew(client: redis.Redis, polls: int) -> None:
-    """Moved away and back again, its rating is a new entry's, whether one poll brought both changes or two."""
+def test_an_entry_that_returns_goes_on_where_its_votes_left_it(client: redis.Redis, polls: int) -> None:
+    """Its votes are in the log and in ClickHouse, and a replay of them has it at 1600, whatever became of its row."""
     back: list[Change] = [(300, EntryGone(A, 1)), (400, entry(1))]
     apply(client, [(100, state(A)), (200, entry(1))])
     client.hset(ELO, "1", "1600")
@@ -154,8 +154,20 @@ def test_an_entry_that_returns_begins_anew(client: redis.Redis, polls: int) -> N
     for first in range(0, 2, 2 // polls):
         apply(client, back[first : first + 2 // polls])
 
+    assert shown(client, A).ratings == {1: 1600}
+    assert client.hget(VOTES, "1") == "9"
+    assert not client.exists(keys.left(A))
+
+
+def test_an_entry_without_votes_that_returns_begins_anew(client: redis.Redis) -> None:
+    """Nothing is kept of one that nobody has voted on."""
+    apply(client, [(100, state(A)), (200, entry(1))])
+
+    apply(client, [(300, EntryGone(A, 1))])
+
+    assert not client.exists(keys.left(A))
+    apply(client, [(400, entry(1))])
     assert shown(client, A).ratings == {1: 1500}
-    assert client.hget(VOTES, "1") is None
 
 
 def test_an_unfinished_crucibles_row_makes_it_present(client: redis.Redis) -> None:
