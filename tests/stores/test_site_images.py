@@ -1,6 +1,7 @@
 """Images and comments from the site's own tables."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import psycopg
 import pytest
 
 from stack import Stack
+from watcher.model.plain_text import plain_text
 from watcher.model.site_image import Comment, Place
 from watcher.stores.site_images import SiteImages
 from watcher.stores.site_pool import SitePool
@@ -117,6 +119,40 @@ def test_replies_count_and_are_never_the_comment_below_an_image(site: psycopg.Co
 
     assert (remarks.count, remarks.top.text) == (3, "parent")
     assert [(one.id, one.reply_to) for one in page] == [(reply, parent), (parent, None), (deeper, reply)]
+
+
+@pytest.mark.parametrize("gone", ["bannedAt", "deletedAt"])
+def test_nobody_replies_to_whoever_is_gone(site: psycopg.Connection[Any], ask: Ask, gone: str) -> None:
+    """The reply stays; what it replied to is not named any more than it is shown."""
+    mine = thread(site, imageId=IMAGE)
+    parent = comment(site, mine, "parent", userId=2)
+    reply = comment(site, thread(site, commentId=parent, rootThreadId=mine, parentThreadId=mine), "reply")
+    before = ask(lambda images: images.comments(IMAGE, None, 10))
+    site.execute(f'UPDATE "User" SET "{gone}" = now() WHERE id = 2')  # type: ignore[arg-type] # noqa: S608
+
+    after = ask(lambda images: images.comments(IMAGE, None, 10))
+
+    assert {(one.id, one.reply_to) for one in before} == {(parent, None), (reply, parent)}
+    assert [(one.id, one.reply_to) for one in after] == [(reply, None)]
+
+
+def test_markup_is_bounded_and_read_beside_the_loop(
+    site: psycopg.Connection[Any], ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4 KB of each comment of a page, 2,000 characters of the one below an image; a page in a thread of its own."""
+    comment(site, thread(site, imageId=IMAGE), "x" * 30_000)
+    read: list[tuple[int, bool]] = []
+
+    def noted(markup: str, most: int | None = None) -> str:
+        read.append((len(markup), threading.current_thread() is threading.main_thread()))
+        return plain_text(markup, most)
+
+    monkeypatch.setattr("watcher.stores.site_images.plain_text", noted)
+    page = ask(lambda images: images.comments(IMAGE, None, 10))
+    top = ask(lambda images: images.commented([IMAGE]))[IMAGE][1].top
+
+    assert read == [(4_096, False), (2_000, True)]
+    assert (len(page[0].text), len(top.text)) == (4_096, 280)
 
 
 def test_pages_of_comments_are_all_of_them_once(site: psycopg.Connection[Any], ask: Ask) -> None:

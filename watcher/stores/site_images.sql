@@ -17,7 +17,7 @@ WHERE id = ANY(%(ids)s)
 -- commented_images --
 -- The same, with the number of comments and the one with most reactions, the newest of equals. Comments hang from the
 -- one thread of the image; replies hang from threads of their own, whose root that thread is: they count, and never stand
--- below an image alone. What is hidden, against the rules or of somebody who is no more counts nowhere; the site's own
+-- below an image alone. Of its markup comes what some 280 characters of text are found in. What is hidden, against the rules or of somebody who is no more counts nowhere; the site's own
 -- "Thread"."commentCount" has those and lacks the replies.
 SELECT
     image.id,
@@ -52,7 +52,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT
         comment.id,
-        left(comment.content, 20000) AS content,
+        left(comment.content, 2000) AS content,
         comment."reactionCount" AS reactions,
         (extract(epoch FROM comment."createdAt") * 1000)::bigint AS created
     FROM public."CommentV2" comment
@@ -69,12 +69,13 @@ WHERE image.id = ANY(%(ids)s)
 
 -- comments --
 -- A page of an image's comments and replies, most reactions first. The page goes on after the last comment of the one
--- before, by its place in that order and not by a number of rows: a new comment shifts nothing.
+-- before, by its place in that order and not by a number of rows: a new comment shifts nothing. What is answered may have
+-- lost its author since; then it is nobody's reply. Of each comment's markup come 4 KB: a page has a hundred of them.
 SELECT
     comment.id,
     parent.id AS reply_to,
     author.username AS author,
-    left(comment.content, 20000) AS content,
+    left(comment.content, 4096) AS content,
     comment."reactionCount" AS reactions,
     (extract(epoch FROM comment."createdAt") * 1000)::bigint AS created
 FROM public."Thread" root
@@ -83,7 +84,10 @@ JOIN public."CommentV2" comment ON comment."threadId" = ANY(
 )
 JOIN public."Thread" own ON own.id = comment."threadId"
 JOIN public."User" author ON author.id = comment."userId"
-LEFT JOIN public."CommentV2" parent ON parent.id = own."commentId" AND parent.hidden IS NOT TRUE AND NOT parent."tosViolation"
+LEFT JOIN (
+    public."CommentV2" parent
+    JOIN public."User" asked ON asked.id = parent."userId" AND asked."deletedAt" IS NULL AND asked."bannedAt" IS NULL
+) ON parent.id = own."commentId" AND parent.hidden IS NOT TRUE AND NOT parent."tosViolation"
 WHERE root."imageId" = %(image)s
     AND comment.hidden IS NOT TRUE
     AND NOT comment."tosViolation"

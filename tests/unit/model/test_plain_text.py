@@ -66,6 +66,17 @@ def test_hostile_markup_costs_little(piece: str) -> None:
     assert time.process_time() - began < 0.2
 
 
+@pytest.mark.parametrize("piece", ["<p>", "</p>", "<br/>", "<P>\n"])
+def test_many_empty_blocks_cost_little(piece: str) -> None:
+    """A page has a hundred comments, and each may be nothing but blocks."""
+    markup = piece * (4_096 // len(piece))
+    began = time.process_time()
+    for _ in range(100):
+        assert plain_text(markup) == ""
+
+    assert time.process_time() - began < 0.2
+
+
 def test_long_text_is_cut() -> None:
     """At the length asked for, the ellipsis included; shorter text is left alone."""
     assert plain_text("<p>twelve chars</p>", most=12) == "twelve chars"
