@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 import pytest
@@ -11,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from demo.places import Places
 from demo.program import PROJECT
+from demo.simulator import Simulator
 from stack import Options, Stack
 from tests.stack.watching import provided
 from watcher.operations import migrate
@@ -42,28 +44,60 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         topology.close()
 
 
+class NewSite(Protocol):
+    """Makes a site."""
+
+    def __call__(self, *, lived: tuple[int, int] | None = None) -> str:
+        """Connection string of a site that is empty, or that has lived: seed and number of steps."""
+        ...
+
+
+@pytest.fixture(scope="package")
+def lived(stores: Stack) -> Callable[[int, int], str]:
+    """Names of databases with sites that have lived, to be copied; each lives once."""
+
+    @cache
+    def live(seed: int, steps: int) -> str:
+        name = f"lived_{seed}_{steps}"
+        with psycopg.connect(stores.postgres.dsn, autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        with Simulator(_with_tables(stores, name), seed=seed) as simulator:
+            for _ in range(steps):
+                simulator.step()
+            simulator.settle()
+        return name
+
+    return live
+
+
 @pytest.fixture
-def new_site(stores: Stack) -> Iterator[Callable[[], str]]:
-    """Connection strings of empty sites, each a database of its own that is gone after the test."""
+def new_site(stores: Stack, lived: Callable[[int, int], str]) -> Iterator[NewSite]:
+    """Makes sites, each a database of its own that is gone after the test."""
     made: list[str] = []
+    template = lived
     with psycopg.connect(stores.postgres.dsn, autocommit=True) as admin:
 
-        def make() -> str:
+        def make(*, lived: tuple[int, int] | None = None) -> str:
             name = f"site_{uuid.uuid4().hex[:12]}"
-            admin.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+            copied = f"TEMPLATE {template(*lived)}" if lived else ""
+            admin.execute(f"CREATE DATABASE {name} {copied}")  # type: ignore[arg-type]
             made.append(name)
-            dsn = make_conninfo(stores.postgres.dsn, dbname=name)
-            with psycopg.connect(dsn) as site:
-                site.execute(SITE.read_text(encoding="utf-8"))  # type: ignore[arg-type]
-            return dsn
+            return make_conninfo(stores.postgres.dsn, dbname=name) if lived else _with_tables(stores, name)
 
         yield make
         for name in made:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
 
 
+def _with_tables(stores: Stack, name: str) -> str:
+    dsn = make_conninfo(stores.postgres.dsn, dbname=name)
+    with psycopg.connect(dsn) as site:
+        site.execute(SITE.read_text(encoding="utf-8"))  # type: ignore[arg-type]
+    return dsn
+
+
 @pytest.fixture
-def site(new_site: Callable[[], str]) -> str:
+def site(new_site: NewSite) -> str:
     """Connection string of one empty site."""
     return new_site()
 

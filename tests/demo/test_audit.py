@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.audit import Kind, audit
-from demo.simulator import Simulator
-from tests.demo.conftest import one
+from tests.demo.conftest import NewSite, one
 from tests.demo.perfect_watcher import COLUMNS, bring_over
 
 if TYPE_CHECKING:
@@ -18,12 +17,14 @@ ANY_ROW = "entityType = 'Crucible' AND metricType = 'Entry' AND metricValue = 1"
 
 
 @pytest.fixture
-def right(places: Places, site: str) -> Places:
-    """A busy site whose sinks are right."""
-    with Simulator(site, seed=11) as simulator:
-        for _ in range(150):
-            simulator.step()
-        simulator.settle()
+def site(new_site: NewSite) -> str:
+    """A busy site."""
+    return new_site(lived=(11, 150))
+
+
+@pytest.fixture
+def right(places: Places) -> Places:
+    """Its sinks are right."""
     bring_over(places)
     return places
 

@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from demo.places import Places
+    from tests.demo.conftest import NewSite
 
 
 @pytest.fixture
-def voted(places: Places, site: str, folder: Path) -> tuple[Places, list[Cast], Path]:
-    """A site whose votes are right in every place, and the ledger of those who cast them."""
-    with Simulator(site, seed=4) as simulator:
-        for _ in range(60):
-            simulator.step()
-        simulator.settle()
+def site(new_site: NewSite) -> str:
+    """A site that has lived a little."""
+    return new_site(lived=(4, 60))
+
+
+@pytest.fixture
+def voted(places: Places, folder: Path) -> tuple[Places, list[Cast], Path]:
+    """Its votes are right in every place, and there is a ledger of those who cast them."""
     bring_over(places)
     answers = folder / "answers.jsonl"
     return places, cast_votes(places, answers), answers
