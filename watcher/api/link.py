@@ -204,13 +204,14 @@ class _Wire(asyncio.Protocol):
         self._send(command, answer)
         return answer
 
-    def tell(self, command: Command) -> None:
-        if len(self._waiting) < MAX_WAITING:
-            self._send(command, None)
+    def tell(self, command: Command) -> bool:
+        if len(self._waiting) >= MAX_WAITING:
+            return False
+        self._send(command, None)
+        return True
 
     def tell_once(self, command: tuple[str | bytes | int, ...]) -> None:
-        if command not in self._told:
-            self.tell(command)
+        if command not in self._told and self.tell(command):  # one that was dropped was not told
             self._told.add(command)
 
     def _send(self, command: Command, answer: "asyncio.Future[Any] | None") -> None:
