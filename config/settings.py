@@ -6,7 +6,9 @@ File: the same keys as TOML tables. Secrets directory: one file a key, named ``k
 
 import json
 import re
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -39,6 +41,13 @@ def _without_password(address: str) -> str:
     if not re.match(r"https?://[^/@]+(/|$)", address):
         raise ValueError("an address beginning with http:// or https://, without user and password, is allowed")
     return address
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name, which may lead anywhere
+        return False
 
 
 Address = Annotated[str, AfterValidator(_without_password)]
@@ -284,7 +293,8 @@ class ApiSettings(Group):
     secret can be changed without a gap. Unset: HS256 is refused."""
     jwks: str | None = None
     """JSON Web Key Set with the RSA keys of RS256 tokens: an address or a file. Read again every five minutes, and when
-    a key id is unknown. Unset: RS256 is refused."""
+    a key id is unknown. An address has to begin with https://, or be one of this machine: whoever stands in between
+    could sign as anybody. Unset: RS256 is refused."""
     leeway: Annotated[float, Field(ge=0, le=300)] = 5.0
     """Seconds by which the issuer's clock may be ahead or behind. Larger: expired tokens live longer."""
     pair_secrets: SecretStr | None = None
@@ -319,6 +329,18 @@ class ApiSettings(Group):
         if any(len(secret) < 32 for secret in listed(secrets)):
             raise ValueError("secrets of 32 bytes or more, separated by commas, are allowed: `openssl rand -base64 48`")
         return secrets
+
+    @field_validator("jwks")
+    @classmethod
+    def _keys_come_safely(cls, source: str | None) -> str | None:
+        if source is not None and source.lower().startswith("http://"):
+            host = urlsplit(source).hostname or ""
+            if host != "localhost" and not _is_loopback(host):
+                raise ValueError(
+                    f"plain http:// to {host or 'no host'} is not allowed, for whoever answers decides whom the API "
+                    "trusts; give an https:// address, or a file"
+                )
+        return source
 
     @field_validator("image_url")
     @classmethod

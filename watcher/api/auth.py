@@ -12,6 +12,7 @@ import jwt
 import msgspec
 
 from watcher.api.problem import ProblemError
+from watcher.api.remembered import Remembered
 
 REMEMBERED: Final = 20_000
 """Verified tokens that are remembered; above it the oldest is forgotten and verified again (20 us to 60 us)."""
@@ -64,7 +65,7 @@ class Authenticator:
     ) -> None:
         self._issuer, self._audience, self._leeway, self._clock = issuer, audience, leeway, clock
         self._secrets, self._rsa_key = tuple(secrets), rsa_key
-        self._known: dict[bytes, Principal] = {}
+        self._known: Remembered[bytes, Principal] = Remembered(REMEMBERED)
 
     def principal(self, headers: Sequence[tuple[bytes, bytes]]) -> Principal:
         """Who sent these headers.
@@ -90,10 +91,12 @@ class Authenticator:
         if len(given) > LONGEST:
             raise ProblemError("bad_token", f"longer than {LONGEST} bytes")
         principal = self._verify(given[7:].strip())
-        while len(self._known) >= REMEMBERED:
-            del self._known[next(iter(self._known))]
-        self._known[given] = principal
+        self._known.put(given, principal)
         return principal
+
+    def forget(self) -> None:
+        """Verify every token anew: a key that one was verified with may be trusted no more."""
+        self._known.clear()
 
     def _verify(self, token: bytes) -> Principal:
         try:

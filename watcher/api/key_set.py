@@ -25,7 +25,7 @@ class KeySet:
     """RSA keys by id.
 
     Args:
-        source: where the set is: a path, or an address with http:// or https://.
+        source: where the set is: a path, or an address with https://, or http:// on this machine.
         timeout: seconds to wait for it.
         clock: monotonic seconds.
     """
@@ -53,13 +53,20 @@ class KeySet:
             raise ConnectionError("the key set is being read")
         raise LookupError("no such key")
 
-    async def run(self) -> None:
-        """Keep the set fresh until cancelled."""
+    async def run(self, changed: Callable[[], None] = lambda: None) -> None:
+        """Keep the set fresh until cancelled.
+
+        Args:
+            changed: called when the keys are others than before.
+        """
         while True:
             self._wanted.clear()
             try:
-                self._keys = parse(await asyncio.to_thread(self._read))
+                keys = parse(await asyncio.to_thread(self._read))
                 self._read_at = self._clock()
+                if keys != self._keys:
+                    self._keys = keys
+                    changed()
             except (OSError, ValueError, httpx.HTTPError) as error:
                 log.warning("key_set.unreadable", error=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(1.0)

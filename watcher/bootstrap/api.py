@@ -221,7 +221,7 @@ class ApiRole:
                 votes_link.run(),
                 reads_link.run(),
                 self._tick(votes_link, reads_link),
-                *([keys.run()] if keys else []),
+                *([keys.run(parts.auth.forget)] if keys else []),
             ]
             try:
                 await self._serve(parts, work, streams.stop)

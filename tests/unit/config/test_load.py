@@ -76,6 +76,30 @@ def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, variable: st
 
 
 @pytest.mark.parametrize(
+    ("source", "allowed"),
+    [
+        ("http://keys.example.com/jwks", False),
+        ("http://127.0.0.1.example.com/jwks", False),
+        ("http:///jwks", False),
+        ("http://127.0.0.1:8080/jwks", True),
+        ("http://[::1]/jwks", True),
+        ("http://localhost/jwks", True),
+        ("https://keys.example.com/jwks", True),
+        ("keys.json", True),
+    ],
+)
+def test_keys_come_safely(monkeypatch: pytest.MonkeyPatch, source: str, allowed: bool):
+    """Whose keys are trusted is not told in the clear over a network."""
+    monkeypatch.setenv("CRUCIBLE_API__JWKS", source)
+
+    if allowed:
+        assert config.load().api.jwks == source
+    else:
+        with pytest.raises(config.ConfigError, match="plain http://"):
+            config.load()
+
+
+@pytest.mark.parametrize(
     ("variable", "hint"),
     [
         ("CRUCIBLE_KAFKA__GRUOP", "did you mean CRUCIBLE_KAFKA__GROUP?"),
