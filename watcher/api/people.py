@@ -5,13 +5,17 @@ Fails closed: without an answer nobody counts as somebody who may.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
+import structlog
 
 from watcher.api.problem import ProblemError
+from watcher.api.remembered import Remembered
 from watcher.model.errors import TemporaryError
+
+log = structlog.get_logger(__name__)
 
 FRESH: Final = 10.0
 """Seconds for which an answer stands. Longer: a ban takes longer to be felt. Shorter: more questions."""
@@ -45,7 +49,7 @@ class People:
 
     def __init__(self, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch, self._clock = fetch, clock
-        self._known: dict[int, tuple[float, Person | None]] = {}
+        self._known: Remembered[int, tuple[float, Person | None]] = Remembered(REMEMBERED)
         self._wanted: dict[int, asyncio.Future[Person | None]] = {}
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -83,23 +87,40 @@ class People:
 
     async def _answer(self, wanted: "dict[int, asyncio.Future[Person | None]]") -> None:
         try:
-            rows = await self._fetch(list(wanted))
-            found = {row.pop("id"): msgspec.convert(row, Person) for row in rows}
-        except (TemporaryError, msgspec.ValidationError, KeyError) as error:
-            problem = ProblemError("postgres_away")
-            problem.__cause__ = error
-            for answer in wanted.values():
-                answer.set_exception(problem)
-                answer.exception()  # seen: whoever asked may have gone
+            rows = {row["id"]: row for row in await self._fetch(list(wanted))}
+            until = self._clock() + FRESH
+            for user_id, answer in wanted.items():
+                self._settle(user_id, rows.get(user_id), answer, until)
+        except TemporaryError as error:
+            _fail(wanted.values(), ProblemError("postgres_away"), error)
+        except BaseException as error:
+            # Also when this task is cancelled: whoever waits must hear something, whatever it was.
+            _fail(wanted.values(), ProblemError("internal"), error)
+            if not isinstance(error, Exception):
+                raise
+            log.exception("people.failed")
+
+    def _settle(
+        self, user_id: int, row: dict[str, Any] | None, answer: "asyncio.Future[Person | None]", until: float
+    ) -> None:
+        """One user's answer; a row that is not understood is that user's trouble and nobody else's."""
+        try:
+            person = None if row is None else msgspec.convert(row, Person)
+        except msgspec.ValidationError as error:
+            log.exception("people.row_not_understood", user_id=user_id)
+            _fail([answer], ProblemError("internal"), error)
             return
-        until = self._clock() + FRESH
-        for user_id, answer in wanted.items():
-            person = found.get(user_id)
-            while len(self._known) >= REMEMBERED:
-                del self._known[next(iter(self._known))]
-            self._known[user_id] = until, person
-            if not answer.done():
-                answer.set_result(person)
+        self._known.put(user_id, (until, person))
+        if not answer.done():
+            answer.set_result(person)
+
+
+def _fail(answers: "Iterable[asyncio.Future[Person | None]]", problem: ProblemError, cause: BaseException) -> None:
+    problem.__cause__ = cause
+    for answer in answers:
+        if not answer.done():
+            answer.set_exception(problem)
+            answer.exception()  # seen: whoever asked may have gone
 
 
 def may_vote(person: Person) -> None:
