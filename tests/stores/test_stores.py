@@ -11,6 +11,7 @@ from tests import site_database
 from watcher.model.errors import HistoryChangedError, TemporaryError
 from watcher.stores import history, marker, reconcile_needed
 from watcher.stores.schema import ensure
+from watcher.stores.site_contests import unfinished
 from watcher.stores.store import StoreRefusedError, open_store
 
 
@@ -144,3 +145,15 @@ def test_what_is_done_together_is_undone_together(store):
         half_done()
 
     assert marker.load(store, "g") == {}
+
+
+def test_a_database_without_the_sites_tables_is_told_apart_from_one_without_ours(dsn, schema, store):
+    """No start of the watcher makes the site's tables; its own it makes."""
+    elsewhere = psycopg.conninfo.make_conninfo(dsn, dbname="template1")
+    with open_store(elsewhere, schema) as empty:
+        with pytest.raises(StoreRefusedError, match=r"Crucible.*postgres\.dsn.*debezium/postgres/watcher\.sql"):
+            unfinished(empty)
+        with pytest.raises(StoreRefusedError, match="start the watcher once"):
+            history.accepted(empty)
+
+    assert unfinished(store, "Active") == []

@@ -13,6 +13,7 @@ from watcher.bootstrap.clients import connect_clickhouse
 from watcher.engine.drain import Drain, Drainer
 from watcher.engine.keep import KeeperThread
 from watcher.engine.vote_report import VoteReport
+from watcher.model.errors import TemporaryError
 from watcher.operations.keeper import Keeper
 from watcher.operations.sweep import Sweep
 from watcher.sinks.clickhouse_votes import VoteTables
@@ -21,12 +22,14 @@ from watcher.state.client import Client, open_client
 from watcher.state.vote_log import VoteLog
 from watcher.stores.schema import ensure
 from watcher.stores.site_contests import unfinished
-from watcher.stores.store import Store, open_store
+from watcher.stores.store import Store, StoreRefusedError, open_store
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
 
 CLOSING = 5.0
 """Seconds that a thread has to end; what it leaves is finished by the next process."""
+OpenSite = Callable[[], AbstractContextManager[Store]]
+"""Opens a connection to the site's PostgreSQL, for the length of a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,14 @@ class Votes:
     def __init__(self, settings: Settings, metrics: Metrics, failed: Callable[[Exception], None]) -> None:
         report = VoteReport(metrics)
         client = redis_client(settings)
-        self.keeper = make_keeper(settings, client, report)
+        site = partial(_patient_store, settings)
+        self.keeper = make_keeper(settings, client, report, site)
         self._tables = VoteTables(partial(connect_clickhouse, settings), clickhouse_sql.queries())
         drain = Drain(VoteLog(client), self._tables, report, settings.votes.max_plan_votes)
         self.turn = drain.turn
         self._drainer = Drainer(drain, report, settings.votes.drain_interval, failed)
         self._keeper_thread = KeeperThread(
-            Sweep(client, self.keeper), partial(_active, settings), settings.votes.keeper_interval, failed
+            Sweep(client, self.keeper), partial(_active, site), settings.votes.keeper_interval, failed
         )
         self._client = client
 
@@ -95,7 +99,7 @@ def redis_client(settings: Settings) -> Client:
     return open_client(redis.url.get_secret_value(), cluster=redis.cluster, timeout=redis.timeout)
 
 
-def make_keeper(settings: Settings, client: Client, report: VoteReport) -> Keeper:
+def make_keeper(settings: Settings, client: Client, report: VoteReport, site: OpenSite) -> Keeper:
     """The keeper of crucibles; any number of threads may use it at once."""
     connect, queries = partial(connect_clickhouse, settings), clickhouse_sql.queries()
 
@@ -104,17 +108,18 @@ def make_keeper(settings: Settings, client: Client, report: VoteReport) -> Keepe
         drain = Drain(VoteLog(client), tables, report, settings.votes.max_plan_votes)
         return _Bench(VoteHistory(connect, queries), drain, tables)
 
-    return Keeper(client, partial(site_store, settings), open_bench, report.verified)
+    return Keeper(client, site, open_bench, report.verified)
 
 
 @contextmanager
-def keeping(settings: Settings) -> Iterator[tuple[Keeper, Callable[[], AbstractContextManager[Store]]]]:
+def keeping(settings: Settings) -> Iterator[tuple[Keeper, OpenSite]]:
     """A keeper for a command, which answers for itself, and how it reaches PostgreSQL."""
     set_up_logs("warning", settings.log.format)
     client = redis_client(settings)
     try:
         report = VoteReport(Metrics(CollectorRegistry()))
-        yield make_keeper(settings, client, report), partial(site_store, settings)
+        site = partial(site_store, settings)
+        yield make_keeper(settings, client, report, site), site
     finally:
         client.close()
 
@@ -134,12 +139,26 @@ def site_store(settings: Settings) -> Iterator[Store]:
         yield store
 
 
+@contextmanager
+def _patient_store(settings: Settings) -> Iterator[Store]:
+    """:func:`site_store` for a thread beside the change stream, which a right or a table that is missing must not end.
+
+    Raises:
+        TemporaryError: PostgreSQL is away or refuses; the message says what to run, and it may be run any time.
+    """
+    try:
+        with site_store(settings) as store:
+            yield store
+    except StoreRefusedError as error:
+        raise TemporaryError(str(error)) from error
+
+
 @cache
 def _ensured(dsn: str, schema: str, timeout: float) -> None:
     """Make the tables, once in a process."""
     ensure(dsn, schema, timeout)
 
 
-def _active(settings: Settings) -> list[int]:
-    with site_store(settings) as store:
+def _active(site: OpenSite) -> list[int]:
+    with site() as store:
         return unfinished(store, "Active")

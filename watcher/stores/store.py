@@ -88,8 +88,14 @@ def _faults(schema: str) -> Iterator[None]:
             f"postgres: {_said(error)}; run debezium/postgres/watcher.sql as an administrator, which makes the schema "
             f"{schema} (postgres.watcher_schema) and gives the watcher's role what it needs"
         ) from error
-    except psycopg.errors.UndefinedTable as error:
-        raise StoreRefusedError(f"postgres: {_said(error)}; start the watcher once, it creates its tables") from error
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        said = _said(error)
+        if f'"{schema}.' in said:
+            raise StoreRefusedError(f"postgres: {said}; start the watcher once, it creates its tables") from error
+        raise StoreRefusedError(
+            f"postgres: {said}; let postgres.dsn name the site's database, and run debezium/postgres/watcher.sql there "
+            "as an administrator, which lets the watcher's role read the site's tables"
+        ) from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         if _NOT_BY_WAITING.search(str(error)):
             raise StoreRefusedError(f"postgres: {_said(error)}; check postgres.dsn") from error
