@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -21,7 +21,8 @@ import clickhouse_sql
 from config import Settings, load
 from watcher.bootstrap.clients import connect_clickhouse
 from watcher.bootstrap.votes import redis_client
-from watcher.engine.drain import Drain, Drainer, Told
+from watcher.engine.drain import Drain, Told
+from watcher.engine.drainer import Drainer
 from watcher.model.errors import StopError, TemporaryError
 from watcher.sinks.clickhouse_votes import VoteTables
 from watcher.state.vote_log import VoteLog
@@ -39,7 +40,7 @@ class _Said(msgspec.Struct):
     """A line of the child."""
 
     what: str
-    """``drained``, ``waiting``, ``away`` or ``failed``."""
+    """``drained``, ``waiting``, ``away``, ``parked`` or ``failed``."""
     given: list[Any]
 
 
@@ -49,9 +50,16 @@ class DrainProcess:
     Args:
         told: whom to tell what the child did.
         failed: told of an error that does not go away by itself; the child has ended then.
+        command: what the child runs.
     """
 
-    def __init__(self, told: Told, failed: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        told: Told,
+        failed: Callable[[Exception], None],
+        command: Sequence[str] = (sys.executable, "-m", __name__),
+    ) -> None:
+        self._command = command
         self._told, self._failed = told, failed
         self._child: subprocess.Popen[bytes] | None = None
         self._stop = threading.Event()
@@ -78,33 +86,54 @@ class DrainProcess:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            with self._lock:
-                if self._stop.is_set():
-                    return
-                child = self._child = subprocess.Popen(
-                    [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-                )
-            with child:
-                if not self._listen(child):
+            try:
+                code = self._once()
+            except Exception as error:  # votes must go on being drained, whatever it was; a fork may fail, for one
+                log.exception("drain.unwatched")
+                self._told.away(TemporaryError(f"the drain's process: {type(error).__name__}: {error}"))
+                code = None
+            else:
+                if code is None:
                     return
             if not self._stop.wait(AGAIN):
-                log.warning("drain.restarted", code=child.returncode)
+                log.warning("drain.restarted", code=code)
+
+    def _once(self) -> int | None:
+        """One life of the child; its exit code, or None if no other one may follow."""
+        with self._lock:
+            if self._stop.is_set():
+                return None
+            child = self._child = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        with child:
+            if not self._listen(child):
+                return None
+        return child.returncode
 
     def _listen(self, child: "subprocess.Popen[bytes]") -> bool:
         """Pass on what the child says until it ends; whether it may be started again."""
         for line in child.stdout or ():
-            said = msgspec.json.decode(line, type=_Said)
-            match said.what:
-                case "drained":
-                    self._told.drained(*said.given)
-                case "waiting":
-                    self._told.waiting(*said.given)
-                case "away":
-                    self._told.away(TemporaryError(*said.given))
-                case _:
+            try:
+                said = msgspec.json.decode(line, type=_Said)
+                if said.what == "failed":
                     self._failed(StopError(*said.given))
                     return False
+                self._pass_on(said)
+            except (msgspec.DecodeError, UnicodeDecodeError, TypeError):  # a library's own words, for instance
+                log.warning("drain.said", line=line.decode(errors="replace").rstrip())
         return True
+
+    def _pass_on(self, said: _Said) -> None:
+        match said.what:
+            case "drained":
+                self._told.drained(*said.given)
+            case "waiting":
+                self._told.waiting(*said.given)
+            case "away":
+                self._told.away(TemporaryError(*said.given))
+            case "parked":
+                self._told.parked(*said.given)
+            case other:
+                log.warning("drain.said", line=other)
 
 
 class _Speaking:
@@ -121,6 +150,10 @@ class _Speaking:
     def away(self, error: TemporaryError) -> None:
         """A pass failed."""
         _say("away", str(error))
+
+    def parked(self, bucket: int, error: str) -> None:
+        """A bucket waits for somebody."""
+        _say("parked", bucket, error)
 
 
 def _say(what: str, *given: Any) -> None:

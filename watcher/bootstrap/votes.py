@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry
 import clickhouse_sql
 from config import Settings
 from watcher.bootstrap.clients import connect_clickhouse
-from watcher.engine.drain import Drain, Drainer
+from watcher.engine.drain import Drain
+from watcher.engine.drainer import Drainer
 from watcher.engine.keep import KeeperThread
 from watcher.engine.vote_report import VoteReport
 from watcher.model.errors import TemporaryError

@@ -13,7 +13,6 @@ Whoever dies in between leaves the plan, and the next one begins it again at ste
 in their logs, up to the length at which the vote's script refuses.
 """
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
@@ -40,8 +39,8 @@ longer: votes of a process that died wait."""
 SETTLE: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between looks for rows that an insert has not shown. Another process' insert of the same plan holds the token
 for an instant before its rows show. Fewer or shorter: that instant looks like a loss, and the rows come twice."""
-FIRST_WAIT, LONGEST_WAIT = 0.25, 5.0
-"""Seconds after a failed pass, doubling."""
+AGAIN: Final = 0.25
+"""Seconds after a failed pass over a bucket whose votes somebody waits for."""
 DISAGREEMENTS: Final = 5
 """Times that a view may differ from its table for one plan until that is a fault. Fewer: a busy server looks broken."""
 WATCHED: Final = 40
@@ -61,6 +60,10 @@ class Told(Protocol):
 
     def away(self, error: TemporaryError) -> None:
         """A pass failed and will be made again."""
+        ...
+
+    def parked(self, bucket: int, error: str) -> None:
+        """A bucket's votes wait until somebody looks at ClickHouse; the other buckets' go on."""
         ...
 
 
@@ -93,7 +96,8 @@ class Drain:
         self._own: dict[int, DrainPlan] = {}
         self._begin: dict[int, int] = {}
         self._identities: dict[int, str] = {}
-        self._disagreed = "", 0
+        self._disagreed: dict[int, tuple[str, int]] = {}
+        self._behind: dict[int, int] = {}
         self._done: dict[int, tuple[int, int, str]] = {}
         self._emptied: dict[int, dict[int, int]] = {}
         self.oldest: dict[int, int] = {}
@@ -120,12 +124,14 @@ class Drain:
             if plan is None:
                 return 0
         elif self._own.get(bucket) != plan and not self._overdue(bucket, plan, takeover):
+            self.oldest.pop(bucket, None)  # whoever is at it tells
             return 0
         self._foreign.pop(bucket, None)
         begun = self._clock()
         try:
             outcome = self._carry_out(bucket, plan, named=named)
         except PlanGoneError:
+            self.oldest.pop(bucket, None)
             return 0
         self._note(plan, outcome)
         self._told.drained(plan.votes, outcome, self._clock() - begun)
@@ -150,7 +156,7 @@ class Drain:
                 failed += 1
                 if failed == DISAGREEMENTS:
                     raise
-                time.sleep(FIRST_WAIT)
+                time.sleep(AGAIN)
                 continue
             failed = 0
             if not drained:
@@ -165,10 +171,15 @@ class Drain:
         if plan is None:
             return None
         self.oldest[bucket] = min(log[0].ms for log in heads.values() if log)
+        behind = _behind(plan, heads, whole=len(heads) == len(crucible_ids), most=self.max_votes)
         self._identities = self._log.identities({part.crucible_id for part in plan.ranges})
         reach("drain.naming")
         if not self._log.name(bucket, plan):
+            self.oldest.pop(bucket, None)
             return None  # somebody was faster; the next pass looks at theirs
+        self._behind.pop(bucket, None)
+        if behind is not None:
+            self._behind[bucket] = behind
         self._own[bucket], self._begin[bucket] = plan, plan.ranges[-1].crucible_id + 1
         reach("drain.named")
         return plan
@@ -225,6 +236,8 @@ class Drain:
         self._log.close(bucket, plan)
         reach("drain.closed")
         self.oldest.pop(bucket, None)
+        if bucket in self._behind:  # what is left has waited on, though this plan is done
+            self.oldest[bucket] = self._behind.pop(bucket)
         return outcome
 
     def _write(self, bucket: int, plan: DrainPlan, votes: Votes, *, named: bool) -> str:
@@ -285,9 +298,10 @@ class Drain:
         except SinkDisagreesError as error:
             if not self._log.holds(bucket, plan):
                 raise PlanGoneError from error
-            token, times = self._disagreed
-            self._disagreed = plan.token, times + 1 if token == plan.token else 1
-            if self._disagreed[1] < DISAGREEMENTS:
+            token, times = self._disagreed.get(bucket, ("", 0))
+            times = times + 1 if token == plan.token else 1
+            self._disagreed[bucket] = plan.token, times
+            if times < DISAGREEMENTS:
                 raise TemporaryError(str(error)) from error
             raise
 
@@ -302,53 +316,25 @@ class Drain:
         return missing
 
 
-class Drainer:
-    """The thread that drains every bucket, again and again.
+def _behind(plan: DrainPlan, heads: Votes, *, whole: bool, most: int) -> int | None:
+    """When the oldest vote was cast that a plan leaves behind, or a little earlier; None if it leaves none.
 
     Args:
-        drain: what it does.
-        told: whom to tell.
-        interval: seconds between two rounds that found nothing.
-        failed: told of an error that does not go away by itself; the thread has ended then.
+        plan: just made of the heads.
+        heads: what was read of the logs.
+        whole: every log was looked at.
+        most: votes that were read at most; as many were read, and there may be more behind them.
     """
-
-    def __init__(self, drain: Drain, told: Told, interval: float, failed: Callable[[Exception], None]) -> None:
-        self._drain, self._told, self._interval, self._failed = drain, told, interval, failed
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def close(self, timeout: float) -> None:
-        """End the thread; what it has not drained stays in Redis."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-
-    def _run(self) -> None:
-        wait = FIRST_WAIT
-        while not self._stop.is_set():
-            try:
-                drained = self._round()
-            except TemporaryError as error:
-                self._told.away(error)
-                self._stop.wait(wait)
-                wait = min(wait * 2, LONGEST_WAIT)
-            except Exception as error:  # noqa: BLE001 - handed on; whoever started us decides
-                self._failed(error)
-                return
-            else:
-                wait = FIRST_WAIT
-                # Soon again after a full plan; else let votes gather, for few and large inserts.
-                self._stop.wait(0 if drained >= self._drain.max_votes else self._interval)
-
-    def _round(self) -> int:
-        most = 0
-        for bucket in range(BUCKETS):
-            if self._stop.is_set():
-                break
-            most = max(most, self._drain.turn(bucket))
-        self._told.waiting(min(self._drain.oldest.values(), default=None))
-        return most
+    if not whole:
+        return min(log[0].ms for log in heads.values() if log)
+    ends = {part.crucible_id: (part.epoch, part.last) for part in plan.ranges}
+    full = sum(map(len, heads.values())) >= most
+    left: list[int] = []
+    for crucible_id, log in heads.items():
+        end = ends.get(crucible_id, (0, 0))
+        waiting = next((vote.ms for vote in log if (vote.epoch, vote.seq) > end), None)
+        if waiting is not None:
+            left.append(waiting)
+        elif full and log:
+            left.append(log[-1].ms)
+    return min(left, default=None)

@@ -44,6 +44,11 @@ class VoteReport:
             self._said_at = time.monotonic()
             log.warning("drain.waiting", error=str(error))
 
+    def parked(self, bucket: int, error: str) -> None:
+        """ClickHouse does not show a bucket's votes as they were written."""
+        self._metrics.drain_errors.inc()
+        log.error("drain.parked", bucket=bucket, error=error)
+
     def verified(self, crucible_id: int, verdict: str) -> None:
         """The keeper has compared a crucible in Redis with the other stores."""
         self._metrics.crucibles_verified.labels(verdict).inc()

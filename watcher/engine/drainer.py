@@ -1,0 +1,121 @@
+"""The thread that drains: every bucket in its turn, and one that fails holds up no other."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from watcher.engine.drain import Told
+from watcher.model.errors import SinkDisagreesError, TemporaryError
+from watcher.state.keys import BUCKETS
+
+FIRST_WAIT, LONGEST_WAIT = 0.25, 5.0
+"""Seconds after a failed pass over a bucket, doubling."""
+PARKED: Final = 60.0
+"""Seconds until a bucket is looked at again whose votes ClickHouse does not show as written. Shorter: the same
+questions again and again; longer: its votes wait after somebody has mended it."""
+
+
+class Passes(Protocol):
+    """One pass over a bucket, as :class:`watcher.engine.drain.Drain` makes it."""
+
+    max_votes: int
+    oldest: dict[int, int]
+
+    def turn(self, bucket: int) -> int:
+        """Drain a bucket's next votes; returns how many."""
+        ...
+
+
+@dataclass(slots=True)
+class _Turn:
+    """When a bucket is next looked at."""
+
+    due: float = 0.0
+    """Monotonic seconds."""
+    wait: float = FIRST_WAIT
+    looked: int = 0
+    """When a pass over it last went through: milliseconds since 1970."""
+
+
+class Drainer:
+    """The thread that drains every bucket, again and again; one that fails waits on its own, and holds up no other.
+
+    Args:
+        drain: what it does.
+        told: whom to tell.
+        interval: seconds between two rounds that found nothing.
+        failed: told of an error that does not go away by itself; the thread has ended then.
+    """
+
+    def __init__(self, drain: Passes, told: Told, interval: float, failed: Callable[[Exception], None]) -> None:
+        self._drain, self._told, self._interval, self._failed = drain, told, interval, failed
+        now = _now_ms()
+        self._turns = [_Turn(looked=now) for _ in range(BUCKETS)]
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self, timeout: float) -> None:
+        """End the thread; what it has not drained stays in Redis."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                drained = self.round()
+            except Exception as error:  # noqa: BLE001 - handed on; whoever started us decides
+                self._failed(error)
+                return
+            # Soon again after a full plan; else let votes gather, for few and large inserts.
+            self._stop.wait(0 if drained >= self._drain.max_votes else self._interval)
+
+    def round(self) -> int:
+        """One pass over every bucket whose time it is.
+
+        Returns:
+            Votes of the largest plan.
+
+        Raises:
+            Exception: what neither waiting nor the other buckets get past.
+        """
+        most = 0
+        for bucket, turn in enumerate(self._turns):
+            if self._stop.is_set():
+                break
+            if time.monotonic() >= turn.due:
+                most = max(most, self._turn(bucket, turn))
+        self._told.waiting(min((*self._drain.oldest.values(), *self._unseen()), default=None))
+        return most
+
+    def _turn(self, bucket: int, turn: _Turn) -> int:
+        began = _now_ms()
+        try:
+            drained = self._drain.turn(bucket)
+        except TemporaryError as error:
+            self._told.away(error)
+            turn.due = time.monotonic() + turn.wait
+            turn.wait = min(turn.wait * 2, LONGEST_WAIT)
+            return 0
+        except SinkDisagreesError as error:
+            self._told.parked(bucket, str(error))
+            turn.due = time.monotonic() + PARKED
+            return 0
+        turn.due, turn.wait, turn.looked = 0.0, FIRST_WAIT, began
+        return drained
+
+    def _unseen(self) -> Iterator[int]:
+        """Since when votes may wait in buckets that could not be looked at."""
+        for bucket, turn in enumerate(self._turns):
+            if turn.due and bucket not in self._drain.oldest:
+                yield turn.looked
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
