@@ -26,17 +26,10 @@ WHERE crucible_id = {crucible:UInt32}
     AND vote_epoch = {epoch:UInt32} AND vote_seq BETWEEN {first:UInt64} AND {last:UInt64}
 ORDER BY vote_seq
 
--- span_judges --
-SELECT DISTINCT user_id
-FROM crucible_entry_rating
-WHERE crucible_id = {crucible:UInt32}
-    AND created_at BETWEEN toDateTime({since:UInt32}) AND toDateTime({until:UInt32})
-    AND vote_epoch = {epoch:UInt32} AND vote_seq BETWEEN {first:UInt64} AND {last:UInt64}
-
 -- judged_pairs --
 -- What each judge said of which pair, as commands in Redis' own protocol (HSET judged:<user> pair outcome ...), some
 -- judges' in a text: they go from here to there as they are, which takes a tenth of the time of handling each.
-SELECT sum(pairs), arrayStringConcat(groupArray(command))
+SELECT sum(pairs), arrayStringConcat(groupArray(command)), groupArray(user_id)
 FROM
 (
     SELECT

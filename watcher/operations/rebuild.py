@@ -164,13 +164,10 @@ def write_judged(keeping: Keeping, history: VoteHistory, spans: list[Span], prog
     total = sum(span.votes for span in spans)
     crucible_id, tag, parts = keeping.crucible_id, keys.tag(keeping.crucible_id), -(-CHUNK // PAIRS)
 
-    def look(span: Span) -> tuple[list[int], list[tuple[int, bytes]]]:
-        return history.judges(crucible_id, span), history.judged(crucible_id, span, tag, parts)
-
     pairs = 0
-    for judges, portions in ahead(look, spans):
-        for number, (count, commands) in enumerate(portions):
-            keeping.judged(commands, judges if number == 0 else ())
+    for portions in ahead(lambda span: history.judged(crucible_id, span, tag, parts), spans):
+        for count, commands, judges in portions:
+            keeping.judged(commands, judges)
             pairs += count
         keeping.renew()
         progress("judged pairs", pairs, total)

@@ -66,11 +66,7 @@ class VoteHistory:
         columns = self._columns("votes_in_order", **_range(crucible_id, span)) or [[]] * 5
         return VoteColumns(span.epoch, *columns)
 
-    def judges(self, crucible_id: int, span: Span) -> list[int]:
-        """Whose votes a span has."""
-        return [row[0] for row in self._rows("span_judges", **_range(crucible_id, span))]
-
-    def judged(self, crucible_id: int, span: Span, tag: str, parts: int) -> list[tuple[int, bytes]]:
+    def judged(self, crucible_id: int, span: Span, tag: str, parts: int) -> list[tuple[int, bytes, list[int]]]:
         """What judges said of which pairs, as commands in Redis' protocol that write it down.
 
         Args:
@@ -80,10 +76,10 @@ class VoteHistory:
             parts: portions to cut it into; a judge's pairs are in one.
 
         Returns:
-            Number of pairs and commands, of each portion.
+            Number of pairs, commands and judges, of each portion.
         """
         rows = self._rows("judged_pairs", tag=tag, parts=parts, **_range(crucible_id, span))
-        return [(pairs, commands) for pairs, commands in rows]
+        return [(pairs, commands, judges) for pairs, commands, judges in rows]
 
     def events(self, crucible_id: int) -> int:
         """Metric events of votes that came from a log."""

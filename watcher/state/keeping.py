@@ -1,14 +1,16 @@
 """A crucible in Redis, as its keeper handles it: one keeper at a time, and votes refused meanwhile."""
 
 import secrets
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
 from watcher.model.errors import TemporaryError
 from watcher.model.rating import BASE_RATING
+from watcher.model.row_state import FINISHED, KEEP_FINISHED_SECONDS
 from watcher.state import keys
 from watcher.state.admit import ADMIT, Verdict, admit_command
 from watcher.state.client import Client, away_is_temporary, node_connection, node_identity, packed
@@ -179,15 +181,38 @@ class Keeping:
 
         Args:
             commands: in Redis' protocol, all for keys of this crucible.
-            judges: those that the commands are about, and any others that have voted.
+            judges: those that the commands are about.
         """
-        known = [packed("SADD", keys.judges(self.crucible_id), *judges)] if judges else []
+        known = packed("SADD", keys.judges(self.crucible_id), *judges)
         with away_is_temporary(), node_connection(self.client, self._elo) as connection:
-            words = [packed("MULTI"), commands, *known, packed("EXEC")]
+            words = [packed("MULTI"), commands, known, packed("EXEC")]
             connection.send_packed_command(words)  # type: ignore[no-untyped-call]
             answer = connection.read_response()
             while not isinstance(answer, list):  # OK, then QUEUED for each command, then what each came to
                 answer = connection.read_response()
+
+    def held(self) -> bool:
+        """Whether Redis holds anything of it."""
+        with away_is_temporary():
+            return bool(self.client.exists(keys.state(self.crucible_id)))
+
+    @contextmanager
+    def patiently(self) -> Iterator[None]:
+        """Stay its keeper while the block waits for somebody else, for whom one turn may not be enough."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(TURN_MS / 4000):
+                with suppress(TemporaryError):  # whoever has lost it is told so by the next step
+                    self.renew()
+
+        thread = threading.Thread(target=renew, name="keeper-renews", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def open(self, epoch: int, identity: str, seen: Seen, mark: str, fields: Mapping[str, str], *, before: int) -> None:
         """Accept votes again, and stop being the keeper.
@@ -197,12 +222,13 @@ class Keeping:
             identity: of the Redis process that was compared.
             seen: what ``close`` found.
             mark: of the row, where Redis shows none yet.
-            fields: the crucible's row.
+            fields: the crucible's row; that of one that ended, or is gone, expires with all that Redis holds of it.
             before: votes that were numbered in earlier epochs.
         """
         names = [lock_key(self.crucible_id), keys.state(self.crucible_id), self._elo]
         row = [part for pair in fields.items() for part in pair]
-        if not self._eval(OPEN.text, names, epoch, identity, seen.mark, seen.mark or mark, before, *row):
+        lives = 0 if fields["status"] and fields["status"] not in FINISHED else KEEP_FINISHED_SECONDS
+        if not self._eval(OPEN.text, names, epoch, identity, seen.mark, seen.mark or mark, before, lives, *row):
             raise LostError(self.crucible_id)
 
     def leave(self) -> None:
