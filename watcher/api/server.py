@@ -21,7 +21,8 @@ PATIENCE: Final = 10.0
 KEEP_ALIVE: Final = 75
 """Seconds for which a connection is kept between two requests; above the 60 of usual balancers in front."""
 CONNECTIONS: Final = 20_000
-"""Connections; above it a request is answered 503."""
+"""Connections, where the kernel allows as many (see ``descriptors.py``); above it a request is answered 503 and its
+connection closed."""
 BACKLOG: Final = 4_096
 """Connections that the kernel holds until we take them; its own limit is lower on most machines."""
 SWEEP: Final = 1.0
@@ -36,6 +37,12 @@ class BoundedProtocol(HttpToolsProtocol):
     """When the request under way began to arrive; 0 when none is."""
     _stuck = 0.0
     """Since when the client has not taken what was sent; 0 when it does."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        # uvicorn's own refusal is plain text and does not say when to come back.
+        self._most, self.limit_concurrency = self.limit_concurrency, None
+        self._served = self.app
 
     def connection_made(self, transport: Any) -> None:
         """A client is there; it should say something soon."""
@@ -61,6 +68,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head > LARGEST_HEAD:
             self._refuse()
         super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The request begins to be answered."""
+        full = self._most is not None and len(self.connections) > self._most
+        self.app = _overloaded if full else self._served
+        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The request is there."""
@@ -108,6 +121,15 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
+async def _overloaded(_: Any, __: Any, send: Any) -> None:
+    """Answers a client for whom there is no room."""
+    problem = ProblemError("overloaded")
+    body = problem.body()
+    headers = [*problem.headers(), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 class HeadTooLargeError(Exception):
     """Stops the parser."""
 
@@ -120,9 +142,18 @@ class ApiServer(uvicorn.Server):
         listening: a socket that listens.
         deadline: seconds for what is under way when the server stops.
         stopping: called when it begins to stop, before connections are waited for.
+        connections: clients at a time.
     """
 
-    def __init__(self, app: Any, listening: socket.socket, *, deadline: float, stopping: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: Any,
+        listening: socket.socket,
+        *,
+        deadline: float,
+        stopping: Callable[[], None],
+        connections: int = CONNECTIONS,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -134,7 +165,7 @@ class ApiServer(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE,
-                limit_concurrency=CONNECTIONS,
+                limit_concurrency=connections,
                 timeout_graceful_shutdown=max(1, int(deadline)),
                 backlog=BACKLOG,
             )

@@ -19,6 +19,7 @@ from config import ConfigError, Settings, listed
 from watcher.api.app import Parts, application
 from watcher.api.auth import Authenticator
 from watcher.api.crucibles import Crucibles
+from watcher.api.descriptors import room_for
 from watcher.api.desk import Desk
 from watcher.api.entries import Entries
 from watcher.api.key_set import KeySet
@@ -30,7 +31,7 @@ from watcher.api.pairs import Pairs
 from watcher.api.past import Past
 from watcher.api.people import People
 from watcher.api.pictures import Pictures
-from watcher.api.server import ApiServer
+from watcher.api.server import CONNECTIONS, ApiServer
 from watcher.api.standings import Standings
 from watcher.api.stream import Streams
 from watcher.api.votes import Votes
@@ -172,13 +173,13 @@ class ApiRole:
             self._health.check("clickhouse", reads.ping, critical=False)
             site, images = SiteCrucibles(pool.fetch), SiteImages(pool.fetch)
             crucibles = Crucibles(reads_link, site.crucible, desk.wanted)
-            past = Past(reads, crucibles)
-            standings = Standings(reads_link, crucibles, site.final_standings)
-            streams = Streams(standings, crucibles, self._metrics.streams)
+            standings = Standings(reads_link, crucibles, site.final_standings, site.final_count)
+            streams = Streams(reads_link, standings, crucibles, self._metrics.streams)
             tokens = PairTokens(listed(api.pair_secrets))
             pictures = Pictures(images, api.image_url)
             pairs = Pairs(reads_link, pictures, tokens, api.pair_ttl)
             entries = Entries(reads_link, crucibles, pictures, images, site.final_entry)
+            past = Past(reads, crucibles, entries)
             votes_limit = Limit("votes", api.votes_per_minute, votes_link)
             votes = Votes(
                 link=votes_link,
@@ -233,7 +234,11 @@ class ApiRole:
         """Serve, with the work beside it; when any of that ends, all ends."""
         beside = [asyncio.ensure_future(one) for one in work]
         self._server = server = ApiServer(
-            application(parts), self._socket, deadline=self._settings.run.shutdown_deadline, stopping=stopping
+            application(parts),
+            self._socket,
+            deadline=self._settings.run.shutdown_deadline,
+            stopping=stopping,
+            connections=room_for(CONNECTIONS),
         )
         if self._stopping:
             server.stop()
