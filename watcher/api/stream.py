@@ -14,11 +14,13 @@ import structlog
 import xxhash
 
 from watcher.api.bodies import StandingsEvent, encode
-from watcher.api.crucibles import Crucible, Crucibles
+from watcher.api.crucibles import Crucible, Crucibles, asked_together
 from watcher.api.guard import Answer, Ask, Receive, Send
 from watcher.api.limits import Header
+from watcher.api.link import Link
 from watcher.api.problem import ProblemError
 from watcher.api.standings import Standings
+from watcher.state import keys
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +34,11 @@ EACH: Final = 8
 """Streams of one user."""
 ALL: Final = 5_000
 """Streams of this process."""
+BOARDS: Final = 1_000
+"""Crucibles that are followed at a time in this process, each of which is looked at ``1 / POLL`` times a second."""
+WHOLE: Final = 5.0
+"""Seconds after which standings are read although nothing seems to have moved: an entry that comes as another goes
+leaves their number as it was."""
 RETRY: Final = 2_000
 """Milliseconds after which a browser's own client connects again."""
 
@@ -61,10 +68,16 @@ class _Board:
         changed.set_result(None)
 
     async def _poll(self) -> None:
-        last = b""
+        last, sign, whole = b"", None, 0.0
         while not self.over:
             try:
+                now = asyncio.get_running_loop().time()
+                seen = await self._hub.sign(self._crucible_id)
+                if seen is not None and seen == sign and now < whole:
+                    await asyncio.sleep(POLL)
+                    continue
                 body, final = await self._hub.look(self._crucible_id)
+                sign, whole = seen, now + WHOLE
                 if body != last:
                     last = body
                     version = xxhash.xxh3_64_hexdigest(body).encode()
@@ -85,19 +98,23 @@ class Streams:
     """All streams of this process.
 
     Args:
+        link: the live state.
         standings: reads them.
         crucibles: what is known of them.
+        gauge: how many there are.
         clock: Unix seconds.
     """
 
     def __init__(
         self,
+        link: Link,
         standings: Standings,
         crucibles: Crucibles,
         gauge: Any,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._standings, self._crucibles, self._gauge, self._clock = standings, crucibles, gauge, clock
+        self._link, self._standings, self._crucibles = link, standings, crucibles
+        self._gauge, self._clock = gauge, clock
         self._boards: dict[int, _Board] = {}
         self._of_user: dict[int, int] = {}
         self._stopping = False
@@ -108,6 +125,20 @@ class Streams:
         for board in self._boards.values():
             board.over = True
             board.wake()
+
+    async def sign(self, crucible_id: int) -> tuple[Any, ...] | None:
+        """What differs once standings moved, and costs little to ask; None: they have to be read to know.
+
+        Raises:
+            ProblemError: nobody can tell.
+        """
+        crucible = await self._crucibles.find(crucible_id)
+        if not crucible.live:
+            return None
+        votes, entries = await asked_together(
+            self._link, ("HMGET", keys.state(crucible_id), "epoch", "seq"), ("ZCARD", keys.standings(crucible_id))
+        )
+        return (*votes, entries, crucible.finished)
 
     async def look(self, crucible_id: int) -> tuple[bytes, bool]:
         """The event's content, and whether it is the last.
@@ -121,12 +152,12 @@ class Streams:
 
     async def answer(self, ask: Ask) -> Answer:
         """``GET /v1/crucibles/{id}/stream``."""
-        if self._stopping:
-            raise ProblemError("stopping")
         crucible = await self._crucibles.find(ask.given["id"])
+        if self._stopping:  # asked after the wait: a stream that began now would end with nobody to end it
+            raise ProblemError("stopping")
         if self._of_user.get(ask.user_id, 0) >= EACH:
             raise ProblemError("too_many_streams")
-        if sum(self._of_user.values()) >= ALL:
+        if sum(self._of_user.values()) >= ALL or (crucible.id not in self._boards and len(self._boards) >= BOARDS):
             raise ProblemError("overloaded")
         return _Stream(self, crucible, ask.user_id, ask.principal.expires)
 
