@@ -59,7 +59,9 @@ def application(parts: Parts) -> Starlette:
             metrics=RouteMetrics(parts.metrics, route.path, route.method),
             strict=not route.votes,
         )
-        routes.append(starlette.routing.Route(route.path, guarded, methods=[route.method]))
+        known = starlette.routing.Route(route.path, guarded, methods=[route.method])
+        known.methods = {route.method}  # it adds HEAD to GET, and a HEAD of a stream would run like one, for nobody
+        routes.append(known)
     routes += [
         starlette.routing.Route("/arena/{name}", parts.pages, methods=["GET"]),
         starlette.routing.Route("/openapi.json", _Document(), methods=["GET"]),
