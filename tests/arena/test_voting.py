@@ -204,3 +204,46 @@ def test_video_waits_for_the_pointer_without_motion(world: World, tabs: Tabs) ->
 
 def _name(world: World, image: int) -> str:
     return world.site.url(image).removeprefix("image-")
+
+
+def test_a_late_pair_does_not_take_the_place_of_a_newer_one(world: World, tabs: Tabs) -> None:
+    """An image that comes after its pair was cleared away changes nothing: a vote is for what is seen."""
+    page = tabs.open(world.open(world.site.contest(5)))
+    seen = shown_pair(page)
+
+    voted_on = page.evaluate(
+        """async ([left, right]) => {
+            const { Duel } = await import(new URL("duel.js", document.querySelector("script[src$='arena.js']").src));
+            const root = document.getElementById("duel").cloneNode(true);
+            const duel = new Duel(root, { vote() {}, talk() {} });
+            const side = (url, entryId) => ({ entryId, image: { url, type: "image" }, topComment: null, commentCount: 0 });
+            const held = [];
+            const made = duel.picture.bind(duel);
+            duel.picture = (given, name) => {
+                const picture = given.entryId < 3 ? document.createElement("img") : made(given, name);
+                if (given.entryId < 3) held.push(picture); // does not come until it is told to
+                return picture;
+            };
+            const first = duel.show({ left: side(left, 1), right: side(right, 2) });
+            duel.clear();
+            await duel.show({ left: side(left, 3), right: side(right, 4) });
+            held.forEach((picture) => picture.dispatchEvent(new Event("load")));
+            await first;
+            return [held.length, duel.pair.left.entryId, duel.pair.right.entryId, duel.open];
+        }""",
+        seen,
+    )
+
+    assert voted_on == [2, 3, 4, True]
+
+
+def test_one_pair_is_fetched_at_a_time(world: World, tabs: Tabs) -> None:
+    """Whatever asks for the next pair while one is on its way gets that one."""
+    page = tabs.open(world.open(world.site.contest(5)))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/pair") else None)
+
+    page.evaluate("for (let n = 0; n < 3; n += 1) document.getElementById('notice-act').click()")
+    pair_is_there(page)
+
+    assert len(asked) == 1

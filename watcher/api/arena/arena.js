@@ -26,6 +26,7 @@ class Arena {
     this.crucible = null;
     this.mine = null;
     this.soon = null;
+    this.fetching = null;
   }
 
   start() {
@@ -93,7 +94,13 @@ class Arena {
 
   // Pairs.
 
-  async next() {
+  /** The next pair; whoever asks while one is on its way waits for the same one. */
+  next() {
+    this.fetching ??= this.fetch().finally(() => (this.fetching = null));
+    return this.fetching;
+  }
+
+  async fetch() {
     this.duel.clear();
     find("notice").hidden = true;
     find("duel").hidden = find("skip").hidden = false;
@@ -120,7 +127,7 @@ class Arena {
         this.mine += 1;
         this.facts();
       }
-      this.duel.settle(side, outcome.winner.delta);
+      if (this.duel.pair === pair) this.duel.settle(side, outcome.winner.delta);
       say(`You chose the ${this.duel.called(side)} image: it rose by ${outcome.winner.delta} to ${outcome.winner.rating}.`);
       await rest(AFTERGLOW / 1000);
     } catch (error) {
@@ -131,7 +138,7 @@ class Arena {
       say(movingOn(error.code));
       await rest(AFTERGLOW / 500);
     }
-    await this.next();
+    if (this.duel.pair === pair || this.duel.pair === null) await this.next(); // else the clock has brought another one
   }
 
   async skip() {

@@ -7,6 +7,7 @@ export class Countdown {
   constructor({ clock, label, now, over }) {
     Object.assign(this, { clock, label, now, over });
     this.target = null;
+    this.told = null; // the target that `over` was called for: the server's clock may say that it is still to come
     setInterval(() => this.tick(), 250);
   }
 
@@ -36,8 +37,11 @@ export class Countdown {
     if (this.target === null) return;
     const left = this.target - this.now();
     if (left <= 0) {
+      const { target } = this;
       this.target = null;
       this.say("", "ended");
+      if (target === this.told) return;
+      this.told = target;
       this.over();
       return;
     }

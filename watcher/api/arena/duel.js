@@ -21,6 +21,7 @@ export class Duel {
       this.sides[name].talk.addEventListener("click", () => to.talk(name));
     }
     this.pair = null;
+    this.turn = 0; // which pair the page is about: what belongs to an earlier one comes too late
     this.busy(true);
     root.dataset.fetching = "true";
     this.stacked = window.matchMedia(STACKED);
@@ -44,13 +45,18 @@ export class Duel {
     for (const { vote } of Object.values(this.sides)) vote.setAttribute("aria-disabled", String(on));
   }
 
-  /** Show a pair, once both images have come. */
+  /** Show a pair, once both images have come, unless another one was shown or cleared away meanwhile. */
   async show(pair) {
+    this.pair = null; // no vote on what was there before
+    this.busy(true);
+    this.turn += 1;
+    const turn = this.turn;
     const names = Object.keys(this.sides);
     const pictures = names.map((side) => this.picture(pair[side], side));
     names.forEach((side, at) => this.sides[side].frame.replaceChildren(...halo(pictures[at]), pictures[at]));
     names.forEach((side) => this.caption(side, pair[side]));
     await Promise.all(pictures.map(arrived));
+    if (turn !== this.turn) return;
     this.pair = pair;
     for (const picture of pictures) {
       picture.dataset.shown = "true";
@@ -63,6 +69,7 @@ export class Duel {
 
   /** Nothing to vote on: while the next pair is fetched. */
   clear() {
+    this.turn += 1;
     this.pair = null;
     this.busy(true);
     this.root.dataset.fetching = "true";

@@ -20,7 +20,7 @@ export async function persist(call, { waiting, signal }) {
     } catch (error) {
       const passing = error instanceof Lost || (error instanceof Problem && error.passing);
       if (!passing) throw error;
-      const seconds = error.wait ?? pause(tries);
+      const seconds = error.wait === undefined || error.wait === null ? pause(tries) : late(error.wait);
       waiting(error, seconds);
       await rest(seconds, { signal, online: error instanceof Lost });
     }
@@ -30,6 +30,11 @@ export async function persist(call, { waiting, signal }) {
 /** Seconds before try number `tries` + 2; random, so that many pages do not come back at the same moment. */
 export function pause(tries) {
   return Math.min(FIRST * 2 ** tries, LONGEST) * (0.75 + Math.random() / 2);
+}
+
+/** Up to half as long again as the server asks for: it names the same time to every page. */
+export function late(seconds) {
+  return seconds * (1 + Math.random() / 2);
 }
 
 /** Wait; when `online`, no longer than until the browser says that the network is back. */

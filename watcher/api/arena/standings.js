@@ -1,5 +1,6 @@
 // The live board: rows keep their identity while they move, so that focus and eye can follow.
 
+const AGAIN = 10_000; // ms until a thumbnail that did not come is asked for again
 const MOVE = { duration: 420, easing: "cubic-bezier(.2,.8,.2,1)" };
 
 export class Standings {
@@ -85,14 +86,23 @@ export class Standings {
       const id = Number(target.dataset.entry);
       if (!isIntersecting || !this.rows.has(id)) continue;
       this.seen.unobserve(target);
-      this.wanted = this.wanted.then(() => this.image(id)).then((image) => this.thumb(id, image), () => {});
+      this.wanted = this.wanted
+        .then(() => this.image(id))
+        .then((image) => this.thumb(id, image), () => setTimeout(() => this.again(id), AGAIN));
     }
+  }
+
+  /** What failed is asked for once more when its row is in view then, or comes into view. */
+  again(id) {
+    const row = this.rows.get(id);
+    if (row) this.seen.observe(row.item);
   }
 
   thumb(id, image) {
     const row = this.rows.get(id);
     if (!row || !image || image.type === "video") return;
     const picture = Object.assign(new Image(), { className: "thumb", alt: "", decoding: "async" });
+    picture.addEventListener("error", () => setTimeout(() => this.again(id), AGAIN), { once: true });
     picture.src = image.url;
     row.thumb.replaceWith(picture);
     row.thumb = picture;
