@@ -7,6 +7,7 @@ import pytest
 from tests.acceptance.daemon import await_that
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
+from watcher.operations.keeper import Verdict
 from watcher.state import keys
 
 
@@ -61,6 +62,26 @@ def test_a_replay_that_differs_is_told(world: VoteWorld) -> None:
 
     assert done.returncode == 1
     assert "recorded other ratings" in done.stderr
+
+
+def test_a_replay_that_differs_takes_nothing_away(world: VoteWorld) -> None:
+    """Redis was right and ClickHouse was edited: what Redis shows is as before, and votes go on from it."""
+    crucible = world.crucible()
+    world.keep(crucible)
+    world.vote(crucible, votes=50)
+    world.drained()
+    held = keys.elo(crucible), keys.votes(crucible), keys.admitted(crucible)
+    before = [world.redis.hgetall(name) for name in held]
+    with world.clickhouse() as client:
+        client.command(
+            "ALTER TABLE crucible_entry_rating UPDATE winner_elo = winner_elo + 1 WHERE vote_seq = 20 "
+            "SETTINGS mutations_sync = 2"
+        )
+    assert world.crucible_command("rebuild", str(crucible), "--replay").returncode == 1
+    assert world.keep(crucible) == [Verdict.VERIFIED]
+
+    assert [world.redis.hgetall(name) for name in held] == before
+    assert world.vote(crucible, votes=5) == 5
 
 
 def test_votes_past_their_ttl_are_told(world: VoteWorld) -> None:

@@ -10,6 +10,7 @@ import redis
 from tests.acceptance.daemon import await_that
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
+from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.model.vote import Refusal
 from watcher.operations import keeper
 from watcher.operations.keeper import Verdict
@@ -183,6 +184,36 @@ def test_rows_are_compared_too(world: VoteWorld) -> None:
     assert sorted(map(int, world.redis.hkeys(keys.elo(crucible)))) == world.entries(crucible)  # type: ignore[arg-type]
     admitted = sorted(map(int, world.redis.hkeys(keys.admitted(crucible))))  # type: ignore[arg-type]
     assert admitted == [one for one in world.entries(crucible) if one != third]
+
+
+@pytest.mark.parametrize("end", ["Completed", "Cancelled", "deleted"])
+def test_a_crucible_that_ended_unseen_expires(world: VoteWorld, end: str) -> None:
+    """Redis comes back from before its end: it shows the end, its ratings are right, and all of it expires."""
+    crucible = world.crucible(entries=5)
+    world.keep(crucible)
+    world.vote(crucible, votes=40)
+    world.drained()
+    older = world.copy_redis()
+    world.vote(crucible, votes=40)
+    world.drained()
+    before = world.redis.hgetall(keys.elo(crucible))
+    with world.site() as site:
+        if end == "deleted":
+            site.execute('DELETE FROM "CrucibleEntry" WHERE "crucibleId" = %s', [crucible])
+            site.execute('DELETE FROM "Crucible" WHERE id = %s', [crucible])
+        else:
+            site.execute('UPDATE "Crucible" SET status = %s::"CrucibleStatus" WHERE id = %s', [end, crucible])
+    world.set_redis_back(older)
+    assert world.redis.hget(keys.state(crucible), "status") == b"Active"
+    came = world.keep(crucible)
+
+    assert came == [Verdict.UNKNOWN if end == "deleted" else Verdict.REBUILT]
+    assert world.redis.hget(keys.state(crucible), "status") == (b"" if end == "deleted" else end.encode())
+    names = list(world.redis.scan_iter(f"*crucible:{crucible}:elo*"))
+    assert len(names) > 5
+    assert all(0 < world.redis.ttl(name) <= KEEP_FINISHED_SECONDS for name in names)
+    if end != "deleted":
+        assert world.redis.hgetall(keys.elo(crucible)) == before
 
 
 def test_a_finished_crucible_is_left_alone(world: VoteWorld) -> None:

@@ -19,6 +19,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from watcher.model.effects import CrucibleGone
 from watcher.model.errors import TemporaryError
 from watcher.model.row_state import FINISHED, mark, state_fields
 from watcher.operations.rebuild import (
@@ -159,23 +160,24 @@ class Keeper:
 
         Raises:
             TemporaryError: a neighbour is away; votes stay refused until this, or ``verify``, is called again.
-            ReplayDiffersError: the replay gives other ratings; votes stay refused until ``verify`` rebuilds it without.
+            ReplayDiffersError: the replay gives other ratings, or votes are missing; what Redis shows stays, unless it
+                was absent or half rebuilt, and votes stay refused until ``verify`` is called.
         """
         identity, _ = fence(self._client, crucible_id)
         with keeping(self._client, crucible_id) as kept:
             if kept is None:
                 return Verdict.BUSY
             with self._open_store() as store:
-                row = site_crucible(store, crucible_id)
-                if row is None or row.status in FINISHED:
-                    return Verdict.UNKNOWN if row is None else Verdict.FINISHED
+                if verdict := self._ended(kept, store, identity):
+                    return verdict
+                with self._bench() as bench:
+                    bench.history.last_vote(crucible_id)  # a healthy crucible stays open while ClickHouse is away
                 return self._rebuild(_Work(kept, store, identity, progress), kept.close(), replayed=replayed)
 
     def _compare(self, kept: Keeping, identity: str) -> Verdict:
         with self._open_store() as store:
-            row = site_crucible(store, kept.crucible_id)
-            if row is None or row.status in FINISHED:
-                return Verdict.UNKNOWN if row is None else Verdict.FINISHED
+            if verdict := self._ended(kept, store, identity):
+                return verdict
             seen = kept.close()
             work = _Work(kept, store, identity, in_silence)
             with self._bench() as bench:
@@ -188,11 +190,27 @@ class Keeper:
             work.open(rows, seen, last)
             return Verdict.VERIFIED
 
+    def _ended(self, kept: Keeping, store: Store, identity: str) -> Verdict | None:
+        """What to say of a crucible that takes no votes, once Redis does not show it as one that does.
+
+        None if there is work: it takes votes, or it is finished and Redis holds it, maybe from before its end, so that
+        its row and its votes have to be compared like those of any other.
+        """
+        row = site_crucible(store, kept.crucible_id)
+        if row is not None and (row.status not in FINISHED or kept.held()):
+            return None
+        if row is None and kept.held():
+            seen = kept.close()
+            epoch, at = raise_epoch(store, kept.crucible_id, seen.epoch), mark(_history(store), 0)
+            kept.open(epoch, identity, seen, at, state_fields(CrucibleGone(kept.crucible_id)), before=0)
+        return Verdict.UNKNOWN if row is None else Verdict.FINISHED
+
     def _rebuild(self, work: "_Work", seen: Seen, *, replayed: bool) -> Rebuilt:
         begun = time.monotonic()
         kept, crucible_id = work.kept, work.kept.crucible_id
         with self._bench() as bench:
-            bench.drain.drain_crucible(crucible_id, DRAIN_DEADLINE)
+            with kept.patiently():
+                bench.drain.drain_crucible(crucible_id, DRAIN_DEADLINE)
             kept.renew()
             last = bench.history.last_vote(crucible_id)
             if _lost(seen, last) and last_epoch(work.store, crucible_id):
@@ -203,6 +221,8 @@ class Keeper:
             proving = partial(self._prove, kept, spans, work.progress) if replayed and there == last.votes else int
             with ThreadPoolExecutor(1, "replay") as thread:  # beside the rest, which mostly waits for Redis
                 proof = thread.submit(proving)
+                if seen.present:
+                    proof.result()  # Redis may be the one that is right: nothing is taken away before this is known
                 kept.clear()
                 rows = work.rows()
                 entries = show_rows(
@@ -266,6 +286,12 @@ def _undrained(seen: Seen, last: LastVote) -> int:
     return seen.seq - last.seq if seen.epoch == last.epoch else seen.seq
 
 
+def _history(store: Store) -> int:
+    """Number of PostgreSQL's current history."""
+    known = histories.accepted(store)
+    return known[-1].number if known else histories.FIRST
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     """One crucible at work."""
@@ -280,8 +306,7 @@ class _Work:
         row = site_crucible(self.store, self.kept.crucible_id)
         if row is None:
             raise TemporaryError(f"crucible {self.kept.crucible_id} was deleted while it was compared")
-        known = histories.accepted(self.store)
-        return Rows(self.store, known[-1].number if known else histories.FIRST, row)
+        return Rows(self.store, _history(self.store), row)
 
     def open(self, rows: Rows, seen: Seen, last: LastVote) -> int:
         """Accept votes, in an epoch that nobody has numbered votes in; returns it."""

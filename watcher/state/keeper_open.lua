@@ -5,19 +5,22 @@
 --       2 {crucible:{id}:elo}:state   hash
 --       3 crucible:{id}:elo; its companions in the same slot are reached by its tag
 -- ARGV  1 token   2 epoch   3 fence   4 mark that the keeper has read ('' if none)   5 mark to be
---       6 votes of all epochs before, which the state shows as before   7.. fields of the crucible's row and their values
+--       6 votes of all epochs before, which the state shows as before
+--       7 seconds that the crucible has to live, 0: for ever   8.. fields of the crucible's row and their values
 -- Answer: 1, or 0 if somebody else is at work
 --
 -- If the row's mark has changed meanwhile, the row is newer than what the keeper knows, and stays.
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if (redis.call('HGET', KEYS[2], 'mark') or '') == ARGV[4] then
-  redis.call('HSET', KEYS[2], 'mark', ARGV[5], unpack(ARGV, 7))
+  redis.call('HSET', KEYS[2], 'mark', ARGV[5], unpack(ARGV, 8))
+  -- Its end came while nobody told this process: it begins to expire now, and not anew if it has begun.
+  if ARGV[7] ~= '0' and redis.call('TTL', KEYS[2]) == -1 then redis.call('EXPIRE', KEYS[2], ARGV[7]) end
 end
 redis.call('HSET', KEYS[2], 'epoch', ARGV[2], 'seq', 0, 'fence', ARGV[3], 'before', ARGV[6])
 redis.call('HDEL', KEYS[2], 'rebuilding')
 
--- It ended while it was rebuilt: what was written since then ends with it.
+-- It has ended, maybe while it was rebuilt: all that was written ends with it.
 local left = redis.call('TTL', KEYS[2])
 if left > 0 then
   local tag = '{' .. KEYS[3] .. '}:'
