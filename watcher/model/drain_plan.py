@@ -23,6 +23,9 @@ MAX_RANGES: Final = 2_000
 """Ranges of one plan. More: a longer plan in Redis, and a longer list in the question to ClickHouse; fewer: more plans
 when very many crucibles get a vote at once."""
 
+PLAN_VERSION: Final = 1
+"""Of a plan's text: whoever knows another one leaves it alone."""
+
 VoteRow = tuple[int, int, int, int, int, int, int, int, int]
 """One row of ``crucible_entry_rating``, in the order of ``VOTE_COLUMNS``."""
 
@@ -71,7 +74,7 @@ class DrainPlan(msgspec.Struct, frozen=True, dict=True):
         >>> DrainPlan((Range(42, 1, 5, 9),)).text
         b'{"plan":1,"ranges":[[42,1,5,9]]}'
         """
-        return msgspec.json.encode({"plan": 1, "ranges": self.ranges})
+        return msgspec.json.encode({"plan": PLAN_VERSION, "ranges": self.ranges})
 
     @property
     def votes(self) -> int:
@@ -96,7 +99,25 @@ def plan_from_text(text: bytes) -> DrainPlan | None:
         found = msgspec.json.decode(text, type=_Text)
     except msgspec.DecodeError:
         return None
-    return DrainPlan(found.ranges) if found.plan == 1 else None
+    return DrainPlan(found.ranges) if found.plan == PLAN_VERSION else None
+
+
+class _Version(msgspec.Struct):
+    plan: int
+
+
+def plan_version(text: bytes) -> int | None:
+    """The version that a plan says it has, or None if the text says none.
+
+    >>> plan_version(b'{"plan":2,"votes":{}}')
+    2
+    >>> plan_version(b'{"plan":') is None
+    True
+    """
+    try:
+        return msgspec.json.decode(text, type=_Version).plan
+    except msgspec.DecodeError:
+        return None
 
 
 def make_plan(heads: Mapping[int, Sequence[LoggedVote]], most: int) -> DrainPlan | None:

@@ -6,7 +6,8 @@ Every call can be made by several processes at once: what matters is decided by 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from watcher.model.drain_plan import DrainPlan, Range, plan_from_text
+from watcher.model.drain_plan import PLAN_VERSION, DrainPlan, Range, plan_from_text, plan_version
+from watcher.model.errors import TemporaryError
 from watcher.model.replay import LoggedVote
 from watcher.state import keys
 from watcher.state.client import Client, away_is_temporary, node_identities
@@ -78,13 +79,24 @@ class VoteLog:
         return found
 
     def open_plan(self, bucket: int) -> DrainPlan | None:
-        """The plan under way. One that cannot be read is taken away: its votes are still in their logs."""
+        """The plan under way. One that is damaged is taken away: its votes are still in their logs.
+
+        Raises:
+            TemporaryError: also for a plan of another version. Whoever opened it may be writing it just now, and under
+                another name its rows would come twice.
+        """
         with away_is_temporary():
             text = cast("bytes | None", self._client.get(keys.drain(bucket)))
         if text is None:
             return None
         plan = plan_from_text(text)
         if plan is None:
+            version = plan_version(text)
+            if version is not None and version != PLAN_VERSION:
+                raise TemporaryError(
+                    f"{keys.drain(bucket)} holds a drain plan of version {version}, this program knows "
+                    f"{PLAN_VERSION}: its votes wait for a program of the version that opened it; run one"
+                )
             self._delete(bucket, text)
         return plan
 
