@@ -216,7 +216,7 @@ def test_a_late_pair_does_not_take_the_place_of_a_newer_one(world: World, tabs: 
             const { Duel } = await import(new URL("duel.js", document.querySelector("script[src$='arena.js']").src));
             const root = document.getElementById("duel").cloneNode(true);
             const duel = new Duel(root, { vote() {}, talk() {} });
-            const side = (url, entryId) => ({ entryId, image: { url, type: "image" }, topComment: null, commentCount: 0 });
+            const side = (url, entryId) => ({ entryId, image: { url, type: "image" }, topComment: null });
             const held = [];
             const made = duel.picture.bind(duel);
             duel.picture = (given, name) => {
