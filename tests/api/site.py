@@ -1,5 +1,6 @@
 """A site with the vote API beside it: real Redis, PostgreSQL and ClickHouse, and the API as the shipped command."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import jwt
 import psycopg
+import redis
 from psycopg import sql
 
 from stack import Stack
@@ -123,6 +125,13 @@ class Site:
         for _ in range(entries):
             self.entry(made)
         return made
+
+    def change(self, contest: "Contest", **row: Any) -> None:
+        """Have Redis show the crucible's row otherwise, as the change stream would: ``status``; ``end`` in ms."""
+        at = f"{{crucible:{contest.id}:elo}}:state"
+        with redis.Redis.from_url(str(self.stack.endpoints.redis_url)) as client:
+            shown = json.loads(client.hget(at, "row") or b"{}")  # type: ignore[arg-type]
+            client.hset(at, mapping={**row, "row": json.dumps(shown | row)})
 
     def entry(self, contest: "Contest", level: int = 1, user: int | None = None, **image: Any) -> int:
         owner = self.user() if user is None else user

@@ -5,6 +5,7 @@ import json
 import time
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -229,7 +230,7 @@ def test_pair_tokens_that_are_not_for_this_vote(api: Api, site: Site, contest: C
 
 
 def test_a_repeat_is_answered_whatever_happened_since(api: Api, site: Site) -> None:
-    """With an expired token, and after the crucible's end; with a foreign token not even then."""
+    """With an expired token, after the crucible's end and its settlement; with a foreign token not even then."""
     contest, judge = site.contest(), site.user()
     first, second, *_ = contest.entries
     api.get(contest.path, judge)
@@ -239,12 +240,24 @@ def test_a_repeat_is_answered_whatever_happened_since(api: Api, site: Site) -> N
     foreign = body | {"token": pair_token(contest, site.user(), first, second)}
     reverse = {"winner": second, "loser": first, "token": late["token"]}
 
-    again, expired, other, refused = (api.post(contest, judge, one) for one in (body, late, reverse, foreign))
+    _, _, third, fourth = contest.entries
+    another = {"winner": third, "loser": fourth, "token": pair_token(contest, judge, third, fourth)}
 
+    def said() -> tuple[httpx.Response, ...]:
+        return tuple(api.post(contest, judge, one) for one in (body, late, reverse, foreign, another))
+
+    ways: list[tuple[dict[str, Any], str]] = [
+        ({"end": int(time.time() * 1000) - 1}, "ended"),
+        ({"status": "Completed"}, "not_active"),
+    ]
     assert counted.status_code == 200
-    assert [one.content for one in (again, expired)] == [counted.content] * 2
-    assert (other.status_code, other.json()["code"]) == (409, "judged_otherwise")
-    assert (refused.status_code, refused.json()["code"]) == (403, "pair_token_foreign")
+    for change, code in ways:
+        site.change(contest, **change)
+        again, expired, other, refused, new = said()
+        assert [one.content for one in (again, expired)] == [counted.content] * 2
+        assert (other.status_code, other.json()["code"]) == (409, "judged_otherwise")
+        assert (refused.status_code, refused.json()["code"]) == (403, "pair_token_foreign")
+        assert (new.status_code, new.json()["code"]) == (409, code)
 
 
 def test_the_scripts_refusals_have_their_codes(api: Api, site: Site, contest: Contest) -> None:

@@ -45,7 +45,7 @@ class Crucible(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def finished(self) -> bool:
-        """Whether its standings are final."""
+        """Whether nobody votes any more; its standings are then PostgreSQL's, though Redis may hold it for days."""
         return self.status in FINISHED
 
 

@@ -75,7 +75,7 @@ class Entries:
     async def entry(self, ask: Ask) -> Answer:
         """``GET /v1/crucibles/{id}/entries/{entryId}``."""
         crucible = await self._crucibles.find(ask.given["id"])
-        found = await self._find(crucible, ask.given["entryId"])
+        found = await self.find(crucible, ask.given["entryId"])
         seen = (await self._pictures.look([found.image_id])).get(found.image_id)
         image, count = None, None
         if seen is not None and shown(seen[0], crucible, level_of(ask, crucible)):
@@ -86,7 +86,7 @@ class Entries:
         """``GET /v1/crucibles/{id}/entries/{entryId}/comments``."""
         crucible = await self._crucibles.find(ask.given["id"])
         after = _place(ask.given["cursor"]) if ask.given["cursor"] is not None else None
-        found = await self._find(crucible, ask.given["entryId"])
+        found = await self.find(crucible, ask.given["entryId"])
         limit = ask.given["limit"]
         seen = (await self._pictures.look([found.image_id])).get(found.image_id)
         if seen is None or not shown(seen[0], crucible, level_of(ask, crucible)):
@@ -106,13 +106,13 @@ class Entries:
             following = _cursor(Place(last.reactions, last.created_ms, last.id))
         return Answer(encode(CommentsAnswer(bodies, seen[1].count, following)))
 
-    async def _find(self, crucible: Crucible, entry_id: int) -> Found:
+    async def find(self, crucible: Crucible, entry_id: int) -> Found:
         """The entry.
 
         Raises:
             ProblemError: ``unknown_entry``, or nobody can tell.
         """
-        if not crucible.live:
+        if crucible.finished:
             try:
                 final = await self._fetch(crucible.id, entry_id)
             except TemporaryError as error:

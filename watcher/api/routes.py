@@ -172,7 +172,7 @@ ROUTES: Final = (
             Param(name="points", what="Points at most.", least=2, most=1_000, default=200),
         ),
         answer=HistoryAnswer,
-        problems=(*OF_A_CRUCIBLE, "clickhouse_away"),
+        problems=(*OF_A_CRUCIBLE, "unknown_entry", "clickhouse_away"),
     ),
     Route(
         name="comments",

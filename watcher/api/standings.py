@@ -19,7 +19,9 @@ AT_MOST: Final = 200
 
 Rows = list[dict[str, Any]]
 FetchPage = Callable[[int, int, int], Awaitable[Rows]]
-"""Crucible, offset, limit -> final standings, each row with ``total``. Raises ``TemporaryError``."""
+"""Crucible, offset, limit -> final standings. Raises ``TemporaryError``."""
+FetchCount = Callable[[int], Awaitable[tuple[int, bool]]]
+"""Crucible -> entries in the final standings, whether places are written. Raises ``TemporaryError``."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -27,6 +29,8 @@ class Page(msgspec.Struct, frozen=True):
 
     entries: list[Standing]
     total: int
+    final: bool = False
+    """Whether it will stay so."""
 
 
 class Standings:
@@ -35,11 +39,12 @@ class Standings:
     Args:
         link: the live state.
         crucibles: what is known of them.
-        fetch: asks PostgreSQL.
+        fetch: asks PostgreSQL for a page.
+        count: asks PostgreSQL how much there is.
     """
 
-    def __init__(self, link: Link, crucibles: Crucibles, fetch: FetchPage) -> None:
-        self._link, self._crucibles, self._fetch = link, crucibles, fetch
+    def __init__(self, link: Link, crucibles: Crucibles, fetch: FetchPage, count: FetchCount) -> None:
+        self._link, self._crucibles, self._fetch, self._count = link, crucibles, fetch, count
 
     async def page(self, crucible: Crucible, offset: int, limit: int) -> Page:
         """Part of the standings.
@@ -47,16 +52,17 @@ class Standings:
         Raises:
             ProblemError: nobody can tell.
         """
-        if crucible.live:
+        if not crucible.finished:
             return await self.live(crucible.id, offset, limit)
         try:
-            rows = await self._fetch(crucible.id, offset, limit)
+            total, placed = await self._count(crucible.id)
+            rows = await self._fetch(crucible.id, offset, limit) if offset < total else []
         except TemporaryError as error:
             raise ProblemError("postgres_away") from error
         standings = [
             Standing(offset + at, row["id"], row["score"], row["votes"]) for at, row in enumerate(rows, start=1)
         ]
-        return Page(standings, rows[0]["total"] if rows else 0)
+        return Page(standings, total, final=placed or crucible.status == "Cancelled")  # nobody is placed in that
 
     async def live(self, crucible_id: int, offset: int, limit: int) -> Page:
         """Part of a live crucible's standings.
@@ -84,12 +90,12 @@ class Standings:
         offset, limit = ask.given["offset"], ask.given["limit"]
         page = await self.page(crucible, offset, limit)
         following = offset + limit if offset + limit < page.total else None
-        return tagged(ask, encode(StandingsAnswer(page.entries, page.total, following, crucible.finished)))
+        return tagged(ask, encode(StandingsAnswer(page.entries, page.total, following, page.final)))
 
     async def crucible(self, ask: Ask) -> Answer:
         """``GET /v1/crucibles/{id}``."""
         crucible = await self._crucibles.find(ask.given["id"])
-        judges, me = None, None
+        entries, judges, me = 0, None, None
         if crucible.live:
             entries, judges, mine = await asked_together(
                 self._link,
@@ -98,7 +104,7 @@ class Standings:
                 ("HLEN", keys.judged(crucible.id, ask.user_id)),
             )
             me = JudgeOfCrucible(mine)
-        else:
+        if crucible.finished:
             entries = (await self.page(crucible, 0, 1)).total
         body = CrucibleAnswer(
             crucible.id, crucible.name, crucible.status, _time(crucible.start_ms), _time(crucible.end_ms),  # type: ignore[arg-type]

@@ -31,6 +31,11 @@ class SiteCrucibles:
         given = {"crucible": crucible_id, "offset": offset, "limit": limit}
         return await self._fetch(_QUERIES["final_standings"], given)
 
+    async def final_count(self, crucible_id: int) -> tuple[int, bool]:
+        """Entries that have a place in a finished crucible, and whether places are written down."""
+        (row,) = await self._fetch(_QUERIES["final_count"], {"crucible": crucible_id})
+        return row["total"], row["placed"]
+
     async def final_entry(self, crucible_id: int, entry_id: int) -> dict[str, Any] | None:
         """An entry of a finished crucible, with its place; None if there is none."""
         rows = await self._fetch(_QUERIES["final_entry"], {"crucible": crucible_id, "entry": entry_id})

@@ -15,20 +15,64 @@ WHERE id = %(crucible)s
 
 -- final_standings --
 -- The order in which a finished crucible's entries were placed; before positions are written, the order that they will
--- have.
-SELECT id, score, "voteCount" AS votes, count(*) OVER () AS total
-FROM public."CrucibleEntry"
-WHERE "crucibleId" = %(crucible)s
-ORDER BY position ASC NULLS LAST, score DESC, "createdAt" ASC, id ASC
+-- have. The same entries have a place as in a live crucible, those whose images are shown in it: model/visibility.py.
+SELECT entry.id, entry.score, entry."voteCount" AS votes
+FROM public."CrucibleEntry" entry
+JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId"
+JOIN public."Image" image ON image.id = entry."imageId"
+WHERE entry."crucibleId" = %(crucible)s
+    AND image."nsfwLevel" BETWEEN 1 AND 31
+    AND image."nsfwLevel" & crucible."nsfwLevel" <> 0
+    AND NOT image."tosViolation"
+    AND image."needsReview" IS NULL
+    AND image.ingestion = 'Scanned'
+    AND image."blockedFor" IS NULL
+ORDER BY entry.position ASC NULLS LAST, entry.score DESC, entry."createdAt" ASC, entry.id ASC
 LIMIT %(limit)s OFFSET %(offset)s
 
+-- final_count --
+-- How many entries have a place, and whether places are written down; a page past the end has no row to tell it.
+SELECT count(*) AS total, coalesce(bool_or(entry.position IS NOT NULL), false) AS placed
+FROM public."CrucibleEntry" entry
+JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId"
+JOIN public."Image" image ON image.id = entry."imageId"
+WHERE entry."crucibleId" = %(crucible)s
+    AND image."nsfwLevel" BETWEEN 1 AND 31
+    AND image."nsfwLevel" & crucible."nsfwLevel" <> 0
+    AND NOT image."tosViolation"
+    AND image."needsReview" IS NULL
+    AND image.ingestion = 'Scanned'
+    AND image."blockedFor" IS NULL
+
 -- final_entry --
--- One entry of a finished crucible, with its place.
-SELECT id, image, score, votes, rank
+-- One entry of a finished crucible, with its place; without one if its image is not shown.
+SELECT id, image, score, votes, CASE WHEN admitted THEN rank END AS rank
 FROM (
-    SELECT id, "imageId" AS image, score, "voteCount" AS votes,
-        row_number() OVER (ORDER BY position ASC NULLS LAST, score DESC, "createdAt" ASC, id ASC) AS rank
-    FROM public."CrucibleEntry"
-    WHERE "crucibleId" = %(crucible)s
+    SELECT shown.*,
+        row_number() OVER (
+            PARTITION BY admitted ORDER BY position ASC NULLS LAST, score DESC, created ASC, id ASC
+        ) AS rank
+    FROM (
+        SELECT
+            entry.id,
+            entry."imageId"   AS image,
+            entry.score,
+            entry."voteCount" AS votes,
+            entry.position,
+            entry."createdAt" AS created,
+            coalesce(
+                image."nsfwLevel" BETWEEN 1 AND 31
+                AND image."nsfwLevel" & crucible."nsfwLevel" <> 0
+                AND NOT image."tosViolation"
+                AND image."needsReview" IS NULL
+                AND image.ingestion = 'Scanned'
+                AND image."blockedFor" IS NULL,
+                false
+            ) AS admitted
+        FROM public."CrucibleEntry" entry
+        JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId"
+        LEFT JOIN public."Image" image ON image.id = entry."imageId"
+        WHERE entry."crucibleId" = %(crucible)s
+    ) shown
 ) placed
 WHERE id = %(entry)s

@@ -1,0 +1,116 @@
+"""Questions about the past: remembered within bounds, and one of a user at a time."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from watcher.api.past import IN_TURN, POINTS, REMEMBERED, Past
+from watcher.api.problem import ProblemError
+
+if TYPE_CHECKING:
+    from watcher.api.crucibles import Crucibles
+    from watcher.api.guard import Answer, Ask
+
+
+class Told:
+    """ClickHouse, a crucible, its entries, a clock: as simple as they can be."""
+
+    def __init__(self, rows: int = POINTS) -> None:
+        self.rows, self.now = rows, 0.0
+        self.asked: list[dict[str, Any]] = []
+        self.at_once = self.most_at_once = 0
+        self.go = threading.Event()
+        self.go.set()
+        self.began = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self.past = Past(self.query, cast("Crucibles", self), self, lambda: self.now)
+
+    def query(self, _: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        with self._lock:
+            self.asked.append(parameters)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        self.began.release()
+        assert self.go.wait(20)
+        with self._lock:
+            self.at_once -= 1
+        return [(1_760_000_000 + n, 1500 + n, n + 1) for n in range(self.rows)]
+
+    async def find(self, crucible: Any, entry_id: int = 0) -> Any:
+        if entry_id == 404:
+            raise ProblemError("unknown_entry")
+        return self
+
+    id = 7
+
+    async def history(self, entry: int, *, user: int = 1, points: int = 200) -> bytes:
+        ask = cast("Any", type("Ask", (), {"given": {"id": 7, "entryId": entry, "points": points}, "user_id": user}))
+        answer: Answer = await self.past.history(cast("Ask", ask))
+        return answer.body
+
+
+def test_any_number_of_points_is_one_question() -> None:
+    """What is remembered is of the entry, however many points somebody wants; the last vote is always among them."""
+    told = Told()
+
+    async def ask() -> list[int]:
+        return [(await told.history(1, points=points)).count(b'"rating"') for points in (2, 200, 999, 1_000)]
+
+    assert asyncio.run(ask()) == [2, 200, 999, 1_000]
+    assert told.asked == [{"crucible": 7, "entry": 1, "points": POINTS}]
+
+
+def test_what_is_remembered_is_bounded_by_rows() -> None:
+    """The oldest answers go first; stale ones go with the next answer."""
+    told = Told()
+
+    async def ask() -> tuple[int, int]:
+        for entry in range(1, 2 * REMEMBERED // POINTS):
+            if entry != 404:
+                await told.history(entry)
+        full = sum(len(rows) for _, rows in told.past._known.values())
+        told.now = 10.0
+        await told.history(1)
+        return full, len(told.past._known)
+
+    full, after = asyncio.run(ask())
+
+    assert REMEMBERED - 2 * POINTS <= full <= REMEMBERED
+    assert after == 1
+
+
+def test_a_user_has_one_question_under_way() -> None:
+    """More of them wait, too many are refused; another user's is asked meanwhile; whoever left has not made room."""
+    told = Told(rows=3)
+    told.go.clear()
+
+    async def ask() -> list[Any]:
+        gone = asyncio.ensure_future(told.history(1))
+        await asyncio.to_thread(told.began.acquire)
+        gone.cancel()
+        await asyncio.sleep(0)
+        mine = [asyncio.ensure_future(told.history(entry)) for entry in range(2, IN_TURN + 3)]
+        other = asyncio.ensure_future(told.history(99, user=2))
+        await asyncio.to_thread(told.began.acquire)
+        told.go.set()
+        await other
+        return await asyncio.gather(*mine, return_exceptions=True)
+
+    answers = asyncio.run(ask())
+
+    assert [one["entry"] for one in told.asked] == [1, 99, *range(2, IN_TURN + 2)]
+    assert [type(one) for one in answers] == [bytes] * IN_TURN + [ProblemError]
+    assert told.most_at_once == 2
+
+
+def test_an_entry_that_is_not_there_has_no_history() -> None:
+    """It is refused before ClickHouse is asked."""
+    told = Told()
+
+    with pytest.raises(ProblemError) as refused:
+        asyncio.run(told.history(404))
+
+    assert (refused.value.code, told.asked) == ("unknown_entry", [])
