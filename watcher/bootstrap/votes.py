@@ -15,14 +15,16 @@ from watcher.engine.drainer import Drainer
 from watcher.engine.keep import KeeperThread
 from watcher.engine.vote_report import VoteReport
 from watcher.model.errors import TemporaryError
+from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.operations.keeper import Keeper
 from watcher.operations.sweep import Sweep
 from watcher.sinks.clickhouse_votes import VoteTables
 from watcher.sinks.vote_history import VoteHistory
 from watcher.state.client import Client, open_client
-from watcher.state.vote_log import VoteLog
+from watcher.state.vote_log import VoteLog, hint_undrained
 from watcher.stores.schema import ensure
 from watcher.stores.site_contests import unfinished
+from watcher.stores.site_finished import lately_finished
 from watcher.stores.store import Store, StoreRefusedError, open_store
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
@@ -62,11 +64,12 @@ class Votes:
         site = partial(_patient_store, settings)
         self.keeper = make_keeper(settings, client, report, site)
         self._tables = VoteTables(partial(connect_clickhouse, settings), clickhouse_sql.queries())
-        drain = Drain(VoteLog(client), self._tables, report, settings.votes.max_plan_votes)
+        votes = VoteLog(client)
+        drain = Drain(votes, self._tables, report, settings.votes.max_plan_votes)
         self.turn = drain.turn
         self._drainer = Drainer(drain, report, settings.votes.drain_interval, failed)
         self._keeper_thread = KeeperThread(
-            Sweep(client, self.keeper), partial(_active, site), settings.votes.keeper_interval, failed
+            Sweep(client, self.keeper), partial(_active, site, votes), settings.votes.keeper_interval, failed
         )
         self._client = client
 
@@ -160,6 +163,12 @@ def _ensured(dsn: str, schema: str, timeout: float) -> None:
     ensure(dsn, schema, timeout)
 
 
-def _active(site: OpenSite) -> list[int]:
+def _active(site: OpenSite, votes: VoteLog) -> list[int]:
+    """The crucibles that take votes; on the way, those that took some until lately are not left undrained.
+
+    The keeper has no eye on a finished one, and its log expires. So whoever holds votes still gets the hint back here
+    that a crash between two commands may have taken.
+    """
     with site() as store:
+        hint_undrained(votes, lately_finished(store, KEEP_FINISHED_SECONDS))
         return unfinished(store, "Active")

@@ -150,6 +150,17 @@ _AT_ONCE: Final = 500
 """Logs read in one round trip."""
 
 
+def hint_undrained(log: VoteLog, crucible_ids: Sequence[int]) -> None:
+    """Have the logs of these crucibles that hold votes drained, whatever became of their hints.
+
+    Raises:
+        TemporaryError: Redis is away.
+    """
+    for first in range(0, len(crucible_ids), _AT_ONCE):
+        lengths = log.lengths(crucible_ids[first : first + _AT_ONCE])
+        log.hint(one for one, votes in lengths.items() if votes)
+
+
 def _votes(answer: Sequence[tuple[bytes, Mapping[bytes, bytes]]] | None) -> list[LoggedVote]:
     """Entries of a log, as the vote's script writes them."""
     votes = []

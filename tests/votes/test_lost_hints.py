@@ -1,0 +1,43 @@
+"""Votes of a crucible that has finished reach ClickHouse although nothing says any more that it has some."""
+
+from tests.votes.verdict import verdict
+from tests.votes.world import VoteWorld
+from watcher.bootstrap.votes import site_store
+from watcher.model.row_state import KEEP_FINISHED_SECONDS
+from watcher.state import keys
+from watcher.state.keys import BUCKETS
+from watcher.stores.site_finished import lately_finished
+
+
+def test_a_finished_crucible_without_its_hint(world: VoteWorld) -> None:
+    """The drain alone passes it by, and its log would expire with the votes; a round of the keeper puts that right."""
+    crucible = world.crucible()
+    world.keep(crucible)
+    world.vote(crucible, votes=20)
+    with world.site() as site:
+        site.execute("""UPDATE "Crucible" SET status = 'Completed' WHERE id = %s""", [crucible])
+    world.redis.delete(keys.undrained(keys.bucket(crucible)))
+
+    with world.votes() as votes:
+        assert [votes.turn(bucket) for bucket in range(BUCKETS)] == [0] * BUCKETS
+        assert world.undrained() == 20
+        votes.drain()
+        votes.keep()
+        world.await_drained()
+
+    assert verdict(world, crucible) == []
+
+
+def test_one_that_finished_long_ago_is_not_looked_at(world: VoteWorld) -> None:
+    """The question stays small; what such a crucible had in Redis has expired."""
+    lately, long_ago, active = (world.crucible(status=status) for status in ("Cancelled", "Completed", "Active"))
+    with world.site() as site:
+        site.execute(
+            """UPDATE "Crucible" SET "endAt" = now() AT TIME ZONE 'UTC' - interval '8 days',
+                      "updatedAt" = now() AT TIME ZONE 'UTC' - interval '8 days' WHERE id = %s""",
+            [long_ago],
+        )
+    with site_store(world.settings()) as store:
+        found = lately_finished(store, KEEP_FINISHED_SECONDS)
+
+    assert {lately, long_ago, active} & set(found) == {lately}
