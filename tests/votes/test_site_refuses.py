@@ -1,0 +1,26 @@
+"""A table that is missing holds up the keeper and nothing else."""
+
+import pytest
+
+from tests.votes.world import VoteWorld
+from watcher.bootstrap.votes import site_store
+from watcher.model.errors import TemporaryError
+from watcher.stores.site_contests import unfinished
+from watcher.stores.store import StoreRefusedError
+
+
+def test_a_missing_table_is_waited_for(world: VoteWorld) -> None:
+    """With the file to run in the message; a command is told at once instead, and once it is there all goes on."""
+    crucible = world.crucible()
+    with world.site() as site:
+        site.execute('ALTER TABLE "Crucible" RENAME TO elsewhere')
+        try:
+            with pytest.raises(TemporaryError, match=r"debezium/postgres/watcher\.sql"):
+                world.keep(crucible)
+            with pytest.raises(StoreRefusedError), site_store(world.settings()) as store:
+                unfinished(store, "Active")
+        finally:
+            site.execute('ALTER TABLE elsewhere RENAME TO "Crucible"')
+
+    world.keep(crucible)
+    assert world.vote(crucible, votes=5) == 5
