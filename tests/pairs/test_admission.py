@@ -53,7 +53,13 @@ class Process:
             admissions=Admissions(open_client(parts.redis.url, cluster=False, timeout=5.0)),
             away=self._told,
         )
-        self.admission = Admission(neighbours, self.metrics, interval)
+        self.failed: list[Exception] = []
+        self.ended = threading.Event()
+        self.admission = Admission(neighbours, self.metrics, interval, self._failed)
+
+    def _failed(self, error: Exception) -> None:
+        self.failed.append(error)
+        self.ended.set()
 
     def _told(self, error: TemporaryError) -> None:
         self.told.append(error)
@@ -263,3 +269,22 @@ def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
             return
         tick.wait(0.01)
     raise AssertionError("it did not come about")
+
+
+def test_a_fault_is_no_silence(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is nobody's absence ends the thread, and whoever started it is told; it is not tried again for ever."""
+
+    def faulty(*, due: bool) -> bool:
+        raise ValueError(f"not foreseen, {due}")
+
+    monkeypatch.setattr(process.admission._admissions, "take_turn", faulty)
+
+    process.admission.start()
+    try:
+        assert process.ended.wait(20)
+    finally:
+        process.admission.close(20)
+
+    assert [str(error) for error in process.failed] == ["not foreseen, False"]
+    assert process.told == []
+    assert not process.admission._thread.is_alive()

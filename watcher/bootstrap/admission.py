@@ -1,6 +1,6 @@
 """Admission, put together: a thread of the watch role."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
@@ -22,8 +22,13 @@ CLOSING: Final = 5.0
 
 
 @contextmanager
-def admitting(settings: Settings, metrics: Metrics) -> Iterator[Admission]:
+def admitting(settings: Settings, metrics: Metrics, failed: Callable[[Exception], None]) -> Iterator[Admission]:
     """The thread, for the length of the block; its connections are made when they are first used.
+
+    Args:
+        settings: everything.
+        metrics: the process' metrics.
+        failed: told of an error that does not go away by itself.
 
     Raises:
         TemporaryError: Redis is a cluster, and away.
@@ -34,7 +39,7 @@ def admitting(settings: Settings, metrics: Metrics) -> Iterator[Admission]:
         admissions=Admissions(open_client(redis.url.get_secret_value(), cluster=redis.cluster, timeout=redis.timeout)),
         away=_away,
     )
-    thread = Admission(neighbours, metrics, settings.admission.sweep_interval)
+    thread = Admission(neighbours, metrics, settings.admission.sweep_interval, failed)
     thread.start()
     try:
         yield thread

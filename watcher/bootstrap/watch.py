@@ -59,12 +59,14 @@ def watch(settings: Settings, beside: Beside = lambda *_: nullcontext()) -> None
     with ExitStack() as stack:
         probes = stack.enter_context(ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry))
         log.info("probes.listening", port=probes.port)
-        admission = stack.enter_context(admitting(settings, metrics))
         ended = _Ended()
+        admission = stack.enter_context(admitting(settings, metrics, ended.failed))
         votes = Votes(settings, metrics, ended.failed)
         stack.callback(votes.close)
         daemon = _daemon(settings, metrics, health, admission.arrived, votes.missed)
         ended.stop = daemon.stop
+        if ended.error is not None:  # of a thread that was quicker
+            daemon.stop()
         stack.enter_context(beside(metrics, health, daemon.stop, votes))
         _calm_the_collector()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -84,7 +86,7 @@ class _Ended:
 
     def failed(self, error: Exception) -> None:
         """A thread has ended."""
-        log.error("votes.failed", error=f"{type(error).__name__}: {error}")
+        log.error("thread.failed", error=f"{type(error).__name__}: {error}")
         self.error = error
         self.stop()
 

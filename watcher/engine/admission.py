@@ -62,10 +62,13 @@ class Admission:
         neighbours: PostgreSQL and Redis.
         metrics: what it comes to.
         interval: seconds between two sweeps, of all processes together.
+        failed: told of an error that does not go away by itself; the thread has ended then.
     """
 
-    def __init__(self, neighbours: Neighbours, metrics: Metrics, interval: float) -> None:
-        self._neighbours, self._metrics, self._interval = neighbours, metrics, interval
+    def __init__(
+        self, neighbours: Neighbours, metrics: Metrics, interval: float, failed: Callable[[Exception], None]
+    ) -> None:
+        self._neighbours, self._metrics, self._interval, self._failed = neighbours, metrics, interval, failed
         self._admissions = neighbours.admissions
         self._waiting: deque[RowStates] = deque(maxlen=HELD)
         self._wake, self._stop = threading.Event(), threading.Event()
@@ -106,6 +109,9 @@ class Admission:
                 self._again(error)
             except StopError as error:  # a right is missing: the message says what to run, and it may be run any time
                 self._again(TemporaryError(str(error)))
+            except Exception as error:  # noqa: BLE001 - handed on: without us no new entry is ever judged
+                self._failed(error)
+                return
 
     def _again(self, error: TemporaryError) -> None:
         self._neighbours.away(error)
