@@ -17,8 +17,9 @@ from watcher.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-CLOSING: Final = 5.0
-"""Seconds that the thread has to end; what it leaves is the next sweep's."""
+CLOSING: Final = 2.0
+"""Seconds that the thread has to end; what it leaves is the next sweep's. Longer: past the 30 seconds after which
+Kubernetes kills, of which the change stream and the votes' threads may have taken 27."""
 
 
 @contextmanager

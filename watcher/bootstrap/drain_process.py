@@ -30,8 +30,12 @@ from watcher.telemetry.logs import set_up_logs
 
 log = structlog.get_logger(__name__)
 
-CLOSING: Final = 5.0
+CLOSING: Final = 3.0
 """Seconds that the child has to end; what it leaves is finished by the next process."""
+CHILD_CLOSING: Final = 2.0
+"""Seconds that the child's thread has of them."""
+GONE: Final = 1.0
+"""Seconds until we have heard of the end of a child that has ended."""
 AGAIN: Final = 1.0
 """Seconds until a child that ended by itself is started anew."""
 
@@ -82,7 +86,7 @@ class DrainProcess:
             except subprocess.TimeoutExpired:
                 child.kill()
         if self._thread.ident is not None:
-            self._thread.join(CLOSING)
+            self._thread.join(GONE)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -179,7 +183,7 @@ def drain(settings: Settings) -> None:
     drainer = Drainer(work, speaking, settings.votes.drain_interval, lambda error: _say("failed", str(error)))
     drainer.start()
     sys.stdin.buffer.read()
-    drainer.close(CLOSING)
+    drainer.close(CHILD_CLOSING)
     tables.close()
 
 

@@ -1,9 +1,11 @@
 """What becomes of votes after they count, put together: the drain to ClickHouse, and the keeper of what Redis shows."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
@@ -29,8 +31,9 @@ from watcher.stores.store import Store, StoreRefusedError, open_store
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
 
-CLOSING = 5.0
-"""Seconds that a thread has to end; what it leaves is finished by the next process."""
+CLOSING: Final = 2.0
+"""Seconds that the threads have to end, all together; what they leave is finished by the next process. Longer: past the
+30 seconds after which Kubernetes kills, of which the change stream may have taken 25."""
 OpenSite = Callable[[], AbstractContextManager[Store]]
 """Opens a connection to the site's PostgreSQL, for the length of a block."""
 
@@ -86,9 +89,12 @@ class Votes:
         self._keeper_thread.missed(crucible_ids)
 
     def close(self) -> None:
-        """End the threads."""
-        self._drainer.close(CLOSING)
-        self._keeper_thread.close(CLOSING)
+        """End the threads, both at once."""
+        until = time.monotonic() + CLOSING
+        self._drainer.close(0.0)  # only told
+        self._keeper_thread.close(0.0)
+        self._drainer.close(max(0.0, until - time.monotonic()))
+        self._keeper_thread.close(max(0.0, until - time.monotonic()))
         self._tables.close()
         self._client.close()
 

@@ -63,6 +63,7 @@ def watch(settings: Settings, beside: Beside = lambda *_: nullcontext()) -> None
         admission = stack.enter_context(admitting(settings, metrics, ended.failed))
         votes = Votes(settings, metrics, ended.failed)
         stack.callback(votes.close)
+        stack.callback(admission.stop)  # before the others are waited for
         daemon = _daemon(settings, metrics, health, admission.arrived, votes.missed)
         ended.stop = daemon.stop
         if ended.error is not None:  # of a thread that was quicker

@@ -81,10 +81,14 @@ class Admission:
         """Begin."""
         self._thread.start()
 
-    def close(self, timeout: float) -> None:
-        """End; what waits is left to the next sweep, of whichever process."""
+    def stop(self) -> None:
+        """Begin to end; returns at once."""
         self._stop.set()
         self._wake.set()
+
+    def close(self, timeout: float) -> None:
+        """End; what waits is left to the next sweep, of whichever process."""
+        self.stop()
         self._thread.join(timeout)
         self._admissions.close()
 
