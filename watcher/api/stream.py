@@ -81,7 +81,7 @@ class _Board:
                 if body != last:
                     last = body
                     version = xxhash.xxh3_64_hexdigest(body).encode()
-                    self.show(b"event: standings\nid: %s\ndata: %s\n\n" % (version, body))
+                    self.show(b"%sdata: %s\n\n" % (_head(version), body))
                 if final:
                     self.over = True
                     self.wake()
@@ -159,7 +159,7 @@ class Streams:
             raise ProblemError("too_many_streams")
         if sum(self._of_user.values()) >= ALL or (crucible.id not in self._boards and len(self._boards) >= BOARDS):
             raise ProblemError("overloaded")
-        return _Stream(self, crucible, ask.user_id, ask.principal.expires)
+        return _Stream(self, crucible, ask.user_id, ask.principal.expires, ask.header(b"last-event-id"))
 
     def enter(self, crucible: Crucible, user_id: int) -> _Board:
         """One more follows."""
@@ -191,11 +191,12 @@ class Streams:
 class _Stream(Answer):
     """A stream that begins when it is sent."""
 
-    __slots__ = ("_crucible", "_expires", "_streams", "_user_id")
+    __slots__ = ("_crucible", "_expires", "_had", "_streams", "_user_id")
 
-    def __init__(self, streams: Streams, crucible: Crucible, user_id: int, expires: float) -> None:
+    def __init__(self, streams: Streams, crucible: Crucible, user_id: int, expires: float, had: bytes | None) -> None:
         super().__init__(b"", 200)
         self._streams, self._crucible, self._user_id, self._expires = streams, crucible, user_id, expires
+        self._had = None if had is None else _head(had)
 
     async def send(self, more: Sequence[Header], receive: Receive, send: Send) -> None:
         """Send events until the client goes, its token expires, the crucible is final or the server stops."""
@@ -225,8 +226,10 @@ class _Stream(Answer):
         while True:
             event = board.event
             if event is not sent:
+                known = not sent and self._had is not None and event.startswith(self._had)
                 sent = event
-                await self._part(send, event)
+                if not known:  # else it is where the client's last stream ended
+                    await self._part(send, event)
                 continue
             left = self._streams.left(self._expires)
             if board.over or left <= 0:
@@ -237,6 +240,10 @@ class _Stream(Answer):
 
     async def _part(self, send: Send, part: bytes) -> None:
         await send({"type": "http.response.body", "body": part, "more_body": True})
+
+
+def _head(version: bytes) -> bytes:
+    return b"event: standings\nid: %s\n" % version
 
 
 async def _gone(receive: Receive) -> None:

@@ -1,0 +1,149 @@
+"""Followers of one crucible, over real connections: who takes nothing is cut off, who was there goes on from there."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+from prometheus_client import Gauge
+
+from watcher.api import server, stream
+from watcher.api.auth import Principal
+from watcher.api.bodies import Standing
+from watcher.api.crucibles import Crucible, Crucibles
+from watcher.api.guard import Ask
+from watcher.api.people import Person
+from watcher.api.problem import ProblemError
+from watcher.api.server import ApiServer
+from watcher.api.standings import Page, Standings
+from watcher.api.stream import Streams
+from watcher.model.judge_requirements import judge_requirements
+
+SOMEBODY = Person(banned=False, muted=False, deleted=False, browsing_level=1, show_nsfw=False, score=None)
+
+
+class Known:
+    """Every crucible is there."""
+
+    async def find(self, crucible_id: int) -> Crucible:
+        return Crucible(
+            id=crucible_id, name="", status="Active", level=1, start_ms=None, end_ms=None,
+            requirements=judge_requirements(None), live=False,
+        )  # fmt: skip
+
+
+class Moving:
+    """A hundred entries; while it moves all of them change with each look."""
+
+    def __init__(self, *, moves: bool) -> None:
+        self.moves, self.turn = moves, 0
+
+    async def page(self, crucible: Crucible, offset: int, limit: int) -> Page:
+        self.turn += self.moves
+        return Page([Standing(at, at, 1_500 + self.turn, self.turn) for at in range(1, limit + 1)], limit)
+
+
+def streams_of(standings: Moving) -> Streams:
+    gauge = Gauge("followers", "of this test", registry=None)
+    return Streams(cast("Any", None), cast("Standings", standings), cast("Crucibles", Known()), gauge, lambda: 0.0)
+
+
+def asking(headers: Sequence[tuple[bytes, bytes]] = (), crucible_id: int = 1, user_id: int = 7) -> Ask:
+    return Ask(Principal(user_id, 600.0), SOMEBODY, {"id": crucible_id}, headers, cast("Any", None))
+
+
+@asynccontextmanager
+async def served(streams: Streams) -> AsyncIterator[ApiServer]:
+    """The server with streams and nothing else."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        answer = await streams.answer(asking(scope["headers"]))
+        await answer.send((), receive, send)
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+    listening.setblocking(False)
+    running = ApiServer(app, listening, deadline=1, stopping=streams.stop)
+    serving = asyncio.create_task(running.serve())
+    running.at = listening.getsockname()  # type: ignore[attr-defined]
+    try:
+        yield running
+    finally:
+        running.stop()
+        await asyncio.wait_for(serving, 10)
+        listening.close()
+
+
+async def follow(at: Any, **headers: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection(*at, limit=2**20)
+    head = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "x", **headers}.items())
+    writer.write(f"GET / HTTP/1.1\r\n{head}\r\n".encode())
+    return reader, writer
+
+
+async def event(reader: asyncio.StreamReader) -> bytes:
+    """The next event's id."""
+    return (await asyncio.wait_for(reader.readuntil(b"\nid: "), 5), await reader.readline())[1].strip()
+
+
+async def test_who_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection is torn and its place is free; meanwhile and afterwards another sees each change."""
+    monkeypatch.setattr(stream, "POLL", 0.005)
+    monkeypatch.setattr(server, "PATIENCE", 0.5)
+    monkeypatch.setattr(server, "SWEEP", 0.05)
+    streams = streams_of(Moving(moves=True))
+    async with served(streams) as running:
+        dead = socket.socket()
+        dead.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        dead.connect(running.at)  # type: ignore[attr-defined]
+        dead.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        reader, writer = await follow(running.at)  # type: ignore[attr-defined]
+        both, seen = False, 0
+        async with asyncio.timeout(20):
+            while not both or streams._of_user[7] == 2:
+                both = both or streams._of_user.get(7) == 2
+                await event(reader)
+                seen += 1
+
+        assert seen > 10
+        assert len({await event(reader) for _ in range(10)}) == 10
+        dead.settimeout(5)
+        left = b"".join(iter(lambda: dead.recv(65_536), b""))  # what the kernel still held, and then its end
+        assert not left.endswith(b"0\r\n\r\n")  # torn, and not brought to an end
+        dead.close()
+        writer.close()
+
+
+async def test_who_was_there_goes_on_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that the client names as its last is not sent again; what comes after it is, and so is any other."""
+    monkeypatch.setattr(stream, "POLL", 0.005)
+    standings = Moving(moves=False)
+    async with served(streams_of(standings)) as running:
+        at = running.at  # type: ignore[attr-defined]
+        reader, first = await follow(at)
+        last = await event(reader)
+        other, second = await follow(at, **{"Last-Event-ID": last.decode()})
+        third, stranger = await follow(at, **{"Last-Event-ID": "another"})
+        assert await event(third) == last
+        standings.turn = 1
+        changed = await event(reader)
+
+        assert await event(other) == changed != last
+        for writer in (first, second, stranger):
+            writer.close()
+
+
+async def test_so_many_crucibles_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more is refused; one that is followed already is not."""
+    monkeypatch.setattr(stream, "BOARDS", 1)
+    streams = streams_of(Moving(moves=False))
+    crucible = await Known().find(1)
+    board = streams.enter(crucible, 7)
+
+    await streams.answer(asking(crucible_id=1))
+    with pytest.raises(ProblemError, match="overloaded"):
+        await streams.answer(asking(crucible_id=2))
+    streams.leave(board, crucible, 7)
+    await streams.answer(asking(crucible_id=2))
