@@ -195,21 +195,3 @@ async def asked_together(link: Link, *commands: Command) -> list[Any]:
     if refused:
         raise ProblemError("redis_away") from RuntimeError(str(refused[0]))
     return answers
-
-
-async def asked_script(link: Link, command: Command, text: str) -> Any:
-    """The answer of a script, which is loaded again if Redis has lost it.
-
-    Raises:
-        ProblemError: ``redis_away``.
-    """
-    try:
-        answer = await link.ask(command)
-        if isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT"):
-            await link.load(text)
-            answer = await link.ask(command)
-    except LinkLostError as error:
-        raise ProblemError("redis_away") from error
-    if isinstance(answer, hiredis.ReplyError):
-        raise ProblemError("redis_away") from RuntimeError(str(answer))
-    return answer
