@@ -1,8 +1,17 @@
 -- last_vote --
--- The last numbered vote of a crucible, and how many there were; all of them, also those past the votes' TTL.
-SELECT tupleElement(max(last_vote), 1), tupleElement(max(last_vote), 2), intDiv(sum(votes), 2)
-FROM entry_rating_v1
-WHERE crucible_id = {crucible:UInt32}
+-- The last numbered vote of a crucible, and how many there were; all of them, also those past the votes' TTL. Numbers
+-- that only the votes themselves tell of, because the view lacks a part, were given out as well.
+SELECT tupleElement(max(last), 1), tupleElement(max(last), 2), sum(counted)
+FROM
+(
+    SELECT max(last_vote) AS last, intDiv(sum(votes), 2) AS counted
+    FROM entry_rating_v1
+    WHERE crucible_id = {crucible:UInt32}
+    UNION ALL
+    SELECT max((vote_epoch, vote_seq)) AS last, 0 AS counted
+    FROM crucible_entry_rating
+    WHERE crucible_id = {crucible:UInt32} AND vote_seq > 0
+)
 
 -- entry_ratings --
 -- A page of entries as their last vote left them.
@@ -62,22 +71,23 @@ FROM
 )
 GROUP BY user_id % {parts:UInt32}
 
--- vote_events --
-SELECT count()
-FROM entityMetricEvents
-WHERE entityType = 'Crucible' AND entityId = {crucible:Int32} AND metricType = 'Vote' AND source = 'vote'
-
 -- votes_without_event --
--- Votes whose metric event was never written, because Redis was lost with the plan between the two. An event has no
--- epoch; who, which number and when is the same vote.
+-- Votes of a span whose metric event was never written, because Redis was lost with the plan between the two. An event
+-- has no epoch; who, which number and when is the same vote. By span, so that neither side is ever held whole. Times
+-- are compared as what they are: as seconds, an index may leave out milliseconds of the last one.
 SELECT vote_epoch, vote_seq, winner_entry_id, loser_entry_id, user_id, toInt64(toUnixTimestamp(created_at)) * 1000,
     winner_elo, loser_elo
 FROM crucible_entry_rating
-WHERE crucible_id = {crucible:UInt32} AND vote_seq > 0
+WHERE crucible_id = {crucible:UInt32}
+    AND created_at BETWEEN toDateTime({since:UInt32}) AND toDateTime({until:UInt32})
+    AND vote_epoch = {epoch:UInt32} AND vote_seq BETWEEN {first:UInt64} AND {last:UInt64}
     AND (user_id, vote_seq, toUnixTimestamp(created_at)) NOT IN
     (
         SELECT toUInt32(userId), sourceLsn, toUInt32(intDiv(toUnixTimestamp64Milli(createdAt), 1000))
         FROM entityMetricEvents
         WHERE entityType = 'Crucible' AND entityId = {crucible:Int32} AND metricType = 'Vote' AND source = 'vote'
+            AND createdAt >= fromUnixTimestamp64Milli(toInt64({since:UInt32}) * 1000)
+            AND createdAt < fromUnixTimestamp64Milli(toInt64({until:UInt32} + 1) * 1000)
+            AND sourceLsn BETWEEN {first:UInt64} AND {last:UInt64}
     )
-ORDER BY created_at, vote_epoch, vote_seq
+ORDER BY created_at, vote_seq

@@ -102,6 +102,55 @@ def test_votes_past_their_ttl_are_told(world: VoteWorld) -> None:
     assert world.redis.hgetall(keys.elo(crucible)) == before
 
 
+def test_a_view_that_lacks_votes_is_not_believed(world: VoteWorld) -> None:
+    """With or without a replay: ratings of a part of the votes are never shown, and Redis keeps what it has."""
+    crucible = world.crucible()
+    world.keep(crucible)
+    world.vote(crucible, votes=60)
+    world.drained()
+    before = world.redis.hgetall(keys.elo(crucible))
+    with world.clickhouse() as client:
+        client.command("TRUNCATE TABLE entry_rating_v1")
+    plain, replayed = (world.crucible_command("rebuild", str(crucible), *more) for more in ([], ["--replay"]))
+
+    assert (plain.returncode, replayed.returncode) == (1, 1)
+    assert "has 60 numbered votes, the view entry_rating only 0" in plain.stderr
+    assert world.redis.hgetall(keys.elo(crucible)) == before
+
+
+def test_votes_that_are_gone_before_their_time_are_told(world: VoteWorld) -> None:
+    """A hole among young votes is no expiry: a replay says so. Without one, the ratings are still right."""
+    crucible = world.crucible()
+    world.keep(crucible)
+    world.vote(crucible, votes=60)
+    world.drained()
+    before = world.redis.hgetall(keys.elo(crucible))
+    with world.clickhouse() as client:
+        client.command("ALTER TABLE crucible_entry_rating DELETE WHERE vote_seq = 20 SETTINGS mutations_sync = 2")
+    replayed, plain = (world.crucible_command("rebuild", str(crucible), *more) for more in (["--replay"], []))
+
+    assert (replayed.returncode, plain.returncode) == (1, 0)
+    assert "lacks votes that are not past their 90 days, after 1-0" in replayed.stderr
+    assert world.redis.hgetall(keys.elo(crucible)) == before
+
+
+def test_events_are_completed_though_votes_expired(world: VoteWorld) -> None:
+    """Events outlive votes, so their number proves nothing: each missing one is found and written."""
+    crucible = world.crucible()
+    world.keep(crucible)
+    world.vote(crucible, votes=80)
+    world.drained()
+    with world.clickhouse() as client:
+        client.command("ALTER TABLE crucible_entry_rating DELETE WHERE vote_seq <= 30 SETTINGS mutations_sync = 2")
+        client.command("ALTER TABLE entityMetricEvents DELETE WHERE sourceLsn > 70 SETTINGS mutations_sync = 2")
+    count = "SELECT count(), uniqExact(sourceLsn) FROM entityMetricEvents WHERE metricType = 'Vote'"
+    assert world.ask(count) == [(70, 70)]
+    for _ in range(2):  # once is enough
+        assert world.crucible_command("rebuild", str(crucible)).returncode == 0
+
+    assert world.ask(count) == [(80, 80)]
+
+
 def test_a_run_over_all_goes_on_where_it_was(world: VoteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ended in the middle leaves out what it has done; --anew begins again."""
     with world.site() as site:  # crucibles of other tests are in the same tables

@@ -9,7 +9,7 @@ Redis process in which it was last compared (its fence); the vote's script refus
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -26,9 +26,11 @@ from watcher.operations.rebuild import (
     CHUNK,
     Progress,
     Rebuilt,
+    ReplayDiffersError,
     Rows,
     compare_replay,
     complete_events,
+    gaps,
     replay_votes,
     show_rows,
     write_judged,
@@ -39,6 +41,7 @@ from watcher.state.client import Client
 from watcher.state.keeping import Keeping, Seen, fence, keeping
 from watcher.stores import history as histories
 from watcher.stores.site_contests import crucible as site_crucible
+from watcher.stores.site_contests import unfinished_of
 from watcher.stores.store import Store
 from watcher.stores.vote_epoch import last_epoch, raise_epoch
 
@@ -46,6 +49,8 @@ log = structlog.get_logger(__name__)
 
 DRAIN_DEADLINE: Final = 60.0
 """Seconds for the votes of one crucible to reach ClickHouse before it is rebuilt."""
+EXPIRING: Final = 89 * 24 * 3600
+"""Seconds after which votes may be missing in ClickHouse: a day less than their TTL, for clocks and time zones."""
 SETTLED: Final = 1.0
 """Seconds between two looks at ClickHouse's last vote that have to agree, where Redis has lost votes: a drain that read
 them before the loss may be writing them yet. Shorter: it may be missed; longer: votes are refused for longer."""
@@ -145,6 +150,15 @@ class Keeper:
         self._told(crucible_id, verdict)
         return verdict
 
+    def unfinished(self, crucible_ids: Sequence[int]) -> set[int]:
+        """Those of the crucibles that may take votes.
+
+        Raises:
+            TemporaryError: PostgreSQL is away.
+        """
+        with self._open_store() as store:
+            return unfinished_of(store, crucible_ids)
+
     def rebuild(
         self, crucible_id: int, *, replayed: bool = False, progress: Progress = in_silence
     ) -> Rebuilt | Verdict:
@@ -217,7 +231,8 @@ class Keeper:
                 last = self._settle(bench.history, crucible_id, last)
             spans = bench.history.spans(crucible_id, CHUNK)
             there = sum(span.votes for span in spans)
-            complete_events(crucible_id, there, bench.history, bench.tables.events)
+            _believable(crucible_id, last, spans, strictly=replayed)
+            complete_events(crucible_id, spans, bench.history, bench.tables.events)
             proving = partial(self._prove, kept, spans, work.progress) if replayed and there == last.votes else int
             with ThreadPoolExecutor(1, "replay") as thread:  # beside the rest, which mostly waits for Redis
                 proof = thread.submit(proving)
@@ -277,6 +292,29 @@ class Keeper:
 def _lost(seen: Seen, last: LastVote) -> bool:
     """Whether Redis does not hold the crucible, or lacks votes that it had."""
     return not seen.present or (seen.epoch, seen.seq) < (last.epoch, last.seq)
+
+
+def _believable(crucible_id: int, last: LastVote, spans: list[Span], *, strictly: bool) -> None:
+    """The view of the ratings has at least the votes that are there, and those that are not there are past their TTL.
+
+    Raises:
+        ReplayDiffersError: the view lacks votes; or, ``strictly``, votes are gone before their time.
+    """
+    there = sum(span.votes for span in spans)
+    if there > last.votes:
+        raise ReplayDiffersError(
+            f"crucible {crucible_id}: crucible_entry_rating has {there} numbered votes, the view entry_rating only "
+            f"{last.votes}: its ratings are not those of all votes; run `crucible migrate status` and rebuild the view"
+        )
+    missing = gaps(spans, int(time.time()) - EXPIRING)
+    if missing:
+        said = ", ".join(f"{epoch}-{seq}" for epoch, seq in missing[:3])
+        if strictly:
+            raise ReplayDiffersError(
+                f"crucible {crucible_id}: crucible_entry_rating lacks votes that are not past their 90 days, after "
+                f"{said}; ratings have them, but nobody can cast them again. Was a part of it dropped?"
+            )
+        log.error("crucible.votes_missing", crucible=crucible_id, after=said)
 
 
 def _undrained(seen: Seen, last: LastVote) -> int:

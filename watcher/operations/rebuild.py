@@ -45,7 +45,7 @@ class Progress(Protocol):
 
 
 class ReplayDiffersError(StopError):
-    """Replaying a crucible's votes gives other ratings than ClickHouse's view of them."""
+    """ClickHouse's view of a crucible's ratings is not what its votes give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,23 +185,53 @@ def ahead(look: Callable[[Span], T], spans: list[Span]) -> Iterator[T]:
             yield found
 
 
-def complete_events(crucible_id: int, votes: int, history: VoteHistory, events: PlannedTable[MetricRow]) -> None:
+def complete_events(crucible_id: int, spans: list[Span], history: VoteHistory, events: PlannedTable[MetricRow]) -> None:
     """Write the metric events of votes that have none: Redis was lost, and with it the plan to write them.
+
+    Numbers of rows say nothing, because votes expire and their events stay; so every vote's event is looked for.
 
     Args:
         crucible_id: whose.
-        votes: how many there are.
+        spans: the votes that are there.
         history: tells which have no event.
         events: where they go.
     """
-    if history.events(crucible_id) >= votes:
-        return
-    rows = event_rows({crucible_id: history.without_event(crucible_id)})
-    for of_month, some in groupby(rows, lambda row: month(row[CREATED_AT])):
-        block = list(some)
-        log.warning("crucible.events_completed", crucible=crucible_id, month=of_month, votes=len(block))
-        name = blake2b(b"".join(row[SOURCE_ID] for row in block), digest_size=16).hexdigest()
-        events.insert(f"completed/{name}", block)
+    for span in spans:
+        rows = event_rows({crucible_id: history.without_event(crucible_id, span)})
+        for of_month, some in groupby(rows, lambda row: month(row[CREATED_AT])):
+            block = list(some)
+            log.warning("crucible.events_completed", crucible=crucible_id, month=of_month, votes=len(block))
+            name = blake2b(b"".join(row[SOURCE_ID] for row in block), digest_size=16).hexdigest()
+            events.insert(f"completed/{name}", block)
+
+
+def gaps(spans: list[Span], expiring: int) -> list[tuple[int, int]]:
+    """Where numbers of votes are missing that their age does not explain: epoch, and the last number before.
+
+    Votes are numbered without a gap in each epoch, and the oldest expire first. So only the first numbers that are
+    there may have none before them, and nothing is known of what is beside votes that are about to expire.
+
+    Args:
+        spans: the votes that are there, in order.
+        expiring: votes from before this time may be gone or not; seconds since 1970.
+
+    >>> gaps([Span(1, 31, 80, 50, 100, 200), Span(2, 1, 9, 9, 300, 400)], 0)
+    []
+    >>> gaps([Span(1, 31, 80, 49, 100, 200), Span(2, 3, 9, 7, 300, 400)], 0)
+    [(1, 30), (2, 0)]
+    >>> gaps([Span(1, 31, 80, 49, 100, 200), Span(2, 3, 9, 7, 300, 400)], 150)
+    [(2, 0)]
+    """
+    found = []
+    before: Span | None = None
+    for span in spans:
+        follows = before.last + 1 if before is not None and before.epoch == span.epoch else 1
+        whole = span.votes == span.last - span.first + 1
+        joined = before is None or span.first == follows or before.until < expiring
+        if not joined or (not whole and span.since >= expiring):
+            found.append((span.epoch, (follows if not joined else span.first) - 1))
+        before = span
+    return found
 
 
 def replay_votes(

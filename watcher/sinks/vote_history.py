@@ -81,13 +81,9 @@ class VoteHistory:
         rows = self._rows("judged_pairs", tag=tag, parts=parts, **_range(crucible_id, span))
         return [(pairs, commands, judges) for pairs, commands, judges in rows]
 
-    def events(self, crucible_id: int) -> int:
-        """Metric events of votes that came from a log."""
-        return int(self._rows("vote_events", crucible=crucible_id)[0][0])
-
-    def without_event(self, crucible_id: int) -> list[LoggedVote]:
-        """Votes whose metric event is not there, in the order of time."""
-        return [LoggedVote(*row) for row in self._rows("votes_without_event", crucible=crucible_id)]
+    def without_event(self, crucible_id: int, span: Span) -> list[LoggedVote]:
+        """Votes of a span whose metric event is not there, in the order of time."""
+        return [LoggedVote(*row) for row in self._rows("votes_without_event", **_range(crucible_id, span))]
 
     def close(self) -> None:
         """Give the connection back."""

@@ -71,6 +71,14 @@ def _entry(crucible_id: int, row: tuple[Any, ...]) -> SiteEntry:
     return SiteEntry(EntryState(crucible_id, *row[:4]), image)
 
 
+def unfinished_of(store: Store, ids: Sequence[int]) -> set[int]:
+    """Those of the crucibles that are there and not finished."""
+    rows = store.run(
+        'SELECT id FROM public."Crucible" WHERE id = ANY(%s) AND status::text <> ALL(%s)', list(ids), sorted(FINISHED)
+    )
+    return {row[0] for row in rows}
+
+
 def unfinished(store: Store, *statuses: str) -> list[int]:
     """Ids of crucibles in these states, or of all that are not finished; ascending."""
     rows = store.run(
