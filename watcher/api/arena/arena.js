@@ -13,6 +13,7 @@ import { closed, movingOn, notice, waiting } from "./words.js";
 const AFTERGLOW = 650; // ms that the points of a vote are shown before the next pair
 const TOP = 50; // entries on the board
 const REFRESH = 30_000; // ms between looks at the crucible itself
+const EARLY = 1_000; // ms until a pair is asked for again when this page thinks that the crucible has begun, and the server not yet
 const BUSY = 2_000; // ms from a change of the standings to such a look
 
 const find = (id) => document.getElementById(id);
@@ -167,6 +168,7 @@ class Arena {
     let code = error instanceof Problem ? error.code : "";
     if (closed(code) && this.crucible?.status === "Cancelled") code = "cancelled";
     if (code === "not_active" && this.crucible?.status === "Completed") code = "ended";
+    if (code === "not_started" && Date.parse(this.crucible?.startAt ?? "") <= this.clock.now()) setTimeout(() => this.next(), EARLY);
     const { title, text, act, tone } = notice(code, error);
     const had = find("duel").contains(document.activeElement) || document.activeElement === find("skip");
     this.duel.clear();
