@@ -16,6 +16,7 @@ from watcher.api.auth import Authenticator, Principal
 from watcher.api.limits import Header, Limit
 from watcher.api.people import People, Person
 from watcher.api.problem import ProblemError
+from watcher.api.whole import sent_whole
 from watcher.telemetry.http import RouteMetrics
 
 log = structlog.get_logger(__name__)
@@ -59,6 +60,8 @@ class Answer:
         headers = [*self.headers, *more]
         if self.status != 304:
             headers.append((b"content-length", b"%d" % len(self.body)))
+        if sent_whole(send, self.status, headers, self.body):
+            return
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
