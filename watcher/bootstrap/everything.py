@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import structlog
 
@@ -57,10 +57,10 @@ class _Beside:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="api", daemon=True)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Callable[[], None]:
         self._role.__enter__()
         self._thread.start()
-        return self
+        return self._role.stop
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -38,12 +38,17 @@ from watcher.telemetry.probes import ProbeServer
 log = structlog.get_logger(__name__)
 
 
-Beside = Callable[[Metrics, Health, Callable[[], None], Votes], AbstractContextManager[object]]
+Beside = Callable[[Metrics, Health, Callable[[], None], Votes], AbstractContextManager[Callable[[], None]]]
 """What runs in the same process: entered before the first record is read, left after the last. Given are the process'
-metrics and health, what ends the watch role, and what drains and keeps."""
+metrics and health, what ends the watch role, and what drains and keeps; it gives what a signal handler may call to have
+it begin to end, so that both end at the same time and not one after the other."""
 
 
-def watch(settings: Settings, beside: Beside = lambda *_: nullcontext()) -> None:
+def _nothing() -> None:
+    """Ends what is not there."""
+
+
+def watch(settings: Settings, beside: Beside = lambda *_: nullcontext(_nothing)) -> None:
     """Run the watch role until SIGTERM or SIGINT.
 
     Args:
@@ -68,10 +73,15 @@ def watch(settings: Settings, beside: Beside = lambda *_: nullcontext()) -> None
         ended.stop = daemon.stop
         if ended.error is not None:  # of a thread that was quicker
             daemon.stop()
-        stack.enter_context(beside(metrics, health, daemon.stop, votes))
+        end_beside = stack.enter_context(beside(metrics, health, daemon.stop, votes))
         _calm_the_collector()
+
+        def end(*_: object) -> None:
+            daemon.stop()
+            end_beside()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: daemon.stop())
+            signal.signal(number, end)
         votes.drain()
         votes.keep()
         daemon.run([*settings.kafka.topics, *filter(None, [settings.kafka.heartbeat_topic])])
