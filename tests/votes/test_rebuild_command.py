@@ -172,6 +172,27 @@ def test_a_run_over_all_goes_on_where_it_was(world: VoteWorld, monkeypatch: pyte
     assert verdict(world, *crucibles) == []
 
 
+@pytest.mark.parametrize("why", ["Redis was started anew since", "it is more than a day old"])
+def test_an_interrupted_run_that_no_longer_stands_is_not_resumed(world: VoteWorld, why: str) -> None:
+    """What it did is not in this Redis, or long past: every crucible is rebuilt, and that is said."""
+    with world.site() as site:
+        site.execute("""UPDATE "Crucible" SET status = 'Completed'""")
+    crucibles = [world.crucible(entries=4) for _ in range(2)]
+    world.redis.set(f"{keys.tag(crucibles[1])}keeper", "somebody else", px=600_000)
+    assert world.crucible_command("rebuild", "--all").returncode == 75
+    world.redis.delete(f"{keys.tag(crucibles[1])}keeper")
+    if why.startswith("Redis"):
+        world.stack.redis.kill()
+        world.start_redis()
+    else:
+        with world.site() as site:
+            site.execute(f"UPDATE {world.name}.rebuild_run SET begun = now() - interval '25 hours'")  # type: ignore[arg-type] # noqa: S608
+    rest = world.crucible_command("rebuild", "--all", "--json")
+
+    assert why in rest.stderr
+    assert [one["crucible_id"] for one in json.loads(rest.stdout)] == crucibles
+
+
 def test_what_cannot_be_rebuilt_is_told(world: VoteWorld) -> None:
     """A finished crucible needs nothing, an unknown one is an error, and so is asking for nothing."""
     finished = world.crucible(status="Cancelled")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from watcher.operations.rebuild import Rebuilt
+    from watcher.stores.rebuild_run import Run
 
 app = typer.Typer(no_args_is_help=False)
 
@@ -27,7 +28,7 @@ PLAIN_EVERY = 5.0
 def rebuild(
     crucible_id: Annotated[int | None, typer.Argument(help="Crucible to rebuild.", min=1, max=2**31 - 1)] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Every crucible that is not finished; goes on where a killed run was.")
+        bool, typer.Option("--all", help="Every crucible that is not finished; goes on where a run killed today was.")
     ] = False,
     replayed: Annotated[
         bool, typer.Option("--replay", help="Cast every vote again, and prove that the ratings are what comes of it.")
@@ -125,9 +126,11 @@ class _Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def begun(self, crucibles: int, done: int, resumed: bool) -> None:
+    def begun(self, crucibles: int, done: int, run: "Run") -> None:
         """A run over all begins, or goes on."""
-        if resumed:
+        if run.left:
+            note(f"there is an interrupted run, but {run.left}: this one begins with the first crucible")
+        if run.resumed:
             note(f"going on with an interrupted run: {done} of {crucibles} crucibles are done (--anew: all again)")
         self("crucibles", done, crucibles)
 

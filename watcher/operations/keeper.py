@@ -37,7 +37,8 @@ from watcher.operations.rebuild import (
 )
 from watcher.sinks.clickhouse_votes import VoteTables
 from watcher.sinks.vote_history import LastVote, Span, VoteHistory
-from watcher.state.client import Client
+from watcher.state import keys
+from watcher.state.client import Client, away_is_temporary, node_identities
 from watcher.state.keeping import Keeping, Seen, fence, keeping
 from watcher.stores import history as histories
 from watcher.stores.site_contests import crucible as site_crucible
@@ -149,6 +150,15 @@ class Keeper:
             verdict = Verdict.BUSY if kept is None else self._compare(kept, identity)
         self._told(crucible_id, verdict)
         return verdict
+
+    def identity(self, crucible_ids: Sequence[int]) -> str:
+        """The identity of the Redis that holds these crucibles; of a cluster, of all its processes that do.
+
+        Raises:
+            TemporaryError: Redis is away.
+        """
+        with away_is_temporary():
+            return " ".join(sorted(set(node_identities(self._client, [keys.elo(one) for one in crucible_ids]))))
 
     def unfinished(self, crucible_ids: Sequence[int]) -> set[int]:
         """Those of the crucibles that may take votes.

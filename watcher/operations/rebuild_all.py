@@ -1,4 +1,4 @@
-"""Rebuilds every crucible that takes votes, one after the other, and goes on where an interrupted run was."""
+"""Rebuilds every crucible that takes votes, one by one, and goes on where an interrupted run was if that still stands."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -19,7 +19,7 @@ def rebuild_all(
     *,
     replayed: bool,
     anew: bool,
-    begun: Callable[[int, int, bool], None],
+    begun: Callable[[int, int, rebuild_run.Run], None],
     progress: Progress,
 ) -> Iterator[Rebuilt]:
     """Rebuild all crucibles that are not finished, in the order of their ids.
@@ -29,7 +29,7 @@ def rebuild_all(
         open_store: connects to PostgreSQL, which keeps how far the run is.
         replayed: cast all votes again, and compare.
         anew: begin at the first one, whatever an interrupted run has done.
-        begun: told how many there are, how many of those an interrupted run has done, and whether there was one.
+        begun: told how many there are, how many of those an interrupted run has done, and which run this is.
         progress: told how far each is.
 
     Raises:
@@ -37,10 +37,10 @@ def rebuild_all(
         ReplayDiffersError: a replay gives other ratings.
     """
     with open_store() as store:
-        run = rebuild_run.begin(store, replay=replayed, anew=anew)
         everything = unfinished(store)
+        run = rebuild_run.begin(store, keeper.identity(everything), replay=replayed, anew=anew)
     left = [one for one in everything if one > run.done_to]
-    begun(len(everything), len(everything) - len(left), run.resumed)
+    begun(len(everything), len(everything) - len(left), run)
     for crucible_id in left:
         done = keeper.rebuild(crucible_id, replayed=replayed, progress=progress)
         if done is Verdict.BUSY:

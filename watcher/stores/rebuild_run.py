@@ -13,13 +13,16 @@ class Run:
     done_to: int
     """Id of the last crucible that is done; 0 before the first."""
     resumed: bool
+    left: str = ""
+    """Why an interrupted run was not resumed; empty if there was none."""
 
 
-def begin(store: Store, *, replay: bool, anew: bool) -> Run:
-    """Go on with the last run of the same kind that was not finished, or begin one.
+def begin(store: Store, redis: str, *, replay: bool, anew: bool) -> Run:
+    """Go on with the last run of the same kind that was interrupted today and in this Redis, or begin one.
 
     Args:
         store: the watcher's own schema.
+        redis: identity of the Redis that is filled; what was done in another one is not there.
         replay: the kind.
         anew: begin at the first crucible whatever there is.
     """
@@ -28,14 +31,22 @@ def begin(store: Store, *, replay: bool, anew: bool) -> Run:
         if anew:
             store.run("UPDATE {schema}.rebuild_run SET ended = now() WHERE ended IS NULL AND replay = %s", replay)
         found = store.run(
-            "SELECT number, done_to FROM {schema}.rebuild_run WHERE ended IS NULL AND replay = %s "
-            "ORDER BY number DESC LIMIT 1",
+            "SELECT number, done_to, redis = %s, begun > now() - interval '1 day' "
+            "FROM {schema}.rebuild_run WHERE ended IS NULL AND replay = %s ORDER BY number DESC LIMIT 1",
+            redis,
             replay,
         )
+        left = ""
         if found:
-            return Run(found[0][0], found[0][1], resumed=True)
-        ((number,),) = store.run("INSERT INTO {schema}.rebuild_run (replay) VALUES (%s) RETURNING number", replay)
-        return Run(number, 0, resumed=False)
+            number, done_to, same, young = found[0]
+            if same and young:
+                return Run(number, done_to, resumed=True)
+            left = "Redis was started anew since" if not same else "it is more than a day old"
+            store.run("UPDATE {schema}.rebuild_run SET ended = now() WHERE ended IS NULL AND replay = %s", replay)
+        ((number,),) = store.run(
+            "INSERT INTO {schema}.rebuild_run (replay, redis) VALUES (%s, %s) RETURNING number", replay, redis
+        )
+        return Run(number, 0, resumed=False, left=left)
 
 
 def note(store: Store, run: Run, crucible_id: int) -> None:

@@ -43,3 +43,5 @@ CREATE TABLE IF NOT EXISTS {schema}.rebuild_run (
     done_to  integer     NOT NULL DEFAULT 0,
     ended    timestamptz
 );
+-- Identity of the Redis that it fills: what was rebuilt in another one is not done.
+ALTER TABLE {schema}.rebuild_run ADD COLUMN IF NOT EXISTS redis text NOT NULL DEFAULT '';
