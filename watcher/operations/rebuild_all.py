@@ -1,4 +1,4 @@
-"""Rebuilds every crucible that takes votes, one by one, and goes on where an interrupted run was if that still stands."""
+"""Rebuilds every crucible that takes votes, and goes on where an interrupted run was if that still stands."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
