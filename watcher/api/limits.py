@@ -10,14 +10,15 @@ Headers: ``RateLimit-Policy`` and ``RateLimit`` of draft-ietf-httpapi-ratelimit-
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import hiredis
 
 from watcher.api.link import Link, LinkLostError
 from watcher.api.problem import ProblemError
-from watcher.state.limit import LIMIT, Left, charge_command, left
+from watcher.state.limit import LIMIT, charge_command, left
 
 REMEMBERED: Final = 50_000
 """Users whose count is remembered here; a forgotten one is let through once."""
@@ -77,8 +78,12 @@ class Limit:
             asyncio.get_running_loop().call_soon(self._settle)
         self._owed[user_id] = self._owed.get(user_id, 0) + 1
         known = self._known.get(user_id)
-        if known is not None and known[0] > 0:
+        if known is None or known[0] <= 0:
+            return
+        if known[0] > 1:
             self._known[user_id] = known[0] - 1, known[1], known[2]
+        else:  # nothing left, as far as we know; Redis is about to say for how long
+            self._known[user_id] = 0, self._clock() + self._each / 1e6, known[2]
 
     def headers(self, user_id: int) -> list[Header]:
         """What the user has left, as of the last that we heard."""
@@ -93,14 +98,13 @@ class Limit:
 
     def _settle(self) -> None:
         owed, self._owed = self._owed, {}
-        for user_id, requests in owed.items():
-            try:
-                answer = self._link.ask(charge_command(user_id, self._kind, requests, self._quota, self._each))
-            except LinkLostError:
-                return
-            answer.add_done_callback(lambda done, user_id=user_id: self._told(user_id, done))  # type: ignore[misc]
+        try:
+            answer = self._link.ask(charge_command(self._kind, owed, self._quota, self._each))
+        except LinkLostError:
+            return
+        answer.add_done_callback(partial(self._told, owed))
 
-    def _told(self, user_id: int, done: "asyncio.Future[object]") -> None:
+    def _told(self, owed: Mapping[int, int], done: "asyncio.Future[object]") -> None:
         if done.cancelled() or done.exception() is not None:
             return
         answer = done.result()
@@ -108,10 +112,8 @@ class Limit:
             if str(answer).startswith("NOSCRIPT"):
                 self._link.tell(("SCRIPT", "LOAD", LIMIT.text))
             return
-        self._remember(user_id, left(answer))
-
-    def _remember(self, user_id: int, told: Left) -> None:
-        now = self._clock()
-        while len(self._known) >= REMEMBERED and user_id not in self._known:
-            del self._known[next(iter(self._known))]
-        self._known[user_id] = told.requests, now + told.wait_ms / 1000, now + told.full_ms / 1000
+        now, known = self._clock(), self._known
+        for user_id, (requests, wait_ms, full_ms) in zip(owed, left(answer), strict=True):
+            known[user_id] = requests, now + wait_ms / 1000, now + full_ms / 1000
+        while len(known) > REMEMBERED:
+            del known[next(iter(known))]

@@ -1,8 +1,7 @@
-"""How a request is charged to its user's rate limit. Without a client: the API and tests share it."""
+"""How requests are charged to their users' rate limits. Without a client: the API and tests share it."""
 
+from collections.abc import Iterator, Mapping
 from typing import Final, cast
-
-import msgspec
 
 from watcher.state import keys
 from watcher.state.scripts import script
@@ -10,29 +9,24 @@ from watcher.state.scripts import script
 LIMIT: Final = script("limit")
 
 
-class Left(msgspec.Struct, frozen=True, gc=False):
-    """What a user has left."""
-
-    requests: int
-    wait_ms: int
-    """Until one more is free; 0: now."""
-    full_ms: int
-    """Until all are free again."""
-
-
-def charge_command(user_id: int, kind: str, requests: int, holds: int, each_us: int) -> list[str | int]:
+def charge_command(kind: str, requests: Mapping[int, int], holds: int, each_us: int) -> list[str | int]:
     """The command that charges requests.
 
     Args:
-        user_id: whose.
         kind: ``votes`` or ``reads``; each has a bucket of its own.
-        requests: how many.
+        requests: user id -> how many.
         holds: requests of one burst.
         each_us: microseconds in which one is free again.
     """
-    return ["EVALSHA", LIMIT.sha, 1, f"{keys.limit(user_id)}:{kind}", requests, holds, each_us]
+    names = [f"{keys.limit(user_id)}:{kind}" for user_id in requests]
+    return ["EVALSHA", LIMIT.sha, len(names), *names, holds, each_us, *requests.values()]
 
 
-def left(answer: object) -> Left:
-    """What the script said."""
-    return Left(*cast("list[int]", answer))
+def left(answer: object) -> Iterator[tuple[int, int, int]]:
+    """What the script said, a user each: requests left, ms until one more is free (0: now), ms until all are.
+
+    >>> list(left([3, 0, 1_000, 0, 250, 2_000]))
+    [(3, 0, 1000), (0, 250, 2000)]
+    """
+    numbers = iter(cast("list[int]", answer))
+    return zip(numbers, numbers, numbers, strict=True)
