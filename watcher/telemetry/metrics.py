@@ -213,7 +213,8 @@ class Metrics:
 
     def _declare_process(self) -> None:
         self.loop_last_turn_timestamp = self._gauge(
-            "loop_last_turn_timestamp_seconds", "When the process' loop last turned, Unix time: the consumer's, or the API's."
+            "loop_last_turn_timestamp_seconds",
+            "When the process' loop last turned, Unix time: the consumer's, or the API's.",
         )
         self.build_info = self._gauge(
             "build_info", "1; its labels say what runs.", version=OPEN, python=OPEN, librdkafka=OPEN
