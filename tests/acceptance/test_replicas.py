@@ -49,13 +49,13 @@ def test_watchers_come_and_go(wide: World, protocol: str):
 def test_watchers_killed_while_others_write_to_the_same_totals(wide: World):
     """Each in turn dies after an insert and is replaced; its plans are finished while the other goes on writing."""
     names = ["one", "other"]
-    running = {name: wide.start(kafka__group_instance_id=name, failpoint="insert.answered:3") for name in names}
+    running = {name: wide.start(kafka__group_instance_id=name, failpoint="insert.answered:2") for name in names}
     await_that(lambda: [holds(one) for one in running.values()] == [2, 2], "both to hold half", 60)
     for _ in range(3):
         wide.produce(wide.history.work(2 * COUNT))
         for name, daemon in running.items():
             assert daemon.await_exit() == 137
-            running[name] = wide.start(kafka__group_instance_id=name, failpoint="insert.answered:4")
+            running[name] = wide.start(kafka__group_instance_id=name, failpoint="insert.answered:2")
     last = [wide.start(kafka__group_instance_id=name) for name in names]  # these take the names, the others stop
     wide.await_acknowledged(60, *last)
 

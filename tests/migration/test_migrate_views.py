@@ -123,7 +123,7 @@ def insert_slowly(client: Client, seconds: float, started: threading.Event) -> N
     )
 
 
-def run_with_a_slow_insert(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def run_with_a_slow_insert(client: Client, monkeypatch: pytest.MonkeyPatch, seconds: float = 2.0) -> list[str]:
     """Migrate to the first view while an INSERT runs that began before it and ends after its boundary."""
     known = clickhouse_sql.migrations()
     monkeypatch.setattr(migrate, "migrations", lambda: known[: TO_THE_FIRST_VIEW - 1])
@@ -132,7 +132,7 @@ def run_with_a_slow_insert(client: Client, monkeypatch: pytest.MonkeyPatch) -> l
     started = threading.Event()
     told: list[str] = []
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(insert_slowly, client, 2.0, started)
+        slow = pool.submit(insert_slowly, client, seconds, started)
         started.wait()
         while not client.command("SELECT count() FROM entityMetricEvents WHERE entityId = 77"):
             pass
@@ -154,7 +154,7 @@ def test_an_insert_that_runs_across_the_boundary_is_lost_without_waiting(
 ) -> None:
     """Negative control: without the wait its later rows are in neither the view nor the fill."""
     monkeypatch.setattr(Session, "wait_for_inserts_before", lambda *_: None)
-    run_with_a_slow_insert(old_site, monkeypatch)
+    run_with_a_slow_insert(old_site, monkeypatch, 5.0)  # well beyond the boundary, on a busy machine too
 
     assert shown(old_site, "metric_totals") != true(old_site, "metric_totals")
 
