@@ -256,7 +256,7 @@ class Keeper:
                     work.progress,
                     lambda after, until: bench.history.ratings(crucible_id, after, until),
                 )
-                pairs = write_judged(kept, bench.history, spans, work.progress)
+                pairs = write_judged(kept, bench.history, there, work.progress)
                 votes_replayed = proof.result()
             epoch = work.open(rows, seen, last)
         result = Rebuilt(

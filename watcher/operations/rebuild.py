@@ -1,6 +1,6 @@
 """Rebuilds what Redis shows of a crucible from PostgreSQL's rows and ClickHouse's votes, to the same numbers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -26,6 +26,7 @@ from watcher.stores.site_contests import SiteEntry, entries, entries_of
 from watcher.stores.store import Store
 
 log = structlog.get_logger(__name__)
+S = TypeVar("S")
 T = TypeVar("T")
 
 PAGE: Final = 20_000
@@ -159,29 +160,28 @@ def _verdict(one: SiteEntry, crucible: CrucibleState) -> Verdict:
     return Verdict(one.entry.entry_id, admitted_level(one.image, crucible.nsfw_level), one.entry.image_id)
 
 
-def write_judged(keeping: Keeping, history: VoteHistory, spans: list[Span], progress: Progress) -> int:
+def write_judged(keeping: Keeping, history: VoteHistory, votes: int, progress: Progress) -> int:
     """Write down what every judge said of every pair, as far as ClickHouse still knows; returns how many pairs."""
-    total = sum(span.votes for span in spans)
-    crucible_id, tag, parts = keeping.crucible_id, keys.tag(keeping.crucible_id), -(-CHUNK // PAIRS)
-
+    crucible_id, tag = keeping.crucible_id, keys.tag(keeping.crucible_id)
+    portions, parts = max(1, -(-votes // CHUNK)), -(-CHUNK // PAIRS)
     pairs = 0
-    for portions in ahead(lambda span: history.judged(crucible_id, span, tag, parts), spans):
-        for count, commands, judges in portions:
+    for some in ahead(lambda at: history.judged(crucible_id, at, portions, parts, tag), range(portions)):
+        for count, commands, judges in some:
             keeping.judged(commands, judges)
             pairs += count
         keeping.renew()
-        progress("judged pairs", pairs, total)
+        progress("judged pairs", pairs, votes)
     return pairs
 
 
-def ahead(look: Callable[[Span], T], spans: list[Span]) -> Iterator[T]:
-    """What is found for each span, while the next one is being looked for in another thread."""
+def ahead(look: Callable[[S], T], things: Sequence[S]) -> Iterator[T]:
+    """What is found for each thing, while the next one is being looked for in another thread."""
     with ThreadPoolExecutor(1, "ahead") as thread:
-        coming = [thread.submit(look, span) for span in spans[:AHEAD]]
-        for at in range(len(spans)):
+        coming = [thread.submit(look, one) for one in things[:AHEAD]]
+        for at in range(len(things)):
             found = coming.pop(0).result()
-            if at + AHEAD < len(spans):
-                coming.append(thread.submit(look, spans[at + AHEAD]))
+            if at + AHEAD < len(things):
+                coming.append(thread.submit(look, things[at + AHEAD]))
             yield found
 
 

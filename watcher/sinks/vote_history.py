@@ -66,19 +66,24 @@ class VoteHistory:
         columns = self._columns("votes_in_order", **_range(crucible_id, span)) or [[]] * 5
         return VoteColumns(span.epoch, *columns)
 
-    def judged(self, crucible_id: int, span: Span, tag: str, parts: int) -> list[tuple[int, bytes, list[int]]]:
-        """What judges said of which pairs, as commands in Redis' protocol that write it down.
+    def judged(
+        self, crucible_id: int, portion: int, portions: int, parts: int, tag: str
+    ) -> list[tuple[int, bytes, list[int]]]:
+        """What some judges said of which pairs, as commands in Redis' protocol that write it down.
 
         Args:
             crucible_id: where.
-            span: which votes.
+            portion: which judges, from 0.
+            portions: how many portions of judges there are.
+            parts: how many parts to cut this one into.
             tag: what the names of the crucible's keys begin with.
-            parts: portions to cut it into; a judge's pairs are in one.
 
         Returns:
-            Number of pairs, commands and judges, of each portion.
+            Number of pairs, commands and judges, of each part.
         """
-        rows = self._rows("judged_pairs", tag=tag, parts=parts, **_range(crucible_id, span))
+        rows = self._rows(
+            "judged_pairs", crucible=crucible_id, portion=portion, portions=portions, parts=parts, tag=tag
+        )
         return [(pairs, commands, judges) for pairs, commands, judges in rows]
 
     def without_event(self, crucible_id: int, span: Span) -> list[LoggedVote]:
