@@ -18,16 +18,18 @@ from stack.leashed import Leashed, Program
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
-LOOK = 0.02
+LOOK, LAST_LOOK = 0.02, 0.1
+"""Seconds between two looks, at first and in the end: a look asks real parts, and costs them and us."""
 
 
 def await_that(holds: Callable[[], bool], what: str, timeout: float = PATIENCE, told: Callable[[], str] = str) -> None:
     """Look until it holds; fail with its name, and with what ``told`` says."""
-    until = time.monotonic() + timeout
+    until, pause = time.monotonic() + timeout, LOOK
     while not holds():
         if time.monotonic() > until:
             pytest.fail(f"{what}: not within {timeout:g} s. {told()}")
-        time.sleep(LOOK)
+        time.sleep(pause)
+        pause = min(pause * 1.2, LAST_LOOK)
 
 
 class Daemon:
