@@ -17,7 +17,10 @@ LONGEST: Final = 20_000
 
 _BARE: Final = re.compile(r"(?:</?(?:p|br|div|ul|ol|li|hr) ?/?>[ \n]*)+", re.IGNORECASE)
 """Blocks without attributes, which most tags are, as many as follow each other: one step instead of one each."""
-_SOMETHING: Final = re.compile(r"<(?:(?P<comment>!--)|(?P<other>[!?])|(?P<end>/?)(?P<name>[a-zA-Z][^\s/>]{0,40}))")
+_SOMETHING: Final = re.compile(
+    # What ends nothing that has a name is a comment to browsers, up to the next bracket.
+    r"<(?:(?P<comment>!--)|(?P<other>[!?]|/(?![a-zA-Z]))|(?P<end>/?)(?P<name>[a-zA-Z][^\s/>]{0,40}))"
+)
 _TO_THE_END: Final = re.compile(r"""[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>""")
 """The rest of a tag. A bracket in quotes does not end it."""
 _LONG_TAG: Final = 2_000

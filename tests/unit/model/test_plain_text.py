@@ -1,6 +1,5 @@
 """A comment's markup as plain text."""
 
-import re
 import time
 from html import escape
 
@@ -49,10 +48,14 @@ def test_text_that_is_escaped_comes_back(text: str) -> None:
     assert plain_text(escape(text)).split() == text.split()
 
 
-@given(st.text(alphabet="<>/!-ab '\"scriptsvg", max_size=80))
+WORDS = st.text(alphabet=">/!-ab '\"scriptsvg", min_size=1, max_size=8)
+OPENED = st.sampled_from(["<a", "</", "</b", "<!", "<!--", "<?", "<script", "</script", "<svg", "<p>", "</p>"])
+
+
+@given(st.lists(WORDS | OPENED, max_size=20).map("".join))
 def test_no_tag_survives(markup: str) -> None:
-    """Of markup without entities, nothing is left that a browser could take for a tag."""
-    assert not re.search(r"<[a-zA-Z/!?][^<]*>", plain_text(markup))
+    """Where each bracket opens something, none is left; one that opens nothing is text, whatever comes after it."""
+    assert "<" not in plain_text(markup)
 
 
 @pytest.mark.parametrize(
