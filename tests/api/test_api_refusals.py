@@ -25,37 +25,39 @@ def unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
     return f"{part(header)}.{part(claims)}."
 
 
-BAD_TOKENS = {
-    "another secret": jwt.encode(CLAIMS, "x" * 40, "HS256"),
-    "no algorithm": unsigned({"alg": "none", "typ": "JWT"}, CLAIMS),
-    "no algorithm, in capitals": unsigned({"alg": "NONE"}, CLAIMS),
-    "another algorithm of the same key": jwt.encode(CLAIMS, SECRET.ljust(64, "x"), "HS512"),
-    "a foreign audience": token(1, aud="another"),
-    "no audience": token(1, aud=None),
-    "a foreign issuer": token(1, iss="https://elsewhere.test"),
-    "no issuer": token(1, iss=None),
-    "no expiry": token(1, exp=None),
-    "not valid yet": token(1, nbf=4_000_000_000),
-    "a name for a number": token("ada"),
-    "user zero": token(0),
-    "a negative user": token(-1),
-    "a user beyond all ids": token(2**31),
-    "a number with a sign": token("+1"),
-    "digits of another script": token("\u0661"),
-    "no subject": unsigned({"alg": "HS256"}, CLAIMS) + "x",
-    "an expiry that is no number": token(1, exp="soon"),
-    "half a token": token(1)[:-20],
-    "no token at all": "hello",
-    "three dots": "...",
-    "very long": "x" * 5_000,
-    "deep": f"{base64.urlsafe_b64encode(b'[' * 2000).decode()}.e30.x",
-}
+def bad_tokens() -> dict[str, str]:
+    """Tokens that are not ours, each for one reason: made when they are used, because they expire within minutes."""
+    return {
+        "another secret": jwt.encode(CLAIMS, "x" * 40, "HS256"),
+        "no algorithm": unsigned({"alg": "none", "typ": "JWT"}, CLAIMS),
+        "no algorithm, in capitals": unsigned({"alg": "NONE"}, CLAIMS),
+        "another algorithm of the same key": jwt.encode(CLAIMS, SECRET.ljust(64, "x"), "HS512"),
+        "a foreign audience": token(1, aud="another"),
+        "no audience": token(1, aud=None),
+        "a foreign issuer": token(1, iss="https://elsewhere.test"),
+        "no issuer": token(1, iss=None),
+        "no expiry": token(1, exp=None),
+        "not valid yet": token(1, nbf=4_000_000_000),
+        "a name for a number": token("ada"),
+        "user zero": token(0),
+        "a negative user": token(-1),
+        "a user beyond all ids": token(2**31),
+        "a number with a sign": token("+1"),
+        "digits of another script": token("\u0661"),
+        "no subject": unsigned({"alg": "HS256"}, CLAIMS) + "x",
+        "an expiry that is no number": token(1, exp="soon"),
+        "half a token": token(1)[:-20],
+        "no token at all": "hello",
+        "three dots": "...",
+        "very long": "x" * 5_000,
+        "deep": f"{base64.urlsafe_b64encode(b'[' * 2000).decode()}.e30.x",
+    }
 
 
-@pytest.mark.parametrize("name", BAD_TOKENS)
+@pytest.mark.parametrize("name", bad_tokens())
 def test_a_token_that_is_not_ours(api: Api, name: str) -> None:
     """401, with the scheme that is wanted, and not a word of what the token holds."""
-    answer = api.client.get("/v1/judges/me", headers={"Authorization": f"Bearer {BAD_TOKENS[name]}"})
+    answer = api.client.get("/v1/judges/me", headers={"Authorization": f"Bearer {bad_tokens()[name]}"})
 
     assert answer.status_code == 401, answer.text
     assert answer.json()["code"] == "bad_token"

@@ -93,7 +93,7 @@ def test_all_judged_and_new_entries(world: World, refused: Tabs) -> None:
     ("status", "starts", "ends", "title", "clock"),
     [
         ("Active", -60, -1, "This crucible has ended", r"ended"),
-        ("Active", 3600, 7200, "This crucible has not begun", r"59:|1:00:00"),
+        ("Active", 3600, 7200, "This crucible has not begun", r"59:|1:00:0"),
     ],
 )
 def test_not_open(world: World, refused: Tabs, status: str, starts: int, ends: int, title: str, clock: str) -> None:
@@ -112,7 +112,7 @@ def test_end_comes_while_judging(world: World, refused: Tabs) -> None:
     assert re.fullmatch(r"0:0\d", page.get_by_role("timer").inner_text())
 
     says(page, "This crucible has ended")
-    assert page.get_by_role("timer").inner_text() == "ended"
+    page.get_by_role("timer").get_by_text("ended", exact=True).wait_for()  # it moves once a second
 
 
 def test_unknown_crucible(world: World, refused: Tabs) -> None:
