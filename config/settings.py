@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,6 +19,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from config.addresses import HttpAddress, PostgresAddress, RedisAddress
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -37,12 +38,6 @@ def _split(given: Any) -> Any:
         raise ValueError(f"a list is allowed, as JSON or separated by commas; as JSON it fails: {error}") from None
 
 
-def _without_password(address: str) -> str:
-    if not re.match(r"https?://[^/@]+(/|$)", address):
-        raise ValueError("an address beginning with http:// or https://, without user and password, is allowed")
-    return address
-
-
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -50,7 +45,6 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-Address = Annotated[str, AfterValidator(_without_password)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)]
 
 
@@ -139,7 +133,7 @@ class KafkaSettings(Group):
 class RegistrySettings(Group):
     """The Avro schema registry (Confluent's API: its own, Apicurio's ``/apis/ccompat/v7``, Redpanda's)."""
 
-    url: Address | None = None
+    url: HttpAddress | None = None
     """Base address. Unset: an Avro record is a dead letter that says so."""
     username: str | None = None
     """Basic authentication's user."""
@@ -207,25 +201,18 @@ class ClickHouseSettings(Group):
 class RedisSettings(Group):
     """The Redis that holds ELO state."""
 
-    url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    url: RedisAddress = SecretStr("redis://127.0.0.1:6379/0")
     """Address, with password if any. Secret because it may hold one."""
     cluster: bool = False
     """Redis Cluster: keys of one crucible share a slot."""
     timeout: Seconds = 5.0
     """Seconds to wait for an answer before the call counts as failed and is made again."""
 
-    @field_validator("url")
-    @classmethod
-    def _scheme_is_redis(cls, url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("an address beginning with redis://, rediss:// (TLS) or unix:// is allowed")
-        return url
-
 
 class PostgresSettings(Group):
     """The site's PostgreSQL, where the watcher keeps a schema of its own."""
 
-    dsn: SecretStr = SecretStr("postgresql://127.0.0.1:5432/postgres")
+    dsn: PostgresAddress = SecretStr("postgresql://127.0.0.1:5432/postgres")
     """Connection string of libpq. Secret because it may hold a password."""
     watcher_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "crucible_watcher"
     """Schema for the watcher's own tables."""
@@ -236,7 +223,7 @@ class PostgresSettings(Group):
 class ConnectSettings(Group):
     """Kafka Connect's REST API, for ``crucible connector`` and ``crucible doctor``; the daemon does not need it."""
 
-    url: Address = "http://127.0.0.1:8083"
+    url: HttpAddress = "http://127.0.0.1:8083"
     """Address of any worker."""
     timeout: Seconds = 30.0
     """Seconds to wait for an answer."""

@@ -33,6 +33,12 @@ def test_a_role_without_the_preparation_is_told_which_file_to_run(postgres, sche
         ensure(debezium, schema)
 
 
+def test_a_connection_string_that_nobody_can_read_names_its_key():
+    """The driver's complaint alone does not say which setting it is about."""
+    with pytest.raises(StoreRefusedError, match=r'invalid connection option "nonsense"; mend postgres\.dsn'):
+        ensure("host=db nonsense=1", "x")
+
+
 def test_a_wrong_password_stops_and_an_absent_server_does_not(dsn):
     """One will not get better by waiting."""
     wrong = psycopg.conninfo.make_conninfo(dsn, password="sesame")

@@ -64,19 +64,18 @@ def main() -> None:
     """
     from config import ConfigError  # noqa: PLC0415 - `crucible --help` needs no settings
     from watcher.model.errors import TemporaryError, WatcherError  # noqa: PLC0415
+    from watcher.telemetry.redaction import redact  # noqa: PLC0415
 
     try:
         app()
-    except ConfigError as error:
-        _fail("the settings cannot be used", error, BAD_SETTINGS)
+    except ConfigError as error:  # its words are ours, and it hides secrets by their keys: names must stay as given
+        _fail("the settings cannot be used", str(error), BAD_SETTINGS)
     except TemporaryError as error:
-        _fail("try again later", error, TRY_AGAIN)
+        _fail("try again later", redact(str(error)), TRY_AGAIN)
     except WatcherError as error:
-        _fail("stopped", error, FAILED)
+        _fail("stopped", redact(str(error)), FAILED)
 
 
-def _fail(what: str, error: Exception, code: int) -> None:
-    from watcher.telemetry.redaction import redact  # noqa: PLC0415
-
-    typer.echo(f"crucible: {what}:\n{redact(str(error))}", err=True)
+def _fail(what: str, message: str, code: int) -> None:
+    typer.echo(f"crucible: {what}:\n{message}", err=True)
     sys.exit(code)

@@ -66,13 +66,16 @@ def open_store(dsn: str, schema: str, timeout: float = 5.0) -> Iterator[Store]:
         timeout: seconds to wait for the connection, and for each statement; libpq counts whole ones, two at least.
 
     Raises:
-        StoreRefusedError: the password or database is wrong, or a right is missing.
+        StoreRefusedError: the connection string, password or database is wrong, or a right is missing.
         TemporaryError: PostgreSQL is away.
     """
     with _faults(schema):
-        connection = psycopg.connect(
-            dsn, autocommit=True, connect_timeout=max(2, round(timeout)), application_name="crucible-watcher"
-        )
+        try:
+            connection = psycopg.connect(
+                dsn, autocommit=True, connect_timeout=max(2, round(timeout)), application_name="crucible-watcher"
+            )
+        except psycopg.ProgrammingError as error:  # libpq cannot read the connection string
+            raise StoreRefusedError(f"postgres: {_said(error)}; mend postgres.dsn") from error
     with connection:
         store = Store(connection, schema)
         store.run("SELECT set_config('statement_timeout', %s, false)", f"{max(1, round(timeout * 1000))}ms")

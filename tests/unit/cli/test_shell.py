@@ -47,6 +47,16 @@ def test_bad_settings_are_one_message_and_exit_78():
     ]
 
 
+def test_a_fault_names_keys_of_secrets_as_they_were_given():
+    """What hides passwords must not take the words after a key that sounds like one for its value."""
+    done = crucible("config", "check", CRUCIBLE_SECRETS_DIR="/missing", CRUCIBLE_REDIS__PASSWORD="hunter2")
+
+    assert done.returncode == 78
+    assert "CRUCIBLE_SECRETS_DIR: given '/missing'" in done.stderr
+    assert "CRUCIBLE_REDIS__PASSWORD: no setting has this name" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
 def test_a_check_for_programs_lists_the_faults():
     """With --json the faults are the answer, under the same code."""
     done = crucible("config", "check", "--json", CRUCIBLE_KAFKA__GRUOP="x")

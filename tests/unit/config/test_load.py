@@ -55,6 +55,11 @@ def test_a_list_is_json_or_commas(monkeypatch: pytest.MonkeyPatch, given: str):
         ("CRUCIBLE_CLICKHOUSE__DEPLOYMENT", "moon", ("clickhouse.deployment", "'single', 'cluster' or 'cloud'")),
         ("CRUCIBLE_CLICKHOUSE__PORT", "0", ("clickhouse.port", "'0'", "greater than or equal to 1")),
         ("CRUCIBLE_REDIS__URL", "http://cache", ("redis.url", "(hidden)", "redis://")),
+        ("CRUCIBLE_REDIS__URL", "redis://cache:many", ("redis.url", "(hidden)", "host[:port]")),
+        ("CRUCIBLE_REDIS__URL", "redis://cache:6379/site", ("redis.url", "(hidden)", "number of the database")),
+        ("CRUCIBLE_POSTGRES__DSN", "db", ("postgres.dsn", "(hidden)", "host=... dbname=...")),
+        ("CRUCIBLE_POSTGRES__DSN", "mysql://db/site", ("postgres.dsn", "(hidden)", "postgresql://")),
+        ("CRUCIBLE_POSTGRES__DSN", "postgresql://u:pw@db:many/site", ("postgres.dsn", "(hidden)", "host[:port]")),
         (
             "CRUCIBLE_CONNECT__URL",
             "http://u:pw@connect:8083",
@@ -73,6 +78,25 @@ def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, variable: st
     assert [word for word in words if word not in line] == []
     if "__" in variable and line.startswith(words[0] + " ("):
         assert variable in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "given"),
+    [
+        ("CRUCIBLE_REDIS__URL", "redis://default:p%2Fw@[::1]:6379/2"),
+        ("CRUCIBLE_REDIS__URL", "rediss://cache"),
+        ("CRUCIBLE_REDIS__URL", "unix:///run/redis.sock?db=1"),
+        ("CRUCIBLE_POSTGRES__DSN", "postgresql://u:p@w@db-1:5432,[::1]:5433,db-3/site?sslmode=require"),
+        ("CRUCIBLE_POSTGRES__DSN", "postgres:///site?host=/run/postgresql"),
+        ("CRUCIBLE_POSTGRES__DSN", "postgresql://%2Frun%2Fpostgresql/site"),
+        ("CRUCIBLE_POSTGRES__DSN", "host = db password='a b'"),
+    ],
+)
+def test_every_form_of_an_address_is_taken(monkeypatch: pytest.MonkeyPatch, variable: str, given: str):
+    """What the drivers understand is not refused for want of imagination."""
+    monkeypatch.setenv(variable, given)
+
+    config.load()
 
 
 @pytest.mark.parametrize(
