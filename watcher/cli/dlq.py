@@ -1,5 +1,6 @@
 """``crucible dlq``: the records that could not be used."""
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,6 +8,7 @@ import typer
 
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, note, print_columns, print_json
+from watcher.model.errors import Reason
 
 if TYPE_CHECKING:
     from watcher.operations.letters import StoredLetter
@@ -15,6 +17,7 @@ app = typer.Typer(no_args_is_help=True)
 
 SHOWN = 4_000
 """Bytes of a value that are shown to a person; --json has all."""
+_LETTER = re.compile(r"(\d+|.+\[\d+\])@\d+")
 
 
 @app.command("list")
@@ -38,7 +41,7 @@ def list_letters(
     """
     from watcher.operations.letters import Filter, counted  # noqa: PLC0415
 
-    wanted = Filter(table=table, reason=reason, topic=topic, since=_time(since))
+    wanted = Filter(table=table, reason=_reason(reason), topic=topic, since=_time(since))
     found = [letter for letter in _letters() if wanted.takes(letter)]
     shown = found[-limit:]
     if as_json:
@@ -79,6 +82,11 @@ def show(
 
       crucible dlq show 0@17 --json | jq -r .value
     """
+    if not _LETTER.fullmatch(letter):
+        raise typer.BadParameter(
+            f"{letter!r} is neither PARTITION@OFFSET like 0@17 nor TOPIC[PARTITION]@OFFSET; see `crucible dlq list`",
+            param_hint="letter",
+        )
     found = [one for one in _letters() if letter in _names(one)]
     if not found:
         note(f"there is no dead letter {letter}; `crucible dlq list` shows which there are")
@@ -140,6 +148,13 @@ def _text(value: bytes | None) -> str | None:
         return value.decode()
     except UnicodeDecodeError:
         return f"0x{value.hex()}"
+
+
+def _reason(text: str | None) -> str | None:
+    allowed = [one.value for one in Reason]
+    if text is not None and text not in allowed:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(allowed)}", param_hint="--reason")
+    return text
 
 
 def _time(text: str | None) -> datetime | None:

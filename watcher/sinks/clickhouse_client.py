@@ -1,9 +1,14 @@
 """Makes clients of the ClickHouse server: the one place that knows how we want to talk to it."""
 
+import logging
+
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
 __all__ = ["Client", "connect"]
+
+# What the driver warns of comes as an exception as well. Without a log, Python would print it between a verb's answers.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 
 def connect(

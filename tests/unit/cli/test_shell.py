@@ -86,6 +86,33 @@ def test_the_handlers_tell_what_a_change_does():
     assert json.loads(tables[1]["sample"])["crucibleId"] == 42
 
 
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [(("show", "seventeen"), "TOPIC[PARTITION]@OFFSET"), (("list", "--reason", "bad_rows"), "incomplete_row")],
+)
+def test_a_dead_letter_that_cannot_be_is_a_wrong_command_line(arguments: tuple[str, ...], allowed: str):
+    """A misspelt name must not look like "there is none", nor wait for Kafka."""
+    done = crucible("dlq", *arguments, CRUCIBLE_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:9")
+
+    assert done.returncode == 2
+    assert repr(arguments[-1]) in done.stderr
+    assert allowed in done.stderr
+
+
+def test_a_driver_does_not_speak_between_the_lines():
+    """What ClickHouse's client would log besides its exception has no name, no reason and no advice."""
+    code = (
+        "from clickhouse_connect.driver.exceptions import OperationalError\n"
+        "from watcher.sinks.clickhouse_client import connect\n"
+        "who = {'username': 'default', 'password': '', 'database': 'default', 'secure': False, 'timeout': 5}\n"
+        "try: connect(host='127.0.0.1', port=9, **who)\n"
+        "except OperationalError: print('away')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.stdout, done.stderr) == ("away\n", "")
+
+
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "stack"])  # its verbs stand for themselves
 def test_every_help_shows_an_example(verb: str):
     """A person learns a verb from one line that works; a verb of several steps shows one for each."""
