@@ -62,6 +62,8 @@ def read_file(environ: Mapping[str, str]) -> Given:
     name = environ.get(CONFIG_FILE)
     if name is None:
         return Given()
+    if not name:  # as a path it would be the current folder
+        return Given(faults=[f"{CONFIG_FILE}: given '', the path of a TOML file is allowed; name one, or unset it"])
     try:
         return Given(tomllib.loads(Path(name).read_text(encoding="utf-8")))
     except OSError as error:
@@ -80,6 +82,9 @@ def read_secrets(environ: Mapping[str, str]) -> Given:
     name = environ.get(SECRETS_DIR)
     given = Given()
     if name is None:
+        return given
+    if not name:
+        given.faults.append(f"{SECRETS_DIR}: given '', the path of a directory is allowed; name one, or unset it")
         return given
     known = {"__".join(key.path): key.path for key in keys()}
     try:

@@ -208,6 +208,17 @@ def test_a_secrets_directory_that_is_not_there_is_named(monkeypatch: pytest.Monk
     assert line.startswith("CRUCIBLE_SECRETS_DIR")
 
 
+@pytest.mark.parametrize("variable", ["CRUCIBLE_CONFIG", "CRUCIBLE_SECRETS_DIR"])
+def test_an_empty_path_is_not_the_current_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str):
+    """Whatever lies there is not read as settings, and the one line says what is allowed."""
+    (tmp_path / "kafka__group").write_text("theirs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, "")
+
+    (line,) = faults()
+    assert line.startswith(f"{variable}: given '', the path of a ")
+
+
 def test_the_stronger_source_wins_and_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Command line over environment over secrets over file over default; each setting says which it was."""
     file, secrets = tmp_path / "crucible.toml", tmp_path / "secrets"
