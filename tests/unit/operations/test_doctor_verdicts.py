@@ -1,0 +1,60 @@
+"""What the doctor makes of answers that a healthy server on this machine never gives."""
+
+from typing import cast
+
+import pytest
+
+from watcher.operations.doctor import Level
+from watcher.operations.doctor_postgres import RETAINED, SourceNames, server, slot, wal_level
+from watcher.stores.store import Store
+
+NAMES = SourceNames(("Crucible",), slot="crucible", publication="crucible")
+
+
+class Answers:
+    """A store that gives the same rows to every question."""
+
+    def __init__(self, *rows: tuple[object, ...]) -> None:
+        self._rows = list(rows)
+
+    def run(self, _: str, *__: object) -> list[tuple[object, ...]]:
+        """The rows, whatever is asked."""
+        return self._rows
+
+
+def answering(*rows: tuple[object, ...]) -> Store:
+    """It, as the checks take it."""
+    return cast("Store", Answers(*rows))
+
+
+@pytest.mark.parametrize(
+    ("rows", "level", "advice"),
+    [
+        ([], Level.FAIL, "crucible connector apply"),
+        ([(True, "lost", None)], Level.FAIL, "compare with PostgreSQL"),
+        ([(True, "unreserved", RETAINED)], Level.FAIL, "max_slot_wal_keep_size"),
+        ([(False, "reserved", 0)], Level.FAIL, "crucible connector status"),
+        ([(True, "extended", RETAINED + 1)], Level.WARN, "the connector lags"),
+        ([(True, "reserved", RETAINED)], Level.OK, ""),
+    ],
+)
+def test_a_slot_is_judged_by_its_log(rows: list[tuple[object, ...]], level: Level, advice: str):
+    """Lost, about to be lost, left alone and slow are four faults with four things to do."""
+    (found,) = slot(answering(*rows), NAMES)
+
+    assert (found.level, advice in found.advice) == (level, True)
+
+
+@pytest.mark.parametrize(("given", "level"), [("logical", Level.OK), ("replica", Level.FAIL), ("minimal", Level.FAIL)])
+def test_a_log_without_rows_is_a_fault(given: str, level: Level):
+    """Debezium cannot read anything less than a logical log."""
+    (found,) = wal_level(answering((given,)))
+
+    assert (found.level, found.found) == (level, given)
+
+
+def test_a_standby_is_a_fault():
+    """It takes no writes, and so no markers."""
+    (found,) = server(answering(("16.4", True)))
+
+    assert (found.level, "primary" in found.advice) == (Level.FAIL, True)
