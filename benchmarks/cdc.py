@@ -3,8 +3,8 @@
 The watcher is the shipped one in its own process, on the production parts: from Kafka to committed ClickHouse rows and
 Redis state. It first takes a few changes, so that imports and connections are behind it, and is then held (SIGSTOP)
 while the topic is filled; CPU seconds are its process's, all threads, from its release to the last row. The limit reads
-the same records of the same topic, before and after the watcher does: these machines drift, and its mean is fair to
-both sides.
+the same records of the same topic. The two take turns of a fraction of a second, because these machines drift: their
+speed changes by half within seconds, and so it does for both.
 """
 
 import os
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 
 import clickhouse_connect
 import psycopg
@@ -36,6 +36,8 @@ EVENTS = 400_000
 WARM = 2_000
 ROUNDS = 3
 PARTITIONS = 3
+TURN = 0.4
+"""Seconds that the watcher and the limit work in turn."""
 PATIENCE = 300.0
 HELD = {
     "CRUCIBLE_KAFKA__SESSION_TIMEOUT": "600",
@@ -112,7 +114,7 @@ class Bench:
                     producer.poll(0.1)
         producer.flush()
 
-    def await_all(self) -> None:
+    def await_all(self, meanwhile: Callable[[], None] = lambda: time.sleep(0.05)) -> None:
         """Wait until every change is in ClickHouse and in Redis.
 
         Raises:
@@ -124,7 +126,7 @@ class Bench:
             written = int(self._clickhouse.command("SELECT count() FROM entityMetricEvents"))  # type: ignore[arg-type]
             if written >= rows:
                 break
-            time.sleep(0.05)
+            meanwhile()
         numbers = range(1, CRUCIBLES + 1)
         shown = sum(self._redis.hlen(f"crucible:{number}:elo") for number in numbers)  # type: ignore[misc]
         opened = sum(self._redis.exists(f"{{crucible:{number}:elo}}:state") for number in numbers)  # type: ignore[misc]
@@ -135,14 +137,6 @@ class Bench:
                 f"expected {rows}, {living} and {CRUCIBLES}"
             )
 
-    def limit(self, topic: str, group: str) -> float:
-        """CPU seconds of reading and decoding the whole topic."""
-        command = [sys.executable, "-m", "benchmarks.decode_limit", self.bootstrap, topic, str(WARM + EVENTS), group]
-        command += [str(self.endpoints.registry_url)]
-        return (
-            float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) * EVENTS / (WARM + EVENTS)
-        )
-
     def round(self, name: str, encode: Encode) -> Round:
         """Compare once, on a topic of its own."""
         topic = f"bench.{name}.CrucibleEntry"
@@ -152,12 +146,33 @@ class Bench:
             self.await_all()
             process.send_signal(signal.SIGSTOP)
             self.fill(topic, EVENTS, encode)
-            before = self.limit(topic, f"{name}-before")
             begun = cpu_seconds(process.pid)
-            process.send_signal(signal.SIGCONT)
-            self.await_all()
+            with self.limit(topic) as limit:
+                self.await_all(lambda: take_turns(limit, process))
+                limit.terminate()
+                limit.send_signal(signal.SIGCONT)
+                cost = float(limit.communicate()[0])
             used, peak = cpu_seconds(process.pid) - begun, peak_rss_mb(process.pid)
-        return Round(mean([before, self.limit(topic, f"{name}-after")]), used, peak)
+        return Round(cost * EVENTS, used, peak)
+
+    @contextmanager
+    def limit(self, topic: str) -> Iterator[subprocess.Popen[str]]:
+        """The limit at work: told to end, it says what a record costs."""
+        command = [sys.executable, "-m", "benchmarks.decode_limit", self.bootstrap, topic, str(PARTITIONS)]
+        command += [str(WARM + EVENTS), str(self.endpoints.registry_url)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+
+def take_turns(limit: subprocess.Popen[str], process: subprocess.Popen[bytes]) -> None:
+    """One turn of the limit, one of the watcher; both are held otherwise."""
+    for one in (limit, process):
+        one.send_signal(signal.SIGCONT)
+        time.sleep(TURN)
+        one.send_signal(signal.SIGSTOP)
 
 
 @contextmanager
@@ -168,6 +183,7 @@ def watcher(environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.terminate()
+        process.send_signal(signal.SIGCONT)
         process.wait(60)
 
 

@@ -155,7 +155,7 @@ class BatchSettings(Group):
     max_pending_rows: Annotated[int, Field(ge=1, le=50_000_000)] = 1_000_000
     """Rows held in memory for ClickHouse, over all partitions (about 150 bytes each). Reading pauses above, and goes
     on below half."""
-    poll_records: Annotated[int, Field(ge=1, le=100_000)] = 3_000
+    poll_records: Annotated[int, Field(ge=1, le=100_000)] = 8_000
     """Records of one poll. Larger: cheaper per record; the loop turns more slowly."""
     poll_timeout: Seconds = 0.02
     """Seconds that a poll waits to fill up; adds to the freshness of Redis."""

@@ -35,7 +35,7 @@ def asking() -> None:
 def reading_back() -> None:
     """What ClickHouse answers is believed: after an insert nobody looks whether the rows are there."""
     ClickHouseSink.recover = (  # type: ignore[method-assign]
-        lambda sink, plan, rows, send: sink.write(plan, rows, send, sink.present(rows))
+        lambda sink, plan, rows, send: sink.write(plan, rows, send, sink.present([rows]))
     )
 
 

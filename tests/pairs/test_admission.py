@@ -201,7 +201,7 @@ def test_a_flood_of_arrivals_is_left_to_a_sweep(
     process.admission.turn(store)
     assert (asked, contest.admitted()) == ([], {})
 
-    process.admission._arrived_at -= module.CALM
+    process.admission._bulk_at -= module.CALM
     process.admission.turn(store)
     assert len(contest.admitted()) == BULK + 1
 

@@ -131,21 +131,23 @@ class Decoder:
             as many as there are values; fewer when the schema registry is away, and then the last says so.
         """
         expected = self._expected.get(topic)
+        name, decode = (expected.table.name, expected.decode) if expected else ("", None)
         for value in values:
             try:
-                if expected is not None and value:
+                if decode is not None and value:
                     try:
-                        event = expected.decode(value)
+                        event = decode(value)
                     except _UNREADABLE:
                         pass  # told apart below
                     else:
-                        if event.source.table == expected.table.name:
-                            if event.after is None or (event.before is None and event.op == "u"):
+                        if event.source.table == name:
+                            if event.after is None or (event.before is None and event.op is Operation.UPDATE):
                                 complete(event)
                             yield event
                             continue
                 yield self.decode(topic, value)
-                expected = self._expected.get(topic)
+                if (expected := self._expected.get(topic)) is not None:
+                    name, decode = expected.table.name, expected.decode
             except RecordError as error:
                 yield error
             except TemporaryError as error:

@@ -36,10 +36,10 @@ GATHER: Final = 0.05
 HELD: Final = 100
 """Polls that may wait. More: more memory while PostgreSQL is away; fewer: sooner left to a sweep."""
 BULK: Final = 1_000
-"""Arrivals of one gathering above which the change stream is catching up: then they are left to a sweep, which takes a
+"""Arrivals of one poll above which the change stream is catching up: then they are left to a sweep, which takes a
 twentieth of the work, instead of slowing it down."""
 CALM: Final = 1.0
-"""Seconds without arrivals after which the sweep follows; it follows in its turn anyway."""
+"""Seconds without such a gathering after which the sweep follows; it follows in its turn anyway."""
 AGAIN: Final = 5.0
 """Seconds until the next attempt when a neighbour is away."""
 
@@ -73,7 +73,7 @@ class Admission:
         self._waiting: deque[RowStates] = deque(maxlen=HELD)
         self._wake, self._stop = threading.Event(), threading.Event()
         self._behind = True  # whoever starts sweeps first: what arrived while nobody ran is not handed over
-        self._arrived_at = -CALM
+        self._bulk_at = -CALM
         self._sweep_at = 0.0
         self._thread = threading.Thread(target=self._run, name="admission", daemon=True)
 
@@ -96,7 +96,10 @@ class Admission:
         """Redis shows these rows now. Called by the loop for each poll: nothing is looked at here."""
         if len(self._waiting) == HELD:  # the oldest falls out
             self._behind = True
-        self._waiting.append(states)
+        if sum(len(change.entries) for change in states.values()) > BULK:
+            self._behind, self._bulk_at = True, clock.now()  # and so they are let go at once
+        else:
+            self._waiting.append(states)
         self._wake.set()
 
     # -- the thread ---------------------------------------------------------------------------------------------------
@@ -131,32 +134,30 @@ class Admission:
         self._wake.clear()
         some = self._taken()
         if some:
-            self._arrived_at = clock.now()
-        if len(some) > BULK:
-            self._behind = True
-        elif some and not self._behind:
             try:
                 self._show(look(store, some), arrived=True)
             except (TemporaryError, StopError):
                 self._behind = True
                 raise
         now = clock.now()
-        calm = self._behind and now - self._arrived_at >= CALM
+        calm = self._behind and now - self._bulk_at >= CALM
         if calm or now >= self._sweep_at:
             self._sweep_at = now + min(1.0, self._interval)  # when to look whether it is time; Redis says when it is
             if self._admissions.take_turn(due=calm):
                 self._sweep(store)
 
     def _taken(self) -> list[Arrived]:
-        some: dict[tuple[int, int], Arrived] = {}
-        while self._waiting:
-            states = self._waiting.popleft()
-            if self._behind and len(some) > BULK:
-                continue  # a sweep will see them
-            for crucible_id, change in states.items():
-                for _, state in change.entries:
-                    if type(state) is EntryState:
-                        some[crucible_id, state.entry_id] = Arrived(crucible_id, state.entry_id, state.image_id)
+        """What arrived; nothing where a sweep will see it all."""
+        polls = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if self._behind:
+            return []
+        some = {
+            (crucible_id, state.entry_id): Arrived(crucible_id, state.entry_id, state.image_id)
+            for states in polls
+            for crucible_id, change in states.items()
+            for _, state in change.entries
+            if type(state) is EntryState
+        }
         return list(some.values())
 
     def _sweep(self, store: Store) -> None:

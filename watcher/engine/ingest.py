@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 from confluent_kafka import Message
 
 from watcher.decode.decoder import HEARTBEAT, Decoder, Skip
-from watcher.engine.lane import NO_CUT, Gathered, Lane
+from watcher.engine.lane import NO_CUT, Lane
 from watcher.model.change import ChangeEvent, Operation, Position
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.effects import Effect, EntryGone, EntryState, MetricDelta, ReconcileNeeded
@@ -39,7 +39,7 @@ class Route(NamedTuple):
 
 
 _value = methodcaller("value")
-_NO_ROUTES: dict[str, Route] = {}
+_NO_ROUTES: dict[Operation, Route] = {}
 
 
 @dataclass(slots=True)
@@ -85,11 +85,11 @@ class Ingest:
 
     def __init__(self, registry: Registry, decoder: Decoder) -> None:
         self._decode = decoder.decode_run
-        self._routes: dict[str, tuple[str, dict[str, Route]]] = {
+        self._routes: dict[str, tuple[str, dict[Operation, Route]]] = {
             table.name: (
                 table.name,  # rows carry this one: of equal strings that are not the same one, each is hashed anew
                 {
-                    operation.value: Route(
+                    operation: Route(
                         tuple(handler.function for handler in table.answering(operation)),
                         kind(table.name, operation.value),
                     )
@@ -134,99 +134,95 @@ class Ingest:
             at = after
         return taken, end
 
-    def _run(  # noqa: C901, PLR0912 - runs once an event: a call for each case would cost as much as the case
+    def _run(  # noqa: C901, PLR0912, PLR0915 - a call for each case would cost as much as the case
         self, run: Sequence[Message], lane: Lane, taken: Taken, now: float
     ) -> int:
         """Take records of one partition; returns how many of them were taken."""
         gathered = lane.gathered
         gathered.since = gathered.since or now
-        applied: dict[str, list[str]] = {}  # operations by table; counted once a run
+        rows, identities, states = gathered.rows.values, gathered.identities, taken.states
+        applied: dict[str, list[Operation]] = {}  # operations by table; counted once a run
         table, routes = "", _NO_ROUTES
-        good = done = 0
+        done = refused = committed = 0  # records taken; records up to the last refused one; time of the last change
         for event in self._decode(lane.topic, map(_value, run)):
             if type(event) is ChangeEvent:
-                if event.source.table != table:
-                    table, routes = self._routes[event.source.table]
+                source = event.source
+                if source.table != table:
+                    if table:
+                        taken.newest[table] = committed
+                    table, routes = self._routes[source.table]
                     operations = applied.setdefault(table, [])
-                    taken.oldest.setdefault(table, event.source.ts_ms)
-                    gathered.oldest.setdefault(table, event.source.ts_ms)
-                if route := routes.get(event.op):
-                    effects: list[Effect] = []
-                    try:
-                        for function in route.functions:
-                            effects += function(event)
-                    except Exception as error:  # noqa: BLE001 - whatever a handler raises costs that record only
-                        detail = f"{type(error).__name__}: {error}"
-                        taken.refuse(run[done], RecordError(Reason.HANDLER, detail, table, event.op), good)
-                        good = -1
-                    else:
-                        _gather(event, effects, table, route.kind, gathered, taken)
-                        operations.append(event.op)
-                else:
+                    taken.oldest.setdefault(table, source.ts_ms)
+                    gathered.oldest.setdefault(table, source.ts_ms)
+                lsn, committed = source.lsn, source.ts_ms
+                route = routes.get(event.op)
+                if route is None:
                     taken.consumed[table, event.op] += 1
                     taken.ignored[table, "operation"] += 1
+                    done += 1
+                    continue
+                effects: list[Effect] = []
+                try:
+                    for function in route.functions:
+                        effects += function(event)
+                except Exception as error:  # noqa: BLE001 - whatever a handler raises costs that record only
+                    detail = f"{type(error).__name__}: {error}"
+                    taken.refuse(run[done], RecordError(Reason.HANDLER, detail, table, event.op), done - refused)
+                    done = refused = done + 1
+                    continue
+                operations.append(event.op)
+                who = None
+                index = 0
+                for effect in effects:
+                    if type(effect) is MetricDelta:
+                        if who is None:
+                            key = (event.after or event.before).id  # type: ignore[union-attr]
+                            who = identity(route.kind, key, lsn, source.ts_us or committed * 1000)
+                            if who in identities:  # a repeat: its states are shown as they were
+                                taken.repeated[table] += 1
+                                break
+                            identities.add(who)
+                        rows += (
+                            effect.entity_type,
+                            effect.entity_id,
+                            effect.user_id,
+                            effect.metric_type,
+                            effect.value,
+                            committed,
+                            table,
+                            key,
+                            lsn,
+                            who,
+                            index,
+                        )
+                        index += 1
+                    elif type(effect) is EntryState or type(effect) is EntryGone:
+                        states[effect.crucible_id].entries.append((lsn, effect))
+                    elif type(effect) is ReconcileNeeded:
+                        taken.reconcile.add(effect)
+                    else:
+                        states.add(lsn, effect)  # type: ignore[arg-type]
             elif type(event) is Skip:
                 taken.skip(event.reason)
             elif isinstance(event, RecordError):
-                taken.refuse(run[done], event, good)
-                good = -1
+                taken.refuse(run[done], event, done - refused)
+                refused = done + 1
             else:
                 taken.waiting = cast("TemporaryError", event)
                 break
-            good += 1
             done += 1
         if done:
             lane.progress.deliver(_offset(run[0]))
             lane.progress.nothing_before(_offset(run[done - 1]) + 1)
-        if good:
-            taken.runs.append((good, 0))
+        if done > refused:
+            taken.runs.append((done - refused, 0))
+        if table:
+            taken.newest[table] = committed  # commits come in order, but for a few; this serves a gauge
         for name, operations in applied.items():
-            counts = Counter((name, operation) for operation in operations)
+            counts = {(name, operation): count for operation, count in Counter(operations).items()}
             taken.consumed.update(counts)
             gathered.applied.update(counts)
         return done
-
-
-def _gather(  # noqa: PLR0917 - its arguments are locals of the loop around it
-    event: ChangeEvent[Any], effects: list[Effect], table: str, of_kind: bytes, gathered: Gathered, taken: Taken
-) -> None:
-    """Put one change's effects where they wait for their sink; a repeat of a change has none."""
-    source = event.source
-    lsn, committed = source.lsn, source.ts_ms
-    taken.newest[table] = committed  # commits come in order, but for a few; this serves a gauge
-    who = b""
-    index = key = 0
-    for effect in effects:
-        if type(effect) is MetricDelta:
-            if not who:
-                key = (event.after or event.before).id  # type: ignore[union-attr]
-                who = identity(of_kind, key, lsn, source.ts_us or committed * 1000)
-                if who in gathered.identities:
-                    taken.repeated[table] += 1
-                    return
-                gathered.identities.add(who)
-            gathered.rows.append(
-                (
-                    effect.entity_type,
-                    effect.entity_id,
-                    effect.user_id,
-                    effect.metric_type,
-                    effect.value,
-                    committed,
-                    table,
-                    key,
-                    lsn,
-                    who,
-                    index,
-                )
-            )
-            index += 1
-        elif type(effect) is EntryState or type(effect) is EntryGone:
-            taken.states[effect.crucible_id].entries.append((lsn, effect))
-        elif type(effect) is ReconcileNeeded:
-            taken.reconcile.add(effect)
-        else:
-            taken.states.add(lsn, effect)  # type: ignore[arg-type]
 
 
 def _before(run: Sequence[Message], cut: int) -> Sequence[Message]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from watcher.engine import clock
-from watcher.model.metric_rows import MetricRow
+from watcher.model.metric_rows import MetricRows
 from watcher.model.plan import Plan
 from watcher.model.progress import Progress
 
@@ -20,7 +20,7 @@ PATIENCE: Final = 0.2
 class Gathered:
     """What the records since the last plan came to. Rows and counts appear in the sinks together."""
 
-    rows: list[MetricRow] = field(default_factory=list)
+    rows: MetricRows = field(default_factory=MetricRows)
     identities: set[bytes] = field(default_factory=set)
     applied: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Changes by table and operation."""

@@ -91,7 +91,7 @@ class Writer:
         if not jobs:
             return None
         try:
-            return self._sink.present(row for job in jobs for row in job.gathered.rows)
+            return self._sink.present([job.gathered.rows for job in jobs])
         except Exception:  # noqa: BLE001 - the job itself meets it next, and knows what to make of it
             return None
 

@@ -7,7 +7,6 @@ from clickhouse_connect.driver.client import Client
 
 from watcher.model.drain_plan import VOTE_COLUMNS, VoteRow
 from watcher.model.metric_rows import COLUMNS, CREATED_AT, SOURCE_ID, MetricRow
-from watcher.sinks.clickhouse import COLUMN_TYPES
 from watcher.sinks.clickhouse_link import ClickHouseLink
 from watcher.sinks.planned_table import PlannedTable, Shape
 
@@ -27,10 +26,23 @@ VOTES: Final[Shape[VoteRow]] = Shape(
         "votes_by_rating": "numbered_votes_raw",
     },
 )
+EVENT_TYPES: Final = (
+    "LowCardinality(String)",
+    "Int32",
+    "Int32",
+    "LowCardinality(String)",
+    "Int32",
+    "DateTime64(3)",
+    "LowCardinality(String)",
+    "Int64",
+    "UInt64",
+    "FixedString(16)",
+    "UInt8",
+)
 EVENTS: Final[Shape[MetricRow]] = Shape(
     table="entityMetricEvents",
     columns=COLUMNS,
-    types=COLUMN_TYPES,
+    types=EVENT_TYPES,
     key=lambda row: row[SOURCE_ID],
     crucible=lambda row: row[1],
     time=lambda row: row[CREATED_AT],

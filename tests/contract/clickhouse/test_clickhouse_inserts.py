@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
+import msgspec
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
@@ -93,6 +96,57 @@ def test_a_bad_row_leaves_nothing_of_its_insert(client: Client, events: str) -> 
 
     assert caught.value.code is not None
     assert parts(client, events) == []
+
+
+PACKED = [
+    ("Crucible", -(2**31), 2**31 - 1, -2_208_988_800_000, b"abcd"),
+    ("User", 2**31 - 1, -(2**31), 10_413_791_999_999, b"\x00\x01\x02\xff"),
+    ("User", -1, 0, 1_700_000_000_123, b"    "),
+]
+NAMES = ["kind", "id", "value", "at", "hash"]
+
+
+def pack(rows: list[tuple[object, ...]]) -> bytes:
+    """MsgPack as ClickHouse reads it: values, one after the other."""
+    return b"".join(msgspec.msgpack.encode(value) for row in rows for value in row)
+
+
+def test_packed_rows_arrive_as_they_were_sent(client: Client, events: str) -> None:
+    """MsgPack brings the ends of every type's range: ids, values, times from 1900 to 2299, any bytes."""
+    client.raw_insert(events, NAMES, pack(PACKED), fmt="MsgPack")
+
+    asked = "SELECT kind, id, value, toUnixTimestamp64Milli(at), hash, note FROM events ORDER BY kind, id"
+    found = client.query(asked, query_formats={"FixedString": "native"}).result_rows
+    assert found == [(*row, "none") for row in sorted(PACKED)]
+
+
+def test_one_packed_insert_is_one_part(client: Client, events: str) -> None:
+    """An insert of 300,000 rows becomes one part, and so is there whole or not at all."""
+    count = 300_000
+    settings = {"max_insert_block_size": 2_000_000, "min_insert_block_size_rows": 2_000_000}
+    settings |= {"min_insert_block_size_bytes": 1_000_000_000, "max_insert_threads": 1}
+    client.raw_insert(events, NAMES, pack(PACKED[:1]) * count, settings, fmt="MsgPack")
+
+    assert [count] == parts(client, events)
+
+
+def test_a_request_that_breaks_off_leaves_nothing(client: Client, database: str, events: str) -> None:
+    """Its writer dies in the middle, just between two rows: what came is no insert."""
+    server = urlsplit(client.url)
+    assert server.hostname is not None
+    body = pack(PACKED) * 1000
+    statement = f"INSERT INTO {events} ({', '.join(NAMES)}) FORMAT MsgPack"
+    connection = http.client.HTTPConnection(server.hostname, server.port, timeout=10)
+    connection.putrequest("POST", f"/?database={database}&query={quote(statement)}")
+    for name, value in client.headers.items():
+        if name.lower() in {"authorization", "x-clickhouse-user", "x-clickhouse-key"}:
+            connection.putheader(name, value)
+    connection.putheader("Content-Length", str(2 * len(body)))
+    connection.endheaders(body)
+    connection.close()
+
+    client.raw_insert(events, NAMES, pack(PACKED), fmt="MsgPack")  # whoever comes after it finds its own rows alone
+    assert parts(client, events) == [len(PACKED)]
 
 
 def test_a_torn_block_leaves_nothing_of_its_insert(client: Client, events: str) -> None:

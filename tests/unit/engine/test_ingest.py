@@ -250,5 +250,5 @@ def test_how_records_are_divided_into_polls_does_not_matter(shuffle: random.Rand
     consumed = sum(take(records[start:end], [parts])[0].consumed.total() for start, end in itertools.pairwise(edges))
 
     assert consumed == len(records)
-    assert parts.gathered.rows == whole.gathered.rows
+    assert parts.gathered.rows.values == whole.gathered.rows.values
     assert parts.gathered.applied == whole.gathered.applied

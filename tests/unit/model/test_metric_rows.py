@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from watcher.model.metric_rows import (
     COLUMNS,
     CREATED_AT,
+    INT32_COLUMNS,
     NEAR,
     SOURCE_ID,
     SOURCE_LSN,
     MetricRow,
-    by_month,
+    MetricRows,
     log_ranges,
     month,
 )
@@ -54,11 +55,11 @@ def test_a_part_holds_one_month_and_all_parts_hold_all_rows(times: list[int]) ->
     """The order within a month stays; ClickHouse's DateTime64 reaches from 1900 to 2299, and so does this."""
     rows = [row(time, lsn=number) for number, time in enumerate(times)]
 
-    parts = list(by_month(rows))
+    parts = list(MetricRows(rows).by_month())
 
     assert [name for name, _ in parts] == sorted({month(time) for time in times})
     for name, part in parts:
-        assert [*zip(*part, strict=True)] == [one for one in rows if month(one[CREATED_AT]) == name]
+        assert list(part) == [one for one in rows if month(one[CREATED_AT]) == name]
 
 
 @pytest.mark.parametrize(
@@ -78,4 +79,5 @@ def test_a_month_ends_in_utc(milliseconds: int, expected: str) -> None:
 def test_the_columns_are_where_the_numbers_say() -> None:
     """Rows are tuples; a column that moves must take its number along."""
     assert (COLUMNS[CREATED_AT], COLUMNS[SOURCE_LSN], COLUMNS[SOURCE_ID]) == ("createdAt", "sourceLsn", "sourceId")
+    assert [COLUMNS[at] for at in INT32_COLUMNS] == ["entityId", "userId", "metricValue"]
     assert len(COLUMNS) == len(row(0))
