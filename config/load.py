@@ -132,6 +132,8 @@ def _fault(path: Path, error: Any, origins: Mapping[Path, str]) -> str:
         )
     message = str(error["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
+    if error["type"] == "string_pattern_mismatch" and key is not None and key.field.description:
+        message = f"allowed is: {key.field.description.partition('. ')[0].strip().removesuffix('.')}"
     if key is None:  # how two settings fit together: the message names both, and the input may hold secrets
         return f"{name or 'settings'}: {message}"
     return f"{key.dotted} ({key.variable}): given {_given(key, error['input'])}{where}, {message}"

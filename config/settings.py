@@ -215,7 +215,7 @@ class PostgresSettings(Group):
     dsn: PostgresAddress = SecretStr("postgresql://127.0.0.1:5432/postgres")
     """Connection string of libpq. Secret because it may hold a password."""
     watcher_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "crucible_watcher"
-    """Schema for the watcher's own tables."""
+    """Schema for the watcher's own tables: lower-case letters, digits and underscores, no digit first."""
     timeout: Seconds = 5.0
     """Seconds to wait for a connection."""
 

@@ -95,7 +95,7 @@ def test_the_lock_is_of_one_watcher(parts: Stack) -> None:
     [
         ({"CRUCIBLE_CLICKHOUSE__PASSWORD": "guessed"}, 1, "Authentication failed"),
         ({"CRUCIBLE_CLICKHOUSE__DATABASE": "absent"}, 1, "Database absent does not exist"),
-        ({"CRUCIBLE_CLICKHOUSE__PORT": "1"}, 75, "clickhouse does not answer"),
+        ({"CRUCIBLE_CLICKHOUSE__PORT": "1"}, 75, "does not answer: Connection refused"),
     ],
 )
 def test_faults_are_one_message(parts: Stack, environ: dict[str, str], code: int, message: str) -> None:

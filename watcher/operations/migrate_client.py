@@ -12,6 +12,7 @@ from urllib3 import Timeout
 
 from watcher.model.errors import TemporaryError
 from watcher.operations.migrate_deployment import MigrationError
+from watcher.sinks.clickhouse_client import reason
 
 __all__ = ["Client", "migration_client"]
 
@@ -40,7 +41,7 @@ def migration_client(connect: Callable[[], Client]) -> Iterator[Client]:
         finally:
             client.close()
     except (OperationalError, OSError) as error:
-        raise TemporaryError(f"clickhouse does not answer: {str(error).strip().splitlines()[0][:300]}") from error
+        raise TemporaryError(f"clickhouse does not answer: {reason(error)}") from error
     except DatabaseError as error:
         said = str(error).partition("server response: ")[2] or str(error)
         raise MigrationError(

@@ -1,11 +1,15 @@
 """Makes clients of the ClickHouse server: the one place that knows how we want to talk to it."""
 
 import logging
+import os
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import OperationalError
 
-__all__ = ["Client", "connect"]
+from watcher.model.errors import TemporaryError
+
+__all__ = ["Client", "connect", "reason"]
 
 # What the driver warns of comes as an exception as well. Without a log, Python would print it between a verb's answers.
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
@@ -26,18 +30,39 @@ def connect(
         timeout: seconds until a request without an answer fails.
 
     Raises:
-        clickhouse_connect.driver.exceptions.Error: the server does not answer or refuses.
+        TemporaryError: the server does not answer.
+        clickhouse_connect.driver.exceptions.Error: it refuses.
     """
-    return clickhouse_connect.get_client(
-        host=host,
-        port=port,
-        username=username,
-        password=password,
-        database=database,
-        secure=secure,
-        send_receive_timeout=int(timeout) or 1,
-        connect_timeout=int(timeout) or 1,
-        autogenerate_session_id=False,
-        query_limit=0,
-        compress=False,  # loopback or one data centre: the CPU is dearer than the bytes
-    )
+    try:
+        return clickhouse_connect.get_client(
+            host=host,
+            port=port,
+            username=username,
+            password=password,
+            database=database,
+            secure=secure,
+            send_receive_timeout=int(timeout) or 1,
+            connect_timeout=int(timeout) or 1,
+            autogenerate_session_id=False,
+            query_limit=0,
+            compress=False,  # loopback or one data centre: the CPU is dearer than the bytes
+        )
+    except OperationalError as error:
+        raise TemporaryError(
+            f"clickhouse at {host}:{port} does not answer: {reason(error)}; "
+            "is it up, and are clickhouse.host and clickhouse.port right?"
+        ) from error
+
+
+def reason(error: BaseException) -> str:
+    """What a driver's error comes down to, in one line: where nobody answered, the operating system's word for it.
+
+    >>> reason(ValueError("Code: 60. Unknown table."))
+    'ValueError: Code: 60. Unknown table.'
+    """
+    at: BaseException | None = error
+    while at is not None:
+        if isinstance(at, OSError) and at.errno is not None:
+            return os.strerror(at.errno)
+        at = at.__cause__ or at.__context__
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:300]}"

@@ -7,6 +7,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingError
 
 from watcher.model.errors import TemporaryError
+from watcher.sinks.clickhouse_client import reason
 
 
 class ClickHouseLink:
@@ -40,8 +41,7 @@ class ClickHouseLink:
             raise  # we called the client wrongly; asking again would go on for ever
         except (ClickHouseError, OSError) as error:
             self.close()
-            text = str(error).strip().split("\n")[0][:300]
-            raise TemporaryError(f"clickhouse: {type(error).__name__}: {text}") from error
+            raise TemporaryError(f"clickhouse: {reason(error)}") from error
 
     def close(self) -> None:
         """Give the connection back."""

@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from watcher.model.errors import WatcherError
+
 HIDDEN: Final = "***"
 
 _PATTERNS: Final = (
@@ -29,6 +31,13 @@ def redact(text: str) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """One line that names an error, without secrets: its class and the first line of its text."""
+    """One line that names an error, without secrets: its class, unless it is ours and speaks for itself, and its text.
+
+    >>> from watcher.model.errors import TemporaryError
+    >>> describe(TemporaryError("kafka at db:1 does not answer")), describe(KeyError("seq"))
+    ('kafka at db:1 does not answer', "KeyError: 'seq'")
+    """
     first = next(iter(str(error).strip().splitlines()), "")
+    if isinstance(error, WatcherError) and first:
+        return redact(first)
     return redact(f"{type(error).__name__}: {first}" if first else type(error).__name__)

@@ -102,11 +102,11 @@ def test_a_dead_letter_that_cannot_be_is_a_wrong_command_line(arguments: tuple[s
 def test_a_driver_does_not_speak_between_the_lines():
     """What ClickHouse's client would log besides its exception has no name, no reason and no advice."""
     code = (
-        "from clickhouse_connect.driver.exceptions import OperationalError\n"
+        "from watcher.model.errors import TemporaryError\n"
         "from watcher.sinks.clickhouse_client import connect\n"
         "who = {'username': 'default', 'password': '', 'database': 'default', 'secure': False, 'timeout': 5}\n"
         "try: connect(host='127.0.0.1', port=9, **who)\n"
-        "except OperationalError: print('away')"
+        "except TemporaryError: print('away')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
 
