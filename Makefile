@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 CHECKED := watcher handlers config clickhouse_sql debezium stack demo tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock docs
+.PHONY: help setup demo test soak check bench lock docs
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -24,6 +24,9 @@ demo: $(READY) ## Run the whole topology on this machine for a minute and compar
 
 test: check ## Check, then run every test (ARGS="-k name" for some, WORKERS=0 for one after the other)
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
+
+soak: $(READY) ## Votes at full size: 100,000 at once, and ClickHouse away for a minute under them
+	@$(BIN)/python -m pytest --numprocesses 0 --soak tests/votes/test_at_size.py $(ARGS)
 
 check: $(READY) ## Style, types and import rules, in seconds
 	@$(BIN)/ruff check $(wildcard $(CHECKED))

@@ -22,6 +22,11 @@ def folder_of(nodeid: str) -> str:
     return nodeid.split("/")[1]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make soak`."""
+    parser.addoption("--soak", action="store_true", help="outages as long as they are promised to be survived")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long folders first; the order within a folder stays."""
     items.sort(key=lambda item: LONG.index(folder) if (folder := folder_of(item.nodeid)) in LONG else len(LONG))

@@ -7,10 +7,8 @@ import sys
 import threading
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -25,19 +23,17 @@ from prometheus_client import CollectorRegistry
 from config import Settings, load
 from stack.topology import Stack
 from tests.acceptance.daemon import PATIENCE, REPOSITORY, Daemon, await_that
+from tests.votes.judges import MAX_LOG, Cast, send
 from watcher.bootstrap.votes import Votes
 from watcher.model.errors import TemporaryError
-from watcher.model.vote import Refusal, Vote, VoteOutcome
+from watcher.model.vote import Vote
 from watcher.operations.keeper import Verdict
 from watcher.state import keys
 from watcher.state.client import fence
-from watcher.state.scripts import VOTE
-from watcher.state.vote import outcome, vote_command
 from watcher.stores.schema import ensure
 from watcher.telemetry.metrics import Metrics
 
 TEMPLATE = "template_of_the_votes"
-MAX_LOG = 100_000
 _NUMBERS = count(1)
 
 
@@ -54,16 +50,6 @@ def migrate_template(stack: Stack) -> None:
     client.close()
     environ = {**os.environ, **stack.environ(), "CRUCIBLE_CLICKHOUSE__DATABASE": TEMPLATE}
     subprocess.run([sys.executable, "-m", "watcher", "migrate", "up"], check=True, env=environ, cwd=REPOSITORY)
-
-
-@dataclass
-class Cast:
-    """What judges were answered."""
-
-    counted: dict[tuple[int, int, int, int], VoteOutcome] = field(default_factory=dict)
-    """Crucible, user, winner, loser -> the answer, of votes that were answered as counted."""
-    refused: Counter[str] = field(default_factory=Counter)
-    unanswered: int = 0
 
 
 class VoteWorld:
@@ -140,11 +126,15 @@ class VoteWorld:
 
     # -- judges -------------------------------------------------------------------------------------------------------
 
-    def vote(self, *crucible_ids: int, votes: int, seed: int = 0, until: Callable[[], bool] | None = None) -> int:
-        """Judges vote, each on pairs that he has not judged; answers are noted. Returns how many counted.
-
-        Votes are sent as the API does: one pipeline, the hint before the vote, the fence of that very connection.
-        """
+    def vote(
+        self,
+        *crucible_ids: int,
+        votes: int,
+        seed: int = 0,
+        until: Callable[[], bool] | None = None,
+        max_log: int = MAX_LOG,
+    ) -> int:
+        """Judges vote, each once; answers are noted. Returns how many counted."""
         random, counted = Random(seed + self._judge), 0
         entries = {one: self.entries(one) for one in crucible_ids}
         sent = 0
@@ -155,36 +145,7 @@ class VoteWorld:
                 crucible_id = random.choice(crucible_ids)
                 some.append(Vote(crucible_id, self._judge, *random.sample(entries[crucible_id], 2)))
             sent += len(some)
-            counted += self._send(some)
-        return counted
-
-    def _send(self, votes: list[Vote]) -> int:
-        counted = 0
-        try:
-            with self.redis.client() as one:  # a single connection
-                identity = fence(one.info("server"), one.info("replication"))
-                one.script_load(VOTE.text)
-                pipeline = one.pipeline(transaction=False)
-                for vote in votes:
-                    pipeline.sadd(keys.undrained(keys.bucket(vote.crucible_id)), vote.crucible_id)
-                    pipeline.execute_command(*vote_command(VOTE.sha, vote, identity, None, MAX_LOG))
-                answers = pipeline.execute(raise_on_error=False)[1::2]
-        except (redis.RedisError, OSError):
-            self.cast.unanswered += len(votes)
-            time.sleep(0.02)
-            return 0
-        for vote, answer in zip(votes, answers, strict=True):
-            if isinstance(answer, Exception):
-                self.cast.unanswered += 1
-                continue
-            came = outcome(answer)
-            if isinstance(came, Refusal):
-                self.cast.refused[came] += 1
-            else:
-                counted += 1
-                self.cast.counted[vote.crucible_id, vote.user_id, vote.winner, vote.loser] = came
-        if not counted:
-            time.sleep(0.02)
+            counted += send(self.redis, some, self.cast, max_log)
         return counted
 
     @contextmanager
