@@ -103,6 +103,17 @@ class Drain:
         self.oldest: dict[int, int] = {}
         """Per bucket, when the oldest vote was cast that the last pass found and did not drain: milliseconds."""
 
+    def quiet(self) -> set[int]:
+        """Buckets in which a pass would find nothing, by one question about all: most of the time that is every one.
+
+        Raises:
+            TemporaryError: Redis is away.
+        """
+        found = {bucket for bucket in self._log.quiet() if not self._emptied.get(bucket)}
+        for bucket in found:
+            self.oldest.pop(bucket, None)
+        return found
+
     def turn(self, bucket: int, *, takeover: float = TAKEOVER) -> int:
         """One pass over a bucket.
 

@@ -18,10 +18,14 @@ questions again and again; longer: its votes wait after somebody has mended it."
 
 
 class Passes(Protocol):
-    """One pass over a bucket, as :class:`watcher.engine.drain.Drain` makes it."""
+    """Passes over buckets, as :class:`watcher.engine.drain.Drain` makes them."""
 
     max_votes: int
     oldest: dict[int, int]
+
+    def quiet(self) -> set[int]:
+        """Buckets in which there is nothing to drain."""
+        ...
 
     def turn(self, bucket: int) -> int:
         """Drain a bucket's next votes; returns how many."""
@@ -85,19 +89,27 @@ class Drainer:
         Raises:
             Exception: what neither waiting nor the other buckets get past.
         """
-        most = 0
+        most, quiet = 0, self._quiet()
         for bucket, turn in enumerate(self._turns):
             if self._stop.is_set():
                 break
             if time.monotonic() >= turn.due:
-                most = max(most, self._turn(bucket, turn))
+                most = max(most, self._turn(bucket, turn, quiet=bucket in quiet))
         self._told.waiting(min((*self._drain.oldest.values(), *self._unseen()), default=None))
         return most
 
-    def _turn(self, bucket: int, turn: _Turn) -> int:
+    def _quiet(self) -> set[int]:
+        if all(turn.due for turn in self._turns):
+            return set()  # Redis was away: whoever's time it is asks for itself
+        try:
+            return self._drain.quiet()
+        except TemporaryError:
+            return set()  # each bucket's pass says so
+
+    def _turn(self, bucket: int, turn: _Turn, *, quiet: bool) -> int:
         began = _now_ms()
         try:
-            drained = self._drain.turn(bucket)
+            drained = 0 if quiet else self._drain.turn(bucket)
         except TemporaryError as error:
             self._told.away(error)
             turn.due = time.monotonic() + turn.wait

@@ -33,6 +33,15 @@ class VoteLog:
         with away_is_temporary():
             return [int(one) for one in cast("set[bytes]", self._client.smembers(keys.undrained(bucket)))]
 
+    def quiet(self) -> set[int]:
+        """Buckets without an open plan and without hints, by one question about all of them."""
+        answers = self._pipe(
+            command
+            for bucket in range(keys.BUCKETS)
+            for command in (("EXISTS", keys.drain(bucket)), ("SCARD", keys.undrained(bucket)))
+        )
+        return {bucket for bucket in range(keys.BUCKETS) if not any(answers[2 * bucket : 2 * bucket + 2])}
+
     def heads(self, crucible_ids: Sequence[int], most: int) -> Votes:
         """The oldest votes of some logs, at most so many in all; a log that is empty gets an empty list.
 

@@ -47,3 +47,14 @@ def test_our_own_plan_is_read(plain: Client) -> None:
     """And stays until it is done."""
     assert VoteLog(plain).name(2, PLAN)
     assert VoteLog(plain).open_plan(2) == PLAN
+
+
+def test_buckets_with_a_plan_or_a_hint_are_not_quiet(plain: Client) -> None:
+    """One question about all of them."""
+    log = VoteLog(plain)
+    assert log.quiet() == set(range(keys.BUCKETS))
+
+    log.name(2, PLAN)
+    log.hint([13])
+
+    assert log.quiet() == set(range(keys.BUCKETS)) - {2, 5}

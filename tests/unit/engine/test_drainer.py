@@ -18,6 +18,13 @@ class Passes:
         self.max_votes, self.faults = 100, faults
         self.oldest: dict[int, int] = {}
         self.turns: Counter[int] = Counter()
+        self.silent: set[int] | None = set()
+        """Buckets without votes; None if nobody answers."""
+
+    def quiet(self) -> set[int]:
+        if self.silent is None:
+            raise TemporaryError("away")
+        return self.silent
 
     def turn(self, bucket: int) -> int:
         self.turns[bucket] += 1
@@ -79,6 +86,16 @@ def test_a_bucket_that_has_waited_is_looked_at_again(monkeypatch: pytest.MonkeyP
     assert passes.turns[3] == 2
     assert heard.waited[0] is not None
     assert heard.waited[1] is None
+
+
+@pytest.mark.parametrize(("silent", "turns"), [({0, 2}, 0), (None, 1)])
+def test_a_bucket_without_votes_has_no_pass_of_its_own(silent: set[int] | None, turns: int) -> None:
+    """Unless nobody can say which those are."""
+    passes = Passes({})
+    passes.silent = silent
+    _drainer(passes, Heard()).round()
+
+    assert [passes.turns[bucket] for bucket in range(4)] == [turns, 1, turns, 1]
 
 
 def test_what_no_waiting_mends_ends_the_round() -> None:
