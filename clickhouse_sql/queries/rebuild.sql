@@ -28,44 +28,68 @@ GROUP BY vote_epoch, intDiv(vote_seq - 1, {most:UInt64})
 ORDER BY vote_epoch, min(vote_seq)
 
 -- votes_in_order --
-SELECT vote_seq, winner_entry_id, loser_entry_id, winner_elo, loser_elo
+-- Twenty-four bytes a vote, see watcher/model/replay_rows.py.
+SELECT toUInt64(vote_seq), toUInt32(winner_entry_id), toUInt32(loser_entry_id), toInt32(winner_elo), toInt32(loser_elo)
 FROM crucible_entry_rating
 WHERE crucible_id = {crucible:UInt32}
     AND created_at BETWEEN toDateTime({since:UInt32}) AND toDateTime({until:UInt32})
     AND vote_epoch = {epoch:UInt32} AND vote_seq BETWEEN {first:UInt64} AND {last:UInt64}
 ORDER BY vote_seq
 
+-- votes_each --
+-- How many of the votes that are there each entry was part of.
+SELECT arrayJoin([winner_entry_id, loser_entry_id]) AS entry_id, count()
+FROM crucible_entry_rating
+WHERE crucible_id = {crucible:UInt32} AND vote_seq > 0
+GROUP BY entry_id
+
 -- judged_pairs --
--- What each judge of a portion of them said of which pair, as commands in Redis' own protocol (HSET judged:<user> pair
--- outcome ...), some judges' in a text: they go from here to there as they are, which takes a tenth of the time of
--- handling each. By judge and not by number: Redis takes a judge's pairs at once in less time than some at a time.
+-- What each judge of a portion of them said of which pair, as commands in Redis' own protocol, some judges' in a text:
+-- they go from here to there as they are, which takes a tenth of the time of handling each. A judge's pairs lie packed
+-- in blocks of some 500 (HSET judged:<user> packed <blocks> packed:0 ' lo:hi=outcome lo:hi=outcome ...' ...), which
+-- Redis takes in a tenth of the time of a field for each; see watcher/state/unpack.lua. The number of blocks is odd, so
+-- that pairs whose sums are all even fill all of them; a block without pairs is left out.
 SELECT sum(pairs), arrayStringConcat(groupArray(command)), groupArray(user_id)
 FROM
 (
     SELECT
         user_id,
         count() AS pairs,
+        2 * intDiv(pairs, 1000) + 1 AS blocks,
+        arrayMap(
+            (winner, loser, epoch, seq, winner_elo, loser_elo, second) -> concat(
+                ' ', toString(least(winner, loser)), ':', toString(greatest(winner, loser)), '=', toString(winner), ':',
+                toString(epoch), ':', toString(seq), ':', toString(winner_elo), ':', toString(loser_elo), ':',
+                toString(second), '000'
+            ),
+            groupArray(winner_entry_id) AS winners, groupArray(loser_entry_id) AS losers, groupArray(vote_epoch),
+            groupArray(vote_seq), groupArray(crucible_entry_rating.winner_elo),
+            groupArray(crucible_entry_rating.loser_elo), groupArray(toUnixTimestamp(created_at))
+        ) AS outcomes,
+        arrayMap((winner, loser) -> (toUInt64(winner) + loser) % blocks, winners, losers) AS places,
+        arraySort(places) AS sorted,
+        arrayMap(
+            texts -> arrayStringConcat(texts),
+            arraySplit(
+                (outcome, step) -> step > 0,
+                arraySort((outcome, place) -> place, outcomes, places),
+                arrayDifference(sorted)
+            )
+        ) AS texts,
+        arrayMap(place -> concat('packed:', toString(place)), arrayCompact(sorted)) AS fields,
         concat({tag:String}, 'judged:', toString(user_id)) AS name,
         concat(
-            '*', toString(2 + 2 * pairs), '\r\n$4\r\nHSET\r\n$', toString(length(name)), '\r\n', name, '\r\n',
-            arrayStringConcat(groupArray(concat(
-                '$', toString(length(field)), '\r\n', field, '\r\n$', toString(length(value)), '\r\n', value, '\r\n'
-            )))
+            '*', toString(4 + 2 * length(texts)), '\r\n$4\r\nHSET\r\n$', toString(length(name)), '\r\n', name,
+            '\r\n$6\r\npacked\r\n$', toString(length(toString(blocks))), '\r\n', toString(blocks), '\r\n',
+            arrayStringConcat(arrayMap(
+                (field, text) -> concat(
+                    '$', toString(length(field)), '\r\n', field, '\r\n$', toString(length(text)), '\r\n', text, '\r\n'
+                ),
+                fields, texts
+            ))
         ) AS command
-    FROM
-    (
-        SELECT
-            user_id,
-            concat(
-                toString(least(winner_entry_id, loser_entry_id)), ':', toString(greatest(winner_entry_id, loser_entry_id))
-            ) AS field,
-            concat(
-                toString(winner_entry_id), ':', toString(vote_epoch), ':', toString(vote_seq), ':',
-                toString(winner_elo), ':', toString(loser_elo), ':', toString(toUnixTimestamp(created_at)), '000'
-            ) AS value
-        FROM crucible_entry_rating
-        WHERE crucible_id = {crucible:UInt32} AND vote_seq > 0 AND user_id % {portions:UInt32} = {portion:UInt32}
-    )
+    FROM crucible_entry_rating
+    WHERE crucible_id = {crucible:UInt32} AND vote_seq > 0 AND user_id % {portions:UInt32} = {portion:UInt32}
     GROUP BY user_id
 )
 GROUP BY intDiv(user_id, {portions:UInt32}) % {parts:UInt32}

@@ -6,12 +6,15 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+import redis
 
 from tests.acceptance.daemon import await_that
 from tests.api.site import Api, Contest, Site, bearer, pair_token
+from tests.packed import pack
 from watcher.api.openapi import document, document_text
 from watcher.api.problem import REFUSALS
 from watcher.api.routes import ROUTES
+from watcher.state import keys
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -94,6 +97,20 @@ def test_a_crucible_tells_what_the_asker_did(api: Api, site: Site, voted: tuple[
     assert (mine["entries"], mine["judges"], mine["me"], theirs["me"]) == (4, 1, {"votes": 6}, {"votes": 0})
     assert mine | {"me": None} == theirs | {"me": None}
     assert set(mine) == {"id", "name", "status", "startAt", "endAt", "nsfwLevel", "entries", "votes", "judges", "me"}
+
+
+def test_packed_votes_are_told_too(api: Api, site: Site) -> None:
+    """As many as there were before the rebuild that packed them."""
+    contest, judge = site.contest(), site.user()
+    for _ in range(3):
+        assert api.vote(contest, judge, api.pair(contest, judge)).status_code == 200
+    name = keys.judged(contest.id, judge)
+    with redis.Redis.from_url(str(site.stack.endpoints.redis_url), decode_responses=True) as client:
+        outcomes: dict[str, str] = client.hgetall(name)  # type: ignore[assignment]
+        client.delete(name)
+        pack(client, name, outcomes, 3)
+
+    assert api.get(contest.path, judge).json()["me"] == {"votes": 3}
 
 
 def test_an_entry_has_its_place_and_its_image(api: Api, voted: tuple[Contest, int]) -> None:

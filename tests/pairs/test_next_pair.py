@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from stack import Stack
+from tests.packed import pack
 from tests.pairs.contest import CRUCIBLE, Contest
 from tests.site_database import as_role
 from watcher.api.bodies import PairAnswer
@@ -152,15 +153,18 @@ def test_never_own_never_judged_and_both_sides(contest: Contest, desk: Desk) -> 
     assert min(lefts[12], lefts[13]) > 0.3 * sum(lefts.values())
 
 
+@pytest.mark.parametrize("blocks", [0, 1, 3], ids=["fields", "one block", "three blocks"])
 @pytest.mark.parametrize("number", [5, 40, 140], ids=["one draw", "a wider draw", "all of them"])
-def test_every_pair_comes_until_all_are_judged(contest: Contest, desk: Desk, number: int) -> None:
-    """However many there are, the last pair is found, and only then is it all."""
+def test_every_pair_comes_until_all_are_judged(contest: Contest, desk: Desk, number: int, blocks: int) -> None:
+    """However many there are, the last pair is found, and only then is it all; also after a rebuild packed them."""
     last = (1 + number // 3, number)
     enter(contest, {entry: 1 + entry % 20 for entry in range(1, number + 1)})
     pairs = [(one, other) for one in range(1, number + 1) for other in range(1, one) if (other, one) != last]
-    contest.raw.hset(
-        keys.judged(CRUCIBLE, JUDGE), mapping={pair_field(one, other): "1:1:1:1516:1484:0:16" for one, other in pairs}
-    )
+    judged = {pair_field(one, other): "1:1:1:1516:1484:0:16" for one, other in pairs}
+    if blocks:
+        pack(contest.raw, keys.judged(CRUCIBLE, JUDGE), judged, blocks)
+    else:
+        contest.raw.hset(keys.judged(CRUCIBLE, JUDGE), mapping=judged)  # type: ignore[arg-type]
 
     assert ids(desk(one_pair)) == set(last)
     judge(contest, last)

@@ -8,6 +8,7 @@ from tests.migration.truth import shown, true
 from tests.votes.world import VoteWorld
 from watcher.model.replay import LoggedVote, replay
 from watcher.state import keys
+from watcher.state.outcomes import unpack_command
 
 VIEWS = (
     "crucible_stats",
@@ -80,6 +81,9 @@ def _judges(world: VoteWorld, crucible_id: int, votes: list[LoggedVote]) -> list
         wrong.append(
             f"{crucible_id}: {len(judges)} judges in Redis, {len({vote.user_id for vote in votes})} have voted"
         )
+    for judge in judges:
+        while world.redis.execute_command(*unpack_command(keys.judged(crucible_id, judge))):  # type: ignore[no-untyped-call]
+            pass
     pipeline = world.redis.pipeline(transaction=False)
     for vote in votes:
         low, high = sorted((vote.winner, vote.loser))

@@ -7,6 +7,7 @@ from typing import Any, Final
 import hiredis
 import msgspec
 
+from watcher.api.judged import unpack
 from watcher.api.link import Command, Link, LinkLostError
 from watcher.api.problem import ProblemError
 from watcher.model.pairing import Candidate, Pair
@@ -15,6 +16,7 @@ from watcher.model.vote import pair_field
 from watcher.state import keys
 from watcher.state.admit import ADMIT, Verdict, admit_command
 from watcher.state.draw import DRAW, Drawn, draw_command, drawn
+from watcher.state.outcomes import PACKED
 from watcher.state.scripts import Script
 
 FIRST_ASK, NEXT_ASK = 48, 512
@@ -73,7 +75,11 @@ class Candidates:
         name, size = keys.judged(asker.crucible_id, asker.user_id), FIRST_ASK
         while some := list(islice(order, size)):
             fields = [pair_field(one.entry_id, other.entry_id) for one, other in some]
-            for pair, judged in zip(some, await self._ask(("HMGET", name, *fields)), strict=True):
+            packed, *found = await self._ask(("HMGET", name, PACKED, *fields))
+            if packed is not None:
+                await unpack(self._link, name)
+                found = await self._ask(("HMGET", name, *fields))
+            for pair, judged in zip(some, found, strict=True):
                 if judged is None:
                     return pair
             size = NEXT_ASK
@@ -85,7 +91,9 @@ class Candidates:
         Raises:
             ProblemError: Redis is away.
         """
-        return {field.decode() for field in await self._ask(("HKEYS", keys.judged(asker.crucible_id, asker.user_id)))}
+        name = keys.judged(asker.crucible_id, asker.user_id)
+        await unpack(self._link, name)
+        return {field.decode() for field in await self._ask(("HKEYS", name))}
 
     async def everything(self, asker: Asker, mask: int) -> AsyncIterator[Candidate]:
         """Every entry that the judge may see and does not own, step by step; some more than once.

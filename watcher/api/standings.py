@@ -9,10 +9,12 @@ import xxhash
 from watcher.api.bodies import CrucibleAnswer, JudgeOfCrucible, Standing, StandingsAnswer, encode, moment
 from watcher.api.crucibles import Crucible, Crucibles, asked, asked_together
 from watcher.api.guard import JSON, Answer, Ask
+from watcher.api.judged import unpack
 from watcher.api.link import Link
 from watcher.api.problem import ProblemError
 from watcher.model.errors import TemporaryError
 from watcher.state import keys
+from watcher.state.outcomes import PACKED
 
 AT_MOST: Final = 200
 """Entries of a page."""
@@ -97,12 +99,17 @@ class Standings:
         crucible = await self._crucibles.find(ask.given["id"])
         entries, judges, me = 0, None, None
         if crucible.live:
-            entries, judges, mine = await asked_together(
+            judged = keys.judged(crucible.id, ask.user_id)
+            entries, judges, mine, packed = await asked_together(
                 self._link,
                 ("ZCARD", keys.standings(crucible.id)),
                 ("SCARD", keys.judges(crucible.id)),
-                ("HLEN", keys.judged(crucible.id, ask.user_id)),
+                ("HLEN", judged),
+                ("HEXISTS", judged, PACKED),
             )
+            if packed:
+                await unpack(self._link, judged)
+                mine = await asked(self._link, ("HLEN", judged))
             me = JudgeOfCrucible(mine)
         if crucible.finished:
             entries = (await self.page(crucible, 0, 1)).total

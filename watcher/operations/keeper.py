@@ -10,9 +10,9 @@ Redis process in which it was last compared (its fence); the vote's script refus
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Final, Protocol
@@ -231,64 +231,84 @@ class Keeper:
 
     def _rebuild(self, work: "_Work", seen: Seen, *, replayed: bool) -> Rebuilt:
         begun = time.monotonic()
-        kept, crucible_id = work.kept, work.kept.crucible_id
+        crucible_id = work.kept.crucible_id
         with self._bench() as bench:
-            with kept.patiently():
+            with work.kept.patiently():
                 bench.drain.drain_crucible(crucible_id, DRAIN_DEADLINE)
-            kept.renew()
+            work.kept.renew()
             last = bench.history.last_vote(crucible_id)
-            if _lost(seen, last) and last_epoch(work.store, crucible_id):
-                last = self._settle(bench.history, crucible_id, last)
-            spans = bench.history.spans(crucible_id, CHUNK)
-            there = sum(span.votes for span in spans)
-            _believable(crucible_id, last, spans, strictly=replayed)
-            complete_events(crucible_id, spans, bench.history, bench.tables.events)
-            proving = partial(self._prove, kept, spans, work.progress) if replayed and there == last.votes else int
-            with ThreadPoolExecutor(1, "replay") as thread:  # beside the rest, which mostly waits for Redis
-                proof = thread.submit(proving)
-                if seen.present:
-                    proof.result()  # Redis may be the one that is right: nothing is taken away before this is known
-                kept.clear()
-                rows = work.rows()
-                entries = show_rows(
-                    kept,
-                    rows,
-                    work.progress,
-                    lambda after, until: bench.history.ratings(crucible_id, after, until),
-                )
-                pairs = write_judged(kept, bench.history, there, work.progress)
-                votes_replayed = proof.result()
+            moving = _lost(seen, last) and last_epoch(work.store, crucible_id) > 0
+            with ThreadPoolExecutor(1, "calm") as thread:
+                while True:
+                    calm = thread.submit(self._calm, crucible_id, last) if moving else _at_once(True)
+                    try:
+                        rows, done = self._write(work, bench, seen, last, calm, replayed=replayed)
+                    except ReplayDiffersError:
+                        if calm.result():
+                            raise  # else what was read of the votes may have been half of them
+                    else:
+                        if calm.result():
+                            break
+                    last = bench.history.last_vote(crucible_id)
             epoch = work.open(rows, seen, last)
-        result = Rebuilt(
-            crucible_id=crucible_id,
-            entries=entries,
-            votes=last.votes,
-            pairs=pairs,
-            replayed=votes_replayed,
-            forgotten=last.votes - there,
-            epoch=epoch,
-            seconds=round(time.monotonic() - begun, 3),
-        )
+        result = replace(done, epoch=epoch, seconds=round(time.monotonic() - begun, 3))
         log.info(
-            "crucible.rebuilt", crucible=crucible_id, entries=entries, votes=last.votes, pairs=pairs, epoch=epoch,
-            forgotten=result.forgotten, seconds=result.seconds,
+            "crucible.rebuilt", crucible=crucible_id, entries=result.entries, votes=result.votes, pairs=result.pairs,
+            epoch=epoch, forgotten=result.forgotten, seconds=result.seconds,
         )  # fmt: skip
         return result
 
+    def _write(
+        self, work: "_Work", bench: Workbench, seen: Seen, last: LastVote, calm: Future[bool], *, replayed: bool
+    ) -> tuple[Rows, Rebuilt]:
+        """Write down what ClickHouse and PostgreSQL say now, and prove it if asked to; votes stay refused.
+
+        It does not wait until it is known whether somebody writes votes meanwhile (``calm``). If so, do it again.
+        """
+        kept, crucible_id = work.kept, work.kept.crucible_id
+        spans = bench.history.spans(crucible_id, CHUNK)
+        there = sum(span.votes for span in spans)
+        _believable(crucible_id, last, spans, strictly=replayed)
+        proving = partial(self._prove, kept, spans, work.progress) if replayed and there == last.votes else int
+        with ThreadPoolExecutor(2, "rebuild") as threads:  # beside the rest, which mostly waits for its neighbours
+            proof, events = threads.submit(proving), threads.submit(self._complete, crucible_id, spans, calm)
+            if seen.present:
+                proof.result()  # Redis may be the one that is right: nothing is taken away before this is known
+            kept.clear()
+            rows = work.rows()
+            entries = show_rows(
+                kept,
+                rows,
+                work.progress,
+                lambda after, until: bench.history.ratings(crucible_id, after, until),
+            )
+            pairs = write_judged(kept, bench.history, there, work.progress)
+            with kept.patiently():
+                cast = proof.result()
+                events.result()
+        forgotten = last.votes - there
+        return rows, Rebuilt(crucible_id, entries, last.votes, pairs, replayed=cast, forgotten=forgotten)
+
+    def _complete(self, crucible_id: int, spans: list[Span], calm: Future[bool]) -> None:
+        """Write the metric events that are missing, once nobody else is about to write them."""
+        if calm.result():
+            with self._bench() as bench:
+                complete_events(crucible_id, spans, bench.history, bench.tables.events)
+
     def _prove(self, kept: Keeping, spans: list[Span], progress: Progress) -> int:
         """Cast all votes again, and compare what comes of it with the view; returns how many there were."""
+        crucible_id = kept.crucible_id
         with self._bench() as bench:
-            done = replay_votes(kept.crucible_id, bench.history, spans, progress, kept.renew)
-            compare_replay(kept.crucible_id, done, bench.history.ratings(kept.crucible_id, 0, 2**32 - 1))
+            done = replay_votes(crucible_id, bench.history, spans, progress, kept.renew)
+            each, shown = bench.history.votes_each(crucible_id), bench.history.ratings(crucible_id, 0, 2**32 - 1)
+            compare_replay(crucible_id, done, each, shown)
         return done.cast
 
-    def _settle(self, history: VoteHistory, crucible_id: int, last: LastVote) -> LastVote:
-        """The last vote, once nobody writes any more."""
-        while True:
-            time.sleep(self._settled)
-            before, last = last, history.last_vote(crucible_id)
-            if before == last:
-                return last
+    def _calm(self, crucible_id: int, last: LastVote) -> bool:
+        """Whether the last vote is the same some time later: nobody writes any more."""
+        time.sleep(self._settled)
+        with self._bench() as bench:
+            return bench.history.last_vote(crucible_id) == last
 
     @contextmanager
     def _bench(self) -> Iterator[Workbench]:
@@ -297,6 +317,13 @@ class Keeper:
             yield bench
         finally:
             bench.close()
+
+
+def _at_once(answer: bool) -> Future[bool]:
+    """An answer that nobody waits for."""
+    known: Future[bool] = Future()
+    known.set_result(answer)
+    return known
 
 
 def _lost(seen: Seen, last: LastVote) -> bool:

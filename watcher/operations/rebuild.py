@@ -14,7 +14,7 @@ from watcher.model.effects import CrucibleState
 from watcher.model.errors import StopError
 from watcher.model.metric_rows import CREATED_AT, SOURCE_ID, MetricRow, month
 from watcher.model.rating import BASE_RATING
-from watcher.model.replay_columns import Tally
+from watcher.model.replay_rows import Tally
 from watcher.model.row_state import entry_text, mark
 from watcher.model.visibility import admitted_level
 from watcher.sinks.planned_table import PlannedTable
@@ -31,8 +31,10 @@ T = TypeVar("T")
 
 PAGE: Final = 20_000
 """Entries held at a time. Larger: more memory; smaller: more questions to PostgreSQL and ClickHouse."""
-CHUNK: Final = 100_000
+CHUNK: Final = 250_000
 """Votes of one question to ClickHouse, for the same reason."""
+PORTION: Final = 500_000
+"""Judged pairs of one question to ClickHouse, some 25 MB. It goes through all votes for each, so they are few."""
 AHEAD: Final = 2
 """Answers that may wait. ClickHouse works while we do."""
 
@@ -163,7 +165,7 @@ def _verdict(one: SiteEntry, crucible: CrucibleState) -> Verdict:
 def write_judged(keeping: Keeping, history: VoteHistory, votes: int, progress: Progress) -> int:
     """Write down what every judge said of every pair, as far as ClickHouse still knows; returns how many pairs."""
     crucible_id, tag = keeping.crucible_id, keys.tag(keeping.crucible_id)
-    portions, parts = max(1, -(-votes // CHUNK)), -(-CHUNK // PAIRS)
+    portions, parts = max(1, -(-votes // PORTION)), -(-min(votes, PORTION) // PAIRS) or 1
     pairs = 0
     for some in ahead(lambda at: history.judged(crucible_id, at, portions, parts, tag), range(portions)):
         for count, commands, judges in some:
@@ -244,8 +246,8 @@ def replay_votes(
     """
     total = sum(span.votes for span in spans)
     done = Tally()
-    for columns in ahead(lambda span: history.votes(crucible_id, span), spans):
-        done.add(columns)
+    for votes in ahead(lambda span: history.votes(crucible_id, span), spans):
+        done.add(votes)
         renew()
         progress("votes replayed", done.cast, total)
     if done.first_differing is not None:
@@ -257,13 +259,19 @@ def replay_votes(
     return done
 
 
-def compare_replay(crucible_id: int, done: Tally, shown: dict[int, tuple[int, int]]) -> None:
+def compare_replay(crucible_id: int, done: Tally, votes: dict[int, int], shown: dict[int, tuple[int, int]]) -> None:
     """The replay and the view say the same of every entry.
+
+    Args:
+        crucible_id: whose.
+        done: the replay.
+        votes: how many of the replayed votes each entry was part of.
+        shown: rating and votes of each entry in the view.
 
     Raises:
         ReplayDiffersError: they do not.
     """
-    replayed = {entry_id: (rating, done.votes[entry_id]) for entry_id, rating in done.ratings.items()}
+    replayed = {entry_id: (rating, votes.get(entry_id, 0)) for entry_id, rating in done.ratings.items()}
     if replayed != shown:
         wrong = sorted(one for one in replayed.keys() | shown.keys() if replayed.get(one) != shown.get(one))
         raise ReplayDiffersError(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from clickhouse_connect.driver.client import Client
 
 from watcher.model.replay import LoggedVote
-from watcher.model.replay_columns import VoteColumns
+from watcher.model.replay_rows import VoteRows
 from watcher.sinks.clickhouse import READ_SETTINGS
 from watcher.sinks.clickhouse_link import ClickHouseLink
 
@@ -61,10 +61,20 @@ class VoteHistory:
         """The numbers of the votes that are there, in ascending order and in portions of so many."""
         return [Span(*row) for row in self._rows("vote_spans", crucible=crucible_id, most=most)]
 
-    def votes(self, crucible_id: int, span: Span) -> VoteColumns:
+    def votes(self, crucible_id: int, span: Span) -> VoteRows:
         """The votes of a span in their order."""
-        columns = self._columns("votes_in_order", **_range(crucible_id, span)) or [[]] * 5
-        return VoteColumns(span.epoch, *columns)
+        with self._link.asking() as client:
+            rows = client.raw_query(
+                self._queries["votes_in_order"],
+                parameters=_range(crucible_id, span),
+                settings=READ_SETTINGS,
+                fmt="RowBinary",
+            )
+        return VoteRows(span.epoch, rows)
+
+    def votes_each(self, crucible_id: int) -> dict[int, int]:
+        """Entry id -> numbered votes that it was part of, of the votes that are there."""
+        return dict(self._rows("votes_each", crucible=crucible_id))  # type: ignore[arg-type]
 
     def judged(
         self, crucible_id: int, portion: int, portions: int, parts: int, tag: str
@@ -99,12 +109,6 @@ class VoteHistory:
             return client.query(
                 self._queries[query], parameters=parameters, settings=READ_SETTINGS, query_formats={"String": "bytes"}
             ).result_rows
-
-    def _columns(self, query: str, **parameters: int) -> Sequence[Sequence[Any]]:
-        with self._link.asking() as client:
-            return client.query(
-                self._queries[query], parameters=parameters, settings=READ_SETTINGS, column_oriented=True
-            ).result_columns
 
 
 def _range(crucible_id: int, span: Span) -> dict[str, Any]:

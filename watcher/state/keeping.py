@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
+from redis.connection import Connection
 
 from watcher.model.errors import TemporaryError
 from watcher.model.rating import BASE_RATING
@@ -31,8 +32,8 @@ TURN_MS: Final = 60_000
 longer; shorter: a slow question to ClickHouse takes it out of the keeper's hands."""
 PORTION: Final = 500
 """Entries of one script call, about a millisecond of Redis' time. Larger: other crucibles' votes wait."""
-PAIRS: Final = 12_500
-"""Judged pairs of one transaction, some twenty milliseconds of Redis' time; fewer: more waiting for its disk."""
+PAIRS: Final = 50_000
+"""Judged pairs of one transaction, some ten milliseconds of Redis' time; fewer: more waiting for its disk."""
 
 
 class LostError(TemporaryError):
@@ -174,22 +175,22 @@ class Keeping:
                 self.client.eval(ADMIT.text, *cast("list[Any]", rest))
 
     def judged(self, commands: bytes, judges: Sequence[int]) -> None:
-        """Write down what judges said of which pairs.
+        """Write down what judges said of which pairs, unless somebody else keeps the crucible.
 
         As one transaction, which Redis writes to its file once; without, it would wait for the disk after every 16 KB.
-        Not guarded by the lock: what ClickHouse says of a vote is so whoever writes it.
 
         Args:
             commands: in Redis' protocol, all for keys of this crucible.
             judges: those that the commands are about.
         """
+        lock = lock_key(self.crucible_id)
         known = packed("SADD", keys.judges(self.crucible_id), *judges)
         with away_is_temporary(), node_connection(self.client, self._elo) as connection:
-            words = [packed("MULTI"), commands, known, packed("EXEC")]
-            connection.send_packed_command(words)  # type: ignore[no-untyped-call]
-            answer = connection.read_response()
-            while not isinstance(answer, list):  # OK, then QUEUED for each command, then what each came to
-                answer = connection.read_response()
+            done: object = None
+            while done is None:  # the lock was touched, maybe by our own renewal
+                if _answers(connection, 2, packed("WATCH", lock), packed("GET", lock))[1] != self.token.encode():
+                    raise LostError(self.crucible_id)
+                *_, done = _answers(connection, None, packed("MULTI"), commands, known, packed("EXEC"))
 
     def held(self) -> bool:
         """Whether Redis holds anything of it."""
@@ -241,3 +242,12 @@ class Keeping:
     def _eval(self, text: str, names: Sequence[str], *arguments: Any) -> Any:
         with away_is_temporary():
             return self.client.eval(text, len(names), *names, self.token, *arguments)
+
+
+def _answers(connection: Connection, number: int | None, *words: bytes) -> list[object]:
+    """What Redis says to some commands; without a number, to those of a transaction, up to what it came to."""
+    connection.send_packed_command(words)  # type: ignore[no-untyped-call]
+    answers: list[object] = [connection.read_response()]
+    while len(answers) != number if number else isinstance(answers[-1], bytes):  # OK, QUEUED, QUEUED ...
+        answers.append(connection.read_response())
+    return answers

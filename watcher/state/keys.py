@@ -70,7 +70,7 @@ def judges(crucible_id: int) -> str:
 
 
 def judged(crucible_id: int, user_id: int) -> str:
-    """Hash, pair -> the user's outcome for it."""
+    """Hash, pair -> the user's outcome for it; and what a rebuild has packed, see ``unpack.lua``."""
     return f"{{crucible:{crucible_id}:elo}}:judged:{user_id}"
 
 

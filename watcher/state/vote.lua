@@ -8,7 +8,8 @@
 --       5 {crucible:{id}:elo}:votes     hash entry id -> votes
 --       6 {crucible:{id}:elo}:log       stream epoch-seq -> w l u t we le
 --       7 {crucible:{id}:elo}:judges    set of user ids
---       8 {crucible:{id}:elo}:judged:{user}  hash lo:hi -> winner:epoch:seq:winner_elo:loser_elo:ms:winner_delta
+--       8 {crucible:{id}:elo}:judged:{user}  hash lo:hi -> winner:epoch:seq:winner_elo:loser_elo:ms:winner_delta; and
+--                                     packed, packed:<n> after a rebuild, see unpack.lua
 --       9 {crucible:{id}:elo}:admitted  hash entry id -> level
 -- ARGV  1 fence: the identity of the Redis process that the caller is connected to
 --       2 user id   3 entry id of the winner   4 entry id of the loser
@@ -37,6 +38,13 @@ local function gained(winner_elo, loser_elo)
 end
 
 local user, winner, loser = ARGV[2], ARGV[3], ARGV[4]
+
+-- The outcome of a pair that a rebuild has packed; nothing if the judge has not judged it.
+local function packed(pair, blocks)
+  local block = redis.call('HGET', KEYS[8], 'packed:' .. (winner + loser) % blocks)
+  return block and string.match(block, ' ' .. pair .. '=(%S+)')
+end
+
 if winner == loser then return { 'same_entry' } end
 
 local state = redis.call('HMGET', KEYS[2], 'epoch', 'fence', 'rebuilding', 'seq', 'status', 'start', 'end')
@@ -44,7 +52,8 @@ if not state[1] then return { 'absent' } end
 if state[2] ~= ARGV[1] or state[3] then return { 'unverified' } end
 
 local pair = tonumber(winner) < tonumber(loser) and winner .. ':' .. loser or loser .. ':' .. winner
-local judged = redis.call('HGET', KEYS[8], pair)
+local said = redis.call('HMGET', KEYS[8], pair, 'packed')
+local judged = said[1] or said[2] and packed(pair, said[2])
 if judged then
   local to, epoch, seq, winner_elo, loser_elo, ms, points =
     string.match(judged, '^(%d+):(%d+):(%d+):(-?%d+):(-?%d+):(%d+):?(%d*)$')
