@@ -9,6 +9,7 @@ import pytest
 
 from demo.program import PROJECT
 from tests.arena import chromium
+from tests.arena.ears import LISTEN
 from tests.arena.world import World
 from tests.stack.watching import provided
 
@@ -68,7 +69,7 @@ class Tabs:
         self._contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(30_000)
-        page.add_init_script(REPORT_VIOLATIONS)
+        page.add_init_script(REPORT_VIOLATIONS + LISTEN)
         page.on("pageerror", lambda error: self.troubles.append(f"script: {error}"))
         page.on("console", lambda said: self.troubles.append(f"console: {said.text}") if said.type == "error" else None)
         page.goto(address)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.arena.conftest import Tabs, pair_is_there, shot
+from tests.arena.ears import hears
+from tests.stack.watching import await_that
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -34,6 +36,7 @@ CONTRAST = """
   });
 }
 """
+COLOURS_STAND = "!document.getAnimations().some((one) => one instanceof CSSTransition)"
 TEXTS = [
     *("h1", "#facts", "#clock", "#clock-label", "#skip", ".keys", ".quote", ".count", ".live"),
     *(".side[data-side=left] .choose", ".side[data-side=right] .choose"),
@@ -82,7 +85,7 @@ def test_contrast_is_enough(world: World, tabs: Tabs, scheme: str) -> None:
     contest = world.site.contest(3)
     page = tabs.open(world.open(contest), color_scheme=scheme)
     page.locator("#rows .row").nth(2).wait_for()
-    page.wait_for_timeout(300)  # transitions of colour
+    await_that(lambda: page.evaluate(COLOURS_STAND), "no transition of colour to be under way")
     shot(page, f"desk-{scheme}")
 
     faint = [(selector, round(ratio, 2)) for selector, ratio in page.evaluate(CONTRAST, TEXTS) if ratio < 4.5]
@@ -133,8 +136,8 @@ def test_other_screens(world: World, tabs: Tabs, size: tuple[int, int]) -> None:
 def test_without_motion(world: World, tabs: Tabs) -> None:
     """Who asks for less motion gets none: no animation runs, and a video waits for the pointer."""
     page = tabs.open(world.open(world.site.contest(3)), reduced_motion="reduce")
-    page.keyboard.press("a")
-    page.get_by_role("status").get_by_text("You chose").wait_for()
+    with hears(page, "You chose"):
+        page.keyboard.press("a")
 
     assert page.evaluate("document.getAnimations().length") == 0
 

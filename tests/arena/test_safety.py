@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from tests.arena.ears import hears
+from tests.stack.watching import await_that
+
 if TYPE_CHECKING:
     from tests.arena.conftest import Tabs
     from tests.arena.world import World
@@ -20,8 +23,8 @@ def test_token_leaves_the_address(world: World, tabs: Tabs) -> None:
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address)
     page.locator("#duel[aria-busy=false]").wait_for()
-    page.keyboard.press("a")
-    page.get_by_role("status").get_by_text("You chose").wait_for()
+    with hears(page, "You chose"):
+        page.keyboard.press("a")
 
     assert page.url == address.partition("#")[0]
     assert not [url for url in asked if token in url.partition("#")[0]]
@@ -65,7 +68,7 @@ def test_violations_would_be_noticed(world: World, tabs: Tabs) -> None:
           try { document.body.innerHTML += "<b>markup</b>"; } catch (error) { window.refused = error.name; }
         }"""
     )
-    page.wait_for_function("window.violations.length >= 3")
+    await_that(lambda: page.evaluate("window.violations.length") >= 3, "three violations")
     found = page.evaluate("window.violations.map((one) => one.split(' ')[0])")
     page.evaluate("window.violations.length = 0")
     tabs.troubles.clear()

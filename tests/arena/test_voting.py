@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.arena.conftest import Tabs, pair_is_there, shot
+from tests.arena.ears import hears
+from tests.stack.watching import await_that
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -23,14 +26,14 @@ def shown_pair(page: Page) -> list[str]:
 def vote(page: Page, world: World, how: str) -> None:
     """Vote one way and wait until the page has said that it counted."""
     button = page.get_by_role("button", name="Vote for the left image" if "left" in how else "Vote for the right image")
-    if how.startswith("click"):
-        button.click()
-    elif how.startswith("enter"):
-        button.focus()
-        page.keyboard.press("Enter")
-    else:
-        page.keyboard.press(how.partition(" ")[0])
-    page.get_by_role("status").get_by_text("You chose the").wait_for()
+    with hears(page, "You chose the"):
+        if how.startswith("click"):
+            button.click()
+        elif how.startswith("enter"):
+            button.focus()
+            page.keyboard.press("Enter")
+        else:
+            page.keyboard.press(how.partition(" ")[0])
 
 
 @pytest.mark.parametrize(
@@ -56,14 +59,29 @@ def test_vote_reaches_redis(world: World, tabs: Tabs, how: str) -> None:
     assert page.locator("#facts").inner_text().endswith("1 by you")
 
 
+WATCH_POINTS = """
+() => {
+  const duel = document.getElementById("duel");
+  const points = ({ dataset, innerText }) => [dataset.outcome, innerText.match(/[+\u2212]\\d+/)?.[0]];
+  window.points = new Promise((resolve) => {
+    new MutationObserver(() => {
+      const sides = [...duel.querySelectorAll(".side")].map((side) => [side.dataset.side, points(side)]);
+      if (sides.some(([, [, points]]) => points)) resolve(Object.fromEntries(sides));
+    }).observe(duel, { attributes: true, childList: true, subtree: true });
+    setTimeout(resolve, 30000, null);
+  });
+}
+"""
+"""Notes what both sides show as soon as one of them shows points: they are there for less than a second."""
+
+
 def test_points_of_a_vote_are_shown(world: World, tabs: Tabs) -> None:
     """Between the vote and the next pair both sides show how many points went over."""
     page = tabs.open(world.open(world.site.contest(4)))
+    page.evaluate(WATCH_POINTS)
     page.keyboard.press("a")
-    page.locator("[data-outcome=won] .delta", has_text="+16").wait_for()
 
-    assert page.locator("[data-side=left]").get_attribute("data-outcome") == "won"
-    assert page.locator("[data-outcome=lost] .delta").inner_text() == "\u221216"
+    assert page.evaluate("window.points") == {"left": ["won", "+16"], "right": ["lost", "\u221216"]}
     shot(page, "voted")
 
 
@@ -88,9 +106,9 @@ def test_skip_casts_nothing(world: World, tabs: Tabs) -> None:
 def test_skipping_the_last_pair_says_so(world: World, tabs: Tabs) -> None:
     """With one pair left a skip brings it again, and the page says why."""
     page = tabs.open(world.open(world.site.contest(2)))
-    page.keyboard.press("s")
+    with hears(page, "Skipped.", "You have skipped every other pair."):
+        page.keyboard.press("s")
 
-    page.get_by_role("status").get_by_text("You have skipped every other pair.").wait_for()
     pair_is_there(page)
 
 
@@ -105,8 +123,8 @@ def test_keys_can_be_switched_off(world: World, tabs: Tabs) -> None:
     switch.check()
     page.locator("body").press("Control+d")
     assert page.locator("#duel").get_attribute("aria-busy") == "false"
-    page.locator("body").press("d")
-    page.get_by_role("status").get_by_text("You chose the right image").wait_for()
+    with hears(page, "You chose the right image"):
+        page.locator("body").press("d")
 
     assert world.votes(contest) == 1
 
@@ -115,11 +133,11 @@ def test_a_held_key_votes_once(world: World, tabs: Tabs) -> None:
     """Keys that repeat because they are held down, and clicks on a pair that is decided, cast no second vote."""
     contest = world.site.contest(6)
     page = tabs.open(world.open(contest))
-    page.keyboard.down("a")
-    for _ in range(5):
-        page.keyboard.down("a")  # the driver marks these as repeats
-    page.keyboard.up("a")
-    page.get_by_role("status").get_by_text("You chose the left image").wait_for()
+    with hears(page, "You chose the left image"):
+        page.keyboard.down("a")
+        for _ in range(5):
+            page.keyboard.down("a")  # the driver marks these as repeats
+        page.keyboard.up("a")
     pair_is_there(page)
 
     assert world.votes(contest) == 1
@@ -135,9 +153,8 @@ def test_every_pair_by_keyboard_alone(world: World, tabs: Tabs) -> None:
     for done in range(1, 7):
         assert page.evaluate("document.activeElement.ariaLabel") == "Vote for the left image"
         page.keyboard.press("Enter")
-        page.wait_for_function("(n) => document.querySelector('#facts').textContent.endsWith(`${n} by you`)", arg=done)
-        page.locator("#duel[aria-busy=false], #notice:not([hidden])").first.wait_for()
-        page.wait_for_function("!document.querySelector('[data-outcome]')")
+        page.locator("#facts", has_text=re.compile(rf"\b{done} by you$")).wait_for()
+        page.locator("[data-outcome]").first.wait_for(state="detached")
         page.locator("#duel[aria-busy=false], #notice:not([hidden])").first.wait_for()
     page.get_by_role("heading", name="You have judged every pair").wait_for()
 
@@ -177,12 +194,13 @@ def test_video_plays_muted(world: World, tabs: Tabs) -> None:
     page.route("**/clip", lambda route: route.fulfill(body=video, content_type="video/webm"))
     page.goto(world.open(contest))
     pair_is_there(page)
-    page.wait_for_function("[...document.querySelectorAll('video')].every((one) => !one.paused && one.currentTime > 0)")
+    playing = "[...document.querySelectorAll('video')].every((one) => !one.paused && one.currentTime > 0)"
+    await_that(lambda: page.evaluate(playing), "both play")
 
     facts = "[...document.querySelectorAll('video')].map((one) => [one.muted, one.loop, one.playsInline, one.controls])"
     assert page.evaluate(facts) == [[True, True, True, False]] * 2
-    page.get_by_role("button", name="Vote for the right image").click()
-    page.get_by_role("status").get_by_text("You chose the right image").wait_for()
+    with hears(page, "You chose the right image"):
+        page.get_by_role("button", name="Vote for the right image").click()
     tabs.troubles = [one for one in tabs.troubles if "404" not in one]  # there is no pair after this one
 
 
@@ -198,7 +216,7 @@ def test_video_waits_for_the_pointer_without_motion(world: World, tabs: Tabs) ->
     assert page.evaluate(paused) == [True, True]
 
     page.get_by_role("button", name="Vote for the left image").hover()
-    page.wait_for_function(f"{paused}[0] === false")
+    await_that(lambda: page.evaluate(paused)[0] is False, "the left one plays")
     assert page.evaluate(paused) == [False, True]
 
 
