@@ -10,16 +10,34 @@ from tests.acceptance.daemon import Daemon, await_that
 from tests.acceptance.world import World
 
 COUNT = 100
-ONE_BATCH = {"batch__poll_records": "5000", "batch__max_rows": "50000"}
-"""Settings of a successor that cuts its batches otherwise than the one that stood still."""
+ROWS = 200
+"""Rows of so many changes."""
 
 
-def succeed(world: World, zombie: Daemon) -> None:
-    """Stop the first, have a second take over and finish, then wake the first and wait until its insert is over."""
-    world.produce(world.history.work(COUNT))
+def batches_of(rows: int) -> dict[str, str]:
+    """Settings by which the number of rows alone says where a batch ends, and not how slow the machine is."""
+    return {"batch__max_rows": str(rows), "batch__flush_interval": "60"}
+
+
+def work(world: World, times: int = 1) -> None:
+    """So many times ``COUNT`` changes; the last of them fills a batch of so many ``ROWS``."""
+    changes = world.history.work(times * COUNT)
+    assert sum(len([*change.counted()]) for change in changes) == times * ROWS
+    assert [*changes[-1].counted()]
+    world.produce(changes)
+
+
+def succeed(world: World, zombie: Daemon, batch: int) -> None:
+    """Stop the first, have a second take over and finish, then wake the first and wait until its insert is over.
+
+    Args:
+        batch: rows of the second's batches. They are more than the first's, so of its own accord the second would not
+            cut where the first did.
+    """
+    work(world)
     zombie.await_stopped()
-    world.produce(world.history.work(COUNT))
-    successor = world.start(**ONE_BATCH)
+    work(world, 2)
+    successor = world.start(**batches_of(batch), batch__poll_records="5000")
     world.await_acknowledged(60, successor)
 
     zombie.send(signal.SIGCONT)
@@ -32,10 +50,10 @@ def succeed(world: World, zombie: Daemon) -> None:
 
 def shipped(world: World) -> list[str]:
     """The watcher as it ships is suspended in an insert; after its successor's work both go on."""
-    zombie = world.start(failpoint="insert.sending:1:stop")
-    succeed(world, zombie)
+    zombie = world.start(**batches_of(ROWS), failpoint="insert.sending:1:stop")
+    succeed(world, zombie, 2 * ROWS)
     await_that(lambda: world.members() == 2, "the first to join again", told=zombie.last_words)
-    world.produce(world.history.work(COUNT))
+    work(world, 2)
     world.await_acknowledged()
     return world.verdict()
 
@@ -43,7 +61,8 @@ def shipped(world: World) -> list[str]:
 def weakened(world: World, what: str) -> list[str]:
     """A weakened one is suspended, in an insert or where the weakening says."""
     environ = {} if "standing_still" in what else {"failpoint": "insert.sending:1:stop"}
-    succeed(world, world.weakened(what, **environ))
+    batch = 3 * ROWS if what == "naming" else 2 * ROWS  # told of no plan, it makes one of everything
+    succeed(world, world.weakened(what, **batches_of(ROWS), **environ), batch)
     return world.verdict()
 
 
