@@ -33,3 +33,10 @@ SELECT name
 FROM system.tables
 WHERE database = currentDatabase() AND name LIKE '%\_vote\_staging\_%'
     AND metadata_modification_time < now() - INTERVAL 1 DAY
+
+-- votes_counted --
+-- Numbered votes of some crucibles, also those past the votes' TTL: to be compared with how many Redis has numbered.
+SELECT crucible_id, intDiv(sum(votes), 2)
+FROM entry_rating_v1
+WHERE crucible_id IN {crucibles:Array(UInt32)}
+GROUP BY crucible_id

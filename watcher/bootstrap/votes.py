@@ -20,6 +20,7 @@ from watcher.model.errors import TemporaryError
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.operations.keeper import Keeper
 from watcher.operations.sweep import Sweep
+from watcher.operations.vote_balance import VoteBalance
 from watcher.sinks.clickhouse_votes import VoteTables
 from watcher.sinks.vote_history import VoteHistory
 from watcher.state.client import Client, open_client
@@ -71,8 +72,14 @@ class Votes:
         drain = Drain(votes, self._tables, report, settings.votes.max_plan_votes)
         self.turn = drain.turn
         self._drainer = Drainer(drain, report, settings.votes.drain_interval, failed)
+        self._history = VoteHistory(partial(connect_clickhouse, settings), clickhouse_sql.queries())
+        self.balance = VoteBalance(client, self._history, report)
         self._keeper_thread = KeeperThread(
-            Sweep(client, self.keeper), partial(_active, site, votes), settings.votes.keeper_interval, failed
+            Sweep(client, self.keeper),
+            partial(_active, site, votes),
+            self.balance.look,
+            settings.votes.keeper_interval,
+            failed,
         )
         self._client = client
 
@@ -96,6 +103,7 @@ class Votes:
         self._drainer.close(max(0.0, until - time.monotonic()))
         self._keeper_thread.close(max(0.0, until - time.monotonic()))
         self._tables.close()
+        self._history.close()
         self._client.close()
 
 

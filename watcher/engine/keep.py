@@ -29,6 +29,7 @@ class KeeperThread:
     Args:
         rounds: what it does.
         active: ids of the crucibles that take votes.
+        looked: told, after each round over all of them, which those are.
         interval: seconds between two rounds over all of them.
         failed: told of an error that does not go away by itself; the thread has ended then.
     """
@@ -37,10 +38,12 @@ class KeeperThread:
         self,
         rounds: Rounds,
         active: Callable[[], Collection[int]],
+        looked: Callable[[Collection[int]], None],
         interval: float,
         failed: Callable[[Exception], None],
     ) -> None:
-        self._rounds, self._active, self._interval, self._failed = rounds, active, interval, failed
+        self._rounds, self._active, self._looked = rounds, active, looked
+        self._interval, self._failed = interval, failed
         self._missed: set[int] = set()
         self._lock = threading.Lock()
         self._wake, self._stop = threading.Event(), threading.Event()
@@ -85,8 +88,11 @@ class KeeperThread:
         with self._lock:
             missed, self._missed = self._missed, set()
         try:
-            self._rounds.keep(sorted(missed.union(self._active()) if whole else missed))
+            active = self._active() if whole else ()
+            self._rounds.keep(sorted(missed.union(active)))
         except TemporaryError:
             with self._lock:
                 self._missed |= missed
             raise
+        if whole:
+            self._looked(active)

@@ -1,6 +1,7 @@
 """What the drain and the keeper say of themselves: metrics and a log line a plan."""
 
 import time
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
@@ -48,6 +49,12 @@ class VoteReport:
         """ClickHouse does not show a bucket's votes as they were written."""
         self._metrics.drain_errors.inc()
         log.error("drain.parked", bucket=bucket, error=error)
+
+    def unbalanced(self, votes: Mapping[int, int]) -> None:
+        """Votes of all active crucibles were counted; by crucible, how many ClickHouse has too many (or lacks)."""
+        self._metrics.crucibles_unbalanced.set(len(votes))
+        for crucible_id, excess in votes.items():
+            log.error("crucible.votes_unbalanced", crucible=crucible_id, excess=excess)
 
     def verified(self, crucible_id: int, verdict: str) -> None:
         """The keeper has compared a crucible in Redis with the other stores."""

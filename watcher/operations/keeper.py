@@ -211,7 +211,7 @@ class Keeper:
                 return Verdict.REBUILT
             rows = work.rows()
             show_rows(kept, rows, in_silence)
-            work.open(rows, seen, last)
+            work.open(rows, seen, last, before=seen.before + seen.seq)
             return Verdict.VERIFIED
 
     def _ended(self, kept: Keeping, store: Store, identity: str) -> Verdict | None:
@@ -250,7 +250,7 @@ class Keeper:
                         if calm.result():
                             break
                     last = bench.history.last_vote(crucible_id)
-            epoch = work.open(rows, seen, last)
+            epoch = work.open(rows, seen, last, before=last.votes)
         result = replace(done, epoch=epoch, seconds=round(time.monotonic() - begun, 3))
         log.info(
             "crucible.rebuilt", crucible=crucible_id, entries=result.entries, votes=result.votes, pairs=result.pairs,
@@ -354,13 +354,6 @@ def _believable(crucible_id: int, last: LastVote, spans: list[Span], *, strictly
         log.error("crucible.votes_missing", crucible=crucible_id, after=said)
 
 
-def _undrained(seen: Seen, last: LastVote) -> int:
-    """Votes that Redis has and ClickHouse has not yet."""
-    if _lost(seen, last):
-        return 0
-    return seen.seq - last.seq if seen.epoch == last.epoch else seen.seq
-
-
 def _history(store: Store) -> int:
     """Number of PostgreSQL's current history."""
     known = histories.accepted(store)
@@ -383,10 +376,10 @@ class _Work:
             raise TemporaryError(f"crucible {self.kept.crucible_id} was deleted while it was compared")
         return Rows(self.store, _history(self.store), row)
 
-    def open(self, rows: Rows, seen: Seen, last: LastVote) -> int:
-        """Accept votes, in an epoch that nobody has numbered votes in; returns it."""
+    def open(self, rows: Rows, seen: Seen, last: LastVote, *, before: int) -> int:
+        """Accept votes after so many before, in an epoch that nobody has numbered votes in; returns it."""
         used = max(last.epoch, seen.epoch if seen.seq else 0)
         epoch = raise_epoch(self.store, self.kept.crucible_id, used)
         fields, at = state_fields(rows.crucible), mark(rows.history, 0)
-        self.kept.open(epoch, self.identity, seen, at, fields, before=last.votes + _undrained(seen, last))
+        self.kept.open(epoch, self.identity, seen, at, fields, before=before)
         return epoch

@@ -52,6 +52,14 @@ class VoteHistory:
         (columns,) = self._rows("last_vote", crucible=crucible_id)
         return LastVote(*(int(column) for column in columns))
 
+    def counted(self, crucible_ids: Sequence[int]) -> dict[int, int]:
+        """Numbered votes there ever were, also those past their TTL, by crucible; none of one without votes."""
+        with self._link.asking() as client:
+            rows = client.query(
+                self._queries["votes_counted"], parameters={"crucibles": list(crucible_ids)}, settings=READ_SETTINGS
+            ).result_rows
+        return {row[0]: row[1] for row in rows}
+
     def ratings(self, crucible_id: int, after: int, until: int) -> dict[int, tuple[int, int]]:
         """Entry id -> rating and number of votes, of the entries with ids above ``after`` and up to ``until``."""
         rows = self._rows("entry_ratings", crucible=crucible_id, after=after, until=until)

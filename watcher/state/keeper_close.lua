@@ -4,13 +4,16 @@
 -- KEYS  1 {crucible:{id}:elo}:keeper  string, token of the keeper at work
 --       2 {crucible:{id}:elo}:state   hash
 -- ARGV  1 token   2 milliseconds that the keeper has until its next step
--- Answer: { was it present (1), or absent or in the middle of a rebuild (0), epoch, seq, mark, row }; nothing if somebody
---         else is at work
+-- Answer: { was it present (1), or absent or in the middle of a rebuild (0), epoch, seq, mark, row, votes of all
+--         epochs before }; nothing if somebody else is at work
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {} end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 local present = redis.call('EXISTS', KEYS[2])
 if present == 0 then redis.call('HSET', KEYS[2], 'epoch', 0, 'seq', 0, 'status', '', 'rebuilding', ARGV[1]) end
 redis.call('HDEL', KEYS[2], 'fence')
-local state = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'mark', 'row', 'rebuilding')
-return { state[5] and 0 or 1, tonumber(state[1] or 0), tonumber(state[2] or 0), state[3] or '', state[4] or '' }
+local state = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'mark', 'row', 'rebuilding', 'before')
+return {
+  state[5] and 0 or 1, tonumber(state[1] or 0), tonumber(state[2] or 0), state[3] or '', state[4] or '',
+  tonumber(state[6] or 0),
+}

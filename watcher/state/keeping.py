@@ -53,6 +53,8 @@ class Seen(NamedTuple):
     mark: str
     """Empty if it shows no row."""
     row: str
+    before: int
+    """Votes of the epochs before this one."""
 
 
 class EntryWrite(NamedTuple):
@@ -121,8 +123,8 @@ class Keeping:
         answer = self._run(CLOSE, [lock_key(self.crucible_id), keys.state(self.crucible_id)])
         if not answer:
             raise LostError(self.crucible_id)
-        present, epoch, seq, mark, row = answer
-        return Seen(bool(present), epoch, seq, mark.decode(), row.decode())
+        present, epoch, seq, mark, row, before = answer
+        return Seen(bool(present), epoch, seq, mark.decode(), row.decode(), before)
 
     def renew(self) -> None:
         """Say that this keeper is still at work."""

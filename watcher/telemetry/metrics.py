@@ -191,6 +191,9 @@ class Metrics:
         self.drain_errors = self._counter(
             "drain_errors", "Passes of the drain that failed because a neighbour was away; they are made again."
         )
+        self.crucibles_unbalanced = self._gauge(
+            "crucibles_unbalanced", "Crucibles of which ClickHouse has other votes than Redis has numbered."
+        )
         self.crucibles_verified = self._counter(
             "crucibles_verified", "Comparisons of a crucible in Redis with the other stores.", verdict=VERDICTS
         )
