@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 
 def asking() -> None:
-    """Nobody asks ClickHouse what is there already."""
-    ClickHouseSink._present = lambda *_: set()  # type: ignore[method-assign]
+    """Nobody asks ClickHouse what is there already, before something is sent for the first time."""
+    ClickHouseSink.present = lambda *_: set()  # type: ignore[method-assign]
 
 
 def reading_back() -> None:

@@ -5,8 +5,8 @@ Connect's schema envelope (``{"schema": ..., "payload": ...}``). The record's ow
 is of, because topic names are the operator's choice.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Never
 
 import msgspec
 
@@ -24,6 +24,10 @@ MESSAGE = "operation"
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises on bytes that are no JSON, no UTF-8, or nested a few thousand deep; validation is one of them."""
+
+
+_NOT_SHORT = (*_UNREADABLE, TypeError)
+"""What a decoder raises of a value that is not a change of its table in bare JSON, a tombstone among them."""
 
 
 class Skip(msgspec.Struct, frozen=True):
@@ -130,29 +134,33 @@ class Decoder:
         Returns:
             as many as there are values; fewer when the schema registry is away, and then the last says so.
         """
-        expected = self._expected.get(topic)
-        name, decode = (expected.table.name, expected.decode) if expected else ("", None)
+        name, decode = self._short_way(topic)
         for value in values:
             try:
-                if decode is not None and value:
-                    try:
-                        event = decode(value)
-                    except _UNREADABLE:
-                        pass  # told apart below
-                    else:
-                        if event.source.table == name:
-                            if event.after is None or (event.before is None and event.op is Operation.UPDATE):
-                                complete(event)
-                            yield event
-                            continue
+                event = decode(value)
+                if event.source.table == name:
+                    if event.after is None or (event.before is None and event.op is Operation.UPDATE):
+                        complete(event)
+                    yield event
+                    continue
+            except RecordError as error:
+                yield error
+                continue
+            except _NOT_SHORT:
+                pass
+            try:
                 yield self.decode(topic, value)
-                if (expected := self._expected.get(topic)) is not None:
-                    name, decode = expected.table.name, expected.decode
             except RecordError as error:
                 yield error
             except TemporaryError as error:
                 yield error
                 break
+            name, decode = self._short_way(topic)
+
+    def _short_way(self, topic: str) -> tuple[str, Callable[[Any], ChangeEvent[Any]]]:
+        """The table of the topic's last change in bare JSON, and what decodes such a one at once."""
+        expected = self._expected.get(topic)
+        return ("", _no_short_way) if expected is None else (expected.table.name, expected.decode)
 
     def _told_apart(self, topic: str, value: bytes) -> ChangeEvent[Any] | Skip:
         try:
@@ -215,6 +223,10 @@ class Decoder:
             known = ", ".join(sorted(self._tables))
             raise RecordError(Reason.UNKNOWN_TABLE, f"source.table is {name!r}, handlers exist for {known}")
         return table
+
+
+def _no_short_way(_: Any) -> Never:
+    raise TypeError
 
 
 def complete(event: ChangeEvent[Any]) -> ChangeEvent[Any]:

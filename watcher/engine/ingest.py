@@ -19,7 +19,7 @@ from watcher.model.change import ChangeEvent, Operation, Position
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.effects import Effect, EntryGone, EntryState, MetricDelta, ReconcileNeeded
 from watcher.model.errors import Reason, RecordError, TemporaryError
-from watcher.model.identity import identity, kind
+from watcher.model.identity import Identity, identity_of
 from watcher.model.registry import Registry
 from watcher.model.row_state import RowStates
 
@@ -34,8 +34,8 @@ class Route(NamedTuple):
 
     functions: tuple[Callable[[ChangeEvent[Any]], Iterable[Effect]], ...]
     """The handlers."""
-    kind: bytes
-    """How the identities of such changes begin."""
+    identity: Identity
+    """Of such changes."""
 
 
 _value = methodcaller("value")
@@ -91,7 +91,7 @@ class Ingest:
                 {
                     operation: Route(
                         tuple(handler.function for handler in table.answering(operation)),
-                        kind(table.name, operation.value),
+                        identity_of(table.name, operation.value),
                     )
                     for operation in Operation
                     if table.answering(operation)
@@ -177,7 +177,7 @@ class Ingest:
                     if type(effect) is MetricDelta:
                         if who is None:
                             key = (event.after or event.before).id  # type: ignore[union-attr]
-                            who = identity(route.kind, key, lsn, source.ts_us or committed * 1000)
+                            who = route.identity(key, lsn, source.ts_us or committed * 1000)
                             if who in identities:  # a repeat: its states are shown as they were
                                 taken.repeated[table] += 1
                                 break

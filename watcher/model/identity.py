@@ -5,6 +5,7 @@ Kafka says nothing. The table, the row's key, the operation, the place in the wr
 the same in every delivery, and differ after a restore or failover that uses the same log positions again.
 """
 
+from collections.abc import Callable
 from struct import Struct
 
 from xxhash import xxh3_128_digest
@@ -14,35 +15,28 @@ SIZE = 16
 its specification, and the input is numbers of our own, so that nobody can choose it to collide."""
 
 
-_numbers = Struct("<qQq").pack
+Identity = Callable[[int, int, int], bytes]
+"""From the row's primary key, the position in the write-ahead log in bytes, and the commit time in microseconds since
+1970, to the 128-bit identity of a change."""
 
 
-def kind(table: str, operation: str) -> bytes:
-    """What the changes of a table and operation have in common, put into words once and not per change.
+def identity_of(table: str, operation: str) -> Identity:
+    """What gives the changes of a table and operation their identities; made once, for it is called once a change.
 
     Args:
         table: name of the source table, without its schema.
         operation: the envelope's ``op`` code.
 
-    >>> kind("CrucibleEntry", "c")
-    b'CrucibleEntry|c|'
-    """
-    return f"{table}|{operation!s}|".encode()
-
-
-def identity(of_kind: bytes, key: int, lsn: int, committed_us: int) -> bytes:
-    """The 128-bit identity of a change.
-
-    Args:
-        of_kind: table and operation, as ``kind`` puts them.
-        key: primary key of the row.
-        lsn: position in the write-ahead log, in bytes.
-        committed_us: commit time in microseconds since 1970.
-
-    >>> once = identity(kind("CrucibleEntry", "c"), 7, 4096, 1_700_000_000_000_000)
-    >>> once == identity(b"CrucibleEntry|c|", 7, 4096, 1_700_000_000_000_000)
+    >>> identity = identity_of("CrucibleEntry", "c")
+    >>> identity(7, 4096, 1_700_000_000_000_000) == identity(7, 4096, 1_700_000_000_000_000)
     True
-    >>> once == identity(b"CrucibleEntry|c|", 8, 4096, 1_700_000_000_000_000)  # its neighbour in one COPY
+    >>> identity(7, 4096, 1_700_000_000_000_000) == identity(8, 4096, 1_700_000_000_000_000)  # neighbours in one COPY
     False
     """
-    return xxh3_128_digest(of_kind + _numbers(key, lsn, committed_us))
+    kind, digest = f"{table}|{operation!s}|".encode(), xxh3_128_digest
+    pack = Struct(f"<{len(kind)}sqQq").pack
+
+    def identity(key: int, lsn: int, committed_us: int) -> bytes:
+        return digest(pack(kind, key, lsn, committed_us))
+
+    return identity

@@ -19,6 +19,14 @@ class Plan(msgspec.Struct, frozen=True):
     partition: int
     start: int
     end: int
+    doubt: int = 0
+    """Offsets below this one may have been planned before, by plans that nobody knows of any more: somebody has set the
+    group's place by hand. ClickHouse may know a token from then, and have lost the rows."""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether ClickHouse may know the plan's token without having its rows."""
+        return self.start < self.doubt
 
     @property
     def empty(self) -> bool:
@@ -36,20 +44,22 @@ class Plan(msgspec.Struct, frozen=True):
         >>> Plan("nVj2", 3, 10, 25).to_metadata()
         '{"plan":1,"topic":"nVj2","end":25}'
         """
-        return msgspec.json.encode({"plan": 1, "topic": self.topic_id, "end": self.end}).decode()
+        doubt = self.doubt if self.end < self.doubt else 0  # what comes after this plan is doubtful, too
+        return msgspec.json.encode(_Metadata(1, self.topic_id, self.end, doubt)).decode()
 
 
-class _Metadata(msgspec.Struct):
+class _Metadata(msgspec.Struct, omit_defaults=True):
     plan: int
     topic: str
     end: int
+    doubt: int = 0
 
 
 def plan_from_metadata(metadata: str | None, partition: int, offset: int) -> Plan | None:
     """The plan that a committed offset carries, or None where something else committed it (a tool, an older program).
 
     >>> plan_from_metadata('{"plan":1,"topic":"nVj2","end":25}', 3, 10)
-    Plan(topic_id='nVj2', partition=3, start=10, end=25)
+    Plan(topic_id='nVj2', partition=3, start=10, end=25, doubt=0)
     >>> plan_from_metadata("", 3, 10) is None
     True
     """
@@ -57,4 +67,4 @@ def plan_from_metadata(metadata: str | None, partition: int, offset: int) -> Pla
         found = msgspec.json.decode(metadata or "", type=_Metadata)
     except msgspec.DecodeError:
         return None
-    return Plan(found.topic, partition, offset, found.end) if found.plan == 1 else None
+    return Plan(found.topic, partition, offset, found.end, found.doubt) if found.plan == 1 else None

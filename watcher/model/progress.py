@@ -43,6 +43,8 @@ class Progress:
     """The batch that Kafka knows by name and the sinks may know."""
     rereading: bool = False
     """The open plan came from the metadata; its records are being delivered again."""
+    doubt: int = 0
+    """Offsets below this one may have been planned before; see :class:`watcher.model.plan.Plan`."""
     owned_at: float = float("-inf")
     """Monotonic seconds when Kafka last took a commit of ours, hence knew us as the owner."""
 
@@ -57,7 +59,9 @@ class Progress:
         if plan is not None and plan.topic_id != topic_id:
             raise TopicReplacedError(partition, expected=plan.topic_id, found=topic_id)
         unfinished = plan is not None and not plan.empty
-        return cls(topic_id, partition, offset, offset, plan if unfinished else None, unfinished)
+        return cls(
+            topic_id, partition, offset, offset, plan if unfinished else None, unfinished, plan.doubt if plan else 0
+        )
 
     def deliver(self, offset: int) -> None:
         """Take note of a record. Gaps are normal: transaction markers and compaction leave them.
@@ -106,7 +110,7 @@ class Progress:
         """
         if self.open is not None:
             raise ValueError(f"partition {self.partition} still has the open plan {self.open.token}")
-        return Plan(self.topic_id, self.partition, self.durable, self.next)
+        return Plan(self.topic_id, self.partition, self.durable, self.next, self.doubt)
 
     def opened(self, plan: Plan, now: float) -> None:
         """Kafka took the commit that names the plan, or took it again, which renews the lease."""

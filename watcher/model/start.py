@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from watcher.model.errors import OffsetGoneError, PlanUnreadableError, TopicReplacedError
+from watcher.model.plan import plan_from_metadata
 from watcher.model.progress import Progress
 
 
@@ -29,7 +30,8 @@ def start(found: Found) -> Progress:
     """Where to begin.
 
     A group that never read the partition begins with the earliest record. One that did, and whose place is gone,
-    stops: going to either end on its own would skip or hide something.
+    stops: going to either end on its own would skip or hide something. An offset without a plan of ours was set by
+    hand, and whatever the topic holds by now may have been planned before.
 
     Raises:
         OffsetGoneError: the committed offset is gone, or the topic no longer holds it.
@@ -51,4 +53,6 @@ def start(found: Found) -> Progress:
     if not found.low <= progress.next <= found.high:
         detail = f"its offset {progress.next} is outside of what the topic holds, {found.low} to {found.high}"
         raise OffsetGoneError(found.group, found.topic, found.partition, detail)
+    if plan_from_metadata(found.metadata, found.partition, found.committed) is None:
+        progress.doubt = found.high
     return progress

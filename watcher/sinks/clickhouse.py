@@ -85,9 +85,13 @@ class ClickHouseSink:
         Raises:
             TemporaryError: the outcome is unknown or the server is away; go on with ``recover``.
         """
-        missing = _without(rows, present)
+        missing, healed = _without(rows, present), False
         with self._link.asking():
             self._insert(plan, missing, before_send)
+            if plan.doubtful:
+                healed = self._read_back(plan, missing, before_send)
+        if healed:
+            return Outcome.HEALED
         return Outcome.WRITTEN if missing or not rows else Outcome.REPEATED
 
     def recover(self, plan: Plan, rows: MetricRows, before_send: Callable[[], None]) -> Outcome:
@@ -97,20 +101,25 @@ class ClickHouseSink:
             TemporaryError: the outcome is unknown again; call again.
             SinkDisagreesError: the rows, or a view of them, cannot be brought to what was written.
         """
-        outcome = Outcome.RECOVERED
         with self._link.asking():
             missing = self._missing(rows)
             self._insert(plan, missing, before_send)
-            if missing and (lost := self._missing(missing)):
-                self._attach(plan, lost, before_send)
-                outcome = Outcome.HEALED
-                if still := self._missing(lost):
-                    raise SinkDisagreesError(
-                        f"{len(still)} rows of plan {plan.token} are not in {TABLE} after two ways of writing them; "
-                        "run `crucible doctor`"
-                    )
+            healed = self._read_back(plan, missing, before_send)
             self._complete_views(plan, rows, before_send)
-        return outcome
+        return Outcome.HEALED if healed else Outcome.RECOVERED
+
+    def _read_back(self, plan: Plan, sent: MetricRows, before_send: Callable[[], None]) -> bool:
+        """Look whether rows that were sent are there, and attach those that the token's part was lost with."""
+        lost = self._missing(sent) if sent else sent
+        if not lost:
+            return False
+        self._attach(plan, lost, before_send)
+        if still := self._missing(lost):
+            raise SinkDisagreesError(
+                f"{len(still)} rows of plan {plan.token} are not in {TABLE} after two ways of writing them; "
+                "run `crucible doctor`"
+            )
+        return True
 
     def _missing(self, rows: MetricRows) -> MetricRows:
         """The rows whose change is not there yet."""

@@ -76,6 +76,8 @@ class Protocol(RuleBasedStateMachine):
         self.gathered: list[int] = []
         self.batch: list[int] = []
         self.doubtful = self.owner.open is not None
+        if self.committed[1] == "":
+            self.owner.doubt = len(self.log)
 
     def token(self, plan: Plan) -> str:
         return plan.token if self.tokens else f"{plan.token}#{next(self.numbers)}"
@@ -124,7 +126,7 @@ class Protocol(RuleBasedStateMachine):
         if fate == "answer lost":
             self.doubtful = True
             return
-        if self.doubtful and self.reads_back:
+        if (self.doubtful or plan.doubtful) and self.reads_back:
             self.sink.rows.update(self.sink.missing(rows))
         self.owner.written(plan)
         self.batch, self.doubtful = [], False
@@ -186,7 +188,27 @@ def test_every_change_counts_once_whatever_happens() -> None:
     run_state_machine_as_test(Protocol, settings=PROFILE)
 
 
-STORIES = {
+def test_a_place_set_by_hand_forgets_a_lost_part() -> None:
+    """Its plan has the name of one that ClickHouse remembers and nobody else does: only reading back finds the hole."""
+    story = [("deliver", 2), ("name", "taken"), ("send", "token without part"), ("rewind", 0.0)]
+    story += [("deliver", 2), ("name", "taken"), ("send", "done")]
+
+    tell(Protocol, story)
+    with pytest.raises(AssertionError):
+        tell(type("Weakened", (Protocol,), {"reads_back": False}), story)
+
+
+def test_the_doubt_outlives_its_finder() -> None:
+    """Whoever set out from a place set by hand dies after one plan; the next owner finds the doubt in the metadata."""
+    story = [("deliver", 2), ("name", "taken"), ("send", "done"), ("deliver", 2), ("name", "taken")]
+    story += [("send", "token without part"), ("rewind", 0.0)]
+    story += [("deliver", 2), ("name", "taken"), ("send", "done"), ("deliver", 2), ("name", "taken, answer lost")]
+    story += [("crash",), ("deliver", 2), ("send", "done")]
+
+    tell(Protocol, story)
+
+
+STORIES: dict[str, list[tuple[object, ...]]] = {
     # An operator sets the group back: what is delivered again was counted before.
     "asks": [("deliver", 2), ("name", "taken"), ("send", "done"), ("rewind", 0.0)],
     # A request is believed lost, sent again, and lands after all.

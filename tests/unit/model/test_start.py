@@ -55,6 +55,26 @@ def test_where_it_begins(what: Found, offset: int, open_plan: tuple[int, int] | 
 
 
 @pytest.mark.parametrize(
+    ("what", "doubt"),
+    [
+        (found(None, seen=None), 0),
+        (found(30, plan(30, 45)), 0),
+        (found(30, TOOL), 100),
+        (found(30, ""), 100),
+        (found(30, Plan(ID, 0, 30, 45, doubt=100).to_metadata()), 100),
+        (found(30, Plan(ID, 0, 30, 45, doubt=45).to_metadata()), 0),
+    ],
+    ids=[
+        "never ran: nobody planned anything", "our own place", "a tool set it", "without metadata",
+        "the doubt of an owner before", "a doubt that ends with its plan",
+    ],
+)  # fmt: skip
+def test_what_may_have_been_planned_before(what: Found, doubt: int) -> None:
+    """After a place set by hand, all that the topic holds: nobody remembers which plans there were."""
+    assert start(what).doubt == doubt
+
+
+@pytest.mark.parametrize(
     ("what", "error", "says"),
     [
         (found(None), OffsetGoneError, "committed offset is gone"),
