@@ -68,7 +68,7 @@ class Tabs:
         context = self.browser.new_context(**options)
         self._contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.add_init_script(REPORT_VIOLATIONS + LISTEN)
         page.on("pageerror", lambda error: self.troubles.append(f"script: {error}"))
         page.on("console", lambda said: self.troubles.append(f"console: {said.text}") if said.type == "error" else None)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PARTS = ("postgres", "redis", "clickhouse")
 SCHEMA = PROJECT / "demo" / "site_schema.sql"
-PATIENCE = 30.0
+PATIENCE = 60.0
 LOOK = 0.05
 
 

@@ -29,7 +29,7 @@ def provided() -> Iterator[None]:
         pytest.skip(str(error))
 
 
-def await_that(holds: Callable[[], bool], what: str, timeout: float = 30.0) -> None:
+def await_that(holds: Callable[[], bool], what: str, timeout: float = 60.0) -> None:
     """Look until it holds; fail with its name."""
     until = time.monotonic() + timeout
     while not holds():
