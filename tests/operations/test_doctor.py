@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+import httpx
 import psycopg
 import pytest
 import redis
@@ -187,6 +188,40 @@ def test_a_clickhouse_that_forgets_tokens_is_named(pipeline: Pipeline, examined:
     client.close()
 
     assert (found.level, "entityMetricEvents (0)" in found.found) == (Level.FAIL, True)
+
+
+def test_a_database_without_tables_is_named(pipeline: Pipeline, examined: Examine):
+    """Migrations come first."""
+    server = pipeline.endpoints
+    client = clickhouse_client.connect(
+        host=server.clickhouse_host or "",
+        port=server.clickhouse_port or 0,
+        username=server.clickhouse_user or "",
+        password=server.clickhouse_password or "",
+        database=server.clickhouse_database or "",
+        secure=False,
+        timeout=30,
+    )
+    with broken(client.command, "CREATE DATABASE doctor_empty", "DROP DATABASE doctor_empty SYNC"):
+        found = examined(CRUCIBLE_CLICKHOUSE__DATABASE="doctor_empty")["clickhouse.schema"]
+    client.close()
+
+    assert (found.level, "pending" in found.found, found.advice) == (Level.FAIL, True, "`crucible migrate up`")
+
+
+def test_a_connector_that_does_not_run_is_named(pipeline: Pipeline, examined: Examine):
+    """Somebody has paused it: nothing comes, and nothing else looks wrong."""
+    connector = f"{pipeline.environ['CRUCIBLE_CONNECT__URL']}/connectors/crucible"
+
+    def put(state: str) -> None:
+        httpx.put(f"{connector}/{state}", timeout=30).raise_for_status()
+
+    with broken(put, "pause", "resume"):
+        until = time.monotonic() + 30
+        while (found := examined()["connect.tasks"]).level is Level.OK and time.monotonic() < until:
+            time.sleep(0.2)
+
+    assert (found.level, "crucible connector status" in found.advice) == (Level.FAIL, True)
 
 
 def test_faults_of_kafka_are_named(examined: Examine, site: Site):
