@@ -147,12 +147,16 @@ class Authenticator:
         user_id = int(user)
         if not 1 <= user_id <= _LARGEST_ID:
             raise ProblemError("bad_token", "sub is not the number of a user")
+        try:
+            expires = float(claims["exp"]) + self._leeway
+        except OverflowError as error:
+            raise ProblemError("bad_token", "exp is beyond all time") from error
         level, shown = claims.get("browsingLevel"), claims.get("showNsfw")
         if not isinstance(level, int) or isinstance(level, bool):
             level = None
         return Principal(
             user_id=user_id,
-            expires=float(claims["exp"]) + self._leeway,
+            expires=expires,
             verified=claims.get("verified") is True,
             browsing_level=None if level is None else max(0, level),
             show_nsfw=shown if isinstance(shown, bool) else None,
