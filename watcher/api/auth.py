@@ -15,7 +15,7 @@ from watcher.api.problem import ProblemError
 from watcher.api.remembered import Remembered
 
 REMEMBERED: Final = 20_000
-"""Verified tokens that are remembered; above it the oldest is forgotten and verified again (20 us to 60 us)."""
+"""Verified tokens that are remembered; above it the oldest is forgotten and verified again, in a tenth of a millisecond or two."""
 LONGEST: Final = 4_096
 """Bytes of an ``Authorization`` header that are still looked at."""
 _LARGEST_ID: Final = 2**31 - 1

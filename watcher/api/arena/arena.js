@@ -108,7 +108,6 @@ class Arena {
     try {
       const pair = await this.ask(() => this.api.ask(`${this.path}/pair`, { signal: this.over.signal }));
       await this.duel.show(pair);
-      quiet();
       return pair;
     } catch (error) {
       this.stop(error);
