@@ -93,6 +93,31 @@ def test_chart_of_a_chosen_entry(world: World, tabs: Tabs) -> None:
     shot(page, "chart")
 
 
+def test_chart_of_an_entry_whose_past_is_not_to_be_had(world: World, tabs: Tabs) -> None:
+    """The line of the entry before must not stand under this one's name."""
+    contest = world.site.contest(3)
+    world.open(contest)
+    first, second = contest.entries[:2]
+    judge(world, contest, 3, favourite=first)
+    await_that(lambda: _points(world, contest, first) > 0, "the votes to be in ClickHouse")
+    page = tabs.open("about:blank", wait=False)
+    gone = {
+        "status": 404,
+        "content_type": "application/problem+json",
+        "body": '{"status": 404, "title": "Gone astray"}',
+    }
+    page.route(re.compile(rf"/entries/{second}/history$"), lambda route: route.fulfill(**gone))
+    page.goto(world.open(contest))
+    page.get_by_role("button", name=re.compile(f": entry {first},")).click()
+    page.get_by_role("img", name=re.compile(f"^Rating of entry {first}:")).wait_for()
+
+    page.get_by_role("button", name=re.compile(f": entry {second},")).click()
+    page.get_by_text("Gone astray", exact=True).wait_for()
+    assert page.locator("#past-title").inner_text() == f"Rating of entry {second}"
+    assert page.locator("#chart path.way").count() == 0
+    tabs.troubles = [one for one in tabs.troubles if "404" not in one]
+
+
 def test_chart_goes_on_live(world: World, tabs: Tabs) -> None:
     """A vote on the charted entry adds a point to an empty chart, without asking again."""
     contest = world.site.contest(2)

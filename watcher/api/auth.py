@@ -15,7 +15,7 @@ from watcher.api.problem import ProblemError
 from watcher.api.remembered import Remembered
 
 REMEMBERED: Final = 20_000
-"""Verified tokens that are remembered; above it the oldest is forgotten and verified again, in a tenth of a millisecond or two."""
+"""Verified tokens that are remembered; above it the oldest is forgotten and verified again (0.1 ms and more)."""
 LONGEST: Final = 4_096
 """Bytes of an ``Authorization`` header that are still looked at."""
 _LARGEST_ID: Final = 2**31 - 1
@@ -152,14 +152,17 @@ class Authenticator:
         except OverflowError as error:
             raise ProblemError("bad_token", "exp is beyond all time") from error
         level, shown = claims.get("browsingLevel"), claims.get("showNsfw")
-        if not isinstance(level, int) or isinstance(level, bool):
-            level = None
+        # One of another type is refused and not passed over: it may have been meant to show less than the user's row.
+        if level is not None and (not isinstance(level, int) or isinstance(level, bool)):
+            raise ProblemError("bad_token", "browsingLevel is not a whole number")
+        if shown is not None and not isinstance(shown, bool):
+            raise ProblemError("bad_token", "showNsfw is neither true nor false")
         return Principal(
             user_id=user_id,
             expires=expires,
             verified=claims.get("verified") is True,
             browsing_level=None if level is None else max(0, level),
-            show_nsfw=shown if isinstance(shown, bool) else None,
+            show_nsfw=shown,
         )
 
 

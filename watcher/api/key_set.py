@@ -15,8 +15,13 @@ log = structlog.get_logger(__name__)
 
 REFRESH: Final = 300.0
 """Seconds after which the set is read again anyway, so that a key that was withdrawn is not trusted for long."""
+TRUSTED: Final = 3600.0
+"""Seconds for which keys are trusted while the set cannot be read. Longer: a key that was withdrawn meanwhile opens the
+door for longer; shorter: an outage of whoever serves the set soon ends all voting."""
 AT_MOST_EVERY: Final = 10.0
 """Seconds between two reads, however many unknown key ids come in."""
+AGAIN: Final = 1.0
+"""Seconds until a set that could not be read is asked for again."""
 LARGEST: Final = 1_000_000
 """Bytes of a key set."""
 
@@ -69,7 +74,10 @@ class KeySet:
                     changed()
             except (OSError, ValueError, httpx.HTTPError) as error:
                 log.warning("key_set.unreadable", error=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(1.0)
+                if self._keys and self._clock() - self._read_at >= TRUSTED:
+                    self._keys = {}
+                    changed()
+                await asyncio.sleep(AGAIN)
                 continue
             try:
                 await asyncio.wait_for(self._wanted.wait(), REFRESH)

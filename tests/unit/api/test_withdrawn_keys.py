@@ -55,3 +55,34 @@ async def test_a_withdrawn_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_set_that_cannot_be_read_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its keys are trusted for a while and then no more, for one may have been withdrawn. They come back with it."""
+    monkeypatch.setattr(key_set, "REFRESH", 0.02)
+    monkeypatch.setattr(key_set, "AGAIN", 0.02)
+    key = generate_private_key(65_537, 2_048)
+    path, away = tmp_path / "keys.json", tmp_path / "away.json"
+    write(path, only=key)
+    now = [0.0]
+    keys, turns = KeySet(str(path), 1.0, clock=lambda: now[0]), asyncio.Queue[None]()
+    running = asyncio.create_task(keys.run(lambda: turns.put_nowait(None)))
+    try:
+        await asyncio.wait_for(turns.get(), 5)
+        path.rename(away)
+        now[0] += key_set.TRUSTED - 1
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(turns.get(), 0.2)
+        assert keys.key("only") is not None
+
+        now[0] += 1
+        await asyncio.wait_for(turns.get(), 5)
+        with pytest.raises(ConnectionError):
+            keys.key("only")
+
+        away.rename(path)
+        await asyncio.wait_for(turns.get(), 5)
+        assert keys.key("only") is not None
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

@@ -204,6 +204,7 @@ class Arena {
     this.pasts = new AbortController();
     const { signal } = this.pasts;
     find("past-title").textContent = `Rating of entry ${entryId}`;
+    this.chart.clear(`entry ${entryId}`);
     try {
       const call = () => this.api.ask(`${this.path}/entries/${entryId}/history`, { signal });
       const { points } = await persist(call, { waiting: () => {}, signal });

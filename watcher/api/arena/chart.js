@@ -24,6 +24,15 @@ export class Chart {
     this.draw();
   }
 
+  /** Nothing yet of this entry: whose line was there before is another one. */
+  clear(name) {
+    this.name = name;
+    this.points = [];
+    this.svg.replaceChildren();
+    this.svg.setAttribute("aria-label", `Looking for the rating of ${name}`);
+    this.reading.textContent = "";
+  }
+
   /** One more, now. */
   add(point) {
     const last = this.points.at(-1);
