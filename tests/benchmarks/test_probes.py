@@ -18,9 +18,9 @@ from demo.simulator import Simulator
 if TYPE_CHECKING:
     from stack import Stack
 
-REDIS_DELAY, CLICKHOUSE_DELAY = 0.4, 0.6
+REDIS_DELAY, CLICKHOUSE_DELAY = 1.0, 1.2
 COUNT = 12
-HEAD_START = 0.2
+HEAD_START = 0.8
 """Seconds at most between the start of an insert, which is an entry's own time, and its commit, the probe's."""
 SLACK = 1.0
 """Seconds that a busy machine may take to look again."""
@@ -52,7 +52,7 @@ def people(connect, site: str) -> None:
 
 
 class SlowWatcher:
-    """Brings new entries over late: Redis after 0.4 s, ClickHouse after 0.6 s; ``lose`` is one it never brings."""
+    """Brings new entries over late: Redis after a second, ClickHouse a bit later; ``lose`` is one it never brings."""
 
     def __init__(self, connect, lose: int | None = None) -> None:
         self.brought: dict[str, dict[int, tuple[float, float]]] = {"redis": {}, "clickhouse": {}}
