@@ -52,6 +52,8 @@ class Redis(Part):
             "appendonly": "yes",
             "appendfsync": self._appendfsync,
             "maxmemory-policy": "noeviction",
+            # Larger hashes are packed into a string otherwise, through which a vote would search from end to end.
+            "hash-max-ziplist-entries": "32",
             "save": "",
             "daemonize": "no",
         }

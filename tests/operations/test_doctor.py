@@ -170,6 +170,16 @@ def test_a_redis_that_answers_before_it_writes_is_named(pipeline: Pipeline, exam
     assert told == {"everysec": Level.WARN, "always": Level.OK}
 
 
+def test_a_redis_that_searches_its_hashes_is_named(pipeline: Pipeline, examined: Examine):
+    """It answers correctly, and slowly."""
+    client = redis.Redis.from_url(pipeline.environ["CRUCIBLE_REDIS__URL"])
+    with client, broken(lambda given: client.config_set("hash-max-ziplist-entries", given), "512", "32"):
+        slow = examined()["redis.hashes"]
+
+    assert (slow.level, "hash-max-ziplist-entries 32" in slow.advice) == (Level.WARN, True)
+    assert examined()["redis.hashes"].level == Level.OK
+
+
 def test_a_clickhouse_that_forgets_tokens_is_named(pipeline: Pipeline, examined: Examine):
     """Without a window, an insert that is sent again counts twice."""
     server = pipeline.endpoints

@@ -1,6 +1,6 @@
 """How many requests a user may send: counted in Redis for all processes, decided here from what it last said.
 
-A request is charged when its outcome is known, in a pipeline of its own turn, so nobody waits for the count and what is
+A request is charged when its outcome is known, with the next votes or alone, so nobody waits for the count and what is
 exempt is never charged. So a user may overshoot by what is in flight. Fails open: without
 Redis nothing is refused here.
 
@@ -71,7 +71,7 @@ class Limit:
         return ProblemError("rate_limited", f"{self._quota} {self._kind} a minute", max(1, math.ceil(wait)))
 
     def charge(self, user_id: int) -> None:
-        """Count one request of the user, with everything else of this loop turn."""
+        """Count one request of the user, with the others of this loop turn."""
         if not self._quota:
             return
         if not self._owed:

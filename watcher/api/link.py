@@ -1,4 +1,7 @@
-"""One connection to Redis that concurrent requests share, their commands gathered into one pipeline a loop turn.
+"""One connection to Redis that concurrent requests share, their commands gathered into pipelines, one at a time.
+
+A pipeline leaves at the end of the loop turn in which its first command was asked, or, while another is under way, when
+that one's last answer is there: the busier Redis is, the more go together.
 
 Nothing is sent twice: a lost connection fails everything that waits on it, and the client, who alone knows whether it
 still wants the answer, asks again. So the identity below always is that of the very process that answers.
@@ -58,7 +61,7 @@ class Link:
         return self._identity
 
     def ask(self, command: Command) -> "asyncio.Future[Any]":
-        """Send a command with everything else of this loop turn.
+        """Send a command with the next pipeline.
 
         Returns:
             Its answer; an error that Redis answers is a value, ``hiredis.ReplyError``.
@@ -77,7 +80,7 @@ class Link:
             self._wire.tell(command)
 
     def tell_once(self, command: tuple[str | bytes | int, ...]) -> None:
-        """Send a command whose answer nobody needs, unless the same one already waits to be sent in this loop turn."""
+        """Send a command whose answer nobody needs, unless the same one already waits to be sent."""
         if self._wire is not None:
             self._wire.tell_once(command)
 
@@ -195,6 +198,7 @@ class _Wire(asyncio.Protocol):
         self._waiting: deque[asyncio.Future[Any] | None] = deque()
         self._outgoing: list[bytes] = []
         self._told: set[tuple[str | bytes | int, ...]] = set()
+        self._under_way = 0  # answers that what was sent has yet to bring
         self.lost: asyncio.Future[None] = loop.create_future()
 
     def ask(self, command: Command) -> "asyncio.Future[Any]":
@@ -217,7 +221,7 @@ class _Wire(asyncio.Protocol):
     def _send(self, command: Command, answer: "asyncio.Future[Any] | None") -> None:
         if self.lost.done():
             raise LinkLostError("the connection to redis was lost")
-        if not self._outgoing:
+        if not self._outgoing and not self._under_way:
             self._loop.call_soon(self._flush)
         packed = hiredis.pack_command(tuple(command))  # type: ignore[arg-type] # its stub names one type too many
         self._outgoing.append(packed)
@@ -226,6 +230,7 @@ class _Wire(asyncio.Protocol):
     def _flush(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(self._outgoing))
+        self._under_way = len(self._waiting)
         self._outgoing.clear()
         self._told.clear()
 
@@ -247,6 +252,7 @@ class _Wire(asyncio.Protocol):
             reader.feed(data)
             while (answer := reader.gets()) is not _NOTHING:
                 future = waiting.popleft()
+                self._under_way -= 1
                 if future is not None and not future.done():
                     future.set_result(answer)
                 if isinstance(answer, hiredis.ReplyError) and str(answer).encode().startswith(_MOVED):
@@ -254,6 +260,9 @@ class _Wire(asyncio.Protocol):
                     return
         except (hiredis.ProtocolError, IndexError):
             self.close()
+            return
+        if not self._under_way and self._outgoing:
+            self._flush()
 
     def _fail(self) -> None:
         """Everything that waits fails; whether it was carried out is unknown."""

@@ -144,7 +144,7 @@ class Votes:
         hint = ("SADD", keys.undrained(keys.bucket(vote.crucible_id)), vote.crucible_id)
         for _ in range(2):
             try:
-                # In one loop turn, hence in this order on one connection: the hint must not come after the vote.
+                # In this order on one connection: the hint must not come after the vote.
                 link.tell_once(hint)
                 said = await link.ask(vote_command(VOTE.sha, vote, link.identity, refuse, self._max_log))
                 if not isinstance(said, hiredis.ReplyError):

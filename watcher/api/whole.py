@@ -5,11 +5,14 @@ Ours are made here, of numbers and constants, and there is one of them a vote.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 Header = tuple[bytes, bytes]
+
+_LINE: Final = b"%b: %b\r\n"
+_CLOSE: Final = b"connection: close\r\n"
 
 
 def sent_whole(send: Callable[[Any], Awaitable[None]], status: int, headers: Sequence[Header], body: bytes) -> bool:
@@ -29,18 +32,11 @@ def sent_whole(send: Callable[[Any], Awaitable[None]], status: int, headers: Seq
         return False
     if cycle.flow.write_paused or cycle.disconnected or cycle.transport.is_closing():
         return False
-    head = [STATUS_LINE[status]]
-    for name, value in cycle.default_headers:
-        head += (name, b": ", value, b"\r\n")
-    closing = not cycle.keep_alive
-    for name, value in headers:
-        if name == b"connection":  # we only ever say close
-            closing = True
-        else:
-            head += (name, b": ", value, b"\r\n")
-    if closing:
+    head = [STATUS_LINE[status], *map(_LINE.__mod__, cycle.default_headers), *map(_LINE.__mod__, headers)]
+    if _CLOSE in head:
         cycle.keep_alive = False
-        head.append(b"connection: close\r\n")
+    elif not cycle.keep_alive:
+        head.append(_CLOSE)
     head += (b"\r\n", body)
     cycle.transport.write(b"".join(head))
     cycle.response_started = cycle.response_complete = True

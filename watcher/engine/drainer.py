@@ -15,6 +15,11 @@ FIRST_WAIT, LONGEST_WAIT = 0.25, 5.0
 PARKED: Final = 60.0
 """Seconds until a bucket is looked at again whose votes ClickHouse does not show as written. Shorter: the same
 questions again and again; longer: its votes wait after somebody has mended it."""
+REST: Final = 3.0
+"""How much longer than a round its rest is at least. Smaller: inserts of few votes each, one after the other, take
+processors away from the votes themselves; larger: numbers in ClickHouse are older while many vote."""
+LONGEST_REST: Final = 2.0
+"""Seconds that a rest grows to: when a round was slow because ClickHouse is, waiting helps nobody."""
 
 
 class Passes(Protocol):
@@ -49,7 +54,7 @@ class Drainer:
     Args:
         drain: what it does.
         told: whom to tell.
-        interval: seconds between two rounds that found nothing.
+        interval: seconds between two rounds, at least.
         failed: told of an error that does not go away by itself; the thread has ended then.
     """
 
@@ -72,13 +77,15 @@ class Drainer:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            began = time.monotonic()
             try:
                 drained = self.round()
             except Exception as error:  # noqa: BLE001 - handed on; whoever started us decides
                 self._failed(error)
                 return
             # Soon again after a full plan; else let votes gather, for few and large inserts.
-            self._stop.wait(0 if drained >= self._drain.max_votes else self._interval)
+            whole = drained >= self._drain.max_votes
+            self._stop.wait(0 if whole else rest(self._interval, time.monotonic() - began))
 
     def round(self) -> int:
         """One pass over every bucket whose time it is.
@@ -127,6 +134,19 @@ class Drainer:
         for bucket, turn in enumerate(self._turns):
             if turn.due and bucket not in self._drain.oldest:
                 yield turn.looked
+
+
+def rest(interval: float, took: float) -> float:
+    """Seconds until the next round: the share of time in which votes are drained stays bounded, however many there are.
+
+    Args:
+        interval: seconds between two rounds, at least.
+        took: seconds of the last round.
+
+    >>> rest(0.25, 0.05), rest(0.25, 0.5), rest(0.25, 30.0), rest(5.0, 30.0)
+    (0.25, 1.5, 2.0, 5.0)
+    """
+    return max(interval, min(REST * took, LONGEST_REST))
 
 
 def _now_ms() -> int:

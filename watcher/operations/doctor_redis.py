@@ -9,6 +9,9 @@ from redis.cluster import RedisCluster
 from watcher.operations.doctor import Finding, fail, judged, ok, warn
 
 OLDEST: Final = (6, 2)
+PACKED: Final = "hash-max-ziplist-entries"
+"""Fields up to which a hash is one string that is searched from end to end; newer servers know it by this name too."""
+MOST_PACKED: Final = 64
 
 
 class RedisNode:
@@ -97,4 +100,21 @@ def persistence(node: RedisNode) -> Iterator[Finding]:
     )
 
 
-CHECKS: Final = (server, eviction, persistence)
+def hashes(node: RedisNode) -> Iterator[Finding]:
+    """A vote finds its entries without searching for them."""
+    try:
+        most = int(node.config_get(PACKED)[PACKED])
+    except Exception:  # noqa: BLE001 - refused by managed services
+        yield ok("redis.hashes", f"CONFIG is refused, so {PACKED} is not known")
+        return
+    if most <= MOST_PACKED:
+        yield ok("redis.hashes", f"{PACKED} {most}")
+        return
+    yield warn(
+        "redis.hashes",
+        f"{PACKED} {most}: with hundreds of entries a vote searches through all of them, several times",
+        f"CONFIG SET {PACKED} 32, and CONFIG REWRITE to keep it so",
+    )
+
+
+CHECKS: Final = (server, eviction, persistence, hashes)

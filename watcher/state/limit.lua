@@ -16,7 +16,7 @@ for at, key in ipairs(KEYS) do
   local empty = tonumber(redis.call('GET', key) or '0')
   if empty < now then empty = now end
   empty = math.min(empty + ARGV[at + 2] * each, now + 2 * holds * each)
-  redis.call('SET', key, string.format('%.0f', empty), 'PX', math.ceil((empty - now) / 1000))
+  redis.call('SET', key, string.format('%d', empty), 'PX', math.ceil((empty - now) / 1000))
   local left = math.floor((now + holds * each - empty) / each)
   answer[#answer + 1] = math.max(0, left)
   answer[#answer + 1] = left < 1 and math.ceil((empty - (now + (holds - 1) * each)) / 1000) or 0

@@ -66,7 +66,8 @@ if ARGV[5] ~= '' then return { ARGV[5] } end
 
 if state[5] ~= 'Active' then return { 'not_active' } end
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ms = time[1] .. string.sub('00000' .. time[2], -6, -4)
+local now = tonumber(ms)
 local starts, ends = tonumber(state[6]), tonumber(state[7]) -- nil when there is none
 if starts and now < starts then return { 'not_started' } end
 if ends and now > ends then return { 'ended' } end
@@ -84,8 +85,8 @@ local ratings = redis.call('HMGET', KEYS[1], winner, loser)
 local winner_elo, loser_elo = tonumber(ratings[1]) or BASE, tonumber(ratings[2]) or BASE
 local points = gain(winner_elo - loser_elo)
 winner_elo, loser_elo = winner_elo + points, loser_elo - points
-local epoch, seq, ms = state[1], string.format('%.0f', state[4] + 1), string.format('%.0f', now)
-local we, le = string.format('%.0f', winner_elo), string.format('%.0f', loser_elo)
+local epoch, seq = state[1], string.format('%d', state[4] + 1)
+local we, le = string.format('%d', winner_elo), string.format('%d', loser_elo)
 
 -- The log comes first: should Redis refuse to write (memory, disk, a number used before), it refuses here.
 redis.call('XADD', KEYS[6], epoch .. '-' .. seq, 'w', winner, 'l', loser, 'u', user, 't', ms, 'we', we, 'le', le)
@@ -95,10 +96,10 @@ redis.call('HINCRBY', KEYS[5], winner, 1)
 redis.call('HINCRBY', KEYS[5], loser, 1)
 redis.call(
   'ZADD', KEYS[4],
-  -winner_elo, string.format('%015.0f:%010.0f', winner_created, winner),
-  -loser_elo, string.format('%015.0f:%010.0f', loser_created, loser)
+  string.format('%d', -winner_elo), string.format('%015d:%010d', winner_created, winner),
+  string.format('%d', -loser_elo), string.format('%015d:%010d', loser_created, loser)
 )
 redis.call('SADD', KEYS[7], user)
-redis.call('HSET', KEYS[8], pair, table.concat({ winner, epoch, seq, we, le, ms, points }, ':'))
+redis.call('HSET', KEYS[8], pair, string.format('%s:%s:%s:%s:%s:%s:%d', winner, epoch, seq, we, le, ms, points))
 
 return { 'ok', winner_elo, loser_elo, points, tonumber(epoch), tonumber(seq), now, 0 }

@@ -3,7 +3,7 @@
 Every call can be made by several processes at once: what matters is decided by commands that Redis carries out whole.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from watcher.model.drain_plan import PLAN_VERSION, DrainPlan, Range, plan_from_text, plan_version
@@ -49,25 +49,32 @@ class VoteLog:
         """
         found: Votes = {}
         left, waiting = most, list(crucible_ids)
-        portion = max(1, most // max(1, len(waiting)))
+        portion = max(1, min(most // max(1, len(waiting)), _VOTES_AT_ONCE))
+        logs = max(1, _VOTES_AT_ONCE // portion)
         while waiting and left > 0:
-            asked, waiting = waiting[:_AT_ONCE], waiting[_AT_ONCE:]
+            asked, waiting = waiting[:logs], waiting[logs:]
             answers = self._pipe(("XRANGE", keys.log(one), "-", "+", "COUNT", portion) for one in asked)
             for crucible_id, answer in zip(asked, answers, strict=True):
                 found[crucible_id] = _votes(answer)
                 left -= len(found[crucible_id])
-        if left > 0 and portion > 1:
-            self._fill(found, portion, left)
+        self._read_on([one for one, votes in found.items() if len(votes) == portion], found, left)
         return found
 
-    def _fill(self, found: Votes, portion: int, left: int) -> None:
-        """Read on in the logs that had more than their part."""
-        for crucible_id, votes in found.items():
-            if left > 0 and len(votes) == portion:
+    def _read_on(self, crucible_ids: list[int], found: Votes, left: int) -> None:
+        """Read on in the logs that had more than their part, some of each in turn."""
+        while crucible_ids and left > 0:
+            longer = []
+            for crucible_id in crucible_ids:
+                votes, asked = found[crucible_id], min(left, _VOTES_AT_ONCE)
+                if not asked:
+                    break
                 after = f"({votes[-1].epoch}-{votes[-1].seq}"
-                (answer,) = self._pipe([("XRANGE", keys.log(crucible_id), after, "+", "COUNT", left)])
+                (answer,) = self._pipe([("XRANGE", keys.log(crucible_id), after, "+", "COUNT", asked)])
                 votes.extend(_votes(answer))
-                left -= len(votes) - portion
+                left -= len(answer)
+                if len(answer) == asked:
+                    longer.append(crucible_id)
+            crucible_ids = longer
 
     def identities(self, crucible_ids: Iterable[int]) -> dict[int, str]:
         """The Redis processes that hold some logs; asked after the logs were read, it is theirs or a younger one."""
@@ -77,14 +84,15 @@ class VoteLog:
 
     def read(self, plan: DrainPlan) -> Votes:
         """The plan's votes, but for those that were trimmed; whoever trims has seen them in ClickHouse."""
-        answers = self._pipe(
-            ("XRANGE", keys.log(part.crucible_id), f"{part.epoch}-{part.first}", f"{part.epoch}-{part.last}")
-            for part in plan.ranges
-        )
         found: Votes = {}
-        for part, answer in zip(plan.ranges, answers, strict=True):
-            if answer:
-                found.setdefault(part.crucible_id, []).extend(_votes(answer))
+        for piece in _pieces(plan.ranges):
+            answers = self._pipe(
+                ("XRANGE", keys.log(part.crucible_id), f"{part.epoch}-{part.first}", f"{part.epoch}-{part.last}")
+                for part in piece
+            )
+            for part, answer in zip(piece, answers, strict=True):
+                if answer:
+                    found.setdefault(part.crucible_id, []).extend(_votes(answer))
         return found
 
     def open_plan(self, bucket: int) -> DrainPlan | None:
@@ -156,7 +164,31 @@ class VoteLog:
 
 
 _AT_ONCE: Final = 500
-"""Logs read in one round trip."""
+"""Logs whose lengths are asked for in one round trip."""
+_VOTES_AT_ONCE: Final = 500
+"""Votes read in one round trip. Larger: Redis, which answers nobody else meanwhile, keeps judges waiting for more than
+two milliseconds; smaller: more round trips."""
+
+
+def _pieces(ranges: Iterable[Range]) -> Iterator[list[Range]]:
+    """The same votes, in pieces for one round trip each.
+
+    >>> [[(one.first, one.last) for one in piece] for piece in _pieces([Range(42, 1, 5, 499), Range(43, 1, 1, 600)])]
+    [[(5, 499), (1, 5)], [(6, 505)], [(506, 600)]]
+    """
+    piece, room = list[Range](), _VOTES_AT_ONCE
+    for part in ranges:
+        first = part.first
+        while first <= part.last:
+            last = min(part.last, first + room - 1)
+            piece.append(part._replace(first=first, last=last))
+            room -= last - first + 1
+            first = last + 1
+            if not room:
+                yield piece
+                piece, room = [], _VOTES_AT_ONCE
+    if piece:
+        yield piece
 
 
 def hint_undrained(log: VoteLog, crucible_ids: Sequence[int]) -> None:

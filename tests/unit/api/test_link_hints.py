@@ -47,8 +47,8 @@ async def test_hint_at_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     assert transport.written.index(b"SADD") < transport.written.index(b"EVALSHA")
 
 
-async def test_hint_once_a_turn() -> None:
-    """Equal hints of one loop turn go out once; the next turn's goes out again."""
+async def test_hint_once_a_pipeline() -> None:
+    """Equal hints of one pipeline go out once; the next one's goes out again."""
     wire, transport = link._Wire(asyncio.get_running_loop()), Recorded()
     wire.connection_made(transport)
 
@@ -57,6 +57,7 @@ async def test_hint_once_a_turn() -> None:
     await asyncio.sleep(0)
     assert transport.written.count(b"SADD") == 1
 
+    wire.data_received(b":1\r\n")
     wire.tell_once(HINT)
     await asyncio.sleep(0)
     assert transport.written.count(b"SADD") == 2
