@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -115,6 +117,22 @@ def test_end_comes_while_judging(world: World, refused: Tabs) -> None:
 
     says(page, "This crucible has ended")
     page.get_by_role("timer").get_by_text("ended", exact=True).wait_for()  # it moves once a second
+
+
+def test_end_comes_later_than_the_page_thinks(world: World, refused: Tabs) -> None:
+    """The server's time is known to half a second: a pair may come although the clock shows the end."""
+    contest = world.site.contest(3, ends=20)
+    page = refused.open("about:blank", wait=False)
+
+    def early(route: Route) -> None:
+        answer = route.fetch()
+        date = parsedate_to_datetime(answer.headers["date"]) + timedelta(seconds=3)
+        route.fulfill(response=answer, headers={**answer.headers, "date": format_datetime(date, usegmt=True)})
+
+    page.route(re.compile(r"/crucibles/\d+(/pair)?$"), early)
+    page.goto(world.open(contest))
+
+    says(page, "This crucible has ended")
 
 
 def test_unknown_crucible(world: World, refused: Tabs) -> None:

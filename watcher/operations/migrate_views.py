@@ -54,15 +54,16 @@ def make_view(session: Session, record: Record, view: View) -> None:
     """Make a view, fill it and open it to readers; nothing of what is done is done again.
 
     Raises:
-        MigrationError: a bucket stays different from its source, or another process replaced the view meanwhile.
+        MigrationError: a bucket stays different from its source, or other processes keep replacing the view.
     """
-    fill = _settle(session, record, view)
-    _fill(session, record, view, fill)
-    if _boundary(session, view) != fill.boundary:
-        raise MigrationError(
-            f"{view.name} was replaced meanwhile: another `crucible migrate up` runs; wait and run again"
-        )
-    session.run(view.create_reader)
+    for _ in range(_TRIES):
+        fill = _settle(session, record, view)
+        _fill(session, record, view, fill)
+        if _boundary(session, view) == fill.boundary:
+            session.run(view.create_reader)
+            return
+        session.progress(f"{view.target}: another run made the view anew; going on with that one")
+    raise MigrationError(f"{view.name} is replaced again and again by another `crucible migrate up`; run it later")
 
 
 def _settle(session: Session, record: Record, view: View) -> Fill:

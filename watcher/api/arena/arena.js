@@ -13,7 +13,7 @@ import { closed, movingOn, notice, waiting } from "./words.js";
 const AFTERGLOW = 650; // ms that the points of a vote are shown before the next pair
 const TOP = 50; // entries on the board
 const REFRESH = 30_000; // ms between looks at the crucible itself
-const EARLY = 1_000; // ms until a pair is asked for again when this page thinks that the crucible has begun, and the server not yet
+const EARLY = 1_000; // ms until a pair is asked for again when this page thinks that the crucible has begun or ended, and the server not yet
 const BUSY = 2_000; // ms from a change of the standings to such a look
 
 const find = (id) => document.getElementById(id);
@@ -108,6 +108,7 @@ class Arena {
     try {
       const pair = await this.ask(() => this.api.ask(`${this.path}/pair`, { signal: this.over.signal }));
       await this.duel.show(pair);
+      if (this.clock.out) setTimeout(() => this.next(), EARLY);
       return pair;
     } catch (error) {
       this.stop(error);

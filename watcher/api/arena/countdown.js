@@ -7,7 +7,7 @@ export class Countdown {
   constructor({ clock, label, now, over }) {
     Object.assign(this, { clock, label, now, over });
     this.target = null;
-    this.told = null; // the target that `over` was called for: the server's clock may say that it is still to come
+    this.end = 0;
     setInterval(() => this.tick(), 250);
   }
 
@@ -15,6 +15,7 @@ export class Countdown {
   show({ status, startAt, endAt }) {
     const start = Date.parse(startAt ?? "") || 0;
     const end = Date.parse(endAt ?? "") || 0;
+    this.end = end;
     this.target = null;
     if (status === "Completed" || status === "Cancelled" || (end && end <= this.now())) {
       this.say("", status === "Cancelled" ? "cancelled" : "ended");
@@ -27,6 +28,11 @@ export class Countdown {
     }
   }
 
+  /** Whether the end has come, by what we know of the server's time: half a second more or less. */
+  get out() {
+    return this.end !== 0 && this.end <= this.now();
+  }
+
   aim(words, target) {
     this.words = words;
     this.target = target;
@@ -37,11 +43,8 @@ export class Countdown {
     if (this.target === null) return;
     const left = this.target - this.now();
     if (left <= 0) {
-      const { target } = this;
       this.target = null;
       this.say("", "ended");
-      if (target === this.told) return;
-      this.told = target;
       this.over();
       return;
     }
