@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from watcher.model.identity import identity_of
-from watcher.model.metric_rows import MetricRow, month
+from watcher.model.metric_rows import MetricRow, whole_month
 from watcher.model.replay import LoggedVote
 
 MAX_RANGES: Final = 2_000
@@ -139,7 +139,7 @@ def make_plan(heads: Mapping[int, Sequence[LoggedVote]], most: int) -> DrainPlan
     oldest = min((votes[0].ms for votes in heads.values() if votes), default=None)
     if oldest is None:
         return None
-    now, left, ranges = month(oldest), most, list[Range]()
+    now, left, ranges = whole_month(oldest), most, list[Range]()
     for crucible_id, votes in heads.items():
         for part in _ranges(crucible_id, votes, now, left):
             ranges.append(part)
@@ -149,12 +149,12 @@ def make_plan(heads: Mapping[int, Sequence[LoggedVote]], most: int) -> DrainPlan
     return DrainPlan(tuple(ranges[:MAX_RANGES]))
 
 
-def _ranges(crucible_id: int, votes: Sequence[LoggedVote], of_month: str, most: int) -> Iterator[Range]:
+def _ranges(crucible_id: int, votes: Sequence[LoggedVote], of_month: range, most: int) -> Iterator[Range]:
     """The first votes of a log as ranges, up to the first of another month."""
     begun: LoggedVote | None = None
     end = 0
     for vote in votes[:most]:
-        if month(vote.ms) != of_month:
+        if vote.ms not in of_month:
             break
         if begun is None or vote.epoch != begun.epoch or vote.seq != end + 1:
             if begun is not None:

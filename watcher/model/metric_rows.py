@@ -1,7 +1,7 @@
 """Rows of ``entityMetricEvents``: what a batch holds and what a sink writes."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain, pairwise
 from typing import Any, Final
 
@@ -41,6 +41,18 @@ def month(milliseconds: int) -> str:
     '202510'
     """
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y%m")
+
+
+def whole_month(milliseconds: int) -> range:
+    """Every millisecond of the month that this one is in: to ask of many whether they are in it as well.
+
+    >>> span = whole_month(1_760_000_000_123)
+    >>> [month(ms) for ms in (span[0] - 1, span[0], span[-1], span[-1] + 1)]
+    ['202509', '202510', '202510', '202511']
+    """
+    first = datetime.fromtimestamp(milliseconds / 1000, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    after = (first + timedelta(days=31)).replace(day=1)
+    return range(int(first.timestamp()) * 1000, int(after.timestamp()) * 1000)
 
 
 class MetricRows:
