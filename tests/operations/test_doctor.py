@@ -15,6 +15,7 @@ import httpx
 import psycopg
 import pytest
 import redis
+from clickhouse_connect.driver.client import Client
 
 import config
 import debezium
@@ -51,6 +52,22 @@ def postgres(pipeline: Pipeline) -> Iterator[psycopg.Connection]:
     with pipeline.connect() as connection:
         connection.autocommit = True
         yield connection
+
+
+@pytest.fixture
+def clickhouse(pipeline: Pipeline) -> Iterator[Client]:
+    server = pipeline.endpoints
+    client = clickhouse_client.connect(
+        host=server.clickhouse_host or "",
+        port=server.clickhouse_port or 0,
+        username=server.clickhouse_user or "",
+        password=server.clickhouse_password or "",
+        database=server.clickhouse_database or "",
+        secure=False,
+        timeout=30,
+    )
+    yield client
+    client.close()
 
 
 def failures(findings: dict[str, Finding]) -> dict[str, str]:
@@ -180,41 +197,19 @@ def test_a_redis_that_searches_its_hashes_is_named(pipeline: Pipeline, examined:
     assert examined()["redis.hashes"].level == Level.OK
 
 
-def test_a_clickhouse_that_forgets_tokens_is_named(pipeline: Pipeline, examined: Examine):
+def test_a_clickhouse_that_forgets_tokens_is_named(clickhouse: Client, examined: Examine):
     """Without a window, an insert that is sent again counts twice."""
-    server = pipeline.endpoints
-    client = clickhouse_client.connect(
-        host=server.clickhouse_host or "",
-        port=server.clickhouse_port or 0,
-        username=server.clickhouse_user or "",
-        password=server.clickhouse_password or "",
-        database=server.clickhouse_database or "",
-        secure=False,
-        timeout=30,
-    )
     alter = "ALTER TABLE entityMetricEvents MODIFY SETTING non_replicated_deduplication_window = "
-    with broken(client.command, f"{alter}0", f"{alter}100000"):
+    with broken(clickhouse.command, f"{alter}0", f"{alter}100000"):
         found = examined()["clickhouse.deduplication"]
-    client.close()
 
     assert (found.level, "entityMetricEvents (0)" in found.found) == (Level.FAIL, True)
 
 
-def test_a_database_without_tables_is_named(pipeline: Pipeline, examined: Examine):
+def test_a_database_without_tables_is_named(clickhouse: Client, examined: Examine):
     """Migrations come first."""
-    server = pipeline.endpoints
-    client = clickhouse_client.connect(
-        host=server.clickhouse_host or "",
-        port=server.clickhouse_port or 0,
-        username=server.clickhouse_user or "",
-        password=server.clickhouse_password or "",
-        database=server.clickhouse_database or "",
-        secure=False,
-        timeout=30,
-    )
-    with broken(client.command, "CREATE DATABASE doctor_empty", "DROP DATABASE doctor_empty SYNC"):
+    with broken(clickhouse.command, "CREATE DATABASE doctor_empty", "DROP DATABASE doctor_empty SYNC"):
         found = examined(CRUCIBLE_CLICKHOUSE__DATABASE="doctor_empty")["clickhouse.schema"]
-    client.close()
 
     assert (found.level, "pending" in found.found, found.advice) == (Level.FAIL, True, "`crucible migrate up`")
 
