@@ -213,8 +213,9 @@ class VoteWorld:
     def undrained(self) -> int:
         """Votes in Redis' logs, and open plans."""
         try:
-            logs = sum(int(self.redis.xlen(name)) for name in self.redis.scan_iter("*:log"))  # type: ignore[arg-type]
-            return logs + sum(1 for _ in self.redis.scan_iter("crucible:drain:*"))
+            logs = self.redis.scan_iter("*:log", count=10_000)
+            plans = self.redis.scan_iter("crucible:drain:*", count=10_000)
+            return sum(int(self.redis.xlen(name)) for name in logs) + sum(1 for _ in plans)  # type: ignore[arg-type]
         except redis.RedisError:
             return -1
 

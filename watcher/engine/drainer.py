@@ -15,8 +15,10 @@ FIRST_WAIT, LONGEST_WAIT = 0.25, 5.0
 PARKED: Final = 60.0
 """Seconds until a bucket is looked at again whose votes ClickHouse does not show as written. Shorter: the same
 questions again and again; longer: its votes wait after somebody has mended it."""
+CALM: Final = 500
+"""Votes of the largest plan up to which the drain looks again as soon as it may."""
 REST: Final = 3.0
-"""How much longer than a round its rest is at least. Smaller: inserts of few votes each, one after the other, take
+"""How much longer than a round of many votes its rest is at least. Smaller: inserts of few votes each, one after the other, take
 processors away from the votes themselves; larger: numbers in ClickHouse are older while many vote."""
 LONGEST_REST: Final = 2.0
 """Seconds that a rest grows to: when a round was slow because ClickHouse is, waiting helps nobody."""
@@ -84,8 +86,9 @@ class Drainer:
                 self._failed(error)
                 return
             # Soon again after a full plan; else let votes gather, for few and large inserts.
-            whole = drained >= self._drain.max_votes
-            self._stop.wait(0 if whole else rest(self._interval, time.monotonic() - began))
+            whole, calm = drained >= self._drain.max_votes, drained <= CALM
+            took = 0.0 if calm else time.monotonic() - began
+            self._stop.wait(0 if whole else rest(self._interval, took))
 
     def round(self) -> int:
         """One pass over every bucket whose time it is.
@@ -141,7 +144,7 @@ def rest(interval: float, took: float) -> float:
 
     Args:
         interval: seconds between two rounds, at least.
-        took: seconds of the last round.
+        took: seconds of the last round, if it drained many.
 
     >>> rest(0.25, 0.05), rest(0.25, 0.5), rest(0.25, 30.0), rest(5.0, 30.0)
     (0.25, 1.5, 2.0, 5.0)
