@@ -18,8 +18,8 @@ questions again and again; longer: its votes wait after somebody has mended it."
 CALM: Final = 500
 """Votes of the largest plan up to which the drain looks again as soon as it may."""
 REST: Final = 3.0
-"""How much longer than a round of many votes its rest is at least. Smaller: inserts of few votes each, one after the other, take
-processors away from the votes themselves; larger: numbers in ClickHouse are older while many vote."""
+"""How much longer than a round of many votes its rest is at least. Smaller: inserts of few votes each, one after the
+other, take processors away from the votes themselves; larger: numbers in ClickHouse are older while many vote."""
 LONGEST_REST: Final = 2.0
 """Seconds that a rest grows to: when a round was slow because ClickHouse is, waiting helps nobody."""
 
