@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -73,12 +74,10 @@ class Panel:
         while not stop.is_set():
             wait = due - loop.time()
             if wait > 0:
-                try:
-                    await asyncio.wait_for(stop.wait(), wait)
-                except TimeoutError:
-                    pass
-                else:
-                    return
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await stop.wait()
+                        return
             due = max(due, loop.time() - 1.0) + self._pace.at_once / self._pace.rate * self._rng.uniform(0.5, 1.5)
             if self.users and self.crucibles:
                 await self._look(stop)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,10 +80,9 @@ class KeySet:
                     changed()
                 await asyncio.sleep(AGAIN)
                 continue
-            try:
-                await asyncio.wait_for(self._wanted.wait(), REFRESH)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REFRESH):
+                    await self._wanted.wait()
 
     def _read(self) -> bytes:
         if not self._source.startswith(("http://", "https://")):

@@ -106,7 +106,8 @@ class Link:
         try:
             while True:
                 try:
-                    wire = await asyncio.wait_for(self._connect(), self._timeout)
+                    async with asyncio.timeout(self._timeout):
+                        wire = await self._connect()
                 except (OSError, TimeoutError, LinkLostError) as error:
                     log.warning("link.failed", link=self.name, error=str(error) or type(error).__name__)
                     await asyncio.sleep(pause)
@@ -126,7 +127,8 @@ class Link:
                 await asyncio.wait([wire.lost], timeout=LOOK)
                 if wire.lost.done():
                     return
-                identity = await asyncio.wait_for(_identity(wire), self._timeout)
+                async with asyncio.timeout(self._timeout):
+                    identity = await _identity(wire)
                 if identity != self._identity:
                     return
         except (TimeoutError, LinkLostError):
