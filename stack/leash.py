@@ -21,6 +21,29 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+TYPE_CHECKING = False  # importing it would cost as much time as all else here
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class Program(Protocol):
+        """A child process, as ``subprocess.Popen`` has it."""
+
+        pid: int
+        returncode: Any
+
+        def poll(self) -> int | None:
+            """Its exit code, None while it runs."""
+            ...
+
+        def wait(self) -> int:
+            """Its exit code, once it has ended."""
+            ...
+
+        def send_signal(self, sig: int, /) -> None:
+            """Send it one."""
+            ...
+
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 LINUX = sys.platform == "linux"
@@ -31,24 +54,34 @@ LOOK = 0.1
 def main() -> int:
     """Start the program, wait for its end or the owner's, sweep up; return what the program returned."""
     given = _arguments()
+    inherit()
+    account = {} if given.uid is None else {"user": given.uid, "group": given.gid, "extra_groups": []}
+    program = subprocess.Popen(
+        given.command,
+        start_new_session=True,
+        preexec_fn=die_with_parent,  # noqa: PLW1509  # one thread here, and it must come after the change of user
+        stdin=subprocess.DEVNULL,
+        **account,
+    )
+    os.write(given.report, b"%d\n" % program.pid)
+    os.close(given.report)
+    return hold(program, given.owner, given.watch, given.farewell)
+
+
+def inherit() -> None:
+    """Become the parent of whatever the program will leave behind, and outlive the owner's Ctrl-C."""
     if LINUX:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    account = {} if given.uid is None else {"user": given.uid, "group": given.gid, "extra_groups": []}
-    program = subprocess.Popen(
-        given.command,
-        start_new_session=True,
-        preexec_fn=_die_with_me,  # noqa: PLW1509  # one thread here, and it must come after the change of user
-        stdin=subprocess.DEVNULL,
-        **account,
-    )
+
+
+def hold(program: Program, owner: int, watch: int, farewell: int | None = None) -> int:
+    """Wait for the program's end or the owner's, sweep up; return what the program returned, 128 + n after signal n."""
     try:
-        os.write(given.report, b"%d\n" % program.pid)
-        os.close(given.report)
-        if not _outlived_by_owner(program, given.owner, given.watch) and given.farewell:
-            _say_farewell(program, given.farewell)
+        if not _outlived_by_owner(program, owner, watch) and farewell:
+            _say_farewell(program, farewell)
     finally:
         _sweep(program)
     code: int = program.returncode
@@ -69,13 +102,13 @@ def _arguments() -> argparse.Namespace:
     return given
 
 
-def _die_with_me() -> None:
+def die_with_parent() -> None:
     """Should the leash itself be killed, the kernel kills the program."""
     if LINUX:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _outlived_by_owner(program: subprocess.Popen[bytes], owner: int, watch: int) -> bool:
+def _outlived_by_owner(program: Program, owner: int, watch: int) -> bool:
     """Wait; True when the program ended first."""
     poller = select.poll()
     poller.register(watch, select.POLLIN | select.POLLHUP)
@@ -97,7 +130,7 @@ def _outlived_by_owner(program: subprocess.Popen[bytes], owner: int, watch: int)
             return False
 
 
-def _say_farewell(program: subprocess.Popen[bytes], number: int) -> None:
+def _say_farewell(program: Program, number: int) -> None:
     """Let the program free what would outlast it (Postgres: shared memory); three seconds, then it is swept up."""
     program.send_signal(signal.SIGCONT)
     program.send_signal(number)
@@ -106,7 +139,7 @@ def _say_farewell(program: subprocess.Popen[bytes], number: int) -> None:
         time.sleep(0.02)
 
 
-def _sweep(program: subprocess.Popen[bytes]) -> None:
+def _sweep(program: Program) -> None:
     """Kill every descendant: as a subreaper the leash inherits those whose parent died before them."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(program.pid, signal.SIGKILL)

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,7 +13,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stack.leashed import Leashed, Program
+from tests.forked import Forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
@@ -44,14 +43,8 @@ class Daemon:
     def __init__(self, environ: Mapping[str, str], folder: Path, module: tuple[str, ...] = ("watcher", "run")) -> None:
         self.log = folder / f"watcher-{time.monotonic_ns()}.log"
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH") if name in os.environ}
-        self._running = Leashed(
-            Program(
-                [sys.executable, "-m", *module],
-                log=self.log,
-                environ=kept | {"LANG": "C.UTF-8", "TZ": "UTC", "HOME": str(folder)} | dict(environ),
-                folder=REPOSITORY,
-            )
-        )
+        own = {"LANG": "C.UTF-8", "TZ": "UTC", "HOME": str(folder)}
+        self._running = Forked(module, self.log, kept | own | dict(environ), REPOSITORY)
         self.pid = self._running.pid
 
     def events(self, name: str) -> list[dict[str, Any]]:
