@@ -62,7 +62,7 @@ def measure(console: Console) -> list[Result]:
         RuntimeError: an answer was no pair.
     """
     with own_folder() as folder, Stack(folder / "stack", parts=("redis", "postgres", "clickhouse")) as stack:
-        site = Site(stack, Path(folder))
+        site = Site(stack, Path(folder), anew=True)
         console.print(f"making crucibles of {' and '.join(f'{size:,}' for size in SIZES)} entries")
         judges = _stage(site, stack.redis.url)
         api = site.api(CRUCIBLE_API__READS_PER_MINUTE="0")

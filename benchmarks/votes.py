@@ -81,7 +81,7 @@ seen, and so does without what spares their verification."""
 def _site(folder: Path, appendfsync: Any) -> Iterator[tuple[Stack, Site]]:
     parts = ("redis", "postgres", "clickhouse")
     with Stack(folder / "stack", parts=parts, options=Options(redis_appendfsync=appendfsync)) as stack:
-        site = Site(stack, folder)
+        site = Site(stack, folder, anew=True)
         try:
             yield stack, site
         finally:

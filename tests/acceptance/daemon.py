@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,6 +14,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from stack.leashed import Leashed, Program
 from tests.forked import Forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -38,13 +40,26 @@ class Daemon:
         environ: its settings.
         folder: for its log.
         module: what to run in place of the shipped program, with arguments.
+        anew: started as a shell would, with nothing imported: for whom its speed or memory counts.
     """
 
-    def __init__(self, environ: Mapping[str, str], folder: Path, module: tuple[str, ...] = ("watcher", "run")) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        folder: Path,
+        module: tuple[str, ...] = ("watcher", "run"),
+        *,
+        anew: bool = False,
+    ) -> None:
         self.log = folder / f"watcher-{time.monotonic_ns()}.log"
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH") if name in os.environ}
         own = {"LANG": "C.UTF-8", "TZ": "UTC", "HOME": str(folder)}
-        self._running = Forked(module, self.log, kept | own | dict(environ), REPOSITORY)
+        whole = kept | own | dict(environ)
+        self._running: Forked | Leashed = (
+            Leashed(Program([sys.executable, "-m", *module], log=self.log, environ=whole, folder=REPOSITORY))
+            if anew
+            else Forked(module, self.log, whole, REPOSITORY)
+        )
         self.pid = self._running.pid
 
     def events(self, name: str) -> list[dict[str, Any]]:

@@ -47,10 +47,16 @@ def bearer(user: int | str, **claims: Any) -> dict[str, str]:
 
 
 class Site:
-    """The parts, prepared as an administrator prepares them."""
+    """The parts, prepared as an administrator prepares them.
 
-    def __init__(self, stack: Stack, folder: Path) -> None:
-        self.stack, self.folder = stack, folder
+    Args:
+        stack: the parts.
+        folder: for logs.
+        anew: each API is started as a shell would (see :class:`tests.acceptance.daemon.Daemon`).
+    """
+
+    def __init__(self, stack: Stack, folder: Path, *, anew: bool = False) -> None:
+        self.stack, self.folder, self._anew = stack, folder, anew
         self.started: list[Api] = []
         dsn = str(stack.endpoints.postgres_dsn)
         site_database.prepare(dsn)
@@ -144,7 +150,7 @@ class Site:
 
     def api(self, **environ: str) -> "Api":
         """The API, started and ready."""
-        running = Api({**self.environ, **environ}, self.folder)
+        running = Api({**self.environ, **environ}, self.folder, anew=self._anew)
         self.started.append(running)
         return running
 
@@ -166,8 +172,10 @@ class Contest:
 class Api:
     """The API as a process, and a client of it."""
 
-    def __init__(self, environ: Mapping[str, str], folder: Path, role: str = "api", *, ready: bool = True) -> None:
-        self.daemon = Daemon(environ, folder, ("watcher", "run", "--role", role))
+    def __init__(
+        self, environ: Mapping[str, str], folder: Path, role: str = "api", *, ready: bool = True, anew: bool = False
+    ) -> None:
+        self.daemon = Daemon(environ, folder, ("watcher", "run", "--role", role), anew=anew)
         try:
             self.port = int(self.daemon.await_event("api.listening")["port"])
             self.ops = int(self.daemon.await_event("probes.listening")["port"])
