@@ -10,6 +10,7 @@ import httpx
 from stack.ports import Ports
 from tests.acceptance.daemon import Daemon, await_that
 from tests.api.site import Api, Site
+from watcher.bootstrap.drain_process import NICE
 
 
 def children(pid: int) -> list[int]:
@@ -24,6 +25,7 @@ def test_the_drain_is_started_again(site: Site) -> None:
     api = site.api()
     contest, judge = site.contest(), site.user()
     (first,) = children(api.daemon.pid)
+    assert os.getpriority(os.PRIO_PROCESS, first) == NICE, "votes are answered first"
 
     os.kill(first, signal.SIGKILL)
     assert api.vote(contest, judge, api.pair(contest, judge)).status_code == 200

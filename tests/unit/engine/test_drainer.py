@@ -1,5 +1,6 @@
 """A bucket that fails waits on its own."""
 
+import threading
 import time
 from collections import Counter
 
@@ -102,3 +103,50 @@ def test_what_no_waiting_mends_ends_the_round() -> None:
     """The control: any other error is not swallowed."""
     with pytest.raises(ValueError, match="no vote"):
         _drainer(Passes({2: ValueError("no vote")}), Heard()).round()
+
+
+class Clock:
+    """Time in which a pass takes half a second."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time_ns(self) -> int:
+        return int(self.now * 1e9)
+
+
+class Stop(threading.Event):
+    """Ends the thread at its first rest."""
+
+    waited: float | None = None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited = timeout
+        self.set()
+        return True
+
+
+@pytest.mark.parametrize(
+    ("votes", "rest"),
+    [(1, 0.25), (drainer.CALM, 0.25), (drainer.CALM + 1, drainer.REST * 0.5), (1_000, 0)],
+    ids=["calm", "the most that is calm", "many", "a full plan"],
+)
+def test_rest_after_a_round(votes: int, rest: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In calm as short as may be; after many votes longer than the round took; none where more is waiting."""
+    clock, passes = Clock(), Passes({})
+    passes.max_votes, passes.silent = 1_000, set(range(1, BUCKETS))
+
+    def turn(_: int) -> int:
+        clock.now += 0.5
+        return votes
+
+    monkeypatch.setattr(drainer, "time", clock)
+    monkeypatch.setattr(passes, "turn", turn)
+    one = _drainer(passes, Heard())
+    one._stop = stop = Stop()
+    one.start()
+    one._thread.join(20)
+
+    assert stop.waited == rest
