@@ -23,7 +23,13 @@ from typing import NoReturn
 
 from stack import family, leash
 
-IMPORTED = ("watcher.cli.run", "watcher.bootstrap.everything", "tests.acceptance.weakened", "tests.votes.process")
+IMPORTED = (
+    *("watcher.cli.run", "watcher.bootstrap.everything", "tests.acceptance.weakened", "tests.votes.process"),
+    *("watcher.cli.connector", "watcher.operations.connector", "watcher.operations.connect"),
+    *("watcher.cli.migrate", "watcher.operations.migrate", "watcher.operations.migrate_client"),
+    *("watcher.cli.offsets", "watcher.operations.offsets", "watcher.operations.kafka_admin"),
+    *("watcher.cli.rebuild", "watcher.operations.rebuild_all", "watcher.cli.dlq", "watcher.operations.letters"),
+)
 """What programs are forked with."""
 READING = ("watcher.engine.failpoint",)
 """Modules that read their environment when they are imported: imported anew by each program."""
@@ -37,16 +43,24 @@ class Forked:
 
     Args:
         module: what would follow ``python -m``.
-        log: standard output and error are appended here.
+        log: standard output is appended here, and standard error too.
         environ: its whole environment.
         folder: working folder.
+        errors: where standard error goes instead.
     """
 
-    def __init__(self, module: Sequence[str], log: Path, environ: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self,
+        module: Sequence[str],
+        log: Path,
+        environ: Mapping[str, str],
+        folder: Path,
+        errors: Path | None = None,
+    ) -> None:
         watched, self._held = _SERVER.Pipe(duplex=False)
         told, report = _SERVER.Pipe(duplex=False)
         with watched, report, told:
-            arguments = (watched, report, module, log, dict(environ), folder)
+            arguments = (watched, report, module, (log, errors or log), dict(environ), folder)
             self._leash = _SERVER.Process(target=_leash, args=arguments, daemon=True)
             self._leash.start()
             report.close()
@@ -84,16 +98,21 @@ class Forked:
 
 
 def _leash(
-    watched: Connection, report: Connection, module: Sequence[str], log: Path, environ: Mapping[str, str], folder: Path
+    watched: Connection,
+    report: Connection,
+    module: Sequence[str],
+    logs: Sequence[Path],
+    environ: Mapping[str, str],
+    folder: Path,
 ) -> NoReturn:
     """Be the program's leash."""
     missing = [name for name in IMPORTED if name not in sys.modules]
     if missing:
         raise ImportError(f"{missing} could not be imported: try it with python -c")
     os.setsid()
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+    for number, log in enumerate(logs, 1):
+        with log.open("ab") as file:
+            os.dup2(file.fileno(), number)
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()

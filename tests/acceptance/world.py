@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +25,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
 
 from stack.topology import Stack
+from tests import command
 from tests.acceptance.daemon import PATIENCE, REPOSITORY, Daemon, await_that
 from tests.acceptance.history import History
 from tests.acceptance.oracle import verdict
@@ -118,17 +117,10 @@ class World:
         """Start a watcher with one of its protections switched off."""
         return self.start(module=("tests.acceptance.weakened", what), **environ)
 
-    def crucible(self, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    def crucible(self, *arguments: str, **environ: str) -> command.Done:
         """Run the command as a person would."""
-        return subprocess.run(
-            [sys.executable, "-m", "watcher", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            cwd=REPOSITORY,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.environ, **_named(environ)},
-        )
+        own = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
+        return command.crucible(*arguments, environ={**own, **self.environ, **_named(environ)}, folder=REPOSITORY)
 
     def close(self) -> None:
         """End what was started here."""

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +14,7 @@ import redis
 from psycopg import sql
 
 from stack import Stack
-from tests import site_database
+from tests import command, site_database
 from tests.acceptance.daemon import Daemon, await_that
 from watcher.model.pair_token import PairTokens, SignedPair
 
@@ -82,17 +80,11 @@ class Site:
     def close(self) -> None:
         self.postgres.close()
 
-    def crucible(self, *arguments: str, without: str = "") -> subprocess.CompletedProcess[str]:
+    def crucible(self, *arguments: str, without: str = "") -> command.Done:
         """Run a verb of the command line to its end, perhaps without one of the settings."""
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH") if name in os.environ}
-        return subprocess.run(
-            [sys.executable, "-m", "watcher", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            env={**kept, **self._without(without), "NO_COLOR": "1", "COLUMNS": "200"},
-        )
+        environ = {**kept, **self._without(without), "NO_COLOR": "1", "COLUMNS": "200"}
+        return command.crucible(*arguments, environ=environ)
 
     def _without(self, name: str) -> dict[str, str]:
         return {key: value for key, value in self.environ.items() if key != name}

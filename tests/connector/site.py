@@ -1,7 +1,5 @@
 """A site under test: its database, its connector, what the connector sent."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ import psycopg
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from stack import Stack
+from tests import command
 from watcher.operations.connect import Connect
 
 PATIENCE = 60.0
@@ -19,16 +18,9 @@ CRUCIBLE = """INSERT INTO "Crucible" (id, "userId", name, status, "updatedAt") V
 ENTRY = """INSERT INTO "CrucibleEntry" (id, "crucibleId", "userId", "imageId") VALUES (%s, %s, 2, 1)"""
 
 
-def crucible(*arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+def crucible(*arguments: str, **environ: str) -> command.Done:
     """Run the command as a person would."""
-    return subprocess.run(
-        [sys.executable, "-m", "watcher", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={"PATH": "/usr/bin:/bin", "NO_COLOR": "1", "COLUMNS": "200", **environ},
-    )
+    return command.crucible(*arguments, environ={"PATH": "/usr/bin:/bin", "NO_COLOR": "1", "COLUMNS": "200", **environ})
 
 
 @dataclass(frozen=True, slots=True)

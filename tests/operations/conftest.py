@@ -1,8 +1,6 @@
 """What the tests of a person's commands share: the real parts."""
 
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +11,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from demo.pipeline import Pipeline
 from stack import Stack
+from tests import command
 from tests.stack.watching import provided
 
 
@@ -66,16 +65,9 @@ class Site:
             producer.produce(self.topic, b"{}", partition=partition, timestamp=1_000_000 + number * 1_000)
         assert producer.flush(30) == 0
 
-    def crucible(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def crucible(self, *arguments: str) -> command.Done:
         """Run the command as a person would."""
-        return subprocess.run(
-            [sys.executable, "-m", "watcher", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            env=self.environ,
-        )
+        return command.crucible(*arguments, environ=self.environ)
 
 
 @pytest.fixture

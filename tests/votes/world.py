@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry
 
 from config import Settings, load
 from stack.topology import Stack
+from tests import command
 from tests.acceptance.daemon import PATIENCE, REPOSITORY, Daemon, await_that
 from tests.votes.judges import MAX_LOG, Cast, send
 from watcher.bootstrap.votes import Votes
@@ -198,17 +199,10 @@ class VoteWorld:
         self._daemons.append(daemon)
         return daemon
 
-    def crucible_command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def crucible_command(self, *arguments: str) -> command.Done:
         """Run the command as a person would."""
-        return subprocess.run(
-            [sys.executable, "-m", "watcher", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            cwd=REPOSITORY,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "NO_COLOR": "1", **self.environ},
-        )
+        own = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "NO_COLOR": "1"}
+        return command.crucible(*arguments, environ={**own, **self.environ}, folder=REPOSITORY)
 
     def undrained(self) -> int:
         """Votes in Redis' logs, and open plans."""
