@@ -6,16 +6,17 @@ Does what an operator does in production, in that order, with the same files and
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
 import psycopg
 
 from demo.program import PROJECT, OwnProgram, ProgramError
 from stack.endpoints import Endpoints
 from stack.ports import Ports
+from stack.probe import http_status
 from stack.topology import Stack
 
 SITE = PROJECT / "demo" / "site_schema.sql"
@@ -144,10 +145,7 @@ class Pipeline:
     def _ready(self) -> bool:
         if not self.watcher.is_alive():
             raise ProgramError(f"the watcher ended while it was starting. {self.watcher.last_words()}")
-        try:
-            return httpx.get(f"{self.ops_url}/readyz", timeout=2.0).status_code == httpx.codes.OK
-        except httpx.HTTPError:
-            return False
+        return http_status(self.ops_port, "/readyz", patience=2.0) == HTTPStatus.OK
 
     def _await(self, what: str, came: Callable[[], bool]) -> None:
         until = time.monotonic() + PATIENCE

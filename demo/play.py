@@ -106,7 +106,7 @@ class _Scene:
     told: Told
 
     def read(self) -> Reading:
-        return read(self.places, f"{self.pipeline.ops_url}/metrics")
+        return read(self.places, self.pipeline.ops_port)
 
     def parts(self) -> tuple[Living, ...]:
         return (*self.pipeline.stack.parts, self.pipeline.watcher, self.voting.pictures)

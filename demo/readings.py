@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import httpx
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo.places import UNREACHABLE, Places
+from stack.probe import http_text
 
 COUNT_CHANGES = "SELECT count(*) FROM site_change_log"
 COUNT_ENTRIES = 'SELECT count(*) FROM "CrucibleEntry"'
@@ -66,9 +66,9 @@ class Reading:
     watcher: Watcher | None
 
 
-def read(places: Places, metrics_url: str) -> Reading:
+def read(places: Places, ops_port: int) -> Reading:
     """Look once. Something away is no error here: the board shows that it is away."""
-    return Reading(time.monotonic(), _stores(places), _watcher(metrics_url))
+    return Reading(time.monotonic(), _stores(places), _watcher(ops_port))
 
 
 def _stores(places: Places) -> Stores | None:
@@ -89,12 +89,9 @@ def _stores(places: Places) -> Stores | None:
     )
 
 
-def _watcher(url: str) -> Watcher | None:
-    try:
-        text = httpx.get(url, timeout=2.0).raise_for_status().text
-    except httpx.HTTPError:
-        return None
-    return parse(text_string_to_metric_families(text))
+def _watcher(ops_port: int) -> Watcher | None:
+    text = http_text(ops_port, "/metrics")
+    return None if text is None else parse(text_string_to_metric_families(text))
 
 
 def parse(families: Iterable[Metric]) -> Watcher:

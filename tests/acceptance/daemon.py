@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stack.leashed import Leashed, Program
+from stack.probe import http_text
 from tests.forked import Forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -61,11 +61,14 @@ class Daemon:
             else Forked(module, self.log, whole, REPOSITORY)
         )
         self.pid = self._running.pid
+        self._ops_port: int | None = None
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Lines of its log with this event."""
         found = []
         for line in self.text().splitlines():
+            if f'"{name}"' not in line:
+                continue
             with suppress(ValueError):
                 event = json.loads(line)
                 if isinstance(event, dict) and event.get("event") == name:
@@ -133,18 +136,25 @@ class Daemon:
 
     def metrics(self) -> dict[str, list[tuple[dict[str, str], float]]]:
         """Samples by name, each with its labels."""
-        port = self.await_event("probes.listening")["port"]
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10, trust_env=False).text
-        found: dict[str, list[tuple[dict[str, str], float]]] = {}
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                found.setdefault(sample.name, []).append((sample.labels, sample.value))
-        return found
+        return self._metrics("")
 
     def metric(self, name: str, **labels: str) -> float:
         """Sum of a metric's samples that have these labels."""
-        samples = self.metrics().get(name, [])
+        samples = self._metrics(name).get(name, [])
         return sum(value for found, value in samples if labels.items() <= found.items())
+
+    def _metrics(self, prefix: str) -> dict[str, list[tuple[dict[str, str], float]]]:
+        """Samples whose names begin so; the others are not worth reading."""
+        if self._ops_port is None:
+            self._ops_port = int(self.await_event("probes.listening")["port"])
+        text = http_text(self._ops_port, "/metrics", 10)
+        assert text is not None, f"no metrics. {self.last_words()}"
+        found: dict[str, list[tuple[dict[str, str], float]]] = {}
+        some = "\n".join(line for line in text.splitlines() if line.startswith(prefix)) + "\n"
+        for family in text_string_to_metric_families(some):
+            for sample in family.samples:
+                found.setdefault(sample.name, []).append((sample.labels, sample.value))
+        return found
 
     def rss_mb(self) -> float:
         """Resident memory now."""

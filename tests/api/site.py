@@ -14,6 +14,7 @@ import redis
 from psycopg import sql
 
 from stack import Stack
+from stack.probe import http_status
 from tests import command, site_database
 from tests.acceptance.daemon import Daemon, await_that
 from watcher.model.pair_token import PairTokens, SignedPair
@@ -180,10 +181,7 @@ class Api:
         self.client = httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False)
 
     def ready(self) -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.ops}/readyz", timeout=5, trust_env=False).status_code == 200
-        except httpx.HTTPError:
-            return False
+        return http_status(self.ops, "/readyz", patience=5) == 200
 
     def close(self) -> int:
         """End it as an operator does; its exit code."""

@@ -6,13 +6,14 @@ import json
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo.audit import audit
 from demo.pipeline import CONNECTOR, Pipeline
 from demo.places import UNREACHABLE, Places
+from stack.probe import http_text
 from stack.topology import EVERYTHING, Options, Stack
 from tests.acceptance.daemon import await_that
 from tests.stack.watching import provided
@@ -110,13 +111,11 @@ def scenes(simulator: OwnProgram) -> Counter[str]:
 
 
 def _samples(url: str, metric: str) -> list[tuple[dict[str, str], float]]:
-    try:
-        text = httpx.get(f"{url}/metrics", timeout=5, trust_env=False).text
-    except httpx.HTTPError:
-        return []
+    text = http_text(urlsplit(url).port or 0, "/metrics", 5) or ""
+    some = "\n".join(line for line in text.splitlines() if line.startswith(metric)) + "\n"
     return [
         (sample.labels, sample.value)
-        for family in text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(some)
         for sample in family.samples
         if sample.name == metric
     ]
