@@ -8,6 +8,7 @@ import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,8 +50,13 @@ class Artifact:
 
 def locked(group: str) -> list[Artifact]:
     """Return one group of the lock file, in class path order."""
-    with LOCK.open("rb") as file:
-        return [Artifact(coordinate, digest) for coordinate, digest in tomllib.load(file)[group].items()]
+    return [Artifact(coordinate, digest) for coordinate, digest in _groups(LOCK)[group].items()]
+
+
+@cache
+def _groups(lock: Path) -> dict[str, dict[str, str]]:
+    with lock.open("rb") as file:
+        return tomllib.load(file)
 
 
 def fetch(group: str) -> list[Path]:
