@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import clickhouse_connect
+
+from stack.leashed import Leashed, Program
+from tests.acceptance.daemon import REPOSITORY, await_that
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,16 +30,16 @@ class DoorProcess:
 
     path: Path
     port: int = 0
-    _process: subprocess.Popen[str] | None = field(default=None, repr=False)
+    _running: Leashed | None = field(default=None, repr=False)
 
     def start(self) -> None:
         """Start and wait for the line that says that it is ready."""
         command = [sys.executable, "-m", "stack.clickhouse_door", "--path", str(self.path), "--port", str(self.port)]
-        environment = os.environ | {"CLICKHOUSE_DOOR_PASSWORD": PASSWORD}
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-        self._process = process
-        assert process.stdout is not None
-        line = process.stdout.readline()
+        environ = os.environ | {"CLICKHOUSE_DOOR_PASSWORD": PASSWORD}
+        log = self.path.with_name(f"{self.path.name}-{time.monotonic_ns()}.log")
+        self._running = running = Leashed(Program(command, log, environ, REPOSITORY))
+        await_that(lambda: "\n" in log.read_text() or not running.is_alive(), "the door says something")
+        line = log.read_text()
         assert "ready" in line, f"the door said {line!r}"
         self.port = int(line.split(" (")[0].rsplit(":", 1)[1])
 
@@ -50,18 +53,15 @@ class DoorProcess:
 
     def signal(self, number: signal.Signals) -> None:
         """Send any other signal."""
-        assert self._process is not None
-        self._process.send_signal(number)
+        assert self._running is not None
+        self._running.send(number)
 
     def _end(self, number: signal.Signals) -> int:
-        process, self._process = self._process, None
-        if process is None:
+        running, self._running = self._running, None
+        if running is None:
             return 0
-        process.send_signal(number)
-        code = process.wait(timeout=30)
-        assert process.stdout is not None
-        process.stdout.close()
-        return code
+        running.send(number)
+        return running.wait(timeout=30)
 
     def client(self, **given: Any) -> Client:
         """A client without a session, so that threads may share it."""
