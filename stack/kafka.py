@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, ClassVar
 
-from stack import jars, java, probe, warm_start
+from stack import jars, java, kafka_storage, probe, warm_start
 from stack.leashed import Program
 from stack.part import Part
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAP_MB = 256
+NODE = 1
 
 
 class Kafka(Part):
@@ -53,14 +53,14 @@ class Kafka(Part):
         jars.fetch("kafka")
 
     def prepare(self) -> None:
-        """Write the configuration; give an empty folder its cluster id."""
+        """Write the configuration; format an empty folder."""
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in self._settings().items()))
-        if not (self.folder / "data" / "meta.properties").exists():
-            cluster = secrets.token_urlsafe(16)
-            while cluster.startswith("-"):  # the tool would take it for an option
-                cluster = secrets.token_urlsafe(16)
-            tool = "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)
-            self.run_once(self._java(tool))
+        data = self.folder / "data"
+        if kafka_storage.is_formatted(data) or kafka_storage.format_from_cache(data, NODE):
+            return
+        tool = "kafka.tools.StorageTool", "format", "-t", kafka_storage.new_id(), "-c", str(self._properties)
+        self.run_once(self._java(tool))
+        kafka_storage.remember(data)
 
     def program(self) -> Program:
         """Run the server."""
@@ -88,8 +88,8 @@ class Kafka(Part):
         here, controller = self.bootstrap_servers, f"127.0.0.1:{self._controller_port}"
         return {
             "process.roles": "broker,controller",
-            "node.id": 1,
-            "controller.quorum.voters": f"1@{controller}",
+            "node.id": NODE,
+            "controller.quorum.voters": f"{NODE}@{controller}",
             "controller.listener.names": "CONTROLLER",
             "listeners": f"PLAINTEXT://{here},CONTROLLER://{controller}",
             "advertised.listeners": f"PLAINTEXT://{here}",
