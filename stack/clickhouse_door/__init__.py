@@ -10,5 +10,6 @@ supported and what is refused.
     request.py    URL parameters, headers and form fields as one value
     statement.py  what kind of statement it is, where an INSERT's data begins, which format answers
     engine.py     chDB handles: one a request, one a session
+    library.py    chDB itself, loaded without the package around it
     errors.py     errors with ClickHouse's codes
 """
