@@ -31,9 +31,11 @@ def test_both_threads_are_told_before_either_is_waited_for(monkeypatch: pytest.M
         _keeper_thread=Busy("keeper", asked),
         _tables=SimpleNamespace(close=lambda: asked.append("tables")),
         _history=SimpleNamespace(close=lambda: asked.append("history")),
+        _benches=SimpleNamespace(close=lambda: asked.append("benches")),
         _client=SimpleNamespace(close=lambda: asked.append("client")),
     )
     Votes.close(closing)
 
     # The first one took all the time there was, so the second one is only told again.
-    assert asked == ["drain told", "keeper told", "drain joined", "keeper told", "tables", "history", "client"]
+    ended = ["drain told", "keeper told", "drain joined", "keeper told"]
+    assert asked == [*ended, "tables", "history", "benches", "client"]

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Final
 
@@ -11,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 import clickhouse_sql
 from config import Settings
+from watcher.bootstrap.benches import Benches, Connections
 from watcher.bootstrap.clients import connect_clickhouse
 from watcher.engine.drain import Drain
 from watcher.engine.drainer import Drainer
@@ -39,20 +39,6 @@ OpenSite = Callable[[], AbstractContextManager[Store]]
 """Opens a connection to the site's PostgreSQL, for the length of a block."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Bench:
-    """What one comparison works with."""
-
-    history: VoteHistory
-    drain: Drain
-    tables: VoteTables
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self.history.close()
-        self.tables.close()
-
-
 class Votes:
     """The threads of a process that drain and keep.
 
@@ -66,7 +52,8 @@ class Votes:
         report = VoteReport(metrics)
         client = redis_client(settings)
         site = partial(_patient_store, settings)
-        self.keeper = make_keeper(settings, client, report, site)
+        self._benches = make_benches(settings, client, report)
+        self.keeper = Keeper(client, site, self._benches.lend, report.verified)
         self._tables = VoteTables(partial(connect_clickhouse, settings), clickhouse_sql.queries())
         votes = VoteLog(client)
         drain = Drain(votes, self._tables, report, settings.votes.max_plan_votes)
@@ -104,6 +91,7 @@ class Votes:
         self._keeper_thread.close(max(0.0, until - time.monotonic()))
         self._tables.close()
         self._history.close()
+        self._benches.close()
         self._client.close()
 
 
@@ -117,16 +105,17 @@ def redis_client(settings: Settings) -> Client:
     return open_client(redis.url.get_secret_value(), cluster=redis.cluster, timeout=redis.timeout)
 
 
-def make_keeper(settings: Settings, client: Client, report: VoteReport, site: OpenSite) -> Keeper:
-    """The keeper of crucibles; any number of threads may use it at once."""
+def make_benches(settings: Settings, client: Client, report: VoteReport) -> Benches:
+    """What a keeper works with."""
     connect, queries = partial(connect_clickhouse, settings), clickhouse_sql.queries()
 
-    def open_bench() -> _Bench:
-        tables = VoteTables(connect, queries)
-        drain = Drain(VoteLog(client), tables, report, settings.votes.max_plan_votes)
-        return _Bench(VoteHistory(connect, queries), drain, tables)
+    def connections() -> Connections:
+        return Connections(VoteHistory(connect, queries), VoteTables(connect, queries))
 
-    return Keeper(client, site, open_bench, report.verified)
+    def drain(tables: VoteTables) -> Drain:
+        return Drain(VoteLog(client), tables, report, settings.votes.max_plan_votes)
+
+    return Benches(connections, drain)
 
 
 @contextmanager
@@ -134,11 +123,13 @@ def keeping(settings: Settings) -> Iterator[tuple[Keeper, OpenSite]]:
     """A keeper for a command, which answers for itself, and how it reaches PostgreSQL."""
     set_up_logs("warning", settings.log.format)
     client = redis_client(settings)
+    report = VoteReport(Metrics(CollectorRegistry()))
+    benches = make_benches(settings, client, report)
     try:
-        report = VoteReport(Metrics(CollectorRegistry()))
         site = partial(site_store, settings)
-        yield make_keeper(settings, client, report, site), site
+        yield Keeper(client, site, benches.lend, report.verified), site
     finally:
+        benches.close()
         client.close()
 
 

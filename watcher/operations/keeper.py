@@ -9,9 +9,9 @@ Redis process in which it was last compared (its fence); the vote's script refus
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -105,10 +105,6 @@ class Workbench(Protocol):
         """Where they go."""
         ...
 
-    def close(self) -> None:
-        """Give the connections back."""
-        ...
-
 
 def in_silence(step: str, done: int, total: int | None) -> None:
     """Progress that nobody watches."""
@@ -120,7 +116,7 @@ class Keeper:
     Args:
         client: Redis.
         open_store: connects to PostgreSQL.
-        open_bench: makes what else a comparison needs.
+        lend: lends what else a comparison needs.
         told: told of each verdict, with the crucible's id.
         settled: see ``SETTLED``.
     """
@@ -129,11 +125,11 @@ class Keeper:
         self,
         client: Client,
         open_store: Callable[[], AbstractContextManager[Store]],
-        open_bench: Callable[[], Workbench],
+        lend: Callable[[], AbstractContextManager[Workbench]],
         told: Callable[[int, str], None],
         settled: float = SETTLED,
     ) -> None:
-        self._client, self._open_store, self._open_bench, self._told = client, open_store, open_bench, told
+        self._client, self._open_store, self._lend, self._told = client, open_store, lend, told
         self._settled = settled
 
     def verify(self, crucible_id: int) -> Verdict:
@@ -194,7 +190,7 @@ class Keeper:
             with self._open_store() as store:
                 if verdict := self._ended(kept, store, identity):
                     return verdict
-                with self._bench() as bench:
+                with self._lend() as bench:
                     bench.history.last_vote(crucible_id)  # a healthy crucible stays open while ClickHouse is away
                 return self._rebuild(_Work(kept, store, identity, progress), kept.close(), replayed=replayed)
 
@@ -204,7 +200,7 @@ class Keeper:
                 return verdict
             seen = kept.close()
             work = _Work(kept, store, identity, in_silence)
-            with self._bench() as bench:
+            with self._lend() as bench:
                 last = bench.history.last_vote(kept.crucible_id)
             if _lost(seen, last):
                 self._rebuild(work, seen, replayed=False)
@@ -232,7 +228,7 @@ class Keeper:
     def _rebuild(self, work: "_Work", seen: Seen, *, replayed: bool) -> Rebuilt:
         begun = time.monotonic()
         crucible_id = work.kept.crucible_id
-        with self._bench() as bench:
+        with self._lend() as bench:
             with work.kept.patiently():
                 bench.drain.drain_crucible(crucible_id, DRAIN_DEADLINE)
             work.kept.renew()
@@ -292,13 +288,13 @@ class Keeper:
     def _complete(self, crucible_id: int, spans: list[Span], calm: Future[bool]) -> None:
         """Write the metric events that are missing, once nobody else is about to write them."""
         if calm.result():
-            with self._bench() as bench:
+            with self._lend() as bench:
                 complete_events(crucible_id, spans, bench.history, bench.tables.events)
 
     def _prove(self, kept: Keeping, spans: list[Span], progress: Progress) -> int:
         """Cast all votes again, and compare what comes of it with the view; returns how many there were."""
         crucible_id = kept.crucible_id
-        with self._bench() as bench:
+        with self._lend() as bench:
             done = replay_votes(crucible_id, bench.history, spans, progress, kept.renew)
             each, shown = bench.history.votes_each(crucible_id), bench.history.ratings(crucible_id, 0, 2**32 - 1)
             compare_replay(crucible_id, done, each, shown)
@@ -307,16 +303,8 @@ class Keeper:
     def _calm(self, crucible_id: int, last: LastVote) -> bool:
         """Whether the last vote is the same some time later: nobody writes any more."""
         time.sleep(self._settled)
-        with self._bench() as bench:
+        with self._lend() as bench:
             return bench.history.last_vote(crucible_id) == last
-
-    @contextmanager
-    def _bench(self) -> Iterator[Workbench]:
-        bench = self._open_bench()
-        try:
-            yield bench
-        finally:
-            bench.close()
 
 
 def _at_once(answer: bool) -> Future[bool]:
