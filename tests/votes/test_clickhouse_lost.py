@@ -30,7 +30,7 @@ def test_clickhouse_killed_among_votes(world: VoteWorld) -> None:
         had = len(world.cast.counted)
         await_that(lambda: len(world.cast.counted) >= had + 600, "votes while ClickHouse is away")
         await_that(lambda: world.undrained() > 300, "votes that wait")
-        await_that(lambda: bool(drainer.events("drain.waiting")), "a drain that has noticed")  # it may have been resting
+        await_that(lambda: bool(drainer.events("drain.waiting")), "a drain that noticed")  # it may have rested
         world.stack.clickhouse.start()
         world.stack.clickhouse.await_ready()
         await_that(lambda: len(world.cast.counted) >= had + 900, "votes afterwards")
