@@ -9,7 +9,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
-import clickhouse_connect
 import redis
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import (
@@ -30,6 +29,7 @@ from tests.acceptance.daemon import PATIENCE, REPOSITORY, Daemon, await_that
 from tests.acceptance.history import History
 from tests.acceptance.oracle import verdict
 from tests.change_events import contest
+from tests.clickhouse_clients import ClickHouseClients
 from watcher.model.effects import CrucibleState
 from watcher.model.row_state import RowStates
 from watcher.sinks.redis import RedisSink
@@ -76,6 +76,7 @@ class World:
         servers = stack.kafka.bootstrap_servers
         self._observer = Consumer({"bootstrap.servers": servers, "group.id": self.group, "log_level": 0})
         self._producer = self._new_producer()
+        self._clients = ClickHouseClients(stack.endpoints)
         self._copy_schema(template)
         ensure(str(stack.endpoints.postgres_dsn), self.name)
         url = f"{str(stack.endpoints.redis_url).rpartition('/')[0]}/{next(_NUMBERS) % REDIS_DATABASES}"
@@ -130,6 +131,7 @@ class World:
         self._observer.close()
         with self.clickhouse("default") as client:
             client.command(f"DROP DATABASE IF EXISTS {self.name} SYNC")
+        self._clients.close()
 
     # -- the stream ---------------------------------------------------------------------------------------------------
 
@@ -290,19 +292,7 @@ class World:
     @contextmanager
     def clickhouse(self, database: str | None = None) -> Iterator[Client]:
         """A client of the test's database."""
-        server = self.stack.endpoints
-        client = clickhouse_connect.get_client(
-            host=server.clickhouse_host,
-            port=server.clickhouse_port,
-            username=server.clickhouse_user,
-            password=server.clickhouse_password or "",
-            database=database or self.name,
-            autogenerate_session_id=False,
-        )
-        try:
-            yield client
-        finally:
-            client.close()
+        yield self._clients.of(database or self.name)
 
     def _open_crucibles(self, url: str) -> None:
         """Have Redis hold the crucibles, as after their own rows; of others no entries are shown."""

@@ -24,6 +24,7 @@ from config import Settings, load
 from stack.topology import Stack
 from tests import command
 from tests.acceptance.daemon import PATIENCE, REPOSITORY, Daemon, await_that
+from tests.clickhouse_clients import ClickHouseClients
 from tests.votes.judges import MAX_LOG, Cast, send
 from watcher.bootstrap.votes import Votes
 from watcher.model.errors import TemporaryError
@@ -70,6 +71,7 @@ class VoteWorld:
         self._judge = 10_000 * next(_NUMBERS)
         self.redis = redis.Redis.from_url(str(stack.endpoints.redis_url))
         self.redis.flushall()
+        self._clients = ClickHouseClients(stack.endpoints)
         self._copy_schema(template)
         ensure(str(stack.endpoints.postgres_dsn), self.name)
         self.environ = {
@@ -272,19 +274,7 @@ class VoteWorld:
     @contextmanager
     def clickhouse(self, database: str | None = None) -> Iterator[Client]:
         """A client of the test's database."""
-        server = self.stack.endpoints
-        client = clickhouse_connect.get_client(
-            host=server.clickhouse_host,
-            port=server.clickhouse_port,
-            username=server.clickhouse_user,
-            password=server.clickhouse_password or "",
-            database=database or self.name,
-            autogenerate_session_id=False,
-        )
-        try:
-            yield client
-        finally:
-            client.close()
+        yield self._clients.of(database or self.name)
 
     def ask(self, query: str) -> list[Any]:
         """Rows from ClickHouse."""
@@ -314,3 +304,4 @@ class VoteWorld:
         self.redis.close()
         with self.clickhouse("default") as client:
             client.command(f"DROP DATABASE IF EXISTS {self.name} SYNC")
+        self._clients.close()
