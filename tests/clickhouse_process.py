@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import clickhouse_connect
+import pytest
 
 from stack.leashed import Leashed, Program
 from tests.acceptance.daemon import REPOSITORY, await_that
@@ -40,7 +41,9 @@ class DoorProcess:
         self._running = running = Leashed(Program(command, log, environ, REPOSITORY))
         await_that(lambda: "\n" in log.read_text() or not running.is_alive(), "the door says something")
         line = log.read_text()
-        assert "ready" in line, f"the door said {line!r}"
+        if "ready" not in line:
+            self.kill()
+            pytest.fail(f"the door said {line!r}")
         self.port = int(line.split(" (")[0].rsplit(":", 1)[1])
 
     def kill(self) -> None:
