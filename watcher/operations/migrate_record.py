@@ -68,6 +68,9 @@ class Record:
         """What was applied, by version; nothing where nothing ever was."""
         if not self._session.number("EXISTS TABLE crucible_migrations"):
             return {}
+        return self._noted()
+
+    def _noted(self) -> dict[int, Applied]:
         rows = self._session.ask(
             "SELECT version, name, checksum, toUnixTimestamp64Milli(applied_at) FROM crucible_migrations FINAL "
             "ORDER BY version"
@@ -84,7 +87,7 @@ class Record:
             parameters={"version": migration.version, "name": migration.name, "checksum": migration.checksum},
             settings={"async_insert": 0},
         )
-        return self.applied()[migration.version]
+        return self._noted()[migration.version]
 
     def fill(self, view: str, boundary: int) -> Fill | None:
         """The fill that belongs to a view with this boundary, if it was found to hold."""
