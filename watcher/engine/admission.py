@@ -19,7 +19,6 @@ from typing import Final
 import structlog
 
 from watcher.engine import clock
-from watcher.model.effects import EntryState
 from watcher.model.errors import StopError, TemporaryError
 from watcher.model.row_state import RowStates
 from watcher.model.visibility import Hidden
@@ -96,7 +95,7 @@ class Admission:
         """Redis shows these rows now. Called by the loop for each poll: nothing is looked at here."""
         if len(self._waiting) == HELD:  # the oldest falls out
             self._behind = True
-        if sum(len(change.entries) for change in states.values()) > BULK:
+        if sum(change.rows for change in states.values()) > BULK:
             self._behind, self._bulk_at = True, clock.now()  # and so they are let go at once
         else:
             self._waiting.append(states)
@@ -152,11 +151,10 @@ class Admission:
         if self._behind:
             return []
         some = {
-            (crucible_id, state.entry_id): Arrived(crucible_id, state.entry_id, state.image_id)
+            (crucible_id, entry_id): Arrived(crucible_id, entry_id, image_id)
             for states in polls
             for crucible_id, change in states.items()
-            for _, state in change.entries
-            if type(state) is EntryState
+            for entry_id, image_id in change.living()
         }
         return list(some.values())
 

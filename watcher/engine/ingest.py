@@ -8,7 +8,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import methodcaller
 from typing import Any, NamedTuple, cast
 
 from confluent_kafka import Message
@@ -17,11 +16,12 @@ from watcher.decode.decoder import HEARTBEAT, Decoder, Skip
 from watcher.engine.lane import NO_CUT, Lane
 from watcher.model.change import ChangeEvent, Operation, Position
 from watcher.model.dead_letter import DeadLetter
-from watcher.model.effects import Effect, EntryGone, EntryState, MetricDelta, ReconcileNeeded
+from watcher.model.effects import Effect, EntryState, MetricDelta, ReconcileNeeded
 from watcher.model.errors import Reason, RecordError, TemporaryError
-from watcher.model.identity import Identity, identity_of
+from watcher.model.identity import Digested, digest, digested
+from watcher.model.metric_row import Packs, packs_of
 from watcher.model.registry import Registry
-from watcher.model.row_state import RowStates
+from watcher.model.row_state import RowStates, packed_entry
 
 Headers = list[tuple[str, str | bytes | None]]
 Lanes = Mapping[tuple[str, int], Lane]
@@ -34,12 +34,12 @@ class Route(NamedTuple):
 
     functions: tuple[Callable[[ChangeEvent[Any]], Iterable[Effect]], ...]
     """The handlers."""
-    identity: Identity
-    """Of such changes."""
+    digested: Digested
+    """What such a change's identity is the digest of."""
 
 
-_value = methodcaller("value")
 _NO_ROUTES: dict[Operation, Route] = {}
+_NO_PACKS: Packs = {}
 
 
 @dataclass(slots=True)
@@ -85,13 +85,14 @@ class Ingest:
 
     def __init__(self, registry: Registry, decoder: Decoder) -> None:
         self._decode = decoder.decode_run
-        self._routes: dict[str, tuple[str, dict[Operation, Route]]] = {
+        self._routes: dict[str, tuple[str, Packs, dict[Operation, Route]]] = {
             table.name: (
-                table.name,  # rows carry this one: of equal strings that are not the same one, each is hashed anew
+                table.name,  # counted under this one: of equal strings, each that is not the same one is hashed anew
+                packs_of(table.name),
                 {
                     operation: Route(
                         tuple(handler.function for handler in table.answering(operation)),
-                        identity_of(table.name, operation.value),
+                        digested(table.name, operation.value),
                     )
                     for operation in Operation
                     if table.answering(operation)
@@ -140,17 +141,18 @@ class Ingest:
         """Take records of one partition; returns how many of them were taken."""
         gathered = lane.gathered
         gathered.since = gathered.since or now
-        rows, identities, states = gathered.rows.values, gathered.identities, taken.states
+        rows, identities, states = gathered.rows, gathered.identities, taken.states
+        packed, lsns, times = rows.packed, rows.lsns, rows.times
         applied: dict[str, list[Operation]] = {}  # operations by table; counted once a run
-        table, routes = "", _NO_ROUTES
+        table, packs, routes = "", _NO_PACKS, _NO_ROUTES
         done = refused = committed = 0  # records taken; records up to the last refused one; time of the last change
-        for event in self._decode(lane.topic, map(_value, run)):
+        for event in self._decode(lane.topic, map(Message.value, run)):
             if type(event) is ChangeEvent:
                 source = event.source
                 if source.table != table:
                     if table:
                         taken.newest[table] = committed
-                    table, routes = self._routes[source.table]
+                    table, packs, routes = self._routes[source.table]
                     operations = applied.setdefault(table, [])
                     taken.oldest.setdefault(table, source.ts_ms)
                     gathered.oldest.setdefault(table, source.ts_ms)
@@ -161,47 +163,48 @@ class Ingest:
                     taken.ignored[table, "operation"] += 1
                     done += 1
                     continue
-                effects: list[Effect] = []
+                shown: list[Effect] = []
+                who, index, begun = None, 0, len(packed)
                 try:
                     for function in route.functions:
-                        effects += function(event)
-                except Exception as error:  # noqa: BLE001 - whatever a handler raises costs that record only
+                        for effect in function(event):
+                            if type(effect) is MetricDelta:
+                                if who is None:
+                                    key = (event.after or event.before).id  # type: ignore[union-attr]
+                                    who = digest(route.digested(key, lsn, source.ts_us or committed * 1000))
+                                    if who in identities:  # a repeat: its states are shown as they were
+                                        taken.repeated[table] += 1
+                                        break
+                                    identities.add(who)
+                                    lsns.append(lsn)
+                                    times.append(committed)
+                                packed += packs[effect.entity_type][effect.metric_type](
+                                    effect.entity_id, effect.user_id, effect.value, committed, key, lsn, who, index
+                                )
+                                index += 1
+                            else:
+                                shown.append(effect)
+                        else:
+                            continue
+                        break
+                except Exception as error:  # noqa: BLE001 - a handler that fails, or asks for no row, costs that record
+                    del packed[begun:]
+                    identities.discard(who)  # type: ignore[arg-type]
                     detail = f"{type(error).__name__}: {error}"
                     taken.refuse(run[done], RecordError(Reason.HANDLER, detail, table, event.op), done - refused)
                     done = refused = done + 1
                     continue
-                operations.append(event.op)
-                who = None
-                index = 0
-                for effect in effects:
-                    if type(effect) is MetricDelta:
-                        if who is None:
-                            key = (event.after or event.before).id  # type: ignore[union-attr]
-                            who = route.identity(key, lsn, source.ts_us or committed * 1000)
-                            if who in identities:  # a repeat: its states are shown as they were
-                                taken.repeated[table] += 1
-                                break
-                            identities.add(who)
-                        rows += (
-                            effect.entity_type,
-                            effect.entity_id,
-                            effect.user_id,
-                            effect.metric_type,
-                            effect.value,
-                            committed,
-                            table,
-                            key,
-                            lsn,
-                            who,
-                            index,
+                for effect in shown:
+                    if type(effect) is EntryState:
+                        states[effect.crucible_id].entries += packed_entry(
+                            lsn, effect.entry_id, effect.user_id, effect.image_id, effect.created_at, 1
                         )
-                        index += 1
-                    elif type(effect) is EntryState or type(effect) is EntryGone:
-                        states[effect.crucible_id].entries.append((lsn, effect))
                     elif type(effect) is ReconcileNeeded:
                         taken.reconcile.add(effect)
                     else:
                         states.add(lsn, effect)  # type: ignore[arg-type]
+                rows.count += index
+                operations.append(event.op)
             elif type(event) is Skip:
                 taken.skip(event.reason)
             elif isinstance(event, RecordError):

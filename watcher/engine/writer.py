@@ -86,30 +86,32 @@ class Writer:
             job = self._jobs.get()
         return []
 
-    def _ask(self, jobs: list[Job]) -> set[bytes] | None:
+    def _ask(self, jobs: list[Job]) -> list[set[bytes]] | None:
         """Which of the jobs' changes are there already, in one question for all; None when nobody answers."""
         if not jobs:
             return None
         try:
-            return self._sink.present([job.gathered.rows for job in jobs])
+            return [self._sink.present([job.gathered.rows for job in jobs])]
         except Exception:  # noqa: BLE001 - the job itself meets it next, and knows what to make of it
             return None
 
-    def _write(self, job: Job, present: set[bytes] | None) -> Outcome:
+    def _write(self, job: Job, present: list[set[bytes]] | None) -> Outcome:
+        """Write one job; ``present`` is what was there before, and what the jobs before this one brought."""
+
         def permit() -> None:
             job.lane.permit()
             reach("insert.sending")
 
-        rows, wait = job.gathered.rows, FIRST_WAIT
+        rows, identities, wait = job.gathered.rows, job.gathered.identities, FIRST_WAIT
         known = None if job.recover else present
         while True:
             try:
                 if known is None:
                     outcome = self._sink.recover(job.plan, rows, permit)
                 else:
-                    told = known if not known.isdisjoint(job.gathered.identities) else set()
+                    told = {who for some in known for who in some & identities}
                     outcome = self._sink.write(job.plan, rows, permit, told)
-                    known |= job.gathered.identities
+                    known.append(identities)
             except TemporaryError as error:
                 self._failed(error)
                 known = None

@@ -15,8 +15,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from watcher.model.identity import identity_of
-from watcher.model.metric_rows import MetricRow, whole_month
+from watcher.model.identity import digest, digested
+from watcher.model.metric_row import MetricRow
+from watcher.model.metric_rows import whole_month
 from watcher.model.replay import LoggedVote
 
 MAX_RANGES: Final = 2_000
@@ -186,13 +187,11 @@ def event_rows(votes: Mapping[int, Sequence[LoggedVote]]) -> list[MetricRow]:
     >>> event_rows({42: [vote]})[0][:9]
     ('Crucible', 42, 3, 'Vote', 1, 1999, 'vote', 42, 5)
     """
-    identities = {
-        epoch: identity_of("vote", str(epoch)) for epoch in {vote.epoch for log in votes.values() for vote in log}
-    }
+    of_epoch = {epoch: digested("vote", str(epoch)) for epoch in {vote.epoch for log in votes.values() for vote in log}}
     return [
         (
             "Crucible", crucible_id, user_id, "Vote", 1, ms, "vote", crucible_id, seq,
-            identities[epoch](crucible_id, seq, ms * 1000), 0,
+            digest(of_epoch[epoch](crucible_id, seq, ms * 1000)), 0,
         )
         for crucible_id, log in votes.items()
         for epoch, seq, _, _, user_id, ms, _, _ in log

@@ -35,7 +35,7 @@ class CrucibleGone(msgspec.Struct, frozen=True, gc=False):
     crucible_id: int
 
 
-class EntryState(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class EntryState(msgspec.Struct, frozen=True, gc=False):
     """The entry as its latest row shows it. Says nothing of its rating: votes own that."""
 
     crucible_id: int
@@ -46,7 +46,7 @@ class EntryState(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Milliseconds since 1970, UTC. Breaks ties of equal rating."""
 
 
-class EntryGone(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class EntryGone(msgspec.Struct, frozen=True, gc=False):
     """The entry left the crucible: deleted, or moved to another one."""
 
     crucible_id: int

@@ -6,6 +6,7 @@ the same in every delivery, and differ after a restore or failover that uses the
 """
 
 from collections.abc import Callable
+from functools import partial
 from struct import Struct
 
 from xxhash import xxh3_128_digest
@@ -15,28 +16,26 @@ SIZE = 16
 its specification, and the input is numbers of our own, so that nobody can choose it to collide."""
 
 
-Identity = Callable[[int, int, int], bytes]
+Digested = Callable[[int, int, int], bytes]
 """From the row's primary key, the position in the write-ahead log in bytes, and the commit time in microseconds since
-1970, to the 128-bit identity of a change."""
+1970, to the bytes that a change's identity is the digest of."""
+
+digest = xxh3_128_digest
+"""From such bytes to the 128-bit identity."""
 
 
-def identity_of(table: str, operation: str) -> Identity:
-    """What gives the changes of a table and operation their identities; made once, for it is called once a change.
+def digested(table: str, operation: str) -> Digested:
+    """What sets the changes of a table and operation apart; made once, for it is called once a change.
 
     Args:
         table: name of the source table, without its schema.
         operation: the envelope's ``op`` code.
 
-    >>> identity = identity_of("CrucibleEntry", "c")
-    >>> identity(7, 4096, 1_700_000_000_000_000) == identity(7, 4096, 1_700_000_000_000_000)
+    >>> created = digested("CrucibleEntry", "c")
+    >>> digest(created(7, 4096, 1_700_000_000_000_000)) == digest(created(7, 4096, 1_700_000_000_000_000))
     True
-    >>> identity(7, 4096, 1_700_000_000_000_000) == identity(8, 4096, 1_700_000_000_000_000)  # neighbours in one COPY
+    >>> created(7, 4096, 1_700_000_000_000_000) == created(8, 4096, 1_700_000_000_000_000)  # neighbours in one COPY
     False
     """
-    kind, digest = f"{table}|{operation!s}|".encode(), xxh3_128_digest
-    pack = Struct(f"<{len(kind)}sqQq").pack
-
-    def identity(key: int, lsn: int, committed_us: int) -> bytes:
-        return digest(pack(kind, key, lsn, committed_us))
-
-    return identity
+    kind = f"{table}|{operation!s}|".encode()
+    return partial(Struct(f"<{len(kind)}sqQq").pack, kind)

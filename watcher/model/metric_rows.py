@@ -1,9 +1,12 @@
-"""Rows of ``entityMetricEvents``: what a batch holds and what a sink writes."""
+"""Rows of ``entityMetricEvents`` by the batch: what is gathered and what a sink writes."""
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import chain, pairwise
-from typing import Any, Final
+from itertools import pairwise
+from typing import Final
+
+from watcher.model.metric_row import CREATED_AT, MetricRow, packing, unpacked
 
 MAX_RANGES = 16
 """Log ranges that one question to the sink may name. Fewer: an outlier drags in everything between; more: longer
@@ -11,27 +14,6 @@ SQL."""
 
 NEAR: Final = 1 << 28
 """Bytes of log, a quarter of a gibibyte, that are one range whatever the gaps: what lies in between is soon told."""
-
-MetricRow = tuple[str, int, int, str, int, int, str, int, int, bytes, int]
-"""One row, in the order of ``COLUMNS``."""
-
-COLUMNS = (
-    "entityType",
-    "entityId",
-    "userId",
-    "metricType",
-    "metricValue",
-    "createdAt",  # commit time in milliseconds since 1970
-    "source",  # table that the change was made in
-    "sourceKey",  # primary key of the row that changed
-    "sourceLsn",
-    "sourceId",  # identity of the change
-    "sourceIndex",  # which row of the change this is, from 0
-)
-INT32_COLUMNS: Final = (1, 2, 4)
-CREATED_AT: Final = 5
-SOURCE_LSN: Final = 8
-SOURCE_ID: Final = 9
 
 
 def month(milliseconds: int) -> str:
@@ -56,39 +38,45 @@ def whole_month(milliseconds: int) -> range:
 
 
 class MetricRows:
-    """Rows of a batch, laid end to end in one list.
+    """Rows of a batch, each packed as soon as it is made.
 
-    There are two for an event, and a tuple for each would cost as much as decoding the event; ClickHouse takes the
-    values in just this order. Whoever wants rows one by one, in the rare cases, gets them.
+    There are two for an event, and to keep their values as objects until they are sent would cost as much as decoding
+    the event. Whoever wants rows one by one, in the rare cases, gets them.
 
-    >>> rows = MetricRows([("User", 7, 7, "crucibleCount", 1, 0, "Crucible", 42, 4096, b"", 0)])
-    >>> len(rows), rows.column(SOURCE_LSN), [row[0] for row in rows]
+    >>> rows = MetricRows([("User", 7, 7, "crucibleCount", 1, 0, "Crucible", 42, 4096, b"0123456789abcdef", 0)])
+    >>> len(rows), list(rows.lsns), [row[0] for row in rows]
     (1, [4096], ['User'])
     """
 
-    __slots__ = ("values",)
+    __slots__ = ("count", "lsns", "packed", "times")
 
     def __init__(self, rows: Iterable[MetricRow] = ()) -> None:
-        self.values: list[Any] = [*chain.from_iterable(rows)]
-        """Every row's values, in the order of ``COLUMNS``."""
+        self.packed = bytearray()
+        """The rows in ClickHouse's input format RowBinary."""
+        self.count = 0
+        self.lsns = array("Q")
+        """Where in the log their changes lie, each place at least once."""
+        self.times = array("q")
+        """When their changes were committed, each time at least once; milliseconds since 1970."""
+        for entity_type, entity_id, user_id, metric_type, value, created_at, source, key, lsn, who, index in rows:
+            pack = packing(entity_type, metric_type, source)
+            self.packed += pack(entity_id, user_id, value, created_at, key, lsn, who, index)
+            self.count += 1
+            self.lsns.append(lsn)
+            self.times.append(created_at)
 
     def __len__(self) -> int:
-        return len(self.values) // len(COLUMNS)
+        return self.count
 
     def __iter__(self) -> Iterator[MetricRow]:
-        return zip(*[iter(self.values)] * len(COLUMNS), strict=True)
-
-    def column(self, at: int) -> list[Any]:
-        """The values of one column."""
-        return self.values[at :: len(COLUMNS)]
+        return unpacked(bytes(self.packed))
 
     def by_month(self) -> Iterator[tuple[str, "MetricRows"]]:
         """The rows, split so that each part lands in one partition however the site has partitioned the table.
 
         An insert is atomic only as one block of one partition. Nearly always there is one month.
         """
-        created = self.column(CREATED_AT)
-        first, last = month(min(created)), month(max(created))
+        first, last = month(min(self.times)), month(max(self.times))
         if first == last:
             yield first, self
             return

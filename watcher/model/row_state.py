@@ -1,7 +1,9 @@
 """The latest state of the rows that a poll brought, folded per crucible before any of it is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from struct import Struct
+from typing import Final
 
 import msgspec
 
@@ -14,6 +16,16 @@ KEEP_FINISHED_SECONDS = 7 * 24 * 3600
 """How long a finished crucible stays in Redis. Shorter: late readers fall back to PostgreSQL; longer: more memory."""
 
 
+_ENTRY: Final = Struct("<QqqqqB")
+ENTRY_SIZE: Final = _ENTRY.size
+"""Bytes of a packed entry."""
+
+packed_entry = _ENTRY.pack
+"""From LSN, entry, user, image, time of creation, and 1 if the entry is there, to the bytes that the script takes; of
+one that is gone all but the first two are 0. Packed at once, because this runs once an event: kept as objects until the
+poll's end, entries would cost twice as much."""
+
+
 @dataclass(slots=True)
 class CrucibleChange:
     """What one poll changed in one crucible, in order of arrival.
@@ -23,18 +35,29 @@ class CrucibleChange:
 
     crucible: list[tuple[int, CrucibleState | CrucibleGone]] = field(default_factory=list)
     """LSN and state of the crucible's own row."""
-    entries: list[tuple[int, EntryState | EntryGone]] = field(default_factory=list)
-    """LSN and state of the entries' rows."""
+    entries: bytearray = field(default_factory=bytearray)
+    """LSN and state of the entries' rows, packed."""
+
+    def living(self) -> Iterator[tuple[int, int]]:
+        """Entry and image of each entry's row that is there."""
+        for _, entry_id, _, image_id, _, lives in _ENTRY.iter_unpack(self.entries):
+            if lives:
+                yield entry_id, image_id
+
+    @property
+    def rows(self) -> int:
+        """How many rows' states this is."""
+        return len(self.crucible) + len(self.entries) // ENTRY_SIZE
 
 
 class RowStates(dict[int, CrucibleChange]):
     """What a poll changed, by crucible; asking for a crucible makes room for it.
 
     >>> states = RowStates()
-    >>> states[42].entries.append((20, EntryGone(42, 1)))
-    >>> states[42].entries.append((10, EntryState(42, 1, 7, 5, 0)))
-    >>> [lsn for lsn, _ in states[42].entries]
-    [20, 10]
+    >>> states.add(20, EntryGone(42, 1))
+    >>> states.add(10, EntryState(42, 1, 7, 5, 0))
+    >>> states[42].rows, list(states[42].living())
+    (2, [(1, 5)])
     """
 
     __slots__ = ()
@@ -46,10 +69,12 @@ class RowStates(dict[int, CrucibleChange]):
     def add(self, lsn: int, effect: StateEffect) -> None:
         """Take one effect of the change at ``lsn``."""
         change = self[effect.crucible_id]
-        if type(effect) is EntryState or type(effect) is EntryGone:
-            change.entries.append((lsn, effect))
+        if isinstance(effect, EntryState):
+            change.entries += packed_entry(lsn, effect.entry_id, effect.user_id, effect.image_id, effect.created_at, 1)
+        elif isinstance(effect, EntryGone):
+            change.entries += packed_entry(lsn, effect.entry_id, 0, 0, 0, 0)
         else:
-            change.crucible.append((lsn, effect))  # type: ignore[arg-type]
+            change.crucible.append((lsn, effect))
 
 
 def state_fields(state: CrucibleState | CrucibleGone) -> dict[str, str]:
@@ -97,13 +122,13 @@ def entry_text(place: str, entry: EntryState) -> str:
     return f'{place}{{"user":{entry.user_id},"image":{entry.image_id},"created":{entry.created_at}}}'
 
 
-def encode(changes: Sequence[CrucibleChange]) -> bytes:
-    """Crucibles' changes as the script takes them: msgpack, per crucible ``[crucible, entries]``.
+def arguments(changes: Mapping[int, CrucibleChange]) -> list[bytes]:
+    """Crucibles' changes as the script takes them.
 
-    Entries go as they are, ``[lsn, [crucible, entry, user, image, created]]``, or ``[lsn, [crucible, entry]]`` for one
-    that is gone: putting them into words is left to the script, because this runs once an event.
+    First msgpack, per crucible ``[id, its own rows]``; then the packed entries of each.
     """
-    return _encode([([_crucible(*one) for one in change.crucible], change.entries) for change in changes])
+    own = [(crucible_id, [_crucible(*one) for one in change.crucible]) for crucible_id, change in changes.items()]
+    return [_encode(own), *(bytes(change.entries) for change in changes.values())]
 
 
 _encode = msgspec.msgpack.Encoder().encode

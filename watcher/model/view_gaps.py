@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from enum import Enum
 from typing import TypeVar
 
-from watcher.model.metric_rows import MetricRow
+from watcher.model.metric_row import MetricRow
 
 Key = tuple[str, int, str]
 """Entity type, entity id, metric type."""

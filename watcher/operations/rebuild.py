@@ -12,7 +12,8 @@ import structlog
 from watcher.model.drain_plan import event_rows
 from watcher.model.effects import CrucibleState
 from watcher.model.errors import StopError
-from watcher.model.metric_rows import CREATED_AT, SOURCE_ID, MetricRow, month
+from watcher.model.metric_row import CREATED_AT, SOURCE_ID, MetricRow
+from watcher.model.metric_rows import month
 from watcher.model.rating import BASE_RATING
 from watcher.model.replay_rows import Tally
 from watcher.model.row_state import entry_text, mark

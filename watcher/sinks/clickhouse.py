@@ -5,18 +5,17 @@ again; and an insert carries the plan's token, so that a request which lands lat
 """
 
 import time
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from hashlib import blake2b
 from itertools import chain
 from typing import Any
 
-import msgspec
 from clickhouse_connect.driver.client import Client
 
 from watcher.model.errors import SinkDisagreesError
-from watcher.model.metric_rows import COLUMNS, INT32_COLUMNS, SOURCE_ID, SOURCE_LSN, MetricRows, log_ranges
+from watcher.model.metric_row import PACKED_COLUMNS, SOURCE_ID
+from watcher.model.metric_rows import MetricRows, log_ranges
 from watcher.model.plan import Plan
 from watcher.model.view_gaps import Gap, Key, contribution, gap
 from watcher.sinks.clickhouse_link import ClickHouseLink
@@ -126,7 +125,7 @@ class ClickHouseSink:
         return _without(rows, self._present([rows]))
 
     def _present(self, batches: Sequence[MetricRows]) -> set[bytes]:
-        lsns = [*chain.from_iterable(rows.column(SOURCE_LSN) for rows in batches)]
+        lsns = [*chain.from_iterable(rows.lsns for rows in batches)]
         if not lsns:
             return set()
         ranges = log_ranges(lsns)
@@ -151,7 +150,7 @@ class ClickHouseSink:
             self._send(TABLE, part, {**INSERT_SETTINGS, "insert_deduplication_token": f"{plan.token}/{month}"})
 
     def _send(self, table: str, rows: MetricRows, settings: Mapping[str, Any]) -> None:
-        self._link.client().raw_insert(table, COLUMNS, packed(rows), dict(settings), fmt="MsgPack")
+        self._link.client().raw_insert(table, PACKED_COLUMNS, bytes(rows.packed), dict(settings), fmt="RowBinary")
 
     def _attach(self, plan: Plan, rows: MetricRows, before_send: Callable[[], None]) -> None:
         """Bring rows into the table without firing its views, which had them from the insert under the token."""
@@ -216,17 +215,3 @@ class ClickHouseSink:
 
 def _without(rows: MetricRows, present: set[bytes]) -> MetricRows:
     return MetricRows(row for row in rows if row[SOURCE_ID] not in present) if present else rows
-
-
-def packed(rows: MetricRows) -> bytes:
-    """The rows in ClickHouse's input format MsgPack: every value after the other, with nothing around them.
-
-    One call of a C encoder for the whole batch; ``Native`` takes one a column, with a loop in Python for each.
-
-    Raises:
-        OverflowError: a number is beyond its column, where ClickHouse would take its lower bits in silence.
-    """
-    for at in INT32_COLUMNS:
-        array("i", rows.column(at))
-    head = 1 if len(rows.values) < 16 else 3 if len(rows.values) < 1 << 16 else 5  # a list begins with its length
-    return msgspec.msgpack.encode(rows.values)[head:]

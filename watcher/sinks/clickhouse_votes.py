@@ -6,7 +6,7 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 from watcher.model.drain_plan import VOTE_COLUMNS, VoteRow
-from watcher.model.metric_rows import COLUMNS, CREATED_AT, SOURCE_ID, MetricRow
+from watcher.model.metric_row import COLUMNS, CREATED_AT, SOURCE_ID, MetricRow
 from watcher.sinks.clickhouse_link import ClickHouseLink
 from watcher.sinks.planned_table import PlannedTable, Shape
 

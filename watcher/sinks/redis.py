@@ -13,12 +13,12 @@ from redis.exceptions import NoScriptError, RedisError
 
 from watcher.model.errors import TemporaryError
 from watcher.model.rating import BASE_RATING
-from watcher.model.row_state import RowStates, encode
+from watcher.model.row_state import RowStates, arguments
 from watcher.state import keys
 from watcher.state.scripts import ROW_STATE
 
 PORTION: Final = 500
-"""Entries of one script call, about a millisecond of Redis' time. Larger: votes wait; smaller: calls cost more than
+"""Rows of one script call, about a millisecond of Redis' time. Larger: votes wait; smaller: calls cost more than
 what they do."""
 
 Answer = tuple[int, int, list[int]]
@@ -84,7 +84,7 @@ class RedisSink:
             self._sha = ""
             raise TemporaryError(f"redis: {type(error).__name__}: {error}") from error
         rows, stale = sum(answer[0] for answer in answers), sum(answer[1] for answer in answers)
-        offered = sum(len(change.crucible) + len(change.entries) for change in states.values())
+        offered = sum(change.rows for change in states.values())
         return Applied(rows, stale, offered - rows - stale, frozenset(one for answer in answers for one in answer[2]))
 
     def _send(self, states: RowStates, history: int) -> list[Answer]:
@@ -93,8 +93,8 @@ class RedisSink:
         pipeline = self._client.pipeline(transaction=False)
         for some in _portions(states, 1 if self._cluster else PORTION):
             names = [name for crucible_id in some for name in row_keys(crucible_id)]
-            changes = encode([states[crucible_id] for crucible_id in some])
-            pipeline.evalsha(self._sha, len(names), *names, changes, history, BASE_RATING)
+            changes = arguments({crucible_id: states[crucible_id] for crucible_id in some})
+            pipeline.evalsha(self._sha, len(names), *names, history, BASE_RATING, *changes)
         return pipeline.execute()
 
     def ping(self) -> None:
@@ -114,14 +114,14 @@ class RedisSink:
 
 
 def _portions(states: RowStates, most: int) -> Iterator[list[int]]:
-    """The crucibles, cut into portions of about so many entries; one crucible is never cut."""
+    """The crucibles, cut into portions of about so many rows; one crucible is never cut."""
     portion: list[int] = []
-    entries = 0
+    rows = 0
     for crucible_id, change in states.items():
         portion.append(crucible_id)
-        entries += 1 + len(change.entries)
-        if entries >= most:
+        rows += 1 + change.rows
+        if rows >= most:
             yield portion
-            portion, entries = [], 0
+            portion, rows = [], 0
     if portion:
         yield portion

@@ -5,7 +5,6 @@ commits, no automatic reset of a lost offset (``auto.offset.reset=error``), no u
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -30,9 +29,6 @@ OFFSET_LOST: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET
 TOPIC_AWAY: Final = frozenset(
     {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
 )
-
-
-_error = methodcaller("error")
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -117,7 +113,7 @@ class KafkaSource:
         """
         messages = self._consumer.consume(limit, timeout)
         self._raise_failure()
-        if any(map(_error, messages)):
+        if any(map(Message.error, messages)):
             messages = [message for message in messages if not self._refused(message)]
         return messages
 

@@ -9,23 +9,24 @@
 --       crucible:{id}:elo            hash entry id -> rating; set once per entry, owned by votes
 --       {crucible:{id}:elo}:state    hash mark, row; status, start, end, level for scripts; epoch, seq of the votes
 --       {crucible:{id}:elo}:entries  hash entry id -> mark .. row; the mark alone is the tombstone of a deleted entry
--- ARGV  1 msgpack: list of { crucible, entries }
---         crucible  list of { position, seconds to live (0: for ever), row (JSON), status, start, end, level };
---                   of a deleted one the texts are empty
---         entries   list of { position, { crucible, entry, user, image, created } }, or { position, { crucible, entry } }
---                   for one that is gone
---       2 number of the database's history that the positions in the log belong to
---       3 rating of a new entry
+-- ARGV  1 number of the database's history that the positions in the log belong to
+--       2 rating of a new entry
+--       3 msgpack: list of { id, rows } of the crucibles
+--         rows  list of { position, seconds to live (0: for ever), row (JSON), status, start, end, level }; of a deleted
+--               crucible the texts are empty
+--       4 and on: for each crucible its entries' rows, SIZE bytes each: position, entry, user, image, created, and 1 or,
+--         of one that is gone, 0
 -- Answer: { rows applied, rows older than what is shown, { absent crucibles that entries came for } }
 --
 -- A mark is history and position in decimal digits of fixed width, so that comparing strings compares numbers.
 
 local MARK = 30
 local CHUNK = 1000 -- unpack() has a limited stack
+local ENTRY, SIZE = '<I8i8i8i8i8B', 41 -- the same in watcher/model/row_state.py
 local LEVELS = 31 -- pools are named by an image's nsfwLevel, 1 to 31
 
 local applied, stale, absent = 0, 0, {}
-local history = string.format('%010d', ARGV[2])
+local history = string.format('%010d', ARGV[1])
 
 local function marked(position)
   return history .. string.format('%020.0f', position)
@@ -95,7 +96,7 @@ local function left_behind(keys, id, old, new)
     redis.call('ZREM', companion .. 'standings', standing(created, id))
   elseif created ~= new_created then
     redis.call('ZREM', companion .. 'standings', standing(created, id))
-    local rating = redis.call('HGET', keys[1], id) or ARGV[3]
+    local rating = redis.call('HGET', keys[1], id) or ARGV[2]
     redis.call('ZADD', companion .. 'standings', -rating, standing(new_created, id))
   end
 end
@@ -117,14 +118,19 @@ local function come_back(keys, id)
     redis.call('HSET', companion .. 'votes', id, votes)
     redis.call('HDEL', companion .. 'left', id)
   end
-  return rating or ARGV[3]
+  return rating or ARGV[2]
 end
 
 local function show_entries(keys, entries)
-  for first = 1, #entries, CHUNK do
-    local last = math.min(first + CHUNK - 1, #entries)
-    local ids = {}
-    for at = first, last do ids[#ids + 1] = string.format('%.0f', entries[at][2][2]) end
+  for first = 1, #entries, CHUNK * SIZE do
+    local ids, marks, new_rows = {}, {}, {}
+    for at = first, math.min(first + CHUNK * SIZE, #entries + 1) - SIZE, SIZE do
+      local position, id, user, image, created, lives = struct.unpack(ENTRY, entries, at)
+      ids[#ids + 1] = string.format('%.0f', id)
+      marks[#marks + 1] = marked(position)
+      new_rows[#new_rows + 1] = lives == 0 and ''
+        or string.format('{"user":%.0f,"image":%.0f,"created":%.0f}', user, image, created)
+    end
     local found = redis.call('HMGET', keys[3], unpack(ids))
     local shown, rows = {}, {} -- by entry id, as they will be after this chunk: an entry may be in it more than once
     for at, id in ipairs(ids) do
@@ -133,15 +139,12 @@ local function show_entries(keys, entries)
     end
     local texts, lives = {}, {}
     for at, id in ipairs(ids) do
-      local entry, mark = entries[first + at - 1][2], marked(entries[first + at - 1][1])
+      local mark, row = marks[at], new_rows[at]
       if shown[id] >= mark then
         stale = stale + 1
       else
-        local old, row = rows[id], ''
-        if #entry > 2 then
-          row = string.format('{"user":%.0f,"image":%.0f,"created":%.0f}', entry[3], entry[4], entry[5])
-          lives[#lives + 1] = id
-        end
+        local old = rows[id]
+        if row ~= '' then lives[#lives + 1] = id end
         if old ~= '' and old ~= row then left_behind(keys, id, old, row) end
         if row == '' then set_aside(keys, id) end
         shown[id], rows[id] = mark, row
@@ -164,15 +167,15 @@ local function show_entries(keys, entries)
   end
 end
 
-for at, change in ipairs(cmsgpack.unpack(ARGV[1])) do
+for at, change in ipairs(cmsgpack.unpack(ARGV[3])) do
   local keys = { unpack(KEYS, at * 3 - 2, at * 3) }
-  local crucible, entries = change[1], change[2]
+  local crucible, entries = change[2], ARGV[at + 3]
   local left = redis.call('TTL', keys[2])
   if left == 0 then left = 1 end -- less than half a second
   if #crucible > 0 then left = show_crucible(keys, crucible, left) end
   if #entries > 0 then
     if left == -2 then
-      absent[#absent + 1] = entries[1][2][1]
+      absent[#absent + 1] = change[1]
     else
       show_entries(keys, entries)
       if left > 0 then -- nothing outlives its crucible

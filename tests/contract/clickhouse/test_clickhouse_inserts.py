@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-import msgspec
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
@@ -106,14 +106,14 @@ PACKED = [
 NAMES = ["kind", "id", "value", "at", "hash"]
 
 
-def pack(rows: list[tuple[object, ...]]) -> bytes:
-    """MsgPack as ClickHouse reads it: values, one after the other."""
-    return b"".join(msgspec.msgpack.encode(value) for row in rows for value in row)
+def pack(rows: list[tuple[str, int, int, int, bytes]]) -> bytes:
+    """RowBinary: values, one after the other."""
+    return b"".join(bytes([len(kind)]) + kind.encode() + struct.pack("<iiq4s", *numbers) for kind, *numbers in rows)
 
 
 def test_packed_rows_arrive_as_they_were_sent(client: Client, events: str) -> None:
-    """MsgPack brings the ends of every type's range: ids, values, times from 1900 to 2299, any bytes."""
-    client.raw_insert(events, NAMES, pack(PACKED), fmt="MsgPack")
+    """RowBinary brings the ends of every type's range: ids, values, times from 1900 to 2299, any bytes."""
+    client.raw_insert(events, NAMES, pack(PACKED), fmt="RowBinary")
 
     asked = "SELECT kind, id, value, toUnixTimestamp64Milli(at), hash, note FROM events ORDER BY kind, id"
     found = client.query(asked, query_formats={"FixedString": "native"}).result_rows
@@ -125,7 +125,7 @@ def test_one_packed_insert_is_one_part(client: Client, events: str) -> None:
     count = 300_000
     settings = {"max_insert_block_size": 2_000_000, "min_insert_block_size_rows": 2_000_000}
     settings |= {"min_insert_block_size_bytes": 1_000_000_000, "max_insert_threads": 1}
-    client.raw_insert(events, NAMES, pack(PACKED[:1]) * count, settings, fmt="MsgPack")
+    client.raw_insert(events, NAMES, pack(PACKED[:1]) * count, settings, fmt="RowBinary")
 
     assert [count] == parts(client, events)
 
@@ -135,7 +135,7 @@ def test_a_request_that_breaks_off_leaves_nothing(client: Client, database: str,
     server = urlsplit(client.url)
     assert server.hostname is not None
     body = pack(PACKED) * 1000
-    statement = f"INSERT INTO {events} ({', '.join(NAMES)}) FORMAT MsgPack"
+    statement = f"INSERT INTO {events} ({', '.join(NAMES)}) FORMAT RowBinary"
     connection = http.client.HTTPConnection(server.hostname, server.port, timeout=10)
     connection.putrequest("POST", f"/?database={database}&query={quote(statement)}")
     for name, value in client.headers.items():
@@ -145,7 +145,7 @@ def test_a_request_that_breaks_off_leaves_nothing(client: Client, database: str,
     connection.endheaders(body)
     connection.close()
 
-    client.raw_insert(events, NAMES, pack(PACKED), fmt="MsgPack")  # whoever comes after it finds its own rows alone
+    client.raw_insert(events, NAMES, pack(PACKED), fmt="RowBinary")  # whoever comes after it finds its own rows alone
     assert parts(client, events) == [len(PACKED)]
 
 

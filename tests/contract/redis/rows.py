@@ -11,7 +11,7 @@ from tests.change_events import contest
 from watcher.model.effects import CrucibleGone, CrucibleState, EntryGone, EntryState, StateEffect
 from watcher.model.prizes import paid_places
 from watcher.model.rating import BASE_RATING
-from watcher.model.row_state import FINISHED, RowStates, encode
+from watcher.model.row_state import FINISHED, RowStates, arguments
 from watcher.sinks.redis import row_keys
 from watcher.state import keys
 from watcher.state.scripts import ROW_STATE
@@ -46,8 +46,9 @@ def folded(changes: Iterable[Change]) -> RowStates:
 
 def apply(client: redis.Redis, changes: Iterable[Change], *, history: int = 1, script: str = "") -> list[int]:
     """Run the script as the sink does, or another one in its place; returns rows applied and rows too old."""
+    text, after = script or ROW_STATE.text, (history, BASE_RATING)
     answers = [
-        client.eval(script or ROW_STATE.text, 3, *row_keys(crucible_id), encode([change]), history, BASE_RATING)  # type: ignore[arg-type]
+        client.eval(text, 3, *row_keys(crucible_id), *after, *arguments({crucible_id: change}))  # type: ignore[arg-type]
         for crucible_id, change in folded(changes).items()
     ]
     return [sum(column) for column in zip(*(answer[:2] for answer in answers), strict=True)] if answers else [0, 0]  # type: ignore[index]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.model.identity import SIZE, identity_of
+from watcher.model.identity import SIZE, digest, digested
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Change:
 
     @property
     def identity(self) -> bytes:
-        return identity_of(self.table, self.operation)(self.key, self.lsn, self.committed_us)
+        return digest(digested(self.table, self.operation)(self.key, self.lsn, self.committed_us))
 
 
 CHANGES = st.builds(
