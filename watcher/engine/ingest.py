@@ -189,7 +189,7 @@ class Ingest:
                         break
                 except Exception as error:  # noqa: BLE001 - a handler that fails, or asks for no row, costs that record
                     del packed[begun:]
-                    identities.discard(who)  # type: ignore[arg-type]
+                    identities.discard(who)
                     detail = f"{type(error).__name__}: {error}"
                     taken.refuse(run[done], RecordError(Reason.HANDLER, detail, table, event.op), done - refused)
                     done = refused = done + 1
