@@ -170,6 +170,8 @@ def _fill(session: Session, record: Record, view: View, fill: Fill) -> None:
     session.flush(view.source)
     session.catch_up(view.source)
     for bucket in missing:
+        if _boundary(session, view) != fill.boundary:
+            return  # another run made the view anew, and what we bring would spoil its fill
         rows = _fill_bucket(session, view, fill, bucket)
         record.note(view.target, fill, bucket)
         session.progress(f"{view.target}: bucket {bucket} of {fill.buckets} filled, {rows} rows")
@@ -186,6 +188,8 @@ def _fill_bucket(session: Session, view: View, fill: Fill, bucket: int) -> int:
         found = _fingerprint(session, view, f"{view.target} WHERE bucket = {bucket}")
         if found == expected:
             return found[0]
+        if attempt > 1:
+            time.sleep(POLL)  # whoever fills a view that is no more brings his last bucket, and notices
         if found[0]:
             session.run(f"ALTER TABLE {view.target} @on_cluster DROP PARTITION {bucket}")
         token = f"fill:{view.target}:{fill.boundary}:{bucket}:{attempt}"
