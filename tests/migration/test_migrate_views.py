@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import clickhouse_sql
+from stack import Stack
 from tests.clickhouse_process import running_door
 from tests.migration import site
 from tests.migration.truth import shown, true
+from tests.stack.watching import provided
 from watcher.operations import migrate, migrate_views
 from watcher.operations.migrate_deployment import Deployment
+from watcher.operations.migrate_lock import alone
 from watcher.operations.migrate_session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from clickhouse_connect.driver.client import Client
@@ -184,15 +187,32 @@ def test_a_kill_at_any_statement_is_survived(
     assert at > 60
 
 
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The PostgreSQL that holds the lock: its connection string."""
+    with provided():
+        stack = Stack(tmp_path_factory.mktemp("lock"), parts=("postgres",))
+        stack.start()
+    yield str(stack.endpoints.postgres_dsn)
+    stack.close()
+
+
 @pytest.mark.usefixtures("small_buckets")
-def test_two_processes_at_once_are_one(old_site: Client, shared_door: DoorProcess) -> None:
-    """Two runs at the same moment, under a writer, fill nothing twice."""
+def test_two_processes_at_once_are_one(old_site: Client, shared_door: DoorProcess, postgres: str) -> None:
+    """Two runs at the same moment, under a writer, fill nothing twice: one waits, and finds nothing to do."""
     second = shared_door.client(database=old_site.database)
+    told: list[str] = []
+
+    def up(client: Client) -> int:
+        with alone(postgres, "watcher", 5.0, told.append):
+            return len(migrate.up(client, SINGLE, margin=0.5))
+
     with site.writing(old_site), ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(migrate.up, client, SINGLE, margin=0.5) for client in (old_site, second)]
-        for run in runs:
-            run.result()
+        applied = sorted(pool.map(up, (old_site, second)))
     second.close()
+
+    assert applied == [0, len(clickhouse_sql.migrations())]
+    assert told == ["waiting for another `crucible migrate up` to end"]
 
     assert shown(settled(old_site)) == true(old_site)
 

@@ -12,8 +12,11 @@ rows whose stamp is at or after it, the fill takes the others. Each is the compl
    row can come in with a stamp before the boundary. What is to be filled stands still.
 4. Fill it in buckets of a hash of the view's key. The target is partitioned by bucket and bucket 0 is the view's own,
    so a bucket can be compared with its source, exactly, while writers write, and dropped and filled again if it
-   differs: that, and not the token of the insert, makes the fill exact. The token keeps a second process harmless.
+   differs: that, and not the token of the insert, makes the fill exact.
 5. Make the view that people read.
+
+One run at a time: `migrate_lock.py` sees to that. What a second one that came past the lock would do is noticed where
+it can be, but a bucket that it fills after it was compared is not.
 
 A table that never had a row gets a boundary in the past and nothing is waited for; if a row slipped in while the view
 was made, the boundary does not hold and the long way is taken.
