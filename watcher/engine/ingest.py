@@ -187,6 +187,15 @@ class Ingest:
                         else:
                             continue
                         break
+                    for effect in shown:
+                        if type(effect) is EntryState:
+                            states[effect.crucible_id].entries += packed_entry(
+                                lsn, effect.entry_id, effect.user_id, effect.image_id, effect.created_at, 1
+                            )
+                        elif type(effect) is ReconcileNeeded:
+                            taken.reconcile.add(effect)
+                        else:
+                            states.add(lsn, effect)  # type: ignore[arg-type]
                 except Exception as error:  # noqa: BLE001 - a handler that fails, or asks for no row, costs that record
                     del packed[begun:]
                     identities.discard(who)
@@ -194,15 +203,6 @@ class Ingest:
                     taken.refuse(run[done], RecordError(Reason.HANDLER, detail, table, event.op), done - refused)
                     done = refused = done + 1
                     continue
-                for effect in shown:
-                    if type(effect) is EntryState:
-                        states[effect.crucible_id].entries += packed_entry(
-                            lsn, effect.entry_id, effect.user_id, effect.image_id, effect.created_at, 1
-                        )
-                    elif type(effect) is ReconcileNeeded:
-                        taken.reconcile.add(effect)
-                    else:
-                        states.add(lsn, effect)  # type: ignore[arg-type]
                 rows.count += index
                 operations.append(event.op)
             elif type(event) is Skip:

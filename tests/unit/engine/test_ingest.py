@@ -19,7 +19,7 @@ from watcher.decode.decoder import Decoder
 from watcher.engine.ingest import Ingest, Taken
 from watcher.engine.lane import Lane
 from watcher.model.change import ChangeEvent, Operation
-from watcher.model.effects import Effect, MetricDelta
+from watcher.model.effects import Effect, EntryState, MetricDelta
 from watcher.model.errors import OffsetWentBackError, Reason, TemporaryError
 from watcher.model.plan import Plan
 from watcher.model.progress import Progress
@@ -236,6 +236,31 @@ def test_an_effect_that_is_no_row_makes_a_dead_letter_and_leaves_nothing_behind(
     assert len(lanes[0].gathered.rows) == 4
     assert not taken.repeated
     assert books(taken, lanes) == (4, 4)
+
+
+def test_a_state_that_cannot_be_shown_costs_its_record_and_its_rows() -> None:
+    """A number beyond 64 bits is a handler's mistake, and no reason to stop."""
+
+    @on(*Operation)
+    def dreams(event: ChangeEvent[Any]) -> Iterable[Effect]:
+        """Created after the end of time."""
+        yield EntryState(1, event.row.id, 1, 1, 2**63)
+        yield MetricDelta("User", 1, 1, "x", 1)
+
+    sample = entry()
+    registry = Registry.of(Table("CrucibleEntry", type(sample), (dreams,), {}, sample))
+    lanes = [lane()]
+
+    taken, _ = take(
+        [record(0, value(change(Operation.CREATE, after=entry())))],
+        lanes,
+        ingest=Ingest(registry, Decoder(registry, None)),
+    )
+
+    assert [letter.error.reason for letter in taken.letters] == [Reason.HANDLER]
+    assert list(lanes[0].gathered.rows) == []
+    assert sum(one.rows for one in taken.states.values()) == 0
+    assert books(taken, lanes) == (1, 1)
 
 
 @settings(max_examples=50, deadline=None)
