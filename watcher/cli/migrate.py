@@ -28,7 +28,11 @@ tables that a site already has, while it writes, and may be run again at any tim
 def up(
     dry_run: DryRun = False,
     lock: Annotated[
-        bool, typer.Option("--lock/--no-lock", help="Wait for other runs, by a lock in PostgreSQL.")
+        bool,
+        typer.Option(
+            "--lock/--no-lock",
+            help="Wait for other runs, by a lock in PostgreSQL. Without it, two at once can make a view wrong.",
+        ),
     ] = True,
     as_json: AsJson = False,
 ) -> None:

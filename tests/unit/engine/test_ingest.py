@@ -23,10 +23,11 @@ from watcher.model.effects import Effect, EntryState, MetricDelta
 from watcher.model.errors import OffsetWentBackError, Reason, TemporaryError
 from watcher.model.plan import Plan
 from watcher.model.progress import Progress
-from watcher.model.registry import Registry, Table, on
+from watcher.model.registry import Handler, Registry, Table, on
 
 TOPIC = "postgres.CrucibleEntry"
 GOOD = [envelope.value for envelope in every() if not envelope.schemas]
+CREATED = value(change(Operation.CREATE, after=entry()))
 ANY: list[bytes | None] = [*GOOD, *(content for content, _ in BAD.values() if len(content) < 10_000)]
 
 
@@ -48,6 +49,13 @@ def take(
 ) -> tuple[Taken, int]:
     ingest = ingest or Ingest(REGISTRY, Decoder(REGISTRY, None))
     return ingest.take(records, {(one.topic, one.partition): one for one in lanes}, 1.0, first)  # type: ignore[arg-type]
+
+
+def handled_by(handler: Handler[Any]) -> Ingest:
+    """One handler in place of the table's own."""
+    sample = entry()
+    registry = Registry.of(Table("CrucibleEntry", type(sample), (handler,), {}, sample))
+    return Ingest(registry, Decoder(registry, None))
 
 
 def books(taken: Taken, lanes: Iterable[Lane]) -> tuple[int, int]:
@@ -198,15 +206,9 @@ def test_a_handler_that_fails_makes_a_dead_letter_and_leaves_nothing_behind() ->
         yield MetricDelta("User", 1, 1, "x", 1)
         raise ValueError("no")
 
-    sample = entry()
-    registry = Registry.of(Table("CrucibleEntry", type(sample), (fails,), {}, sample))
     lanes = [lane()]
 
-    taken, _ = take(
-        [record(0, value(change(Operation.CREATE, after=entry())))],
-        lanes,
-        ingest=Ingest(registry, Decoder(registry, None)),
-    )
+    taken, _ = take([record(0, CREATED)], lanes, ingest=handled_by(fails))
 
     assert [letter.error.reason for letter in taken.letters] == [Reason.HANDLER]
     assert not lanes[0].gathered.rows
@@ -223,12 +225,10 @@ def test_an_effect_that_is_no_row_makes_a_dead_letter_and_leaves_nothing_behind(
         yield MetricDelta("User", 1, 1, "x", 1)
         yield MetricDelta("User", 1, 1, "y", 2**31 if event.row.id == 2 else 1)
 
-    sample = entry()
-    registry = Registry.of(Table("CrucibleEntry", type(sample), (asks_too_much,), {}, sample))
     lanes = [lane()]
     records = [record(at, value(change(Operation.CREATE, after=entry(id=one)))) for at, one in enumerate((1, 2, 2, 3))]
 
-    taken, _ = take(records, lanes, ingest=Ingest(registry, Decoder(registry, None)))
+    taken, _ = take(records, lanes, ingest=handled_by(asks_too_much))
 
     assert [letter.position.offset for letter in taken.letters] == [1, 2]
     assert {letter.error.reason for letter in taken.letters} == {Reason.HANDLER}
@@ -247,15 +247,9 @@ def test_a_state_that_cannot_be_shown_costs_its_record_and_its_rows() -> None:
         yield EntryState(1, event.row.id, 1, 1, 2**63)
         yield MetricDelta("User", 1, 1, "x", 1)
 
-    sample = entry()
-    registry = Registry.of(Table("CrucibleEntry", type(sample), (dreams,), {}, sample))
     lanes = [lane()]
 
-    taken, _ = take(
-        [record(0, value(change(Operation.CREATE, after=entry())))],
-        lanes,
-        ingest=Ingest(registry, Decoder(registry, None)),
-    )
+    taken, _ = take([record(0, CREATED)], lanes, ingest=handled_by(dreams))
 
     assert [letter.error.reason for letter in taken.letters] == [Reason.HANDLER]
     assert list(lanes[0].gathered.rows) == []
