@@ -10,12 +10,11 @@ import argparse
 import fcntl
 import json
 import os
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import IO, Any
 
+from stack.ending import Ending
 from stack.topology import EVERYTHING, Options, Stack
 from stack.unavailable import NotReady, Unavailable
 
@@ -44,9 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _keep(folder: Path, parts: list[Any], lock: IO[str]) -> int:
-    asked_to_end = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked_to_end.set())
+    ending = Ending()
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
@@ -55,7 +52,7 @@ def _keep(folder: Path, parts: list[Any], lock: IO[str]) -> int:
         stack.start(lambda name, seconds: print(f"stack: {name} is ready after {seconds:.1f} s", flush=True))
         while True:
             _write_state(folder, stack)
-            if asked_to_end.wait(LOOK):
+            if ending.wait(LOOK):
                 return 0
     except (NotReady, Unavailable) as error:
         print(f"stack: {error}", file=sys.stderr)

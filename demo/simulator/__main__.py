@@ -3,11 +3,10 @@
 import argparse
 import json
 import os
-import signal
 import sys
-from threading import Event
 
 from demo.simulator.simulator import Bounds, Simulator
+from stack.ending import Ending
 
 
 def main() -> int:
@@ -16,13 +15,11 @@ def main() -> int:
     if not options.dsn:
         print("--dsn or CRUCIBLE_POSTGRES__DSN must give the site's database", file=sys.stderr)
         return 78
-    stop = Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.set())
+    ending = Ending()
     bounds = Bounds(entries=options.max_entries, crucibles=options.max_crucibles)
     with Simulator(options.dsn, options.seed, rate=options.rate, bounds=bounds) as simulator:
         print(json.dumps({"state": "playing", "crucibles": len(simulator.site.crucibles)}), flush=True)
-        tally = simulator.run(options.seconds, stop)
+        tally = simulator.run(options.seconds, ending.wait)
         done = {
             "state": "done",
             "changes": tally.changes,

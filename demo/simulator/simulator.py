@@ -2,9 +2,9 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from threading import Event
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +21,12 @@ OPTIONS = "-c TimeZone=UTC -c lock_timeout=2s -c statement_timeout=60s"
 
 FIRST_ENTRIES = 12
 """Of each crucible that is there when people arrive: enough to judge at once."""
+
+
+def _never(seconds: float) -> bool:
+    """Nobody tells it to end."""
+    time.sleep(seconds)
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +111,21 @@ class Simulator:
         self.tally.changes += committed
         return committed
 
-    def run(self, seconds: float, stop: Event | None = None) -> Tally:
-        """Play at the rate for ``seconds`` or until ``stop`` is set, then end what is open."""
-        stop = stop or Event()
+    def run(self, seconds: float, told: Callable[[float], bool] = _never) -> Tally:
+        """Play at the rate for ``seconds``, then end what is open.
+
+        Args:
+            seconds: how long.
+            told: waits so many seconds, or until it is True that the simulator is told to end.
+        """
         began = due = time.monotonic()
-        while not stop.is_set() and due - began < seconds:
+        while not told(0) and due - began < seconds:
             due += self.step() / self.rate
             now = time.monotonic()
             if now - began >= seconds:
                 break
             if due > now:
-                stop.wait(min(due, began + seconds) - now)
+                told(min(due, began + seconds) - now)
             else:
                 due = max(due, now - 1.0)  # a pause of the server is not answered with a flood
         self.settle()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
 
 from stack.clickhouse_door.engine import Engine
 from stack.clickhouse_door.server import Credentials, Door
+from stack.ending import Ending
 
 # Seconds for statements that are running when a stop is asked for. A supervisor's usual patience is 10.
 PATIENCE = 8.0
@@ -26,12 +26,10 @@ def main(argv: list[str] | None = None) -> int:
         print(f"clickhouse-door: {error}", file=sys.stderr)
         return 1
     door = Door((given.host, given.port), engine, Credentials(given.user, password))
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    ending = Ending()
     threading.Thread(target=door.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     print(f"clickhouse-door: ready on http://{given.host}:{door.server_port} (ClickHouse {engine.version})", flush=True)
-    stop.wait()
+    ending.wait()
     door.shutdown()
     finished = door.wait_until_idle(PATIENCE)
     door.server_close()

@@ -1,13 +1,12 @@
 """A process that drains and keeps: ``python -m tests.votes.process [drain] [keep] [without:PROTECTION]``."""
 
-import signal
 import sys
-import threading
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from config import load
+from stack.ending import Ending
 from tests.votes import weakened
 from watcher.bootstrap.votes import Votes
 from watcher.telemetry.logs import set_up_logs
@@ -21,21 +20,20 @@ def main(arguments: list[str]) -> int:
     for argument in arguments:
         if argument.startswith("without:"):
             getattr(weakened, argument.removeprefix("without:"))()
-    stop, faults = threading.Event(), list[Exception]()
+    ending, faults = Ending(), list[Exception]()
 
     def failed(error: Exception) -> None:
         structlog.get_logger().error("votes.failed", error=f"{type(error).__name__}: {error}")
         faults.append(error)
-        stop.set()
+        ending.ask()
 
     votes = Votes(settings, Metrics(CollectorRegistry()), failed)
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     if "drain" in arguments:
         votes.drain()
     if "keep" in arguments:
         votes.keep()
     structlog.get_logger().info("votes.started")
-    stop.wait()
+    ending.wait()
     votes.close()
     return 1 if faults else 0
 
