@@ -69,7 +69,10 @@ def test_a_run_waits_for_another_and_not_for_a_dead_one(parts: Stack) -> None:
     environ = parts.environ()
     dsn = environ["CRUCIBLE_POSTGRES__DSN"]
     with psycopg.connect(dsn, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(hashtextextended('crucible crucible_watcher migrate', 0))")
+        other.execute(
+            "SELECT pg_advisory_lock(hashtextextended(%s, 0))",
+            [f"crucible migrate {environ['CRUCIBLE_CLICKHOUSE__DATABASE']}"],
+        )
         waiting = start(parts, "up")
         assert waiting.stderr is not None
         said = waiting.stderr.readline()
@@ -80,11 +83,11 @@ def test_a_run_waits_for_another_and_not_for_a_dead_one(parts: Stack) -> None:
     assert (waiting.returncode, err) == (0, "nothing to do: every migration is applied\n")
 
 
-def test_the_lock_is_of_one_watcher(parts: Stack) -> None:
-    """Two watchers with schemas of their own do not wait for each other."""
+def test_the_lock_is_of_one_database(parts: Stack) -> None:
+    """Runs over different databases do not wait for each other."""
     told: list[str] = []
     dsn = parts.environ()["CRUCIBLE_POSTGRES__DSN"]
-    with alone(dsn, "one", 5.0, told.append), alone(dsn, "other", 5.0, told.append):
+    with alone(dsn, "watcher", "one", 5.0, told.append), alone(dsn, "watcher", "other", 5.0, told.append):
         pass
 
     assert told == []

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 import clickhouse_sql
 from stack import Stack
@@ -16,7 +19,7 @@ from tests.migration.truth import shown, true
 from tests.stack.watching import provided
 from watcher.operations import migrate, migrate_views
 from watcher.operations.migrate_deployment import Deployment
-from watcher.operations.migrate_lock import alone
+from watcher.operations.migrate_lock import LockLostError, alone
 from watcher.operations.migrate_session import Session
 
 if TYPE_CHECKING:
@@ -204,8 +207,8 @@ def test_two_processes_at_once_are_one(old_site: Client, shared_door: DoorProces
     told: list[str] = []
 
     def up(client: Client) -> int:
-        with alone(postgres, "watcher", 5.0, told.append):
-            return len(migrate.up(client, SINGLE, margin=0.5))
+        with alone(postgres, "watcher", client.database or "", 5.0, told.append) as held:
+            return len(migrate.up(client, SINGLE, margin=0.5, held=held))
 
     with site.writing(old_site), ThreadPoolExecutor(2) as pool:
         applied = sorted(pool.map(up, (old_site, second)))
@@ -215,6 +218,103 @@ def test_two_processes_at_once_are_one(old_site: Client, shared_door: DoorProces
     assert told == ["waiting for another `crucible migrate up` to end"]
 
     assert shown(settled(old_site)) == true(old_site)
+
+
+class Overtaken:
+    """A run that stands still before its n-th change, loses the lock, and wakes when another has done everything."""
+
+    def __init__(self, old: Client, other: Client, postgres: str) -> None:
+        self._old, self._other, self._postgres = old, other, postgres
+        site.make_tables(old)
+        site.add_rows(old, 250)
+
+    def run(self, at: int, *, asked: bool = True) -> None:
+        """Let it run."""
+        changes, database = 0, self._old.database or ""
+        with alone(self._postgres, "watcher", database, 5.0, list[str]().append) as really:
+
+            def held() -> None:
+                nonlocal changes
+                changes += 1
+                if changes == at:
+                    self._overtake(database)
+                if asked:
+                    really()
+
+            migrate.up(self._old, SINGLE, margin=0.05, held=held)
+
+    def _overtake(self, database: str) -> None:
+        with psycopg.connect(self._postgres, autocommit=True) as administrator:
+            administrator.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'")
+        site.insert_as_the_site_does(self._old)
+        with alone(self._postgres, "watcher", database, 5.0, list[str]().append) as held:
+            migrate.up(self._other, SINGLE, margin=0.05, held=held)
+
+    def is_right(self) -> bool:
+        """The view shows what its table holds, also of what comes in now."""
+        site.insert_as_the_site_does(self._old)
+        return shown(settled(self._old), "metric_totals") == true(self._old, "metric_totals")
+
+
+@pytest.fixture
+def overtaken(
+    new_database: Callable[[], Client], shared_door: DoorProcess, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], Overtaken]]:
+    """Makes one, over a database of its own and migrations up to the first view."""
+    known = clickhouse_sql.migrations()
+    monkeypatch.setattr(migrate, "migrations", lambda: known[:TO_THE_FIRST_VIEW])
+    with ExitStack() as stack:
+
+        def make() -> Overtaken:
+            old = new_database()
+            other = shared_door.client(database=old.database)
+            stack.callback(other.close)
+            return Overtaken(old, other, postgres)
+
+        yield make
+
+
+@pytest.mark.usefixtures("small_buckets")
+def test_a_run_that_lost_its_lock_changes_nothing_more(overtaken: Callable[[], Overtaken]) -> None:
+    """Overtaken before its n-th change, for n over the whole run, it stops, and every row counts once."""
+    for at in range(3, 36, 3):
+        site_of_two = overtaken()
+        with pytest.raises(LockLostError, match="run `crucible migrate up` again"):
+            site_of_two.run(at)
+        assert site_of_two.is_right(), f"overtaken before change {at}"
+
+
+@pytest.mark.usefixtures("small_buckets")
+def test_a_run_that_does_not_ask_spoils_what_another_has_done(overtaken: Callable[[], Overtaken]) -> None:
+    """The control: overtaken where it makes the view's table, and not asking, it empties what the other has filled."""
+
+    def spoils(at: int) -> bool:
+        site_of_two = overtaken()
+        with suppress(DatabaseError):
+            site_of_two.run(at, asked=False)
+        return not site_of_two.is_right()
+
+    assert any(spoils(at) for at in range(22, 32))
+
+
+def test_what_a_dead_run_has_under_way_is_waited_for(old_site: Client, shared_door: DoorProcess) -> None:
+    """A statement goes on in the server when its run was killed; the next run begins when it has ended."""
+    other = shared_door.client(database=old_site.database)
+    told: list[str] = []
+    with ThreadPoolExecutor(1) as pool:
+        dead = pool.submit(
+            Session(other, SINGLE, told.append).change,
+            "INSERT INTO entityMetricEvents SELECT 'Crucible', 77, 1, 'Vote', 1, now64(3) FROM numbers(20) "
+            "WHERE sleepEachRow(0.1) = 0",
+            {"max_block_size": 1},
+        )
+        while not old_site.command("SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO entity%, 77,%'"):
+            assert not dead.done()
+        migrate.up(old_site, SINGLE, margin=0.1, progress=lambda line: told.append(f"{dead.done()} {line}"))
+    other.close()
+
+    assert told[0] == "False waiting for the last statement of an earlier run"
+    assert told[1].startswith("True 0001")
 
 
 @pytest.mark.usefixtures("small_buckets")

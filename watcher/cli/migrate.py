@@ -1,8 +1,8 @@
 """``crucible migrate``: ClickHouse's tables and views, and the watcher's own tables in PostgreSQL."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Annotated
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -27,16 +27,11 @@ tables that a site already has, while it writes, and may be run again at any tim
 @app.command()
 def up(
     dry_run: DryRun = False,
-    lock: Annotated[
-        bool,
-        typer.Option(
-            "--lock/--no-lock",
-            help="Wait for other runs, by a lock in PostgreSQL. Without it, two at once can make a view wrong.",
-        ),
-    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Apply what is pending; progress goes to standard error.
+
+    Waits for other runs, by a lock in PostgreSQL; may be ended and run again at any point.
 
     Examples:
 
@@ -59,12 +54,14 @@ def up(
         else:
             typer.echo(migrate.script(deployment, settings.clickhouse.database, pending), nl=False)
         return
-    postgres = settings.postgres
-    where = (postgres.dsn.get_secret_value(), postgres.watcher_schema, postgres.timeout)
-    with alone(*where, note) if lock else nullcontext(), _client(settings.clickhouse) as client:
-        if lock:
-            ensure(*where)
-        applied = migrate.up(client, deployment, progress=note)
+    dsn, schema = settings.postgres.dsn.get_secret_value(), settings.postgres.watcher_schema
+    timeout = settings.postgres.timeout
+    with (
+        alone(dsn, schema, settings.clickhouse.database, timeout, note) as held,
+        _client(settings.clickhouse) as client,
+    ):
+        ensure(dsn, schema, timeout)
+        applied = migrate.up(client, deployment, progress=note, held=held)
     if as_json:
         print_json([{"version": one.version, "name": one.name, "applied_at": one.applied_at} for one in applied])
     elif applied:

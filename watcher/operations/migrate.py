@@ -1,10 +1,10 @@
 """Bring ClickHouse's schema to where this version needs it.
 
-Safe to run twice, from two processes at once, over tables that a site already has, and again after a kill at any point:
-every statement may run twice, and a migration is recorded when all of it is done.
+Safe to run twice, over tables that a site already has, and again after a kill at any point: every statement may run
+twice, and a migration is recorded when all of it is done. Of two processes at once one waits, in `migrate_lock.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -16,7 +16,7 @@ from clickhouse_sql import Migration, migrations
 from watcher.operations.migrate_buffer import make_buffer
 from watcher.operations.migrate_deployment import Deployment, MigrationError
 from watcher.operations.migrate_record import Applied, Record
-from watcher.operations.migrate_session import Progress, Session
+from watcher.operations.migrate_session import Progress, Session, not_asked
 from watcher.operations.migrate_stamp import add_stamp
 from watcher.operations.migrate_steps import BufferTable, Stamp, Statements, Step, View, read_steps
 from watcher.operations.migrate_views import make_view
@@ -47,7 +47,14 @@ def _silent(line: str) -> None:
     """Tell nobody."""
 
 
-def up(client: Client, deployment: Deployment, *, progress: Progress = _silent, margin: float = 5.0) -> list[Applied]:
+def up(
+    client: Client,
+    deployment: Deployment,
+    *,
+    progress: Progress = _silent,
+    margin: float = 5.0,
+    held: Callable[[], None] = not_asked,
+) -> list[Applied]:
     """Apply what is pending, in order.
 
     Args:
@@ -55,14 +62,17 @@ def up(client: Client, deployment: Deployment, *, progress: Progress = _silent, 
         deployment: what kind of ClickHouse this is.
         progress: is told, a line a time, what is going on.
         margin: seconds that a new view over a table with rows waits at least.
+        held: is asked before each change; raises when another run may have begun. Without it, that there is none is on
+            the caller.
 
     Returns:
         What was applied by this call.
 
     Raises:
-        MigrationError: an applied migration's file was changed, or a step cannot be done.
+        MigrationError: an applied migration's file was changed, a step cannot be done, or the lock was lost.
     """
-    session = Session(client, deployment, progress, margin)
+    session = Session(client, deployment, progress, margin, held)
+    session.wait_for_an_earlier_run()
     record = Record(session)
     record.ensure()
     applied: list[Applied] = []

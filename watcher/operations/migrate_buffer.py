@@ -4,37 +4,12 @@ A Buffer table cannot be altered. One that lacks columns is exchanged, in one st
 then flushed into the table behind. A run that was killed finds the leftover under the other name and finishes it.
 """
 
-from typing import Final
-
-from clickhouse_connect.driver.exceptions import DatabaseError
-
-from watcher.operations.migrate_deployment import MigrationError
 from watcher.operations.migrate_session import Session
 from watcher.operations.migrate_steps import BufferTable
 
-_OVERTAKEN: Final = (57, 60)
-"""TABLE_ALREADY_EXISTS, UNKNOWN_TABLE: another run did this step in between."""
-_TRIES: Final = 10
-
 
 def make_buffer(session: Session, buffer: BufferTable) -> None:
-    """Make the Buffer table, or replace it by one with all columns.
-
-    Raises:
-        MigrationError: other runs keep changing it.
-    """
-    for _ in range(_TRIES):
-        try:
-            _bring_forward(session, buffer)
-        except DatabaseError as error:
-            if error.code not in _OVERTAKEN:
-                raise
-        else:
-            return
-    raise MigrationError(f"{buffer.name} keeps changing: another `crucible migrate up` runs; run it again later")
-
-
-def _bring_forward(session: Session, buffer: BufferTable) -> None:
+    """Make the Buffer table, or replace it by one with all columns."""
     other = f"{buffer.name}_other"
     if _exists(session, other) and _complete(session, buffer):
         _retire(session, buffer, other)

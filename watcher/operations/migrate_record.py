@@ -82,10 +82,12 @@ class Record:
 
     def add(self, migration: Migration) -> Applied:
         """Note that a migration was applied."""
-        self._session.client.command(
+        self._session.change(
             "INSERT INTO crucible_migrations SELECT {version:UInt32}, {name:String}, {checksum:String}, now64(3)",
-            parameters={"version": migration.version, "name": migration.name, "checksum": migration.checksum},
-            settings={"async_insert": 0},
+            {"async_insert": 0},
+            version=migration.version,
+            name=migration.name,
+            checksum=migration.checksum,
         )
         return self._noted()[migration.version]
 
@@ -111,9 +113,12 @@ class Record:
 
     def note(self, view: str, fill: Fill, bucket: int) -> None:
         """Note that the boundary holds (bucket 0) or that a bucket is done."""
-        self._session.client.command(
+        self._session.change(
             "INSERT INTO crucible_view_fills "
             "SELECT {view:String}, {boundary:Int64}, {bucket:UInt16}, {buckets:UInt16}, now64(3)",
-            parameters={"view": view, "boundary": fill.boundary, "bucket": bucket, "buckets": fill.buckets},
-            settings={"async_insert": 0},
+            {"async_insert": 0},
+            view=view,
+            boundary=fill.boundary,
+            bucket=bucket,
+            buckets=fill.buckets,
         )

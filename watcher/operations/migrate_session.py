@@ -15,6 +15,12 @@ _SLACK: Final = 50
 """Milliseconds by which a statement may have begun before the list of running statements says so."""
 
 Progress = Callable[[str], None]
+_OURS: Final = "crucible migrate"
+"""How the server's list of running statements shows those that change something for a migration."""
+
+
+def not_asked() -> None:
+    """Nobody else migrates here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +32,14 @@ class Session:
         deployment: what kind of ClickHouse it talks to.
         progress: is told, in a line a time, what is going on.
         margin: seconds from making a view until its boundary. Too short for a busy server is noticed and doubled.
+        held: is asked before each change; raises when another run may have begun.
     """
 
     client: Client
     deployment: Deployment
     progress: Progress
     margin: float = 5.0
+    held: Callable[[], None] = not_asked
 
     @property
     def database(self) -> str:
@@ -45,7 +53,16 @@ class Session:
 
     def run(self, text: str, **more: str) -> None:
         """Run a statement of a migration, and wait until every replica has it."""
-        self.client.command(self.render(text, **more), settings={"alter_sync": 2, "mutations_sync": 2})
+        self.change(self.render(text, **more), {"alter_sync": 2, "mutations_sync": 2})
+
+    def change(self, text: str, settings: dict[str, Any], **parameters: Any) -> None:
+        """Run a statement that changes something, as long as no other run may do the same.
+
+        Raises:
+            LockLostError: one may.
+        """
+        self.held()
+        self.client.command(text, parameters=parameters or None, settings={**settings, "log_comment": _OURS})
 
     def ask(self, text: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """Ask this server."""
@@ -65,6 +82,19 @@ class Session:
         """Wait until every server's clock is past a moment, in milliseconds since 1970."""
         while (now := self.clock()[0]) <= moment:
             time.sleep(min(POLL, (moment - now) / 1000 + 0.001))
+
+    def wait_for_an_earlier_run(self) -> None:
+        """Wait until no change is under way that a run began which is no more: a statement outlives who sent it."""
+        running = (
+            f"SELECT count() FROM {self.deployment.system('processes')} "  # noqa: S608 - a fixed name
+            "WHERE current_database = {database:String} AND Settings['log_comment'] = {ours:String}"
+        )
+        told = False
+        while self.number(running, database=self.database, ours=_OURS):
+            if not told:
+                self.progress("waiting for the last statement of an earlier run")
+                told = True
+            time.sleep(POLL)
 
     def wait_for_inserts_before(self, moment: int, table: str) -> None:
         """Wait until no INSERT runs that began before a moment and may write to a table."""

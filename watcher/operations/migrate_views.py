@@ -15,8 +15,8 @@ rows whose stamp is at or after it, the fill takes the others. Each is the compl
    differs: that, and not the token of the insert, makes the fill exact.
 5. Make the view that people read.
 
-One run at a time: `migrate_lock.py` sees to that. What a second one that came past the lock would do is noticed where
-it can be, but a bucket that it fills after it was compared is not.
+One run at a time: `migrate_lock.py` sees to that. A run asks before each change whether the lock is still its own, and
+waits at its beginning for what a dead one has under way.
 
 A table that never had a row gets a boundary in the past and nothing is waited for; if a row slipped in while the view
 was made, the boundary does not hold and the long way is taken.
@@ -27,14 +27,11 @@ that was stuck in the network for longer than the margin, exactly then.
 """
 
 import re
-import time
 from typing import Final
-
-from clickhouse_connect.driver.exceptions import DatabaseError
 
 from watcher.operations.migrate_deployment import MigrationError
 from watcher.operations.migrate_record import Fill, Record
-from watcher.operations.migrate_session import POLL, Session
+from watcher.operations.migrate_session import Session
 from watcher.operations.migrate_steps import View
 
 ROWS_PER_BUCKET: Final = 5_000_000
@@ -43,7 +40,6 @@ MOST_BUCKETS: Final = 512
 LONG_BEFORE: Final = 3_600_000
 """Milliseconds from the boundary of a view over an empty table to the present; only has to be in the past."""
 _TRIES: Final = 3
-_TABLE_EXISTS: Final = 57
 _COMMENT: Final = re.compile(r"rows from (\d+)")
 _ONE_BLOCK: Final = {
     "async_insert": 0,
@@ -57,16 +53,10 @@ def make_view(session: Session, record: Record, view: View) -> None:
     """Make a view, fill it and open it to readers; nothing of what is done is done again.
 
     Raises:
-        MigrationError: a bucket stays different from its source, or other processes keep replacing the view.
+        MigrationError: a bucket stays different from its source.
     """
-    for _ in range(_TRIES):
-        fill = _settle(session, record, view)
-        _fill(session, record, view, fill)
-        if _boundary(session, view) == fill.boundary:
-            session.run(view.create_reader)
-            return
-        session.progress(f"{view.target}: another run made the view anew; going on with that one")
-    raise MigrationError(f"{view.name} is replaced again and again by another `crucible migrate up`; run it later")
+    _fill(session, record, view, _settle(session, record, view))
+    session.run(view.create_reader)
 
 
 def _settle(session: Session, record: Record, view: View) -> Fill:
@@ -77,21 +67,11 @@ def _settle(session: Session, record: Record, view: View) -> Fill:
         if boundary is None:
             _make(session, record, view, margin)
             margin *= 2
-        elif (fill := _await_note(session, record, view, boundary)) is not None:
+        elif (fill := record.fill(view.target, boundary)) is not None:
             return fill
         else:
             session.progress(f"{view.target}: starting again after an interrupted run")
             _discard(session, view)
-
-
-def _await_note(session: Session, record: Record, view: View, boundary: int) -> Fill | None:
-    """The fill of a view that is there, unless its maker has had time to note it and did not."""
-    patience = time.monotonic() + session.margin
-    while (fill := record.fill(view.target, boundary)) is None:
-        if time.monotonic() > patience and session.clock()[0] > boundary:
-            return None
-        time.sleep(POLL)
-    return fill
 
 
 def _make(session: Session, record: Record, view: View, margin: float) -> None:
@@ -101,8 +81,7 @@ def _make(session: Session, record: Record, view: View, margin: float) -> None:
     boundary = session.clock()[1] + (int(margin * 1000) if rows else -LONG_BEFORE)
     session.run(view.create_target)
     _empty(session, view)
-    if not _create(session, view, boundary):
-        return
+    _create(session, view, boundary)
     session.wait_for_inserts_before(session.clock()[1], view.source)
     session.flush(view.source)  # also waits for a flush that began without the view
     now = session.clock()[1]
@@ -118,23 +97,16 @@ def _make(session: Session, record: Record, view: View, margin: float) -> None:
         _discard(session, view)
 
 
-def _create(session: Session, view: View, boundary: int) -> bool:
-    """Make the view; tell whether it was us who made it."""
+def _create(session: Session, view: View, boundary: int) -> None:
     select = session.render(
         view.select,
         rows=f"{view.stamp} >= fromUnixTimestamp64Milli({boundary})",
         bucket="toUInt16(0)",
     )
-    try:
-        session.run(
-            f"CREATE MATERIALIZED VIEW {view.name} @on_cluster TO {view.target} AS\n{select}\n"
-            f"COMMENT 'rows from {boundary}'"
-        )
-    except DatabaseError as error:
-        if error.code == _TABLE_EXISTS:
-            return False
-        raise
-    return True
+    session.run(
+        f"CREATE MATERIALIZED VIEW {view.name} @on_cluster TO {view.target} AS\n{select}\n"
+        f"COMMENT 'rows from {boundary}'"
+    )
 
 
 def _boundary(session: Session, view: View) -> int | None:
@@ -173,8 +145,6 @@ def _fill(session: Session, record: Record, view: View, fill: Fill) -> None:
     session.flush(view.source)
     session.catch_up(view.source)
     for bucket in missing:
-        if _boundary(session, view) != fill.boundary:
-            return  # another run made the view anew, and what we bring would spoil its fill
         rows = _fill_bucket(session, view, fill, bucket)
         record.note(view.target, fill, bucket)
         session.progress(f"{view.target}: bucket {bucket} of {fill.buckets} filled, {rows} rows")
@@ -191,14 +161,10 @@ def _fill_bucket(session: Session, view: View, fill: Fill, bucket: int) -> int:
         found = _fingerprint(session, view, f"{view.target} WHERE bucket = {bucket}")
         if found == expected:
             return found[0]
-        if attempt > 1:
-            time.sleep(POLL)  # whoever fills a view that is no more brings his last bucket, and notices
         if found[0]:
             session.run(f"ALTER TABLE {view.target} @on_cluster DROP PARTITION {bucket}")
         token = f"fill:{view.target}:{fill.boundary}:{bucket}:{attempt}"
-        session.client.command(
-            f"INSERT INTO {view.target} {select}", settings={**_ONE_BLOCK, "insert_deduplication_token": token}
-        )
+        session.change(f"INSERT INTO {view.target} {select}", {**_ONE_BLOCK, "insert_deduplication_token": token})
     expected = _fingerprint(session, view, f"({select})")
     found = _fingerprint(session, view, f"{view.target} WHERE bucket = {bucket}")
     if found != expected:
