@@ -54,8 +54,8 @@ def test_told_through_another_thread(number: signal.Signals) -> None:
 
 
 def test_an_event_set_by_a_handler_is_not_enough() -> None:
-    """The control: the same signal, and nothing wakes."""
-    assert told("event", signal.SIGTERM) == ""
+    """The control: the same signal, and nothing wakes; unless it comes before the wait has begun, hence several tries."""
+    assert any(told("event", signal.SIGTERM) == "" for _ in range(10))
 
 
 def test_told_by_a_thread() -> None:
