@@ -206,6 +206,15 @@ def test_a_clickhouse_that_forgets_tokens_is_named(clickhouse: Client, examined:
     assert (found.level, "entityMetricEvents (0)" in found.found) == (Level.FAIL, True)
 
 
+def test_a_column_of_another_type_is_named(clickhouse: Client, examined: Examine):
+    """Rows are sent without types, and would be read as something else."""
+    alter = "ALTER TABLE entityMetricEvents MODIFY COLUMN userId "
+    with broken(clickhouse.command, f"{alter}Int64", f"{alter}Int32"):
+        found = examined()["clickhouse.columns"]
+
+    assert (found.level, "userId is Int64, expected Int32: ALTER TABLE" in found.found) == (Level.FAIL, True)
+
+
 def test_a_database_without_tables_is_named(clickhouse: Client, examined: Examine):
     """Migrations come first."""
     with broken(clickhouse.command, "CREATE DATABASE doctor_empty", "DROP DATABASE doctor_empty SYNC"):

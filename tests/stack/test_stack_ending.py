@@ -54,7 +54,7 @@ def test_told_through_another_thread(number: signal.Signals) -> None:
 
 
 def test_an_event_set_by_a_handler_is_not_enough() -> None:
-    """The control: the same signal, and nothing wakes; unless it comes before the wait has begun, hence several tries."""
+    """The control: the same signal, and nothing wakes; it may come before the wait has begun, hence several tries."""
     assert any(told("event", signal.SIGTERM) == "" for _ in range(10))
 
 

@@ -7,7 +7,7 @@ from config import Settings
 from watcher.model.errors import SchemaPendingError
 from watcher.operations import migrate
 from watcher.operations.migrate_deployment import Deployment
-from watcher.sinks import clickhouse_client
+from watcher.sinks import clickhouse_client, clickhouse_columns
 from watcher.sinks.clickhouse import ClickHouseSink
 
 
@@ -21,6 +21,7 @@ def connect_clickhouse(settings: Settings) -> clickhouse_client.Client:
 
     Raises:
         SchemaPendingError: migrations are missing; a view made later must not meet rows of an older program.
+        ColumnTypeError: the site has changed the type of a column.
     """
     server = settings.clickhouse
     client = clickhouse_client.connect(
@@ -38,4 +39,9 @@ def connect_clickhouse(settings: Settings) -> clickhouse_client.Client:
         raise SchemaPendingError(
             f"clickhouse lacks {len(missing)} migrations of this version: run `crucible migrate up`, then start again"
         )
+    try:
+        clickhouse_columns.check_types(client)
+    except BaseException:
+        client.close()
+        raise
     return client

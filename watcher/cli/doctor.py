@@ -204,6 +204,7 @@ def _clickhouse(settings: "Settings", opened: ExitStack) -> "Iterator[Finding]":
         (
             checks.server,
             partial(checks.migrations, deployment=deployment),
+            checks.columns,
             partial(checks.windows, deployment=deployment),
             partial(checks.block_size, max_rows=settings.batch.max_rows),
             checks.rights,

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 from confluent_kafka import Message
@@ -16,12 +17,20 @@ from watcher.decode.decoder import HEARTBEAT, Decoder, Skip
 from watcher.engine.lane import NO_CUT, Lane
 from watcher.model.change import ChangeEvent, Operation, Position
 from watcher.model.dead_letter import DeadLetter
-from watcher.model.effects import Effect, EntryState, MetricDelta, ReconcileNeeded
+from watcher.model.effects import (
+    CrucibleGone,
+    CrucibleState,
+    Effect,
+    EntryGone,
+    EntryState,
+    MetricDelta,
+    ReconcileNeeded,
+)
 from watcher.model.errors import Reason, RecordError, TemporaryError
 from watcher.model.identity import Digested, digest, digested
 from watcher.model.metric_row import Packs, packs_of
 from watcher.model.registry import Registry
-from watcher.model.row_state import RowStates, packed_entry
+from watcher.model.row_state import CrucibleChange, RowStates, packed_crucible, packed_entry
 
 Headers = list[tuple[str, str | bytes | None]]
 Lanes = Mapping[tuple[str, int], Lane]
@@ -163,7 +172,9 @@ class Ingest:
                     taken.ignored[table, "operation"] += 1
                     done += 1
                     continue
-                shown: list[Effect] = []
+                # Nothing of a record is kept before all of it could be packed.
+                entries: list[tuple[CrucibleChange, bytes]] = []
+                others: list[Callable[[], object]] = []
                 who, index, begun = None, 0, len(packed)
                 try:
                     for function in route.functions:
@@ -174,6 +185,7 @@ class Ingest:
                                     who = digest(route.digested(key, lsn, source.ts_us or committed * 1000))
                                     if who in identities:  # a repeat: its states are shown as they were
                                         taken.repeated[table] += 1
+                                        who = None  # the first one's, whatever becomes of this one
                                         break
                                     identities.add(who)
                                     lsns.append(lsn)
@@ -182,20 +194,23 @@ class Ingest:
                                     effect.entity_id, effect.user_id, effect.value, committed, key, lsn, who, index
                                 )
                                 index += 1
+                            elif type(effect) is EntryState:
+                                state = packed_entry(
+                                    lsn, effect.entry_id, effect.user_id, effect.image_id, effect.created_at, 1
+                                )
+                                entries.append((states[effect.crucible_id], state))
+                            elif type(effect) is EntryGone:
+                                state = packed_entry(lsn, effect.entry_id, 0, 0, 0, 0)
+                                entries.append((states[effect.crucible_id], state))
+                            elif type(effect) is ReconcileNeeded:
+                                others.append(partial(taken.reconcile.add, effect))
                             else:
-                                shown.append(effect)
+                                own = cast("CrucibleState | CrucibleGone", effect)
+                                packed_own = packed_crucible(lsn, own)
+                                others.append(partial(states[own.crucible_id].crucible.append, packed_own))
                         else:
                             continue
                         break
-                    for effect in shown:
-                        if type(effect) is EntryState:
-                            states[effect.crucible_id].entries += packed_entry(
-                                lsn, effect.entry_id, effect.user_id, effect.image_id, effect.created_at, 1
-                            )
-                        elif type(effect) is ReconcileNeeded:
-                            taken.reconcile.add(effect)
-                        else:
-                            states.add(lsn, effect)  # type: ignore[arg-type]
                 except Exception as error:  # noqa: BLE001 - a handler that fails, or asks for no row, costs that record
                     del packed[begun:]
                     identities.discard(who)
@@ -203,6 +218,10 @@ class Ingest:
                     taken.refuse(run[done], RecordError(Reason.HANDLER, detail, table, event.op), done - refused)
                     done = refused = done + 1
                     continue
+                for change, state in entries:
+                    change.entries += state
+                for keep in others:
+                    keep()
                 rows.count += index
                 operations.append(event.op)
             elif type(event) is Skip:

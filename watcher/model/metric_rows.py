@@ -55,9 +55,9 @@ class MetricRows:
         """The rows in ClickHouse's input format RowBinary."""
         self.count = 0
         self.lsns = array("Q")
-        """Where in the log their changes lie, each place at least once."""
+        """Where in the log their changes lie, each place at least once; some of changes that were refused."""
         self.times = array("q")
-        """When their changes were committed, each time at least once; milliseconds since 1970."""
+        """When their changes were committed, each time at least once; milliseconds since 1970. As above."""
         for entity_type, entity_id, user_id, metric_type, value, created_at, source, key, lsn, who, index in rows:
             pack = packing(entity_type, metric_type, source)
             self.packed += pack(entity_id, user_id, value, created_at, key, lsn, who, index)

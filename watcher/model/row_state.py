@@ -1,4 +1,4 @@
-"""The latest state of the rows that a poll brought, folded per crucible before any of it is sent."""
+"""The states of the rows that a poll brought, by crucible, packed as the script takes them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,8 +17,7 @@ KEEP_FINISHED_SECONDS = 7 * 24 * 3600
 
 
 _ENTRY: Final = Struct("<QqqqqB")
-ENTRY_SIZE: Final = _ENTRY.size
-"""Bytes of a packed entry."""
+"""The same in ``row_state.lua``."""
 
 packed_entry = _ENTRY.pack
 """From LSN, entry, user, image, time of creation, and 1 if the entry is there, to the bytes that the script takes; of
@@ -33,8 +32,8 @@ class CrucibleChange:
     Which state of a row wins is the sink's to tell: it has to compare with what it shows anyway.
     """
 
-    crucible: list[tuple[int, CrucibleState | CrucibleGone]] = field(default_factory=list)
-    """LSN and state of the crucible's own row."""
+    crucible: list[bytes] = field(default_factory=list)
+    """LSN and state of the crucible's own row, packed."""
     entries: bytearray = field(default_factory=bytearray)
     """LSN and state of the entries' rows, packed."""
 
@@ -47,7 +46,7 @@ class CrucibleChange:
     @property
     def rows(self) -> int:
         """How many rows' states this is."""
-        return len(self.crucible) + len(self.entries) // ENTRY_SIZE
+        return len(self.crucible) + len(self.entries) // _ENTRY.size
 
 
 class RowStates(dict[int, CrucibleChange]):
@@ -63,6 +62,7 @@ class RowStates(dict[int, CrucibleChange]):
     __slots__ = ()
 
     def __missing__(self, crucible_id: int) -> CrucibleChange:
+        _encode(crucible_id)  # raises OverflowError for a number that could not be sent
         change = self[crucible_id] = CrucibleChange()
         return change
 
@@ -74,7 +74,7 @@ class RowStates(dict[int, CrucibleChange]):
         elif isinstance(effect, EntryGone):
             change.entries += packed_entry(lsn, effect.entry_id, 0, 0, 0, 0)
         else:
-            change.crucible.append((lsn, effect))
+            change.crucible.append(packed_crucible(lsn, effect))
 
 
 def state_fields(state: CrucibleState | CrucibleGone) -> dict[str, str]:
@@ -127,13 +127,18 @@ def arguments(changes: Mapping[int, CrucibleChange]) -> list[bytes]:
 
     First msgpack, per crucible ``[id, its own rows]``; then the packed entries of each.
     """
-    own = [(crucible_id, [_crucible(*one) for one in change.crucible]) for crucible_id, change in changes.items()]
+    own = [(crucible_id, list(map(msgspec.Raw, change.crucible))) for crucible_id, change in changes.items()]
     return [_encode(own), *(bytes(change.entries) for change in changes.values())]
 
 
-_encode = msgspec.msgpack.Encoder().encode
+def packed_crucible(lsn: int, state: CrucibleState | CrucibleGone) -> bytes:
+    """A crucible's own row as the script takes it: msgpack of LSN, seconds to keep it or 0, and its fields' values.
 
-
-def _crucible(lsn: int, state: CrucibleState | CrucibleGone) -> tuple[int | str, ...]:
+    Raises:
+        OverflowError: a number that could not be sent.
+    """
     lasting = isinstance(state, CrucibleState) and state.status not in FINISHED
-    return lsn, 0 if lasting else KEEP_FINISHED_SECONDS, *state_fields(state).values()
+    return _encode((lsn, 0 if lasting else KEEP_FINISHED_SECONDS, *state_fields(state).values()))
+
+
+_encode = msgspec.msgpack.Encoder().encode

@@ -9,6 +9,7 @@ from clickhouse_connect.driver.client import Client
 from watcher.operations import migrate
 from watcher.operations.doctor import Finding, fail, judged, ok, warn
 from watcher.operations.migrate_deployment import Deployment
+from watcher.sinks.clickhouse_columns import differences
 
 UP: Final = "`crucible migrate up`"
 OLDEST: Final = (24, 8)
@@ -43,6 +44,13 @@ def migrations(client: Client, deployment: Deployment) -> Iterator[Finding]:
         yield fail("clickhouse.schema", f"{len(pending)} migrations pending: {', '.join(pending)}", UP)
     else:
         yield ok("clickhouse.schema", f"{len(standing)} migrations applied")
+
+
+def columns(client: Client) -> Iterator[Finding]:
+    """The columns have the types of the rows that are sent to them."""
+    different = list(differences(client))
+    advice = "mend it while the watcher stands; it does not start before"
+    yield judged("clickhouse.columns", not different, "; ".join(different) or "types as sent", advice)
 
 
 def windows(client: Client, deployment: Deployment) -> Iterator[Finding]:

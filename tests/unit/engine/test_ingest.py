@@ -19,11 +19,20 @@ from watcher.decode.decoder import Decoder
 from watcher.engine.ingest import Ingest, Taken
 from watcher.engine.lane import Lane
 from watcher.model.change import ChangeEvent, Operation
-from watcher.model.effects import Effect, EntryState, MetricDelta
+from watcher.model.effects import (
+    CrucibleGone,
+    CrucibleState,
+    Effect,
+    EntryGone,
+    EntryState,
+    MetricDelta,
+    ReconcileNeeded,
+)
 from watcher.model.errors import OffsetWentBackError, Reason, TemporaryError
 from watcher.model.plan import Plan
 from watcher.model.progress import Progress
 from watcher.model.registry import Handler, Registry, Table, on
+from watcher.model.row_state import arguments
 
 TOPIC = "postgres.CrucibleEntry"
 GOOD = [envelope.value for envelope in every() if not envelope.schemas]
@@ -238,14 +247,28 @@ def test_an_effect_that_is_no_row_makes_a_dead_letter_and_leaves_nothing_behind(
     assert books(taken, lanes) == (4, 4)
 
 
-def test_a_state_that_cannot_be_shown_costs_its_record_and_its_rows() -> None:
-    """A number beyond 64 bits is a handler's mistake, and no reason to stop."""
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        EntryState(1, 5, 1, 1, 2**63),
+        EntryState(2**64, 5, 1, 1, 1),
+        EntryGone(1, 2**63),
+        CrucibleState(1, 1, "\ud800", "Active", 1, None, None, None, 1),
+        CrucibleGone(2**64),
+    ],
+    ids=["an entry's time", "an entry's crucible", "an entry", "a crucible's name", "a crucible"],
+)
+def test_a_state_that_cannot_be_shown_costs_its_record_and_all_of_it(beyond: Effect) -> None:
+    """A number beyond 64 bits is a handler's mistake and no reason to stop; what came before it is not shown either."""
 
     @on(*Operation)
     def dreams(event: ChangeEvent[Any]) -> Iterable[Effect]:
-        """Created after the end of time."""
-        yield EntryState(1, event.row.id, 1, 1, 2**63)
+        """Many things, one of them beyond what can be."""
         yield MetricDelta("User", 1, 1, "x", 1)
+        yield EntryGone(1, event.row.id)
+        yield CrucibleGone(1)
+        yield ReconcileNeeded("CrucibleEntry", "truncate")
+        yield beyond
 
     lanes = [lane()]
 
@@ -254,7 +277,29 @@ def test_a_state_that_cannot_be_shown_costs_its_record_and_its_rows() -> None:
     assert [letter.error.reason for letter in taken.letters] == [Reason.HANDLER]
     assert list(lanes[0].gathered.rows) == []
     assert sum(one.rows for one in taken.states.values()) == 0
+    assert not taken.reconcile
     assert books(taken, lanes) == (1, 1)
+    arguments(taken.states)
+
+
+def test_a_repeat_that_fails_leaves_the_first_one_known() -> None:
+    """Of three deliveries of a change the second is a dead letter, and the third still a repeat."""
+
+    @on(*Operation)
+    def shows_first(event: ChangeEvent[Any]) -> Iterable[Effect]:
+        """A state, then a row."""
+        yield EntryState(1, event.row.id, 1, 1, 1 if event.row.image_id == 5 else 2**63)
+        yield MetricDelta("User", 1, 1, "x", 1)
+
+    lanes = [lane()]
+    contents = [value(change(Operation.CREATE, after=entry(image_id=image))) for image in (5, 6, 5)]
+
+    taken, _ = take([record(at, one) for at, one in enumerate(contents)], lanes, ingest=handled_by(shows_first))
+
+    assert [letter.position.offset for letter in taken.letters] == [1]
+    assert len(lanes[0].gathered.rows) == 1
+    assert taken.repeated.total() == 1
+    assert books(taken, lanes) == (3, 3)
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,0 +1,62 @@
+"""A site's table whose columns are of other types: taken where the bytes are the same, refused where they are not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.migration import site
+from watcher.model.metric_row import COLUMNS
+from watcher.operations import migrate
+from watcher.operations.migrate_deployment import Deployment
+from watcher.sinks.clickhouse_columns import EXPECTED, ColumnTypeError, check_types
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+
+def migrated(client: Client, before: str, after: str) -> Client:
+    """A site whose table has one column's type changed, and our columns."""
+    ddl = site.DDL[0].rstrip(";")
+    assert before in ddl
+    client.command(ddl.replace(before, after))
+    for text in site.DDL[1:]:
+        client.command(text.rstrip(";").format(database=client.database))
+    migrate.up(client, Deployment(), margin=0.1)
+    return client
+
+
+def test_the_types_are_of_all_columns() -> None:
+    """None that is sent is forgotten."""
+    assert set(EXPECTED) == set(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("userId     Int32", "userId     Int32"),
+        ("metricType LowCardinality(String)", "metricType String"),
+        ("createdAt  DateTime64(3)", "createdAt  DateTime64(3, 'Asia/Tokyo')"),
+    ],
+)
+def test_the_same_bytes_are_taken(client: Client, before: str, after: str) -> None:
+    """The site's own types, and those that are written alike."""
+    check_types(migrated(client, before, after))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("metricValue Int32", "metricValue Int64", "metricValue is Int64, expected Int32"),
+        ("userId     Int32", "userId     Nullable(Int32)", "userId is Nullable(Int32), expected Int32"),
+        ("createdAt  DateTime64(3)", "createdAt  DateTime64(6)", r"createdAt is DateTime64(6), expected DateTime64(3)"),
+    ],
+)
+def test_other_bytes_are_refused(client: Client, before: str, after: str, said: str) -> None:
+    """The column, what it is, what it should be, and the statement that mends it."""
+    with pytest.raises(ColumnTypeError) as refused:
+        check_types(migrated(client, before, after))
+
+    assert said in str(refused.value)
+    assert "ALTER TABLE entityMetricEvents MODIFY COLUMN" in str(refused.value)
