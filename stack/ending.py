@@ -17,7 +17,8 @@ from contextlib import suppress
 class Ending:
     """Whether this process has been told to end; make it once, in the main thread.
 
-    Signals are caught from here on for as long as the process lives. See `signal.set_wakeup_fd` in Python's library.
+    Both signals are caught from here on for as long as the process lives; any other one with a handler in Python counts
+    as well, and so does one to a child that was forked and runs on. See `signal.set_wakeup_fd` in Python's library.
     """
 
     def __init__(self) -> None:

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from stack import Stack
 from tests.stack.watching import provided
@@ -91,6 +93,23 @@ def test_the_lock_is_of_one_database(parts: Stack) -> None:
         pass
 
     assert told == []
+
+
+def test_a_server_that_ends_idle_transactions_leaves_the_lock(parts: Stack) -> None:
+    """Where another transaction that idles has long been ended, the lock is still held, and nobody else gets it."""
+    dsn = make_conninfo(
+        parts.environ()["CRUCIBLE_POSTGRES__DSN"], options="-c idle_in_transaction_session_timeout=200ms"
+    )
+    with alone(dsn, "watcher", "idle", 5.0, list[str]().append) as held, psycopg.connect(dsn) as other:
+        other.execute("SELECT 1")
+        with psycopg.connect(dsn, autocommit=True) as looking:
+            while looking.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [other.info.backend_pid]).fetchall():
+                time.sleep(0.05)
+            held()
+            free = "SELECT pg_try_advisory_xact_lock(hashtextextended('crucible migrate idle', 0))"
+            assert looking.execute(free).fetchall() == [(False,)]
+        other.close()
+        held()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tests.clickhouse_process import running_door
 from tests.migration import site
 from tests.migration.truth import shown, true
 from tests.stack.watching import provided
+from watcher.model.errors import TemporaryError
 from watcher.operations import migrate, migrate_views
 from watcher.operations.migrate_deployment import Deployment
 from watcher.operations.migrate_lock import LockLostError, alone
@@ -290,7 +291,7 @@ def test_a_run_that_does_not_ask_spoils_what_another_has_done(overtaken: Callabl
 
     def spoils(at: int) -> bool:
         site_of_two = overtaken()
-        with suppress(DatabaseError):
+        with suppress(DatabaseError, TemporaryError):  # it fails somewhere, and be it when it gives the lock back
             site_of_two.run(at, asked=False)
         return not site_of_two.is_right()
 
@@ -313,7 +314,7 @@ def test_what_a_dead_run_has_under_way_is_waited_for(old_site: Client, shared_do
         migrate.up(old_site, SINGLE, margin=0.1, progress=lambda line: told.append(f"{dead.done()} {line}"))
     other.close()
 
-    assert told[0] == "False waiting for the last statement of an earlier run"
+    assert told[0].startswith("False waiting for the last statement of an earlier run: see system.processes")
     assert told[1].startswith("True 0001")
 
 

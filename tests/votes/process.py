@@ -14,7 +14,7 @@ from watcher.telemetry.metrics import Metrics
 
 
 def main(arguments: list[str]) -> int:
-    """Run until SIGTERM, or until a thread has failed for good."""
+    """Run until SIGTERM or SIGINT, or until a thread has failed for good."""
     settings = load()
     set_up_logs(settings.log.level, settings.log.format)
     for argument in arguments:

@@ -89,10 +89,12 @@ class Record:
             name=migration.name,
             checksum=migration.checksum,
         )
+        self._session.catch_up("crucible_migrations")
         return self._noted()[migration.version]
 
     def fill(self, view: str, boundary: int) -> Fill | None:
         """The fill that belongs to a view with this boundary, if it was found to hold."""
+        self._session.catch_up("crucible_view_fills")
         rows = self._session.ask(
             "SELECT buckets FROM crucible_view_fills FINAL "
             "WHERE view = {view:String} AND boundary = {boundary:Int64} AND bucket = 0",
@@ -103,6 +105,7 @@ class Record:
 
     def filled(self, view: str, fill: Fill) -> set[int]:
         """The buckets that are done."""
+        self._session.catch_up("crucible_view_fills")
         rows = self._session.ask(
             "SELECT bucket FROM crucible_view_fills FINAL "
             "WHERE view = {view:String} AND boundary = {boundary:Int64} AND bucket > 0",

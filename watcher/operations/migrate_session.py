@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from watcher.operations.migrate_deployment import Deployment
 
@@ -15,8 +16,7 @@ _SLACK: Final = 50
 """Milliseconds by which a statement may have begun before the list of running statements says so."""
 
 Progress = Callable[[str], None]
-_OURS: Final = "crucible migrate"
-"""How the server's list of running statements shows those that change something for a migration."""
+_UNKNOWN_TABLE: Final = 60
 
 
 def not_asked() -> None:
@@ -62,7 +62,12 @@ class Session:
             LockLostError: one may.
         """
         self.held()
-        self.client.command(text, parameters=parameters or None, settings={**settings, "log_comment": _OURS})
+        self.client.command(text, parameters=parameters or None, settings={**settings, "log_comment": self._mark})
+
+    @property
+    def _mark(self) -> str:
+        """What tells the changes of migrations of this database in the server's list of running statements."""
+        return f"crucible migrate {self.database}"
 
     def ask(self, text: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """Ask this server."""
@@ -84,15 +89,21 @@ class Session:
             time.sleep(min(POLL, (moment - now) / 1000 + 0.001))
 
     def wait_for_an_earlier_run(self) -> None:
-        """Wait until no change is under way that a run began which is no more: a statement outlives who sent it."""
+        """Wait until no change is under way that a run began which is no more: a statement outlives who sent it.
+
+        Statements that a cluster has queued and not begun are not seen.
+        """
         running = (
             f"SELECT count() FROM {self.deployment.system('processes')} "  # noqa: S608 - a fixed name
-            "WHERE current_database = {database:String} AND Settings['log_comment'] = {ours:String}"
+            "WHERE Settings['log_comment'] = {mark:String}"
         )
         told = False
-        while self.number(running, database=self.database, ours=_OURS):
+        while self.number(running, mark=self._mark):
             if not told:
-                self.progress("waiting for the last statement of an earlier run")
+                self.progress(
+                    "waiting for the last statement of an earlier run: see system.processes, where Settings has the "
+                    f"log_comment {self._mark!r}"
+                )
                 told = True
             time.sleep(POLL)
 
@@ -131,7 +142,12 @@ class Session:
         Asynchronous inserts need none of this: their rows get their stamp when they leave the queue.
         """
         for database, name in self._doors_to(table, ("Buffer",)):
-            self.run(f"OPTIMIZE TABLE `{database}`.`{name}` @on_cluster")
+            try:
+                self.run(f"OPTIMIZE TABLE `{database}`.`{name}` @on_cluster")
+            except DatabaseError as error:
+                # Of another database, perhaps, whose migration has just replaced it; dropping one flushes it.
+                if error.code != _UNKNOWN_TABLE:
+                    raise
 
     def catch_up(self, table: str) -> None:
         """On a cluster, have this replica read what the others have written."""

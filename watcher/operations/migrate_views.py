@@ -62,19 +62,17 @@ def make_view(session: Session, record: Record, view: View) -> None:
 def _settle(session: Session, record: Record, view: View) -> Fill:
     """The view and a boundary that holds."""
     margin = session.margin
-    while True:
-        boundary = _boundary(session, view)
-        if boundary is None:
-            _make(session, record, view, margin)
-            margin *= 2
-        elif (fill := record.fill(view.target, boundary)) is not None:
+    if (boundary := _boundary(session, view)) is not None:
+        if (fill := record.fill(view.target, boundary)) is not None:
             return fill
-        else:
-            session.progress(f"{view.target}: starting again after an interrupted run")
-            _discard(session, view)
+        session.progress(f"{view.target}: starting again after an interrupted run")
+        _discard(session, view)
+    while (fill := _make(session, record, view, margin)) is None:
+        margin *= 2
+    return fill
 
 
-def _make(session: Session, record: Record, view: View, margin: float) -> None:
+def _make(session: Session, record: Record, view: View, margin: float) -> Fill | None:
     """Make the view and note its boundary, if it holds; discard it otherwise."""
     session.flush(view.source)
     rows = session.number(f"SELECT count() FROM {view.source}")  # noqa: S608 - a name from our own files
@@ -90,11 +88,13 @@ def _make(session: Session, record: Record, view: View, margin: float) -> None:
     else:
         early = f"{view.stamp} <= fromUnixTimestamp64Milli({{now:Int64}})"
         holds = not session.number(f"SELECT count() FROM {view.source} WHERE {early}", now=now)  # noqa: S608
-    if holds:
-        record.note(view.target, Fill(boundary, min(MOST_BUCKETS, -(-rows // ROWS_PER_BUCKET))), 0)
-    else:
+    if not holds:
         session.progress(f"{view.target}: inserts ran across the boundary; starting again with a later one")
         _discard(session, view)
+        return None
+    fill = Fill(boundary, min(MOST_BUCKETS, -(-rows // ROWS_PER_BUCKET)))
+    record.note(view.target, fill, 0)
+    return fill
 
 
 def _create(session: Session, view: View, boundary: int) -> None:

@@ -72,7 +72,11 @@ def open_store(dsn: str, schema: str, timeout: float = 5.0) -> Iterator[Store]:
     with _faults(schema):
         try:
             connection = psycopg.connect(
-                dsn, autocommit=True, connect_timeout=max(2, round(timeout)), application_name="crucible-watcher"
+                dsn,
+                autocommit=True,
+                connect_timeout=max(2, round(timeout)),
+                application_name="crucible-watcher",
+                prepare_threshold=None,  # a pooler hands on what others have prepared under the same names
             )
         except psycopg.ProgrammingError as error:  # libpq cannot read the connection string
             raise StoreRefusedError(f"postgres: {_said(error)}; mend postgres.dsn") from error
