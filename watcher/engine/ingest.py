@@ -8,7 +8,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple, cast
 
 from confluent_kafka import Message
@@ -30,7 +29,7 @@ from watcher.model.errors import Reason, RecordError, TemporaryError
 from watcher.model.identity import Digested, digest, digested
 from watcher.model.metric_row import Packs, packs_of
 from watcher.model.registry import Registry
-from watcher.model.row_state import CrucibleChange, RowStates, packed_crucible, packed_entry
+from watcher.model.row_state import RowStates, packed_crucible, packed_entry
 
 Headers = list[tuple[str, str | bytes | None]]
 Lanes = Mapping[tuple[str, int], Lane]
@@ -62,7 +61,7 @@ class Taken:
     consumed: Counter[Kind] = field(default_factory=Counter)
     ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
     repeated: Counter[str] = field(default_factory=Counter)
-    reconcile: set[ReconcileNeeded] = field(default_factory=set)
+    reconcile: list[ReconcileNeeded] = field(default_factory=list)
     newest: dict[str, int] = field(default_factory=dict)
     """Commit time of the last change, in milliseconds since 1970, by table."""
     oldest: dict[str, int] = field(default_factory=dict)
@@ -173,8 +172,7 @@ class Ingest:
                     done += 1
                     continue
                 # Nothing of a record is kept before all of it could be packed.
-                entries: list[tuple[CrucibleChange, bytes]] = []
-                others: list[Callable[[], object]] = []
+                shown: list[tuple[bytearray | list[Any], bytes | list[Any]]] = []
                 who, index, begun = None, 0, len(packed)
                 try:
                     for function in route.functions:
@@ -198,16 +196,15 @@ class Ingest:
                                 state = packed_entry(
                                     lsn, effect.entry_id, effect.user_id, effect.image_id, effect.created_at, 1
                                 )
-                                entries.append((states[effect.crucible_id], state))
+                                shown.append((states[effect.crucible_id].entries, state))
                             elif type(effect) is EntryGone:
                                 state = packed_entry(lsn, effect.entry_id, 0, 0, 0, 0)
-                                entries.append((states[effect.crucible_id], state))
+                                shown.append((states[effect.crucible_id].entries, state))
                             elif type(effect) is ReconcileNeeded:
-                                others.append(partial(taken.reconcile.add, effect))
+                                shown.append((taken.reconcile, [effect]))
                             else:
                                 own = cast("CrucibleState | CrucibleGone", effect)
-                                packed_own = packed_crucible(lsn, own)
-                                others.append(partial(states[own.crucible_id].crucible.append, packed_own))
+                                shown.append((states[own.crucible_id].crucible, [packed_crucible(lsn, own)]))
                         else:
                             continue
                         break
@@ -218,10 +215,8 @@ class Ingest:
                     taken.refuse(run[done], RecordError(Reason.HANDLER, detail, table, event.op), done - refused)
                     done = refused = done + 1
                     continue
-                for change, state in entries:
-                    change.entries += state
-                for keep in others:
-                    keep()
+                for whole, part in shown:
+                    whole.extend(part)
                 rows.count += index
                 operations.append(event.op)
             elif type(event) is Skip:

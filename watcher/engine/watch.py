@@ -190,7 +190,7 @@ class Watch:
             self._insist("dead_letters", self._letters.flush)
             reach("dead_letters.flushed")
         self._report.taken(taken)
-        for needed in self._journal.note(taken.reconcile) if taken.reconcile else ():
+        for needed in self._journal.note(set(taken.reconcile)) if taken.reconcile else ():
             self._report.reconcile(needed)
         for good, dead in taken.runs:
             self._limit.record(good, dead)
