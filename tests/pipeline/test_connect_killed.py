@@ -2,14 +2,21 @@
 
 With the worker's exactly-once setting off, Debezium sends again much of what it had sent, as a reader of the topics
 sees that knows nothing of the watcher. With it on, Kafka takes back what the killed worker had not committed; even so a
-change came again now and then (one in some 7,000 over a dozen kills, for a reason not known), so that nothing is
-asserted of it there, and the watcher has to tell in both cases.
+change comes again now and then, where the kill cuts the COPY that a transaction begins with (Debezium counts the
+transaction's begin, which has the same log position, as one of its rows). So nothing is asserted of it there, and the
+watcher has to tell in both cases.
+
+There is one place where Debezium itself loses rows: after the first row of several that share a log position. The last
+test here shows it; the others kill anywhere else.
 """
 
 from __future__ import annotations
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from clickhouse_connect import get_client
@@ -22,23 +29,33 @@ from stack.ports import Ports
 from stack.topology import Options
 from tests.acceptance.daemon import await_that
 from tests.pipeline.running import PATIENCE, await_agreement, await_settled, count, logged, running, scenes
+from tests.pipeline.source_position import Position, SourcePosition
 from tests.pipeline.tape import Tape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from psycopg import Connection
 
     from demo.pipeline import Pipeline
 
 KILLS = 3
 MOST_KILLS = 8
 """Until something came again, which three kills brought about whenever this was run."""
+MOST_LOOKS = 60
+"""For the place to kill at; it was found within six whenever this was run."""
 RATE = "600"
 """Row changes a second, enough for a COPY of hundreds of rows every second or so."""
 ENOUGH = 300
 """Changes that Debezium must have sent since its last start before it is killed: it is at work then."""
 SITE_LASTS = "600"
 STARTING = 30.0
+COPIED = 3
+"""Rows of one COPY in the test of what Debezium loses: of few, the first is the last delivered one more often."""
+COPY = 'COPY "CrucibleEntry" (id, "imageId", "crucibleId", "userId") FROM STDIN'
+IMPORTED = 1_000_000_000
+"""Ids of what it copies, from this on."""
 WATCHER = ("-m", "watcher", "run")
 NOT_ASKING = ("-m", "tests.acceptance.weakened", "asking,batch")
 """A watcher that neither asks ClickHouse what is there nor searches its batches."""
@@ -50,6 +67,7 @@ class Story:
 
     pipeline: Pipeline
     tape: Tape
+    source: SourcePosition
     users: OwnProgram
     folder: Path
 
@@ -61,6 +79,7 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     with (
         running(folder, Options(exactly_once_source=exactly_once, fsync=False)) as pipeline,
         Tape(str(pipeline.endpoints.bootstrap_servers)) as tape,
+        SourcePosition(str(pipeline.endpoints.bootstrap_servers)) as source,
     ):
         users = pipeline.simulator(("--seconds", SITE_LASTS, "--rate", RATE))
         users.start()
@@ -68,10 +87,7 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             users.await_word(STARTING)
             kills = 0
             while kills < KILLS or not (exactly_once or tape.repeated or kills == MOST_KILLS):
-                _await_work(pipeline, tape)
-                pipeline.stack.connect.kill()
-                pipeline.stack.connect.start()
-                pipeline.stack.connect.await_ready(PATIENCE)
+                _kill(pipeline, tape, source, lambda at: not at.after_the_first_row_of_an_insert)
                 kills += 1
             _await_work(pipeline, tape)
             assert users.stop(STARTING) == 0, users.last_words()
@@ -84,7 +100,20 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             PATIENCE,
             lambda: f"delivered {tape.distinct} of {committed}",
         )
-        yield Story(pipeline, tape, users, folder)
+        yield Story(pipeline, tape, source, users, folder)
+
+
+def _kill(pipeline: Pipeline, tape: Tape, source: SourcePosition, wanted: Callable[[Position], bool]) -> Position:
+    """Kill the worker at work, at such a place, and have another come up; the place."""
+    connect = pipeline.stack.connect
+    for _ in range(MOST_LOOKS):
+        _await_work(pipeline, tape)
+        if position := source.freeze(connect, wanted):
+            connect.kill()
+            connect.start()
+            connect.await_ready(PATIENCE)
+            return position
+    pytest.fail(f"in {MOST_LOOKS} looks the worker was never at such a place")
 
 
 def _await_work(pipeline: Pipeline, tape: Tape) -> None:
@@ -152,3 +181,50 @@ def test_only_the_identity_check_keeps_it_from_counting_twice(story: Story, prog
     assert report.lost == 0
     assert (report.twice > 0) is doubled, report
     assert report.ok is not doubled, report
+
+
+@pytest.mark.parametrize("story", [True], indirect=True, ids=["exactly_once_worker"])
+def test_debezium_loses_the_rest_of_a_copy_cut_after_its_first_row(story: Story):
+    """Where the others do not kill. Once this fails, Debezium was mended, and a known limit can go."""
+    pipeline, tape = story.pipeline, story.tape
+    lost: set[int] = set()
+    with pipeline.connect() as connection, ThreadPoolExecutor(1) as importer:
+        connection.autocommit = True
+        enough = Event()
+        importing = importer.submit(_import, connection, enough)
+        try:
+            for _ in range(MOST_KILLS):
+                cut = _kill(pipeline, tape, story.source, lambda at: at.after_the_first_row_of_an_insert)
+                _await_work(pipeline, tape)
+                # None, when a page was full after that row: the others of the COPY then have a position of their own.
+                if lost := _rest(tape, cut) - _delivered(tape):
+                    break
+        finally:
+            enough.set()
+        imported = importing.result()
+    await_that(lambda: imported[-1] in _delivered(tape), "Debezium to deliver the last row", PATIENCE)
+
+    assert lost
+    assert set(imported) - _delivered(tape) == lost
+
+
+def _rest(tape: Tape, cut: Position) -> set[int]:
+    """The rows after the one at which it was cut, in the same COPY."""
+    (last,) = (key for _, key, _, lsn, _ in tape.changes if lsn == cut.lsn)
+    return set(range(last + 1, last + COPIED - (last - IMPORTED) % COPIED))
+
+
+def _import(connection: Connection[Any], enough: Event) -> list[int]:
+    """COPY a few rows at a time until told; their ids. Nothing but the table itself takes part."""
+    connection.execute("SET session_replication_role = replica")
+    ids = itertools.count(IMPORTED)
+    while not enough.is_set():
+        with connection.cursor() as cursor, cursor.copy(COPY) as copy:
+            for key in itertools.islice(ids, COPIED):
+                copy.write_row((key, key, 1, 1))
+    return list(range(IMPORTED, next(ids)))
+
+
+def _delivered(tape: Tape) -> set[int]:
+    tape.wind()
+    return {key for table, key, _, _, _ in tape.changes if table == "CrucibleEntry"}
