@@ -28,10 +28,8 @@ from tests import command
 from tests.acceptance.daemon import PATIENCE, REPOSITORY, Daemon, await_that
 from tests.acceptance.history import History
 from tests.acceptance.oracle import verdict
-from tests.change_events import contest
 from tests.clickhouse_clients import ClickHouseClients
-from watcher.model.effects import CrucibleState
-from watcher.model.row_state import RowStates
+from tests.contract.redis.rows import folded, state
 from watcher.sinks.redis import RedisSink
 from watcher.stores.schema import ensure
 
@@ -296,23 +294,7 @@ class World:
 
     def _open_crucibles(self, url: str) -> None:
         """Have Redis hold the crucibles, as after their own rows; of others no entries are shown."""
-        states = RowStates()
-        for number in range(1, self.history.crucibles + 1):
-            row = contest(id=number)
-            states.add(
-                1,
-                CrucibleState(
-                    crucible_id=row.id,
-                    user_id=row.user_id,
-                    name=row.name,
-                    status=row.status,
-                    nsfw_level=row.nsfw_level,
-                    start_at=row.start_at,
-                    end_at=row.end_at,
-                    judge_requirements=row.judge_requirements,
-                    places=0,
-                ),
-            )
+        states = folded((1, state(number)) for number in range(1, self.history.crucibles + 1))
         sink = RedisSink(url, cluster=False, timeout=5.0)
         assert sink.apply(states, 1).rows == self.history.crucibles
         sink.close()

@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from watcher.model.errors import TemporaryError
-from watcher.operations import connector
+from watcher.operations import connector, doctor_connect
 from watcher.operations.connect import Connect, ConnectRefusedError
 from watcher.operations.connector_file import ConnectorFile
+from watcher.operations.doctor import Level
 
 FILE = ConnectorFile("n", {"connector.class": "X", "database.password": "sesame"})
 
@@ -132,3 +133,22 @@ def test_tasks_that_never_come_are_worth_another_look():
 
     with pytest.raises(TemporaryError, match="no tasks yet"):
         waited(worker, patience=5.0)
+
+
+@pytest.mark.parametrize(
+    ("plugins", "level", "said"),
+    [
+        ([{"class": "X", "type": "source", "version": "3.7.0.Final"}], Level.OK, "Debezium 3.7.0.Final"),
+        ([{"class": "X", "type": "source", "version": "3.10.0.Alpha1"}], Level.OK, "3.10"),
+        ([{"class": "Y", "version": "3.7.0.Final"}, {"class": "X", "version": "3.6.1.Final"}], Level.WARN, "pass over"),
+        ([{"class": "X", "type": "source"}], Level.WARN, "pass over"),
+        ([{"class": "Y", "type": "source", "version": "3.7.0.Final"}], Level.FAIL, "no X"),
+    ],
+)
+def test_a_debezium_that_loses_its_place_is_told(plugins, level, said):
+    """Before 3.7, what it passes over when it is started again is missing without an error anywhere."""
+    worker, _ = connect((200, plugins))
+
+    (found,) = doctor_connect.plugin(worker, FILE)
+
+    assert (found.level, said in found.found) == (level, True)

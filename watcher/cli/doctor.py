@@ -124,6 +124,7 @@ def _connect(settings: "Settings", connector: "ConnectorFile", opened: ExitStack
         "connect",
         open_connect,
         (
+            partial(checks.plugin, file=connector),
             partial(checks.tasks, file=connector),
             partial(checks.settings, file=connector),
             partial(checks.guards, file=connector),

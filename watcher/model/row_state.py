@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from watcher.model.effects import CrucibleGone, CrucibleState, EntryGone, EntryState, StateEffect
+from watcher.model.effects import CrucibleGone, CrucibleState, EntryState
 
 FINISHED = frozenset({"Completed", "Cancelled"})
 """States that a crucible does not leave; what Redis keeps of it expires."""
@@ -53,8 +53,8 @@ class RowStates(dict[int, CrucibleChange]):
     """What a poll changed, by crucible; asking for a crucible makes room for it.
 
     >>> states = RowStates()
-    >>> states.add(20, EntryGone(42, 1))
-    >>> states.add(10, EntryState(42, 1, 7, 5, 0))
+    >>> states[42].entries += packed_entry(20, 1, 0, 0, 0, 0)
+    >>> states[42].entries += packed_entry(10, 1, 7, 5, 0, 1)
     >>> states[42].rows, list(states[42].living())
     (2, [(1, 5)])
     """
@@ -65,16 +65,6 @@ class RowStates(dict[int, CrucibleChange]):
         _encode(crucible_id)  # raises OverflowError for a number that could not be sent
         change = self[crucible_id] = CrucibleChange()
         return change
-
-    def add(self, lsn: int, effect: StateEffect) -> None:
-        """Take one effect of the change at ``lsn``."""
-        change = self[effect.crucible_id]
-        if isinstance(effect, EntryState):
-            change.entries += packed_entry(lsn, effect.entry_id, effect.user_id, effect.image_id, effect.created_at, 1)
-        elif isinstance(effect, EntryGone):
-            change.entries += packed_entry(lsn, effect.entry_id, 0, 0, 0, 0)
-        else:
-            change.crucible.append(packed_crucible(lsn, effect))
 
 
 def state_fields(state: CrucibleState | CrucibleGone) -> dict[str, str]:

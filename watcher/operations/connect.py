@@ -57,6 +57,11 @@ class Status(msgspec.Struct, frozen=True):
         return tuple(part.trace or "no trace was given" for part in parts if part.state == "FAILED")
 
 
+class _Plugin(msgspec.Struct, frozen=True):
+    plugin: str = msgspec.field(name="class")
+    version: str = ""
+
+
 class _Definition(msgspec.Struct, frozen=True):
     name: str
 
@@ -125,6 +130,11 @@ class Connect:
         """How a connector fares; None if there is none of that name, or it is too young to have a status."""
         answer = self._ask("GET", f"/connectors/{name}/status")
         return None if answer.status_code == 404 else self._decoded(answer, Status)
+
+    def version(self, plugin: str) -> str | None:
+        """The version of a plugin, as the worker tells it; None if it has none of that class."""
+        plugins = self._decoded(self._ask("GET", "/connector-plugins"), list[_Plugin])
+        return next((one.version for one in plugins if one.plugin == plugin), None)
 
     def validate(self, name: str, config: Mapping[str, str]) -> Validation:
         """What the plugin thinks of a configuration. It tries to connect to the database for that.

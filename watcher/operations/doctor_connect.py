@@ -10,6 +10,26 @@ from watcher.operations.connector_diff import diff
 from watcher.operations.connector_file import ConnectorFile
 from watcher.operations.doctor import Finding, fail, judged, ok, warn
 
+OLDEST = (3, 7)
+"""Of Debezium: https://github.com/debezium/debezium/pull/7531 and /7760 are in no earlier version."""
+
+
+def plugin(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
+    """A Debezium that finds its place in the log again."""
+    version = connect.version(file.config["connector.class"])
+    if version is None:
+        yield fail("connect.plugin", f"no {file.config['connector.class']}", "put its jars where plugin.path says")
+        return
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+    if numbers >= OLDEST:
+        yield ok("connect.plugin", f"Debezium {version}")
+    else:
+        yield warn(
+            "connect.plugin",
+            f"Debezium {version}: started again, it can pass over changes (of a COPY, and at PostgreSQL 17 and later)",
+            "use 3.7 or later",
+        )
+
 
 def tasks(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
     """The connector is there and every task runs."""

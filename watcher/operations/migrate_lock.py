@@ -53,11 +53,10 @@ def alone(dsn: str, schema: str, database: str, timeout: float, progress: Progre
                     "`crucible migrate up` again"
                 ) from error
 
-        told = False
+        told, name = False, f"crucible migrate {database}"
         # Asked for again and again: waiting inside the server would run into the statement's time limit.
         while True:
             with store.together():
-                name = f"crucible migrate {database}"
                 if store.run("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", name)[0][0]:
                     store.run(_STAY)
                     held()  # moreover a question without parameters lets go of the snapshot, which would hold up vacuum

@@ -66,7 +66,7 @@ class RedisSink:
         """Show the rows; all of them when this returns, but for those of crucibles that Redis does not hold.
 
         Args:
-            states: the latest state of each row that a poll brought.
+            states: every state of each row that a poll brought; the script keeps the latest.
             history: number of PostgreSQL's history that the LSNs belong to.
 
         Raises:

@@ -11,7 +11,7 @@ from tests.change_events import contest
 from watcher.model.effects import CrucibleGone, CrucibleState, EntryGone, EntryState, StateEffect
 from watcher.model.prizes import paid_places
 from watcher.model.rating import BASE_RATING
-from watcher.model.row_state import FINISHED, RowStates, arguments
+from watcher.model.row_state import FINISHED, RowStates, arguments, packed_crucible, packed_entry
 from watcher.sinks.redis import row_keys
 from watcher.state import keys
 from watcher.state.scripts import ROW_STATE
@@ -40,7 +40,13 @@ def folded(changes: Iterable[Change]) -> RowStates:
     """One poll's changes."""
     states = RowStates()
     for lsn, effect in changes:
-        states.add(lsn, effect)
+        change = states[effect.crucible_id]
+        if isinstance(effect, EntryState):
+            change.entries += packed_entry(lsn, effect.entry_id, effect.user_id, effect.image_id, effect.created_at, 1)
+        elif isinstance(effect, EntryGone):
+            change.entries += packed_entry(lsn, effect.entry_id, 0, 0, 0, 0)
+        else:
+            change.crucible.append(packed_crucible(lsn, effect))
     return states
 
 
