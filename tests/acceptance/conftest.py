@@ -1,25 +1,20 @@
 """What the proofs share: the parts, and a corner of them for each test."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import clickhouse_connect
 import psycopg
 import pytest
 
 from stack.topology import Options, Stack
-from tests.acceptance.daemon import REPOSITORY
 from tests.acceptance.world import World
+from tests.clickhouse_template import migrate_template
 from tests.site_database import SCHEMA
 from tests.stack.watching import provided
 
-TEMPLATE = "template_of_the_proofs"
 ABREAST = 3
 """Stories told at a time; each has up to two watchers, and the parts are shared by all."""
 
@@ -35,24 +30,10 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         with psycopg.connect(str(stack.endpoints.postgres_dsn), autocommit=True) as site:
             site.execute(SCHEMA.read_bytes())  # without rows: the stories' site is their history
-        _migrate(stack)
+        migrate_template(stack)
         yield stack
     finally:
         stack.close()
-
-
-def _migrate(stack: Stack) -> None:
-    server = stack.endpoints
-    client = clickhouse_connect.get_client(
-        host=server.clickhouse_host,
-        port=server.clickhouse_port,
-        username=server.clickhouse_user,
-        password=server.clickhouse_password or "",
-    )
-    client.command(f"CREATE DATABASE {TEMPLATE}")
-    client.close()
-    environ = {**os.environ, **stack.environ(), "CRUCIBLE_CLICKHOUSE__DATABASE": TEMPLATE}
-    subprocess.run([sys.executable, "-m", "watcher", "migrate", "up"], check=True, env=environ, cwd=REPOSITORY)
 
 
 @pytest.fixture
@@ -61,7 +42,7 @@ def make_world(parts: Stack, tmp_path: Path) -> Iterator[Callable[..., World]]:
     made: list[World] = []
 
     def make(partitions: int = 1, **settings: str) -> World:
-        made.append(World(parts, TEMPLATE, tmp_path, partitions, **settings))
+        made.append(World(parts, tmp_path, partitions, **settings))
         return made[-1]
 
     yield make
@@ -79,7 +60,7 @@ def tell(parts: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cal
     pool = ThreadPoolExecutor(ABREAST)
 
     def run(story: Callable[..., Any], *given: Any) -> Any:
-        world = World(parts, TEMPLATE, tmp_path_factory.mktemp("story"))
+        world = World(parts, tmp_path_factory.mktemp("story"))
         try:
             return story(world, *given)
         finally:

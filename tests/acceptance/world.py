@@ -29,6 +29,7 @@ from tests.acceptance.daemon import PATIENCE, REPOSITORY, Daemon, await_that
 from tests.acceptance.history import History
 from tests.acceptance.oracle import verdict
 from tests.clickhouse_clients import ClickHouseClients
+from tests.clickhouse_template import copy_template
 from tests.contract.redis.rows import folded, state
 from watcher.sinks.redis import RedisSink
 from watcher.stores.schema import ensure
@@ -56,13 +57,12 @@ class World:
 
     Args:
         stack: the parts, running.
-        template: a migrated database, to be copied.
         folder: for logs.
         partitions: of the topic.
         settings: of the topic.
     """
 
-    def __init__(self, stack: Stack, template: str, folder: Path, partitions: int = 1, **settings: str) -> None:
+    def __init__(self, stack: Stack, folder: Path, partitions: int = 1, **settings: str) -> None:
         self.name = f"t{uuid.uuid4().hex[:10]}"
         self.stack, self.folder = stack, folder
         self.topic, self.group, self.letters_topic = f"{self.name}.CrucibleEntry", self.name, f"{self.name}.dlq"
@@ -75,7 +75,7 @@ class World:
         self._observer = Consumer({"bootstrap.servers": servers, "group.id": self.group, "log_level": 0})
         self._producer = self._new_producer()
         self._clients = ClickHouseClients(stack.endpoints)
-        self._copy_schema(template)
+        copy_template(self._clients.of("default"), self.name)
         ensure(str(stack.endpoints.postgres_dsn), self.name)
         url = f"{str(stack.endpoints.redis_url).rpartition('/')[0]}/{next(_NUMBERS) % REDIS_DATABASES}"
         self.redis: redis.Redis = redis.Redis.from_url(url)
@@ -298,19 +298,6 @@ class World:
         sink = RedisSink(url, cluster=False, timeout=5.0)
         assert sink.apply(states, 1).rows == self.history.crucibles
         sink.close()
-
-    def _copy_schema(self, template: str) -> None:
-        with self.clickhouse("default") as client:
-            client.command(f"CREATE DATABASE {self.name}")
-            tables = client.query(
-                "SELECT name, create_table_query, coalesce(total_rows, 0) FROM system.tables "
-                "WHERE database = {d:String} ORDER BY engine LIKE '%View', engine = 'Buffer', engine = 'View', name",
-                parameters={"d": template},
-            ).result_rows
-            for table, text, rows in tables:
-                client.command(text.replace(template, self.name))
-                if rows:  # the record of migrations
-                    client.command(f"INSERT INTO {self.name}.{table} SELECT * FROM {template}.{table}")  # noqa: S608
 
     def _count(self, topic: str) -> int:
         found = self.admin.list_topics(topic, timeout=10).topics[topic]

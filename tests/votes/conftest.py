@@ -7,8 +7,9 @@ import pytest
 
 from stack.topology import Options, Stack
 from tests import site_database
+from tests.clickhouse_template import migrate_template
 from tests.stack.watching import provided
-from tests.votes.world import TEMPLATE, VoteWorld, migrate_template
+from tests.votes.world import VoteWorld
 
 
 @pytest.fixture(scope="package")
@@ -32,7 +33,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 def world(parts: Stack, tmp_path: Path) -> Iterator[VoteWorld]:
     """An empty Redis, a database and some crucibles of the test's own; what it did to the parts is mended after it."""
-    one = VoteWorld(parts, TEMPLATE, tmp_path)
+    one = VoteWorld(parts, tmp_path)
     yield one
     one.end_processes()
     for part in parts.parts:

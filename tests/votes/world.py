@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -14,7 +12,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import clickhouse_connect
 import psycopg
 import redis
 from clickhouse_connect.driver.client import Client
@@ -25,6 +22,7 @@ from stack.topology import Stack
 from tests import command
 from tests.acceptance.daemon import PATIENCE, REPOSITORY, Daemon, await_that
 from tests.clickhouse_clients import ClickHouseClients
+from tests.clickhouse_template import copy_template
 from tests.votes.judges import MAX_LOG, Cast, send
 from watcher.bootstrap.votes import Votes
 from watcher.model.errors import TemporaryError
@@ -35,23 +33,7 @@ from watcher.state.client import fence
 from watcher.stores.schema import ensure
 from watcher.telemetry.metrics import Metrics
 
-TEMPLATE = "template_of_the_votes"
 _NUMBERS = count(1)
-
-
-def migrate_template(stack: Stack) -> None:
-    """ClickHouse's schema in a database to be copied."""
-    server = stack.endpoints
-    client = clickhouse_connect.get_client(
-        host=server.clickhouse_host,
-        port=server.clickhouse_port,
-        username=server.clickhouse_user,
-        password=server.clickhouse_password or "",
-    )
-    client.command(f"CREATE DATABASE {TEMPLATE}")
-    client.close()
-    environ = {**os.environ, **stack.environ(), "CRUCIBLE_CLICKHOUSE__DATABASE": TEMPLATE}
-    subprocess.run([sys.executable, "-m", "watcher", "migrate", "up"], check=True, env=environ, cwd=REPOSITORY)
 
 
 class VoteWorld:
@@ -59,11 +41,10 @@ class VoteWorld:
 
     Args:
         stack: the parts, running.
-        template: a migrated database, to be copied.
         folder: for logs.
     """
 
-    def __init__(self, stack: Stack, template: str, folder: Path) -> None:
+    def __init__(self, stack: Stack, folder: Path) -> None:
         self.stack, self.folder = stack, folder
         self.name = f"v{uuid.uuid4().hex[:10]}"
         self.cast = Cast()
@@ -72,7 +53,7 @@ class VoteWorld:
         self.redis = redis.Redis.from_url(str(stack.endpoints.redis_url))
         self.redis.flushall()
         self._clients = ClickHouseClients(stack.endpoints)
-        self._copy_schema(template)
+        copy_template(self._clients.of("default"), self.name)
         ensure(str(stack.endpoints.postgres_dsn), self.name)
         self.environ = {
             **stack.environ(),
@@ -280,19 +261,6 @@ class VoteWorld:
         """Rows from ClickHouse."""
         with self.clickhouse() as client:
             return list(client.query(query).result_rows)
-
-    def _copy_schema(self, template: str) -> None:
-        with self.clickhouse("default") as client:
-            client.command(f"CREATE DATABASE {self.name}")
-            tables = client.query(
-                "SELECT name, create_table_query, coalesce(total_rows, 0) FROM system.tables "
-                "WHERE database = {d:String} ORDER BY engine LIKE '%View', engine = 'Buffer', engine = 'View', name",
-                parameters={"d": template},
-            ).result_rows
-            for table, text, rows in tables:
-                client.command(text.replace(template, self.name))
-                if rows:  # the record of migrations
-                    client.command(f"INSERT INTO {self.name}.{table} SELECT * FROM {template}.{table}")  # noqa: S608
 
     def end_processes(self) -> None:
         """End what was started here."""
