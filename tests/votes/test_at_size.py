@@ -10,12 +10,12 @@ from typing import NamedTuple
 import pytest
 
 from tests.acceptance.daemon import await_that
+from tests.replay import replay
 from tests.votes.crowd import crowd
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
 from watcher.model.rating import BASE_RATING
-from watcher.model.replay import LoggedVote, replay
-from watcher.model.vote import Refusal
+from watcher.model.vote import LoggedVote, Refusal
 from watcher.state import keys
 
 JUDGES = 1_000

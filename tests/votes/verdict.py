@@ -5,8 +5,9 @@ from collections import Counter
 from typing import Any, cast
 
 from tests.migration.truth import shown, true
+from tests.replay import replay
 from tests.votes.world import VoteWorld
-from watcher.model.replay import LoggedVote, replay
+from watcher.model.vote import LoggedVote
 from watcher.state import keys
 from watcher.state.outcomes import unpack_command
 

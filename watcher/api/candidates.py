@@ -11,6 +11,7 @@ from watcher.api.judged import unpack
 from watcher.api.link import Command, Link, LinkLostError
 from watcher.api.problem import ProblemError
 from watcher.model.pairing import Candidate, Pair
+from watcher.model.row_state import MARK
 from watcher.model.visibility import ALL_LEVELS
 from watcher.model.vote import pair_field
 from watcher.state import keys
@@ -23,8 +24,6 @@ FIRST_ASK, NEXT_ASK = 48, 512
 """Pairs of which Redis is asked at a time whether they are judged: one of the first is nearly always new."""
 SCAN: Final = 1_000
 """Entries of one step through a pool: a third of a millisecond in which votes wait."""
-_MARK: Final = 30
-"""Characters of the mark before an entry's row."""
 
 
 class Asker(msgspec.Struct, frozen=True):
@@ -108,7 +107,7 @@ class Candidates:
                 cursor, ids = await self._ask(("SSCAN", pool, cursor or 0, "COUNT", SCAN))
                 rows = await self._ask(("HMGET", entries, *ids)) if ids else []
                 for entry_id, row in zip(ids, rows, strict=True):
-                    known = _row(row[_MARK:]) if row is not None and len(row) > _MARK else None
+                    known = _row(row[MARK:]) if row is not None and len(row) > MARK else None
                     if known is not None and known.user != asker.user_id:
                         yield Candidate(int(entry_id), known.image, 0, 0, level)
 

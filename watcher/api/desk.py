@@ -53,9 +53,9 @@ class Desk:
         try:
             self._verify(crucible_id)
         except WatcherError as error:
-            log.warning("crucible.unverified", crucible_id=crucible_id, error=str(error))
+            log.warning("crucible.unverified", crucible=crucible_id, error=str(error))
         except Exception:
-            log.exception("crucible.unverified", crucible_id=crucible_id)
+            log.exception("crucible.unverified", crucible=crucible_id)
         finally:
             with self._lock:
                 self._under_way[crucible_id] = self._clock() + AGAIN

@@ -12,6 +12,7 @@ from watcher.api.link import Link
 from watcher.api.pictures import Pictures
 from watcher.api.problem import ProblemError
 from watcher.model.errors import TemporaryError
+from watcher.model.row_state import MARK
 from watcher.model.site_image import Place, SiteImage
 from watcher.model.visibility import effective_level, hidden
 from watcher.state import keys
@@ -19,8 +20,6 @@ from watcher.stores.site_images import SiteImages
 
 CURSOR: Final = r"[0-9]{1,10}\.[0-9]{1,15}\.[0-9]{1,10}"
 """What a cursor looks like: reactions, time and id of the last comment of the page before."""
-MARK: Final = 30
-"""Characters before an entry's row in Redis."""
 
 
 class Found(msgspec.Struct, frozen=True):

@@ -90,7 +90,7 @@ class _Board:
                     self.over = True
                     self.wake()
             except Exception:
-                log.exception("stream.failed", crucible_id=self._crucible_id)
+                log.exception("stream.failed", crucible=self._crucible_id)
             await asyncio.sleep(POLL)
 
 

@@ -1,7 +1,6 @@
 """The api role, put together: an event loop of its own, in the main thread or beside the watch role."""
 
 import asyncio
-import gc
 import signal
 import socket
 import time
@@ -36,6 +35,7 @@ from watcher.api.standings import Standings
 from watcher.api.stream import Streams
 from watcher.api.votes import Votes
 from watcher.bootstrap.clients import connect_clickhouse
+from watcher.bootstrap.collector import calm_the_collector
 from watcher.bootstrap.drain_process import DrainProcess
 from watcher.bootstrap.votes import Votes as VoteThreads
 from watcher.engine.vote_report import VoteReport
@@ -242,7 +242,7 @@ class ApiRole:
         )
         if self._stopping:
             server.stop()
-        _calm_the_collector()
+        calm_the_collector()
         serving = asyncio.ensure_future(server.serve())
         try:
             done, _ = await asyncio.wait([serving, *beside], return_when=asyncio.FIRST_COMPLETED)
@@ -297,10 +297,3 @@ def _linked(*links: Link) -> None:
 
 def _asked(loop: asyncio.AbstractEventLoop, pool: SitePool) -> None:
     asyncio.run_coroutine_threadsafe(pool.fetch("SELECT 1"), loop).result(NEIGHBOUR)
-
-
-def _calm_the_collector() -> None:
-    """Have the cyclic garbage collector look seldom: what a request leaves behind is in no cycle."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)

@@ -1,11 +1,11 @@
 """The watch role, put together."""
 
-import gc
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import confluent_kafka
 import structlog
@@ -15,6 +15,7 @@ from config import Settings
 from handlers import REGISTRY
 from watcher.bootstrap.admission import admitting
 from watcher.bootstrap.clients import clickhouse_sink
+from watcher.bootstrap.collector import calm_the_collector
 from watcher.bootstrap.votes import Votes
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
@@ -37,6 +38,9 @@ from watcher.telemetry.probes import ProbeServer
 
 log = structlog.get_logger(__name__)
 
+LEASE_SHARE: Final = 2 / 3
+"""Part of the session timeout for which a commit proves that the partition is ours. The broker counts from our last
+heartbeat, which may be a few seconds older than the commit; the rest is for those and for the insert's way."""
 
 Beside = Callable[[Metrics, Health, Callable[[], None], Votes], AbstractContextManager[Callable[[], None]]]
 """What runs in the same process: entered before the first record is read, left after the last. Given are the process'
@@ -74,7 +78,7 @@ def watch(settings: Settings, beside: Beside = lambda *_: nullcontext(_nothing))
         if ended.error is not None:  # of a thread that was quicker
             daemon.stop()
         end_beside = stack.enter_context(beside(metrics, health, daemon.stop, votes))
-        _calm_the_collector()
+        calm_the_collector()
 
         def end(*_: object) -> None:
             daemon.stop()
@@ -105,16 +109,6 @@ class _Ended:
         """Say so, once the role has ended in order."""
         if self.error is not None:
             raise self.error
-
-
-def _calm_the_collector() -> None:
-    """Have the cyclic garbage collector look seldom, and never at what lives as long as the process.
-
-    Rows wait by the hundred thousand and are in no cycle; looking at them again and again cost a fifth of the CPU.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 50)
 
 
 def _daemon(
@@ -180,8 +174,3 @@ def _daemon(
         shown=shown,
         absent_seen=missed,
     )
-
-
-LEASE_SHARE = 2 / 3
-"""Part of the session timeout for which a commit proves that the partition is ours. The broker counts from our last
-heartbeat, which may be a few seconds older than the commit; the rest is for those and for the insert's way."""

@@ -14,7 +14,6 @@ in their logs, up to the length at which the vote's script refuses.
 """
 
 import time
-from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
 import structlog
@@ -79,7 +78,6 @@ class Drain:
         tables: ClickHouse's tables.
         told: whom to tell.
         max_votes: votes of one plan, and hence held in memory.
-        clock: monotonic seconds.
     """
 
     def __init__(
@@ -88,9 +86,8 @@ class Drain:
         tables: VoteTables,
         told: Told,
         max_votes: int,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._log, self._tables, self._told, self._clock = votes, tables, told, clock
+        self._log, self._tables, self._told = votes, tables, told
         self.max_votes = max_votes
         self._foreign: dict[int, tuple[DrainPlan, float]] = {}
         self._own: dict[int, DrainPlan] = {}
@@ -114,12 +111,11 @@ class Drain:
             self.oldest.pop(bucket, None)
         return found
 
-    def turn(self, bucket: int, *, takeover: float = TAKEOVER) -> int:
+    def turn(self, bucket: int) -> int:
         """One pass over a bucket.
 
         Args:
             bucket: which.
-            takeover: seconds that somebody else's plan may be open.
 
         Returns:
             Votes drained; 0 also while somebody else is at it.
@@ -134,18 +130,18 @@ class Drain:
             plan = self._name(bucket)
             if plan is None:
                 return 0
-        elif self._own.get(bucket) != plan and not self._overdue(bucket, plan, takeover):
+        elif self._own.get(bucket) != plan and not self._overdue(bucket, plan):
             self.oldest.pop(bucket, None)  # whoever is at it tells
             return 0
         self._foreign.pop(bucket, None)
-        begun = self._clock()
+        begun = time.monotonic()
         try:
             outcome = self._carry_out(bucket, plan, named=named)
         except PlanGoneError:
             self.oldest.pop(bucket, None)
             return 0
         self._note(plan, outcome)
-        self._told.drained(plan.votes, outcome, self._clock() - begun)
+        self._told.drained(plan.votes, outcome, time.monotonic() - begun)
         return plan.votes
 
     def drain_crucible(self, crucible_id: int, deadline: float) -> None:
@@ -154,12 +150,12 @@ class Drain:
         Raises:
             TemporaryError: a neighbour is away, or it took longer than ``deadline`` seconds.
         """
-        until = self._clock() + deadline
+        until = time.monotonic() + deadline
         bucket = crucible_id % BUCKETS
         self._log.hint([crucible_id])
         failed = 0
         while self._log.lengths([crucible_id])[crucible_id]:
-            if self._clock() > until:
+            if time.monotonic() > until:
                 raise TemporaryError(f"the votes of crucible {crucible_id} were not drained within {deadline:g} s")
             try:
                 drained = self.turn(bucket)
@@ -208,14 +204,14 @@ class Drain:
         if not any(heads.values()):
             self.oldest.pop(bucket, None)
 
-    def _overdue(self, bucket: int, plan: DrainPlan, takeover: float) -> bool:
+    def _overdue(self, bucket: int, plan: DrainPlan) -> bool:
         """Whether a plan that we did not name has been open long enough."""
-        now = self._clock()
+        now = time.monotonic()
         seen, since = self._foreign.get(bucket, (None, now))
         if seen != plan:
             self._foreign[bucket] = (plan, now)
             since = now
-        return now - since >= takeover
+        return now - since >= TAKEOVER
 
     def _note(self, plan: DrainPlan, outcome: str) -> None:
         """Remember what we have written; nothing of a log can be in ClickHouse behind votes that were not there yet."""

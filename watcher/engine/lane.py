@@ -63,6 +63,10 @@ class Lane:
         """Topic and partition, for people."""
         return f"{self.topic}[{self.partition}]"
 
+    def renewal_due(self, now: float) -> bool:
+        """Whether a third of the open plan's lease is over: committing the plan again proves that this is ours."""
+        return now - self.progress.owned_at > self.lease / 3
+
     def take(self) -> Gathered:
         """Hand over what was gathered and begin anew."""
         gathered, self.gathered = self.gathered, Gathered()

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from typing import Final
 
 import structlog
 
@@ -10,9 +9,6 @@ from watcher.model.errors import TemporaryError
 from watcher.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
-
-QUIET: Final = 5.0
-"""Seconds between two log lines about the same neighbour being away."""
 
 
 class VoteReport:
@@ -24,7 +20,6 @@ class VoteReport:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._said_at = 0.0
 
     def drained(self, votes: int, outcome: str, seconds: float) -> None:
         """A drain plan is done."""
@@ -41,9 +36,7 @@ class VoteReport:
     def away(self, error: TemporaryError) -> None:
         """A pass of the drain failed."""
         self._metrics.drain_errors.inc()
-        if time.monotonic() - self._said_at >= QUIET:
-            self._said_at = time.monotonic()
-            log.warning("drain.waiting", error=str(error))
+        log.warning("drain.waiting", error=str(error))
 
     def parked(self, bucket: int, error: str) -> None:
         """ClickHouse does not show a bucket's votes as they were written."""

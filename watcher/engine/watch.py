@@ -242,9 +242,11 @@ class Watch:
             plan = self._next_plan(lane, now, all_of_it=all_of_it)
             if plan is not None:
                 plans[partition] = plan
-        if not plans:
-            return
-        reach("plan.naming")
+        if plans:
+            reach("plan.naming")
+            self._commit(plans)
+
+    def _commit(self, plans: Mapping[Partition, Plan]) -> None:
         refused = self._source.commit({key: (plan.start, plan.to_metadata()) for key, plan in plans.items()})
         for partition, reason in refused.items():
             self._report.commit_refused(partition, reason)
@@ -254,8 +256,8 @@ class Watch:
     def _next_plan(self, lane: Lane, now: float, *, all_of_it: bool) -> Plan | None:
         progress, gathered, limits = lane.progress, lane.gathered, self._limits
         if progress.open is not None:
-            # Also a plan that was found in the metadata: committing it again proves that the partition is ours.
-            return progress.open if now - progress.owned_at > limits.lease / 3 else None
+            # Also a plan that was found in the metadata.
+            return progress.open if lane.renewal_due(now) else None
         if gathered.rows:
             full = len(gathered.rows) >= limits.max_rows
             if all_of_it or full or now - gathered.since >= limits.flush_interval:
@@ -317,12 +319,10 @@ class Watch:
         due = {
             partition: lane.progress.open
             for partition, lane in self._lanes.items()
-            if lane.progress.open is not None and now - lane.progress.owned_at > self._limits.lease / 3
+            if lane.progress.open is not None and lane.renewal_due(now)
         }
         if due:
-            refused = self._source.commit({key: (plan.start, plan.to_metadata()) for key, plan in due.items()})
-            for partition in due.keys() - refused.keys():
-                self._opened(self._lanes.get(partition), due[partition])
+            self._commit(due)
 
     # -- the end ------------------------------------------------------------------------------------------------------
 

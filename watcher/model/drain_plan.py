@@ -18,7 +18,7 @@ import msgspec
 from watcher.model.identity import digest, digested
 from watcher.model.metric_row import MetricRow
 from watcher.model.metric_rows import whole_month
-from watcher.model.replay import LoggedVote
+from watcher.model.vote import LoggedVote
 
 MAX_RANGES: Final = 2_000
 """Ranges of one plan. More: a longer plan in Redis, and a longer list in the question to ClickHouse; fewer: more plans

@@ -1,17 +1,29 @@
-"""What can go wrong, as a tree.
+"""What can go wrong, as a tree. Errors of one module live there.
 
 WatcherError
 ├── RecordError             one record cannot be used: a dead letter with its reason, the rest flows on
 ├── TemporaryError          something outside is away: wait and try again
-└── StopError               going on would lose or double something: stop, say what to do
-    ├── OffsetGoneError
-    ├── OffsetWentBackError
-    ├── PlanUnreadableError
-    ├── TopicReplacedError
-    ├── HistoryChangedError
-    ├── SchemaPendingError
-    ├── DeadLetterLimitError
-    └── SinkDisagreesError
+│   ├── KeeperLostError         state/keeping
+│   └── LockLostError           operations/migrate_lock
+├── StopError               going on would lose or double something: stop, say what to do
+│   ├── OffsetGoneError
+│   ├── OffsetLostError         sources/kafka
+│   ├── OffsetWentBackError
+│   ├── PlanUnreadableError
+│   ├── TopicReplacedError
+│   ├── HistoryChangedError
+│   ├── SchemaPendingError
+│   ├── DeadLetterLimitError
+│   ├── SinkDisagreesError
+│   ├── ColumnTypeError         sinks/clickhouse_columns
+│   ├── StoreRefusedError       stores/store
+│   ├── MigrationError          operations/migrate_deployment
+│   ├── ReplayDiffersError      operations/rebuild
+│   └── ResetRefusedError       operations/offsets
+├── ConnectRefusedError     operations/connect: Kafka Connect says no
+├── ConnectorFileError      operations/connector_file
+├── ConnectorInvalidError   operations/connector
+└── ConnectorFailedError    operations/connector
 """
 
 from enum import Enum

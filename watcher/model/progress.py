@@ -93,11 +93,6 @@ class Progress:
         return self.rereading and self.open is not None and self.next >= self.open.end
 
     @property
-    def gathered(self) -> bool:
-        """Records were delivered that no plan names yet."""
-        return self.next > (self.open.end if self.open else self.durable)
-
-    @property
     def idle(self) -> bool:
         """Whatever was delivered is in the sinks."""
         return self.open is None and self.next == self.durable

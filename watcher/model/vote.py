@@ -1,6 +1,7 @@
 """A vote, what comes of it, and why it may be refused."""
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,6 +31,21 @@ class VoteOutcome(msgspec.Struct, frozen=True, gc=False):
     """When it counted, by Redis' clock: milliseconds since 1970, UTC."""
     repeated: bool
     """The judge had cast this vote before; nothing was written."""
+
+
+class LoggedVote(NamedTuple):
+    """A vote as the log and ClickHouse have it."""
+
+    epoch: int
+    seq: int
+    winner: int
+    loser: int
+    user_id: int
+    ms: int
+    """When it counted: milliseconds since 1970, UTC."""
+    winner_elo: int
+    """Rating after the vote."""
+    loser_elo: int
 
 
 class Refusal(StrEnum):
@@ -70,13 +86,3 @@ def pair_field(one: int, other: int) -> str:
     ('9:10', '9:10')
     """
     return f"{one}:{other}" if one < other else f"{other}:{one}"
-
-
-def judged_text(winner: int, outcome: VoteOutcome) -> str:
-    """A judge's outcome as Redis keeps it beside the pair.
-
-    >>> judged_text(7, VoteOutcome(1516, 1484, 16, 1, 3, 1_760_000_000_000, repeated=False))
-    '7:1:3:1516:1484:1760000000000:16'
-    """
-    at = f"{outcome.epoch}:{outcome.seq}:{outcome.winner_elo}:{outcome.loser_elo}:{outcome.ms}"
-    return f"{winner}:{at}:{outcome.winner_delta}"

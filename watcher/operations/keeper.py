@@ -73,11 +73,6 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
     """PostgreSQL has no such crucible."""
 
-    @property
-    def votable(self) -> bool:
-        """Whether the vote's script now knows the crucible."""
-        return self in {Verdict.SAME, Verdict.VERIFIED, Verdict.REBUILT}
-
 
 class Drain(Protocol):
     """Takes a crucible's votes to ClickHouse."""

@@ -28,7 +28,7 @@ class Markers(Protocol):
         """Take away the topic's markers."""
         ...
 
-    def remember(self, topic: str, partition: int, topic_id: str) -> object:
+    def remember(self, topic: str, partition: int, topic_id: str) -> None:
         """Leave a marker."""
         ...
 

@@ -16,13 +16,13 @@ from watcher.model.metric_row import CREATED_AT, SOURCE_ID, MetricRow
 from watcher.model.metric_rows import month
 from watcher.model.rating import BASE_RATING
 from watcher.model.replay_rows import Tally
-from watcher.model.row_state import entry_text, mark
+from watcher.model.row_state import MARK, entry_text, mark
 from watcher.model.visibility import admitted_level
 from watcher.sinks.planned_table import PlannedTable
 from watcher.sinks.vote_history import Span, VoteHistory
 from watcher.state import keys
 from watcher.state.admit import Verdict
-from watcher.state.keeping import MARK, PAIRS, EntryWrite, Keeping
+from watcher.state.keeping import PAIRS, EntryWrite, Keeping
 from watcher.stores.site_contests import SiteEntry, entries, entries_of
 from watcher.stores.store import Store
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
-from watcher.model.replay import LoggedVote
 from watcher.model.replay_rows import VoteRows
+from watcher.model.vote import LoggedVote
 from watcher.sinks.clickhouse import READ_SETTINGS
 from watcher.sinks.clickhouse_link import ClickHouseLink
 

@@ -11,7 +11,7 @@ from redis.connection import Connection
 
 from watcher.model.errors import TemporaryError
 from watcher.model.rating import BASE_RATING
-from watcher.model.row_state import FINISHED, KEEP_FINISHED_SECONDS
+from watcher.model.row_state import FINISHED, KEEP_FINISHED_SECONDS, MARK
 from watcher.state import keys
 from watcher.state.admit import ADMIT, Verdict, admit_command
 from watcher.state.client import Client, away_is_temporary, node_connection, node_identity, packed
@@ -24,8 +24,6 @@ OPEN: Final = script("keeper_open")
 
 _RENEW: Final = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0"
 _LEAVE: Final = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
-MARK: Final = 30
-"""Characters of a mark; a row that is no longer is a tombstone."""
 
 TURN_MS: Final = 60_000
 """Milliseconds that a keeper has from one step to its next. Longer: a crucible whose keeper died stays closed for
@@ -36,7 +34,7 @@ PAIRS: Final = 50_000
 """Judged pairs of one transaction, some ten milliseconds of Redis' time; fewer: more waiting for its disk."""
 
 
-class LostError(TemporaryError):
+class KeeperLostError(TemporaryError):
     """Somebody else keeps the crucible now: this keeper took too long."""
 
     def __init__(self, crucible_id: int) -> None:
@@ -106,7 +104,7 @@ def lock_key(crucible_id: int) -> str:
 
 
 class Keeping:
-    """One crucible in a keeper's hands. Every step raises ``LostError`` once somebody else has taken it over.
+    """One crucible in a keeper's hands. Every step raises ``KeeperLostError`` once somebody else has taken it over.
 
     Args:
         client: Redis.
@@ -122,14 +120,14 @@ class Keeping:
         """Refuse votes from now on; an absent crucible becomes present."""
         answer = self._run(CLOSE, [lock_key(self.crucible_id), keys.state(self.crucible_id)])
         if not answer:
-            raise LostError(self.crucible_id)
+            raise KeeperLostError(self.crucible_id)
         present, epoch, seq, mark, row, before = answer
         return Seen(bool(present), epoch, seq, mark.decode(), row.decode(), before)
 
     def renew(self) -> None:
         """Say that this keeper is still at work."""
         if not self._eval(_RENEW, [lock_key(self.crucible_id)], TURN_MS):
-            raise LostError(self.crucible_id)
+            raise KeeperLostError(self.crucible_id)
 
     def clear(self) -> None:
         """Take away ratings, votes, standings, admissions, judged pairs and the log, which must be drained."""
@@ -139,7 +137,7 @@ class Keeping:
         # The outcomes first: the last call, without judges, takes away the list of who they are.
         for some in (*(judges[at : at + PORTION] for at in range(0, len(judges), PORTION)), []):
             if not self._run(CLEAR, names, *some):
-                raise LostError(self.crucible_id)
+                raise KeeperLostError(self.crucible_id)
 
     def shown_ids(self) -> list[int]:
         """Ids of all entries that Redis has heard of, ascending."""
@@ -165,7 +163,7 @@ class Keeping:
             some = msgspec.msgpack.encode(entries[at : at + PORTION])
             answer = self._run(ENTRIES, names, BASE_RATING, some)
             if answer < 0:
-                raise LostError(self.crucible_id)
+                raise KeeperLostError(self.crucible_id)
             changed += answer
         return changed
 
@@ -191,7 +189,7 @@ class Keeping:
             done: object = None
             while done is None:  # the lock was touched, maybe by our own renewal
                 if _answers(connection, 2, packed("WATCH", lock), packed("GET", lock))[1] != self.token.encode():
-                    raise LostError(self.crucible_id)
+                    raise KeeperLostError(self.crucible_id)
                 *_, done = _answers(connection, None, packed("MULTI"), commands, known, packed("EXEC"))
 
     def held(self) -> bool:
@@ -232,7 +230,7 @@ class Keeping:
         row = [part for pair in fields.items() for part in pair]
         lives = 0 if fields["status"] and fields["status"] not in FINISHED else KEEP_FINISHED_SECONDS
         if not self._eval(OPEN.text, names, epoch, identity, seen.mark, seen.mark or mark, before, lives, *row):
-            raise LostError(self.crucible_id)
+            raise KeeperLostError(self.crucible_id)
 
     def leave(self) -> None:
         """Stop being the keeper, if this is still it."""

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from watcher.model.drain_plan import PLAN_VERSION, DrainPlan, Range, plan_from_text, plan_version
 from watcher.model.errors import TemporaryError
-from watcher.model.replay import LoggedVote
+from watcher.model.vote import LoggedVote
 from watcher.state import keys
 from watcher.state.client import Client, away_is_temporary, node_identities
 

@@ -35,7 +35,7 @@ class PostgresStore:
     def seen(self) -> dict[Partition, str]:
         """Topic ids of the partitions that the group has read."""
         with open_store(self.dsn, self.schema, self.timeout) as store:
-            return {partition: one.topic_id for partition, one in marker.load(store, self.group).items()}
+            return marker.load(store, self.group)
 
     def remember(self, partitions: dict[Partition, str]) -> None:
         """The group has read these partitions."""

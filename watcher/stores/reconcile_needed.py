@@ -35,17 +35,3 @@ def needs(store: Store) -> tuple[Need, ...]:
         "SELECT source_table, reason, since FROM {schema}.reconcile_needed ORDER BY since, source_table, reason"
     )
     return tuple(Need(*row) for row in rows)
-
-
-def clear(store: Store, source_table: str, noted_until: datetime) -> int:
-    """A comparison has settled the needs that were noted before it began.
-
-    Returns:
-        How many there were.
-    """
-    gone = store.run(
-        "DELETE FROM {schema}.reconcile_needed WHERE source_table = %s AND since <= %s RETURNING 1",
-        source_table,
-        noted_until,
-    )
-    return len(gone)

@@ -7,7 +7,9 @@ import structlog
 
 QUIET: Final = frozenset({"debug", "info"})
 """Levels that are never held back: their lines are one a batch by design."""
-TELLS_APART: Final = ("neighbour", "topic", "partition", "table", "sink", "kind", "reason", "check")
+TELLS_APART: Final = (
+    "neighbour", "link", "topic", "partition", "table", "sink", "kind", "reason", "check", "crucible", "bucket", "line",
+)  # fmt: skip
 """Keys that make two lines of one event different faults."""
 REMEMBERED: Final = 1_000
 """Faults told apart at a time; beyond it the oldest is forgotten, and is then written once too often."""

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import redis
 
 from tests.contract.redis.rows import Change, apply, state
+from tests.packed import judged_text
+from tests.replay import Replayed, replay
 from watcher.model.effects import EntryState
 from watcher.model.rating import BASE_RATING
-from watcher.model.replay import LoggedVote, Replayed, replay
-from watcher.model.vote import Refusal, Vote, VoteOutcome, judged_text, pair_field
+from watcher.model.vote import LoggedVote, Refusal, Vote, VoteOutcome, pair_field
 from watcher.state import keys
 from watcher.state.scripts import VOTE, Script
 from watcher.state.vote import outcome, vote_command

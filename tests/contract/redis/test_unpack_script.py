@@ -7,10 +7,10 @@ import redis
 
 from stack import Stack
 from tests.contract.redis.arena import CRUCIBLE, FENCE, Arena
-from tests.packed import pack
-from watcher.model.vote import Refusal, VoteOutcome, judged_text, pair_field
+from tests.packed import judged_text, pack
+from watcher.model.vote import Refusal, VoteOutcome, pair_field
 from watcher.state import keys
-from watcher.state.keeping import Keeping, LostError, lock_key
+from watcher.state.keeping import KeeperLostError, Keeping, lock_key
 from watcher.state.outcomes import PACKED, unpack_command
 
 JUDGE = 7
@@ -110,7 +110,7 @@ def test_only_the_keeper_writes_outcomes(server: Stack, client: redis.Redis) -> 
     with redis.Redis.from_url(server.redis.url) as other:
         Keeping(other, CRUCIBLE, FENCE).judged(command, [JUDGE])
         assert client.smembers(keys.judges(CRUCIBLE)) == {str(JUDGE)}
-        with pytest.raises(LostError):
+        with pytest.raises(KeeperLostError):
             Keeping(other, CRUCIBLE, "somebody else").judged(command, [JUDGE + 1])
 
     assert client.hgetall(NAME) == {"packed": "1"}

@@ -19,9 +19,9 @@ from stack import Stack
 from tests.contract.redis.arena import Arena, counted
 from tests.contract.redis.rows import apply, state
 from tests.contract.redis.voters import Orders
+from tests.replay import replay
 from tests.stack.watching import REPOSITORY, await_that
-from watcher.model.replay import LoggedVote, replay
-from watcher.model.vote import Refusal, Vote, VoteOutcome
+from watcher.model.vote import LoggedVote, Refusal, Vote, VoteOutcome
 from watcher.state import keys
 from watcher.state.scripts import VOTE
 from watcher.state.vote import outcome

@@ -2,7 +2,7 @@
 
 from watcher.engine.drain import _behind
 from watcher.model.drain_plan import make_plan
-from watcher.model.replay import LoggedVote
+from watcher.model.vote import LoggedVote
 
 
 def _log(*times: int) -> list[LoggedVote]:

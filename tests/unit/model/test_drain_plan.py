@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from watcher.model.drain_plan import MAX_RANGES, DrainPlan, event_rows, make_plan, plan_from_text, vote_rows
 from watcher.model.metric_row import SOURCE_ID
 from watcher.model.metric_rows import month
-from watcher.model.replay import LoggedVote
+from watcher.model.vote import LoggedVote
 
 DAY = 86_400_000
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.replay import VoteOrderError, replay
 from watcher.model.rating import BASE_RATING, FAVOURITES, GAINS, ZERO, K, formula, gain
-from watcher.model.replay import LoggedVote, VoteOrderError, replay
+from watcher.model.vote import LoggedVote
 
 RATING = st.integers(-3_000, 6_000)
 

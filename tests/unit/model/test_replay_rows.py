@@ -3,9 +3,10 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.replay import replay
 from watcher.model.rating import gain
-from watcher.model.replay import LoggedVote, replay
-from watcher.model.replay_rows import REACH, VOTE, Ratings, Tally, VoteRows, tally
+from watcher.model.replay_rows import REACH, VOTE, Ratings, Tally, VoteRows
+from watcher.model.vote import LoggedVote
 
 PAIR = st.tuples(st.integers(1, 6), st.integers(1, 5)).map(lambda two: (two[0], (two[0] + two[1] - 1) % 6 + 1))
 FAR = st.integers(-3 * REACH, 3 * REACH)
@@ -48,5 +49,9 @@ def test_a_first_vote_that_was_not_the_first_is_found() -> None:
     """The control: without its first vote, what follows differs from the base that it begins at."""
     votes = [LoggedVote(1, 1, 7, 8, 9, 0, 1516, 1484), LoggedVote(1, 2, 7, 9, 9, 0, 1531, 1485)]
 
-    assert tally([rows(votes)]).differing == 0
-    assert tally([rows(votes[1:])]).first_differing == (1, 2)
+    whole, headless = Tally(), Tally()
+    whole.add(rows(votes))
+    headless.add(rows(votes[1:]))
+
+    assert whole.differing == 0
+    assert headless.first_differing == (1, 2)

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry
 
+from watcher.engine.vote_report import VoteReport
 from watcher.telemetry.logs import set_up_logs
+from watcher.telemetry.metrics import Metrics
 from watcher.telemetry.redaction import describe, redact
 
 
@@ -105,6 +108,22 @@ def test_a_fault_that_lasts_is_told_now_and_then():
     assert faults == [(0, None), (0, 9), (1, None)]
     assert [line["neighbour"] for line in lines if line["event"] == "neighbour.away"] == ["postgres", "admission"]
     assert sum(line["event"] == "batch.flushed" for line in lines) == 3
+
+
+@pytest.mark.usefixtures("restored")
+def test_of_several_crucibles_each_is_named():
+    """An alert sends people to these lines; a crucible that was held back as a repeat of another would be missed."""
+    stream = io.StringIO()
+    set_up_logs(stream=stream, clock=lambda: 0.0)
+    report = VoteReport(Metrics(CollectorRegistry()))
+
+    for _ in range(2):
+        report.unbalanced({42: 1, 43: -2})
+        report.parked(3, "no")
+        report.parked(4, "no")
+
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line.get("crucible", line.get("bucket")) for line in lines] == [42, 43, 3, 4]
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,10 @@
-"""Votes, in the order in which they counted, to what Redis must show of them."""
+"""The plain replay that others are compared with: votes, in the order in which they counted, one after the other."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from watcher.model.rating import BASE_RATING, gain
-
-
-class LoggedVote(NamedTuple):
-    """A vote as the log and ClickHouse have it."""
-
-    epoch: int
-    seq: int
-    winner: int
-    loser: int
-    user_id: int
-    ms: int
-    """When it counted: milliseconds since 1970, UTC."""
-    winner_elo: int
-    """Rating after the vote."""
-    loser_elo: int
+from watcher.model.vote import LoggedVote
 
 
 class VoteOrderError(ValueError):
