@@ -32,6 +32,7 @@ from tests.clickhouse_clients import ClickHouseClients
 from tests.clickhouse_template import copy_template
 from tests.contract.redis.rows import folded, state
 from watcher.sinks.redis import RedisSink
+from watcher.state.client import open_client
 from watcher.stores.schema import ensure
 
 SESSION = 6
@@ -295,7 +296,7 @@ class World:
     def _open_crucibles(self, url: str) -> None:
         """Have Redis hold the crucibles, as after their own rows; of others no entries are shown."""
         states = folded((1, state(number)) for number in range(1, self.history.crucibles + 1))
-        sink = RedisSink(url, cluster=False, timeout=5.0)
+        sink = RedisSink(open_client(url, cluster=False, timeout=5.0))
         assert sink.apply(states, 1).rows == self.history.crucibles
         sink.close()
 

@@ -2,7 +2,7 @@
 
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
-from watcher.bootstrap.votes import site_store
+from watcher.bootstrap.clients import site_store
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.state import keys
 from watcher.state.keys import BUCKETS

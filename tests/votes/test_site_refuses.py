@@ -3,7 +3,7 @@
 import pytest
 
 from tests.votes.world import VoteWorld
-from watcher.bootstrap.votes import site_store
+from watcher.bootstrap.clients import site_store
 from watcher.model.errors import TemporaryError
 from watcher.stores.site_contests import unfinished
 from watcher.stores.store import StoreRefusedError

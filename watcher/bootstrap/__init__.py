@@ -1,1 +1,1 @@
-"""The composition root: the only place that makes clients and knows handlers, settings and SQL."""
+"""The composition root: makes clients from settings and puts the roles together, here and nowhere else."""

@@ -8,10 +8,10 @@ from typing import Final
 import structlog
 
 from config import Settings
+from watcher.bootstrap.clients import redis_client
 from watcher.engine.admission import Admission, Neighbours
 from watcher.model.errors import TemporaryError
 from watcher.state.admissions import Admissions
-from watcher.state.client import open_client
 from watcher.stores.store import open_store
 from watcher.telemetry.metrics import Metrics
 
@@ -34,10 +34,10 @@ def admitting(settings: Settings, metrics: Metrics, failed: Callable[[Exception]
     Raises:
         TemporaryError: Redis is a cluster, and away.
     """
-    redis, postgres = settings.redis, settings.postgres
+    postgres = settings.postgres
     neighbours = Neighbours(
         open_store=partial(open_store, postgres.dsn.get_secret_value(), postgres.watcher_schema, postgres.timeout),
-        admissions=Admissions(open_client(redis.url.get_secret_value(), cluster=redis.cluster, timeout=redis.timeout)),
+        admissions=Admissions(redis_client(settings)),
         away=_away,
     )
     thread = Admission(neighbours, metrics, settings.admission.sweep_interval, failed)

@@ -1,19 +1,37 @@
-"""Clients of the neighbours, made from settings."""
+"""Clients of the neighbours, made from settings: for the roles and for the command line."""
 
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 
-import clickhouse_sql
 from config import Settings
 from watcher.model.errors import SchemaPendingError
 from watcher.operations import migrate
 from watcher.operations.migrate_deployment import Deployment
 from watcher.sinks import clickhouse_client, clickhouse_columns
-from watcher.sinks.clickhouse import ClickHouseSink
+from watcher.state.client import Client, open_client
+from watcher.stores.schema import ensure
+from watcher.stores.store import Store, open_store
 
 
-def clickhouse_sink(settings: Settings) -> ClickHouseSink:
-    """A sink with a connection of its own, made when it is first used."""
-    return ClickHouseSink(partial(connect_clickhouse, settings), clickhouse_sql.queries())
+def deployment(settings: Settings) -> Deployment:
+    """What ClickHouse's tables are made for."""
+    server = settings.clickhouse
+    return Deployment(kind=server.deployment, cluster=server.cluster, replica_path=server.replica_path)
+
+
+def connect_clickhouse_as_it_is(settings: Settings) -> clickhouse_client.Client:
+    """A client of a server, whatever its schema."""
+    server = settings.clickhouse
+    return clickhouse_client.connect(
+        host=server.host,
+        port=server.port,
+        username=server.username,
+        password=server.password.get_secret_value(),
+        database=server.database,
+        secure=server.secure,
+        timeout=server.timeout,
+    )
 
 
 def connect_clickhouse(settings: Settings) -> clickhouse_client.Client:
@@ -23,25 +41,56 @@ def connect_clickhouse(settings: Settings) -> clickhouse_client.Client:
         SchemaPendingError: migrations are missing; a view made later must not meet rows of an older program.
         ColumnTypeError: the site has changed the type of a column.
     """
-    server = settings.clickhouse
-    client = clickhouse_client.connect(
-        host=server.host,
-        port=server.port,
-        username=server.username,
-        password=server.password.get_secret_value(),
-        database=server.database,
-        secure=server.secure,
-        timeout=server.timeout,
-    )
-    deployment = Deployment(kind=server.deployment, cluster=server.cluster, replica_path=server.replica_path)
-    if missing := migrate.pending(client, deployment):
-        client.close()
-        raise SchemaPendingError(
-            f"clickhouse lacks {len(missing)} migrations of this version: run `crucible migrate up`, then start again"
-        )
+    client = connect_clickhouse_as_it_is(settings)
     try:
+        _check_migrated(client, deployment(settings))
         clickhouse_columns.check_types(client)
     except BaseException:
         client.close()
         raise
     return client
+
+
+def _check_migrated(client: clickhouse_client.Client, made_for: Deployment) -> None:
+    if missing := migrate.pending(client, made_for):
+        raise SchemaPendingError(
+            f"clickhouse lacks {len(missing)} migrations of this version: run `crucible migrate up`, then start again"
+        )
+
+
+def redis_client(settings: Settings) -> Client:
+    """Redis' synchronous client.
+
+    Raises:
+        TemporaryError: it is a cluster, and away.
+    """
+    redis = settings.redis
+    return open_client(redis.url.get_secret_value(), cluster=redis.cluster, timeout=redis.timeout)
+
+
+@contextmanager
+def site_store(settings: Settings) -> Iterator[Store]:
+    """A connection to the site's PostgreSQL, with the watcher's own tables made.
+
+    Raises:
+        StoreRefusedError: the role may not do what is needed.
+        TemporaryError: PostgreSQL is away.
+    """
+    postgres = settings.postgres
+    dsn = postgres.dsn.get_secret_value()
+    _ensured(dsn, postgres.watcher_schema, postgres.timeout)
+    with open_store(dsn, postgres.watcher_schema, postgres.timeout) as store:
+        yield store
+
+
+@cache
+def _ensured(dsn: str, schema: str, timeout: float) -> None:
+    """Make the tables, once in a process."""
+    ensure(dsn, schema, timeout)
+
+
+def registry_auth(settings: Settings) -> tuple[str, str] | None:
+    """User and password of the schema registry, if it wants any."""
+    registry = settings.registry
+    password = registry.password.get_secret_value() if registry.password else ""
+    return (registry.username, password) if registry.username else None

@@ -19,8 +19,7 @@ import structlog
 
 import clickhouse_sql
 from config import Settings, load
-from watcher.bootstrap.clients import connect_clickhouse
-from watcher.bootstrap.votes import redis_client
+from watcher.bootstrap.clients import connect_clickhouse, redis_client
 from watcher.engine.drain import Drain, Told
 from watcher.engine.drainer import Drainer
 from watcher.model.errors import StopError, TemporaryError

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache, partial
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 import clickhouse_sql
 from config import Settings
 from watcher.bootstrap.benches import Benches, Connections
-from watcher.bootstrap.clients import connect_clickhouse
+from watcher.bootstrap.clients import connect_clickhouse, redis_client, site_store
 from watcher.engine.drain import Drain
 from watcher.engine.drainer import Drainer
 from watcher.engine.keep import KeeperThread
@@ -23,12 +23,11 @@ from watcher.operations.sweep import Sweep
 from watcher.operations.vote_balance import VoteBalance
 from watcher.sinks.clickhouse_votes import VoteTables
 from watcher.sinks.vote_history import VoteHistory
-from watcher.state.client import Client, open_client
+from watcher.state.client import Client
 from watcher.state.vote_log import VoteLog, hint_undrained
-from watcher.stores.schema import ensure
 from watcher.stores.site_contests import unfinished
 from watcher.stores.site_finished import lately_finished
-from watcher.stores.store import Store, StoreRefusedError, open_store
+from watcher.stores.store import Store, StoreRefusedError
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
 
@@ -57,7 +56,6 @@ class Votes:
         self._tables = VoteTables(partial(connect_clickhouse, settings), clickhouse_sql.queries())
         votes = VoteLog(client)
         drain = Drain(votes, self._tables, report, settings.votes.max_plan_votes)
-        self.turn = drain.turn
         self._drainer = Drainer(drain, report, settings.votes.drain_interval, failed)
         self._history = VoteHistory(partial(connect_clickhouse, settings), clickhouse_sql.queries())
         self.balance = VoteBalance(client, self._history, report)
@@ -95,16 +93,6 @@ class Votes:
         self._client.close()
 
 
-def redis_client(settings: Settings) -> Client:
-    """Redis' synchronous client.
-
-    Raises:
-        TemporaryError: it is a cluster, and away.
-    """
-    redis = settings.redis
-    return open_client(redis.url.get_secret_value(), cluster=redis.cluster, timeout=redis.timeout)
-
-
 def make_benches(settings: Settings, client: Client, report: VoteReport) -> Benches:
     """What a keeper works with."""
     connect, queries = partial(connect_clickhouse, settings), clickhouse_sql.queries()
@@ -134,21 +122,6 @@ def keeping(settings: Settings) -> Iterator[tuple[Keeper, OpenSite]]:
 
 
 @contextmanager
-def site_store(settings: Settings) -> Iterator[Store]:
-    """A connection to the site's PostgreSQL, with the watcher's own tables made.
-
-    Raises:
-        StoreRefusedError: the role may not do what is needed.
-        TemporaryError: PostgreSQL is away.
-    """
-    postgres = settings.postgres
-    dsn = postgres.dsn.get_secret_value()
-    _ensured(dsn, postgres.watcher_schema, postgres.timeout)
-    with open_store(dsn, postgres.watcher_schema, postgres.timeout) as store:
-        yield store
-
-
-@contextmanager
 def _patient_store(settings: Settings) -> Iterator[Store]:
     """:func:`site_store` for a thread beside the change stream, which a right or a table that is missing must not end.
 
@@ -160,12 +133,6 @@ def _patient_store(settings: Settings) -> Iterator[Store]:
             yield store
     except StoreRefusedError as error:
         raise TemporaryError(str(error)) from error
-
-
-@cache
-def _ensured(dsn: str, schema: str, timeout: float) -> None:
-    """Make the tables, once in a process."""
-    ensure(dsn, schema, timeout)
 
 
 def _active(site: OpenSite, votes: VoteLog) -> list[int]:

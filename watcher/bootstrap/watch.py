@@ -11,10 +11,11 @@ import confluent_kafka
 import structlog
 from prometheus_client import CollectorRegistry
 
+import clickhouse_sql
 from config import Settings
 from handlers import REGISTRY
 from watcher.bootstrap.admission import admitting
-from watcher.bootstrap.clients import clickhouse_sink
+from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry_auth
 from watcher.bootstrap.collector import calm_the_collector
 from watcher.bootstrap.votes import Votes
 from watcher.decode.avro import AvroReader
@@ -27,6 +28,7 @@ from watcher.engine.watch import Limits, Watch
 from watcher.engine.writer import Writer
 from watcher.model.dead_letter import DeadLetterLimit
 from watcher.model.row_state import RowStates
+from watcher.sinks.clickhouse import ClickHouseSink
 from watcher.sinks.dead_letters import DeadLetters
 from watcher.sinks.redis import RedisSink
 from watcher.sources.kafka import KafkaSource, Listener
@@ -129,16 +131,11 @@ def _daemon(
     journal = insistently(partial(Journal.load, store), partial(report.away, "postgres"), health.turned)
     for needed in journal.reconcile:
         report.reconcile(needed)
-    sink = clickhouse_sink(settings)
-    redis = RedisSink(
-        settings.redis.url.get_secret_value(), cluster=settings.redis.cluster, timeout=settings.redis.timeout
-    )
+    redis = RedisSink(redis_client(settings))
     registry = settings.registry
     avro = None
     if registry.url:
-        password = registry.password.get_secret_value() if registry.password else ""
-        auth = (registry.username, password) if registry.username else None
-        avro = AvroReader(RegistryClient(registry.url, auth, registry.timeout))
+        avro = AvroReader(RegistryClient(registry.url, registry_auth(settings), registry.timeout))
     client = settings.kafka.client()
     kafka = settings.kafka
 
@@ -148,14 +145,14 @@ def _daemon(
         return source
 
     health.check("redis", redis.ping)
-    health.check("clickhouse", clickhouse_sink(settings).ping)
+    health.check("clickhouse", _sink(settings).ping)
     health.check("postgres", store.ping, critical=False)
     limit = settings.dead_letters
     return Watch(
         open_source=open_source,
         ingest=Ingest(REGISTRY, Decoder(REGISTRY, avro)),
         redis=redis,
-        writer=Writer(sink, partial(report.away, "clickhouse")),
+        writer=Writer(_sink(settings), partial(report.away, "clickhouse")),
         letters=DeadLetters(client, limit.topic, kafka.group),
         limit=DeadLetterLimit(limit.consecutive, limit.share, limit.window),
         journal=journal,
@@ -174,3 +171,8 @@ def _daemon(
         shown=shown,
         absent_seen=missed,
     )
+
+
+def _sink(settings: Settings) -> ClickHouseSink:
+    """A sink with a connection of its own, made when it is first used."""
+    return ClickHouseSink(partial(connect_clickhouse, settings), clickhouse_sql.queries())

@@ -162,15 +162,15 @@ def _kafka(settings: "Settings") -> "Iterator[Finding]":
 def _registry(settings: "Settings", opened: ExitStack) -> "Iterator[Finding]":
     import httpx  # noqa: PLC0415
 
+    from watcher.bootstrap.clients import registry_auth  # noqa: PLC0415
     from watcher.operations import doctor_connect as checks  # noqa: PLC0415
     from watcher.operations.doctor import examine  # noqa: PLC0415
 
     registry = settings.registry
     if registry.url is None:
         return
-    password = registry.password.get_secret_value() if registry.password else ""
-    auth = (registry.username, password) if registry.username else None
-    client = httpx.Client(base_url=f"{registry.url.rstrip('/')}/", auth=auth, timeout=registry.timeout)
+    url, auth = f"{registry.url.rstrip('/')}/", registry_auth(settings)
+    client = httpx.Client(base_url=url, auth=auth, timeout=registry.timeout)
     opened.callback(client.close)
     yield from examine(
         "registry",
@@ -181,32 +181,19 @@ def _registry(settings: "Settings", opened: ExitStack) -> "Iterator[Finding]":
 
 
 def _clickhouse(settings: "Settings", opened: ExitStack) -> "Iterator[Finding]":
+    from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment  # noqa: PLC0415
     from watcher.operations import doctor_clickhouse as checks  # noqa: PLC0415
     from watcher.operations.doctor import examine  # noqa: PLC0415
-    from watcher.operations.migrate_deployment import Deployment  # noqa: PLC0415
-    from watcher.sinks import clickhouse_client  # noqa: PLC0415
 
-    server = settings.clickhouse
-    deployment = Deployment(kind=server.deployment, cluster=server.cluster, replica_path=server.replica_path)
-    connect = partial(
-        clickhouse_client.connect,
-        host=server.host,
-        port=server.port,
-        username=server.username,
-        password=server.password.get_secret_value(),
-        database=server.database,
-        secure=server.secure,
-        timeout=server.timeout,
-    )
-
+    made_for = deployment(settings)
     yield from examine(
         "clickhouse",
-        lambda: opened.enter_context(closing(connect())),
+        lambda: opened.enter_context(closing(connect_clickhouse_as_it_is(settings))),
         (
             checks.server,
-            partial(checks.migrations, deployment=deployment),
+            partial(checks.migrations, deployment=made_for),
             checks.columns,
-            partial(checks.windows, deployment=deployment),
+            partial(checks.windows, deployment=made_for),
             partial(checks.block_size, max_rows=settings.batch.max_rows),
             checks.rights,
         ),

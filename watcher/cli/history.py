@@ -1,16 +1,9 @@
 """``crucible history``: which history PostgreSQL's log positions belong to."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
 import typer
 
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, DryRun, Yes, print_columns, print_json
-
-if TYPE_CHECKING:
-    from watcher.stores.store import Store
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -23,9 +16,11 @@ def show(as_json: AsJson = False) -> None:
 
       crucible history show
     """
+    from config import load  # noqa: PLC0415
+    from watcher.bootstrap.clients import site_store  # noqa: PLC0415
     from watcher.stores import history  # noqa: PLC0415
 
-    with _store() as store:
+    with site_store(load()) as store:
         present, known = history.current(store), history.accepted(store)
     same = bool(known) and known[-1].identity == present
     if as_json:
@@ -52,9 +47,11 @@ def accept(yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -
 
       crucible history accept --yes
     """
+    from config import load  # noqa: PLC0415
+    from watcher.bootstrap.clients import site_store  # noqa: PLC0415
     from watcher.stores import history  # noqa: PLC0415
 
-    with _store() as store:
+    with site_store(load()) as store:
         present, known = history.current(store), history.accepted(store)
         change = not known or known[-1].identity != present
         if change and not dry_run and not yes:
@@ -66,16 +63,3 @@ def accept(yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -
         typer.echo(f"history {now.number} is {now.identity}; start the watcher")
     else:
         typer.echo(f"would accept {present}" if change else f"history {known[-1].number} is {present} already")
-
-
-@contextmanager
-def _store() -> Iterator["Store"]:
-    from config import load  # noqa: PLC0415
-    from watcher.stores.schema import ensure  # noqa: PLC0415
-    from watcher.stores.store import open_store  # noqa: PLC0415
-
-    postgres = load().postgres
-    dsn = postgres.dsn.get_secret_value()
-    ensure(dsn, postgres.watcher_schema, postgres.timeout)
-    with open_store(dsn, postgres.watcher_schema, postgres.timeout) as store:
-        yield store

@@ -1,18 +1,11 @@
 """``crucible migrate``: ClickHouse's tables and views, and the watcher's own tables in PostgreSQL."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
 
 import typer
 
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
-
-if TYPE_CHECKING:
-    from config import ClickHouseSettings
-    from watcher.operations.migrate_client import Client
-    from watcher.operations.migrate_deployment import Deployment
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,28 +33,30 @@ def up(
       crucible migrate up --dry-run > review.sql
     """
     from config import load  # noqa: PLC0415
+    from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment  # noqa: PLC0415
     from watcher.operations import migrate  # noqa: PLC0415
+    from watcher.operations.migrate_client import migration_client  # noqa: PLC0415
     from watcher.operations.migrate_lock import alone  # noqa: PLC0415
     from watcher.stores.schema import ensure  # noqa: PLC0415
 
     settings = load()
-    deployment = _deployment(settings.clickhouse)
+    connect, made_for = partial(connect_clickhouse_as_it_is, settings), deployment(settings)
     if dry_run:
-        with _client(settings.clickhouse) as client:
-            pending = migrate.pending(client, deployment)
+        with migration_client(connect) as client:
+            pending = migrate.pending(client, made_for)
         if as_json:
             print_json([{"version": one.version, "name": one.name} for one in pending])
         else:
-            typer.echo(migrate.script(deployment, settings.clickhouse.database, pending), nl=False)
+            typer.echo(migrate.script(made_for, settings.clickhouse.database, pending), nl=False)
         return
     dsn, schema = settings.postgres.dsn.get_secret_value(), settings.postgres.watcher_schema
     timeout = settings.postgres.timeout
     with (
         alone(dsn, schema, settings.clickhouse.database, timeout, note) as held,
-        _client(settings.clickhouse) as client,
+        migration_client(connect) as client,
     ):
         ensure(dsn, schema, timeout)
-        applied = migrate.up(client, deployment, progress=note, held=held)
+        applied = migrate.up(client, made_for, progress=note, held=held)
     if as_json:
         print_json([{"version": one.version, "name": one.name, "applied_at": one.applied_at} for one in applied])
     elif applied:
@@ -79,11 +74,13 @@ def status(as_json: AsJson = False) -> None:
       crucible migrate status
     """
     from config import load  # noqa: PLC0415
+    from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment  # noqa: PLC0415
     from watcher.operations import migrate  # noqa: PLC0415
+    from watcher.operations.migrate_client import migration_client  # noqa: PLC0415
 
-    settings = load().clickhouse
-    with _client(settings) as client:
-        standing = migrate.status(client, _deployment(settings))
+    settings = load()
+    with migration_client(partial(connect_clickhouse_as_it_is, settings)) as client:
+        standing = migrate.status(client, deployment(settings))
     if as_json:
         print_json(
             [
@@ -99,30 +96,3 @@ def status(as_json: AsJson = False) -> None:
         print_columns(("version", "name", "state", "applied"), rows)
     if any(one.state in (migrate.State.PENDING, migrate.State.CHANGED) for one in standing):
         raise typer.Exit(FAILED)
-
-
-def _deployment(settings: "ClickHouseSettings") -> "Deployment":
-    from watcher.operations.migrate_deployment import Deployment  # noqa: PLC0415
-
-    return Deployment(kind=settings.deployment, cluster=settings.cluster, replica_path=settings.replica_path)
-
-
-@contextmanager
-def _client(settings: "ClickHouseSettings") -> Iterator["Client"]:
-    from functools import partial  # noqa: PLC0415
-
-    from watcher.operations.migrate_client import migration_client  # noqa: PLC0415
-    from watcher.sinks.clickhouse_client import connect  # noqa: PLC0415
-
-    maker = partial(
-        connect,
-        host=settings.host,
-        port=settings.port,
-        username=settings.username,
-        password=settings.password.get_secret_value(),
-        database=settings.database,
-        secure=settings.secure,
-        timeout=settings.timeout,
-    )
-    with migration_client(maker) as client:
-        yield client

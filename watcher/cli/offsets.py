@@ -1,6 +1,5 @@
 """``crucible offsets``: where the consumer group stands, and moving it."""
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,9 +7,6 @@ import typer
 from watcher.cli.output import AsJson, DryRun, Yes, note, print_columns, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from config import Settings
     from watcher.operations.offsets import Move
     from watcher.stores.store import Store
 
@@ -70,6 +66,7 @@ def reset(
       crucible offsets reset --topic postgres.CrucibleEntry --partition 2 --to 2026-01-31T12:00:00Z --yes
     """
     import config  # noqa: PLC0415
+    from watcher.bootstrap.clients import site_store  # noqa: PLC0415
     from watcher.operations import offsets  # noqa: PLC0415
     from watcher.operations.kafka_admin import KafkaAdmin  # noqa: PLC0415
 
@@ -88,30 +85,13 @@ def reset(
     if not dry_run:
         if not yes:
             typer.confirm(f"Move group {group} in {topic}?", abort=True, err=True)
-        with _store(settings) as store:
-            offsets.reset(admin, group, wanted, _Markers(store, group))
+        with site_store(settings) as store:
+            offsets.reset(admin, group, wanted, store)
             _note_skipped(store, wanted)
     if as_json:
         print_json({"group": group, "moves": wanted, "applied": not dry_run})
     else:
         note("nothing was changed (--dry-run)" if dry_run else "moved; start the watcher")
-
-
-class _Markers:
-    """The markers of one group in the watcher's own schema."""
-
-    def __init__(self, store: "Store", group: str) -> None:
-        self._store, self._group = store, group
-
-    def forget(self, topic: str) -> None:
-        from watcher.stores import marker  # noqa: PLC0415
-
-        marker.forget(self._store, self._group, topic)
-
-    def remember(self, topic: str, partition: int, topic_id: str) -> None:
-        from watcher.stores import marker  # noqa: PLC0415
-
-        marker.remember(self._store, self._group, topic, partition, topic_id)
 
 
 def _note_skipped(store: "Store", wanted: "list[Move]") -> None:
@@ -125,18 +105,6 @@ def _note_skipped(store: "Store", wanted: "list[Move]") -> None:
     named = [name for name in tables if wanted[0].topic.rsplit(".", 1)[-1] == name]
     for table in named or tables:
         reconcile_needed.note(store, table, "skipped")
-
-
-@contextmanager
-def _store(settings: "Settings") -> "Iterator[Store]":
-    from watcher.stores.schema import ensure  # noqa: PLC0415
-    from watcher.stores.store import open_store  # noqa: PLC0415
-
-    postgres = settings.postgres
-    dsn = postgres.dsn.get_secret_value()
-    ensure(dsn, postgres.watcher_schema, postgres.timeout)
-    with open_store(dsn, postgres.watcher_schema, postgres.timeout) as store:
-        yield store
 
 
 def _or(value: Any) -> Any:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import OffsetSpec
@@ -12,6 +12,8 @@ from confluent_kafka.admin import OffsetSpec
 from watcher.model.errors import StopError
 from watcher.model.plan import plan_from_metadata
 from watcher.operations.kafka_admin import TIMEOUT, KafkaAdmin
+from watcher.stores import marker
+from watcher.stores.store import Store
 
 CLOSING: Final = 3.0
 """Seconds that a group may take to show its members after they left. Only then is it known to be at rest."""
@@ -19,18 +21,6 @@ CLOSING: Final = 3.0
 
 class ResetRefusedError(StopError):
     """The offsets cannot be moved as they are asked to."""
-
-
-class Markers(Protocol):
-    """What the watcher's own schema knows of partitions that were read."""
-
-    def forget(self, topic: str) -> object:
-        """Take away the topic's markers."""
-        ...
-
-    def remember(self, topic: str, partition: int, topic_id: str) -> None:
-        """Leave a marker."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +145,7 @@ def moves(
     return found
 
 
-def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], markers: Markers) -> None:
+def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], store: Store) -> None:
     """Move the group. It must be at rest: a running watcher would go on from its own place and commit over the new one.
 
     Raises:
@@ -166,7 +156,7 @@ def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], markers: Marker
     topic = wanted[0].topic
     topic_id = admin.topic_id(topic)
     # The marker goes first: a group without one that finds no offset starts over, which is harmless.
-    markers.forget(topic)
+    marker.forget(store, group, topic)
     offsets = [TopicPartition(move.topic, move.partition, move.after) for move in wanted]
     request = [ConsumerGroupTopicPartitions(group, offsets)]
     answers = admin.client.alter_consumer_group_offsets(request, request_timeout=TIMEOUT)
@@ -175,7 +165,7 @@ def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], markers: Marker
             if one.error:
                 raise ResetRefusedError(f"{one.topic}[{one.partition}]: {one.error.str()}")
     for partition in range(admin.topics()[topic]):
-        markers.remember(topic, partition, topic_id)
+        marker.remember(store, group, topic, partition, topic_id)
 
 
 def _await_rest(admin: KafkaAdmin, group: str) -> None:

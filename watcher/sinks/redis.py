@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-import redis
 from redis.cluster import RedisCluster
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
-from watcher.model.errors import TemporaryError
 from watcher.model.rating import BASE_RATING
 from watcher.model.row_state import RowStates, arguments
 from watcher.state import keys
+from watcher.state.client import Client, away_is_temporary
 from watcher.state.scripts import ROW_STATE
 
 PORTION: Final = 500
@@ -49,18 +48,11 @@ class RedisSink:
     """The Redis that holds ELO state.
 
     Args:
-        url: address, with password if any.
-        cluster: talk to a Redis Cluster.
-        timeout: seconds to wait for an answer.
+        client: its own; closed with it.
     """
 
-    def __init__(self, url: str, *, cluster: bool, timeout: float) -> None:
-        self._cluster = cluster
-        options = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-        self._client: redis.Redis | RedisCluster = (
-            RedisCluster.from_url(url, **options) if cluster else redis.Redis.from_url(url, **options)
-        )
-        self._sha = ""
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
     def apply(self, states: RowStates, history: int) -> Applied:
         """Show the rows; all of them when this returns, but for those of crucibles that Redis does not hold.
@@ -74,27 +66,22 @@ class RedisSink:
         """
         if not states:
             return Applied(0, 0)
-        try:
+        with away_is_temporary():
             try:
                 answers = self._send(states, history)
             except NoScriptError:
-                self._sha = ""
+                self._client.script_load(ROW_STATE.text)
                 answers = self._send(states, history)
-        except (RedisError, OSError) as error:
-            self._sha = ""
-            raise TemporaryError(f"redis: {type(error).__name__}: {error}") from error
         rows, stale = sum(answer[0] for answer in answers), sum(answer[1] for answer in answers)
         offered = sum(change.rows for change in states.values())
         return Applied(rows, stale, offered - rows - stale, frozenset(one for answer in answers for one in answer[2]))
 
     def _send(self, states: RowStates, history: int) -> list[Answer]:
-        if not self._sha:
-            self._sha = str(self._client.script_load(ROW_STATE.text))
         pipeline = self._client.pipeline(transaction=False)
-        for some in _portions(states, 1 if self._cluster else PORTION):
+        for some in _portions(states, 1 if isinstance(self._client, RedisCluster) else PORTION):
             names = [name for crucible_id in some for name in row_keys(crucible_id)]
             changes = arguments({crucible_id: states[crucible_id] for crucible_id in some})
-            pipeline.evalsha(self._sha, len(names), *names, history, BASE_RATING, *changes)
+            pipeline.evalsha(ROW_STATE.sha, len(names), *names, history, BASE_RATING, *changes)
         return pipeline.execute()
 
     def ping(self) -> None:
@@ -103,10 +90,8 @@ class RedisSink:
         Raises:
             TemporaryError: there is none.
         """
-        try:
+        with away_is_temporary():
             self._client.ping()
-        except (RedisError, OSError) as error:
-            raise TemporaryError(f"redis: {type(error).__name__}: {error}") from error
 
     def close(self) -> None:
         """Give the connections back."""

@@ -11,13 +11,14 @@ from watcher.model.effects import EntryState
 from watcher.model.errors import TemporaryError
 from watcher.model.row_state import RowStates
 from watcher.sinks.redis import Applied, RedisSink
+from watcher.state.client import open_client
 
 ROWS = [(100, state(42)), (200, EntryState(42, 1, 7, 5, 0)), (300, EntryState(42, 2, 7, 6, 0))]
 
 
 @pytest.fixture
 def sink(server: Stack) -> Iterator[RedisSink]:
-    opened = RedisSink(server.redis.url, cluster=False, timeout=1.0)
+    opened = RedisSink(open_client(server.redis.url, cluster=False, timeout=1.0))
     yield opened
     opened.close()
 
