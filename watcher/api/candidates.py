@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
-import hiredis
 import msgspec
 
+from watcher.api.asking import asked
 from watcher.api.judged import unpack
-from watcher.api.link import Command, Link, LinkLostError
+from watcher.api.link import Link
 from watcher.api.problem import ProblemError
 from watcher.model.pairing import Candidate, Pair
 from watcher.model.row_state import MARK
@@ -18,7 +18,6 @@ from watcher.state import keys
 from watcher.state.admit import ADMIT, Verdict, admit_command
 from watcher.state.draw import DRAW, Drawn, draw_command, drawn
 from watcher.state.outcomes import PACKED
-from watcher.state.scripts import Script
 
 FIRST_ASK, NEXT_ASK = 48, 512
 """Pairs of which Redis is asked at a time whether they are judged: one of the first is nearly always new."""
@@ -54,7 +53,7 @@ class Candidates:
         command = draw_command(
             asker.crucible_id, user_id=asker.user_id, mask=asker.level, count=count, top=top, seed=seed
         )
-        cast = drawn(await self._ask(command, DRAW))
+        cast = drawn(await asked(self._link, command, DRAW))
         if cast is None:
             raise ProblemError("absent")
         if cast.status != "Active":
@@ -74,10 +73,10 @@ class Candidates:
         name, size = keys.judged(asker.crucible_id, asker.user_id), FIRST_ASK
         while some := list(islice(order, size)):
             fields = [pair_field(one.entry_id, other.entry_id) for one, other in some]
-            packed, *found = await self._ask(("HMGET", name, PACKED, *fields))
+            packed, *found = await asked(self._link, ("HMGET", name, PACKED, *fields))
             if packed is not None:
                 await unpack(self._link, name)
-                found = await self._ask(("HMGET", name, *fields))
+                found = await asked(self._link, ("HMGET", name, *fields))
             for pair, judged in zip(some, found, strict=True):
                 if judged is None:
                     return pair
@@ -92,7 +91,7 @@ class Candidates:
         """
         name = keys.judged(asker.crucible_id, asker.user_id)
         await unpack(self._link, name)
-        return {field.decode() for field in await self._ask(("HKEYS", name))}
+        return {field.decode() for field in await asked(self._link, ("HKEYS", name))}
 
     async def everything(self, asker: Asker, mask: int) -> AsyncIterator[Candidate]:
         """Every entry that the judge may see and does not own, step by step; some more than once.
@@ -104,8 +103,8 @@ class Candidates:
         for level in (one for one in range(1, ALL_LEVELS + 1) if one & mask):
             cursor, pool = None, keys.pool(asker.crucible_id, level)
             while cursor != b"0":
-                cursor, ids = await self._ask(("SSCAN", pool, cursor or 0, "COUNT", SCAN))
-                rows = await self._ask(("HMGET", entries, *ids)) if ids else []
+                cursor, ids = await asked(self._link, ("SSCAN", pool, cursor or 0, "COUNT", SCAN))
+                rows = await asked(self._link, ("HMGET", entries, *ids)) if ids else []
                 for entry_id, row in zip(ids, rows, strict=True):
                     known = _row(row[MARK:]) if row is not None and len(row) > MARK else None
                     if known is not None and known.user != asker.user_id:
@@ -117,19 +116,7 @@ class Candidates:
         Raises:
             ProblemError: Redis is away.
         """
-        await self._ask(admit_command(crucible_id, verdicts), ADMIT)
-
-    async def _ask(self, command: Command, script: Script | None = None) -> Any:
-        try:
-            answer = await self._link.ask(command)
-            if script is not None and isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT"):
-                await self._link.load(script.text)
-                answer = await self._link.ask(command)
-        except LinkLostError as error:
-            raise ProblemError("redis_away") from error
-        if isinstance(answer, hiredis.ReplyError):
-            raise ProblemError("redis_away") from answer
-        return answer
+        await asked(self._link, admit_command(crucible_id, verdicts), ADMIT)
 
 
 def without(some: Sequence[Candidate], hidden: Collection[int]) -> Sequence[Candidate]:

@@ -5,11 +5,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
-import hiredis
 import msgspec
 
-from watcher.api.link import Command, Link, LinkLostError
+from watcher.api.asking import asked
+from watcher.api.link import Link
 from watcher.api.problem import ProblemError
+from watcher.api.remembered import Remembered
 from watcher.model.errors import TemporaryError
 from watcher.model.judge_requirements import JudgeRequirements, judge_requirements
 from watcher.model.row_state import FINISHED
@@ -78,7 +79,7 @@ class Crucibles:
         self, link: Link, fetch: Fetch, absent: Callable[[int], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._link, self._fetch, self._absent, self._clock = link, fetch, absent, clock
-        self._known: dict[int, tuple[float, Crucible | str]] = {}
+        self._known = Remembered[int, tuple[float, Crucible | str]](REMEMBERED)
         self._asking: dict[int, asyncio.Task[Crucible | str]] = {}
 
     def known(self, crucible_id: int) -> Crucible | None:
@@ -122,9 +123,7 @@ class Crucibles:
             stands = AWAY_FOR
         if isinstance(crucible, str) and crucible in COMING_BACK:
             stands = BACK_SOON
-        while len(self._known) >= REMEMBERED:
-            del self._known[next(iter(self._known))]
-        self._known[crucible_id] = self._clock() + stands, crucible
+        self._known.put(crucible_id, (self._clock() + stands, crucible))
         return crucible
 
     async def _live(self, crucible_id: int) -> Crucible | str | None:
@@ -169,29 +168,3 @@ class Crucibles:
             live=False,
             votes=int(row["votes"]),
         )
-
-
-async def asked(link: Link, command: Command) -> Any:
-    """The answer to a command that Redis does not refuse.
-
-    Raises:
-        ProblemError: ``redis_away``.
-    """
-    return (await asked_together(link, command))[0]
-
-
-async def asked_together(link: Link, *commands: Command) -> list[Any]:
-    """The answers to some commands that go out together.
-
-    Raises:
-        ProblemError: ``redis_away``.
-    """
-    try:
-        waiting = [link.ask(command) for command in commands]
-        answers = [await answer for answer in waiting]
-    except LinkLostError as error:
-        raise ProblemError("redis_away") from error
-    refused = [answer for answer in answers if isinstance(answer, hiredis.ReplyError)]
-    if refused:
-        raise ProblemError("redis_away") from RuntimeError(str(refused[0]))
-    return answers

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
+from watcher.api.asking import asked, asked_together
 from watcher.api.bodies import LARGEST_ID, CommentsAnswer, EntryAnswer, ListedComment, encode, moment
-from watcher.api.crucibles import Crucible, Crucibles, asked_together
+from watcher.api.crucibles import Crucible, Crucibles
 from watcher.api.guard import Answer, Ask
 from watcher.api.link import Link
 from watcher.api.pictures import Pictures
@@ -129,7 +130,7 @@ class Entries:
             raise ProblemError("unknown_entry")
         row = _row(text[MARK:])
         member = keys.standing(row.created, entry_id)
-        rank = (await asked_together(self._link, ("ZRANK", keys.standings(crucible.id), member)))[0]
+        rank = await asked(self._link, ("ZRANK", keys.standings(crucible.id), member))
         return Found(entry_id, row.image, int(rating), int(votes or 0), None if rank is None else rank + 1)
 
 

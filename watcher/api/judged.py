@@ -1,6 +1,6 @@
 """What a judge has judged, where a rebuild may have packed it."""
 
-from watcher.api.crucibles import asked
+from watcher.api.asking import asked
 from watcher.api.link import Link
 from watcher.state.outcomes import unpack_command
 

@@ -12,11 +12,11 @@ is said only when it is so.
 
 import random
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from itertools import combinations
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -25,6 +25,7 @@ from watcher.api.candidates import Asker, Candidates, without
 from watcher.api.link import Link
 from watcher.api.pictures import Picture, Pictures, comment_body
 from watcher.api.problem import ProblemError
+from watcher.api.remembered import Remembered
 from watcher.model.pair_token import PairTokens, SignedPair
 from watcher.model.pairing import POLICY, Candidate, Pair, elapsed, finalists, pairs
 from watcher.model.site_image import SiteImage
@@ -42,7 +43,6 @@ WIDE_DRAWS: Final = 4
 LOOKS: Final = 5
 """Times that a pair is chosen of one draw: each time an image was hidden since it was last looked at."""
 
-Known = TypeVar("Known")
 Order = Callable[[], Iterator[Pair]]
 
 
@@ -89,8 +89,8 @@ class Pairs:
     ) -> None:
         self._candidates, self._pictures, self._tokens, self._lifetime = Candidates(link), pictures, tokens, lifetime
         self._chance, self._clock = chance or random.Random(), clock  # noqa: S311 - see above
-        self._seen: OrderedDict[int, deque[int]] = OrderedDict()
-        self._facts: OrderedDict[int, _Facts] = OrderedDict()
+        self._seen = Remembered[int, deque[int]](REMEMBERED)
+        self._facts = Remembered[int, _Facts](REMEMBERED)
 
     async def next_pair(self, crucible_id: int, user_id: int, level: int) -> PairAnswer | NoPair:
         """The next pair for a judge.
@@ -120,7 +120,7 @@ class Pairs:
 
     async def _draw(self, asker: Asker, count: int, top: int) -> Drawn:
         cast = await self._candidates.draw(asker, count=count, top=top, seed=self._chance.getrandbits(31))
-        _remember(self._facts, asker.crucible_id, _Facts(cast.start_ms, cast.end_ms, cast.places))
+        self._facts.put(asker.crucible_id, _Facts(cast.start_ms, cast.end_ms, cast.places))
         return cast
 
     def _preferred(self, asker: Asker, cast: Drawn, part: float, hidden: set[int]) -> Order:
@@ -188,7 +188,7 @@ class Pairs:
         left, right = pair if self._chance.random() < 0.5 else pair[::-1]
         seen = self._seen.get(asker.user_id) or deque(maxlen=JUST_SEEN)
         seen.extend((left.image_id, right.image_id))
-        _remember(self._seen, asker.user_id, seen)
+        self._seen.put(asker.user_id, seen)
         expires = int(self._clock() + self._lifetime)
         said = SignedPair(asker.crucible_id, asker.user_id, left.entry_id, right.entry_id, mask, expires)
         return PairAnswer(
@@ -210,10 +210,3 @@ class Pairs:
 
 def _nothing(every: Sequence[Candidate]) -> NoPair:
     return NoPair.ALL_JUDGED if len({one.image_id for one in every}) > 1 else NoPair.TOO_FEW
-
-
-def _remember(known: OrderedDict[int, Known], which: int, what: Known) -> None:
-    known[which] = what
-    known.move_to_end(which)
-    while len(known) > REMEMBERED:
-        known.popitem(last=False)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from watcher.api.bodies import CommentBody, ImageBody, moment
 from watcher.api.problem import ProblemError
+from watcher.api.remembered import Remembered
 from watcher.model.errors import TemporaryError
 from watcher.model.site_image import Remark, Remarks, SiteImage
 from watcher.stores.site_images import SiteImages
@@ -31,7 +32,7 @@ class Pictures:
 
     def __init__(self, images: SiteImages, address: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._images, self._address, self._clock = images, address, clock
-        self._remarks: dict[int, tuple[float, Remarks]] = {}
+        self._remarks = Remembered[int, tuple[float, Remarks]](REMEMBERED)
 
     async def look(self, image_ids: Sequence[int]) -> dict[int, Picture]:
         """Images as they are now, with their comments of some seconds ago; those that are gone are missing.
@@ -53,7 +54,7 @@ class Pictures:
         except TemporaryError as error:
             raise ProblemError("postgres_away") from error
         for image_id, (_, remarks) in found.items():
-            self._remember(image_id, now + REMARKS_FOR, remarks)
+            self._remarks.put(image_id, (now + REMARKS_FOR, remarks))
         return found
 
     async def moderation(self, image_ids: Sequence[int]) -> dict[int, SiteImage]:
@@ -77,12 +78,6 @@ class Pictures:
             height=image.height,
             nsfwLevel=image.nsfw_level,
         )
-
-    def _remember(self, image_id: int, until: float, remarks: Remarks) -> None:
-        self._remarks.pop(image_id, None)  # so that the oldest stays first
-        while len(self._remarks) >= REMEMBERED:
-            del self._remarks[next(iter(self._remarks))]
-        self._remarks[image_id] = until, remarks
 
 
 def comment_body(remark: Remark) -> CommentBody:

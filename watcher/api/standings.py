@@ -6,8 +6,9 @@ from typing import Any, Final
 import msgspec
 import xxhash
 
+from watcher.api.asking import asked, asked_together
 from watcher.api.bodies import CrucibleAnswer, JudgeOfCrucible, Standing, StandingsAnswer, encode, moment
-from watcher.api.crucibles import Crucible, Crucibles, asked, asked_together
+from watcher.api.crucibles import Crucible, Crucibles
 from watcher.api.guard import JSON, Answer, Ask
 from watcher.api.judged import unpack
 from watcher.api.link import Link

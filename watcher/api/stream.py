@@ -13,8 +13,9 @@ from typing import Any, Final
 import structlog
 import xxhash
 
+from watcher.api.asking import asked_together
 from watcher.api.bodies import StandingsEvent, encode
-from watcher.api.crucibles import Crucible, Crucibles, asked_together
+from watcher.api.crucibles import Crucible, Crucibles
 from watcher.api.guard import Answer, Ask, Receive, Send
 from watcher.api.limits import Header
 from watcher.api.link import Link
