@@ -56,6 +56,7 @@ class Votes:
         self._tables = VoteTables(partial(connect_clickhouse, settings), clickhouse_sql.queries())
         votes = VoteLog(client)
         drain = Drain(votes, self._tables, report, settings.votes.max_plan_votes)
+        self.turn = drain.turn
         self._drainer = Drainer(drain, report, settings.votes.drain_interval, failed)
         self._history = VoteHistory(partial(connect_clickhouse, settings), clickhouse_sql.queries())
         self.balance = VoteBalance(client, self._history, report)

@@ -4,9 +4,9 @@ Idempotent by two independent means: rows carry the identity of their change, an
 again; and an insert carries the plan's token, so that a request which lands late is one that ClickHouse has seen.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from hashlib import blake2b
 from itertools import chain
 from typing import Any
@@ -17,26 +17,13 @@ from watcher.model.errors import SinkDisagreesError
 from watcher.model.metric_row import PACKED_COLUMNS, SOURCE_ID
 from watcher.model.metric_rows import MetricRows, log_ranges
 from watcher.model.plan import Plan
-from watcher.model.view_gaps import Gap, Key, contribution, gap
-from watcher.sinks.clickhouse_link import ClickHouseLink
+from watcher.model.view_gaps import Gap, Key, contribution
+from watcher.sinks.clickhouse_link import INSERT_SETTINGS, READ_SETTINGS, ClickHouseLink
+from watcher.sinks.view_gaps import complete, settled_gap
 
 TABLE = "entityMetricEvents"
 TOTAL_VIEWS = ("totals_by_metric", "totals_by_day", "totals_by_hour")
 """The named queries that read each view's totals for some keys; ``totals_raw`` reads the table's."""
-SETTLE_TRIES = 7
-SETTLE_WAIT = 0.05
-"""Readings of a view and its table, and seconds between the first two, doubling: a neighbour's insert shows in the
-table a moment before it shows in the views. Fewer or shorter: a busy server looks like a broken view, and the daemon
-stops."""
-INSERT_SETTINGS = {
-    "async_insert": 0,  # the server must have the rows when it answers
-    "deduplicate_blocks_in_dependent_materialized_views": 1,  # each view tells a repeated token for itself
-    "max_insert_block_size": 2_000_000,  # one block, hence atomic
-    "min_insert_block_size_rows": 2_000_000,
-    "min_insert_block_size_bytes": 1_000_000_000,
-    "max_insert_threads": 1,
-}
-READ_SETTINGS = {"select_sequential_consistency": 1}
 
 
 class Outcome(Enum):
@@ -166,34 +153,20 @@ class ClickHouseSink:
             client.command(attach.replace("{partition}", f"'{partition}'"))
         client.command(self._queries["drop_staging"].replace("{staging}", staging))
 
-    def _complete_views(self, plan: Plan, rows: MetricRows, before_send: Callable[[], None]) -> None:
+    def _complete_views(self, named: Plan, rows: MetricRows, before_send: Callable[[], None]) -> None:
         """Send the plan again where a view lacks exactly its rows: the table drops them, that view takes them."""
         if not rows:
             return
-        gaps = self._gaps(rows)
-        if Gap.PLAN in gaps.values():
-            self._insert(plan, rows, before_send)
-            gaps = self._gaps(rows)
-        wrong = [name for name, found in gaps.items() if found is not Gap.NONE]
-        if wrong:
-            raise SinkDisagreesError(
-                f"{', '.join(wrong)} and {TABLE} disagree for keys of plan {plan.token}; "
-                "run `crucible migrate status` and rebuild the view"
-            )
-
-    def _gaps(self, rows: MetricRows) -> dict[str, Gap]:
         plan = contribution(rows)
         keys = list(plan)
-        found: dict[str, Gap] = {}
-        for view in TOTAL_VIEWS:
-            for again in range(SETTLE_TRIES):
-                if again:
-                    time.sleep(SETTLE_WAIT * 2 ** (again - 1))
-                before, shown, after = (self._totals(name, keys) for name in ("totals_raw", view, "totals_raw"))
-                found[view] = gap(after, shown, plan)
-                if found[view] is Gap.NONE or (found[view] is Gap.PLAN and before == after):
-                    break
-        return found
+
+        def gaps() -> dict[str, Gap]:
+            table = partial(self._totals, "totals_raw", keys)
+            return {
+                view: settled_gap(table, partial(self._totals, view, keys), lambda *_: plan) for view in TOTAL_VIEWS
+            }
+
+        complete(gaps, lambda: self._insert(named, rows, before_send), TABLE, named.token)
 
     def _totals(self, query: str, keys: Sequence[Key]) -> dict[Key, int]:
         answer = self._link.client().query(self._queries[query], parameters={"keys": keys}, settings=READ_SETTINGS)

@@ -2,12 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingError
 
 from watcher.model.errors import TemporaryError
 from watcher.sinks.clickhouse_client import reason
+
+INSERT_SETTINGS: Final[dict[str, Any]] = {
+    "async_insert": 0,  # the server must have the rows when it answers
+    "deduplicate_blocks_in_dependent_materialized_views": 1,  # each view tells a repeated token for itself
+    "max_insert_block_size": 2_000_000,  # one block, hence atomic
+    "min_insert_block_size_rows": 2_000_000,
+    "min_insert_block_size_bytes": 1_000_000_000,
+    "max_insert_threads": 1,
+}
+READ_SETTINGS: Final[dict[str, Any]] = {"select_sequential_consistency": 1}
 
 
 class ClickHouseLink:

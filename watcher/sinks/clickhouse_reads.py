@@ -6,8 +6,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from watcher.sinks.clickhouse import READ_SETTINGS
-from watcher.sinks.clickhouse_link import ClickHouseLink
+from watcher.sinks.clickhouse_link import READ_SETTINGS, ClickHouseLink
 
 
 class ClickHouseReads:

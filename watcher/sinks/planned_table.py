@@ -4,18 +4,18 @@ Whoever carries out a plan sends the same rows under the same token, so it does 
 the token does not see to is seen to by asking: rows are looked for before they are trimmed from where they came from.
 """
 
-import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from clickhouse_connect.driver.client import Client
 
 from watcher.model.errors import SinkDisagreesError
-from watcher.model.view_gaps import Gap, gap
-from watcher.sinks.clickhouse import INSERT_SETTINGS, READ_SETTINGS, SETTLE_TRIES, SETTLE_WAIT
-from watcher.sinks.clickhouse_link import ClickHouseLink
+from watcher.model.view_gaps import Gap
+from watcher.sinks.clickhouse_link import INSERT_SETTINGS, READ_SETTINGS, ClickHouseLink
+from watcher.sinks.view_gaps import complete, settled_gap
 
 RowT = TypeVar("RowT", bound=tuple[Any, ...])
 
@@ -127,34 +127,23 @@ class PlannedTable(Generic[RowT]):
             TemporaryError: the server is away.
             SinkDisagreesError: a view shows something else than the table, and that did not help.
         """
-        gaps = self._gaps(rows)
-        if Gap.PLAN in gaps.values():
-            self.insert(token, rows)
-            gaps = self._gaps(rows)
-        wrong = [name for name, found in gaps.items() if found is not Gap.NONE]
-        if wrong:
-            raise SinkDisagreesError(
-                f"{', '.join(wrong)} and {self.name} disagree for crucibles of plan {token}; run "
-                "`crucible migrate status` and rebuild the view"
-            )
-
-    def _gaps(self, rows: list[RowT]) -> dict[str, Gap]:
         plan: dict[int, int] = {}
         for row in rows:
             crucible_id = self._shape.crucible(row)
             plan[crucible_id] = plan.get(crucible_id, 0) + 1
-        found: dict[str, Gap] = {}
-        for view, raw in self._shape.views.items():
-            for again in range(SETTLE_TRIES):
-                if again:
-                    time.sleep(SETTLE_WAIT * 2 ** (again - 1))
-                before, shown, after = (self._counts(name, list(plan)) for name in (raw, view, raw))
-                # A view that has more remembers votes that are past the table's TTL: nothing to compare with.
-                known = {one: votes for one, votes in plan.items() if after.get(one, 0) >= shown.get(one, 0)}
-                found[view] = gap(after, shown, known)
-                if found[view] is Gap.NONE or (found[view] is Gap.PLAN and before == after):
-                    break
-        return found
+
+        def known(raw: Mapping[int, int], shown: Mapping[int, int]) -> dict[int, int]:
+            """A view that has more remembers votes that are past the table's TTL: nothing to compare with."""
+            return {one: votes for one, votes in plan.items() if raw.get(one, 0) >= shown.get(one, 0)}
+
+        def gaps() -> dict[str, Gap]:
+            counts = partial(self._counts, crucible_ids=list(plan))
+            return {
+                view: settled_gap(partial(counts, raw), partial(counts, view), known)
+                for view, raw in self._shape.views.items()
+            }
+
+        complete(gaps, lambda: self.insert(token, rows), self.name, token)
 
     def _counts(self, query: str, crucible_ids: list[int]) -> dict[int, int]:
         with self._link.asking() as client:
@@ -180,6 +169,3 @@ def _filled(text: str, names: Mapping[str, str]) -> str:
     for name, value in names.items():
         text = text.replace(name, value)
     return text
-
-
-__all__: Final = ["PlannedTable", "Shape"]

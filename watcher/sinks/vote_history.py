@@ -8,8 +8,7 @@ from clickhouse_connect.driver.client import Client
 
 from watcher.model.replay_rows import VoteRows
 from watcher.model.vote import LoggedVote
-from watcher.sinks.clickhouse import READ_SETTINGS
-from watcher.sinks.clickhouse_link import ClickHouseLink
+from watcher.sinks.clickhouse_link import READ_SETTINGS, ClickHouseLink
 
 
 class LastVote(NamedTuple):
