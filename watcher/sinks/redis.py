@@ -81,7 +81,8 @@ class RedisSink:
         for some in _portions(states, 1 if isinstance(self._client, RedisCluster) else PORTION):
             names = [name for crucible_id in some for name in row_keys(crucible_id)]
             changes = arguments({crucible_id: states[crucible_id] for crucible_id in some})
-            pipeline.evalsha(ROW_STATE.sha, len(names), *names, history, BASE_RATING, *changes)
+            # In these words, for a cluster's pipeline refuses ``evalsha``; all keys of a crucible are in one slot.
+            pipeline.execute_command("EVALSHA", ROW_STATE.sha, len(names), *names, history, BASE_RATING, *changes)
         return pipeline.execute()
 
     def ping(self) -> None:

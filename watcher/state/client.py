@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import redis
 from redis.cluster import RedisCluster
 from redis.connection import Connection
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from watcher.model.errors import TemporaryError
 
@@ -39,7 +39,7 @@ def away_is_temporary() -> Iterator[None]:
     """
     try:
         yield
-    except (RedisError, OSError) as error:
+    except (RedisError, RedisClusterException, OSError) as error:  # a cluster's own is none of the others
         raise TemporaryError(f"redis: {type(error).__name__}: {error}") from error
 
 

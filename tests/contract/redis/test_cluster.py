@@ -1,0 +1,106 @@
+"""A Redis Cluster, of one node: the client is another, and so are its faults."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from stack.ports import Ports
+from stack.redis import Redis
+from tests.acceptance.daemon import await_that
+from tests.contract.redis.rows import folded, state
+from tests.stack.watching import provided
+from watcher.model.effects import EntryState
+from watcher.model.errors import TemporaryError
+from watcher.sinks.redis import Applied, RedisSink
+from watcher.state.client import Client, open_client
+from watcher.state.vote_log import VoteLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from stack.leashed import Program
+
+SLOTS = 16_384
+ROWS = [
+    (100 * crucible + one, row)
+    for crucible in (1, 2, 3)
+    for one, row in enumerate([state(crucible), EntryState(crucible, 1, 7, 5, 0), EntryState(crucible, 2, 7, 6, 0)])
+]
+
+
+class Node(Redis):
+    """A Redis that is a whole cluster."""
+
+    def program(self) -> Program:
+        """The same with cluster mode on."""
+        plain = super().program()
+        return dataclasses.replace(plain, command=[*plain.command, "--cluster-enabled", "yes"])
+
+    def serves(self) -> bool:
+        """Whether every slot is served."""
+        with redis.Redis(port=self.port) as asked:
+            return b"cluster_state:ok" in asked.execute_command("CLUSTER", "INFO")
+
+
+@pytest.fixture
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """Started, with all slots its own."""
+    ports = Ports()
+    made = Node(tmp_path_factory.mktemp("cluster"), port=ports.take())
+    with provided():
+        made.start()
+    try:
+        made.await_ready()
+        with redis.Redis(port=made.port) as asked:
+            asked.execute_command("CLUSTER", "ADDSLOTS", *range(SLOTS))
+        await_that(made.serves, "the cluster to serve")
+        yield made
+    finally:
+        made.kill()
+        ports.close()
+
+
+@pytest.fixture
+def client(node: Node) -> Iterator[Client]:
+    """As the watcher makes it."""
+    opened = open_client(node.url, cluster=True, timeout=1.0)
+    yield opened
+    opened.close()
+
+
+def test_rows_are_shown(client: Client) -> None:
+    """Crucibles of several slots in one poll; also by nodes that do not know the script."""
+    sink = RedisSink(client)
+
+    assert sink.apply(folded(ROWS), 1) == Applied(9, 0)
+    client.script_flush()
+    assert sink.apply(folded(ROWS), 1) == Applied(0, 9)
+    assert client.hgetall("crucible:3:elo") == {b"1": b"1500", b"2": b"1500"}
+
+
+ASKED: dict[str, Callable[[Client], object]] = {
+    "rows": lambda client: RedisSink(client).apply(folded(ROWS), 1),
+    "ping": lambda client: RedisSink(client).ping(),
+    "votes": lambda client: VoteLog(client).quiet(),
+}
+
+
+def test_a_cluster_that_is_away_is_waited_for(node: Node, client: Client) -> None:
+    """Whatever is asked of it, before and after its client was made; the same client goes on when it is back."""
+    RedisSink(client).apply(folded(ROWS), 1)
+    node.kill()
+
+    for ask in ASKED.values():
+        with pytest.raises(TemporaryError, match="redis"):
+            ask(client)
+    with pytest.raises(TemporaryError, match="redis"):
+        open_client(node.url, cluster=True, timeout=1.0)
+
+    node.start()
+    node.await_ready()
+    await_that(node.serves, "the cluster to serve")
+    assert RedisSink(client).apply(folded(ROWS), 1) == Applied(0, 9)
