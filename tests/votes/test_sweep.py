@@ -1,13 +1,17 @@
 """One round over many crucibles: none waits for another's failure, and finished ones are not asked about one by one."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import pytest
+import redis
 
+from tests.acceptance.daemon import await_that
 from tests.votes.world import VoteWorld
 from watcher.model.errors import SinkDisagreesError, TemporaryError
 from watcher.operations.keeper import Verdict
 from watcher.operations.sweep import GIVE_UP, Sweep
+from watcher.state.keeping import keeping, lock_key
 
 
 class _Keeper:
@@ -74,3 +78,51 @@ def test_postgresql_says_which_take_votes(world: VoteWorld) -> None:
     active, finished = world.crucible(entries=1), world.crucible(entries=1, status="Completed")
     with world.votes() as votes:
         assert votes.keeper.unfinished([active, finished, 999_999]) == {active}
+
+
+def test_at_the_end_the_rest_is_left_to_others(world: VoteWorld) -> None:
+    """A round of many may take minutes, and the process has two seconds."""
+    keeper = _Keeper({})
+    Sweep(world.redis, keeper).keep(range(1, 9), stopping=lambda: len(keeper.seen) == 3)
+
+    assert keeper.seen == [1, 2, 3]
+
+
+def test_a_crucible_at_work_at_the_end_is_let_go(world: VoteWorld) -> None:
+    """Else nobody could see to it until its keeper's time has run out, a minute later."""
+    crucible = world.crucible()
+    world.environ["CRUCIBLE_CLICKHOUSE__TIMEOUT"] = "4"  # longer than the threads have
+    with world.votes() as votes:
+        world.stack.clickhouse.pause()
+        votes.keep()
+        await_that(lambda: bool(world.redis.exists(lock_key(crucible))), "the keeper at work")
+
+    assert not world.redis.exists(lock_key(crucible))
+    world.stack.clickhouse.resume()
+    assert world.keep(crucible) == [Verdict.REBUILT]
+
+
+def test_a_lock_that_was_given_after_we_stopped_waiting_is_ours(world: VoteWorld) -> None:
+    """Redis was slow: nobody else knows the lock's token, and a minute would pass without a keeper."""
+    crucible, doubtful = world.crucible(), dict[int, str]()
+    slow = cast("redis.Redis", _Late(world.redis))
+    with pytest.raises(TemporaryError), keeping(slow, crucible, doubtful):
+        pass
+    with keeping(world.redis, crucible, {}) as others:
+        assert others is None
+    with keeping(world.redis, crucible, doubtful) as ours:
+        assert ours is not None
+    with keeping(world.redis, crucible, {}) as anybody:
+        assert anybody is not None
+
+
+class _Late:
+    """Redis, which carries a command out when its answer is waited for no more."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def set(self, *given: Any, **options: Any) -> None:
+        """Done, and not answered."""
+        self._client.set(*given, **options)
+        raise redis.TimeoutError("Timeout reading from socket")

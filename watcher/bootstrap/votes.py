@@ -88,6 +88,7 @@ class Votes:
         self._keeper_thread.close(0.0)
         self._drainer.close(max(0.0, until - time.monotonic()))
         self._keeper_thread.close(max(0.0, until - time.monotonic()))
+        self.keeper.let_go()
         self._tables.close()
         self._history.close()
         self._benches.close()

@@ -18,8 +18,8 @@ RETRY = 1.0
 class Rounds(Protocol):
     """Compares crucibles that need it."""
 
-    def keep(self, crucible_ids: Collection[int]) -> None:
-        """Compare those of them that are not verified."""
+    def keep(self, crucible_ids: Collection[int], stopping: Callable[[], bool]) -> None:
+        """Compare those of them that are not verified, until told to stop."""
         ...
 
 
@@ -45,6 +45,7 @@ class KeeperThread:
         self._rounds, self._active, self._looked = rounds, active, looked
         self._interval, self._failed = interval, failed
         self._missed: set[int] = set()
+        self._due = 0.0
         self._lock = threading.Lock()
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
@@ -67,12 +68,10 @@ class KeeperThread:
             self._thread.join(timeout)
 
     def _run(self) -> None:
-        due = 0.0
         while not self._stop.is_set():
             self._wake.clear()
-            whole = time.monotonic() >= due
             try:
-                self._round(whole=whole)
+                self._round(whole=time.monotonic() >= self._due)
             except TemporaryError as error:
                 log.warning("keeper.waiting", error=str(error))
                 self._stop.wait(RETRY)
@@ -80,19 +79,21 @@ class KeeperThread:
             except Exception as error:  # noqa: BLE001 - handed on; whoever started us decides
                 self._failed(error)
                 return
-            if whole:
-                due = time.monotonic() + self._interval
-            self._wake.wait(max(0.0, due - time.monotonic()))
+            self._wake.wait(max(0.0, self._due - time.monotonic()))
 
     def _round(self, *, whole: bool) -> None:
         with self._lock:
             missed, self._missed = self._missed, set()
+        active: Collection[int] = ()
         try:
-            active = self._active() if whole else ()
-            self._rounds.keep(sorted(missed.union(active)))
+            if whole:
+                active = self._active()
+                self._due = time.monotonic() + self._interval
+            self._rounds.keep(sorted(missed.union(active)), self._stop.is_set)
         except TemporaryError:
             with self._lock:
-                self._missed |= missed
+                self._missed |= missed.union(active)
             raise
-        if whole:
-            self._looked(active)
+        finally:
+            if active:  # also when one of them could not be compared: the others' votes are counted all the same
+                self._looked(active)

@@ -9,9 +9,9 @@ Redis process in which it was last compared (its fence); the vote's script refus
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -126,6 +126,8 @@ class Keeper:
     ) -> None:
         self._client, self._open_store, self._lend, self._told = client, open_store, lend, told
         self._settled = settled
+        self._doubtful: dict[int, str] = {}
+        self._at_work: set[Keeping] = set()
 
     def verify(self, crucible_id: int) -> Verdict:
         """See to it that votes can be cast, if they can.
@@ -137,7 +139,7 @@ class Keeper:
         identity, verified_in = fence(self._client, crucible_id)
         if identity == verified_in:
             return Verdict.SAME
-        with keeping(self._client, crucible_id) as kept:
+        with self._keeping(crucible_id) as kept:
             verdict = Verdict.BUSY if kept is None else self._compare(kept, identity)
         self._told(crucible_id, verdict)
         return verdict
@@ -179,7 +181,7 @@ class Keeper:
                 was absent or half rebuilt, and votes stay refused until ``verify`` is called.
         """
         identity, _ = fence(self._client, crucible_id)
-        with keeping(self._client, crucible_id) as kept:
+        with self._keeping(crucible_id) as kept:
             if kept is None:
                 return Verdict.BUSY
             with self._open_store() as store:
@@ -188,6 +190,24 @@ class Keeper:
                 with self._lend() as bench:
                     bench.history.last_vote(crucible_id)  # a healthy crucible stays open while ClickHouse is away
                 return self._rebuild(_Work(kept, store, identity, progress), kept.close(), replayed=replayed)
+
+    def let_go(self) -> None:
+        """At the process' end: whoever comes next need not wait until what is at work here is given up for dead."""
+        with suppress(TemporaryError):  # then its time runs out
+            for kept in tuple(self._at_work):
+                kept.leave()
+
+    @contextmanager
+    def _keeping(self, crucible_id: int) -> Iterator[Keeping | None]:
+        with keeping(self._client, crucible_id, self._doubtful) as kept:
+            if kept is None:
+                yield None
+                return
+            self._at_work.add(kept)
+            try:
+                yield kept
+            finally:
+                self._at_work.discard(kept)
 
     def _compare(self, kept: Keeping, identity: str) -> Verdict:
         with self._open_store() as store:

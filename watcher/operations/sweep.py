@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol, cast
 
 import structlog
@@ -73,8 +73,12 @@ class Sweep:
             found += [one for one, fence, identity in compared if (fence or b"").decode() != identity]
         return found
 
-    def keep(self, crucible_ids: Iterable[int]) -> None:
+    def keep(self, crucible_ids: Iterable[int], stopping: Callable[[], bool] = lambda: False) -> None:
         """Compare these, those that failed before after the others. One that fails keeps no other one waiting.
+
+        Args:
+            crucible_ids: which.
+            stopping: whether to leave the rest to whoever comes next.
 
         Raises:
             TemporaryError: a neighbour is away; some may be done.
@@ -82,6 +86,8 @@ class Sweep:
         away: list[TemporaryError] = []
         in_a_row = 0
         for one in sorted(self._open(self.doubtful(crucible_ids)), key=lambda one: (self._failures[one], one)):
+            if stopping():
+                break
             try:
                 self._keeper.verify(one)
             except TemporaryError as error:

@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple, cast
 
@@ -80,17 +80,27 @@ def fence(client: Client, crucible_id: int) -> tuple[str, str]:
 
 
 @contextmanager
-def keeping(client: Client, crucible_id: int) -> Iterator["Keeping | None"]:
+def keeping(client: Client, crucible_id: int, doubtful: MutableMapping[int, str]) -> Iterator["Keeping | None"]:
     """Become the crucible's keeper for the length of the block; None if somebody else is.
+
+    Args:
+        client: Redis.
+        crucible_id: the crucible.
+        doubtful: tokens of locks that Redis was asked for and did not answer; it may have given one of them since.
 
     Raises:
         TemporaryError: Redis is away.
     """
-    token, name = secrets.token_hex(8), lock_key(crucible_id)
-    with away_is_temporary():
-        if not client.set(name, token, nx=True, px=TURN_MS):
-            yield None
-            return
+    token, name = doubtful.pop(crucible_id, "") or secrets.token_hex(8), lock_key(crucible_id)
+    try:
+        with away_is_temporary():
+            ours = client.set(name, token, nx=True, px=TURN_MS) or client.get(name) == token.encode()
+    except TemporaryError:
+        doubtful[crucible_id] = token
+        raise
+    if not ours:
+        yield None
+        return
     one = Keeping(client, crucible_id, token)
     try:
         yield one
