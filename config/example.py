@@ -12,7 +12,8 @@ from config.settings import SettingsGroups
 HEAD = """\
 # Settings of the Crucible watcher. This file is generated: `python -m watcher.cli.reference`.
 #
-# Every line shows a default; take the "# " away to change it. Name the file in CRUCIBLE_CONFIG or with --config.
+# Every line shows a default; take the "# " away to change it. Name the file in CRUCIBLE_CONFIG, or with
+# `crucible --config FILE ...`.
 # Stronger than this file: a file per setting in the directory CRUCIBLE_SECRETS_DIR, named like kafka__sasl_password,
 # then environment variables, named like CRUCIBLE_KAFKA__SASL_PASSWORD. Secrets belong there, not here.
 """

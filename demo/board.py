@@ -124,7 +124,7 @@ class Board:
             table.add_row("entries", str(stores.entries), str(stores.counted), str(stores.rated))
             behind = f"{stores.entries - stores.counted:+d}", f"{stores.entries - stores.rated:+d}"
             table.add_row("behind", "", *behind)
-            table.add_row("votes", "", str(stores.votes), str(stores.voted))
+            table.add_row("votes (Redis: of crucibles that are left)", "", str(stores.votes), str(stores.voted))
             table.add_row("changes / rows", f"{stores.changes}  {self._rates.committed:.0f}/s", str(stores.rows), "")
         else:
             table.add_row("", "away", "away", "away")

@@ -13,17 +13,13 @@ from typing import Any, Self
 
 import psycopg
 
+from demo import site
 from demo.program import PROJECT, OwnProgram, ProgramError
 from stack.endpoints import Endpoints
 from stack.ports import Ports
 from stack.probe import http_status
 from stack.topology import Stack
 
-SITE = PROJECT / "demo" / "site_schema.sql"
-PREPARATION = (
-    PROJECT / "debezium" / "postgres" / "replication.sql",
-    PROJECT / "debezium" / "postgres" / "watcher.sql",
-)
 CONNECTOR = PROJECT / "debezium" / "connector.json"
 SLOT = "crucible"
 PATIENCE = 90.0
@@ -105,9 +101,7 @@ class Pipeline:
     def prepare_site(self) -> None:
         """Create the site's tables and run the preparation that a site's administrator runs."""
         with self.connect() as connection:
-            for script in (SITE, *PREPARATION):
-                connection.execute(script.read_text(encoding="utf-8"))
-                connection.commit()
+            site.prepare(connection)
         self._told("the site's tables are there, with publication, replica identity and roles")
 
     def migrate(self) -> None:

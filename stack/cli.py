@@ -44,6 +44,9 @@ def up(folder: Folder, part: Parts = None, *, avro: Avro = False) -> None:
     except (NotReady, Unavailable) as error:
         typer.echo(f"crucible: {error}", err=True)
         raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        typer.echo("stack: goes on starting in the background; end it with: crucible stack down", err=True)
+        raise typer.Exit(130) from None
     for line in _table(found):
         typer.echo(line, err=True)
     typer.echo("", err=True)

@@ -6,7 +6,7 @@ import os
 import zipfile
 from typing import TYPE_CHECKING, ClassVar
 
-from stack import jars, java, probe, warm_start
+from stack import jars, java, probe, properties, warm_start
 from stack.leashed import Program
 from stack.part import Part
 
@@ -80,8 +80,8 @@ class Connect(Part):
                 services.writestr(CONVERTERS, AVRO_CONVERTER)
         self.secrets_file.parent.mkdir(mode=0o700, exist_ok=True)
         self.secrets_file.touch(mode=0o600)
-        _write_properties(self.secrets_file, self._secrets)
-        _write_properties(self._properties, self._settings(plugins))
+        properties.write(self.secrets_file, self._secrets)
+        properties.write(self._properties, self._settings(plugins))
 
     def program(self) -> Program:
         """Run the worker."""
@@ -145,9 +145,3 @@ def _link(folder: Path, jar_files: list[Path]) -> None:
         link = folder / jar.name
         if not os.path.lexists(link):
             link.symlink_to(jar)
-
-
-def _write_properties(path: Path, values: Mapping[str, object]) -> None:
-    """Write a Java properties file; a backslash would start an escape."""
-    lines = (f"{key}={str(value).replace(chr(92), chr(92) * 2)}\n" for key, value in values.items())
-    path.write_text("".join(lines))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from stack import jars, java, kafka_storage, probe, warm_start
+from stack import jars, java, kafka_storage, probe, properties, warm_start
 from stack.leashed import Program
 from stack.part import Part
 
@@ -54,7 +54,7 @@ class Kafka(Part):
 
     def prepare(self) -> None:
         """Write the configuration; format an empty folder."""
-        self._properties.write_text("".join(f"{key}={value}\n" for key, value in self._settings().items()))
+        properties.write(self._properties, self._settings())
         data = self.folder / "data"
         if kafka_storage.is_formatted(data) or kafka_storage.format_from_cache(data, NODE):
             return

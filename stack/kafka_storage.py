@@ -12,7 +12,7 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING
 
-from stack import jars
+from stack import jars, properties
 from stack.cache import arriving, cache_folder, only_one
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def format_from_cache(data: Path, node: int) -> bool:
     shutil.copyfile(_features(), data / FEATURES)
     identity = {"version": 1, "cluster.id": new_id(), "node.id": node, "directory.id": new_id()}
     arrived = data / f"{IDENTITY}.tmp"
-    arrived.write_text("".join(f"{key}={value}\n" for key, value in identity.items()))
+    properties.write(arrived, identity)
     arrived.rename(data / IDENTITY)
     return True
 

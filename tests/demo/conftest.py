@@ -11,8 +11,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from demo.places import Places
-from demo.program import PROJECT
 from demo.simulator import Simulator
+from demo.site import SITE
 from stack import Options, Stack
 from tests.stack.watching import provided
 from watcher.operations import migrate
@@ -26,7 +26,6 @@ TABLES = (
     *("entityMetricEvents", "metric_totals_v1", "metric_daily_v1", "metric_hourly_v1"),
     *("crucible_entry_rating", "entry_rating_v1"),
 )
-SITE = PROJECT / "demo" / "site_schema.sql"
 
 
 @pytest.fixture(scope="package")

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Everything, once a module; below a folder of mode 700, as a clone in a home is."""
+    """Everything, once a module; below a folder of mode 700, as a clone in a home is, with a name that is not ASCII."""
     with provided():
-        topology = Stack(tmp_path_factory.mktemp("stack"))
+        topology = Stack(tmp_path_factory.mktemp("the stäck"))
         topology.start()
     yield topology
     topology.close()

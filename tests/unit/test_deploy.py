@@ -144,6 +144,16 @@ def test_the_image_runs_as_nobody_in_particular():
     assert 'ENTRYPOINT ["tini", "--", "crucible"]' in final
 
 
+def test_prometheus_scrapes_every_daemon():
+    """An alert on what nobody scrapes never fires."""
+    (job,) = YAML(typ="safe").load((ROOT / "monitoring" / "prometheus.yml").read_text())["scrape_configs"]
+    targets = [target for group in job["static_configs"] for target in group["targets"]]
+    daemons = [name for name, service in COMPOSE.items() if (service.get("command") or [""])[0] == "run"]
+
+    assert sorted(targets) == sorted(f"{name}:{config.Settings().ops.port}" for name in daemons)
+    assert len(daemons) == 2
+
+
 def test_alerts_and_metrics_know_each_other():
     """An alert on a metric that does not exist is silent for ever; so is one without a word on what to do."""
     names = {one.name for one in Metrics(CollectorRegistry(), (table.name for table in REGISTRY)).catalogue}

@@ -12,7 +12,8 @@ app = typer.Typer(
     help="""Show, check and describe the settings.
 
 Sources, strongest first: environment variables (CRUCIBLE_KAFKA__GROUP=mine), a secrets directory named by
-CRUCIBLE_SECRETS_DIR (a file kafka__sasl_password), a TOML file named by CRUCIBLE_CONFIG or --config, defaults.
+CRUCIBLE_SECRETS_DIR (a file kafka__sasl_password), a TOML file named by CRUCIBLE_CONFIG or
+`crucible --config FILE ...`, defaults.
 A key that is not a setting is an error, wherever it stands.
 """,
 )

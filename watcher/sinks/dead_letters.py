@@ -82,6 +82,7 @@ class DeadLetters:
         self._producer = Producer(
             {
                 **client,
+                "log_level": 0,  # a line for each try to connect, past our own logs
                 "client.id": f"{group}.dead-letters",
                 "enable.idempotence": True,
                 "acks": "all",

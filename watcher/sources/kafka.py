@@ -22,6 +22,8 @@ Partition = tuple[str, int]
 """Topic name and partition number."""
 
 OFFSET_BEGINNING: Final = -2
+QUIET: Final = {"log_level": 0}
+"""The client's own lines, one a try to connect, would go past our logs. What it reports as an error is in them."""
 CALL_TIMEOUT: Final = 10.0
 """Seconds that a call to the broker may take before it counts as failed and is made again later."""
 
@@ -74,10 +76,11 @@ class KafkaSource:
         self._ends: dict[Partition, int] = {}
         self._paused = False
         self._looking: dict[str, Future[Any]] = {}
-        self._admin = AdminClient(dict(client), logger=None)
+        self._admin = AdminClient({**client, **QUIET}, logger=None)
         self._consumer = Consumer(
             {
                 **client,
+                **QUIET,
                 **membership,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,

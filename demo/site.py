@@ -1,0 +1,38 @@
+"""The site's tables, and what its administrator prepares for Debezium and the watcher.
+
+``python -m demo.site`` makes them in the PostgreSQL that ``CRUCIBLE_POSTGRES__DSN`` names.
+"""
+
+import os
+import sys
+from typing import Any
+
+import psycopg
+
+import debezium
+from demo.program import PROJECT
+
+SITE = PROJECT / "demo" / "site_schema.sql"
+
+
+def prepare(connection: psycopg.Connection[Any]) -> None:
+    """Make everything; may be done again."""
+    for script in (SITE, *debezium.PREPARATION):
+        connection.execute(script.read_text(encoding="utf-8"))
+        connection.commit()
+
+
+def main() -> int:
+    """Do so where the environment says."""
+    dsn = os.environ.get("CRUCIBLE_POSTGRES__DSN")
+    if not dsn:
+        print('CRUCIBLE_POSTGRES__DSN is not set: eval "$(crucible stack env)"', file=sys.stderr)
+        return 1
+    with psycopg.connect(dsn) as connection:
+        prepare(connection)
+    print("the site's tables are there, with publication, replica identity and roles")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
