@@ -178,9 +178,10 @@ for at, change in ipairs(cmsgpack.unpack(ARGV[3])) do
       absent[#absent + 1] = change[1]
     else
       show_entries(keys, entries)
-      if left > 0 then -- nothing outlives its crucible
+      if left > 0 then -- nothing outlives its crucible, and each of these may be new
         redis.call('EXPIRE', keys[1], left)
         redis.call('EXPIRE', keys[3], left)
+        for _, name in ipairs({ 'votes', 'left', 'standings' }) do redis.call('EXPIRE', tag(keys) .. name, left) end
       end
     end
   end

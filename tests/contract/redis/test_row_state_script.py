@@ -287,6 +287,28 @@ def test_a_finished_crucible_expires_with_all_it_has(client: redis.Redis) -> Non
     assert 0 < client.ttl(ELO) <= KEEP_FINISHED_SECONDS  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("end", [state(A, "Completed"), CrucibleGone(A)])
+def test_what_changes_after_the_end_expires_too(client: redis.Redis, end: CrucibleState | CrucibleGone) -> None:
+    """Entries with votes go, move among their equals, or come back: what is written of that is new, and has a week."""
+    apply(client, [(100, state(A)), (200, entry(1)), (200, entry(2))])
+    admit(client, 1)
+    client.hset(VOTES, mapping={"1": 4, "2": 4})
+
+    for change in (
+        (300, end),
+        (301, entry(1, created=CREATED + 5)),  # the only one in the standings leaves them, and comes back elsewhere
+        (302, EntryGone(A, 1)),
+        (303, EntryGone(A, 2)),  # nobody has votes now, and so there is no such key
+    ):
+        apply(client, [change])
+        assert shown(client, A).expires
+    assert client.hgetall(keys.left(A)) == {"1": "1500:4", "2": "1500:4"}
+
+    apply(client, [(304, entry(1))])
+    assert client.hgetall(VOTES) == {"1": "4"}
+    assert shown(client, A).expires
+
+
 def test_a_crucible_that_is_set_back_to_active_stays(client: redis.Redis) -> None:
     """A moderator may do that; nothing of it may vanish after a week."""
     apply(client, [(100, state(A)), (200, entry(1)), (300, state(A, "Completed")), (400, state(A))])
