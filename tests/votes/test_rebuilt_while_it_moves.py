@@ -1,4 +1,4 @@
-"""Redis was wiped, and a drain that had read votes before writes them while the crucible is being rebuilt."""
+"""Redis was wiped, and while the crucible is being rebuilt a drain writes votes it had read before, or entries move."""
 
 import threading
 import time
@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.contract.redis.rows import apply
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
 from watcher.model.drain_plan import VOTE_COLUMNS
+from watcher.model.effects import EntryGone
 from watcher.model.rating import gain
-from watcher.operations import keeper
+from watcher.operations import keeper, rebuild
 from watcher.operations.keeper import Keeper, Verdict
 from watcher.state import keys
 
@@ -80,3 +82,32 @@ def test_who_does_not_look_again_shows_ratings_without_it(world: VoteWorld, monk
 
     assert rebuild_while_it_is_written(world, crucible, monkeypatch) == 1
     assert any("differ from the replay" in one for one in verdict(world, crucible))
+
+
+def test_entries_that_go_and_return_meanwhile(world: VoteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL's entries were read, then the change stream tells of others: votes stay with whom they were for."""
+    crucible = world.crucible(entries=5)
+    world.keep(crucible)
+    world.vote(crucible, votes=60)
+    world.drained()
+    going, returning, *_ = world.entries(crucible)
+    before = [world.held(crucible, one) for one in (going, returning)]
+    returned = world.take_out(crucible, returning)
+    gone, entries = [], rebuild.entries
+
+    def then_moved(*arguments: object) -> object:
+        page = entries(*arguments)  # type: ignore[arg-type]
+        if not gone:
+            gone.append(world.take_out(crucible, going))
+            world.put_back(returned)
+            apply(world.redis, [(100, EntryGone(crucible, going)), (100, returned)])
+        return page
+
+    monkeypatch.setattr(rebuild, "entries", then_moved)
+    world.redis.flushall()
+    assert world.keep(crucible) == [Verdict.REBUILT]
+    assert [world.held(crucible, one) for one in (going, returning)] == [(None, None), before[1]]
+    world.put_back(gone[0])
+    apply(world.redis, [(200, gone[0])])
+
+    assert [world.held(crucible, one) for one in (going, returning)] == before

@@ -8,8 +8,10 @@ import pytest
 import redis
 
 from tests.acceptance.daemon import await_that
+from tests.contract.redis.rows import apply
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
+from watcher.model.effects import EntryGone
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.model.vote import Refusal
 from watcher.operations import keeper
@@ -186,6 +188,51 @@ def test_rows_are_compared_too(world: VoteWorld) -> None:
     assert sorted(map(int, world.redis.hkeys(keys.elo(crucible)))) == world.entries(crucible)  # type: ignore[arg-type]
     admitted = sorted(map(int, world.redis.hkeys(keys.admitted(crucible))))  # type: ignore[arg-type]
     assert admitted == [one for one in world.entries(crucible) if one != third]
+
+
+def _compared(world: VoteWorld, crucible: int) -> None:
+    world.stack.redis.kill()
+    world.start_redis()
+    assert world.keep(crucible) == [Verdict.VERIFIED]
+
+
+def _wiped(world: VoteWorld, crucible: int) -> None:
+    world.redis.flushall()
+    assert world.keep(crucible) == [Verdict.REBUILT]
+
+
+def _rebuilt(world: VoteWorld, crucible: int) -> None:
+    with world.votes() as votes:
+        votes.keeper.rebuild(crucible)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "untold"])
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "seen"])
+@pytest.mark.parametrize("meanwhile", [_compared, _wiped, _rebuilt])
+def test_an_entry_that_was_away_goes_on_where_its_votes_left_it(
+    world: VoteWorld, meanwhile: Callable[[VoteWorld, int], None], *, told: bool, streamed: bool
+) -> None:
+    """Whether the change stream or the keeper is the first to see it go, and to see it return."""
+    crucible = world.crucible(entries=5)
+    world.keep(crucible)
+    world.vote(crucible, votes=60)
+    world.drained()
+    for one in world.entries(crucible)[::4]:  # the last id too: none that PostgreSQL has is above it
+        before = world.held(crucible, one)
+        entry = world.take_out(crucible, one)
+        if told:
+            apply(world.redis, [(100, EntryGone(crucible, one))])
+        meanwhile(world, crucible)
+        assert world.held(crucible, one) == (None, None)
+        world.put_back(entry)
+        if streamed:
+            apply(world.redis, [(200, EntryGone(crucible, one)), (300, entry)])
+            assert world.held(crucible, one) == before
+        _compared(world, crucible)
+        assert world.held(crucible, one) == before
+
+    assert not world.redis.exists(keys.left(crucible))
+    assert verdict(world, crucible) == []
 
 
 @pytest.mark.parametrize("end", ["Completed", "Cancelled", "deleted"])

@@ -25,6 +25,7 @@ from tests.clickhouse_clients import ClickHouseClients
 from tests.clickhouse_template import copy_template
 from tests.votes.judges import MAX_LOG, Cast, send
 from watcher.bootstrap.votes import Votes
+from watcher.model.effects import EntryState
 from watcher.model.errors import TemporaryError
 from watcher.model.vote import Vote
 from watcher.operations.keeper import Verdict
@@ -101,6 +102,31 @@ class VoteWorld:
         with self.site() as site:
             rows = site.execute('SELECT id FROM "CrucibleEntry" WHERE "crucibleId" = %s ORDER BY id', [crucible_id])
             return [row[0] for row in rows]
+
+    def take_out(self, crucible_id: int, entry_id: int) -> EntryState:
+        """Delete an entry; returns what it was."""
+        with self.site() as site:
+            row = site.execute(
+                """DELETE FROM "CrucibleEntry" WHERE "crucibleId" = %s AND id = %s
+                   RETURNING "userId", "imageId", (extract(epoch FROM "createdAt") * 1000)::bigint""",
+                [crucible_id, entry_id],
+            ).fetchone()
+        assert row is not None
+        return EntryState(crucible_id, entry_id, *row)
+
+    def put_back(self, entry: EntryState) -> None:
+        """Enter it again, as it was."""
+        with self.site() as site:
+            site.execute(
+                """INSERT INTO "CrucibleEntry" ("crucibleId", id, "userId", "imageId", "createdAt")
+                   VALUES (%s, %s, %s, %s, to_timestamp(%s / 1000.0) AT TIME ZONE 'UTC')""",
+                [entry.crucible_id, entry.entry_id, entry.user_id, entry.image_id, entry.created_at],
+            )
+
+    def held(self, crucible_id: int, entry_id: int) -> tuple[Any, Any]:
+        """Rating and number of votes that Redis has of an entry."""
+        names = keys.elo(crucible_id), keys.votes(crucible_id)
+        return tuple(self.redis.hget(name, str(entry_id)) for name in names)  # type: ignore[return-value]
 
     @contextmanager
     def site(self) -> Iterator[psycopg.Connection[Any]]:

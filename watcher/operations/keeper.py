@@ -24,6 +24,7 @@ from watcher.model.errors import TemporaryError
 from watcher.model.row_state import FINISHED, mark, state_fields
 from watcher.operations.rebuild import (
     CHUNK,
+    LAST_ID,
     Progress,
     Rebuilt,
     ReplayDiffersError,
@@ -311,7 +312,7 @@ class Keeper:
         crucible_id = kept.crucible_id
         with self._lend() as bench:
             done = replay_votes(crucible_id, bench.history, spans, progress, kept.renew)
-            each, shown = bench.history.votes_each(crucible_id), bench.history.ratings(crucible_id, 0, 2**32 - 1)
+            each, shown = bench.history.votes_each(crucible_id), bench.history.ratings(crucible_id, 0, LAST_ID)
             compare_replay(crucible_id, done, each, shown)
         return done.cast
 

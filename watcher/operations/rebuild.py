@@ -36,6 +36,8 @@ CHUNK: Final = 250_000
 """Votes of one question to ClickHouse, for the same reason."""
 PORTION: Final = 500_000
 """Judged pairs of one question to ClickHouse, some 25 MB. It goes through all votes for each, so they are few."""
+LAST_ID: Final = 2**32 - 1
+"""No entry has a higher id, as ClickHouse holds them."""
 AHEAD: Final = 2
 """Answers that may wait. ClickHouse works while we do."""
 
@@ -103,12 +105,11 @@ def show_rows(keeping: Keeping, rows: Rows, progress: Progress, ratings: Ratings
         page = entries(rows.store, crucible_id, after, PAGE)
         ids = [one.entry.entry_id for one in page]
         gone.difference_update(ids)
-        until = ids[-1] if ids else after
-        known = ratings(after, until) if ratings is not None and ids else {}
+        until = ids[-1] if len(page) == PAGE else LAST_ID  # votes tell of entries that PostgreSQL no longer has
+        known = None if ratings is None else ratings(after, until)
         shown = keeping.read(ids)
-        keeping.write(
-            _writes(_no_older(page, shown, rows), shown, mark(rows.history, 0), None if ratings is None else known)
-        )
+        there = _no_older(page, shown, rows)
+        keeping.write(_writes(there, shown, mark(rows.history, 0), known) + _away(there, known or {}))
         keeping.admit([_verdict(one, rows.crucible) for one in page])
         count += len(page)
         progress("entries", count, None)
@@ -157,6 +158,16 @@ def _writes(
             rating, votes = known.get(entry_id, (BASE_RATING, 0))
             writes.append(EntryWrite(entry_id, shown, wanted, rating, votes))
     return writes
+
+
+def _away(there: list[SiteEntry], known: dict[int, tuple[int, int]]) -> list[EntryWrite]:
+    """What to write of entries with votes that are not there: their ratings, and nothing of their rows.
+
+    PostgreSQL was read before, so a row that Redis shows of one may be of its return. Then it has its rating; else that
+    is set aside.
+    """
+    gone = known.keys() - {one.entry.entry_id for one in there}
+    return [EntryWrite(entry_id, "", "", *known[entry_id]) for entry_id in sorted(gone)]
 
 
 def _verdict(one: SiteEntry, crucible: CrucibleState) -> Verdict:

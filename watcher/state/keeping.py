@@ -63,7 +63,7 @@ class EntryWrite(NamedTuple):
     """What the keeper has read of it: mark and row; empty if nothing."""
     wanted: str
     rating: int | None = None
-    """None: leave it, or the base if it has none."""
+    """None: leave it; an entry that has none goes on where its votes left it, or begins at the base."""
     votes: int = 0
 
 
