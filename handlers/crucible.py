@@ -15,17 +15,21 @@ Status = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 
 
 class CrucibleRow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """The columns of ``"Crucible"`` that we need; ``timestamp(3)`` arrives as milliseconds since 1970."""
+    """The columns of ``"Crucible"`` that we need; ``timestamp(3)`` arrives as milliseconds since 1970.
+
+    None of them has a default: a column that was renamed or left out would pass for NULL, and a crucible without an end
+    never ends.
+    """
 
     id: RowId
     user_id: Id
     name: str
     status: Status
     nsfw_level: int
-    start_at: Milliseconds | None = None
-    end_at: Milliseconds | None = None
-    judge_requirements: str | None = None
-    prize_positions: str | None = None
+    start_at: Milliseconds | None
+    end_at: Milliseconds | None
+    judge_requirements: str | None
+    prize_positions: str | None
 
 
 @on(Operation.CREATE, Operation.UPDATE, Operation.DELETE)
@@ -85,6 +89,7 @@ TABLE = Table(
         nsfw_level=1,
         start_at=1_760_000_000_000,
         end_at=1_760_028_800_000,
+        judge_requirements=None,
         prize_positions='{"1":50,"2":30,"3":20}',
     ),
 )

@@ -162,6 +162,33 @@ def test_a_row_of_an_incremental_snapshot_stands_where_the_stream_was() -> None:
     assert event.source.lsn == 77
 
 
+def contest(*columns: str) -> tuple[Memory, bytes]:
+    """The creation of a Crucible that leaves these columns, which may be null, to the schema's defaults."""
+    kinds: dict[str, Any] = {"id": "long", "userId": "long", "name": "string", "status": "string", "nsfwLevel": "long"}
+    fields: list[Any] = [{"name": name, "type": kind} for name, kind in kinds.items()]
+    fields += [{"name": name, "type": ["null", "string"], "default": None} for name in columns]
+    row = {"type": "record", "name": "Value", "fields": fields}
+    numbers = [{"name": name, "type": "long"} for name in ("lsn", "ts_ms")]
+    place = {"type": "record", "name": "Source", "fields": [{"name": "table", "type": "string"}, *numbers]}
+    parts: dict[str, Any] = {"after": row, "source": place, "op": "string"}
+    schema = {"type": "record", "name": "Envelope", "fields": [{"name": k, "type": v} for k, v in parts.items()]}
+    one = {"id": 1, "userId": 2, "name": "n", "status": "Active", "nsfwLevel": 1}
+    return wire(schema, {"after": one, "source": {"table": "Crucible", "lsn": 5, "ts_ms": 6}, "op": "c"})
+
+
+def test_a_null_that_the_writer_left_out_is_read_and_a_column_that_its_schema_lacks_is_missed() -> None:
+    """A default belongs to the writer's schema, so such a column is in every record; a renamed one is in none."""
+    open_ones = ("startAt", "endAt", "judgeRequirements", "prizePositions")
+    memory, value = contest(*open_ones)
+
+    event = decoder(memory).decode("t", value)
+    assert isinstance(event, ChangeEvent)
+    assert event.after.end_at is None
+
+    error = refusal(*contest(*(name for name in open_ones if name != "endAt"), "endsAt"))
+    assert (error.reason, "`endAt`" in error.detail) == (Reason.BAD_ROW, True)
+
+
 def test_a_record_that_is_no_envelope_is_refused() -> None:
     """A plain value of a proper schema is proper Avro, and no change."""
     assert Reason.NOT_AN_ENVELOPE is refusal(*wire("long", 7)).reason

@@ -1,12 +1,16 @@
 """Bad records: each is refused with its reason, whatever came before it, and nothing but a RecordError comes out."""
 
+import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers import REGISTRY
+from handlers.crucible import CrucibleRow
+from handlers.crucible_entry import CrucibleEntryRow
 from tests.bad_records import BAD, CONTEST, CREATE, UPDATE, WRAPPED
 from tests.change_events import altered
 from watcher.decode.decoder import Decoder, Skip
@@ -80,6 +84,24 @@ def test_columns_that_nobody_reads_may_hold_anything() -> None:
         assert good == decoder.decode("t", altered(CREATE, "after", "brandNew", to=content))
         assert good == decoder.decode("t", altered(CREATE, "after", "score", to=content))
     assert good == decoder.decode("t", altered(CREATE, "after", "score", drop=True))
+
+
+@pytest.mark.parametrize(("envelope", "row"), [(CONTEST, CrucibleRow), (CREATE, CrucibleEntryRow)])
+def test_a_column_that_is_not_there_is_not_null(envelope: bytes, row: type[msgspec.Struct]) -> None:
+    """Renamed in PostgreSQL or left out by the connector, every needed column is missed by its name."""
+    for column in row.__struct_encode_fields__:
+        error = refusal(altered(envelope, "after", column, drop=True))
+
+        assert (error.reason, f"`{column}`" in error.detail) == (Reason.BAD_ROW, True), column
+
+
+@pytest.mark.parametrize("column", ["startAt", "endAt", "judgeRequirements", "prizePositions"])
+def test_a_column_of_a_contest_may_be_null(column: str) -> None:
+    """A site leaves these open; NULL is said, not guessed."""
+    event = Decoder(REGISTRY, None).decode("t", altered(CONTEST, "after", column, to=None))
+
+    assert isinstance(event, ChangeEvent)
+    assert json.loads(msgspec.json.encode(event.after))[column] is None
 
 
 def test_a_connector_that_knows_no_microseconds_is_read() -> None:
