@@ -1,7 +1,9 @@
 """The connector file that ships, applied to the real Kafka Connect."""
 
 import json
+import time
 
+import httpx
 import psycopg
 import pytest
 
@@ -31,6 +33,23 @@ def test_applied_once_it_streams_and_applied_twice_it_changes_nothing(site, cruc
     assert answer["plan"]["changes"] == []
     assert answer["plan"]["guards"] == {"worker": True, "connector": "requested", "identity": True}
     assert {task["state"] for task in answer["status"]["tasks"]} == {"RUNNING"}
+
+
+@pytest.mark.parametrize("rest", ["pause", "stop"])
+def test_a_connector_at_rest_runs_again_when_applied(site, crucible, rest):
+    """It differs from the file by its state alone, which `diff` shows and `apply` ends."""
+    crucible("connector", "apply", *site.overlay)
+    httpx.put(f"{site.parts.endpoints.connect_url}/connectors/{site.name}/{rest}").raise_for_status()
+    until = time.monotonic() + 30
+    while (shown := crucible("connector", "diff", *site.overlay)).returncode == 0 and time.monotonic() < until:
+        time.sleep(0.2)  # the worker takes notice a moment later
+    applied = crucible("connector", "apply", *site.overlay)
+    after = crucible("connector", "diff", *site.overlay)
+
+    state = {"pause": "PAUSED", "stop": "STOPPED"}[rest]
+    assert (shown.returncode, f"~ state: {state} -> RUNNING" in shown.stdout) == (1, True), shown.stdout + shown.stderr
+    assert (applied.returncode, "1 task(s) running" in applied.stdout) == (0, True), applied.stdout + applied.stderr
+    assert after.returncode == 0
 
 
 def test_every_key_of_every_shipped_file_is_known_to_the_plugin(site):

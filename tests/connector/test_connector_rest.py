@@ -135,6 +135,52 @@ def test_tasks_that_never_come_are_worth_another_look():
         waited(worker, patience=5.0)
 
 
+@pytest.mark.parametrize("state", ["PAUSED", "STOPPED"])
+@pytest.mark.parametrize("poll", ["10", "20"], ids=["as the file says", "another setting"])
+def test_a_connector_at_rest_is_resumed(state, poll):
+    """A new configuration does not wake it, and without one there is nothing else to do about it."""
+    file = ConnectorFile("n", {"connector.class": "X", "poll.interval.ms": "10"})
+    valid = 200, {"configs": []}
+    worker, _ = connect(valid, (200, {**file.config, "poll.interval.ms": poll}), status(state), valid)
+    todo = connector.plan(worker, file, allow_unknown=True)
+    changes = [] if poll == "10" else [(201, {})]
+    seen = [] if changes else [status(state)]
+    worker, asked = connect(*changes, *seen, (202, None), status("RUNNING", "RUNNING"))
+
+    result = connector.apply(worker, file, todo, patience=10.0)
+
+    assert (todo.at_rest, todo.does_nothing, bool(todo.changes)) == (state, False, poll == "20")
+    assert result.runs
+    told = [(method, path) for method, path, _ in asked if method == "PUT"]
+    assert told == [*([("PUT", "/connectors/n/config")] if changes else []), ("PUT", "/connectors/n/resume")]
+
+
+def test_a_connector_that_runs_is_not_resumed():
+    """The control of the test above."""
+    valid = 200, {"configs": []}
+    worker, _ = connect(valid, (200, FILE.config), status("RUNNING", "RUNNING"), valid)
+    todo = connector.plan(worker, FILE, allow_unknown=True)
+    worker, asked = connect(status("RUNNING", "RUNNING"))
+
+    connector.apply(worker, FILE, todo, patience=10.0)
+
+    assert todo.does_nothing
+    assert {method for method, _, _ in asked} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("states", "advice"),
+    [(("PAUSED", "PAUSED"), "connector apply"), (("STOPPED",), "connector apply"), (("RUNNING",), "connector status")],
+)
+def test_the_doctor_names_what_wakes_a_connector_at_rest(states, advice):
+    """Looking again, which helps with everything else, does not."""
+    worker, _ = connect(status(*states))
+
+    (found,) = doctor_connect.tasks(worker, FILE)
+
+    assert (found.level, f"crucible {advice}" in found.advice) == (Level.FAIL, True)
+
+
 @pytest.mark.parametrize(
     ("plugins", "level", "said"),
     [

@@ -43,7 +43,8 @@ def apply(
 ) -> None:
     """Validate the connector file, show what changes, apply it, wait until every task runs.
 
-    Applying the same file twice changes nothing. Secrets are shown only where they are references.
+    Applying the same file twice changes nothing. A connector that was paused or stopped is resumed.
+    Secrets are shown only where they are references.
 
     Examples:
 
@@ -90,7 +91,7 @@ def diff(
         print_json({"plan": todo})
     else:
         _tell(todo)
-    if todo.changes or not todo.exists:
+    if not todo.does_nothing:
         raise typer.Exit(FAILED)
 
 
@@ -125,6 +126,8 @@ def status(*, file: File = debezium.CONNECTOR, name: Name = None, as_json: AsJso
     if not found.runs:
         if found.traces:
             note(connector.failure(found, current))
+        if found.at_rest:
+            note(f"connector {found.name} is {found.at_rest}; `crucible connector apply` lets it run again")
         raise typer.Exit(FAILED)
 
 
@@ -208,10 +211,12 @@ def _faults() -> Iterator[None]:
 def _tell(todo: "Plan") -> None:
     if not todo.exists:
         typer.echo(f"connector {todo.name} is new:")
-    elif not todo.changes:
+    elif todo.does_nothing:
         typer.echo(f"connector {todo.name} is as the file says")
     else:
         typer.echo(f"connector {todo.name} changes:")
+    if todo.at_rest:
+        typer.echo(f"  ~ state: {todo.at_rest} -> RUNNING")
     for change in todo.changes:
         typer.echo(f"  {change}")
     for line in todo.guards.lines():

@@ -14,6 +14,8 @@ from watcher.operations.connector_diff import without_secrets
 PAUSE: Final = 0.25
 _BUSY: Final = frozenset({409, 503})
 """409: the workers are rebalancing. 503: the worker is starting or has lost its broker."""
+_AT_REST: Final = frozenset({"PAUSED", "STOPPED"})
+"""States that somebody has asked for. They outlive every change of the configuration, and end when asked to."""
 _NO_PLUGIN: Final = "Failed to find any class that implements Connector"
 
 T = TypeVar("T")
@@ -49,6 +51,11 @@ class Status(msgspec.Struct, frozen=True):
     def runs(self) -> bool:
         """Whether the connector and at least one task run, and no task does anything else."""
         return self.connector.state == "RUNNING" and bool(self.tasks) and {t.state for t in self.tasks} == {"RUNNING"}
+
+    @property
+    def at_rest(self) -> str:
+        """``PAUSED`` or ``STOPPED`` if somebody has put the connector to rest, else nothing."""
+        return self.connector.state if self.connector.state in _AT_REST else ""
 
     @property
     def traces(self) -> tuple[str, ...]:
@@ -164,6 +171,10 @@ class Connect:
     def stop(self, name: str) -> bool:
         """Stop a connector's tasks, keeping it; needed before its offsets can be removed. False: there is none."""
         return self._done(self._ask("PUT", f"/connectors/{name}/stop"))
+
+    def resume(self, name: str) -> bool:
+        """Let a connector that was paused or stopped run again. False: there is none."""
+        return self._done(self._ask("PUT", f"/connectors/{name}/resume"))
 
     def restart_failed(self, name: str) -> bool:
         """Start what has failed once more. False: there is no such connector."""

@@ -60,6 +60,13 @@ class Plan:
     exists: bool
     changes: tuple[Change, ...]
     guards: Guards
+    at_rest: str = ""
+    """``PAUSED`` or ``STOPPED``: applying lets it run again."""
+
+    @property
+    def does_nothing(self) -> bool:
+        """Whether the connector is already what applying would make of it."""
+        return self.exists and not self.changes and not self.at_rest
 
 
 def plan(connect: Connect, file: ConnectorFile, *, allow_unknown: bool = False) -> Plan:
@@ -81,7 +88,14 @@ def plan(connect: Connect, file: ConnectorFile, *, allow_unknown: bool = False) 
     if faults:
         raise ConnectorInvalidError(f"connector {file.name} cannot run like this:\n" + "\n".join(dict.fromkeys(faults)))
     running = connect.config(file.name)
-    return Plan(file.name, running is not None, diff(running or {}, file.config), guards(connect, file))
+    status = None if running is None else connect.status(file.name)
+    return Plan(
+        name=file.name,
+        exists=running is not None,
+        changes=diff(running or {}, file.config),
+        guards=guards(connect, file),
+        at_rest="" if status is None else status.at_rest,
+    )
 
 
 def guards(connect: Connect, file: ConnectorFile) -> Guards:
@@ -116,6 +130,8 @@ def unknown_keys(file: ConnectorFile, validation: Validation) -> list[str]:
 def apply(connect: Connect, file: ConnectorFile, todo: Plan, *, patience: float) -> Status:
     """Carry out a plan and wait until every task runs. A task that had failed is started once more.
 
+    A connector at rest is resumed: whoever applies a file wants it to run, and a new configuration does not wake it.
+
     Args:
         connect: the worker.
         file: what shall run.
@@ -132,6 +148,8 @@ def apply(connect: Connect, file: ConnectorFile, todo: Plan, *, patience: float)
         before = connect.status(file.name)
         if before is not None and before.traces:
             connect.restart_failed(file.name)
+    if todo.at_rest:
+        connect.resume(file.name)
     return await_running(connect, file, patience=patience)
 
 

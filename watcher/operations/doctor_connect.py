@@ -40,7 +40,10 @@ def tasks(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
         yield ok("connect.tasks", f"{file.name}: {len(status.tasks)} running")
     else:
         found = connector.failure(status, file) if status.traces else f"{file.name}: {status.connector.state}"
-        yield fail("connect.tasks", " ".join(found.split()), "`crucible connector status` shows the whole reason")
+        advice = "`crucible connector status` shows the whole reason"
+        if status.at_rest:
+            advice = "somebody has put it to rest; `crucible connector apply` lets it run again"
+        yield fail("connect.tasks", " ".join(found.split()), advice)
 
 
 def settings(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
