@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -45,6 +46,14 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _topic(name: str) -> str:
+    """A name that Kafka takes; another one is refused by every broker, in a warning or not at all."""
+    if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", name) or name in (".", ".."):
+        raise ValueError(f"{name!r} is no name of a topic: 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-' are allowed")
+    return name
+
+
+Topic = Annotated[str, AfterValidator(_topic)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)]
 
 
@@ -71,15 +80,16 @@ class KafkaSettings(Group):
     group_instance_id: str | None = None
     """Static membership: a stable name per replica avoids a rebalance at each restart, and costs up to
     ``session_timeout`` seconds of standstill of its partitions when it does not come back."""
-    session_timeout: Seconds = 45.0
+    session_timeout: Annotated[float, Field(gt=0, le=3_600)] = 45.0
     """Seconds without a heartbeat until the broker gives the partitions away. A plan older than this is not sent.
+    The broker takes what lies between its ``group.min.session.timeout.ms`` and ``group.max.session.timeout.ms``.
     With ``consumer`` the broker decides; set this to its ``group.consumer.session.timeout.ms``."""
     max_poll_interval: Seconds = 300.0
-    """Seconds between two polls until the client leaves the group."""
+    """Seconds between two polls until the client leaves the group. Not below ``session_timeout``."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """How to talk to the brokers."""
-    sasl_mechanism: str | None = None
-    """For example ``SCRAM-SHA-512``."""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    """``PLAIN``, ``SCRAM-SHA-256`` or ``SCRAM-SHA-512``. Needed with SASL, like user and password."""
     sasl_username: str | None = None
     """User of SASL."""
     sasl_password: SecretStr | None = None
@@ -89,19 +99,46 @@ class KafkaSettings(Group):
 
     @field_validator("topics")
     @classmethod
-    def _expressions_compile(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
+    def _names_and_expressions(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
         for topic in topics:
-            if topic.startswith("^"):
-                try:
-                    re.compile(topic)
-                except re.error as error:
-                    raise ValueError(f"{topic!r} begins with ^ and is no regular expression: {error}") from None
+            if not topic.startswith("^"):
+                _topic(topic)
+                continue
+            try:
+                re.compile(topic)
+            except re.error as error:
+                raise ValueError(f"{topic!r} begins with ^ and is no regular expression: {error}") from None
+            if "(?" in topic:  # Kafka's client has POSIX' expressions, and says of others only that they are invalid
+                raise ValueError(f"{topic!r} has (?, which Kafka's client does not know; name the topics instead")
         return topics
+
+    @field_validator("heartbeat_topic")
+    @classmethod
+    def _a_name_or_none(cls, topic: str) -> str:
+        return topic and _topic(topic)
 
     @model_validator(mode="after")
     def _sasl_is_complete(self) -> Self:
-        if self.security_protocol.startswith("SASL") and not self.sasl_mechanism:
-            raise ValueError(f"security_protocol {self.security_protocol} needs sasl_mechanism, e.g. SCRAM-SHA-512")
+        password = self.sasl_password.get_secret_value() if self.sasl_password else ""
+        given = {
+            "sasl_mechanism": self.sasl_mechanism,
+            "sasl_username": self.sasl_username,
+            "sasl_password": password,
+        }
+        lacking = [name for name, value in given.items() if not value]
+        if self.security_protocol.startswith("SASL") and lacking:
+            raise ValueError(
+                f"security_protocol {self.security_protocol} needs {', '.join(given)}; not set: {', '.join(lacking)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _polls_within_a_session(self) -> Self:
+        if self.group_protocol == "classic" and self.max_poll_interval < self.session_timeout:
+            raise ValueError(
+                f"max_poll_interval is given {self.max_poll_interval:g}, session_timeout ({self.session_timeout:g}) or "
+                "more is allowed"
+            )
         return self
 
     def client(self) -> dict[str, str]:
@@ -232,7 +269,7 @@ class ConnectSettings(Group):
 class DeadLetterSettings(Group):
     """Where refused records go, and when to stop instead."""
 
-    topic: str = "crucible-watcher.dlq"
+    topic: Topic = "crucible-watcher.dlq"
     """Dead-letter topic; made before the first letter, with one partition and without a retention, unless it exists."""
     consecutive: Annotated[int, Field(ge=1)] = 1_000
     """Dead letters in a row that are still believed to be the records' fault."""
@@ -423,9 +460,13 @@ class SettingsGroups(Group):
 
     @model_validator(mode="after")
     def _letters_do_not_come_back(self) -> Self:
-        if self.dead_letters.topic in self.kafka.topics:
+        letters, kafka = self.dead_letters.topic, self.kafka
+        # Searched for, not matched from the start: `^a|b` finds b anywhere, in the client too.
+        read = [one for one in kafka.topics if one == letters or (one.startswith("^") and re.search(one, letters))]
+        found = f"is read through {read[0]!r} of kafka.topics" if read else "is kafka.heartbeat_topic"
+        if read or letters == kafka.heartbeat_topic:
             raise ValueError(
-                f"dead_letters.topic {self.dead_letters.topic!r} is one of kafka.topics: each letter would be read, "
-                "refused and sent again for ever; name a topic of its own"
+                f"dead_letters.topic {letters!r} {found}: each letter would be read, refused and sent again for ever; "
+                "name a topic of its own"
             )
         return self

@@ -45,9 +45,26 @@ def test_a_list_is_json_or_commas(monkeypatch: pytest.MonkeyPatch, given: str):
         ("CRUCIBLE_KAFKA__TOPICS", "", ("kafka.topics", "at least 1 item")),
         ("CRUCIBLE_KAFKA__TOPICS", "^postgres.(", ("kafka.topics", "no regular expression")),
         ("CRUCIBLE_KAFKA__TOPICS", "crucible-watcher.dlq", ("dead_letters.topic", "kafka.topics")),
+        ("CRUCIBLE_KAFKA__TOPICS", r"a,^crucible.*\..*", ("dead_letters.topic", r"'^crucible.*\\..*'", "kafka.topics")),
+        ("CRUCIBLE_KAFKA__TOPICS", "^a|dlq", ("dead_letters.topic", "kafka.topics")),
+        ("CRUCIBLE_KAFKA__HEARTBEAT_TOPIC", "crucible-watcher.dlq", ("dead_letters.topic", "kafka.heartbeat_topic")),
+        ("CRUCIBLE_KAFKA__TOPICS", "a,bad name!", ("kafka.topics", "'bad name!'", "are allowed")),
+        ("CRUCIBLE_KAFKA__TOPICS", r"^postgres\.(?!Foo).*", ("kafka.topics", "(?!Foo)", "does not know")),
+        ("CRUCIBLE_DEAD_LETTERS__TOPIC", "bad name!", ("dead_letters.topic", "'bad name!'", "are allowed")),
+        ("CRUCIBLE_KAFKA__HEARTBEAT_TOPIC", "^beat.*", ("kafka.heartbeat_topic", "'^beat.*'", "are allowed")),
+        ("CRUCIBLE_DEAD_LETTERS__TOPIC", "", ("dead_letters.topic", "1 to 249")),
+        ("CRUCIBLE_DEAD_LETTERS__TOPIC", "..", ("dead_letters.topic", "'..'")),
+        ("CRUCIBLE_DEAD_LETTERS__TOPIC", "a" * 250, ("dead_letters.topic", "1 to 249")),
+        ("CRUCIBLE_KAFKA__MAX_POLL_INTERVAL", "44", ("kafka", "max_poll_interval is given 44", "session_timeout (45)")),
+        ("CRUCIBLE_KAFKA__SESSION_TIMEOUT", "3601", ("kafka.session_timeout", "'3601'", "3600")),
+        ("CRUCIBLE_KAFKA__SASL_MECHANISM", "GSSAPI", ("kafka.sasl_mechanism", "'GSSAPI'", "'SCRAM-SHA-512'")),
         ("CRUCIBLE_KAFKA__BOOTSTRAP_SERVERS", "broker", ("kafka.bootstrap_servers", "'broker'")),
         ("CRUCIBLE_KAFKA__SESSION_TIMEOUT", "0", ("kafka.session_timeout", "'0'", "greater than 0")),
-        ("CRUCIBLE_KAFKA__SECURITY_PROTOCOL", "SASL_SSL", ("kafka", "sasl_mechanism")),
+        (
+            "CRUCIBLE_KAFKA__SECURITY_PROTOCOL",
+            "SASL_SSL",
+            ("kafka", "not set: sasl_mechanism, sasl_username, sasl_pass"),
+        ),
         ("CRUCIBLE_KAFKA", "x", ("kafka", "JSON object")),
         ("CRUCIBLE_BATCH__MAX_ROWS", "many", ("batch.max_rows", "'many'", "integer")),
         ("CRUCIBLE_BATCH__MAX_PENDING_ROWS", "10", ("batch", "max_pending_rows", "100000")),
@@ -99,6 +116,42 @@ def test_a_wrong_value_is_one_line(monkeypatch: pytest.MonkeyPatch, variable: st
 def test_every_form_of_an_address_is_taken(monkeypatch: pytest.MonkeyPatch, variable: str, given: str):
     """What the drivers understand is not refused for want of imagination."""
     monkeypatch.setenv(variable, given)
+
+    config.load()
+
+
+def test_kafka_with_a_mechanism_wants_a_user_and_a_password(monkeypatch: pytest.MonkeyPatch):
+    """What is missing is named, an empty password too, and nothing is missed once all of it is there."""
+    for name, value in (("SECURITY_PROTOCOL", "SASL_SSL"), ("SASL_MECHANISM", "PLAIN"), ("SASL_PASSWORD", "")):
+        monkeypatch.setenv(f"CRUCIBLE_KAFKA__{name}", value)
+
+    (line,) = faults()
+    assert line.endswith("not set: sasl_username, sasl_password")
+
+    monkeypatch.setenv("CRUCIBLE_KAFKA__SASL_USERNAME", "u")
+    monkeypatch.setenv("CRUCIBLE_KAFKA__SASL_PASSWORD", "hunter2")
+    assert config.load().kafka.client()["sasl.username"] == "u"
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("KAFKA__TOPICS", r"^crucible\.public\..*,postgres.Crucible"),  # the letters' name only begins alike
+        ("KAFKA__HEARTBEAT_TOPIC", ""),
+        ("DEAD_LETTERS__TOPIC", "a" * 249),
+    ],
+)
+def test_topics_that_can_be_used_are_taken(monkeypatch: pytest.MonkeyPatch, name: str, given: str):
+    """An expression beside the letters, no heartbeat, the longest name."""
+    monkeypatch.setenv(f"CRUCIBLE_{name}", given)
+
+    config.load()
+
+
+def test_brokers_that_keep_the_sessions_do_not_compare_them_with_polls(monkeypatch: pytest.MonkeyPatch):
+    """With KIP-848 the client is not told the session's length, and takes a shorter interval."""
+    monkeypatch.setenv("CRUCIBLE_KAFKA__GROUP_PROTOCOL", "consumer")
+    monkeypatch.setenv("CRUCIBLE_KAFKA__MAX_POLL_INTERVAL", "10")
 
     config.load()
 
@@ -227,7 +280,7 @@ def test_the_stronger_source_wins_and_is_shown(monkeypatch: pytest.MonkeyPatch, 
     """Command line over environment over secrets over file over default; each setting says which it was."""
     file, secrets = tmp_path / "crucible.toml", tmp_path / "secrets"
     file.write_text(
-        '[kafka]\ngroup = "file"\nheartbeat_topic = "file"\nsasl_username = "file"\nsasl_mechanism = "file"\n'
+        '[kafka]\ngroup = "file"\nheartbeat_topic = "file"\nsasl_username = "file"\nssl_ca_location = "file"\n'
     )
     secrets.mkdir()
     for name in ("sasl_username", "heartbeat_topic", "group"):
@@ -244,7 +297,7 @@ def test_the_stronger_source_wins_and_is_shown(monkeypatch: pytest.MonkeyPatch, 
     settings = config.load(**given)
 
     shown = {one.key: (one.value, one.origin.split(" ")[0]) for one in config.show(settings, **given)}
-    assert [shown[f"kafka.{name}"] for name in ("group", "heartbeat_topic", "sasl_username", "sasl_mechanism")] == [
+    assert [shown[f"kafka.{name}"] for name in ("group", "heartbeat_topic", "sasl_username", "ssl_ca_location")] == [
         ("line", "command"),
         ("environment", "environment"),
         ("secret", "secrets"),
