@@ -7,6 +7,7 @@ nothing, or takes nothing, would keep its connection for ever.
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import uvicorn
@@ -37,6 +38,10 @@ class BoundedProtocol(HttpToolsProtocol):
     """When the request under way began to arrive; 0 when none is."""
     _stuck = 0.0
     """Since when the client has not taken what was sent; 0 when it does."""
+    _heard = False
+    """Whether the parser had something to say of the piece that arrived last."""
+    _silent = 0
+    """Bytes since the parser last said something."""
 
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
@@ -49,14 +54,29 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._since = self.loop.time()
 
+    def data_received(self, data: bytes) -> None:
+        """A piece arrives.
+
+        The parser tells of a header when it is complete, and keeps it until then: one without end is never counted in
+        ``on_header``. The same goes for a trailer, and for what follows a chunk's length.
+        """
+        self._heard = False
+        super().data_received(data)
+        self._silent = 0 if self._heard else self._silent + len(data)
+        if self._silent > LARGEST_HEAD and not self.transport.is_closing():
+            with suppress(HeadTooLargeError):
+                self._refuse()
+
     def on_message_begin(self) -> None:
         """A request begins."""
+        self._heard = True
         self._head = 0
         self._since = self.loop.time()
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
         """Part of the address."""
+        self._heard = True
         self._head += len(url)
         if self._head > LARGEST_HEAD:
             self._refuse()
@@ -64,6 +84,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
+        self._heard = True
         self._head += len(name) + len(value) + 4
         if self._head > LARGEST_HEAD:
             self._refuse()
@@ -71,9 +92,15 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The request begins to be answered."""
+        self._heard = True
         full = self._most is not None and len(self.connections) > self._most
         self.app = _overloaded if full else self._served
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Part of the body; how much of it is taken is for the route to say."""
+        self._heard = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is there."""
