@@ -42,6 +42,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """Whether the parser had something to say of the piece that arrived last."""
     _silent = 0
     """Bytes since the parser last said something."""
+    _last = False
+    """Whether the request that arrived last is the connection's last: nothing behind it is read as another."""
 
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
@@ -60,6 +62,8 @@ class BoundedProtocol(HttpToolsProtocol):
         The parser tells of a header when it is complete, and keeps it until then: one without end is never counted in
         ``on_header``. The same goes for a trailer, and for what follows a chunk's length.
         """
+        if self._last:
+            return
         self._heard = False
         super().data_received(data)
         self._silent = 0 if self._heard else self._silent + len(data)
@@ -94,8 +98,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """The request begins to be answered."""
         self._heard = True
         full = self._most is not None and len(self.connections) > self._most
-        self.app = _overloaded if full else self._served
+        upgrade = self.parser.should_upgrade()
+        self.app = _overloaded if full else _upgraded_body if upgrade and _has_body(self.headers) else self._served
         super().on_headers_complete()
+        if upgrade:
+            # The parser takes what follows for another protocol and passes the body over; were it given the rest of
+            # that body, it would read it as a request of its own.
+            self._last = True
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Part of the body; how much of it is taken is for the route to say."""
@@ -136,6 +146,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
         raise HeadTooLargeError
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing is wrong: a server may answer as if no upgrade had been asked for."""
+
     def send_400_response(self, msg: str) -> None:
         """A request that is no HTTP, in the words of all our problems."""
         if self.transport.is_closing():
@@ -148,9 +161,24 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
+def _has_body(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a body follows these headers."""
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b" \t0")) for name, value in headers
+    )
+
+
 async def _overloaded(_: Any, __: Any, send: Any) -> None:
     """Answers a client for whom there is no room."""
-    problem = ProblemError("overloaded")
+    await _send_and_close(ProblemError("overloaded"), send)
+
+
+async def _upgraded_body(_: Any, __: Any, send: Any) -> None:
+    """Answers a request whose body the parser passed over."""
+    await _send_and_close(ProblemError("bad_request", "a request with a body cannot ask for an upgrade"), send)
+
+
+async def _send_and_close(problem: ProblemError, send: Any) -> None:
     body = problem.body()
     headers = [*problem.headers(), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})

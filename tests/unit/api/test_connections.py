@@ -85,3 +85,63 @@ async def test_a_body_is_no_header() -> None:
         assert head.startswith(b"HTTP/1.1 200 ")
         assert await asyncio.wait_for(reader.readexactly(len(body)), 5) == body
         writer.close()
+
+
+UPGRADE = b"POST /asked HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+ANOTHER = b"GET /another HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("later", [ANOTHER, b'{"winner": 1}'], ids=["a request", "anything else"])
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 0\r\n"], ids=["no length", "no body"])
+async def test_nothing_is_read_behind_an_upgrade(caplog: pytest.LogCaptureFixture, length: bytes, later: bytes) -> None:
+    """It is answered as if it asked for none, then the connection ends; what came meanwhile is no request."""
+    asked: list[str] = []
+    there, answer_now = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, _: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        if scope["path"] == "/asked":
+            there.set()
+            await answer_now.wait()
+        await reply(send, b"")
+
+    async with serving(app) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(UPGRADE + length + b"\r\n")
+        await asyncio.wait_for(there.wait(), 5)
+        writer.write(later)
+        # Whoever comes later is answered: what was sent before is read by now.
+        other, others = await asyncio.open_connection(*address)
+        others.write(ANOTHER)
+        await asyncio.wait_for(other.readuntil(b"\r\n\r\n"), 5)
+        others.close()
+        answer_now.set()
+        answers = (await asyncio.wait_for(reader.read(), 5)).split(b"HTTP/1.1 ")[1:]
+        writer.close()
+
+    assert [answer[:3] for answer in answers] == [b"200"]
+    assert b"connection: close\r\n" in answers[0]
+    assert asked == ["/asked", "/another"]
+    assert [record.message for record in caplog.records if record.levelname not in ("DEBUG", "INFO")] == []
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 13", b"Transfer-Encoding: chunked"])
+async def test_an_upgrade_with_a_body(length: bytes) -> None:
+    """The parser passes its body over: it is told so, and nobody is asked to answer what is left of it."""
+    asked: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        await echo(scope, receive, send)
+
+    async with serving(app) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(UPGRADE + length + b"\r\n\r\n" + b'{"winner": 1}')
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body)["code"] == "bad_request"
+    assert "upgrade" in json.loads(body)["detail"]
+    assert asked == []
