@@ -7,8 +7,9 @@ SELECT
     "deletedAt" IS NOT NULL AS deleted,
     "browsingLevel"         AS browsing_level,
     "showNsfw"              AS show_nsfw,
-    CASE jsonb_typeof(meta #> '{scores,total}')
-        WHEN 'number' THEN (meta #>> '{scores,total}')::double precision
-    END                     AS score
+    -- JSON has numbers that no double holds; a cast of one would fail the question for all users that it is about.
+    jsonb_path_query_first(
+        meta, 'strict $.scores.total ? (@.type() == "number").double()', silent => true
+    )::double precision     AS score
 FROM public."User"
 WHERE id = ANY(%(ids)s)
