@@ -3,13 +3,16 @@
 import os
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 
 from stack.ports import Ports
 from tests.acceptance.daemon import Daemon, await_that
-from tests.api.site import Api, Site
+from tests.api.site import Api, Site, bearer
 from watcher.bootstrap.drain_process import NICE
 
 
@@ -78,3 +81,31 @@ def test_both_roles_in_one_process(site: Site) -> None:
     assert counted.status_code == 200, counted.text
     assert {check["name"] for check in live["checks"]} == {"loop", "api"}
     assert code == 0
+
+
+def test_a_silent_neighbour_does_not_hold_the_process(site: Site) -> None:
+    """ClickHouse stands still under a judge's question and under a comparison; SIGTERM ends the process in its time."""
+    api = site.api(CRUCIBLE_RUN__SHUTDOWN_DEADLINE="1")
+    contest, judge = site.contest(), site.user()
+    port = site.stack.clickhouse.port
+
+    def links() -> int:
+        opened = psutil.Process(api.daemon.pid).net_connections("tcp")
+        return sum(bool(each.raddr) and each.raddr.port == port for each in opened)
+
+    def ask() -> None:
+        with suppress(httpx.TransportError):  # the server goes before it answers
+            api.client.get("/v1/judges/me", headers=bearer(judge))
+
+    with ThreadPoolExecutor(1) as client:
+        site.stack.clickhouse.pause()
+        try:
+            assert api.client.get(f"{contest.path}/pair", headers=bearer(judge)).status_code == 503
+            client.submit(ask)
+            await_that(lambda: links() >= 2, "both questions are under way", 10)  # one link was idle, at most
+            code = api.daemon.terminate(15)
+        finally:
+            site.stack.clickhouse.resume()
+
+    assert code == 0
+    assert api.daemon.events("api.stopped")

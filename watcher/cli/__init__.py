@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from watcher.cli.exits import BAD_SETTINGS, FAILED, TRY_AGAIN
+from watcher.cli.exits import code_of
 from watcher.cli.lazy import LazyGroup
 
 HELP = """\
@@ -62,20 +62,4 @@ def main() -> None:
 
     Ctrl-C exits with 130 and a wrong command line with 2; Typer sees to both.
     """
-    from config import ConfigError  # noqa: PLC0415 - `crucible --help` needs no settings
-    from watcher.model.errors import TemporaryError, WatcherError  # noqa: PLC0415
-    from watcher.telemetry.redaction import redact  # noqa: PLC0415
-
-    try:
-        app()
-    except ConfigError as error:  # its words are ours, and it hides secrets by their keys: names must stay as given
-        _fail("the settings cannot be used", str(error), BAD_SETTINGS)
-    except TemporaryError as error:
-        _fail("try again later", redact(str(error)), TRY_AGAIN)
-    except WatcherError as error:
-        _fail("stopped", redact(str(error)), FAILED)
-
-
-def _fail(what: str, message: str, code: int) -> None:
-    typer.echo(f"crucible: {what}:\n{message}", err=True)
-    sys.exit(code)
+    sys.exit(code_of(app))

@@ -1,9 +1,13 @@
 """``crucible run``: the daemon."""
 
+import sys
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
+
+from watcher.cli.exits import FAILED, code_of, leave
 
 app = typer.Typer(no_args_is_help=False)
 
@@ -35,6 +39,15 @@ def run(
 
     Example: crucible run --role watch
     """
+    code = FAILED
+    try:
+        code = code_of(partial(_until_told, role))
+    except Exception:  # noqa: BLE001 - an interpreter prints it too, at an end that is not waited for here
+        sys.excepthook(*sys.exc_info())
+    leave(code)
+
+
+def _until_told(role: Role | None) -> None:
     from config import load  # noqa: PLC0415 - `crucible --help` needs neither
 
     settings = load(**({} if role is None else {"run": {"role": role.value}}))

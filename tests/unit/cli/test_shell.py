@@ -120,3 +120,38 @@ def test_every_help_shows_an_example(verb: str):
     steps = getattr(command, "commands", {verb: command})
 
     assert [name for name, step in steps.items() if f"crucible {verb}" not in (step.help or "")] == []
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        ("pass", ""),
+        ("raise StopError('a record is lost')", "crucible: stopped:\na record is lost\n"),
+        ("raise ValueError('of ours')", "ValueError: of ours\n"),
+    ],
+)
+def test_the_daemon_ends_whatever_its_threads_wait_for(ended: str, said: str):
+    """A worker that nobody answers is not joined; what was said before, and why it ended, is still told."""
+    code = f"""
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+import config, watcher.bootstrap.watch
+from watcher.cli import main
+from watcher.model.errors import StopError
+
+def watch(_):
+    ThreadPoolExecutor(1).submit(threading.Event().wait)
+    print("the last line", end="")
+    {ended}
+
+config.load = lambda: SimpleNamespace(run=SimpleNamespace(role="watch"))
+watcher.bootstrap.watch.watch = watch
+sys.argv[1:] = ["run"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
+
+    assert (done.returncode, done.stdout) == (1 if said else 0, "the last line")
+    assert done.stderr.endswith(said)
+    assert ("Traceback" in done.stderr) == said.startswith("ValueError")
