@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,12 @@ def children(pid: int) -> list[int]:
     return [
         int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
     ]
+
+
+def links(site: Site, api: Api) -> int:
+    """Connections of the process, without its children, to ClickHouse."""
+    opened = psutil.Process(api.daemon.pid).net_connections("tcp")
+    return sum(bool(each.raddr) and each.raddr.port == site.stack.clickhouse.port for each in opened)
 
 
 def test_the_drain_is_started_again(site: Site) -> None:
@@ -83,15 +90,27 @@ def test_both_roles_in_one_process(site: Site) -> None:
     assert code == 0
 
 
+def test_a_silent_clickhouse_is_soon_said_to_be_away(site: Site) -> None:
+    """A process that starts meanwhile is ready at once, a judge is told within seconds, and no question stays."""
+    site.stack.clickhouse.pause()
+    try:
+        api = site.api()
+        began = time.monotonic()
+        answer = api.client.get("/v1/judges/me", headers=bearer(site.user()))
+        assert api.ready()
+        waited = time.monotonic() - began
+        await_that(lambda: links(site, api) == 0, "all questions are given up", 12)
+    finally:
+        site.stack.clickhouse.resume()
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "clickhouse_away")
+    assert waited < 12
+
+
 def test_a_silent_neighbour_does_not_hold_the_process(site: Site) -> None:
     """ClickHouse stands still under a judge's question and under a comparison; SIGTERM ends the process in its time."""
     api = site.api(CRUCIBLE_RUN__SHUTDOWN_DEADLINE="1")
     contest, judge = site.contest(), site.user()
-    port = site.stack.clickhouse.port
-
-    def links() -> int:
-        opened = psutil.Process(api.daemon.pid).net_connections("tcp")
-        return sum(bool(each.raddr) and each.raddr.port == port for each in opened)
 
     def ask() -> None:
         with suppress(httpx.TransportError):  # the server goes before it answers
@@ -102,7 +121,7 @@ def test_a_silent_neighbour_does_not_hold_the_process(site: Site) -> None:
         try:
             assert api.client.get(f"{contest.path}/pair", headers=bearer(judge)).status_code == 503
             client.submit(ask)
-            await_that(lambda: links() >= 2, "both questions are under way", 10)  # one link was idle, at most
+            await_that(lambda: links(site, api) >= 2, "both questions are under way", 10)  # one link was idle, at most
             code = api.daemon.terminate(15)
         finally:
             site.stack.clickhouse.resume()

@@ -6,8 +6,9 @@ Asked in threads, few at a time, and remembered briefly, so that a slow answer t
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
 
 from watcher.api.bodies import HistoryAnswer, HistoryPoint, JudgeAnswer, JudgedCrucible, encode, moment
@@ -21,6 +22,8 @@ THREADS: Final = 4
 """Questions at a time. More would take ClickHouse's threads from the inserts."""
 WAITING: Final = 64
 """Questions that may wait; above it one fails at once."""
+PATIENCE: Final = 5.0
+"""Seconds that somebody waits, for those before them too. What they asked for is still remembered when it comes."""
 FRESH: Final = 2.0
 """Seconds for which an answer stands."""
 DISTRIBUTION_FRESH: Final = 30.0
@@ -78,16 +81,19 @@ class Past:
         entry_id = ask.given["entryId"]
         await self._entrants.find(crucible, entry_id)
         given = {"crucible": crucible.id, "entry": entry_id, "points": POINTS}
-        rows = thinned(await self._in_turn_of(ask.user_id, "rating_history", given), ask.given["points"])
+        async with _patience():
+            told = await self._in_turn_of(ask.user_id, "rating_history", given)
+        rows = thinned(told, ask.given["points"])
         points = [HistoryPoint(moment(at * 1000), rating, votes) for at, rating, votes in rows]
         return Answer(encode(HistoryAnswer(entry_id, points, points[-1].votes if points else 0)))
 
     async def judge(self, ask: Ask) -> Answer:
         """``GET /v1/judges/me``."""
-        mine = await self._in_turn_of(ask.user_id, "judge", {"user": ask.user_id})
-        judges = asyncio.shield(self._rows("judges_by_votes", {}, DISTRIBUTION_FRESH))
+        async with _patience():
+            mine = await self._in_turn_of(ask.user_id, "judge", {"user": ask.user_id})
+            judges = await asyncio.shield(self._rows("judges_by_votes", {}, DISTRIBUTION_FRESH))
         votes = sum(row[1] for row in mine)
-        counts = [(int(number), int(count)) for number, count in await judges]
+        counts = [(int(number), int(count)) for number, count in judges]
         crucibles = [
             JudgedCrucible(crucible_id, count, moment(first * 1000), moment(last * 1000))
             for crucible_id, count, first, last in mine[:LISTED]
@@ -154,6 +160,20 @@ class Past:
         self._asking.pop(key, None)
         if not done.cancelled():
             done.exception()  # seen: whoever asked may have gone
+
+
+@asynccontextmanager
+async def _patience() -> AsyncIterator[None]:
+    """Whoever waits is told in time: behind others, a silent ClickHouse would hold them for a multiple of its timeout.
+
+    Raises:
+        ProblemError: the time is over; what was asked goes on by itself.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield
+    except TimeoutError as error:
+        raise ProblemError("clickhouse_away") from error
 
 
 def thinned(rows: Rows, most: int) -> Rows:

@@ -59,6 +59,9 @@ TICK: Final = 0.5
 """Seconds between two turns of the loop that liveness hears of."""
 NEIGHBOUR: Final = 5.0
 """Seconds that readiness waits for PostgreSQL."""
+READS: Final = 5.0
+"""Seconds that a question about the past has in ClickHouse, if clickhouse.timeout, which is for inserts, allows more:
+its threads are few, and each that waits for a silent server is one less for the questions after."""
 
 
 def api(settings: Settings) -> None:
@@ -169,7 +172,7 @@ class ApiRole:
             self._health.check("redis", partial(_linked, votes_link, reads_link))
             self._health.check("postgres", partial(_asked, asyncio.get_running_loop(), pool))
             desk = Desk(self._kept.keeper.verify)
-            reads = ClickHouseReads(partial(connect_clickhouse, settings), clickhouse_sql.queries())
+            reads = ClickHouseReads(partial(connect_clickhouse, settings, READS), clickhouse_sql.queries())
             self._health.check("clickhouse", reads.ping, critical=False)
             site, images = SiteCrucibles(pool.fetch), SiteImages(pool.fetch)
             crucibles = Crucibles(reads_link, site.crucible, desk.wanted)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from math import inf
 
 from config import Settings
 from watcher.model.errors import SchemaPendingError
@@ -20,8 +21,13 @@ def deployment(settings: Settings) -> Deployment:
     return Deployment(kind=server.deployment, cluster=server.cluster, replica_path=server.replica_path)
 
 
-def connect_clickhouse_as_it_is(settings: Settings) -> clickhouse_client.Client:
-    """A client of a server, whatever its schema."""
+def connect_clickhouse_as_it_is(settings: Settings, at_most: float = inf) -> clickhouse_client.Client:
+    """A client of a server, whatever its schema.
+
+    Args:
+        settings: where it is, and the seconds that a request has.
+        at_most: fewer seconds, for whom nobody waits that long.
+    """
     server = settings.clickhouse
     return clickhouse_client.connect(
         host=server.host,
@@ -30,18 +36,22 @@ def connect_clickhouse_as_it_is(settings: Settings) -> clickhouse_client.Client:
         password=server.password.get_secret_value(),
         database=server.database,
         secure=server.secure,
-        timeout=server.timeout,
+        timeout=min(server.timeout, at_most),
     )
 
 
-def connect_clickhouse(settings: Settings) -> clickhouse_client.Client:
+def connect_clickhouse(settings: Settings, at_most: float = inf) -> clickhouse_client.Client:
     """A client of a server whose schema is the one that this program was written for.
+
+    Args:
+        settings: as for :func:`connect_clickhouse_as_it_is`.
+        at_most: as there.
 
     Raises:
         SchemaPendingError: migrations are missing; a view made later must not meet rows of an older program.
         ColumnTypeError: the site has changed the type of a column.
     """
-    client = connect_clickhouse_as_it_is(settings)
+    client = connect_clickhouse_as_it_is(settings, at_most)
     try:
         _check_migrated(client, deployment(settings))
         clickhouse_columns.check_types(client)

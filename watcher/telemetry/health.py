@@ -10,6 +10,8 @@ from watcher.telemetry.redaction import describe
 
 CACHED: Final = 5.0
 """Seconds for which a ping's answer stands. Smaller: probes load the neighbours. Larger: readiness lags."""
+GLANCE: Final = 0.2
+"""Seconds that a probe gives a check that does not count; it is asked beside it. Orchestrators wait for one."""
 
 Ping = Callable[[], object]
 """Returns when the neighbour answers, with a detail or None; raises when it does not. Must have its own timeout."""
@@ -38,7 +40,10 @@ class Report:
 
 
 class _Cached:
-    """A ping whose answer stands for a while. While one caller pings, others get the answer before."""
+    """A ping whose answer stands for a while. While one caller pings, others get the answer before.
+
+    One that is not critical never holds up a probe: it is asked in a thread of its own.
+    """
 
     def __init__(self, name: str, ping: Ping, critical: bool, clock: Callable[[], float]) -> None:
         self._name, self._ping, self._critical, self._clock = name, ping, critical, clock
@@ -47,14 +52,25 @@ class _Cached:
         self._asked_at = float("-inf")
 
     def answer(self) -> Checked:
-        if self._lock.acquire(blocking=self._answer is None):
+        if self._critical:
+            self._look(wait=self._answer is None)
+        elif self._due() and not self._lock.locked():
+            looking = threading.Thread(target=self._look, name=f"ping-{self._name}", daemon=True)
+            looking.start()
+            looking.join(GLANCE)
+        return self._answer or Checked(self._name, ok=False, critical=self._critical, detail="no answer yet")
+
+    def _look(self, *, wait: bool = False) -> None:
+        if self._lock.acquire(blocking=wait):
             try:
-                if self._answer is None or self._clock() - self._asked_at >= CACHED:
+                if self._due():
                     self._answer = self._ask()
                     self._asked_at = self._clock()
             finally:
                 self._lock.release()
-        return self._answer or Checked(self._name, ok=False, critical=self._critical, detail="not asked yet")
+
+    def _due(self) -> bool:
+        return self._answer is None or self._clock() - self._asked_at >= CACHED
 
     def _ask(self) -> Checked:
         try:

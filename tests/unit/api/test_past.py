@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from watcher.api import past
 from watcher.api.past import IN_TURN, POINTS, REMEMBERED, Past
 from watcher.api.problem import ProblemError
 
@@ -45,6 +46,10 @@ class Told:
         return self
 
     id = 7
+
+    async def judge(self, user: int) -> bytes:
+        answer: Answer = await self.past.judge(cast("Ask", type("Ask", (), {"user_id": user})))
+        return answer.body
 
     async def history(self, entry: int, *, user: int = 1, points: int = 200) -> bytes:
         ask = cast("Any", type("Ask", (), {"given": {"id": 7, "entryId": entry, "points": points}, "user_id": user}))
@@ -114,3 +119,24 @@ def test_an_entry_that_is_not_there_has_no_history() -> None:
         asyncio.run(told.history(404))
 
     assert (refused.value.code, told.asked) == ("unknown_entry", [])
+
+
+def test_nobody_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither whose question is asked, nor who comes after it, nor a judge; each is told, and the answer is kept."""
+    monkeypatch.setattr(past, "PATIENCE", 0.05)
+    told = Told(rows=3)
+    told.go.clear()
+
+    async def ask() -> tuple[list[Any], bytes]:
+        waiting = [told.history(1), told.history(2), told.judge(2)]
+        gone = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 10)
+        told.go.set()
+        await asyncio.gather(*told.past._asking.values())
+        monkeypatch.setattr(past, "PATIENCE", 10.0)
+        return gone, await told.history(1)
+
+    gone, after = asyncio.run(ask())
+
+    assert [(type(one), str(one)) for one in gone] == [(ProblemError, "clickhouse_away")] * 3
+    assert after.count(b'"rating"') == 3
+    assert told.asked.count({"crucible": 7, "entry": 1, "points": POINTS}) == 1

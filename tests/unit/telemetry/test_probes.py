@@ -3,6 +3,7 @@
 import http.client
 import json
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -127,6 +128,38 @@ def test_a_ping_that_hangs_does_not_hang_the_next_probe(health: Health, clock: C
     finally:
         release.set()
         slow.join()
+
+
+def test_a_check_that_does_not_count_holds_up_no_probe(server: ProbeServer, health: Health, clock: Clock):
+    """Neither the first probe of a process nor one whose answer is stale waits for it; its answer is shown later."""
+    asked, release = threading.Semaphore(0), threading.Event()
+
+    def ping() -> None:
+        asked.release()
+        assert release.wait(30)
+
+    health.check("clickhouse", ping, critical=False)
+
+    def shown() -> tuple[int, str]:
+        status, _, body = ask(server, "/readyz")
+        return status, json.loads(body)["checks"][1]["detail"]
+
+    try:
+        assert shown() == (200, "no answer yet")
+        assert asked.acquire(timeout=10)
+        clock.now += CACHED
+        assert shown() == (200, "no answer yet")
+        release.set()
+        until = time.monotonic() + 10
+        while (said := shown()) != (200, "") and time.monotonic() < until:
+            pass
+        assert said == (200, "")
+        release.clear()
+        clock.now += CACHED
+        assert shown() == (200, "")
+        assert asked.acquire(timeout=10)
+    finally:
+        release.set()
 
 
 def test_a_process_that_stops_takes_no_more_work(server: ProbeServer, health: Health):
