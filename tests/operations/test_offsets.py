@@ -1,12 +1,19 @@
 """Moving the group's offsets: only at rest, only to where there is something, and told before it is done."""
 
 import json
+from collections.abc import Iterator
 
+import psycopg
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from tests.operations.conftest import Site
-from watcher.operations.offsets import read_target
+from watcher.model.errors import StopError
+from watcher.operations.kafka_admin import KafkaAdmin
+from watcher.operations.offsets import Move, read_target, reset
+from watcher.stores.reconcile_needed import needs
+from watcher.stores.schema import ensure
+from watcher.stores.store import Store
 
 
 def commit(site: Site, offset: int, metadata: str = "", partition: int = 0) -> None:
@@ -62,7 +69,8 @@ def test_a_dry_run_changes_nothing(site: Site):
     done = site.crucible("offsets", "reset", "--topic", site.topic, "--to", "latest", "--dry-run", "--json")
 
     answer = json.loads(done.stdout)
-    assert (answer["applied"], answer["moves"][0]["before"], answer["moves"][0]["after"]) == (False, 5, 10)
+    assert answer["applied"] is False
+    assert [answer["moves"][0][key] for key in ("before", "after", "skipped")] == [5, 10, 5]
     assert places(site)[0]["committed"] == 5
 
 
@@ -119,29 +127,80 @@ def test_a_topic_that_is_not_there_is_refused(site: Site):
     assert (done.returncode, "topic nonsense does not exist" in done.stderr) == (1, True)
 
 
-def test_skipped_records_leave_a_mark(site: Site):
-    """Going forward over records is noted for a comparison with PostgreSQL; going back is not."""
-    import psycopg
-
-    from watcher.stores.reconcile_needed import needs
-    from watcher.stores.schema import ensure
-    from watcher.stores.store import Store
-
-    site.make_topic(site.topic)
-    site.produce(10)
-    commit(site, 5)
-    noted, dsn = [], site.environ["CRUCIBLE_POSTGRES__DSN"]
+@pytest.fixture
+def store(site: Site) -> Iterator[Store]:
+    """The watcher's schema, in which nothing was ever skipped."""
+    dsn = site.environ["CRUCIBLE_POSTGRES__DSN"]
     ensure(dsn, "crucible_watcher")
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("DELETE FROM crucible_watcher.reconcile_needed WHERE reason = 'skipped'")
-        for to in ("earliest", "latest"):
-            done = site.crucible("offsets", "reset", "--topic", site.topic, "--to", to, "--yes")
-            assert done.returncode == 0, done.stderr
-            noted.append(
-                [need.source_table for need in needs(Store(connection, "crucible_watcher")) if need.reason == "skipped"]
-            )
+        yield Store(connection, "crucible_watcher")
+
+
+def skipped(store: Store) -> list[str]:
+    """The tables of which records are noted as skipped."""
+    return [need.source_table for need in needs(store) if need.reason == "skipped"]
+
+
+def test_skipped_records_leave_a_mark(site: Site, store: Store):
+    """Going forward over records is noted for a comparison with PostgreSQL; going back is not."""
+    site.make_topic(site.topic)
+    site.produce(10)
+    commit(site, 5)
+    noted = []
+    for to in ("earliest", "latest"):
+        done = site.crucible("offsets", "reset", "--topic", site.topic, "--to", to, "--yes")
+        assert done.returncode == 0, done.stderr
+        noted.append(skipped(store))
 
     assert noted == [[], ["Crucible"]]
+
+
+def test_a_group_without_a_place_skips_what_it_never_read(site: Site, store: Store):
+    """A group that was deleted has read nothing that anybody knows of: all before its new place is told and noted."""
+    site.make_topic(site.topic)
+    site.produce(10)
+
+    done = site.crucible("offsets", "reset", "--topic", site.topic, "--to", "latest", "--yes", "--json")
+
+    assert [move["skipped"] for move in json.loads(done.stdout)["moves"]] == [10, 0]
+    assert skipped(store) == ["Crucible"]
+
+
+def test_a_move_that_fails_is_noted_already(site: Site, store: Store):
+    """Whatever goes wrong from the first change of an offset on, what is skipped has been noted."""
+    site.make_topic(site.topic)
+    move = Move(site.topic, partition=99, before=0, after=10, low=0, high=10)
+
+    with pytest.raises(StopError):
+        reset(KafkaAdmin(site.client), site.group, [move], store, ["Crucible"])
+
+    assert skipped(store) == ["Crucible"]
+
+
+def test_a_refused_move_is_not_noted(site: Site, store: Store):
+    """As long as somebody is in the group nothing moves, so nothing is skipped."""
+    site.make_topic(site.topic)
+    site.produce(10)
+    consumer = Consumer({**site.client, "group.id": site.group})
+    consumer.subscribe([site.topic])
+    try:
+        while not consumer.assignment():
+            consumer.poll(0.2)
+        done = site.crucible("offsets", "reset", "--topic", site.topic, "--to", "latest", "--yes")
+    finally:
+        consumer.close()
+
+    assert (done.returncode, skipped(store)) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [(None, 20, 10), (None, 10, 0), (15, 20, 5), (15, 10, 0), (20, 20, 0), (21, 15, 5), (5, 10, 5)],
+)
+def test_what_a_move_skips(before: int | None, after: int, expected: int):
+    """Of a topic that holds 10 to 20: an offset beyond its end is another topic's, one before its beginning is ours."""
+    assert Move("t", 0, before, after, low=10, high=20).skipped == expected
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "noon"])

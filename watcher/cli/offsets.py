@@ -1,14 +1,10 @@
 """``crucible offsets``: where the consumer group stands, and moving it."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from watcher.cli.output import AsJson, DryRun, Yes, note, print_columns, print_json
-
-if TYPE_CHECKING:
-    from watcher.operations.offsets import Move
-    from watcher.stores.store import Store
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -86,25 +82,20 @@ def reset(
         if not yes:
             typer.confirm(f"Move group {group} in {topic}?", abort=True, err=True)
         with site_store(settings) as store:
-            offsets.reset(admin, group, wanted, store)
-            _note_skipped(store, wanted)
+            offsets.reset(admin, group, wanted, store, _tables(topic))
     if as_json:
-        print_json({"group": group, "moves": wanted, "applied": not dry_run})
+        rows = [{name: getattr(one, name) for name in (*one.__dataclass_fields__, "skipped")} for one in wanted]
+        print_json({"group": group, "moves": rows, "applied": not dry_run})
     else:
         note("nothing was changed (--dry-run)" if dry_run else "moved; start the watcher")
 
 
-def _note_skipped(store: "Store", wanted: "list[Move]") -> None:
-    """Records passed over may have been changes: the stream alone no longer tells their tables' counts."""
+def _tables(topic: str) -> list[str]:
+    """Source tables whose changes a topic may hold: the one that it is named after, else any."""
     from handlers import REGISTRY  # noqa: PLC0415
-    from watcher.stores import reconcile_needed  # noqa: PLC0415
 
-    if not any(move.skipped for move in wanted):
-        return
     tables = [table.name for table in REGISTRY]
-    named = [name for name in tables if wanted[0].topic.rsplit(".", 1)[-1] == name]
-    for table in named or tables:
-        reconcile_needed.note(store, table, "skipped")
+    return [name for name in tables if topic.rsplit(".", 1)[-1] == name] or tables
 
 
 def _or(value: Any) -> Any:

@@ -12,7 +12,7 @@ from confluent_kafka.admin import OffsetSpec
 from watcher.model.errors import StopError
 from watcher.model.plan import plan_from_metadata
 from watcher.operations.kafka_admin import TIMEOUT, KafkaAdmin
-from watcher.stores import marker
+from watcher.stores import marker, reconcile_needed
 from watcher.stores.store import Store
 
 CLOSING: Final = 3.0
@@ -49,11 +49,19 @@ class Move:
     partition: int
     before: int | None
     after: int
+    low: int
+    high: int
+    """What the topic holds: its first offset, and the next one that it will give."""
 
     @property
     def skipped(self) -> int:
-        """Records passed over that no sink may have."""
-        return max(0, self.after - self.before) if self.before is not None else 0
+        """Records passed over that no sink may have.
+
+        No offset, or one beyond the end (of an earlier topic of that name), tells nothing of what was read: then all
+        that lies before the new place may be unread.
+        """
+        read = self.low if self.before is None or self.before > self.high else self.before
+        return max(0, self.after - read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +149,29 @@ def moves(
         after = high if after < 0 else after  # a time after the last record
         if not low <= after <= high:
             raise ResetRefusedError(f"{topic}[{place[1]}] holds offsets {low} to {high}, {after} is given")
-        found.append(Move(topic, place[1], committed.get(place, (None, None))[0], after))
+        found.append(Move(topic, place[1], committed.get(place, (None, None))[0], after, low, high))
     return found
 
 
-def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], store: Store) -> None:
+def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], store: Store, tables: Iterable[str]) -> None:
     """Move the group. It must be at rest: a running watcher would go on from its own place and commit over the new one.
+
+    Args:
+        admin: the cluster.
+        group: the consumer group.
+        wanted: the moves, all in one topic.
+        store: where markers and needs are kept.
+        tables: source tables of the topic, which need a comparison if records are skipped.
 
     Raises:
         ResetRefusedError: the group has members.
         TemporaryError: the cluster or PostgreSQL does not answer.
     """
     _await_rest(admin, group)
+    # Noted before it is true: once the group has moved, nothing else tells of what was skipped.
+    if any(move.skipped for move in wanted):
+        for table in tables:
+            reconcile_needed.note(store, table, "skipped")
     topic = wanted[0].topic
     topic_id = admin.topic_id(topic)
     # The marker goes first: a group without one that finds no offset starts over, which is harmless.
