@@ -23,6 +23,11 @@ def outcomes(daemon: Daemon) -> set[str]:
     return {event["outcome"] for event in daemon.events("plan.written")}
 
 
+def unsettled(daemon: Daemon) -> float:
+    """Changes that were read and are not applied."""
+    return daemon.metric("crucible_events_consumed_total") - daemon.metric("crucible_events_applied_total")
+
+
 def test_clickhouse_killed_several_times(world: World):
     """Killed in the middle of a stream, again and again, it holds every change once in the end."""
     daemon = world.start()
@@ -97,9 +102,11 @@ def test_clickhouse_stands_still_for_longer_than_an_insert_may_take(world: World
         told=daemon.last_words,
     )  # fmt: skip
     assert daemon.metric("crucible_sink_errors_total", sink="clickhouse") > 1
+    assert daemon.metric("crucible_events_in_flight") == unsettled(daemon) > 0
     world.stack.clickhouse.resume()
     world.await_acknowledged(60, daemon)
 
+    assert daemon.metric("crucible_events_in_flight") == unsettled(daemon) == 0
     assert "recovered" in outcomes(daemon)
     assert daemon.metric("crucible_rebalances_total") == 1
     assert world.verdict() == []

@@ -25,7 +25,7 @@ def letter(
         headers=other.get("headers", (("traceparent", b"00-abc"), ("raw", b"\xff\x00"), ("none", None))),  # type: ignore[arg-type]
         timestamp_ms=other.get("timestamp_ms", WHEN),  # type: ignore[arg-type]
         error=RecordError(reason, "input was cut off"),
-        table="Crucible",
+        table=other.get("table", "Crucible"),  # type: ignore[arg-type]
     )
 
 
@@ -141,6 +141,16 @@ def test_list_and_show(site: Site, sink: DeadLetters):
     assert [one["reason"] for one in counted] == ["not_json", "bad_row"]
     assert (shown["value"], shown["headers"][1]["value"]) == ('{"name":"private"}', "0xff00")
     assert site.crucible("dlq", "show", "0@99").returncode == 1
+
+
+def test_a_letter_of_no_table_is_found_as_the_alert_says(site: Site, sink: DeadLetters):
+    """Metrics call its table unknown, and the alert's command is made of their labels."""
+    sink.send([letter(1), letter(2, table="")])
+    sink.flush(30)
+
+    found = json.loads(site.crucible("dlq", "list", "--table", "unknown", "--reason", "not_json", "--json").stdout)
+
+    assert [one["record"] for one in found] == ["postgres.Crucible[1]@2"]
 
 
 def test_no_topic_is_no_letters(site: Site):

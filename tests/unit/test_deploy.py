@@ -22,10 +22,29 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = YAML(typ="safe").load((ROOT / "compose.yaml").read_text())["services"]
 JARS = tomllib.loads((ROOT / "stack" / "jars.lock.toml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+RULES: list[dict[str, Any]] = YAML(typ="safe").load((ROOT / "monitoring" / "alerts.yml").read_text())["groups"][0][
+    "rules"
+]
+LABELS = {
+    one.name: set(one.labels) for one in Metrics(CollectorRegistry(), (table.name for table in REGISTRY)).catalogue
+}
+"""Of every metric."""
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
+
+
+def metrics_of(expression: str) -> set[str]:
+    return {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"crucible_\w+", expression)}
+
+
+def labels_of(expression: str) -> set[str]:
+    """What the result of an alert's expression is labelled with, for the forms that occur."""
+    grouped = [set(re.findall(r"\w+", names)) for names in re.findall(r"by \(([^)]*)\)", expression)]
+    if not grouped and re.search(r"\b(sum|max|min|absent)\(", expression):
+        return set()
+    return set.intersection(*(grouped or [LABELS[name] for name in metrics_of(expression)]))
 
 
 def jar(name: str) -> str:
@@ -156,13 +175,41 @@ def test_prometheus_scrapes_every_daemon():
 
 def test_alerts_and_metrics_know_each_other():
     """An alert on a metric that does not exist is silent for ever; so is one without a word on what to do."""
-    names = {one.name for one in Metrics(CollectorRegistry(), (table.name for table in REGISTRY)).catalogue}
-    rules: list[dict[str, Any]] = YAML(typ="safe").load((ROOT / "monitoring" / "alerts.yml").read_text())["groups"][0][
-        "rules"
-    ]
-
-    for rule in rules:
-        used = set(re.findall(r"crucible_\w+", rule["expr"]))
+    for rule in RULES:
+        used = metrics_of(rule["expr"])
         assert used, rule["alert"]
-        assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in used} - names == set(), rule["alert"]
+        assert used - LABELS.keys() == set(), rule["alert"]
         assert set(rule["annotations"]) == {"summary", "action"}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_an_alert_names_labels_that_it_has(rule: dict[str, Any]):
+    """A label that the expression does not keep is an empty word in the middle of the sentence that wakes somebody."""
+    named = set(re.findall(r"\$labels\.(\w+)", " ".join(rule["annotations"].values())))
+
+    assert named - labels_of(rule["expr"]) == set()
+
+
+def test_labels_that_an_expression_does_not_keep_are_known():
+    """The control: grouped, merged, or never there."""
+    assert labels_of("sum by (sink) (crucible_sink_errors_total)") == {"sink"}
+    assert labels_of("max(crucible_sink_errors_total)") == set()
+    assert labels_of("crucible_consumer_lag_messages > 1") == {"topic", "partition"}
+
+
+def test_alerts_on_an_age_wait_for_the_first_turn():
+    """A process that has just started is not late; it has a minute to say when it last turned."""
+    on_an_age = [rule for rule in RULES if "time() -" in rule["expr"]]
+
+    assert [rule["alert"] for rule in on_an_age] == ["CrucibleLoopStuck", "CrucibleVotesNotDrained"]
+    assert [rule.get("for") for rule in on_an_age] == ["1m", "1m"]
+
+
+def test_everything_that_is_consumed_has_a_column_in_the_alert():
+    """The alert of a loss counts what the books count, changes in flight included; else steady traffic is a loss."""
+    (rule,) = [rule for rule in RULES if rule["alert"] == "CrucibleUnaccounted"]
+
+    assert metrics_of(rule["expr"]) == {
+        *("crucible_events_consumed_total", "crucible_events_applied_total", "crucible_events_ignored_total"),
+        *("crucible_dlq_events_total", "crucible_events_in_flight"),
+    }

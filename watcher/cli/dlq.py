@@ -22,7 +22,9 @@ _LETTER = re.compile(r"(\d+|.+\[\d+\])@\d+")
 
 @app.command("list")
 def list_letters(
-    table: Annotated[str | None, typer.Option(help="Only of this source table.")] = None,
+    table: Annotated[
+        str | None, typer.Option(help="Only of this source table; unknown: of none that is known.")
+    ] = None,
     reason: Annotated[str | None, typer.Option(help="Only with this reason, e.g. bad_row.")] = None,
     topic: Annotated[str | None, typer.Option(help="Only records of this topic.")] = None,
     since: Annotated[str | None, typer.Option(help="Only from this time on, e.g. 2026-01-31T12:00:00Z.")] = None,

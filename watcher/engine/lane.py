@@ -49,8 +49,8 @@ class Lane:
         """Records from here on belong to the next plan: the end of a plan that is being read again."""
         self.submitted = False
         """The open plan is with the writer."""
-        self.writing = 0
-        """Rows of the open plan that the writer has in memory."""
+        self.writing = Gathered()
+        """What the writer has of the open plan."""
         self.acknowledged = progress.durable
         """The offset that Kafka has."""
         self.acknowledged_at = clock.now()

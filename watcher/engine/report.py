@@ -1,6 +1,7 @@
 """What the loop says of itself: metrics per batch, a log line per batch, never one per event."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -40,6 +41,7 @@ class Report:
 
     def turn(self, source: KafkaSource, lanes: Mapping[Partition, Lane]) -> None:
         """The loop went round; once a second, look at lag and stream states."""
+        self.in_flight(lanes)
         if clock.now() - self._gauged_at < GAUGES_EVERY:
             return
         self._gauged_at = clock.now()
@@ -75,6 +77,16 @@ class Report:
         if taken.heartbeat:
             self._heartbeat = wall
             metrics.last_heartbeat_timestamp.set(wall)
+
+    def in_flight(self, lanes: Mapping[Partition, Lane]) -> None:
+        """What the lanes hold now. Counted in them, and not from the counters, which a loss would put wrong as well."""
+        changes: Counter[str] = Counter()
+        for lane in lanes.values():
+            for gathered in (lane.gathered, lane.writing):
+                for (table, _), count in gathered.applied.items():
+                    changes[table] += count
+        for table in self._metrics.tables:
+            self._metrics.events_in_flight.labels(table).set(changes[table])
 
     def shown(self, taken: Taken, applied: Applied, seconds: float) -> None:
         """Row states are in Redis. Freshness is that of the oldest change of the batch, so it never flatters."""

@@ -25,7 +25,7 @@ from watcher.engine.assignment import Assignment
 from watcher.engine.failpoint import reach
 from watcher.engine.ingest import Ingest, Taken
 from watcher.engine.journal import Journal
-from watcher.engine.lane import Job, Lane
+from watcher.engine.lane import Gathered, Job, Lane
 from watcher.engine.report import Report
 from watcher.engine.writer import Writer, Written
 from watcher.model.dead_letter import DeadLetterLimit
@@ -190,6 +190,7 @@ class Watch:
             self._insist("dead_letters", self._letters.flush)
             reach("dead_letters.flushed")
         self._report.taken(taken)
+        self._report.in_flight(self._lanes)
         for needed in self._journal.note(set(taken.reconcile)) if taken.reconcile else ():
             self._report.reconcile(needed)
         for good, dead in taken.runs:
@@ -206,7 +207,7 @@ class Watch:
 
     def _submit(self, lane: Lane, plan: Plan, *, recover: bool) -> None:
         gathered = lane.take()
-        lane.submitted, lane.writing = True, len(gathered.rows)
+        lane.submitted, lane.writing = True, gathered
         self._writer.submit(Job(lane, plan, gathered, recover=recover, named_at=clock.now()))
 
     def _collect(self) -> None:
@@ -223,7 +224,7 @@ class Watch:
             self._report.given_up(job.gathered)
             return
         reach("plan.written")
-        job.lane.submitted, job.lane.writing = False, 0
+        job.lane.submitted, job.lane.writing = False, Gathered()
         job.lane.progress.written(job.plan)
         self._report.written(job, written.outcome)
 
@@ -284,7 +285,7 @@ class Watch:
 
     def _press_back(self) -> None:
         """Stop reading while too much waits for ClickHouse; go on when half of it is gone."""
-        waiting = sum(len(lane.gathered.rows) + lane.writing for lane in self._lanes.values())
+        waiting = sum(len(lane.gathered.rows) + len(lane.writing.rows) for lane in self._lanes.values())
         self._report.waiting(waiting)
         if waiting > self._limits.max_pending_rows:
             self._source.pause()

@@ -12,6 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from watcher.model.dead_letter_headers import Refusal, own_headers, read_refusal
 from watcher.model.errors import TemporaryError
 from watcher.operations.kafka_admin import said
+from watcher.telemetry.metrics import UNKNOWN
 
 TIMEOUT: Final = 10.0
 """Seconds without any record until the broker counts as away."""
@@ -39,6 +40,7 @@ class Filter(msgspec.Struct, frozen=True):
     """Which letters to list; what is None does not matter."""
 
     table: str | None = None
+    """``unknown`` takes the letters whose table nobody knows, as metrics and alerts call it."""
     reason: str | None = None
     topic: str | None = None
     """Topic of the record."""
@@ -48,7 +50,7 @@ class Filter(msgspec.Struct, frozen=True):
         """Whether the letter is one of them."""
         refusal = letter.refusal
         return (
-            (self.table is None or refusal.table == self.table)
+            (self.table is None or (refusal.table or UNKNOWN) == self.table)
             and (self.reason is None or refusal.reason == self.reason)
             and (self.topic is None or refusal.topic == self.topic)
             and (self.since is None or letter.time >= self.since)

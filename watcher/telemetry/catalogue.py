@@ -10,14 +10,14 @@ This page is generated: `python -m watcher.cli.reference`.
 `/metrics` on the operations port (`ops.port`) serves these. Counters start at 0 for every closed label set, so that
 `rate()` sees the first fault. Timestamps are exported instead of ages: alert on `time() - x`.
 
-Summed over a table, `consumed = applied + ignored + dead-lettered` once the loop has settled; the difference is what is
-still on its way, and one that stays is a loss:
+Summed over a table, `consumed = applied + ignored + dead-lettered + in flight`; a difference that stays is a loss:
 
 ```promql
 sum by (table) (crucible_events_consumed_total)
   - sum by (table) (crucible_events_applied_total)
   - sum by (table) (crucible_events_ignored_total)
   - sum by (table) (crucible_dlq_events_total)
+  - sum by (table) (crucible_events_in_flight)
 ```
 """
 

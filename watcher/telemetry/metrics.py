@@ -1,7 +1,7 @@
 """Every metric of the daemon, in one place: the catalogue, the dashboards and the tests read this and nothing else.
 
-Conservation: summed over a table, ``consumed = applied + ignored + dead letters`` once the loop has settled. A record
-that is in none of the three on the right would be a silent loss, so alert on the difference staying above zero.
+Conservation: summed over a table, ``consumed = applied + ignored + dead letters + in flight``. A record that is in none
+of the four on the right would be a silent loss, so alert on the difference staying above zero.
 
 Ages are never exported: a timestamp stays right when the process hangs, ``time() - x`` belongs in the rule.
 """
@@ -109,6 +109,9 @@ class Metrics:
         self.dead_letters = self._counter(
             "dlq_events", "Records sent to the dead-letter topic.", table=tables, reason=REASONS
         )
+        self.events_in_flight = self._gauge(
+            "events_in_flight", "Changes read that wait in memory for ClickHouse, or are being written.", table=tables
+        )
         self.identities_repeated = self._counter(
             "identities_repeated", "Changes delivered again and recognised, hence not counted again.", table=self.tables
         )
@@ -184,6 +187,7 @@ class Metrics:
         self.votes_drained_until_timestamp = self._gauge(
             "votes_drained_until_timestamp_seconds", "Votes cast before this are in ClickHouse, Unix time."
         )
+        self.votes_drained_until_timestamp.set_to_current_time()  # 0 would be an age of fifty years until the first one
         self.drain_plans = self._counter("drain_plans", "Drain plans done, by what it took.", outcome=DRAIN_OUTCOMES)
         self.drain_plan_duration = self._histogram(
             "drain_plan_duration_seconds", "From naming a drain plan to its votes being trimmed.", FLUSH_BUCKETS
@@ -219,6 +223,7 @@ class Metrics:
             "loop_last_turn_timestamp_seconds",
             "When the process' loop last turned, Unix time: the consumer's, or the API's.",
         )
+        self.loop_last_turn_timestamp.set_to_current_time()  # likewise: it waits for PostgreSQL before it turns
         self.build_info = self._gauge(
             "build_info", "1; its labels say what runs.", version=OPEN, python=OPEN, librdkafka=OPEN
         )

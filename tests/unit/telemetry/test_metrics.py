@@ -1,5 +1,6 @@
 """The metric names are an interface: boards and alerts of other people depend on them."""
 
+import time
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -46,6 +47,15 @@ def test_every_reason_starts_at_zero():
     }
 
     assert set(found.values()) == {0.0}
+
+
+def test_no_age_is_that_of_1970():
+    """Alerts take ``time() - x``; a process that has not turned yet, or drained, is as old as itself."""
+    begun, registry = time.time(), CollectorRegistry()
+    Metrics(registry)
+
+    for name in ("crucible_loop_last_turn_timestamp_seconds", "crucible_votes_drained_until_timestamp_seconds"):
+        assert (registry.get_sample_value(name) or 0) >= begun, name
 
 
 def test_a_foreign_table_is_one_label():
