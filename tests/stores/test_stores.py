@@ -6,10 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests import site_database
+from tests.stack.watching import await_that
+from watcher.engine.journal import Journal
 from watcher.model.errors import HistoryChangedError, TemporaryError
 from watcher.stores import history, marker, reconcile_needed
+from watcher.stores.journal import PostgresStore
 from watcher.stores.schema import ensure
 from watcher.stores.site_contests import unfinished
 from watcher.stores.store import StoreRefusedError, open_store
@@ -161,3 +165,47 @@ def test_a_database_without_the_sites_tables_is_told_apart_from_one_without_ours
             history.accepted(empty)
 
     assert unfinished(store, "Active") == []
+
+
+@pytest.fixture
+def own_database(postgres, schema):
+    """A copy of the database, of a test's own: its connection string as administrator and as watcher."""
+    administrator = str(postgres.endpoints.postgres_dsn)
+    name, whole = f"own_of_{schema}", psycopg.conninfo.conninfo_to_dict(administrator)["dbname"]
+    with psycopg.connect(administrator, autocommit=True, dbname="template1") as server:
+        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(whole)))
+        own = psycopg.conninfo.make_conninfo(administrator, dbname=name)
+        yield own, site_database.as_role(own, site_database.WATCHER_ROLE)
+        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _read_only(administrator, *, so):
+    """What a provider does on a full disk; sessions that begin later are concerned."""
+    name = sql.Identifier(psycopg.conninfo.conninfo_to_dict(administrator)["dbname"])
+    with psycopg.connect(administrator, autocommit=True) as server:
+        server.execute("SET default_transaction_read_only = off")
+        server.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}").format(name, so))
+
+
+def test_a_read_only_postgres_is_waited_for(own_database, schema):
+    """What is new waits in memory and is told, and a start waits too; once it is mended, all is written down."""
+    administrator, dsn = own_database
+    ensure(dsn, schema)
+    remembered, away = PostgresStore(dsn, schema, "g", 5.0), []
+    journal = Journal.load(remembered, away.append)
+    _read_only(administrator, so=True)
+    journal.remember(("t", 0), "id")
+
+    await_that(lambda: away, "it is told")
+    assert "read-only transaction" in str(away[0])
+    assert journal.failure is None
+    with pytest.raises(TemporaryError, match="read-only transaction"):
+        ensure(dsn, schema)
+    with pytest.raises(TemporaryError, match="read-only transaction"):
+        Journal.load(remembered, away.append)
+    assert remembered.seen() == {}
+
+    _read_only(administrator, so=False)
+    await_that(lambda: remembered.seen() == {("t", 0): "id"}, "it is written down")
+    journal.close(5.0)
+    assert journal.failure is None

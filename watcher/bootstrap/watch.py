@@ -128,7 +128,8 @@ def _daemon(
         settings.kafka.group,
         settings.postgres.timeout,
     )
-    journal = insistently(partial(Journal.load, store), partial(report.away, "postgres"), health.turned)
+    away = partial(report.away, "postgres")
+    journal = insistently(partial(Journal.load, store, away), away, health.turned)
     for needed in journal.reconcile:
         report.reconcile(needed)
     redis = RedisSink(redis_client(settings))

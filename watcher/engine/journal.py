@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol, Self, TypeVar
 
 from watcher.model.effects import ReconcileNeeded
-from watcher.model.errors import StopError, TemporaryError
+from watcher.model.errors import TemporaryError
 from watcher.sources.kafka import Partition
 
 T = TypeVar("T")
@@ -73,10 +73,18 @@ class Journal:
         history: number of PostgreSQL's history, as found at the start.
         seen: what the store held at the start.
         reconcile: likewise.
+        away: told when PostgreSQL does not take what is new; the thread tries again.
     """
 
-    def __init__(self, store: Store, history: int, seen: dict[Partition, str], reconcile: set[ReconcileNeeded]) -> None:
-        self._store = store
+    def __init__(
+        self,
+        store: Store,
+        history: int,
+        seen: dict[Partition, str],
+        reconcile: set[ReconcileNeeded],
+        away: Callable[[TemporaryError], None],
+    ) -> None:
+        self._store, self._away = store, away
         self.history = history
         self._seen, self._reconcile = dict(seen), set(reconcile)
         self._new: dict[Partition, str] = {}
@@ -84,20 +92,24 @@ class Journal:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = False
-        self.failure: StopError | None = None
+        self.failure: Exception | None = None
         """A reason to stop, found by the thread."""
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
     @classmethod
-    def load(cls, store: Store) -> Self:
+    def load(cls, store: Store, away: Callable[[TemporaryError], None]) -> Self:
         """Read what the store holds.
+
+        Args:
+            store: the watcher's own schema.
+            away: told later, when PostgreSQL does not take what is new.
 
         Raises:
             HistoryChangedError: log positions may have fallen since the watcher last ran.
             TemporaryError: PostgreSQL is away.
         """
-        return cls(store, store.check_history(), store.seen(), store.reconcile_needed())
+        return cls(store, store.check_history(), store.seen(), store.reconcile_needed(), away)
 
     @property
     def reconcile(self) -> frozenset[ReconcileNeeded]:
@@ -150,14 +162,19 @@ class Journal:
             if noted:
                 self._store.note_reconcile(noted)
             self._store.check_history()
-        except TemporaryError:
-            with self._lock:
-                self._new = {**new, **self._new}
-                self._noted |= noted
+        except TemporaryError as error:
+            self._put_back(new, noted)
+            self._away(error)
             return False
-        except StopError as error:
+        except Exception as error:  # noqa: BLE001 - handed to the loop, which stops the daemon
+            self._put_back(new, noted)  # close() tries once more: no later start would note it again
             self.failure = error
         return True
+
+    def _put_back(self, new: dict[Partition, str], noted: set[ReconcileNeeded]) -> None:
+        with self._lock:
+            self._new = {**new, **self._new}
+            self._noted |= noted
 
 
 def insistently(action: Callable[[], T], away: Callable[[TemporaryError], None], turned: Callable[[], None]) -> T:

@@ -37,7 +37,7 @@ class Store:
 
         Raises:
             StoreRefusedError: a table or a right is missing.
-            TemporaryError: PostgreSQL is away.
+            TemporaryError: PostgreSQL is away, or may only be read for now.
         """
         with _faults(self.schema):
             cursor = self._connection.execute(
@@ -107,6 +107,10 @@ def _faults(schema: str) -> Iterator[None]:
         if _NOT_BY_WAITING.search(str(error)):
             raise StoreRefusedError(f"postgres: {_said(error)}; check postgres.dsn") from error
         raise TemporaryError(f"postgres is away: {_said(error)}") from error
+    except psycopg.InternalError as error:
+        # What the server or the session cannot do, not what was asked: a standby or a full disk made it read-only, a
+        # transaction was ended because it stood idle.
+        raise TemporaryError(f"postgres cannot do that for now: {_said(error)}") from error
 
 
 def _said(error: psycopg.Error) -> str:
