@@ -192,7 +192,7 @@ def test_a_read_only_postgres_is_waited_for(own_database, schema):
     administrator, dsn = own_database
     ensure(dsn, schema)
     remembered, away = PostgresStore(dsn, schema, "g", 5.0), []
-    journal = Journal.load(remembered, away.append)
+    journal = Journal.load(remembered, away.append, lambda _: None)
     _read_only(administrator, so=True)
     journal.remember(("t", 0), "id")
 
@@ -202,7 +202,7 @@ def test_a_read_only_postgres_is_waited_for(own_database, schema):
     with pytest.raises(TemporaryError, match="read-only transaction"):
         ensure(dsn, schema)
     with pytest.raises(TemporaryError, match="read-only transaction"):
-        Journal.load(remembered, away.append)
+        Journal.load(remembered, away.append, lambda _: None)
     assert remembered.seen() == {}
 
     _read_only(administrator, so=False)

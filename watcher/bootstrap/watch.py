@@ -129,7 +129,7 @@ def _daemon(
         settings.postgres.timeout,
     )
     away = partial(report.away, "postgres")
-    journal = insistently(partial(Journal.load, store, away), away, health.turned)
+    journal = insistently(partial(Journal.load, store, away, report.needs), away, health.turned)
     for needed in journal.reconcile:
         report.reconcile(needed)
     redis = RedisSink(redis_client(settings))

@@ -6,7 +6,7 @@ writes that down as soon as PostgreSQL lets it, and looks every so often whether
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol, Self, TypeVar
 
 from watcher.model.effects import ReconcileNeeded
@@ -74,6 +74,7 @@ class Journal:
         seen: what the store held at the start.
         reconcile: likewise.
         away: told when PostgreSQL does not take what is new; the thread tries again.
+        needs: told, at every look, which needs of a comparison there are; a person may have settled some.
     """
 
     def __init__(
@@ -82,9 +83,11 @@ class Journal:
         history: int,
         seen: dict[Partition, str],
         reconcile: set[ReconcileNeeded],
+        *,
         away: Callable[[TemporaryError], None],
+        needs: Callable[[Collection[ReconcileNeeded]], None],
     ) -> None:
-        self._store, self._away = store, away
+        self._store, self._away, self._needs = store, away, needs
         self.history = history
         self._seen, self._reconcile = dict(seen), set(reconcile)
         self._new: dict[Partition, str] = {}
@@ -98,18 +101,24 @@ class Journal:
         self._thread.start()
 
     @classmethod
-    def load(cls, store: Store, away: Callable[[TemporaryError], None]) -> Self:
+    def load(
+        cls,
+        store: Store,
+        away: Callable[[TemporaryError], None],
+        needs: Callable[[Collection[ReconcileNeeded]], None],
+    ) -> Self:
         """Read what the store holds.
 
         Args:
             store: the watcher's own schema.
             away: told later, when PostgreSQL does not take what is new.
+            needs: told later, which needs of a comparison there are.
 
         Raises:
             HistoryChangedError: log positions may have fallen since the watcher last ran.
             TemporaryError: PostgreSQL is away.
         """
-        return cls(store, store.check_history(), store.seen(), store.reconcile_needed(), away)
+        return cls(store, store.check_history(), store.seen(), store.reconcile_needed(), away=away, needs=needs)
 
     @property
     def reconcile(self) -> frozenset[ReconcileNeeded]:
@@ -130,11 +139,11 @@ class Journal:
 
     def note(self, needed: set[ReconcileNeeded]) -> set[ReconcileNeeded]:
         """Only a comparison can tell these tables' counts; returns those that were not known to."""
-        fresh = needed - self._reconcile
-        if fresh:
+        with self._lock:
+            fresh = needed - self._reconcile
             self._reconcile |= fresh
-            with self._lock:
-                self._noted |= fresh
+            self._noted |= fresh
+        if fresh:
             self._wake.set()
         return fresh
 
@@ -162,6 +171,7 @@ class Journal:
             if noted:
                 self._store.note_reconcile(noted)
             self._store.check_history()
+            self._look_at_needs()
         except TemporaryError as error:
             self._put_back(new, noted)
             self._away(error)
@@ -170,6 +180,13 @@ class Journal:
             self._put_back(new, noted)  # close() tries once more: no later start would note it again
             self.failure = error
         return True
+
+    def _look_at_needs(self) -> None:
+        """Who has compared a table deletes its row; what comes after that is a new need, and is to be noted again."""
+        there = self._store.reconcile_needed()
+        with self._lock:
+            self._reconcile = there | self._noted
+        self._needs(self.reconcile)
 
     def _put_back(self, new: dict[Partition, str], noted: set[ReconcileNeeded]) -> None:
         with self._lock:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import structlog
@@ -15,7 +15,7 @@ from watcher.model.errors import TemporaryError
 from watcher.sinks.clickhouse import Outcome
 from watcher.sinks.redis import Applied
 from watcher.sources.kafka import KafkaSource, Partition
-from watcher.telemetry.metrics import UNKNOWN, Metrics
+from watcher.telemetry.metrics import RECONCILE, UNKNOWN, Metrics
 from watcher.telemetry.stream_state import StreamSigns, stream_state
 
 log = structlog.get_logger(__name__)
@@ -136,6 +136,12 @@ class Report:
         """Kafka did not take a commit; nothing was sent under its name, and it is made again."""
         self._metrics.offset_commit_errors.inc()
         log.info("commit.refused", topic=partition[0], partition=partition[1], reason=reason)
+
+    def needs(self, there: Collection[ReconcileNeeded]) -> None:
+        """The needs of a comparison that there are; what a person has settled is no longer one."""
+        for table in self._metrics.tables:
+            for reason in RECONCILE:
+                self._metrics.reconcile_needed.labels(table, reason).set(ReconcileNeeded(table, reason) in there)
 
     def reconcile(self, needed: ReconcileNeeded) -> None:
         """Only a comparison with PostgreSQL can tell a table's counts."""
