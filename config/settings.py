@@ -254,7 +254,7 @@ class PostgresSettings(Group):
     watcher_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "crucible_watcher"
     """Schema for the watcher's own tables: lower-case letters, digits and underscores, no digit first."""
     timeout: Seconds = 5.0
-    """Seconds to wait for a connection."""
+    """Seconds to wait for a connection, and for each statement; a server that falls silent is given twice as long."""
 
 
 class ConnectSettings(Group):

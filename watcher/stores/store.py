@@ -3,16 +3,22 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg import sql
+from psycopg.abc import RV, PQGen
+from psycopg.pq import TransactionStatus
 
 from watcher.model.errors import StopError, TemporaryError
 
 # libpq gives a refused connection no code, only the server's words. In another language than English they read as an
 # outage, and the message is as clear.
 _NOT_BY_WAITING = re.compile(r'authentication failed|(?:role|database) "[^"]*" does not exist|no pg_hba.conf entry')
+
+PATIENCE: Final = 2.0
+"""Times the limit that the server keeps for a statement: so long we wait for an answer. Less: a slow network looks like
+a silent server; more: whoever asks hangs longer."""
 
 
 class StoreRefusedError(StopError):
@@ -56,6 +62,24 @@ class Store:
         self.run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", f"crucible {self.schema} {what}")
 
 
+class _Connection(psycopg.Connection[Any]):
+    """Gives up a server that falls silent: it keeps no limit while it is frozen, nor does a pooler or a lost host."""
+
+    patience = 10.0
+    """Seconds to wait for an answer."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Everything that waits for the server passes here; by itself the driver waits for ever."""
+        patience = self.patience if timeout is None else timeout
+        try:
+            return super().wait(gen, interval, patience)
+        except psycopg.OperationalError as error:
+            if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+                raise
+            self.close()  # the answer, should it still come, is nobody's
+            raise psycopg.OperationalError(f"no answer within {patience:g} s") from error
+
+
 @contextmanager
 def open_store(dsn: str, schema: str, timeout: float = 5.0) -> Iterator[Store]:
     """Connect for the length of the block.
@@ -63,23 +87,32 @@ def open_store(dsn: str, schema: str, timeout: float = 5.0) -> Iterator[Store]:
     Args:
         dsn: libpq's connection string.
         schema: the watcher's own schema.
-        timeout: seconds to wait for the connection, and for each statement; libpq counts whole ones, two at least.
+        timeout: seconds to wait for the connection, and for each statement; libpq counts whole ones, two at least. A
+            server that does not even say that it gives up is given up after ``PATIENCE`` times as long.
 
     Raises:
         StoreRefusedError: the connection string, password or database is wrong, or a right is missing.
         TemporaryError: PostgreSQL is away.
     """
+    patience = timeout * PATIENCE
+    probes, between = 3, max(1, round(patience))
     with _faults(schema):
         try:
-            connection = psycopg.connect(
+            connection = _Connection.connect(
                 dsn,
                 autocommit=True,
                 connect_timeout=max(2, round(timeout)),
+                # For a connection on which nobody waits: no router forgets it, and a lost host is noticed.
+                keepalives_idle=between,
+                keepalives_interval=between,
+                keepalives_count=probes,
+                tcp_user_timeout=probes * between * 1000,
                 application_name="crucible-watcher",
                 prepare_threshold=None,  # a pooler hands on what others have prepared under the same names
             )
         except psycopg.ProgrammingError as error:  # libpq cannot read the connection string
             raise StoreRefusedError(f"postgres: {_said(error)}; mend postgres.dsn") from error
+    connection.patience = patience
     with connection:
         store = Store(connection, schema)
         store.run("SELECT set_config('statement_timeout', %s, false)", f"{max(1, round(timeout * 1000))}ms")
