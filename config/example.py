@@ -10,7 +10,7 @@ from config.keys import Key, keys
 from config.settings import SettingsGroups
 
 HEAD = """\
-# Settings of the Crucible watcher. This file is generated: `python -m watcher.cli.reference`.
+# Settings of the Crucible watcher. This file is generated: `make docs`.
 #
 # Every line shows a default; take the "# " away to change it. Name the file in CRUCIBLE_CONFIG, or with
 # `crucible --config FILE ...`.

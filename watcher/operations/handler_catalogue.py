@@ -47,7 +47,7 @@ def handlers_page(tables: list[DescribedTable]) -> str:
     lines = [
         "# Handlers",
         "",
-        "This page is generated: `python -m watcher.cli.reference`. The effects are those of the sample row; for an",
+        "This page is generated: `make docs`. The effects are those of the sample row; for an",
         "update it stands before and after, so only what an unchanged row brings about is shown.",
     ]
     for table in tables:

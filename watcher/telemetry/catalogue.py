@@ -5,7 +5,7 @@ from watcher.telemetry.metrics import Described
 INTRODUCTION = """\
 # Metrics
 
-This page is generated: `python -m watcher.cli.reference`.
+This page is generated: `make docs`.
 
 `/metrics` on the operations port (`ops.port`) serves these. Counters start at 0 for every closed label set, so that
 `rate()` sees the first fault. Timestamps are exported instead of ages: alert on `time() - x`.
