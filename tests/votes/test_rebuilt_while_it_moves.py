@@ -12,8 +12,9 @@ from tests.votes.world import VoteWorld
 from watcher.model.drain_plan import VOTE_COLUMNS
 from watcher.model.effects import EntryGone
 from watcher.model.rating import gain
-from watcher.operations import keeper, rebuild
-from watcher.operations.keeper import Keeper, Verdict
+from watcher.operations import rebuild, rebuilding
+from watcher.operations.keeper import Verdict
+from watcher.operations.rebuilding import Rebuilding
 from watcher.state import keys
 
 
@@ -39,7 +40,7 @@ def late_vote(world: VoteWorld, crucible: int) -> Callable[[], None]:
 def rebuild_while_it_is_written(world: VoteWorld, crucible: int, patch: pytest.MonkeyPatch) -> int:
     """Rebuild it; the vote comes after the votes were read. Returns how many times they were."""
     write, passes, written = late_vote(world, crucible), 0, threading.Event()
-    write_judged, calm = keeper.write_judged, Keeper._calm
+    write_judged, calm = rebuilding.write_judged, Rebuilding._calm
 
     def then_late(*arguments: object) -> int:
         nonlocal passes
@@ -54,8 +55,8 @@ def rebuild_while_it_is_written(world: VoteWorld, crucible: int, patch: pytest.M
         assert written.wait(60)
         return calm(*arguments)  # type: ignore[arg-type]
 
-    patch.setattr(keeper, "write_judged", then_late)
-    patch.setattr(Keeper, "_calm", looked_at_later)
+    patch.setattr(rebuilding, "write_judged", then_late)
+    patch.setattr(Rebuilding, "_calm", looked_at_later)
     world.redis.flushall()
     assert world.keep(crucible) == [Verdict.REBUILT]
     return passes
@@ -78,7 +79,7 @@ def test_who_does_not_look_again_shows_ratings_without_it(world: VoteWorld, monk
     world.keep(crucible)
     world.vote(crucible, votes=60)
     world.drained()
-    monkeypatch.setattr(Keeper, "_calm", lambda *_: True)
+    monkeypatch.setattr(Rebuilding, "_calm", lambda *_: True)
 
     assert rebuild_while_it_is_written(world, crucible, monkeypatch) == 1
     assert any("differ from the replay" in one for one in verdict(world, crucible))

@@ -14,7 +14,7 @@ from tests.votes.world import VoteWorld
 from watcher.model.effects import EntryGone
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.model.vote import Refusal
-from watcher.operations import keeper
+from watcher.operations import keeper, rebuilding
 from watcher.operations.keeper import Verdict
 from watcher.state import keys
 from watcher.state.client import fence
@@ -117,13 +117,13 @@ def _unfenced(world: VoteWorld, crucible: int, _: Any) -> None:
 
 def _same_epoch(world: VoteWorld, crucible: int, patch: pytest.MonkeyPatch) -> None:
     """It is rebuilt, and numbers begin anew in the epoch that they were in."""
-    patch.setattr(keeper, "raise_epoch", lambda *_: 1)
+    patch.setattr(rebuilding, "raise_epoch", lambda *_: 1)
     assert world.keep(crucible) == [Verdict.REBUILT]
 
 
 def _not_compared(world: VoteWorld, crucible: int, patch: pytest.MonkeyPatch) -> None:
     """The numbers of its votes are not compared with ClickHouse's."""
-    patch.setattr(keeper, "_lost", lambda *_: False)
+    patch.setattr(keeper, "lost", lambda *_: False)
     assert world.keep(crucible) == [Verdict.VERIFIED]
 
 
