@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.contract.redis.rows import apply
+from tests.contract.redis.rows import apply, state
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
 from watcher.model.drain_plan import VOTE_COLUMNS
@@ -16,6 +16,7 @@ from watcher.operations import rebuild, rebuilding
 from watcher.operations.keeper import Verdict
 from watcher.operations.rebuilding import Rebuilding
 from watcher.state import keys
+from watcher.state.ending import end_judges
 
 
 def late_vote(world: VoteWorld, crucible: int) -> Callable[[], None]:
@@ -112,3 +113,27 @@ def test_entries_that_go_and_return_meanwhile(world: VoteWorld, monkeypatch: pyt
     apply(world.redis, [(200, gone[0])])
 
     assert [world.held(crucible, one) for one in (going, returning)] == before
+
+
+def test_a_crucible_that_ends_meanwhile_expires(world: VoteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever saw the end has seen to the judges that were written by then; the others' keys expire too."""
+    crucible = world.crucible(entries=5)
+    world.keep(crucible)
+    world.vote(crucible, votes=60)
+    world.drained()
+    write_judged = keeper.write_judged
+
+    def ended(*arguments: object) -> int:
+        world.redis.sadd(keys.judges(crucible), 1)
+        apply(world.redis, [(100, state(crucible, "Completed"))])
+        end_judges(world.redis, crucible)
+        assert world.redis.ttl(keys.judges(crucible)) > 0  # type: ignore[operator]
+        return write_judged(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(keeper, "write_judged", ended)
+    world.redis.flushall()
+    assert world.keep(crucible) == [Verdict.REBUILT]
+
+    names = list(world.redis.scan_iter(f"*crucible:{crucible}:elo*"))
+    assert len(names) > 60
+    assert all(world.redis.ttl(name) > 0 for name in names)  # type: ignore[operator]

@@ -14,13 +14,15 @@ from watcher.model.rating import BASE_RATING
 from watcher.model.row_state import RowStates, arguments
 from watcher.state import keys
 from watcher.state.client import Client, away_is_temporary
+from watcher.state.ending import end_judges
 from watcher.state.scripts import ROW_STATE
 
 PORTION: Final = 500
 """Rows of one script call, about a millisecond of Redis' time. Larger: votes wait; smaller: calls cost more than
 what they do."""
 
-Answer = tuple[int, int, list[int]]
+Answer = tuple[int, int, list[int], list[int]]
+"""See ``row_state.lua``."""
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -72,6 +74,8 @@ class RedisSink:
             except NoScriptError:
                 self._client.script_load(ROW_STATE.text)
                 answers = self._send(states, history)
+        for crucible_id in (one for answer in answers for one in answer[3]):
+            end_judges(self._client, crucible_id)
         rows, stale = sum(answer[0] for answer in answers), sum(answer[1] for answer in answers)
         offered = sum(change.rows for change in states.values())
         return Applied(rows, stale, offered - rows - stale, frozenset(one for answer in answers for one in answer[2]))

@@ -7,7 +7,8 @@
 -- ARGV  1 token   2 epoch   3 fence   4 mark that the keeper has read ('' if none)   5 mark to be
 --       6 votes of all epochs before, which the state shows as before
 --       7 seconds that the crucible has to live, 0: for ever   8.. fields of the crucible's row and their values
--- Answer: 1, or 0 if somebody else is at work
+-- Answer: 1; 2 if it has ended and its judges' keys do not expire yet, which is the caller's to see to, as in
+--         row_state.lua; 0 if somebody else is at work
 --
 -- If the row's mark has changed meanwhile, the row is newer than what the keeper knows, and stays.
 
@@ -18,20 +19,18 @@ if (redis.call('HGET', KEYS[2], 'mark') or '') == ARGV[4] then
   if ARGV[7] ~= '0' and redis.call('TTL', KEYS[2]) == -1 then redis.call('EXPIRE', KEYS[2], ARGV[7]) end
 end
 redis.call('HSET', KEYS[2], 'epoch', ARGV[2], 'seq', 0, 'fence', ARGV[3], 'before', ARGV[6])
-redis.call('HDEL', KEYS[2], 'rebuilding')
+local rebuilt = redis.call('HDEL', KEYS[2], 'rebuilding') == 1
 
 -- It has ended, maybe while it was rebuilt: all that was written ends with it.
+local tag = '{' .. KEYS[3] .. '}:'
 local left = redis.call('TTL', KEYS[2])
 if left > 0 then
-  local tag = '{' .. KEYS[3] .. '}:'
-  for _, name in ipairs({ 'entries', 'votes', 'left', 'standings', 'admitted', 'judges', 'log' }) do
+  for _, name in ipairs({ 'entries', 'votes', 'left', 'standings', 'admitted', 'log' }) do
     redis.call('EXPIRE', tag .. name, left)
   end
   redis.call('EXPIRE', KEYS[3], left)
   for level = 1, 31 do redis.call('EXPIRE', tag .. 'pool:' .. level, left) end
-  for _, user in ipairs(redis.call('SMEMBERS', tag .. 'judges')) do
-    redis.call('EXPIRE', tag .. 'judged:' .. user, left)
-  end
+  if rebuilt then redis.call('PERSIST', tag .. 'judges') end -- their keys are new, whoever has seen to the old ones
 end
 redis.call('DEL', KEYS[1])
-return 1
+return left > 0 and redis.call('TTL', tag .. 'judges') == -1 and 2 or 1

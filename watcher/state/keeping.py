@@ -15,6 +15,7 @@ from watcher.model.row_state import FINISHED, KEEP_FINISHED_SECONDS, MARK
 from watcher.state import keys
 from watcher.state.admit import ADMIT, Verdict, admit_command
 from watcher.state.client import Client, away_is_temporary, node_connection, node_identity, packed
+from watcher.state.ending import end_judges
 from watcher.state.scripts import Script, script
 
 CLOSE: Final = script("keeper_close")
@@ -239,8 +240,11 @@ class Keeping:
         names = [lock_key(self.crucible_id), keys.state(self.crucible_id), self._elo]
         row = [part for pair in fields.items() for part in pair]
         lives = 0 if fields["status"] and fields["status"] not in FINISHED else KEEP_FINISHED_SECONDS
-        if not self._eval(OPEN.text, names, epoch, identity, seen.mark, seen.mark or mark, before, lives, *row):
+        opened = self._eval(OPEN.text, names, epoch, identity, seen.mark, seen.mark or mark, before, lives, *row)
+        if not opened:
             raise KeeperLostError(self.crucible_id)
+        if opened == 2:
+            end_judges(self.client, self.crucible_id)
 
     def leave(self) -> None:
         """Stop being the keeper, if this is still it."""

@@ -65,7 +65,7 @@ def pool(crucible_id: int, level: int) -> str:
 
 
 def judges(crucible_id: int) -> str:
-    """Set of user ids that have voted."""
+    """Set of user ids that have voted. At a crucible's end it is the last to expire, see ``ending.py``."""
     return f"{{crucible:{crucible_id}:elo}}:judges"
 
 

@@ -16,7 +16,10 @@
 --               crucible the texts are empty
 --       4 and on: for each crucible its entries' rows, SIZE bytes each: position, entry, user, image, created, and 1 or,
 --         of one that is gone, 0
--- Answer: { rows applied, rows older than what is shown, { absent crucibles that entries came for } }
+-- Answer: { rows applied, rows older than what is shown, { absent crucibles that entries came for },
+--         { crucibles that have ended, and whose judges' keys do not expire yet } }
+--         Judges may be very many, so whoever calls sees to them, in portions. The list of judges expires when that is
+--         done; until then it is answered at each of the crucible's rows, also at one that comes again.
 --
 -- A mark is history and position in decimal digits of fixed width, so that comparing strings compares numbers.
 
@@ -25,7 +28,7 @@ local CHUNK = 1000 -- unpack() has a limited stack
 local ENTRY, SIZE = '<I8i8i8i8i8B', 41 -- the same in watcher/model/row_state.py
 local LEVELS = 31 -- pools are named by an image's nsfwLevel, 1 to 31
 
-local applied, stale, absent = 0, 0, {}
+local applied, stale, absent, ending = 0, 0, {}, {}
 local history = string.format('%010d', ARGV[1])
 
 local function marked(position)
@@ -36,18 +39,23 @@ local function tag(keys)
   return '{' .. keys[1] .. '}:'
 end
 
--- Every key that the crucible may have. Judges may be many, so this is only asked when its end begins or is undone.
-local function everything(keys)
+-- Every key that the crucible may have, but for those of its judges.
+local function all_but_judges(keys)
   local companion = tag(keys)
   local names = { unpack(keys) }
-  for _, name in ipairs({ 'votes', 'left', 'standings', 'admitted', 'judges', 'log' }) do
+  for _, name in ipairs({ 'votes', 'left', 'standings', 'admitted', 'log' }) do
     names[#names + 1] = companion .. name
   end
   for level = 1, LEVELS do names[#names + 1] = companion .. 'pool:' .. level end
-  for _, user in ipairs(redis.call('SMEMBERS', companion .. 'judges')) do
-    names[#names + 1] = companion .. 'judged:' .. user
-  end
   return names
+end
+
+-- Its end is undone. At once and for all judges, however many: votes are accepted again, and build on what they judged.
+local function go_on(keys)
+  local judges = tag(keys) .. 'judges'
+  for _, key in ipairs(all_but_judges(keys)) do redis.call('PERSIST', key) end
+  for _, user in ipairs(redis.call('SMEMBERS', judges)) do redis.call('PERSIST', tag(keys) .. 'judged:' .. user) end
+  redis.call('PERSIST', judges)
 end
 
 -- A deleted crucible's entries are deleted by changes of their own (the foreign key sees to that), and only those know
@@ -65,13 +73,13 @@ local function show_crucible(keys, crucible, left)
         'HSET', keys[2], 'mark', mark,
         'row', change[3], 'status', change[4], 'start', change[5], 'end', change[6], 'level', change[7]
       )
-      if seconds > 0 then
-        for _, key in ipairs(everything(keys)) do redis.call('EXPIRE', key, seconds) end
+      if seconds == 0 then
+        if left > 0 then go_on(keys) end
+        left = -1
+      elseif left == -1 then -- else it has ended before, and its time runs
+        for _, key in ipairs(all_but_judges(keys)) do redis.call('EXPIRE', key, seconds) end
         left = seconds
-      elseif left > 0 then
-        for _, key in ipairs(everything(keys)) do redis.call('PERSIST', key) end
       end
-      if seconds == 0 then left = -1 end
       applied = applied + 1
     end
   end
@@ -172,7 +180,10 @@ for at, change in ipairs(cmsgpack.unpack(ARGV[3])) do
   local crucible, entries = change[2], ARGV[at + 3]
   local left = redis.call('TTL', keys[2])
   if left == 0 then left = 1 end -- less than half a second
-  if #crucible > 0 then left = show_crucible(keys, crucible, left) end
+  if #crucible > 0 then
+    left = show_crucible(keys, crucible, left)
+    if left > 0 and redis.call('TTL', tag(keys) .. 'judges') == -1 then ending[#ending + 1] = change[1] end
+  end
   if #entries > 0 then
     if left == -2 then
       absent[#absent + 1] = change[1]
@@ -187,4 +198,4 @@ for at, change in ipairs(cmsgpack.unpack(ARGV[3])) do
   end
 end
 
-return { applied, stale, absent }
+return { applied, stale, absent, ending }

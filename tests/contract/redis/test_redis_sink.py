@@ -6,14 +6,18 @@ import pytest
 import redis
 
 from stack import Stack
-from tests.contract.redis.rows import folded, shown, state
+from tests.contract.redis.rows import apply, folded, shown, state
 from watcher.model.effects import EntryState
 from watcher.model.errors import TemporaryError
 from watcher.model.row_state import RowStates
 from watcher.sinks.redis import Applied, RedisSink
+from watcher.state import keys
 from watcher.state.client import open_client
+from watcher.state.ending import PORTION, end_judges
 
 ROWS = [(100, state(42)), (200, EntryState(42, 1, 7, 5, 0)), (300, EntryState(42, 2, 7, 6, 0))]
+END = (400, state(42, "Completed"))
+JUDGES = range(1, 3 * PORTION)
 
 
 @pytest.fixture
@@ -37,6 +41,55 @@ def test_it_names_crucibles_that_redis_does_not_hold(sink: RedisSink, client: re
 
     assert sink.apply(folded([*ROWS, *strangers]), 1) == Applied(3, 0, 10, frozenset({43, 44}))
     assert client.exists("crucible:43:elo") == 0
+
+
+@pytest.fixture
+def judged(client: redis.Redis) -> list[str]:
+    """A crucible with many judges; their keys, and the list of them."""
+    apply(client, ROWS)
+    client.sadd(keys.judges(42), *JUDGES)
+    for user in JUDGES:
+        client.hset(keys.judged(42, user), "1:2", "1:1:1:1516:1484:0:16")
+    return [keys.judges(42), *(keys.judged(42, user) for user in JUDGES)]
+
+
+def lives(client: redis.Redis, names: list[str]) -> set[int]:
+    """How long keys live."""
+    pipeline = client.pipeline()
+    for name in names:
+        pipeline.ttl(name)
+    return set(pipeline.execute())
+
+
+def test_no_script_is_about_all_judges(sink: RedisSink, client: redis.Redis, judged: list[str]) -> None:
+    """They expire with their crucible, portion by portion, so that votes elsewhere come in between; and just once."""
+    client.config_resetstat()
+    for again in range(3):
+        sink.apply(folded([END, (500 + again, state(42, "Completed"))]), 1)
+
+    commands = client.info("commandstats")
+    assert commands["cmdstat_eval"]["calls"] == 3 + 1  # type: ignore[index]
+    assert "cmdstat_smembers" not in commands  # type: ignore[operator]
+    assert min(lives(client, judged)) > 0
+
+
+def test_judges_that_an_end_did_not_reach_are_seen_to(sink: RedisSink, client: redis.Redis, judged: list[str]) -> None:
+    """Killed after the row was shown: the poll is read again, and its row is old, but their keys expire."""
+    apply(client, [END])
+    assert lives(client, judged) == {-1}
+
+    assert sink.apply(folded([END]), 1) == Applied(0, 1)
+    assert min(lives(client, judged)) > 0
+
+
+def test_an_end_that_is_undone_takes_no_judge(sink: RedisSink, client: redis.Redis, judged: list[str]) -> None:
+    """Whoever was about to see to the judges comes late, and leaves them."""
+    apply(client, [END])
+    client.expire(judged[1], 1_000)  # how far it came
+    sink.apply(folded([(500, state(42))]), 1)
+    end_judges(client, 42)
+
+    assert lives(client, judged) == {-1}
 
 
 def test_a_redis_that_forgot_the_script_is_told_again(sink: RedisSink, client: redis.Redis) -> None:

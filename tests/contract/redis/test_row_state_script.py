@@ -12,6 +12,7 @@ from watcher.model.effects import CrucibleGone, CrucibleState, EntryGone, EntryS
 from watcher.model.row_state import KEEP_FINISHED_SECONDS, entry_text, mark, state_fields
 from watcher.sinks.redis import row_keys
 from watcher.state import keys
+from watcher.state.ending import end_judges
 from watcher.state.scripts import ROW_STATE
 
 A, B = 42, 43
@@ -263,10 +264,23 @@ def test_everything_of_a_finished_crucible_expires(client: redis.Redis) -> None:
     assert len(names) == 3 + 5 + 2 + len(judges)  # type: ignore[arg-type]
 
     apply(client, [(300, state(A, "Completed"))])
+    end_judges(client, A)
     assert all(0 < client.ttl(name) <= KEEP_FINISHED_SECONDS for name in names)  # type: ignore[operator,union-attr]
 
     apply(client, [(400, state(A))])
     assert all(client.ttl(name) == -1 for name in names)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("row", [state(A, "Completed", name="another"), state(A, "Cancelled"), CrucibleGone(A)])
+def test_the_week_of_a_finished_crucible_begins_once(client: redis.Redis, row: CrucibleState | CrucibleGone) -> None:
+    """Rows of it that come later are shown, and give nothing more time."""
+    apply(client, [(100, state(A)), (200, entry(1)), (300, state(A, "Completed"))])
+    for name in client.keys("*"):  # type: ignore[union-attr]
+        client.expire(name, 1_000)
+
+    assert apply(client, [(400, row)]) == [1, 0]
+    assert shown(client, A).parts == {name: state_fields(row)[name] for name in ("status", "start", "end", "level")}
+    assert all(0 < client.ttl(name) <= 1_000 for name in client.keys("*"))  # type: ignore[operator,union-attr]
 
 
 def test_rows_are_written_as_python_writes_them(client: redis.Redis) -> None:
