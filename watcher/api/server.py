@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from watcher.api.problem import ProblemError
 
@@ -26,6 +26,8 @@ CONNECTIONS: Final = 20_000
 connection closed."""
 BACKLOG: Final = 4_096
 """Connections that the kernel holds until we take them; its own limit is lower on most machines."""
+QUEUED: Final = 8
+"""Requests that may wait behind the one that a connection is answered before it is read no further."""
 SWEEP: Final = 1.0
 """Seconds between two looks for clients that are out of patience."""
 
@@ -50,11 +52,21 @@ class BoundedProtocol(HttpToolsProtocol):
         # uvicorn's own refusal is plain text and does not say when to come back.
         self._most, self.limit_concurrency = self.limit_concurrency, None
         self._served = self.app
+        self._under_way: list[RequestResponseCycle] = []
 
     def connection_made(self, transport: Any) -> None:
         """A client is there; it should say something soon."""
         super().connection_made(transport)
         self._since = self.loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client went: whoever answers it hears of it, not only whoever answers its last request."""
+        super().connection_lost(exc)
+        for cycle in self._under_way:
+            if not cycle.response_complete:
+                cycle.disconnected = True
+            cycle.message_event.set()
+        self._under_way.clear()
 
     def data_received(self, data: bytes) -> None:
         """A piece arrives.
@@ -101,6 +113,10 @@ class BoundedProtocol(HttpToolsProtocol):
         upgrade = self.parser.should_upgrade()
         self.app = _overloaded if full else _upgraded_body if upgrade and _has_body(self.headers) else self._served
         super().on_headers_complete()
+        self._under_way = [cycle for cycle in self._under_way if not cycle.response_complete]
+        self._under_way.append(self.cycle)
+        if 1 < len(self._under_way) <= QUEUED:
+            self.flow.resume_reading()  # else nobody would notice that the client of a stream went
         if upgrade:
             # The parser takes what follows for another protocol and passes the body over; were it given the rest of
             # that body, it would read it as a request of its own.

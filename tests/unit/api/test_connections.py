@@ -145,3 +145,28 @@ async def test_an_upgrade_with_a_body(length: bytes) -> None:
     assert json.loads(body)["code"] == "bad_request"
     assert "upgrade" in json.loads(body)["detail"]
     assert asked == []
+
+
+@pytest.mark.parametrize("behind", [1, 3])
+async def test_who_goes_with_a_request_behind_is_missed(behind: int) -> None:
+    """A request that takes long hears that its client went, also with others that wait behind it."""
+    asked: list[str] = []
+    there, gone = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, receive: Any, _: Any) -> None:
+        asked.append(scope["path"])
+        there.set()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    async with serving(app) as address:
+        _, writer = await asyncio.open_connection(*address)
+        writer.write(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(there.wait(), 5)
+        writer.write(ANOTHER * behind)
+        await writer.drain()
+        writer.close()
+        await asyncio.wait_for(gone.wait(), 5)
+
+    assert asked == ["/long"]
