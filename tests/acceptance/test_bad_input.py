@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from stack.leashed import Leashed, Program
 from stack.ports import Ports
@@ -146,6 +147,35 @@ def test_too_many_dead_letters_stop_the_watcher(world: World):
     assert world.verdict() == []
 
 
+def limit_letters(world: World, size: int) -> None:
+    """Have the dead-letter topic take no record of more bytes."""
+    entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, world.letters_topic, incremental_configs=[entry])
+    world.admin.incremental_alter_configs([resource])[resource].result(10)
+
+
+def test_a_dead_letter_topic_that_takes_nothing_is_told(world: World):
+    """Nothing may overtake a letter, so reading pauses, and metrics say where it hangs; then all goes on."""
+    world.make_topic(1, world.letters_topic)
+    limit_letters(world, 50)
+    world.produce(world.history.work(10))
+    world.produce_value(b"{")
+    world.produce(world.history.work(10))
+    daemon = world.start()
+    await_that(
+        lambda: daemon.metric("crucible_sink_errors_total", sink="dead_letters") > 1, "letters to be refused",
+        told=daemon.last_words,
+    )  # fmt: skip
+    await_that(lambda: daemon.metric("crucible_paused_partitions") == 1, "a pause that shows", told=daemon.last_words)
+    assert world.committed().get(0, (0, ""))[0] <= 10
+
+    limit_letters(world, MEGABYTE)
+    world.await_acknowledged(60, daemon)
+
+    assert [reason for _, reason in refused(world)] == ["not_json"]
+    assert world.verdict() == []
+
+
 class Registry:
     """A schema registry that knows the schema of a captured record."""
 
@@ -198,6 +228,8 @@ def test_a_schema_that_the_registry_does_not_know(world: World, registry: Regist
         told=daemon.last_words,
     )  # fmt: skip
     assert world.committed().get(0, (0, ""))[0] <= 10
+    assert daemon.metric("crucible_sink_errors_total", sink="registry") > 1
+    assert daemon.metric("crucible_paused_partitions") == 1
 
     registry.start()
     world.await_acknowledged(60, daemon)

@@ -205,6 +205,13 @@ def test_alerts_on_an_age_wait_for_the_first_turn():
     assert [rule.get("for") for rule in on_an_age] == ["1m", "1m"]
 
 
+def test_reading_that_stands_still_has_an_alert_of_its_own():
+    """A paused stream counts as healthy and its lag does not grow, so nothing else would tell."""
+    (rule,) = [rule for rule in RULES if "crucible_paused_partitions" in rule["expr"]]
+
+    assert (rule["expr"], rule["for"]) == ("crucible_paused_partitions > 0", "5m")
+
+
 def test_everything_that_is_consumed_has_a_column_in_the_alert():
     """The alert of a loss counts what the books count, changes in flight included; else steady traffic is a loss."""
     (rule,) = [rule for rule in RULES if rule["alert"] == "CrucibleUnaccounted"]

@@ -126,11 +126,10 @@ class Report:
         """So many rows wait in memory for ClickHouse."""
         self._metrics.sink_queue_rows.labels("clickhouse").set(rows)
 
-    def away(self, sink: str, error: TemporaryError) -> None:
+    def away(self, neighbour: str, error: TemporaryError) -> None:
         """A neighbour does not answer; the same call is made again."""
-        if sink in {"redis", "clickhouse"}:
-            self._metrics.sink_errors.labels(sink).inc()
-        log.warning("neighbour.away", neighbour=sink, error=str(error))
+        self._metrics.sink_errors.labels(neighbour).inc()
+        log.warning("neighbour.away", neighbour=neighbour, error=str(error))
 
     def commit_refused(self, partition: Partition, reason: str) -> None:
         """Kafka did not take a commit; nothing was sent under its name, and it is made again."""

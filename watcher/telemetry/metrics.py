@@ -30,6 +30,8 @@ OPERATIONS: Final = (*(operation.value for operation in Operation), UNKNOWN)
 REASONS: Final = tuple(reason.value for reason in Reason)
 STATES: Final = tuple(state.value for state in StreamState)
 SINKS: Final = ("clickhouse", "redis")
+NEIGHBOURS: Final = (*SINKS, "dead_letters", "kafka", "postgres", "registry")
+"""All that the watcher waits for, however long it takes: whoever of them is away, reading stands still in the end."""
 IGNORED: Final = ("operation", "tombstone", "heartbeat", "transaction", "given_up")
 """Why a record that was understood moved nothing: its table declares the operation ignored, it is no change, or its
 partition went to another process, which reads it again, before it was in a plan."""
@@ -124,7 +126,10 @@ class Metrics:
 
     def _declare_stream(self) -> None:
         self.consumer_lag = self._gauge(
-            "consumer_lag_messages", "Records not yet in every sink.", topic=OPEN, partition=OPEN
+            "consumer_lag_messages",
+            "Records not yet in every sink, of those that Kafka told of; it tells of no new ones while reading pauses.",
+            topic=OPEN,
+            partition=OPEN,
         )
         self.consumer_assigned = self._gauge(
             "consumer_assigned", "1 for a partition that this process reads.", topic=OPEN, partition=OPEN
@@ -147,7 +152,9 @@ class Metrics:
         )
         self.offset_commit_errors = self._counter("offset_commit_errors", "Offset commits that Kafka refused.")
         self.rebalances = self._counter("rebalances", "Changes to the set of assigned partitions.", kind=REBALANCES)
-        self.paused_partitions = self._gauge("paused_partitions", "Partitions not read while a sink catches up.")
+        self.paused_partitions = self._gauge(
+            "paused_partitions", "Partitions not read while a sink catches up or a neighbour is away."
+        )
 
     def _declare_sinks(self) -> None:
         self.sink_flush_duration = self._histogram(
@@ -155,7 +162,9 @@ class Metrics:
         )
         self.sink_rows = self._counter("sink_rows", "Rows written.", sink=SINKS)
         self.sink_errors = self._counter(
-            "sink_errors", "Writes that failed or whose outcome is unknown; they are made again.", sink=SINKS
+            "sink_errors",
+            "Calls to a sink, or to another neighbour, that failed or whose outcome is unknown; they are made again.",
+            sink=NEIGHBOURS,
         )
         self.sink_queue_rows = self._gauge("sink_queue_rows", "Rows in memory that wait for the sink.", sink=SINKS)
         self.plan_duration = self._histogram(

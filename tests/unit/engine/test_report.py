@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from watcher.engine.lane import Gathered, Lane
 from watcher.engine.report import Report
+from watcher.model.errors import TemporaryError
 from watcher.model.progress import Progress
 from watcher.telemetry.metrics import UNKNOWN, Metrics
 
@@ -52,3 +53,13 @@ def test_what_is_gathered_or_with_the_writer_is_in_flight(registry: CollectorReg
 
     assert both == {"CrucibleEntry": 7, "Crucible": 3, "unknown": 0}
     assert in_flight(registry) == {"CrucibleEntry": 0, "Crucible": 2, "unknown": 0}
+
+
+@pytest.mark.parametrize("neighbour", ["clickhouse", "dead_letters", "kafka", "postgres", "redis", "registry"])
+def test_whoever_is_away_is_counted(registry: CollectorRegistry, report: Report, neighbour: str):
+    """From 0 on, so that an alert sees the first failure of each neighbour that the loop waits for."""
+    counted = [registry.get_sample_value("crucible_sink_errors_total", {"sink": neighbour})]
+    report.away(neighbour, TemporaryError("no answer"))
+    counted.append(registry.get_sample_value("crucible_sink_errors_total", {"sink": neighbour}))
+
+    assert counted == [0, 1]
