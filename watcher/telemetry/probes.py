@@ -1,6 +1,7 @@
 """``/livez``, ``/readyz`` and ``/metrics`` over HTTP, in a thread of their own so that a stuck loop can be seen."""
 
 import json
+import socket
 import sys
 import threading
 import traceback
@@ -16,6 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from watcher.model.errors import StopError
 from watcher.telemetry.health import Health, Report
 
 log = structlog.get_logger(__name__)
@@ -37,7 +39,7 @@ class ProbeServer:
         registry: what ``/metrics`` shows.
 
     Raises:
-        OSError: the port is taken.
+        StopError: the port is taken, or the address is not this machine's.
     """
 
     def __init__(self, host: str, port: int, health: Health, registry: CollectorRegistry) -> None:
@@ -48,7 +50,7 @@ class ProbeServer:
             "/readyz": self._readyz,
             "/metrics": self._metrics,
         }
-        self._server = _Server((host, port), _handler(self._answer))
+        self._server = _listen(host, port, _handler(self._answer))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="probes", daemon=True)
 
     @property
@@ -101,6 +103,14 @@ class ProbeServer:
         return HTTPStatus.OK, content_type, encode(self._registry)
 
 
+def _listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> "_Server":
+    try:
+        return (_ServerOfSix if ":" in host else _Server)((host, port), handler)
+    except (OSError, UnicodeError) as error:  # the latter of a name that no name server could know
+        said = getattr(error, "strerror", None) or error
+        raise StopError(f"ops.host, ops.port: cannot listen on {host}:{port}: {said}; name others") from error
+
+
 def stacks() -> str:
     """What every thread is doing, for the log of a process that is about to be restarted."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
@@ -118,6 +128,10 @@ class _Server(ThreadingHTTPServer):
         error = sys.exception()
         if not isinstance(error, OSError):
             log.warning("probe.failed", error=repr(error))
+
+
+class _ServerOfSix(_Server):
+    address_family = socket.AF_INET6
 
 
 def _handler(answer: Callable[[str, str, str], Answer]) -> type[BaseHTTPRequestHandler]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from watcher.model.errors import StopError
 from watcher.telemetry.health import CACHED, Health
 from watcher.telemetry.probes import ProbeServer
 
@@ -48,6 +49,22 @@ def ask(server: ProbeServer, path: str, method: str = "GET", body: str | None = 
         response = connection.getresponse()
         return response.status, response.headers["Content-Type"], response.read().decode()
     finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.1", "no..host"])
+def test_where_nobody_can_listen_is_told(server: ProbeServer, health: Health, host: str):
+    """Taken, somebody else's, no name at all: a message that names the settings, as for the API's port."""
+    with pytest.raises(StopError, match=rf"^ops\.host, ops\.port: cannot listen on {host}:{server.port}: \S.*; name"):
+        ProbeServer(host, server.port, health, CollectorRegistry())
+
+
+def test_probes_are_answered_over_ipv6(health: Health):
+    """`::` is an address to listen on like another."""
+    with ProbeServer("::1", 0, health, CollectorRegistry()) as server:
+        connection = http.client.HTTPConnection("::1", server.port, timeout=5)
+        connection.request("GET", "/livez")
+        assert connection.getresponse().status == 200
         connection.close()
 
 
@@ -192,5 +209,5 @@ def test_other_requests_are_told_what_there_is(server: ProbeServer, method: str,
 
 def test_a_taken_port_is_an_error_at_once(server: ProbeServer, health: Health):
     """Two daemons on one port would answer for each other."""
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(StopError, match="in use"):
         ProbeServer("127.0.0.1", server.port, health, CollectorRegistry())
