@@ -53,7 +53,7 @@ def _failed(why: str, code: int = 1) -> int:
     first, _, rest = why.partition("\n")
     if rest:
         print(rest, flush=True)
-    print(f"demo: FAILED {first}", flush=True)
+    print(f"demo: FAILED {first.replace('Its log ends:', 'The end of its log is above.')}", flush=True)
     return code
 
 

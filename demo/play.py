@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -172,11 +173,16 @@ def _left(scene: _Scene, people: Mapping[str, OwnProgram]) -> bool:
             raise ProgramError(f"{part.name} ended by itself")
     for program in (scene.pipeline.watcher, scene.voting.pictures):
         if not program.is_alive():
-            raise ProgramError(f"{program.name} ended by itself. {program.last_words()}")
+            raise ProgramError(f"{program.name} ended by itself, {_how(program.wait(0.0))}. {program.last_words()}")
     for name, program in people.items():
         if not program.is_alive() and program.wait(5.0):
             raise ProgramError(f"{name} failed. {program.last_words()}")
     return not any(program.is_alive() for program in people.values())
+
+
+def _how(code: int) -> str:
+    """How a program ended, from its exit code."""
+    return f"killed by {signal.Signals(code - 128).name}" if code > 128 else f"with exit code {code}"
 
 
 class _Arrival:

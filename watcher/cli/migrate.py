@@ -46,8 +46,10 @@ def up(
             pending = migrate.pending(client, made_for)
         if as_json:
             print_json([{"version": one.version, "name": one.name} for one in pending])
-        else:
+        elif pending:
             typer.echo(migrate.script(made_for, settings.clickhouse.database, pending), nl=False)
+        else:
+            note("nothing to do: every migration is applied")
         return
     dsn, schema = settings.postgres.dsn.get_secret_value(), settings.postgres.watcher_schema
     timeout = settings.postgres.timeout

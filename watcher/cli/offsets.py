@@ -1,6 +1,6 @@
 """``crucible offsets``: where the consumer group stands, and moving it."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -33,10 +33,7 @@ def show(as_json: AsJson = False) -> None:
         return
     print_columns(
         ("topic", "partition", "committed", "plan until", "holds", "lag"),
-        [
-            (one.topic, one.partition, _or(one.committed), _or(one.plan_end), f"{one.low}..{one.high}", one.lag)
-            for one in places
-        ],
+        [(one.topic, one.partition, one.committed, one.plan_end, f"{one.low}..{one.high}", one.lag) for one in places],
     )
     note(f"group {kafka.group}: {len(active)} active" + (f" ({', '.join(active)})" if active else ""))
 
@@ -76,7 +73,7 @@ def reset(
     if not as_json:
         print_columns(
             ("topic", "partition", "from", "to", "skips"),
-            [(one.topic, one.partition, _or(one.before), one.after, one.skipped) for one in wanted],
+            [(one.topic, one.partition, one.before, one.after, one.skipped) for one in wanted],
         )
     if not dry_run:
         if not yes:
@@ -96,7 +93,3 @@ def _tables(topic: str) -> list[str]:
 
     tables = [table.name for table in REGISTRY]
     return [name for name in tables if topic.rsplit(".", 1)[-1] == name] or tables
-
-
-def _or(value: Any) -> Any:
-    return "-" if value is None else value

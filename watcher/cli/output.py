@@ -17,8 +17,8 @@ def print_json(answer: Any) -> None:
 
 
 def print_columns(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write rows under their titles, aligned; the last column runs as long as it is."""
-    lines = [[str(cell) for cell in row] for row in rows]
+    """Write rows under their titles, aligned; the last column runs as long as it is. None shows as ``-``."""
+    lines = [["-" if cell is None else str(cell) for cell in row] for row in rows]
     widths = [max(len(line[at]) for line in [list(titles), *lines]) for at in range(len(titles))]
     for line in [list(titles), *lines]:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
