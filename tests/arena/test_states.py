@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 VOTES = re.compile(r"/votes$")
 PAIR = re.compile(r"/pair$")
+CRUCIBLE = re.compile(r"/crucibles/\d+$")
 
 
 def says(page: Page, title: str) -> None:
@@ -133,6 +134,39 @@ def test_end_comes_later_than_the_page_thinks(world: World, refused: Tabs) -> No
     page.goto(world.open(contest))
 
     says(page, "This crucible has ended")
+
+
+def test_begin_comes_while_the_server_is_busy(world: World, refused: Tabs) -> None:
+    """The clock goes on to the end by itself: it does not say that a crucible has ended which has just begun."""
+    contest = world.site.contest(3, starts=20)  # time for a busy machine to open the page
+    page = refused.open("about:blank", wait=False)
+    looks: list[str] = []
+
+    def once(route: Route) -> None:
+        looks.append(route.request.url)
+        if len(looks) == 1:
+            route.continue_()
+        else:
+            route.fulfill(**problem(503, "unverified"))
+
+    page.route(CRUCIBLE, once)
+    page.goto(world.open(contest))
+    says(page, "This crucible has not begun")
+
+    pair_is_there(page)
+    await_that(lambda: page.locator("#clock-label").inner_text() != "starts in", "the clock to notice")
+    assert page.locator("#clock-label").inner_text() == "ends in"
+    assert re.match(r"59:|1:00:0", page.locator("#clock").inner_text())
+
+
+def test_a_look_that_fails_is_repeated_soon(world: World, refused: Tabs) -> None:
+    """503 to what the page asks of the crucible itself: it does not wait for the next of its rare looks."""
+    page = refused.open("about:blank", wait=False)
+    _first_answers(page, CRUCIBLE, *[problem(503, "unverified")] * 3)
+    page.goto(world.open(world.site.contest(3)))
+    pair_is_there(page)
+
+    page.get_by_role("heading", name="Crucible of tests").wait_for(timeout=20_000)  # the rare ones are 30 s apart
 
 
 def test_unknown_crucible(world: World, refused: Tabs) -> None:

@@ -1,11 +1,11 @@
 // The page to vote on: puts the parts together, and holds what they share.
 
-import { Api, Problem } from "./api.js";
+import { Api, Lost, Problem } from "./api.js";
 import { Chart } from "./chart.js";
 import { Comments } from "./comments.js";
 import { Countdown } from "./countdown.js";
 import { Duel } from "./duel.js";
-import { persist, rest } from "./patience.js";
+import { late, pause, persist, rest } from "./patience.js";
 import { Standings } from "./standings.js";
 import { follow } from "./stream.js";
 import { closed, movingOn, notice, waiting } from "./words.js";
@@ -27,6 +27,7 @@ class Arena {
     this.crucible = null;
     this.mine = null;
     this.soon = null;
+    this.failed = 0; // looks since one was answered
     this.fetching = null;
   }
 
@@ -73,14 +74,23 @@ class Arena {
     try {
       this.crucible = await this.api.ask(this.path, { signal: this.over.signal });
     } catch (error) {
-      return; // asking for a pair tells what is wrong
+      // Asking for a pair tells what is wrong.
+      if (error instanceof Lost || error.passing) this.soon ??= setTimeout(() => this.look(), this.patience(error) * 1000);
+      return;
     }
+    this.failed = 0;
     const { name, me } = this.crucible;
     find("name").textContent = name;
     document.title = `${name} – Crucible`;
     this.mine = me?.votes ?? null;
     this.facts();
     this.clock.show(this.crucible);
+  }
+
+  /** Seconds until the next look after one that failed. */
+  patience({ wait }) {
+    this.failed += 1;
+    return wait ? late(wait) : pause(this.failed - 1);
   }
 
   get finished() {

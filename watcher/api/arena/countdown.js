@@ -8,11 +8,14 @@ export class Countdown {
     Object.assign(this, { clock, label, now, over });
     this.target = null;
     this.end = 0;
+    this.crucible = null;
     setInterval(() => this.tick(), 250);
   }
 
   /** @param {{status: string, startAt: string|null, endAt: string|null}} crucible */
-  show({ status, startAt, endAt }) {
+  show(crucible) {
+    const { status, startAt, endAt } = crucible;
+    this.crucible = crucible;
     const start = Date.parse(startAt ?? "") || 0;
     const end = Date.parse(endAt ?? "") || 0;
     this.end = end;
@@ -43,8 +46,7 @@ export class Countdown {
     if (this.target === null) return;
     const left = this.target - this.now();
     if (left <= 0) {
-      this.target = null;
-      this.say("", "ended");
+      this.show(this.crucible); // it may have begun or ended; that is known without asking
       this.over();
       return;
     }
