@@ -131,7 +131,10 @@ def test_ten_megabytes(make_world: Callable[..., World]):
 
 
 def test_too_many_dead_letters_stop_the_watcher(world: World):
-    """A bad deploy must not drain the stream: the watcher stops, says why, and acknowledges nothing of it."""
+    """A bad deploy must not drain the stream: the watcher stops, says why, and acknowledges nothing of it.
+
+    It sends no letter that is not allowed, for each restart would send them all again.
+    """
     world.produce(world.history.work(10))
     for _ in range(50):
         world.produce_value(b"{")
@@ -141,6 +144,7 @@ def test_too_many_dead_letters_stop_the_watcher(world: World):
     assert stopped.await_exit() == 1
     assert "41 dead letters in a row, 40 are allowed" in stopped.text()
     assert world.committed().get(0, (0, ""))[0] < 60
+    assert len(world.letters()) == 40
 
     patient = world.start(dead_letters__consecutive="100")
     world.await_acknowledged(60, patient)

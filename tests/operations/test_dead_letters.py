@@ -143,6 +143,17 @@ def test_list_and_show(site: Site, sink: DeadLetters):
     assert site.crucible("dlq", "show", "0@99").returncode == 1
 
 
+def test_a_letter_from_beyond_the_calendar_is_listed(site: Site, sink: DeadLetters):
+    """A time in microseconds, taken for milliseconds, lies in no year that a date has; the list must not end there."""
+    site.make_topic(site.letters, 1, **{"message.timestamp.after.max.ms": str(2**63 - 1)})
+    sink.send([letter(1, timestamp_ms=WHEN * 1000), letter(2)])
+    sink.flush(30)
+
+    found = json.loads(site.crucible("dlq", "list", "--json").stdout)
+
+    assert [(one["record"][-2:], one["time"][:4]) for one in found] == [("@2", "2023"), ("@1", "9999")]
+
+
 def test_a_letter_of_no_table_is_found_as_the_alert_says(site: Site, sink: DeadLetters):
     """Metrics call its table unknown, and the alert's command is made of their labels."""
     sink.send([letter(1), letter(2, table="")])

@@ -185,16 +185,18 @@ class Watch:
             self._report.shown(taken, applied, time.monotonic() - begun)
             if applied.absent:
                 self._absent_seen(applied.absent)
+        # A restart reads and refuses the same records: what is over the limit would be sent again each time.
+        allowed, over = self._limit.allow(taken.runs)
         if taken.letters:
-            self._letters.send(taken.letters)
+            self._letters.send(taken.letters[:allowed])
             self._insist("dead_letters", self._letters.flush)
             reach("dead_letters.flushed")
+        if over is not None:
+            raise over
         self._report.taken(taken)
         self._report.in_flight(self._lanes)
         for needed in self._journal.note(set(taken.reconcile)) if taken.reconcile else ():
             self._report.reconcile(needed)
-        for good, dead in taken.runs:
-            self._limit.record(good, dead)
         if taken.waiting is not None:
             self._wait("registry", taken.waiting)
 

@@ -1,6 +1,7 @@
 """Dead letters, and when there are too many of them to be the records' fault."""
 
 from collections import deque
+from collections.abc import Iterable
 
 import msgspec
 
@@ -43,6 +44,24 @@ class DeadLetterLimit:
         self._row = 0
         self._recent: deque[tuple[int, int]] = deque()
         self._seen = self._dead = 0
+
+    def allow(self, runs: Iterable[tuple[int, int]]) -> tuple[int, DeadLetterLimitError | None]:
+        """Count runs of good records followed by dead ones.
+
+        Returns:
+            how many of the dead letters are allowed, and why the next one is not, if there is one.
+
+        >>> DeadLetterLimit(consecutive=2, share=1.0, window=100).allow([(5, 1), (0, 1), (3, 0)])
+        (2, None)
+        """
+        allowed = 0
+        for good, dead in runs:
+            try:
+                self.record(good, dead)
+            except DeadLetterLimitError as error:
+                return allowed, error
+            allowed += dead
+        return allowed, None
 
     def record(self, good: int, dead: int) -> None:
         """Count a run of good records followed by dead ones.

@@ -16,6 +16,9 @@ from watcher.telemetry.metrics import UNKNOWN
 
 TIMEOUT: Final = 10.0
 """Seconds without any record until the broker counts as away."""
+LATEST: Final = 253_402_300_799_000
+"""End of the year 9999 in milliseconds since 1970, the last that a date can tell. A producer that gives its records'
+time in microseconds goes beyond it."""
 MISSING: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})  # noqa: SLF001
 
 
@@ -139,7 +142,7 @@ def _letter(message: Message) -> StoredLetter | None:
     return StoredLetter(
         partition=message.partition() or 0,
         offset=message.offset() or 0,
-        time=datetime.fromtimestamp(max(0, message.timestamp()[1]) / 1000, UTC),
+        time=datetime.fromtimestamp(min(max(0, message.timestamp()[1]), LATEST) / 1000, UTC),
         refusal=refusal,
         key=_bytes(message.key()),
         value=_bytes(message.value()),

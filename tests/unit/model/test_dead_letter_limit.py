@@ -54,6 +54,13 @@ def test_a_limit_of_everything_never_stops(runs: list[tuple[int, int]]) -> None:
     assert stops_at(runs, consecutive=61, share=1.0, window=5) is None
 
 
+def test_only_the_letters_before_the_limit_are_allowed() -> None:
+    """Of a poll full of bad records, as many go as may, and the first one too many is the reason to stop."""
+    allowed, over = DeadLetterLimit(consecutive=3, share=1.0, window=100).allow([(2, 1), *[(0, 1)] * 50])
+
+    assert (allowed, "4 dead letters in a row" in str(over)) == (3, True)
+
+
 def test_the_message_says_where_to_look_and_what_to_set() -> None:
     """Both are needed: sometimes the records are to blame after all."""
     with pytest.raises(DeadLetterLimitError, match=r"crucible dlq list.*dead_letters\.consecutive"):
