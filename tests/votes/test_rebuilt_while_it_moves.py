@@ -121,7 +121,7 @@ def test_a_crucible_that_ends_meanwhile_expires(world: VoteWorld, monkeypatch: p
     world.keep(crucible)
     world.vote(crucible, votes=60)
     world.drained()
-    write_judged = keeper.write_judged
+    write_judged = rebuilding.write_judged
 
     def ended(*arguments: object) -> int:
         world.redis.sadd(keys.judges(crucible), 1)
@@ -130,7 +130,7 @@ def test_a_crucible_that_ends_meanwhile_expires(world: VoteWorld, monkeypatch: p
         assert world.redis.ttl(keys.judges(crucible)) > 0  # type: ignore[operator]
         return write_judged(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(keeper, "write_judged", ended)
+    monkeypatch.setattr(rebuilding, "write_judged", ended)
     world.redis.flushall()
     assert world.keep(crucible) == [Verdict.REBUILT]
 
