@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import jwt
 import structlog
+
+if TYPE_CHECKING:
+    import ssl
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +35,7 @@ class KeySet:
 
     Args:
         source: where the set is: a path, or an address with https://, or http:// on this machine.
-        timeout: seconds to wait for it.
+        timeout: seconds to wait for it, from the first byte asked to the last one read.
         clock: monotonic seconds.
     """
 
@@ -41,6 +44,7 @@ class KeySet:
         self._keys: dict[str | None, Any] = {}
         self._read_at = float("-inf")
         self._wanted = asyncio.Event()
+        self._authorities: ssl.SSLContext | None = None
 
     def key(self, kid: str | None) -> Any:
         """The key of an id; a set of one key needs none.
@@ -68,7 +72,7 @@ class KeySet:
         while True:
             self._wanted.clear()
             try:
-                keys = parse(await asyncio.to_thread(self._read))
+                keys = parse(await self._read())
                 self._read_at = self._clock()
                 if keys != self._keys:
                     self._keys = keys
@@ -84,21 +88,30 @@ class KeySet:
                 async with asyncio.timeout(REFRESH):
                     await self._wanted.wait()
 
-    def _read(self) -> bytes:
+    async def _read(self) -> bytes:
         if not self._source.startswith(("http://", "https://")):
-            return Path(self._source).read_bytes()
-        with httpx.stream("GET", self._source, timeout=self._timeout, follow_redirects=False) as answer:
-            answer.raise_for_status()
-            taken = b""
-            for part in answer.iter_bytes():
-                taken += part
-                if len(taken) > LARGEST:
-                    raise ValueError(f"the key set is larger than {LARGEST} bytes")
-            return taken
+            return await asyncio.to_thread(Path(self._source).read_bytes)
+        # Over all of the answer: a server that sends a byte now and then is one that cannot be read.
+        async with asyncio.timeout(self._timeout):
+            if self._authorities is None:
+                self._authorities = await asyncio.to_thread(httpx.create_ssl_context)  # reads many files
+            async with (
+                httpx.AsyncClient(verify=self._authorities, timeout=self._timeout, follow_redirects=False) as client,
+                client.stream("GET", self._source) as answer,
+            ):
+                answer.raise_for_status()
+                taken = b""
+                async for part in answer.aiter_bytes():
+                    taken += part
+                    if len(taken) > LARGEST:
+                        raise ValueError(f"the key set is larger than {LARGEST} bytes")
+                return taken
 
 
 def parse(text: bytes) -> dict[str | None, Any]:
-    """The RSA keys for signatures of a set; keys of other kinds are passed over.
+    """The RSA keys for signatures of a set; keys of other kinds, and those that cannot be used, are passed over.
+
+    One that lacks a member or whose numbers are no key's must not take the others with it (RFC 7517, section 5).
 
     Raises:
         ValueError: this is no key set, or it has no usable key.
@@ -108,8 +121,13 @@ def parse(text: bytes) -> dict[str | None, Any]:
         found: dict[str | None, Any] = {}
         for one in listed:
             if one.get("kty") == "RSA" and one.get("use", "sig") == "sig" and one.get("alg", "RS256") == "RS256":
-                found[one.get("kid")] = jwt.PyJWK(one, algorithm="RS256").key
-    except (KeyError, TypeError, AttributeError, jwt.PyJWTError) as error:
+                try:
+                    found[one.get("kid")] = jwt.PyJWK(one, algorithm="RS256").key
+                except (jwt.PyJWTError, TypeError) as error:
+                    log.warning(
+                        "key_set.key_unusable", kid=str(one.get("kid"))[:100], error=f"{type(error).__name__}: {error}"
+                    )
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a JSON Web Key Set: {type(error).__name__}") from error
     if not found:
         raise ValueError("the key set has no RSA key for RS256 signatures")
