@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 from tests.acceptance.daemon import await_that
 from tests.api.site import AUDIENCE, ISSUER, SECRET, Api, Contest, Site, bearer, pair_token, token
@@ -362,3 +364,51 @@ def test_other_origins_may_not_unless_they_are_named(api: Api, site: Site) -> No
     assert all("access-control-allow-origin" not in one.headers for one in (closed, plain, other))
     assert opened.headers["access-control-allow-origin"] == "https://page.test"
     assert named.close() == 0
+
+
+def test_every_vote_that_is_refused_is_counted_once(api: Api, site: Site) -> None:
+    """By its code, whoever refuses it: before the vote is looked at, and after; nothing but votes."""
+    contest, judge = site.contest(), site.user()
+    same = {"winner": 1, "loser": 1}
+    codes = ("no_token", "user_unknown", "same_entry")
+
+    def counted() -> list[float]:
+        return [api.daemon.metric("crucible_votes_total", outcome=code) for code in codes]
+
+    before = counted()
+    told = [
+        api.client.post(f"{contest.path}/votes", json=same),
+        api.post(contest, 2**31 - 1, same),
+        api.post(contest, judge, same),
+    ]
+    assert api.client.get("/v1/judges/me").status_code == 401
+
+    assert [one.json()["code"] for one in told] == list(codes)
+    assert counted() == [one + 1 for one in before]
+
+
+def test_an_api_without_keys_is_not_ready(site: Site, tmp_path: Path) -> None:
+    """It could answer nobody. The vote that it does not take is counted, and with the keys it is ready."""
+    key = rsa.generate_private_key(65_537, 2_048)
+    file = tmp_path / "keys.json"
+    environ = {**site.environ, "CRUCIBLE_API__JWKS": str(file), "CRUCIBLE_API__HS256_SECRETS": ""}
+    api = Api(environ, site.folder, ready=False)
+    site.started.append(api)
+    signed = jwt.encode({**CLAIMS, "sub": str(site.user())}, key, "RS256")
+
+    def faults() -> list[str]:
+        checks = httpx.get(f"http://127.0.0.1:{api.ops}/readyz", timeout=10).json()["checks"]
+        return [check["name"] for check in checks if not check["ok"]]
+
+    await_that(lambda: faults() == ["keys"], "nothing is missing but keys", 30, api.daemon.last_words)
+    vote = api.client.post(
+        f"{site.contest().path}/votes", json={"winner": 1, "loser": 2}, headers={"Authorization": f"Bearer {signed}"}
+    )
+    assert not api.ready()
+    assert vote.json()["code"] == "keys_away"
+    assert api.daemon.metric("crucible_votes_total", outcome="keys_away") == 1
+
+    write = file.with_suffix(".new")
+    write.write_text(json.dumps({"keys": [RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)]}))
+    write.replace(file)
+    await_that(api.ready, "the API is ready", 30, api.daemon.last_words)

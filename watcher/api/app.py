@@ -57,7 +57,7 @@ def application(parts: Parts) -> Application:
             parts.auth,
             parts.people,
             parts.votes_limit if route.votes else parts.reads_limit,
-            metrics=RouteMetrics(parts.metrics, route.path, route.method),
+            metrics=RouteMetrics(parts.metrics, route.path, route.method, parts.metrics.votes if route.votes else None),
             strict=not route.votes,
         )
         known = starlette.routing.Route(route.path, guarded, methods=[route.method])

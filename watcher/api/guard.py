@@ -177,12 +177,14 @@ class Guarded:
                 person = await self._people.person(user_id)
             answer = await self._handle(Ask(principal, person, given, scope["headers"], receive))
         except ProblemError as problem:
+            self._metrics.refused(problem.code)
             answer = Answer(problem.body(), problem.status, problem.headers(), charged=problem.status < 500)
             if problem.code == "rate_limited":
                 answer.charged = False
         except Exception:
             log.exception("request.failed", route=self._metrics.route)
             internal = ProblemError("internal")
+            self._metrics.refused(internal.code)
             answer = Answer(internal.body(), internal.status, internal.headers(), charged=False)
         if user_id:
             if answer.charged:

@@ -63,6 +63,16 @@ class KeySet:
             raise ConnectionError("the key set is being read")
         raise LookupError("no such key")
 
+    def ping(self) -> str:
+        """How many keys there are; for any thread.
+
+        Raises:
+            ConnectionError: none, so nobody who comes with a token of them can be told from anybody else.
+        """
+        if not self._keys:
+            raise ConnectionError("api.jwks: the key set was not read yet, or not for too long")
+        return f"{len(self._keys)} known"
+
     async def run(self, changed: Callable[[], None] = lambda: None) -> None:
         """Keep the set fresh until cancelled.
 

@@ -7,7 +7,7 @@ vote that counted gets it whenever they ask again.
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import hiredis
 import msgspec
@@ -62,8 +62,7 @@ class Votes:
         self._link, self._crucibles, self._limit, self._tokens = link, crucibles, limit, tokens
         self._require_token, self._body_limit, self._max_log = require_token, body_limit, max_log
         self._unverified = unverified
-        self._counted = metrics.votes
-        self._children: dict[str, Any] = {}
+        self._counted, self._repeated = metrics.votes.labels("ok"), metrics.votes.labels("repeated")
 
     async def __call__(self, ask: Ask) -> Answer:
         """Cast the vote.
@@ -71,12 +70,8 @@ class Votes:
         Raises:
             ProblemError: it does not count; the code says why.
         """
-        try:
-            counted = await self._vote(ask)
-        except ProblemError as problem:
-            self._count(problem.code)
-            raise
-        self._count("repeated" if counted.repeated else "ok")
+        counted = await self._vote(ask)
+        (self._repeated if counted.repeated else self._counted).inc()
         winner, loser = ask.given["winner"], ask.given["loser"]
         body = VoteAnswer(
             Side(winner, counted.winner_elo, counted.winner_delta),
@@ -174,12 +169,6 @@ class Votes:
             if isinstance(error, msgspec.ValidationError) and (body := _whole(text)) is not None:
                 return body
             raise ProblemError("bad_json", str(error) if isinstance(error, msgspec.DecodeError) else None) from error
-
-    def _count(self, code: str) -> None:
-        child = self._children.get(code)
-        if child is None:
-            child = self._children[code] = self._counted.labels(code)
-        child.inc()
 
 
 def _whole(text: bytes) -> VoteBody | None:

@@ -171,6 +171,8 @@ class ApiRole:
         async with pool:
             self._health.check("redis", partial(_linked, votes_link, reads_link))
             self._health.check("postgres", partial(_asked, asyncio.get_running_loop(), pool))
+            if keys is not None:
+                self._health.check("keys", keys.ping)
             desk = Desk(self._kept.keeper.verify)
             reads = ClickHouseReads(partial(connect_clickhouse, settings, READS), clickhouse_sql.queries())
             self._health.check("clickhouse", reads.ping, critical=False)

@@ -15,10 +15,12 @@ class RouteMetrics:
         metrics: the process's.
         route: its template.
         method: its method.
+        outcomes: counts its requests by what they came to, also those refused before the route hears of them.
     """
 
-    def __init__(self, metrics: "Metrics", route: str, method: str) -> None:
+    def __init__(self, metrics: "Metrics", route: str, method: str, outcomes: "Counter | None" = None) -> None:
         self.route = route
+        self._outcomes = outcomes
         self._method = method
         self._requests = metrics.http_requests
         self._seconds = metrics.http_request_duration.labels(route)
@@ -31,3 +33,8 @@ class RouteMetrics:
             counter = self._by_status[status] = self._requests.labels(self.route, self._method, str(status))
         counter.inc()
         self._seconds.observe(seconds)
+
+    def refused(self, code: str) -> None:
+        """A request came to this problem."""
+        if self._outcomes is not None:
+            self._outcomes.labels(code).inc()
