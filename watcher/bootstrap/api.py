@@ -172,7 +172,7 @@ class ApiRole:
             self._health.check("redis", partial(_linked, votes_link, reads_link))
             self._health.check("postgres", partial(_asked, asyncio.get_running_loop(), pool))
             if keys is not None:
-                self._health.check("keys", keys.ping)
+                self._health.check("keys", keys.ping, critical=not api.hs256_secrets)  # tokens of the other kind go on
             desk = Desk(self._kept.keeper.verify)
             reads = ClickHouseReads(partial(connect_clickhouse, settings, READS), clickhouse_sql.queries())
             self._health.check("clickhouse", reads.ping, critical=False)
