@@ -17,6 +17,7 @@ from handlers import REGISTRY
 from watcher.bootstrap.admission import admitting
 from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry_auth
 from watcher.bootstrap.collector import calm_the_collector
+from watcher.bootstrap.kafka_client import kafka_client
 from watcher.bootstrap.votes import Votes
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
@@ -62,8 +63,10 @@ def watch(settings: Settings, beside: Beside = lambda *_: nullcontext(_nothing))
         beside: what runs in the same process.
 
     Raises:
+        ConfigError: Kafka's client refuses its settings.
         StopError: going on would lose or double something; the message names the next command.
     """
+    kafka_client(settings.kafka)  # before there is anything to end
     set_up_logs(settings.log.level, settings.log.format)
     metrics = Metrics(CollectorRegistry(), (table.name for table in REGISTRY), confluent_kafka.libversion()[0])
     health = Health(settings.ops.loop_deadline)

@@ -52,9 +52,10 @@ def check(as_json: AsJson = False) -> None:
       crucible config check && crucible run
     """
     import config  # noqa: PLC0415
+    from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
 
     try:
-        config.load()
+        kafka_client(config.load().kafka)
     except config.ConfigError as error:
         if not as_json:
             raise

@@ -109,10 +109,11 @@ def show(
 
 def _letters() -> "list[StoredLetter]":
     import config  # noqa: PLC0415
+    from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
     from watcher.operations.letters import read_letters  # noqa: PLC0415
 
     settings = config.load()
-    return read_letters(settings.kafka.client(), settings.dead_letters.topic)
+    return read_letters(kafka_client(settings.kafka), settings.dead_letters.topic)
 
 
 def _names(letter: "StoredLetter") -> tuple[str, str]:

@@ -134,6 +134,7 @@ def _connect(settings: "Settings", connector: "ConnectorFile", opened: ExitStack
 
 
 def _kafka(settings: "Settings") -> "Iterator[Finding]":
+    from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
     from watcher.operations import doctor_kafka as checks  # noqa: PLC0415
     from watcher.operations.doctor import examine  # noqa: PLC0415
     from watcher.operations.kafka_admin import KafkaAdmin  # noqa: PLC0415
@@ -141,7 +142,7 @@ def _kafka(settings: "Settings") -> "Iterator[Finding]":
     kafka = settings.kafka
 
     def open_admin() -> KafkaAdmin:
-        admin = KafkaAdmin(kafka.client())
+        admin = KafkaAdmin(kafka_client(kafka))
         admin.topics()
         return admin
 

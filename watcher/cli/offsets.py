@@ -20,11 +20,12 @@ def show(as_json: AsJson = False) -> None:
       crucible offsets show --json | jq 'map(.lag) | add'
     """
     import config  # noqa: PLC0415
+    from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
     from watcher.operations.kafka_admin import KafkaAdmin  # noqa: PLC0415
     from watcher.operations.offsets import group_places, members  # noqa: PLC0415
 
     kafka = config.load().kafka
-    admin = KafkaAdmin(kafka.client())
+    admin = KafkaAdmin(kafka_client(kafka))
     places = group_places(admin, kafka.group, admin.matching(kafka.topics))
     active = members(admin, kafka.group)
     if as_json:
@@ -60,6 +61,7 @@ def reset(
     """
     import config  # noqa: PLC0415
     from watcher.bootstrap.clients import site_store  # noqa: PLC0415
+    from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
     from watcher.operations import offsets  # noqa: PLC0415
     from watcher.operations.kafka_admin import KafkaAdmin  # noqa: PLC0415
 
@@ -68,7 +70,7 @@ def reset(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--to") from None
     settings = config.load()
-    admin, group = KafkaAdmin(settings.kafka.client()), settings.kafka.group
+    admin, group = KafkaAdmin(kafka_client(settings.kafka)), settings.kafka.group
     wanted = offsets.moves(admin, group, topic, target, partition)
     if not as_json:
         print_columns(

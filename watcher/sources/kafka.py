@@ -99,9 +99,8 @@ class KafkaSource:
 
     def subscribe(self, topics: Sequence[str]) -> None:
         """Join the group for these topics; a name beginning with ``^`` is a regular expression."""
-        self._consumer.subscribe(
-            list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-        )
+        once = list(dict.fromkeys(topics))  # a name that is there twice is an invalid argument to the client
+        self._consumer.subscribe(once, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def poll(self, limit: int, timeout: float) -> list[Message]:
         """Records, in order within each partition.

@@ -47,6 +47,27 @@ def test_bad_settings_are_one_message_and_exit_78():
     ]
 
 
+@pytest.mark.parametrize("command", [("config", "check"), ("run",), ("offsets", "show"), ("dlq", "list")], ids=" ".join)
+@pytest.mark.parametrize(
+    ("setting", "given", "more"),
+    [
+        ("SSL_CA_LOCATION", "/missing", {"CRUCIBLE_KAFKA__SECURITY_PROTOCOL": "SSL"}),
+        ("TOPICS", "^a{99999}", {}),  # fine for Python, too much for POSIX
+        ("MAX_POLL_INTERVAL", "0.0001", {"CRUCIBLE_KAFKA__SESSION_TIMEOUT": "0.0001"}),
+    ],
+)
+def test_what_kafkas_client_refuses_is_a_wrong_setting(
+    command: tuple[str, ...], setting: str, given: str, more: dict[str, str]
+):
+    """Nothing is begun: the line names the key and what was given, where there was a traceback."""
+    done = crucible(*command, **{f"CRUCIBLE_KAFKA__{setting}": given}, **more)
+
+    line = f"kafka.{setting.lower()} (CRUCIBLE_KAFKA__{setting}): given "
+    assert done.returncode == 78, done.stderr
+    assert done.stderr.splitlines()[0] == "crucible: the settings cannot be used:"
+    assert [line in done.stderr, given in done.stderr, "Traceback" in done.stderr] == [True, True, False]
+
+
 def test_a_fault_names_keys_of_secrets_as_they_were_given():
     """What hides passwords must not take the words after a key that sounds like one for its value."""
     done = crucible("config", "check", CRUCIBLE_SECRETS_DIR="/missing", CRUCIBLE_REDIS__PASSWORD="hunter2")
