@@ -52,3 +52,20 @@ def test_a_wrong_setting(world: World):
     (line,) = [line for line in daemon.text().splitlines() if "batch.max_rows" in line]
     assert ("CRUCIBLE_BATCH__MAX_ROWS" in line, "'many'" in line, "integer" in line) == (True, True, True)
     assert "Traceback" not in daemon.text()
+
+
+def test_a_session_that_the_broker_does_not_take(world: World):
+    """The client would ask for it again for ever and never join; it is the setting that has to change."""
+    daemon = world.start(kafka__session_timeout="3600", kafka__max_poll_interval="3600")
+
+    assert daemon.await_exit() == 1
+    assert "CRUCIBLE_KAFKA__SESSION_TIMEOUT" in daemon.text()
+    assert "group.max.session.timeout.ms" in daemon.text()
+
+
+def test_a_heartbeat_among_the_topics_is_read_once(world: World):
+    """A topic that two settings name is no fault, though the client refuses a list that has it twice."""
+    daemon = world.start(kafka__heartbeat_topic=world.topic)
+
+    daemon.await_event("partition.assigned")
+    assert daemon.terminate(25) == 0

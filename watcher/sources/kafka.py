@@ -244,6 +244,11 @@ class KafkaSource:
             raise OffsetLostError(Position(message.topic() or "", message.partition() or 0, message.offset() or 0))
         if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
             raise StopError(f"kafka: {error.str()}; another process may run with the same kafka.group_instance_id")
+        if error.code() == KafkaError.INVALID_SESSION_TIMEOUT:  # the client would ask again, and be told so, for ever
+            raise StopError(
+                f"kafka: {error.str()}; kafka.session_timeout (CRUCIBLE_KAFKA__SESSION_TIMEOUT) must lie between the "
+                "broker's group.min.session.timeout.ms and group.max.session.timeout.ms"
+            )
         if error.code() in TOPIC_AWAY:
             self._report(f"{where} does not exist yet: start the connector, or name the topic in kafka.topics")
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
