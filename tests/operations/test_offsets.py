@@ -203,6 +203,18 @@ def test_what_a_move_skips(before: int | None, after: int, expected: int):
     assert Move("t", 0, before, after, low=10, high=20).skipped == expected
 
 
+@pytest.mark.parametrize("text", ["1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.998Z", "1960-01-01"])
+def test_a_time_before_kafkas_is_refused(text: str):
+    """As milliseconds it is negative, and -1 is Kafka's word for the end: records would be skipped."""
+    with pytest.raises(ValueError, match="is before 1970"):
+        read_target(text)
+
+
+def test_kafkas_first_moment_is_a_time():
+    """1970 itself is an answerable question."""
+    assert read_target("1970-01-01T00:00:00Z").offset is None
+
+
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "noon"])
 def test_what_is_no_target_is_refused(text: str):
     """Neither a negative offset nor a word becomes a place by accident."""

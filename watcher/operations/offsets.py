@@ -76,7 +76,7 @@ def read_target(text: str) -> Target:
     """Understand ``earliest``, ``latest``, an offset, or an ISO time; a time without zone is local.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: it is none of these, or a time before 1970.
 
     >>> read_target("120").offset
     120
@@ -88,10 +88,12 @@ def read_target(text: str) -> Target:
     if text.isdecimal():
         return Target(None, int(text))
     try:
-        moment = datetime.fromisoformat(text).astimezone()
-    except ValueError:
+        seconds = datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):  # the latter of the calendar's first and last day, in some zones
         raise ValueError(f"{text!r} is not earliest, latest, an offset or a time like 2026-01-31T12:00:00Z") from None
-    return Target(OffsetSpec.for_timestamp(int(moment.timestamp() * 1000)), None)
+    if seconds < 0:  # Kafka takes -1 for the end and -2 for the beginning
+        raise ValueError(f"{text!r} is before 1970, where Kafka's times begin; earliest names the first record")
+    return Target(OffsetSpec.for_timestamp(int(seconds * 1000)), None)
 
 
 def group_places(admin: KafkaAdmin, group: str, topics: Iterable[str]) -> list[GroupPlace]:
