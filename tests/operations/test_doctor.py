@@ -235,7 +235,7 @@ def test_a_connector_that_does_not_run_is_named(pipeline: Pipeline, examined: Ex
         while (found := examined()["connect.tasks"]).level is Level.OK and time.monotonic() < until:
             time.sleep(0.2)
 
-    assert (found.level, "crucible connector status" in found.advice) == (Level.FAIL, True)
+    assert (found.level, "crucible connector apply" in found.advice) == (Level.FAIL, True)
 
 
 def test_faults_of_kafka_are_named(examined: Examine, site: Site):

@@ -21,6 +21,7 @@ from watcher.stores import history, marker, reconcile_needed
 from watcher.stores.journal import PostgresStore
 from watcher.stores.schema import ensure
 from watcher.stores.site_contests import unfinished
+from watcher.stores.site_pool import SitePool
 from watcher.stores.store import StoreRefusedError, open_store
 
 
@@ -42,10 +43,23 @@ def test_a_role_without_the_preparation_is_told_which_file_to_run(postgres, sche
         ensure(debezium, schema)
 
 
-def test_a_connection_string_that_nobody_can_read_names_its_key():
-    """The driver's complaint alone does not say which setting it is about."""
-    with pytest.raises(StoreRefusedError, match=r'invalid connection option "nonsense"; mend postgres\.dsn'):
-        ensure("host=db nonsense=1", "x")
+@pytest.mark.parametrize(
+    "string",
+    [
+        "host=db nonsense=1",
+        "host=db password=my sesame pw",
+        "host=db password=my sesame=pw",
+        "postgresql://u:%zzsesame@db/x",
+    ],
+)
+@pytest.mark.parametrize("opened", [lambda dsn: ensure(dsn, "x"), lambda dsn: SitePool(dsn, 1, 1.0)])
+def test_a_connection_string_that_nobody_can_read_names_its_key(string, opened):
+    """The driver's complaint does not say which setting it is about, and quotes what may be a part of the password."""
+    with pytest.raises(StoreRefusedError, match=r"cannot read the connection string.*mend postgres\.dsn") as refused:
+        opened(string)
+
+    assert "sesame" not in str(refused.value)
+    assert refused.value.__suppress_context__
 
 
 def test_a_wrong_password_stops_and_an_absent_server_does_not(dsn):

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from watcher.model.errors import TemporaryError
+from watcher.stores.store import readable
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +44,7 @@ class SitePool:
         self._timeout = timeout
         self._ending: set[asyncio.Task[None]] = set()
         self._pool = AsyncConnectionPool(
-            dsn,
+            readable(dsn),
             min_size=1,
             max_size=size,
             open=False,

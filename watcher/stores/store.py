@@ -8,6 +8,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg import sql
 from psycopg.abc import RV, PQGen
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from watcher.model.errors import StopError, TemporaryError
@@ -80,6 +81,23 @@ class _Connection(psycopg.Connection[Any]):
             raise psycopg.OperationalError(f"no answer within {patience:g} s") from error
 
 
+def readable(dsn: str) -> str:
+    """The connection string, if libpq can read it.
+
+    Raises:
+        StoreRefusedError: it cannot. What it says is left out: it quotes what it stumbled over, which may be a part of
+            the password.
+    """
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        raise StoreRefusedError(
+            "postgres: libpq cannot read the connection string. A keyword is unknown; or a space or quote has to stand "
+            "in 'single quotes', in a URL percent-encoded (%20, and %25 for %); mend postgres.dsn"
+        ) from None
+    return dsn
+
+
 @contextmanager
 def open_store(dsn: str, schema: str, timeout: float = 5.0) -> Iterator[Store]:
     """Connect for the length of the block.
@@ -97,21 +115,18 @@ def open_store(dsn: str, schema: str, timeout: float = 5.0) -> Iterator[Store]:
     patience = timeout * PATIENCE
     probes, between = 3, max(1, round(patience))
     with _faults(schema):
-        try:
-            connection = _Connection.connect(
-                dsn,
-                autocommit=True,
-                connect_timeout=max(2, round(timeout)),
-                # For a connection on which nobody waits: no router forgets it, and a lost host is noticed.
-                keepalives_idle=between,
-                keepalives_interval=between,
-                keepalives_count=probes,
-                tcp_user_timeout=probes * between * 1000,
-                application_name="crucible-watcher",
-                prepare_threshold=None,  # a pooler hands on what others have prepared under the same names
-            )
-        except psycopg.ProgrammingError as error:  # libpq cannot read the connection string
-            raise StoreRefusedError(f"postgres: {_said(error)}; mend postgres.dsn") from error
+        connection = _Connection.connect(
+            readable(dsn),
+            autocommit=True,
+            connect_timeout=max(2, round(timeout)),
+            # For a connection on which nobody waits: no router forgets it, and a lost host is noticed.
+            keepalives_idle=between,
+            keepalives_interval=between,
+            keepalives_count=probes,
+            tcp_user_timeout=probes * between * 1000,
+            application_name="crucible-watcher",
+            prepare_threshold=None,  # a pooler hands on what others have prepared under the same names
+        )
     connection.patience = patience
     with connection:
         store = Store(connection, schema)
