@@ -29,6 +29,7 @@ def test_both_threads_are_told_before_either_is_waited_for(monkeypatch: pytest.M
     closing: Any = SimpleNamespace(
         _drainer=Busy("drain", asked),
         _keeper_thread=Busy("keeper", asked),
+        keeper=SimpleNamespace(let_go=lambda: asked.append("keeper let go")),
         _tables=SimpleNamespace(close=lambda: asked.append("tables")),
         _history=SimpleNamespace(close=lambda: asked.append("history")),
         _benches=SimpleNamespace(close=lambda: asked.append("benches")),
@@ -38,4 +39,4 @@ def test_both_threads_are_told_before_either_is_waited_for(monkeypatch: pytest.M
 
     # The first one took all the time there was, so the second one is only told again.
     ended = ["drain told", "keeper told", "drain joined", "keeper told"]
-    assert asked == [*ended, "tables", "history", "benches", "client"]
+    assert asked == [*ended, "keeper let go", "tables", "history", "benches", "client"]

@@ -1,6 +1,7 @@
 """One round over many crucibles: none waits for another's failure, and finished ones are not asked about one by one."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
@@ -92,13 +93,15 @@ def test_a_crucible_at_work_at_the_end_is_let_go(world: VoteWorld) -> None:
     """Else nobody could see to it until its keeper's time has run out, a minute later."""
     crucible = world.crucible()
     world.environ["CRUCIBLE_CLICKHOUSE__TIMEOUT"] = "4"  # longer than the threads have
-    with world.votes() as votes:
-        world.stack.clickhouse.pause()
-        votes.keep()
-        await_that(lambda: bool(world.redis.exists(lock_key(crucible))), "the keeper at work")
+    with ThreadPoolExecutor(1) as thread:
+        with world.votes() as votes:
+            world.stack.clickhouse.pause()
+            under_way = thread.submit(votes.keeper.verify, crucible)
+            await_that(lambda: bool(world.redis.exists(lock_key(crucible))), "the keeper at work")
+        assert not world.redis.exists(lock_key(crucible))
+        assert not under_way.done()
+        world.stack.clickhouse.resume()
 
-    assert not world.redis.exists(lock_key(crucible))
-    world.stack.clickhouse.resume()
     assert world.keep(crucible) == [Verdict.REBUILT]
 
 
