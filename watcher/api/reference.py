@@ -39,7 +39,8 @@ is refused. **A repeated vote is never charged and never refused for a limit.**
 
 If the answer is lost, send the same vote again: it counts once, and the answer is the same, also after the token
 expired, the crucible ended or the limit was reached. A 503 has `Retry-After` and means that nothing was refused: ask
-again. The other way round is 409 for ever.
+again. The other way round is 409 for ever. ClickHouse keeps a vote's time in seconds, and not its gain: after a rebuild
+from there `votedAt` is told in whole seconds, and `delta` may be a point less than it was; ratings are the same.
 
 Answers never hold the id of a voter. The answer with a pair does not say who made the images, how they are rated or
 how often they were voted on.

@@ -122,7 +122,10 @@ def plan_version(text: bytes) -> int | None:
 
 
 def make_plan(heads: Mapping[int, Sequence[LoggedVote]], most: int) -> DrainPlan | None:
-    """Name what goes next: the oldest votes of each log, of the month of the oldest of all.
+    """Name what goes next: the oldest votes of each log, of the month of the first log's.
+
+    Not of the oldest vote of all: after the clock was set back over the end of a month a log that others keep voting
+    beside would wait for as long as they do.
 
     Args:
         heads: by crucible, its log's votes from the oldest on; the first crucibles' votes go first.
@@ -137,10 +140,10 @@ def make_plan(heads: Mapping[int, Sequence[LoggedVote]], most: int) -> DrainPlan
     >>> make_plan({42: [vote, vote._replace(epoch=2, seq=1)]}, 100).ranges[1]
     Range(crucible_id=42, epoch=2, first=1, last=1)
     """
-    oldest = min((votes[0].ms for votes in heads.values() if votes), default=None)
-    if oldest is None:
+    first = next((votes[0].ms for votes in heads.values() if votes), None)
+    if first is None:
         return None
-    now, left, ranges = whole_month(oldest), most, list[Range]()
+    now, left, ranges = whole_month(first), most, list[Range]()
     for crucible_id, votes in heads.items():
         for part in _ranges(crucible_id, votes, now, left):
             ranges.append(part)

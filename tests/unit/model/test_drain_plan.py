@@ -33,7 +33,7 @@ def logs(draw: st.DrawFn) -> dict[int, list[LoggedVote]]:
 
 @given(logs(), st.integers(1, 30))
 def test_a_plan_takes_the_oldest_votes_of_one_month(heads: dict[int, list[LoggedVote]], most: int):
-    """From each log its first votes and no other, no more than asked for, and none of another month than the oldest."""
+    """From each log its first votes and no other, no more than asked for, all of the month of the first log's first."""
     plan = make_plan(heads, most)
     everything = [one for votes in heads.values() for one in votes]
     if not everything:
@@ -43,13 +43,21 @@ def test_a_plan_takes_the_oldest_votes_of_one_month(heads: dict[int, list[Logged
     named: dict[int, list[tuple[int, int]]] = {}
     for part in plan.ranges:
         named.setdefault(part.crucible_id, []).extend((part.epoch, seq) for seq in range(part.first, part.last + 1))
-    oldest = min(votes[0].ms for votes in heads.values() if votes)
+    turn = next(votes[0].ms for votes in heads.values() if votes)
 
     assert 1 <= plan.votes <= most
     for crucible_id, places in named.items():
         first = heads[crucible_id][: len(places)]
         assert [(one.epoch, one.seq) for one in first] == places
-        assert {month(one.ms) for one in first} == {month(oldest)}
+        assert {month(one.ms) for one in first} == {month(turn)}
+
+
+def test_a_log_of_a_later_month_gets_its_turn():
+    """The clock was set back over the end of a month: votes of the earlier one come on and on in another log."""
+    later, earlier = vote(1, 1, 1_767_225_600_000), vote(1, 1, 1_767_225_599_999)
+
+    named = [make_plan({turn: [later] if turn == 42 else [earlier], 43: [earlier]}, 100) for turn in (42, 43)]
+    assert [[part.crucible_id for part in plan.ranges] for plan in named if plan] == [[42], [43]]
 
 
 @given(logs())
