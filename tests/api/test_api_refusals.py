@@ -412,3 +412,12 @@ def test_an_api_without_keys_is_not_ready(site: Site, tmp_path: Path) -> None:
     write.write_text(json.dumps({"keys": [RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)]}))
     write.replace(file)
     await_that(api.ready, "the API is ready", 30, api.daemon.last_words)
+
+
+def test_an_api_with_secrets_is_ready_without_its_key_set(site: Site, tmp_path: Path) -> None:
+    """Tokens of the one kind go on while keys of the other are not to be had; the probe tells all the same."""
+    api = site.api(CRUCIBLE_API__JWKS=str(tmp_path / "keys.json"))
+
+    (keys,) = (one for one in httpx.get(f"http://127.0.0.1:{api.ops}/readyz").json()["checks"] if one["name"] == "keys")
+    assert (keys["ok"], keys["critical"], api.ready()) == (False, False, True)
+    assert api.get(site.contest().path, site.user()).status_code == 200
