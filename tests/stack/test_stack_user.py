@@ -16,6 +16,7 @@ import pytest
 
 from stack import Stack, redis_binary
 from stack.cache import cache_folder
+from stack.postgres_binary import FOLDERS, PACKAGE, installed
 from tests.stack.watching import REPOSITORY, provided
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ def reachable() -> Iterator[Path]:
         redis = redis_binary.server()
     if redis.is_relative_to(cache_folder()):  # nothing is downloaded twice
         shutil.copytree(redis.parent, folder / "cache" / "redis" / redis.parent.name)
+    # PostgreSQL's programs ask whether they may be run, and the right that is lent below does not count there.
+    wheel = installed(max(FOLDERS)).parent
+    for part in (wheel, wheel.with_name(f"{PACKAGE}.libs")):
+        shutil.copytree(part, folder / "wheel" / part.name)
     for path in (folder, *folder.rglob("*")):
         os.chown(path, who.pw_uid, who.pw_gid)
     yield folder
@@ -73,7 +78,12 @@ def test_an_ordinary_user_without_a_home(reachable: Path) -> None:
     done = subprocess.run(
         [*become("nobody"), sys.executable, "-c", SCRIPT, str(reachable / "stack")],
         cwd=REPOSITORY,
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "CRUCIBLE_CACHE": str(reachable / "cache")},
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": "/nonexistent",
+            "CRUCIBLE_CACHE": str(reachable / "cache"),
+            "PYTHONPATH": str(reachable / "wheel"),
+        },
         capture_output=True,
         text=True,
         check=False,
