@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from watcher.api.server import ApiServer
+from watcher.api.http.server import ApiServer
 
 
 class Body(msgspec.Struct):

@@ -26,7 +26,7 @@ from tests import site_database
 from watcher.bootstrap.votes import keeping
 from watcher.model.drain_plan import VOTE_COLUMNS
 from watcher.model.rating import BASE_RATING, gain
-from watcher.operations.rebuild import Rebuilt
+from watcher.recovery.rebuild import Rebuilt
 
 ENTRIES = 1_000
 VOTES = 1_000_000

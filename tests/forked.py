@@ -24,14 +24,14 @@ from typing import NoReturn
 from stack import family, leash
 
 IMPORTED = (
-    *("watcher.cli.run", "watcher.bootstrap.everything", "tests.acceptance.weakened", "tests.votes.process"),
-    *("watcher.cli.connector", "watcher.operations.connector", "watcher.operations.connect"),
-    *("watcher.cli.migrate", "watcher.operations.migrate", "watcher.operations.migrate_client"),
-    *("watcher.cli.offsets", "watcher.operations.offsets", "watcher.operations.kafka_admin"),
-    *("watcher.cli.rebuild", "watcher.operations.rebuild_all", "watcher.cli.dlq", "watcher.operations.letters"),
+    *("watcher.cli.run", "watcher.bootstrap.all_roles", "tests.acceptance.weakened", "tests.votes.process"),
+    *("watcher.cli.connector", "watcher.admin.connector.apply", "watcher.admin.connector.rest"),
+    *("watcher.cli.migrate", "watcher.migrations.migrate", "watcher.migrations.client"),
+    *("watcher.cli.offsets", "watcher.admin.offsets", "watcher.kafka.admin"),
+    *("watcher.cli.rebuild", "watcher.recovery.rebuild_all", "watcher.cli.dlq", "watcher.admin.dead_letters"),
 )
 """What programs are forked with."""
-READING = ("watcher.engine.failpoint",)
+READING = ("watcher.runtime.failpoint",)
 """Modules that read their environment when they are imported: imported anew by each program."""
 
 _SERVER = multiprocessing.get_context("forkserver")

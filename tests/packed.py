@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import redis
 
 from watcher.model.vote import VoteOutcome
-from watcher.state.outcomes import PACKED
+from watcher.redis.outcomes import PACKED
 
 
 def pack(client: redis.Redis, name: str, outcomes: Mapping[str, str], blocks: int) -> None:

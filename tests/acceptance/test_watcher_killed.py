@@ -6,7 +6,7 @@ from concurrent.futures import Future
 import pytest
 
 from tests.acceptance.world import World
-from watcher.engine.failpoint import PLACES
+from watcher.runtime.failpoint import PLACES
 
 KILLED = 137
 COUNT = 400

@@ -10,18 +10,18 @@ import threading
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-import watcher.engine.ingest
-import watcher.engine.lane
-import watcher.engine.watch
+import watcher.changes.ingest
+import watcher.changes.lane
+import watcher.changes.loop
+import watcher.kafka.source
 import watcher.model.plan
-import watcher.sinks.redis
-import watcher.sources.kafka
-from watcher.engine.lane import Gathered, Lane
-from watcher.engine.watch import Watch
+import watcher.redis.sink
+from watcher.changes.lane import Gathered, Lane
+from watcher.changes.loop import Watch
+from watcher.clickhouse.sink import ClickHouseSink
+from watcher.kafka.source import KafkaSource
 from watcher.model.plan import Plan
-from watcher.sinks.clickhouse import ClickHouseSink
-from watcher.sources.kafka import KafkaSource
-from watcher.state.scripts import Script
+from watcher.redis.scripts import Script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,15 +101,15 @@ def batch() -> None:
     def forgetful() -> Gathered:
         return Gathered(identities=Forgetful())
 
-    watcher.engine.lane.Gathered = forgetful  # type: ignore[assignment, misc]
+    watcher.changes.lane.Gathered = forgetful  # type: ignore[assignment, misc]
 
 
 def marks() -> None:
     """Redis shows whatever came last, older or not."""
-    shipped = watcher.sinks.redis.ROW_STATE
+    shipped = watcher.redis.sink.ROW_STATE
     weak = Script.of(shipped.text.replace("shown[id] >= mark", "false"))
     assert weak != shipped
-    watcher.sinks.redis.ROW_STATE = weak  # type: ignore[misc]
+    watcher.redis.sink.ROW_STATE = weak  # type: ignore[misc]
 
 
 def pressure() -> None:

@@ -31,9 +31,9 @@ from tests.acceptance.oracle import verdict
 from tests.clickhouse_clients import ClickHouseClients
 from tests.clickhouse_template import copy_template
 from tests.contract.redis.rows import folded, state
-from watcher.sinks.redis import RedisSink
-from watcher.state.client import open_client
-from watcher.stores.schema import ensure
+from watcher.postgres.own.schema import ensure
+from watcher.redis.client import open_client
+from watcher.redis.sink import RedisSink
 
 SESSION = 6
 """Seconds of the group's session: the shortest that a broker allows by default."""

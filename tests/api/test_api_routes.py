@@ -11,10 +11,10 @@ import redis
 from tests.acceptance.daemon import await_that
 from tests.api.site import Api, Contest, Site, bearer, pair_token
 from tests.packed import pack
+from watcher.api.http.problem import REFUSALS
 from watcher.api.openapi import document, document_text
-from watcher.api.problem import REFUSALS
 from watcher.api.routes import ROUTES
-from watcher.state import keys
+from watcher.redis import keys
 
 ROOT = Path(__file__).resolve().parents[2]
 

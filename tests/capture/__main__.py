@@ -16,9 +16,9 @@ import debezium
 from stack import Stack
 from tests import site_database
 from tests.capture.takes import TAKES, Record, Take
-from watcher.operations import connector
-from watcher.operations.connect import Connect
-from watcher.operations.connector_file import read
+from watcher.admin.connector import apply as connector
+from watcher.admin.connector.file import read
+from watcher.admin.connector.rest import Connect
 
 PATIENCE = 60.0
 """Seconds for a take's records to arrive."""

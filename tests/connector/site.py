@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from stack import Stack
 from tests import command
-from watcher.operations.connect import Connect
+from watcher.admin.connector.rest import Connect
 
 PATIENCE = 60.0
 CRUCIBLE = """INSERT INTO "Crucible" (id, "userId", name, status, "updatedAt") VALUES (%s, 1, 'c', 'Active', now())"""

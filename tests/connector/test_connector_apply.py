@@ -10,7 +10,7 @@ import pytest
 import debezium
 from tests import site_database
 from tests.connector.site import CRUCIBLE, ENTRY
-from watcher.operations.connector_file import read
+from watcher.admin.connector.file import read
 
 pytestmark = pytest.mark.usefixtures("parts")
 
@@ -54,7 +54,7 @@ def test_a_connector_at_rest_runs_again_when_applied(site, crucible, rest):
 
 def test_every_key_of_every_shipped_file_is_known_to_the_plugin(site):
     """A key that nobody reads would be a setting that people believe in."""
-    from watcher.operations import connector
+    from watcher.admin.connector import apply as connector
 
     with site.worker() as worker:
         for path in (debezium.CONNECTOR, debezium.CONNECTOR_AVRO):

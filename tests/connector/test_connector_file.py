@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from watcher.operations.connector_diff import diff, is_secret, short_trace, shown, without_secrets
-from watcher.operations.connector_file import ConnectorFileError, parse, read
+from watcher.admin.connector.diff import diff, is_secret, short_trace, shown, without_secrets
+from watcher.admin.connector.file import ConnectorFileError, parse, read
 
 CLASS = {"connector.class": "X"}
 

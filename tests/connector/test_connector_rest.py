@@ -6,11 +6,12 @@ import json
 import httpx
 import pytest
 
+from watcher.admin.connector import apply as connector
+from watcher.admin.connector.file import ConnectorFile
+from watcher.admin.connector.rest import Connect, ConnectRefusedError
+from watcher.admin.doctor import connect as doctor_connect
+from watcher.admin.doctor.findings import Level
 from watcher.model.errors import TemporaryError
-from watcher.operations import connector, doctor_connect
-from watcher.operations.connect import Connect, ConnectRefusedError
-from watcher.operations.connector_file import ConnectorFile
-from watcher.operations.doctor import Level
 
 FILE = ConnectorFile("n", {"connector.class": "X", "database.password": "sesame"})
 

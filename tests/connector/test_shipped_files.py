@@ -5,8 +5,8 @@ import re
 import debezium
 from handlers import REGISTRY
 from tests.capture import envelopes
-from watcher.operations.connector_diff import is_secret
-from watcher.operations.connector_file import read
+from watcher.admin.connector.diff import is_secret
+from watcher.admin.connector.file import read
 
 JSON = read(debezium.CONNECTOR).config
 AVRO = read(debezium.CONNECTOR_AVRO).config

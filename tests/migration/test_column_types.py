@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.migration import site
+from watcher.clickhouse.columns import EXPECTED, ColumnTypeError, check_types
+from watcher.migrations import migrate
+from watcher.migrations.deployment import Deployment
 from watcher.model.metric_row import COLUMNS
-from watcher.operations import migrate
-from watcher.operations.migrate_deployment import Deployment
-from watcher.sinks.clickhouse_columns import EXPECTED, ColumnTypeError, check_types
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from stack import Stack
 from tests.stack.watching import provided
-from watcher.operations.migrate_lock import alone
+from watcher.migrations.lock import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

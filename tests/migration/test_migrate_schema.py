@@ -12,8 +12,8 @@ import pytest
 import clickhouse_sql
 from tests.migration import site
 from tests.migration.truth import shown, true
-from watcher.operations import migrate
-from watcher.operations.migrate_deployment import Deployment, MigrationError
+from watcher.migrations import migrate
+from watcher.migrations.deployment import Deployment, MigrationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

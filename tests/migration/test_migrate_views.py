@@ -17,11 +17,12 @@ from tests.clickhouse_process import running_door
 from tests.migration import site
 from tests.migration.truth import shown, true
 from tests.stack.watching import provided
+from watcher.migrations import migrate
+from watcher.migrations import views as migrate_views
+from watcher.migrations.deployment import Deployment
+from watcher.migrations.lock import LockLostError, alone
+from watcher.migrations.session import Session
 from watcher.model.errors import TemporaryError
-from watcher.operations import migrate, migrate_views
-from watcher.operations.migrate_deployment import Deployment
-from watcher.operations.migrate_lock import LockLostError, alone
-from watcher.operations.migrate_session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ import redis
 from tests.contract.redis.rows import apply, folded, state
 from watcher.model.effects import EntryState
 from watcher.model.row_state import RowStates
-from watcher.state import keys
+from watcher.redis import keys
 
 CRUCIBLE = 42
 

@@ -12,14 +12,14 @@ from prometheus_client import CollectorRegistry
 
 from stack import Stack
 from tests.pairs.contest import CRUCIBLE, Contest
-from watcher.engine import admission as module
-from watcher.engine.admission import BULK, Admission, Neighbours
 from watcher.model.errors import TemporaryError
-from watcher.state import admissions, keys
-from watcher.state.admissions import Admissions
-from watcher.state.client import open_client
-from watcher.stores.store import Store, open_store
+from watcher.postgres.connection import Store, open_store
+from watcher.redis import admissions, keys
+from watcher.redis.admissions import Admissions
+from watcher.redis.client import open_client
 from watcher.telemetry.metrics import Metrics
+from watcher.visibility import admission as module
+from watcher.visibility.admission import BULK, Admission, Neighbours
 
 
 @pytest.fixture

@@ -16,17 +16,17 @@ from stack import Stack
 from tests.packed import pack
 from tests.pairs.contest import CRUCIBLE, Contest
 from tests.site_database import as_role
-from watcher.api.bodies import PairAnswer
-from watcher.api.link import Link, LinkLostError
-from watcher.api.pairs import NoPair, Pairs
-from watcher.api.pictures import Pictures
-from watcher.api.problem import ProblemError
+from watcher.api.http.problem import ProblemError
+from watcher.api.resources.bodies import PairAnswer
+from watcher.api.resources.pairs import NoPair, Pairs
+from watcher.api.resources.pictures import Pictures
 from watcher.model.pair_token import PairTokens, SignedPair
 from watcher.model.vote import pair_field
-from watcher.state import keys
-from watcher.state.admit import ADMIT, Verdict, admit_command
-from watcher.stores.site_images import SiteImages
-from watcher.stores.site_pool import SitePool
+from watcher.postgres.pool import SitePool
+from watcher.postgres.site.images import SiteImages
+from watcher.redis import keys
+from watcher.redis.admit import ADMIT, Verdict, admit_command
+from watcher.redis.link import Link, LinkLostError
 
 T = TypeVar("T")
 JUDGE = 3

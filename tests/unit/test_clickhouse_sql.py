@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import clickhouse_sql
-from watcher.operations.migrate_deployment import Deployment, MigrationError
-from watcher.operations.migrate_steps import BufferTable, Stamp, Statements, View, read_steps
+from watcher.migrations.deployment import Deployment, MigrationError
+from watcher.migrations.steps import BufferTable, Stamp, Statements, View, read_steps
 
 
 def test_every_query_says_its_name_once_and_is_one_statement():

@@ -12,10 +12,10 @@ import typer
 from config.keys import keys
 from tests.change_events import change
 from watcher.cli import app
-from watcher.engine.failpoint import DRAIN_PLACES, PLACES
 from watcher.model.change import Operation
 from watcher.model.effects import MetricDelta
 from watcher.model.registry import Registry
+from watcher.runtime.failpoint import DRAIN_PLACES, PLACES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(

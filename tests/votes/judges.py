@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import redis
 
 from watcher.model.vote import Refusal, Vote, VoteOutcome
-from watcher.state import keys
-from watcher.state.client import fence
-from watcher.state.scripts import VOTE
-from watcher.state.vote import outcome, vote_command
+from watcher.redis import keys
+from watcher.redis.client import fence
+from watcher.redis.scripts import VOTE
+from watcher.redis.vote import outcome, vote_command
 
 MAX_LOG = 100_000
 

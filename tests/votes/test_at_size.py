@@ -16,7 +16,7 @@ from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
 from watcher.model.rating import BASE_RATING
 from watcher.model.vote import LoggedVote, Refusal
-from watcher.state import keys
+from watcher.redis import keys
 
 JUDGES = 1_000
 """Their ids from this on; lower ones have entries."""

@@ -8,7 +8,7 @@ import pytest
 from tests.acceptance.daemon import await_that
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
-from watcher.engine.failpoint import DRAIN_PLACES
+from watcher.runtime.failpoint import DRAIN_PLACES
 
 KILLED = 137
 

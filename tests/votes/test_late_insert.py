@@ -7,10 +7,10 @@ import pytest
 
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
-from watcher.engine import drain
 from watcher.model.errors import TemporaryError
-from watcher.operations.keeper import Verdict
-from watcher.operations.rebuild import Rebuilt
+from watcher.recovery.rebuild import Rebuilt
+from watcher.recovery.verifier import Verdict
+from watcher.votes import drain
 
 
 class _DeadError(Exception):

@@ -4,9 +4,9 @@ from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
 from watcher.bootstrap.clients import site_store
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
-from watcher.state import keys
-from watcher.state.keys import BUCKETS
-from watcher.stores.site_finished import lately_finished
+from watcher.postgres.site.finished import lately_finished
+from watcher.redis import keys
+from watcher.redis.keys import BUCKETS
 
 
 def test_a_finished_crucible_without_its_hint(world: VoteWorld) -> None:

@@ -7,8 +7,8 @@ import pytest
 from tests.acceptance.daemon import await_that
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
-from watcher.operations.keeper import Verdict
-from watcher.state import keys
+from watcher.recovery.verifier import Verdict
+from watcher.redis import keys
 
 
 def test_a_live_crucible_is_rebuilt_to_the_same_numbers(world: VoteWorld) -> None:

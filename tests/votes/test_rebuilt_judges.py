@@ -6,9 +6,9 @@ from tests.votes.judges import send
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
 from watcher.model.vote import Vote
-from watcher.operations.keeper import Verdict
-from watcher.state import keys
-from watcher.state.outcomes import PACKED
+from watcher.recovery.verifier import Verdict
+from watcher.redis import keys
+from watcher.redis.outcomes import PACKED
 
 JUDGE = 77
 

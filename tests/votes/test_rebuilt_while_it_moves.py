@@ -12,11 +12,11 @@ from tests.votes.world import VoteWorld
 from watcher.model.drain_plan import VOTE_COLUMNS
 from watcher.model.effects import EntryGone
 from watcher.model.rating import gain
-from watcher.operations import rebuild, rebuilding
-from watcher.operations.keeper import Verdict
-from watcher.operations.rebuilding import Rebuilding
-from watcher.state import keys
-from watcher.state.ending import end_judges
+from watcher.recovery import rebuild, rebuilding
+from watcher.recovery.rebuilding import Rebuilding
+from watcher.recovery.verifier import Verdict
+from watcher.redis import keys
+from watcher.redis.ending import end_judges
 
 
 def late_vote(world: VoteWorld, crucible: int) -> Callable[[], None]:

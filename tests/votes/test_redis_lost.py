@@ -14,10 +14,11 @@ from tests.votes.world import VoteWorld
 from watcher.model.effects import EntryGone
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.model.vote import Refusal
-from watcher.operations import keeper, rebuilding
-from watcher.operations.keeper import Verdict
-from watcher.state import keys
-from watcher.state.client import fence
+from watcher.recovery import rebuilding
+from watcher.recovery import verifier as keeper
+from watcher.recovery.verifier import Verdict
+from watcher.redis import keys
+from watcher.redis.client import fence
 
 
 def test_redis_killed_among_votes(world: VoteWorld) -> None:

@@ -5,8 +5,8 @@ import pytest
 from tests.votes.world import VoteWorld
 from watcher.bootstrap.clients import site_store
 from watcher.model.errors import TemporaryError
-from watcher.stores.site_contests import unfinished
-from watcher.stores.store import StoreRefusedError
+from watcher.postgres.connection import StoreRefusedError
+from watcher.postgres.site.contests import unfinished
 
 
 def test_a_missing_table_is_waited_for(world: VoteWorld) -> None:

@@ -10,9 +10,9 @@ import redis
 from tests.acceptance.daemon import await_that
 from tests.votes.world import VoteWorld
 from watcher.model.errors import SinkDisagreesError, TemporaryError
-from watcher.operations.keeper import Verdict
-from watcher.operations.sweep import GIVE_UP, Sweep
-from watcher.state.keeping import keeping, lock_key
+from watcher.recovery.sweep import GIVE_UP, Sweep
+from watcher.recovery.verifier import Verdict
+from watcher.redis.locked_crucible import keeping, lock_key
 
 
 class _Keeper:

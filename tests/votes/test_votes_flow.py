@@ -2,7 +2,7 @@
 
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
-from watcher.operations.keeper import Verdict
+from watcher.recovery.verifier import Verdict
 
 
 def test_votes_of_several_crucibles_are_drained(world: VoteWorld) -> None:

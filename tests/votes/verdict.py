@@ -8,8 +8,8 @@ from tests.migration.truth import shown, true
 from tests.replay import replay
 from tests.votes.world import VoteWorld
 from watcher.model.vote import LoggedVote
-from watcher.state import keys
-from watcher.state.outcomes import unpack_command
+from watcher.redis import keys
+from watcher.redis.outcomes import unpack_command
 
 VIEWS = (
     "crucible_stats",

@@ -4,10 +4,10 @@ import os
 from itertools import count
 from typing import Any
 
-from watcher.engine.drain import Drain
+from watcher.clickhouse.planned_table import PlannedTable
 from watcher.model.drain_plan import DrainPlan
-from watcher.sinks.planned_table import PlannedTable
-from watcher.state.vote_log import VoteLog
+from watcher.redis.vote_log import VoteLog
+from watcher.votes.drain import Drain
 
 
 def asking() -> None:

@@ -28,10 +28,10 @@ from watcher.bootstrap.votes import Votes
 from watcher.model.effects import EntryState
 from watcher.model.errors import TemporaryError
 from watcher.model.vote import Vote
-from watcher.operations.keeper import Verdict
-from watcher.state import keys
-from watcher.state.client import fence
-from watcher.stores.schema import ensure
+from watcher.postgres.own.schema import ensure
+from watcher.recovery.verifier import Verdict
+from watcher.redis import keys
+from watcher.redis.client import fence
 from watcher.telemetry.metrics import Metrics
 
 _NUMBERS = count(1)

@@ -11,13 +11,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from watcher.api.auth import Authenticator
-from watcher.api.guard import Answer, Ask, Guarded, Receive, Send
-from watcher.api.limits import Limit
+from watcher.api.http.guard import Answer, Ask, Guarded, Receive, Send
+from watcher.api.http.problem import ProblemError
+from watcher.api.http.rate_limit import Limit
+from watcher.api.http.static_files import Pages
+from watcher.api.identity.auth import Authenticator
+from watcher.api.identity.users import People
 from watcher.api.openapi import document
-from watcher.api.pages import Pages
-from watcher.api.people import People
-from watcher.api.problem import ProblemError
 from watcher.api.routes import ROUTES
 from watcher.telemetry.http import RouteMetrics
 from watcher.telemetry.metrics import Metrics

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from watcher.api.guard import Param
-from watcher.api.limits import WINDOW
-from watcher.api.problem import REFUSALS, Problem
+from watcher.api.http.guard import Param
+from watcher.api.http.problem import REFUSALS, Problem
+from watcher.api.http.rate_limit import WINDOW
 from watcher.api.routes import EVERYWHERE, ROUTES, Route
 
 VERSION: Final = "1.0.0"

@@ -1,6 +1,6 @@
 """The page of the documentation about the API, written from the routes and problems themselves."""
 
-from watcher.api.problem import TYPE, refusals_table
+from watcher.api.http.problem import TYPE, refusals_table
 from watcher.api.routes import ROUTES
 
 INTRODUCTION = """\

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from watcher.api.bodies import (
+from watcher.api.http.guard import Param
+from watcher.api.resources.bodies import (
     LARGEST_ID,
     CommentsAnswer,
     CrucibleAnswer,
@@ -20,9 +21,8 @@ from watcher.api.bodies import (
     VoteAnswer,
     VoteBody,
 )
-from watcher.api.entries import CURSOR
-from watcher.api.guard import Param
-from watcher.api.standings import AT_MOST
+from watcher.api.resources.entries import CURSOR
+from watcher.api.resources.standings import AT_MOST
 
 CRUCIBLE: Final = Param(name="id", what="Id of the crucible.", least=1, most=LARGEST_ID, in_path=True)
 ENTRY: Final = Param(name="entryId", what="Id of the entry.", least=1, most=LARGEST_ID, in_path=True)

@@ -16,42 +16,42 @@ from prometheus_client import CollectorRegistry
 import clickhouse_sql
 from config import ConfigError, Settings, listed
 from watcher.api.app import Parts, application
-from watcher.api.auth import Authenticator
-from watcher.api.crucibles import Crucibles
-from watcher.api.descriptors import room_for
-from watcher.api.desk import Desk
-from watcher.api.entries import Entries
-from watcher.api.key_set import KeySet
-from watcher.api.limits import Limit
-from watcher.api.link import Link
-from watcher.api.pages import Pages
-from watcher.api.pair import Pair
-from watcher.api.pairs import Pairs
-from watcher.api.past import Past
-from watcher.api.people import People
-from watcher.api.pictures import Pictures
-from watcher.api.server import CONNECTIONS, ApiServer
-from watcher.api.standings import Standings
-from watcher.api.stream import Streams
-from watcher.api.votes import Votes
+from watcher.api.http.descriptors import room_for
+from watcher.api.http.rate_limit import Limit
+from watcher.api.http.server import CONNECTIONS, ApiServer
+from watcher.api.http.static_files import Pages
+from watcher.api.identity.auth import Authenticator
+from watcher.api.identity.jwks import KeySet
+from watcher.api.identity.users import People
+from watcher.api.resources.crucibles import Crucibles
+from watcher.api.resources.entries import Entries
+from watcher.api.resources.history import Past
+from watcher.api.resources.pair import Pair
+from watcher.api.resources.pairs import Pairs
+from watcher.api.resources.pictures import Pictures
+from watcher.api.resources.standings import Standings
+from watcher.api.resources.stream import Streams
+from watcher.api.resources.votes import Votes
 from watcher.bootstrap.clients import connect_clickhouse
-from watcher.bootstrap.collector import calm_the_collector
 from watcher.bootstrap.drain_process import DrainProcess
 from watcher.bootstrap.votes import Votes as VoteThreads
-from watcher.engine.vote_report import VoteReport
+from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.errors import StopError, TemporaryError
 from watcher.model.pair_token import PairTokens
-from watcher.sinks.clickhouse_reads import ClickHouseReads
-from watcher.state.limit import LIMIT
-from watcher.state.scripts import VOTE
-from watcher.stores.site_crucibles import SiteCrucibles
-from watcher.stores.site_images import SiteImages
-from watcher.stores.site_pool import SitePool
-from watcher.stores.site_users import SiteUsers
+from watcher.postgres.pool import SitePool
+from watcher.postgres.site.crucibles import SiteCrucibles
+from watcher.postgres.site.images import SiteImages
+from watcher.postgres.site.users import SiteUsers
+from watcher.recovery.verification_queue import Desk
+from watcher.redis.limit import LIMIT
+from watcher.redis.link import Link
+from watcher.redis.scripts import VOTE
+from watcher.runtime.garbage_collector import calm_the_collector
 from watcher.telemetry.health import Health
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
 from watcher.telemetry.probes import ProbeServer
+from watcher.votes.report import VoteReport
 
 log = structlog.get_logger(__name__)
 

@@ -6,13 +6,14 @@ from functools import cache
 from math import inf
 
 from config import Settings
+from watcher.clickhouse import client as clickhouse_client
+from watcher.clickhouse import columns as clickhouse_columns
+from watcher.migrations import migrate
+from watcher.migrations.deployment import Deployment
 from watcher.model.errors import SchemaPendingError
-from watcher.operations import migrate
-from watcher.operations.migrate_deployment import Deployment
-from watcher.sinks import clickhouse_client, clickhouse_columns
-from watcher.state.client import Client, open_client
-from watcher.stores.schema import ensure
-from watcher.stores.store import Store, open_store
+from watcher.postgres.connection import Store, open_store
+from watcher.postgres.own.schema import ensure
+from watcher.redis.client import Client, open_client
 
 
 def deployment(settings: Settings) -> Deployment:

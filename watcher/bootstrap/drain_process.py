@@ -20,12 +20,12 @@ import structlog
 import clickhouse_sql
 from config import Settings, load
 from watcher.bootstrap.clients import connect_clickhouse, redis_client
-from watcher.engine.drain import Drain, Told
-from watcher.engine.drainer import Drainer
+from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.errors import StopError, TemporaryError
-from watcher.sinks.clickhouse_votes import VoteTables
-from watcher.state.vote_log import VoteLog
+from watcher.redis.vote_log import VoteLog
 from watcher.telemetry.logs import set_up_logs
+from watcher.votes.drain import Drain, Told
+from watcher.votes.drainer import Drainer
 
 log = structlog.get_logger(__name__)
 

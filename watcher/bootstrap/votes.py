@@ -10,26 +10,26 @@ from prometheus_client import CollectorRegistry
 
 import clickhouse_sql
 from config import Settings
-from watcher.bootstrap.benches import Benches, Connections
 from watcher.bootstrap.clients import connect_clickhouse, redis_client, site_store
-from watcher.engine.drain import Drain
-from watcher.engine.drainer import Drainer
-from watcher.engine.keep import KeeperThread
-from watcher.engine.vote_report import VoteReport
+from watcher.clickhouse.vote_history import VoteHistory
+from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.errors import TemporaryError
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
-from watcher.operations.keeper import Keeper
-from watcher.operations.sweep import Sweep
-from watcher.operations.vote_balance import VoteBalance
-from watcher.sinks.clickhouse_votes import VoteTables
-from watcher.sinks.vote_history import VoteHistory
-from watcher.state.client import Client
-from watcher.state.vote_log import VoteLog, hint_undrained
-from watcher.stores.site_contests import unfinished
-from watcher.stores.site_finished import lately_finished
-from watcher.stores.store import Store, StoreRefusedError
+from watcher.postgres.connection import Store, StoreRefusedError
+from watcher.postgres.site.contests import unfinished
+from watcher.postgres.site.finished import lately_finished
+from watcher.recovery.comparison_pool import Benches, Connections
+from watcher.recovery.sweep import Sweep
+from watcher.recovery.verifier import Keeper
+from watcher.recovery.verifier_thread import KeeperThread
+from watcher.redis.client import Client
+from watcher.redis.vote_log import VoteLog, hint_undrained
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
+from watcher.votes.balance import VoteBalance
+from watcher.votes.drain import Drain
+from watcher.votes.drainer import Drainer
+from watcher.votes.report import VoteReport
 
 CLOSING: Final = 2.0
 """Seconds that the threads have to end, all together; what they leave is finished by the next process. Longer: past the

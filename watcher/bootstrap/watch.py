@@ -14,26 +14,26 @@ from prometheus_client import CollectorRegistry
 import clickhouse_sql
 from config import Settings
 from handlers import REGISTRY
-from watcher.bootstrap.admission import admitting
 from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry_auth
-from watcher.bootstrap.collector import calm_the_collector
 from watcher.bootstrap.kafka_client import kafka_client
+from watcher.bootstrap.visibility import admitting
 from watcher.bootstrap.votes import Votes
+from watcher.changes.ingest import Ingest
+from watcher.changes.journal import Journal, insistently
+from watcher.changes.loop import Limits, Watch
+from watcher.changes.report import Report
+from watcher.changes.writer import Writer
+from watcher.clickhouse.sink import ClickHouseSink
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
 from watcher.decode.registry import RegistryClient
-from watcher.engine.ingest import Ingest
-from watcher.engine.journal import Journal, insistently
-from watcher.engine.report import Report
-from watcher.engine.watch import Limits, Watch
-from watcher.engine.writer import Writer
+from watcher.kafka.dead_letters import DeadLetters
+from watcher.kafka.source import KafkaSource, Listener
 from watcher.model.dead_letter import DeadLetterLimit
 from watcher.model.row_state import RowStates
-from watcher.sinks.clickhouse import ClickHouseSink
-from watcher.sinks.dead_letters import DeadLetters
-from watcher.sinks.redis import RedisSink
-from watcher.sources.kafka import KafkaSource, Listener
-from watcher.stores.journal import PostgresStore
+from watcher.postgres.own.journal import PostgresStore
+from watcher.redis.sink import RedisSink
+from watcher.runtime.garbage_collector import calm_the_collector
 from watcher.telemetry.health import Health
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics

@@ -12,9 +12,9 @@ from watcher.cli.exits import BAD_SETTINGS, FAILED
 from watcher.cli.output import AsJson, DryRun, Yes, note, print_columns, print_json
 
 if TYPE_CHECKING:
-    from watcher.operations.connect import Connect, Status
-    from watcher.operations.connector import Plan
-    from watcher.operations.connector_file import ConnectorFile
+    from watcher.admin.connector.apply import Plan
+    from watcher.admin.connector.file import ConnectorFile
+    from watcher.admin.connector.rest import Connect, Status
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -54,7 +54,7 @@ def apply(
 
       crucible connector apply --set 'database.password=${file:/run/secrets/pg.properties:password}'
     """
-    from watcher.operations import connector  # noqa: PLC0415
+    from watcher.admin.connector import apply as connector  # noqa: PLC0415
 
     with _connect() as connect:
         wanted = _read(file, name, overlay)
@@ -83,7 +83,7 @@ def diff(
 
       crucible connector diff || crucible connector apply
     """
-    from watcher.operations import connector  # noqa: PLC0415
+    from watcher.admin.connector import apply as connector  # noqa: PLC0415
 
     with _connect() as connect:
         todo = connector.plan(connect, _read(file, name, overlay), allow_unknown=allow_unknown)
@@ -103,8 +103,8 @@ def status(*, file: File = debezium.CONNECTOR, name: Name = None, as_json: AsJso
 
       crucible connector status --json | jq -e '.status.tasks[].state'
     """
-    from watcher.operations import connector  # noqa: PLC0415
-    from watcher.operations.connector_file import ConnectorFile  # noqa: PLC0415
+    from watcher.admin.connector import apply as connector  # noqa: PLC0415
+    from watcher.admin.connector.file import ConnectorFile  # noqa: PLC0415
 
     with _connect() as connect:
         wanted = _read(file, name, None)
@@ -175,7 +175,7 @@ def delete(
 
 
 def _read(file: Path, name: str | None, overlay: list[str] | None) -> "ConnectorFile":
-    from watcher.operations import connector_file  # noqa: PLC0415
+    from watcher.admin.connector import file as connector_file  # noqa: PLC0415
 
     with _faults():
         return connector_file.read(file, name=name, overlay=overlay or ())
@@ -184,7 +184,7 @@ def _read(file: Path, name: str | None, overlay: list[str] | None) -> "Connector
 @contextmanager
 def _connect() -> Iterator["Connect"]:
     from config import load  # noqa: PLC0415
-    from watcher.operations.connect import Connect  # noqa: PLC0415
+    from watcher.admin.connector.rest import Connect  # noqa: PLC0415
 
     settings = load().connect
     with _faults(), Connect(settings.url, settings.timeout) as connect:
@@ -194,9 +194,9 @@ def _connect() -> Iterator["Connect"]:
 @contextmanager
 def _faults() -> Iterator[None]:
     """Faults of the file exit with 78, those of a running connector with 1."""
-    from watcher.operations.connect import ConnectRefusedError  # noqa: PLC0415
-    from watcher.operations.connector import ConnectorFailedError, ConnectorInvalidError  # noqa: PLC0415
-    from watcher.operations.connector_file import ConnectorFileError  # noqa: PLC0415
+    from watcher.admin.connector.apply import ConnectorFailedError, ConnectorInvalidError  # noqa: PLC0415
+    from watcher.admin.connector.file import ConnectorFileError  # noqa: PLC0415
+    from watcher.admin.connector.rest import ConnectRefusedError  # noqa: PLC0415
 
     try:
         yield
@@ -224,7 +224,7 @@ def _tell(todo: "Plan") -> None:
 
 
 def _shown(found: "Status", current: "ConnectorFile") -> dict[str, object]:
-    from watcher.operations.connector_diff import without_secrets  # noqa: PLC0415
+    from watcher.admin.connector.diff import without_secrets  # noqa: PLC0415
 
     return {
         "name": found.name,

@@ -11,7 +11,7 @@ from watcher.cli.output import AsJson, note, print_columns, print_json
 from watcher.model.errors import Reason
 
 if TYPE_CHECKING:
-    from watcher.operations.letters import StoredLetter
+    from watcher.admin.dead_letters import StoredLetter
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -41,7 +41,7 @@ def list_letters(
 
       crucible dlq list --json | jq 'group_by(.reason) | map({(.[0].reason): length}) | add'
     """
-    from watcher.operations.letters import Filter, counted  # noqa: PLC0415
+    from watcher.admin.dead_letters import Filter, counted  # noqa: PLC0415
 
     wanted = Filter(table=table, reason=_reason(reason), topic=topic, since=_time(since))
     found = [letter for letter in _letters() if wanted.takes(letter)]
@@ -109,8 +109,8 @@ def show(
 
 def _letters() -> "list[StoredLetter]":
     import config  # noqa: PLC0415
+    from watcher.admin.dead_letters import read_letters  # noqa: PLC0415
     from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
-    from watcher.operations.letters import read_letters  # noqa: PLC0415
 
     settings = config.load()
     return read_letters(kafka_client(settings.kafka), settings.dead_letters.topic)

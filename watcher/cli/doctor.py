@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from config import Settings
-    from watcher.operations.connector_file import ConnectorFile
-    from watcher.operations.doctor import Finding
+    from watcher.admin.connector.file import ConnectorFile
+    from watcher.admin.doctor.findings import Finding
 
 app = typer.Typer()
 
@@ -45,8 +45,8 @@ def doctor(
       crucible doctor --json | jq -r '.[] | select(.level == "fail") | .advice'
     """
     import config  # noqa: PLC0415
-    from watcher.operations import connector_file  # noqa: PLC0415
-    from watcher.operations.doctor import Level  # noqa: PLC0415
+    from watcher.admin.connector import file as connector_file  # noqa: PLC0415
+    from watcher.admin.doctor.findings import Level  # noqa: PLC0415
 
     settings, connector = config.load(), connector_file.read(file)
     found = []
@@ -83,9 +83,9 @@ def _findings(settings: "Settings", connector: "ConnectorFile", opened: ExitStac
 
 def _postgres(settings: "Settings", connector: "ConnectorFile", opened: ExitStack) -> "Iterator[Finding]":
     from handlers import REGISTRY  # noqa: PLC0415
-    from watcher.operations import doctor_postgres as checks  # noqa: PLC0415
-    from watcher.operations.doctor import examine  # noqa: PLC0415
-    from watcher.stores.store import open_store  # noqa: PLC0415
+    from watcher.admin.doctor import postgres as checks  # noqa: PLC0415
+    from watcher.admin.doctor.findings import examine  # noqa: PLC0415
+    from watcher.postgres.connection import open_store  # noqa: PLC0415
 
     names = checks.SourceNames(
         tables=tuple(table.name for table in REGISTRY),
@@ -111,9 +111,9 @@ def _postgres(settings: "Settings", connector: "ConnectorFile", opened: ExitStac
 
 
 def _connect(settings: "Settings", connector: "ConnectorFile", opened: ExitStack) -> "Iterator[Finding]":
-    from watcher.operations import doctor_connect as checks  # noqa: PLC0415
-    from watcher.operations.connect import Connect  # noqa: PLC0415
-    from watcher.operations.doctor import examine  # noqa: PLC0415
+    from watcher.admin.connector.rest import Connect  # noqa: PLC0415
+    from watcher.admin.doctor import connect as checks  # noqa: PLC0415
+    from watcher.admin.doctor.findings import examine  # noqa: PLC0415
 
     def open_connect() -> Connect:
         connect = opened.enter_context(Connect(settings.connect.url, settings.connect.timeout))
@@ -134,10 +134,10 @@ def _connect(settings: "Settings", connector: "ConnectorFile", opened: ExitStack
 
 
 def _kafka(settings: "Settings") -> "Iterator[Finding]":
+    from watcher.admin.doctor import kafka as checks  # noqa: PLC0415
+    from watcher.admin.doctor.findings import examine  # noqa: PLC0415
     from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
-    from watcher.operations import doctor_kafka as checks  # noqa: PLC0415
-    from watcher.operations.doctor import examine  # noqa: PLC0415
-    from watcher.operations.kafka_admin import KafkaAdmin  # noqa: PLC0415
+    from watcher.kafka.admin import KafkaAdmin  # noqa: PLC0415
 
     kafka = settings.kafka
 
@@ -163,9 +163,9 @@ def _kafka(settings: "Settings") -> "Iterator[Finding]":
 def _registry(settings: "Settings", opened: ExitStack) -> "Iterator[Finding]":
     import httpx  # noqa: PLC0415
 
+    from watcher.admin.doctor import connect as checks  # noqa: PLC0415
+    from watcher.admin.doctor.findings import examine  # noqa: PLC0415
     from watcher.bootstrap.clients import registry_auth  # noqa: PLC0415
-    from watcher.operations import doctor_connect as checks  # noqa: PLC0415
-    from watcher.operations.doctor import examine  # noqa: PLC0415
 
     registry = settings.registry
     if registry.url is None:
@@ -182,9 +182,9 @@ def _registry(settings: "Settings", opened: ExitStack) -> "Iterator[Finding]":
 
 
 def _clickhouse(settings: "Settings", opened: ExitStack) -> "Iterator[Finding]":
+    from watcher.admin.doctor import clickhouse as checks  # noqa: PLC0415
+    from watcher.admin.doctor.findings import examine  # noqa: PLC0415
     from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment  # noqa: PLC0415
-    from watcher.operations import doctor_clickhouse as checks  # noqa: PLC0415
-    from watcher.operations.doctor import examine  # noqa: PLC0415
 
     made_for = deployment(settings)
     yield from examine(
@@ -203,8 +203,8 @@ def _clickhouse(settings: "Settings", opened: ExitStack) -> "Iterator[Finding]":
 
 
 def _redis(settings: "Settings") -> "Iterator[Finding]":
-    from watcher.operations import doctor_redis as checks  # noqa: PLC0415
-    from watcher.operations.doctor import examine  # noqa: PLC0415
+    from watcher.admin.doctor import redis as checks  # noqa: PLC0415
+    from watcher.admin.doctor.findings import examine  # noqa: PLC0415
 
     server = settings.redis
     nodes: list[checks.RedisNode] = []

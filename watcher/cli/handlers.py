@@ -25,7 +25,7 @@ def handlers(
       crucible handlers --json | jq '.[].handlers[].name'
     """
     from handlers import REGISTRY  # noqa: PLC0415
-    from watcher.operations.handler_catalogue import catalogue, handlers_page  # noqa: PLC0415
+    from watcher.admin.handler_catalogue import catalogue, handlers_page  # noqa: PLC0415
 
     tables = catalogue(REGISTRY)
     if as_json:

@@ -18,7 +18,7 @@ def show(as_json: AsJson = False) -> None:
     """
     from config import load  # noqa: PLC0415
     from watcher.bootstrap.clients import site_store  # noqa: PLC0415
-    from watcher.stores import history  # noqa: PLC0415
+    from watcher.postgres.own import history  # noqa: PLC0415
 
     with site_store(load()) as store:
         present, known = history.current(store), history.accepted(store)
@@ -49,7 +49,7 @@ def accept(yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -
     """
     from config import load  # noqa: PLC0415
     from watcher.bootstrap.clients import site_store  # noqa: PLC0415
-    from watcher.stores import history  # noqa: PLC0415
+    from watcher.postgres.own import history  # noqa: PLC0415
 
     with site_store(load()) as store:
         present, known = history.current(store), history.accepted(store)

@@ -34,10 +34,10 @@ def up(
     """
     from config import load  # noqa: PLC0415
     from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment  # noqa: PLC0415
-    from watcher.operations import migrate  # noqa: PLC0415
-    from watcher.operations.migrate_client import migration_client  # noqa: PLC0415
-    from watcher.operations.migrate_lock import alone  # noqa: PLC0415
-    from watcher.stores.schema import ensure  # noqa: PLC0415
+    from watcher.migrations import migrate  # noqa: PLC0415
+    from watcher.migrations.client import migration_client  # noqa: PLC0415
+    from watcher.migrations.lock import alone  # noqa: PLC0415
+    from watcher.postgres.own.schema import ensure  # noqa: PLC0415
 
     settings = load()
     connect, made_for = partial(connect_clickhouse_as_it_is, settings), deployment(settings)
@@ -77,8 +77,8 @@ def status(as_json: AsJson = False) -> None:
     """
     from config import load  # noqa: PLC0415
     from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment  # noqa: PLC0415
-    from watcher.operations import migrate  # noqa: PLC0415
-    from watcher.operations.migrate_client import migration_client  # noqa: PLC0415
+    from watcher.migrations import migrate  # noqa: PLC0415
+    from watcher.migrations.client import migration_client  # noqa: PLC0415
 
     settings = load()
     with migration_client(partial(connect_clickhouse_as_it_is, settings)) as client:

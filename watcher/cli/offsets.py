@@ -20,9 +20,9 @@ def show(as_json: AsJson = False) -> None:
       crucible offsets show --json | jq 'map(.lag) | add'
     """
     import config  # noqa: PLC0415
+    from watcher.admin.offsets import group_places, members  # noqa: PLC0415
     from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
-    from watcher.operations.kafka_admin import KafkaAdmin  # noqa: PLC0415
-    from watcher.operations.offsets import group_places, members  # noqa: PLC0415
+    from watcher.kafka.admin import KafkaAdmin  # noqa: PLC0415
 
     kafka = config.load().kafka
     admin = KafkaAdmin(kafka_client(kafka))
@@ -60,10 +60,10 @@ def reset(
       crucible offsets reset --topic postgres.CrucibleEntry --partition 2 --to 2026-01-31T12:00:00Z --yes
     """
     import config  # noqa: PLC0415
+    from watcher.admin import offsets  # noqa: PLC0415
     from watcher.bootstrap.clients import site_store  # noqa: PLC0415
     from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
-    from watcher.operations import offsets  # noqa: PLC0415
-    from watcher.operations.kafka_admin import KafkaAdmin  # noqa: PLC0415
+    from watcher.kafka.admin import KafkaAdmin  # noqa: PLC0415
 
     try:
         target = offsets.read_target(to)

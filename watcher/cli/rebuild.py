@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from watcher.operations.rebuild import Rebuilt
-    from watcher.stores.rebuild_run import Run
+    from watcher.postgres.own.rebuild_run import Run
+    from watcher.recovery.rebuild import Rebuilt
 
 app = typer.Typer(no_args_is_help=False)
 
@@ -71,7 +71,7 @@ def rebuild(
 def _one(crucible_id: int, replayed: bool, progress: "_Progress") -> "list[Rebuilt]":
     from config import load  # noqa: PLC0415
     from watcher.bootstrap.votes import keeping  # noqa: PLC0415
-    from watcher.operations.keeper import Verdict  # noqa: PLC0415
+    from watcher.recovery.verifier import Verdict  # noqa: PLC0415
 
     with keeping(load()) as (keeper, _):
         done = keeper.rebuild(crucible_id, replayed=replayed, progress=progress)
@@ -90,7 +90,7 @@ def _one(crucible_id: int, replayed: bool, progress: "_Progress") -> "list[Rebui
 def _all(replayed: bool, anew: bool, progress: "_Progress") -> "list[Rebuilt]":
     from config import load  # noqa: PLC0415
     from watcher.bootstrap.votes import keeping  # noqa: PLC0415
-    from watcher.operations.rebuild_all import rebuild_all  # noqa: PLC0415
+    from watcher.recovery.rebuild_all import rebuild_all  # noqa: PLC0415
 
     done = []
     with keeping(load()) as (keeper, open_store):

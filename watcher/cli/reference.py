@@ -8,9 +8,9 @@ from prometheus_client import CollectorRegistry
 
 from config.example import example_file
 from handlers import REGISTRY
+from watcher.admin.handler_catalogue import catalogue, handlers_page
 from watcher.api.openapi import document_text
 from watcher.api.reference import api_page
-from watcher.operations.handler_catalogue import catalogue, handlers_page
 from watcher.telemetry.catalogue import metrics_page
 from watcher.telemetry.metrics import Metrics
 

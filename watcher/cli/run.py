@@ -56,7 +56,7 @@ def _until_told(role: Role | None) -> None:
 
         api(settings)
     elif settings.run.role == "all":
-        from watcher.bootstrap.everything import everything  # noqa: PLC0415
+        from watcher.bootstrap.all_roles import everything  # noqa: PLC0415
 
         everything(settings)
     else:

@@ -96,7 +96,7 @@ def state_fields(state: CrucibleState | CrucibleGone) -> dict[str, str]:
 
 MARK: Final = 30
 """Characters of a mark, with which an entry's row begins in Redis; a row that is nothing else is a tombstone. The same
-number stands in ``row_state.lua`` and ``keeper_entries.lua``."""
+number stands in ``row_state.lua`` and ``verifier_entries.lua``."""
 
 
 def mark(history: int, lsn: int) -> str:

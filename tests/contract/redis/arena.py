@@ -11,9 +11,9 @@ from tests.replay import Replayed, replay
 from watcher.model.effects import EntryState
 from watcher.model.rating import BASE_RATING
 from watcher.model.vote import LoggedVote, Refusal, Vote, VoteOutcome, pair_field
-from watcher.state import keys
-from watcher.state.scripts import VOTE, Script
-from watcher.state.vote import outcome, vote_command
+from watcher.redis import keys
+from watcher.redis.scripts import VOTE, Script
+from watcher.redis.vote import outcome, vote_command
 
 CRUCIBLE = 42
 FENCE = "0123456789abcdef:fedcba9876543210"

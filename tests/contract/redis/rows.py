@@ -12,9 +12,9 @@ from watcher.model.effects import CrucibleGone, CrucibleState, EntryGone, EntryS
 from watcher.model.prizes import paid_places
 from watcher.model.rating import BASE_RATING
 from watcher.model.row_state import FINISHED, RowStates, arguments, packed_crucible, packed_entry
-from watcher.sinks.redis import row_keys
-from watcher.state import keys
-from watcher.state.scripts import ROW_STATE
+from watcher.redis import keys
+from watcher.redis.scripts import ROW_STATE
+from watcher.redis.sink import row_keys
 
 Change = tuple[int, StateEffect]
 """Log position and state."""

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tests.contract.redis.rows import apply, state
 from watcher.model.effects import EntryGone, EntryState
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
-from watcher.state import keys
-from watcher.state.admit import ADMIT, Effect, Verdict, admit_command, effects
+from watcher.redis import keys
+from watcher.redis.admit import ADMIT, Effect, Verdict, admit_command, effects
 
 CRUCIBLE = 42
 

@@ -15,9 +15,9 @@ from tests.contract.redis.rows import folded, state
 from tests.stack.watching import provided
 from watcher.model.effects import EntryState
 from watcher.model.errors import TemporaryError
-from watcher.sinks.redis import Applied, RedisSink
-from watcher.state.client import Client, open_client
-from watcher.state.vote_log import VoteLog
+from watcher.redis.client import Client, open_client
+from watcher.redis.sink import Applied, RedisSink
+from watcher.redis.vote_log import VoteLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,9 +11,9 @@ from stack import Stack
 from tests.contract.redis.rows import apply, state
 from watcher.model.effects import EntryState
 from watcher.model.visibility import ALL_LEVELS
-from watcher.state import keys
-from watcher.state.admit import ADMIT, Verdict, admit_command
-from watcher.state.draw import DRAW, Drawn, draw_command, drawn
+from watcher.redis import keys
+from watcher.redis.admit import ADMIT, Verdict, admit_command
+from watcher.redis.draw import DRAW, Drawn, draw_command, drawn
 
 CRUCIBLE, JUDGE = 42, 7
 

@@ -7,9 +7,9 @@ import pytest
 from stack import Stack
 from watcher.model.drain_plan import DrainPlan, Range
 from watcher.model.errors import TemporaryError
-from watcher.state import keys
-from watcher.state.client import Client, open_client
-from watcher.state.vote_log import VoteLog
+from watcher.redis import keys
+from watcher.redis.client import Client, open_client
+from watcher.redis.vote_log import VoteLog
 
 PLAN = DrainPlan((Range(42, 1, 5, 9),))
 

@@ -10,10 +10,10 @@ from tests.contract.redis.rows import apply, folded, shown, state
 from watcher.model.effects import EntryState
 from watcher.model.errors import TemporaryError
 from watcher.model.row_state import RowStates
-from watcher.sinks.redis import Applied, RedisSink
-from watcher.state import keys
-from watcher.state.client import open_client
-from watcher.state.ending import PORTION, end_judges
+from watcher.redis import keys
+from watcher.redis.client import open_client
+from watcher.redis.ending import PORTION, end_judges
+from watcher.redis.sink import Applied, RedisSink
 
 ROWS = [(100, state(42)), (200, EntryState(42, 1, 7, 5, 0)), (300, EntryState(42, 2, 7, 6, 0))]
 END = (400, state(42, "Completed"))

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tests.contract.redis.rows import Change, Shown, apply, contents, expected, shown, state
 from watcher.model.effects import CrucibleGone, CrucibleState, EntryGone, EntryState
 from watcher.model.row_state import KEEP_FINISHED_SECONDS, entry_text, mark, state_fields
-from watcher.sinks.redis import row_keys
-from watcher.state import keys
-from watcher.state.ending import end_judges
-from watcher.state.scripts import ROW_STATE
+from watcher.redis import keys
+from watcher.redis.ending import end_judges
+from watcher.redis.scripts import ROW_STATE
+from watcher.redis.sink import row_keys
 
 A, B = 42, 43
 ELO, STATE, ENTRIES = row_keys(A)

@@ -9,9 +9,9 @@ from stack import Stack
 from tests.contract.redis.arena import CRUCIBLE, FENCE, Arena
 from tests.packed import judged_text, pack
 from watcher.model.vote import Refusal, VoteOutcome, pair_field
-from watcher.state import keys
-from watcher.state.keeping import KeeperLostError, Keeping, lock_key
-from watcher.state.outcomes import PACKED, unpack_command
+from watcher.redis import keys
+from watcher.redis.locked_crucible import KeeperLostError, Keeping, lock_key
+from watcher.redis.outcomes import PACKED, unpack_command
 
 JUDGE = 7
 ENTRIES = tuple(range(1, 12))

@@ -13,8 +13,8 @@ from tests.contract.redis.rows import apply, contents, state
 from watcher.model.effects import EntryGone, EntryState
 from watcher.model.rating import gain
 from watcher.model.vote import Refusal, VoteOutcome, pair_field
-from watcher.state import keys
-from watcher.state.scripts import VOTE, Script
+from watcher.redis import keys
+from watcher.redis.scripts import VOTE, Script
 
 JUDGE = 5
 

@@ -22,9 +22,9 @@ from tests.contract.redis.voters import Orders
 from tests.replay import replay
 from tests.stack.watching import REPOSITORY, await_that
 from watcher.model.vote import LoggedVote, Refusal, Vote, VoteOutcome
-from watcher.state import keys
-from watcher.state.scripts import VOTE
-from watcher.state.vote import outcome
+from watcher.redis import keys
+from watcher.redis.scripts import VOTE
+from watcher.redis.vote import outcome
 
 PROCESSES = 4
 CONNECTIONS = 200

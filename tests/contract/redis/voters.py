@@ -13,9 +13,9 @@ import redis
 from tests.contract.redis.arena import CRUCIBLE, FENCE
 from watcher.model.rating import gain
 from watcher.model.vote import Refusal, Vote, VoteOutcome
-from watcher.state import keys
-from watcher.state.scripts import VOTE, Script
-from watcher.state.vote import outcome, vote_command
+from watcher.redis import keys
+from watcher.redis.scripts import VOTE, Script
+from watcher.redis.vote import outcome, vote_command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

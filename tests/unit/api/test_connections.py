@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from watcher.api.server import LARGEST_HEAD, ApiServer
+from watcher.api.http.server import LARGEST_HEAD, ApiServer
 
 
 @asynccontextmanager

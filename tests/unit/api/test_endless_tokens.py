@@ -3,8 +3,8 @@
 import jwt
 import pytest
 
-from watcher.api.auth import Authenticator
-from watcher.api.problem import ProblemError
+from watcher.api.http.problem import ProblemError
+from watcher.api.identity.auth import Authenticator
 
 SECRET = b"s" * 32
 

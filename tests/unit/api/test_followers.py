@@ -9,16 +9,17 @@ from typing import Any, cast
 import pytest
 from prometheus_client import Gauge
 
-from watcher.api import server, stream
-from watcher.api.auth import Principal
-from watcher.api.bodies import Standing
-from watcher.api.crucibles import Crucible, Crucibles
-from watcher.api.guard import Ask
-from watcher.api.people import Person
-from watcher.api.problem import ProblemError
-from watcher.api.server import ApiServer
-from watcher.api.standings import Page, Standings
-from watcher.api.stream import Streams
+from watcher.api.http import server
+from watcher.api.http.guard import Ask
+from watcher.api.http.problem import ProblemError
+from watcher.api.http.server import ApiServer
+from watcher.api.identity.auth import Principal
+from watcher.api.identity.users import Person
+from watcher.api.resources import stream
+from watcher.api.resources.bodies import Standing
+from watcher.api.resources.crucibles import Crucible, Crucibles
+from watcher.api.resources.standings import Page, Standings
+from watcher.api.resources.stream import Streams
 from watcher.model.judge_requirements import judge_requirements
 
 SOMEBODY = Person(banned=False, muted=False, deleted=False, browsing_level=1, show_nsfw=False, score=None)

@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from jwt.algorithms import RSAAlgorithm
 
-from watcher.api import key_set
-from watcher.api.key_set import KeySet, parse
+from watcher.api.identity import jwks as key_set
+from watcher.api.identity.jwks import KeySet, parse
 
 GOOD: dict[str, Any] = RSAAlgorithm.to_jwk(generate_private_key(65_537, 2_048).public_key(), as_dict=True)
 UNUSABLE = {

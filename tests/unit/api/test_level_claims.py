@@ -5,8 +5,8 @@ import time
 import jwt
 import pytest
 
-from watcher.api.auth import Authenticator, Principal
-from watcher.api.problem import ProblemError
+from watcher.api.http.problem import ProblemError
+from watcher.api.identity.auth import Authenticator, Principal
 
 SECRET = b"a secret of thirty-two bytes, or more"
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from watcher.api import past
-from watcher.api.past import IN_TURN, POINTS, REMEMBERED, Past
-from watcher.api.problem import ProblemError
+from watcher.api.http.problem import ProblemError
+from watcher.api.resources import history as past
+from watcher.api.resources.history import IN_TURN, POINTS, REMEMBERED, Past
 
 if TYPE_CHECKING:
-    from watcher.api.crucibles import Crucibles
-    from watcher.api.guard import Answer, Ask
+    from watcher.api.http.guard import Answer, Ask
+    from watcher.api.resources.crucibles import Crucibles
 
 
 class Told:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from watcher.api import people
-from watcher.api.people import People, Person
-from watcher.api.problem import ProblemError
+from watcher.api.http.problem import ProblemError
+from watcher.api.identity import users as people
+from watcher.api.identity.users import People, Person
 from watcher.model.errors import TemporaryError
 
 ROW = {"banned": False, "muted": False, "deleted": False, "browsing_level": 1, "show_nsfw": False, "score": None}

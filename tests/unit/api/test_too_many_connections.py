@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from watcher.api.server import ApiServer
+from watcher.api.http.server import ApiServer
 
 WORDS = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -64,7 +64,7 @@ def test_room_for_connections(soft: int, hard: int, room: int, files: int) -> No
     """The soft limit is raised to the hard one, and what is left besides our own files is for clients."""
     code = (
         "import resource\n"
-        "from watcher.api.descriptors import room_for\n"
+        "from watcher.api.http.descriptors import room_for\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
         "print('room', room_for(20_000), resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
     )

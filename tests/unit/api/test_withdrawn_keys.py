@@ -10,10 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from jwt.algorithms import RSAAlgorithm
 
-from watcher.api import key_set
-from watcher.api.auth import Authenticator
-from watcher.api.key_set import KeySet
-from watcher.api.problem import ProblemError
+from watcher.api.http.problem import ProblemError
+from watcher.api.identity import jwks as key_set
+from watcher.api.identity.auth import Authenticator
+from watcher.api.identity.jwks import KeySet
 
 
 def write(path: Path, **keys: RSAPrivateKey) -> None:

@@ -124,7 +124,7 @@ def test_a_driver_does_not_speak_between_the_lines():
     """What ClickHouse's client would log besides its exception has no name, no reason and no advice."""
     code = (
         "from watcher.model.errors import TemporaryError\n"
-        "from watcher.sinks.clickhouse_client import connect\n"
+        "from watcher.clickhouse.client import connect\n"
         "who = {'username': 'default', 'password': '', 'database': 'default', 'secure': False, 'timeout': 5}\n"
         "try: connect(host='127.0.0.1', port=9, **who)\n"
         "except TemporaryError: print('away')"

@@ -9,10 +9,10 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from watcher.engine.vote_report import VoteReport
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
 from watcher.telemetry.redaction import describe, redact
+from watcher.votes.report import VoteReport
 
 
 class Terminal(io.StringIO):
@@ -37,7 +37,7 @@ def test_elsewhere_than_on_a_terminal_a_line_is_an_object():
     stream = io.StringIO()
     set_up_logs(stream=stream)
 
-    structlog.get_logger("watcher.engine").info("batch.flushed", rows=512, sink="clickhouse")
+    structlog.get_logger("watcher.changes").info("batch.flushed", rows=512, sink="clickhouse")
     logging.getLogger("urllib3").warning("retrying %s", "soon")
 
     ours, theirs = map(json.loads, stream.getvalue().splitlines())

@@ -1,0 +1,309 @@
+"""The doctor finds nothing where nothing is wrong, and each fault by name, with what to do.
+
+Every test that breaks something is the control of the one that finds nothing.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import psycopg
+import pytest
+import redis
+from clickhouse_connect.driver.client import Client
+
+import config
+import debezium
+from demo.pipeline import Pipeline
+from tests.admin.conftest import Site
+from watcher.admin.connector import file as connector_file
+from watcher.admin.doctor.findings import Finding, Level, examine, ok
+from watcher.cli.doctor import _findings
+from watcher.clickhouse import client as clickhouse_client
+
+Examine = Callable[..., dict[str, Finding]]
+Sql = Callable[[str], None]
+
+
+@pytest.fixture
+def examined(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Examine:
+    """Run the doctor against the pipeline, with some settings changed."""
+
+    def run(**changed: str) -> dict[str, Finding]:
+        for name in [name for name in os.environ if name.startswith("CRUCIBLE_")]:
+            monkeypatch.delenv(name)
+        for name, value in {**pipeline.environ, **changed}.items():
+            monkeypatch.setenv(name, value)
+        with ExitStack() as opened:
+            findings = list(_findings(config.load(), connector_file.read(debezium.CONNECTOR), opened))
+        assert len({finding.name for finding in findings}) == len(findings)
+        return {finding.name: finding for finding in findings}
+
+    return run
+
+
+@pytest.fixture
+def postgres(pipeline: Pipeline) -> Iterator[psycopg.Connection]:
+    with pipeline.connect() as connection:
+        connection.autocommit = True
+        yield connection
+
+
+@pytest.fixture
+def clickhouse(pipeline: Pipeline) -> Iterator[Client]:
+    server = pipeline.endpoints
+    client = clickhouse_client.connect(
+        host=server.clickhouse_host or "",
+        port=server.clickhouse_port or 0,
+        username=server.clickhouse_user or "",
+        password=server.clickhouse_password or "",
+        database=server.clickhouse_database or "",
+        secure=False,
+        timeout=30,
+    )
+    yield client
+    client.close()
+
+
+def failures(findings: dict[str, Finding]) -> dict[str, str]:
+    return {name: one.found for name, one in findings.items() if one.level is Level.FAIL}
+
+
+@contextmanager
+def broken(run: Callable[[str], object], breaking: str, mending: str) -> Iterator[None]:
+    run(breaking)
+    try:
+        yield
+    finally:
+        run(mending)
+
+
+def test_a_healthy_pipeline_has_no_fault(pipeline: Pipeline, examined: Examine, postgres: psycopg.Connection):
+    """Every link is looked at, none fails, and no secret is said."""
+    until = time.monotonic() + 90
+    while failures(found := examined()) and time.monotonic() < until:  # the first heartbeat takes some seconds
+        time.sleep(0.5)
+
+    assert failures(found) == {}
+    assert {name.split(".")[0] for name in found} == {"postgres", "connect", "watcher", "kafka", "clickhouse", "redis"}
+    said = json.dumps([[one.found, one.advice] for one in found.values()])
+    secrets = [pipeline.endpoints.postgres_password, pipeline.endpoints.clickhouse_password]
+    assert [secret for secret in secrets if secret and secret in said] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "breaking", "mending", "advice"),
+    [
+        (
+            "postgres.replica_identity.Crucible",
+            'ALTER TABLE public."Crucible" REPLICA IDENTITY DEFAULT',
+            'ALTER TABLE public."Crucible" REPLICA IDENTITY FULL',
+            "REPLICA IDENTITY FULL",
+        ),
+        (
+            "postgres.publication",
+            'ALTER PUBLICATION crucible DROP TABLE public."CrucibleEntry"',
+            'ALTER PUBLICATION crucible ADD TABLE public."CrucibleEntry"',
+            "replication.sql",
+        ),
+        (
+            "postgres.publication",
+            "ALTER PUBLICATION crucible SET (publish = 'insert, update, delete')",
+            "ALTER PUBLICATION crucible SET (publish = 'insert, update, delete, truncate')",
+            "insert, update, delete, truncate",
+        ),
+        (
+            "postgres.publication",
+            "ALTER PUBLICATION crucible RENAME TO other",
+            "ALTER PUBLICATION other RENAME TO crucible",
+            "replication.sql",
+        ),
+        (
+            "postgres.heartbeat",
+            "ALTER TABLE crucible_debezium.heartbeat RENAME TO other",
+            "ALTER TABLE crucible_debezium.other RENAME TO heartbeat",
+            "replication.sql",
+        ),
+        (
+            "postgres.history",
+            "UPDATE crucible_watcher.history SET timeline = timeline + 100",
+            "UPDATE crucible_watcher.history SET timeline = timeline - 100",
+            "crucible history accept",
+        ),
+    ],
+)
+def test_faults_of_postgres_are_named(
+    examined: Examine, postgres: psycopg.Connection, name: str, breaking: str, mending: str, advice: str
+):
+    """Each of these loses changes or counts them wrongly, and looks healthy from afar."""
+    with broken(postgres.execute, breaking, mending):  # type: ignore[arg-type]
+        found = examined()[name]
+
+    assert (found.level, advice in found.advice) == (Level.FAIL, True)
+    assert name not in failures(examined())
+
+
+def test_a_table_that_waits_for_a_comparison_is_told(examined: Examine, postgres: psycopg.Connection):
+    """A snapshot or truncate leaves counts that the stream cannot tell; until compared, the doctor says so."""
+    insert = "INSERT INTO crucible_watcher.reconcile_needed VALUES ('Crucible', 'truncate') ON CONFLICT DO NOTHING"
+    delete = "DELETE FROM crucible_watcher.reconcile_needed WHERE reason = 'truncate'"
+    with broken(postgres.execute, insert, delete):  # type: ignore[arg-type]
+        found = examined()["postgres.reconcile.Crucible"]
+
+    assert (found.level, found.found.split()[0]) == (Level.WARN, "truncate")
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "bad", "good"),
+    [
+        ("redis.eviction", "maxmemory-policy", "allkeys-lru", "noeviction"),
+        ("redis.persistence", "appendonly", "no", "yes"),
+    ],
+)
+def test_faults_of_redis_are_named(pipeline: Pipeline, examined: Examine, name: str, setting: str, bad: str, good: str):
+    """A Redis that forgets loses ratings without an error anywhere."""
+    client = redis.Redis.from_url(pipeline.environ["CRUCIBLE_REDIS__URL"])
+    with client, broken(lambda value: client.config_set(setting, value), bad, good):
+        found = examined()[name]
+
+    assert (found.level, f"CONFIG SET {setting} {good}" in found.advice) == (Level.FAIL, True)
+
+
+def test_a_redis_that_answers_before_it_writes_is_named(pipeline: Pipeline, examined: Examine):
+    """A power cut would cost votes that were answered; a kill would not, so it is a warning."""
+    client = redis.Redis.from_url(pipeline.environ["CRUCIBLE_REDIS__URL"])
+    was = client.config_get("appendfsync")["appendfsync"]  # type: ignore[index]
+    told = {}
+    with client:
+        for value in ("everysec", "always"):
+            with broken(lambda given: client.config_set("appendfsync", given), value, was):
+                told[value] = examined()["redis.persistence"].level
+
+    assert told == {"everysec": Level.WARN, "always": Level.OK}
+
+
+def test_a_redis_that_searches_its_hashes_is_named(pipeline: Pipeline, examined: Examine):
+    """It answers correctly, and slowly."""
+    client = redis.Redis.from_url(pipeline.environ["CRUCIBLE_REDIS__URL"])
+    with client, broken(lambda given: client.config_set("hash-max-ziplist-entries", given), "512", "32"):
+        slow = examined()["redis.hashes"]
+
+    assert (slow.level, "hash-max-ziplist-entries 32" in slow.advice) == (Level.WARN, True)
+    assert examined()["redis.hashes"].level == Level.OK
+
+
+def test_a_clickhouse_that_forgets_tokens_is_named(clickhouse: Client, examined: Examine):
+    """Without a window, an insert that is sent again counts twice."""
+    alter = "ALTER TABLE entityMetricEvents MODIFY SETTING non_replicated_deduplication_window = "
+    with broken(clickhouse.command, f"{alter}0", f"{alter}100000"):
+        found = examined()["clickhouse.deduplication"]
+
+    assert (found.level, "entityMetricEvents (0)" in found.found) == (Level.FAIL, True)
+
+
+def test_a_column_of_another_type_is_named(clickhouse: Client, examined: Examine):
+    """Rows are sent without types, and would be read as something else."""
+    alter = "ALTER TABLE entityMetricEvents MODIFY COLUMN userId "
+    with broken(clickhouse.command, f"{alter}Int64", f"{alter}Int32"):
+        found = examined()["clickhouse.columns"]
+
+    assert (found.level, "userId is Int64, expected Int32: ALTER TABLE" in found.found) == (Level.FAIL, True)
+
+
+def test_a_database_without_tables_is_named(clickhouse: Client, examined: Examine):
+    """Migrations come first."""
+    with broken(clickhouse.command, "CREATE DATABASE doctor_empty", "DROP DATABASE doctor_empty SYNC"):
+        found = examined(CRUCIBLE_CLICKHOUSE__DATABASE="doctor_empty")["clickhouse.schema"]
+
+    assert (found.level, "pending" in found.found, found.advice) == (Level.FAIL, True, "`crucible migrate up`")
+
+
+def test_a_connector_that_does_not_run_is_named(pipeline: Pipeline, examined: Examine):
+    """Somebody has paused it: nothing comes, and nothing else looks wrong."""
+    connector = f"{pipeline.environ['CRUCIBLE_CONNECT__URL']}/connectors/crucible"
+
+    def put(state: str) -> None:
+        httpx.put(f"{connector}/{state}", timeout=30).raise_for_status()
+
+    with broken(put, "pause", "resume"):
+        until = time.monotonic() + 30
+        while (found := examined()["connect.tasks"]).level is Level.OK and time.monotonic() < until:
+            time.sleep(0.2)
+
+    assert (found.level, "crucible connector apply" in found.advice) == (Level.FAIL, True)
+
+
+def test_faults_of_kafka_are_named(examined: Examine, site: Site):
+    """A compacted topic drops changes, a short retention loses them, a topic that is missing may be a typo."""
+    site.make_topic(site.topic, 1, **{"cleanup.policy": "compact"})
+    short = f"{site.topic}Entry"
+    site.make_topic(short, 1, **{"retention.ms": "3600000"})
+    site.make_topic(site.letters, 1)
+    found = examined(
+        CRUCIBLE_KAFKA__TOPICS=f"{site.topic},{short},missing",
+        CRUCIBLE_KAFKA__GROUP=site.group,
+        CRUCIBLE_DEAD_LETTERS__TOPIC=site.letters,
+    )
+
+    levels = {name: found[f"kafka.topic.{name}"].level for name in (site.topic, short, "missing")}
+    assert levels == {site.topic: Level.FAIL, short: Level.WARN, "missing": Level.WARN}
+    assert found["kafka.dead_letters.retention"].level is Level.WARN
+    assert found["kafka.group"].level is Level.WARN
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "value"),
+    [
+        ("postgres", "CRUCIBLE_POSTGRES__DSN", "postgresql://u:hunter2@127.0.0.1:9/x"),
+        ("connect", "CRUCIBLE_CONNECT__URL", "http://127.0.0.1:9"),
+        ("kafka", "CRUCIBLE_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:9"),
+        ("registry", "CRUCIBLE_REGISTRY__URL", "http://127.0.0.1:9"),
+        ("clickhouse", "CRUCIBLE_CLICKHOUSE__PORT", "9"),
+        ("redis", "CRUCIBLE_REDIS__URL", "redis://:hunter2@127.0.0.1:9"),
+    ],
+)
+def test_a_neighbour_that_is_away_hides_nothing_else(examined: Examine, name: str, variable: str, value: str):
+    """Its own finding fails without its password, and the other neighbours are examined all the same."""
+    found = examined(**{variable: value})
+
+    assert found[name].level is Level.FAIL
+    assert found[name].advice
+    assert "hunter2" not in found[name].found
+    others = {"postgres", "kafka", "clickhouse", "redis"} - {name}
+    assert others <= {one.split(".")[0] for one in found if found[one].level is Level.OK}
+
+
+def test_the_command_fails_when_something_does(pipeline: Pipeline):
+    """Exit 1 for scripts, and --quiet leaves only what is wrong."""
+    done = subprocess.run(
+        [sys.executable, "-m", "watcher", "doctor", "--quiet"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, **pipeline.environ, "CRUCIBLE_REDIS__URL": "redis://127.0.0.1:9", "NO_COLOR": "1"},
+    )
+
+    assert done.returncode == 1
+    assert "FAIL  redis:" in done.stdout
+    assert "ok    " not in done.stdout
+
+
+def test_a_check_that_breaks_does_not_break_the_others():
+    """A right that is missing for one question is a finding, and the next question is asked."""
+
+    def refuses(_: str) -> list[Finding]:
+        raise PermissionError("password=hunter2 is not enough")
+
+    def answers(_: str) -> list[Finding]:
+        return [ok("second", "fine")]
+
+    found = list(examine("neighbour", lambda: "client", (refuses, answers), "ask for the right"))
+
+    assert [(one.name, one.level) for one in found] == [("neighbour.refuses", Level.FAIL), ("second", Level.OK)]
+    assert "hunter2" not in found[0].found

@@ -1,0 +1,50 @@
+"""What the tests of the watcher's own schema share."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import psycopg
+import pytest
+
+from stack import Stack
+from tests import site_database
+from tests.stack.watching import provided
+from watcher.postgres.connection import Store, open_store
+from watcher.postgres.own.schema import ensure
+
+_numbers = count()
+
+
+@pytest.fixture(scope="package")
+def postgres() -> Iterator[Stack]:
+    """PostgreSQL with the site's tables and roles, once for all tests of this folder."""
+    with provided():
+        stack = Stack(parts=("postgres",))
+        stack.start()
+    site_database.prepare(str(stack.endpoints.postgres_dsn))
+    yield stack
+    stack.close()
+
+
+@pytest.fixture
+def dsn(postgres: Stack) -> str:
+    """The database as the watcher's role: it may log in, read two tables and write to its schema."""
+    return site_database.as_role(str(postgres.endpoints.postgres_dsn), site_database.WATCHER_ROLE)
+
+
+@pytest.fixture
+def schema(postgres: Stack) -> str:
+    """A schema of a test's own, made by the administrator for the watcher's role."""
+    name = f"watcher_{next(_numbers)}"
+    with psycopg.connect(str(postgres.endpoints.postgres_dsn), autocommit=True) as administrator:
+        administrator.execute(f"SET crucible.watcher_schema = '{name}'")
+        administrator.execute(site_database.debezium.PREPARATION[1].read_bytes())
+    return name
+
+
+@pytest.fixture
+def store(dsn: str, schema: str) -> Iterator[Store]:
+    """An open store with its tables."""
+    ensure(dsn, schema)
+    with open_store(dsn, schema) as one:
+        yield one

@@ -1,0 +1,46 @@
+"""The watcher's role may read what it reads, and the doctor says so."""
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from stack import Stack
+from watcher.admin.doctor.findings import Level
+from watcher.admin.doctor.postgres import READ, SourceNames, rights
+from watcher.postgres.connection import Store
+
+NAMES = SourceNames(tables=("Crucible", "CrucibleEntry"), slot="s", publication="p")
+
+
+def test_the_prepared_role_has_every_right(store: Store) -> None:
+    """debezium/postgres/watcher.sql gives it all that is asked for."""
+    (finding,) = rights(store, NAMES)
+
+    assert (finding.level, finding.found) == (Level.OK, "as needed")
+
+
+@pytest.mark.parametrize("table", ["CrucibleEntry", *READ])
+def test_a_table_that_may_not_be_read_is_named(postgres: Stack, store: Store, table: str) -> None:
+    """With the file to run; no right on it is implied by another."""
+    with psycopg.connect(str(postgres.endpoints.postgres_dsn), autocommit=True) as administrator:
+        administrator.execute(sql.SQL("REVOKE SELECT ON {} FROM crucible_watcher").format(sql.Identifier(table)))
+        try:
+            (finding,) = rights(store, NAMES)
+        finally:
+            administrator.execute(sql.SQL("GRANT SELECT ON {} TO crucible_watcher").format(sql.Identifier(table)))
+
+    assert (finding.level, finding.found) == (Level.FAIL, f"lacks SELECT on {table}")
+    assert "debezium/postgres/watcher.sql" in finding.advice
+
+
+def test_the_site_is_never_written(postgres: Stack, store: Store) -> None:
+    """The role may read these tables, and nothing else of the site."""
+    del postgres
+    may = store.run(
+        """SELECT relname, string_agg(verb, ' ')
+           FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) verb
+           WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND has_table_privilege(oid, verb)
+           GROUP BY relname"""
+    )
+
+    assert dict(may) == dict.fromkeys((*NAMES.tables, *READ), "SELECT")

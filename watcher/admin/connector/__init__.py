@@ -1,0 +1,1 @@
+"""Debezium's connector in Kafka Connect: its file, what is deployed, and the difference."""

@@ -1,0 +1,243 @@
+"""Kafka Connect's REST API, as far as one connector needs it."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Self, TypeVar
+
+import httpx
+import msgspec
+
+from watcher.admin.connector.diff import without_secrets
+from watcher.model.errors import TemporaryError, WatcherError
+
+# Seconds between two looks. A worker answers in milliseconds; a rebalance takes a second or two.
+PAUSE: Final = 0.25
+_BUSY: Final = frozenset({409, 503})
+"""409: the workers are rebalancing. 503: the worker is starting or has lost its broker."""
+_AT_REST: Final = frozenset({"PAUSED", "STOPPED"})
+"""States that somebody has asked for. They outlive every change of the configuration, and end when asked to."""
+_NO_PLUGIN: Final = "Failed to find any class that implements Connector"
+
+T = TypeVar("T")
+
+
+class ConnectRefusedError(WatcherError):
+    """Kafka Connect understood the request and says no; asking again will not help."""
+
+
+class Task(msgspec.Struct, frozen=True):
+    """A task of a connector. ``trace`` is why it failed."""
+
+    id: int
+    state: str
+    worker_id: str = ""
+    trace: str | None = None
+
+
+class _Connector(msgspec.Struct, frozen=True):
+    state: str
+    worker_id: str = ""
+    trace: str | None = None
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How a connector fares."""
+
+    name: str
+    connector: _Connector
+    tasks: tuple[Task, ...] = ()
+
+    @property
+    def runs(self) -> bool:
+        """Whether the connector and at least one task run, and no task does anything else."""
+        return self.connector.state == "RUNNING" and bool(self.tasks) and {t.state for t in self.tasks} == {"RUNNING"}
+
+    @property
+    def at_rest(self) -> str:
+        """``PAUSED`` or ``STOPPED`` if somebody has put the connector to rest, else nothing."""
+        return self.connector.state if self.connector.state in _AT_REST else ""
+
+    @property
+    def traces(self) -> tuple[str, ...]:
+        """Why what failed has failed."""
+        parts: tuple[_Connector | Task, ...] = (self.connector, *self.tasks)
+        return tuple(part.trace or "no trace was given" for part in parts if part.state == "FAILED")
+
+
+class _Plugin(msgspec.Struct, frozen=True):
+    plugin: str = msgspec.field(name="class")
+    version: str = ""
+
+
+class _Definition(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Value(msgspec.Struct, frozen=True):
+    name: str
+    errors: tuple[str, ...] = ()
+
+
+class _Setting(msgspec.Struct, frozen=True):
+    definition: _Definition
+    value: _Value
+
+
+class Validation(msgspec.Struct, frozen=True):
+    """What the plugin thinks of a configuration."""
+
+    configs: tuple[_Setting, ...] = ()
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Every key that the plugin declares."""
+        return frozenset(setting.definition.name for setting in self.configs)
+
+    @property
+    def errors(self) -> Mapping[str, tuple[str, ...]]:
+        """What is wrong, by key."""
+        return {setting.value.name: setting.value.errors for setting in self.configs if setting.value.errors}
+
+
+class Connect:
+    """One worker's REST interface; any worker of a cluster will do, it forwards.
+
+    Args:
+        url: its address, e.g. ``http://127.0.0.1:8083``.
+        timeout: seconds to wait for an answer, and for a busy worker to become free.
+        transport: the wire, for tests.
+        pause: waits so many seconds, for tests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        timeout: float,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = httpx.Client(base_url=url, timeout=timeout, transport=transport)
+        self._url = url
+        self._patience = timeout
+        self._pause = pause
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def config(self, name: str) -> Mapping[str, str] | None:
+        """The configuration that a connector runs with, references unresolved; None if there is no such connector."""
+        answer = self._ask("GET", f"/connectors/{name}/config")
+        return None if answer.status_code == 404 else self._decoded(answer, dict[str, str])
+
+    def status(self, name: str) -> Status | None:
+        """How a connector fares; None if there is none of that name, or it is too young to have a status."""
+        answer = self._ask("GET", f"/connectors/{name}/status")
+        return None if answer.status_code == 404 else self._decoded(answer, Status)
+
+    def version(self, plugin: str) -> str | None:
+        """The version of a plugin, as the worker tells it; None if it has none of that class."""
+        plugins = self._decoded(self._ask("GET", "/connector-plugins"), list[_Plugin])
+        return next((one.version for one in plugins if one.plugin == plugin), None)
+
+    def validate(self, name: str, config: Mapping[str, str]) -> Validation:
+        """What the plugin thinks of a configuration. It tries to connect to the database for that.
+
+        Raises:
+            ConnectRefusedError: the worker has no such plugin.
+            TemporaryError: the worker is away or busy.
+        """
+        plugin = config["connector.class"]
+        answer = self._ask("PUT", f"/connector-plugins/{plugin}/config/validate", {**config, "name": name})
+        # Kafka Connect 4 answers 500 where 404 would be meant.
+        if answer.status_code == 404 or (answer.status_code == 500 and _NO_PLUGIN in _message(answer)):
+            raise ConnectRefusedError(
+                f"the worker at {self._url} has no plugin {plugin}; put its jars into a folder of its plugin.path"
+            )
+        return self._decoded(answer, Validation, config)
+
+    def put(self, name: str, config: Mapping[str, str]) -> None:
+        """Create a connector or change its configuration; nothing is lost or deleted on the way.
+
+        Raises:
+            ConnectRefusedError: the configuration is refused.
+            TemporaryError: the worker is away or busy.
+        """
+        self._checked(self._ask("PUT", f"/connectors/{name}/config", dict(config)), config)
+
+    def stop(self, name: str) -> bool:
+        """Stop a connector's tasks, keeping it; needed before its offsets can be removed. False: there is none."""
+        return self._done(self._ask("PUT", f"/connectors/{name}/stop"))
+
+    def resume(self, name: str) -> bool:
+        """Let a connector that was paused or stopped run again. False: there is none."""
+        return self._done(self._ask("PUT", f"/connectors/{name}/resume"))
+
+    def restart_failed(self, name: str) -> bool:
+        """Start what has failed once more. False: there is no such connector."""
+        return self._done(self._ask("POST", f"/connectors/{name}/restart?includeTasks=true&onlyFailed=true"))
+
+    def remove_offsets(self, name: str) -> bool:
+        """Forget how far a stopped connector has read, so that it will start anew. False: there is none."""
+        deadline = time.monotonic() + self._patience
+        while True:  # a stopped connector's last task may still be on its way out, which is answered with 400
+            answer = self._ask("DELETE", f"/connectors/{name}/offsets")
+            if answer.status_code != 400 or time.monotonic() > deadline:
+                return self._done(answer)
+            self._pause(PAUSE)
+
+    def delete(self, name: str) -> bool:
+        """Remove a connector. False: there was none. Its offsets and its replication slot stay."""
+        return self._done(self._ask("DELETE", f"/connectors/{name}"))
+
+    def _ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                answer = self._client.request(method, path, json=body)
+            except httpx.TransportError as error:
+                raise TemporaryError(
+                    f"Kafka Connect at {self._url} does not answer ({type(error).__name__}: {error}); "
+                    "is connect.url right and the worker up?"
+                ) from error
+            except httpx.InvalidURL as error:
+                raise ConnectRefusedError(f"connect.url: given {self._url!r}, {error}") from error
+            if answer.status_code not in _BUSY:
+                return answer
+            if time.monotonic() > deadline:
+                raise TemporaryError(
+                    f"Kafka Connect at {self._url} is still busy after {self._patience:g} s: {_message(answer)}"
+                )
+            self._pause(PAUSE)
+
+    def _done(self, answer: httpx.Response) -> bool:
+        if answer.status_code == 404:
+            return False
+        self._checked(answer)
+        return True
+
+    def _checked(self, answer: httpx.Response, config: Mapping[str, str] | None = None) -> None:
+        if answer.is_success:
+            return
+        said = without_secrets(_message(answer), [config or {}])
+        text = f"Kafka Connect at {self._url} answered {answer.status_code}: {said}"
+        raise TemporaryError(text) if answer.status_code >= 500 else ConnectRefusedError(text)
+
+    def _decoded(self, answer: httpx.Response, kind: type[T], config: Mapping[str, str] | None = None) -> T:
+        self._checked(answer, config)
+        try:
+            return msgspec.json.decode(answer.content, type=kind)
+        except msgspec.DecodeError as error:
+            raise ConnectRefusedError(
+                f"{self._url} does not answer as Kafka Connect does ({error}); check connect.url"
+            ) from error
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:500].strip() or answer.reason_phrase

@@ -1,0 +1,87 @@
+"""Kafka Connect's side: the connector runs as its file says, and which guards against re-sent changes are on."""
+
+from collections.abc import Iterator
+
+import httpx
+
+from watcher.admin.connector import apply as connector
+from watcher.admin.connector.diff import diff
+from watcher.admin.connector.file import ConnectorFile
+from watcher.admin.connector.rest import Connect
+from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
+
+OLDEST = (3, 7)
+"""Of Debezium: https://github.com/debezium/debezium/pull/7531 and /7760 are in no earlier version."""
+
+
+def plugin(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
+    """A Debezium that finds its place in the log again."""
+    version = connect.version(file.config["connector.class"])
+    if version is None:
+        yield fail("connect.plugin", f"no {file.config['connector.class']}", "put its jars where plugin.path says")
+        return
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+    if numbers >= OLDEST:
+        yield ok("connect.plugin", f"Debezium {version}")
+    else:
+        yield warn(
+            "connect.plugin",
+            f"Debezium {version}: started again, it can pass over changes (of a COPY, and at PostgreSQL 17 and later)",
+            "use 3.7 or later",
+        )
+
+
+def tasks(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
+    """The connector is there and every task runs."""
+    status = connect.status(file.name)
+    if status is None:
+        yield fail("connect.tasks", f"there is no connector {file.name}", "`crucible connector apply`")
+    elif status.runs:
+        yield ok("connect.tasks", f"{file.name}: {len(status.tasks)} running")
+    else:
+        found = connector.failure(status, file) if status.traces else f"{file.name}: {status.connector.state}"
+        advice = "`crucible connector status` shows the whole reason"
+        if status.at_rest:
+            advice = "somebody has put it to rest; `crucible connector apply` lets it run again"
+        yield fail("connect.tasks", " ".join(found.split()), advice)
+
+
+def settings(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
+    """What runs is what the file says."""
+    running = connect.config(file.name)
+    if running is not None:
+        changed = [one.key for one in diff(running, file.config)]
+        if changed:
+            yield warn(
+                "connect.settings",
+                f"differs from the file in {', '.join(changed)}",
+                "`crucible connector diff` shows how; apply the file, or name the one that was applied",
+            )
+        else:
+            yield ok("connect.settings", "as in the file")
+
+
+def guards(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
+    """Both guards against changes that Debezium sends again after a crash."""
+    found = connector.guards(connect, file)
+    if found.worker:
+        yield ok("connect.exactly_once", f"on, {connector.EXACTLY_ONCE}={found.connector}")
+    else:
+        yield warn(
+            "connect.exactly_once",
+            "off: after a crash changes are sent again, and each is looked up in ClickHouse",
+            "set exactly.once.source.support to preparing, then to enabled, on every worker",
+        )
+    yield ok("watcher.identity", "on: a change that comes again is recognised, and only committed records are read")
+
+
+def registry(client: httpx.Client) -> Iterator[Finding]:
+    """The schema registry answers."""
+    answer = client.get("subjects")
+    good = answer.status_code == httpx.codes.OK
+    yield judged(
+        "registry",
+        good,
+        f"{len(answer.json())} subjects" if good else f"HTTP {answer.status_code}",
+        "registry.url must be the Confluent API's base, e.g. http://registry:8080/apis/ccompat/v7",
+    )

@@ -1,0 +1,121 @@
+"""Kafka's side: the topics keep records long enough and whole, the group has its place, the dead letters are few."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
+from watcher.admin.offsets import group_places, members
+from watcher.kafka.admin import KafkaAdmin
+from watcher.model.plan import METADATA_LIMIT
+
+DAY_MS: Final = 86_400_000
+SHORTEST: Final = DAY_MS
+"""Milliseconds of retention below which an outage over a weekend loses records that nobody read."""
+SMALLEST: Final = 1_048_588
+"""Bytes that a record may have at least: Kafka's own default. A crucible's row with both images of it fits."""
+
+
+def cluster(admin: KafkaAdmin) -> Iterator[Finding]:
+    """A broker answers."""
+    found = admin.client.list_topics(timeout=5.0)
+    yield ok("kafka.cluster", f"{len(found.brokers)} brokers, {len(found.topics)} topics")
+
+
+def topics(admin: KafkaAdmin, wanted: Sequence[str], heartbeat: str) -> Iterator[Finding]:
+    """The change streams exist, drop nothing by key, and keep records for a day at least."""
+    there = admin.topics()
+    for topic in wanted:
+        if topic.startswith("^"):
+            found = admin.matching([topic])
+            if not found:
+                yield warn(f"kafka.topic.{topic}", "matches no topic yet", _APPLY)
+            for one in found:
+                yield from _topic(admin, one, there[one])
+        elif topic in there:
+            yield from _topic(admin, topic, there[topic])
+        else:
+            yield warn(f"kafka.topic.{topic}", "does not exist yet; its first change makes it", _APPLY)
+    if heartbeat:
+        advice = f"{_APPLY}; without it a stalled stream looks like an idle one (kafka.heartbeat_topic)"
+        name = f"kafka.topic.{heartbeat}"
+        yield ok(name, "exists") if heartbeat in there else warn(name, "does not exist", advice)
+
+
+def dead_letters(admin: KafkaAdmin, topic: str) -> Iterator[Finding]:
+    """Dead letters stay until somebody looks, and there are none."""
+    name = "kafka.dead_letters"
+    partitions = admin.topics().get(topic)
+    if partitions is None:
+        yield ok(name, f"{topic} does not exist yet; it is made before the first letter")
+        return
+    settings = admin.topic_settings(topic)
+    if settings.get("retention.ms") != "-1":
+        yield warn(
+            "kafka.dead_letters.retention",
+            f"{topic} keeps letters for {_days(settings)}, counted from their record's time",
+            f"set retention.ms=-1 on {topic}: a letter of an old record may be gone before anybody reads it",
+        )
+    bounds = admin.bounds((topic, number) for number in range(partitions))
+    count = sum(high - low for low, high in bounds.values())
+    if count:
+        yield warn(name, f"up to {count} letters in {topic}", "`crucible dlq list` says why each was refused")
+    else:
+        yield ok(name, f"{topic} is empty")
+
+
+def group(admin: KafkaAdmin, name: str, wanted: Sequence[str]) -> Iterator[Finding]:
+    """The group's place is still in the topics, and it gets on."""
+    places = group_places(admin, name, admin.matching(wanted))
+    gone = [
+        f"{one.topic}[{one.partition}] committed {one.committed}, holds {one.low}..{one.high}"
+        for one in places
+        if one.committed is not None and not one.low <= one.committed <= one.high
+    ]
+    active = members(admin, name)
+    if gone:
+        topic = gone[0].partition("[")[0]
+        yield fail("kafka.offsets", "; ".join(gone), f"`crucible offsets reset --topic {topic} --to earliest`")
+    else:
+        lag = sum(one.lag for one in places)
+        committed = sum(one.committed is not None for one in places)
+        yield ok("kafka.offsets", f"{committed} of {len(places)} partitions committed, {lag} records to go")
+    if active:
+        yield ok("kafka.group", f"{name}: {len(active)} active ({', '.join(active)})")
+    else:
+        yield warn("kafka.group", f"{name}: nobody reads", "start the watcher: `crucible run`")
+
+
+_APPLY: Final = "if the table has rows: start the connector with `crucible connector apply`, or mend kafka.topics"
+
+
+def _topic(admin: KafkaAdmin, topic: str, partitions: int) -> Iterator[Finding]:
+    settings = admin.topic_settings(topic)
+    name = f"kafka.topic.{topic}"
+    policy, retention = settings.get("cleanup.policy", "delete"), int(settings.get("retention.ms", -1))
+    found = f"{partitions} partitions, {policy}, kept for {_days(settings)}"
+    if "compact" in policy:
+        yield fail(
+            name, found, f"set cleanup.policy=delete on {topic}: compaction drops changes that were not read yet"
+        )
+    elif 0 <= retention < SHORTEST:
+        yield warn(name, found, f"raise retention.ms on {topic}: a watcher that is away for longer loses changes")
+    elif int(settings.get("max.message.bytes", SMALLEST)) < SMALLEST:
+        yield warn(name, f"{found}, records up to {settings['max.message.bytes']} bytes", "raise max.message.bytes")
+    else:
+        yield ok(name, found)
+
+
+def _days(settings: dict[str, str]) -> str:
+    retention = int(settings.get("retention.ms", -1))
+    return "ever" if retention < 0 else f"{retention / DAY_MS:g} days"
+
+
+def offset_metadata(admin: KafkaAdmin) -> Iterator[Finding]:
+    """The broker takes a plan as an offset's metadata."""
+    limit = admin.broker_setting("offset.metadata.max.bytes")
+    yield judged(
+        "kafka.offset_metadata",
+        limit is None or int(limit) >= METADATA_LIMIT // 4,
+        f"up to {limit or 'an unknown number of'} bytes",
+        "raise offset.metadata.max.bytes on the brokers",
+    )

@@ -1,0 +1,200 @@
+"""Where the consumer group stands, and how a person moves it. Moving is safe: what was counted is recognised."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import OffsetSpec
+
+from watcher.kafka.admin import TIMEOUT, KafkaAdmin
+from watcher.model.errors import StopError
+from watcher.model.plan import plan_from_metadata
+from watcher.postgres.connection import Store
+from watcher.postgres.own import marker, reconcile_needed
+
+CLOSING: Final = 3.0
+"""Seconds that a group may take to show its members after they left. Only then is it known to be at rest."""
+
+
+class ResetRefusedError(StopError):
+    """The offsets cannot be moved as they are asked to."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlace:
+    """Where the group stands in one partition. Offsets are next to read."""
+
+    topic: str
+    partition: int
+    committed: int | None
+    plan_end: int | None
+    """End of the batch that was under way when the offset was committed; None where another program committed."""
+    low: int
+    high: int
+
+    @property
+    def lag(self) -> int:
+        """Records that the sinks do not surely have. Transaction markers count, so an idle one may show a few."""
+        return self.high - (self.low if self.committed is None else self.committed)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A partition's offset as it is and as it shall be."""
+
+    topic: str
+    partition: int
+    before: int | None
+    after: int
+    low: int
+    high: int
+    """What the topic holds: its first offset, and the next one that it will give."""
+
+    @property
+    def skipped(self) -> int:
+        """Records passed over that no sink may have.
+
+        No offset, or one beyond the end (of an earlier topic of that name), tells nothing of what was read: then all
+        that lies before the new place may be unread.
+        """
+        read = self.low if self.before is None or self.before > self.high else self.before
+        return max(0, self.after - read)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to move to: the beginning, the end, an offset, or the first record at or after a time."""
+
+    spec: OffsetSpec | None
+    offset: int | None
+
+
+def read_target(text: str) -> Target:
+    """Understand ``earliest``, ``latest``, an offset, or an ISO time; a time without zone is local.
+
+    Raises:
+        ValueError: it is none of these, or a time before 1970.
+
+    >>> read_target("120").offset
+    120
+    """
+    if text == "earliest":
+        return Target(OffsetSpec.earliest(), None)
+    if text == "latest":
+        return Target(OffsetSpec.latest(), None)
+    if text.isdecimal():
+        return Target(None, int(text))
+    try:
+        seconds = datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):  # the latter of the calendar's first and last day, in some zones
+        raise ValueError(f"{text!r} is not earliest, latest, an offset or a time like 2026-01-31T12:00:00Z") from None
+    if seconds < 0:  # Kafka takes -1 for the end and -2 for the beginning
+        raise ValueError(f"{text!r} is before 1970, where Kafka's times begin; earliest names the first record")
+    return Target(OffsetSpec.for_timestamp(int(seconds * 1000)), None)
+
+
+def group_places(admin: KafkaAdmin, group: str, topics: Iterable[str]) -> list[GroupPlace]:
+    """Where the group stands in every partition of the topics, and in any other that it has committed."""
+    partitions = admin.topics()
+    committed = admin.committed(
+        group, [(name, number) for name, count in partitions.items() for number in range(count)]
+    )
+    wanted = {(topic, number) for topic in topics for number in range(partitions.get(topic, 0))}
+    wanted |= committed.keys()
+    bounds = admin.bounds(sorted(wanted))
+    places = []
+    for topic, partition in sorted(wanted):
+        low, high = bounds[topic, partition]
+        offset, metadata = committed.get((topic, partition), (None, None))
+        plan = plan_from_metadata(metadata, partition, offset) if offset is not None else None
+        places.append(GroupPlace(topic, partition, offset, plan.end if plan else None, low, high))
+    return places
+
+
+def members(admin: KafkaAdmin, group: str) -> list[str]:
+    """Who is in the group now, by client id and host."""
+    asked = admin.client.describe_consumer_groups([group], request_timeout=TIMEOUT)[group]
+    return [f"{one.client_id}@{one.host}" for one in admin.answer(asked, f"group {group}").members]
+
+
+def moves(
+    admin: KafkaAdmin, group: str, topic: str, target: Target, partitions: Sequence[int] | None = None
+) -> list[Move]:
+    """What a reset would do.
+
+    Args:
+        admin: the cluster.
+        group: the consumer group.
+        topic: the topic to move in.
+        target: where to.
+        partitions: only these; all of the topic by default.
+
+    Raises:
+        ResetRefusedError: the topic or a partition does not exist, or the offset is outside of what it holds.
+    """
+    count = admin.topics().get(topic, 0)
+    wanted = range(count) if partitions is None else partitions
+    if not count or any(number not in range(count) for number in wanted):
+        there = f"has partitions 0 to {count - 1}" if count else "does not exist; `crucible offsets show` lists topics"
+        raise ResetRefusedError(f"topic {topic} {there}")
+    places = [(topic, number) for number in wanted]
+    bounds = admin.bounds(places)
+    ends = admin.offsets(places, target.spec) if target.spec is not None else {}
+    committed = admin.committed(group, places)
+    found = []
+    for place in places:
+        low, high = bounds[place]
+        after = ends[place] if target.offset is None else target.offset
+        after = high if after < 0 else after  # a time after the last record
+        if not low <= after <= high:
+            raise ResetRefusedError(f"{topic}[{place[1]}] holds offsets {low} to {high}, {after} is given")
+        found.append(Move(topic, place[1], committed.get(place, (None, None))[0], after, low, high))
+    return found
+
+
+def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], store: Store, tables: Iterable[str]) -> None:
+    """Move the group. It must be at rest: a running watcher would go on from its own place and commit over the new one.
+
+    Args:
+        admin: the cluster.
+        group: the consumer group.
+        wanted: the moves, all in one topic.
+        store: where markers and needs are kept.
+        tables: source tables of the topic, which need a comparison if records are skipped.
+
+    Raises:
+        ResetRefusedError: the group has members.
+        TemporaryError: the cluster or PostgreSQL does not answer.
+    """
+    _await_rest(admin, group)
+    # Noted before it is true: once the group has moved, nothing else tells of what was skipped.
+    if any(move.skipped for move in wanted):
+        for table in tables:
+            reconcile_needed.note(store, table, "skipped")
+    topic = wanted[0].topic
+    topic_id = admin.topic_id(topic)
+    # The marker goes first: a group without one that finds no offset starts over, which is harmless.
+    marker.forget(store, group, topic)
+    offsets = [TopicPartition(move.topic, move.partition, move.after) for move in wanted]
+    request = [ConsumerGroupTopicPartitions(group, offsets)]
+    answers = admin.client.alter_consumer_group_offsets(request, request_timeout=TIMEOUT)
+    for answer in answers.values():
+        for one in admin.answer(answer, f"offsets of group {group}").topic_partitions or []:
+            if one.error:
+                raise ResetRefusedError(f"{one.topic}[{one.partition}]: {one.error.str()}")
+    for partition in range(admin.topics()[topic]):
+        marker.remember(store, group, topic, partition, topic_id)
+
+
+def _await_rest(admin: KafkaAdmin, group: str) -> None:
+    end = time.monotonic() + CLOSING
+    while there := members(admin, group):
+        if time.monotonic() > end:
+            raise ResetRefusedError(
+                f"group {group} is active ({', '.join(there)}): stop every watcher first; one that was killed leaves "
+                "the group after kafka.session_timeout"
+            )
+        time.sleep(0.5)

@@ -1,0 +1,1 @@
+"""The server, and what stands before every route: bounds, guard, limits, problems."""

@@ -1,0 +1,178 @@
+"""Who asks: bearer tokens, verified once and remembered until they expire.
+
+The algorithm is pinned by the kind of key, never by the token alone: HS256 is tried with the shared secrets and nothing
+else, RS256 with RSA keys of the key set and nothing else. So a public key can never serve as a shared secret.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import jwt
+import msgspec
+
+from watcher.api.http.problem import ProblemError
+from watcher.api.remembered import Remembered
+
+REMEMBERED: Final = 20_000
+"""Verified tokens that are remembered; above it the oldest is forgotten and verified again (0.1 ms and more)."""
+LONGEST: Final = 4_096
+"""Bytes of an ``Authorization`` header that are still looked at."""
+_LARGEST_ID: Final = 2**31 - 1
+_BEARER: Final = b"bearer "
+_REQUIRED: Final = ["exp", "iss", "aud", "sub"]
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who asks, as the token says."""
+
+    user_id: int
+    expires: float
+    """Unix seconds."""
+    verified: bool = False
+    """Claim ``verified``: the site has checked who this is."""
+    browsing_level: int | None = None
+    """Claim ``browsingLevel``; None: the user's row decides."""
+    show_nsfw: bool | None = None
+    """Claim ``showNsfw``; None: the user's row decides."""
+
+
+KeyOf = Callable[[str | None], Any]
+"""The RSA key of a key id. Raises ``LookupError`` if there is none, ``ConnectionError`` if nobody can tell."""
+
+
+class Authenticator:
+    """Verifies tokens.
+
+    Args:
+        issuer: what ``iss`` has to be.
+        audience: what ``aud`` has to be or contain.
+        secrets: shared secrets of HS256, each is tried; none: HS256 is refused.
+        rsa_key: finds the RSA key of RS256; None: RS256 is refused.
+        leeway: seconds by which the clocks may differ.
+        clock: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str,
+        secrets: Sequence[bytes] = (),
+        rsa_key: KeyOf | None = None,
+        leeway: float = 0.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._issuer, self._audience, self._leeway, self._clock = issuer, audience, leeway, clock
+        self._secrets, self._rsa_key = tuple(secrets), rsa_key
+        self._known: Remembered[bytes, Principal] = Remembered(REMEMBERED)
+
+    def principal(self, headers: Sequence[tuple[bytes, bytes]]) -> Principal:
+        """Who sent these headers.
+
+        Raises:
+            ProblemError: nobody that we know; says why, never what the token holds.
+        """
+        given = b""
+        for name, value in headers:
+            if name == b"authorization":
+                if given:
+                    raise ProblemError("bad_token", "there are two Authorization headers")
+                given = value
+        known = self._known.get(given)
+        if known is not None:
+            if known.expires > self._clock():
+                return known
+            del self._known[given]
+        if not given:
+            raise ProblemError("no_token")
+        if given[:7].lower() != _BEARER:
+            raise ProblemError("no_token", "the scheme of the Authorization header is not Bearer")
+        if len(given) > LONGEST:
+            raise ProblemError("bad_token", f"longer than {LONGEST} bytes")
+        principal = self._verify(given[7:].strip())
+        self._known.put(given, principal)
+        return principal
+
+    def forget(self) -> None:
+        """Verify every token anew: a key that one was verified with may be trusted no more."""
+        self._known.clear()
+
+    def _verify(self, token: bytes) -> Principal:
+        try:
+            head = jwt.get_unverified_header(token)
+        except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
+            raise ProblemError("bad_token", "not a signed token") from error
+        algorithm = head.get("alg")
+        if algorithm == "HS256" and self._secrets:
+            return self._claims(token, algorithm, self._secrets)
+        if algorithm == "RS256" and self._rsa_key is not None:
+            kid = head.get("kid")
+            try:
+                key = self._rsa_key(kid if isinstance(kid, str) else None)
+            except ConnectionError as error:
+                raise ProblemError("keys_away") from error
+            except LookupError as error:
+                raise ProblemError("bad_token", "no key with this id") from error
+            return self._claims(token, algorithm, (key,))
+        raise ProblemError("bad_token", "signed with an algorithm that is not taken here")
+
+    def _claims(self, token: bytes, algorithm: str, keys: Sequence[Any]) -> Principal:
+        last: Exception | None = None
+        for key in keys:
+            try:
+                claims = jwt.decode(
+                    token,
+                    key,
+                    algorithms=[algorithm],
+                    audience=self._audience,
+                    issuer=self._issuer,
+                    leeway=self._leeway,
+                    options={"require": _REQUIRED},
+                )
+            except jwt.InvalidSignatureError as error:
+                last = error
+                continue
+            except jwt.ExpiredSignatureError as error:
+                raise ProblemError("token_expired") from error
+            except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:
+                raise ProblemError("bad_token", _without_contents(error)) from error
+            return self._principal(claims)
+        raise ProblemError("bad_token", "the signature is not ours") from last
+
+    def _principal(self, claims: dict[str, Any]) -> Principal:
+        user = claims["sub"]
+        if not (isinstance(user, str) and user.isascii() and user.isdigit() and len(user) <= 10):
+            raise ProblemError("bad_token", "sub is not the number of a user")
+        user_id = int(user)
+        if not 1 <= user_id <= _LARGEST_ID:
+            raise ProblemError("bad_token", "sub is not the number of a user")
+        try:
+            expires = float(claims["exp"]) + self._leeway
+        except OverflowError as error:
+            raise ProblemError("bad_token", "exp is beyond all time") from error
+        level, shown = claims.get("browsingLevel"), claims.get("showNsfw")
+        # One of another type is refused and not passed over: it may have been meant to show less than the user's row.
+        if level is not None and (not isinstance(level, int) or isinstance(level, bool)):
+            raise ProblemError("bad_token", "browsingLevel is not a whole number")
+        if shown is not None and not isinstance(shown, bool):
+            raise ProblemError("bad_token", "showNsfw is neither true nor false")
+        return Principal(
+            user_id=user_id,
+            expires=expires,
+            verified=claims.get("verified") is True,
+            browsing_level=None if level is None else max(0, level),
+            show_nsfw=shown,
+        )
+
+
+def _without_contents(error: Exception) -> str:
+    """What PyJWT calls the fault; its texts may quote the token."""
+    return {
+        "InvalidIssuerError": "iss is not the issuer that is trusted here",
+        "InvalidAudienceError": "aud is not this service",
+        "MissingRequiredClaimError": "one of exp, iss, aud and sub is missing",
+        "ImmatureSignatureError": "not valid yet",
+        "InvalidIssuedAtError": "issued in the future",
+        "InvalidSubjectError": "sub is not the number of a user",
+    }.get(type(error).__name__, "not a valid token")

@@ -1,0 +1,49 @@
+"""Questions to Redis, in a request's words: no answer is a problem that the client is told."""
+
+from typing import Any
+
+import hiredis
+
+from watcher.api.http.problem import ProblemError
+from watcher.redis.link import Command, Link, LinkLostError
+from watcher.redis.scripts import Script
+
+
+async def asked(link: Link, command: Command, script: Script | None = None) -> Any:
+    """The answer to a command.
+
+    Args:
+        link: Redis.
+        command: what to ask.
+        script: what the command runs; loaded where this Redis does not know it yet.
+
+    Raises:
+        ProblemError: ``redis_away``; also when Redis refuses.
+    """
+    try:
+        answer = await link.ask(command)
+        if script is not None and isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT"):
+            await link.load(script.text)
+            answer = await link.ask(command)
+    except LinkLostError as error:
+        raise ProblemError("redis_away") from error
+    if isinstance(answer, hiredis.ReplyError):
+        raise ProblemError("redis_away") from answer
+    return answer
+
+
+async def asked_together(link: Link, *commands: Command) -> list[Any]:
+    """The answers to some commands that go out together.
+
+    Raises:
+        ProblemError: ``redis_away``; also when Redis refuses one.
+    """
+    try:
+        waiting = [link.ask(command) for command in commands]
+        answers = [await answer for answer in waiting]
+    except LinkLostError as error:
+        raise ProblemError("redis_away") from error
+    for answer in answers:
+        if isinstance(answer, hiredis.ReplyError):
+            raise ProblemError("redis_away") from answer
+    return answers

@@ -1,0 +1,132 @@
+"""What Redis says of the entries that a judge may be asked about."""
+
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from watcher.api.http.problem import ProblemError
+from watcher.api.resources.asking import asked
+from watcher.api.resources.judged import unpack
+from watcher.model.pairing import Candidate, Pair
+from watcher.model.row_state import MARK
+from watcher.model.visibility import ALL_LEVELS
+from watcher.model.vote import pair_field
+from watcher.redis import keys
+from watcher.redis.admit import ADMIT, Verdict, admit_command
+from watcher.redis.draw import DRAW, Drawn, draw_command, drawn
+from watcher.redis.link import Link
+from watcher.redis.outcomes import PACKED
+
+FIRST_ASK, NEXT_ASK = 48, 512
+"""Pairs of which Redis is asked at a time whether they are judged: one of the first is nearly always new."""
+SCAN: Final = 1_000
+"""Entries of one step through a pool: a third of a millisecond in which votes wait."""
+
+
+class Asker(msgspec.Struct, frozen=True):
+    """A judge who asks for a pair."""
+
+    crucible_id: int
+    user_id: int
+    level: int
+    """Flags that the judge may see."""
+
+
+class Candidates:
+    """The entries.
+
+    Args:
+        link: Redis.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def draw(self, asker: Asker, *, count: int, top: int, seed: int) -> Drawn:
+        """Draw some; see ``draw_command``.
+
+        Raises:
+            ProblemError: the crucible is not open for votes, or Redis is away.
+        """
+        command = draw_command(
+            asker.crucible_id, user_id=asker.user_id, mask=asker.level, count=count, top=top, seed=seed
+        )
+        cast = drawn(await asked(self._link, command, DRAW))
+        if cast is None:
+            raise ProblemError("absent")
+        if cast.status != "Active":
+            raise ProblemError("not_active")
+        if cast.start_ms is not None and cast.now_ms < cast.start_ms:
+            raise ProblemError("not_started")
+        if cast.end_ms is not None and cast.now_ms > cast.end_ms:
+            raise ProblemError("ended")
+        return cast
+
+    async def first_new(self, asker: Asker, order: Iterator[Pair]) -> Pair | None:
+        """The first pair that the judge has not judged.
+
+        Raises:
+            ProblemError: Redis is away.
+        """
+        name, size = keys.judged(asker.crucible_id, asker.user_id), FIRST_ASK
+        while some := list(islice(order, size)):
+            fields = [pair_field(one.entry_id, other.entry_id) for one, other in some]
+            packed, *found = await asked(self._link, ("HMGET", name, PACKED, *fields))
+            if packed is not None:
+                await unpack(self._link, name)
+                found = await asked(self._link, ("HMGET", name, *fields))
+            for pair, judged in zip(some, found, strict=True):
+                if judged is None:
+                    return pair
+            size = NEXT_ASK
+        return None
+
+    async def judged(self, asker: Asker) -> set[str]:
+        """Every pair that the judge has judged, as ``pair_field`` names it.
+
+        Raises:
+            ProblemError: Redis is away.
+        """
+        name = keys.judged(asker.crucible_id, asker.user_id)
+        await unpack(self._link, name)
+        return {field.decode() for field in await asked(self._link, ("HKEYS", name))}
+
+    async def everything(self, asker: Asker, mask: int) -> AsyncIterator[Candidate]:
+        """Every entry that the judge may see and does not own, step by step; some more than once.
+
+        Raises:
+            ProblemError: Redis is away.
+        """
+        entries = keys.entries(asker.crucible_id)
+        for level in (one for one in range(1, ALL_LEVELS + 1) if one & mask):
+            cursor, pool = None, keys.pool(asker.crucible_id, level)
+            while cursor != b"0":
+                cursor, ids = await asked(self._link, ("SSCAN", pool, cursor or 0, "COUNT", SCAN))
+                rows = await asked(self._link, ("HMGET", entries, *ids)) if ids else []
+                for entry_id, row in zip(ids, rows, strict=True):
+                    known = _row(row[MARK:]) if row is not None and len(row) > MARK else None
+                    if known is not None and known.user != asker.user_id:
+                        yield Candidate(int(entry_id), known.image, 0, 0, level)
+
+    async def admit(self, crucible_id: int, verdicts: Sequence[Verdict]) -> None:
+        """Show verdicts on entries.
+
+        Raises:
+            ProblemError: Redis is away.
+        """
+        await asked(self._link, admit_command(crucible_id, verdicts), ADMIT)
+
+
+def without(some: Sequence[Candidate], hidden: Collection[int]) -> Sequence[Candidate]:
+    """Those whose entry is not hidden."""
+    return [one for one in some if one.entry_id not in hidden] if hidden else some
+
+
+class _EntryRow(msgspec.Struct):
+    user: int
+    image: int
+
+
+_row = msgspec.json.Decoder(_EntryRow).decode

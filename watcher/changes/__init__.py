@@ -1,0 +1,1 @@
+"""A change on its way from Kafka to the sinks."""

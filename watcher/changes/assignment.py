@@ -1,0 +1,117 @@
+"""The partitions that the consumer group gave to this process, and what happens when it gives or takes them."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+import structlog
+
+from watcher.changes.journal import Journal
+from watcher.changes.lane import Lane
+from watcher.changes.report import Report
+from watcher.kafka.source import KafkaSource, Listener, Partition
+from watcher.model.errors import TemporaryError
+from watcher.model.plan import Plan
+from watcher.model.start import Found, start
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+RETRY_WAIT: Final = 0.25
+"""Seconds between two questions to a broker that does not answer. Shorter: hammering; longer: a slower start."""
+
+
+class Assignment:
+    """This process' lanes. The client calls from within the loop's polls, so all of it is the loop's thread.
+
+    Args:
+        open_source: makes the consumer for a listener.
+        journal, report: what is remembered, and who is told.
+        group: the consumer group's name.
+        lease: seconds for which a commit proves that a partition is ours.
+        written: returns when the writer has nothing of some lanes any more, or too much time has passed.
+        turned: told that the loop is alive.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_source: Callable[[Listener], KafkaSource],
+        journal: Journal,
+        report: Report,
+        group: str,
+        lease: float,
+        written: Callable[[Sequence[Lane]], None],
+        turned: Callable[[], None],
+    ) -> None:
+        self._journal, self._report, self._group, self._lease = journal, report, group, lease
+        self._written, self._turned = written, turned
+        self.lanes: dict[Partition, Lane] = {}
+        self.stopping = False
+        """The daemon ends, so a broker that is away is not waited for."""
+        self.source = open_source(Listener(assigned=self._assigned, revoked=self._revoked, lost=self._lost))
+
+    def _assigned(self, partitions: list[Partition]) -> dict[Partition, int]:
+        if not partitions:
+            return {}
+        committed = self._ask(lambda: self.source.committed(partitions))
+        ids = self._ask(lambda: self.source.topic_ids({topic for topic, _ in partitions}))
+        for partition in partitions:
+            low, high = self._ask(lambda partition=partition: self.source.bounds(partition))  # type: ignore[misc]
+            progress = start(
+                Found(
+                    group=self._group,
+                    topic=partition[0],
+                    partition=partition[1],
+                    topic_id=ids[partition[0]],
+                    low=low,
+                    high=high,
+                    committed=committed[partition].offset,
+                    metadata=committed[partition].metadata,
+                    seen=self._journal.seen(partition),
+                )
+            )
+            self.lanes[partition] = Lane(*partition, progress, self._lease)
+            log.info(
+                "partition.assigned", topic=partition[0], partition=partition[1], offset=progress.next,
+                open_plan=progress.open.token if progress.open else None,
+            )  # fmt: skip
+        self._report.rebalanced("assigned", partitions)
+        return {partition: self.lanes[partition].progress.next for partition in partitions}
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        """Ask the broker until it answers; the group waits for us as long as ``max.poll.interval.ms``."""
+        while True:
+            try:
+                return question()
+            except TemporaryError as error:
+                self._report.away("kafka", error)
+                self._turned()
+                if self.stopping:
+                    raise
+                time.sleep(RETRY_WAIT)
+
+    def _revoked(self, partitions: list[Partition]) -> None:
+        """Finish what is being written, as long as the group waits for it, and leave the place clean."""
+        leaving = [self.lanes[partition] for partition in partitions if partition in self.lanes]
+        self._written(leaving)
+        clean = {}
+        for lane in leaving:
+            if lane.progress.open is None and lane.progress.durable > lane.acknowledged:
+                plan = Plan(lane.progress.topic_id, lane.partition, lane.progress.durable, lane.progress.durable)
+                clean[lane.topic, lane.partition] = (plan.start, plan.to_metadata())
+        if clean:
+            self.source.commit(clean)
+        self._drop("revoked", partitions)
+
+    def _lost(self, partitions: list[Partition]) -> None:
+        self._drop("lost", partitions)
+
+    def _drop(self, kind: str, partitions: list[Partition]) -> None:
+        for partition in partitions:
+            lane = self.lanes.pop(partition, None)
+            if lane is not None:
+                lane.lose()
+                self._report.given_up(lane.take())
+                log.info("partition.given_up", why=kind, of=lane.name, durable=lane.progress.durable)
+        self._report.rebalanced(kind, partitions)

@@ -1,0 +1,106 @@
+"""One assigned partition at work: how far it has come, and the rows gathered for its next plan."""
+
+import sys
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+from watcher.model.metric_rows import MetricRows
+from watcher.model.plan import Plan
+from watcher.model.progress import Progress
+from watcher.runtime import clock
+
+NO_CUT: Final = sys.maxsize
+PATIENCE: Final = 0.2
+"""Seconds between two looks at a lease that has run out."""
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What the records since the last plan came to. Rows and counts appear in the sinks together."""
+
+    rows: MetricRows = field(default_factory=MetricRows)
+    identities: set[bytes] = field(default_factory=set)
+    applied: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Changes by table and operation."""
+    oldest: dict[str, int] = field(default_factory=dict)
+    """Commit time of the oldest change with rows, in milliseconds since 1970, by table."""
+    since: float = 0.0
+    """When the first record came, in seconds of the engine's clock."""
+
+
+class AbandonedError(Exception):
+    """The partition is somebody else's now; the plan is theirs to finish."""
+
+
+class Lane:
+    """One assigned partition. The loop's thread owns it; the writer only asks ``permit``."""
+
+    __slots__ = (
+        "_gone", "acknowledged", "acknowledged_at", "cut", "gathered", "lease", "lost", "partition", "progress",
+        "submitted", "topic", "writing",
+    )  # fmt: skip
+
+    def __init__(self, topic: str, partition: int, progress: Progress, lease: float) -> None:
+        self.topic, self.partition, self.progress, self.lease = topic, partition, progress, lease
+        self.gathered = Gathered()
+        self.cut = progress.open.end if progress.open else NO_CUT
+        """Records from here on belong to the next plan: the end of a plan that is being read again."""
+        self.submitted = False
+        """The open plan is with the writer."""
+        self.writing = Gathered()
+        """What the writer has of the open plan."""
+        self.acknowledged = progress.durable
+        """The offset that Kafka has."""
+        self.acknowledged_at = clock.now()
+        self.lost = False
+        """The partition was taken away."""
+        self._gone = threading.Event()
+
+    @property
+    def name(self) -> str:
+        """Topic and partition, for people."""
+        return f"{self.topic}[{self.partition}]"
+
+    def renewal_due(self, now: float) -> bool:
+        """Whether a third of the open plan's lease is over: committing the plan again proves that this is ours."""
+        return now - self.progress.owned_at > self.lease / 3
+
+    def take(self) -> Gathered:
+        """Hand over what was gathered and begin anew."""
+        gathered, self.gathered = self.gathered, Gathered()
+        self.cut = NO_CUT
+        return gathered
+
+    def lose(self) -> None:
+        """The partition was taken away: whatever waits to be sent must not be."""
+        self.lost = True
+        self._gone.set()
+
+    def permit(self) -> None:
+        """Return when the open plan may be sent; called by the writer right before it sends.
+
+        A process that was stopped for longer than its session and woken finds its lease run out and waits here, until
+        the loop has heard from Kafka: the plan is committed again, or the partition is somebody else's.
+
+        Raises:
+            AbandonedError: the partition was taken away.
+        """
+        while not self.lost:
+            if self.progress.may_send(clock.now(), self.lease):
+                return
+            self._gone.wait(PATIENCE)
+        raise AbandonedError(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A plan on its way to the sink."""
+
+    lane: Lane
+    plan: Plan
+    gathered: Gathered
+    recover: bool
+    """Somebody may have tried before: the plan came from the metadata, or a first attempt failed."""
+    named_at: float

@@ -1,0 +1,159 @@
+"""What the loop says of itself: metrics per batch, a log line per batch, never one per event."""
+
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import structlog
+
+from watcher.changes.ingest import Taken
+from watcher.changes.lane import Gathered, Job, Lane
+from watcher.clickhouse.sink import Outcome
+from watcher.kafka.source import KafkaSource, Partition
+from watcher.model.effects import ReconcileNeeded
+from watcher.model.errors import TemporaryError
+from watcher.redis.sink import Applied
+from watcher.runtime import clock
+from watcher.telemetry.metrics import RECONCILE, UNKNOWN, Metrics
+from watcher.telemetry.stream_state import StreamSigns, stream_state
+
+log = structlog.get_logger(__name__)
+
+GAUGES_EVERY: Final = 1.0
+"""Seconds between two looks at lag and stream states."""
+
+
+class Report:
+    """Turns what happened into metrics and logs.
+
+    Args:
+        metrics: the daemon's metrics.
+        stalled_after: seconds without record or heartbeat until a stream counts as stalled.
+    """
+
+    def __init__(self, metrics: Metrics, stalled_after: float) -> None:
+        self._metrics, self._stalled_after = metrics, stalled_after
+        self._started = time.time()
+        self._heard: dict[str, float] = {}
+        self._heartbeat: float | None = None
+        self._gauged_at = 0.0
+
+    def turn(self, source: KafkaSource, lanes: Mapping[Partition, Lane]) -> None:
+        """The loop went round; once a second, look at lag and stream states."""
+        self.in_flight(lanes)
+        if clock.now() - self._gauged_at < GAUGES_EVERY:
+            return
+        self._gauged_at = clock.now()
+        metrics, wall = self._metrics, time.time()
+        metrics.loop_last_turn_timestamp.set(wall)
+        metrics.paused_partitions.set(source.paused)
+        for partition, lane in lanes.items():
+            high = source.high_water(partition)
+            if high is not None:
+                done = lane.progress.idle and source.at_end(partition)
+                lag = 0 if done else max(0, high - lane.progress.durable)
+                metrics.consumer_lag.labels(partition[0], str(partition[1])).set(lag)
+        for table in metrics.tables:
+            signs = StreamSigns(self._heard.get(table), self._heartbeat, paused=source.paused > 0)
+            state = stream_state(signs, started=self._started, now=wall, stalled_after=self._stalled_after)
+            metrics.show_stream_state(table, state)
+
+    def taken(self, taken: Taken) -> None:
+        """Records were taken, their states shown and their dead letters sent."""
+        metrics, wall = self._metrics, time.time()
+        for (table, op), count in taken.consumed.items():
+            metrics.events_consumed.labels(metrics.table(table), op or UNKNOWN).inc(count)
+        for (table, reason), count in taken.ignored.items():
+            metrics.events_ignored.labels(metrics.table(table), reason).inc(count)
+        for table, count in taken.repeated.items():
+            metrics.identities_repeated.labels(table).inc(count)
+        for letter in taken.letters:
+            metrics.dead_letters.labels(metrics.table(letter.table), letter.error.reason.value).inc()
+            log.warning("dead_letter.sent", position=str(letter.position), reason=letter.error.reason.value)
+        for table, newest in taken.newest.items():
+            metrics.last_event_timestamp.labels(table).set(newest / 1000)
+            self._heard[table] = wall
+        if taken.heartbeat:
+            self._heartbeat = wall
+            metrics.last_heartbeat_timestamp.set(wall)
+
+    def in_flight(self, lanes: Mapping[Partition, Lane]) -> None:
+        """What the lanes hold now. Counted in them, and not from the counters, which a loss would put wrong as well."""
+        changes: Counter[str] = Counter()
+        for lane in lanes.values():
+            for gathered in (lane.gathered, lane.writing):
+                for (table, _), count in gathered.applied.items():
+                    changes[table] += count
+        for table in self._metrics.tables:
+            self._metrics.events_in_flight.labels(table).set(changes[table])
+
+    def shown(self, taken: Taken, applied: Applied, seconds: float) -> None:
+        """Row states are in Redis. Freshness is that of the oldest change of the batch, so it never flatters."""
+        metrics = self._metrics
+        metrics.redis_rows.labels("applied").inc(applied.rows)
+        metrics.redis_rows.labels("stale").inc(applied.stale)
+        metrics.redis_rows.labels("absent").inc(applied.unshown)
+        metrics.sink_rows.labels("redis").inc(applied.rows)
+        metrics.sink_flush_duration.labels("redis").observe(seconds)
+        for table, oldest in taken.oldest.items():
+            metrics.freshness.labels(table, "redis").observe(max(0.0, time.time() - oldest / 1000))
+
+    def written(self, job: Job, outcome: Outcome) -> None:
+        """A plan is in ClickHouse."""
+        metrics, seconds, rows = self._metrics, clock.now() - job.named_at, len(job.gathered.rows)
+        metrics.plans.labels(outcome.value).inc()
+        metrics.plan_duration.observe(seconds)
+        metrics.sink_flush_duration.labels("clickhouse").observe(seconds)
+        metrics.sink_rows.labels("clickhouse").inc(rows)
+        for table, oldest in job.gathered.oldest.items():
+            metrics.freshness.labels(table, "clickhouse").observe(max(0.0, time.time() - oldest / 1000))
+        self.applied(job.gathered)
+        say = log.debug if outcome is Outcome.WRITTEN else log.info
+        say("plan.written", outcome=outcome.value, rows=rows, plan=job.plan.token, seconds=round(seconds, 3))
+
+    def applied(self, gathered: Gathered) -> None:
+        """Every sink has these changes."""
+        for (table, op), count in gathered.applied.items():
+            self._metrics.events_applied.labels(table, op).inc(count)
+
+    def given_up(self, gathered: Gathered) -> None:
+        """These changes' partition went to another process before they were in a plan; that one reads them again."""
+        for (table, _), count in gathered.applied.items():
+            self._metrics.events_ignored.labels(table, "given_up").inc(count)
+
+    def waiting(self, rows: int) -> None:
+        """So many rows wait in memory for ClickHouse."""
+        self._metrics.sink_queue_rows.labels("clickhouse").set(rows)
+
+    def away(self, neighbour: str, error: TemporaryError) -> None:
+        """A neighbour does not answer; the same call is made again."""
+        self._metrics.sink_errors.labels(neighbour).inc()
+        log.warning("neighbour.away", neighbour=neighbour, error=str(error))
+
+    def commit_refused(self, partition: Partition, reason: str) -> None:
+        """Kafka did not take a commit; nothing was sent under its name, and it is made again."""
+        self._metrics.offset_commit_errors.inc()
+        log.info("commit.refused", topic=partition[0], partition=partition[1], reason=reason)
+
+    def needs(self, there: Collection[ReconcileNeeded]) -> None:
+        """The needs of a comparison that there are; what a person has settled is no longer one."""
+        for table in self._metrics.tables:
+            for reason in RECONCILE:
+                self._metrics.reconcile_needed.labels(table, reason).set(ReconcileNeeded(table, reason) in there)
+
+    def reconcile(self, needed: ReconcileNeeded) -> None:
+        """Only a comparison with PostgreSQL can tell a table's counts."""
+        self._metrics.reconcile_needed.labels(needed.table, needed.reason).set(1)
+        log.warning("reconcile.needed", table=needed.table, reason=needed.reason)
+
+    def rebalanced(self, kind: str, partitions: list[Partition]) -> None:
+        """The group gave or took partitions."""
+        self._metrics.rebalances.labels(kind).inc()
+        for topic, number in partitions:
+            if kind == "assigned":
+                self._metrics.consumer_assigned.labels(topic, str(number)).set(1)
+            else:
+                self._metrics.consumer_assigned.labels(topic, str(number)).set(0)
+                if (topic, str(number)) in self._metrics.consumer_lag._metrics:  # noqa: SLF001 - no public way to ask
+                    self._metrics.consumer_lag.remove(topic, str(number))

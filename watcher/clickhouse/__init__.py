@@ -1,0 +1,1 @@
+"""The neighbour ClickHouse: client, planned inserts, questions."""

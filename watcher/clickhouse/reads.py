@@ -1,0 +1,46 @@
+"""Questions to ClickHouse from several threads at once, each with a connection of its own."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from watcher.clickhouse.link import READ_SETTINGS, ClickHouseLink
+
+
+class ClickHouseReads:
+    """Asks named queries; for any number of threads.
+
+    Args:
+        connect: makes a client; called once a thread, and again after a failure.
+        queries: by name.
+    """
+
+    def __init__(self, connect: Callable[[], Client], queries: Mapping[str, str]) -> None:
+        self._connect, self._queries = connect, queries
+        self._own = threading.local()
+
+    def __call__(self, query: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """The rows of a query.
+
+        Raises:
+            TemporaryError: ClickHouse is away.
+        """
+        link: ClickHouseLink | None = getattr(self._own, "link", None)
+        if link is None:
+            link = self._own.link = ClickHouseLink(self._connect)
+        with link.asking() as client:
+            return client.query(self._queries[query], parameters=parameters, settings=READ_SETTINGS).result_rows
+
+    def ping(self) -> None:
+        """Ask for an answer.
+
+        Raises:
+            TemporaryError: there is none.
+        """
+        link: ClickHouseLink | None = getattr(self._own, "link", None)
+        if link is None:
+            link = self._own.link = ClickHouseLink(self._connect)
+        with link.asking() as client:
+            client.command("SELECT 1")

@@ -1,0 +1,129 @@
+"""Votes and ratings as ClickHouse remembers them: what a crucible is rebuilt from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from clickhouse_connect.driver.client import Client
+
+from watcher.clickhouse.link import READ_SETTINGS, ClickHouseLink
+from watcher.model.replay_rows import VoteRows
+from watcher.model.vote import LoggedVote
+
+
+class LastVote(NamedTuple):
+    """Where a crucible's votes end."""
+
+    epoch: int
+    seq: int
+    """0 if there are none."""
+    votes: int
+    """Numbered votes there ever were, also those that are past their TTL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Numbered votes of one epoch that are still there."""
+
+    epoch: int
+    first: int
+    last: int
+    votes: int
+    since: int
+    """When the first of them counted; seconds since 1970."""
+    until: int
+
+
+class VoteHistory:
+    """The questions; for one thread at a time. Each raises ``TemporaryError`` while ClickHouse is away.
+
+    Args:
+        connect: makes a client; called again after a failure.
+        queries: the named queries of ``clickhouse_sql/queries/rebuild.sql``.
+    """
+
+    def __init__(self, connect: Callable[[], Client], queries: Mapping[str, str]) -> None:
+        self._link = ClickHouseLink(connect)
+        self._queries = queries
+
+    def last_vote(self, crucible_id: int) -> LastVote:
+        """The crucible's last numbered vote."""
+        (columns,) = self._rows("last_vote", crucible=crucible_id)
+        return LastVote(*(int(column) for column in columns))
+
+    def counted(self, crucible_ids: Sequence[int]) -> dict[int, int]:
+        """Numbered votes there ever were, also those past their TTL, by crucible; none of one without votes."""
+        with self._link.asking() as client:
+            rows = client.query(
+                self._queries["votes_counted"], parameters={"crucibles": list(crucible_ids)}, settings=READ_SETTINGS
+            ).result_rows
+        return {row[0]: row[1] for row in rows}
+
+    def ratings(self, crucible_id: int, after: int, until: int) -> dict[int, tuple[int, int]]:
+        """Entry id -> rating and number of votes, of the entries with ids above ``after`` and up to ``until``."""
+        rows = self._rows("entry_ratings", crucible=crucible_id, after=after, until=until)
+        return {entry_id: (rating, votes) for entry_id, rating, votes in rows}
+
+    def spans(self, crucible_id: int, most: int) -> list[Span]:
+        """The numbers of the votes that are there, in ascending order and in portions of so many."""
+        return [Span(*row) for row in self._rows("vote_spans", crucible=crucible_id, most=most)]
+
+    def votes(self, crucible_id: int, span: Span) -> VoteRows:
+        """The votes of a span in their order."""
+        with self._link.asking() as client:
+            rows = client.raw_query(
+                self._queries["votes_in_order"],
+                parameters=_range(crucible_id, span),
+                settings=READ_SETTINGS,
+                fmt="RowBinary",
+            )
+        return VoteRows(span.epoch, rows)
+
+    def votes_each(self, crucible_id: int) -> dict[int, int]:
+        """Entry id -> numbered votes that it was part of, of the votes that are there."""
+        return dict(self._rows("votes_each", crucible=crucible_id))  # type: ignore[arg-type]
+
+    def judged(
+        self, crucible_id: int, portion: int, portions: int, parts: int, tag: str
+    ) -> list[tuple[int, bytes, list[int]]]:
+        """What some judges said of which pairs, as commands in Redis' protocol that write it down.
+
+        Args:
+            crucible_id: where.
+            portion: which judges, from 0.
+            portions: how many portions of judges there are.
+            parts: how many parts to cut this one into.
+            tag: what the names of the crucible's keys begin with.
+
+        Returns:
+            Number of pairs, commands and judges, of each part.
+        """
+        rows = self._rows(
+            "judged_pairs", crucible=crucible_id, portion=portion, portions=portions, parts=parts, tag=tag
+        )
+        return [(pairs, commands, judges) for pairs, commands, judges in rows]
+
+    def without_event(self, crucible_id: int, span: Span) -> list[LoggedVote]:
+        """Votes of a span whose metric event is not there, in the order of time."""
+        return [LoggedVote(*row) for row in self._rows("votes_without_event", **_range(crucible_id, span))]
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._link.close()
+
+    def _rows(self, query: str, **parameters: int | str) -> Sequence[Sequence[Any]]:
+        with self._link.asking() as client:
+            return client.query(
+                self._queries[query], parameters=parameters, settings=READ_SETTINGS, query_formats={"String": "bytes"}
+            ).result_rows
+
+
+def _range(crucible_id: int, span: Span) -> dict[str, Any]:
+    return {
+        "crucible": crucible_id,
+        "epoch": span.epoch,
+        "first": span.first,
+        "last": span.last,
+        "since": span.since,
+        "until": span.until,
+    }

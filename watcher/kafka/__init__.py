@@ -1,0 +1,1 @@
+"""The neighbour Kafka: the consumer, dead letters, administration."""

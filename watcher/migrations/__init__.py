@@ -1,0 +1,1 @@
+"""Brings the stores' schemas to what this program expects."""

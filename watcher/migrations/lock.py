@@ -1,0 +1,68 @@
+"""One migration at a time, wherever it is started: a lock in the site's PostgreSQL, given back when its holder dies."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from watcher.migrations.session import Progress
+from watcher.model.errors import TemporaryError
+from watcher.postgres.connection import open_store
+
+Held = Callable[[], None]
+"""Asks whether the lock is still ours; raises :class:`LockLostError` if it is not."""
+_POLL: Final = 0.2
+"""Seconds between two tries for the lock."""
+_STAY: Final = (
+    "SELECT set_config(name, '0', true) FROM pg_settings "
+    "WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"
+)
+"""A server may end transactions that take long; this one takes as long as the migrations do."""
+
+
+class LockLostError(TemporaryError):
+    """PostgreSQL has ended the transaction that held the lock: another run may have begun."""
+
+
+@contextmanager
+def alone(dsn: str, schema: str, database: str, timeout: float, progress: Progress) -> Iterator[Held]:
+    """Hold the lock for the length of the block; wait for it as long as another process has it.
+
+    It is a transaction's, which stays open. A session's would be given to somebody else by a pooler that hands
+    connections around between transactions, together with the connection.
+
+    Args:
+        dsn: libpq's connection string.
+        schema: the watcher's own; for the connection only.
+        database: of ClickHouse; runs that migrate different ones do not wait for each other.
+        timeout: seconds to wait for the connection.
+        progress: is told when there is somebody to wait for.
+
+    Raises:
+        StoreRefusedError: the password or database is wrong.
+        TemporaryError: PostgreSQL is away.
+    """
+    with open_store(dsn, schema, timeout) as store:
+
+        def held() -> None:
+            try:
+                store.run("SELECT 1")
+            except TemporaryError as error:
+                raise LockLostError(
+                    f"the lock that keeps other runs away is gone: {error}. Nothing more was changed: run "
+                    "`crucible migrate up` again"
+                ) from error
+
+        told, name = False, f"crucible migrate {database}"
+        # Asked for again and again: waiting inside the server would run into the statement's time limit.
+        while True:
+            with store.together():
+                if store.run("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", name)[0][0]:
+                    store.run(_STAY)
+                    held()  # moreover a question without parameters lets go of the snapshot, which would hold up vacuum
+                    yield held
+                    return
+            if not told:
+                progress("waiting for another `crucible migrate up` to end")
+                told = True
+            time.sleep(_POLL)

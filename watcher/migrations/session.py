@@ -1,0 +1,155 @@
+"""One run of the migrations against one ClickHouse: client, deployment, clock, and who is inserting right now."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from watcher.migrations.deployment import Deployment
+
+POLL: Final = 0.1
+"""Seconds between two looks at what is running."""
+_SLACK: Final = 50
+"""Milliseconds by which a statement may have begun before the list of running statements says so."""
+
+Progress = Callable[[str], None]
+_UNKNOWN_TABLE: Final = 60
+
+
+def not_asked() -> None:
+    """Nobody else migrates here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What every step needs.
+
+    Args:
+        client: a client without a session, in the database to migrate.
+        deployment: what kind of ClickHouse it talks to.
+        progress: is told, in a line a time, what is going on.
+        margin: seconds from making a view until its boundary. Too short for a busy server is noticed and doubled.
+        held: is asked before each change; raises when another run may have begun.
+    """
+
+    client: Client
+    deployment: Deployment
+    progress: Progress
+    margin: float = 5.0
+    held: Callable[[], None] = not_asked
+
+    @property
+    def database(self) -> str:
+        """The database to migrate. A client that was given none has the server's default, and does not know it."""
+        return str(self.client.database or self.ask("SELECT currentDatabase()")[0][0])
+
+    def render(self, text: str, **more: str) -> str:
+        """SQL of a migration for this deployment and database."""
+        database = {"database": self.database} if "@database" in text else {}
+        return self.deployment.render(text, database | more)
+
+    def run(self, text: str, **more: str) -> None:
+        """Run a statement of a migration, and wait until every replica has it."""
+        self.change(self.render(text, **more), {"alter_sync": 2, "mutations_sync": 2})
+
+    def change(self, text: str, settings: dict[str, Any], **parameters: Any) -> None:
+        """Run a statement that changes something, as long as no other run may do the same.
+
+        Raises:
+            LockLostError: one may.
+        """
+        self.held()
+        self.client.command(text, parameters=parameters or None, settings={**settings, "log_comment": self._mark})
+
+    @property
+    def _mark(self) -> str:
+        """What tells the changes of migrations of this database in the server's list of running statements."""
+        return f"crucible migrate {self.database}"
+
+    def ask(self, text: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Ask this server."""
+        return [tuple(row) for row in self.client.query(text, parameters=parameters or None).result_rows]
+
+    def number(self, text: str, **parameters: Any) -> int:
+        """Ask this server for one number."""
+        return int(self.ask(text, **parameters)[0][0])
+
+    def clock(self) -> tuple[int, int]:
+        """The earliest and the latest time that any server shows, in milliseconds since 1970."""
+        asked = "SELECT toUnixTimestamp64Milli(min(now64(3))), toUnixTimestamp64Milli(max(now64(3)))"
+        low, high = self.ask(f"{asked} FROM {self.deployment.system('one')}")[0]
+        return int(low), int(high)
+
+    def wait_until(self, moment: int) -> None:
+        """Wait until every server's clock is past a moment, in milliseconds since 1970."""
+        while (now := self.clock()[0]) <= moment:
+            time.sleep(min(POLL, (moment - now) / 1000 + 0.001))
+
+    def wait_for_an_earlier_run(self) -> None:
+        """Wait until no change is under way that a run began which is no more: a statement outlives who sent it.
+
+        Statements that a cluster has queued and not begun are not seen.
+        """
+        running = (
+            f"SELECT count() FROM {self.deployment.system('processes')} "  # noqa: S608 - a fixed name
+            "WHERE Settings['log_comment'] = {mark:String}"
+        )
+        told = False
+        while self.number(running, mark=self._mark):
+            if not told:
+                self.progress(
+                    "waiting for the last statement of an earlier run: see system.processes, where Settings has the "
+                    f"log_comment {self._mark!r}"
+                )
+                told = True
+            time.sleep(POLL)
+
+    def wait_for_inserts_before(self, moment: int, table: str) -> None:
+        """Wait until no INSERT runs that began before a moment and may write to a table."""
+        told = False
+        while running := self._inserts_before(moment, table):
+            if not told:
+                self.progress(f"{table}: waiting for {running} inserts that began before")
+                told = True
+            time.sleep(POLL)
+
+    def _inserts_before(self, moment: int, table: str) -> int:
+        return self.number(
+            f"SELECT count() FROM {self.deployment.system('processes')} "  # noqa: S608 - a fixed name
+            "WHERE query_kind IN ('Insert', 'AsyncInsertFlush') AND multiSearchAny(query, {names:Array(String)}) "
+            "AND toUnixTimestamp64Milli(now64(3)) - toInt64(elapsed * 1000) - {slack:Int64} <= {moment:Int64}",
+            names=[table, *(name for _, name in self._doors_to(table))],
+            slack=_SLACK,
+            moment=moment,
+        )
+
+    def _doors_to(self, table: str, engines: tuple[str, ...] = ("Buffer", "Distributed")) -> list[tuple[str, str]]:
+        """Tables that only hand rows on to a table."""
+        rows = self.ask(
+            "SELECT database, name FROM system.tables "
+            "WHERE engine IN {engines:Array(String)} AND multiSearchAny(engine_full, {names:Array(String)})",
+            engines=list(engines),
+            names=[f", {table},", f"'{table}'", f"`{table}`", f", {table})"],
+        )
+        return [(str(database), str(name)) for database, name in rows]
+
+    def flush(self, table: str) -> None:
+        """Bring rows that wait in Buffer tables into the table, and wait for a flush that is under way.
+
+        Asynchronous inserts need none of this: their rows get their stamp when they leave the queue.
+        """
+        for database, name in self._doors_to(table, ("Buffer",)):
+            try:
+                self.run(f"OPTIMIZE TABLE `{database}`.`{name}` @on_cluster")
+            except DatabaseError as error:
+                # Of another database, perhaps, whose migration has just replaced it; dropping one flushes it.
+                if error.code != _UNKNOWN_TABLE:
+                    raise
+
+    def catch_up(self, table: str) -> None:
+        """On a cluster, have this replica read what the others have written."""
+        if self.deployment.kind != "single":
+            self.client.command(f"SYSTEM SYNC REPLICA {table}")

@@ -1,0 +1,76 @@
+"""A column that tells when each row came in, also on a table that has rows and writers.
+
+Old rows must show a fixed time and new ones the server's clock, with no row in between that shows a different time at
+every reading. So the column comes with the default of 1970, is written into the parts that are there, and only then
+gets ``now64(3)``:
+
+1. ``ADD COLUMN ... DEFAULT`` 1970: every row shows it; new rows store it.
+2. Wait for inserts that began before 1: their parts lack the column.
+3. ``MATERIALIZE COLUMN``: parts without it get it. Look that none is left.
+4. ``MODIFY COLUMN ... DEFAULT now64(3)``: new rows store the clock.
+
+Which step is next is read from the column's default, so a run that was killed goes on where it was.
+"""
+
+from typing import Final
+
+from watcher.migrations.deployment import MigrationError
+from watcher.migrations.session import Session
+from watcher.migrations.steps import Stamp
+
+_OLD: Final = "toDateTime64(0, 3)"
+_NEW: Final = "now64(3)"
+_TRIES: Final = 3
+
+
+def add_stamp(session: Session, stamp: Stamp) -> None:
+    """Give a table its stamp; nothing if it has it.
+
+    Raises:
+        MigrationError: the table has a column of that name with another meaning, or parts keep coming without it.
+    """
+    default = _default(session, stamp)
+    if default == _NEW:
+        return
+    if default is None:
+        column = f"{stamp.column} DateTime64(3) DEFAULT {_OLD}"
+        session.run(f"ALTER TABLE {stamp.table} @on_cluster ADD COLUMN IF NOT EXISTS {column}")
+    elif default != _OLD:
+        raise MigrationError(
+            f"{stamp.table}.{stamp.column} has the default {default!r}, expected {_NEW!r}: "
+            "rename that column, then run `crucible migrate up` again"
+        )
+    for _ in range(_TRIES):
+        session.wait_for_inserts_before(session.clock()[1], stamp.table)
+        session.catch_up(stamp.table)
+        if not _parts_without(session, stamp):
+            break
+        session.progress(f"{stamp.table}: writing {stamp.column} into the rows that are there")
+        session.run(f"ALTER TABLE {stamp.table} @on_cluster MATERIALIZE COLUMN {stamp.column}")
+    else:
+        if left := _parts_without(session, stamp):
+            raise MigrationError(
+                f"{left} parts of {stamp.table} still lack {stamp.column}: stop writers of that table that were "
+                "started before this migration, then run `crucible migrate up` again"
+            )
+    session.run(f"ALTER TABLE {stamp.table} @on_cluster MODIFY COLUMN {stamp.column} DateTime64(3) DEFAULT {_NEW}")
+
+
+def _default(session: Session, stamp: Stamp) -> str | None:
+    rows = session.ask(
+        "SELECT default_expression FROM system.columns "
+        "WHERE database = currentDatabase() AND table = {table:String} AND name = {column:String}",
+        table=stamp.table,
+        column=stamp.column,
+    )
+    return str(rows[0][0]) if rows else None
+
+
+def _parts_without(session: Session, stamp: Stamp) -> int:
+    return session.number(
+        "SELECT count() FROM (SELECT name FROM system.parts_columns "
+        "WHERE database = currentDatabase() AND table = {table:String} AND active "
+        "GROUP BY name HAVING countIf(column = {column:String}) = 0)",
+        table=stamp.table,
+        column=stamp.column,
+    )

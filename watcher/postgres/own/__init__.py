@@ -1,0 +1,1 @@
+"""The watcher's own schema; one module a table."""

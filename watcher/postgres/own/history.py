@@ -1,0 +1,116 @@
+"""PostgreSQL's history: within one, a row's log positions only rise; across two they say nothing.
+
+A restore, a promoted standby or a new cluster may hand out log positions a second time. State that is guarded by "newer
+position wins" would then refuse what is new. So each history has a number, the number comes before the position, and
+raising it is a person's decision.
+
+What this cannot see: storage set back to an older snapshot and started as if nothing had happened. System identifier
+and timeline stay as they were, and this table goes back with them. Recover with a point in time instead: that starts a
+new timeline.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from watcher.model.errors import HistoryChangedError, TemporaryError
+from watcher.postgres.connection import Store
+
+FIRST = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdentity:
+    """Which history of which PostgreSQL cluster."""
+
+    system_identifier: int
+    """Drawn when the cluster was initialised."""
+    timeline: int
+    """Rises with each recovery to a point in time and each promotion."""
+
+    def __str__(self) -> str:
+        return f"system {self.system_identifier} timeline {self.timeline}"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A history that was accepted."""
+
+    number: int
+    identity: SourceIdentity
+    accepted: datetime
+    """When, with time zone."""
+
+
+def current(store: Store) -> SourceIdentity:
+    """Which history PostgreSQL is in now. Any role that may log in can ask: IDENTIFY_SYSTEM would need REPLICATION.
+
+    The timeline is the one being written. That of pg_control_checkpoint() is older until the first checkpoint after a
+    promotion, just when it matters.
+
+    Raises:
+        TemporaryError: this is a standby, or a server still recovering.
+    """
+    ((standby,),) = store.run("SELECT pg_is_in_recovery()")
+    if standby:
+        raise TemporaryError(
+            "postgres: this server is a standby or still recovering; postgres.dsn should lead to the primary "
+            "(target_session_attrs=read-write picks it out of several hosts)"
+        )
+    ((system, timeline),) = store.run(
+        "SELECT system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer "
+        "FROM pg_control_system()"
+    )
+    return SourceIdentity(int(system), int(timeline))
+
+
+def accepted(store: Store) -> tuple[History, ...]:
+    """Every history that was accepted, the youngest last."""
+    rows = store.run("SELECT number, system_identifier, timeline, accepted FROM {schema}.history ORDER BY number")
+    return tuple(History(number, SourceIdentity(system, timeline), when) for number, system, timeline, when in rows)
+
+
+def check(store: Store) -> int:
+    """The number of the present history. The very first is accepted without asking.
+
+    Raises:
+        HistoryChangedError: PostgreSQL is in another history than the one last accepted.
+        TemporaryError: PostgreSQL is away or a standby.
+    """
+    now = current(store)
+    # Two processes that start at once see the same cluster: either's row will do.
+    store.run(
+        "INSERT INTO {schema}.history (number, system_identifier, timeline) SELECT %s, %s, %s "
+        "WHERE NOT EXISTS (SELECT FROM {schema}.history) ON CONFLICT DO NOTHING",
+        FIRST,
+        now.system_identifier,
+        now.timeline,
+    )
+    last = accepted(store)[-1]
+    if last.identity != now:
+        raise HistoryChangedError(
+            f"PostgreSQL is now {now}, the last accepted history (number {last.number}) is {last.identity}: it was "
+            "restored, failed over or replaced, and log positions may have fallen. What is counted stays counted "
+            "once. See that the connector streams from this server, then run `crucible history accept` and start the "
+            "watcher"
+        )
+    return last.number
+
+
+def accept(store: Store) -> History:
+    """Accept the present history under the next number; an unchanged one keeps its number.
+
+    Returns:
+        The history that now holds.
+    """
+    now = current(store)
+    with store.together():
+        store.lock("history")
+        known = accepted(store)
+        if not known or known[-1].identity != now:
+            store.run(
+                "INSERT INTO {schema}.history (number, system_identifier, timeline) VALUES (%s, %s, %s)",
+                known[-1].number + 1 if known else FIRST,
+                now.system_identifier,
+                now.timeline,
+            )
+        return accepted(store)[-1]

@@ -1,0 +1,37 @@
+"""Tables whose metrics may lack changes, until they are compared with PostgreSQL.
+
+A snapshot reads rows that were perhaps never counted; a truncate removes rows without naming them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from watcher.postgres.connection import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Why a table should be compared."""
+
+    source_table: str
+    reason: str
+    """One word, fit for a metric's label: ``snapshot``, ``truncate``."""
+    since: datetime
+    """When it was first noted, with time zone."""
+
+
+def note(store: Store, source_table: str, reason: str) -> None:
+    """Note a need; noting it again keeps the first time."""
+    store.run(
+        "INSERT INTO {schema}.reconcile_needed (source_table, reason) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        source_table,
+        reason,
+    )
+
+
+def needs(store: Store) -> tuple[Need, ...]:
+    """Every need, the oldest first."""
+    rows = store.run(
+        "SELECT source_table, reason, since FROM {schema}.reconcile_needed ORDER BY since, source_table, reason"
+    )
+    return tuple(Need(*row) for row in rows)

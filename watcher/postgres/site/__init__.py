@@ -1,0 +1,1 @@
+"""Reads of the site's tables; one module a question."""

@@ -1,0 +1,81 @@
+"""Which entries the site lets judges see, from its own tables."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from watcher.model.visibility import Hidden, Moderation, admitted_level, hidden
+from watcher.postgres.connection import Store
+from watcher.postgres.pool import named_queries
+
+_QUERIES: Final = named_queries("entries.sql")
+
+PAGE: Final = 20_000
+"""Entries of one question: some tens of milliseconds."""
+
+
+class Arrived(NamedTuple):
+    """An entry whose row has just been shown."""
+
+    crucible_id: int
+    entry_id: int
+    image_id: int
+
+
+class Seen(NamedTuple):
+    """Entries of a crucible of which the site says the same."""
+
+    crucible_id: int
+    level: int
+    """Exact nsfwLevel of the images; 0 if they may not be shown."""
+    reason: Hidden | None
+    """Why they may not be shown."""
+    entries: Sequence[int]
+    images: Sequence[int]
+    """The entries' images, in the same order."""
+
+
+def look(store: Store, arrived: Sequence[Arrived]) -> list[Seen]:
+    """What the site says of some entries, in one query. Those of crucibles that it does not have are missing.
+
+    Raises:
+        TemporaryError: PostgreSQL is away.
+        StoreRefusedError: a right is missing.
+    """
+    columns = [list(column) for column in zip(*arrived, strict=True)]
+    rows = store.run(_QUERIES["arrived"], *columns) if arrived else []
+    return [_seen(crucible_id, level, about, [entry], [image]) for crucible_id, entry, image, level, *about in rows]
+
+
+def open_crucibles(store: Store) -> list[tuple[int, int]]:
+    """Ids and levels of the crucibles that are not finished.
+
+    Raises:
+        TemporaryError: PostgreSQL is away.
+        StoreRefusedError: a right is missing.
+    """
+    return [(crucible_id, level) for crucible_id, level in store.run(_QUERIES["open_crucibles"])]
+
+
+def look_at_all(store: Store, crucible_id: int, level: int, page: int = PAGE) -> Iterator[list[Seen]]:
+    """What the site says of all entries of a crucible, a page at a time.
+
+    Args:
+        store: a connection.
+        crucible_id: whose entries.
+        level: flags of the crucible.
+        page: entries of one question.
+
+    Raises:
+        TemporaryError: PostgreSQL is away.
+        StoreRefusedError: a right is missing.
+    """
+    after = 0
+    while rows := store.run(_QUERIES["entries"], crucible_id, after, page):
+        yield [_seen(crucible_id, level, about, entries, images) for *about, entries, images in rows]
+        after = max(max(entries) for *_, entries, _ in rows)
+
+
+def _seen(crucible_id: int, level: int, about: Sequence[Any], entries: Sequence[int], images: Sequence[int]) -> Seen:
+    there, *columns = about
+    image = Moderation(*columns) if there else None
+    return Seen(crucible_id, admitted_level(image, level), hidden(image, level), entries, images)

@@ -1,0 +1,95 @@
+"""Images and their comments, from the site's own tables."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, LiteralString
+
+from watcher.model.plain_text import plain_text
+from watcher.model.site_image import Comment, Place, Remark, Remarks, SiteImage
+from watcher.postgres.pool import named_queries
+
+Fetch = Callable[[LiteralString, Mapping[str, Any]], Awaitable[list[dict[str, Any]]]]
+"""Rows of one statement. Raises ``TemporaryError``."""
+
+REMARK: Final = 280
+"""Characters of the comment below an image; whoever wants to read on opens all of them."""
+
+_QUERIES: Final = named_queries("images.sql")
+
+
+class SiteImages:
+    """The questions.
+
+    Args:
+        fetch: asks the site, ``SitePool.fetch``.
+    """
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+
+    async def images(self, ids: Sequence[int]) -> dict[int, SiteImage]:
+        """Images as they are now; those that are gone are missing.
+
+        Raises:
+            TemporaryError: PostgreSQL is away.
+        """
+        rows = await self._fetch(_QUERIES["images"], {"ids": list(ids)})
+        return {row["id"]: SiteImage(**row) for row in rows}
+
+    async def commented(self, ids: Sequence[int]) -> dict[int, tuple[SiteImage, Remarks]]:
+        """The same with what is said about them, in one query.
+
+        Raises:
+            TemporaryError: PostgreSQL is away.
+        """
+        rows = await self._fetch(_QUERIES["commented_images"], {"ids": list(ids)})
+        return {row["id"]: (_image(row), _remarks(row)) for row in rows}
+
+    async def comments(self, image_id: int, after: Place | None, limit: int) -> list[Comment]:
+        """A page of an image's comments, most reactions first, the newest of equals.
+
+        Args:
+            image_id: whether it may be shown is the caller's to know.
+            after: the last comment of the page before; None for the first page.
+            limit: comments at most.
+
+        Raises:
+            TemporaryError: PostgreSQL is away.
+        """
+        rows = await self._fetch(
+            _QUERIES["comments"],
+            {
+                "image": image_id,
+                "limit": limit,
+                "reactions": after and after.reactions,
+                "created": after and after.created_ms,
+                "id": after and after.comment_id,
+            },
+        )
+        # Whoever writes comments decides how long their markup takes to read: not on the loop that counts votes.
+        return await asyncio.to_thread(_comments, rows)
+
+
+def _comments(rows: Sequence[Mapping[str, Any]]) -> list[Comment]:
+    return [
+        Comment(
+            id=row["id"],
+            reply_to=row["reply_to"],
+            author=row["author"],
+            text=plain_text(row["content"]),
+            reactions=row["reactions"],
+            created_ms=row["created"],
+        )
+        for row in rows
+    ]
+
+
+def _image(row: Mapping[str, Any]) -> SiteImage:
+    return SiteImage(**{name: row[name] for name in SiteImage.__struct_fields__})
+
+
+def _remarks(row: Mapping[str, Any]) -> Remarks:
+    if row["comment_id"] is None:
+        return Remarks(row["comments"], None)
+    text = plain_text(row["content"], REMARK)
+    return Remarks(row["comments"], Remark(row["comment_id"], text, row["reactions"], row["created"]))

@@ -1,0 +1,1 @@
+"""Redis compared with the other stores, and brought back."""

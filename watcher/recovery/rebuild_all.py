@@ -1,0 +1,53 @@
+"""Rebuilds every crucible that takes votes, and goes on where an interrupted run was if that still stands."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+from watcher.model.errors import TemporaryError
+from watcher.postgres.connection import Store
+from watcher.postgres.own import rebuild_run
+from watcher.postgres.site.contests import unfinished
+from watcher.recovery.rebuild import Progress, Rebuilt
+from watcher.recovery.verifier import Keeper, Verdict
+
+OpenStore = Callable[[], AbstractContextManager[Store]]
+
+
+def rebuild_all(
+    keeper: Keeper,
+    open_store: OpenStore,
+    *,
+    replayed: bool,
+    anew: bool,
+    begun: Callable[[int, int, rebuild_run.Run], None],
+    progress: Progress,
+) -> Iterator[Rebuilt]:
+    """Rebuild all crucibles that are not finished, in the order of their ids.
+
+    Args:
+        keeper: rebuilds them.
+        open_store: connects to PostgreSQL, which keeps how far the run is.
+        replayed: cast all votes again, and compare.
+        anew: begin at the first one, whatever an interrupted run has done.
+        begun: told how many there are, how many of those an interrupted run has done, and which run this is.
+        progress: told how far each is.
+
+    Raises:
+        TemporaryError: a neighbour is away; a run that is started again goes on here.
+        ReplayDiffersError: a replay gives other ratings.
+    """
+    with open_store() as store:
+        everything = unfinished(store)
+        run = rebuild_run.begin(store, keeper.identity(everything), replay=replayed, anew=anew)
+    left = [one for one in everything if one > run.done_to]
+    begun(len(everything), len(everything) - len(left), run)
+    for crucible_id in left:
+        done = keeper.rebuild(crucible_id, replayed=replayed, progress=progress)
+        if done is Verdict.BUSY:
+            raise TemporaryError(f"crucible {crucible_id} is being compared by another process; run this again")
+        with open_store() as store:
+            rebuild_run.note(store, run, crucible_id)
+        if isinstance(done, Rebuilt):
+            yield done
+    with open_store() as store:
+        rebuild_run.end(store, run)

@@ -1,0 +1,1 @@
+"""The neighbour Redis: its layout, clients, scripts, and what they answer."""

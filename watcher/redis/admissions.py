@@ -1,0 +1,88 @@
+"""Admission in Redis, for a thread: shows verdicts, tells what is shown, and takes turns with other processes."""
+
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from redis.exceptions import NoScriptError
+
+from watcher.redis import keys
+from watcher.redis.admit import ADMIT, Effect, Verdict, admit_command, effects
+from watcher.redis.client import Client, away_is_temporary
+
+AT_A_TIME: Final = 500
+"""Verdicts of one script call, about two milliseconds in which votes wait."""
+ASKED_AT_A_TIME: Final = 5_000
+"""Entries of one question."""
+SWEEPING: Final = "crucible:admission:sweeping"
+"""String: one process sweeps. Expires, should that process die."""
+SWEPT: Final = "crucible:admission:swept"
+"""String: a sweep is not due yet. Expires when it is."""
+SILENCE: Final = 60
+"""Seconds after which a sweep that says nothing counts as dead; two at once are harmless."""
+
+
+class Admissions:
+    """What Redis holds of admission.
+
+    Args:
+        client: answers bytes.
+
+    Every method raises ``TemporaryError`` while Redis is away.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def present(self, crucible_id: int) -> bool:
+        """Whether Redis holds the crucible at all."""
+        with away_is_temporary():
+            return bool(self._client.exists(keys.state(crucible_id)))
+
+    def levels(self, crucible_id: int, entries: Sequence[int]) -> list[int]:
+        """Under which level each entry is shown; 0 for one that is not."""
+        found: list[int] = []
+        with away_is_temporary():
+            for at in range(0, len(entries), ASKED_AT_A_TIME):
+                some = [str(entry) for entry in entries[at : at + ASKED_AT_A_TIME]]
+                answer = cast("list[Any]", self._client.hmget(keys.admitted(crucible_id), some))
+                found += [int(level) if level else 0 for level in answer]
+        return found
+
+    def admit(self, crucible_id: int, verdicts: Sequence[Verdict]) -> list[Effect]:
+        """Show verdicts; returns what each came to, nothing if the crucible is absent."""
+        came: list[Effect] = []
+        with away_is_temporary():
+            for at in range(0, len(verdicts), AT_A_TIME):
+                command = admit_command(crucible_id, verdicts[at : at + AT_A_TIME])
+                try:
+                    answer = self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+                except NoScriptError:
+                    self._client.script_load(ADMIT.text)
+                    answer = self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+                if not answer:
+                    break
+                came += effects(answer)
+        return came
+
+    def take_turn(self, *, due: bool) -> bool:
+        """Whether this process shall sweep now: nobody else does, and, unless it is ``due`` anyway, it is time."""
+        with away_is_temporary():
+            if not due and self._client.exists(SWEPT):
+                return False
+            return bool(self._client.set(SWEEPING, "", nx=True, ex=SILENCE))
+
+    def keep_turn(self) -> None:
+        """The sweep goes on."""
+        with away_is_temporary():
+            self._client.expire(SWEEPING, SILENCE)
+
+    def swept(self, interval: float) -> None:
+        """The sweep is over; the next one is due in so many seconds, 0 for at once."""
+        with away_is_temporary():
+            if interval > 0:
+                self._client.set(SWEPT, "", px=max(1, int(interval * 1000)))
+            self._client.delete(SWEEPING)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()

@@ -1,0 +1,88 @@
+"""How entries for a pair are drawn from Redis. Without a client: the API, tests and benchmarks share it."""
+
+from typing import cast
+
+import msgspec
+
+from watcher.model.pairing import Candidate
+from watcher.redis import keys
+from watcher.redis.scripts import script
+
+DRAW = script("draw")
+
+
+class Drawn(msgspec.Struct, frozen=True, array_like=True):
+    """What was drawn, and the crucible as it was in that moment."""
+
+    now_ms: int
+    """Redis' clock, milliseconds since 1970: the one that decides whether a vote is in time."""
+    status: str
+    start: str
+    end: str
+    level: int
+    """Flags of the crucible."""
+    row: str
+    """The crucible's row, as JSON."""
+    visible: int
+    """Entries that the judge may see, own ones included."""
+    entries: list[Candidate]
+    """Random ones, each once, without the judge's own; all of them if there are no more than were asked for."""
+    top: list[Candidate]
+    """Those of the highest rating, best first, without the judge's own."""
+
+    @property
+    def start_ms(self) -> int | None:
+        """When voting begins; None: it has begun."""
+        return int(self.start) if self.start else None
+
+    @property
+    def end_ms(self) -> int | None:
+        """Last millisecond of voting; None: there is no end."""
+        return int(self.end) if self.end else None
+
+    @property
+    def places(self) -> int:
+        """Paid places."""
+        return _row(self.row).places if self.row else 0
+
+
+class _Row(msgspec.Struct):
+    places: int = 0
+
+
+_row = msgspec.json.Decoder(_Row).decode
+_drawn = msgspec.msgpack.Decoder(Drawn).decode
+
+
+def draw_command(
+    crucible_id: int, *, user_id: int, mask: int, count: int, top: int, seed: int
+) -> list[str | int | bytes]:
+    """The command that draws.
+
+    Args:
+        crucible_id: whose entries.
+        user_id: the judge; own entries are left out.
+        mask: levels that the judge may see; the script takes the crucible's own into account.
+        count: random entries.
+        top: entries of the highest rating.
+        seed: of what the script draws by lot; below 2 ** 31.
+    """
+    names = [
+        keys.elo(crucible_id),
+        keys.state(crucible_id),
+        keys.entries(crucible_id),
+        keys.votes(crucible_id),
+        keys.standings(crucible_id),
+        keys.admitted(crucible_id),
+    ]
+    return ["EVALSHA", DRAW.sha, len(names), *names, user_id, mask, count, top, seed]
+
+
+def drawn(answer: object) -> Drawn | None:
+    """What the script said; None if Redis does not hold the crucible.
+
+    Args:
+        answer: bytes, so from a client that does not decode answers.
+    """
+    packed = cast("bytes", answer)
+    return _drawn(packed) if packed else None

@@ -1,0 +1,32 @@
+"""How requests are charged to their users' rate limits. Without a client: the API and tests share it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, cast
+
+from watcher.redis import keys
+from watcher.redis.scripts import script
+
+LIMIT: Final = script("limit")
+
+
+def charge_command(kind: str, requests: Mapping[int, int], holds: int, each_us: int) -> list[str | int]:
+    """The command that charges requests.
+
+    Args:
+        kind: ``votes`` or ``reads``; each has a bucket of its own.
+        requests: user id -> how many.
+        holds: requests of one burst.
+        each_us: microseconds in which one is free again.
+    """
+    names = [f"{keys.limit(user_id)}:{kind}" for user_id in requests]
+    return ["EVALSHA", LIMIT.sha, len(names), *names, holds, each_us, *requests.values()]
+
+
+def left(answer: object) -> Iterator[tuple[int, int, int]]:
+    """What the script said, a user each: requests left, ms until one more is free (0: now), ms until all are.
+
+    >>> list(left([3, 0, 1_000, 0, 250, 2_000]))
+    [(3, 0, 1000), (0, 250, 2000)]
+    """
+    numbers = iter(cast("list[int]", answer))
+    return zip(numbers, numbers, numbers, strict=True)

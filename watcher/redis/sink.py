@@ -1,0 +1,117 @@
+"""Row state in Redis: a script call for some crucibles at a time, all of a poll in one pipeline.
+
+Idempotent under replay: the script compares each row's place in the log (see ``row_state.lua``).
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from redis.cluster import RedisCluster
+from redis.exceptions import NoScriptError
+
+from watcher.model.rating import BASE_RATING
+from watcher.model.row_state import RowStates, arguments
+from watcher.redis import keys
+from watcher.redis.client import Client, away_is_temporary
+from watcher.redis.ending import end_judges
+from watcher.redis.scripts import ROW_STATE
+
+PORTION: Final = 500
+"""Rows of one script call, about a millisecond of Redis' time. Larger: votes wait; smaller: calls cost more than
+what they do."""
+
+Answer = tuple[int, int, list[int], list[int]]
+"""See ``row_state.lua``."""
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What a poll's states came to."""
+
+    rows: int
+    stale: int
+    """Rows that Redis already shows as they are, or newer."""
+    unshown: int = 0
+    """Rows of crucibles that Redis does not hold."""
+    absent: frozenset[int] = frozenset()
+    """Crucibles that Redis does not hold, though entries came for them: to be built from the other stores."""
+
+
+def row_keys(crucible_id: int) -> tuple[str, str, str]:
+    """The script's keys.
+
+    >>> row_keys(42)
+    ('crucible:42:elo', '{crucible:42:elo}:state', '{crucible:42:elo}:entries')
+    """
+    return keys.elo(crucible_id), keys.state(crucible_id), keys.entries(crucible_id)
+
+
+class RedisSink:
+    """The Redis that holds ELO state.
+
+    Args:
+        client: its own; closed with it.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def apply(self, states: RowStates, history: int) -> Applied:
+        """Show the rows; all of them when this returns, but for those of crucibles that Redis does not hold.
+
+        Args:
+            states: every state of each row that a poll brought; the script keeps the latest.
+            history: number of PostgreSQL's history that the LSNs belong to.
+
+        Raises:
+            TemporaryError: Redis is away, full or loading. Some crucibles may be done; applying again is harmless.
+        """
+        if not states:
+            return Applied(0, 0)
+        with away_is_temporary():
+            try:
+                answers = self._send(states, history)
+            except NoScriptError:
+                self._client.script_load(ROW_STATE.text)
+                answers = self._send(states, history)
+        for crucible_id in (one for answer in answers for one in answer[3]):
+            end_judges(self._client, crucible_id)
+        rows, stale = sum(answer[0] for answer in answers), sum(answer[1] for answer in answers)
+        offered = sum(change.rows for change in states.values())
+        return Applied(rows, stale, offered - rows - stale, frozenset(one for answer in answers for one in answer[2]))
+
+    def _send(self, states: RowStates, history: int) -> list[Answer]:
+        pipeline = self._client.pipeline(transaction=False)
+        for some in _portions(states, 1 if isinstance(self._client, RedisCluster) else PORTION):
+            names = [name for crucible_id in some for name in row_keys(crucible_id)]
+            changes = arguments({crucible_id: states[crucible_id] for crucible_id in some})
+            # In these words, for a cluster's pipeline refuses ``evalsha``; all keys of a crucible are in one slot.
+            pipeline.execute_command("EVALSHA", ROW_STATE.sha, len(names), *names, history, BASE_RATING, *changes)
+        return pipeline.execute()
+
+    def ping(self) -> None:
+        """Ask for an answer.
+
+        Raises:
+            TemporaryError: there is none.
+        """
+        with away_is_temporary():
+            self._client.ping()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+
+def _portions(states: RowStates, most: int) -> Iterator[list[int]]:
+    """The crucibles, cut into portions of about so many rows; one crucible is never cut."""
+    portion: list[int] = []
+    rows = 0
+    for crucible_id, change in states.items():
+        portion.append(crucible_id)
+        rows += 1 + change.rows
+        if rows >= most:
+            yield portion
+            portion, rows = [], 0
+    if portion:
+        yield portion

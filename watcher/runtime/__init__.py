@@ -1,0 +1,1 @@
+"""How the program runs: threads, clocks, and places where a test may end it."""

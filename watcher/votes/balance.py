@@ -1,0 +1,106 @@
+"""Whether votes add up: as many as Redis has numbered are in ClickHouse or on their way there.
+
+An insert of votes that leaves before Redis is lost may arrive after Redis was compared. Then ClickHouse has votes that
+Redis will never show, and no number tells: they are of an epoch that is over. Counting tells.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol, cast
+
+from watcher.redis import keys
+from watcher.redis.client import Client, away_is_temporary
+
+AT_ONCE: Final = 500
+"""Crucibles of one question."""
+
+
+class Counts(Protocol):
+    """Votes as ClickHouse counts them."""
+
+    def counted(self, crucible_ids: Sequence[int]) -> dict[int, int]:
+        """Numbered votes there ever were, by crucible."""
+        ...
+
+
+class Told(Protocol):
+    """Whom to tell."""
+
+    def unbalanced(self, votes: Mapping[int, int]) -> None:
+        """By crucible, how many votes ClickHouse has too many; below zero: lacks. Every look tells, also of none."""
+        ...
+
+
+class Numbered(NamedTuple):
+    """Votes of a crucible as Redis has numbered them."""
+
+    votes: int
+    """In all epochs."""
+    waiting: int
+    """Of them, those that may not be in ClickHouse yet."""
+
+
+def excess(before: Numbered, found: int, after: Numbered) -> int:
+    """Votes that ClickHouse has too many, or, below zero, lacks; 0 if all is explained by votes that come meanwhile.
+
+    Args:
+        before: Redis, just before ClickHouse was asked.
+        found: votes in ClickHouse.
+        after: Redis, just after.
+
+    >>> excess(Numbered(100, 5), 97, Numbered(102, 7)), excess(Numbered(100, 0), 100, Numbered(100, 0))
+    (0, 0)
+    >>> excess(Numbered(100, 0), 150, Numbered(100, 0)), excess(Numbered(100, 5), 94, Numbered(102, 7))
+    (50, -1)
+    """
+    least, most = before.votes - before.waiting, after.votes
+    return found - most if found > most else min(0, found - least)
+
+
+class VoteBalance:
+    """Looks; for one thread.
+
+    Args:
+        client: Redis.
+        counts: ClickHouse.
+        told: whom to tell.
+    """
+
+    def __init__(self, client: Client, counts: Counts, told: Told) -> None:
+        self._client, self._counts, self._told = client, counts, told
+        self._doubted: set[int] = set()
+
+    def look(self, crucible_ids: Iterable[int]) -> None:
+        """Count the votes of these crucibles on both sides.
+
+        What differs is told when the next look finds it too: a view may show votes after its table, and Redis may be
+        lost between two of our questions.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
+        found: dict[int, int] = {}
+        waiting = sorted(crucible_ids)
+        while waiting:
+            some, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
+            before = self._numbered(some)
+            counted = self._counts.counted(list(before)) if before else {}
+            after = self._numbered(list(before))
+            differing = {one: excess(before[one], counted.get(one, 0), after[one]) for one in after}
+            found |= {one: votes for one, votes in differing.items() if votes}
+        self._told.unbalanced({one: votes for one, votes in found.items() if one in self._doubted})
+        self._doubted = set(found)
+
+    def _numbered(self, crucible_ids: Sequence[int]) -> dict[int, Numbered]:
+        """Those that take votes; the others are being compared, and their numbers mean nothing yet."""
+        with away_is_temporary():
+            pipeline = self._client.pipeline(transaction=False)
+            for one in crucible_ids:
+                pipeline.hmget(keys.state(one), ["fence", "rebuilding", "before", "seq"])
+                pipeline.xlen(keys.log(one))  # after the numbers: votes that come between the two may wait too
+            answers = pipeline.execute()
+        found = {}
+        for one, state, waiting in zip(crucible_ids, answers[::2], answers[1::2], strict=True):
+            fence, rebuilding, earlier, seq = cast("list[bytes | None]", state)
+            if fence and not rebuilding:
+                found[one] = Numbered(int(earlier or 0) + int(seq or 0), cast("int", waiting))
+        return found
