@@ -23,7 +23,7 @@ from config import load
 from demo.play import own_folder
 from stack.topology import Options, Stack
 from tests import site_database
-from watcher.bootstrap.votes import keeping
+from watcher.bootstrap.votes import verifying
 from watcher.model.drain_plan import VOTE_COLUMNS
 from watcher.model.rating import BASE_RATING, gain
 from watcher.recovery.rebuild import Rebuilt
@@ -54,11 +54,11 @@ def measure(console: Console) -> list[Result]:
         console.print(f"writing {VOTES:,} votes of {JUDGES:,} judges on {ENTRIES:,} entries to ClickHouse")
         ratings = _votes(stack, crucible_id, entries)
         took = []
-        with keeping(load()) as (keeper, _), redis.Redis.from_url(stack.redis.url) as client:
+        with verifying(load()) as (verifier, _), redis.Redis.from_url(stack.redis.url) as client:
             for _ in range(RUNS):
                 client.flushall()
                 begun = time.monotonic()
-                done = keeper.rebuild(crucible_id, replayed=True)
+                done = verifier.rebuild(crucible_id, replayed=True)
                 took.append(time.monotonic() - begun)
                 if not isinstance(done, Rebuilt) or done.replayed != VOTES or done.pairs != VOTES:
                     raise RuntimeError(f"{done} instead of {VOTES} votes replayed")

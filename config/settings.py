@@ -418,14 +418,14 @@ class AdmissionSettings(Group):
 
 
 class VotesSettings(Group):
-    """What becomes of votes after they count: the drain to ClickHouse, and the keeper of what Redis shows."""
+    """What becomes of votes after they count: the drain to ClickHouse, and the verifier of what Redis shows."""
 
     drain_interval: Seconds = 0.25
     """Seconds between two looks for votes to take to ClickHouse. Smaller: fresher numbers there, and less to lose if
     Redis is lost with its files; larger: fewer and larger inserts."""
     max_plan_votes: Annotated[int, Field(ge=1, le=200_000)] = 20_000
     """Votes of one insert, and hence in memory at a time (about a kilobyte each)."""
-    keeper_interval: Seconds = 60.0
+    verify_interval: Seconds = 60.0
     """Seconds between two looks at whether Redis holds every active crucible as it was last verified."""
 
 

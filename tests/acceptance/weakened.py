@@ -114,7 +114,7 @@ def marks() -> None:
 
 def pressure() -> None:
     """Reading goes on however much waits for ClickHouse."""
-    Watch._press_back = lambda watch: watch._report.waiting(  # type: ignore[method-assign]
+    Watch._apply_backpressure = lambda watch: watch._report.waiting(  # type: ignore[method-assign]
         sum(len(lane.gathered.rows) + len(lane.writing.rows) for lane in watch._lanes.values())
     )
 

@@ -163,7 +163,9 @@ def test_a_sweep_sends_differences_only(
 
     again(contest, process, store)
 
-    assert [(crucible, [verdict.entry_id for verdict in verdicts]) for crucible, verdicts in sent] == [(CRUCIBLE, [12])]
+    assert [(crucible, [placement.entry_id for placement in placements]) for crucible, placements in sent] == [
+        (CRUCIBLE, [12])
+    ]
 
 
 def test_processes_take_turns(contest: Contest, parts: Stack, dsn: str, store: Store) -> None:

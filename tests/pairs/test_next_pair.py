@@ -25,7 +25,7 @@ from watcher.model.vote import pair_field
 from watcher.postgres.pool import SitePool
 from watcher.postgres.site.images import SiteImages
 from watcher.redis import keys
-from watcher.redis.admit import ADMIT, Verdict, admit_command
+from watcher.redis.admit import ADMIT, Placement, admit_command
 from watcher.redis.link import Link, LinkLostError
 
 T = TypeVar("T")
@@ -45,8 +45,8 @@ def contest(site: psycopg.Connection[Any], raw: redis.Redis) -> Contest:
 def enter(contest: Contest, images: dict[int, int], *, levels: dict[int, int] | None = None, user: int = 1) -> None:
     """Entries that are admitted."""
     contest.enter(images, user=user)
-    verdicts = [Verdict(entry, (levels or {}).get(entry, 1), image) for entry, image in images.items()]
-    contest.raw.execute_command(*admit_command(CRUCIBLE, verdicts))
+    placements = [Placement(entry, (levels or {}).get(entry, 1), image) for entry, image in images.items()]
+    contest.raw.execute_command(*admit_command(CRUCIBLE, placements))
 
 
 def judge(contest: Contest, *pairs: tuple[int, int], user: int = JUDGE) -> None:
@@ -55,7 +55,7 @@ def judge(contest: Contest, *pairs: tuple[int, int], user: int = JUDGE) -> None:
         contest.raw.hset(keys.judged(CRUCIBLE, user), pair_field(one, other), "1:1:1:1516:1484:0:16")
 
 
-class Desk:
+class PairSource:
     """A process that serves pairs, for as long as a block lasts."""
 
     def __init__(self, parts: Stack, seed: int = 1) -> None:
@@ -90,9 +90,9 @@ async def answering(link: Link) -> None:
 
 
 @pytest.fixture
-def desk(parts: Stack) -> Desk:
+def source(parts: Stack) -> PairSource:
     """A process that serves pairs."""
-    return Desk(parts)
+    return PairSource(parts)
 
 
 def one_pair(pairs: Pairs, level: int = 31) -> Awaitable[PairAnswer | NoPair]:
@@ -110,7 +110,7 @@ def ids(answer: PairAnswer | NoPair) -> set[int]:
     return {answer.left.entryId, answer.right.entryId}
 
 
-def test_a_pair_shows_two_images_and_what_is_said_of_them(contest: Contest, desk: Desk) -> None:
+def test_a_pair_shows_two_images_and_what_is_said_of_them(contest: Contest, source: PairSource) -> None:
     """And nothing that would sway the judge: no owner, no rating, no number of votes."""
     enter(contest, {11: 1, 12: 2})
     contest.image(1, url="a b/ä", type="video", width=640, height=480)
@@ -120,7 +120,7 @@ def test_a_pair_shows_two_images_and_what_is_said_of_them(contest: Contest, desk
     )
 
     before = time.time()
-    answer = desk(one_pair)
+    answer = source(one_pair)
 
     assert isinstance(answer, PairAnswer)
     sides = {side.entryId: side for side in (answer.left, answer.right)}
@@ -138,13 +138,13 @@ def test_a_pair_shows_two_images_and_what_is_said_of_them(contest: Contest, desk
     assert before + 599 < token.expires < time.time() + 600
 
 
-def test_never_own_never_judged_and_both_sides(contest: Contest, desk: Desk) -> None:
+def test_never_own_never_judged_and_both_sides(contest: Contest, source: PairSource) -> None:
     """Whatever the judge has judged, what comes is new, and of others; an entry is not always on the same side."""
     enter(contest, {11: 1, 12: 2, 13: 3, 14: 4})
     enter(contest, {15: 5, 16: 6}, user=JUDGE)
     judge(contest, (11, 12), (13, 11), (14, 13))
 
-    answers = desk(lambda pairs: many(pairs, 200))
+    answers = source(lambda pairs: many(pairs, 200))
 
     assert {frozenset(ids(answer)) for answer in answers} == {
         frozenset(pair) for pair in ((11, 14), (12, 13), (12, 14))
@@ -155,7 +155,7 @@ def test_never_own_never_judged_and_both_sides(contest: Contest, desk: Desk) -> 
 
 @pytest.mark.parametrize("blocks", [0, 1, 3], ids=["fields", "one block", "three blocks"])
 @pytest.mark.parametrize("number", [5, 40, 140], ids=["one draw", "a wider draw", "all of them"])
-def test_every_pair_comes_until_all_are_judged(contest: Contest, desk: Desk, number: int, blocks: int) -> None:
+def test_every_pair_comes_until_all_are_judged(contest: Contest, source: PairSource, number: int, blocks: int) -> None:
     """However many there are, the last pair is found, and only then is it all; also after a rebuild packed them."""
     last = (1 + number // 3, number)
     enter(contest, {entry: 1 + entry % 20 for entry in range(1, number + 1)})
@@ -166,31 +166,33 @@ def test_every_pair_comes_until_all_are_judged(contest: Contest, desk: Desk, num
     else:
         contest.raw.hset(keys.judged(CRUCIBLE, JUDGE), mapping=judged)  # type: ignore[arg-type]
 
-    assert ids(desk(one_pair)) == set(last)
+    assert ids(source(one_pair)) == set(last)
     judge(contest, last)
-    assert desk(one_pair) is NoPair.ALL_JUDGED
+    assert source(one_pair) is NoPair.ALL_JUDGED
 
 
-def test_two_entries_of_one_image_are_no_pair(contest: Contest, desk: Desk) -> None:
+def test_two_entries_of_one_image_are_no_pair(contest: Contest, source: PairSource) -> None:
     """There is nothing to judge; the site has no rule against entering an image twice."""
     enter(contest, {11: 1, 12: 1})
-    assert desk(one_pair) is NoPair.TOO_FEW
+    assert source(one_pair) is NoPair.TOO_FEW
 
     enter(contest, {13: 2})
-    assert 13 in ids(desk(one_pair))
+    assert 13 in ids(source(one_pair))
 
 
 @pytest.mark.parametrize(
     ("entries", "user", "level"), [({}, 1, 31), ({11: 1}, 1, 31), ({11: 1, 12: 2}, JUDGE, 31), ({11: 1, 12: 2}, 1, 2)]
 )
-def test_fewer_than_two_to_see(contest: Contest, desk: Desk, entries: dict[int, int], user: int, level: int) -> None:
+def test_fewer_than_two_to_see(
+    contest: Contest, source: PairSource, entries: dict[int, int], user: int, level: int
+) -> None:
     """None, one, only own ones, none of the judge's level: told from having judged them all."""
     enter(contest, entries, user=user)
 
-    assert desk(lambda pairs: one_pair(pairs, level)) is NoPair.TOO_FEW
+    assert source(lambda pairs: one_pair(pairs, level)) is NoPair.TOO_FEW
 
 
-def test_an_image_that_was_hidden_a_moment_ago_is_not_served(contest: Contest, desk: Desk) -> None:
+def test_an_image_that_was_hidden_a_moment_ago_is_not_served(contest: Contest, source: PairSource) -> None:
     """Nor any other that was: they leave the pools at once, and another pair is chosen."""
     enter(contest, {entry: entry for entry in range(1, 11)})
     for image, columns in {1: {"nsfwLevel": 32}, 2: {"tosViolation": True}, 3: {"needsReview": "x"}}.items():
@@ -199,25 +201,25 @@ def test_an_image_that_was_hidden_a_moment_ago_is_not_served(contest: Contest, d
     contest.site.execute('UPDATE "CrucibleEntry" SET "imageId" = 20 WHERE id = 5')  # its change is still on its way
     contest.image(5, blockedFor="x")
 
-    answers = desk(lambda pairs: many(pairs, 40))
+    answers = source(lambda pairs: many(pairs, 40))
 
     assert set().union(*map(ids, answers)) == {6, 7, 8, 9, 10}
     assert set(contest.admitted()) == {6, 7, 8, 9, 10}
 
 
-def test_an_image_with_another_level_changes_its_pool(contest: Contest, desk: Desk) -> None:
+def test_an_image_with_another_level_changes_its_pool(contest: Contest, source: PairSource) -> None:
     """Whoever may see the new one still gets it; whoever may not does not, from that very request on."""
     enter(contest, {11: 1, 12: 2, 13: 3})
     contest.image(1, nsfwLevel=16)
 
-    answers = desk(lambda pairs: many(pairs, 20, level=1))
+    answers = source(lambda pairs: many(pairs, 20, level=1))
 
     assert {frozenset(ids(answer)) for answer in answers} == {frozenset((12, 13))}
     assert contest.admitted() == {11: 16, 12: 1, 13: 1}
-    assert 11 in set().union(*map(ids, desk(lambda pairs: many(pairs, 20))))
+    assert 11 in set().union(*map(ids, source(lambda pairs: many(pairs, 20))))
 
 
-def test_an_image_that_is_gone_leaves(contest: Contest, desk: Desk) -> None:
+def test_an_image_that_is_gone_leaves(contest: Contest, source: PairSource) -> None:
     """Its entry's own deletion may still be on its way."""
     enter(contest, {11: 1, 12: 2})
     contest.site.execute(
@@ -227,13 +229,13 @@ def test_an_image_that_is_gone_leaves(contest: Contest, desk: Desk) -> None:
     enter(contest, {13: 500})
     contest.site.execute('DELETE FROM "Image" WHERE id = 500')
 
-    answers = desk(lambda pairs: many(pairs, 20))
+    answers = source(lambda pairs: many(pairs, 20))
 
     assert {frozenset(ids(answer)) for answer in answers} == {frozenset((11, 12))}
     assert contest.admitted() == {11: 1, 12: 1}
 
 
-def test_comments_are_remembered_and_moderation_is_not(contest: Contest, desk: Desk) -> None:
+def test_comments_are_remembered_and_moderation_is_not(contest: Contest, source: PairSource) -> None:
     """A comment may be some seconds late; a hidden image may not."""
     enter(contest, {11: 1, 12: 2, 13: 3})
 
@@ -247,7 +249,7 @@ def test_comments_are_remembered_and_moderation_is_not(contest: Contest, desk: D
         contest.image(3, nsfwLevel=32)
         return first, await many(pairs, 10)
 
-    first, second = desk(twice)
+    first, second = source(twice)
 
     assert set().union(*map(ids, first)) == {11, 12, 13}
     assert set().union(*map(ids, second)) == {11, 12}
@@ -263,14 +265,14 @@ def test_comments_are_remembered_and_moderation_is_not(contest: Contest, desk: D
     ],
 )
 def test_a_crucible_that_is_not_open_has_no_pairs(
-    contest: Contest, desk: Desk, state: dict[str, Any], code: str
+    contest: Contest, source: PairSource, state: dict[str, Any], code: str
 ) -> None:
     """Each with its own code."""
     enter(contest, {11: 1, 12: 2})
     contest.raw.hset(keys.state(CRUCIBLE), mapping=state)
 
     with refused(code):
-        desk(one_pair)
+        source(one_pair)
 
 
 @contextmanager
@@ -280,15 +282,15 @@ def refused(code: str) -> Iterator[None]:
     assert error.value.code == code
 
 
-def test_an_absent_crucible_is_told_from_an_empty_one(contest: Contest, desk: Desk) -> None:
+def test_an_absent_crucible_is_told_from_an_empty_one(contest: Contest, source: PairSource) -> None:
     """The first is being brought back."""
     contest.raw.flushall()
 
     with refused("absent"):
-        desk(one_pair)
+        source(one_pair)
 
 
-def test_scripts_that_redis_lost_are_loaded_again(contest: Contest, desk: Desk) -> None:
+def test_scripts_that_redis_lost_are_loaded_again(contest: Contest, source: PairSource) -> None:
     """Somebody may flush them, or the process may be another one."""
     enter(contest, {11: 1, 12: 2})
 
@@ -296,4 +298,4 @@ def test_scripts_that_redis_lost_are_loaded_again(contest: Contest, desk: Desk) 
         contest.raw.script_flush()
         return await one_pair(pairs)
 
-    assert ids(desk(flushed)) == {11, 12}
+    assert ids(source(flushed)) == {11, 12}

@@ -1,4 +1,4 @@
-"""Redis is set back while a drainer stands still before it sends: what it sends then arrives after the comparison."""
+"""Redis is set back while a drainer stands still before it sends: what it sends then arrives after the verdict."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -9,7 +9,7 @@ from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
 from watcher.model.errors import TemporaryError
 from watcher.recovery.rebuild import Rebuilt
-from watcher.recovery.verifier import Verdict
+from watcher.recovery.verifier import Comparison
 from watcher.votes import drain
 
 
@@ -59,7 +59,7 @@ def _set_back(world: VoteWorld, patch: pytest.MonkeyPatch, *, undrained: int, mo
 
     def meanwhile() -> None:
         world.set_redis_back(older)
-        assert world.keep(crucible) == [Verdict.VERIFIED]
+        assert world.keep(crucible) == [Comparison.VERIFIED]
         world.vote(crucible, votes=more)
         world.drained()
 
@@ -97,7 +97,7 @@ def test_before_anybody_votes_a_rebuild_takes_them_in(world: VoteWorld, monkeypa
     assert _looks(world, crucible) == [{}, {crucible: 50}]
 
     with world.votes() as votes:
-        assert isinstance(votes.keeper.rebuild(crucible), Rebuilt)
+        assert isinstance(votes.verifier.rebuild(crucible), Rebuilt)
     assert verdict(world, crucible) == []
     assert _looks(world, crucible) == [{}, {}]
 
@@ -110,7 +110,7 @@ def test_votes_of_two_epochs_that_wait_add_up(world: VoteWorld) -> None:
         world.vote(crucible, votes=votes)
         world.stack.redis.kill()
         world.start_redis()
-        assert world.keep(crucible) == [Verdict.VERIFIED]
+        assert world.keep(crucible) == [Comparison.VERIFIED]
     assert _looks(world, crucible) == [{}, {}]
     world.drained()
 

@@ -10,7 +10,7 @@ from watcher.redis.keys import BUCKETS
 
 
 def test_a_finished_crucible_without_its_hint(world: VoteWorld) -> None:
-    """The drain alone passes it by, and its log would expire with the votes; a round of the keeper puts that right."""
+    """The drain alone passes it by, and its log would expire with the votes; the verifier's round puts that right."""
     crucible = world.crucible()
     world.keep(crucible)
     world.vote(crucible, votes=20)

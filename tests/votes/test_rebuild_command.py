@@ -7,7 +7,7 @@ import pytest
 from tests.acceptance.daemon import await_that
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
-from watcher.recovery.verifier import Verdict
+from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
 
 
@@ -78,7 +78,7 @@ def test_a_replay_that_differs_takes_nothing_away(world: VoteWorld) -> None:
             "SETTINGS mutations_sync = 2"
         )
     assert world.crucible_command("rebuild", str(crucible), "--replay").returncode == 1
-    assert world.keep(crucible) == [Verdict.VERIFIED]
+    assert world.keep(crucible) == [Comparison.VERIFIED]
 
     assert [world.redis.hgetall(name) for name in held] == before
     assert world.vote(crucible, votes=5) == 5

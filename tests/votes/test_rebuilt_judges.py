@@ -6,7 +6,7 @@ from tests.votes.judges import send
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
 from watcher.model.vote import Vote
-from watcher.recovery.verifier import Verdict
+from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
 from watcher.redis.outcomes import PACKED
 
@@ -24,7 +24,7 @@ def test_a_judge_of_very_many_pairs(world: VoteWorld) -> None:
     fields = set(world.redis.hkeys(name))  # type: ignore[arg-type]
     world.drained()
     world.redis.flushall()
-    assert world.keep(crucible) == [Verdict.REBUILT]
+    assert world.keep(crucible) == [Comparison.REBUILT]
     assert world.redis.hget(name, PACKED) == b"3"
     send(world.redis, [Vote(crucible, JUDGE, vote.loser, vote.winner) for vote in votes], world.cast)
     refused = world.cast.refused["judged_otherwise"]

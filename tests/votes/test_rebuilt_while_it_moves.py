@@ -14,7 +14,7 @@ from watcher.model.effects import EntryGone
 from watcher.model.rating import gain
 from watcher.recovery import rebuild, rebuilding
 from watcher.recovery.rebuilding import Rebuilding
-from watcher.recovery.verifier import Verdict
+from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
 from watcher.redis.ending import end_judges
 
@@ -59,7 +59,7 @@ def rebuild_while_it_is_written(world: VoteWorld, crucible: int, patch: pytest.M
     patch.setattr(rebuilding, "write_judged", then_late)
     patch.setattr(Rebuilding, "_calm", looked_at_later)
     world.redis.flushall()
-    assert world.keep(crucible) == [Verdict.REBUILT]
+    assert world.keep(crucible) == [Comparison.REBUILT]
     return passes
 
 
@@ -107,7 +107,7 @@ def test_entries_that_go_and_return_meanwhile(world: VoteWorld, monkeypatch: pyt
 
     monkeypatch.setattr(rebuild, "entries", then_moved)
     world.redis.flushall()
-    assert world.keep(crucible) == [Verdict.REBUILT]
+    assert world.keep(crucible) == [Comparison.REBUILT]
     assert [world.held(crucible, one) for one in (going, returning)] == [(None, None), before[1]]
     world.put_back(gone[0])
     apply(world.redis, [(200, gone[0])])
@@ -132,7 +132,7 @@ def test_a_crucible_that_ends_meanwhile_expires(world: VoteWorld, monkeypatch: p
 
     monkeypatch.setattr(rebuilding, "write_judged", ended)
     world.redis.flushall()
-    assert world.keep(crucible) == [Verdict.REBUILT]
+    assert world.keep(crucible) == [Comparison.REBUILT]
 
     names = list(world.redis.scan_iter(f"*crucible:{crucible}:elo*"))
     assert len(names) > 60

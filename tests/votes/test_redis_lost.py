@@ -14,9 +14,8 @@ from tests.votes.world import VoteWorld
 from watcher.model.effects import EntryGone
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.model.vote import Refusal
-from watcher.recovery import rebuilding
-from watcher.recovery import verifier as keeper
-from watcher.recovery.verifier import Verdict
+from watcher.recovery import rebuilding, verifier
+from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
 from watcher.redis.client import fence
 
@@ -86,7 +85,7 @@ def test_redis_and_the_drain_lost_between_a_vote_and_its_event(world: VoteWorld)
     assert doomed.await_exit() == 137
     world.redis.flushall()
     assert world.ask("SELECT count() FROM entityMetricEvents WHERE metricType = 'Vote'") == [(0,)]
-    assert world.keep(crucible) == [Verdict.REBUILT]
+    assert world.keep(crucible) == [Comparison.REBUILT]
 
     assert verdict(world, crucible) == []
 
@@ -119,20 +118,20 @@ def _unfenced(world: VoteWorld, crucible: int, _: Any) -> None:
 def _same_epoch(world: VoteWorld, crucible: int, patch: pytest.MonkeyPatch) -> None:
     """It is rebuilt, and numbers begin anew in the epoch that they were in."""
     patch.setattr(rebuilding, "raise_epoch", lambda *_: 1)
-    assert world.keep(crucible) == [Verdict.REBUILT]
+    assert world.keep(crucible) == [Comparison.REBUILT]
 
 
 def _not_compared(world: VoteWorld, crucible: int, patch: pytest.MonkeyPatch) -> None:
     """The numbers of its votes are not compared with ClickHouse's."""
-    patch.setattr(keeper, "lost", lambda *_: False)
-    assert world.keep(crucible) == [Verdict.VERIFIED]
+    patch.setattr(verifier, "lost", lambda *_: False)
+    assert world.keep(crucible) == [Comparison.VERIFIED]
 
 
 @pytest.mark.parametrize("weakness", [_unfenced, _same_epoch, _not_compared])
 def test_without_a_protection_a_set_back_redis_shows(
     world: VoteWorld, monkeypatch: pytest.MonkeyPatch, weakness: Callable[[VoteWorld, int, Any], None]
 ) -> None:
-    """The controls: without fence, epoch or comparison, votes are lost from ratings or their numbers used twice."""
+    """The controls: without fence, epoch or verdict, votes are lost from ratings or their numbers used twice."""
     crucible = world.crucible()
     world.keep(crucible)
     world.vote(crucible, votes=100)
@@ -159,7 +158,7 @@ def test_votes_are_refused_until_it_was_compared(world: VoteWorld) -> None:
     assert world.vote(crucible, votes=5) == 0
 
     assert world.cast.refused == {Refusal.ABSENT: 5, Refusal.UNVERIFIED: 5}
-    assert world.keep(crucible, crucible) == [Verdict.VERIFIED, Verdict.SAME]
+    assert world.keep(crucible, crucible) == [Comparison.VERIFIED, Comparison.SAME]
     assert world.vote(crucible, votes=5) == 5
 
 
@@ -179,7 +178,7 @@ def test_rows_are_compared_too(world: VoteWorld) -> None:
         image = site.execute('SELECT max(id) FROM "Image"').fetchone()
     world.enter(crucible, 1)
     world.start_redis()
-    assert world.keep(crucible) == [Verdict.VERIFIED]
+    assert world.keep(crucible) == [Comparison.VERIFIED]
 
     shown = {int(one): row[30:].decode() for one, row in world.redis.hgetall(keys.entries(crucible)).items()}  # type: ignore[union-attr]
     assert shown[first] == ""
@@ -194,17 +193,17 @@ def test_rows_are_compared_too(world: VoteWorld) -> None:
 def _compared(world: VoteWorld, crucible: int) -> None:
     world.stack.redis.kill()
     world.start_redis()
-    assert world.keep(crucible) == [Verdict.VERIFIED]
+    assert world.keep(crucible) == [Comparison.VERIFIED]
 
 
 def _wiped(world: VoteWorld, crucible: int) -> None:
     world.redis.flushall()
-    assert world.keep(crucible) == [Verdict.REBUILT]
+    assert world.keep(crucible) == [Comparison.REBUILT]
 
 
 def _rebuilt(world: VoteWorld, crucible: int) -> None:
     with world.votes() as votes:
-        votes.keeper.rebuild(crucible)
+        votes.verifier.rebuild(crucible)
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "untold"])
@@ -213,7 +212,7 @@ def _rebuilt(world: VoteWorld, crucible: int) -> None:
 def test_an_entry_that_was_away_goes_on_where_its_votes_left_it(
     world: VoteWorld, meanwhile: Callable[[VoteWorld, int], None], *, told: bool, streamed: bool
 ) -> None:
-    """Whether the change stream or the keeper is the first to see it go, and to see it return."""
+    """Whether the change stream or the verifier is the first to see it go, and to see it return."""
     crucible = world.crucible(entries=5)
     world.keep(crucible)
     world.vote(crucible, votes=60)
@@ -257,7 +256,7 @@ def test_a_crucible_that_ended_unseen_expires(world: VoteWorld, end: str) -> Non
     assert world.redis.hget(keys.state(crucible), "status") == b"Active"
     came = world.keep(crucible)
 
-    assert came == [Verdict.UNKNOWN if end == "deleted" else Verdict.REBUILT]
+    assert came == [Comparison.UNKNOWN if end == "deleted" else Comparison.REBUILT]
     assert world.redis.hget(keys.state(crucible), "status") == (b"" if end == "deleted" else end.encode())
     names = list(world.redis.scan_iter(f"*crucible:{crucible}:elo*"))
     assert len(names) > 5
@@ -270,6 +269,6 @@ def test_a_finished_crucible_is_left_alone(world: VoteWorld) -> None:
     """It is answered from PostgreSQL, and nothing of it comes back to Redis."""
     finished, unknown = world.crucible(status="Completed"), 999_999
 
-    assert world.keep(finished, unknown) == [Verdict.FINISHED, Verdict.UNKNOWN]
+    assert world.keep(finished, unknown) == [Comparison.FINISHED, Comparison.UNKNOWN]
     with suppress(redis.RedisError):
         assert list(world.redis.scan_iter("*crucible*")) == []

@@ -1,4 +1,4 @@
-"""A table that is missing holds up the keeper and nothing else."""
+"""A table that is missing holds up the verifier and nothing else."""
 
 import pytest
 

@@ -11,11 +11,11 @@ from tests.acceptance.daemon import await_that
 from tests.votes.world import VoteWorld
 from watcher.model.errors import SinkDisagreesError, TemporaryError
 from watcher.recovery.sweep import GIVE_UP, Sweep
-from watcher.recovery.verifier import Verdict
-from watcher.redis.locked_crucible import keeping, lock_key
+from watcher.recovery.verifier import Comparison
+from watcher.redis.locked_crucible import lock_crucible, lock_key
 
 
-class _Keeper:
+class _Verifier:
     """Fails where it is told to, and remembers what it was asked."""
 
     def __init__(self, failing: dict[int, Exception], finished: Sequence[int] = ()) -> None:
@@ -23,12 +23,12 @@ class _Keeper:
         self.seen: list[int] = []
         self.questions: list[list[int]] = []
 
-    def verify(self, crucible_id: int) -> Verdict:
+    def verify(self, crucible_id: int) -> Comparison:
         """Note it, or fail."""
         self.seen.append(crucible_id)
         if crucible_id in self.failing:
             raise self.failing[crucible_id]
-        return Verdict.VERIFIED
+        return Comparison.VERIFIED
 
     def unfinished(self, crucible_ids: Sequence[int]) -> set[int]:
         """Note the question."""
@@ -38,84 +38,84 @@ class _Keeper:
 
 def test_a_failing_crucible_keeps_no_other_waiting(world: VoteWorld) -> None:
     """Whatever is wrong with the first ones, the others are compared, and in the next round before them."""
-    keeper = _Keeper({1: SinkDisagreesError("it differs"), 2: TemporaryError("away")})
-    sweep = Sweep(world.redis, keeper)
+    verifier = _Verifier({1: SinkDisagreesError("it differs"), 2: TemporaryError("away")})
+    sweep = Sweep(world.redis, verifier)
     with pytest.raises(TemporaryError, match="1 crucibles were not compared; the last of them: away"):
         sweep.keep(range(1, 6))
-    assert keeper.seen == [1, 2, 3, 4, 5]
-    keeper.failing.pop(2)
+    assert verifier.seen == [1, 2, 3, 4, 5]
+    verifier.failing.pop(2)
     sweep.keep(range(1, 6))
 
-    assert keeper.seen[5:] == [3, 4, 5, 1, 2]
+    assert verifier.seen[5:] == [3, 4, 5, 1, 2]
 
 
 def test_a_neighbour_that_is_away_ends_the_round(world: VoteWorld) -> None:
     """Not every crucible waits for it; those that were not reached come first in the next round."""
-    keeper = _Keeper({one: TemporaryError("away") for one in range(1, GIVE_UP + 1)})
-    sweep = Sweep(world.redis, keeper)
+    verifier = _Verifier({one: TemporaryError("away") for one in range(1, GIVE_UP + 1)})
+    sweep = Sweep(world.redis, verifier)
     with pytest.raises(TemporaryError):
         sweep.keep(range(1, 9))
-    assert keeper.seen == list(range(1, GIVE_UP + 1))
+    assert verifier.seen == list(range(1, GIVE_UP + 1))
     with pytest.raises(TemporaryError):
         sweep.keep(range(1, 9))
 
-    assert keeper.seen[GIVE_UP : GIVE_UP + 2] == [GIVE_UP + 1, GIVE_UP + 2]
+    assert verifier.seen[GIVE_UP : GIVE_UP + 2] == [GIVE_UP + 1, GIVE_UP + 2]
 
 
 def test_finished_crucibles_are_asked_about_once(world: VoteWorld) -> None:
-    """The entries of a thousand finished crucibles come many times over: one question, and no keeper at work."""
-    keeper = _Keeper({}, finished=range(1, 1_001))
-    sweep = Sweep(world.redis, keeper)
+    """The entries of a thousand finished crucibles come many times over: one question, and no verifier at work."""
+    verifier = _Verifier({}, finished=range(1, 1_001))
+    sweep = Sweep(world.redis, verifier)
     for _ in range(5):
         sweep.keep(range(1, 1_001))
     sweep.keep(range(1, 1_003))
 
-    assert keeper.questions == [list(range(1, 1_001)), [1_001, 1_002]]
-    assert keeper.seen == [1_001, 1_002]
+    assert verifier.questions == [list(range(1, 1_001)), [1_001, 1_002]]
+    assert verifier.seen == [1_001, 1_002]
 
 
 def test_postgresql_says_which_take_votes(world: VoteWorld) -> None:
     """Finished crucibles and those that are not there are left out."""
     active, finished = world.crucible(entries=1), world.crucible(entries=1, status="Completed")
     with world.votes() as votes:
-        assert votes.keeper.unfinished([active, finished, 999_999]) == {active}
+        assert votes.verifier.unfinished([active, finished, 999_999]) == {active}
 
 
 def test_at_the_end_the_rest_is_left_to_others(world: VoteWorld) -> None:
     """A round of many may take minutes, and the process has two seconds."""
-    keeper = _Keeper({})
-    Sweep(world.redis, keeper).keep(range(1, 9), stopping=lambda: len(keeper.seen) == 3)
+    verifier = _Verifier({})
+    Sweep(world.redis, verifier).keep(range(1, 9), stopping=lambda: len(verifier.seen) == 3)
 
-    assert keeper.seen == [1, 2, 3]
+    assert verifier.seen == [1, 2, 3]
 
 
 def test_a_crucible_at_work_at_the_end_is_let_go(world: VoteWorld) -> None:
-    """Else nobody could see to it until its keeper's time has run out, a minute later."""
+    """Else nobody could see to it until its verifier's time has run out, a minute later."""
     crucible = world.crucible()
     world.environ["CRUCIBLE_CLICKHOUSE__TIMEOUT"] = "4"  # longer than the threads have
     with ThreadPoolExecutor(1) as thread:
         with world.votes() as votes:
             world.stack.clickhouse.pause()
-            under_way = thread.submit(votes.keeper.verify, crucible)
-            await_that(lambda: bool(world.redis.exists(lock_key(crucible))), "the keeper at work")
+            under_way = thread.submit(votes.verifier.verify, crucible)
+            await_that(lambda: bool(world.redis.exists(lock_key(crucible))), "the verifier at work")
         assert not world.redis.exists(lock_key(crucible))
         assert not under_way.done()
         world.stack.clickhouse.resume()
 
-    assert world.keep(crucible) == [Verdict.REBUILT]
+    assert world.keep(crucible) == [Comparison.REBUILT]
 
 
 def test_a_lock_that_was_given_after_we_stopped_waiting_is_ours(world: VoteWorld) -> None:
-    """Redis was slow: nobody else knows the lock's token, and a minute would pass without a keeper."""
+    """Redis was slow: nobody else knows the lock's token, and a minute would pass without a verifier."""
     crucible, doubtful = world.crucible(), dict[int, str]()
     slow = cast("redis.Redis", _Late(world.redis))
-    with pytest.raises(TemporaryError), keeping(slow, crucible, doubtful):
+    with pytest.raises(TemporaryError), lock_crucible(slow, crucible, doubtful):
         pass
-    with keeping(world.redis, crucible, {}) as others:
+    with lock_crucible(world.redis, crucible, {}) as others:
         assert others is None
-    with keeping(world.redis, crucible, doubtful) as ours:
+    with lock_crucible(world.redis, crucible, doubtful) as ours:
         assert ours is not None
-    with keeping(world.redis, crucible, {}) as anybody:
+    with lock_crucible(world.redis, crucible, {}) as anybody:
         assert anybody is not None
 
 

@@ -1,4 +1,4 @@
-"""Protections of the drain and the keeper, to be switched off: a proof that cannot fail proves nothing."""
+"""Protections of the drain and the verifier, to be switched off: a proof that cannot fail proves nothing."""
 
 import os
 from itertools import count

@@ -29,7 +29,7 @@ from watcher.model.effects import EntryState
 from watcher.model.errors import TemporaryError
 from watcher.model.vote import Vote
 from watcher.postgres.own.schema import ensure
-from watcher.recovery.verifier import Verdict
+from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
 from watcher.redis.client import fence
 from watcher.telemetry.metrics import Metrics
@@ -62,7 +62,7 @@ class VoteWorld:
             "CRUCIBLE_POSTGRES__WATCHER_SCHEMA": self.name,
             "CRUCIBLE_VOTES__DRAIN_INTERVAL": "0.05",
             "CRUCIBLE_VOTES__MAX_PLAN_VOTES": "300",  # so that some hundred votes are several plans
-            "CRUCIBLE_VOTES__KEEPER_INTERVAL": "0.5",
+            "CRUCIBLE_VOTES__VERIFY_INTERVAL": "0.5",
             "CRUCIBLE_LOG__LEVEL": "debug",
             "CRUCIBLE_LOG__FORMAT": "json",
         }
@@ -187,7 +187,7 @@ class VoteWorld:
 
     @contextmanager
     def votes(self) -> Iterator[Votes]:
-        """Drain and keeper in this process; its threads are not begun."""
+        """Drain and verifier in this process; its threads are not begun."""
         faults: list[Exception] = []
         votes = Votes(self.settings(), self.metrics, faults.append)
         try:
@@ -196,10 +196,10 @@ class VoteWorld:
             votes.close()
         assert faults == []
 
-    def keep(self, *crucible_ids: int) -> list[Verdict]:
+    def keep(self, *crucible_ids: int) -> list[Comparison]:
         """Have crucibles verified."""
         with self.votes() as votes:
-            return [votes.keeper.verify(one) for one in crucible_ids]
+            return [votes.verifier.verify(one) for one in crucible_ids]
 
     def start(self, *arguments: str, **environ: str) -> Daemon:
         """A process that drains and keeps; keywords are settings without their prefix, or a fail point."""

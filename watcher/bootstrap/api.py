@@ -42,7 +42,7 @@ from watcher.postgres.pool import SitePool
 from watcher.postgres.site.crucibles import SiteCrucibles
 from watcher.postgres.site.images import SiteImages
 from watcher.postgres.site.users import SiteUsers
-from watcher.recovery.verification_queue import Desk
+from watcher.recovery.verification_queue import VerificationQueue
 from watcher.redis.limit import LIMIT
 from watcher.redis.link import Link
 from watcher.redis.scripts import VOTE
@@ -173,7 +173,7 @@ class ApiRole:
             self._health.check("postgres", partial(_asked, asyncio.get_running_loop(), pool))
             if keys is not None:
                 self._health.check("keys", keys.ping, critical=not api.hs256_secrets)  # tokens of the other kind go on
-            desk = Desk(self._kept.keeper.verify)
+            desk = VerificationQueue(self._kept.verifier.verify)
             reads = ClickHouseReads(partial(connect_clickhouse, settings, READS), clickhouse_sql.queries())
             self._health.check("clickhouse", reads.ping, critical=False)
             site, images = SiteCrucibles(pool.fetch), SiteImages(pool.fetch)

@@ -1,4 +1,4 @@
-"""What becomes of votes after they count, put together: the drain to ClickHouse, and the keeper of what Redis shows."""
+"""What becomes of votes after they count, put together: the drain to ClickHouse, and the verifier of Redis."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,10 +18,10 @@ from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.postgres.connection import Store, StoreRefusedError
 from watcher.postgres.site.contests import unfinished
 from watcher.postgres.site.finished import lately_finished
-from watcher.recovery.comparison_pool import Benches, Connections
+from watcher.recovery.comparison_pool import ComparisonPool, Connections
 from watcher.recovery.sweep import Sweep
-from watcher.recovery.verifier import Keeper
-from watcher.recovery.verifier_thread import KeeperThread
+from watcher.recovery.verifier import Verifier
+from watcher.recovery.verifier_thread import VerifierThread
 from watcher.redis.client import Client
 from watcher.redis.vote_log import VoteLog, hint_undrained
 from watcher.telemetry.logs import set_up_logs
@@ -51,8 +51,8 @@ class Votes:
         report = VoteReport(metrics)
         client = redis_client(settings)
         site = partial(_patient_store, settings)
-        self._benches = make_benches(settings, client, report)
-        self.keeper = Keeper(client, site, self._benches.lend, report.verified)
+        self._comparison_pool = comparison_pool(settings, client, report)
+        self.verifier = Verifier(client, site, self._comparison_pool.lend, report.verified)
         self._tables = VoteTables(partial(connect_clickhouse, settings), clickhouse_sql.queries())
         votes = VoteLog(client)
         drain = Drain(votes, self._tables, report, settings.votes.max_plan_votes)
@@ -60,11 +60,11 @@ class Votes:
         self._drainer = Drainer(drain, report, settings.votes.drain_interval, failed)
         self._history = VoteHistory(partial(connect_clickhouse, settings), clickhouse_sql.queries())
         self.balance = VoteBalance(client, self._history, report)
-        self._keeper_thread = KeeperThread(
-            Sweep(client, self.keeper),
+        self._verifier_thread = VerifierThread(
+            Sweep(client, self.verifier),
             partial(_active, site, votes),
             self.balance.look,
-            settings.votes.keeper_interval,
+            settings.votes.verify_interval,
             failed,
         )
         self._client = client
@@ -75,28 +75,28 @@ class Votes:
 
     def keep(self) -> None:
         """Begin to look after all active crucibles: the watch role does; the API has only those kept that it meets."""
-        self._keeper_thread.start()
+        self._verifier_thread.start()
 
     def missed(self, crucible_ids: frozenset[int]) -> None:
         """Redis does not hold these crucibles, though entries came for them."""
-        self._keeper_thread.missed(crucible_ids)
+        self._verifier_thread.missed(crucible_ids)
 
     def close(self) -> None:
         """End the threads, both at once."""
         until = time.monotonic() + CLOSING
         self._drainer.close(0.0)  # only told
-        self._keeper_thread.close(0.0)
+        self._verifier_thread.close(0.0)
         self._drainer.close(max(0.0, until - time.monotonic()))
-        self._keeper_thread.close(max(0.0, until - time.monotonic()))
-        self.keeper.let_go()
+        self._verifier_thread.close(max(0.0, until - time.monotonic()))
+        self.verifier.let_go()
         self._tables.close()
         self._history.close()
-        self._benches.close()
+        self._comparison_pool.close()
         self._client.close()
 
 
-def make_benches(settings: Settings, client: Client, report: VoteReport) -> Benches:
-    """What a keeper works with."""
+def comparison_pool(settings: Settings, client: Client, report: VoteReport) -> ComparisonPool:
+    """What a verifier works with."""
     connect, queries = partial(connect_clickhouse, settings), clickhouse_sql.queries()
 
     def connections() -> Connections:
@@ -105,19 +105,19 @@ def make_benches(settings: Settings, client: Client, report: VoteReport) -> Benc
     def drain(tables: VoteTables) -> Drain:
         return Drain(VoteLog(client), tables, report, settings.votes.max_plan_votes)
 
-    return Benches(connections, drain)
+    return ComparisonPool(connections, drain)
 
 
 @contextmanager
-def keeping(settings: Settings) -> Iterator[tuple[Keeper, OpenSite]]:
-    """A keeper for a command, which answers for itself, and how it reaches PostgreSQL."""
+def verifying(settings: Settings) -> Iterator[tuple[Verifier, OpenSite]]:
+    """A verifier for a command, which answers for itself, and how it reaches PostgreSQL."""
     set_up_logs("warning", settings.log.format)
     client = redis_client(settings)
     report = VoteReport(Metrics(CollectorRegistry()))
-    benches = make_benches(settings, client, report)
+    benches = comparison_pool(settings, client, report)
     try:
         site = partial(site_store, settings)
-        yield Keeper(client, site, benches.lend, report.verified), site
+        yield Verifier(client, site, benches.lend, report.verified), site
     finally:
         benches.close()
         client.close()
@@ -140,7 +140,7 @@ def _patient_store(settings: Settings) -> Iterator[Store]:
 def _active(site: OpenSite, votes: VoteLog) -> list[int]:
     """The crucibles that take votes; on the way, those that took some until lately are not left undrained.
 
-    The keeper has no eye on a finished one, and its log expires. So whoever holds votes still gets the hint back here
+    The verifier has no eye on a finished one, and its log expires. So whoever holds votes still gets the hint back here
     that a crash between two commands may have taken.
     """
     with site() as store:

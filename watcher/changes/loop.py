@@ -136,7 +136,7 @@ class Watch:
 
     def turn(self) -> None:
         """One turn of the loop."""
-        self._breathe()
+        self._tick()
         messages, lanes = self._held.popleft() if self._held else self._poll(self._limits.poll_timeout)
         at, end = 0, len(messages)
         while at < end:
@@ -145,11 +145,11 @@ class Watch:
             self._reread()
         self._collect()
         self._plan()
-        self._press_back()
+        self._apply_backpressure()
 
     # -- one turn, step by step ---------------------------------------------------------------------------------------
 
-    def _breathe(self) -> None:
+    def _tick(self) -> None:
         self._turned()
         self._report.turn(self._source, self._lanes)
         if self._journal.failure is not None:
@@ -179,7 +179,7 @@ class Watch:
         """Show the states and send the letters of what was taken; return when both are done."""
         begun = time.monotonic()
         if taken.states:
-            applied = self._insist("redis", lambda: self._redis.apply(taken.states, self._journal.history))
+            applied = self._retry("redis", lambda: self._redis.apply(taken.states, self._journal.history))
             reach("redis.applied")
             self._shown(taken.states)
             self._report.shown(taken, applied, time.monotonic() - begun)
@@ -189,7 +189,7 @@ class Watch:
         allowed, over = self._limit.allow(taken.runs)
         if taken.letters:
             self._letters.send(taken.letters[:allowed])
-            self._insist("dead_letters", self._letters.flush)
+            self._retry("dead_letters", self._letters.flush)
             reach("dead_letters.flushed")
         if over is not None:
             raise over
@@ -285,7 +285,7 @@ class Watch:
         elif plan.empty:
             reach("idle.acknowledged")
 
-    def _press_back(self) -> None:
+    def _apply_backpressure(self) -> None:
         """Stop reading while too much waits for ClickHouse; go on when half of it is gone."""
         waiting = sum(len(lane.gathered.rows) + len(lane.writing.rows) for lane in self._lanes.values())
         self._report.waiting(waiting)
@@ -296,7 +296,7 @@ class Watch:
 
     # -- a neighbour is away ------------------------------------------------------------------------------------------
 
-    def _insist(self, sink: str, action: Callable[[], T]) -> T:
+    def _retry(self, sink: str, action: Callable[[], T]) -> T:
         """Do it, however often it takes. Meanwhile nothing is read, the group keeps us, and leases stay alive."""
         while True:
             try:
@@ -312,7 +312,7 @@ class Watch:
         held = self._poll(RETRY_WAIT)
         if held[0]:
             self._held.append(held)
-        self._breathe()
+        self._tick()
         self._collect()
         self._renew()
 

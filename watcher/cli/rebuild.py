@@ -70,18 +70,18 @@ def rebuild(
 
 def _one(crucible_id: int, replayed: bool, progress: "_Progress") -> "list[Rebuilt]":
     from config import load  # noqa: PLC0415
-    from watcher.bootstrap.votes import keeping  # noqa: PLC0415
-    from watcher.recovery.verifier import Verdict  # noqa: PLC0415
+    from watcher.bootstrap.votes import verifying  # noqa: PLC0415
+    from watcher.recovery.verifier import Comparison  # noqa: PLC0415
 
-    with keeping(load()) as (keeper, _):
-        done = keeper.rebuild(crucible_id, replayed=replayed, progress=progress)
-    if done is Verdict.UNKNOWN:
+    with verifying(load()) as (verifier, _):
+        done = verifier.rebuild(crucible_id, replayed=replayed, progress=progress)
+    if done is Comparison.UNKNOWN:
         note(f"PostgreSQL has no crucible {crucible_id}")
         raise typer.Exit(FAILED)
-    if done is Verdict.FINISHED:
+    if done is Comparison.FINISHED:
         note(f"crucible {crucible_id} is finished: it is answered from PostgreSQL, there is nothing to rebuild")
         return []
-    if done is Verdict.BUSY:
+    if done is Comparison.BUSY:
         note(f"crucible {crucible_id} is being compared or rebuilt by another process; try again in a minute")
         raise typer.Exit(TRY_AGAIN)
     return [done]  # type: ignore[list-item] # the other verdicts are no answers of a rebuild
@@ -89,12 +89,14 @@ def _one(crucible_id: int, replayed: bool, progress: "_Progress") -> "list[Rebui
 
 def _all(replayed: bool, anew: bool, progress: "_Progress") -> "list[Rebuilt]":
     from config import load  # noqa: PLC0415
-    from watcher.bootstrap.votes import keeping  # noqa: PLC0415
+    from watcher.bootstrap.votes import verifying  # noqa: PLC0415
     from watcher.recovery.rebuild_all import rebuild_all  # noqa: PLC0415
 
     done = []
-    with keeping(load()) as (keeper, open_store):
-        rebuilt = rebuild_all(keeper, open_store, replayed=replayed, anew=anew, begun=progress.begun, progress=progress)
+    with verifying(load()) as (verifier, open_store):
+        rebuilt = rebuild_all(
+            verifier, open_store, replayed=replayed, anew=anew, begun=progress.begun, progress=progress
+        )
         for one in rebuilt:
             done.append(one)
             progress.finished(one)

@@ -3,11 +3,11 @@
 WatcherError
 ├── RecordError             one record cannot be used: a dead letter with its reason, the rest flows on
 ├── TemporaryError          something outside is away: wait and try again
-│   ├── KeeperLostError         state/keeping
-│   └── LockLostError           operations/migrate_lock
+│   ├── VerifierLostError       redis/locked_crucible
+│   └── LockLostError           migrations/lock
 ├── StopError               going on would lose or double something: stop, say what to do
 │   ├── OffsetGoneError
-│   ├── OffsetLostError         sources/kafka
+│   ├── OffsetLostError         kafka/source
 │   ├── OffsetWentBackError
 │   ├── PlanUnreadableError
 │   ├── TopicReplacedError
@@ -15,15 +15,15 @@ WatcherError
 │   ├── SchemaPendingError
 │   ├── DeadLetterLimitError
 │   ├── SinkDisagreesError
-│   ├── ColumnTypeError         sinks/clickhouse_columns
-│   ├── StoreRefusedError       stores/store
-│   ├── MigrationError          operations/migrate_deployment
-│   ├── ReplayDiffersError      operations/rebuild
-│   └── ResetRefusedError       operations/offsets
-├── ConnectRefusedError     operations/connect: Kafka Connect says no
-├── ConnectorFileError      operations/connector_file
-├── ConnectorInvalidError   operations/connector
-└── ConnectorFailedError    operations/connector
+│   ├── ColumnTypeError         clickhouse/columns
+│   ├── StoreRefusedError       postgres/connection
+│   ├── MigrationError          migrations/deployment
+│   ├── ReplayDiffersError      recovery/rebuild
+│   └── ResetRefusedError       admin/offsets
+├── ConnectRefusedError     admin/connector/rest: Kafka Connect says no
+├── ConnectorFileError      admin/connector/file
+├── ConnectorInvalidError   admin/connector/apply
+└── ConnectorFailedError    admin/connector/apply
 """
 
 from enum import Enum

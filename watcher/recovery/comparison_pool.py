@@ -32,7 +32,7 @@ class Bench:
     tables: VoteTables
 
 
-class Benches:
+class ComparisonPool:
     """Lends benches to any number of threads, and keeps the connections that come back for the next.
 
     A new connection asks ClickHouse for its settings and for what was migrated, which costs more than a comparison. The

@@ -23,8 +23,8 @@ from watcher.model.visibility import admitted_level
 from watcher.postgres.connection import Store
 from watcher.postgres.site.contests import SiteEntry, entries, entries_of
 from watcher.redis import keys
-from watcher.redis.admit import Verdict
-from watcher.redis.locked_crucible import PAIRS, EntryWrite, Keeping
+from watcher.redis.admit import Placement
+from watcher.redis.locked_crucible import PAIRS, EntryWrite, LockedCrucible
 
 log = structlog.get_logger(__name__)
 S = TypeVar("S")
@@ -86,11 +86,11 @@ Ratings = Callable[[int, int], dict[int, tuple[int, int]]]
 """Rating and votes of the entries with ids above the first and up to the second."""
 
 
-def show_rows(keeping: Keeping, rows: Rows, progress: Progress, ratings: Ratings | None = None) -> int:
+def show_rows(locked: LockedCrucible, rows: Rows, progress: Progress, ratings: Ratings | None = None) -> int:
     """Make Redis show the entries that PostgreSQL has, and admit those whose image may be shown.
 
     Args:
-        keeping: the crucible; closed.
+        locked: the crucible; closed.
         rows: where the rows come from.
         progress: told how far it is.
         ratings: what to set ratings and votes to; None: leave them, for they are right.
@@ -99,7 +99,7 @@ def show_rows(keeping: Keeping, rows: Rows, progress: Progress, ratings: Ratings
         Number of entries.
     """
     crucible_id = rows.crucible.crucible_id
-    gone = set(keeping.shown_ids())  # before PostgreSQL is read: what is shown was committed, so it is there or deleted
+    gone = set(locked.shown_ids())  # before PostgreSQL is read: what is shown was committed, so it is there or deleted
     after, count = 0, 0
     while True:
         page = entries(rows.store, crucible_id, after, PAGE)
@@ -107,17 +107,17 @@ def show_rows(keeping: Keeping, rows: Rows, progress: Progress, ratings: Ratings
         gone.difference_update(ids)
         until = ids[-1] if len(page) == PAGE else LAST_ID  # votes tell of entries that PostgreSQL no longer has
         known = None if ratings is None else ratings(after, until)
-        shown = keeping.read(ids)
+        shown = locked.read(ids)
         there = _no_older(page, shown, rows)
-        keeping.write(_writes(there, shown, mark(rows.history, 0), known) + _away(there, known or {}))
-        keeping.admit([_verdict(one, rows.crucible) for one in page])
+        locked.write(_writes(there, shown, mark(rows.history, 0), known) + _away(there, known or {}))
+        locked.admit([_placement(one, rows.crucible) for one in page])
         count += len(page)
         progress("entries", count, None)
         if len(page) < PAGE:
             break
         after = until
-    left = keeping.read(sorted(gone))
-    keeping.write([EntryWrite(entry_id, row, row[:MARK]) for entry_id, row in left.items()])
+    left = locked.read(sorted(gone))
+    locked.write([EntryWrite(entry_id, row, row[:MARK]) for entry_id, row in left.items()])
     return count
 
 
@@ -170,20 +170,20 @@ def _away(there: list[SiteEntry], known: dict[int, tuple[int, int]]) -> list[Ent
     return [EntryWrite(entry_id, "", "", *known[entry_id]) for entry_id in sorted(gone)]
 
 
-def _verdict(one: SiteEntry, crucible: CrucibleState) -> Verdict:
-    return Verdict(one.entry.entry_id, admitted_level(one.image, crucible.nsfw_level), one.entry.image_id)
+def _placement(one: SiteEntry, crucible: CrucibleState) -> Placement:
+    return Placement(one.entry.entry_id, admitted_level(one.image, crucible.nsfw_level), one.entry.image_id)
 
 
-def write_judged(keeping: Keeping, history: VoteHistory, votes: int, progress: Progress) -> int:
+def write_judged(locked: LockedCrucible, history: VoteHistory, votes: int, progress: Progress) -> int:
     """Write down what every judge said of every pair, as far as ClickHouse still knows; returns how many pairs."""
-    crucible_id, tag = keeping.crucible_id, keys.tag(keeping.crucible_id)
+    crucible_id, tag = locked.crucible_id, keys.tag(locked.crucible_id)
     portions, parts = max(1, -(-votes // PORTION)), -(-min(votes, PORTION) // PAIRS) or 1
     pairs = 0
     for some in ahead(lambda at: history.judged(crucible_id, at, portions, parts, tag), range(portions)):
         for count, commands, judges in some:
-            keeping.judged(commands, judges)
+            locked.judged(commands, judges)
             pairs += count
-        keeping.renew()
+        locked.renew()
         progress("judged pairs", pairs, votes)
     return pairs
 

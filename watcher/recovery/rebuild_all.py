@@ -8,13 +8,13 @@ from watcher.postgres.connection import Store
 from watcher.postgres.own import rebuild_run
 from watcher.postgres.site.contests import unfinished
 from watcher.recovery.rebuild import Progress, Rebuilt
-from watcher.recovery.verifier import Keeper, Verdict
+from watcher.recovery.verifier import Comparison, Verifier
 
 OpenStore = Callable[[], AbstractContextManager[Store]]
 
 
 def rebuild_all(
-    keeper: Keeper,
+    verifier: Verifier,
     open_store: OpenStore,
     *,
     replayed: bool,
@@ -25,7 +25,7 @@ def rebuild_all(
     """Rebuild all crucibles that are not finished, in the order of their ids.
 
     Args:
-        keeper: rebuilds them.
+        verifier: rebuilds them.
         open_store: connects to PostgreSQL, which keeps how far the run is.
         replayed: cast all votes again, and compare.
         anew: begin at the first one, whatever an interrupted run has done.
@@ -38,12 +38,12 @@ def rebuild_all(
     """
     with open_store() as store:
         everything = unfinished(store)
-        run = rebuild_run.begin(store, keeper.identity(everything), replay=replayed, anew=anew)
+        run = rebuild_run.begin(store, verifier.identity(everything), replay=replayed, anew=anew)
     left = [one for one in everything if one > run.done_to]
     begun(len(everything), len(everything) - len(left), run)
     for crucible_id in left:
-        done = keeper.rebuild(crucible_id, replayed=replayed, progress=progress)
-        if done is Verdict.BUSY:
+        done = verifier.rebuild(crucible_id, replayed=replayed, progress=progress)
+        if done is Comparison.BUSY:
             raise TemporaryError(f"crucible {crucible_id} is being compared by another process; run this again")
         with open_store() as store:
             rebuild_run.note(store, run, crucible_id)

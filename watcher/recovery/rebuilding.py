@@ -32,7 +32,7 @@ from watcher.recovery.rebuild import (
     show_rows,
     write_judged,
 )
-from watcher.redis.locked_crucible import Keeping, Seen
+from watcher.redis.locked_crucible import LockedCrucible, Seen
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +82,7 @@ def current_history(store: Store) -> int:
 class Work:
     """One crucible at work."""
 
-    kept: Keeping
+    kept: LockedCrucible
     store: Store
     identity: str
     progress: Progress

@@ -1,4 +1,4 @@
-"""Which crucibles want their keeper, looked for without being asked: one round of the sweep."""
+"""Which crucibles want their verifier, looked for without being asked: one round of the sweep."""
 
 import time
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import Final, Protocol, cast
 import structlog
 
 from watcher.model.errors import TemporaryError
-from watcher.recovery.verifier import Verdict
+from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary, node_identities
 from watcher.redis.vote_log import VoteLog
@@ -17,7 +17,7 @@ AT_ONCE: Final = 500
 """Crucibles looked at in one round trip."""
 REMEMBERED: Final = 60.0
 """Seconds that a crucible which takes no votes is not asked about again. A first snapshot brings the entries of every
-crucible there ever was, many times over. Longer: one that is set back to active waits as long for its keeper."""
+crucible there ever was, many times over. Longer: one that is set back to active waits as long for its verifier."""
 GIVE_UP: Final = 3
 """Failures in a row that end a round: a neighbour is away, and every crucible would wait for it."""
 
@@ -25,9 +25,9 @@ log = structlog.get_logger(__name__)
 
 
 class Keeps(Protocol):
-    """Sees to crucibles; see ``Keeper``."""
+    """Sees to crucibles; see ``Verifier``."""
 
-    def verify(self, crucible_id: int) -> Verdict:
+    def verify(self, crucible_id: int) -> Comparison:
         """See to one."""
         ...
 
@@ -37,15 +37,15 @@ class Keeps(Protocol):
 
 
 class Sweep:
-    """Looks at crucibles, and has the keeper see to those that Redis does not hold, or not as it was verified.
+    """Looks at crucibles, and has the verifier see to those that Redis does not hold, or not as it was verified.
 
     Args:
         client: Redis.
-        keeper: sees to them.
+        verifier: sees to them.
     """
 
-    def __init__(self, client: Client, keeper: Keeps) -> None:
-        self._client, self._keeper = client, keeper
+    def __init__(self, client: Client, verifier: Keeps) -> None:
+        self._client, self._verifier = client, verifier
         self._votes = VoteLog(client)
         self._ended: dict[int, float] = {}
         self._failures: Counter[int] = Counter()
@@ -89,7 +89,7 @@ class Sweep:
             if stopping():
                 break
             try:
-                self._keeper.verify(one)
+                self._verifier.verify(one)
             except TemporaryError as error:
                 self._failures[one] += 1
                 away.append(error)
@@ -98,7 +98,7 @@ class Sweep:
                     break
             except Exception as error:  # this crucible's votes stay refused; the others' need not
                 self._failures[one] += 1
-                log.exception("keeper.failed", crucible=one, error=str(error))
+                log.exception("verifier.failed", crucible=one, error=str(error))
                 in_a_row = 0
             else:
                 del self._failures[one]
@@ -113,6 +113,6 @@ class Sweep:
         asked = [one for one in crucible_ids if one not in self._ended]
         if not asked:
             return []
-        found = self._keeper.unfinished(asked)
+        found = self._verifier.unfinished(asked)
         self._ended |= {one: now + REMEMBERED for one in asked if one not in found}
         return [one for one in asked if one in found]

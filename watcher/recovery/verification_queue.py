@@ -18,8 +18,8 @@ AGAIN: Final = 0.5
 """Seconds after which a crucible is seen to again, when somebody still says that it is missing."""
 
 
-class Desk:
-    """Hands crucibles to the keeper, each once at a time.
+class VerificationQueue:
+    """Hands crucibles to the verifier, each once at a time.
 
     Args:
         verify: compares a crucible's state with its sources and brings it back; blocks.
@@ -28,7 +28,7 @@ class Desk:
 
     def __init__(self, verify: Callable[[int], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._verify, self._clock = verify, clock
-        self._threads = ThreadPoolExecutor(THREADS, "keeper")
+        self._threads = ThreadPoolExecutor(THREADS, "verifier")
         self._lock = threading.Lock()
         self._under_way: dict[int, float] = {}
 

@@ -1,7 +1,7 @@
-"""The keeper: sees to it that what Redis shows of a crucible is what the other stores say, before votes build on it.
+"""The verifier: sees to it that what Redis shows of a crucible is what the other stores say, before votes build on it.
 
 Redis may come back empty, with an older copy of its files, or as a replica that lagged. Each crucible's state names the
-Redis process in which it was last compared (its fence); the vote's script refuses in any other. The keeper compares:
+Redis process in which it was last compared (its fence); the vote's script refuses in any other. The verifier compares:
 
 - the numbers of its votes: not below what ClickHouse has seen. Below, or absent: it is rebuilt;
 - its rows: what PostgreSQL says, where the change stream has not said anything newer;
@@ -23,10 +23,10 @@ from watcher.recovery.rebuild import Progress, Rebuilt, show_rows
 from watcher.recovery.rebuilding import Rebuilding, Work, Workbench, current_history, lost
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary, node_identities
-from watcher.redis.locked_crucible import Keeping, fence, keeping
+from watcher.redis.locked_crucible import LockedCrucible, fence, lock_crucible
 
 
-class Verdict(StrEnum):
+class Comparison(StrEnum):
     """What a comparison came to. Labels a counter."""
 
     SAME = "same"
@@ -47,14 +47,14 @@ def in_silence(step: str, done: int, total: int | None) -> None:
     """Progress that nobody watches."""
 
 
-class Keeper:
-    """Compares and rebuilds crucibles. Threads and processes may share the work: each has one keeper at a time.
+class Verifier:
+    """Compares and rebuilds crucibles. Threads and processes may share the work: each has one verifier at a time.
 
     Args:
         client: Redis.
         open_store: connects to PostgreSQL.
         lend: lends what else a comparison needs.
-        told: told of each verdict, with the crucible's id.
+        told: told of each comparison, with the crucible's id.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class Keeper:
     ) -> None:
         self._client, self._open_store, self._lend, self._told = client, open_store, lend, told
         self._doubtful: dict[int, str] = {}
-        self._at_work: set[Keeping] = set()
+        self._at_work: set[LockedCrucible] = set()
 
-    def verify(self, crucible_id: int) -> Verdict:
+    def verify(self, crucible_id: int) -> Comparison:
         """See to it that votes can be cast, if they can.
 
         Raises:
@@ -77,11 +77,11 @@ class Keeper:
         """
         identity, verified_in = fence(self._client, crucible_id)
         if identity == verified_in:
-            return Verdict.SAME
-        with self._keeping(crucible_id) as kept:
-            verdict = Verdict.BUSY if kept is None else self._compare(kept, identity)
-        self._told(crucible_id, verdict)
-        return verdict
+            return Comparison.SAME
+        with self._locked(crucible_id) as kept:
+            comparison = Comparison.BUSY if kept is None else self._compare(kept, identity)
+        self._told(crucible_id, comparison)
+        return comparison
 
     def identity(self, crucible_ids: Sequence[int]) -> str:
         """The identity of the Redis that holds these crucibles; of a cluster, of all its processes that do.
@@ -103,7 +103,7 @@ class Keeper:
 
     def rebuild(
         self, crucible_id: int, *, replayed: bool = False, progress: Progress = in_silence
-    ) -> Rebuilt | Verdict:
+    ) -> Rebuilt | Comparison:
         """Rebuild it whatever it is like. Votes are answered with "again, later" meanwhile.
 
         Args:
@@ -120,12 +120,12 @@ class Keeper:
                 was absent or half rebuilt, and votes stay refused until ``verify`` is called.
         """
         identity, _ = fence(self._client, crucible_id)
-        with self._keeping(crucible_id) as kept:
+        with self._locked(crucible_id) as kept:
             if kept is None:
-                return Verdict.BUSY
+                return Comparison.BUSY
             with self._open_store() as store:
-                if verdict := self._ended(kept, store, identity):
-                    return verdict
+                if comparison := self._ended(kept, store, identity):
+                    return comparison
                 with self._lend() as bench:
                     bench.history.last_vote(crucible_id)  # a healthy crucible stays open while ClickHouse is away
                 return Rebuilding(Work(kept, store, identity, progress), self._lend).run(
@@ -139,8 +139,8 @@ class Keeper:
                 kept.leave()
 
     @contextmanager
-    def _keeping(self, crucible_id: int) -> Iterator[Keeping | None]:
-        with keeping(self._client, crucible_id, self._doubtful) as kept:
+    def _locked(self, crucible_id: int) -> Iterator[LockedCrucible | None]:
+        with lock_crucible(self._client, crucible_id, self._doubtful) as kept:
             if kept is None:
                 yield None
                 return
@@ -150,23 +150,23 @@ class Keeper:
             finally:
                 self._at_work.discard(kept)
 
-    def _compare(self, kept: Keeping, identity: str) -> Verdict:
+    def _compare(self, kept: LockedCrucible, identity: str) -> Comparison:
         with self._open_store() as store:
-            if verdict := self._ended(kept, store, identity):
-                return verdict
+            if comparison := self._ended(kept, store, identity):
+                return comparison
             seen = kept.close()
             work = Work(kept, store, identity, in_silence)
             with self._lend() as bench:
                 last = bench.history.last_vote(kept.crucible_id)
             if lost(seen, last):
                 Rebuilding(work, self._lend).run(seen, replayed=False)
-                return Verdict.REBUILT
+                return Comparison.REBUILT
             rows = work.rows()
             show_rows(kept, rows, in_silence)
             work.open(rows, seen, last, before=seen.before + seen.seq)
-            return Verdict.VERIFIED
+            return Comparison.VERIFIED
 
-    def _ended(self, kept: Keeping, store: Store, identity: str) -> Verdict | None:
+    def _ended(self, kept: LockedCrucible, store: Store, identity: str) -> Comparison | None:
         """What to say of a crucible that takes no votes, once Redis does not show it as one that does.
 
         None if there is work: it takes votes, or it is finished and Redis holds it, maybe from before its end, so that
@@ -179,4 +179,4 @@ class Keeper:
             seen = kept.close()
             epoch, at = raise_epoch(store, kept.crucible_id, seen.epoch), mark(current_history(store), 0)
             kept.open(epoch, identity, seen, at, state_fields(CrucibleGone(kept.crucible_id)), before=0)
-        return Verdict.UNKNOWN if row is None else Verdict.FINISHED
+        return Comparison.UNKNOWN if row is None else Comparison.FINISHED

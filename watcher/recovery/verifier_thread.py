@@ -23,7 +23,7 @@ class Rounds(Protocol):
         ...
 
 
-class KeeperThread:
+class VerifierThread:
     """Makes the rounds.
 
     Args:
@@ -48,7 +48,7 @@ class KeeperThread:
         self._due = 0.0
         self._lock = threading.Lock()
         self._wake, self._stop = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="verifier", daemon=True)
 
     def start(self) -> None:
         """Begin."""
@@ -73,7 +73,7 @@ class KeeperThread:
             try:
                 self._round(whole=time.monotonic() >= self._due)
             except TemporaryError as error:
-                log.warning("keeper.waiting", error=str(error))
+                log.warning("verifier.waiting", error=str(error))
                 self._stop.wait(RETRY)
                 continue
             except Exception as error:  # noqa: BLE001 - handed on; whoever started us decides

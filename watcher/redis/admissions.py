@@ -1,4 +1,4 @@
-"""Admission in Redis, for a thread: shows verdicts, tells what is shown, and takes turns with other processes."""
+"""Admission in Redis, for a thread: shows placements, tells what is shown, and takes turns with other processes."""
 
 from collections.abc import Sequence
 from typing import Any, Final, cast
@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 from redis.exceptions import NoScriptError
 
 from watcher.redis import keys
-from watcher.redis.admit import ADMIT, Effect, Verdict, admit_command, effects
+from watcher.redis.admit import ADMIT, Placement, PlacementChange, admit_command, effects
 from watcher.redis.client import Client, away_is_temporary
 
 AT_A_TIME: Final = 500
@@ -48,12 +48,12 @@ class Admissions:
                 found += [int(level) if level else 0 for level in answer]
         return found
 
-    def admit(self, crucible_id: int, verdicts: Sequence[Verdict]) -> list[Effect]:
-        """Show verdicts; returns what each came to, nothing if the crucible is absent."""
-        came: list[Effect] = []
+    def admit(self, crucible_id: int, placements: Sequence[Placement]) -> list[PlacementChange]:
+        """Show placements; returns what each came to, nothing if the crucible is absent."""
+        came: list[PlacementChange] = []
         with away_is_temporary():
-            for at in range(0, len(verdicts), AT_A_TIME):
-                command = admit_command(crucible_id, verdicts[at : at + AT_A_TIME])
+            for at in range(0, len(placements), AT_A_TIME):
+                command = admit_command(crucible_id, placements[at : at + AT_A_TIME])
                 try:
                     answer = self._client.execute_command(*command)  # type: ignore[no-untyped-call]
                 except NoScriptError:

@@ -1,4 +1,4 @@
-"""How verdicts on entries are shown in Redis. Without a client: the watch role and the API share it."""
+"""How placements on entries are shown in Redis. Without a client: the watch role and the API share it."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -12,18 +12,18 @@ from watcher.redis.scripts import script
 ADMIT = script("admit")
 
 
-class Verdict(NamedTuple):
+class Placement(NamedTuple):
     """Whether an entry may be shown to judges."""
 
     entry_id: int
     level: int
     """Exact nsfwLevel of its image, 1 to 31; 0: it may not be shown."""
     image_id: int
-    """The image that was looked at. A verdict says nothing of an entry that has another by now."""
+    """The image that was looked at. A placement says nothing of an entry that has another by now."""
 
 
-class Effect(StrEnum):
-    """What a verdict changed."""
+class PlacementChange(StrEnum):
+    """What a placement changed."""
 
     ADMITTED = "admitted"
     MOVED = "moved"
@@ -34,8 +34,8 @@ class Effect(StrEnum):
     """Redis does not show the entry with this image: its row is still on its way, or has gone."""
 
 
-def admit_command(crucible_id: int, verdicts: Sequence[Verdict]) -> list[str | int | bytes]:
-    """The command that shows verdicts on entries of one crucible; up to a thousand take a few milliseconds."""
+def admit_command(crucible_id: int, placements: Sequence[Placement]) -> list[str | int | bytes]:
+    """The command that shows placements on entries of one crucible; up to a thousand take a few milliseconds."""
     names = [
         keys.elo(crucible_id),
         keys.state(crucible_id),
@@ -43,10 +43,10 @@ def admit_command(crucible_id: int, verdicts: Sequence[Verdict]) -> list[str | i
         keys.standings(crucible_id),
         keys.admitted(crucible_id),
     ]
-    return ["EVALSHA", ADMIT.sha, len(names), *names, msgspec.msgpack.encode(verdicts)]
+    return ["EVALSHA", ADMIT.sha, len(names), *names, msgspec.msgpack.encode(placements)]
 
 
-def effects(answer: object) -> list[Effect]:
-    """What each verdict changed; empty if the crucible is absent."""
+def effects(answer: object) -> list[PlacementChange]:
+    """What each placement changed; empty if the crucible is absent."""
     words = cast("list[bytes | str]", answer)
-    return [Effect(word.decode() if isinstance(word, bytes) else word) for word in words]
+    return [PlacementChange(word.decode() if isinstance(word, bytes) else word) for word in words]

@@ -1,4 +1,4 @@
-"""A crucible in Redis, as its keeper handles it: one keeper at a time, and votes refused meanwhile."""
+"""A crucible in Redis, as its verifier handles it: one verifier at a time, and votes refused meanwhile."""
 
 import secrets
 import threading
@@ -13,7 +13,7 @@ from watcher.model.errors import TemporaryError
 from watcher.model.rating import BASE_RATING
 from watcher.model.row_state import FINISHED, KEEP_FINISHED_SECONDS, MARK
 from watcher.redis import keys
-from watcher.redis.admit import ADMIT, Verdict, admit_command
+from watcher.redis.admit import ADMIT, Placement, admit_command
 from watcher.redis.client import Client, away_is_temporary, node_connection, node_identity, packed
 from watcher.redis.ending import end_judges
 from watcher.redis.scripts import Script, script
@@ -27,19 +27,19 @@ _RENEW: Final = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PE
 _LEAVE: Final = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
 
 TURN_MS: Final = 60_000
-"""Milliseconds that a keeper has from one step to its next. Longer: a crucible whose keeper died stays closed for
-longer; shorter: a slow question to ClickHouse takes it out of the keeper's hands."""
+"""Milliseconds that a verifier has from one step to its next. Longer: a crucible whose verifier died stays closed for
+longer; shorter: a slow question to ClickHouse takes it out of the verifier's hands."""
 PORTION: Final = 500
 """Entries of one script call, about a millisecond of Redis' time. Larger: other crucibles' votes wait."""
 PAIRS: Final = 50_000
 """Judged pairs of one transaction, some ten milliseconds of Redis' time; fewer: more waiting for its disk."""
 
 
-class KeeperLostError(TemporaryError):
-    """Somebody else keeps the crucible now: this keeper took too long."""
+class VerifierLostError(TemporaryError):
+    """Somebody else keeps the crucible now: this verifier took too long."""
 
     def __init__(self, crucible_id: int) -> None:
-        super().__init__(f"crucible {crucible_id} is in another keeper's hands; what this one began is done there")
+        super().__init__(f"crucible {crucible_id} is in another verifier's hands; what this one began is done there")
 
 
 class Seen(NamedTuple):
@@ -61,7 +61,7 @@ class EntryWrite(NamedTuple):
 
     entry_id: int
     read: str
-    """What the keeper has read of it: mark and row; empty if nothing."""
+    """What the verifier has read of it: mark and row; empty if nothing."""
     wanted: str
     rating: int | None = None
     """None: leave it; an entry that has none goes on where its votes left it, or begins at the base."""
@@ -81,8 +81,10 @@ def fence(client: Client, crucible_id: int) -> tuple[str, str]:
 
 
 @contextmanager
-def keeping(client: Client, crucible_id: int, doubtful: MutableMapping[int, str]) -> Iterator["Keeping | None"]:
-    """Become the crucible's keeper for the length of the block; None if somebody else is.
+def lock_crucible(
+    client: Client, crucible_id: int, doubtful: MutableMapping[int, str]
+) -> Iterator["LockedCrucible | None"]:
+    """Become the crucible's verifier for the length of the block; None if somebody else is.
 
     Args:
         client: Redis.
@@ -102,7 +104,7 @@ def keeping(client: Client, crucible_id: int, doubtful: MutableMapping[int, str]
     if not ours:
         yield None
         return
-    one = Keeping(client, crucible_id, token)
+    one = LockedCrucible(client, crucible_id, token)
     try:
         yield one
     finally:
@@ -110,12 +112,12 @@ def keeping(client: Client, crucible_id: int, doubtful: MutableMapping[int, str]
 
 
 def lock_key(crucible_id: int) -> str:
-    """String, token of the keeper at work; expires by itself."""
+    """String, token of the verifier at work; expires by itself."""
     return f"{keys.tag(crucible_id)}keeper"
 
 
-class Keeping:
-    """One crucible in a keeper's hands. Every step raises ``KeeperLostError`` once somebody else has taken it over.
+class LockedCrucible:
+    """One crucible in a verifier's hands. Every step raises ``VerifierLostError`` once somebody else has taken it over.
 
     Args:
         client: Redis.
@@ -131,14 +133,14 @@ class Keeping:
         """Refuse votes from now on; an absent crucible becomes present."""
         answer = self._run(CLOSE, [lock_key(self.crucible_id), keys.state(self.crucible_id)])
         if not answer:
-            raise KeeperLostError(self.crucible_id)
+            raise VerifierLostError(self.crucible_id)
         present, epoch, seq, mark, row, before = answer
         return Seen(bool(present), epoch, seq, mark.decode(), row.decode(), before)
 
     def renew(self) -> None:
-        """Say that this keeper is still at work."""
+        """Say that this verifier is still at work."""
         if not self._eval(_RENEW, [lock_key(self.crucible_id)], TURN_MS):
-            raise KeeperLostError(self.crucible_id)
+            raise VerifierLostError(self.crucible_id)
 
     def clear(self) -> None:
         """Take away ratings, votes, standings, admissions, judged pairs and the log, which must be drained."""
@@ -148,7 +150,7 @@ class Keeping:
         # The outcomes first: the last call, without judges, takes away the list of who they are.
         for some in (*(judges[at : at + PORTION] for at in range(0, len(judges), PORTION)), []):
             if not self._run(CLEAR, names, *some):
-                raise KeeperLostError(self.crucible_id)
+                raise VerifierLostError(self.crucible_id)
 
     def shown_ids(self) -> list[int]:
         """Ids of all entries that Redis has heard of, ascending."""
@@ -174,14 +176,14 @@ class Keeping:
             some = msgspec.msgpack.encode(entries[at : at + PORTION])
             answer = self._run(ENTRIES, names, BASE_RATING, some)
             if answer < 0:
-                raise KeeperLostError(self.crucible_id)
+                raise VerifierLostError(self.crucible_id)
             changed += answer
         return changed
 
-    def admit(self, verdicts: Sequence[Verdict]) -> None:
-        """Show verdicts on entries."""
-        for at in range(0, len(verdicts), PORTION):
-            _, _, *rest = admit_command(self.crucible_id, verdicts[at : at + PORTION])
+    def admit(self, placements: Sequence[Placement]) -> None:
+        """Show placements on entries."""
+        for at in range(0, len(placements), PORTION):
+            _, _, *rest = admit_command(self.crucible_id, placements[at : at + PORTION])
             with away_is_temporary():
                 self.client.eval(ADMIT.text, *cast("list[Any]", rest))
 
@@ -200,7 +202,7 @@ class Keeping:
             done: object = None
             while done is None:  # the lock was touched, maybe by our own renewal
                 if _answers(connection, 2, packed("WATCH", lock), packed("GET", lock))[1] != self.token.encode():
-                    raise KeeperLostError(self.crucible_id)
+                    raise VerifierLostError(self.crucible_id)
                 *_, done = _answers(connection, None, packed("MULTI"), commands, known, packed("EXEC"))
 
     def held(self) -> bool:
@@ -210,7 +212,7 @@ class Keeping:
 
     @contextmanager
     def patiently(self) -> Iterator[None]:
-        """Stay its keeper while the block waits for somebody else, for whom one turn may not be enough."""
+        """Stay its verifier while the block waits for somebody else, for whom one turn may not be enough."""
         done = threading.Event()
 
         def renew() -> None:
@@ -218,7 +220,7 @@ class Keeping:
                 with suppress(TemporaryError):  # whoever has lost it is told so by the next step
                     self.renew()
 
-        thread = threading.Thread(target=renew, name="keeper-renews", daemon=True)
+        thread = threading.Thread(target=renew, name="verifier-renews", daemon=True)
         thread.start()
         try:
             yield
@@ -227,7 +229,7 @@ class Keeping:
             thread.join()
 
     def open(self, epoch: int, identity: str, seen: Seen, mark: str, fields: Mapping[str, str], *, before: int) -> None:
-        """Accept votes again, and stop being the keeper.
+        """Accept votes again, and stop being the verifier.
 
         Args:
             epoch: of the votes to come.
@@ -242,12 +244,12 @@ class Keeping:
         lives = 0 if fields["status"] and fields["status"] not in FINISHED else KEEP_FINISHED_SECONDS
         opened = self._eval(OPEN.text, names, epoch, identity, seen.mark, seen.mark or mark, before, lives, *row)
         if not opened:
-            raise KeeperLostError(self.crucible_id)
+            raise VerifierLostError(self.crucible_id)
         if opened == 2:
             end_judges(self.client, self.crucible_id)
 
     def leave(self) -> None:
-        """Stop being the keeper, if this is still it."""
+        """Stop being the verifier, if this is still it."""
         self._eval(_LEAVE, [lock_key(self.crucible_id)])
 
     def _run(self, what: Script, names: Sequence[str], *arguments: Any) -> Any:

@@ -24,7 +24,7 @@ from watcher.model.visibility import Hidden
 from watcher.postgres.connection import Store
 from watcher.postgres.site.entries import Arrived, Seen, look, look_at_all, open_crucibles
 from watcher.redis.admissions import Admissions
-from watcher.redis.admit import Effect, Verdict
+from watcher.redis.admit import Placement, PlacementChange
 from watcher.runtime import clock
 from watcher.telemetry.metrics import Metrics
 
@@ -160,7 +160,7 @@ class Admission:
 
     def _sweep(self, store: Store) -> None:
         began, self._behind = clock.now(), False
-        came: Counter[Effect] = Counter()
+        came: Counter[PlacementChange] = Counter()
         try:
             for crucible_id, level in open_crucibles(store):
                 if self._admissions.present(crucible_id):
@@ -180,25 +180,25 @@ class Admission:
         if came:
             log.info("admission.swept", **{effect.value: count for effect, count in came.items()})
 
-    def _show(self, seen: Iterable[Seen], *, arrived: bool) -> Counter[Effect]:
+    def _show(self, seen: Iterable[Seen], *, arrived: bool) -> Counter[PlacementChange]:
         """Send what Redis has otherwise; returns how many entries each effect had."""
-        verdicts: dict[int, list[Verdict]] = defaultdict(list)
+        placements: dict[int, list[Placement]] = defaultdict(list)
         reasons: dict[tuple[int, int], Seen] = {}
         for one in seen:
             levels = [-1] * len(one.entries) if arrived else self._admissions.levels(one.crucible_id, one.entries)
             for entry, image, level in zip(one.entries, one.images, levels, strict=True):
                 if level != one.level:
-                    verdicts[one.crucible_id].append(Verdict(entry, one.level, image))
+                    placements[one.crucible_id].append(Placement(entry, one.level, image))
                     reasons[one.crucible_id, entry] = one
-        came: Counter[Effect] = Counter()
-        for crucible_id, some in verdicts.items():
-            for verdict, effect in zip(some, self._admissions.admit(crucible_id, some), strict=False):
+        came: Counter[PlacementChange] = Counter()
+        for crucible_id, some in placements.items():
+            for placement, effect in zip(some, self._admissions.admit(crucible_id, some), strict=False):
                 came[effect] += 1
-                self._count(effect, reasons[crucible_id, verdict.entry_id].reason)
+                self._count(effect, reasons[crucible_id, placement.entry_id].reason)
         return came
 
-    def _count(self, effect: Effect, reason: Hidden | None) -> None:
-        if effect is Effect.SAME and reason is not None:
+    def _count(self, effect: PlacementChange, reason: Hidden | None) -> None:
+        if effect is PlacementChange.SAME and reason is not None:
             self._metrics.admissions.labels("refused", reason.value).inc()
-        elif effect not in {Effect.SAME, Effect.UNKNOWN}:
+        elif effect not in {PlacementChange.SAME, PlacementChange.UNKNOWN}:
             self._metrics.admissions.labels(effect.value, reason.value if reason else "").inc()

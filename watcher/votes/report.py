@@ -1,4 +1,4 @@
-"""What the drain and the keeper say of themselves: metrics and a log line a plan."""
+"""What the drain and the verifier say of themselves: metrics and a log line a plan."""
 
 import time
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ class VoteReport:
             log.error("crucible.votes_unbalanced", crucible=crucible_id, excess=excess)
 
     def verified(self, crucible_id: int, verdict: str) -> None:
-        """The keeper has compared a crucible in Redis with the other stores."""
+        """The verifier has compared a crucible in Redis with the other stores."""
         self._metrics.crucibles_verified.labels(verdict).inc()
         say = log.debug if verdict == "same" else log.info
         say("crucible.verified", crucible=crucible_id, verdict=verdict)

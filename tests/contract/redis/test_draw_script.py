@@ -12,7 +12,7 @@ from tests.contract.redis.rows import apply, state
 from watcher.model.effects import EntryState
 from watcher.model.visibility import ALL_LEVELS
 from watcher.redis import keys
-from watcher.redis.admit import ADMIT, Verdict, admit_command
+from watcher.redis.admit import ADMIT, Placement, admit_command
 from watcher.redis.draw import DRAW, Drawn, draw_command, drawn
 
 CRUCIBLE, JUDGE = 42, 7
@@ -36,8 +36,8 @@ def stage(
         (2, EntryState(CRUCIBLE, entry, (owners or {}).get(entry, 900), 1_000 + entry, entry)) for entry in levels
     ]
     apply(raw, [(1, state(CRUCIBLE, nsfw_level=level, start_at=1_000, end_at=None)), *entries])
-    verdicts = [Verdict(entry, exact, 1_000 + entry) for entry, exact in levels.items()]
-    raw.execute_command(*admit_command(CRUCIBLE, verdicts))
+    placements = [Placement(entry, exact, 1_000 + entry) for entry, exact in levels.items()]
+    raw.execute_command(*admit_command(CRUCIBLE, placements))
 
 
 def draw(raw: redis.Redis, *, mask: int = ALL_LEVELS, count: int = 32, top: int = 0, seed: int = 1) -> Drawn:
@@ -138,10 +138,10 @@ def test_pools_take_part_in_proportion_to_their_size(raw: redis.Redis) -> None:
 def test_the_top_is_the_highest_rated_that_the_judge_may_see(raw: redis.Redis) -> None:
     """Also when those are far down in the standings; the best comes first."""
     stage(raw, {entry: 16 if entry > 100 else 1 for entry in range(1, 201)})
-    verdicts = [Verdict(entry, 0, 1_000 + entry) for entry in range(1, 201)]
-    raw.execute_command(*admit_command(CRUCIBLE, verdicts))
+    placements = [Placement(entry, 0, 1_000 + entry) for entry in range(1, 201)]
+    raw.execute_command(*admit_command(CRUCIBLE, placements))
     raw.hset(keys.elo(CRUCIBLE), mapping={str(entry): 1_000 + entry for entry in range(1, 201)})
-    back = [Verdict(entry, 16 if entry > 100 else 1, 1_000 + entry) for entry in range(1, 201)]
+    back = [Placement(entry, 16 if entry > 100 else 1, 1_000 + entry) for entry in range(1, 201)]
     raw.execute_command(*admit_command(CRUCIBLE, back))
 
     assert [one.entry_id for one in draw(raw, top=3).top] == [200, 199, 198]

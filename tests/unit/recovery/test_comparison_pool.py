@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from watcher.recovery.comparison_pool import Benches
+from watcher.recovery.comparison_pool import ComparisonPool
 
 
-def made(closed: list[int]) -> Benches:
-    """Benches over connections with numbers, which note when they are closed."""
+def made(closed: list[int]) -> ComparisonPool:
+    """ComparisonPool over connections with numbers, which note when they are closed."""
     numbers = count()
 
     def connections() -> Any:
@@ -22,7 +22,7 @@ def made(closed: list[int]) -> Benches:
     def drain(tables: Any) -> Any:
         return SimpleNamespace(over=tables)
 
-    return Benches(connections, drain)
+    return ComparisonPool(connections, drain)
 
 
 def test_what_came_back_is_lent_again() -> None:

@@ -1,11 +1,11 @@
-"""The keeper's thread: what a round that fails leaves to the next, and what it does all the same."""
+"""The verifier's thread: what a round that fails leaves to the next, and what it does all the same."""
 
 import threading
 from collections.abc import Callable, Collection
 
 from tests.acceptance.daemon import await_that
 from watcher.model.errors import TemporaryError
-from watcher.recovery.verifier_thread import KeeperThread
+from watcher.recovery.verifier_thread import VerifierThread
 
 
 class Rounds:
@@ -34,7 +34,7 @@ def test_a_crucible_that_cannot_be_compared_costs_the_others_nothing() -> None:
         questions.append(1)
         return [1, 2]
 
-    thread = KeeperThread(rounds, active, lambda ids: looked.append(list(ids)), 3600.0, faults.append)
+    thread = VerifierThread(rounds, active, lambda ids: looked.append(list(ids)), 3600.0, faults.append)
     thread.start()
     try:
         await_that(lambda: len(rounds.asked) >= 2, "a second round")
@@ -48,7 +48,7 @@ def test_a_crucible_that_cannot_be_compared_costs_the_others_nothing() -> None:
 def test_a_round_under_way_is_told_to_stop() -> None:
     """However many crucibles are left of it."""
     rounds = Rounds()
-    thread = KeeperThread(rounds, lambda: [2], lambda _: None, 3600.0, lambda _: None)
+    thread = VerifierThread(rounds, lambda: [2], lambda _: None, 3600.0, lambda _: None)
     thread.start()
     await_that(lambda: bool(rounds.asked), "a round")
     thread.close(5.0)

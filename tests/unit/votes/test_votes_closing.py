@@ -28,15 +28,15 @@ def test_both_threads_are_told_before_either_is_waited_for(monkeypatch: pytest.M
     asked: list[str] = []
     closing: Any = SimpleNamespace(
         _drainer=Busy("drain", asked),
-        _keeper_thread=Busy("keeper", asked),
-        keeper=SimpleNamespace(let_go=lambda: asked.append("keeper let go")),
+        _verifier_thread=Busy("verifier", asked),
+        verifier=SimpleNamespace(let_go=lambda: asked.append("verifier let go")),
         _tables=SimpleNamespace(close=lambda: asked.append("tables")),
         _history=SimpleNamespace(close=lambda: asked.append("history")),
-        _benches=SimpleNamespace(close=lambda: asked.append("benches")),
+        _comparison_pool=SimpleNamespace(close=lambda: asked.append("benches")),
         _client=SimpleNamespace(close=lambda: asked.append("client")),
     )
     Votes.close(closing)
 
     # The first one took all the time there was, so the second one is only told again.
-    ended = ["drain told", "keeper told", "drain joined", "keeper told"]
-    assert asked == [*ended, "keeper let go", "tables", "history", "benches", "client"]
+    ended = ["drain told", "verifier told", "drain joined", "verifier told"]
+    assert asked == [*ended, "verifier let go", "tables", "history", "benches", "client"]

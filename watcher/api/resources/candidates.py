@@ -14,7 +14,7 @@ from watcher.model.row_state import MARK
 from watcher.model.visibility import ALL_LEVELS
 from watcher.model.vote import pair_field
 from watcher.redis import keys
-from watcher.redis.admit import ADMIT, Verdict, admit_command
+from watcher.redis.admit import ADMIT, Placement, admit_command
 from watcher.redis.draw import DRAW, Drawn, draw_command, drawn
 from watcher.redis.link import Link
 from watcher.redis.outcomes import PACKED
@@ -110,13 +110,13 @@ class Candidates:
                     if known is not None and known.user != asker.user_id:
                         yield Candidate(int(entry_id), known.image, 0, 0, level)
 
-    async def admit(self, crucible_id: int, verdicts: Sequence[Verdict]) -> None:
-        """Show verdicts on entries.
+    async def admit(self, crucible_id: int, placements: Sequence[Placement]) -> None:
+        """Show placements on entries.
 
         Raises:
             ProblemError: Redis is away.
         """
-        await asked(self._link, admit_command(crucible_id, verdicts), ADMIT)
+        await asked(self._link, admit_command(crucible_id, placements), ADMIT)
 
 
 def without(some: Sequence[Candidate], hidden: Collection[int]) -> Sequence[Candidate]:

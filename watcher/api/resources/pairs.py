@@ -30,7 +30,7 @@ from watcher.model.pairing import POLICY, Candidate, Pair, elapsed, finalists, p
 from watcher.model.site_image import SiteImage
 from watcher.model.visibility import admitted_level
 from watcher.model.vote import pair_field
-from watcher.redis.admit import ADMIT, Verdict
+from watcher.redis.admit import ADMIT, Placement
 from watcher.redis.draw import DRAW, Drawn
 from watcher.redis.link import Link
 
@@ -164,9 +164,9 @@ class Pairs:
     ) -> set[int]:
         """Tell Redis what the site has otherwise; returns the entries that this judge may not see."""
         levels = {one: admitted_level(images.get(one.image_id), level) for one in some}
-        verdicts = [Verdict(one.entry_id, now, one.image_id) for one, now in levels.items() if now != one.level]
-        if verdicts:
-            await self._candidates.admit(crucible_id, verdicts)
+        placements = [Placement(one.entry_id, now, one.image_id) for one, now in levels.items() if now != one.level]
+        if placements:
+            await self._candidates.admit(crucible_id, placements)
         return {one.entry_id for one, now in levels.items() if not now & mask}
 
     async def _go_through(self, asker: Asker, cast: Drawn, hidden: set[int]) -> PairAnswer | NoPair:

@@ -1,9 +1,9 @@
 -- Takes away what votes have made of a crucible, to be written anew. Rows and their marks stay.
 --
--- KEYS  1 {crucible:{id}:elo}:keeper  string, token of the keeper at work
+-- KEYS  1 {crucible:{id}:elo}:verifier  string, token of the verifier at work
 --       2 {crucible:{id}:elo}:state   hash; says from now on that a rebuild is under way, until it is opened
 --       3 crucible:{id}:elo; its companions in the same slot are reached by its tag
--- ARGV  1 token   2 milliseconds that the keeper has until its next step   3.. judges whose outcomes go
+-- ARGV  1 token   2 milliseconds that the verifier has until its next step   3.. judges whose outcomes go
 -- Answer: 1, or 0 if somebody else is at work
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end

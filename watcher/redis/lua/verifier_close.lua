@@ -1,9 +1,9 @@
--- Closes a crucible to votes, for as long as its keeper needs to compare or rebuild it. A crucible that is absent becomes
+-- Closes a crucible to votes, for as long as its verifier needs to compare or rebuild it. A crucible that is absent becomes
 -- present, so that rows which change from now on are shown and not lost; votes need a fence and find none.
 --
--- KEYS  1 {crucible:{id}:elo}:keeper  string, token of the keeper at work
+-- KEYS  1 {crucible:{id}:elo}:verifier  string, token of the verifier at work
 --       2 {crucible:{id}:elo}:state   hash
--- ARGV  1 token   2 milliseconds that the keeper has until its next step
+-- ARGV  1 token   2 milliseconds that the verifier has until its next step
 -- Answer: { was it present (1), or absent or in the middle of a rebuild (0), epoch, seq, mark, row, votes of all
 --         epochs before }; nothing if somebody else is at work
 

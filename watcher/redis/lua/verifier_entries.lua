@@ -1,10 +1,10 @@
--- Shows entries as PostgreSQL has them, where Redis still shows what the keeper has read of it; a row that has changed
--- meanwhile is newer than what the keeper knows, and stays.
+-- Shows entries as PostgreSQL has them, where Redis still shows what the verifier has read of it; a row that has changed
+-- meanwhile is newer than what the verifier knows, and stays.
 --
--- KEYS  1 {crucible:{id}:elo}:keeper   string, token of the keeper at work
+-- KEYS  1 {crucible:{id}:elo}:verifier   string, token of the verifier at work
 --       2 crucible:{id}:elo            hash entry id -> rating
 --       3 {crucible:{id}:elo}:entries  hash entry id -> mark .. row; the mark alone is one that is gone
--- ARGV  1 token   2 milliseconds that the keeper has until its next step   3 rating of a new entry
+-- ARGV  1 token   2 milliseconds that the verifier has until its next step   3 rating of a new entry
 --       4 msgpack: list of { entry, what it has read ('' if nothing), what it is to be, rating or nil, votes or nil }
 -- Answer: number of rows that changed, or -1 if somebody else is at work
 --

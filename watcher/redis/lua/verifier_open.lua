@@ -1,16 +1,16 @@
 -- Opens a crucible to votes again: what Redis shows of it is what the other stores say, and the fence says which Redis
 -- process that was seen in. Votes get numbers of a new epoch, which nobody has given out before.
 --
--- KEYS  1 {crucible:{id}:elo}:keeper  string, token of the keeper at work
+-- KEYS  1 {crucible:{id}:elo}:verifier  string, token of the verifier at work
 --       2 {crucible:{id}:elo}:state   hash
 --       3 crucible:{id}:elo; its companions in the same slot are reached by its tag
--- ARGV  1 token   2 epoch   3 fence   4 mark that the keeper has read ('' if none)   5 mark to be
+-- ARGV  1 token   2 epoch   3 fence   4 mark that the verifier has read ('' if none)   5 mark to be
 --       6 votes of all epochs before, which the state shows as before
 --       7 seconds that the crucible has to live, 0: for ever   8.. fields of the crucible's row and their values
 -- Answer: 1; 2 if it has ended and its judges' keys do not expire yet, which is the caller's to see to, as in
 --         row_state.lua; 0 if somebody else is at work
 --
--- If the row's mark has changed meanwhile, the row is newer than what the keeper knows, and stays.
+-- If the row's mark has changed meanwhile, the row is newer than what the verifier knows, and stays.
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if (redis.call('HGET', KEYS[2], 'mark') or '') == ARGV[4] then
