@@ -1,0 +1,83 @@
+"""What becomes of an entry: its verdict, and the reasons for it as stable codes with a sentence each."""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+
+class VerdictState(StrEnum):
+    """Where an entry stands. Stored as it is spelt here, in ``entry_verdict.verdict``."""
+
+    WAITING = "waiting"
+    """Something that decides is not known yet: the image's scan, or what was paid."""
+    ADMITTED = "admitted"
+    """It takes part; judges see it while its image may be shown."""
+    REJECTED = "rejected"
+    """It breaks a rule; what was paid for it is refunded."""
+    WITHDRAWN = "withdrawn"
+    """Its row was deleted before the crucible's freeze; what was paid for it is refunded."""
+
+
+class EntryReason(StrEnum):
+    """Why an entry is not admitted, or not yet. Codes are for programs and do not change; sentences are for people."""
+
+    CRUCIBLE_UNKNOWN = "crucible_unknown"
+    CRUCIBLE_NOT_ACTIVE = "crucible_not_active"
+    NOT_STARTED = "not_started"
+    ENDED = "ended"
+    TOTAL_LIMIT = "total_limit"
+    USER_LIMIT = "user_limit"
+    IMAGE_UNKNOWN = "image_unknown"
+    NOT_IMAGE_OWNER = "not_image_owner"
+    IMAGE_ENTERED_ALREADY = "image_entered_already"
+    IMAGE_BLOCKED = "image_blocked"
+    IMAGE_NOT_SCANNABLE = "image_not_scannable"
+    IMAGE_NOT_SCANNED = "image_not_scanned"
+    LEVEL_NOT_ALLOWED = "level_not_allowed"
+    RESOURCES_NOT_ALLOWED = "resources_not_allowed"
+    NO_RESOURCES_DETECTED = "no_resources_detected"
+    RULE_UNREADABLE = "rule_unreadable"
+    FEE_PENDING = "fee_pending"
+    UNPAID = "unpaid"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    CHARGE_REFUSED = "charge_refused"
+
+
+SENTENCES: Final[dict[EntryReason, str]] = {
+    EntryReason.CRUCIBLE_UNKNOWN: "The crucible does not exist.",
+    EntryReason.CRUCIBLE_NOT_ACTIVE: "The crucible does not take entries now.",
+    EntryReason.NOT_STARTED: "The entry was made before the crucible began.",
+    EntryReason.ENDED: "The entry was made after the crucible's end.",
+    EntryReason.TOTAL_LIMIT: "The crucible is full.",
+    EntryReason.USER_LIMIT: "The entrant has as many entries as the crucible allows one user.",
+    EntryReason.IMAGE_UNKNOWN: "The image does not exist.",
+    EntryReason.NOT_IMAGE_OWNER: "The image belongs to somebody else.",
+    EntryReason.IMAGE_ENTERED_ALREADY: "The image takes part in this crucible already.",
+    EntryReason.IMAGE_BLOCKED: "The image is blocked.",
+    EntryReason.IMAGE_NOT_SCANNABLE: "The image could not be scanned.",
+    EntryReason.IMAGE_NOT_SCANNED: "The image has not been scanned yet; the entry is decided when it is.",
+    EntryReason.LEVEL_NOT_ALLOWED: "The crucible does not allow the image's content level.",
+    EntryReason.RESOURCES_NOT_ALLOWED: "The image was made with resources that the crucible does not allow.",
+    EntryReason.NO_RESOURCES_DETECTED: "The crucible allows listed resources alone, and none was found in the image.",
+    EntryReason.RULE_UNREADABLE: "The crucible's list of allowed resources cannot be read; nobody can be admitted.",
+    EntryReason.FEE_PENDING: "The fee is being collected.",
+    EntryReason.UNPAID: "The fee was not paid.",
+    EntryReason.INSUFFICIENT_FUNDS: "The entrant has not enough Buzz for the fee.",
+    EntryReason.CHARGE_REFUSED: "The fee could not be charged.",
+}
+"""A sentence for people for each code."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """A decision on one entry."""
+
+    state: VerdictState
+    reasons: tuple[EntryReason, ...] = ()
+    """Why, in the order of :class:`EntryReason`. Of an admitted entry: rules that it breaks since they were changed,
+    which are reported and change nothing, because votes have counted for it."""
+
+    @property
+    def sentences(self) -> list[str]:
+        """Return a sentence for each reason, for people."""
+        return [SENTENCES[reason] for reason in self.reasons]
