@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.minutes import Minutes
+
 if TYPE_CHECKING:
     from xdist.scheduler.loadscope import LoadScopeScheduling
 
-LONG = ("acceptance", "votes", "demo", "connector", "stack", "operations", "migration", "pipeline", "arena", "api")
+LONG = ("acceptance", "votes", "demo", "connector", "stack", "admin", "migration", "pipeline", "arena", "api")
 """Folders in the order in which they begin; the others follow."""
 IN_MEMORY = "/dev/shm"  # noqa: S108 - it is asked for because it is what it is
 ROOM = 8 << 30
@@ -52,8 +54,15 @@ def folder_of(nodeid: str) -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`make soak`."""
+    """`make soak`, and where the minutes go."""
     parser.addoption("--soak", action="store_true", help="outages as long as they are promised to be survived")
+    parser.addoption("--minutes", action="store_true", help="add a table of processor and wall time by folder and file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count the minutes if somebody asked for them."""
+    if config.getoption("--minutes"):
+        config.pluginmanager.register(Minutes())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
