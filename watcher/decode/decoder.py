@@ -11,7 +11,7 @@ from typing import Any, Never
 import msgspec
 
 from watcher.decode.avro import AvroReader
-from watcher.model.change import ChangeEvent, Operation
+from watcher.model.change import SITE_SCHEMA, ChangeEvent, Operation, Source
 from watcher.model.errors import Reason, RecordError, TemporaryError
 from watcher.model.registry import Registry, Table
 
@@ -38,6 +38,7 @@ class Skip(msgspec.Struct, frozen=True):
 
 class _SourceOutline(msgspec.Struct):
     table: str | None = None
+    schema: Any = SITE_SCHEMA
     lsn: Any = None
     snapshot: Any = None
     sequence: Any = None
@@ -81,6 +82,10 @@ class TableDecoder:
         self.type = ChangeEvent[table.row]  # type: ignore[name-defined]
         self.decode = msgspec.json.Decoder(self.type).decode
 
+    def owns(self, source: Source) -> bool:
+        """Return whether a change with this source is one of the table, by its name and PostgreSQL schema."""
+        return source.table == self.table.name and source.schema == self.table.schema
+
 
 class Decoder:
     """Decodes records of every table of a registry.
@@ -118,7 +123,7 @@ class Decoder:
             except _UNREADABLE:
                 pass  # told apart below, where it costs nothing to the many
             else:
-                if event.source.table == expected.table.name:
+                if expected.owns(event.source):
                     return complete(event)
         return self._told_apart(topic, value)
 
@@ -134,11 +139,12 @@ class Decoder:
         Returns:
             as many as there are values; fewer when the schema registry is away, and then the last says so.
         """
-        name, decode = self._short_way(topic)
+        schema, name, decode = self._short_way(topic)
         for value in values:
             try:
                 event = decode(value)
-                if event.source.table == name:
+                source = event.source
+                if source.table == name and source.schema == schema:
                     if event.after is None or (event.before is None and event.op is Operation.UPDATE):
                         complete(event)
                     yield event
@@ -155,12 +161,14 @@ class Decoder:
             except TemporaryError as error:
                 yield error
                 break
-            name, decode = self._short_way(topic)
+            schema, name, decode = self._short_way(topic)
 
-    def _short_way(self, topic: str) -> tuple[str, Callable[[Any], ChangeEvent[Any]]]:
-        """The table of the topic's last change in bare JSON, and what decodes such a one at once."""
+    def _short_way(self, topic: str) -> tuple[str, str, Callable[[Any], ChangeEvent[Any]]]:
+        """The schema and table of the topic's last change in bare JSON, and what decodes such a one at once."""
         expected = self._expected.get(topic)
-        return ("", _no_short_way) if expected is None else (expected.table.name, expected.decode)
+        if expected is None:
+            return "", "", _no_short_way
+        return expected.table.schema, expected.table.name, expected.decode
 
     def _told_apart(self, topic: str, value: bytes) -> ChangeEvent[Any] | Skip:
         try:
@@ -222,6 +230,12 @@ class Decoder:
         if table is None:
             known = ", ".join(sorted(self._tables))
             raise RecordError(Reason.UNKNOWN_TABLE, f"source.table is {name!r}, handlers exist for {known}")
+        if outline.source and outline.source.schema != table.table.schema:
+            raise RecordError(
+                Reason.UNKNOWN_TABLE,
+                f"source.schema is {outline.source.schema!r}, the handlers of {name} are for {table.table.qualified}; "
+                "take the other one out of table.include.list",
+            )
         return table
 
 
@@ -249,7 +263,7 @@ def complete(event: ChangeEvent[Any]) -> ChangeEvent[Any]:
             Reason.INCOMPLETE_ROW,
             f"a {op.name} of {event.source.table} came with before={'row' if event.before else 'null'} and "
             f"after={'row' if event.after else 'null'}; "
-            f'run ALTER TABLE "{event.source.table}" REPLICA IDENTITY FULL',
+            f'run ALTER TABLE {event.source.schema}."{event.source.table}" REPLICA IDENTITY FULL',
             event.source.table,
             op,
         )

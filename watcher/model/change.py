@@ -5,11 +5,14 @@ directly, so that a change event costs one object and not two.
 """
 
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
 from watcher.model.bounds import Lsn, Microseconds, Milliseconds
+
+SITE_SCHEMA: Final = "public"
+"""The PostgreSQL schema of the site's own tables."""
 
 
 class Operation(StrEnum):
@@ -36,6 +39,8 @@ class Source(msgspec.Struct, frozen=True, gc=False):
     """Commit time of the transaction, in milliseconds since 1970."""
     ts_us: Microseconds | None = None
     """The same in microseconds; connectors before 2.6 do not send it, then the milliseconds have to do."""
+    schema: str = SITE_SCHEMA
+    """PostgreSQL schema of the table. Debezium always sends it."""
 
 
 class Row(Protocol):

@@ -1,12 +1,18 @@
 """Which handlers answer which change: a value, built by naming tables, never by scanning folders."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Generic
+from typing import Any, Final, Generic
 
 import msgspec
 
-from watcher.model.change import ChangeEvent, Operation, RowT
+from watcher.model.change import SITE_SCHEMA, ChangeEvent, Operation, RowT
 from watcher.model.effects import Effect
+
+WATCHER_SCHEMA: Final = "crucible_watcher"
+"""The PostgreSQL schema of the watcher's own tables, unless the setting ``postgres.watcher_schema`` says otherwise."""
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+"""Names that PostgreSQL, Kafka and Debezium's regular expressions take alike."""
 
 HandlerFunction = Callable[[ChangeEvent[RowT]], Iterable[Effect]]
 
@@ -51,9 +57,21 @@ class Table(msgspec.Struct, Generic[RowT], frozen=True):
     ignored: Mapping[Operation, str]
     sample: RowT
     """A row for the handler catalogue and for tests."""
+    schema: str = SITE_SCHEMA
+    """The PostgreSQL schema that the table lies in."""
+
+    @property
+    def qualified(self) -> str:
+        """The table as Debezium names it: ``public.Crucible``."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def topic(self) -> str:
+        """The topic that the shipped connectors send the table's changes to: ``postgres.Crucible``."""
+        return f"postgres.{self.name}"
 
     def answering(self, operation: Operation) -> tuple[Handler[RowT], ...]:
-        """The handlers of an operation, in the order of their declaration."""
+        """Return the handlers of an operation, in the order of their declaration."""
         return tuple(handler for handler in self.handlers if operation in handler.operations)
 
 
@@ -64,15 +82,21 @@ class Registry(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, *tables: Table[Any]) -> "Registry":
-        """Build the registry and check that no operation of a table is left open.
+        """Return the registry of these tables, once no operation of any of them is left open.
 
         Raises:
-            RegistryError: a table is named twice, or one of its operations is neither handled nor ignored, or both.
+            RegistryError: a table is named twice (topics, metrics and identities know it by its name alone, whatever
+                its schema), a name is not plain, or an operation is neither handled nor ignored, or both.
         """
         named: dict[str, Table[Any]] = {}
         for table in tables:
             if table.name in named:
                 raise RegistryError(f"table {table.name} is registered twice")
+            for name in (table.schema, table.name):
+                if not _PLAIN_NAME.fullmatch(name):
+                    raise RegistryError(
+                        f"table {table.qualified}: given {name!r}, expected letters, digits and _, at most 63 of them"
+                    )
             for operation in Operation:
                 handled, ignored = bool(table.answering(operation)), operation in table.ignored
                 if handled == ignored:
@@ -82,6 +106,15 @@ class Registry(msgspec.Struct, frozen=True):
                     )
             named[table.name] = table
         return cls(tables=named)
+
+    def with_watcher_schema(self, schema: str) -> "Registry":
+        """Return the registry with the watcher's own tables in another schema; ``postgres.watcher_schema`` names it."""
+        return Registry(
+            {
+                name: msgspec.structs.replace(table, schema=schema) if table.schema == WATCHER_SCHEMA else table
+                for name, table in self.tables.items()
+            }
+        )
 
     def __iter__(self) -> Iterator[Table[Any]]:
         return iter(self.tables.values())

@@ -54,7 +54,7 @@ def envelope(**source: Any) -> tuple[Memory, bytes]:
     numbers = [{"name": name, "type": "long"} for name in ("id", "crucibleId", "userId", "imageId", "createdAt")]
     row = {"type": "record", "name": "Value", "fields": numbers}
     text, number = ["null", "string"], ["null", "long"]
-    kinds = {"table": text, "lsn": number, "ts_ms": number, "snapshot": text, "sequence": text}
+    kinds = {"table": text, "schema": text, "lsn": number, "ts_ms": number, "snapshot": text, "sequence": text}
     place = {"type": "record", "name": "Source", "fields": [{"name": key, "type": kind} for key, kind in kinds.items()]}
     fields = [
         {"name": "before", "type": ["null", row]},
@@ -62,7 +62,14 @@ def envelope(**source: Any) -> tuple[Memory, bytes]:
         {"name": "source", "type": place},
         {"name": "op", "type": "string"},
     ]
-    told = {"table": "CrucibleEntry", "lsn": 5, "ts_ms": 6, "snapshot": "false", "sequence": None} | source
+    told = {
+        "table": "CrucibleEntry",
+        "schema": "public",
+        "lsn": 5,
+        "ts_ms": 6,
+        "snapshot": "false",
+        "sequence": None,
+    } | source
     one = {"id": 1, "crucibleId": 2, "userId": 3, "imageId": 4, "createdAt": 5}
     return wire(
         {"type": "record", "name": "Envelope", "fields": fields},
@@ -139,7 +146,8 @@ def test_a_byte_wrong_anywhere_is_an_event_or_a_refusal() -> None:
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ({"table": "Bounty"}, Reason.UNKNOWN_TABLE),
+        ({"table": "NoSuchTableOfOurs"}, Reason.UNKNOWN_TABLE),
+        ({"schema": "archive"}, Reason.UNKNOWN_TABLE),
         ({"table": None}, Reason.UNKNOWN_TABLE),
         ({"lsn": None}, Reason.BAD_SOURCE),
         ({"lsn": 2**53}, Reason.BAD_SOURCE),

@@ -16,6 +16,7 @@ from tests.change_events import altered
 from watcher.decode.decoder import Decoder, Skip
 from watcher.model.change import ChangeEvent
 from watcher.model.errors import Reason, RecordError
+from watcher.model.registry import WATCHER_SCHEMA, Registry
 
 
 def refusal(value: bytes, before: bytes = b"") -> RecordError:
@@ -54,7 +55,7 @@ def test_a_record_cut_off_anywhere_is_refused(value: bytes) -> None:
         (altered(CREATE, "after", "userId", to=None), "CrucibleEntry", "c"),
         (altered(UPDATE, "before", to=None), "CrucibleEntry", "u"),
         (altered(CREATE, "op", to="x"), "CrucibleEntry", ""),
-        (altered(CREATE, "source", "table", to="Bounty"), "", ""),
+        (altered(CREATE, "source", "table", to="NoSuchTableOfOurs"), "", ""),
     ],
 )
 def test_a_refusal_names_table_and_operation_only_where_they_are_known(value: bytes, table: str, op: str) -> None:
@@ -62,6 +63,33 @@ def test_a_refusal_names_table_and_operation_only_where_they_are_known(value: by
     error = refusal(value)
 
     assert (table, op) == (error.table, error.op)
+
+
+@pytest.mark.parametrize("before", [b"", CREATE], ids=["first", "after its like"])
+def test_a_table_of_another_schema_is_not_ours(before: bytes) -> None:
+    """A copy of a watched table, say an archive, that the connector reads by mistake must not be counted."""
+    decoder = Decoder(REGISTRY, None)
+    values = [*filter(None, [before]), altered(CREATE, "source", "schema", to="archive")]
+
+    *_, error = decoder.decode_run("t", values)
+
+    assert isinstance(error, RecordError)
+    assert Reason.UNKNOWN_TABLE is error.reason
+    assert "source.schema is 'archive', the handlers of CrucibleEntry are for public.CrucibleEntry" in error.detail
+
+
+def test_the_watchers_own_tables_are_known_in_the_schema_that_is_set() -> None:
+    """``postgres.watcher_schema`` renames the schema of the watcher's own tables and of no other."""
+    own = msgspec.structs.replace(REGISTRY.tables["CrucibleEntry"], schema=WATCHER_SCHEMA)
+    registry = Registry.of(own, REGISTRY.tables["Crucible"]).with_watcher_schema("elsewhere")
+    decoder = Decoder(registry, None)
+    value = altered(CREATE, "source", "schema", to="elsewhere")
+
+    events = list(decoder.decode_run("t", [value, value, CONTEST, value]))
+
+    assert [event.source.schema for event in events] == ["elsewhere", "elsewhere", "public", "elsewhere"]
+    with pytest.raises(RecordError, match=r"are for elsewhere\.CrucibleEntry"):
+        decoder.decode("t", altered(CREATE, "source", "schema", to=WATCHER_SCHEMA))
 
 
 def test_a_refused_record_leaves_the_next_one_alone() -> None:

@@ -11,7 +11,7 @@ from handlers.crucible_entry import CrucibleEntryRow
 from tests.change_events import change, entry
 from watcher.model.change import ChangeEvent, Operation
 from watcher.model.effects import Effect, EntryGone
-from watcher.model.registry import Registry, RegistryError, Table, on
+from watcher.model.registry import WATCHER_SCHEMA, Registry, RegistryError, Table, on
 
 
 @on(Operation.CREATE, Operation.UPDATE, Operation.DELETE, Operation.READ)
@@ -66,7 +66,28 @@ def test_a_handler_is_called_like_its_function() -> None:
     assert rows.sentence == "Answer every change of a row."
 
 
-def test_the_shipped_registry_holds_both_tables_and_their_samples() -> None:
+@pytest.mark.parametrize(("schema", "name"), [("public", 'a"b'), ("my schema", "T"), ("public", "a.b"), ("", "T")])
+def test_a_name_that_would_need_quoting_is_refused(schema: str, name: str) -> None:
+    """SQL, topics and Debezium's regular expressions would each want it written in another way."""
+    with pytest.raises(RegistryError, match="expected letters, digits and _"):
+        Registry.of(msgspec.structs.replace(TABLE, schema=schema, name=name))
+
+
+def test_a_table_says_where_it_lies_and_where_its_changes_go() -> None:
+    """Connector files, publication and topics are written from these."""
+    own = msgspec.structs.replace(TABLE, schema=WATCHER_SCHEMA)
+
+    assert (TABLE.qualified, TABLE.topic) == ("public.T", "postgres.T")
+    assert (own.qualified, own.topic) == ("crucible_watcher.T", "postgres.T")
+
+
+def test_two_tables_of_one_name_are_refused_also_in_two_schemas() -> None:
+    """Their topics, metrics and identities would be the same."""
+    with pytest.raises(RegistryError, match="registered twice"):
+        Registry.of(TABLE, msgspec.structs.replace(TABLE, schema=WATCHER_SCHEMA))
+
+
+def test_the_shipped_registry_holds_the_sites_tables_and_samples() -> None:
     """The sample is a row of the table's type, so that the catalogue can show what a change comes to."""
-    assert set(REGISTRY.tables) == {"Crucible", "CrucibleEntry"}
+    assert set(REGISTRY.tables) >= {"Crucible", "CrucibleEntry"}
     assert all(type(table.sample) is table.row for table in REGISTRY)
