@@ -11,9 +11,9 @@ from tests.admin.conftest import Site
 from watcher.admin.offsets import Move, read_target, reset
 from watcher.kafka.admin import KafkaAdmin
 from watcher.model.errors import StopError
-from watcher.postgres.connection import Store
 from watcher.postgres.own.reconcile_needed import needs
 from watcher.postgres.own.schema import ensure
+from watcher.postgres.session import Session
 
 
 def commit(site: Site, offset: int, metadata: str = "", partition: int = 0) -> None:
@@ -128,21 +128,21 @@ def test_a_topic_that_is_not_there_is_refused(site: Site):
 
 
 @pytest.fixture
-def store(site: Site) -> Iterator[Store]:
+def session(site: Site) -> Iterator[Session]:
     """The watcher's schema, in which nothing was ever skipped."""
     dsn = site.environ["CRUCIBLE_POSTGRES__DSN"]
     ensure(dsn, "crucible_watcher")
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("DELETE FROM crucible_watcher.reconcile_needed WHERE reason = 'skipped'")
-        yield Store(connection, "crucible_watcher")
+        yield Session(connection, "crucible_watcher")
 
 
-def skipped(store: Store) -> list[str]:
+def skipped(session: Session) -> list[str]:
     """The tables of which records are noted as skipped."""
-    return [need.source_table for need in needs(store) if need.reason == "skipped"]
+    return [need.source_table for need in needs(session) if need.reason == "skipped"]
 
 
-def test_skipped_records_leave_a_mark(site: Site, store: Store):
+def test_skipped_records_leave_a_mark(site: Site, session: Session):
     """Going forward over records is noted for a comparison with PostgreSQL; going back is not."""
     site.make_topic(site.topic)
     site.produce(10)
@@ -151,12 +151,12 @@ def test_skipped_records_leave_a_mark(site: Site, store: Store):
     for to in ("earliest", "latest"):
         done = site.crucible("offsets", "reset", "--topic", site.topic, "--to", to, "--yes")
         assert done.returncode == 0, done.stderr
-        noted.append(skipped(store))
+        noted.append(skipped(session))
 
     assert noted == [[], ["Crucible"]]
 
 
-def test_a_group_without_a_place_skips_what_it_never_read(site: Site, store: Store):
+def test_a_group_without_a_place_skips_what_it_never_read(site: Site, session: Session):
     """A group that was deleted has read nothing that anybody knows of: all before its new place is told and noted."""
     site.make_topic(site.topic)
     site.produce(10)
@@ -164,21 +164,21 @@ def test_a_group_without_a_place_skips_what_it_never_read(site: Site, store: Sto
     done = site.crucible("offsets", "reset", "--topic", site.topic, "--to", "latest", "--yes", "--json")
 
     assert [move["skipped"] for move in json.loads(done.stdout)["moves"]] == [10, 0]
-    assert skipped(store) == ["Crucible"]
+    assert skipped(session) == ["Crucible"]
 
 
-def test_a_move_that_fails_is_noted_already(site: Site, store: Store):
+def test_a_move_that_fails_is_noted_already(site: Site, session: Session):
     """Whatever goes wrong from the first change of an offset on, what is skipped has been noted."""
     site.make_topic(site.topic)
     move = Move(site.topic, partition=99, before=0, after=10, low=0, high=10)
 
     with pytest.raises(StopError):
-        reset(KafkaAdmin(site.client), site.group, [move], store, ["Crucible"])
+        reset(KafkaAdmin(site.client), site.group, [move], session, ["Crucible"])
 
-    assert skipped(store) == ["Crucible"]
+    assert skipped(session) == ["Crucible"]
 
 
-def test_a_refused_move_is_not_noted(site: Site, store: Store):
+def test_a_refused_move_is_not_noted(site: Site, session: Session):
     """As long as somebody is in the group nothing moves, so nothing is skipped."""
     site.make_topic(site.topic)
     site.produce(10)
@@ -191,7 +191,7 @@ def test_a_refused_move_is_not_noted(site: Site, store: Store):
     finally:
         consumer.close()
 
-    assert (done.returncode, skipped(store)) == (1, [])
+    assert (done.returncode, skipped(session)) == (1, [])
 
 
 @pytest.mark.parametrize(

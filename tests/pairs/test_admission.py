@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from stack import Stack
 from tests.pairs.contest import CRUCIBLE, Contest
 from watcher.model.errors import TemporaryError
-from watcher.postgres.connection import Store, open_store
+from watcher.postgres.session import Session, open_session
 from watcher.redis import admissions, keys
 from watcher.redis.admissions import Admissions
 from watcher.redis.client import open_client
@@ -31,9 +31,9 @@ def contest(site: psycopg.Connection[Any], raw: redis.Redis) -> Contest:
 
 
 @pytest.fixture
-def store(dsn: str) -> Iterator[Store]:
+def session(dsn: str) -> Iterator[Session]:
     """The site as the watcher's role sees it."""
-    with open_store(dsn, "crucible_watcher") as opened:
+    with open_session(dsn, "crucible_watcher") as opened:
         yield opened
 
 
@@ -45,11 +45,11 @@ class Process:
         self.away = threading.Event()
         self.metrics = Metrics(CollectorRegistry())
 
-        def open_site() -> AbstractContextManager[Store]:
-            return open_store(dsn, "crucible_watcher")
+        def open_site() -> AbstractContextManager[Session]:
+            return open_session(dsn, "crucible_watcher")
 
         neighbours = Neighbours(
-            open_store=open_site,
+            open_session=open_site,
             admissions=Admissions(open_client(parts.redis.url, cluster=False, timeout=5.0)),
             away=self._told,
         )
@@ -80,25 +80,25 @@ def process(parts: Stack, dsn: str) -> Process:
     return Process(parts, dsn)
 
 
-def test_what_arrived_is_admitted_by_the_next_turn(contest: Contest, process: Process, store: Store) -> None:
+def test_what_arrived_is_admitted_by_the_next_turn(contest: Contest, process: Process, session: Session) -> None:
     """With the exact level of its image; what may not be shown is counted with its reason."""
-    process.admission.turn(store)  # the sweep that a start begins with
+    process.admission.turn(session)  # the sweep that a start begins with
     contest.image(2, nsfwLevel=4)
     contest.image(3, nsfwLevel=32)
 
     process.admission.arrived(contest.enter({11: 1, 12: 2, 13: 3}))
-    process.admission.turn(store)
+    process.admission.turn(session)
 
     assert contest.admitted() == {11: 1, 12: 4}
     assert process.counted("admitted") == 2
     assert process.counted("refused", "blocked") == 1
 
 
-def test_a_start_sweeps(contest: Contest, process: Process, store: Store) -> None:
+def test_a_start_sweeps(contest: Contest, process: Process, session: Session) -> None:
     """What arrived while nobody ran is not handed over by anybody."""
     contest.enter({11: 1, 12: 2})
 
-    process.admission.turn(store)
+    process.admission.turn(session)
 
     assert contest.admitted() == {11: 1, 12: 1}
 
@@ -118,7 +118,7 @@ def test_a_start_sweeps(contest: Contest, process: Process, store: Store) -> Non
 def test_a_sweep_finds_what_the_site_changed(
     contest: Contest,
     process: Process,
-    store: Store,
+    session: Session,
     columns: dict[str, Any],
     left: dict[int, int],
     outcome: str,
@@ -126,98 +126,98 @@ def test_a_sweep_finds_what_the_site_changed(
 ) -> None:
     """No event tells of an image: only looking again does."""
     contest.enter({11: 1, 12: 2})
-    process.admission.turn(store)
+    process.admission.turn(session)
     contest.image(1, **columns)
 
-    again(contest, process, store)
+    again(contest, process, session)
 
     assert contest.admitted() == left
     assert process.counted(outcome, reason) == 1
 
 
-def test_a_sweep_finds_another_level_of_the_crucible(contest: Contest, process: Process, store: Store) -> None:
+def test_a_sweep_finds_another_level_of_the_crucible(contest: Contest, process: Process, session: Session) -> None:
     """Entries that it no longer allows leave, and come back."""
     contest.image(2, nsfwLevel=8)
     contest.enter({11: 1, 12: 2})
-    process.admission.turn(store)
+    process.admission.turn(session)
     contest.open(level=1)
-    again(contest, process, store)
+    again(contest, process, session)
     assert contest.admitted() == {11: 1}
 
     contest.open(level=9)
-    again(contest, process, store)
+    again(contest, process, session)
 
     assert contest.admitted() == {11: 1, 12: 8}
 
 
 def test_a_sweep_sends_differences_only(
-    contest: Contest, process: Process, store: Store, monkeypatch: pytest.MonkeyPatch
+    contest: Contest, process: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A million entries of which nothing changed cost Redis no write."""
     contest.enter({11: 1, 12: 2})
-    process.admission.turn(store)
+    process.admission.turn(session)
     sent: list[Any] = []
     real = Admissions.admit
     monkeypatch.setattr(Admissions, "admit", lambda self, *given: (sent.append(given), real(self, *given))[1])
     contest.image(2, nsfwLevel=2)
 
-    again(contest, process, store)
+    again(contest, process, session)
 
     assert [(crucible, [placement.entry_id for placement in placements]) for crucible, placements in sent] == [
         (CRUCIBLE, [12])
     ]
 
 
-def test_processes_take_turns(contest: Contest, parts: Stack, dsn: str, store: Store) -> None:
+def test_processes_take_turns(contest: Contest, parts: Stack, dsn: str, session: Session) -> None:
     """One sweeps; the others do not until it is due again. A sweep that died does not stop them for ever."""
     first, second = Process(parts, dsn), Process(parts, dsn)
-    first.admission.turn(store)
+    first.admission.turn(session)
     second.admission._behind = False
     contest.enter({11: 1})
 
-    second.admission.turn(store)
+    second.admission.turn(session)
     assert contest.admitted() == {}
 
     contest.raw.delete(admissions.SWEPT)
     contest.raw.set(admissions.SWEEPING, "", ex=admissions.SILENCE)  # somebody is at it, or was killed
     second.admission._sweep_at = 0.0
-    second.admission.turn(store)
+    second.admission.turn(session)
     assert contest.admitted() == {}
 
     contest.raw.delete(admissions.SWEEPING)  # it expired
     second.admission._sweep_at = 0.0
-    second.admission.turn(store)
+    second.admission.turn(session)
     assert contest.admitted() == {11: 1}
 
 
 def test_a_flood_of_arrivals_is_left_to_a_sweep(
-    contest: Contest, process: Process, store: Store, monkeypatch: pytest.MonkeyPatch
+    contest: Contest, process: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the change stream catches up, looking each entry up would slow it down; a moment later all are there."""
-    process.admission.turn(store)
+    process.admission.turn(session)
     asked: list[int] = []
     real = module.look
-    monkeypatch.setattr(module, "look", lambda store, some: (asked.append(len(some)), real(store, some))[1])
+    monkeypatch.setattr(module, "look", lambda session, some: (asked.append(len(some)), real(session, some))[1])
     process.admission.arrived(contest.enter(dict.fromkeys(range(1, BULK + 2), 1)))
 
-    process.admission.turn(store)
+    process.admission.turn(session)
     assert (asked, contest.admitted()) == ([], {})
 
     process.admission._bulk_at -= module.CALM
-    process.admission.turn(store)
+    process.admission.turn(session)
     assert len(contest.admitted()) == BULK + 1
 
 
-def test_finished_and_absent_crucibles_are_left_alone(contest: Contest, process: Process, store: Store) -> None:
+def test_finished_and_absent_crucibles_are_left_alone(contest: Contest, process: Process, session: Session) -> None:
     """The first has its result; the second has nowhere to put it."""
     contest.enter({11: 1})
     contest.open(status="Completed")
-    process.admission.turn(store)
+    process.admission.turn(session)
     assert contest.admitted() == {}
 
     contest.open()
     contest.raw.flushall()
-    again(contest, process, store)
+    again(contest, process, session)
 
     assert contest.raw.keys(f"{keys.tag(CRUCIBLE)}*") == []
 
@@ -256,11 +256,11 @@ def test_the_thread_admits_within_a_moment(parts: Stack, contest: Contest, dsn: 
     assert process.told == []
 
 
-def again(contest: Contest, process: Process, store: Store) -> None:
+def again(contest: Contest, process: Process, session: Session) -> None:
     """Time passes until a sweep is due."""
     contest.raw.delete(admissions.SWEPT)
     process.admission._sweep_at = 0.0
-    process.admission.turn(store)
+    process.admission.turn(session)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:

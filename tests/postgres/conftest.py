@@ -9,8 +9,8 @@ import pytest
 from stack import Stack
 from tests import site_database
 from tests.stack.watching import provided
-from watcher.postgres.connection import Store, open_store
 from watcher.postgres.own.schema import ensure
+from watcher.postgres.session import Session, open_session
 
 _numbers = count()
 
@@ -43,8 +43,8 @@ def schema(postgres: Stack) -> str:
 
 
 @pytest.fixture
-def store(dsn: str, schema: str) -> Iterator[Store]:
-    """An open store with its tables."""
+def session(dsn: str, schema: str) -> Iterator[Session]:
+    """An open session with its tables."""
     ensure(dsn, schema)
-    with open_store(dsn, schema) as one:
+    with open_session(dsn, schema) as one:
         yield one

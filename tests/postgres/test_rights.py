@@ -7,25 +7,25 @@ from psycopg import sql
 from stack import Stack
 from watcher.admin.doctor.findings import Level
 from watcher.admin.doctor.postgres import READ, SourceNames, rights
-from watcher.postgres.connection import Store
+from watcher.postgres.session import Session
 
 NAMES = SourceNames(tables=("Crucible", "CrucibleEntry"), slot="s", publication="p")
 
 
-def test_the_prepared_role_has_every_right(store: Store) -> None:
+def test_the_prepared_role_has_every_right(session: Session) -> None:
     """debezium/postgres/watcher.sql gives it all that is asked for."""
-    (finding,) = rights(store, NAMES)
+    (finding,) = rights(session, NAMES)
 
     assert (finding.level, finding.found) == (Level.OK, "as needed")
 
 
 @pytest.mark.parametrize("table", ["CrucibleEntry", *READ])
-def test_a_table_that_may_not_be_read_is_named(postgres: Stack, store: Store, table: str) -> None:
+def test_a_table_that_may_not_be_read_is_named(postgres: Stack, session: Session, table: str) -> None:
     """With the file to run; no right on it is implied by another."""
     with psycopg.connect(str(postgres.endpoints.postgres_dsn), autocommit=True) as administrator:
         administrator.execute(sql.SQL("REVOKE SELECT ON {} FROM crucible_watcher").format(sql.Identifier(table)))
         try:
-            (finding,) = rights(store, NAMES)
+            (finding,) = rights(session, NAMES)
         finally:
             administrator.execute(sql.SQL("GRANT SELECT ON {} TO crucible_watcher").format(sql.Identifier(table)))
 
@@ -33,10 +33,10 @@ def test_a_table_that_may_not_be_read_is_named(postgres: Stack, store: Store, ta
     assert "debezium/postgres/watcher.sql" in finding.advice
 
 
-def test_the_site_is_never_written(postgres: Stack, store: Store) -> None:
+def test_the_site_is_never_written(postgres: Stack, session: Session) -> None:
     """The role may read these tables, and nothing else of the site."""
     del postgres
-    may = store.run(
+    may = session.run(
         """SELECT relname, string_agg(verb, ' ')
            FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) verb
            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND has_table_privilege(oid, verb)

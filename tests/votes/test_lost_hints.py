@@ -2,7 +2,7 @@
 
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
-from watcher.bootstrap.clients import site_store
+from watcher.bootstrap.clients import site_session
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.postgres.site.finished import lately_finished
 from watcher.redis import keys
@@ -37,7 +37,7 @@ def test_one_that_finished_long_ago_is_not_looked_at(world: VoteWorld) -> None:
                       "updatedAt" = now() AT TIME ZONE 'UTC' - interval '8 days' WHERE id = %s""",
             [long_ago],
         )
-    with site_store(world.settings()) as store:
-        found = lately_finished(store, KEEP_FINISHED_SECONDS)
+    with site_session(world.settings()) as session:
+        found = lately_finished(session, KEEP_FINISHED_SECONDS)
 
     assert {lately, long_ago, active} & set(found) == {lately}

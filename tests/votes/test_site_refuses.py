@@ -3,9 +3,9 @@
 import pytest
 
 from tests.votes.world import VoteWorld
-from watcher.bootstrap.clients import site_store
+from watcher.bootstrap.clients import site_session
 from watcher.model.errors import TemporaryError
-from watcher.postgres.connection import StoreRefusedError
+from watcher.postgres.session import PostgresRefusedError
 from watcher.postgres.site.contests import unfinished
 
 
@@ -17,8 +17,8 @@ def test_a_missing_table_is_waited_for(world: VoteWorld) -> None:
         try:
             with pytest.raises(TemporaryError, match=r"debezium/postgres/watcher\.sql"):
                 world.keep(crucible)
-            with pytest.raises(StoreRefusedError), site_store(world.settings()) as store:
-                unfinished(store, "Active")
+            with pytest.raises(PostgresRefusedError), site_session(world.settings()) as session:
+                unfinished(session, "Active")
         finally:
             site.execute('ALTER TABLE elsewhere RENAME TO "Crucible"')
 

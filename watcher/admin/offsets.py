@@ -12,8 +12,8 @@ from confluent_kafka.admin import OffsetSpec
 from watcher.kafka.admin import TIMEOUT, KafkaAdmin
 from watcher.model.errors import StopError
 from watcher.model.plan import plan_from_metadata
-from watcher.postgres.connection import Store
 from watcher.postgres.own import marker, reconcile_needed
+from watcher.postgres.session import Session
 
 CLOSING: Final = 3.0
 """Seconds that a group may take to show its members after they left. Only then is it known to be at rest."""
@@ -155,14 +155,14 @@ def moves(
     return found
 
 
-def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], store: Store, tables: Iterable[str]) -> None:
+def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], session: Session, tables: Iterable[str]) -> None:
     """Move the group. It must be at rest: a running watcher would go on from its own place and commit over the new one.
 
     Args:
         admin: the cluster.
         group: the consumer group.
         wanted: the moves, all in one topic.
-        store: where markers and needs are kept.
+        session: where markers and needs are kept.
         tables: source tables of the topic, which need a comparison if records are skipped.
 
     Raises:
@@ -173,11 +173,11 @@ def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], store: Store, t
     # Noted before it is true: once the group has moved, nothing else tells of what was skipped.
     if any(move.skipped for move in wanted):
         for table in tables:
-            reconcile_needed.note(store, table, "skipped")
+            reconcile_needed.note(session, table, "skipped")
     topic = wanted[0].topic
     topic_id = admin.topic_id(topic)
     # The marker goes first: a group without one that finds no offset starts over, which is harmless.
-    marker.forget(store, group, topic)
+    marker.forget(session, group, topic)
     offsets = [TopicPartition(move.topic, move.partition, move.after) for move in wanted]
     request = [ConsumerGroupTopicPartitions(group, offsets)]
     answers = admin.client.alter_consumer_group_offsets(request, request_timeout=TIMEOUT)
@@ -186,7 +186,7 @@ def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], store: Store, t
             if one.error:
                 raise ResetRefusedError(f"{one.topic}[{one.partition}]: {one.error.str()}")
     for partition in range(admin.topics()[topic]):
-        marker.remember(store, group, topic, partition, topic_id)
+        marker.remember(session, group, topic, partition, topic_id)
 
 
 def _await_rest(admin: KafkaAdmin, group: str) -> None:

@@ -11,8 +11,8 @@ from watcher.clickhouse import columns as clickhouse_columns
 from watcher.migrations import migrate
 from watcher.migrations.deployment import Deployment
 from watcher.model.errors import SchemaPendingError
-from watcher.postgres.connection import Store, open_store
 from watcher.postgres.own.schema import ensure
+from watcher.postgres.session import Session, open_session
 from watcher.redis.client import Client, open_client
 
 
@@ -80,18 +80,18 @@ def redis_client(settings: Settings) -> Client:
 
 
 @contextmanager
-def site_store(settings: Settings) -> Iterator[Store]:
+def site_session(settings: Settings) -> Iterator[Session]:
     """A connection to the site's PostgreSQL, with the watcher's own tables made.
 
     Raises:
-        StoreRefusedError: the role may not do what is needed.
+        PostgresRefusedError: the role may not do what is needed.
         TemporaryError: PostgreSQL is away.
     """
     postgres = settings.postgres
     dsn = postgres.dsn.get_secret_value()
     _ensured(dsn, postgres.watcher_schema, postgres.timeout)
-    with open_store(dsn, postgres.watcher_schema, postgres.timeout) as store:
-        yield store
+    with open_session(dsn, postgres.watcher_schema, postgres.timeout) as session:
+        yield session
 
 
 @cache

@@ -10,7 +10,7 @@ import structlog
 from config import Settings
 from watcher.bootstrap.clients import redis_client
 from watcher.model.errors import TemporaryError
-from watcher.postgres.connection import open_store
+from watcher.postgres.session import open_session
 from watcher.redis.admissions import Admissions
 from watcher.telemetry.metrics import Metrics
 from watcher.visibility.admission import Admission, Neighbours
@@ -36,7 +36,7 @@ def admitting(settings: Settings, metrics: Metrics, failed: Callable[[Exception]
     """
     postgres = settings.postgres
     neighbours = Neighbours(
-        open_store=partial(open_store, postgres.dsn.get_secret_value(), postgres.watcher_schema, postgres.timeout),
+        open_session=partial(open_session, postgres.dsn.get_secret_value(), postgres.watcher_schema, postgres.timeout),
         admissions=Admissions(redis_client(settings)),
         away=_away,
     )

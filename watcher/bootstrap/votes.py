@@ -10,12 +10,12 @@ from prometheus_client import CollectorRegistry
 
 import clickhouse_sql
 from config import Settings
-from watcher.bootstrap.clients import connect_clickhouse, redis_client, site_store
+from watcher.bootstrap.clients import connect_clickhouse, redis_client, site_session
 from watcher.clickhouse.vote_history import VoteHistory
 from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.errors import TemporaryError
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
-from watcher.postgres.connection import Store, StoreRefusedError
+from watcher.postgres.session import PostgresRefusedError, Session
 from watcher.postgres.site.contests import unfinished
 from watcher.postgres.site.finished import lately_finished
 from watcher.recovery.comparison_pool import ComparisonPool, Connections
@@ -34,7 +34,7 @@ from watcher.votes.report import VoteReport
 CLOSING: Final = 2.0
 """Seconds that the threads have to end, all together; what they leave is finished by the next process. Longer: past the
 30 seconds after which Kubernetes kills, of which the change stream may have taken 25."""
-OpenSite = Callable[[], AbstractContextManager[Store]]
+OpenSite = Callable[[], AbstractContextManager[Session]]
 """Opens a connection to the site's PostgreSQL, for the length of a block."""
 
 
@@ -50,7 +50,7 @@ class Votes:
     def __init__(self, settings: Settings, metrics: Metrics, failed: Callable[[Exception], None]) -> None:
         report = VoteReport(metrics)
         client = redis_client(settings)
-        site = partial(_patient_store, settings)
+        site = partial(_patient_session, settings)
         self._comparison_pool = comparison_pool(settings, client, report)
         self.verifier = Verifier(client, site, self._comparison_pool.lend, report.verified)
         self._tables = VoteTables(partial(connect_clickhouse, settings), clickhouse_sql.queries())
@@ -116,7 +116,7 @@ def verifying(settings: Settings) -> Iterator[tuple[Verifier, OpenSite]]:
     report = VoteReport(Metrics(CollectorRegistry()))
     benches = comparison_pool(settings, client, report)
     try:
-        site = partial(site_store, settings)
+        site = partial(site_session, settings)
         yield Verifier(client, site, benches.lend, report.verified), site
     finally:
         benches.close()
@@ -124,16 +124,16 @@ def verifying(settings: Settings) -> Iterator[tuple[Verifier, OpenSite]]:
 
 
 @contextmanager
-def _patient_store(settings: Settings) -> Iterator[Store]:
-    """:func:`site_store` for a thread beside the change stream, which a right or a table that is missing must not end.
+def _patient_session(settings: Settings) -> Iterator[Session]:
+    """:func:`site_session` for a thread beside the change stream, which no missing right or table may end.
 
     Raises:
         TemporaryError: PostgreSQL is away or refuses; the message says what to run, and it may be run any time.
     """
     try:
-        with site_store(settings) as store:
-            yield store
-    except StoreRefusedError as error:
+        with site_session(settings) as session:
+            yield session
+    except PostgresRefusedError as error:
         raise TemporaryError(str(error)) from error
 
 
@@ -143,6 +143,6 @@ def _active(site: OpenSite, votes: VoteLog) -> list[int]:
     The verifier has no eye on a finished one, and its log expires. So whoever holds votes still gets the hint back here
     that a crash between two commands may have taken.
     """
-    with site() as store:
-        hint_undrained(votes, lately_finished(store, KEEP_FINISHED_SECONDS))
-        return unfinished(store, "Active")
+    with site() as session:
+        hint_undrained(votes, lately_finished(session, KEEP_FINISHED_SECONDS))
+        return unfinished(session, "Active")

@@ -31,7 +31,7 @@ from watcher.kafka.dead_letters import DeadLetters
 from watcher.kafka.source import KafkaSource, Listener
 from watcher.model.dead_letter import DeadLetterLimit
 from watcher.model.row_state import RowStates
-from watcher.postgres.own.journal import PostgresStore
+from watcher.postgres.own.journal import PostgresJournalStore
 from watcher.redis.sink import RedisSink
 from watcher.runtime.garbage_collector import calm_the_collector
 from watcher.telemetry.health import Health
@@ -125,7 +125,7 @@ def _daemon(
 ) -> Watch:
     """Put the parts together; waits for PostgreSQL, the only neighbour that is needed to begin."""
     report = Report(metrics, settings.ops.stalled_after)
-    store = PostgresStore(
+    store = PostgresJournalStore(
         settings.postgres.dsn.get_secret_value(),
         settings.postgres.watcher_schema,
         settings.kafka.group,

@@ -20,7 +20,7 @@ INTERVAL = 10.0
 RETRY = 1.0
 
 
-class Store(Protocol):
+class JournalStore(Protocol):
     """The watcher's own schema."""
 
     def check_history(self) -> int:
@@ -79,7 +79,7 @@ class Journal:
 
     def __init__(
         self,
-        store: Store,
+        store: JournalStore,
         history: int,
         seen: dict[Partition, str],
         reconcile: set[ReconcileNeeded],
@@ -103,7 +103,7 @@ class Journal:
     @classmethod
     def load(
         cls,
-        store: Store,
+        store: JournalStore,
         away: Callable[[TemporaryError], None],
         needs: Callable[[Collection[ReconcileNeeded]], None],
     ) -> Self:

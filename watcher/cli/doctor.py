@@ -85,7 +85,7 @@ def _postgres(settings: "Settings", connector: "ConnectorFile", opened: ExitStac
     from handlers import REGISTRY  # noqa: PLC0415
     from watcher.admin.doctor import postgres as checks  # noqa: PLC0415
     from watcher.admin.doctor.findings import examine  # noqa: PLC0415
-    from watcher.postgres.connection import open_store  # noqa: PLC0415
+    from watcher.postgres.session import open_session  # noqa: PLC0415
 
     names = checks.SourceNames(
         tables=tuple(table.name for table in REGISTRY),
@@ -95,7 +95,9 @@ def _postgres(settings: "Settings", connector: "ConnectorFile", opened: ExitStac
     server = settings.postgres
     yield from examine(
         "postgres",
-        lambda: opened.enter_context(open_store(server.dsn.get_secret_value(), server.watcher_schema, server.timeout)),
+        lambda: opened.enter_context(
+            open_session(server.dsn.get_secret_value(), server.watcher_schema, server.timeout)
+        ),
         (
             checks.server,
             checks.wal_level,

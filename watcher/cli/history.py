@@ -17,11 +17,11 @@ def show(as_json: AsJson = False) -> None:
       crucible history show
     """
     from config import load  # noqa: PLC0415
-    from watcher.bootstrap.clients import site_store  # noqa: PLC0415
+    from watcher.bootstrap.clients import site_session  # noqa: PLC0415
     from watcher.postgres.own import history  # noqa: PLC0415
 
-    with site_store(load()) as store:
-        present, known = history.current(store), history.accepted(store)
+    with site_session(load()) as session:
+        present, known = history.current(session), history.accepted(session)
     same = bool(known) and known[-1].identity == present
     if as_json:
         print_json({"present": present, "accepted": known, "same": same})
@@ -48,15 +48,15 @@ def accept(yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -
       crucible history accept --yes
     """
     from config import load  # noqa: PLC0415
-    from watcher.bootstrap.clients import site_store  # noqa: PLC0415
+    from watcher.bootstrap.clients import site_session  # noqa: PLC0415
     from watcher.postgres.own import history  # noqa: PLC0415
 
-    with site_store(load()) as store:
-        present, known = history.current(store), history.accepted(store)
+    with site_session(load()) as session:
+        present, known = history.current(session), history.accepted(session)
         change = not known or known[-1].identity != present
         if change and not dry_run and not yes:
             typer.confirm(f"Accept {present} as the next history?", abort=True)
-        now = history.accept(store) if change and not dry_run else None
+        now = history.accept(session) if change and not dry_run else None
     if as_json:
         print_json({"present": present, "change": change, "applied": now is not None, "history": now})
     elif now is not None:

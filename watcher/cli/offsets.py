@@ -61,7 +61,7 @@ def reset(
     """
     import config  # noqa: PLC0415
     from watcher.admin import offsets  # noqa: PLC0415
-    from watcher.bootstrap.clients import site_store  # noqa: PLC0415
+    from watcher.bootstrap.clients import site_session  # noqa: PLC0415
     from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
     from watcher.kafka.admin import KafkaAdmin  # noqa: PLC0415
 
@@ -80,8 +80,8 @@ def reset(
     if not dry_run:
         if not yes:
             typer.confirm(f"Move group {group} in {topic}?", abort=True, err=True)
-        with site_store(settings) as store:
-            offsets.reset(admin, group, wanted, store, _tables(topic))
+        with site_session(settings) as session:
+            offsets.reset(admin, group, wanted, session, _tables(topic))
     if as_json:
         rows = [{name: getattr(one, name) for name in (*one.__dataclass_fields__, "skipped")} for one in wanted]
         print_json({"group": group, "moves": rows, "applied": not dry_run})

@@ -93,9 +93,9 @@ def _all(replayed: bool, anew: bool, progress: "_Progress") -> "list[Rebuilt]":
     from watcher.recovery.rebuild_all import rebuild_all  # noqa: PLC0415
 
     done = []
-    with verifying(load()) as (verifier, open_store):
+    with verifying(load()) as (verifier, open_session):
         rebuilt = rebuild_all(
-            verifier, open_store, replayed=replayed, anew=anew, begun=progress.begun, progress=progress
+            verifier, open_session, replayed=replayed, anew=anew, begun=progress.begun, progress=progress
         )
         for one in rebuilt:
             done.append(one)

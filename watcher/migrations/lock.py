@@ -7,7 +7,7 @@ from typing import Final
 
 from watcher.migrations.session import Progress
 from watcher.model.errors import TemporaryError
-from watcher.postgres.connection import open_store
+from watcher.postgres.session import open_session
 
 Held = Callable[[], None]
 """Asks whether the lock is still ours; raises :class:`LockLostError` if it is not."""
@@ -39,14 +39,14 @@ def alone(dsn: str, schema: str, database: str, timeout: float, progress: Progre
         progress: is told when there is somebody to wait for.
 
     Raises:
-        StoreRefusedError: the password or database is wrong.
+        PostgresRefusedError: the password or database is wrong.
         TemporaryError: PostgreSQL is away.
     """
-    with open_store(dsn, schema, timeout) as store:
+    with open_session(dsn, schema, timeout) as session:
 
         def held() -> None:
             try:
-                store.run("SELECT 1")
+                session.run("SELECT 1")
             except TemporaryError as error:
                 raise LockLostError(
                     f"the lock that keeps other runs away is gone: {error}. Nothing more was changed: run "
@@ -56,9 +56,9 @@ def alone(dsn: str, schema: str, database: str, timeout: float, progress: Progre
         told, name = False, f"crucible migrate {database}"
         # Asked for again and again: waiting inside the server would run into the statement's time limit.
         while True:
-            with store.together():
-                if store.run("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", name)[0][0]:
-                    store.run(_STAY)
+            with session.together():
+                if session.run("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", name)[0][0]:
+                    session.run(_STAY)
                     held()  # moreover a question without parameters lets go of the snapshot, which would hold up vacuum
                     yield held
                     return

@@ -16,7 +16,7 @@ WatcherError
 │   ├── DeadLetterLimitError
 │   ├── SinkDisagreesError
 │   ├── ColumnTypeError         clickhouse/columns
-│   ├── StoreRefusedError       postgres/connection
+│   ├── PostgresRefusedError       postgres/session
 │   ├── MigrationError          migrations/deployment
 │   ├── ReplayDiffersError      recovery/rebuild
 │   └── ResetRefusedError       admin/offsets

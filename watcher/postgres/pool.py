@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from watcher.model.errors import TemporaryError
-from watcher.postgres.connection import readable
+from watcher.postgres.session import readable
 
 log = structlog.get_logger(__name__)
 

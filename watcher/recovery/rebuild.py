@@ -20,7 +20,7 @@ from watcher.model.rating import BASE_RATING
 from watcher.model.replay_rows import Tally
 from watcher.model.row_state import MARK, entry_text, mark
 from watcher.model.visibility import admitted_level
-from watcher.postgres.connection import Store
+from watcher.postgres.session import Session
 from watcher.postgres.site.contests import SiteEntry, entries, entries_of
 from watcher.redis import keys
 from watcher.redis.admit import Placement
@@ -76,7 +76,7 @@ class Rebuilt:
 class Rows:
     """What is compared with PostgreSQL."""
 
-    store: Store
+    session: Session
     history: int
     """Number of PostgreSQL's history."""
     crucible: CrucibleState
@@ -102,7 +102,7 @@ def show_rows(locked: LockedCrucible, rows: Rows, progress: Progress, ratings: R
     gone = set(locked.shown_ids())  # before PostgreSQL is read: what is shown was committed, so it is there or deleted
     after, count = 0, 0
     while True:
-        page = entries(rows.store, crucible_id, after, PAGE)
+        page = entries(rows.session, crucible_id, after, PAGE)
         ids = [one.entry.entry_id for one in page]
         gone.difference_update(ids)
         until = ids[-1] if len(page) == PAGE else LAST_ID  # votes tell of entries that PostgreSQL no longer has
@@ -130,7 +130,7 @@ def _no_older(page: list[SiteEntry], shown: dict[int, str], rows: Rows) -> list[
     ]
     if not doubtful:
         return page
-    fresh = {one.entry.entry_id: one for one in entries_of(rows.store, rows.crucible.crucible_id, doubtful)}
+    fresh = {one.entry.entry_id: one for one in entries_of(rows.session, rows.crucible.crucible_id, doubtful)}
     settled = {one.entry.entry_id: one for one in page} | dict.fromkeys(doubtful) | fresh
     return [one for one in settled.values() if one is not None]
 

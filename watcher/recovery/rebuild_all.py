@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 from watcher.model.errors import TemporaryError
-from watcher.postgres.connection import Store
 from watcher.postgres.own import rebuild_run
+from watcher.postgres.session import Session
 from watcher.postgres.site.contests import unfinished
 from watcher.recovery.rebuild import Progress, Rebuilt
 from watcher.recovery.verifier import Comparison, Verifier
 
-OpenStore = Callable[[], AbstractContextManager[Store]]
+OpenSession = Callable[[], AbstractContextManager[Session]]
 
 
 def rebuild_all(
     verifier: Verifier,
-    open_store: OpenStore,
+    open_session: OpenSession,
     *,
     replayed: bool,
     anew: bool,
@@ -26,7 +26,7 @@ def rebuild_all(
 
     Args:
         verifier: rebuilds them.
-        open_store: connects to PostgreSQL, which keeps how far the run is.
+        open_session: connects to PostgreSQL, which keeps how far the run is.
         replayed: cast all votes again, and compare.
         anew: begin at the first one, whatever an interrupted run has done.
         begun: told how many there are, how many of those an interrupted run has done, and which run this is.
@@ -36,18 +36,18 @@ def rebuild_all(
         TemporaryError: a neighbour is away; a run that is started again goes on here.
         ReplayDiffersError: a replay gives other ratings.
     """
-    with open_store() as store:
-        everything = unfinished(store)
-        run = rebuild_run.begin(store, verifier.identity(everything), replay=replayed, anew=anew)
+    with open_session() as session:
+        everything = unfinished(session)
+        run = rebuild_run.begin(session, verifier.identity(everything), replay=replayed, anew=anew)
     left = [one for one in everything if one > run.done_to]
     begun(len(everything), len(everything) - len(left), run)
     for crucible_id in left:
         done = verifier.rebuild(crucible_id, replayed=replayed, progress=progress)
         if done is Comparison.BUSY:
             raise TemporaryError(f"crucible {crucible_id} is being compared by another process; run this again")
-        with open_store() as store:
-            rebuild_run.note(store, run, crucible_id)
+        with open_session() as session:
+            rebuild_run.note(session, run, crucible_id)
         if isinstance(done, Rebuilt):
             yield done
-    with open_store() as store:
-        rebuild_run.end(store, run)
+    with open_session() as session:
+        rebuild_run.end(session, run)

@@ -14,9 +14,9 @@ from watcher.clickhouse.vote_history import LastVote, Span, VoteHistory
 from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.errors import TemporaryError
 from watcher.model.row_state import mark, state_fields
-from watcher.postgres.connection import Store
 from watcher.postgres.own import history as histories
 from watcher.postgres.own.vote_epoch import last_epoch, raise_epoch
+from watcher.postgres.session import Session
 from watcher.postgres.site.contests import crucible as site_crucible
 from watcher.recovery.rebuild import (
     CHUNK,
@@ -72,9 +72,9 @@ class Workbench(Protocol):
         ...
 
 
-def current_history(store: Store) -> int:
+def current_history(session: Session) -> int:
     """Number of PostgreSQL's current history."""
-    known = histories.accepted(store)
+    known = histories.accepted(session)
     return known[-1].number if known else histories.FIRST
 
 
@@ -83,21 +83,21 @@ class Work:
     """One crucible at work."""
 
     kept: LockedCrucible
-    store: Store
+    session: Session
     identity: str
     progress: Progress
 
     def rows(self) -> Rows:
         """The crucible's row as it is now that it is closed, and where the others come from."""
-        row = site_crucible(self.store, self.kept.crucible_id)
+        row = site_crucible(self.session, self.kept.crucible_id)
         if row is None:
             raise TemporaryError(f"crucible {self.kept.crucible_id} was deleted while it was compared")
-        return Rows(self.store, current_history(self.store), row)
+        return Rows(self.session, current_history(self.session), row)
 
     def open(self, rows: Rows, seen: Seen, last: LastVote, *, before: int) -> int:
         """Accept votes after so many before, in an epoch that nobody has numbered votes in; returns it."""
         used = max(last.epoch, seen.epoch if seen.seq else 0)
-        epoch = raise_epoch(self.store, self.kept.crucible_id, used)
+        epoch = raise_epoch(self.session, self.kept.crucible_id, used)
         fields, at = state_fields(rows.crucible), mark(rows.history, 0)
         self.kept.open(epoch, self.identity, seen, at, fields, before=before)
         return epoch
@@ -133,7 +133,7 @@ class Rebuilding:
                 bench.drain.drain_crucible(crucible_id, DRAIN_DEADLINE)
             work.kept.renew()
             last = bench.history.last_vote(crucible_id)
-            moving = lost(seen, last) and last_epoch(work.store, crucible_id) > 0
+            moving = lost(seen, last) and last_epoch(work.session, crucible_id) > 0
             with ThreadPoolExecutor(1, "calm") as thread:
                 while True:
                     calm = thread.submit(self._calm, last) if moving else _at_once(True)

@@ -15,8 +15,8 @@ from enum import StrEnum
 from watcher.model.effects import CrucibleGone
 from watcher.model.errors import TemporaryError
 from watcher.model.row_state import FINISHED, mark, state_fields
-from watcher.postgres.connection import Store
 from watcher.postgres.own.vote_epoch import raise_epoch
+from watcher.postgres.session import Session
 from watcher.postgres.site.contests import crucible as site_crucible
 from watcher.postgres.site.contests import unfinished_of
 from watcher.recovery.rebuild import Progress, Rebuilt, show_rows
@@ -52,7 +52,7 @@ class Verifier:
 
     Args:
         client: Redis.
-        open_store: connects to PostgreSQL.
+        open_session: connects to PostgreSQL.
         lend: lends what else a comparison needs.
         told: told of each comparison, with the crucible's id.
     """
@@ -60,11 +60,11 @@ class Verifier:
     def __init__(
         self,
         client: Client,
-        open_store: Callable[[], AbstractContextManager[Store]],
+        open_session: Callable[[], AbstractContextManager[Session]],
         lend: Callable[[], AbstractContextManager[Workbench]],
         told: Callable[[int, str], None],
     ) -> None:
-        self._client, self._open_store, self._lend, self._told = client, open_store, lend, told
+        self._client, self._open_session, self._lend, self._told = client, open_session, lend, told
         self._doubtful: dict[int, str] = {}
         self._at_work: set[LockedCrucible] = set()
 
@@ -98,8 +98,8 @@ class Verifier:
         Raises:
             TemporaryError: PostgreSQL is away.
         """
-        with self._open_store() as store:
-            return unfinished_of(store, crucible_ids)
+        with self._open_session() as session:
+            return unfinished_of(session, crucible_ids)
 
     def rebuild(
         self, crucible_id: int, *, replayed: bool = False, progress: Progress = in_silence
@@ -123,12 +123,12 @@ class Verifier:
         with self._locked(crucible_id) as kept:
             if kept is None:
                 return Comparison.BUSY
-            with self._open_store() as store:
-                if comparison := self._ended(kept, store, identity):
+            with self._open_session() as session:
+                if comparison := self._ended(kept, session, identity):
                     return comparison
                 with self._lend() as bench:
                     bench.history.last_vote(crucible_id)  # a healthy crucible stays open while ClickHouse is away
-                return Rebuilding(Work(kept, store, identity, progress), self._lend).run(
+                return Rebuilding(Work(kept, session, identity, progress), self._lend).run(
                     kept.close(), replayed=replayed
                 )
 
@@ -151,11 +151,11 @@ class Verifier:
                 self._at_work.discard(kept)
 
     def _compare(self, kept: LockedCrucible, identity: str) -> Comparison:
-        with self._open_store() as store:
-            if comparison := self._ended(kept, store, identity):
+        with self._open_session() as session:
+            if comparison := self._ended(kept, session, identity):
                 return comparison
             seen = kept.close()
-            work = Work(kept, store, identity, in_silence)
+            work = Work(kept, session, identity, in_silence)
             with self._lend() as bench:
                 last = bench.history.last_vote(kept.crucible_id)
             if lost(seen, last):
@@ -166,17 +166,17 @@ class Verifier:
             work.open(rows, seen, last, before=seen.before + seen.seq)
             return Comparison.VERIFIED
 
-    def _ended(self, kept: LockedCrucible, store: Store, identity: str) -> Comparison | None:
+    def _ended(self, kept: LockedCrucible, session: Session, identity: str) -> Comparison | None:
         """What to say of a crucible that takes no votes, once Redis does not show it as one that does.
 
         None if there is work: it takes votes, or it is finished and Redis holds it, maybe from before its end, so that
         its row and its votes have to be compared like those of any other.
         """
-        row = site_crucible(store, kept.crucible_id)
+        row = site_crucible(session, kept.crucible_id)
         if row is not None and (row.status not in FINISHED or kept.held()):
             return None
         if row is None and kept.held():
             seen = kept.close()
-            epoch, at = raise_epoch(store, kept.crucible_id, seen.epoch), mark(current_history(store), 0)
+            epoch, at = raise_epoch(session, kept.crucible_id, seen.epoch), mark(current_history(session), 0)
             kept.open(epoch, identity, seen, at, state_fields(CrucibleGone(kept.crucible_id)), before=0)
         return Comparison.UNKNOWN if row is None else Comparison.FINISHED

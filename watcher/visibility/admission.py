@@ -21,7 +21,7 @@ import structlog
 from watcher.model.errors import StopError, TemporaryError
 from watcher.model.row_state import RowStates
 from watcher.model.visibility import Hidden
-from watcher.postgres.connection import Store
+from watcher.postgres.session import Session
 from watcher.postgres.site.entries import Arrived, Seen, look, look_at_all, open_crucibles
 from watcher.redis.admissions import Admissions
 from watcher.redis.admit import Placement, PlacementChange
@@ -47,7 +47,7 @@ AGAIN: Final = 5.0
 class Neighbours:
     """What admission asks and tells."""
 
-    open_store: Callable[[], AbstractContextManager[Store]]
+    open_session: Callable[[], AbstractContextManager[Session]]
     """A connection to PostgreSQL."""
     admissions: Admissions
     away: Callable[[TemporaryError], None]
@@ -106,9 +106,9 @@ class Admission:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                with self._neighbours.open_store() as store:
+                with self._neighbours.open_session() as session:
                     while not self._stop.is_set():
-                        self.turn(store)
+                        self.turn(session)
                         if self._wake.wait(1.0):
                             self._stop.wait(GATHER)
             except TemporaryError as error:
@@ -123,7 +123,7 @@ class Admission:
         self._neighbours.away(error)
         self._stop.wait(AGAIN)
 
-    def turn(self, store: Store) -> None:
+    def turn(self, session: Session) -> None:
         """Take what arrived; sweep when it is time.
 
         Raises:
@@ -134,7 +134,7 @@ class Admission:
         some = self._taken()
         if some:
             try:
-                self._show(look(store, some), arrived=True)
+                self._show(look(session, some), arrived=True)
             except (TemporaryError, StopError):
                 self._behind = True
                 raise
@@ -143,7 +143,7 @@ class Admission:
         if calm or now >= self._sweep_at:
             self._sweep_at = now + min(1.0, self._interval)  # when to look whether it is time; Redis says when it is
             if self._admissions.take_turn(due=calm):
-                self._sweep(store)
+                self._sweep(session)
 
     def _taken(self) -> list[Arrived]:
         """What arrived; nothing where a sweep will see it all."""
@@ -158,13 +158,13 @@ class Admission:
         }
         return list(some.values())
 
-    def _sweep(self, store: Store) -> None:
+    def _sweep(self, session: Session) -> None:
         began, self._behind = clock.now(), False
         came: Counter[PlacementChange] = Counter()
         try:
-            for crucible_id, level in open_crucibles(store):
+            for crucible_id, level in open_crucibles(session):
                 if self._admissions.present(crucible_id):
-                    for page in look_at_all(store, crucible_id, level):
+                    for page in look_at_all(session, crucible_id, level):
                         came += self._show(page, arrived=False)
                         self._admissions.keep_turn()
                 if self._stop.is_set():

@@ -7,7 +7,7 @@ import pytest
 from watcher.admin.doctor.clickhouse import block_size
 from watcher.admin.doctor.findings import Level
 from watcher.admin.doctor.postgres import RETAINED, SourceNames, rights, server, slot, wal_level
-from watcher.postgres.connection import Store
+from watcher.postgres.session import Session
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -16,7 +16,7 @@ NAMES = SourceNames(("Crucible",), slot="crucible", publication="crucible")
 
 
 class Answers:
-    """A store that gives the same rows to every question."""
+    """A session that gives the same rows to every question."""
 
     schema = "crucible_watcher"
 
@@ -28,9 +28,9 @@ class Answers:
         return self._rows
 
 
-def answering(*rows: tuple[object, ...]) -> Store:
+def answering(*rows: tuple[object, ...]) -> Session:
     """It, as the checks take it."""
-    return cast("Store", Answers(*rows))
+    return cast("Session", Answers(*rows))
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
-from watcher.postgres.connection import Store
 from watcher.postgres.own import history, reconcile_needed
+from watcher.postgres.session import Session
 
 PREPARE: Final = "run debezium/postgres/replication.sql as an administrator"
 GRANT: Final = "run debezium/postgres/watcher.sql as an administrator"
@@ -31,9 +31,9 @@ class SourceNames:
     publication: str
 
 
-def server(store: Store) -> Iterator[Finding]:
+def server(session: Session) -> Iterator[Finding]:
     """It answers, and is no standby."""
-    ((version, standby),) = store.run("SELECT current_setting('server_version'), pg_is_in_recovery()")
+    ((version, standby),) = session.run("SELECT current_setting('server_version'), pg_is_in_recovery()")
     yield judged(
         "postgres.server",
         not standby,
@@ -42,9 +42,9 @@ def server(store: Store) -> Iterator[Finding]:
     )
 
 
-def wal_level(store: Store) -> Iterator[Finding]:
+def wal_level(session: Session) -> Iterator[Finding]:
     """Rows are in the log."""
-    ((level,),) = store.run("SELECT current_setting('wal_level')")
+    ((level,),) = session.run("SELECT current_setting('wal_level')")
     yield judged(
         "postgres.wal_level",
         level == "logical",
@@ -53,9 +53,9 @@ def wal_level(store: Store) -> Iterator[Finding]:
     )
 
 
-def tables(store: Store, names: SourceNames) -> Iterator[Finding]:
+def tables(session: Session, names: SourceNames) -> Iterator[Finding]:
     """The tables exist, and their log has whole rows: without the old one, a delete cannot be taken back."""
-    rows = store.run(
+    rows = session.run(
         "SELECT relname, relreplident::text FROM pg_class WHERE relnamespace = 'public'::regnamespace "
         "AND relname = ANY(%s) AND relkind IN ('r', 'p')",
         list(names.tables),
@@ -75,10 +75,10 @@ def tables(store: Store, names: SourceNames) -> Iterator[Finding]:
             )
 
 
-def publication(store: Store, names: SourceNames) -> Iterator[Finding]:
+def publication(session: Session, names: SourceNames) -> Iterator[Finding]:
     """Every change of the tables, and the heartbeat, are published."""
     name = "postgres.publication"
-    rows = store.run(
+    rows = session.run(
         "SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE pubname = %s",
         names.publication,
     )
@@ -87,7 +87,7 @@ def publication(store: Store, names: SourceNames) -> Iterator[Finding]:
         return
     published = {
         f"{schema}.{table}"
-        for schema, table in store.run(
+        for schema, table in session.run(
             "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s", names.publication
         )
     }
@@ -104,10 +104,10 @@ def publication(store: Store, names: SourceNames) -> Iterator[Finding]:
         )
 
 
-def slot(store: Store, names: SourceNames) -> Iterator[Finding]:
+def slot(session: Session, names: SourceNames) -> Iterator[Finding]:
     """Somebody streams, and the log held back for that is not running away."""
     name = "postgres.slot"
-    rows = store.run(
+    rows = session.run(
         "SELECT active, wal_status, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint "
         "FROM pg_replication_slots WHERE slot_name = %s AND database = current_database()",
         names.slot,
@@ -135,50 +135,50 @@ def slot(store: Store, names: SourceNames) -> Iterator[Finding]:
         yield ok(name, f"{names.slot}: streams, {held}")
 
 
-def heartbeat(store: Store) -> Iterator[Finding]:
+def heartbeat(session: Session) -> Iterator[Finding]:
     """The heartbeat is written: it moves the slot on while the tables are quiet, and tells idle from stalled."""
     name = "postgres.heartbeat"
-    if not store.run("SELECT 1 FROM pg_class WHERE oid = to_regclass(%s)", HEARTBEAT):
+    if not session.run("SELECT 1 FROM pg_class WHERE oid = to_regclass(%s)", HEARTBEAT):
         yield fail(name, f"there is no table {HEARTBEAT}", PREPARE)
         return
-    ((age,),) = store.run("SELECT extract(epoch FROM now() - max(beat))::float8 FROM crucible_debezium.heartbeat")
+    ((age,),) = session.run("SELECT extract(epoch FROM now() - max(beat))::float8 FROM crucible_debezium.heartbeat")
     if age is None:
         yield fail(name, "never written", "start the connector; its role needs INSERT and UPDATE on the table")
     else:
         yield judged(name, age < BEAT, f"{age:.0f} s ago", "see `crucible connector status` and heartbeat.action.query")
 
 
-def rights(store: Store, names: SourceNames) -> Iterator[Finding]:
+def rights(session: Session, names: SourceNames) -> Iterator[Finding]:
     """The watcher's role may read the tables and write its own schema."""
     lacking = [
         f"SELECT on {table}"
-        for table, allowed in store.run(
+        for table, allowed in session.run(
             "SELECT relname, has_table_privilege(oid, 'SELECT') FROM pg_class "
             "WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s)",
             [*names.tables, *READ],
         )
         if not allowed
     ]
-    own = store.run(
+    own = session.run(
         "SELECT has_schema_privilege(oid, 'USAGE') AND has_schema_privilege(oid, 'CREATE') FROM pg_namespace "
         "WHERE nspname = %s",
-        store.schema,
+        session.schema,
     )
     if not own:
-        lacking.append(f"the schema {store.schema}, which does not exist")
+        lacking.append(f"the schema {session.schema}, which does not exist")
     elif not own[0][0]:
-        lacking.append(f"USAGE and CREATE on schema {store.schema}")
+        lacking.append(f"USAGE and CREATE on schema {session.schema}")
     yield judged("postgres.rights", not lacking, f"lacks {', '.join(lacking)}" if lacking else "as needed", GRANT)
 
 
-def own_tables(store: Store) -> Iterator[Finding]:
+def own_tables(session: Session) -> Iterator[Finding]:
     """The watcher has run here, PostgreSQL is still the one that it knew, and no table waits for a comparison."""
-    there = store.run("SELECT to_regclass(%s) IS NOT NULL", f"{store.schema}.history")[0][0]
+    there = session.run("SELECT to_regclass(%s) IS NOT NULL", f"{session.schema}.history")[0][0]
     if not there:
-        yield warn("postgres.schema", f"{store.schema} has no tables", "start the watcher once, it creates them")
+        yield warn("postgres.schema", f"{session.schema} has no tables", "start the watcher once, it creates them")
         return
-    yield ok("postgres.schema", store.schema)
-    known, now = history.accepted(store), history.current(store)
+    yield ok("postgres.schema", session.schema)
+    known, now = history.accepted(session), history.current(session)
     if not known:
         yield ok("postgres.history", f"{now}, not yet accepted: the watcher's first start does that")
     else:
@@ -189,7 +189,7 @@ def own_tables(store: Store) -> Iterator[Finding]:
             f"number {last.number}, {last.identity}" + ("" if last.identity == now else f"; PostgreSQL is now {now}"),
             "if a restore or failover was meant: `crucible history accept`",
         )
-    waiting = reconcile_needed.needs(store)
+    waiting = reconcile_needed.needs(session)
     for need in waiting:
         yield warn(
             f"postgres.reconcile.{need.source_table}",

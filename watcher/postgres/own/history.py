@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watcher.model.errors import HistoryChangedError, TemporaryError
-from watcher.postgres.connection import Store
+from watcher.postgres.session import Session
 
 FIRST = 1
 
@@ -41,7 +41,7 @@ class History:
     """When, with time zone."""
 
 
-def current(store: Store) -> SourceIdentity:
+def current(session: Session) -> SourceIdentity:
     """Which history PostgreSQL is in now. Any role that may log in can ask: IDENTIFY_SYSTEM would need REPLICATION.
 
     The timeline is the one being written. That of pg_control_checkpoint() is older until the first checkpoint after a
@@ -50,42 +50,42 @@ def current(store: Store) -> SourceIdentity:
     Raises:
         TemporaryError: this is a standby, or a server still recovering.
     """
-    ((standby,),) = store.run("SELECT pg_is_in_recovery()")
+    ((standby,),) = session.run("SELECT pg_is_in_recovery()")
     if standby:
         raise TemporaryError(
             "postgres: this server is a standby or still recovering; postgres.dsn should lead to the primary "
             "(target_session_attrs=read-write picks it out of several hosts)"
         )
-    ((system, timeline),) = store.run(
+    ((system, timeline),) = session.run(
         "SELECT system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer "
         "FROM pg_control_system()"
     )
     return SourceIdentity(int(system), int(timeline))
 
 
-def accepted(store: Store) -> tuple[History, ...]:
+def accepted(session: Session) -> tuple[History, ...]:
     """Every history that was accepted, the youngest last."""
-    rows = store.run("SELECT number, system_identifier, timeline, accepted FROM {schema}.history ORDER BY number")
+    rows = session.run("SELECT number, system_identifier, timeline, accepted FROM {schema}.history ORDER BY number")
     return tuple(History(number, SourceIdentity(system, timeline), when) for number, system, timeline, when in rows)
 
 
-def check(store: Store) -> int:
+def check(session: Session) -> int:
     """The number of the present history. The very first is accepted without asking.
 
     Raises:
         HistoryChangedError: PostgreSQL is in another history than the one last accepted.
         TemporaryError: PostgreSQL is away or a standby.
     """
-    now = current(store)
+    now = current(session)
     # Two processes that start at once see the same cluster: either's row will do.
-    store.run(
+    session.run(
         "INSERT INTO {schema}.history (number, system_identifier, timeline) SELECT %s, %s, %s "
         "WHERE NOT EXISTS (SELECT FROM {schema}.history) ON CONFLICT DO NOTHING",
         FIRST,
         now.system_identifier,
         now.timeline,
     )
-    last = accepted(store)[-1]
+    last = accepted(session)[-1]
     if last.identity != now:
         raise HistoryChangedError(
             f"PostgreSQL is now {now}, the last accepted history (number {last.number}) is {last.identity}: it was "
@@ -96,21 +96,21 @@ def check(store: Store) -> int:
     return last.number
 
 
-def accept(store: Store) -> History:
+def accept(session: Session) -> History:
     """Accept the present history under the next number; an unchanged one keeps its number.
 
     Returns:
         The history that now holds.
     """
-    now = current(store)
-    with store.together():
-        store.lock("history")
-        known = accepted(store)
+    now = current(session)
+    with session.together():
+        session.lock("history")
+        known = accepted(session)
         if not known or known[-1].identity != now:
-            store.run(
+            session.run(
                 "INSERT INTO {schema}.history (number, system_identifier, timeline) VALUES (%s, %s, %s)",
                 known[-1].number + 1 if known else FIRST,
                 now.system_identifier,
                 now.timeline,
             )
-        return accepted(store)[-1]
+        return accepted(session)[-1]

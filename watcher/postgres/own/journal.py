@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 
 from watcher.model.effects import ReconcileNeeded
-from watcher.postgres.connection import open_store
 from watcher.postgres.own import history, marker, reconcile_needed
+from watcher.postgres.session import open_session
 
 Partition = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresStore:
+class PostgresJournalStore:
     """The watcher's own schema as the daemon uses it.
 
-    Every method raises ``TemporaryError`` while PostgreSQL is away, and ``StoreRefusedError`` where a table or a right
-    is missing.
+    Every method raises ``TemporaryError`` while PostgreSQL is away, and ``PostgresRefusedError`` where a table or a
+    right is missing.
     """
 
     dsn: str
@@ -29,32 +29,32 @@ class PostgresStore:
         Raises:
             HistoryChangedError: log positions may have fallen since the number was given.
         """
-        with open_store(self.dsn, self.schema, self.timeout) as store:
-            return history.check(store)
+        with open_session(self.dsn, self.schema, self.timeout) as session:
+            return history.check(session)
 
     def seen(self) -> dict[Partition, str]:
         """Topic ids of the partitions that the group has read."""
-        with open_store(self.dsn, self.schema, self.timeout) as store:
-            return marker.load(store, self.group)
+        with open_session(self.dsn, self.schema, self.timeout) as session:
+            return marker.load(session, self.group)
 
     def remember(self, partitions: dict[Partition, str]) -> None:
         """The group has read these partitions."""
-        with open_store(self.dsn, self.schema, self.timeout) as store, store.together():
+        with open_session(self.dsn, self.schema, self.timeout) as session, session.together():
             for (topic, partition), topic_id in partitions.items():
-                marker.remember(store, self.group, topic, partition, topic_id)
+                marker.remember(session, self.group, topic, partition, topic_id)
 
     def reconcile_needed(self) -> set[ReconcileNeeded]:
         """Tables whose counts only a comparison with PostgreSQL can tell."""
-        with open_store(self.dsn, self.schema, self.timeout) as store:
-            return {ReconcileNeeded(need.source_table, need.reason) for need in reconcile_needed.needs(store)}
+        with open_session(self.dsn, self.schema, self.timeout) as session:
+            return {ReconcileNeeded(need.source_table, need.reason) for need in reconcile_needed.needs(session)}
 
     def note_reconcile(self, needed: set[ReconcileNeeded]) -> None:
         """Only a comparison can tell these tables' counts."""
-        with open_store(self.dsn, self.schema, self.timeout) as store, store.together():
+        with open_session(self.dsn, self.schema, self.timeout) as session, session.together():
             for need in sorted(needed, key=lambda one: (one.table, one.reason)):
-                reconcile_needed.note(store, need.table, need.reason)
+                reconcile_needed.note(session, need.table, need.reason)
 
     def ping(self) -> None:
         """Ask for an answer."""
-        with open_store(self.dsn, self.schema, self.timeout) as store:
-            store.run("SELECT 1")
+        with open_session(self.dsn, self.schema, self.timeout) as session:
+            session.run("SELECT 1")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from watcher.postgres.connection import Store
+from watcher.postgres.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +17,20 @@ class Run:
     """Why an interrupted run was not resumed; empty if there was none."""
 
 
-def begin(store: Store, redis: str, *, replay: bool, anew: bool) -> Run:
+def begin(session: Session, redis: str, *, replay: bool, anew: bool) -> Run:
     """Go on with the last run of the same kind that was interrupted today and in this Redis, or begin one.
 
     Args:
-        store: the watcher's own schema.
+        session: the watcher's own schema.
         redis: identity of the Redis that is filled; what was done in another one is not there.
         replay: the kind.
         anew: begin at the first crucible whatever there is.
     """
-    with store.together():
-        store.lock("rebuild")
+    with session.together():
+        session.lock("rebuild")
         if anew:
-            store.run("UPDATE {schema}.rebuild_run SET ended = now() WHERE ended IS NULL AND replay = %s", replay)
-        found = store.run(
+            session.run("UPDATE {schema}.rebuild_run SET ended = now() WHERE ended IS NULL AND replay = %s", replay)
+        found = session.run(
             "SELECT number, done_to, redis = %s, begun > now() - interval '1 day' "
             "FROM {schema}.rebuild_run WHERE ended IS NULL AND replay = %s ORDER BY number DESC LIMIT 1",
             redis,
@@ -42,18 +42,18 @@ def begin(store: Store, redis: str, *, replay: bool, anew: bool) -> Run:
             if same and young:
                 return Run(number, done_to, resumed=True)
             left = "Redis was started anew since" if not same else "it is more than a day old"
-            store.run("UPDATE {schema}.rebuild_run SET ended = now() WHERE ended IS NULL AND replay = %s", replay)
-        ((number,),) = store.run(
+            session.run("UPDATE {schema}.rebuild_run SET ended = now() WHERE ended IS NULL AND replay = %s", replay)
+        ((number,),) = session.run(
             "INSERT INTO {schema}.rebuild_run (replay, redis) VALUES (%s, %s) RETURNING number", replay, redis
         )
         return Run(number, 0, resumed=False, left=left)
 
 
-def note(store: Store, run: Run, crucible_id: int) -> None:
+def note(session: Session, run: Run, crucible_id: int) -> None:
     """This crucible and all before it are done."""
-    store.run("UPDATE {schema}.rebuild_run SET done_to = %s WHERE number = %s", crucible_id, run.number)
+    session.run("UPDATE {schema}.rebuild_run SET done_to = %s WHERE number = %s", crucible_id, run.number)
 
 
-def end(store: Store, run: Run) -> None:
+def end(session: Session, run: Run) -> None:
     """All are done."""
-    store.run("UPDATE {schema}.rebuild_run SET ended = now() WHERE number = %s", run.number)
+    session.run("UPDATE {schema}.rebuild_run SET ended = now() WHERE number = %s", run.number)

@@ -6,7 +6,7 @@ A snapshot reads rows that were perhaps never counted; a truncate removes rows w
 from dataclasses import dataclass
 from datetime import datetime
 
-from watcher.postgres.connection import Store
+from watcher.postgres.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +20,18 @@ class Need:
     """When it was first noted, with time zone."""
 
 
-def note(store: Store, source_table: str, reason: str) -> None:
+def note(session: Session, source_table: str, reason: str) -> None:
     """Note a need; noting it again keeps the first time."""
-    store.run(
+    session.run(
         "INSERT INTO {schema}.reconcile_needed (source_table, reason) VALUES (%s, %s) ON CONFLICT DO NOTHING",
         source_table,
         reason,
     )
 
 
-def needs(store: Store) -> tuple[Need, ...]:
+def needs(session: Session) -> tuple[Need, ...]:
     """Every need, the oldest first."""
-    rows = store.run(
+    rows = session.run(
         "SELECT source_table, reason, since FROM {schema}.reconcile_needed ORDER BY since, source_table, reason"
     )
     return tuple(Need(*row) for row in rows)

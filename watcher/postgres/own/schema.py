@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import LiteralString
 
-from watcher.postgres.connection import Store, open_store
+from watcher.postgres.session import Session, open_session
 
 # Ours, not a caller's: read from beside this module.
 _STATEMENTS: LiteralString = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
@@ -18,16 +18,16 @@ def ensure(dsn: str, schema: str, timeout: float = 5.0) -> None:
         timeout: seconds to wait for the connection and for another process that is creating.
 
     Raises:
-        StoreRefusedError: the role may not create the schema, or not in it.
+        PostgresRefusedError: the role may not create the schema, or not in it.
         TemporaryError: PostgreSQL is away.
     """
-    with open_store(dsn, schema, timeout) as store, store.together():
-        store.lock("schema")
-        _ensure_schema(store)
-        store.run(_STATEMENTS)
+    with open_session(dsn, schema, timeout) as session, session.together():
+        session.lock("schema")
+        _ensure_schema(session)
+        session.run(_STATEMENTS)
 
 
-def _ensure_schema(store: Store) -> None:
+def _ensure_schema(session: Session) -> None:
     """CREATE SCHEMA IF NOT EXISTS wants a right on the database even if the schema is there, so look first."""
-    if not store.run("SELECT 1 FROM pg_namespace WHERE nspname = %s", store.schema):
-        store.run("CREATE SCHEMA {schema}")
+    if not session.run("SELECT 1 FROM pg_namespace WHERE nspname = %s", session.schema):
+        session.run("CREATE SCHEMA {schema}")

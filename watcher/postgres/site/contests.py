@@ -8,7 +8,7 @@ from watcher.model.effects import CrucibleState, EntryState
 from watcher.model.prizes import paid_places
 from watcher.model.row_state import FINISHED
 from watcher.model.visibility import Moderation
-from watcher.postgres.connection import Store
+from watcher.postgres.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ _ENTRIES: Final = (
 )
 
 
-def crucible(store: Store, crucible_id: int) -> CrucibleState | None:
+def crucible(session: Session, crucible_id: int) -> CrucibleState | None:
     """The crucible's row, or None."""
-    rows = store.run(
+    rows = session.run(
         'SELECT id, "userId", name, status::text, "nsfwLevel", (extract(epoch FROM "startAt") * 1000)::bigint, '
         '(extract(epoch FROM "endAt") * 1000)::bigint, "judgeRequirements"::text, "prizePositions"::text '
         'FROM public."Crucible" WHERE id = %s',
@@ -42,16 +42,16 @@ def crucible(store: Store, crucible_id: int) -> CrucibleState | None:
     return CrucibleState(number, user, name, status, level, start, end, judges, paid_places(prizes))
 
 
-def entries(store: Store, crucible_id: int, after: int, limit: int) -> list[SiteEntry]:
+def entries(session: Session, crucible_id: int, after: int, limit: int) -> list[SiteEntry]:
     """A page of a crucible's entries in the order of their ids.
 
     Args:
-        store: a connection.
+        session: a connection.
         crucible_id: whose.
         after: the last id of the page before; 0 for the first page.
         limit: entries at most.
     """
-    rows = store.run(
+    rows = session.run(
         _ENTRIES + 'WHERE entry."crucibleId" = %s AND entry.id > %s ORDER BY entry.id LIMIT %s',
         crucible_id,
         after,
@@ -60,9 +60,9 @@ def entries(store: Store, crucible_id: int, after: int, limit: int) -> list[Site
     return [_entry(crucible_id, row) for row in rows]
 
 
-def entries_of(store: Store, crucible_id: int, ids: Sequence[int]) -> list[SiteEntry]:
+def entries_of(session: Session, crucible_id: int, ids: Sequence[int]) -> list[SiteEntry]:
     """Some of a crucible's entries; those that are gone are missing."""
-    rows = store.run(_ENTRIES + 'WHERE entry."crucibleId" = %s AND entry.id = ANY(%s)', crucible_id, list(ids))
+    rows = session.run(_ENTRIES + 'WHERE entry."crucibleId" = %s AND entry.id = ANY(%s)', crucible_id, list(ids))
     return [_entry(crucible_id, row) for row in rows]
 
 
@@ -71,17 +71,17 @@ def _entry(crucible_id: int, row: tuple[Any, ...]) -> SiteEntry:
     return SiteEntry(EntryState(crucible_id, *row[:4]), image)
 
 
-def unfinished_of(store: Store, ids: Sequence[int]) -> set[int]:
+def unfinished_of(session: Session, ids: Sequence[int]) -> set[int]:
     """Those of the crucibles that are there and not finished."""
-    rows = store.run(
+    rows = session.run(
         'SELECT id FROM public."Crucible" WHERE id = ANY(%s) AND status::text <> ALL(%s)', list(ids), sorted(FINISHED)
     )
     return {row[0] for row in rows}
 
 
-def unfinished(store: Store, *statuses: str) -> list[int]:
+def unfinished(session: Session, *statuses: str) -> list[int]:
     """Ids of crucibles in these states, or of all that are not finished; ascending."""
-    rows = store.run(
+    rows = session.run(
         'SELECT id FROM public."Crucible" WHERE CASE WHEN cardinality(%s::text[]) > 0 THEN status::text = ANY(%s) '
         "ELSE status::text <> ALL(%s) END ORDER BY id",
         list(statuses),

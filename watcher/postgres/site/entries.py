@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from watcher.model.visibility import Hidden, Moderation, admitted_level, hidden
-from watcher.postgres.connection import Store
 from watcher.postgres.pool import named_queries
+from watcher.postgres.session import Session
 
 _QUERIES: Final = named_queries("entries.sql")
 
@@ -34,43 +34,43 @@ class Seen(NamedTuple):
     """The entries' images, in the same order."""
 
 
-def look(store: Store, arrived: Sequence[Arrived]) -> list[Seen]:
+def look(session: Session, arrived: Sequence[Arrived]) -> list[Seen]:
     """What the site says of some entries, in one query. Those of crucibles that it does not have are missing.
 
     Raises:
         TemporaryError: PostgreSQL is away.
-        StoreRefusedError: a right is missing.
+        PostgresRefusedError: a right is missing.
     """
     columns = [list(column) for column in zip(*arrived, strict=True)]
-    rows = store.run(_QUERIES["arrived"], *columns) if arrived else []
+    rows = session.run(_QUERIES["arrived"], *columns) if arrived else []
     return [_seen(crucible_id, level, about, [entry], [image]) for crucible_id, entry, image, level, *about in rows]
 
 
-def open_crucibles(store: Store) -> list[tuple[int, int]]:
+def open_crucibles(session: Session) -> list[tuple[int, int]]:
     """Ids and levels of the crucibles that are not finished.
 
     Raises:
         TemporaryError: PostgreSQL is away.
-        StoreRefusedError: a right is missing.
+        PostgresRefusedError: a right is missing.
     """
-    return [(crucible_id, level) for crucible_id, level in store.run(_QUERIES["open_crucibles"])]
+    return [(crucible_id, level) for crucible_id, level in session.run(_QUERIES["open_crucibles"])]
 
 
-def look_at_all(store: Store, crucible_id: int, level: int, page: int = PAGE) -> Iterator[list[Seen]]:
+def look_at_all(session: Session, crucible_id: int, level: int, page: int = PAGE) -> Iterator[list[Seen]]:
     """What the site says of all entries of a crucible, a page at a time.
 
     Args:
-        store: a connection.
+        session: a connection.
         crucible_id: whose entries.
         level: flags of the crucible.
         page: entries of one question.
 
     Raises:
         TemporaryError: PostgreSQL is away.
-        StoreRefusedError: a right is missing.
+        PostgresRefusedError: a right is missing.
     """
     after = 0
-    while rows := store.run(_QUERIES["entries"], crucible_id, after, page):
+    while rows := session.run(_QUERIES["entries"], crucible_id, after, page):
         yield [_seen(crucible_id, level, about, entries, images) for *about, entries, images in rows]
         after = max(max(entries) for *_, entries, _ in rows)
 

@@ -22,11 +22,11 @@ PATIENCE: Final = 2.0
 a silent server; more: whoever asks hangs longer."""
 
 
-class StoreRefusedError(StopError):
+class PostgresRefusedError(StopError):
     """PostgreSQL is there and refuses what the watcher needs."""
 
 
-class Store:
+class Session:
     """An open connection, and the schema that belongs to the watcher.
 
     Each call commits on its own, unless within :meth:`together`.
@@ -43,7 +43,7 @@ class Store:
             The rows, none for a statement that has none.
 
         Raises:
-            StoreRefusedError: a table or a right is missing.
+            PostgresRefusedError: a table or a right is missing.
             TemporaryError: PostgreSQL is away, or may only be read for now.
         """
         with _faults(self.schema):
@@ -85,13 +85,13 @@ def readable(dsn: str) -> str:
     """The connection string, if libpq can read it.
 
     Raises:
-        StoreRefusedError: it cannot. What it says is left out: it quotes what it stumbled over, which may be a part of
-            the password.
+        PostgresRefusedError: it cannot. What it says is left out: it quotes what it stumbled over, which may be a part
+            of the password.
     """
     try:
         conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
-        raise StoreRefusedError(
+        raise PostgresRefusedError(
             "postgres: libpq cannot read the connection string. A keyword is unknown; or a space or quote has to stand "
             "in 'single quotes', in a URL percent-encoded (%20, and %25 for %); mend postgres.dsn"
         ) from None
@@ -99,7 +99,7 @@ def readable(dsn: str) -> str:
 
 
 @contextmanager
-def open_store(dsn: str, schema: str, timeout: float = 5.0) -> Iterator[Store]:
+def open_session(dsn: str, schema: str, timeout: float = 5.0) -> Iterator[Session]:
     """Connect for the length of the block.
 
     Args:
@@ -109,7 +109,7 @@ def open_store(dsn: str, schema: str, timeout: float = 5.0) -> Iterator[Store]:
             server that does not even say that it gives up is given up after ``PATIENCE`` times as long.
 
     Raises:
-        StoreRefusedError: the connection string, password or database is wrong, or a right is missing.
+        PostgresRefusedError: the connection string, password or database is wrong, or a right is missing.
         TemporaryError: PostgreSQL is away.
     """
     patience = timeout * PATIENCE
@@ -129,9 +129,9 @@ def open_store(dsn: str, schema: str, timeout: float = 5.0) -> Iterator[Store]:
         )
     connection.patience = patience
     with connection:
-        store = Store(connection, schema)
-        store.run("SELECT set_config('statement_timeout', %s, false)", f"{max(1, round(timeout * 1000))}ms")
-        yield store
+        session = Session(connection, schema)
+        session.run("SELECT set_config('statement_timeout', %s, false)", f"{max(1, round(timeout * 1000))}ms")
+        yield session
 
 
 @contextmanager
@@ -139,21 +139,21 @@ def _faults(schema: str) -> Iterator[None]:
     try:
         yield
     except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as error:
-        raise StoreRefusedError(
+        raise PostgresRefusedError(
             f"postgres: {_said(error)}; run debezium/postgres/watcher.sql as an administrator, which makes the schema "
             f"{schema} (postgres.watcher_schema) and gives the watcher's role what it needs"
         ) from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
         said = _said(error)
         if f'"{schema}.' in said:
-            raise StoreRefusedError(f"postgres: {said}; start the watcher once, it creates its tables") from error
-        raise StoreRefusedError(
+            raise PostgresRefusedError(f"postgres: {said}; start the watcher once, it creates its tables") from error
+        raise PostgresRefusedError(
             f"postgres: {said}; let postgres.dsn name the site's database, and run debezium/postgres/watcher.sql there "
             "as an administrator, which lets the watcher's role read the site's tables"
         ) from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         if _NOT_BY_WAITING.search(str(error)):
-            raise StoreRefusedError(f"postgres: {_said(error)}; check postgres.dsn") from error
+            raise PostgresRefusedError(f"postgres: {_said(error)}; check postgres.dsn") from error
         raise TemporaryError(f"postgres is away: {_said(error)}") from error
     except psycopg.InternalError as error:
         # What the server or the session cannot do, not what was asked: a standby or a full disk made it read-only, a

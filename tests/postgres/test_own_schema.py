@@ -17,11 +17,11 @@ from tests import site_database
 from tests.stack.watching import await_that
 from watcher.changes.journal import Journal
 from watcher.model.errors import HistoryChangedError, TemporaryError
-from watcher.postgres.connection import StoreRefusedError, open_store
 from watcher.postgres.own import history, marker, reconcile_needed
-from watcher.postgres.own.journal import PostgresStore
+from watcher.postgres.own.journal import PostgresJournalStore
 from watcher.postgres.own.schema import ensure
 from watcher.postgres.pool import SitePool
+from watcher.postgres.session import PostgresRefusedError, open_session
 from watcher.postgres.site.contests import unfinished
 
 
@@ -30,8 +30,8 @@ def test_the_schema_may_be_ensured_by_many_at_once_and_again(dsn, schema):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: ensure(dsn, schema), range(16)))
 
-    with open_store(dsn, schema) as store:
-        assert history.accepted(store) == ()
+    with open_session(dsn, schema) as session:
+        assert history.accepted(session) == ()
 
 
 def test_a_role_without_the_preparation_is_told_which_file_to_run(postgres, schema):
@@ -39,7 +39,7 @@ def test_a_role_without_the_preparation_is_told_which_file_to_run(postgres, sche
     password = postgres.postgres.replication_password
     debezium = site_database.as_role(str(postgres.endpoints.postgres_dsn), site_database.DEBEZIUM_ROLE, password)
 
-    with pytest.raises(StoreRefusedError, match=r"permission denied.*debezium/postgres/watcher\.sql"):
+    with pytest.raises(PostgresRefusedError, match=r"permission denied.*debezium/postgres/watcher\.sql"):
         ensure(debezium, schema)
 
 
@@ -55,7 +55,7 @@ def test_a_role_without_the_preparation_is_told_which_file_to_run(postgres, sche
 @pytest.mark.parametrize("opened", [lambda dsn: ensure(dsn, "x"), lambda dsn: SitePool(dsn, 1, 1.0)])
 def test_a_connection_string_that_nobody_can_read_names_its_key(string, opened):
     """The driver's complaint does not say which setting it is about, and quotes what may be a part of the password."""
-    with pytest.raises(StoreRefusedError, match=r"cannot read the connection string.*mend postgres\.dsn") as refused:
+    with pytest.raises(PostgresRefusedError, match=r"cannot read the connection string.*mend postgres\.dsn") as refused:
         opened(string)
 
     assert "sesame" not in str(refused.value)
@@ -65,7 +65,7 @@ def test_a_connection_string_that_nobody_can_read_names_its_key(string, opened):
 def test_a_wrong_password_stops_and_an_absent_server_does_not(dsn):
     """One will not get better by waiting."""
     wrong = psycopg.conninfo.make_conninfo(dsn, password="sesame")
-    with pytest.raises(StoreRefusedError, match=r"password authentication failed.*postgres\.dsn") as refused:
+    with pytest.raises(PostgresRefusedError, match=r"password authentication failed.*postgres\.dsn") as refused:
         ensure(wrong, "x")
     with pytest.raises(TemporaryError, match="postgres is away") as away:
         ensure("postgresql://u:sesame@127.0.0.1:9/x", "x")
@@ -73,57 +73,57 @@ def test_a_wrong_password_stops_and_an_absent_server_does_not(dsn):
     assert "sesame" not in str(refused.value) + str(away.value)
 
 
-def test_markers_belong_to_a_group_and_keep_the_first_topic_id(store):
+def test_markers_belong_to_a_group_and_keep_the_first_topic_id(session):
     """A topic made anew under its name shows as another id than the marker's."""
-    marker.remember(store, "g", "t", 0, "id-1")
-    marker.remember(store, "g", "t", 0, "id-2")
-    marker.remember(store, "g", "u", 1, "id-3")
-    marker.remember(store, "other", "t", 0, "id-2")
+    marker.remember(session, "g", "t", 0, "id-1")
+    marker.remember(session, "g", "t", 0, "id-2")
+    marker.remember(session, "g", "u", 1, "id-3")
+    marker.remember(session, "other", "t", 0, "id-2")
 
-    assert marker.load(store, "g") == {("t", 0): "id-1", ("u", 1): "id-3"}
+    assert marker.load(session, "g") == {("t", 0): "id-1", ("u", 1): "id-3"}
 
 
-def test_forgetting_one_topic_leaves_the_others(store):
+def test_forgetting_one_topic_leaves_the_others(session):
     """And forgetting all leaves the other groups."""
     for topic in ("t", "u"):
-        marker.remember(store, "g", topic, 0, "id")
-    marker.remember(store, "other", "t", 0, "id")
+        marker.remember(session, "g", topic, 0, "id")
+    marker.remember(session, "other", "t", 0, "id")
 
-    assert marker.forget(store, "g", "t") == 1
-    assert list(marker.load(store, "g")) == [("u", 0)]
-    assert marker.forget(store, "g") == 1
-    assert list(marker.load(store, "other")) == [("t", 0)]
+    assert marker.forget(session, "g", "t") == 1
+    assert list(marker.load(session, "g")) == [("u", 0)]
+    assert marker.forget(session, "g") == 1
+    assert list(marker.load(session, "other")) == [("t", 0)]
 
 
-def test_the_first_history_is_number_one_and_stays_it(store):
+def test_the_first_history_is_number_one_and_stays_it(session):
     """Nobody has to accept what nothing was counted before."""
-    assert [history.check(store), history.check(store)] == [1, 1]
-    assert [one.identity for one in history.accepted(store)] == [history.current(store)]
+    assert [history.check(session), history.check(session)] == [1, 1]
+    assert [one.identity for one in history.accepted(session)] == [history.current(session)]
 
 
 @pytest.mark.parametrize("column", ["system_identifier", "timeline"])
-def test_another_system_or_timeline_stops_until_it_is_accepted(store, column):
+def test_another_system_or_timeline_stops_until_it_is_accepted(session, column):
     """A restore or failover may hand out log positions again; the number is raised by a person."""
-    history.check(store)
-    store.run(f"UPDATE {{schema}}.history SET {column} = {column} + 1")  # noqa: S608
+    history.check(session)
+    session.run(f"UPDATE {{schema}}.history SET {column} = {column} + 1")  # noqa: S608
 
     with pytest.raises(HistoryChangedError, match=r"`crucible history accept`"):
-        history.check(store)
+        history.check(session)
 
-    assert history.accept(store).number == 2
-    assert history.accept(store).number == 2
-    assert history.check(store) == 2
+    assert history.accept(session).number == 2
+    assert history.accept(session).number == 2
+    assert history.check(session) == 2
 
 
-def test_the_identity_is_what_the_replication_protocol_says(postgres, store):
+def test_the_identity_is_what_the_replication_protocol_says(postgres, session):
     """IDENTIFY_SYSTEM is the authority; the watcher's role may not ask it, so it is compared here."""
     with psycopg.connect(f"{postgres.endpoints.postgres_dsn}?replication=database", autocommit=True) as walsender:
         row = walsender.execute("IDENTIFY_SYSTEM").fetchone()
 
-    assert history.current(store) == history.SourceIdentity(int(row[0]), int(row[1]))
+    assert history.current(session) == history.SourceIdentity(int(row[0]), int(row[1]))
 
 
-def test_the_command_shows_and_accepts(store, dsn, schema):
+def test_the_command_shows_and_accepts(session, dsn, schema):
     """`history show` exits with 1 while the histories differ."""
 
     def crucible(*arguments):
@@ -136,8 +136,8 @@ def test_the_command_shows_and_accepts(store, dsn, schema):
             env={"PATH": "/usr/bin", "CRUCIBLE_POSTGRES__DSN": dsn, "CRUCIBLE_POSTGRES__WATCHER_SCHEMA": schema},
         )
 
-    history.check(store)
-    store.run("UPDATE {schema}.history SET timeline = 99")
+    history.check(session)
+    session.run("UPDATE {schema}.history SET timeline = 99")
     before, dry, done, after = (
         crucible(*a) for a in (["show"], ["accept", "--dry-run"], ["accept", "--yes"], ["show"])
     )
@@ -149,41 +149,41 @@ def test_the_command_shows_and_accepts(store, dsn, schema):
     assert "as accepted" in after.stdout
 
 
-def test_a_need_keeps_its_first_time(store):
+def test_a_need_keeps_its_first_time(session):
     """Noted again and again, it is as old as it is."""
-    reconcile_needed.note(store, "CrucibleEntry", "snapshot")
-    (first,) = reconcile_needed.needs(store)
-    reconcile_needed.note(store, "CrucibleEntry", "snapshot")
-    reconcile_needed.note(store, "CrucibleEntry", "truncate")
+    reconcile_needed.note(session, "CrucibleEntry", "snapshot")
+    (first,) = reconcile_needed.needs(session)
+    reconcile_needed.note(session, "CrucibleEntry", "snapshot")
+    reconcile_needed.note(session, "CrucibleEntry", "truncate")
 
-    assert reconcile_needed.needs(store)[0] == first
-    assert [need.reason for need in reconcile_needed.needs(store)] == ["snapshot", "truncate"]
+    assert reconcile_needed.needs(session)[0] == first
+    assert [need.reason for need in reconcile_needed.needs(session)] == ["snapshot", "truncate"]
 
 
-def test_what_is_done_together_is_undone_together(store):
+def test_what_is_done_together_is_undone_together(session):
     """A fault between two statements leaves neither."""
 
     def half_done():
-        with store.together():
-            marker.remember(store, "g", "t", 0, "id")
+        with session.together():
+            marker.remember(session, "g", "t", 0, "id")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         half_done()
 
-    assert marker.load(store, "g") == {}
+    assert marker.load(session, "g") == {}
 
 
-def test_a_database_without_the_sites_tables_is_told_apart_from_one_without_ours(dsn, schema, store):
+def test_a_database_without_the_sites_tables_is_told_apart_from_one_without_ours(dsn, schema, session):
     """No start of the watcher makes the site's tables; its own it makes."""
     elsewhere = psycopg.conninfo.make_conninfo(dsn, dbname="template1")
-    with open_store(elsewhere, schema) as empty:
-        with pytest.raises(StoreRefusedError, match=r"Crucible.*postgres\.dsn.*debezium/postgres/watcher\.sql"):
+    with open_session(elsewhere, schema) as empty:
+        with pytest.raises(PostgresRefusedError, match=r"Crucible.*postgres\.dsn.*debezium/postgres/watcher\.sql"):
             unfinished(empty)
-        with pytest.raises(StoreRefusedError, match="start the watcher once"):
+        with pytest.raises(PostgresRefusedError, match="start the watcher once"):
             history.accepted(empty)
 
-    assert unfinished(store, "Active") == []
+    assert unfinished(session, "Active") == []
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def test_a_read_only_postgres_is_waited_for(own_database, schema):
     """What is new waits in memory and is told, and a start waits too; once it is mended, all is written down."""
     administrator, dsn = own_database
     ensure(dsn, schema)
-    remembered, away = PostgresStore(dsn, schema, "g", 5.0), []
+    remembered, away = PostgresJournalStore(dsn, schema, "g", 5.0), []
     journal = Journal.load(remembered, away.append, lambda _: None)
     _read_only(administrator, so=True)
     journal.remember(("t", 0), "id")
@@ -249,11 +249,11 @@ def _what_becomes_of(action):
 
 @pytest.fixture
 def freeze():
-    """Has the server's process of a store stand still until the end."""
+    """Has the server's process of a session stand still until the end."""
     stopped = []
 
-    def freeze(store):
-        ((pid,),) = store.run("SELECT pg_backend_pid()")
+    def freeze(session):
+        ((pid,),) = session.run("SELECT pg_backend_pid()")
         os.kill(pid, signal.SIGSTOP)
         stopped.append(pid)
 
@@ -266,26 +266,26 @@ def test_a_server_that_falls_silent_is_given_up(dsn, schema, freeze):
     """Frozen, it keeps no time limit of its own; the next connection is served by another process."""
 
     def ask_twice():
-        with open_store(dsn, schema, timeout=1.0) as store:
-            freeze(store)
+        with open_session(dsn, schema, timeout=1.0) as session:
+            freeze(session)
             with pytest.raises(TemporaryError, match="postgres is away: no answer within 2 s"):
-                store.run("SELECT 1")
-            store.run("SELECT 2")
+                session.run("SELECT 1")
+            session.run("SELECT 2")
 
     outcome, seconds = _what_becomes_of(ask_twice)
 
     assert isinstance(outcome, TemporaryError), outcome
     assert "the connection is closed" in str(outcome)  # else the first question's answer would be the second's
     assert 1.5 < seconds < 8
-    with open_store(dsn, schema, timeout=1.0) as another:
+    with open_session(dsn, schema, timeout=1.0) as another:
         assert another.run("SELECT 1") == [(1,)]
 
 
-def test_a_server_that_falls_silent_before_a_commit_is_given_up(dsn, store, schema, freeze):
+def test_a_server_that_falls_silent_before_a_commit_is_given_up(dsn, session, schema, freeze):
     """What ends a block of statements waits no longer than they do."""
 
     def do_together():
-        with open_store(dsn, schema, timeout=1.0) as silent, silent.together():
+        with open_session(dsn, schema, timeout=1.0) as silent, silent.together():
             marker.remember(silent, "g", "t", 0, "id")
             freeze(silent)
 
@@ -294,21 +294,24 @@ def test_a_server_that_falls_silent_before_a_commit_is_given_up(dsn, store, sche
     assert isinstance(outcome, TemporaryError), outcome
     assert "no answer within 2 s" in str(outcome)
     assert 1.5 < seconds < 8
-    assert marker.load(store, "g") == {}  # so far: it may yet wake up and read on
+    assert marker.load(session, "g") == {}  # so far: it may yet wake up and read on
 
 
 def test_what_the_server_gives_up_itself_keeps_the_connection(dsn, schema):
     """The control: its limit comes first, and what takes long without reaching it is waited for."""
-    with open_store(dsn, schema, timeout=2.0) as store:
-        assert store.run("SELECT 1 FROM pg_sleep(1)") == [(1,)]
+    with open_session(dsn, schema, timeout=2.0) as session:
+        assert session.run("SELECT 1 FROM pg_sleep(1)") == [(1,)]
         with pytest.raises(TemporaryError, match="statement timeout"):
-            store.run("SELECT pg_sleep(60)")
-        assert store.run("SELECT 1") == [(1,)]
+            session.run("SELECT pg_sleep(60)")
+        assert session.run("SELECT 1") == [(1,)]
 
 
 def test_a_host_that_is_lost_is_noticed_though_nobody_asks(dsn, schema):
     """The kernel probes it; by itself it begins after two hours, and routers forget a connection sooner."""
-    with open_store(dsn, schema, timeout=1.0) as store, socket.socket(fileno=os.dup(store._connection.fileno())) as tcp:
+    with (
+        open_session(dsn, schema, timeout=1.0) as session,
+        socket.socket(fileno=os.dup(session._connection.fileno())) as tcp,
+    ):
         names = "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT"
         found = [tcp.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names]
 
