@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
+from stack.buzz import Buzz
 from stack.clickhouse import ClickHouse
 from stack.connect import Connect
 from stack.endpoints import Endpoints
@@ -32,11 +33,11 @@ if TYPE_CHECKING:
     from stack.postgres import Version
     from stack.redis import Fsync
 
-PartName = Literal["postgres", "kafka", "connect", "registry", "redis", "clickhouse"]
+PartName = Literal["postgres", "kafka", "connect", "registry", "redis", "clickhouse", "buzz"]
 EVERYTHING: tuple[PartName, ...] = ("postgres", "kafka", "connect", "redis", "clickhouse")
 """What the JSON profile needs; the Avro profile adds the registry."""
 # Stopped in this order: who reads before who is read, so that nobody spends its farewell on retries.
-LEAVING: tuple[PartName, ...] = ("connect", "registry", "clickhouse", "redis", "postgres", "kafka")
+LEAVING: tuple[PartName, ...] = ("connect", "registry", "clickhouse", "redis", "postgres", "kafka", "buzz")
 DATABASE = "crucible"
 # Seconds for one part to answer. The slowest needs 5 s on an idle machine with two cores.
 PATIENCE = 120.0
@@ -94,6 +95,7 @@ class Stack:
             "registry": lambda: self.registry,
             "redis": lambda: self.redis,
             "clickhouse": lambda: self.clickhouse,
+            "buzz": lambda: self.buzz,
         }
         for name in LEAVING:
             if name in self._chosen:
@@ -143,6 +145,11 @@ class Stack:
     def redis(self) -> Redis:
         """Redis."""
         return Redis(self.folder / "redis", port=self._port("redis"), appendfsync=self.options.redis_appendfsync)
+
+    @cached_property
+    def buzz(self) -> Buzz:
+        """The Buzz service's double."""
+        return Buzz(self.folder / "buzz", port=self._port("buzz"))
 
     @cached_property
     def clickhouse(self) -> ClickHouse:
