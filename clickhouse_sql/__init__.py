@@ -7,6 +7,7 @@ that the program asks, each under a header ``-- name --`` and a line that says w
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
@@ -53,6 +54,7 @@ def migrations() -> tuple[Migration, ...]:
     return tuple(found)
 
 
+@cache
 def queries() -> MappingProxyType[str, str]:
     """Every named query, by name.
 

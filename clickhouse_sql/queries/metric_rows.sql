@@ -1,3 +1,9 @@
+-- metric_column_types --
+-- Rows go there as bytes without types, so the types must be those that they were packed for.
+SELECT name, type
+FROM system.columns
+WHERE database = currentDatabase() AND table = 'entityMetricEvents'
+
 -- present_identities --
 -- Which changes of these log ranges are counted already. {ranges} becomes one BETWEEN a range, with bound parameters;
 -- the projection by_lsn makes each a short scan.

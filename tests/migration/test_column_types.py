@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.migration import site
-from watcher.clickhouse.columns import EXPECTED, ColumnTypeError, check_types
+from watcher.clickhouse.columns import ColumnTypeError, check_types
 from watcher.migrations import migrate
 from watcher.migrations.deployment import Deployment
-from watcher.model.metric_row import COLUMNS
+from watcher.model.metric_columns import METRIC_COLUMNS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clickhouse_connect.driver.client import Client
 
 
@@ -27,9 +29,16 @@ def migrated(client: Client, before: str, after: str) -> Client:
     return client
 
 
-def test_the_types_are_of_all_columns() -> None:
-    """None that is sent is forgotten."""
-    assert set(EXPECTED) == set(COLUMNS)
+def test_a_new_table_has_the_columns_that_are_sent(new_database: Callable[[], Client]) -> None:
+    """None is forgotten, and each has the very type that its values are packed for."""
+    client = new_database()
+    migrate.up(client, Deployment(), margin=0.1)
+    asked = "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = 'entityMetricEvents'"
+    types = dict(client.query(asked).result_rows)
+
+    assert {column.name: types.get(column.name) for column in METRIC_COLUMNS} == {
+        column.name: column.type for column in METRIC_COLUMNS
+    }
 
 
 @pytest.mark.parametrize(

@@ -4,27 +4,15 @@ RowBinary is bytes and no types: a column of another width has them read as some
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
+import clickhouse_sql
 from watcher.model.errors import StopError
+from watcher.model.metric_columns import METRIC_COLUMNS
 
-EXPECTED: Final[Mapping[str, str]] = {
-    "entityType": "String",
-    "entityId": "Int32",
-    "userId": "Int32",
-    "metricType": "String",
-    "metricValue": "Int32",
-    "createdAt": "DateTime64(3)",
-    "source": "String",
-    "sourceKey": "Int64",
-    "sourceLsn": "UInt64",
-    "sourceId": "FixedString(16)",
-    "sourceIndex": "UInt8",
-}
-"""What ``watcher.model.metric_row`` packs, by column of ``entityMetricEvents``."""
 _SAME_BYTES: Final = (
     (re.compile(r"^LowCardinality\((String)\)$"), r"\1"),
     (re.compile(r"^(DateTime64\(3), '[^']*'\)$"), r"\1)"),
@@ -33,11 +21,11 @@ _SAME_BYTES: Final = (
 
 
 class ColumnTypeError(StopError):
-    """A table has columns of other types than the rows that would be sent to it."""
+    """Raised when a table has columns of other types than the rows that would be sent to it."""
 
 
 def check_types(client: Client) -> None:
-    """Let a table pass that takes our rows for what they are.
+    """Return if ClickHouse would take our rows for what they are.
 
     Raises:
         ColumnTypeError: names each column that is different, and how to mend it.
@@ -47,19 +35,27 @@ def check_types(client: Client) -> None:
 
 
 def differences(client: Client) -> Iterator[str]:
-    """What is different, a sentence a column; nothing for a table that is not there."""
-    rows = client.query(
-        "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = 'entityMetricEvents'"
-    ).result_rows
+    """Return a sentence for each column that is different; none for a table that is not there."""
+    rows = client.query(clickhouse_sql.queries()["metric_column_types"]).result_rows
     types = {str(name): str(kind) for name, kind in rows}
-    for column, expected in EXPECTED.items():
-        if column not in types:
+    for column in METRIC_COLUMNS:
+        found = types.get(column.name)
+        if found is None:
             continue  # migrations are pending, and whoever asks for those says so
-        found = types[column]
-        for pattern, same in _SAME_BYTES:
-            found = pattern.sub(same, found)
-        if found != expected:
+        expected = _bytes(column.type)
+        if _bytes(found) != expected:
             yield (
-                f"entityMetricEvents.{column} is {types[column]}, expected {expected}: ALTER TABLE entityMetricEvents "
-                f"MODIFY COLUMN {column} {expected}"
+                f"entityMetricEvents.{column.name} is {found}, expected {expected}: ALTER TABLE entityMetricEvents "
+                f"MODIFY COLUMN {column.name} {expected}"
             )
+
+
+def _bytes(kind: str) -> str:
+    """Return what a type's values are in RowBinary, as the simplest type that is written alike.
+
+    >>> _bytes("LowCardinality(String)"), _bytes("DateTime64(3, 'Asia/Tokyo')"), _bytes("Int32")
+    ('String', 'DateTime64(3)', 'Int32')
+    """
+    for pattern, same in _SAME_BYTES:
+        kind = pattern.sub(same, kind)
+    return kind

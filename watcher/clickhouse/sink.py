@@ -16,7 +16,7 @@ from clickhouse_connect.driver.client import Client
 from watcher.clickhouse.link import INSERT_SETTINGS, READ_SETTINGS, ClickHouseLink
 from watcher.clickhouse.view_gaps import complete, settled_gap
 from watcher.model.errors import SinkDisagreesError
-from watcher.model.metric_row import PACKED_COLUMNS, SOURCE_ID
+from watcher.model.metric_columns import PACKED_COLUMNS, SOURCE_ID
 from watcher.model.metric_rows import MetricRows, log_ranges
 from watcher.model.plan import Plan
 from watcher.model.view_gaps import Gap, Key, contribution

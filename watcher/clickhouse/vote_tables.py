@@ -8,7 +8,8 @@ from clickhouse_connect.driver.client import Client
 from watcher.clickhouse.link import ClickHouseLink
 from watcher.clickhouse.planned_table import PlannedTable, Shape
 from watcher.model.drain_plan import VOTE_COLUMNS, VoteRow
-from watcher.model.metric_row import COLUMNS, CREATED_AT, SOURCE_ID, MetricRow
+from watcher.model.metric_columns import COLUMNS, CREATED_AT, SOURCE_ID, TYPES
+from watcher.model.metric_row import MetricRow
 
 VOTES: Final[Shape[VoteRow]] = Shape(
     table="crucible_entry_rating",
@@ -26,23 +27,10 @@ VOTES: Final[Shape[VoteRow]] = Shape(
         "votes_by_rating": "numbered_votes_raw",
     },
 )
-EVENT_TYPES: Final = (
-    "LowCardinality(String)",
-    "Int32",
-    "Int32",
-    "LowCardinality(String)",
-    "Int32",
-    "DateTime64(3)",
-    "LowCardinality(String)",
-    "Int64",
-    "UInt64",
-    "FixedString(16)",
-    "UInt8",
-)
 EVENTS: Final[Shape[MetricRow]] = Shape(
     table="entityMetricEvents",
     columns=COLUMNS,
-    types=EVENT_TYPES,
+    types=TYPES,
     key=lambda row: row[SOURCE_ID],
     crucible=lambda row: row[1],
     time=lambda row: row[CREATED_AT],

@@ -7,34 +7,12 @@ in the width of its column, ``DateTime64(3)`` milliseconds in 64 bits.
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from struct import Struct
-from typing import Final, TypeVar
+from typing import TypeVar
+
+from watcher.model.metric_columns import NUMBERS, TEXTS
 
 MetricRow = tuple[str, int, int, str, int, int, str, int, int, bytes, int]
-"""One row, in the order of ``COLUMNS``."""
-
-COLUMNS: Final = (
-    "entityType",
-    "entityId",
-    "userId",
-    "metricType",
-    "metricValue",
-    "createdAt",  # commit time in milliseconds since 1970
-    "source",  # table that the change was made in
-    "sourceKey",  # primary key of the row that changed
-    "sourceLsn",
-    "sourceId",  # identity of the change
-    "sourceIndex",  # which row of the change this is, from 0
-)
-CREATED_AT: Final = 5
-SOURCE_ID: Final = 9
-
-PACKED_COLUMNS: Final = (
-    "entityType", "metricType", "source",
-    "entityId", "userId", "metricValue", "createdAt", "sourceKey", "sourceLsn", "sourceId", "sourceIndex",
-)  # fmt: skip
-"""The order of a packed row: first the texts, which all rows of a metric have in common."""
-_TEXTS: Final = 3
-_NUMBERS: Final = Struct("<iiiqqQ16sB")
+"""One row, in the order of :data:`watcher.model.metric_columns.COLUMNS`."""
 
 Pack = Callable[[int, int, int, int, int, int, bytes, int], bytes]
 """From what follows the texts in ``PACKED_COLUMNS`` to a row's bytes. Raises struct.error for a number that its column
@@ -53,7 +31,7 @@ def packing(entity_type: str, metric_type: str, source: str) -> Pack:
     b'\x04User\rcrucibleCount'
     """
     texts = b"".join(_length(len(text)) + text for text in map(str.encode, (entity_type, metric_type, source)))
-    return partial(Struct(f"<{len(texts)}s{_NUMBERS.format[1:]}").pack, texts)
+    return partial(Struct(f"<{len(texts)}s{NUMBERS.format[1:]}").pack, texts)
 
 
 class _Made(dict[str, T]):
@@ -82,12 +60,12 @@ def unpacked(data: bytes) -> Iterator[MetricRow]:
     at = 0
     while at < len(data):
         texts = []
-        for _ in range(_TEXTS):
+        for _ in range(TEXTS):
             size, at = _read_length(data, at)
             texts.append(data[at : at + size].decode())
             at += size
-        entity_id, user_id, value, created_at, *origin = _NUMBERS.unpack_from(data, at)
-        at += _NUMBERS.size
+        entity_id, user_id, value, created_at, *origin = NUMBERS.unpack_from(data, at)
+        at += NUMBERS.size
         entity_type, metric_type, source = texts
         yield (entity_type, entity_id, user_id, metric_type, value, created_at, source, *origin)
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from watcher.model.metric_row import CREATED_AT, MetricRow, packing, unpacked
+from watcher.model.metric_columns import CREATED_AT
+from watcher.model.metric_row import MetricRow, packing, unpacked
 
 MAX_RANGES = 16
 """Log ranges that one question to the sink may name. Fewer: an outlier drags in everything between; more: longer

@@ -14,7 +14,8 @@ from watcher.clickhouse.vote_history import Span, VoteHistory
 from watcher.model.drain_plan import event_rows
 from watcher.model.effects import CrucibleState
 from watcher.model.errors import StopError
-from watcher.model.metric_row import CREATED_AT, SOURCE_ID, MetricRow
+from watcher.model.metric_columns import CREATED_AT, SOURCE_ID
+from watcher.model.metric_row import MetricRow
 from watcher.model.metric_rows import month
 from watcher.model.rating import BASE_RATING
 from watcher.model.replay_rows import Tally

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watcher.model.drain_plan import MAX_RANGES, DrainPlan, event_rows, make_plan, plan_from_text, vote_rows
-from watcher.model.metric_row import SOURCE_ID
+from watcher.model.metric_columns import SOURCE_ID
 from watcher.model.metric_rows import month
 from watcher.model.vote import LoggedVote
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.model.metric_row import CREATED_AT, MetricRow
+from watcher.model.metric_columns import CREATED_AT
+from watcher.model.metric_row import MetricRow
 from watcher.model.metric_rows import NEAR, MetricRows, log_ranges, month
 
 LSNS = st.lists(st.integers(0, 200) | st.integers(0, 2**53 - 1), min_size=1, max_size=60)
