@@ -24,7 +24,7 @@ from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.errors import StopError, TemporaryError
 from watcher.redis.vote_log import VoteLog
 from watcher.telemetry.logs import set_up_logs
-from watcher.votes.drain import Drain, Told
+from watcher.votes.drain import Drain, DrainObserver
 from watcher.votes.drainer import Drainer
 
 log = structlog.get_logger(__name__)
@@ -55,19 +55,19 @@ class DrainProcess:
     """The child, started anew when it ends by itself.
 
     Args:
-        told: whom to tell what the child did.
+        observer: told what the child did.
         failed: told of an error that does not go away by itself; the child has ended then.
         command: what the child runs.
     """
 
     def __init__(
         self,
-        told: Told,
+        observer: DrainObserver,
         failed: Callable[[Exception], None],
         command: Sequence[str] = (sys.executable, "-m", __name__),
     ) -> None:
         self._command = command
-        self._told, self._failed = told, failed
+        self._observer, self._failed = observer, failed
         self._child: subprocess.Popen[bytes] | None = None
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -97,7 +97,7 @@ class DrainProcess:
                 code = self._once()
             except Exception as error:  # votes must go on being drained, whatever it was; a fork may fail, for one
                 log.exception("drain.unwatched")
-                self._told.away(TemporaryError(f"the drain's process: {type(error).__name__}: {error}"))
+                self._observer.away(TemporaryError(f"the drain's process: {type(error).__name__}: {error}"))
                 code = None
             else:
                 if code is None:
@@ -132,13 +132,13 @@ class DrainProcess:
     def _pass_on(self, said: _Said) -> None:
         match said.what:
             case "drained":
-                self._told.drained(*said.given)
+                self._observer.drained(*said.given)
             case "waiting":
-                self._told.waiting(*said.given)
+                self._observer.waiting(*said.given)
             case "away":
-                self._told.away(TemporaryError(*said.given))
+                self._observer.away(TemporaryError(*said.given))
             case "parked":
-                self._told.parked(*said.given)
+                self._observer.parked(*said.given)
             case other:
                 log.warning("drain.said", line=other)
 

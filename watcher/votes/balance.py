@@ -22,8 +22,8 @@ class Counts(Protocol):
         ...
 
 
-class Told(Protocol):
-    """Whom to tell."""
+class BalanceObserver(Protocol):
+    """Is told what the counting found."""
 
     def unbalanced(self, votes: Mapping[int, int]) -> None:
         """By crucible, how many votes ClickHouse has too many; below zero: lacks. Every look tells, also of none."""
@@ -62,11 +62,11 @@ class VoteBalance:
     Args:
         client: Redis.
         counts: ClickHouse.
-        told: whom to tell.
+        observer: told what was found.
     """
 
-    def __init__(self, client: Client, counts: Counts, told: Told) -> None:
-        self._client, self._counts, self._told = client, counts, told
+    def __init__(self, client: Client, counts: Counts, observer: BalanceObserver) -> None:
+        self._client, self._counts, self._observer = client, counts, observer
         self._doubted: set[int] = set()
 
     def look(self, crucible_ids: Iterable[int]) -> None:
@@ -87,7 +87,7 @@ class VoteBalance:
             after = self._numbered(list(before))
             differing = {one: excess(before[one], counted.get(one, 0), after[one]) for one in after}
             found |= {one: votes for one, votes in differing.items() if votes}
-        self._told.unbalanced({one: votes for one, votes in found.items() if one in self._doubted})
+        self._observer.unbalanced({one: votes for one, votes in found.items() if one in self._doubted})
         self._doubted = set(found)
 
     def _numbered(self, crucible_ids: Sequence[int]) -> dict[int, Numbered]:

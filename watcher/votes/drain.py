@@ -46,8 +46,8 @@ WATCHED: Final = 40
 """Passes for which a log that was found empty is looked at again, because a vote may have come while its hint went."""
 
 
-class Told(Protocol):
-    """Whom the drain tells what it did."""
+class DrainObserver(Protocol):
+    """Is told what the drain did."""
 
     def drained(self, votes: int, outcome: str, seconds: float) -> None:
         """A plan is done; ``outcome`` is ``written``, ``recovered`` or ``healed``."""
@@ -76,7 +76,7 @@ class Drain:
     Args:
         votes: Redis' logs.
         tables: ClickHouse's tables.
-        told: whom to tell.
+        observer: told what was done.
         max_votes: votes of one plan, and hence held in memory.
     """
 
@@ -84,10 +84,10 @@ class Drain:
         self,
         votes: VoteLog,
         tables: VoteTables,
-        told: Told,
+        observer: DrainObserver,
         max_votes: int,
     ) -> None:
-        self._log, self._tables, self._told = votes, tables, told
+        self._log, self._tables, self._observer = votes, tables, observer
         self.max_votes = max_votes
         self._foreign: dict[int, tuple[DrainPlan, float]] = {}
         self._own: dict[int, DrainPlan] = {}
@@ -141,7 +141,7 @@ class Drain:
             self.oldest.pop(bucket, None)
             return 0
         self._note(plan, outcome)
-        self._told.drained(plan.votes, outcome, time.monotonic() - begun)
+        self._observer.drained(plan.votes, outcome, time.monotonic() - begun)
         return plan.votes
 
     def drain_crucible(self, crucible_id: int, deadline: float) -> None:

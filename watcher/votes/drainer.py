@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from watcher.model.errors import SinkDisagreesError, TemporaryError
 from watcher.redis.keys import BUCKETS
-from watcher.votes.drain import Told
+from watcher.votes.drain import DrainObserver
 
 FIRST_WAIT, LONGEST_WAIT = 0.25, 5.0
 """Seconds after a failed pass over a bucket, doubling."""
@@ -55,13 +55,13 @@ class Drainer:
 
     Args:
         drain: what it does.
-        told: whom to tell.
+        observer: told.
         interval: seconds between two rounds, at least.
         failed: told of an error that does not go away by itself; the thread has ended then.
     """
 
-    def __init__(self, drain: Passes, told: Told, interval: float, failed: Callable[[Exception], None]) -> None:
-        self._drain, self._told, self._interval, self._failed = drain, told, interval, failed
+    def __init__(self, drain: Passes, observer: DrainObserver, interval: float, failed: Callable[[Exception], None]) -> None:
+        self._drain, self._observer, self._interval, self._failed = drain, observer, interval, failed
         now = _now_ms()
         self._turns = [_Turn(looked=now) for _ in range(BUCKETS)]
         self._stop = threading.Event()
@@ -105,7 +105,7 @@ class Drainer:
                 break
             if time.monotonic() >= turn.due:
                 most = max(most, self._turn(bucket, turn, quiet=bucket in quiet))
-        self._told.waiting(min((*self._drain.oldest.values(), *self._unseen()), default=None))
+        self._observer.waiting(min((*self._drain.oldest.values(), *self._unseen()), default=None))
         return most
 
     def _quiet(self) -> set[int]:
@@ -121,12 +121,12 @@ class Drainer:
         try:
             drained = 0 if quiet else self._drain.turn(bucket)
         except TemporaryError as error:
-            self._told.away(error)
+            self._observer.away(error)
             turn.due = time.monotonic() + turn.wait
             turn.wait = min(turn.wait * 2, LONGEST_WAIT)
             return 0
         except SinkDisagreesError as error:
-            self._told.parked(bucket, str(error))
+            self._observer.parked(bucket, str(error))
             turn.due = time.monotonic() + PARKED
             return 0
         turn.due, turn.wait, turn.looked = 0.0, FIRST_WAIT, began
