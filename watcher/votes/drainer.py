@@ -60,7 +60,9 @@ class Drainer:
         failed: told of an error that does not go away by itself; the thread has ended then.
     """
 
-    def __init__(self, drain: Passes, observer: DrainObserver, interval: float, failed: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, drain: Passes, observer: DrainObserver, interval: float, failed: Callable[[Exception], None]
+    ) -> None:
         self._drain, self._observer, self._interval, self._failed = drain, observer, interval, failed
         now = _now_ms()
         self._turns = [_Turn(looked=now) for _ in range(BUCKETS)]
