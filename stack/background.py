@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -14,6 +13,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from stack.cache import PROJECT
 from stack.keeper import LOCK, LOG, STATE
 from stack.topology import LEAVING, Options, Stack
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Seconds between two looks at a keeper.
-LOOK = 0.1
+LOOK_SECONDS = 0.1
 # Seconds for a keeper to stop its parts: each gets 20 s before it is killed.
-PATIENCE = 150.0
+PATIENCE_SECONDS = 150.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +50,14 @@ def state(folder: Path) -> State | None:
 
 def keeper_pid(folder: Path) -> int | None:
     """Return the keeper's process id; a lock that nobody holds means that there is none, whatever the file says."""
+    lock = folder / LOCK
+    if not lock.exists():
+        return None
     try:
-        with (folder / LOCK).open() as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(lock.read() or 0)
-    except FileNotFoundError:
-        pass
-    return None
+        with FileLock(lock, blocking=False):
+            return None
+    except Timeout:
+        return int(lock.read_text() or 0)
 
 
 def up(folder: Path, parts: Sequence[str], told: Callable[[str], None]) -> State:
@@ -93,7 +93,7 @@ def up(folder: Path, parts: Sequence[str], told: Callable[[str], None]) -> State
                 return found
             if (process.poll() is not None) if process else keeper_pid(folder) is None:
                 raise NotReady(log.read_text().strip() or "the keeper ended without a word")
-            time.sleep(LOOK)
+            time.sleep(LOOK_SECONDS)
 
 
 def down(folder: Path, *, keep: bool) -> bool:
@@ -101,11 +101,11 @@ def down(folder: Path, *, keep: bool) -> bool:
     pid = keeper_pid(folder)
     if pid:
         os.kill(pid, signal.SIGTERM)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + PATIENCE_SECONDS
         while keeper_pid(folder) is not None:
             if time.monotonic() > until:
                 os.kill(pid, signal.SIGKILL)
-            time.sleep(LOOK)
+            time.sleep(LOOK_SECONDS)
     if not keep and folder.exists():
         Stack(folder, [name for name in LEAVING if (folder / name).exists()], Options(keep=True)).discard()
         shutil.rmtree(folder, ignore_errors=True)

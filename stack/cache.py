@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sys
@@ -10,6 +9,9 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
 
 from stack.unavailable import Unavailable
 
@@ -34,7 +36,7 @@ def cache_folder() -> Path:
         if not _usable(folder):
             raise Unavailable("cache", f"CRUCIBLE_CACHE is {folder}, which cannot be written; name another folder")
         return folder
-    candidates = [*_guesses(), PROJECT / ".stack" / "cache"]
+    candidates = [*_users(), PROJECT / ".stack" / "cache"]
     for folder in candidates:
         if _usable(folder):
             return folder
@@ -42,17 +44,16 @@ def cache_folder() -> Path:
     raise Unavailable("cache", f"none of {tried} can be written; set CRUCIBLE_CACHE to a folder that can")
 
 
-def _guesses() -> Iterator[Path]:
-    xdg = os.environ.get("XDG_CACHE_HOME", "")
-    if xdg.startswith("/"):  # the XDG rules: a relative path is ignored
-        yield Path(xdg) / "crucible"
+def _users() -> Iterator[Path]:
+    """Yield this project's folder among the user's caches, if the user has a place for them."""
     try:
-        home = Path.home()
+        folder = user_cache_path("crucible", appauthor=False)
     except RuntimeError:  # no HOME and no passwd entry
         return
-    # A home that is not there is not ours to make: it would appear as `/nonexistent` or an unmounted volume.
-    if home.is_dir() and home != Path("/"):
-        yield home / ".cache" / "crucible"
+    caches = folder.parent
+    # A home that is not there is not ours to make: it would appear as `/nonexistent` or over an unmounted volume.
+    if caches.is_dir() or (caches.parent.is_dir() and caches.parent != Path("/")):
+        yield folder
 
 
 def _usable(folder: Path) -> bool:
@@ -68,12 +69,13 @@ def _usable(folder: Path) -> bool:
 def only_one(folder: Path, what: str) -> Iterator[None]:
     """Hold the lock on filling one shelf of the cache; a second process waits and then finds it filled."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"stack: waiting for another process that is fetching {what}", file=sys.stderr, flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = FileLock(folder / ".lock")
+    try:
+        held = lock.acquire(blocking=False)
+    except Timeout:
+        print(f"stack: waiting for another process that is fetching {what}", file=sys.stderr, flush=True)
+        held = lock.acquire()
+    with held:
         for stale in folder.glob("**/.arriving-*"):  # of a process that was killed: a live one would hold the lock
             shutil.rmtree(stale, ignore_errors=True)
         yield

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 # Seconds between looks, and for the last writer to end.
-LOOK = 0.1
-PATIENCE = 20.0
+LOOK_SECONDS = 0.1
+PATIENCE_SECONDS = 20.0
 
 
 def main() -> int:
@@ -27,13 +27,13 @@ def main() -> int:
     poller = select.poll()
     poller.register(0, select.POLLIN | select.POLLHUP)
     # A forked child of the owner may hold the other end open for longer than the owner lives.
-    while not poller.poll(LOOK * 1000 * 5) and os.getppid() == owner:
+    while not poller.poll(LOOK_SECONDS * 1000 * 5) and os.getppid() == owner:
         pass
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + PATIENCE_SECONDS
     while any(folder.exists() for folder in folders) and time.monotonic() < until:
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
-        time.sleep(LOOK)
+        time.sleep(LOOK_SECONDS)
     return 0
 
 

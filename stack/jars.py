@@ -25,7 +25,7 @@ REPOSITORIES: dict[str, str] | None = None
 # Connections at once. Most of the time goes into round trips for small files.
 CONNECTIONS = 6
 # Seconds that a repository may stay silent.
-SILENCE = 60
+SILENCE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _download_one(group: str, artifact: Artifact, progress: Progress) -> None:
             repo_cache=scratch / "repository",
             local_repos=[],
             remote_repos=REPOSITORIES,
-            timeout=SILENCE,
+            timeout=SILENCE_SECONDS,
         )
         try:
             found = context.project(organisation, name).at_version(version).artifact(*rest).resolve()

@@ -7,12 +7,13 @@ parts. Killed, it takes them along; the data stays until somebody says that it m
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from stack.ending import Ending
 from stack.topology import EVERYTHING, Options, Stack
@@ -22,7 +23,9 @@ LOCK = "keeper.lock"
 STATE = "state.json"
 LOG = "keeper.log"
 # Seconds between two looks at the parts.
-LOOK = 0.5
+LOOK_SECONDS = 0.5
+# Seconds to insist on the lock: whoever looks whether there is a keeper holds it for a moment.
+INSISTENCE_SECONDS = 1.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,26 +36,30 @@ def main(argv: list[str] | None = None) -> int:
     given = parser.parse_args(argv)
     folder: Path = given.folder
     folder.mkdir(parents=True, exist_ok=True)
-    lock = (folder / LOCK).open("a+")
+    lock = FileLock(folder / LOCK, timeout=INSISTENCE_SECONDS, on_acquired=_sign)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        held = lock.acquire()
+    except Timeout:
         print(f"stack: {folder} has a keeper already", file=sys.stderr)
         return 1
-    return _keep(folder, given.parts.split(","), lock)
+    with held:
+        return _keep(folder, given.parts.split(","))
 
 
-def _keep(folder: Path, parts: list[Any], lock: IO[str]) -> int:
+def _sign(lock: int) -> None:
+    """Write this process's id into its lock file."""
+    os.ftruncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
+
+
+def _keep(folder: Path, parts: list[Any]) -> int:
     ending = Ending()
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
     stack = Stack(folder, parts, Options(keep=True))
     try:
         stack.start(lambda name, seconds: print(f"stack: {name} is ready after {seconds:.1f} s", flush=True))
         while True:
             _write_state(folder, stack)
-            if ending.wait(LOOK):
+            if ending.wait(LOOK_SECONDS):
                 return 0
     except (NotReady, Unavailable) as error:
         print(f"stack: {error}", file=sys.stderr)

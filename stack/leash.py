@@ -48,7 +48,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 LINUX = sys.platform == "linux"
 # Seconds between looks where there is no pidfd to wait on.
-LOOK = 0.1
+LOOK_SECONDS = 0.1
 
 
 def main() -> int:
@@ -112,7 +112,7 @@ def _outlived_by_owner(program: Program, owner: int, watch: int) -> bool:
     """Wait; True when the program ended first."""
     poller = select.poll()
     poller.register(watch, select.POLLIN | select.POLLHUP)
-    patience: float | None = LOOK * 1000
+    patience: float | None = LOOK_SECONDS * 1000
     if hasattr(os, "pidfd_open"):
         try:
             poller.register(os.pidfd_open(program.pid), select.POLLIN)

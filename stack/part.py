@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Seconds between two looks at a part that is starting: parts start in 0.1 to 5 s.
-LOOK = 0.05
+LOOK_SECONDS = 0.05
 LOG_LINES = 25
 # Seconds that a part has to free what would outlast it.
-FAREWELL = 3.0
+FAREWELL_SECONDS = 3.0
 
 
 class Part(ABC):
@@ -93,7 +93,7 @@ class Part(ABC):
                 raise NotReady(f"{self.name} ended while it was starting. {self._last_words()}")
             if time.monotonic() > until:
                 raise NotReady(f"{self.name} did not answer within {timeout:g} s. {self._last_words()}")
-            time.sleep(LOOK)
+            time.sleep(LOOK_SECONDS)
 
     def stop(self, timeout: float = 20.0) -> None:
         """Ask for a clean end; after ``timeout`` seconds kill it."""
@@ -120,7 +120,7 @@ class Part(ABC):
             self._running.send_all(signal.SIGCONT)
             self._running.send(self.farewell)
             with suppress(TimeoutError):
-                self._running.wait(FAREWELL)
+                self._running.wait(FAREWELL_SECONDS)
         self.kill()
 
     def pause(self) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import random
 import socket
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
+
+from filelock import FileLock, Timeout
 
 from stack.cache import cache_folder
 
@@ -27,7 +27,7 @@ class Ports:
     def __init__(self) -> None:
         self._shelf = cache_folder() / "ports"
         self._shelf.mkdir(parents=True, exist_ok=True)
-        self._locks: list[IO[str]] = []
+        self._locks: list[FileLock] = []
         self._random = random.SystemRandom()
 
     def take(self, wanted: int | None = None) -> int:
@@ -35,37 +35,29 @@ class Ports:
         while True:
             port = wanted or self._random.randrange(FIRST, _first_ephemeral())
             wanted = None
-            lock = (self._shelf / str(port)).open("w")
+            # Whoever closes these may be another thread than took them.
+            lock = FileLock(self._shelf / str(port), thread_local=False)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
+                lock.acquire(blocking=False)
+            except Timeout:
                 continue
-            if _is_the_file(lock) and _is_free(port):
+            if _is_free(port):
                 self._locks.append(lock)
                 return port
-            lock.close()
+            lock.release()
 
     def close(self) -> None:
         """Give all ports back."""
         while self._locks:
             lock = self._locks.pop()
-            Path(lock.name).unlink(missing_ok=True)
-            lock.close()
+            Path(lock.lock_file).unlink(missing_ok=True)  # before the release: a lock on a nameless file is refused
+            lock.release()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _is_the_file(lock: IO[str]) -> bool:
-    """Tell whether the locked file still has its name: its last holder may have removed it between open and lock."""
-    try:
-        return os.fstat(lock.fileno()).st_ino == Path(lock.name).stat().st_ino
-    except FileNotFoundError:
-        return False
 
 
 def _is_free(port: int) -> bool:

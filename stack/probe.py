@@ -6,25 +6,25 @@ import http
 import http.client
 import socket
 
-PATIENCE = 1.0
+PATIENCE_SECONDS = 1.0
 
 
 def listens(port: int) -> bool:
     """Tell whether something accepts connections."""
     try:
-        socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+        socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS).close()
     except OSError:
         return False
     return True
 
 
-def http_status(port: int, path: str, patience: float = PATIENCE) -> int | None:
+def http_status(port: int, path: str, patience: float = PATIENCE_SECONDS) -> int | None:
     """GET a path; return the status. Proxies of the environment are not asked."""
     answer = _get(port, path, patience)
     return answer and answer[0]
 
 
-def http_text(port: int, path: str, patience: float = PATIENCE) -> str | None:
+def http_text(port: int, path: str, patience: float = PATIENCE_SECONDS) -> str | None:
     """GET a path; return what comes with status 200. A whole HTTP client would cost forty times as much."""
     answer = _get(port, path, patience)
     return answer[1].decode() if answer and answer[0] == http.HTTPStatus.OK else None
@@ -45,8 +45,8 @@ def _get(port: int, path: str, patience: float) -> tuple[int, bytes] | None:
 def answer(port: int, line: bytes) -> bytes | None:
     """Send one line of text, return what comes back at first."""
     try:
-        with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
-            connection.settimeout(PATIENCE)
+        with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
+            connection.settimeout(PATIENCE_SECONDS)
             connection.sendall(line)
             return connection.recv(512)
     except OSError:

@@ -8,9 +8,9 @@ import time
 from typing import TextIO
 
 # Seconds between two looks of a moving line, and between two plain lines.
-TERMINAL_EVERY = 0.1
-PLAIN_EVERY = 5.0
-MB = 1_000_000
+TERMINAL_EVERY_SECONDS = 0.1
+PLAIN_EVERY_SECONDS = 5.0
+BYTES_PER_MB = 1_000_000
 
 
 class Progress:
@@ -34,7 +34,7 @@ class Progress:
         with self._lock:
             self._bytes += count
             now = time.monotonic()
-            if now - self._shown >= (TERMINAL_EVERY if self._moving else PLAIN_EVERY):
+            if now - self._shown >= (TERMINAL_EVERY_SECONDS if self._moving else PLAIN_EVERY_SECONDS):
                 self._shown = now
                 self._say(self._line(), end="\r" if self._moving else "\n")
 
@@ -49,7 +49,7 @@ class Progress:
         self._say(f"{self._line()} in {took:.1f} s", end="\n")
 
     def _line(self) -> str:
-        return f"stack: {self._what}: {self._done}/{self._files} files, {self._bytes / MB:.1f} MB"
+        return f"stack: {self._what}: {self._done}/{self._files} files, {self._bytes / BYTES_PER_MB:.1f} MB"
 
     def _say(self, line: str, end: str) -> None:
         clear = "\x1b[2K" if self._moving else ""

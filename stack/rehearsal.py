@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stack.part import Part
 
 # Seconds for a program to write its cache after it was told to stop: 7 on two idle cores.
-PATIENCE = 90.0
+PATIENCE_SECONDS = 90.0
 
 
 def rehearse() -> None:
@@ -63,9 +63,9 @@ def _record(folder: Path, targets: list[Path]) -> None:
             for part in both:
                 part.start()
             for part in both:
-                part.await_ready(PATIENCE)
+                part.await_ready(PATIENCE_SECONDS)
             with ThreadPoolExecutor(2) as pool:
-                list(pool.map(lambda part: part.stop(PATIENCE), both))
+                list(pool.map(lambda part: part.stop(PATIENCE_SECONDS), both))
         finally:
             for part in both:
                 part.kill()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from jgo.maven import MavenContext
 
-from stack.jars import LOCK, SILENCE
+from stack.jars import LOCK, SILENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ HEADER = """\
 def main() -> None:
     """Resolve and download everything into a scratch folder, and write what was found."""
     with tempfile.TemporaryDirectory() as scratch:
-        context = MavenContext(repo_cache=Path(scratch), local_repos=[], timeout=SILENCE)
+        context = MavenContext(repo_cache=Path(scratch), local_repos=[], timeout=SILENCE_SECONDS)
         text = HEADER
         for group, (why, coordinates, transitive) in WANTED.items():
             print(f"stack: resolving {group}", file=sys.stderr, flush=True)

@@ -40,8 +40,8 @@ EVERYTHING: tuple[PartName, ...] = ("postgres", "kafka", "connect", "redis", "cl
 LEAVING: tuple[PartName, ...] = ("connect", "registry", "clickhouse", "redis", "postgres", "kafka", "buzz")
 DATABASE = "crucible"
 # Seconds for one part to answer. The slowest needs 5 s on an idle machine with two cores.
-PATIENCE = 120.0
-LOOK = 0.05
+PATIENCE_SECONDS = 120.0
+LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,7 @@ class Stack:
         """
         for result in coming:
             result.cancel()
-        while wait(coming, LOOK).not_done:
+        while wait(coming, LOOK_SECONDS).not_done:
             for part in self.parts:
                 part.abandon()
 
@@ -295,6 +295,6 @@ class Stack:
 def _bring_up(part: Part, told: Callable[[str, float], None] | None) -> None:
     began = time.monotonic()
     part.start()
-    part.await_ready(PATIENCE)
+    part.await_ready(PATIENCE_SECONDS)
     if told:
         told(part.name, time.monotonic() - began)

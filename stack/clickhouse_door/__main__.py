@@ -13,7 +13,7 @@ from stack.clickhouse_door.server import Credentials, Door
 from stack.ending import Ending
 
 # Seconds for statements that are running when a stop is asked for. A supervisor's usual patience is 10.
-PATIENCE = 8.0
+PATIENCE_SECONDS = 8.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"clickhouse-door: ready on http://{given.host}:{door.server_port} (ClickHouse {engine.version})", flush=True)
     ending.wait()
     door.shutdown()
-    finished = door.wait_until_idle(PATIENCE)
+    finished = door.wait_until_idle(PATIENCE_SECONDS)
     door.server_close()
     if finished:
         engine.close()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from io import BufferedIOBase
 
 # Larger than any insert of this project by far; a request without bound would be the machine's end, not the request's.
-LARGEST_BODY = 1 << 30
+MAX_BODY_BYTES = 1 << 30
 
 
 class AbandonedError(Exception):
@@ -33,7 +33,7 @@ def read_body(stream: BufferedIOBase, length: str | None, transfer_encoding: str
 
     Raises:
         AbandonedError: the connection ended before the body did.
-        StatementError: the body is larger than ``LARGEST_BODY`` bytes.
+        StatementError: the body is larger than ``MAX_BODY_BYTES`` bytes.
 
     """
     if "chunked" in transfer_encoding.lower():
@@ -42,9 +42,9 @@ def read_body(stream: BufferedIOBase, length: str | None, transfer_encoding: str
 
 
 def _read_exactly(stream: BufferedIOBase, size: int) -> bytes:
-    if size > LARGEST_BODY:
+    if size > MAX_BODY_BYTES:
         raise StatementError.of(
-            NOT_IMPLEMENTED, f"A body of {size} bytes; at most {LARGEST_BODY} are taken, send less at once"
+            NOT_IMPLEMENTED, f"A body of {size} bytes; at most {MAX_BODY_BYTES} are taken, send less at once"
         )
     read = stream.read(size) if size else b""
     if len(read) != size:
@@ -57,8 +57,8 @@ def _read_chunks(stream: BufferedIOBase) -> bytes:
     total = 0
     while size := _read_chunk_size(stream):
         total += size
-        if total > LARGEST_BODY:
-            raise StatementError.of(NOT_IMPLEMENTED, f"A body above {LARGEST_BODY} bytes; send less at once")
+        if total > MAX_BODY_BYTES:
+            raise StatementError.of(NOT_IMPLEMENTED, f"A body above {MAX_BODY_BYTES} bytes; send less at once")
         chunks.append(_read_exactly(stream, size))
         if stream.readline(3) != b"\r\n":
             raise AbandonedError

@@ -8,7 +8,6 @@ without Python's lock.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 import threading
@@ -16,6 +15,8 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from stack.clickhouse_door.errors import SESSION_IS_LOCKED, SESSION_NOT_FOUND, StatementError
 from stack.clickhouse_door.library import connect
@@ -65,10 +66,10 @@ class Engine:
         path.mkdir(parents=True, exist_ok=True)
         self._path = str(path.resolve())
         # The engine itself does not notice a second process on its folder, and both would write.
-        self._lock_file = (path / "door.lock").open("w")
+        self._lock = FileLock(path / "door.lock", thread_local=False)
         try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            self._lock.acquire(blocking=False)
+        except Timeout:
             raise RuntimeError(
                 f"{self._path} is open in another process; stop that one or give another --path"
             ) from None
@@ -179,7 +180,7 @@ class Engine:
             for session in self._sessions.values():
                 session.handle.close()
         self._root.close()
-        self._lock_file.close()
+        self._lock.release()
 
 
 def _insert(handle: Any, insert: Insert, data: list[bytes], parameters: Mapping[str, str]) -> Answer:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
+import pwd
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from stack import cache
 from stack.unavailable import Unavailable
@@ -19,7 +20,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in (HERE, "XDG_CACHE_HOME", "HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(cache, "PROJECT", tmp_path / "project")
-    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # nobody has a home
 
 
 def test_a_named_folder_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def test_the_user_s_cache_comes_next(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 @pytest.mark.parametrize("home", ["/nonexistent", "/proc", "/"])
 def test_a_home_that_will_not_do_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: str) -> None:
     """Absent, read-only or the root folder: the project's own folder is used."""
-    monkeypatch.setattr(Path, "home", lambda: Path(home))
+    monkeypatch.setenv("HOME", home)
 
     assert cache.cache_folder() == tmp_path / "project" / ".stack" / "cache"
     assert not Path("/nonexistent").exists()
@@ -59,7 +60,7 @@ def test_a_home_that_will_not_do_is_passed_over(monkeypatch: pytest.MonkeyPatch,
 
 def test_an_empty_home_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A home without a .cache gets one."""
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
 
     assert cache.cache_folder() == tmp_path / ".cache" / "crucible"
 
@@ -97,8 +98,9 @@ def test_a_whole_file_arrives(tmp_path: Path) -> None:
 
 def test_one_at_a_time(tmp_path: Path) -> None:
     """While one fills a shelf, the lock cannot be had; afterwards it can."""
-    with cache.only_one(tmp_path, "things"), (tmp_path / ".lock").open() as lock, pytest.raises(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock = FileLock(tmp_path / ".lock", blocking=False)
+    with cache.only_one(tmp_path, "things"), pytest.raises(Timeout):
+        lock.acquire()
 
-    with (tmp_path / ".lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with lock:
+        pass

@@ -8,8 +8,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
+from stack.family import descendants
 from stack.guard import Guard
 from stack.leashed import Leashed, Program
 from tests.stack.watching import REPOSITORY, await_that, lives
@@ -151,3 +153,25 @@ def test_no_variable_of_the_caller_reaches_a_program(tmp_path: Path) -> None:
     program.wait(10)
     told = {line.partition("=")[0] for line in (tmp_path / "log").read_text().splitlines()}
     assert told - {"LC_CTYPE", "PWD"} == {"ONLY"}  # the interpreter of the leash may add a locale
+
+
+def test_who_is_gone_has_no_descendants() -> None:
+    """A process that has ended is asked about without an error: it may end at any moment."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+
+    assert descendants(ended.pid) == []
+
+
+def test_parents_come_before_their_children(tmp_path: Path) -> None:
+    """Whoever signals a family from the front has stopped a parent before it can replace what was signalled."""
+    three = "sh -c 'sleep 600 & wait' & wait"
+    program = Leashed(Program(["sh", "-c", three], tmp_path / "log", dict(os.environ), tmp_path))
+    await_that(lambda: len(descendants(program.pid)) == 2, "both generations are there")
+
+    found = descendants(program.pid)
+    parents = [psutil.Process(one).ppid() for one in found]
+    program.send(signal.SIGKILL)
+    program.wait()
+
+    assert parents == [program.pid, found[0]]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from stack import Unavailable
@@ -41,7 +42,6 @@ def await_that(holds: Callable[[], bool], what: str, timeout: float = 60.0) -> N
 def lives(pid: int) -> bool:
     """Tell whether a process is there and not merely waiting to be reaped."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
         return False
-    return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
