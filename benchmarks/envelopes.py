@@ -136,7 +136,7 @@ class AsAvro:
         self._schema = fastavro.parse_schema(json.loads(text))
 
     def __call__(self, change: Change) -> bytes:
-        """The value's bytes."""
+        """Return the change as a record's value: magic byte, schema id, and the change in Avro."""
         out = io.BytesIO()
         fastavro.schemaless_writer(out, self._schema, change)
         return self._head + out.getvalue()

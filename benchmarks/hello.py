@@ -20,7 +20,7 @@ from watcher.api.http.server import ApiServer
 
 
 class Body(msgspec.Struct):
-    """What is sent."""
+    """The body of a request, as a vote's."""
 
     winner: int
     loser: int
@@ -28,7 +28,7 @@ class Body(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    """What is answered."""
+    """The body of an answer, smaller than a vote's."""
 
     winner: int
 
@@ -38,7 +38,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def hello(request: Request) -> Response:
-    """Decode, encode, answer."""
+    """Decode the body and answer with a part of it, as little as a vote could."""
     return Response(_encode(Answer(_decode(await request.body()).winner)), media_type="application/json")
 
 

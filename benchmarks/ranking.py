@@ -101,7 +101,7 @@ class Cell:
     outcomes: list[Outcome]
 
     def mean(self, what: str) -> float:
-        """The mean."""
+        """Return the mean of that figure over all crucibles."""
         return fmean(getattr(one, what) for one in self.outcomes)
 
     def error(self, what: str) -> float:
@@ -132,7 +132,7 @@ def cells(first_seed: int) -> list[Cell]:
 
 
 def show(found: Sequence[Cell], console: Console) -> None:
-    """Print the table."""
+    """Print a table of the figures, a line for each way to pair and size of crucible."""
     table = Table(
         "entries", "pairs", "tau", "precision@3", "precision@10", "late among 10", "fewest votes", "crucibles"
     )

@@ -18,7 +18,7 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One setting."""
+    """A setting: where it stands in the tree of groups, and its field with type, default and unit."""
 
     path: Path
     field: FieldInfo

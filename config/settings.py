@@ -205,7 +205,7 @@ class BatchSettings(Group):
 
 
 class ClickHouseSettings(Group):
-    """The ClickHouse server."""
+    """Where the ClickHouse server is, and how it is spoken to."""
 
     host: str = "127.0.0.1"
     """Host of the HTTP interface."""
@@ -280,7 +280,7 @@ class DeadLetterSettings(Group):
 
 
 class OpsSettings(Group):
-    """Probes and metrics."""
+    """Where probes and metrics are served."""
 
     host: str = "0.0.0.0"  # noqa: S104 - a probe comes from outside the container
     """Address to listen on."""
@@ -430,7 +430,7 @@ class VotesSettings(Group):
 
 
 class RunSettings(Group):
-    """The process."""
+    """What this process is, and how it begins and ends."""
 
     role: Literal["watch", "api", "all"] = "watch"
     """``watch`` follows the change streams, ``api`` takes votes, ``all`` does both in one process: handy, but they

@@ -53,7 +53,7 @@ class Read(PydanticBaseSettingsSource):
         return self._tree.get(field_name), field_name, False
 
     def __call__(self) -> Tree:
-        """All values."""
+        """Return the values of all groups, as the library asks for them."""
         return dict(self._tree)
 
 

@@ -65,7 +65,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """No disagreement."""
+        """Whether all places agree: there is no finding."""
         return not self.findings
 
     @property

@@ -11,7 +11,7 @@ Key = TypeVar("Key", int, Total, tuple[int, int])
 
 
 class Kind(Enum):
-    """What is wrong."""
+    """In which way a place disagrees with what was committed."""
 
     LOST = "lost"
     """Something committed is not there, or something deleted still is."""
@@ -23,7 +23,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One disagreement."""
+    """A disagreement: which kind, in which place, about what, and how many times or by how much."""
 
     kind: Kind
     where: str

@@ -23,7 +23,7 @@ class Addresses(Protocol):
 
     @property
     def redis_url(self) -> str | None:
-        """Address of Redis."""
+        """Address of Redis, ``redis://host:port/database``."""
 
     @property
     def clickhouse_host(self) -> str | None:
@@ -35,7 +35,7 @@ class Addresses(Protocol):
 
     @property
     def clickhouse_user(self) -> str | None:
-        """User of ClickHouse."""
+        """User who may read ClickHouse's tables."""
 
     @property
     def clickhouse_password(self) -> str | None:
@@ -71,7 +71,7 @@ class Places:
         )
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections to all three."""
         self.postgres.close()
         self.clickhouse.close()
         self.redis.close()

@@ -45,7 +45,7 @@ class OwnProgram:
         return self._running.pid if self._running and self._running.is_alive() else None
 
     def start(self) -> None:
-        """Start it."""
+        """Start the program, on a leash; return before it is ready."""
         self._running = Leashed(self._program)
 
     def is_alive(self) -> bool:

@@ -40,7 +40,7 @@ class Standing:
 
     @property
     def cast(self) -> int:
-        """How many votes."""
+        """How many votes were cast, over all judges."""
         return sum(self.judges.values())
 
 

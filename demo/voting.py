@@ -28,7 +28,7 @@ class Addresses:
 
     @classmethod
     def take(cls, ports: Ports) -> Self:
-        """Free ones."""
+        """Return two ports that are free, reserved until ``ports`` is closed."""
         return cls(ports.take(), ports.take())
 
     @property
@@ -71,7 +71,7 @@ class Voting:
         }
 
     def start_pictures(self) -> None:
-        """Serve the images."""
+        """Start the server of images and wait until it has said its address."""
         self.pictures.start()
         self.pictures.await_word(STARTING)
 

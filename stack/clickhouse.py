@@ -32,7 +32,7 @@ class ClickHouse(Part):
 
     @property
     def ports(self) -> Mapping[str, int]:
-        """The HTTP interface."""
+        """Return the port of the HTTP interface, as ``clickhouse``."""
         return {"clickhouse": self.port}
 
     def fetch(self) -> None:
@@ -56,5 +56,5 @@ class ClickHouse(Part):
         )
 
     def answers(self) -> bool:
-        """Ask for /ping."""
+        """Tell whether ``GET /ping`` is answered."""
         return probe.http_status(self.port, "/ping") == 200

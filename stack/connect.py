@@ -53,12 +53,12 @@ class Connect(Part):
 
     @property
     def ports(self) -> Mapping[str, int]:
-        """The REST interface."""
+        """Return the port of the REST interface, as ``connect``."""
         return {"connect": self.port}
 
     @property
     def url(self) -> str:
-        """Its REST interface."""
+        """Return the base address of the REST interface."""
         return f"http://127.0.0.1:{self.port}"
 
     def fetch(self) -> None:
@@ -84,7 +84,7 @@ class Connect(Part):
         properties.write(self._properties, self._settings(plugins))
 
     def program(self) -> Program:
-        """Run the worker."""
+        """Return the distributed worker's Java program, with its settings in a file."""
         record = self._record_to
         return Program(
             java.command(

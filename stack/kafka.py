@@ -48,7 +48,7 @@ class Kafka(Part):
         return f"127.0.0.1:{self.port}"
 
     def fetch(self) -> None:
-        """Get the jars."""
+        """Bring the Java runtime and Kafka's jars into the cache."""
         java.runtime()
         jars.fetch("kafka")
 
@@ -63,7 +63,7 @@ class Kafka(Part):
         kafka_storage.remember(data)
 
     def program(self) -> Program:
-        """Run the server."""
+        """Return the broker's Java program, with its settings in a file."""
         return Program(
             self._java(("kafka.Kafka", str(self._properties)), self._record_to),
             log=self.log,

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
             ...
 
         def send_signal(self, sig: int, /) -> None:
-            """Send it one."""
+            """Send the program a signal, unless it has ended."""
             ...
 
 

@@ -32,7 +32,7 @@ class Memory:
         return None if value is None else int(value)
 
     def note_port(self, name: str, port: int) -> None:
-        """Remember a port."""
+        """Remember a port under this name, in memory; :meth:`write` puts it on disk."""
         self._values[f"{name}_port"] = port
 
     def write(self) -> None:
@@ -43,5 +43,5 @@ class Memory:
             json.dump(self._values, file, indent=1)
 
     def forget(self) -> None:
-        """Remove the file."""
+        """Remove the file, so that the next stack of this folder begins with new values."""
         self._file.unlink(missing_ok=True)

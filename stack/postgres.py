@@ -55,7 +55,7 @@ class Postgres(Part):
 
     @property
     def ports(self) -> Mapping[str, int]:
-        """The one port."""
+        """Return the server's port, as ``postgres``."""
         return {"postgres": self.port}
 
     @property

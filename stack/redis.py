@@ -27,7 +27,7 @@ class Redis(Part):
 
     @property
     def ports(self) -> Mapping[str, int]:
-        """The one port."""
+        """Return the server's port, as ``redis``."""
         return {"redis": self.port}
 
     @property

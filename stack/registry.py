@@ -41,7 +41,7 @@ class Registry(Part):
         return f"http://127.0.0.1:{self.port}/apis/registry/v2"
 
     def fetch(self) -> None:
-        """Get the server."""
+        """Bring the Java runtime and the registry's archive into the cache."""
         java.runtime()
         jars.unpack("registry")
 
@@ -50,7 +50,7 @@ class Registry(Part):
         (self.folder / "data").mkdir(exist_ok=True)
 
     def program(self) -> Program:
-        """Run the server."""
+        """Return the registry's Java program, which keeps its schemas in a file of the data folder."""
         data = self.folder / "data"
         return Program(
             java.command(

@@ -103,7 +103,7 @@ class Stack:
 
     @cached_property
     def postgres(self) -> Postgres:
-        """PostgreSQL."""
+        """Return the PostgreSQL server; it runs only if it was chosen."""
         return Postgres(
             self.folder / "postgres",
             port=self._port("postgres"),
@@ -116,7 +116,7 @@ class Stack:
 
     @cached_property
     def kafka(self) -> Kafka:
-        """Kafka."""
+        """Return the Kafka broker; it runs only if it was chosen."""
         return Kafka(
             self.folder / "kafka",
             port=self._port("kafka"),
@@ -126,7 +126,7 @@ class Stack:
 
     @cached_property
     def connect(self) -> Connect:
-        """Kafka Connect."""
+        """Return the Kafka Connect worker; it runs only if it was chosen."""
         return Connect(
             self.folder / "connect",
             port=self._port("connect"),
@@ -138,12 +138,12 @@ class Stack:
 
     @cached_property
     def registry(self) -> Registry:
-        """The schema registry."""
+        """Return the schema registry; it runs only if it was chosen."""
         return Registry(self.folder / "registry", port=self._port("registry"), management_port=self._port("management"))
 
     @cached_property
     def redis(self) -> Redis:
-        """Redis."""
+        """Return the Redis server; it runs only if it was chosen."""
         return Redis(self.folder / "redis", port=self._port("redis"), appendfsync=self.options.redis_appendfsync)
 
     @cached_property
@@ -153,14 +153,14 @@ class Stack:
 
     @cached_property
     def clickhouse(self) -> ClickHouse:
-        """ClickHouse."""
+        """Return ClickHouse's engine behind its HTTP interface; it runs only if it was chosen."""
         return ClickHouse(
             self.folder / "clickhouse", port=self._port("clickhouse"), password=self._memory.password("clickhouse")
         )
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The chosen parts."""
+        """Return the chosen parts, in the order in which they are left: who uses another comes before it."""
         return tuple(self._parts.values())
 
     def __getitem__(self, name: str) -> Part:

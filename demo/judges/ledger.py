@@ -64,7 +64,7 @@ class Ledger:
         self._write("broken", [what])
 
     def close(self) -> None:
-        """No more facts."""
+        """Close the file; facts that come later are an error."""
         self._file.close()
 
     def _write(self, kind: str, fact: Iterable[object]) -> None:

@@ -21,7 +21,7 @@ class Door(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Answer with the picture of that name as SVG, or 404 for a name that no image of the site has."""
         name = unquote(urlsplit(self.path).path)[1:]
         found = name and len(name) <= LONGEST and "/" not in name
         body = picture(name).encode() if found else b"no such image"
@@ -45,7 +45,7 @@ class Pictures(ThreadingHTTPServer):
 
 
 def main() -> int:
-    """Serve."""
+    """Serve pictures until SIGTERM, on the address that is printed first; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m demo.pictures", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="default: any that is free")

@@ -15,7 +15,7 @@ class Palette:
 
     @classmethod
     def of(cls, rng: Random) -> "Palette":
-        """Any."""
+        """Return a palette that is drawn at random."""
         return cls(rng.randrange(360), rng.choice((-150, -110, -60, 45, 75, 130, 165)))
 
     def tone(self, part: float, light: float, saturation: float = 62) -> str:

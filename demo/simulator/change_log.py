@@ -20,7 +20,7 @@ class Committed:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """How many changes there were, over all tables and operations."""
         return sum(sum(operations.values()) for operations in self.by_table.values())
 
 

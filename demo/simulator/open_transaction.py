@@ -20,7 +20,7 @@ class OpenTransaction:
         self.advance()
 
     def advance(self) -> None:
-        """One more statement."""
+        """Run one more statement on the crucible, chosen at random, inside the transaction."""
         self.statements_left -= 1
         draft, crucible = self.draft, self.crucible
         standing = list(draft.site.entries_of.get(crucible, ()))

@@ -34,7 +34,7 @@ class Scene:
 
     @property
     def name(self) -> str:
-        """The function's name."""
+        """Name of the scene in reports: that of its function."""
         return self.play.__name__
 
 

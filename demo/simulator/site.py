@@ -70,7 +70,7 @@ class Site:
         self.entries_of.setdefault(crucible, Bag()).add(entry)
 
     def withdrawn(self, entries: Iterable[int]) -> None:
-        """Entries are gone."""
+        """Note that entries are gone, from wherever they stood."""
         for entry in entries:
             self.entries.discard(entry)
             crucible = self.crucible_of.pop(entry, None)

@@ -54,7 +54,7 @@ class Faults:
             self._armed.append(fault)
 
     def clear(self) -> None:
-        """Disarm everything."""
+        """Disarm all faults: the next request is answered as it should be."""
         with self._lock:
             self._armed.clear()
 

@@ -102,11 +102,11 @@ class Exchange(BaseHTTPRequestHandler):
             self._exchange(may_write=False)
 
     def do_HEAD(self) -> None:
-        """Liveness."""
+        """Answer any path with 200 and no body: the door is alive."""
         self._send(200, b"", {})
 
     def do_POST(self) -> None:
-        """A statement."""
+        """Run the statement of the body or the query, which may write."""
         self._exchange(may_write=True)
 
     def _exchange(self, *, may_write: bool) -> None:

@@ -48,7 +48,7 @@ class Row(Protocol):
 
     @property
     def id(self) -> int:
-        """The primary key."""
+        """Primary key of the row."""
         ...
 
 

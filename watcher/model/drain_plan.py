@@ -54,7 +54,7 @@ class Range(NamedTuple):
 
     @property
     def votes(self) -> int:
-        """How many."""
+        """How many votes the range holds."""
         return self.last - self.first + 1
 
 
@@ -79,7 +79,7 @@ class DrainPlan(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def votes(self) -> int:
-        """How many."""
+        """How many votes all its ranges hold."""
         return sum(part.votes for part in self.ranges)
 
 

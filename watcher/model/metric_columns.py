@@ -11,7 +11,7 @@ TEXT: Final = ""
 
 
 class Column(NamedTuple):
-    """One column."""
+    """A column of the table: its name, and its type for ClickHouse and for packing."""
 
     name: str
     type: str

@@ -6,7 +6,7 @@ from watcher.model.visibility import Moderation
 
 
 class SiteImage(Moderation, frozen=True):
-    """An image's row."""
+    """An image as the site's row has it, with what decides who may see it."""
 
     id: int
     url: str

@@ -19,7 +19,7 @@ Ping = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One check's answer."""
+    """What one check found: good or not, and whether the probe hangs on it."""
 
     name: str
     ok: bool

@@ -59,7 +59,7 @@ class ProbeServer:
         return int(self._server.server_address[1])
 
     def start(self) -> Self:
-        """Begin to answer."""
+        """Begin to answer, in a thread of its own; return the server."""
         self._thread.start()
         log.info("probes.started", port=self.port)
         return self
@@ -136,6 +136,8 @@ class _ServerOfSix(_Server):
 
 def _handler(answer: Callable[[str, str, str], Answer]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        """Answers each request with what ``answer`` says of its method, target and Accept header."""
+
         protocol_version = "HTTP/1.1"
         server_version = "crucible"
         sys_version = ""
