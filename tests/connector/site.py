@@ -50,8 +50,7 @@ class Site:
     @contextmanager
     def worker(self) -> Iterator[Connect]:
         """Kafka Connect."""
-        with Connect(str(self.parts.endpoints.connect_url), 30.0) as connect:
-            yield connect
+        yield Connect(str(self.parts.endpoints.connect_url), 30.0)
 
     def await_streaming(self, slot: str | None = None) -> None:
         """Wait until a connector streams: what is written from now on is not part of its snapshot."""

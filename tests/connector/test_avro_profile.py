@@ -17,9 +17,7 @@ from watcher.model.errors import Reason, RecordError
 @pytest.fixture
 def registry(parts):
     """The registry's client, as the daemon uses it."""
-    client = RegistryClient(str(parts.endpoints.registry_url))
-    yield client
-    client.close()
+    return RegistryClient(str(parts.endpoints.registry_url))
 
 
 def test_the_same_change_means_the_same_in_avro_and_in_json(site, crucible, registry):

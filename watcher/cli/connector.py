@@ -187,8 +187,8 @@ def _connect() -> Iterator["Connect"]:
     from watcher.admin.connector.rest import Connect  # noqa: PLC0415
 
     settings = load().connect
-    with _faults(), Connect(settings.url, settings.timeout) as connect:
-        yield connect
+    with _faults():
+        yield Connect(settings.url, settings.timeout)
 
 
 @contextmanager

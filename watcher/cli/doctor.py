@@ -74,9 +74,9 @@ def _tell(finding: "Finding") -> None:
 def _findings(settings: "Settings", connector: "ConnectorFile", opened: ExitStack) -> "Iterator[Finding]":
     """Every link, in the order in which a change passes it."""
     yield from _postgres(settings, connector, opened)
-    yield from _connect(settings, connector, opened)
+    yield from _connect(settings, connector)
     yield from _kafka(settings)
-    yield from _registry(settings, opened)
+    yield from _registry(settings)
     yield from _clickhouse(settings, opened)
     yield from _redis(settings)
 
@@ -112,13 +112,13 @@ def _postgres(settings: "Settings", connector: "ConnectorFile", opened: ExitStac
     )
 
 
-def _connect(settings: "Settings", connector: "ConnectorFile", opened: ExitStack) -> "Iterator[Finding]":
+def _connect(settings: "Settings", connector: "ConnectorFile") -> "Iterator[Finding]":
     from watcher.admin.connector.rest import Connect  # noqa: PLC0415
     from watcher.admin.doctor import connect as checks  # noqa: PLC0415
     from watcher.admin.doctor.findings import examine  # noqa: PLC0415
 
     def open_connect() -> Connect:
-        connect = opened.enter_context(Connect(settings.connect.url, settings.connect.timeout))
+        connect = Connect(settings.connect.url, settings.connect.timeout)
         connect.status(connector.name)
         return connect
 
@@ -162,19 +162,16 @@ def _kafka(settings: "Settings") -> "Iterator[Finding]":
     )
 
 
-def _registry(settings: "Settings", opened: ExitStack) -> "Iterator[Finding]":
-    import httpx  # noqa: PLC0415
-
+def _registry(settings: "Settings") -> "Iterator[Finding]":
     from watcher.admin.doctor import connect as checks  # noqa: PLC0415
     from watcher.admin.doctor.findings import examine  # noqa: PLC0415
     from watcher.bootstrap.clients import registry_auth  # noqa: PLC0415
+    from watcher.decode.registry import RegistryClient  # noqa: PLC0415
 
     registry = settings.registry
     if registry.url is None:
         return
-    url, auth = f"{registry.url.rstrip('/')}/", registry_auth(settings)
-    client = httpx.Client(base_url=url, auth=auth, timeout=registry.timeout)
-    opened.callback(client.close)
+    client = RegistryClient(registry.url, registry_auth(settings), registry.timeout)
     yield from examine(
         "registry",
         lambda: client,

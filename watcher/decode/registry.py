@@ -4,15 +4,27 @@ Confluent's own client comes as an extra of confluent-kafka with an authorisatio
 need it, and the caller keeps each schema for good.
 """
 
-import httpx
+from typing import Final, TypeVar
+
 import msgspec
 
 from watcher.model.errors import Reason, RecordError, TemporaryError
+from watcher.runtime.http_client import HttpClient, HttpResponse
+
+_NO_SUCH_SCHEMA: Final = range(40_400, 40_500)
+"""``error_code`` of a registry that knows no such schema, subject or version. 404 alone is anybody's: a proxy's, or the
+registry's own for a wrong path."""
+
+T = TypeVar("T")
 
 
 class _Answer(msgspec.Struct):
     schema: str
     schemaType: str = "AVRO"  # noqa: N815 - the registry's spelling
+
+
+class _Refusal(msgspec.Struct):
+    error_code: int
 
 
 class RegistryClient:
@@ -25,31 +37,45 @@ class RegistryClient:
     """
 
     def __init__(self, url: str, auth: tuple[str, str] | None = None, timeout: float = 5.0) -> None:
-        self._client = httpx.Client(base_url=url.rstrip("/") + "/", auth=auth, timeout=timeout)
+        self._http = HttpClient("schema registry", "registry.url", url, timeout, auth=auth)
 
     def schema(self, schema_id: int) -> str:
-        """The Avro schema of an id, as JSON text.
+        """Return the Avro schema of an id, as JSON text.
 
         Raises:
             RecordError: the registry knows no such id, or it is not Avro.
             TemporaryError: the registry is away, busy, or refuses us.
         """
-        try:
-            response = self._client.get(f"schemas/ids/{schema_id}")
-        except httpx.HTTPError as error:
-            raise TemporaryError(f"schema registry {self._client.base_url}: {error}") from error
-        if response.status_code == httpx.codes.NOT_FOUND:
+        response = self._http.request_blocking("GET", f"schemas/ids/{schema_id}")
+        if response.status == 404 and _is_no_such_schema(response):
             raise RecordError(Reason.UNKNOWN_SCHEMA, f"the registry knows no schema with id {schema_id}")
-        if response.status_code != httpx.codes.OK:
-            raise TemporaryError(f"schema registry {self._client.base_url} answered {response.status_code}")
-        try:
-            answer = msgspec.json.decode(response.content, type=_Answer)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a proxy's page, say: no word of the registry's
-            raise TemporaryError(f"schema registry {self._client.base_url} answered no schema: {error}") from error
+        answer = self._decoded(response, _Answer)
         if answer.schemaType != "AVRO":
             raise RecordError(Reason.UNKNOWN_SCHEMA, f"schema {schema_id} is {answer.schemaType}, expected AVRO")
         return answer.schema
 
-    def close(self) -> None:
-        """Give the connections back."""
-        self._client.close()
+    def subjects(self) -> int:
+        """Return how many subjects the registry has.
+
+        Raises:
+            TemporaryError: the registry is away, busy, or refuses us.
+        """
+        return len(self._decoded(self._http.request_blocking("GET", "subjects"), list[str]))
+
+    def _decoded(self, response: HttpResponse, kind: type[T]) -> T:
+        if response.status != 200:
+            raise TemporaryError(
+                f"{self._http.where} answered {response.status} {response.reason}; expected the base address of the "
+                "Confluent API, e.g. http://registry:8080/apis/ccompat/v7"
+            )
+        try:
+            return msgspec.json.decode(response.body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a proxy's page, say: no word of the registry's
+            raise TemporaryError(f"{self._http.where} does not answer as a registry does: {error}") from error
+
+
+def _is_no_such_schema(response: HttpResponse) -> bool:
+    try:
+        return msgspec.json.decode(response.body, type=_Refusal).error_code in _NO_SUCH_SCHEMA
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False

@@ -3,6 +3,9 @@
 WatcherError
 ├── RecordError             one record cannot be used: a dead letter with its reason, the rest flows on
 ├── TemporaryError          something outside is away: wait and try again
+│   ├── RequestNotSentError     runtime/http_client
+│   │   └── BadAddressError         runtime/http_client
+│   ├── OutcomeUnknownError     runtime/http_client
 │   ├── VerifierLostError       redis/locked_crucible
 │   └── LockLostError           migrations/lock
 ├── StopError               going on would lose or double something: stop, say what to do

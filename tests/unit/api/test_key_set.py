@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from jwt.algorithms import RSAAlgorithm
+from structlog.testing import capture_logs
 
 from watcher.api.identity import jwks as key_set
 from watcher.api.identity.jwks import KeySet, parse
@@ -42,8 +43,8 @@ def test_a_key_that_cannot_be_used_leaves_the_others(key: dict[str, Any]) -> Non
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["head", "body"])
 async def test_a_server_that_drips_is_given_up(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each byte comes in time and the set never does: its keys are trusted for as long as if nobody answered."""
-    monkeypatch.setattr(key_set, "REFRESH", 0.02)
-    monkeypatch.setattr(key_set, "AGAIN", 0.02)
+    monkeypatch.setattr(key_set, "REFRESH_SECONDS", 0.02)
+    monkeypatch.setattr(key_set, "RETRY_SECONDS", 0.02)
     whole = json.dumps({"keys": [GOOD | {"kid": "only"}]}).encode()
     dripping = asyncio.Event()
 
@@ -73,7 +74,7 @@ async def test_a_server_that_drips_is_given_up(begun: bytes, monkeypatch: pytest
         await asyncio.wait_for(turns.get(), 10)
         assert keys.key("only") is not None
         dripping.set()
-        now[0] += key_set.TRUSTED
+        now[0] += key_set.TRUSTED_SECONDS
         await asyncio.wait_for(turns.get(), 10)
         with pytest.raises(ConnectionError):
             keys.key("only")
@@ -84,3 +85,24 @@ async def test_a_server_that_drips_is_given_up(begun: bytes, monkeypatch: pytest
         for one in serving:
             one.cancel()
         await asyncio.gather(*serving, return_exceptions=True)
+
+
+@pytest.mark.parametrize("proxy", ["socks5h://127.0.0.1:1", "socks4://127.0.0.1:1", "http://[::1", "quic://x"])
+async def test_a_proxy_that_is_of_no_use_leaves_the_api_alive(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The set cannot be read, which is told and tried again; tokens of the other kind go on."""
+    monkeypatch.setattr(key_set, "RETRY_SECONDS", 0.0)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    keys = KeySet("https://outside.example/keys", 5.0)
+    with capture_logs() as logs:
+        running = asyncio.create_task(keys.run())
+        while len(logs) < 2 and not running.done():
+            await asyncio.wait([running], timeout=0.02)
+        alive = not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    assert alive
+    assert {line["event"] for line in logs} == {"key_set.unreadable"}
+    assert all("ALL_PROXY" in line["error"] for line in logs)
+    with pytest.raises(ConnectionError):
+        keys.ping()

@@ -26,7 +26,7 @@ def write(path: Path, **keys: RSAPrivateKey) -> None:
 
 async def test_a_withdrawn_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its verified tokens are forgotten when the set is read; a set that says the same forgets nothing."""
-    monkeypatch.setattr(key_set, "REFRESH", 0.02)
+    monkeypatch.setattr(key_set, "REFRESH_SECONDS", 0.02)
     old, new = generate_private_key(65_537, 2_048), generate_private_key(65_537, 2_048)
     path = tmp_path / "keys.json"
     write(path, old=old, new=new)
@@ -59,8 +59,8 @@ async def test_a_withdrawn_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 async def test_a_set_that_cannot_be_read_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its keys are trusted for a while and then no more, for one may have been withdrawn. They come back with it."""
-    monkeypatch.setattr(key_set, "REFRESH", 0.02)
-    monkeypatch.setattr(key_set, "AGAIN", 0.02)
+    monkeypatch.setattr(key_set, "REFRESH_SECONDS", 0.02)
+    monkeypatch.setattr(key_set, "RETRY_SECONDS", 0.02)
     key = generate_private_key(65_537, 2_048)
     path, away = tmp_path / "keys.json", tmp_path / "away.json"
     write(path, only=key)
@@ -70,7 +70,7 @@ async def test_a_set_that_cannot_be_read_for_long(tmp_path: Path, monkeypatch: p
     try:
         await asyncio.wait_for(turns.get(), 5)
         path.rename(away)
-        now[0] += key_set.TRUSTED - 1
+        now[0] += key_set.TRUSTED_SECONDS - 1
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(turns.get(), 0.2)
         assert keys.key("only") is not None

@@ -13,6 +13,12 @@ from watcher.decode.registry import RegistryClient
 from watcher.model.errors import Reason, RecordError, TemporaryError
 
 AVRO = json.dumps({"schema": '"long"'}).encode()
+OTHERS = [
+    *((status, b"") for status in (301, 401, 403, 404, 429, 503)),
+    *((200, body) for body in (b"<html>", b"\xff", b"{}")),
+    *((404, body) for body in (b"<html>Not Found</html>", b'{"error_code":404,"message":"HTTP 404"}', b"\xff")),
+    (500, b"{}"),
+]
 HEARD: list[tuple[str, str | None]] = []
 
 
@@ -41,11 +47,7 @@ def registry(status: int, body: bytes) -> Iterator[str]:
 
 def ask(status: int, body: bytes) -> str:
     with registry(status, body) as url:
-        client = RegistryClient(url, ("reader", "secret"))
-        try:
-            return client.schema(7)
-        finally:
-            client.close()
+        return RegistryClient(url, ("reader", "secret")).schema(7)
 
 
 def test_a_schema_is_asked_for_by_its_id() -> None:
@@ -68,12 +70,9 @@ def test_an_answer_that_will_not_change_is_the_records_fault(status: int, body: 
     assert Reason.UNKNOWN_SCHEMA is refused.value.reason
 
 
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [(401, b""), (403, b""), (429, b""), (500, b"{}"), (503, b""), (200, b"<html>"), (200, b"\xff"), (200, b"{}")],
-)
+@pytest.mark.parametrize(("status", "body"), OTHERS)
 def test_any_other_answer_means_waiting(status: int, body: bytes) -> None:
-    """A wrong password or a proxy's page would make a dead letter of every record."""
+    """A wrong password, a wrong base path or a proxy's page would make a dead letter of every record."""
     with pytest.raises(TemporaryError) as away:
         ask(status, body)
 
@@ -88,4 +87,3 @@ def test_no_answer_means_waiting() -> None:
 
         with pytest.raises(TemporaryError):
             client.schema(7)
-        client.close()

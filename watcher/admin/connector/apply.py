@@ -8,7 +8,7 @@ from typing import Final
 
 from watcher.admin.connector.diff import Change, diff, short_trace, without_secrets
 from watcher.admin.connector.file import ConnectorFile
-from watcher.admin.connector.rest import PAUSE, Connect, Status, Validation
+from watcher.admin.connector.rest import PAUSE_SECONDS, Connect, Status, Validation
 from watcher.model.errors import TemporaryError, WatcherError
 
 EXACTLY_ONCE: Final = "exactly.once.support"
@@ -187,7 +187,7 @@ def await_running(
                 f"connector {file.name} does not run after {patience:g} s ({states or 'no tasks yet'}); "
                 "look again with `crucible connector status`"
             )
-        pause(PAUSE)
+        pause(PAUSE_SECONDS)
 
 
 def failure(status: Status, file: ConnectorFile) -> str:

@@ -2,16 +2,16 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
-import httpx
 import msgspec
 
 from watcher.admin.connector.diff import without_secrets
 from watcher.model.errors import TemporaryError, WatcherError
+from watcher.runtime.http_client import BadAddressError, HttpClient, HttpResponse, Transport
 
-# Seconds between two looks. A worker answers in milliseconds; a rebalance takes a second or two.
-PAUSE: Final = 0.25
+PAUSE_SECONDS: Final = 0.25
+"""Seconds between two looks. A worker answers in milliseconds; a rebalance takes a second or two."""
 _BUSY: Final = frozenset({409, 503})
 """409: the workers are rebalancing. 503: the worker is starting or has lost its broker."""
 _AT_REST: Final = frozenset({"PAUSED", "STOPPED"})
@@ -73,6 +73,10 @@ class _Definition(msgspec.Struct, frozen=True):
     name: str
 
 
+class _Fault(msgspec.Struct, frozen=True):
+    message: str
+
+
 class _Value(msgspec.Struct, frozen=True):
     name: str
     errors: tuple[str, ...] = ()
@@ -114,29 +118,22 @@ class Connect:
         url: str,
         timeout: float,
         *,
-        transport: httpx.BaseTransport | None = None,
+        transport: Transport | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client = httpx.Client(base_url=url, timeout=timeout, transport=transport)
-        self._url = url
-        self._patience = timeout
+        self._http = HttpClient("Kafka Connect", "connect.url", url, timeout, transport=transport)
+        self._timeout = timeout
         self._pause = pause
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
 
     def config(self, name: str) -> Mapping[str, str] | None:
         """The configuration that a connector runs with, references unresolved; None if there is no such connector."""
         answer = self._ask("GET", f"/connectors/{name}/config")
-        return None if answer.status_code == 404 else self._decoded(answer, dict[str, str])
+        return None if answer.status == 404 else self._decoded(answer, dict[str, str])
 
     def status(self, name: str) -> Status | None:
         """How a connector fares; None if there is none of that name, or it is too young to have a status."""
         answer = self._ask("GET", f"/connectors/{name}/status")
-        return None if answer.status_code == 404 else self._decoded(answer, Status)
+        return None if answer.status == 404 else self._decoded(answer, Status)
 
     def version(self, plugin: str) -> str | None:
         """The version of a plugin, as the worker tells it; None if it has none of that class."""
@@ -153,9 +150,9 @@ class Connect:
         plugin = config["connector.class"]
         answer = self._ask("PUT", f"/connector-plugins/{plugin}/config/validate", {**config, "name": name})
         # Kafka Connect 4 answers 500 where 404 would be meant.
-        if answer.status_code == 404 or (answer.status_code == 500 and _NO_PLUGIN in _message(answer)):
+        if answer.status == 404 or (answer.status == 500 and _NO_PLUGIN in _message(answer)):
             raise ConnectRefusedError(
-                f"the worker at {self._url} has no plugin {plugin}; put its jars into a folder of its plugin.path"
+                f"{self._http.where} has no plugin {plugin}; put its jars into a folder of the worker's plugin.path"
             )
         return self._decoded(answer, Validation, config)
 
@@ -182,62 +179,53 @@ class Connect:
 
     def remove_offsets(self, name: str) -> bool:
         """Forget how far a stopped connector has read, so that it will start anew. False: there is none."""
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + self._timeout
         while True:  # a stopped connector's last task may still be on its way out, which is answered with 400
             answer = self._ask("DELETE", f"/connectors/{name}/offsets")
-            if answer.status_code != 400 or time.monotonic() > deadline:
+            if answer.status != 400 or time.monotonic() > deadline:
                 return self._done(answer)
-            self._pause(PAUSE)
+            self._pause(PAUSE_SECONDS)
 
     def delete(self, name: str) -> bool:
         """Remove a connector. False: there was none. Its offsets and its replication slot stay."""
         return self._done(self._ask("DELETE", f"/connectors/{name}"))
 
-    def _ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        deadline = time.monotonic() + self._patience
+    def _ask(self, method: str, path: str, body: Any = None) -> HttpResponse:
+        deadline = time.monotonic() + self._timeout
         while True:
             try:
-                answer = self._client.request(method, path, json=body)
-            except httpx.TransportError as error:
-                raise TemporaryError(
-                    f"Kafka Connect at {self._url} does not answer ({type(error).__name__}: {error}); "
-                    "is connect.url right and the worker up?"
-                ) from error
-            except httpx.InvalidURL as error:
-                raise ConnectRefusedError(f"connect.url: given {self._url!r}, {error}") from error
-            if answer.status_code not in _BUSY:
+                answer = self._http.request_blocking(method, path, body=body)
+            except BadAddressError as error:
+                raise ConnectRefusedError(str(error)) from error
+            if answer.status not in _BUSY:
                 return answer
             if time.monotonic() > deadline:
-                raise TemporaryError(
-                    f"Kafka Connect at {self._url} is still busy after {self._patience:g} s: {_message(answer)}"
-                )
-            self._pause(PAUSE)
+                raise TemporaryError(f"{self._http.where} is still busy after {self._timeout:g} s: {_message(answer)}")
+            self._pause(PAUSE_SECONDS)
 
-    def _done(self, answer: httpx.Response) -> bool:
-        if answer.status_code == 404:
+    def _done(self, answer: HttpResponse) -> bool:
+        if answer.status == 404:
             return False
         self._checked(answer)
         return True
 
-    def _checked(self, answer: httpx.Response, config: Mapping[str, str] | None = None) -> None:
+    def _checked(self, answer: HttpResponse, config: Mapping[str, str] | None = None) -> None:
         if answer.is_success:
             return
         said = without_secrets(_message(answer), [config or {}])
-        text = f"Kafka Connect at {self._url} answered {answer.status_code}: {said}"
-        raise TemporaryError(text) if answer.status_code >= 500 else ConnectRefusedError(text)
+        text = f"{self._http.where} answered {answer.status}: {said}"
+        raise TemporaryError(text) if answer.status >= 500 else ConnectRefusedError(text)
 
-    def _decoded(self, answer: httpx.Response, kind: type[T], config: Mapping[str, str] | None = None) -> T:
+    def _decoded(self, answer: HttpResponse, kind: type[T], config: Mapping[str, str] | None = None) -> T:
         self._checked(answer, config)
         try:
-            return msgspec.json.decode(answer.content, type=kind)
+            return msgspec.json.decode(answer.body, type=kind)
         except msgspec.DecodeError as error:
-            raise ConnectRefusedError(
-                f"{self._url} does not answer as Kafka Connect does ({error}); check connect.url"
-            ) from error
+            raise ConnectRefusedError(f"{self._http.where} does not answer as Kafka Connect does: {error}") from error
 
 
-def _message(answer: httpx.Response) -> str:
+def _message(answer: HttpResponse) -> str:
     try:
-        return str(answer.json()["message"])
-    except (ValueError, KeyError, TypeError):
-        return answer.text[:500].strip() or answer.reason_phrase
+        return msgspec.json.decode(answer.body, type=_Fault).message
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return answer.text[:500].strip() or answer.reason

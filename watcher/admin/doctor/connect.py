@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-import httpx
-
 from watcher.admin.connector import apply as connector
 from watcher.admin.connector.diff import diff
 from watcher.admin.connector.file import ConnectorFile
 from watcher.admin.connector.rest import Connect
-from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
+from watcher.admin.doctor.findings import Finding, fail, ok, warn
+from watcher.decode.registry import RegistryClient
 
 OLDEST = (3, 7)
 """Of Debezium: https://github.com/debezium/debezium/pull/7531 and /7760 are in no earlier version."""
@@ -75,13 +74,6 @@ def guards(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
     yield ok("watcher.identity", "on: a change that comes again is recognised, and only committed records are read")
 
 
-def registry(client: httpx.Client) -> Iterator[Finding]:
+def registry(client: RegistryClient) -> Iterator[Finding]:
     """The schema registry answers."""
-    answer = client.get("subjects")
-    good = answer.status_code == httpx.codes.OK
-    yield judged(
-        "registry",
-        good,
-        f"{len(answer.json())} subjects" if good else f"HTTP {answer.status_code}",
-        "registry.url must be the Confluent API's base, e.g. http://registry:8080/apis/ccompat/v7",
-    )
+    yield ok("registry", f"{client.subjects()} subjects")

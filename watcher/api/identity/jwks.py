@@ -6,27 +6,27 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import httpx
 import jwt
 import structlog
 
-if TYPE_CHECKING:
-    import ssl
+from watcher.model.errors import TemporaryError
+from watcher.runtime.http_client import HttpClient
+from watcher.telemetry.redaction import describe
 
 log = structlog.get_logger(__name__)
 
-REFRESH: Final = 300.0
+REFRESH_SECONDS: Final = 300.0
 """Seconds after which the set is read again anyway, so that a key that was withdrawn is not trusted for long."""
-TRUSTED: Final = 3600.0
+TRUSTED_SECONDS: Final = 3600.0
 """Seconds for which keys are trusted while the set cannot be read. Longer: a key that was withdrawn meanwhile opens the
 door for longer; shorter: an outage of whoever serves the set soon ends all voting."""
-AT_MOST_EVERY: Final = 10.0
+MIN_READ_INTERVAL_SECONDS: Final = 10.0
 """Seconds between two reads, however many unknown key ids come in."""
-AGAIN: Final = 1.0
+RETRY_SECONDS: Final = 1.0
 """Seconds until a set that could not be read is asked for again."""
-LARGEST: Final = 1_000_000
+MAX_SET_BYTES: Final = 1_000_000
 """Bytes of a key set."""
 
 
@@ -40,11 +40,11 @@ class KeySet:
     """
 
     def __init__(self, source: str, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._source, self._timeout, self._clock = source, timeout, clock
+        self._source, self._clock = source, clock
+        self._http = HttpClient("the key set", "api.jwks", source, timeout, max_bytes=MAX_SET_BYTES)
         self._keys: dict[str | None, Any] = {}
         self._read_at = float("-inf")
         self._wanted = asyncio.Event()
-        self._authorities: ssl.SSLContext | None = None
 
     def key(self, kid: str | None) -> Any:
         """The key of an id; a set of one key needs none.
@@ -58,7 +58,7 @@ class KeySet:
             found = next(iter(self._keys.values()))
         if found is not None:
             return found
-        if self._clock() - self._read_at >= AT_MOST_EVERY:
+        if self._clock() - self._read_at >= MIN_READ_INTERVAL_SECONDS:
             self._wanted.set()
             raise ConnectionError("the key set is being read")
         raise LookupError("no such key")
@@ -87,35 +87,24 @@ class KeySet:
                 if keys != self._keys:
                     self._keys = keys
                     changed()
-            except (OSError, ValueError, httpx.HTTPError) as error:
-                log.warning("key_set.unreadable", error=f"{type(error).__name__}: {error}")
-                if self._keys and self._clock() - self._read_at >= TRUSTED:
+            except (OSError, ValueError, TemporaryError) as error:
+                log.warning("key_set.unreadable", error=describe(error))
+                if self._keys and self._clock() - self._read_at >= TRUSTED_SECONDS:
                     self._keys = {}
                     changed()
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(RETRY_SECONDS)
                 continue
             with suppress(TimeoutError):
-                async with asyncio.timeout(REFRESH):
+                async with asyncio.timeout(REFRESH_SECONDS):
                     await self._wanted.wait()
 
     async def _read(self) -> bytes:
         if not self._source.startswith(("http://", "https://")):
             return await asyncio.to_thread(Path(self._source).read_bytes)
-        # Over all of the answer: a server that sends a byte now and then is one that cannot be read.
-        async with asyncio.timeout(self._timeout):
-            if self._authorities is None:
-                self._authorities = await asyncio.to_thread(httpx.create_ssl_context)  # reads many files
-            async with (
-                httpx.AsyncClient(verify=self._authorities, timeout=self._timeout, follow_redirects=False) as client,
-                client.stream("GET", self._source) as answer,
-            ):
-                answer.raise_for_status()
-                taken = b""
-                async for part in answer.aiter_bytes():
-                    taken += part
-                    if len(taken) > LARGEST:
-                        raise ValueError(f"the key set is larger than {LARGEST} bytes")
-                return taken
+        answer = await self._http.request("GET")
+        if not answer.is_success:
+            raise TemporaryError(f"{self._http.where} answered {answer.status} {answer.reason}")
+        return answer.body
 
 
 def parse(text: bytes) -> dict[str | None, Any]:
