@@ -30,6 +30,16 @@ def test_every_migration_can_be_read_and_rendered():
                 assert "@" not in Deployment().render(text, {})
 
 
+def test_every_view_is_compared_with_its_table():
+    """After a recovery a view may lack what its table has; one that no query asks about would go on lacking it."""
+    steps = [step for migration in clickhouse_sql.migrations() for step in read_steps(migration.text)]
+    asked = {table for text in clickhouse_sql.queries().values() for table in re.findall(r"FROM (\w+_v\d+)\b", text)}
+
+    views = {step.target for step in steps if isinstance(step, View)}
+    assert len(views) > 5
+    assert views - asked == set()
+
+
 def test_a_file_becomes_steps():
     """Sections become steps in their order; semicolons at the end of a line part statements."""
     text = """-- Why.
