@@ -11,7 +11,7 @@ from psycopg.abc import RV, PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
-from watcher.model.errors import StopError, TemporaryError
+from watcher.model.errors import StopError, TemporaryError, WatcherError
 
 # libpq gives a refused connection no code, only the server's words. In another language than English they read as an
 # outage, and the message is as clear.
@@ -24,6 +24,19 @@ a silent server; more: whoever asks hangs longer."""
 
 class PostgresRefusedError(StopError):
     """PostgreSQL is there and refuses what the watcher needs."""
+
+
+class ViolationError(WatcherError):
+    """Raised when a statement breaks a rule that the database holds; nothing of it was done.
+
+    Args:
+        constraint: the rule's name.
+        said: what the database says.
+    """
+
+    def __init__(self, constraint: str, said: str) -> None:
+        super().__init__(said)
+        self.constraint = constraint
 
 
 class Session:
@@ -45,6 +58,7 @@ class Session:
         Raises:
             PostgresRefusedError: a table or a right is missing.
             TemporaryError: PostgreSQL is away, or may only be read for now.
+            ViolationError: the statement breaks a rule of the database.
         """
         with _faults(self.schema):
             cursor = self._connection.execute(
@@ -151,6 +165,8 @@ def _faults(schema: str) -> Iterator[None]:
             f"postgres: {said}; let postgres.dsn name the site's database, and run debezium/postgres/watcher.sql there "
             "as an administrator, which lets the watcher's role read the site's tables"
         ) from error
+    except psycopg.IntegrityError as error:
+        raise ViolationError(error.diag.constraint_name or "", _said(error)) from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         if _NOT_BY_WAITING.search(str(error)):
             raise PostgresRefusedError(f"postgres: {_said(error)}; check postgres.dsn") from error
