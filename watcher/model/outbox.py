@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 MAX_ATTEMPTS: Final = 40
-"""Attempts until a row is parked. Fewer: an absence of hours parks what it should not; more: it is told later that a row
+"""Attempts until a row is parked. Fewer: an absence of hours parks what it should not; more: it is told later that it
 will never go through by itself. With the waits below it is some two and a half hours."""
 FIRST_WAIT_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 300.0
