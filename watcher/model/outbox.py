@@ -63,7 +63,7 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """It is done."""
+    """It was carried out, now or by an earlier attempt."""
 
     result: Mapping[str, Any] = {}
 
