@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from config.addresses import HttpAddress, PostgresAddress, RedisAddress
+from config.topics import TOPICS
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -70,7 +71,7 @@ class KafkaSettings(Group):
     """Brokers as host:port, separated by commas."""
     group: Annotated[str, Field(min_length=1)] = "crucible-watcher"
     """Consumer group. Another name starts from the earliest offset; what was counted before is still recognised."""
-    topics: Names = ("postgres.Crucible", "postgres.CrucibleEntry")
+    topics: Names = TOPICS
     """Change streams to read, by name or as a regular expression beginning with ``^``. The record's own
     ``source.table`` decides what it is, so any naming will do."""
     heartbeat_topic: str = "__debezium-heartbeat.crucible"

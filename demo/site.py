@@ -10,14 +10,19 @@ from typing import Any
 import psycopg
 
 import debezium
+from demo import watched_tables
 from demo.program import PROJECT
+from handlers import REGISTRY
 
 SITE = PROJECT / "demo" / "site_schema.sql"
 
 
 def prepare(connection: psycopg.Connection[Any]) -> None:
-    """Make everything; may be done again."""
-    for script in (SITE, *debezium.PREPARATION):
+    """Make everything, in an empty database."""
+    connection.execute(SITE.read_text(encoding="utf-8"))
+    for statement in watched_tables.statements(REGISTRY):
+        connection.execute(statement)
+    for script in debezium.PREPARATION:
         connection.execute(script.read_text(encoding="utf-8"))
         connection.commit()
 

@@ -6,6 +6,8 @@ import psycopg
 from psycopg import sql
 
 import debezium
+from demo import watched_tables
+from handlers import REGISTRY
 
 SCHEMA = Path(__file__).resolve().parent.parent / "demo" / "site_schema.sql"
 DEBEZIUM_ROLE = "crucible_debezium"
@@ -21,6 +23,8 @@ def prepare(dsn: str) -> None:
     """
     with psycopg.connect(dsn, autocommit=True) as site:
         site.execute(SCHEMA.read_bytes())
+        for statement in watched_tables.statements(REGISTRY):
+            site.execute(statement.encode())
         for preparation in debezium.PREPARATION:
             site.execute(preparation.read_bytes())
         site.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(WATCHER_ROLE), PASSWORD))

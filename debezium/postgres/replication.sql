@@ -1,10 +1,11 @@
--- Prepares the site's database for Debezium. Run it as a superuser, or as the owner of the two tables with CREATEROLE
+-- Prepares the site's database for Debezium. Run it as a superuser, or as the owner of the watched tables with CREATEROLE
 -- and CREATE on the database, once per database and again after every change to it: running it twice changes nothing.
 --
 --     psql -v ON_ERROR_STOP=1 -f debezium/postgres/replication.sql
 --     psql -c '\password crucible_debezium'
 --
 -- The role's name is a parameter, any client can set it:  SET crucible.debezium_role = 'other_name';
+-- So is the schema of the watcher's own tables:  SET crucible.watcher_schema = 'other_name';
 -- No password is set here, so that none can end up in a file, a log or a shell history.
 --
 -- Why the publication is made here and not by the connector (publication.autocreate.mode=disabled): the connector would
@@ -43,51 +44,58 @@ CREATE TABLE IF NOT EXISTS crucible_debezium.signal (
     data varchar(2048)
 );
 
--- Without FULL, a delete carries the primary key alone and an update no old values: a metric could not be taken back from
--- the user and crucible that it was given to. The log grows by the old row of each update and delete.
+-- The watched tables. Their replica identity is made FULL: without it, a delete carries the primary key alone and an
+-- update no old values, and a metric could not be taken back from the user and crucible that it was given to. The log
+-- grows by the old row of each update and delete.
 DO $$
 DECLARE
-    watched text;
+    role    name := coalesce(nullif(current_setting('crucible.debezium_role', true), ''), 'crucible_debezium');
+    own     name := coalesce(nullif(current_setting('crucible.watcher_schema', true), ''), 'crucible_watcher');
+    -- written by `make docs` from handlers/__init__.py: begin
+    watched text[] := ARRAY[
+        'public.Crucible',
+        'public.CrucibleEntry'
+    ];
+    -- written by `make docs`: end
+    entry   text;
+    place   name;
+    quoted  text;
+    wanted  text[] := ARRAY['crucible_debezium.heartbeat', 'crucible_debezium.signal'];
+    found   text[];
 BEGIN
-    FOREACH watched IN ARRAY ARRAY['"Crucible"', '"CrucibleEntry"'] LOOP
-        IF (SELECT relreplident FROM pg_class WHERE oid = ('public.' || watched)::regclass) <> 'f' THEN
-            EXECUTE format('ALTER TABLE public.%s REPLICA IDENTITY FULL', watched); -- takes a lock for an instant
+    FOREACH entry IN ARRAY watched LOOP
+        place := CASE split_part(entry, '.', 1) WHEN 'crucible_watcher' THEN own ELSE split_part(entry, '.', 1) END;
+        quoted := format('%I.%I', place, split_part(entry, '.', 2));
+        IF place = own AND to_regclass(quoted) IS NULL THEN
+            RAISE NOTICE '% is not there yet: run this file again after `crucible migrate up`', quoted;
+            CONTINUE;
         END IF;
+        IF (SELECT relreplident FROM pg_class WHERE oid = quoted::regclass) <> 'f' THEN
+            EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', quoted); -- takes a lock for an instant
+        END IF;
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', place, role);
+        EXECUTE format('GRANT SELECT ON %s TO %I', quoted, role);
+        wanted := wanted || quoted;
     END LOOP;
-END
-$$;
 
-DO $$
-DECLARE
-    wanted text := 'public."Crucible", public."CrucibleEntry", crucible_debezium.heartbeat, crucible_debezium.signal';
-    found  text;
-BEGIN
     IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'crucible') THEN
-        EXECUTE 'CREATE PUBLICATION crucible FOR TABLE ' || wanted
+        EXECUTE 'CREATE PUBLICATION crucible FOR TABLE ' || array_to_string(wanted, ', ')
              || ' WITH (publish = ''insert, update, delete, truncate'')';
-        RETURN;
     END IF;
-    SELECT string_agg(format('%I.%I', schemaname, tablename), ', ' ORDER BY schemaname DESC, tablename)
+    SELECT coalesce(array_agg(format('%I.%I', schemaname, tablename)), '{}')
       INTO found
       FROM pg_publication_tables
      WHERE pubname = 'crucible';
-    IF found IS DISTINCT FROM wanted THEN
-        EXECUTE 'ALTER PUBLICATION crucible SET TABLE ' || wanted;
+    IF NOT (found @> wanted AND found <@ wanted) THEN
+        EXECUTE 'ALTER PUBLICATION crucible SET TABLE ' || array_to_string(wanted, ', ');
     END IF;
     IF NOT (SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE pubname = 'crucible')
     THEN
         ALTER PUBLICATION crucible SET (publish = 'insert, update, delete, truncate');
     END IF;
-END
-$$;
 
-DO $$
-DECLARE
-    role name := coalesce(nullif(current_setting('crucible.debezium_role', true), ''), 'crucible_debezium');
-BEGIN
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), role);
-    EXECUTE format('GRANT USAGE ON SCHEMA public, crucible_debezium TO %I', role);
-    EXECUTE format('GRANT SELECT ON public."Crucible", public."CrucibleEntry" TO %I', role);
+    EXECUTE format('GRANT USAGE ON SCHEMA crucible_debezium TO %I', role);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE ON crucible_debezium.heartbeat TO %I', role);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON crucible_debezium.signal TO %I', role);
 END

@@ -12,6 +12,18 @@ DO $$
 DECLARE
     role  name := coalesce(nullif(current_setting('crucible.watcher_role', true), ''), 'crucible_watcher');
     place name := coalesce(nullif(current_setting('crucible.watcher_schema', true), ''), 'crucible_watcher');
+    -- written by `make docs` from handlers/__init__.py and watcher/postgres/site/read_tables.py: begin
+    reads text[] := ARRAY[
+        'public.Crucible',
+        'public.CrucibleEntry',
+        'public.User',
+        'public.Image',
+        'public.Thread',
+        'public.CommentV2',
+        'public.CommentV2Reaction'
+    ];
+    -- written by `make docs`: end
+    entry text;
 BEGIN
     BEGIN
         EXECUTE format('CREATE ROLE %I LOGIN', role);
@@ -25,11 +37,12 @@ BEGIN
     EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I', place);
     EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', place, role);
 
-    -- Comparing with ClickHouse and Redis reads crucibles and entries. Who may vote stands in "User", which images may
-    -- be shown in "Image", and what is said about them in the comments' tables. Nothing of the site is ever written.
-    EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', role);
-    EXECUTE format('GRANT SELECT ON public."Crucible", public."CrucibleEntry", public."User", public."Image", '
-                   'public."Thread", public."CommentV2", public."CommentV2Reaction" TO %I', role);
+    -- Comparing with ClickHouse and Redis reads the watched tables. Who may vote stands in "User", which images may be
+    -- shown in "Image", and what is said about them in the comments' tables. Nothing of the site is ever written.
+    FOREACH entry IN ARRAY reads LOOP
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', split_part(entry, '.', 1), role);
+        EXECUTE format('GRANT SELECT ON %I.%I TO %I', split_part(entry, '.', 1), split_part(entry, '.', 2), role);
+    END LOOP;
     -- The checks of `crucible doctor` look whether the heartbeat is written.
     EXECUTE format('GRANT USAGE ON SCHEMA crucible_debezium TO %I', role);
     EXECUTE format('GRANT SELECT ON crucible_debezium.heartbeat TO %I', role);

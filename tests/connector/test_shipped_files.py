@@ -1,15 +1,23 @@
 """What people deploy agrees with itself and with the code. No worker needed."""
 
 import re
+from pathlib import Path
 
 import debezium
+from config import KafkaSettings
 from handlers import REGISTRY
 from tests.capture import envelopes
 from watcher.admin.connector.diff import is_secret
 from watcher.admin.connector.file import read
+from watcher.model.registry import WATCHER_SCHEMA
 
 JSON = read(debezium.CONNECTOR).config
 AVRO = read(debezium.CONNECTOR_AVRO).config
+
+
+def _watched(script: Path) -> str:
+    """The part of a script that names tables."""
+    return script.read_text(encoding="utf-8").partition("ARRAY[")[2].partition("];")[0]
 
 
 def server() -> dict[str, str]:
@@ -62,11 +70,24 @@ def test_no_secret_lies_in_a_shipped_file():
 
 def test_the_tables_that_are_streamed_are_those_that_are_handled():
     """A table with handlers that is not streamed would be silent; one without would be a dead letter each."""
-    streamed = {name.removeprefix("public.") for name in JSON["table.include.list"].split(",")}
-    preparation = debezium.PREPARATION[0].read_text(encoding="utf-8")
+    tables = {table.qualified for table in REGISTRY}
+    published = re.findall(r"'([\w.]+)',?$", _watched(debezium.PREPARATION[0]), re.MULTILINE)
+    readable = re.findall(r"'([\w.]+)',?$", _watched(debezium.PREPARATION[1]), re.MULTILINE)
 
-    assert streamed == {table.name for table in REGISTRY}
-    assert [name for name in streamed if f'public."{name}"' not in preparation] == []
+    assert set(JSON["table.include.list"].split(",")) == tables
+    assert set(published) == tables
+    assert set(readable) >= {table.qualified for table in REGISTRY if table.schema != WATCHER_SCHEMA}
+
+
+def test_a_tables_changes_come_in_the_topic_that_the_watcher_reads():
+    """What the connector makes of a table's name, by the expression of its file, is a default of ``kafka.topics``."""
+    for table in REGISTRY:
+        prefixed = f"{JSON['topic.prefix']}.{table.qualified}"
+        routed = re.fullmatch(JSON["transforms.route.regex"], prefixed)
+
+        assert routed is not None, prefixed
+        assert routed.expand(JSON["transforms.route.replacement"].replace("$", "\\")) == table.topic
+        assert table.topic in KafkaSettings().topics
 
 
 def test_every_case_has_been_captured():

@@ -1,12 +1,16 @@
-"""What the handlers do, found by asking them: each is called with its table's sample row, once an operation."""
+"""What the handlers do, found by calling each with its table's sample row, once per operation."""
+
+from typing import Final
 
 import msgspec
 
 from watcher.model.change import ChangeEvent, Operation, Row, Source
 from watcher.model.registry import Handler, Registry, Table
 
-SAMPLE_LSN = 26_718_208
-SAMPLE_TIME_MS = 1_760_000_000_000
+SAMPLE_LSN: Final = 26_718_208
+"""Log position of the sample change, in bytes."""
+SAMPLE_TIME_MS: Final = 1_760_000_000_000
+"""Commit time of the sample change, in milliseconds since 1970."""
 
 
 class DescribedHandler(msgspec.Struct, frozen=True):
@@ -23,6 +27,9 @@ class DescribedTable(msgspec.Struct, frozen=True):
     """A table, as the catalogue shows it."""
 
     name: str
+    schema: str
+    topic: str
+    """Where the shipped connectors send its changes."""
     handlers: tuple[DescribedHandler, ...]
     ignored: dict[str, str]
     sample: str
@@ -30,10 +37,12 @@ class DescribedTable(msgspec.Struct, frozen=True):
 
 
 def catalogue(registry: Registry) -> list[DescribedTable]:
-    """Every table that the registry answers for, in its order."""
+    """Return a description of every table that the registry answers for, in its order."""
     return [
         DescribedTable(
             name=table.name,
+            schema=table.schema,
+            topic=table.topic,
             handlers=tuple(_described(table, handler) for handler in table.handlers),
             ignored={operation.name: reason for operation, reason in table.ignored.items()},
             sample=msgspec.json.encode(table.sample).decode(),
@@ -43,7 +52,7 @@ def catalogue(registry: Registry) -> list[DescribedTable]:
 
 
 def handlers_page(tables: list[DescribedTable]) -> str:
-    """The catalogue as a page of the documentation, in Markdown."""
+    """Return the catalogue as a page of the documentation, in Markdown."""
     lines = [
         "# Handlers",
         "",
@@ -51,7 +60,8 @@ def handlers_page(tables: list[DescribedTable]) -> str:
         "update it stands before and after, so only what an unchanged row brings about is shown.",
     ]
     for table in tables:
-        lines += ["", f"## {table.name}", "", "| handler | operations | what it says | effects |", "|---|---|---|---|"]
+        lines += ["", f"## {table.name}", "", f'`{table.schema}."{table.name}"`, read from `{table.topic}`.']
+        lines += ["", "| handler | operations | what it says | effects |", "|---|---|---|---|"]
         lines += [
             f"| `{one.name}` | {', '.join(one.operations)} | {one.sentence} | "
             f"{'<br>'.join(f'`{effect}`' for effect in one.effects) or 'none'} |"
@@ -72,13 +82,13 @@ def _described(table: Table[Row], handler: Handler[Row]) -> DescribedHandler:
 
 
 def _sample(table: Table[Row], operation: Operation) -> ChangeEvent[Row]:
-    source = Source(table=table.name, lsn=SAMPLE_LSN, ts_ms=SAMPLE_TIME_MS)
+    source = Source(table=table.name, schema=table.schema, lsn=SAMPLE_LSN, ts_ms=SAMPLE_TIME_MS)
     old = table.sample if operation in {Operation.UPDATE, Operation.DELETE} else None
     new = table.sample if operation in {Operation.CREATE, Operation.UPDATE, Operation.READ} else None
     return ChangeEvent(op=operation, source=source, before=old, after=new)
 
 
 def _line(effect: msgspec.Struct) -> str:
-    """An effect on one line, in the words of its own fields."""
+    """Return an effect on one line: its type and the fields that are set."""
     fields = " ".join(f"{name}={value}" for name, value in msgspec.structs.asdict(effect).items() if value is not None)
     return f"{type(effect).__name__} {fields}"

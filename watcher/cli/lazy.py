@@ -45,11 +45,16 @@ class LazyGroup(TyperGroup):
             typer.BadParameter: the verb needs a package that is not installed.
         """
         if args and args[0] in VERBS:
-            self.commands[args[0]] = _load(args[0])
+            self.commands[args[0]] = load_verb(args[0])
         return super().resolve_command(ctx, args)
 
 
-def _load(name: str) -> Any:
+def load_verb(name: str) -> Any:
+    """Return the command that answers a verb, its module imported.
+
+    Raises:
+        typer.BadParameter: the verb needs a package that is not installed.
+    """
     module, sentence = VERBS[name]
     try:
         app: typer.Typer = importlib.import_module(module).app
