@@ -13,6 +13,16 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def family_cpu_seconds(pid: int) -> float:
+    """CPU seconds of a process and of those that it has started and that still run, all threads."""
+    return cpu_seconds(pid) + sum(map(family_cpu_seconds, _children(pid)))
+
+
+def _children(pid: int) -> list[int]:
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+
+
 def peak_rss_mb(pid: int) -> float:
     """Highest resident memory of a process so far, in MB (``VmHWM`` of ``/proc/PID/status``).
 

@@ -1,0 +1,147 @@
+"""What the daemon costs while little happens: the share of one core that each role takes.
+
+The whole topology runs with the settings that it ships with, Debezium's heartbeats included. First the site simulator
+makes 500 row changes a second for the watch role; then the site falls silent, and each role runs alone for a while:
+nobody changes anything, and nobody asks the API. What counts is the CPU time of the role's process and of those that it
+starts, all threads, divided by the time that passed; the first seconds, in which a role starts, are not counted.
+"""
+
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.process import family_cpu_seconds
+from benchmarks.results import Result
+from demo.audit import audit
+from demo.pipeline import SHUTDOWN, Pipeline
+from demo.places import Places
+from demo.play import own_folder
+from demo.program import OwnProgram, ProgramError
+from demo.readings import COUNT_CHANGES
+from demo.voting import Voting
+from stack.ports import Ports
+from stack.probe import http_status
+from stack.topology import Stack
+
+ROLES = ("watch", "api", "all")
+RATE = 500
+"""Row changes a second of the load."""
+WARM_UP_SECONDS = 10.0
+LOADED_SECONDS = 40.0
+SETTLING_SECONDS = 15.0
+"""From the end of a start, or of the load, until a role counts as idle: first sweeps are over, sessions are joined."""
+IDLE_SECONDS = 60.0
+"""Six of Debezium's heartbeats, and one of the sweeps that come each minute."""
+PATIENCE_SECONDS = 60.0
+IDLE_GOAL, LOADED_GOAL = 0.01, 0.05
+IDLE_BEFORE, LOADED_BEFORE = 0.045, 0.093
+"""What the watch role came to while each of its threads looked around many times a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What is there throughout."""
+
+    pipeline: Pipeline
+    places: Places
+    folder: Path
+    console: Console
+
+    def changes(self) -> int:
+        """Row changes that were committed so far."""
+        row = self.places.postgres.execute(COUNT_CHANGES).fetchone()
+        return int(row[0]) if row else 0
+
+
+def measure(console: Console) -> list[Result]:
+    """Run the topology and measure each role.
+
+    Raises:
+        RuntimeError: the load was not what it should be, or not everything arrived once: then the share says nothing.
+    """
+    ports = Ports()
+    with own_folder() as folder, Stack(folder / "stack") as stack:
+        try:
+            environ = Voting(folder, ports).environ()
+            with (
+                Pipeline(stack, folder, console.print, environ) as pipeline,
+                Places.at(stack.endpoints) as places,
+            ):
+                scene = _Scene(pipeline, places, folder, console)
+                loaded = _loaded(scene)
+                shares = {role: _idle(scene, role) for role in ROLES}
+        finally:
+            ports.close()
+    return [
+        *(
+            Result(f"idle_core_share_{role}", share, "cores", IDLE_BEFORE, IDLE_GOAL, lower_is_better=True)
+            for role, share in shares.items()
+        ),
+        Result(f"cdc_{RATE}_core_share", loaded, "cores", LOADED_BEFORE, LOADED_GOAL, lower_is_better=True),
+    ]
+
+
+def _loaded(scene: _Scene) -> float:
+    """The watch role's share of a core under the load."""
+    people = scene.pipeline.simulator(("--seconds", "3600", "--rate", str(RATE)))
+    people.start()
+    try:
+        people.await_word(PATIENCE_SECONDS)
+        time.sleep(WARM_UP_SECONDS)
+        began, before = time.monotonic(), scene.changes()
+        share = _share(scene.pipeline.watcher, LOADED_SECONDS)
+        rate = (scene.changes() - before) / (time.monotonic() - began)
+        people.stop(30)
+    finally:
+        people.kill()
+    if rate < 0.9 * RATE:
+        raise RuntimeError(f"the load was {rate:.0f} changes/s instead of {RATE}: this machine is too busy to measure")
+    _await_all(scene.places)
+    scene.console.print(f"watch at {rate:.0f} changes/s: {share:.4f} cores")
+    return share
+
+
+def _idle(scene: _Scene, role: str) -> float:
+    """A role's share of a core while nothing happens; it is ended afterwards."""
+    if role == "watch":
+        program = scene.pipeline.watcher
+    else:
+        arguments = ("-m", "watcher", "run", "--role", role)
+        program = OwnProgram(f"{role}-role", arguments, scene.folder, scene.pipeline.environ)
+        program.start()
+    try:
+        _await_ready(program, scene.pipeline.ops_port)
+        time.sleep(SETTLING_SECONDS)
+        share = _share(program, IDLE_SECONDS)
+    finally:
+        program.stop(SHUTDOWN)
+    scene.console.print(f"{role} idle: {share:.4f} cores")
+    return share
+
+
+def _share(program: OwnProgram, seconds: float) -> float:
+    """CPU seconds for each second that passes."""
+    if program.pid is None:
+        raise ProgramError(f"{program.name} does not run. {program.last_words()}")
+    began, before = time.monotonic(), family_cpu_seconds(program.pid)
+    time.sleep(seconds)
+    return round((family_cpu_seconds(program.pid) - before) / (time.monotonic() - began), 4)
+
+
+def _await_ready(program: OwnProgram, ops_port: int) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while http_status(ops_port, "/readyz", patience=2.0) != HTTPStatus.OK:
+        if time.monotonic() > until or not program.is_alive():
+            raise ProgramError(f"{program.name} did not get ready. {program.last_words()}")
+        time.sleep(0.2)
+
+
+def _await_all(places: Places) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not (report := audit(places)).ok:
+        if time.monotonic() > until:
+            raise RuntimeError(f"not everything arrived once: {report}")
+        time.sleep(0.5)
