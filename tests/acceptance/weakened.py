@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import watcher.changes.ingest
 import watcher.changes.lane
-import watcher.changes.loop
+import watcher.changes.plans
 import watcher.kafka.source
 import watcher.model.plan
 import watcher.redis.sink
 from watcher.changes.lane import Gathered, Lane
-from watcher.changes.loop import Watch
+from watcher.changes.loop import ChangeLoop
+from watcher.changes.plans import Plans
 from watcher.clickhouse.sink import ClickHouseSink
 from watcher.kafka.source import KafkaSource
 from watcher.model.plan import Plan
@@ -80,15 +81,14 @@ def naming() -> None:
 
 def order() -> None:
     """Offsets are acknowledged before their rows are written, as by a consumer that commits what it has read."""
-    opened = Watch._opened
+    committed = Plans._committed
 
-    def acknowledge_first(watch: Watch, lane: Lane | None, plan: Plan) -> None:
+    def acknowledge_first(plans: Plans, lane: Lane, plan: Plan) -> None:
         done = Plan(plan.topic_id, plan.partition, plan.end, plan.end)
-        if lane is not None:
-            watch._source.commit({(lane.topic, lane.partition): (plan.end, done.to_metadata())})
-        opened(watch, lane, plan)
+        plans._source.commit({(lane.topic, lane.partition): (plan.end, done.to_metadata())})
+        committed(plans, lane, plan)
 
-    Watch._opened = acknowledge_first  # type: ignore[method-assign]
+    Plans._committed = acknowledge_first  # type: ignore[method-assign]
 
 
 def batch() -> None:
@@ -114,8 +114,8 @@ def marks() -> None:
 
 def pressure() -> None:
     """Reading goes on however much waits for ClickHouse."""
-    Watch._apply_backpressure = lambda watch: watch._report.waiting(  # type: ignore[method-assign]
-        sum(len(lane.gathered.rows) + len(lane.writing.rows) for lane in watch._lanes.values())
+    ChangeLoop._apply_backpressure = (  # type: ignore[method-assign]
+        lambda loop: loop._report.waiting(loop._plans.waiting_rows)
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.admin.conftest import Site
 from watcher.admin.dead_letters import read_letters
-from watcher.kafka.dead_letters import VALUE_KEPT, DeadLetters
+from watcher.kafka.dead_letters import MAX_CUT_VALUE_BYTES, KafkaDeadLetters
 from watcher.model.change import Position
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.errors import Reason, RecordError, TemporaryError
@@ -30,13 +30,13 @@ def letter(
 
 
 @pytest.fixture
-def sink(site: Site) -> Iterator[DeadLetters]:
-    sink = DeadLetters(site.client, site.letters, site.group)
+def sink(site: Site) -> Iterator[KafkaDeadLetters]:
+    sink = KafkaDeadLetters(site.client, site.letters, site.group)
     yield sink
     sink.close()
 
 
-def test_a_letter_is_the_record_byte_for_byte(site: Site, sink: DeadLetters):
+def test_a_letter_is_the_record_byte_for_byte(site: Site, sink: KafkaDeadLetters):
     """Key, value, headers and time come back as they were; the topic is made for the first letter."""
     sink.send([letter(value=b"\x00\xff{")])
     sink.flush(30)
@@ -49,7 +49,7 @@ def test_a_letter_is_the_record_byte_for_byte(site: Site, sink: DeadLetters):
     assert (found.refusal.reason, found.refusal.table, found.refusal.group) == ("not_json", "Crucible", site.group)
 
 
-def test_a_tombstone_and_a_record_without_a_time_are_letters_too(site: Site, sink: DeadLetters):
+def test_a_tombstone_and_a_record_without_a_time_are_letters_too(site: Site, sink: KafkaDeadLetters):
     """Null stays null, and a time that nobody knows becomes that of sending."""
     sink.send([letter(value=None, key=None, timestamp_ms=-1)])
     sink.flush(30)
@@ -59,7 +59,7 @@ def test_a_tombstone_and_a_record_without_a_time_are_letters_too(site: Site, sin
     assert found.time.year > 2023
 
 
-def test_a_letter_that_is_too_big_gets_smaller(site: Site, sink: DeadLetters):
+def test_a_letter_that_is_too_big_gets_smaller(site: Site, sink: KafkaDeadLetters):
     """A broker that takes one megabyte gets the beginning of ten, with their number; the next letter is not delayed."""
     site.make_topic(site.letters, 1, **{"max.message.bytes": "1048588"})
     sink.send([letter(1, value=b"x" * 10_000_000), letter(2)])
@@ -71,11 +71,11 @@ def test_a_letter_that_is_too_big_gets_smaller(site: Site, sink: DeadLetters):
             continue
 
     big, small = sorted(read_letters(site.client, site.letters), key=lambda one: one.refusal.offset)
-    assert (len(big.value or b""), big.refusal.truncated_bytes) == (VALUE_KEPT, 10_000_000)
+    assert (len(big.value or b""), big.refusal.truncated_bytes) == (MAX_CUT_VALUE_BYTES, 10_000_000)
     assert small.refusal.truncated_bytes is None
 
 
-def test_ten_megabytes_fit_into_the_topic_that_we_make(site: Site, sink: DeadLetters):
+def test_ten_megabytes_fit_into_the_topic_that_we_make(site: Site, sink: KafkaDeadLetters):
     """What the connector's topics take, ours takes as well."""
     sink.send([letter(value=b"x" * 10_000_000)])
     sink.flush(60)
@@ -84,7 +84,7 @@ def test_ten_megabytes_fit_into_the_topic_that_we_make(site: Site, sink: DeadLet
     assert (len(found.value or b""), found.refusal.truncated_bytes) == (10_000_000, None)
 
 
-def test_headers_that_are_too_big_are_left_out(site: Site, sink: DeadLetters):
+def test_headers_that_are_too_big_are_left_out(site: Site, sink: KafkaDeadLetters):
     """In the end our own headers remain: where the record lies, and why it was refused."""
     site.make_topic(site.letters, 1, **{"max.message.bytes": "20000"})
     sink.send([letter(headers=(("big", b"x" * 50_000),))])
@@ -94,7 +94,7 @@ def test_headers_that_are_too_big_are_left_out(site: Site, sink: DeadLetters):
     assert (found.headers, found.value, found.refusal.offset) == ((), b"", 7)
 
 
-def test_a_time_that_the_broker_refuses_goes_into_a_header(site: Site, sink: DeadLetters):
+def test_a_time_that_the_broker_refuses_goes_into_a_header(site: Site, sink: KafkaDeadLetters):
     """A record from the year 2100 must not block those of today."""
     sink.send([letter(timestamp_ms=4_102_444_800_000)])
     sink.flush(30)
@@ -103,7 +103,7 @@ def test_a_time_that_the_broker_refuses_goes_into_a_header(site: Site, sink: Dea
     assert found.time.year < 2100
 
 
-def test_a_letter_that_was_sent_twice_is_listed_once(site: Site, sink: DeadLetters):
+def test_a_letter_that_was_sent_twice_is_listed_once(site: Site, sink: KafkaDeadLetters):
     """A batch read again after a crash refuses its records again; a record refused after a replay is another."""
     sink.send([letter()])
     sink.send([letter()])
@@ -119,7 +119,7 @@ def test_a_letter_that_was_sent_twice_is_listed_once(site: Site, sink: DeadLette
 
 def test_a_broker_that_is_away_is_told_and_nothing_is_lost(site: Site):
     """Flush says that it is not done, and may be called again."""
-    away = DeadLetters({"bootstrap.servers": "127.0.0.1:9", "log_level": 0}, site.letters, site.group)
+    away = KafkaDeadLetters({"bootstrap.servers": "127.0.0.1:9", "log_level": 0}, site.letters, site.group)
     away.send([letter()])
 
     for _ in range(2):
@@ -127,7 +127,7 @@ def test_a_broker_that_is_away_is_told_and_nothing_is_lost(site: Site):
             away.flush(0.1)
 
 
-def test_list_and_show(site: Site, sink: DeadLetters):
+def test_list_and_show(site: Site, sink: KafkaDeadLetters):
     """A person finds letters by table and reason, sees no content in the list, and all of it in one."""
     sink.send([letter(1), letter(2, reason=Reason.BAD_ROW, value=b'{"name":"private"}')])
     sink.flush(30)
@@ -143,7 +143,7 @@ def test_list_and_show(site: Site, sink: DeadLetters):
     assert site.crucible("dlq", "show", "0@99").returncode == 1
 
 
-def test_a_letter_from_beyond_the_calendar_is_listed(site: Site, sink: DeadLetters):
+def test_a_letter_from_beyond_the_calendar_is_listed(site: Site, sink: KafkaDeadLetters):
     """A time in microseconds, taken for milliseconds, lies in no year that a date has; the list must not end there."""
     site.make_topic(site.letters, 1, **{"message.timestamp.after.max.ms": str(2**63 - 1)})
     sink.send([letter(1, timestamp_ms=WHEN * 1000), letter(2)])
@@ -154,7 +154,7 @@ def test_a_letter_from_beyond_the_calendar_is_listed(site: Site, sink: DeadLette
     assert [(one["record"][-2:], one["time"][:4]) for one in found] == [("@2", "2023"), ("@1", "9999")]
 
 
-def test_a_letter_of_no_table_is_found_as_the_alert_says(site: Site, sink: DeadLetters):
+def test_a_letter_of_no_table_is_found_as_the_alert_says(site: Site, sink: KafkaDeadLetters):
     """Metrics call its table unknown, and the alert's command is made of their labels."""
     sink.send([letter(1), letter(2, table="")])
     sink.flush(30)

@@ -1,7 +1,7 @@
 """The watch role, put together."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -20,17 +20,19 @@ from watcher.bootstrap.visibility import admitting
 from watcher.bootstrap.votes import Votes
 from watcher.changes.ingest import Ingest
 from watcher.changes.journal import Journal, insistently
-from watcher.changes.loop import Limits, Watch
-from watcher.changes.report import Report
+from watcher.changes.limits import Limits
+from watcher.changes.loop import ChangeLoop, Sinks
+from watcher.changes.observer import Observer
+from watcher.changes.report import ChangeReport
 from watcher.changes.writer import Writer
 from watcher.clickhouse.sink import ClickHouseSink
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
 from watcher.decode.registry import RegistryClient
-from watcher.kafka.dead_letters import DeadLetters
-from watcher.kafka.source import KafkaSource, Listener
+from watcher.kafka.dead_letters import KafkaDeadLetters
+from watcher.kafka.source import KafkaSource
 from watcher.model.dead_letter import DeadLetterLimit
-from watcher.model.row_state import RowStates
+from watcher.model.stream import AssignmentListener
 from watcher.postgres.own.journal import PostgresJournalStore
 from watcher.redis.sink import RedisSink
 from watcher.runtime.garbage_collector import calm_the_collector
@@ -78,7 +80,8 @@ def watch(settings: Settings, beside: Beside = lambda *_: nullcontext(_nothing))
         votes = Votes(settings, metrics, ended.failed)
         stack.callback(votes.close)
         stack.callback(admission.stop)  # before the others are waited for
-        daemon = _daemon(settings, metrics, health, admission.arrived, votes.missed)
+        observers = [Observer(shown=admission.arrived), Observer(absent=votes.missed)]
+        daemon = _daemon(settings, metrics, health, observers)
         ended.stop = daemon.stop
         if ended.error is not None:  # of a thread that was quicker
             daemon.stop()
@@ -116,15 +119,9 @@ class _Ended:
             raise self.error
 
 
-def _daemon(
-    settings: Settings,
-    metrics: Metrics,
-    health: Health,
-    shown: Callable[[RowStates], None],
-    missed: Callable[[frozenset[int]], None],
-) -> Watch:
+def _daemon(settings: Settings, metrics: Metrics, health: Health, observers: Sequence[Observer]) -> ChangeLoop:
     """Put the parts together; waits for PostgreSQL, the only neighbour that is needed to begin."""
-    report = Report(metrics, settings.ops.stalled_after)
+    report = ChangeReport(metrics, settings.ops.stalled_after)
     store = PostgresJournalStore(
         settings.postgres.dsn.get_secret_value(),
         settings.postgres.watcher_schema,
@@ -143,7 +140,7 @@ def _daemon(
     client = settings.kafka.client()
     kafka = settings.kafka
 
-    def open_source(listener: Listener) -> KafkaSource:
+    def open_source(listener: AssignmentListener) -> KafkaSource:
         source = KafkaSource(client, kafka.membership(), listener, lambda text: log.warning("kafka", says=text))
         health.check("kafka", source.ping)
         return source
@@ -152,13 +149,15 @@ def _daemon(
     health.check("clickhouse", _sink(settings).ping)
     health.check("postgres", store.ping, critical=False)
     limit = settings.dead_letters
-    return Watch(
+    return ChangeLoop(
         open_source=open_source,
         ingest=Ingest(REGISTRY, Decoder(REGISTRY, avro)),
-        redis=redis,
-        writer=Writer(_sink(settings), partial(report.away, "clickhouse")),
-        letters=DeadLetters(client, limit.topic, kafka.group),
-        limit=DeadLetterLimit(limit.consecutive, limit.share, limit.window),
+        sinks=Sinks(
+            states=redis,
+            rows=Writer(_sink(settings), partial(report.away, "clickhouse")),
+            dead_letters=KafkaDeadLetters(client, limit.topic, kafka.group),
+        ),
+        dead_letter_limit=DeadLetterLimit(limit.consecutive, limit.share, limit.window),
         journal=journal,
         report=report,
         limits=Limits(
@@ -171,9 +170,7 @@ def _daemon(
             lease=kafka.session_timeout * LEASE_SHARE,
             shutdown_deadline=settings.run.shutdown_deadline,
         ),
-        turned=health.turned,
-        shown=shown,
-        absent_seen=missed,
+        observers=[Observer(turned=health.turned), *observers],
     )
 
 

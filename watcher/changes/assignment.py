@@ -1,24 +1,25 @@
 """The partitions that the consumer group gave to this process, and what happens when it gives or takes them."""
 
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
 
 from watcher.changes.journal import Journal
 from watcher.changes.lane import Lane
-from watcher.changes.report import Report
-from watcher.kafka.source import KafkaSource, Listener, Partition
-from watcher.model.errors import TemporaryError
+from watcher.changes.report import ChangeReport
+from watcher.changes.source import Source
 from watcher.model.plan import Plan
-from watcher.model.start import Found, start
+from watcher.model.start import PartitionState, start
+from watcher.model.stream import AssignmentListener, Partition
+from watcher.runtime.retry import Retry, retry
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-RETRY_WAIT: Final = 0.25
-"""Seconds between two questions to a broker that does not answer. Shorter: hammering; longer: a slower start."""
+UNTIL_IT_ANSWERS: Final = Retry(0.25, 0.25)
+"""Waits between two questions to a broker. Shorter: hammering; longer: a slower start."""
 
 
 class Assignment:
@@ -29,27 +30,31 @@ class Assignment:
         journal, report: what is remembered, and who is told.
         group: the consumer group's name.
         lease: seconds for which a commit proves that a partition is ours.
-        written: returns when the writer has nothing of some lanes any more, or too much time has passed.
+        await_written: returns when the writer has nothing of some lanes any more, or too much time has passed.
         turned: told that the loop is alive.
+        now: monotonic seconds.
+        sleep: waits so many seconds.
     """
 
     def __init__(
         self,
         *,
-        open_source: Callable[[Listener], KafkaSource],
+        open_source: Callable[[AssignmentListener], Source],
         journal: Journal,
-        report: Report,
+        report: ChangeReport,
         group: str,
         lease: float,
-        written: Callable[[Sequence[Lane]], None],
+        await_written: Callable[[Sequence[Lane]], None],
         turned: Callable[[], None],
+        now: Callable[[], float],
+        sleep: Callable[[float], object],
     ) -> None:
         self._journal, self._report, self._group, self._lease = journal, report, group, lease
-        self._written, self._turned = written, turned
+        self._await_written, self._turned, self._now, self._sleep = await_written, turned, now, sleep
         self.lanes: dict[Partition, Lane] = {}
         self.stopping = False
         """The daemon ends, so a broker that is away is not waited for."""
-        self.source = open_source(Listener(assigned=self._assigned, revoked=self._revoked, lost=self._lost))
+        self.source = open_source(AssignmentListener(assigned=self._assigned, revoked=self._revoked, lost=self._lost))
 
     def _assigned(self, partitions: list[Partition]) -> dict[Partition, int]:
         if not partitions:
@@ -59,7 +64,7 @@ class Assignment:
         for partition in partitions:
             low, high = self._ask(lambda partition=partition: self.source.bounds(partition))  # type: ignore[misc]
             progress = start(
-                Found(
+                PartitionState(
                     group=self._group,
                     topic=partition[0],
                     partition=partition[1],
@@ -71,7 +76,7 @@ class Assignment:
                     seen=self._journal.seen(partition),
                 )
             )
-            self.lanes[partition] = Lane(*partition, progress, self._lease)
+            self.lanes[partition] = Lane(*partition, progress, self._lease, self._now)
             log.info(
                 "partition.assigned", topic=partition[0], partition=partition[1], offset=progress.next,
                 open_plan=progress.open.token if progress.open else None,
@@ -81,20 +86,19 @@ class Assignment:
 
     def _ask(self, question: Callable[[], T]) -> T:
         """Ask the broker until it answers; the group waits for us as long as ``max.poll.interval.ms``."""
-        while True:
-            try:
-                return question()
-            except TemporaryError as error:
-                self._report.away("kafka", error)
-                self._turned()
-                if self.stopping:
-                    raise
-                time.sleep(RETRY_WAIT)
+        return retry(question, UNTIL_IT_ANSWERS, self._pause, partial(self._report.away, "kafka"))
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait, and return whether the daemon ends."""
+        self._turned()
+        if not self.stopping:
+            self._sleep(seconds)
+        return self.stopping
 
     def _revoked(self, partitions: list[Partition]) -> None:
         """Finish what is being written, as long as the group waits for it, and leave the place clean."""
         leaving = [self.lanes[partition] for partition in partitions if partition in self.lanes]
-        self._written(leaving)
+        self._await_written(leaving)
         clean = {}
         for lane in leaving:
             if lane.progress.open is None and lane.progress.durable > lane.acknowledged:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
-from confluent_kafka import Message
-
 from watcher.changes.lane import NO_CUT, Lane
 from watcher.decode.decoder import HEARTBEAT, Decoder, Skip
 from watcher.model.change import ChangeEvent, Operation, Position
@@ -30,8 +28,8 @@ from watcher.model.identity import Digested, digest, digested
 from watcher.model.metric_row import Packs, packs_of
 from watcher.model.registry import Registry
 from watcher.model.row_state import RowStates, packed_crucible, packed_entry
+from watcher.model.stream import Record
 
-Headers = list[tuple[str, str | bytes | None]]
 Lanes = Mapping[tuple[str, int], Lane]
 Kind = tuple[str, str]
 """Table and operation."""
@@ -55,7 +53,7 @@ class Taken:
     """What one poll came to, beside the rows that its lanes gathered."""
 
     states: RowStates = field(default_factory=RowStates)
-    letters: list[DeadLetter] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
     runs: list[tuple[int, int]] = field(default_factory=list)
     """Good records and the dead letters that followed them, for the limit."""
     consumed: Counter[Kind] = field(default_factory=Counter)
@@ -76,10 +74,10 @@ class Taken:
         self.ignored["", reason] += 1
         self.heartbeat = self.heartbeat or reason == HEARTBEAT
 
-    def refuse(self, message: Message, error: RecordError, good: int) -> None:
+    def refuse(self, message: Record, error: RecordError, good: int) -> None:
         """A record that cannot be used, after so many that can."""
         self.consumed[error.table, error.op] += 1
-        self.letters.append(dead_letter(message, error))
+        self.dead_letters.append(dead_letter(message, error))
         self.runs.append((good, 1))
 
 
@@ -109,7 +107,7 @@ class Ingest:
             for table in registry
         }
 
-    def take(self, messages: Sequence[Message], lanes: Lanes, now: float, first: int = 0) -> tuple[Taken, int]:
+    def take(self, messages: Sequence[Record], lanes: Lanes, now: float, first: int = 0) -> tuple[Taken, int]:
         """Take records, in order.
 
         Args:
@@ -144,7 +142,7 @@ class Ingest:
         return taken, end
 
     def _run(  # noqa: C901, PLR0912, PLR0915 - a call for each case would cost as much as the case
-        self, run: Sequence[Message], lane: Lane, taken: Taken, now: float
+        self, run: Sequence[Record], lane: Lane, taken: Taken, now: float
     ) -> int:
         """Take records of one partition; returns how many of them were taken."""
         gathered = lane.gathered
@@ -154,7 +152,7 @@ class Ingest:
         applied: dict[str, list[Operation]] = {}  # operations by table; counted once a run
         table, packs, routes = "", _NO_PACKS, _NO_ROUTES
         done = refused = committed = 0  # records taken; records up to the last refused one; time of the last change
-        for event in self._decode(lane.topic, map(Message.value, run)):
+        for event in self._decode(lane.topic, map(type(run[0]).value, run)):
             if type(event) is ChangeEvent:
                 source = event.source
                 if source.table != table:
@@ -242,7 +240,7 @@ class Ingest:
         return done
 
 
-def _before(run: Sequence[Message], cut: int) -> Sequence[Message]:
+def _before(run: Sequence[Record], cut: int) -> Sequence[Record]:
     """The records before an offset; they come in the order of their offsets."""
     return run[: bisect_left(run, cut, key=_offset)]
 
@@ -251,19 +249,22 @@ def _bytes(value: str | bytes | None) -> bytes | None:
     return value.encode() if isinstance(value, str) else value
 
 
-def _offset(message: Message) -> int:
+def _offset(message: Record) -> int:
     offset = message.offset()
     return -1 if offset is None else offset
 
 
-def dead_letter(message: Message, error: RecordError) -> DeadLetter:
+def dead_letter(record: Record, error: RecordError) -> DeadLetter:
     """The letter of a refused record."""
+    headers = record.headers() or []
     return DeadLetter(
-        position=Position(message.topic() or "", message.partition() or 0, message.offset() or 0),
-        key=message.key(),
-        value=message.value(),
-        headers=tuple((name, _bytes(value)) for name, value in cast("Headers", message.headers() or [])),
-        timestamp_ms=max(message.timestamp()[1], 0),
+        position=Position(record.topic() or "", record.partition() or 0, record.offset() or 0),
+        key=record.key(),
+        value=record.value(),
+        headers=tuple(
+            (name, _bytes(value)) for name, value in (headers.items() if isinstance(headers, dict) else headers)
+        ),
+        timestamp_ms=max(record.timestamp()[1], 0),
         error=error,
         table=error.table,
     )

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Collection
 from typing import Protocol, Self, TypeVar
 
-from watcher.kafka.source import Partition
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
+from watcher.model.stream import Partition
 
 T = TypeVar("T")
 

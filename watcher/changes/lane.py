@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,8 +13,8 @@ from watcher.model.progress import Progress
 from watcher.runtime import clock
 
 NO_CUT: Final = sys.maxsize
-PATIENCE: Final = 0.2
-"""Seconds between two looks at a lease that has run out."""
+LEASE_LOOK_SECONDS: Final = 0.2
+"""Between two looks at a lease that has run out."""
 
 
 @dataclass(slots=True)
@@ -35,14 +36,25 @@ class AbandonedError(Exception):
 
 
 class Lane:
-    """One assigned partition. The loop's thread owns it; the writer only asks ``permit``."""
+    """One assigned partition. The loop's thread owns it; the writer only asks ``permit``.
+
+    Args:
+        topic: its topic's name.
+        partition: its number.
+        progress: how far it has come.
+        lease: seconds for which a commit proves that the partition is ours.
+        now: monotonic seconds.
+    """
 
     __slots__ = (
-        "_gone", "acknowledged", "acknowledged_at", "cut", "gathered", "lease", "lost", "partition", "progress",
+        "_gone", "_now", "acknowledged", "acknowledged_at", "cut", "gathered", "lease", "lost", "partition", "progress",
         "submitted", "topic", "writing",
     )  # fmt: skip
 
-    def __init__(self, topic: str, partition: int, progress: Progress, lease: float) -> None:
+    def __init__(
+        self, topic: str, partition: int, progress: Progress, lease: float, now: Callable[[], float] = clock.now
+    ) -> None:
+        self._now = now
         self.topic, self.partition, self.progress, self.lease = topic, partition, progress, lease
         self.gathered = Gathered()
         self.cut = progress.open.end if progress.open else NO_CUT
@@ -53,7 +65,7 @@ class Lane:
         """What the writer has of the open plan."""
         self.acknowledged = progress.durable
         """The offset that Kafka has."""
-        self.acknowledged_at = clock.now()
+        self.acknowledged_at = now()
         self.lost = False
         """The partition was taken away."""
         self._gone = threading.Event()
@@ -88,9 +100,9 @@ class Lane:
             AbandonedError: the partition was taken away.
         """
         while not self.lost:
-            if self.progress.may_send(clock.now(), self.lease):
+            if self.progress.may_send(self._now(), self.lease):
                 return
-            self._gone.wait(PATIENCE)
+            self._gone.wait(LEASE_LOOK_SECONDS)
         raise AbandonedError(self.name)
 
 

@@ -3,7 +3,7 @@
 One turn:
 
 1. take records: decode, run handlers, gather rows per partition;
-2. show row states in Redis and send dead letters, however long it takes: nothing after this may overtake them;
+2. show row states and send dead letters, however long it takes: nothing after this may overtake them;
 3. name plans: one commit acknowledges what is written and names what will be;
 4. hand named plans to the writer, and note what it has written.
 
@@ -15,279 +15,251 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
-from confluent_kafka import Message
 
 from watcher.changes.assignment import Assignment
 from watcher.changes.ingest import Ingest, Taken
 from watcher.changes.journal import Journal
-from watcher.changes.lane import Gathered, Job, Lane
-from watcher.changes.report import Report
-from watcher.changes.writer import Writer, Written
-from watcher.kafka.dead_letters import DeadLetters
-from watcher.kafka.source import KafkaSource, Listener, OffsetLostError, Partition
+from watcher.changes.lane import Lane
+from watcher.changes.limits import Limits
+from watcher.changes.observer import Observer
+from watcher.changes.plans import Plans, PlanWriter
+from watcher.changes.report import ChangeReport
+from watcher.changes.sink import DeadLetterSink, StateSink
+from watcher.changes.source import Source
 from watcher.model.dead_letter import DeadLetterLimit
-from watcher.model.errors import OffsetGoneError, TemporaryError, TopicReplacedError
-from watcher.model.plan import Plan
-from watcher.model.row_state import RowStates
-from watcher.redis.sink import RedisSink
+from watcher.model.errors import OffsetGoneError, OffsetLostError, TopicReplacedError
+from watcher.model.stream import AssignmentListener, Partition, Record
 from watcher.runtime import clock
+from watcher.runtime.deadline import Deadline
 from watcher.runtime.failpoint import reach
+from watcher.runtime.retry import Retry, exactly, retry
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-RETRY_WAIT: Final = 0.25
-"""Seconds of polling, with all partitions paused, between two attempts at a sink that is away."""
-IDLE_AFTER: Final = 1.0
-"""Seconds until offsets of which nothing is left to write are acknowledged. Shorter: more commits; longer: a restart
-reads more again, and lag shows records that are done."""
+HOLD_SECONDS: Final = 0.25
+"""Of polling, with all partitions paused, between two attempts at a neighbour that is away. Shorter: it is hammered;
+longer: leases are looked at less often, and work resumes later."""
+HOLD: Final = Retry(HOLD_SECONDS, HOLD_SECONDS, jitter=exactly)
 
-TOPICS_EVERY: Final = 5.0
-"""Seconds between two looks at whether the topics are still the same ones. The client goes on at its old offset in a
-topic that was made anew; longer: more is read there before the watcher stops, to be read again from the start."""
+TOPICS_EVERY_SECONDS: Final = 5.0
+"""Between two looks at whether the topics are still the same ones. The client goes on at its old offset in a topic that
+was made anew; longer: more is read there before the watcher stops, to be read again from the start."""
+REVOKED_SHARE: Final = 1 / 3
+"""Part of a lease for which the group waits at most until a partition that it takes away is written out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The values that the loop needs of the settings; see there for units and reasons."""
+class Sinks:
+    """Where effects go."""
 
-    group: str
-    flush_interval: float
-    max_rows: int
-    max_pending_rows: int
-    poll_records: int
-    poll_timeout: float
-    lease: float
-    shutdown_deadline: float
+    states: StateSink
+    rows: PlanWriter
+    dead_letters: DeadLetterSink
 
 
-class Watch:
-    """Takes change events from Kafka to ClickHouse and Redis, each once.
+class ChangeLoop:
+    """Takes change events from a source to the sinks, each once.
 
     Args:
         open_source: makes the consumer for a listener.
-        ingest, redis, writer, letters, journal, report: the parts of a turn.
-        limit: stops the daemon when too many records are refused.
+        ingest: turns records into effects.
+        sinks: take the effects.
+        dead_letter_limit: stops the daemon when too many records are refused.
+        journal: remembers, beyond the process, what the group has read.
+        report: hears what happens, for metrics and logs.
         limits: sizes and times.
-        turned: told of each turn, for the liveness probe.
-        shown: told of rows that Redis shows from now on; must return at once.
-        absent_seen: told of crucibles that Redis does not hold, though entries came for them.
+        observers: hear of what a poll came to.
+        now: monotonic seconds.
+        sleep: waits so many seconds.
     """
 
     def __init__(
         self,
         *,
-        open_source: Callable[[Listener], KafkaSource],
+        open_source: Callable[[AssignmentListener], Source],
         ingest: Ingest,
-        redis: RedisSink,
-        writer: Writer,
-        letters: DeadLetters,
-        limit: DeadLetterLimit,
+        sinks: Sinks,
+        dead_letter_limit: DeadLetterLimit,
         journal: Journal,
-        report: Report,
+        report: ChangeReport,
         limits: Limits,
-        turned: Callable[[], None],
-        shown: Callable[[RowStates], None],
-        absent_seen: Callable[[frozenset[int]], None],
+        observers: Sequence[Observer] = (),
+        now: Callable[[], float] = clock.now,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._ingest, self._redis, self._writer, self._letters = ingest, redis, writer, letters
-        self._limit, self._journal, self._report, self._limits, self._turned = limit, journal, report, limits, turned
-        self._shown = shown
-        self._absent_seen = absent_seen
-        self._held: deque[tuple[Sequence[Message], Mapping[Partition, Lane]]] = deque()
-        self._stopping_at: float | None = None
-        self._looked_at = clock.now()
+        self._ingest, self._sinks, self._dead_letter_limit = ingest, sinks, dead_letter_limit
+        self._journal, self._report, self._limits, self._observers = journal, report, limits, observers
+        self._now = now
+        self._polled_meanwhile: deque[tuple[Sequence[Record], Mapping[Partition, Lane]]] = deque()
+        """Records that came while the loop was held up, with the lanes that there were."""
+        self._stopping: Deadline | None = None
+        self._looked_at = now()
         self._assignment = Assignment(
             open_source=open_source,
             journal=journal,
             report=report,
             group=limits.group,
             lease=limits.lease,
-            written=self._await_written,
-            turned=turned,
+            await_written=self._await_written,
+            turned=self._turned,
+            now=now,
+            sleep=sleep,
         )
         self._lanes, self._source = self._assignment.lanes, self._assignment.source
+        self._plans = Plans(
+            source=self._source,
+            lanes=self._lanes,
+            writer=sinks.rows,
+            journal=journal,
+            report=report,
+            limits=limits,
+            now=now,
+        )
 
     def run(self, topics: Sequence[str]) -> None:
-        """Turn until ``stop`` is called.
+        """Turn until ``stop`` is called, then finish what is under way.
+
+        Args:
+            topics: to read, by name or, beginning with ``^``, as regular expressions.
 
         Raises:
             StopError: going on would lose or double something.
         """
-        self._source.subscribe(topics)
+        self.subscribe(topics)
         try:
-            while self._stopping_at is None:
+            while self._stopping is None:
                 self.turn()
-            self._finish()
+            self._plans.finish(self._deadline, self._turned)
+            log.info("watch.finished", open_plans=self._plans.open)
         finally:
-            self._source.close()
-            self._writer.close(self._remaining())
-            self._journal.close(self._remaining())
-            self._redis.close()
+            self.close()
 
     def stop(self) -> None:
         """Finish what is under way and return from ``run``; safe to call from a signal handler."""
-        if self._stopping_at is None:
-            self._stopping_at = clock.now()
+        if self._stopping is None:
+            self._stopping = Deadline.after(self._limits.shutdown_deadline, self._now)
             self._assignment.stopping = True
 
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """Join the group; partitions come with the polls of the turns that follow."""
+        self._source.subscribe(topics)
+
     def turn(self) -> None:
-        """One turn of the loop."""
+        """Take one poll's records through all steps.
+
+        Raises:
+            StopError: going on would lose or double something.
+            TemporaryError: a neighbour is away, and the time that there is to end has passed.
+        """
         self._tick()
-        messages, lanes = self._held.popleft() if self._held else self._poll(self._limits.poll_timeout)
-        at, end = 0, len(messages)
+        records, lanes = (
+            self._polled_meanwhile.popleft() if self._polled_meanwhile else self._poll(self._limits.poll_timeout)
+        )
+        at, end = 0, len(records)
         while at < end:
-            taken, at = self._ingest.take(messages, lanes, clock.now(), at)
-            self._settle(taken)
-            self._reread()
-        self._collect()
-        self._plan()
+            taken, at = self._ingest.take(records, lanes, self._now(), at)
+            self._show(taken)
+            self._send_dead_letters(taken)
+            self._note(taken)
+            self._plans.submit_reread()
+        self._plans.collect()
+        self._plans.commit_due()
         self._apply_backpressure()
+
+    def close(self) -> None:
+        """Leave the group and give everything back, within what is left of the deadline."""
+        self._source.close()
+        self._sinks.rows.close(self._deadline.remaining())
+        self._journal.close(self._deadline.remaining())
+        self._sinks.dead_letters.close()
+        self._sinks.states.close()
 
     # -- one turn, step by step ---------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
+        """See to what has to go on however long a step takes.
+
+        Raises:
+            StopError: the journal, or the topics, say that going on would lose or double something.
+        """
         self._turned()
         self._report.turn(self._source, self._lanes)
         if self._journal.failure is not None:
             raise self._journal.failure
-        self._see_topics()
-
-    def _see_topics(self) -> None:
-        if clock.now() - self._looked_at >= TOPICS_EVERY:
-            self._looked_at = clock.now()
+        if self._now() - self._looked_at >= TOPICS_EVERY_SECONDS:
+            self._looked_at = self._now()
             self._source.look_for_topics()
         for topic, found in self._source.topics_found().items():
-            for lane in self._lanes.values():
-                if lane.topic == topic and lane.progress.topic_id != found:
-                    raise TopicReplacedError(lane.partition, lane.progress.topic_id, found, topic)
+            self._compare_topic(topic, found)
 
-    def _poll(self, timeout: float) -> tuple[Sequence[Message], Mapping[Partition, Lane]]:
+    def _compare_topic(self, topic: str, found: str) -> None:
+        for lane in self._lanes.values():
+            if lane.topic == topic and lane.progress.topic_id != found:
+                raise TopicReplacedError(lane.partition, lane.progress.topic_id, found, topic)
+
+    def _turned(self) -> None:
+        for observer in self._observers:
+            observer.turned()
+
+    def _poll(self, patience: float) -> tuple[Sequence[Record], Mapping[Partition, Lane]]:
         try:
-            messages = self._source.poll(self._limits.poll_records, timeout)
+            records = self._source.poll(self._limits.poll_records, patience)
         except OffsetLostError as error:
             at = error.position
             raise OffsetGoneError(self._limits.group, at.topic, at.partition, f"offset {at.offset} is gone") from error
-        if messages:
+        if records:
             reach("poll.taken")
-        return messages, dict(self._lanes)
+        return records, dict(self._lanes)
 
-    def _settle(self, taken: Taken) -> None:
-        """Show the states and send the letters of what was taken; return when both are done."""
+    def _show(self, taken: Taken) -> None:
+        """Show the states of what was taken; return when that is done."""
+        if not taken.states:
+            return
         begun = time.monotonic()
-        if taken.states:
-            applied = self._retry("redis", lambda: self._redis.apply(taken.states, self._journal.history))
-            reach("redis.applied")
-            self._shown(taken.states)
-            self._report.shown(taken, applied, time.monotonic() - begun)
-            if applied.absent:
-                self._absent_seen(applied.absent)
+        shown = self._retry("redis", lambda: self._sinks.states.apply(taken.states, self._journal.history))
+        reach("redis.applied")
+        self._report.shown(taken, shown, time.monotonic() - begun)
+        for observer in self._observers:
+            observer.shown(taken.states)
+            if shown.absent:
+                observer.absent(shown.absent)
+
+    def _send_dead_letters(self, taken: Taken) -> None:
+        """Send the letters of what was taken; return when they are durable.
+
+        Raises:
+            DeadLetterLimitError: there are too many; those that the limit allows are sent.
+        """
         # A restart reads and refuses the same records: what is over the limit would be sent again each time.
-        allowed, over = self._limit.allow(taken.runs)
-        if taken.letters:
-            self._letters.send(taken.letters[:allowed])
-            self._retry("dead_letters", self._letters.flush)
+        allowed, over = self._dead_letter_limit.allow(taken.runs)
+        if taken.dead_letters:
+            self._sinks.dead_letters.send(taken.dead_letters[:allowed])
+            self._retry("dead_letters", self._sinks.dead_letters.flush)
             reach("dead_letters.flushed")
         if over is not None:
             raise over
+
+    def _note(self, taken: Taken) -> None:
+        """Say what was taken; wait if the record after it has to."""
         self._report.taken(taken)
         self._report.in_flight(self._lanes)
         for needed in self._journal.note(set(taken.reconcile)) if taken.reconcile else ():
             self._report.reconcile(needed)
+            for observer in self._observers:
+                observer.reconcile(needed)
         if taken.waiting is not None:
-            self._wait("registry", taken.waiting)
-
-    def _reread(self) -> None:
-        """Hand plans that were found in the metadata to the writer, once their records have been read again."""
-        for lane in self._lanes.values():
-            progress = lane.progress
-            if progress.reread and progress.open is not None and not lane.submitted:
-                self._submit(lane, progress.open, recover=True)
-
-    def _submit(self, lane: Lane, plan: Plan, *, recover: bool) -> None:
-        gathered = lane.take()
-        lane.submitted, lane.writing = True, gathered
-        self._writer.submit(Job(lane, plan, gathered, recover=recover, named_at=clock.now()))
-
-    def _collect(self) -> None:
-        """Note what the writer has written."""
-        self._writer.finished.clear()
-        while self._writer.done:
-            self._written(self._writer.done.popleft())
-
-    def _written(self, written: Written) -> None:
-        job = written.job
-        if written.error is not None:
-            raise written.error
-        if job.lane.lost or written.outcome is None:
-            self._report.given_up(job.gathered)
-            return
-        reach("plan.written")
-        job.lane.submitted, job.lane.writing = False, Gathered()
-        job.lane.progress.written(job.plan)
-        self._report.written(job, written.outcome)
-
-    def _await_written(self, lanes: Sequence[Lane]) -> None:
-        """Collect until nothing of these lanes is with the writer, as long as the group waits for us."""
-        deadline = clock.now() + min(self._limits.lease / 3, max(self._remaining(), 1.0))
-        while any(lane.submitted for lane in lanes) and clock.now() < deadline:
-            self._writer.finished.wait(0.05)
-            self._collect()
-
-    def _plan(self, *, all_of_it: bool = False) -> None:
-        """Commit, in one request: new plans, leases to renew, and offsets of which nothing is left to write."""
-        now = clock.now()
-        plans: dict[Partition, Plan] = {}
-        for partition, lane in self._lanes.items():
-            plan = self._next_plan(lane, now, all_of_it=all_of_it)
-            if plan is not None:
-                plans[partition] = plan
-        if plans:
-            reach("plan.naming")
-            self._commit(plans)
-
-    def _commit(self, plans: Mapping[Partition, Plan]) -> None:
-        refused = self._source.commit({key: (plan.start, plan.to_metadata()) for key, plan in plans.items()})
-        for partition, reason in refused.items():
-            self._report.commit_refused(partition, reason)
-        for partition in plans.keys() - refused.keys():
-            self._opened(self._lanes.get(partition), plans[partition])
-
-    def _next_plan(self, lane: Lane, now: float, *, all_of_it: bool) -> Plan | None:
-        progress, gathered, limits = lane.progress, lane.gathered, self._limits
-        if progress.open is not None:
-            # Also a plan that was found in the metadata.
-            return progress.open if lane.renewal_due(now) else None
-        if gathered.rows:
-            full = len(gathered.rows) >= limits.max_rows
-            if all_of_it or full or now - gathered.since >= limits.flush_interval:
-                return progress.name()
-            return None
-        if not progress.idle:
-            self._report.applied(lane.take())
-            progress.nothing_to_write()
-        overdue = all_of_it or now - lane.acknowledged_at >= IDLE_AFTER
-        return progress.name() if overdue and progress.durable > lane.acknowledged else None
-
-    def _opened(self, lane: Lane | None, plan: Plan) -> None:
-        if lane is None:  # taken away while the commit was under way
-            return
-        new = lane.progress.open is None and not plan.empty
-        lane.progress.opened(plan, clock.now())
-        lane.acknowledged, lane.acknowledged_at = plan.start, clock.now()
-        self._journal.remember((lane.topic, lane.partition), plan.topic_id)
-        if new:
-            reach("plan.committed")
-            self._submit(lane, plan, recover=False)
-        elif plan.empty:
-            reach("idle.acknowledged")
+            self._report.away("registry", taken.waiting)
+            if self._hold(HOLD_SECONDS):
+                raise taken.waiting
 
     def _apply_backpressure(self) -> None:
         """Stop reading while too much waits for ClickHouse; go on when half of it is gone."""
-        waiting = sum(len(lane.gathered.rows) + len(lane.writing.rows) for lane in self._lanes.values())
+        waiting = self._plans.waiting_rows
         self._report.waiting(waiting)
         if waiting > self._limits.max_pending_rows:
             self._source.pause()
@@ -296,58 +268,35 @@ class Watch:
 
     # -- a neighbour is away ------------------------------------------------------------------------------------------
 
-    def _retry(self, sink: str, action: Callable[[], T]) -> T:
-        """Do it, however often it takes. Meanwhile nothing is read, the group keeps us, and leases stay alive."""
-        while True:
-            try:
-                return action()
-            except TemporaryError as error:
-                self._wait(sink, error)
+    def _retry(self, neighbour: str, action: Callable[[], T]) -> T:
+        """Do it, however often it takes. Meanwhile nothing is read, the group keeps us, and leases stay alive.
 
-    def _wait(self, sink: str, error: TemporaryError) -> None:
-        self._report.away(sink, error)
-        if self._stopping_at is not None and self._remaining() <= 0:
-            raise error
+        Raises:
+            TemporaryError: the neighbour is still away at the deadline of the end.
+        """
+        return retry(action, HOLD, self._hold, partial(self._report.away, neighbour))
+
+    def _hold(self, seconds: float) -> bool:
+        """Wait without reading; return whether the end's deadline has passed, and then at once."""
+        if self._stopping is not None and self._stopping.expired:
+            return True
         self._source.pause()
-        held = self._poll(RETRY_WAIT)
+        held = self._poll(seconds)
         if held[0]:
-            self._held.append(held)
+            self._polled_meanwhile.append(held)
         self._tick()
-        self._collect()
-        self._renew()
-
-    def _renew(self) -> None:
-        """Keep the leases of open plans while the loop is held up; name nothing new."""
-        now = clock.now()
-        due = {
-            partition: lane.progress.open
-            for partition, lane in self._lanes.items()
-            if lane.progress.open is not None and lane.renewal_due(now)
-        }
-        if due:
-            self._commit(due)
+        self._plans.collect()
+        self._plans.renew_leases()
+        return False
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
-    def _finish(self) -> None:
-        """Write and acknowledge everything that was taken, within the deadline; what is left is the next owner's."""
-        while self._remaining() > 0:
-            self._collect()
-            self._plan(all_of_it=True)
-            if all(_settled(lane) for lane in self._lanes.values()):
-                break
-            self._turned()
-            self._writer.finished.wait(0.05)
-        log.info("watch.finished", open_plans=sum(lane.progress.open is not None for lane in self._lanes.values()))
+    def _await_written(self, lanes: Sequence[Lane]) -> None:
+        """Return when nothing of these lanes is with the writer, or when the group will not wait any longer."""
+        seconds = min(self._limits.lease * REVOKED_SHARE, max(self._deadline.remaining(), 1.0))
+        self._plans.await_written(lanes, Deadline.after(seconds, self._now))
 
-    def _remaining(self) -> float:
-        if self._stopping_at is None:
-            return self._limits.shutdown_deadline
-        return max(0.0, self._stopping_at + self._limits.shutdown_deadline - clock.now())
-
-
-def _settled(lane: Lane) -> bool:
-    """Nothing is left to do at the end: all is acknowledged, or waits for records that are not read any more."""
-    if lane.progress.rereading and not lane.submitted:
-        return True
-    return lane.progress.idle and lane.acknowledged == lane.progress.durable
+    @property
+    def _deadline(self) -> Deadline:
+        """Return the end's deadline; before the end has begun, the one that it would have if it began now."""
+        return self._stopping or Deadline.after(self._limits.shutdown_deadline, self._now)

@@ -9,22 +9,23 @@ import structlog
 
 from watcher.changes.ingest import Taken
 from watcher.changes.lane import Gathered, Job, Lane
+from watcher.changes.source import Source
 from watcher.clickhouse.sink import Outcome
-from watcher.kafka.source import KafkaSource, Partition
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
-from watcher.redis.sink import Applied
+from watcher.model.row_state import ShownStates
+from watcher.model.stream import Partition
 from watcher.runtime import clock
 from watcher.telemetry.metrics import RECONCILE, UNKNOWN, Metrics
 from watcher.telemetry.stream_state import StreamSigns, stream_state
 
 log = structlog.get_logger(__name__)
 
-GAUGES_EVERY: Final = 1.0
-"""Seconds between two looks at lag and stream states."""
+GAUGES_EVERY_SECONDS: Final = 1.0
+"""Between two looks at lag and stream states."""
 
 
-class Report:
+class ChangeReport:
     """Turns what happened into metrics and logs.
 
     Args:
@@ -39,10 +40,10 @@ class Report:
         self._heartbeat: float | None = None
         self._gauged_at = 0.0
 
-    def turn(self, source: KafkaSource, lanes: Mapping[Partition, Lane]) -> None:
+    def turn(self, source: Source, lanes: Mapping[Partition, Lane]) -> None:
         """The loop went round; once a second, look at lag and stream states."""
         self.in_flight(lanes)
-        if clock.now() - self._gauged_at < GAUGES_EVERY:
+        if clock.now() - self._gauged_at < GAUGES_EVERY_SECONDS:
             return
         self._gauged_at = clock.now()
         metrics, wall = self._metrics, time.time()
@@ -68,7 +69,7 @@ class Report:
             metrics.events_ignored.labels(metrics.table(table), reason).inc(count)
         for table, count in taken.repeated.items():
             metrics.identities_repeated.labels(table).inc(count)
-        for letter in taken.letters:
+        for letter in taken.dead_letters:
             metrics.dead_letters.labels(metrics.table(letter.table), letter.error.reason.value).inc()
             log.warning("dead_letter.sent", position=str(letter.position), reason=letter.error.reason.value)
         for table, newest in taken.newest.items():
@@ -88,13 +89,13 @@ class Report:
         for table in self._metrics.tables:
             self._metrics.events_in_flight.labels(table).set(changes[table])
 
-    def shown(self, taken: Taken, applied: Applied, seconds: float) -> None:
+    def shown(self, taken: Taken, shown: ShownStates, seconds: float) -> None:
         """Row states are in Redis. Freshness is that of the oldest change of the batch, so it never flatters."""
         metrics = self._metrics
-        metrics.redis_rows.labels("applied").inc(applied.rows)
-        metrics.redis_rows.labels("stale").inc(applied.stale)
-        metrics.redis_rows.labels("absent").inc(applied.unshown)
-        metrics.sink_rows.labels("redis").inc(applied.rows)
+        metrics.redis_rows.labels("applied").inc(shown.rows)
+        metrics.redis_rows.labels("stale").inc(shown.stale)
+        metrics.redis_rows.labels("absent").inc(shown.unshown)
+        metrics.sink_rows.labels("redis").inc(shown.rows)
         metrics.sink_flush_duration.labels("redis").observe(seconds)
         for table, oldest in taken.oldest.items():
             metrics.freshness.labels(table, "redis").observe(max(0.0, time.time() - oldest / 1000))

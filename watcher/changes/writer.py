@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from watcher.changes.lane import AbandonedError, Job
-from watcher.clickhouse.sink import ClickHouseSink, Outcome
+from watcher.changes.sink import RowSink
+from watcher.clickhouse.sink import Outcome
 from watcher.model.errors import TemporaryError
 from watcher.runtime.failpoint import reach
 
@@ -39,7 +40,7 @@ class Writer:
         failed: told of each failed attempt, with its error.
     """
 
-    def __init__(self, sink: ClickHouseSink, failed: Callable[[TemporaryError], None]) -> None:
+    def __init__(self, sink: RowSink, failed: Callable[[TemporaryError], None]) -> None:
         self._sink, self._failed = sink, failed
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._stop = threading.Event()

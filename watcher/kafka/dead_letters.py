@@ -18,12 +18,12 @@ from watcher.model.dead_letter import DeadLetter
 from watcher.model.dead_letter_headers import TIMESTAMP, TRUNCATED, Header, refusal_headers
 from watcher.model.errors import TemporaryError
 
-VALUE_KEPT: Final = 512 * 1024
+MAX_CUT_VALUE_BYTES: Final = 512 * 1024
 """Bytes kept of a value that is too big: half of what a broker takes by default, so that headers fit beside it."""
-KEY_KEPT: Final = 1024
-LARGEST_REQUEST: Final = 1_000_000_000
+MAX_CUT_KEY_BYTES: Final = 1024
+MAX_REQUEST_BYTES: Final = 1_000_000_000
 """librdkafka's own limit, raised as far as it goes: the broker decides what is too big, not the client."""
-NO_TIMESTAMP: Final = 0
+NO_TIMESTAMP_MS: Final = 0
 """Lets librdkafka take the time of sending."""
 
 TOPIC_SETTINGS: Final = {"retention.ms": "-1", "max.message.bytes": str(16 * 1024 * 1024 + 64 * 1024)}
@@ -53,18 +53,18 @@ class _Parcel:
         size = str(len(self.value or b"")).encode()
         if self.cuts == 0:
             added = (*self.added, (TRUNCATED, size))
-            return replace(self, value=(self.value or b"")[:VALUE_KEPT], added=added, cuts=1)
+            return replace(self, value=(self.value or b"")[:MAX_CUT_VALUE_BYTES], added=added, cuts=1)
         if self.cuts == 1:
-            return replace(self, key=(self.key or b"")[:KEY_KEPT], value=b"", own=(), cuts=2)
+            return replace(self, key=(self.key or b"")[:MAX_CUT_KEY_BYTES], value=b"", own=(), cuts=2)
         return None
 
     def dated_now(self) -> "_Parcel":
         """The same letter under the time of sending, with its record's own time in a header."""
         stamp = (TIMESTAMP, str(self.timestamp_ms).encode())
-        return replace(self, timestamp_ms=NO_TIMESTAMP, added=(*self.added, stamp))
+        return replace(self, timestamp_ms=NO_TIMESTAMP_MS, added=(*self.added, stamp))
 
 
-class DeadLetters:
+class KafkaDeadLetters:
     """The dead-letter topic.
 
     Args:
@@ -86,7 +86,7 @@ class DeadLetters:
                 "client.id": f"{group}.dead-letters",
                 "enable.idempotence": True,
                 "acks": "all",
-                "message.max.bytes": LARGEST_REQUEST,
+                "message.max.bytes": MAX_REQUEST_BYTES,
                 "message.timeout.ms": 0,  # a letter waits for the broker as long as its batch does
                 "linger.ms": 5,
             }
@@ -100,7 +100,7 @@ class DeadLetters:
                 value=letter.value,
                 own=letter.headers,
                 added=tuple(refusal_headers(letter, self._group)),
-                timestamp_ms=max(letter.timestamp_ms, NO_TIMESTAMP),
+                timestamp_ms=max(letter.timestamp_ms, NO_TIMESTAMP_MS),
             )
             for letter in letters
         ]
@@ -178,7 +178,7 @@ class DeadLetters:
         self._error = error.str()
         if error.code() in TOO_BIG and (smaller := parcel.smaller()) is not None:
             self._produce(smaller)
-        elif error.code() == KafkaError.INVALID_TIMESTAMP and parcel.timestamp_ms != NO_TIMESTAMP:
+        elif error.code() == KafkaError.INVALID_TIMESTAMP and parcel.timestamp_ms != NO_TIMESTAMP_MS:
             self._produce(parcel.dated_now())
         else:
             self._failed.append(parcel)

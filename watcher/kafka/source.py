@@ -7,49 +7,26 @@ commits, no automatic reset of a lost offset (``auto.offset.reset=error``), no u
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka import TopicCollection as Topics
 from confluent_kafka.admin import AdminClient
 
 from watcher.model.change import Position
-from watcher.model.errors import StopError, TemporaryError
+from watcher.model.errors import OffsetLostError, StopError, TemporaryError
+from watcher.model.stream import AssignmentListener, Committed, Partition
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-Partition = tuple[str, int]
-"""Topic name and partition number."""
-
-OFFSET_BEGINNING: Final = -2
 QUIET: Final = {"log_level": 0}
 """The client's own lines, one a try to connect, would go past our logs. What it reports as an error is in them."""
-CALL_TIMEOUT: Final = 10.0
-"""Seconds that a call to the broker may take before it counts as failed and is made again later."""
+CALL_TIMEOUT_SECONDS: Final = 10.0
+"""How long a call to the broker may take before it counts as failed and is made again later."""
 
 OFFSET_LOST: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001
 TOPIC_AWAY: Final = frozenset(
     {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
 )
-
-
-class Committed(msgspec.Struct, frozen=True):
-    """What the group has committed for a partition."""
-
-    offset: int | None
-    """Next to read; None when there is none."""
-    metadata: str | None
-
-
-class Listener(msgspec.Struct, frozen=True):
-    """Who is told of changes to the assignment. Called from inside ``poll`` and ``close``."""
-
-    assigned: Callable[[list[Partition]], Mapping[Partition, int]]
-    """Gives the offset to start each partition from."""
-    revoked: Callable[[list[Partition]], None]
-    """The partitions go to somebody else after this; committing is still possible."""
-    lost: Callable[[list[Partition]], None]
-    """The partitions are somebody else's already; committing is not allowed."""
 
 
 class KafkaSource:
@@ -66,7 +43,7 @@ class KafkaSource:
         self,
         client: Mapping[str, Any],
         membership: Mapping[str, Any],
-        listener: Listener,
+        listener: AssignmentListener,
         report: Callable[[str], None],
     ) -> None:
         self._listener = listener
@@ -102,18 +79,24 @@ class KafkaSource:
         once = list(dict.fromkeys(topics))  # a name that is there twice is an invalid argument to the client
         self._consumer.subscribe(once, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
-    def poll(self, limit: int, timeout: float) -> list[Message]:
-        """Records, in order within each partition.
+    def poll(self, limit: int, patience: float, gather: float = 0.0) -> list[Message]:
+        """Return the records that came, in order within each partition.
 
         Args:
             limit: most records to return.
-            timeout: seconds to wait for that many.
+            patience: seconds to wait for the first one; the call returns as soon as it is there.
+            gather: seconds to wait for more of them once one is there.
 
         Raises:
             OffsetLostError: the group's place in a partition is gone.
             StopError: the client cannot go on, for example because another process took its static id.
         """
-        messages = self._consumer.consume(limit, timeout)
+        # ``consume`` alone waits until it has all that it may return, or for as long as it may: it would turn us around
+        # many times a second while nothing comes, and would hold back a single record for as long.
+        first = self._consumer.poll(patience)
+        messages = [] if first is None else [first]
+        if messages and limit > 1:
+            messages += self._consumer.consume(limit - 1, gather)
         self._raise_failure()
         if any(map(Message.error, messages)):
             messages = [message for message in messages if not self._refused(message)]
@@ -160,7 +143,7 @@ class KafkaSource:
         """
         wanted = [TopicPartition(*partition) for partition in partitions]
         try:
-            answers = self._consumer.committed(wanted, timeout=CALL_TIMEOUT)
+            answers = self._consumer.committed(wanted, timeout=CALL_TIMEOUT_SECONDS)
         except KafkaException as error:
             raise TemporaryError(f"kafka: committed offsets: {error}") from error
         found = {}
@@ -176,9 +159,9 @@ class KafkaSource:
         Raises:
             TemporaryError: the broker does not answer.
         """
-        asked = self._admin.describe_topics(Topics(sorted(topics)), request_timeout=CALL_TIMEOUT)
+        asked = self._admin.describe_topics(Topics(sorted(topics)), request_timeout=CALL_TIMEOUT_SECONDS)
         try:
-            return {name: str(answer.result(CALL_TIMEOUT * 2).topic_id) for name, answer in asked.items()}
+            return {name: str(answer.result(CALL_TIMEOUT_SECONDS * 2).topic_id) for name, answer in asked.items()}
         except (KafkaException, TimeoutError) as error:
             raise TemporaryError(f"kafka: topic ids: {error}") from error
 
@@ -186,7 +169,7 @@ class KafkaSource:
         """Ask for the ids of the assigned topics, unless that is under way; ``topics_found`` has the answer later."""
         topics = sorted({topic for topic, _ in self._assigned})
         if topics and not self._looking:
-            self._looking = self._admin.describe_topics(Topics(topics), request_timeout=CALL_TIMEOUT)
+            self._looking = self._admin.describe_topics(Topics(topics), request_timeout=CALL_TIMEOUT_SECONDS)
 
     def topics_found(self) -> dict[str, str]:
         """The answer to ``look_for_topics``, once; empty until it is there. A topic that is not there is left out."""
@@ -202,7 +185,7 @@ class KafkaSource:
             TemporaryError: the broker does not answer.
         """
         try:
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=CALL_TIMEOUT)
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=CALL_TIMEOUT_SECONDS)
         except KafkaException as error:
             raise TemporaryError(f"kafka: offsets of {partition[0]}[{partition[1]}]: {error}") from error
         return low, high
@@ -291,11 +274,3 @@ class KafkaSource:
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
-
-
-class OffsetLostError(StopError):
-    """The broker no longer has the offset that the group would read next."""
-
-    def __init__(self, position: Position) -> None:
-        super().__init__(f"{position} is gone")
-        self.position = position

@@ -10,7 +10,7 @@ WatcherError
 │   └── LockLostError           migrations/lock
 ├── StopError               going on would lose or double something: stop, say what to do
 │   ├── OffsetGoneError
-│   ├── OffsetLostError         kafka/source
+│   ├── OffsetLostError
 │   ├── OffsetWentBackError
 │   ├── PlanUnreadableError
 │   ├── TopicReplacedError
@@ -30,6 +30,8 @@ WatcherError
 """
 
 from enum import Enum
+
+from watcher.model.change import Position
 
 
 class Reason(Enum):
@@ -79,6 +81,14 @@ class OffsetGoneError(StopError):
             "the watcher. "
             "If records were deleted before they were read, compare with PostgreSQL afterwards"
         )
+
+
+class OffsetLostError(StopError):
+    """The broker no longer has the offset that the group would read next."""
+
+    def __init__(self, position: Position) -> None:
+        super().__init__(f"{position} is gone")
+        self.position = position
 
 
 class OffsetWentBackError(StopError):

@@ -43,6 +43,11 @@ class CrucibleChange:
             if lives:
                 yield entry_id, image_id
 
+    def entry_states(self) -> Iterator[tuple[int, int, bool]]:
+        """Yield log position, entry, and whether it is there, of each of the entries' rows."""
+        for lsn, entry_id, _, _, _, lives in _ENTRY.iter_unpack(self.entries):
+            yield lsn, entry_id, bool(lives)
+
     @property
     def rows(self) -> int:
         """How many rows' states this is."""
@@ -65,6 +70,19 @@ class RowStates(dict[int, CrucibleChange]):
         _encode(crucible_id)  # raises OverflowError for a number that could not be sent
         change = self[crucible_id] = CrucibleChange()
         return change
+
+
+class ShownStates(msgspec.Struct, frozen=True):
+    """What showing a poll's states came to."""
+
+    rows: int
+    """Rows that are shown now and were not before."""
+    stale: int
+    """Rows that are shown as they are, or newer."""
+    unshown: int = 0
+    """Rows of crucibles that the sink does not hold."""
+    absent: frozenset[int] = frozenset()
+    """Those crucibles, if entries came for them: to be built from the other stores."""
 
 
 def state_fields(state: CrucibleState | CrucibleGone) -> dict[str, str]:

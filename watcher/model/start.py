@@ -8,7 +8,7 @@ from watcher.model.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class PartitionState:
     """What is known of a partition when it is assigned."""
 
     group: str
@@ -26,7 +26,7 @@ class Found:
     """Id of the topic when the group first read the partition, from the watcher's own schema."""
 
 
-def start(found: Found) -> Progress:
+def start(state: PartitionState) -> Progress:
     """Where to begin.
 
     A group that never read the partition begins with the earliest record. One that did, and whose place is gone,
@@ -38,21 +38,21 @@ def start(found: Found) -> Progress:
         TopicReplacedError: the committed offset belongs to another topic of the same name.
         PlanUnreadableError: the topic no longer holds all records of the open plan.
     """
-    if found.committed is None:
-        if found.seen is None:
-            return Progress(found.topic_id, found.partition, found.low, found.low)
-        detail = "its committed offset is gone" if found.seen == found.topic_id else "the topic was made anew since"
-        raise OffsetGoneError(found.group, found.topic, found.partition, detail)
+    if state.committed is None:
+        if state.seen is None:
+            return Progress(state.topic_id, state.partition, state.low, state.low)
+        detail = "its committed offset is gone" if state.seen == state.topic_id else "the topic was made anew since"
+        raise OffsetGoneError(state.group, state.topic, state.partition, detail)
     try:
-        progress = Progress.resume(found.topic_id, found.partition, found.committed, found.metadata)
+        progress = Progress.resume(state.topic_id, state.partition, state.committed, state.metadata)
     except TopicReplacedError as error:
-        raise TopicReplacedError(found.partition, error.expected, error.found, found.topic) from error
+        raise TopicReplacedError(state.partition, error.expected, error.found, state.topic) from error
     plan = progress.open
-    if plan is not None and (plan.start < found.low or plan.end > found.high):
-        raise PlanUnreadableError(found.topic, found.partition, (plan.start, plan.end), (found.low, found.high))
-    if not found.low <= progress.next <= found.high:
-        detail = f"its offset {progress.next} is outside of what the topic holds, {found.low} to {found.high}"
-        raise OffsetGoneError(found.group, found.topic, found.partition, detail)
-    if plan_from_metadata(found.metadata, found.partition, found.committed) is None:
-        progress.doubt = found.high
+    if plan is not None and (plan.start < state.low or plan.end > state.high):
+        raise PlanUnreadableError(state.topic, state.partition, (plan.start, plan.end), (state.low, state.high))
+    if not state.low <= progress.next <= state.high:
+        detail = f"its offset {progress.next} is outside of what the topic holds, {state.low} to {state.high}"
+        raise OffsetGoneError(state.group, state.topic, state.partition, detail)
+    if plan_from_metadata(state.metadata, state.partition, state.committed) is None:
+        progress.doubt = state.high
     return progress

@@ -6,35 +6,22 @@ Idempotent under replay: the script compares each row's place in the log (see ``
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
 from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError
 
 from watcher.model.rating import BASE_RATING
-from watcher.model.row_state import RowStates, arguments
+from watcher.model.row_state import RowStates, ShownStates, arguments
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary
 from watcher.redis.ending import end_judges
 from watcher.redis.scripts import ROW_STATE
 
-PORTION: Final = 500
+PORTION_ROWS: Final = 500
 """Rows of one script call, about a millisecond of Redis' time. Larger: votes wait; smaller: calls cost more than
 what they do."""
 
 Answer = tuple[int, int, list[int], list[int]]
 """See ``row_state.lua``."""
-
-
-class Applied(msgspec.Struct, frozen=True):
-    """What a poll's states came to."""
-
-    rows: int
-    stale: int
-    """Rows that Redis already shows as they are, or newer."""
-    unshown: int = 0
-    """Rows of crucibles that Redis does not hold."""
-    absent: frozenset[int] = frozenset()
-    """Crucibles that Redis does not hold, though entries came for them: to be built from the other stores."""
 
 
 def row_keys(crucible_id: int) -> tuple[str, str, str]:
@@ -56,7 +43,7 @@ class RedisSink:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def apply(self, states: RowStates, history: int) -> Applied:
+    def apply(self, states: RowStates, history: int) -> ShownStates:
         """Show the rows; all of them when this returns, but for those of crucibles that Redis does not hold.
 
         Args:
@@ -67,7 +54,7 @@ class RedisSink:
             TemporaryError: Redis is away, full or loading. Some crucibles may be done; applying again is harmless.
         """
         if not states:
-            return Applied(0, 0)
+            return ShownStates(0, 0)
         with away_is_temporary():
             try:
                 answers = self._send(states, history)
@@ -78,11 +65,13 @@ class RedisSink:
             end_judges(self._client, crucible_id)
         rows, stale = sum(answer[0] for answer in answers), sum(answer[1] for answer in answers)
         offered = sum(change.rows for change in states.values())
-        return Applied(rows, stale, offered - rows - stale, frozenset(one for answer in answers for one in answer[2]))
+        return ShownStates(
+            rows, stale, offered - rows - stale, frozenset(one for answer in answers for one in answer[2])
+        )
 
     def _send(self, states: RowStates, history: int) -> list[Answer]:
         pipeline = self._client.pipeline(transaction=False)
-        for some in _portions(states, 1 if isinstance(self._client, RedisCluster) else PORTION):
+        for some in _portions(states, 1 if isinstance(self._client, RedisCluster) else PORTION_ROWS):
             names = [name for crucible_id in some for name in row_keys(crucible_id)]
             changes = arguments({crucible_id: states[crucible_id] for crucible_id in some})
             # In these words, for a cluster's pipeline refuses ``evalsha``; all keys of a crucible are in one slot.

@@ -15,8 +15,9 @@ from tests.contract.redis.rows import folded, state
 from tests.stack.watching import provided
 from watcher.model.effects import EntryState
 from watcher.model.errors import TemporaryError
+from watcher.model.row_state import ShownStates
 from watcher.redis.client import Client, open_client
-from watcher.redis.sink import Applied, RedisSink
+from watcher.redis.sink import RedisSink
 from watcher.redis.vote_log import VoteLog
 
 if TYPE_CHECKING:
@@ -76,9 +77,9 @@ def test_rows_are_shown(client: Client) -> None:
     """Crucibles of several slots in one poll; also by nodes that do not know the script."""
     sink = RedisSink(client)
 
-    assert sink.apply(folded(ROWS), 1) == Applied(9, 0)
+    assert sink.apply(folded(ROWS), 1) == ShownStates(9, 0)
     client.script_flush()
-    assert sink.apply(folded(ROWS), 1) == Applied(0, 9)
+    assert sink.apply(folded(ROWS), 1) == ShownStates(0, 9)
     assert client.hgetall("crucible:3:elo") == {b"1": b"1500", b"2": b"1500"}
 
 
@@ -103,4 +104,4 @@ def test_a_cluster_that_is_away_is_waited_for(node: Node, client: Client) -> Non
     node.start()
     node.await_ready()
     await_that(node.serves, "the cluster to serve")
-    assert RedisSink(client).apply(folded(ROWS), 1) == Applied(0, 9)
+    assert RedisSink(client).apply(folded(ROWS), 1) == ShownStates(0, 9)

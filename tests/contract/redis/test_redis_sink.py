@@ -9,11 +9,11 @@ from stack import Stack
 from tests.contract.redis.rows import apply, folded, shown, state
 from watcher.model.effects import EntryState
 from watcher.model.errors import TemporaryError
-from watcher.model.row_state import RowStates
+from watcher.model.row_state import RowStates, ShownStates
 from watcher.redis import keys
 from watcher.redis.client import open_client
 from watcher.redis.ending import PORTION, end_judges
-from watcher.redis.sink import Applied, RedisSink
+from watcher.redis.sink import RedisSink
 
 ROWS = [(100, state(42)), (200, EntryState(42, 1, 7, 5, 0)), (300, EntryState(42, 2, 7, 6, 0))]
 END = (400, state(42, "Completed"))
@@ -29,9 +29,9 @@ def sink(server: Stack) -> Iterator[RedisSink]:
 
 def test_it_tells_what_was_applied_and_what_was_too_old(sink: RedisSink, client: redis.Redis) -> None:
     """Over all crucibles of the poll; nothing to show is no question to Redis."""
-    assert sink.apply(RowStates(), 1) == Applied(0, 0)
-    assert sink.apply(folded(ROWS), 1) == Applied(3, 0)
-    assert sink.apply(folded(ROWS), 1) == Applied(0, 3)
+    assert sink.apply(RowStates(), 1) == ShownStates(0, 0)
+    assert sink.apply(folded(ROWS), 1) == ShownStates(3, 0)
+    assert sink.apply(folded(ROWS), 1) == ShownStates(0, 3)
     assert shown(client, 42).ratings == {1: 1500, 2: 1500}
 
 
@@ -39,7 +39,7 @@ def test_it_names_crucibles_that_redis_does_not_hold(sink: RedisSink, client: re
     """Each once, though many of their entries came; the other crucibles of the poll are shown."""
     strangers = [(400 + one, EntryState(43 + one % 2, one, 7, 5, 0)) for one in range(10)]
 
-    assert sink.apply(folded([*ROWS, *strangers]), 1) == Applied(3, 0, 10, frozenset({43, 44}))
+    assert sink.apply(folded([*ROWS, *strangers]), 1) == ShownStates(3, 0, 10, frozenset({43, 44}))
     assert client.exists("crucible:43:elo") == 0
 
 
@@ -78,7 +78,7 @@ def test_judges_that_an_end_did_not_reach_are_seen_to(sink: RedisSink, client: r
     apply(client, [END])
     assert lives(client, judged) == {-1}
 
-    assert sink.apply(folded([END]), 1) == Applied(0, 1)
+    assert sink.apply(folded([END]), 1) == ShownStates(0, 1)
     assert min(lives(client, judged)) > 0
 
 
@@ -97,7 +97,7 @@ def test_a_redis_that_forgot_the_script_is_told_again(sink: RedisSink, client: r
     sink.apply(folded(ROWS[:1]), 1)
     client.script_flush()
 
-    assert sink.apply(folded(ROWS[1:]), 1) == Applied(2, 0)
+    assert sink.apply(folded(ROWS[1:]), 1) == ShownStates(2, 0)
 
 
 def test_a_redis_that_is_away_is_waited_for(sink: RedisSink, client: redis.Redis, server: Stack) -> None:
@@ -110,7 +110,7 @@ def test_a_redis_that_is_away_is_waited_for(sink: RedisSink, client: redis.Redis
     server.redis.start()
     server.redis.await_ready()
 
-    assert sink.apply(folded(ROWS), 1) == Applied(0, 3)
+    assert sink.apply(folded(ROWS), 1) == ShownStates(0, 3)
     assert shown(client, 42).ratings == {1: 1532, 2: 1500}
 
 
@@ -139,4 +139,4 @@ def test_a_full_redis_is_waited_for(sink: RedisSink, client: redis.Redis) -> Non
     finally:
         client.config_set("maxmemory", "0")
 
-    assert sink.apply(folded(ROWS), 1) == Applied(3, 0)
+    assert sink.apply(folded(ROWS), 1) == ShownStates(3, 0)

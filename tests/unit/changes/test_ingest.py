@@ -70,7 +70,7 @@ def handled_by(handler: Handler[Any]) -> Ingest:
 def books(taken: Taken, lanes: Iterable[Lane]) -> tuple[int, int]:
     """Records consumed, and records accounted for."""
     applied = sum(one.gathered.applied.total() for one in lanes)
-    return taken.consumed.total(), applied + taken.ignored.total() + len(taken.letters)
+    return taken.consumed.total(), applied + taken.ignored.total() + len(taken.dead_letters)
 
 
 @settings(max_examples=200, deadline=None)
@@ -85,19 +85,19 @@ def test_what_is_consumed_is_applied_ignored_or_a_dead_letter(contents: list[tup
     assert done == len(records)
     assert books(taken, lanes) == (len(records), len(records))
     assert sum(good + dead for good, dead in taken.runs) == len(records)
-    assert sum(dead for _, dead in taken.runs) == len(taken.letters)
+    assert sum(dead for _, dead in taken.runs) == len(taken.dead_letters)
     for table in ("Crucible", "CrucibleEntry"):
         consumed = sum(count for (name, _), count in taken.consumed.items() if name == table)
         applied = sum(count for one in lanes for (name, _), count in one.gathered.applied.items() if name == table)
         ignored = sum(count for (name, _), count in taken.ignored.items() if name == table)
-        assert consumed == applied + ignored + sum(letter.table == table for letter in taken.letters)
+        assert consumed == applied + ignored + sum(letter.table == table for letter in taken.dead_letters)
 
 
 def test_the_books_do_not_balance_by_themselves() -> None:
     """A record that fell between two chairs would be seen: one letter taken out, and they differ."""
     lanes = [lane()]
     taken, _ = take([record(0, b"{"), record(1, GOOD[0])], lanes)
-    taken.letters.pop()
+    taken.dead_letters.pop()
 
     consumed, accounted = books(taken, lanes)
     assert consumed != accounted
@@ -139,7 +139,7 @@ def test_a_dead_letter_carries_the_record_as_it_came() -> None:
     """Byte for byte, with its key, headers, place and time."""
     taken, _ = take([record(7, b"{broken")], [lane()])
 
-    (letter,) = taken.letters
+    (letter,) = taken.dead_letters
     assert (letter.key, letter.value, letter.headers, letter.timestamp_ms) == (
         b"key", b"{broken", (("own", b"1"),), 1_000,
     )  # fmt: skip
@@ -219,7 +219,7 @@ def test_a_handler_that_fails_makes_a_dead_letter_and_leaves_nothing_behind() ->
 
     taken, _ = take([record(0, CREATED)], lanes, ingest=handled_by(fails))
 
-    assert [letter.error.reason for letter in taken.letters] == [Reason.HANDLER]
+    assert [letter.error.reason for letter in taken.dead_letters] == [Reason.HANDLER]
     assert not lanes[0].gathered.rows
     assert not taken.states
     assert books(taken, lanes) == (1, 1)
@@ -239,8 +239,8 @@ def test_an_effect_that_is_no_row_makes_a_dead_letter_and_leaves_nothing_behind(
 
     taken, _ = take(records, lanes, ingest=handled_by(asks_too_much))
 
-    assert [letter.position.offset for letter in taken.letters] == [1, 2]
-    assert {letter.error.reason for letter in taken.letters} == {Reason.HANDLER}
+    assert [letter.position.offset for letter in taken.dead_letters] == [1, 2]
+    assert {letter.error.reason for letter in taken.dead_letters} == {Reason.HANDLER}
     assert [(row[3], row[7]) for row in lanes[0].gathered.rows] == [("x", 1), ("y", 1), ("x", 3), ("y", 3)]
     assert len(lanes[0].gathered.rows) == 4
     assert not taken.repeated
@@ -274,7 +274,7 @@ def test_a_state_that_cannot_be_shown_costs_its_record_and_all_of_it(beyond: Eff
 
     taken, _ = take([record(0, CREATED)], lanes, ingest=handled_by(dreams))
 
-    assert [letter.error.reason for letter in taken.letters] == [Reason.HANDLER]
+    assert [letter.error.reason for letter in taken.dead_letters] == [Reason.HANDLER]
     assert list(lanes[0].gathered.rows) == []
     assert sum(one.rows for one in taken.states.values()) == 0
     assert not taken.reconcile
@@ -296,7 +296,7 @@ def test_a_repeat_that_fails_leaves_the_first_one_known() -> None:
 
     taken, _ = take([record(at, one) for at, one in enumerate(contents)], lanes, ingest=handled_by(shows_first))
 
-    assert [letter.position.offset for letter in taken.letters] == [1]
+    assert [letter.position.offset for letter in taken.dead_letters] == [1]
     assert len(lanes[0].gathered.rows) == 1
     assert taken.repeated.total() == 1
     assert books(taken, lanes) == (3, 3)

@@ -7,9 +7,9 @@ import pytest
 from tests.stack.watching import await_that
 from watcher.changes import journal as journals
 from watcher.changes.journal import Journal
-from watcher.kafka.source import Partition
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
+from watcher.model.stream import Partition
 
 
 class Faulty:

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from watcher.changes.lane import Gathered, Lane
-from watcher.changes.report import Report
+from watcher.changes.report import ChangeReport
 from watcher.model.errors import TemporaryError
 from watcher.model.progress import Progress
 from watcher.telemetry.metrics import UNKNOWN, Metrics
@@ -22,8 +22,8 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-def report(registry: CollectorRegistry) -> Report:
-    return Report(Metrics(registry, TABLES), 30.0)
+def report(registry: CollectorRegistry) -> ChangeReport:
+    return ChangeReport(Metrics(registry, TABLES), 30.0)
 
 
 def by_partition(lanes: Iterable[Lane]) -> dict[tuple[str, int], Lane]:
@@ -42,7 +42,7 @@ def in_flight(registry: CollectorRegistry) -> dict[str, Any]:
     }
 
 
-def test_what_is_gathered_or_with_the_writer_is_in_flight(registry: CollectorRegistry, report: Report):
+def test_what_is_gathered_or_with_the_writer_is_in_flight(registry: CollectorRegistry, report: ChangeReport):
     """Per table over all partitions; what is written, or whose partition went elsewhere, is in flight no more."""
     entries, crucibles = ("CrucibleEntry", "c"), ("Crucible", "u")
     lanes = [lane(0, {entries: 3}, {entries: 4, crucibles: 1}), lane(1, {crucibles: 2}, {})]
@@ -56,7 +56,7 @@ def test_what_is_gathered_or_with_the_writer_is_in_flight(registry: CollectorReg
 
 
 @pytest.mark.parametrize("neighbour", ["clickhouse", "dead_letters", "kafka", "postgres", "redis", "registry"])
-def test_whoever_is_away_is_counted(registry: CollectorRegistry, report: Report, neighbour: str):
+def test_whoever_is_away_is_counted(registry: CollectorRegistry, report: ChangeReport, neighbour: str):
     """From 0 on, so that an alert sees the first failure of each neighbour that the loop waits for."""
     counted = [registry.get_sample_value("crucible_sink_errors_total", {"sink": neighbour})]
     report.away(neighbour, TemporaryError("no answer"))

@@ -4,7 +4,7 @@ import pytest
 
 from watcher.model.errors import OffsetGoneError, PlanUnreadableError, StopError, TopicReplacedError
 from watcher.model.plan import Plan
-from watcher.model.start import Found, start
+from watcher.model.start import PartitionState, start
 
 ID, OTHER = "topic-id", "other-id"
 TOOL = "set by a person's tool"
@@ -16,8 +16,8 @@ def plan(start_at: int, end: int, topic_id: str = ID) -> str:
 
 def found(
     committed: int | None, metadata: str | None = None, *, seen: str | None = ID, low: int = 0, high: int = 100
-) -> Found:
-    return Found(
+) -> PartitionState:
+    return PartitionState(
         group="g", topic="t", partition=0, topic_id=ID, low=low, high=high,
         committed=committed, metadata=metadata, seen=seen,
     )  # fmt: skip
@@ -45,7 +45,7 @@ def found(
         "acknowledged before the marker was written",
     ],
 )  # fmt: skip
-def test_where_it_begins(what: Found, offset: int, open_plan: tuple[int, int] | None) -> None:
+def test_where_it_begins(what: PartitionState, offset: int, open_plan: tuple[int, int] | None) -> None:
     """At the committed offset, with the plan that stands there; at the earliest only when the group never ran."""
     progress = start(what)
 
@@ -69,7 +69,7 @@ def test_where_it_begins(what: Found, offset: int, open_plan: tuple[int, int] | 
         "the doubt of an owner before", "a doubt that ends with its plan",
     ],
 )  # fmt: skip
-def test_what_may_have_been_planned_before(what: Found, doubt: int) -> None:
+def test_what_may_have_been_planned_before(what: PartitionState, doubt: int) -> None:
     """After a place set by hand, all that the topic holds: nobody remembers which plans there were."""
     assert start(what).doubt == doubt
 
@@ -92,7 +92,7 @@ def test_what_may_have_been_planned_before(what: Found, doubt: int) -> None:
         "the plan's first records were deleted", "the plan's last records are missing",
     ],
 )  # fmt: skip
-def test_when_it_stops(what: Found, error: type[StopError], says: str) -> None:
+def test_when_it_stops(what: PartitionState, error: type[StopError], says: str) -> None:
     """Going to either end by itself would skip or hide something; the message names the next command."""
     with pytest.raises(error, match=says) as stopped:
         start(what)

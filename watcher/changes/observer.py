@@ -1,0 +1,30 @@
+"""Who hears of what a poll came to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from watcher.model.effects import ReconcileNeeded
+from watcher.model.row_state import RowStates
+
+
+def _ignore(_: object = None) -> None:
+    """Do nothing with what nobody asked to hear."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observer:
+    """A consequence of what the loop does. What is left out is not heard.
+
+    All of it is called in the loop's thread, and must return at once: whatever waits for somebody or asks a neighbour
+    is to be handed to a thread of its own. What is heard is lost in a crash, so it may hasten a consequence, never be
+    the only cause of it.
+    """
+
+    turned: Callable[[], None] = _ignore
+    """The loop is alive; called several times a second, also while a neighbour is away."""
+    shown: Callable[[RowStates], None] = _ignore
+    """The state sink shows these rows from now on."""
+    absent: Callable[[frozenset[int]], None] = _ignore
+    """The state sink does not hold these crucibles, though entries came for them."""
+    reconcile: Callable[[ReconcileNeeded], None] = _ignore
+    """Only a comparison with PostgreSQL can tell a table's counts; heard once until somebody has compared."""

@@ -1,0 +1,227 @@
+"""Naming plans, having them written, and acknowledging what is written: steps 3 and 4 of the loop's turn.
+
+``watcher/model/progress.py`` says what may follow on what; here are the commits and the writer's jobs that it comes to.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+from watcher.changes.journal import Journal
+from watcher.changes.lane import Gathered, Job, Lane
+from watcher.changes.limits import Limits
+from watcher.changes.report import ChangeReport
+from watcher.changes.source import Source
+from watcher.changes.writer import Written
+from watcher.model.plan import Plan
+from watcher.model.stream import Partition
+from watcher.runtime.deadline import Deadline
+from watcher.runtime.failpoint import reach
+
+ACKNOWLEDGE_AFTER_SECONDS: Final = 1.0
+"""Until offsets of which nothing is left to write are acknowledged. Shorter: more commits; longer: a restart reads more
+again, and lag shows records that are done."""
+WRITER_LOOK_SECONDS: Final = 0.05
+"""Between two looks at the writer while nothing else is to be done."""
+
+
+class Finished(Protocol):
+    """Set when a result is there; ``threading.Event`` is one."""
+
+    def wait(self, timeout: float) -> object:
+        """Return when it is set, or after so many seconds."""
+        ...
+
+    def clear(self) -> None:
+        """Have it be set anew."""
+        ...
+
+
+class PlanWriter(Protocol):
+    """Writes plans beside the loop; see :class:`watcher.changes.writer.Writer`."""
+
+    @property
+    def done(self) -> deque[Written]:
+        """Return what became of jobs, for the loop to take from the left."""
+        ...
+
+    @property
+    def finished(self) -> Finished:
+        """Return what is set when a result was added."""
+        ...
+
+    def submit(self, job: Job) -> None:
+        """Write this when its turn comes; returns at once."""
+        ...
+
+    def close(self, timeout: float) -> None:
+        """End within so many seconds; what is not written is finished by the next owner."""
+        ...
+
+
+class Plans:
+    """The plans of this process' lanes. Used by the loop's thread.
+
+    Args:
+        source: takes the commits.
+        lanes: the assigned partitions, as they are at each moment.
+        writer: writes what is named.
+        journal: remembers which topics the group has read.
+        report: hears what happens.
+        limits: sizes and times.
+        now: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        lanes: Mapping[Partition, Lane],
+        writer: PlanWriter,
+        journal: Journal,
+        report: ChangeReport,
+        limits: Limits,
+        now: Callable[[], float],
+    ) -> None:
+        self._source, self._lanes, self._writer, self._journal = source, lanes, writer, journal
+        self._report, self._limits, self._now = report, limits, now
+
+    # -- naming -------------------------------------------------------------------------------------------------------
+
+    def commit_due(self, *, everything: bool = False) -> None:
+        """Commit, in one request: new plans, leases to renew, and offsets of which nothing is left to write.
+
+        Args:
+            everything: also what could wait longer, because the daemon ends.
+        """
+        now = self._now()
+        plans: dict[Partition, Plan] = {}
+        for partition, lane in self._lanes.items():
+            plan = self._next_plan(lane, now, everything=everything)
+            if plan is not None:
+                plans[partition] = plan
+        if plans:
+            reach("plan.naming")
+            self._commit(plans)
+
+    def renew_leases(self) -> None:
+        """Keep the leases of open plans while the loop is held up; name nothing new."""
+        now = self._now()
+        due = {
+            partition: lane.progress.open
+            for partition, lane in self._lanes.items()
+            if lane.progress.open is not None and lane.renewal_due(now)
+        }
+        if due:
+            self._commit(due)
+
+    def _next_plan(self, lane: Lane, now: float, *, everything: bool) -> Plan | None:
+        progress, gathered, limits = lane.progress, lane.gathered, self._limits
+        if progress.open is not None:
+            # Also a plan that was found in the metadata.
+            return progress.open if lane.renewal_due(now) else None
+        if gathered.rows:
+            full = len(gathered.rows) >= limits.max_rows
+            if everything or full or now - gathered.since >= limits.flush_interval:
+                return progress.name()
+            return None
+        if not progress.idle:
+            self._report.applied(lane.take())
+            progress.nothing_to_write()
+        overdue = everything or now - lane.acknowledged_at >= ACKNOWLEDGE_AFTER_SECONDS
+        return progress.name() if overdue and progress.durable > lane.acknowledged else None
+
+    def _commit(self, plans: Mapping[Partition, Plan]) -> None:
+        refused = self._source.commit({key: (plan.start, plan.to_metadata()) for key, plan in plans.items()})
+        for partition, reason in refused.items():
+            self._report.commit_refused(partition, reason)
+        for partition in plans.keys() - refused.keys():
+            lane = self._lanes.get(partition)
+            if lane is not None:  # else taken away while the commit was under way
+                self._committed(lane, plans[partition])
+
+    def _committed(self, lane: Lane, plan: Plan) -> None:
+        """Note that Kafka knows the plan, and hand it to the writer if it is a new one."""
+        new = lane.progress.open is None and not plan.empty
+        lane.progress.opened(plan, self._now())
+        lane.acknowledged, lane.acknowledged_at = plan.start, self._now()
+        self._journal.remember((lane.topic, lane.partition), plan.topic_id)
+        if new:
+            reach("plan.committed")
+            self._submit(lane, plan, recover=False)
+        elif plan.empty:
+            reach("idle.acknowledged")
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def submit_reread(self) -> None:
+        """Hand plans that were found in the metadata to the writer, once their records have been read again."""
+        for lane in self._lanes.values():
+            progress = lane.progress
+            if progress.reread and progress.open is not None and not lane.submitted:
+                self._submit(lane, progress.open, recover=True)
+
+    def collect(self) -> None:
+        """Note what the writer has written.
+
+        Raises:
+            Exception: what a job failed with, if it will not go away by itself.
+        """
+        self._writer.finished.clear()
+        while self._writer.done:
+            self._note_written(self._writer.done.popleft())
+
+    def await_written(self, lanes: Sequence[Lane], deadline: Deadline) -> None:
+        """Collect until nothing of these lanes is with the writer, or the deadline has passed."""
+        while any(lane.submitted for lane in lanes) and not deadline.expired:
+            self._writer.finished.wait(WRITER_LOOK_SECONDS)
+            self.collect()
+
+    def finish(self, deadline: Deadline, turned: Callable[[], None]) -> None:
+        """Write and acknowledge everything that was taken; what is left at the deadline is the next owner's.
+
+        Args:
+            deadline: when to return at the latest.
+            turned: called each time around.
+        """
+        while not deadline.expired:
+            self.collect()
+            self.commit_due(everything=True)
+            if all(_settled(lane) for lane in self._lanes.values()):
+                return
+            turned()
+            self._writer.finished.wait(WRITER_LOOK_SECONDS)
+
+    @property
+    def waiting_rows(self) -> int:
+        """Return how many rows wait in memory, those included that the writer has."""
+        return sum(len(lane.gathered.rows) + len(lane.writing.rows) for lane in self._lanes.values())
+
+    @property
+    def open(self) -> int:
+        """Return how many plans are open."""
+        return sum(lane.progress.open is not None for lane in self._lanes.values())
+
+    def _submit(self, lane: Lane, plan: Plan, *, recover: bool) -> None:
+        gathered = lane.take()
+        lane.submitted, lane.writing = True, gathered
+        self._writer.submit(Job(lane, plan, gathered, recover=recover, named_at=self._now()))
+
+    def _note_written(self, written: Written) -> None:
+        job = written.job
+        if written.error is not None:
+            raise written.error
+        if job.lane.lost or written.outcome is None:
+            self._report.given_up(job.gathered)
+            return
+        reach("plan.written")
+        job.lane.submitted, job.lane.writing = False, Gathered()
+        job.lane.progress.written(job.plan)
+        self._report.written(job, written.outcome)
+
+
+def _settled(lane: Lane) -> bool:
+    """Return whether nothing is left to do at the end: all is acknowledged, or waits for records not read any more."""
+    if lane.progress.rereading and not lane.submitted:
+        return True
+    return lane.progress.idle and lane.acknowledged == lane.progress.durable
