@@ -41,7 +41,7 @@ class MemoryRecord:
         return self.at
 
     def key(self) -> bytes | None:
-        """Return its key."""
+        """Return the bytes of its key."""
         return self.name
 
     def value(self) -> bytes | None:

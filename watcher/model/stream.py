@@ -32,7 +32,7 @@ class Record(Protocol):
         ...
 
     def key(self) -> bytes | None:
-        """Return its key."""
+        """Return the bytes of its key."""
         ...
 
     def value(self) -> bytes | None:
