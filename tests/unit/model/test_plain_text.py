@@ -102,7 +102,7 @@ def cost(markup: str) -> float:
 )
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_cost_grows_with_length_and_not_faster(before: str, piece: str) -> None:
-    """Eight times as long may cost eight times as much; were the rest looked at again for each, it would be 64 times."""
+    """Eight times as long may cost eight times as much; were the rest looked at again for each, it would be 64."""
     long = (before + piece * MAX_MARKUP_CHARACTERS)[:MAX_MARKUP_CHARACTERS]
 
     # What is too short to be measured is allowed for: a tenth of a millisecond.
