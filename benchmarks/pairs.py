@@ -15,6 +15,7 @@ from benchmarks.results import Result, percentile
 from demo.play import own_folder
 from stack.topology import Stack
 from tests.api.site import Api, Site, bearer
+from watcher.redis.scripts import complete
 
 SIZES = (1_000, 1_000_000)
 CRUCIBLES = {size: 1_000 + number for number, size in enumerate(SIZES)}
@@ -28,10 +29,11 @@ PORTION = 20_000
 """Entries that one script call makes."""
 
 # What the watcher's scripts come to for so many admitted entries, faster. Every image is its entry's namesake.
-STAGE = """
+STAGE = complete("""
+-- uses: companions pools standings marks
 local elo = 'crucible:' .. ARGV[1] .. ':elo'
-local tag = '{' .. elo .. '}:'
-redis.call('HSET', tag .. 'state', 'mark', string.rep('0', 30), 'status', 'Active', 'start', '', 'end', '',
+local mark = string.rep('0', MARK_CHARACTERS)
+redis.call('HSET', companion(elo, STATE), 'mark', mark, 'status', 'Active', 'start', '', 'end', '',
   'level', '31', 'epoch', '1', 'seq', '0',
   'row', '{"user":1,"name":"c","status":"Active","level":31,"start":null,"end":null,"judges":null,"places":3}')
 local first, last = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -40,19 +42,18 @@ for from = first, last, 1000 do
   for entry = from, math.min(from + 999, last) do
     local id, at = string.format('%.0f', entry), #ratings
     ratings[at + 1], ratings[at + 2] = id, '1500'
-    rows[at + 1] = id
-    rows[at + 2] = string.rep('0', 30) .. string.format('{"user":1,"image":%.0f,"created":%.0f}', entry, entry)
+    rows[at + 1], rows[at + 2] = id, mark .. string.format('@ENTRY_ROW@', 1, entry, entry)
     levels[at + 1], levels[at + 2] = id, '1'
-    members[at + 1], members[at + 2] = '-1500', string.format('%015.0f:%010.0f', entry, entry)
+    members[at + 1], members[at + 2] = '-1500', standing(entry, entry)
     ids[#ids + 1] = id
   end
   redis.call('HSET', elo, unpack(ratings))
-  redis.call('HSET', tag .. 'entries', unpack(rows))
-  redis.call('HSET', tag .. 'admitted', unpack(levels))
-  redis.call('SADD', tag .. 'pool:1', unpack(ids))
-  redis.call('ZADD', tag .. 'standings', unpack(members))
+  redis.call('HSET', companion(elo, ENTRIES), unpack(rows))
+  redis.call('HSET', companion(elo, ADMITTED), unpack(levels))
+  redis.call('SADD', pool(elo, 1), unpack(ids))
+  redis.call('ZADD', companion(elo, STANDINGS), unpack(members))
 end
-"""
+""")
 
 
 def measure(console: Console) -> list[Result]:

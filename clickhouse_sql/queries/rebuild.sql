@@ -46,7 +46,7 @@ GROUP BY entry_id
 -- judged_pairs --
 -- What each judge of a portion of them said of which pair, as commands in Redis' own protocol, some judges' in a text:
 -- they go from here to there as they are, which takes a tenth of the time of handling each. A judge's pairs lie packed
--- in blocks of some 500 (HSET judged:<user> packed <blocks> packed:0 ' lo:hi=outcome lo:hi=outcome ...' ...), which
+-- in blocks of some 500 (HSET <prefix><user> packed <blocks> packed:0 ' lo:hi=outcome lo:hi=outcome ...' ...), which
 -- Redis takes in a tenth of the time of a field for each; see watcher/redis/lua/unpack.lua. The number of blocks is odd, so
 -- that pairs whose sums are all even fill all of them; a block without pairs is left out.
 SELECT sum(pairs), arrayStringConcat(groupArray(command)), groupArray(user_id)
@@ -77,7 +77,7 @@ FROM
             )
         ) AS texts,
         arrayMap(place -> concat('packed:', toString(place)), arrayCompact(sorted)) AS fields,
-        concat({tag:String}, 'judged:', toString(user_id)) AS name,
+        concat({prefix:String}, toString(user_id)) AS name,
         concat(
             '*', toString(4 + 2 * length(texts)), '\r\n$4\r\nHSET\r\n$', toString(length(name)), '\r\n', name,
             '\r\n$6\r\npacked\r\n$', toString(length(toString(blocks))), '\r\n', toString(blocks), '\r\n',

@@ -178,13 +178,14 @@ def test_processes_take_turns(contest: Contest, parts: Stack, dsn: str, session:
     second.admission.turn(session)
     assert contest.admitted() == {}
 
-    contest.raw.delete(admissions.SWEPT)
-    contest.raw.set(admissions.SWEEPING, "", ex=admissions.SILENCE)  # somebody is at it, or was killed
+    contest.raw.delete(keys.ADMISSION_SWEPT)
+    # Somebody is at it, or was killed.
+    contest.raw.set(keys.ADMISSION_SWEEPING, "", ex=admissions.SWEEP_SILENCE_SECONDS)
     second.admission._sweep_at = 0.0
     second.admission.turn(session)
     assert contest.admitted() == {}
 
-    contest.raw.delete(admissions.SWEEPING)  # it expired
+    contest.raw.delete(keys.ADMISSION_SWEEPING)  # it expired
     second.admission._sweep_at = 0.0
     second.admission.turn(session)
     assert contest.admitted() == {11: 1}
@@ -246,7 +247,7 @@ def test_the_thread_admits_within_a_moment(parts: Stack, contest: Contest, dsn: 
     process = Process(parts, dsn)
     process.admission.start()
     try:
-        wait_until(lambda: contest.raw.exists(admissions.SWEPT))
+        wait_until(lambda: contest.raw.exists(keys.ADMISSION_SWEPT))
         process.admission.arrived(contest.enter({11: 1}))
         wait_until(lambda: contest.admitted() == {11: 1})
     finally:
@@ -258,7 +259,7 @@ def test_the_thread_admits_within_a_moment(parts: Stack, contest: Contest, dsn: 
 
 def again(contest: Contest, process: Process, session: Session) -> None:
     """Time passes until a sweep is due."""
-    contest.raw.delete(admissions.SWEPT)
+    contest.raw.delete(keys.ADMISSION_SWEPT)
     process.admission._sweep_at = 0.0
     process.admission.turn(session)
 

@@ -159,10 +159,10 @@ def test_a_run_over_all_goes_on_where_it_was(world: VoteWorld, monkeypatch: pyte
     world.keep(*crucibles)
     world.vote(*crucibles, votes=60)
     world.drained()
-    world.redis.set(f"{keys.tag(crucibles[1])}keeper", "somebody else", px=600_000)
+    world.redis.set(keys.verifier_lock(crucibles[1]), "somebody else", px=600_000)
     stopped = world.crucible_command("rebuild", "--all")
     assert stopped.returncode == 75
-    world.redis.delete(f"{keys.tag(crucibles[1])}keeper")
+    world.redis.delete(keys.verifier_lock(crucibles[1]))
     rest = world.crucible_command("rebuild", "--all", "--json")
     again = world.crucible_command("rebuild", "--all", "--json")
 
@@ -178,9 +178,9 @@ def test_an_interrupted_run_that_no_longer_stands_is_not_resumed(world: VoteWorl
     with world.site() as site:
         site.execute("""UPDATE "Crucible" SET status = 'Completed'""")
     crucibles = [world.crucible(entries=4) for _ in range(2)]
-    world.redis.set(f"{keys.tag(crucibles[1])}keeper", "somebody else", px=600_000)
+    world.redis.set(keys.verifier_lock(crucibles[1]), "somebody else", px=600_000)
     assert world.crucible_command("rebuild", "--all").returncode == 75
-    world.redis.delete(f"{keys.tag(crucibles[1])}keeper")
+    world.redis.delete(keys.verifier_lock(crucibles[1]))
     if why.startswith("Redis"):
         world.stack.redis.kill()
         world.start_redis()

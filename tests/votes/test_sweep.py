@@ -12,7 +12,8 @@ from tests.votes.world import VoteWorld
 from watcher.model.errors import SinkDisagreesError, TemporaryError
 from watcher.recovery.sweep import GIVE_UP, Sweep
 from watcher.recovery.verifier import Comparison
-from watcher.redis.locked_crucible import lock_crucible, lock_key
+from watcher.redis import keys
+from watcher.redis.locked_crucible import lock_crucible
 
 
 class _Verifier:
@@ -97,8 +98,8 @@ def test_a_crucible_at_work_at_the_end_is_let_go(world: VoteWorld) -> None:
         with world.votes() as votes:
             world.stack.clickhouse.pause()
             under_way = thread.submit(votes.verifier.verify, crucible)
-            await_that(lambda: bool(world.redis.exists(lock_key(crucible))), "the verifier at work")
-        assert not world.redis.exists(lock_key(crucible))
+            await_that(lambda: bool(world.redis.exists(keys.verifier_lock(crucible))), "the verifier at work")
+        assert not world.redis.exists(keys.verifier_lock(crucible))
         assert not under_way.done()
         world.stack.clickhouse.resume()
 

@@ -84,7 +84,7 @@ class VoteHistory:
         return dict(self._rows("votes_each", crucible=crucible_id))  # type: ignore[arg-type]
 
     def judged(
-        self, crucible_id: int, portion: int, portions: int, parts: int, tag: str
+        self, crucible_id: int, portion: int, portions: int, parts: int, prefix: str
     ) -> list[tuple[int, bytes, list[int]]]:
         """What some judges said of which pairs, as commands in Redis' protocol that write it down.
 
@@ -93,13 +93,13 @@ class VoteHistory:
             portion: which judges, from 0.
             portions: how many portions of judges there are.
             parts: how many parts to cut this one into.
-            tag: what the names of the crucible's keys begin with.
+            prefix: what the names of the judges' keys begin with; the judge's id follows.
 
         Returns:
             Number of pairs, commands and judges, of each part.
         """
         rows = self._rows(
-            "judged_pairs", crucible=crucible_id, portion=portion, portions=portions, parts=parts, tag=tag
+            "judged_pairs", crucible=crucible_id, portion=portion, portions=portions, parts=parts, prefix=prefix
         )
         return [(pairs, commands, judges) for pairs, commands, judges in rows]
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from watcher.model.effects import CrucibleGone, CrucibleState, EntryState
+from watcher.model.effects import CrucibleGone, CrucibleState
 
 FINISHED = frozenset({"Completed", "Cancelled"})
 """States that a crucible does not leave; what Redis keeps of it expires."""
@@ -110,29 +110,6 @@ def state_fields(state: CrucibleState | CrucibleGone) -> dict[str, str]:
         "end": "" if state.end_at is None else str(state.end_at),
         "level": str(state.nsfw_level),
     }
-
-
-MARK: Final = 30
-"""Characters of a mark, with which an entry's row begins in Redis; a row that is nothing else is a tombstone. The same
-number stands in ``row_state.lua`` and ``verifier_entries.lua``."""
-
-
-def mark(history: int, lsn: int) -> str:
-    """A row's place in the log as Redis compares it; see ``row_state.lua``. At position 0 any change is newer.
-
-    >>> mark(1, 4096)
-    '000000000100000000000000004096'
-    """
-    return f"{history:010d}{lsn:020d}"
-
-
-def entry_text(place: str, entry: EntryState) -> str:
-    """An entry as the entries key's hash holds it.
-
-    >>> entry_text("", EntryState(42, 1, 7, 5, 1_760_000_000_000))
-    '{"user":7,"image":5,"created":1760000000000}'
-    """
-    return f'{place}{{"user":{entry.user_id},"image":{entry.image_id},"created":{entry.created_at}}}'
 
 
 def arguments(changes: Mapping[int, CrucibleChange]) -> list[bytes]:

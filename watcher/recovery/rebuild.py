@@ -19,7 +19,6 @@ from watcher.model.metric_row import MetricRow
 from watcher.model.metric_rows import month
 from watcher.model.rating import BASE_RATING
 from watcher.model.replay_rows import Tally
-from watcher.model.row_state import MARK, entry_text, mark
 from watcher.model.visibility import admitted_level
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import SiteEntry, entries, entries_of
@@ -110,7 +109,7 @@ def show_rows(locked: LockedCrucible, rows: Rows, progress: Progress, ratings: R
         known = None if ratings is None else ratings(after, until)
         shown = locked.read(ids)
         there = _no_older(page, shown, rows)
-        locked.write(_writes(there, shown, mark(rows.history, 0), known) + _away(there, known or {}))
+        locked.write(_writes(there, shown, keys.mark(rows.history, 0), known) + _away(there, known or {}))
         locked.admit([_placement(one, rows.crucible) for one in page])
         count += len(page)
         progress("entries", count, None)
@@ -118,7 +117,7 @@ def show_rows(locked: LockedCrucible, rows: Rows, progress: Progress, ratings: R
             break
         after = until
     left = locked.read(sorted(gone))
-    locked.write([EntryWrite(entry_id, row, row[:MARK]) for entry_id, row in left.items()])
+    locked.write([EntryWrite(entry_id, row, row[: keys.MARK_CHARACTERS]) for entry_id, row in left.items()])
     return count
 
 
@@ -127,7 +126,7 @@ def _no_older(page: list[SiteEntry], shown: dict[int, str], rows: Rows) -> list[
     doubtful = [
         one.entry.entry_id
         for one in page
-        if (text := shown[one.entry.entry_id]) and text != entry_text(text[:MARK], one.entry)
+        if (text := shown[one.entry.entry_id]) and text != keys.entry_text(text[: keys.MARK_CHARACTERS], one.entry)
     ]
     if not doubtful:
         return page
@@ -151,7 +150,7 @@ def _writes(
     for one in page:
         entry_id = one.entry.entry_id
         shown = read[entry_id]
-        wanted = entry_text(shown[:MARK] or new, one.entry)
+        wanted = keys.entry_text(shown[: keys.MARK_CHARACTERS] or new, one.entry)
         if known is None:
             if shown != wanted:
                 writes.append(EntryWrite(entry_id, shown, wanted))
@@ -177,10 +176,10 @@ def _placement(one: SiteEntry, crucible: CrucibleState) -> Placement:
 
 def write_judged(locked: LockedCrucible, history: VoteHistory, votes: int, progress: Progress) -> int:
     """Write down what every judge said of every pair, as far as ClickHouse still knows; returns how many pairs."""
-    crucible_id, tag = locked.crucible_id, keys.tag(locked.crucible_id)
+    crucible_id, prefix = locked.crucible_id, keys.judged_prefix(locked.crucible_id)
     portions, parts = max(1, -(-votes // PORTION)), -(-min(votes, PORTION) // PAIRS) or 1
     pairs = 0
-    for some in ahead(lambda at: history.judged(crucible_id, at, portions, parts, tag), range(portions)):
+    for some in ahead(lambda at: history.judged(crucible_id, at, portions, parts, prefix), range(portions)):
         for count, commands, judges in some:
             locked.judged(commands, judges)
             pairs += count

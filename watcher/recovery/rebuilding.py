@@ -13,7 +13,7 @@ import structlog
 from watcher.clickhouse.vote_history import LastVote, Span, VoteHistory
 from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.errors import TemporaryError
-from watcher.model.row_state import mark, state_fields
+from watcher.model.row_state import state_fields
 from watcher.postgres.own import history as histories
 from watcher.postgres.own.vote_epoch import last_epoch, raise_epoch
 from watcher.postgres.session import Session
@@ -32,6 +32,7 @@ from watcher.recovery.rebuild import (
     show_rows,
     write_judged,
 )
+from watcher.redis import keys
 from watcher.redis.locked_crucible import LockedCrucible, Seen
 
 log = structlog.get_logger(__name__)
@@ -98,7 +99,7 @@ class Work:
         """Accept votes after so many before, in an epoch that nobody has numbered votes in; returns it."""
         used = max(last.epoch, seen.epoch if seen.seq else 0)
         epoch = raise_epoch(self.session, self.kept.crucible_id, used)
-        fields, at = state_fields(rows.crucible), mark(rows.history, 0)
+        fields, at = state_fields(rows.crucible), keys.mark(rows.history, 0)
         self.kept.open(epoch, self.identity, seen, at, fields, before=before)
         return epoch
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from watcher.model.effects import CrucibleGone
 from watcher.model.errors import TemporaryError
-from watcher.model.row_state import FINISHED, mark, state_fields
+from watcher.model.row_state import FINISHED, state_fields
 from watcher.postgres.own.vote_epoch import raise_epoch
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import crucible as site_crucible
@@ -177,6 +177,6 @@ class Verifier:
             return None
         if row is None and kept.held():
             seen = kept.close()
-            epoch, at = raise_epoch(session, kept.crucible_id, seen.epoch), mark(current_history(session), 0)
+            epoch, at = raise_epoch(session, kept.crucible_id, seen.epoch), keys.mark(current_history(session), 0)
             kept.open(epoch, identity, seen, at, state_fields(CrucibleGone(kept.crucible_id)), before=0)
         return Comparison.UNKNOWN if row is None else Comparison.FINISHED

@@ -3,21 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from redis.exceptions import NoScriptError
-
 from watcher.redis import keys
-from watcher.redis.admit import ADMIT, Placement, PlacementChange, admit_command, effects
-from watcher.redis.client import Client, away_is_temporary
+from watcher.redis.admit import ADMIT, Placement, PlacementChange, admit_argument, admit_keys, effects
+from watcher.redis.client import Client, away_is_temporary, run_script
 
-AT_A_TIME: Final = 500
-"""Verdicts of one script call, about two milliseconds in which votes wait."""
-ASKED_AT_A_TIME: Final = 5_000
+MAX_PLACEMENTS: Final = 500
+"""Placements of one script call, about two milliseconds in which votes wait."""
+MAX_ENTRIES: Final = 5_000
 """Entries of one question."""
-SWEEPING: Final = "crucible:admission:sweeping"
-"""String: one process sweeps. Expires, should that process die."""
-SWEPT: Final = "crucible:admission:swept"
-"""String: a sweep is not due yet. Expires when it is."""
-SILENCE: Final = 60
+SWEEP_SILENCE_SECONDS: Final = 60
 """Seconds after which a sweep that says nothing counts as dead; two at once are harmless."""
 
 
@@ -42,8 +36,8 @@ class Admissions:
         """Under which level each entry is shown; 0 for one that is not."""
         found: list[int] = []
         with away_is_temporary():
-            for at in range(0, len(entries), ASKED_AT_A_TIME):
-                some = [str(entry) for entry in entries[at : at + ASKED_AT_A_TIME]]
+            for at in range(0, len(entries), MAX_ENTRIES):
+                some = [str(entry) for entry in entries[at : at + MAX_ENTRIES]]
                 answer = cast("list[Any]", self._client.hmget(keys.admitted(crucible_id), some))
                 found += [int(level) if level else 0 for level in answer]
         return found
@@ -51,37 +45,32 @@ class Admissions:
     def admit(self, crucible_id: int, placements: Sequence[Placement]) -> list[PlacementChange]:
         """Show placements; returns what each came to, nothing if the crucible is absent."""
         came: list[PlacementChange] = []
-        with away_is_temporary():
-            for at in range(0, len(placements), AT_A_TIME):
-                command = admit_command(crucible_id, placements[at : at + AT_A_TIME])
-                try:
-                    answer = self._client.execute_command(*command)  # type: ignore[no-untyped-call]
-                except NoScriptError:
-                    self._client.script_load(ADMIT.text)
-                    answer = self._client.execute_command(*command)  # type: ignore[no-untyped-call]
-                if not answer:
-                    break
-                came += effects(answer)
+        for at in range(0, len(placements), MAX_PLACEMENTS):
+            some = admit_argument(placements[at : at + MAX_PLACEMENTS])
+            answer = run_script(self._client, ADMIT, admit_keys(crucible_id), some)
+            if not answer:
+                break
+            came += effects(answer)
         return came
 
     def take_turn(self, *, due: bool) -> bool:
         """Whether this process shall sweep now: nobody else does, and, unless it is ``due`` anyway, it is time."""
         with away_is_temporary():
-            if not due and self._client.exists(SWEPT):
+            if not due and self._client.exists(keys.ADMISSION_SWEPT):
                 return False
-            return bool(self._client.set(SWEEPING, "", nx=True, ex=SILENCE))
+            return bool(self._client.set(keys.ADMISSION_SWEEPING, "", nx=True, ex=SWEEP_SILENCE_SECONDS))
 
     def keep_turn(self) -> None:
         """The sweep goes on."""
         with away_is_temporary():
-            self._client.expire(SWEEPING, SILENCE)
+            self._client.expire(keys.ADMISSION_SWEEPING, SWEEP_SILENCE_SECONDS)
 
     def swept(self, interval: float) -> None:
         """The sweep is over; the next one is due in so many seconds, 0 for at once."""
         with away_is_temporary():
             if interval > 0:
-                self._client.set(SWEPT, "", px=max(1, int(interval * 1000)))
-            self._client.delete(SWEEPING)
+                self._client.set(keys.ADMISSION_SWEPT, "", px=max(1, int(interval * 1000)))
+            self._client.delete(keys.ADMISSION_SWEEPING)
 
     def close(self) -> None:
         """Give the connections back."""

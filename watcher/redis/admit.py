@@ -34,16 +34,26 @@ class PlacementChange(StrEnum):
     """Redis does not show the entry with this image: its row is still on its way, or has gone."""
 
 
-def admit_command(crucible_id: int, placements: Sequence[Placement]) -> list[str | int | bytes]:
-    """The command that shows placements on entries of one crucible; up to a thousand take a few milliseconds."""
-    names = [
+def admit_keys(crucible_id: int) -> list[str]:
+    """Return the script's keys."""
+    return [
         keys.elo(crucible_id),
         keys.state(crucible_id),
         keys.entries(crucible_id),
         keys.standings(crucible_id),
         keys.admitted(crucible_id),
     ]
-    return ["EVALSHA", ADMIT.sha, len(names), *names, msgspec.msgpack.encode(placements)]
+
+
+def admit_argument(placements: Sequence[Placement]) -> bytes:
+    """Return the script's argument; up to a thousand placements take a few milliseconds."""
+    return msgspec.msgpack.encode(placements)
+
+
+def admit_command(crucible_id: int, placements: Sequence[Placement]) -> list[str | int | bytes]:
+    """Return the command that shows placements on entries of one crucible."""
+    names = admit_keys(crucible_id)
+    return ["EVALSHA", ADMIT.sha, len(names), *names, admit_argument(placements)]
 
 
 def effects(answer: object) -> list[PlacementChange]:

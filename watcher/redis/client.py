@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import redis
 from redis.cluster import RedisCluster
 from redis.connection import Connection
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from watcher.model.errors import TemporaryError
+from watcher.redis.scripts import Script
 
 Client = redis.Redis | RedisCluster
 """Answers bytes."""
@@ -41,6 +43,25 @@ def away_is_temporary() -> Iterator[None]:
         yield
     except (RedisError, RedisClusterException, OSError) as error:  # a cluster's own is none of the others
         raise TemporaryError(f"redis: {type(error).__name__}: {error}") from error
+
+
+def run_script(client: Client, script: Script, names: Sequence[str], *arguments: Any) -> Any:
+    """Run a script, and return its answer. One that this Redis does not know yet is sent along.
+
+    Args:
+        client: Redis.
+        script: what to run.
+        names: its keys.
+        arguments: its arguments.
+
+    Raises:
+        TemporaryError: Redis is away, full or loading.
+    """
+    with away_is_temporary():
+        try:
+            return client.evalsha(script.sha, len(names), *names, *arguments)
+        except NoScriptError:
+            return client.eval(script.text, len(names), *names, *arguments)
 
 
 def node_identity(client: Client, key: str) -> str:

@@ -4,7 +4,7 @@ from itertools import islice
 from typing import Final
 
 from watcher.redis import keys
-from watcher.redis.client import Client, away_is_temporary
+from watcher.redis.client import Client, away_is_temporary, run_script
 from watcher.redis.scripts import script
 
 ENDING: Final = script("ending")
@@ -25,6 +25,6 @@ def end_judges(client: Client, crucible_id: int) -> None:
     with away_is_temporary():
         names = (keys.judged(crucible_id, int(user)) for user in client.sscan_iter(judges, count=PORTION))
         while some := list(islice(names, PORTION)):
-            if not client.eval(ENDING.text, 1 + len(some), state, *some):
+            if not run_script(client, ENDING, [state, *some]):
                 return
-        client.eval(ENDING.text, 2, state, judges)
+        run_script(client, ENDING, [state, judges])

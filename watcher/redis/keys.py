@@ -1,18 +1,56 @@
-"""The names of a crucible's keys in Redis.
+"""The layout of Redis: the names of its keys, and the texts that scripts and readers have to agree on.
 
 The ratings are where the users of this service look for them: ``crucible:42:elo``. Their companions carry that name in
 braces, which makes Redis Cluster keep them in the same slot, so that one script may touch them all.
+
+What scripts know of it stands in ``lua/prelude.lua``, into which ``scripts.py`` writes the constants of this module.
+Redis holds live data and processes of two versions share it during a deployment, so none of these texts may change.
 """
 
 from typing import Final
+
+from watcher.model.effects import EntryState
+
+STATE: Final = "state"
+ENTRIES: Final = "entries"
+VOTES: Final = "votes"
+LEFT: Final = "left"
+STANDINGS: Final = "standings"
+ADMITTED: Final = "admitted"
+JUDGES: Final = "judges"
+LOG: Final = "log"
+COMPANIONS: Final = (STATE, ENTRIES, VOTES, LEFT, STANDINGS, ADMITTED, JUDGES, LOG)
+"""Companions of which a crucible has one each; scripts know each by its name in capitals."""
+POOL: Final = "pool:"
+"""What the companions' names begin with of which a crucible has one for each level, ..."""
+JUDGED: Final = "judged:"
+"""... and one for each judge."""
+
+MARK_HISTORY: Final = "%010d"
+"""A mark is the number of PostgreSQL's history that a row's state belongs to, ..."""
+MARK_POSITION: Final = "%020d"
+"""... and the state's position in that history's log."""
+MARK_CHARACTERS: Final = 30
+"""Length of a mark, with which an entry's row begins; a row that is nothing else is a tombstone."""
+ENTRY_ROW: Final = '{"user":%d,"image":%d,"created":%d}'
+"""An entry's row after its mark: JSON, and always with just these fields, so that scripts need not parse it."""
+STANDING: Final = "%015d:%010d"
+"""An entry in the standings: when it was created, in milliseconds since 1970, and its id."""
+STANDING_ID_FROM: Final = 16
+"""Index of the first character of the id."""
 
 BUCKETS: Final = 8
 """Drains of the vote log: a crucible belongs to the one of its id modulo this. More: smaller inserts, and more of them;
 fewer: less work side by side. Changing it strands open plans, so it is not a setting."""
 
+ADMISSION_SWEEPING: Final = "crucible:admission:sweeping"
+"""String: one process sweeps through the admissions. Expires, should that process die."""
+ADMISSION_SWEPT: Final = "crucible:admission:swept"
+"""String: the next such sweep is not due yet. Expires when it is."""
+
 
 def elo(crucible_id: int) -> str:
-    """Hash, entry id -> rating.
+    """Return the name of a hash, entry id -> rating.
 
     >>> elo(42)
     'crucible:42:elo'
@@ -21,7 +59,7 @@ def elo(crucible_id: int) -> str:
 
 
 def tag(crucible_id: int) -> str:
-    """What the companions begin with; a pool's name is this and its level.
+    """Return what the names of all companions begin with.
 
     >>> tag(42)
     '{crucible:42:elo}:'
@@ -30,81 +68,148 @@ def tag(crucible_id: int) -> str:
 
 
 def state(crucible_id: int) -> str:
-    """Hash; the crucible is present if and only if this key is."""
-    return f"{{crucible:{crucible_id}:elo}}:state"
+    """Return the name of a hash: the crucible's row, and how far its votes are.
+
+    The crucible is present if and only if this key is.
+    """
+    return tag(crucible_id) + STATE
 
 
 def entries(crucible_id: int) -> str:
-    """Hash, entry id -> mark and row."""
-    return f"{{crucible:{crucible_id}:elo}}:entries"
+    """Return the name of a hash, entry id -> mark and row."""
+    return tag(crucible_id) + ENTRIES
 
 
 def votes(crucible_id: int) -> str:
-    """Hash, entry id -> number of votes that it was part of."""
-    return f"{{crucible:{crucible_id}:elo}}:votes"
+    """Return the name of a hash, entry id -> number of votes that it was part of."""
+    return tag(crucible_id) + VOTES
 
 
 def left(crucible_id: int) -> str:
-    """Hash, entry id -> rating:votes of an entry that is gone and had votes; should it return, it goes on there."""
-    return f"{{crucible:{crucible_id}:elo}}:left"
+    """Return the name of a hash, entry id -> rating:votes of an entry that is gone and had votes.
+
+    Should it return, it goes on there.
+    """
+    return tag(crucible_id) + LEFT
 
 
 def standings(crucible_id: int) -> str:
-    """Sorted set of admitted entries, in the order of the final ranking."""
-    return f"{{crucible:{crucible_id}:elo}}:standings"
+    """Return the name of a sorted set of admitted entries, in the order of the final ranking."""
+    return tag(crucible_id) + STANDINGS
 
 
 def admitted(crucible_id: int) -> str:
-    """Hash, entry id -> exact nsfwLevel of its image."""
-    return f"{{crucible:{crucible_id}:elo}}:admitted"
+    """Return the name of a hash, entry id -> exact nsfwLevel of its image."""
+    return tag(crucible_id) + ADMITTED
 
 
 def pool(crucible_id: int, level: int) -> str:
-    """Set of admitted entries of exactly that nsfwLevel."""
-    return f"{{crucible:{crucible_id}:elo}}:pool:{level}"
+    """Return the name of a set of admitted entries of exactly that nsfwLevel."""
+    return f"{tag(crucible_id)}{POOL}{level}"
 
 
 def judges(crucible_id: int) -> str:
-    """Set of user ids that have voted. At a crucible's end it is the last to expire, see ``ending.py``."""
-    return f"{{crucible:{crucible_id}:elo}}:judges"
+    """Return the name of a set of user ids that have voted.
+
+    At a crucible's end it is the last key to expire, see ``ending.py``.
+    """
+    return tag(crucible_id) + JUDGES
 
 
 def judged(crucible_id: int, user_id: int) -> str:
-    """Hash, pair -> the user's outcome for it; and what a rebuild has packed, see ``unpack.lua``."""
-    return f"{{crucible:{crucible_id}:elo}}:judged:{user_id}"
+    """Return the name of a hash, pair -> the user's outcome for it.
+
+    It also has what a rebuild has packed, see ``unpack.lua``.
+    """
+    return f"{judged_prefix(crucible_id)}{user_id}"
+
+
+def judged_prefix(crucible_id: int) -> str:
+    """Return what the names of all judges' keys begin with; the user's id follows."""
+    return tag(crucible_id) + JUDGED
 
 
 def log(crucible_id: int) -> str:
-    """Stream of votes that are not yet in ClickHouse."""
-    return f"{{crucible:{crucible_id}:elo}}:log"
+    """Return the name of a stream of votes that are not yet in ClickHouse."""
+    return tag(crucible_id) + LOG
+
+
+def verifier_lock(crucible_id: int) -> str:
+    """Return the name of a string: the token of the verifier at work; expires by itself."""
+    # The verifier was called keeper once. The key keeps that name: a process of that version must find the lock of one
+    # of this version, or both compare the same crucible during a deployment.
+    return f"{tag(crucible_id)}keeper"
 
 
 def bucket(crucible_id: int) -> int:
-    """The drain that a crucible's votes go through."""
+    """Return the number of the drain that a crucible's votes go through."""
     return crucible_id % BUCKETS
 
 
 def undrained(bucket: int) -> str:
-    """Set of crucible ids whose log may hold votes. A hint: an id is added before the vote that makes it true."""
+    """Return the name of a set of crucible ids whose log may hold votes.
+
+    It is a hint: an id is added before the vote that makes it true.
+    """
     return f"crucible:undrained:{bucket}"
 
 
 def drain(bucket: int) -> str:
-    """String, the bucket's open drain plan."""
+    """Return the name of a string: the bucket's open drain plan."""
     return f"crucible:drain:{bucket}"
 
 
-def limit(user_id: int) -> str:
-    """String, how much of the rate limit a user has left."""
-    return f"crucible:limit:{user_id}"
+def limit(user_id: int, kind: str) -> str:
+    """Return the name of a string: how much a user has left of one kind of rate limit."""
+    return f"crucible:limit:{user_id}:{kind}"
+
+
+def mark(history: int, lsn: int) -> str:
+    """Return a row's place in the log as Redis compares it, see ``row_state.lua``. At position 0 any change is newer.
+
+    >>> mark(1, 4096)
+    '000000000100000000000000004096'
+    """
+    return MARK_HISTORY % history + MARK_POSITION % lsn
+
+
+def entry_text(place: str, entry: EntryState) -> str:
+    """Return an entry as the hash of entries holds it.
+
+    Args:
+        place: its mark.
+        entry: its row.
+
+    >>> entry_text("", EntryState(42, 1, 7, 5, 1_760_000_000_000))
+    '{"user":7,"image":5,"created":1760000000000}'
+    """
+    return place + ENTRY_ROW % (entry.user_id, entry.image_id, entry.created_at)
+
+
+def entry_row(text: bytes | None) -> bytes | None:
+    """Return the row of an entry as JSON; None if it is gone or was never there.
+
+    Args:
+        text: what the hash of entries holds of it.
+    """
+    return text[MARK_CHARACTERS:] or None if text is not None else None
 
 
 def standing(created_ms: int, entry_id: int) -> str:
-    """An entry as the standings hold it: of equal ratings the older one comes first, then the lower id.
+    """Return an entry as the standings hold it: of equal ratings the older one comes first, then the lower id.
 
     Its score is the rating's negative, so that plain ascending order is the ranking.
 
     >>> standing(1_760_000_000_000, 7)
     '001760000000000:0000000007'
     """
-    return f"{created_ms:015d}:{entry_id:010d}"
+    return STANDING % (created_ms, entry_id)
+
+
+def standing_entry_id(member: bytes) -> int:
+    """Return the entry's id of a member of the standings.
+
+    >>> standing_entry_id(b"001760000000000:0000000007")
+    7
+    """
+    return int(member[STANDING_ID_FROM:])

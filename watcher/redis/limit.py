@@ -18,7 +18,7 @@ def charge_command(kind: str, requests: Mapping[int, int], holds: int, each_us: 
         holds: requests of one burst.
         each_us: microseconds in which one is free again.
     """
-    names = [f"{keys.limit(user_id)}:{kind}" for user_id in requests]
+    names = [keys.limit(user_id, kind) for user_id in requests]
     return ["EVALSHA", LIMIT.sha, len(names), *names, holds, each_us, *requests.values()]
 
 

@@ -10,11 +10,10 @@ import msgspec
 from redis.connection import Connection
 
 from watcher.model.errors import TemporaryError
-from watcher.model.rating import BASE_RATING
-from watcher.model.row_state import FINISHED, KEEP_FINISHED_SECONDS, MARK
+from watcher.model.row_state import FINISHED, KEEP_FINISHED_SECONDS
 from watcher.redis import keys
-from watcher.redis.admit import ADMIT, Placement, admit_command
-from watcher.redis.client import Client, away_is_temporary, node_connection, node_identity, packed
+from watcher.redis.admit import ADMIT, Placement, admit_argument, admit_keys
+from watcher.redis.client import Client, away_is_temporary, node_connection, node_identity, packed, run_script
 from watcher.redis.ending import end_judges
 from watcher.redis.scripts import Script, script
 
@@ -22,9 +21,8 @@ CLOSE: Final = script("verifier_close")
 CLEAR: Final = script("verifier_clear")
 ENTRIES: Final = script("verifier_entries")
 OPEN: Final = script("verifier_open")
-
-_RENEW: Final = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0"
-_LEAVE: Final = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
+RENEW: Final = script("verifier_renew")
+RELEASE: Final = script("delete_if_same")
 
 TURN_MS: Final = 60_000
 """Milliseconds that a verifier has from one step to its next. Longer: a crucible whose verifier died stays closed for
@@ -51,7 +49,6 @@ class Seen(NamedTuple):
     seq: int
     mark: str
     """Empty if it shows no row."""
-    row: str
     before: int
     """Votes of the epochs before this one."""
 
@@ -94,7 +91,7 @@ def lock_crucible(
     Raises:
         TemporaryError: Redis is away.
     """
-    token, name = doubtful.pop(crucible_id, "") or secrets.token_hex(8), lock_key(crucible_id)
+    token, name = doubtful.pop(crucible_id, "") or secrets.token_hex(8), keys.verifier_lock(crucible_id)
     try:
         with away_is_temporary():
             ours = client.set(name, token, nx=True, px=TURN_MS) or client.get(name) == token.encode()
@@ -109,11 +106,6 @@ def lock_crucible(
         yield one
     finally:
         one.leave()
-
-
-def lock_key(crucible_id: int) -> str:
-    """String, token of the verifier at work; expires by itself."""
-    return f"{keys.tag(crucible_id)}keeper"
 
 
 class LockedCrucible:
@@ -131,22 +123,22 @@ class LockedCrucible:
 
     def close(self) -> Seen:
         """Refuse votes from now on; an absent crucible becomes present."""
-        answer = self._run(CLOSE, [lock_key(self.crucible_id), keys.state(self.crucible_id)])
+        answer = self._run(CLOSE, [keys.verifier_lock(self.crucible_id), keys.state(self.crucible_id)])
         if not answer:
             raise VerifierLostError(self.crucible_id)
-        present, epoch, seq, mark, row, before = answer
-        return Seen(bool(present), epoch, seq, mark.decode(), row.decode(), before)
+        present, epoch, seq, mark, before = answer
+        return Seen(bool(present), epoch, seq, mark.decode(), before)
 
     def renew(self) -> None:
         """Say that this verifier is still at work."""
-        if not self._eval(_RENEW, [lock_key(self.crucible_id)], TURN_MS):
+        if not self._run(RENEW, [keys.verifier_lock(self.crucible_id)]):
             raise VerifierLostError(self.crucible_id)
 
     def clear(self) -> None:
         """Take away ratings, votes, standings, admissions, judged pairs and the log, which must be drained."""
         with away_is_temporary():
             judges = [one.decode() for one in self.client.sscan_iter(keys.judges(self.crucible_id), count=PORTION)]
-        names = [lock_key(self.crucible_id), keys.state(self.crucible_id), self._elo]
+        names = [keys.verifier_lock(self.crucible_id), keys.state(self.crucible_id), self._elo]
         # The outcomes first: the last call, without judges, takes away the list of who they are.
         for some in (*(judges[at : at + PORTION] for at in range(0, len(judges), PORTION)), []):
             if not self._run(CLEAR, names, *some):
@@ -156,7 +148,7 @@ class LockedCrucible:
         """Ids of all entries that Redis has heard of, ascending."""
         with away_is_temporary():
             found = self.client.hscan_iter(keys.entries(self.crucible_id), count=PORTION * 4)
-            return sorted({int(entry_id) for entry_id, row in found if len(row) > MARK})
+            return sorted({int(entry_id) for entry_id, row in found if len(row) > keys.MARK_CHARACTERS})
 
     def read(self, entry_ids: Sequence[int]) -> dict[int, str]:
         """Mark and row of some entries; empty for one that Redis has not heard of."""
@@ -172,9 +164,9 @@ class LockedCrucible:
         """Show entries; returns how many rows changed. A row that has changed since it was read stays."""
         changed = 0
         for at in range(0, len(entries), PORTION):
-            names = [lock_key(self.crucible_id), self._elo, keys.entries(self.crucible_id)]
+            names = [keys.verifier_lock(self.crucible_id), self._elo, keys.entries(self.crucible_id)]
             some = msgspec.msgpack.encode(entries[at : at + PORTION])
-            answer = self._run(ENTRIES, names, BASE_RATING, some)
+            answer = self._run(ENTRIES, names, some)
             if answer < 0:
                 raise VerifierLostError(self.crucible_id)
             changed += answer
@@ -183,9 +175,7 @@ class LockedCrucible:
     def admit(self, placements: Sequence[Placement]) -> None:
         """Show placements on entries."""
         for at in range(0, len(placements), PORTION):
-            _, _, *rest = admit_command(self.crucible_id, placements[at : at + PORTION])
-            with away_is_temporary():
-                self.client.eval(ADMIT.text, *cast("list[Any]", rest))
+            run_script(self.client, ADMIT, admit_keys(self.crucible_id), admit_argument(placements[at : at + PORTION]))
 
     def judged(self, commands: bytes, judges: Sequence[int]) -> None:
         """Write down what judges said of which pairs, unless somebody else keeps the crucible.
@@ -196,7 +186,7 @@ class LockedCrucible:
             commands: in Redis' protocol, all for keys of this crucible.
             judges: those that the commands are about.
         """
-        lock = lock_key(self.crucible_id)
+        lock = keys.verifier_lock(self.crucible_id)
         known = packed("SADD", keys.judges(self.crucible_id), *judges)
         with away_is_temporary(), node_connection(self.client, self._elo) as connection:
             done: object = None
@@ -239,10 +229,10 @@ class LockedCrucible:
             fields: the crucible's row; that of one that ended, or is gone, expires with all that Redis holds of it.
             before: votes that were numbered in earlier epochs.
         """
-        names = [lock_key(self.crucible_id), keys.state(self.crucible_id), self._elo]
+        names = [keys.verifier_lock(self.crucible_id), keys.state(self.crucible_id), self._elo]
         row = [part for pair in fields.items() for part in pair]
         lives = 0 if fields["status"] and fields["status"] not in FINISHED else KEEP_FINISHED_SECONDS
-        opened = self._eval(OPEN.text, names, epoch, identity, seen.mark, seen.mark or mark, before, lives, *row)
+        opened = self._run(OPEN, names, epoch, identity, seen.mark, seen.mark or mark, before, lives, *row)
         if not opened:
             raise VerifierLostError(self.crucible_id)
         if opened == 2:
@@ -250,14 +240,10 @@ class LockedCrucible:
 
     def leave(self) -> None:
         """Stop being the verifier, if this is still it."""
-        self._eval(_LEAVE, [lock_key(self.crucible_id)])
+        run_script(self.client, RELEASE, [keys.verifier_lock(self.crucible_id)], self.token)
 
     def _run(self, what: Script, names: Sequence[str], *arguments: Any) -> Any:
-        return self._eval(what.text, names, TURN_MS, *arguments)
-
-    def _eval(self, text: str, names: Sequence[str], *arguments: Any) -> Any:
-        with away_is_temporary():
-            return self.client.eval(text, len(names), *names, self.token, *arguments)
+        return run_script(self.client, what, names, self.token, TURN_MS, *arguments)
 
 
 def _answers(connection: Connection, number: int | None, *words: bytes) -> list[object]:

@@ -9,7 +9,6 @@ from typing import Final
 from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError
 
-from watcher.model.rating import BASE_RATING
 from watcher.model.row_state import RowStates, ShownStates, arguments
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary
@@ -75,7 +74,7 @@ class RedisSink:
             names = [name for crucible_id in some for name in row_keys(crucible_id)]
             changes = arguments({crucible_id: states[crucible_id] for crucible_id in some})
             # In these words, for a cluster's pipeline refuses ``evalsha``; all keys of a crucible are in one slot.
-            pipeline.execute_command("EVALSHA", ROW_STATE.sha, len(names), *names, history, BASE_RATING, *changes)
+            pipeline.execute_command("EVALSHA", ROW_STATE.sha, len(names), *names, history, *changes)
         return pipeline.execute()
 
     def ping(self) -> None:

@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING, Final, cast
 
 from watcher.model.vote import Refusal, Vote, VoteOutcome
+from watcher.redis.keys import ADMITTED, ENTRIES, JUDGED, JUDGES, LOG, STANDINGS, STATE, VOTES, elo, tag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-KEYS: Final = 9
+_KEYS: Final = 9
 
 
 def vote_command(sha: str, vote: Vote, fence: str, refuse: Refusal | None, max_log: int) -> list[str | int]:
@@ -20,12 +21,11 @@ def vote_command(sha: str, vote: Vote, fence: str, refuse: Refusal | None, max_l
         refuse: if given, only a repeat is answered; anything else is refused with this.
         max_log: votes that may wait for ClickHouse in this crucible's log.
     """
-    elo = f"crucible:{vote.crucible_id}:elo"
-    tag = f"{{{elo}}}:"
+    own = tag(vote.crucible_id)
     return [
-        "EVALSHA", sha, KEYS,
-        elo, tag + "state", tag + "entries", tag + "standings", tag + "votes", tag + "log", tag + "judges",
-        f"{tag}judged:{vote.user_id}", tag + "admitted",
+        "EVALSHA", sha, _KEYS,
+        elo(vote.crucible_id), own + STATE, own + ENTRIES, own + STANDINGS, own + VOTES, own + LOG, own + JUDGES,
+        f"{own}{JUDGED}{vote.user_id}", own + ADMITTED,
         fence, vote.user_id, vote.winner, vote.loser, refuse or "", max_log,
     ]  # fmt: skip
 

@@ -10,9 +10,10 @@ from watcher.model.drain_plan import PLAN_VERSION, DrainPlan, Range, plan_from_t
 from watcher.model.errors import TemporaryError
 from watcher.model.vote import LoggedVote
 from watcher.redis import keys
-from watcher.redis.client import Client, away_is_temporary, node_identities
+from watcher.redis.client import Client, away_is_temporary, node_identities, run_script
+from watcher.redis.scripts import script
 
-_DELETE_IF_SAME: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+_DELETE_IF_SAME: Final = script("delete_if_same")
 
 Votes = dict[int, list[LoggedVote]]
 """Votes by crucible, in their order."""
@@ -132,8 +133,7 @@ class VoteLog:
         self._delete(bucket, plan.text)
 
     def _delete(self, bucket: int, text: bytes) -> None:
-        with away_is_temporary():
-            self._client.eval(_DELETE_IF_SAME, 1, keys.drain(bucket), cast("str", text))
+        run_script(self._client, _DELETE_IF_SAME, [keys.drain(bucket)], text)
 
     def trim(self, ranges: Iterable[Range]) -> None:
         """Take votes out of their logs, with all before them; for good."""

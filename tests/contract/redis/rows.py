@@ -52,9 +52,9 @@ def folded(changes: Iterable[Change]) -> RowStates:
 
 def apply(client: redis.Redis, changes: Iterable[Change], *, history: int = 1, script: str = "") -> list[int]:
     """Run the script as the sink does, or another one in its place; returns rows applied and rows too old."""
-    text, after = script or ROW_STATE.text, (history, BASE_RATING)
+    text = script or ROW_STATE.text
     answers = [
-        client.eval(text, 3, *row_keys(crucible_id), *after, *arguments({crucible_id: change}))  # type: ignore[arg-type]
+        client.eval(text, 3, *row_keys(crucible_id), history, *arguments({crucible_id: change}))  # type: ignore[arg-type]
         for crucible_id, change in folded(changes).items()
     ]
     return [sum(column) for column in zip(*(answer[:2] for answer in answers), strict=True)] if answers else [0, 0]  # type: ignore[index]

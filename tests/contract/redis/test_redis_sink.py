@@ -12,7 +12,8 @@ from watcher.model.errors import TemporaryError
 from watcher.model.row_state import RowStates, ShownStates
 from watcher.redis import keys
 from watcher.redis.client import open_client
-from watcher.redis.ending import PORTION, end_judges
+from watcher.redis.ending import ENDING, PORTION, end_judges
+from watcher.redis.scripts import ROW_STATE
 from watcher.redis.sink import RedisSink
 
 ROWS = [(100, state(42)), (200, EntryState(42, 1, 7, 5, 0)), (300, EntryState(42, 2, 7, 6, 0))]
@@ -63,12 +64,14 @@ def lives(client: redis.Redis, names: list[str]) -> set[int]:
 
 def test_no_script_is_about_all_judges(sink: RedisSink, client: redis.Redis, judged: list[str]) -> None:
     """They expire with their crucible, portion by portion, so that votes elsewhere come in between; and just once."""
+    for shared in (ROW_STATE, ENDING):
+        client.script_load(shared.text)
     client.config_resetstat()
     for again in range(3):
         sink.apply(folded([END, (500 + again, state(42, "Completed"))]), 1)
 
     commands = client.info("commandstats")
-    assert commands["cmdstat_eval"]["calls"] == 3 + 1  # type: ignore[index]
+    assert commands["cmdstat_evalsha"]["calls"] == 3 + 3 + 1  # type: ignore[index]
     assert "cmdstat_smembers" not in commands  # type: ignore[operator]
     assert min(lives(client, judged)) > 0
 

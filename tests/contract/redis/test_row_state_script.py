@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.contract.redis.rows import Change, Shown, apply, contents, expected, shown, state
 from watcher.model.effects import CrucibleGone, CrucibleState, EntryGone, EntryState
-from watcher.model.row_state import KEEP_FINISHED_SECONDS, entry_text, mark, state_fields
+from watcher.model.row_state import KEEP_FINISHED_SECONDS, state_fields
 from watcher.redis import keys
 from watcher.redis.ending import end_judges
 from watcher.redis.scripts import ROW_STATE
@@ -288,8 +288,8 @@ def test_rows_are_written_as_python_writes_them(client: redis.Redis) -> None:
     own, one = state(A, end_at=None), entry(1, created=-5)
     apply(client, [(100, own), (200, one)], history=3)
 
-    assert client.hget(ENTRIES, "1") == entry_text(mark(3, 200), one)
-    assert client.hgetall(STATE) == {"mark": mark(3, 100), **state_fields(own), "epoch": "1", "seq": "0"}
+    assert client.hget(ENTRIES, "1") == keys.entry_text(keys.mark(3, 200), one)
+    assert client.hgetall(STATE) == {"mark": keys.mark(3, 100), **state_fields(own), "epoch": "1", "seq": "0"}
 
 
 def test_a_finished_crucible_expires_with_all_it_has(client: redis.Redis) -> None:

@@ -10,7 +10,7 @@ from tests.contract.redis.arena import CRUCIBLE, FENCE, Arena
 from tests.packed import judged_text, pack
 from watcher.model.vote import Refusal, VoteOutcome, pair_field
 from watcher.redis import keys
-from watcher.redis.locked_crucible import LockedCrucible, VerifierLostError, lock_key
+from watcher.redis.locked_crucible import LockedCrucible, VerifierLostError
 from watcher.redis.outcomes import PACKED, unpack_command
 
 JUDGE = 7
@@ -106,7 +106,7 @@ def test_a_judge_without_packed_outcomes_stays_as_he_is(client: redis.Redis) -> 
 def test_only_the_verifier_writes_outcomes(server: Stack, client: redis.Redis) -> None:
     """A verifier that was away for too long writes nothing over what judges have done since."""
     command = b"*4\r\n$4\r\nHSET\r\n$%d\r\n%s\r\n$6\r\npacked\r\n$1\r\n1\r\n" % (len(NAME), NAME.encode())
-    client.set(lock_key(CRUCIBLE), FENCE)
+    client.set(keys.verifier_lock(CRUCIBLE), FENCE)
     with redis.Redis.from_url(server.redis.url) as other:
         LockedCrucible(other, CRUCIBLE, FENCE).judged(command, [JUDGE])
         assert client.smembers(keys.judges(CRUCIBLE)) == {str(JUDGE)}

@@ -10,7 +10,6 @@ from watcher.api.http.problem import ProblemError
 from watcher.api.resources.asking import asked
 from watcher.api.resources.judged import unpack
 from watcher.model.pairing import Candidate, Pair
-from watcher.model.row_state import MARK
 from watcher.model.visibility import ALL_LEVELS
 from watcher.model.vote import pair_field
 from watcher.redis import keys
@@ -105,8 +104,9 @@ class Candidates:
             while cursor != b"0":
                 cursor, ids = await asked(self._link, ("SSCAN", pool, cursor or 0, "COUNT", SCAN))
                 rows = await asked(self._link, ("HMGET", entries, *ids)) if ids else []
-                for entry_id, row in zip(ids, rows, strict=True):
-                    known = _row(row[MARK:]) if row is not None and len(row) > MARK else None
+                for entry_id, text in zip(ids, rows, strict=True):
+                    row = keys.entry_row(text)
+                    known = None if row is None else _row(row)
                     if known is not None and known.user != asker.user_id:
                         yield Candidate(int(entry_id), known.image, 0, 0, level)
 

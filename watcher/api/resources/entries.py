@@ -12,7 +12,6 @@ from watcher.api.resources.bodies import LARGEST_ID, CommentsAnswer, EntryAnswer
 from watcher.api.resources.crucibles import Crucible, Crucibles
 from watcher.api.resources.pictures import Pictures
 from watcher.model.errors import TemporaryError
-from watcher.model.row_state import MARK
 from watcher.model.site_image import Place, SiteImage
 from watcher.model.visibility import effective_level, hidden
 from watcher.postgres.site.images import SiteImages
@@ -126,9 +125,10 @@ class Entries:
             ("HGET", keys.elo(crucible.id), entry_id),
             ("HGET", keys.votes(crucible.id), entry_id),
         )
-        if text is None or len(text) <= MARK or rating is None:
+        shown = keys.entry_row(text)
+        if shown is None or rating is None:
             raise ProblemError("unknown_entry")
-        row = _row(text[MARK:])
+        row = _row(shown)
         member = keys.standing(row.created, entry_id)
         rank = await asked(self._link, ("ZRANK", keys.standings(crucible.id), member))
         return Found(entry_id, row.image, int(rating), int(votes or 0), None if rank is None else rank + 1)

@@ -77,7 +77,7 @@ class Standings:
         total, found = await asked_together(
             self._link, ("ZCARD", key), ("ZRANGE", key, offset, offset + limit - 1, "WITHSCORES")
         )
-        ids = [int(member[16:]) for member in found[::2]]
+        ids = [keys.standing_entry_id(member) for member in found[::2]]
         counts: Sequence[bytes | None] = []
         if ids:
             counts = await asked(self._link, ("HMGET", keys.votes(crucible_id), *ids))

@@ -1,5 +1,6 @@
 -- Draws entries for a pair: some at random from the pools that a judge may see, and some from the top of the standings.
--- Reads only; costs the same however many entries there are. Which two of them become the pair is not decided here.
+-- Which two of them become the pair is not decided here.
+-- uses: rows pools standing_ids
 --
 -- KEYS  1 crucible:{id}:elo             hash entry id -> rating
 --       2 {crucible:{id}:elo}:state     hash; of it status, start, end, level, row
@@ -15,11 +16,11 @@
 -- Answer: msgpack { now, status, start, end, level, row, visible, drawn, top }
 --         now, start, end in ms since 1970, start and end may be ''; visible: how many entries the judge may see, own ones
 --         included; drawn and top: lists of { entry, image, votes, rating, level }. '' if the crucible is absent.
+-- Guaranteed: it only reads, and costs the same however many entries there are. Drawn entries are each there once; with
+--         no more visible ones than are to be drawn, all are drawn. The same seed draws the same shares of the pools.
 
-local LEVELS = 31 -- pools are named by an image's nsfwLevel, 1 to 31
 local PAGE = 24  -- standings are read in pages of this many: the usual top, and some who do not count
 local PAGES = 10 -- and so many at most: a judge who may see few of the top gets fewer of it
-local ROW = '^%d+{"user":(%d+),"image":(%d+)'
 
 local user, mask, count, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
@@ -29,12 +30,12 @@ mask = bit.band(mask, tonumber(state[4]) or 0)
 
 -- Pools that the judge may see, and the level that each is of.
 local pools, levels, sizes, visible = {}, {}, {}, 0
-local tag = '{' .. KEYS[1] .. '}:pool:'
 for level = 1, LEVELS do
   if bit.band(level, mask) ~= 0 then
-    local size = redis.call('SCARD', tag .. level)
+    local name = pool(KEYS[1], level)
+    local size = redis.call('SCARD', name)
     if size > 0 then
-      pools[#pools + 1], levels[#levels + 1], sizes[#sizes + 1] = tag .. level, level, size
+      pools[#pools + 1], levels[#levels + 1], sizes[#sizes + 1] = name, level, size
       visible = visible + size
     end
   end
@@ -45,26 +46,26 @@ local shares = sizes
 if visible > count then
   math.randomseed(tonumber(ARGV[5]))
   shares = {}
-  for pool = 1, #pools do shares[pool] = 0 end
+  for at = 1, #pools do shares[at] = 0 end
   if #pools == 1 then
     shares[1] = count
   else
     for _ = 1, count do
-      local left, pool = math.random(visible), 1
-      while left > sizes[pool] do
-        left = left - sizes[pool]
-        pool = pool + 1
+      local left, at = math.random(visible), 1
+      while left > sizes[at] do
+        left = left - sizes[at]
+        at = at + 1
       end
-      shares[pool] = shares[pool] + 1
+      shares[at] = shares[at] + 1
     end
   end
 end
 
 local ids, of_level = {}, {}
-for pool, share in ipairs(shares) do
+for at, share in ipairs(shares) do
   if share > 0 then
-    for _, id in ipairs(redis.call('SRANDMEMBER', pools[pool], share)) do
-      ids[#ids + 1], of_level[#of_level + 1] = id, levels[pool]
+    for _, id in ipairs(redis.call('SRANDMEMBER', pools[at], share)) do
+      ids[#ids + 1], of_level[#of_level + 1] = id, levels[at]
     end
   end
 end
@@ -77,7 +78,7 @@ local function described(some, some_levels, most)
   local votes = redis.call('HMGET', KEYS[4], unpack(some))
   local ratings = redis.call('HMGET', KEYS[1], unpack(some))
   for n, id in ipairs(some) do
-    local owner, image = string.match(rows[n] or '', ROW)
+    local owner, image = entry_row(rows[n] or '')
     if owner and owner ~= user and ratings[n] then
       list[#list + 1] = {
         tonumber(id), tonumber(image), tonumber(votes[n] or 0), tonumber(ratings[n]), tonumber(some_levels[n])
@@ -94,7 +95,7 @@ for page = 0, PAGES - 1 do
   local members = redis.call('ZRANGE', KEYS[5], page * PAGE, page * PAGE + PAGE - 1)
   if #members == 0 then break end
   local best = {}
-  for n, member in ipairs(members) do best[n] = string.format('%.0f', string.match(member, ':(%d+)$')) end
+  for n, member in ipairs(members) do best[n] = standing_id(member) end
   local admitted = redis.call('HMGET', KEYS[6], unpack(best))
   local seen, seen_levels = {}, {}
   for n, id in ipairs(best) do

@@ -3,6 +3,7 @@
 -- KEYS  a user each: string, the time at which the bucket is empty again, microseconds since 1970
 -- ARGV  1 requests that a bucket holds   2 microseconds in which one drains   3.. requests to charge, in the order of KEYS
 -- Answer: for each user { requests left, ms until one more is free (0: now), ms until all are free }, one after the other
+-- Guaranteed: a key expires once its bucket is empty. The clock is Redis' own.
 --
 -- More than a bucket holds may be charged, because what is charged has happened; but no more than twice of it, so that a
 -- burst over many connections is forgiven in twice the time at most.

@@ -1,5 +1,5 @@
--- Shows rows of some crucibles as the change stream has them. Applying it twice, late or out of order changes nothing:
--- a row's state carries the place in the log that it shows (its mark), and an older mark never overwrites a newer one.
+-- Shows rows of some crucibles as the change stream has them.
+-- uses: companions judged marking changed_rows left voted lifetime
 --
 -- A crucible is present if its state is. Of an absent one nothing is written but its own row, and that only while it is
 -- not finished; its entries are answered with its id, so that it can be built from the other stores.
@@ -10,51 +10,37 @@
 --       {crucible:{id}:elo}:state    hash mark, row; status, start, end, level for scripts; epoch, seq of the votes
 --       {crucible:{id}:elo}:entries  hash entry id -> mark .. row; the mark alone is the tombstone of a deleted entry
 -- ARGV  1 number of the database's history that the positions in the log belong to
---       2 rating of a new entry
---       3 msgpack: list of { id, rows } of the crucibles
+--       2 msgpack: list of { id, rows } of the crucibles
 --         rows  list of { position, seconds to live (0: for ever), row (JSON), status, start, end, level }; of a deleted
 --               crucible the texts are empty
---       4 and on: for each crucible its entries' rows, SIZE bytes each: position, entry, user, image, created, and 1 or,
+--       3 and on: for each crucible its entries' rows, SIZE bytes each: position, entry, user, image, created, and 1 or,
 --         of one that is gone, 0
 -- Answer: { rows applied, rows older than what is shown, { absent crucibles that entries came for },
 --         { crucibles that have ended, and whose judges' keys do not expire yet } }
 --         Judges may be very many, so whoever calls sees to them, in portions. The list of judges expires when that is
 --         done; until then it is answered at each of the crucible's rows, also at one that comes again.
---
--- A mark is history and position in decimal digits of fixed width, so that comparing strings compares numbers.
+-- Guaranteed: applying it twice, late or out of order changes nothing: a row's state carries the place in the log that it
+--         shows (its mark), and an older mark never overwrites a newer one. A rating, once there, is the votes' alone.
+--         Nothing outlives a crucible that has ended.
 
-local MARK = 30
 local CHUNK = 1000 -- unpack() has a limited stack
 local ENTRY, SIZE = '<I8i8i8i8i8B', 41 -- the same in watcher/model/row_state.py
-local LEVELS = 31 -- pools are named by an image's nsfwLevel, 1 to 31
 
 local applied, stale, absent, ending = 0, 0, {}, {}
-local history = string.format('%010d', ARGV[1])
-
-local function marked(position)
-  return history .. string.format('%020.0f', position)
-end
-
-local function tag(keys)
-  return '{' .. keys[1] .. '}:'
-end
+local history = mark_history(ARGV[1])
 
 -- Every key that the crucible may have, but for those of its judges.
 local function all_but_judges(keys)
-  local companion = tag(keys)
-  local names = { unpack(keys) }
-  for _, name in ipairs({ 'votes', 'left', 'standings', 'admitted', 'log' }) do
-    names[#names + 1] = companion .. name
-  end
-  for level = 1, LEVELS do names[#names + 1] = companion .. 'pool:' .. level end
+  local names = voted(keys[1])
+  names[#names + 1], names[#names + 2] = keys[2], keys[3]
   return names
 end
 
 -- Its end is undone. At once and for all judges, however many: votes are accepted again, and build on what they judged.
 local function go_on(keys)
-  local judges = tag(keys) .. 'judges'
+  local judges = companion(keys[1], JUDGES)
   for _, key in ipairs(all_but_judges(keys)) do redis.call('PERSIST', key) end
-  for _, user in ipairs(redis.call('SMEMBERS', judges)) do redis.call('PERSIST', tag(keys) .. 'judged:' .. user) end
+  for _, user in ipairs(redis.call('SMEMBERS', judges)) do redis.call('PERSIST', judged(keys[1], user)) end
   redis.call('PERSIST', judges)
 end
 
@@ -63,7 +49,7 @@ end
 -- Takes and returns what TTL said of the state: -2 absent, -1 for ever, else seconds.
 local function show_crucible(keys, crucible, left)
   for _, change in ipairs(crucible) do
-    local mark, seconds = marked(change[1]), change[2]
+    local mark, seconds = marked(history, change[1]), change[2]
     local shown = redis.call('HGET', keys[2], 'mark')
     if shown and shown >= mark then
       stale = stale + 1
@@ -86,64 +72,21 @@ local function show_crucible(keys, crucible, left)
   return left
 end
 
-local function standing(created, id)
-  return string.format('%015.0f:%010.0f', created, id)
-end
-
--- The entry's row is another one now, or none. What judges were shown of it was of the old one: another image has to be
--- admitted again, and another time moves it among its equals.
-local function left_behind(keys, id, old, new)
-  local companion = tag(keys)
-  local level = redis.call('HGET', companion .. 'admitted', id)
-  if not level then return end
-  local image, created = string.match(old, '"image":(%d+),"created":(-?%d+)')
-  local new_image, new_created = string.match(new, '"image":(%d+),"created":(-?%d+)')
-  if image ~= new_image then
-    redis.call('HDEL', companion .. 'admitted', id)
-    redis.call('SREM', companion .. 'pool:' .. level, id)
-    redis.call('ZREM', companion .. 'standings', standing(created, id))
-  elseif created ~= new_created then
-    redis.call('ZREM', companion .. 'standings', standing(created, id))
-    local rating = redis.call('HGET', keys[1], id) or ARGV[2]
-    redis.call('ZADD', companion .. 'standings', -rating, standing(new_created, id))
-  end
-end
-
--- The entry leaves. Votes that it had stay counted in the other stores, so if it ever comes back, as one that was moved
--- to another crucible by mistake does, it goes on where they left it.
-local function set_aside(keys, id)
-  local companion = tag(keys)
-  local votes = redis.call('HGET', companion .. 'votes', id)
-  if votes then redis.call('HSET', companion .. 'left', id, redis.call('HGET', keys[1], id) .. ':' .. votes) end
-  redis.call('HDEL', keys[1], id)
-  redis.call('HDEL', companion .. 'votes', id)
-end
-
-local function come_back(keys, id)
-  local companion = tag(keys)
-  local rating, votes = string.match(redis.call('HGET', companion .. 'left', id) or '', '^(-?%d+):(%d+)$')
-  if votes then
-    redis.call('HSET', companion .. 'votes', id, votes)
-    redis.call('HDEL', companion .. 'left', id)
-  end
-  return rating or ARGV[2]
-end
-
 local function show_entries(keys, entries)
   for first = 1, #entries, CHUNK * SIZE do
     local ids, marks, new_rows = {}, {}, {}
     for at = first, math.min(first + CHUNK * SIZE, #entries + 1) - SIZE, SIZE do
       local position, id, user, image, created, lives = struct.unpack(ENTRY, entries, at)
       ids[#ids + 1] = string.format('%.0f', id)
-      marks[#marks + 1] = marked(position)
-      new_rows[#new_rows + 1] = lives == 0 and ''
-        or string.format('{"user":%.0f,"image":%.0f,"created":%.0f}', user, image, created)
+      marks[#marks + 1] = marked(history, position)
+      new_rows[#new_rows + 1] = lives == 0 and '' or string.format('@ENTRY_ROW@', user, image, created)
     end
     local found = redis.call('HMGET', keys[3], unpack(ids))
     local shown, rows = {}, {} -- by entry id, as they will be after this chunk: an entry may be in it more than once
     for at, id in ipairs(ids) do
       local is = found[at]
-      shown[id], rows[id] = is and string.sub(is, 1, MARK) or '', is and string.sub(is, MARK + 1) or ''
+      shown[id] = is and string.sub(is, 1, MARK_CHARACTERS) or ''
+      rows[id] = is and string.sub(is, MARK_CHARACTERS + 1) or ''
     end
     local texts, lives = {}, {}
     for at, id in ipairs(ids) do
@@ -153,8 +96,8 @@ local function show_entries(keys, entries)
       else
         local old = rows[id]
         if row ~= '' then lives[#lives + 1] = id end
-        if old ~= '' and old ~= row then left_behind(keys, id, old, row) end
-        if row == '' then set_aside(keys, id) end
+        if old ~= '' and old ~= row then left_behind(keys[1], id, old, row) end
+        if row == '' then set_aside(keys[1], id) end
         shown[id], rows[id] = mark, row
         texts[#texts + 1] = id
         texts[#texts + 1] = mark .. row
@@ -167,7 +110,7 @@ local function show_entries(keys, entries)
       for at, id in ipairs(lives) do
         if not ratings[at] and rows[id] ~= '' then
           new[#new + 1] = id
-          new[#new + 1] = come_back(keys, id)
+          new[#new + 1] = come_back(keys[1], id)
         end
       end
       if #new > 0 then redis.call('HSET', keys[1], unpack(new)) end
@@ -175,14 +118,13 @@ local function show_entries(keys, entries)
   end
 end
 
-for at, change in ipairs(cmsgpack.unpack(ARGV[3])) do
+for at, change in ipairs(cmsgpack.unpack(ARGV[2])) do
   local keys = { unpack(KEYS, at * 3 - 2, at * 3) }
-  local crucible, entries = change[2], ARGV[at + 3]
-  local left = redis.call('TTL', keys[2])
-  if left == 0 then left = 1 end -- less than half a second
+  local crucible, entries = change[2], ARGV[at + 2]
+  local left = seconds_left(keys[2])
   if #crucible > 0 then
     left = show_crucible(keys, crucible, left)
-    if left > 0 and redis.call('TTL', tag(keys) .. 'judges') == -1 then ending[#ending + 1] = change[1] end
+    if left > 0 and redis.call('TTL', companion(keys[1], JUDGES)) == -1 then ending[#ending + 1] = change[1] end
   end
   if #entries > 0 then
     if left == -2 then
@@ -192,7 +134,7 @@ for at, change in ipairs(cmsgpack.unpack(ARGV[3])) do
       if left > 0 then -- nothing outlives its crucible, and each of these may be new
         redis.call('EXPIRE', keys[1], left)
         redis.call('EXPIRE', keys[3], left)
-        for _, name in ipairs({ 'votes', 'left', 'standings' }) do redis.call('EXPIRE', tag(keys) .. name, left) end
+        for _, name in ipairs({ VOTES, LEFT, STANDINGS }) do redis.call('EXPIRE', companion(keys[1], name), left) end
       end
     end
   end

@@ -4,6 +4,7 @@
 --         packed        number of blocks, if a rebuild has written any
 --         packed:<n>    ' lo:hi=outcome' of every pair with (lo + hi) % blocks = n, from 0
 -- Answer: 1 if there may be more blocks, else 0: then each pair has its field
+-- Guaranteed: at every moment each pair is judged, in its field or in its block. Doing it twice changes nothing.
 --
 -- The number stays until the last block is gone, for the vote's script finds a pair's block by it.
 

@@ -1,19 +1,19 @@
--- Closes a crucible to votes, for as long as its verifier needs to compare or rebuild it. A crucible that is absent becomes
--- present, so that rows which change from now on are shown and not lost; votes need a fence and find none.
+-- Closes a crucible to votes, for as long as its verifier needs to compare or rebuild it.
+-- uses: lock
 --
--- KEYS  1 {crucible:{id}:elo}:verifier  string, token of the verifier at work
+-- KEYS  1 {crucible:{id}:elo}:keeper  string, token of the verifier at work
 --       2 {crucible:{id}:elo}:state   hash
 -- ARGV  1 token   2 milliseconds that the verifier has until its next step
--- Answer: { was it present (1), or absent or in the middle of a rebuild (0), epoch, seq, mark, row, votes of all
---         epochs before }; nothing if somebody else is at work
+-- Answer: { was it present (1), or absent or in the middle of a rebuild (0), epoch, seq, mark, votes of all epochs
+--         before }; nothing if somebody else is at work
+-- Guaranteed: no vote counts from now on, for votes need a fence and find none. A crucible that is absent becomes present,
+--         so that rows which change from now on are shown and not lost.
 
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {} end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
+if not locked(KEYS[1], ARGV[1], ARGV[2]) then return {} end
 local present = redis.call('EXISTS', KEYS[2])
 if present == 0 then redis.call('HSET', KEYS[2], 'epoch', 0, 'seq', 0, 'status', '', 'rebuilding', ARGV[1]) end
 redis.call('HDEL', KEYS[2], 'fence')
-local state = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'mark', 'row', 'rebuilding', 'before')
+local state = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'mark', 'rebuilding', 'before')
 return {
-  state[5] and 0 or 1, tonumber(state[1] or 0), tonumber(state[2] or 0), state[3] or '', state[4] or '',
-  tonumber(state[6] or 0),
+  state[4] and 0 or 1, tonumber(state[1] or 0), tonumber(state[2] or 0), state[3] or '', tonumber(state[5] or 0),
 }

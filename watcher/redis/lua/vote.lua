@@ -1,5 +1,5 @@
--- Casts a vote. Everything that can refuse it is looked at before the first write, so it counts whole or not at all, and
--- votes on a crucible count one after the other, in the order of their numbers.
+-- Casts a vote.
+-- uses: rows standings
 --
 -- KEYS  1 crucible:{id}:elo             hash entry id -> rating
 --       2 {crucible:{id}:elo}:state     hash; of it status, start, end, fence, epoch, seq, rebuilding
@@ -16,12 +16,12 @@
 --       5 '' or a refusal's code: then only a repeat is answered, anything else is refused with that code
 --       6 votes that the log may hold
 -- Answer: { 'ok', winner_elo, loser_elo, winner_delta, epoch, seq, ms, repeated }, or { code of the refusal }
---
--- A repeat gets what the vote got, also after the crucible's end. The clock is Redis' own.
+-- Guaranteed: everything that can refuse a vote is looked at before the first write, so it counts whole or not at all.
+--         Votes on a crucible count one after the other, in the order of their numbers. A judge's pair counts once; its
+--         repeat gets what the vote got, also after the crucible's end. The clock is Redis' own.
 
 local GAINS = '@GAINS@' -- the winner's gain by points of lead, one letter each, A = 1
 local BASE = @BASE@ -- rating of an entry that has none yet
-local ROW = '^%d+{"user":(%d+),"image":%d+,"created":(-?%d+)}$'
 
 local function gain(lead)
   if lead >= 0 then return (string.byte(GAINS, lead + 1) or 64) - 64 end
@@ -73,8 +73,8 @@ if starts and now < starts then return { 'not_started' } end
 if ends and now > ends then return { 'ended' } end
 
 local rows = redis.call('HMGET', KEYS[3], winner, loser)
-local winners, winner_created = string.match(rows[1] or '', ROW)
-local losers, loser_created = string.match(rows[2] or '', ROW)
+local winners, _, winner_created = entry_row(rows[1] or '')
+local losers, _, loser_created = entry_row(rows[2] or '')
 if not (winners and losers) then return { 'unknown_entry' } end
 local admitted = redis.call('HMGET', KEYS[9], winner, loser)
 if not (admitted[1] and admitted[2]) then return { 'not_admitted' } end
@@ -96,8 +96,8 @@ redis.call('HINCRBY', KEYS[5], winner, 1)
 redis.call('HINCRBY', KEYS[5], loser, 1)
 redis.call(
   'ZADD', KEYS[4],
-  string.format('%d', -winner_elo), string.format('%015d:%010d', winner_created, winner),
-  string.format('%d', -loser_elo), string.format('%015d:%010d', loser_created, loser)
+  string.format('%d', -winner_elo), standing(winner_created, winner),
+  string.format('%d', -loser_elo), standing(loser_created, loser)
 )
 redis.call('SADD', KEYS[7], user)
 redis.call('HSET', KEYS[8], pair, string.format('%s:%s:%s:%s:%s:%s:%d', winner, epoch, seq, we, le, ms, points))

@@ -1,0 +1,115 @@
+-- What scripts share. The loader puts before a script the sections that its line "uses" names, and those that they use
+-- themselves. Redis runs a script's whole text at each call, so a section has what belongs together and nothing else.
+-- A name between two at-signs stands for data of watcher/redis/keys.py, see watcher/redis/scripts.py.
+--
+-- Everywhere here: elo is the name of a crucible's key of ratings, id is an entry's.
+
+-- section: companions
+-- The keys beside the ratings, in the same slot.
+local @COMPANIONS@ = @COMPANION_NAMES@
+local function companion(elo, name) return '{' .. elo .. '}:' .. name end
+
+-- section: judged
+-- What a judge's outcomes are called.
+local function judged(elo, user) return '{' .. elo .. '}:@JUDGED@' .. user end
+
+-- section: pools
+-- There is one for each nsfwLevel that an image may have, 1 to LEVELS.
+local LEVELS = @LEVELS@
+local function pool(elo, level) return '{' .. elo .. '}:@POOL@' .. level end
+
+-- section: rows
+-- An entry's row, with or without a mark before it: its user, image and time of creation; nil if it is gone.
+local function entry_row(text) return string.match(text, '^%d*@ENTRY_ROW_NUMBERS@$') end
+
+-- section: marks
+-- A mark is history and position in decimal digits of fixed width, so that comparing strings compares numbers.
+local MARK_CHARACTERS = @MARK_CHARACTERS@
+
+-- section: marking
+-- uses: marks
+-- The part of the history is the same for all rows of a call.
+local function mark_history(history) return string.format('@MARK_HISTORY@', history) end
+local function marked(history, position) return history .. string.format('@MARK_POSITION@', position) end
+
+-- section: standings
+-- An entry in the standings; its score is the rating's negative.
+local function standing(created, id) return string.format('@STANDING@', created, id) end
+
+-- section: standing_ids
+-- The id of an entry in the standings, as other keys have it.
+local function standing_id(member) return string.format('%d', string.sub(member, @STANDING_ID_FROM@)) end
+
+-- section: sight
+-- uses: companions pools standings
+-- Judges see the entry no more.
+local function hide(elo, id, level, created)
+  redis.call('HDEL', companion(elo, ADMITTED), id)
+  redis.call('SREM', pool(elo, level), id)
+  redis.call('ZREM', companion(elo, STANDINGS), standing(created, id))
+end
+
+-- section: changed_rows
+-- uses: rows sight
+-- The entry's row is another one now, or none ('' or a mark alone). What judges were shown of it was of the old one:
+-- another image has to be admitted again, and another time moves the entry among its equals.
+local function left_behind(elo, id, old, new)
+  local level = redis.call('HGET', companion(elo, ADMITTED), id)
+  if not level then return end
+  local _, image, created = entry_row(old)
+  local _, new_image, new_created = entry_row(new)
+  if image ~= new_image then
+    hide(elo, id, level, created)
+  elseif created ~= new_created then
+    redis.call('ZREM', companion(elo, STANDINGS), standing(created, id))
+    redis.call(
+      'ZADD', companion(elo, STANDINGS), -(redis.call('HGET', elo, id) or @BASE@), standing(new_created, id)
+    )
+  end
+end
+
+-- section: left
+-- uses: companions
+-- The entry leaves. Votes that it had stay counted in the other stores, so if it ever comes back, as one that was moved
+-- to another crucible by mistake does, it goes on where they left it.
+local function set_aside(elo, id)
+  local rating, votes = redis.call('HGET', elo, id), redis.call('HGET', companion(elo, VOTES), id)
+  if rating and votes then redis.call('HSET', companion(elo, LEFT), id, rating .. ':' .. votes) end
+  redis.call('HDEL', elo, id)
+  redis.call('HDEL', companion(elo, VOTES), id)
+end
+
+-- The entry is there, as a new one or again. Gives it back its votes; returns its rating, which the caller writes.
+local function come_back(elo, id)
+  local rating, votes = string.match(redis.call('HGET', companion(elo, LEFT), id) or '', '^(-?%d+):(%d+)$')
+  if votes then
+    redis.call('HSET', companion(elo, VOTES), id, votes)
+    redis.call('HDEL', companion(elo, LEFT), id)
+  end
+  return rating or @BASE@
+end
+
+-- section: voted
+-- uses: companions pools
+-- Every key that votes and admissions make of a crucible, but for those of its judges, which may be very many.
+local function voted(elo)
+  local names = { elo }
+  for _, name in ipairs({ VOTES, LEFT, STANDINGS, ADMITTED, LOG }) do names[#names + 1] = companion(elo, name) end
+  for level = 1, LEVELS do names[#names + 1] = pool(elo, level) end
+  return names
+end
+
+-- section: lifetime
+-- Seconds that a key has to live: -1 for ever, -2 it is absent; never 0, which would be less than half a second.
+local function seconds_left(key)
+  local left = redis.call('TTL', key)
+  return left == 0 and 1 or left
+end
+
+-- section: lock
+-- Whether the lock holds the token. If so it does for so many milliseconds more.
+local function locked(lock, token, ms)
+  if redis.call('GET', lock) ~= token then return false end
+  redis.call('PEXPIRE', lock, ms)
+  return true
+end
