@@ -4,12 +4,15 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from handlers import REGISTRY
 from stack import Stack
 from watcher.admin.doctor.findings import Level
-from watcher.admin.doctor.postgres import READ, SourceNames, rights
+from watcher.admin.doctor.postgres.names import SourceNames
+from watcher.admin.doctor.postgres.rights import rights
 from watcher.postgres.session import Session
+from watcher.postgres.site.read_tables import READ_TABLES
 
-NAMES = SourceNames(tables=("Crucible", "CrucibleEntry"), slot="s", publication="p")
+NAMES = SourceNames(tables=tuple(table.qualified for table in REGISTRY), slot="s", publication="p")
 
 
 def test_the_prepared_role_has_every_right(session: Session) -> None:
@@ -19,7 +22,7 @@ def test_the_prepared_role_has_every_right(session: Session) -> None:
     assert (finding.level, finding.found) == (Level.OK, "as needed")
 
 
-@pytest.mark.parametrize("table", ["CrucibleEntry", *READ])
+@pytest.mark.parametrize("table", ["CrucibleEntry", *READ_TABLES])
 def test_a_table_that_may_not_be_read_is_named(postgres: Stack, session: Session, table: str) -> None:
     """With the file to run; no right on it is implied by another."""
     with psycopg.connect(str(postgres.endpoints.postgres_dsn), autocommit=True) as administrator:
@@ -43,4 +46,4 @@ def test_the_site_is_never_written(postgres: Stack, session: Session) -> None:
            GROUP BY relname"""
     )
 
-    assert dict(may) == dict.fromkeys((*NAMES.tables, *READ), "SELECT")
+    assert dict(may) == dict.fromkeys((*REGISTRY.tables, *READ_TABLES), "SELECT")

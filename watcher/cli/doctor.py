@@ -83,30 +83,35 @@ def _findings(settings: "Settings", connector: "ConnectorFile", opened: ExitStac
 
 def _postgres(settings: "Settings", connector: "ConnectorFile", opened: ExitStack) -> "Iterator[Finding]":
     from handlers import REGISTRY  # noqa: PLC0415
-    from watcher.admin.doctor import postgres as checks  # noqa: PLC0415
     from watcher.admin.doctor.findings import examine  # noqa: PLC0415
+    from watcher.admin.doctor.postgres.names import SourceNames  # noqa: PLC0415
+    from watcher.admin.doctor.postgres.own_schema import own_tables  # noqa: PLC0415
+    from watcher.admin.doctor.postgres.published import publication, tables  # noqa: PLC0415
+    from watcher.admin.doctor.postgres.rights import rights  # noqa: PLC0415
+    from watcher.admin.doctor.postgres.server import server, wal_level  # noqa: PLC0415
+    from watcher.admin.doctor.postgres.slot import heartbeat, slot  # noqa: PLC0415
     from watcher.postgres.session import open_session  # noqa: PLC0415
 
-    names = checks.SourceNames(
-        tables=tuple(table.name for table in REGISTRY),
+    postgres = settings.postgres
+    names = SourceNames(
+        tables=tuple(table.qualified for table in REGISTRY.with_watcher_schema(postgres.watcher_schema)),
         slot=connector.config.get("slot.name", "debezium"),
         publication=connector.config.get("publication.name", "dbz_publication"),
     )
-    server = settings.postgres
     yield from examine(
         "postgres",
         lambda: opened.enter_context(
-            open_session(server.dsn.get_secret_value(), server.watcher_schema, server.timeout)
+            open_session(postgres.dsn.get_secret_value(), postgres.watcher_schema, postgres.timeout)
         ),
         (
-            checks.server,
-            checks.wal_level,
-            partial(checks.tables, names=names),
-            partial(checks.publication, names=names),
-            partial(checks.slot, names=names),
-            checks.heartbeat,
-            partial(checks.rights, names=names),
-            checks.own_tables,
+            server,
+            wal_level,
+            partial(tables, names=names),
+            partial(publication, names=names),
+            partial(slot, names=names),
+            heartbeat,
+            partial(rights, names=names),
+            own_tables,
         ),
         "check postgres.dsn, and that the server is up",
     )

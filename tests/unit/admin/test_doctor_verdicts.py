@@ -6,13 +6,16 @@ import pytest
 
 from watcher.admin.doctor.clickhouse import block_size
 from watcher.admin.doctor.findings import Level
-from watcher.admin.doctor.postgres import RETAINED, SourceNames, rights, server, slot, wal_level
+from watcher.admin.doctor.postgres.names import SourceNames
+from watcher.admin.doctor.postgres.rights import rights
+from watcher.admin.doctor.postgres.server import server, wal_level
+from watcher.admin.doctor.postgres.slot import MAX_RETAINED_BYTES, slot
 from watcher.postgres.session import Session
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-NAMES = SourceNames(("Crucible",), slot="crucible", publication="crucible")
+NAMES = SourceNames(("public.Crucible",), slot="crucible", publication="crucible")
 
 
 class Answers:
@@ -38,10 +41,10 @@ def answering(*rows: tuple[object, ...]) -> Session:
     [
         ([], Level.FAIL, "crucible connector apply"),
         ([(True, "lost", None)], Level.FAIL, "compare with PostgreSQL"),
-        ([(True, "unreserved", RETAINED)], Level.FAIL, "max_slot_wal_keep_size"),
+        ([(True, "unreserved", MAX_RETAINED_BYTES)], Level.FAIL, "max_slot_wal_keep_size"),
         ([(False, "reserved", 0)], Level.FAIL, "crucible connector status"),
-        ([(True, "extended", RETAINED + 1)], Level.WARN, "the connector lags"),
-        ([(True, "reserved", RETAINED)], Level.OK, ""),
+        ([(True, "extended", MAX_RETAINED_BYTES + 1)], Level.WARN, "the connector lags"),
+        ([(True, "reserved", MAX_RETAINED_BYTES)], Level.OK, ""),
     ],
 )
 def test_a_slot_is_judged_by_its_log(rows: list[tuple[object, ...]], level: Level, advice: str):

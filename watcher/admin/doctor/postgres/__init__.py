@@ -1,0 +1,1 @@
+"""PostgreSQL's side of the doctor; one module a subject, and in each a function a check."""

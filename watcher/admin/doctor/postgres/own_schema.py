@@ -1,0 +1,36 @@
+"""What the watcher keeps in its own schema: its tables, PostgreSQL's history, and which tables need a comparison."""
+
+from collections.abc import Iterator
+
+from watcher.admin.doctor.findings import Finding, judged, ok, warn
+from watcher.postgres.own import history, reconcile_needed
+from watcher.postgres.session import Session
+
+
+def own_tables(session: Session) -> Iterator[Finding]:
+    """Find whether the watcher has run here, on this PostgreSQL, and no table waits for a comparison."""
+    there = session.run("SELECT to_regclass(%s) IS NOT NULL", f"{session.schema}.history")[0][0]
+    if not there:
+        yield warn("postgres.schema", f"{session.schema} has no tables", "start the watcher once, it creates them")
+        return
+    yield ok("postgres.schema", session.schema)
+    known, now = history.accepted(session), history.current(session)
+    if not known:
+        yield ok("postgres.history", f"{now}, not yet accepted: the watcher's first start does that")
+    else:
+        last = known[-1]
+        yield judged(
+            "postgres.history",
+            last.identity == now,
+            f"number {last.number}, {last.identity}" + ("" if last.identity == now else f"; PostgreSQL is now {now}"),
+            "if a restore or failover was meant: `crucible history accept`",
+        )
+    waiting = reconcile_needed.needs(session)
+    for need in waiting:
+        yield warn(
+            f"postgres.reconcile.{need.source_table}",
+            f"{need.reason} since {need.since:%Y-%m-%d %H:%M}",
+            "the stream cannot tell this table's counts; compare them with PostgreSQL",
+        )
+    if not waiting:
+        yield ok("postgres.reconcile", "no table waits for a comparison")

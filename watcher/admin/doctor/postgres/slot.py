@@ -1,0 +1,63 @@
+"""The replication slot: somebody streams from it, and the heartbeat moves it on."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
+from watcher.admin.doctor.postgres.names import HEARTBEAT, PREPARE, SourceNames
+from watcher.postgres.session import Session
+
+GIBIBYTE: Final = 1024**3
+MAX_RETAINED_BYTES: Final = GIBIBYTE
+"""Bytes of log held for the slot from which on it is worth a look; a busy site writes that in minutes, not in hours."""
+MAX_BEAT_AGE_SECONDS: Final = 60.0
+"""Seconds without a heartbeat until it is late: six times the connector's interval."""
+
+
+def slot(session: Session, names: SourceNames) -> Iterator[Finding]:
+    """Find whether somebody streams, and the log held back for that is not running away."""
+    name = "postgres.slot"
+    rows = session.run(
+        "SELECT active, wal_status, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint "
+        "FROM pg_replication_slots WHERE slot_name = %s AND database = current_database()",
+        names.slot,
+    )
+    if not rows:
+        yield fail(name, f"there is no slot {names.slot}", "start the connector: `crucible connector apply`")
+        return
+    ((active, status, retained),) = rows
+    held = f"{(retained or 0) / GIBIBYTE:.2f} GiB of log held"
+    if status in {"lost", "unreserved"}:
+        yield fail(
+            name,
+            f"{names.slot}: {status}, {held}",
+            "lost: changes are gone. Delete the slot, apply the connector anew and compare with PostgreSQL afterwards"
+            if status == "lost"
+            else "the log that it needs is about to go: get the connector to read now, or raise max_slot_wal_keep_size",
+        )
+    elif not active:
+        yield fail(
+            name, f"{names.slot}: nobody streams, {held}", "see `crucible connector status`; the disk fills meanwhile"
+        )
+    elif (retained or 0) > MAX_RETAINED_BYTES:
+        yield warn(name, f"{names.slot}: streams, {held}", "the connector lags: see its tasks and Kafka's load")
+    else:
+        yield ok(name, f"{names.slot}: streams, {held}")
+
+
+def heartbeat(session: Session) -> Iterator[Finding]:
+    """Find whether the heartbeat is written: it moves the slot on while the tables are quiet."""
+    name = "postgres.heartbeat"
+    if not session.run("SELECT 1 FROM pg_class WHERE oid = to_regclass(%s)", HEARTBEAT):
+        yield fail(name, f"there is no table {HEARTBEAT}", PREPARE)
+        return
+    ((age,),) = session.run("SELECT extract(epoch FROM now() - max(beat))::float8 FROM crucible_debezium.heartbeat")
+    if age is None:
+        yield fail(name, "never written", "start the connector; its role needs INSERT and UPDATE on the table")
+    else:
+        yield judged(
+            name,
+            age < MAX_BEAT_AGE_SECONDS,
+            f"{age:.0f} s ago",
+            "see `crucible connector status` and heartbeat.action.query",
+        )
