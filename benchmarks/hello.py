@@ -47,7 +47,7 @@ def main() -> None:
     listening = socket.create_server(("127.0.0.1", 0), backlog=4_096)
     listening.setblocking(False)
     app = Starlette(routes=[Route("/v1/crucibles/{id}/votes", hello, methods=["POST"])])
-    server = ApiServer(app, listening, deadline=1, stopping=lambda: None)
+    server = ApiServer(app, listening, seconds_left=lambda: 1.0, stopping=lambda: None)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
     gc.collect()
     gc.freeze()

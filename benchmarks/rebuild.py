@@ -23,7 +23,7 @@ from config import load
 from demo.play import own_folder
 from stack.topology import Options, Stack
 from tests import site_database
-from watcher.bootstrap.votes import verifying
+from watcher.bootstrap.verification import verifying
 from watcher.model.drain_plan import VOTE_COLUMNS
 from watcher.model.rating import BASE_RATING, gain
 from watcher.recovery.rebuild import Rebuilt

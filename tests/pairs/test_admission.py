@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
@@ -17,9 +17,12 @@ from watcher.postgres.session import Session, open_session
 from watcher.redis import admissions, keys
 from watcher.redis.admissions import Admissions
 from watcher.redis.client import open_client
+from watcher.runtime.deadline import Deadline
+from watcher.runtime.retry import Retry
+from watcher.runtime.worker import Worker
 from watcher.telemetry.metrics import Metrics
 from watcher.visibility import admission as module
-from watcher.visibility.admission import BULK, Admission, Neighbours
+from watcher.visibility.admission import BULK_ROWS, Admission, Neighbours
 
 
 @pytest.fixture
@@ -28,13 +31,6 @@ def contest(site: psycopg.Connection[Any], raw: redis.Redis) -> Contest:
     one = Contest(site, raw)
     one.open()
     return one
-
-
-@pytest.fixture
-def session(dsn: str) -> Iterator[Session]:
-    """The site as the watcher's role sees it."""
-    with open_session(dsn, "crucible_watcher") as opened:
-        yield opened
 
 
 class Process:
@@ -53,11 +49,21 @@ class Process:
             admissions=Admissions(open_client(parts.redis.url, cluster=False, timeout=5.0)),
             away=self._told,
         )
-        self.failed: list[Exception] = []
+        self.failed: list[BaseException] = []
         self.ended = threading.Event()
-        self.admission = Admission(neighbours, self.metrics, interval, self._failed)
+        self.admission = Admission(neighbours, self.metrics, interval)
+        self.worker = Worker("admission", self.admission, self._failed)
 
-    def _failed(self, error: Exception) -> None:
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Have it work by itself for the length of the block; then it has ended."""
+        self.worker.start()
+        try:
+            yield
+        finally:
+            assert self.worker.close(Deadline.after(20))
+
+    def _failed(self, error: BaseException) -> None:
         self.failed.append(error)
         self.ended.set()
 
@@ -75,30 +81,32 @@ class Process:
 
 
 @pytest.fixture
-def process(parts: Stack, dsn: str) -> Process:
+def process(parts: Stack, dsn: str) -> Iterator[Process]:
     """One."""
-    return Process(parts, dsn)
+    one = Process(parts, dsn)
+    yield one
+    one.admission.end()
 
 
-def test_what_arrived_is_admitted_by_the_next_turn(contest: Contest, process: Process, session: Session) -> None:
+def test_what_arrived_is_admitted_by_the_next_turn(contest: Contest, process: Process) -> None:
     """With the exact level of its image; what may not be shown is counted with its reason."""
-    process.admission.turn(session)  # the sweep that a start begins with
+    process.admission.turn()  # the sweep that a start begins with
     contest.image(2, nsfwLevel=4)
     contest.image(3, nsfwLevel=32)
 
     process.admission.arrived(contest.enter({11: 1, 12: 2, 13: 3}))
-    process.admission.turn(session)
+    process.admission.turn()
 
     assert contest.admitted() == {11: 1, 12: 4}
     assert process.counted("admitted") == 2
     assert process.counted("refused", "blocked") == 1
 
 
-def test_a_start_sweeps(contest: Contest, process: Process, session: Session) -> None:
+def test_a_start_sweeps(contest: Contest, process: Process) -> None:
     """What arrived while nobody ran is not handed over by anybody."""
     contest.enter({11: 1, 12: 2})
 
-    process.admission.turn(session)
+    process.admission.turn()
 
     assert contest.admitted() == {11: 1, 12: 1}
 
@@ -118,7 +126,6 @@ def test_a_start_sweeps(contest: Contest, process: Process, session: Session) ->
 def test_a_sweep_finds_what_the_site_changed(
     contest: Contest,
     process: Process,
-    session: Session,
     columns: dict[str, Any],
     left: dict[int, int],
     outcome: str,
@@ -126,142 +133,150 @@ def test_a_sweep_finds_what_the_site_changed(
 ) -> None:
     """No event tells of an image: only looking again does."""
     contest.enter({11: 1, 12: 2})
-    process.admission.turn(session)
+    process.admission.turn()
     contest.image(1, **columns)
 
-    again(contest, process, session)
+    again(contest, process)
 
     assert contest.admitted() == left
     assert process.counted(outcome, reason) == 1
 
 
-def test_a_sweep_finds_another_level_of_the_crucible(contest: Contest, process: Process, session: Session) -> None:
+def test_a_sweep_finds_another_level_of_the_crucible(contest: Contest, process: Process) -> None:
     """Entries that it no longer allows leave, and come back."""
     contest.image(2, nsfwLevel=8)
     contest.enter({11: 1, 12: 2})
-    process.admission.turn(session)
+    process.admission.turn()
     contest.open(level=1)
-    again(contest, process, session)
+    again(contest, process)
     assert contest.admitted() == {11: 1}
 
     contest.open(level=9)
-    again(contest, process, session)
+    again(contest, process)
 
     assert contest.admitted() == {11: 1, 12: 8}
 
 
-def test_a_sweep_sends_differences_only(
-    contest: Contest, process: Process, session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_sends_differences_only(contest: Contest, process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     """A million entries of which nothing changed cost Redis no write."""
     contest.enter({11: 1, 12: 2})
-    process.admission.turn(session)
+    process.admission.turn()
     sent: list[Any] = []
     real = Admissions.admit
     monkeypatch.setattr(Admissions, "admit", lambda self, *given: (sent.append(given), real(self, *given))[1])
     contest.image(2, nsfwLevel=2)
 
-    again(contest, process, session)
+    again(contest, process)
 
     assert [(crucible, [placement.entry_id for placement in placements]) for crucible, placements in sent] == [
         (CRUCIBLE, [12])
     ]
 
 
-def test_processes_take_turns(contest: Contest, parts: Stack, dsn: str, session: Session) -> None:
+def test_processes_take_turns(contest: Contest, process: Process, parts: Stack, dsn: str) -> None:
     """One sweeps; the others do not until it is due again. A sweep that died does not stop them for ever."""
-    first, second = Process(parts, dsn), Process(parts, dsn)
-    first.admission.turn(session)
+    process.admission.turn()
+    second = Process(parts, dsn)
     second.admission._behind = False
     contest.enter({11: 1})
 
-    second.admission.turn(session)
+    waits = [second.admission.turn()]
     assert contest.admitted() == {}
 
     contest.raw.delete(keys.ADMISSION_SWEPT)
     # Somebody is at it, or was killed.
     contest.raw.set(keys.ADMISSION_SWEEPING, "", ex=admissions.SWEEP_SILENCE_SECONDS)
     second.admission._sweep_at = 0.0
-    second.admission.turn(session)
+    waits.append(second.admission.turn())
     assert contest.admitted() == {}
 
     contest.raw.delete(keys.ADMISSION_SWEEPING)  # it expired
     second.admission._sweep_at = 0.0
-    second.admission.turn(session)
+    waits.append(second.admission.turn())
+    second.admission.end()
     assert contest.admitted() == {11: 1}
+    assert [round(wait) for wait in waits] == [60, 1, 60], "nobody asks before there can be something to do"
+
+
+def test_whoever_has_nothing_to_do_waits_for_what_is_left_of_the_others_interval(
+    contest: Contest, process: Process
+) -> None:
+    """Redis says how much; a process that wants sweeps more often does not make them."""
+    process.admission.turn()
+    for ms, seconds in ((20_000, 20), (600_000, 60)):
+        contest.raw.set(keys.ADMISSION_SWEPT, "", px=ms)
+        process.admission._sweep_at = 0.0
+
+        assert round(process.admission.turn()) == seconds
 
 
 def test_a_flood_of_arrivals_is_left_to_a_sweep(
-    contest: Contest, process: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+    contest: Contest, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the change stream catches up, looking each entry up would slow it down; a moment later all are there."""
-    process.admission.turn(session)
+    process.admission.turn()
     asked: list[int] = []
     real = module.look
     monkeypatch.setattr(module, "look", lambda session, some: (asked.append(len(some)), real(session, some))[1])
-    process.admission.arrived(contest.enter(dict.fromkeys(range(1, BULK + 2), 1)))
+    process.admission.arrived(contest.enter(dict.fromkeys(range(1, BULK_ROWS + 2), 1)))
 
-    process.admission.turn(session)
+    wait = process.admission.turn()
     assert (asked, contest.admitted()) == ([], {})
+    assert 0 < wait <= module.CALM_SECONDS, "the sweep follows as soon as it is calm"
 
-    process.admission._bulk_at -= module.CALM
-    process.admission.turn(session)
-    assert len(contest.admitted()) == BULK + 1
+    process.admission._bulk_at -= module.CALM_SECONDS
+    process.admission.turn()
+    assert len(contest.admitted()) == BULK_ROWS + 1
 
 
-def test_finished_and_absent_crucibles_are_left_alone(contest: Contest, process: Process, session: Session) -> None:
+def test_finished_and_absent_crucibles_are_left_alone(contest: Contest, process: Process) -> None:
     """The first has its result; the second has nowhere to put it."""
     contest.enter({11: 1})
     contest.open(status="Completed")
-    process.admission.turn(session)
+    process.admission.turn()
     assert contest.admitted() == {}
 
     contest.open()
     contest.raw.flushall()
-    again(contest, process, session)
+    again(contest, process)
 
     assert contest.raw.keys(f"{keys.tag(CRUCIBLE)}*") == []
 
 
 def test_a_right_that_is_missing_is_told_and_waited_for(
-    parts: Stack, contest: Contest, dsn: str, site: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+    parts: Stack, contest: Contest, dsn: str, site: psycopg.Connection[Any]
 ) -> None:
     """The message names the file to run; once it was run, everything is admitted without a restart."""
-    monkeypatch.setattr(module, "AGAIN", 0.01)
     process = Process(parts, dsn, interval=0.05)
+    process.admission.retry = Retry(0.01, 0.01)
     contest.enter({11: 1})
     site.execute('REVOKE SELECT ON "Image" FROM crucible_watcher')
     try:
-        process.admission.start()
-        assert process.away.wait(20)
-        assert "debezium/postgres/watcher.sql" in str(process.told[0])
-        site.execute('GRANT SELECT ON "Image" TO crucible_watcher')
-        wait_until(lambda: contest.admitted() == {11: 1})
+        with process.at_work():
+            assert process.away.wait(20)
+            assert "debezium/postgres/watcher.sql" in str(process.told[0])
+            site.execute('GRANT SELECT ON "Image" TO crucible_watcher')
+            wait_until(lambda: contest.admitted() == {11: 1})
     finally:
         site.execute('GRANT SELECT ON "Image" TO crucible_watcher')
-        process.admission.close(20)
 
 
 def test_the_thread_admits_within_a_moment(parts: Stack, contest: Contest, dsn: str) -> None:
     """Arrivals wake it; closing ends it."""
     process = Process(parts, dsn)
-    process.admission.start()
-    try:
+    with process.at_work():
         wait_until(lambda: contest.raw.exists(keys.ADMISSION_SWEPT))
         process.admission.arrived(contest.enter({11: 1}))
         wait_until(lambda: contest.admitted() == {11: 1})
-    finally:
-        process.admission.close(20)
 
-    assert not process.admission._thread.is_alive()
     assert process.told == []
 
 
-def again(contest: Contest, process: Process, session: Session) -> None:
+def again(contest: Contest, process: Process) -> None:
     """Time passes until a sweep is due."""
     contest.raw.delete(keys.ADMISSION_SWEPT)
     process.admission._sweep_at = 0.0
-    process.admission.turn(session)
+    process.admission.turn()
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -277,17 +292,13 @@ def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
 def test_a_fault_is_no_silence(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is nobody's absence ends the thread, and whoever started it is told; it is not tried again for ever."""
 
-    def faulty(**_: object) -> bool:
+    def faulty() -> bool:
         raise ValueError("not foreseen")
 
     monkeypatch.setattr(process.admission._admissions, "take_turn", faulty)
 
-    process.admission.start()
-    try:
+    with process.at_work():
         assert process.ended.wait(20)
-    finally:
-        process.admission.close(20)
 
     assert [str(error) for error in process.failed] == ["not foreseen"]
     assert process.told == []
-    assert not process.admission._thread.is_alive()

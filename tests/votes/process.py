@@ -8,9 +8,14 @@ from prometheus_client import CollectorRegistry
 from config import load
 from stack.ending import Ending
 from tests.votes import weakened
-from watcher.bootstrap.votes import Votes
+from watcher.bootstrap.verification import compose_verification
+from watcher.bootstrap.votes import VoteTasks
+from watcher.model.errors import WatcherError
+from watcher.runtime.shutdown import Shutdown
+from watcher.runtime.worker import Worker
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
+from watcher.votes.report import VoteReport
 
 
 def main(arguments: list[str]) -> int:
@@ -20,22 +25,26 @@ def main(arguments: list[str]) -> int:
     for argument in arguments:
         if argument.startswith("without:"):
             getattr(weakened, argument.removeprefix("without:"))()
-    ending, faults = Ending(), list[Exception]()
-
-    def failed(error: Exception) -> None:
-        structlog.get_logger().error("votes.failed", error=f"{type(error).__name__}: {error}")
-        faults.append(error)
-        ending.ask()
-
-    votes = Votes(settings, Metrics(CollectorRegistry()), failed)
-    if "drain" in arguments:
-        votes.drain()
-    if "keep" in arguments:
-        votes.keep()
-    structlog.get_logger().info("votes.started")
-    ending.wait()
-    votes.close()
-    return 1 if faults else 0
+    ending, log = Ending(), structlog.get_logger()
+    report = VoteReport(Metrics(CollectorRegistry()))
+    failed = False
+    try:
+        with Shutdown(settings.run.shutdown_deadline) as shutdown:
+            shutdown.on_begin(ending.ask)
+            verification = compose_verification(settings, report)
+            shutdown.on_end(verification.close)
+            tasks = VoteTasks(settings, report, verification)
+            shutdown.on_end(tasks.close)
+            if "drain" in arguments:
+                shutdown.run(Worker("drain", tasks.drainer, shutdown.fail))
+            if "keep" in arguments:
+                shutdown.run(Worker("verifier", tasks.rounds, shutdown.fail))
+            log.info("votes.started")
+            ending.wait()
+    except WatcherError as error:
+        log.error("votes.failed", error=f"{type(error).__name__}: {error}")  # noqa: TRY400 - one line
+        failed = True
+    return int(failed)
 
 
 if __name__ == "__main__":

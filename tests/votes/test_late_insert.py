@@ -32,18 +32,18 @@ def _stand_still(
                 raise _DeadError
 
     patch.setattr(drain, "reach", reach)
-    with world.votes() as votes, suppress(_DeadError, TemporaryError):
-        votes.turn(crucible % 8)
+    with world.tasks() as tasks, suppress(_DeadError, TemporaryError):
+        tasks.drain.turn(crucible % 8)
     assert not still
 
 
 def _looks(world: VoteWorld, crucible: int, times: int = 2) -> list[Mapping[int, int]]:
     """What is told of so many looks."""
     told: list[Mapping[int, int]] = []
-    with world.votes() as votes:
-        votes.balance._told.unbalanced = told.append  # type: ignore[method-assign]
+    with world.tasks() as tasks:
+        tasks.balance._observer.unbalanced = told.append  # type: ignore[method-assign]
         for _ in range(times):
-            votes.balance.look([crucible])
+            tasks.balance.look([crucible])
     return told
 
 
@@ -96,8 +96,8 @@ def test_before_anybody_votes_a_rebuild_takes_them_in(world: VoteWorld, monkeypa
     crucible = _set_back(world, monkeypatch, undrained=0, more=0, dies=False)
     assert _looks(world, crucible) == [{}, {crucible: 50}]
 
-    with world.votes() as votes:
-        assert isinstance(votes.verifier.rebuild(crucible), Rebuilt)
+    with world.verification() as verification:
+        assert isinstance(verification.verifier.rebuild(crucible), Rebuilt)
     assert verdict(world, crucible) == []
     assert _looks(world, crucible) == [{}, {}]
 

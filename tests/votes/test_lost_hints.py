@@ -18,12 +18,11 @@ def test_a_finished_crucible_without_its_hint(world: VoteWorld) -> None:
         site.execute("""UPDATE "Crucible" SET status = 'Completed' WHERE id = %s""", [crucible])
     world.redis.delete(keys.undrained(keys.bucket(crucible)))
 
-    with world.votes() as votes:
-        assert [votes.turn(bucket) for bucket in range(BUCKETS)] == [0] * BUCKETS
+    with world.tasks() as tasks:
+        assert [tasks.drain.turn(bucket) for bucket in range(BUCKETS)] == [0] * BUCKETS
         assert world.undrained() == 20
-        votes.drain()
-        votes.keep()
-        world.await_drained()
+        tasks.rounds.turn()
+    world.drained()
 
     assert verdict(world, crucible) == []
 

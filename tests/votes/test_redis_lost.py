@@ -202,8 +202,8 @@ def _wiped(world: VoteWorld, crucible: int) -> None:
 
 
 def _rebuilt(world: VoteWorld, crucible: int) -> None:
-    with world.votes() as votes:
-        votes.verifier.rebuild(crucible)
+    with world.verification() as verification:
+        verification.verifier.rebuild(crucible)
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "untold"])

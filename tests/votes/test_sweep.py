@@ -78,12 +78,12 @@ def test_finished_crucibles_are_asked_about_once(world: VoteWorld) -> None:
 def test_postgresql_says_which_take_votes(world: VoteWorld) -> None:
     """Finished crucibles and those that are not there are left out."""
     active, finished = world.crucible(entries=1), world.crucible(entries=1, status="Completed")
-    with world.votes() as votes:
-        assert votes.verifier.unfinished([active, finished, 999_999]) == {active}
+    with world.verification() as verification:
+        assert verification.verifier.unfinished([active, finished, 999_999]) == {active}
 
 
 def test_at_the_end_the_rest_is_left_to_others(world: VoteWorld) -> None:
-    """A round of many may take minutes, and the process has two seconds."""
+    """A round of many may take minutes, and the process has seconds."""
     verifier = _Verifier({})
     Sweep(world.redis, verifier).keep(range(1, 9), stopping=lambda: len(verifier.seen) == 3)
 
@@ -95,9 +95,9 @@ def test_a_crucible_at_work_at_the_end_is_let_go(world: VoteWorld) -> None:
     crucible = world.crucible()
     world.environ["CRUCIBLE_CLICKHOUSE__TIMEOUT"] = "4"  # longer than the threads have
     with ThreadPoolExecutor(1) as thread:
-        with world.votes() as votes:
+        with world.verification() as verification:
             world.stack.clickhouse.pause()
-            under_way = thread.submit(votes.verifier.verify, crucible)
+            under_way = thread.submit(verification.verifier.verify, crucible)
             await_that(lambda: bool(world.redis.exists(keys.verifier_lock(crucible))), "the verifier at work")
         assert not world.redis.exists(keys.verifier_lock(crucible))
         assert not under_way.done()

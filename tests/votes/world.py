@@ -24,7 +24,8 @@ from tests.acceptance.daemon import PATIENCE, REPOSITORY, Daemon, await_that
 from tests.clickhouse_clients import ClickHouseClients
 from tests.clickhouse_template import copy_template
 from tests.votes.judges import MAX_LOG, Cast, send
-from watcher.bootstrap.votes import Votes
+from watcher.bootstrap.verification import Verification, compose_verification
+from watcher.bootstrap.votes import VoteTasks
 from watcher.model.effects import EntryState
 from watcher.model.errors import TemporaryError
 from watcher.model.vote import Vote
@@ -33,6 +34,7 @@ from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
 from watcher.redis.client import fence
 from watcher.telemetry.metrics import Metrics
+from watcher.votes.report import VoteReport
 
 _NUMBERS = count(1)
 
@@ -186,20 +188,28 @@ class VoteWorld:
             os.environ.update(before)
 
     @contextmanager
-    def votes(self) -> Iterator[Votes]:
-        """Drain and verifier in this process; its threads are not begun."""
-        faults: list[Exception] = []
-        votes = Votes(self.settings(), self.metrics, faults.append)
+    def verification(self) -> Iterator[Verification]:
+        """A verifier in this process."""
+        verification = compose_verification(self.settings(), VoteReport(self.metrics))
         try:
-            yield votes
+            yield verification
         finally:
-            votes.close()
-        assert faults == []
+            verification.close()
+
+    @contextmanager
+    def tasks(self) -> Iterator[VoteTasks]:
+        """What looks after votes, in this process; whoever wants a turn of it takes it."""
+        with self.verification() as verification:
+            tasks = VoteTasks(self.settings(), VoteReport(self.metrics), verification)
+            try:
+                yield tasks
+            finally:
+                tasks.close()
 
     def keep(self, *crucible_ids: int) -> list[Comparison]:
         """Have crucibles verified."""
-        with self.votes() as votes:
-            return [votes.verifier.verify(one) for one in crucible_ids]
+        with self.verification() as verification:
+            return [verification.verifier.verify(one) for one in crucible_ids]
 
     def start(self, *arguments: str, **environ: str) -> Daemon:
         """A process that drains and keeps; keywords are settings without their prefix, or a fail point."""
@@ -248,12 +258,12 @@ class VoteWorld:
     def drained(self) -> None:
         """Drain in this process until nothing is left."""
         until = time.monotonic() + PATIENCE
-        with self.votes() as votes:
+        with self.tasks() as tasks:
             while self.undrained():
                 assert time.monotonic() < until
                 with suppress(TemporaryError):
                     for bucket in range(keys.BUCKETS):
-                        votes.turn(bucket)
+                        tasks.drain.turn(bucket)
 
     # -- Redis' files -------------------------------------------------------------------------------------------------
 

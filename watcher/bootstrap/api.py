@@ -6,8 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import structlog
 import uvloop
@@ -34,7 +33,7 @@ from watcher.api.resources.stream import Streams
 from watcher.api.resources.votes import Votes
 from watcher.bootstrap.clients import connect_clickhouse
 from watcher.bootstrap.drain_process import DrainProcess
-from watcher.bootstrap.votes import Votes as VoteThreads
+from watcher.bootstrap.verification import compose_verification
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.errors import StopError, TemporaryError
 from watcher.model.pair_token import PairTokens
@@ -43,10 +42,12 @@ from watcher.postgres.site.crucibles import SiteCrucibles
 from watcher.postgres.site.images import SiteImages
 from watcher.postgres.site.users import SiteUsers
 from watcher.recovery.verification_queue import VerificationQueue
+from watcher.recovery.verifier import Verifier
 from watcher.redis.limit import LIMIT
 from watcher.redis.link import Link
 from watcher.redis.scripts import VOTE
 from watcher.runtime.garbage_collector import calm_the_collector
+from watcher.runtime.shutdown import Shutdown
 from watcher.telemetry.health import Health
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
@@ -55,12 +56,12 @@ from watcher.votes.report import VoteReport
 
 log = structlog.get_logger(__name__)
 
-TICK: Final = 0.5
-"""Seconds between two turns of the loop that liveness hears of."""
-NEIGHBOUR: Final = 5.0
-"""Seconds that readiness waits for PostgreSQL."""
-READS: Final = 5.0
-"""Seconds that a question about the past has in ClickHouse, if clickhouse.timeout, which is for inserts, allows more:
+TICK_SECONDS: Final = 0.5
+"""Between two turns of the loop that liveness hears of. Longer: a loop that stands still is noticed later."""
+READY_SECONDS: Final = 5.0
+"""How long readiness waits for PostgreSQL."""
+READ_SECONDS: Final = 5.0
+"""How long a question about the past may take in ClickHouse, if clickhouse.timeout, which is for inserts, allows more:
 its threads are few, and each that waits for a silent server is one less for the questions after."""
 
 
@@ -75,12 +76,19 @@ def api(settings: Settings) -> None:
     set_up_logs(settings.log.level, settings.log.format)
     metrics = Metrics(CollectorRegistry())
     health = Health(settings.ops.loop_deadline)
-    with ApiRole(settings, metrics, health) as role:
+    report = VoteReport(metrics)
+    with (
+        ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry) as probes,
+        Shutdown(settings.run.shutdown_deadline) as shutdown,
+    ):
+        log.info("probes.listening", port=probes.port)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: role.stop())
-        with ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry) as probes:
-            log.info("probes.listening", port=probes.port)
-            role.run()
+            signal.signal(number, lambda *_: shutdown.begin())
+        verification = compose_verification(settings, report)
+        shutdown.on_end(verification.close)
+        role = ApiRole(settings, metrics, health, shutdown, verification.verifier)
+        shutdown.run(DrainProcess(report, shutdown.fail), until_finished=True)  # judges vote until the last request
+        role.run()
 
 
 def refuse_without_auth(settings: Settings) -> None:
@@ -100,14 +108,18 @@ def refuse_without_auth(settings: Settings) -> None:
 
 
 class ApiRole:
-    """The role.
+    """The vote API: a socket that listens from the beginning, and an event loop that serves what comes to it.
 
     Args:
         settings: of the process.
         metrics: of the process.
         health: of the process.
-        loop_name: what liveness calls its loop.
-        kept: drains and keeps already in this process; None: the role has its own.
+        shutdown: of the process; when it begins, no request is taken any more.
+        verifier: compares the crucibles that the API misses.
+        alone: the role is all of the process; else another one's loop is the process' own.
+
+    Raises:
+        StopError: the port is taken.
     """
 
     def __init__(
@@ -115,51 +127,27 @@ class ApiRole:
         settings: Settings,
         metrics: Metrics,
         health: Health,
-        loop_name: str = "loop",
-        kept: VoteThreads | None = None,
+        shutdown: Shutdown,
+        verifier: Verifier,
+        *,
+        alone: bool = True,
     ) -> None:
-        self._settings, self._metrics, self._health, self._loop_name = settings, metrics, health, loop_name
+        self._settings, self._metrics, self._health, self._verifier = settings, metrics, health, verifier
+        self._shutdown, self._alone = shutdown, alone
         self._socket = _listen(settings.api.host, settings.api.port)
         self._server: ApiServer | None = None
-        self._stopping = False
-        self._failed: Exception | None = None
-        self._kept = kept or VoteThreads(settings, metrics, self._fail)
-        self._drain = DrainProcess(VoteReport(metrics), self._fail) if kept is None else None
+        shutdown.on_end(self._socket.close)
+        shutdown.on_begin(self._stop)
 
-    def __enter__(self) -> Self:
-        if self._drain is not None:
-            self._drain.start()
-        return self
+    def run(self) -> None:
+        """Serve until the process is to end, then finish what is under way."""
+        uvloop.run(self._run())
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._socket.close()
-        if self._drain is not None:
-            self._drain.close()
-            self._kept.close()
-
-    def _fail(self, error: Exception) -> None:
-        """A thread that drains has come to something that does not go away by itself."""
-        self._failed = error
-        self.stop()
-
-    def stop(self) -> None:
-        """Begin to stop; from any thread or signal handler."""
-        self._stopping = True
+    def _stop(self) -> None:
+        """Begin to stop; in a signal handler or any thread."""
         self._health.stopping()
         if self._server is not None:
             self._server.stop()
-
-    def run(self) -> None:
-        """Serve until :meth:`stop`.
-
-        Raises:
-            WatcherError: votes cannot be drained, and never will be without somebody's help.
-        """
-        uvloop.run(self._run())
-        if self._failed is not None:
-            raise self._failed
 
     async def _run(self) -> None:
         settings, api = self._settings, self._settings.api
@@ -173,8 +161,8 @@ class ApiRole:
             self._health.check("postgres", partial(_asked, asyncio.get_running_loop(), pool))
             if keys is not None:
                 self._health.check("keys", keys.ping, critical=not api.hs256_secrets)  # tokens of the other kind go on
-            desk = VerificationQueue(self._kept.verifier.verify)
-            reads = ClickHouseReads(partial(connect_clickhouse, settings, READS), clickhouse_sql.queries())
+            desk = VerificationQueue(self._verifier.verify)
+            reads = ClickHouseReads(partial(connect_clickhouse, settings, READ_SECONDS), clickhouse_sql.queries())
             self._health.check("clickhouse", reads.ping, critical=False)
             site, images = SiteCrucibles(pool.fetch), SiteImages(pool.fetch)
             crucibles = Crucibles(reads_link, site.crucible, desk.wanted)
@@ -241,11 +229,11 @@ class ApiRole:
         self._server = server = ApiServer(
             application(parts),
             self._socket,
-            deadline=self._settings.run.shutdown_deadline,
+            seconds_left=self._shutdown.remaining,
             stopping=stopping,
             connections=room_for(CONNECTIONS),
         )
-        if self._stopping:
+        if self._shutdown.begun:
             server.stop()
         calm_the_collector()
         serving = asyncio.ensure_future(server.serve())
@@ -264,12 +252,12 @@ class ApiRole:
     async def _tick(self, *links: Link) -> None:
         """Tell liveness that the loop turns, and metrics whether its links hold."""
         while True:
-            self._health.turned(self._loop_name)
-            if self._drain is not None:  # else the watch role's loop is the process' own
+            self._health.turned("loop" if self._alone else "api")
+            if self._alone:
                 self._metrics.loop_last_turn_timestamp.set(time.time())
             for link in links:
                 self._metrics.redis_link_up.labels(link.name).set(1 if link.identity else 0)
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(TICK_SECONDS)
 
     def _link(self, name: str, scripts: Sequence[str]) -> Link:
         redis = self._settings.redis
@@ -301,4 +289,4 @@ def _linked(*links: Link) -> None:
 
 
 def _asked(loop: asyncio.AbstractEventLoop, pool: SitePool) -> None:
-    asyncio.run_coroutine_threadsafe(pool.fetch("SELECT 1"), loop).result(NEIGHBOUR)
+    asyncio.run_coroutine_threadsafe(pool.fetch("SELECT 1"), loop).result(READY_SECONDS)

@@ -23,36 +23,36 @@ from watcher.bootstrap.clients import connect_clickhouse, redis_client
 from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.errors import StopError, TemporaryError
 from watcher.redis.vote_log import VoteLog
+from watcher.runtime.deadline import Deadline
+from watcher.runtime.retry import Retry
+from watcher.runtime.shutdown import Shutdown
+from watcher.runtime.worker import Signal, Task, Worker
 from watcher.telemetry.logs import set_up_logs
 from watcher.votes.drain import Drain, DrainObserver
 from watcher.votes.drainer import Drainer
 
 log = structlog.get_logger(__name__)
 
-CLOSING: Final = 3.0
-"""Seconds that the child has to end; what it leaves is finished by the next process."""
-CHILD_CLOSING: Final = 2.0
-"""Seconds that the child's thread has of them."""
-GONE: Final = 1.0
-"""Seconds until we have heard of the end of a child that has ended."""
-AGAIN: Final = 1.0
-"""Seconds until a child that ended by itself is started anew."""
+KILLED_SECONDS: Final = 1.0
+"""Until we have heard of the end of a child that was killed, because the deadline had passed."""
+RESTART_SECONDS: Final = 1.0
+"""Until a child that ended by itself is started anew. Longer: votes wait; shorter: one that cannot start is busy."""
 
 NICE: Final = 10
 """How far the child stands back where processors are short (``man 2 nice``): votes are answered first, and drained with
 a tenth of a processor if need be, which is enough for some thousands a second. More: they would wait in Redis."""
 
 
-class _Said(msgspec.Struct):
+class _Line(msgspec.Struct):
     """A line of the child."""
 
     what: str
     """``drained``, ``waiting``, ``away``, ``parked`` or ``failed``."""
-    given: list[Any]
+    values: list[Any]
 
 
-class DrainProcess:
-    """The child, started anew when it ends by itself.
+class DrainProcess(Task):
+    """The child, and the worker that listens to it and starts it anew when it ends by itself.
 
     Args:
         observer: told what the child did.
@@ -60,91 +60,102 @@ class DrainProcess:
         command: what the child runs.
     """
 
+    name = "drain"
+
     def __init__(
         self,
         observer: DrainObserver,
-        failed: Callable[[Exception], None],
+        failed: Callable[[BaseException], None],
         command: Sequence[str] = (sys.executable, "-m", __name__),
     ) -> None:
-        self._command = command
-        self._observer, self._failed = observer, failed
+        self.signal, self.retry = Signal(), Retry(RESTART_SECONDS, RESTART_SECONDS)
+        self._command, self._observer = command, observer
         self._child: subprocess.Popen[bytes] | None = None
-        self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
+        self._lives, self._code = 0, 0
+        self._worker = Worker(self.name, self, failed)
 
     def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+        """Start the child."""
+        self._worker.start()
 
-    def close(self) -> None:
-        """End the child."""
+    def stop(self) -> None:
+        """Tell the child to end; returns at once. Not for signal handlers: it takes a lock."""
         with self._lock:
-            self._stop.set()
+            self.signal.stop()
             child = self._child
         if child is not None and child.stdin is not None:
             child.stdin.close()
-            try:
-                child.wait(CLOSING)
-            except subprocess.TimeoutExpired:
-                child.kill()
-        if self._thread.ident is not None:
-            self._thread.join(GONE)
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                code = self._once()
-            except Exception as error:  # votes must go on being drained, whatever it was; a fork may fail, for one
-                log.exception("drain.unwatched")
-                self._observer.away(TemporaryError(f"the drain's process: {type(error).__name__}: {error}"))
-                code = None
-            else:
-                if code is None:
-                    return
-            if not self._stop.wait(AGAIN):
-                log.warning("drain.restarted", code=code)
+    def close(self, deadline: Deadline) -> bool:
+        """Return when the child has ended, which is killed when the deadline passes; and whether it has."""
+        self.stop()
+        if self._worker.close(deadline):
+            return True
+        child = self._child
+        if child is not None:
+            child.kill()
+        return self._worker.close(Deadline.after(KILLED_SECONDS))
 
-    def _once(self) -> int | None:
-        """One life of the child; its exit code, or None if no other one may follow."""
+    def turn(self) -> float:
+        """Listen to one child from its start to its end, and return the seconds until the next one is started.
+
+        Raises:
+            TemporaryError: it could not be started, or not be listened to.
+            StopError: it has given up, and so would the next one.
+        """
+        if self._lives:
+            log.warning("drain.restarted", code=self._code)
+        self._lives += 1
+        try:
+            self._live()
+        except StopError:
+            raise
+        except Exception as error:  # votes must go on being drained, whatever it was; a fork may fail, for one
+            log.exception("drain.unwatched")
+            raise TemporaryError(f"the drain's process: {type(error).__name__}: {error}") from error
+        return RESTART_SECONDS
+
+    def away(self, error: TemporaryError) -> None:
+        """Tell that the child is not there."""
+        self._observer.away(error)
+
+    def _live(self) -> None:
         with self._lock:
-            if self._stop.is_set():
-                return None
+            if self.signal.stopping:
+                return
             child = self._child = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         with child:
-            if not self._listen(child):
-                return None
-        return child.returncode
+            self._listen(child)
+        self._code = child.returncode
 
-    def _listen(self, child: "subprocess.Popen[bytes]") -> bool:
-        """Pass on what the child says until it ends; whether it may be started again."""
-        for line in child.stdout or ():
+    def _listen(self, child: "subprocess.Popen[bytes]") -> None:
+        """Pass on what the child says, until it ends."""
+        for text in child.stdout or ():
             try:
-                said = msgspec.json.decode(line, type=_Said)
-                if said.what == "failed":
-                    self._failed(StopError(*said.given))
-                    return False
-                self._pass_on(said)
+                line = msgspec.json.decode(text, type=_Line)
+                if line.what == "failed":
+                    raise StopError(*line.values)
+                self._pass_on(line)
             except (msgspec.DecodeError, UnicodeDecodeError, TypeError):  # a library's own words, for instance
-                log.warning("drain.said", line=line.decode(errors="replace").rstrip())
-        return True
+                log.warning("drain.said", line=text.decode(errors="replace").rstrip())
 
-    def _pass_on(self, said: _Said) -> None:
-        match said.what:
+    def _pass_on(self, line: _Line) -> None:
+        match line.what:
             case "drained":
-                self._observer.drained(*said.given)
+                self._observer.drained(*line.values)
             case "waiting":
-                self._observer.waiting(*said.given)
+                self._observer.waiting(*line.values)
             case "away":
-                self._observer.away(TemporaryError(*said.given))
+                self._observer.away(TemporaryError(*line.values))
             case "parked":
-                self._observer.parked(*said.given)
+                self._observer.parked(*line.values)
             case other:
                 log.warning("drain.said", line=other)
 
 
-class _Speaking:
-    """What the drain tells, as lines."""
+class _Lines:
+    """Writes down for the parent what the drain tells."""
 
     def drained(self, votes: int, outcome: str, seconds: float) -> None:
         """A plan is done."""
@@ -163,12 +174,12 @@ class _Speaking:
         _say("parked", bucket, error)
 
 
-def _say(what: str, *given: Any) -> None:
+def _say(what: str, *values: Any) -> None:
     """One line, in one write.
 
     A parent that is gone is noticed at our standard input.
     """
-    line = msgspec.json.encode(_Said(what, list(given))) + b"\n"
+    line = msgspec.json.encode(_Line(what, list(values))) + b"\n"
     try:
         os.write(1, line)
     except OSError:
@@ -176,19 +187,19 @@ def _say(what: str, *given: Any) -> None:
 
 
 def drain(settings: Settings) -> None:
-    """Drain until our standard input ends."""
+    """Drain until the standard input ends."""
     os.nice(NICE)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent gets them too, and ends us
     set_up_logs(settings.log.level, settings.log.format)
     tables = VoteTables(partial(connect_clickhouse, settings), clickhouse_sql.queries())
-    speaking = _Speaking()
-    work = Drain(VoteLog(redis_client(settings)), tables, speaking, settings.votes.max_plan_votes)
-    drainer = Drainer(work, speaking, settings.votes.drain_interval, lambda error: _say("failed", str(error)))
-    drainer.start()
-    sys.stdin.buffer.read()
-    drainer.close(CHILD_CLOSING)
-    tables.close()
+    lines = _Lines()
+    work = Drain(VoteLog(redis_client(settings)), tables, lines, settings.votes.max_plan_votes)
+    drainer = Drainer(work, lines, settings.votes.drain_interval)
+    with Shutdown(settings.run.shutdown_deadline) as shutdown:  # the parent, if it lives, kills us before
+        shutdown.on_end(tables.close)
+        shutdown.run(Worker("drain", drainer, lambda error: _say("failed", str(error))))
+        sys.stdin.buffer.read()
 
 
 if __name__ == "__main__":

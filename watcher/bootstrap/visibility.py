@@ -1,9 +1,6 @@
-"""Admission, put together: a thread of the watch role."""
+"""Admission, put together: work of the watch role."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
-from typing import Final
 
 import structlog
 
@@ -17,19 +14,9 @@ from watcher.visibility.admission import Admission, Neighbours
 
 log = structlog.get_logger(__name__)
 
-CLOSING: Final = 2.0
-"""Seconds that the thread has to end; what it leaves is the next sweep's. Longer: past the 30 seconds after which
-Kubernetes kills, of which the change stream and the votes' threads may have taken 27."""
 
-
-@contextmanager
-def admitting(settings: Settings, metrics: Metrics, failed: Callable[[Exception], None]) -> Iterator[Admission]:
-    """The thread, for the length of the block; its connections are made when they are first used.
-
-    Args:
-        settings: everything.
-        metrics: the process' metrics.
-        failed: told of an error that does not go away by itself.
+def compose_admission(settings: Settings, metrics: Metrics) -> Admission:
+    """Return the work of admitting entries; its connections are made when they are first used.
 
     Raises:
         TemporaryError: Redis is a cluster, and away.
@@ -40,12 +27,7 @@ def admitting(settings: Settings, metrics: Metrics, failed: Callable[[Exception]
         admissions=Admissions(redis_client(settings)),
         away=_away,
     )
-    thread = Admission(neighbours, metrics, settings.admission.sweep_interval, failed)
-    thread.start()
-    try:
-        yield thread
-    finally:
-        thread.close(CLOSING)
+    return Admission(neighbours, metrics, settings.admission.sweep_interval)
 
 
 def _away(error: TemporaryError) -> None:

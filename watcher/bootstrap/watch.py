@@ -2,8 +2,6 @@
 
 import signal
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -16,10 +14,11 @@ from config import Settings
 from handlers import REGISTRY
 from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry_auth
 from watcher.bootstrap.kafka_client import kafka_client
-from watcher.bootstrap.visibility import admitting
-from watcher.bootstrap.votes import Votes
+from watcher.bootstrap.verification import Verification, compose_verification
+from watcher.bootstrap.visibility import compose_admission
+from watcher.bootstrap.votes import VoteTasks
 from watcher.changes.ingest import Ingest
-from watcher.changes.journal import Journal, insistently
+from watcher.changes.journal import Journal
 from watcher.changes.limits import Limits
 from watcher.changes.loop import ChangeLoop, Sinks
 from watcher.changes.observer import Observer
@@ -32,14 +31,19 @@ from watcher.decode.registry import RegistryClient
 from watcher.kafka.dead_letters import KafkaDeadLetters
 from watcher.kafka.source import KafkaSource
 from watcher.model.dead_letter import DeadLetterLimit
+from watcher.model.errors import TemporaryError
 from watcher.model.stream import AssignmentListener
 from watcher.postgres.own.journal import PostgresJournalStore
 from watcher.redis.sink import RedisSink
 from watcher.runtime.garbage_collector import calm_the_collector
+from watcher.runtime.retry import Retry, retry
+from watcher.runtime.shutdown import Shutdown
+from watcher.runtime.worker import Worker
 from watcher.telemetry.health import Health
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
 from watcher.telemetry.probes import ProbeServer
+from watcher.votes.report import VoteReport
 
 log = structlog.get_logger(__name__)
 
@@ -47,22 +51,19 @@ LEASE_SHARE: Final = 2 / 3
 """Part of the session timeout for which a commit proves that the partition is ours. The broker counts from our last
 heartbeat, which may be a few seconds older than the commit; the rest is for those and for the insert's way."""
 
-Beside = Callable[[Metrics, Health, Callable[[], None], Votes], AbstractContextManager[Callable[[], None]]]
-"""What runs in the same process: entered before the first record is read, left after the last. Given are the process'
-metrics and health, what ends the watch role, and what drains and keeps; it gives what a signal handler may call to have
-it begin to end, so that both end at the same time and not one after the other."""
+POSTGRES_AT_THE_START: Final = Retry(1.0, 1.0)
+"""Waits between attempts to read the journal. Longer: a later start; shorter: PostgreSQL is hammered as it starts."""
+
+Beside = Callable[[Metrics, Health, Shutdown, Verification], None]
+"""Starts what else runs in the process, given its metrics and health, what ends it in order, and the verifier."""
 
 
-def _nothing() -> None:
-    """Ends what is not there."""
-
-
-def watch(settings: Settings, beside: Beside = lambda *_: nullcontext(_nothing)) -> None:
+def watch(settings: Settings, beside: Beside = lambda *_: None) -> None:
     """Run the watch role until SIGTERM or SIGINT.
 
     Args:
         settings: everything.
-        beside: what runs in the same process.
+        beside: starts what runs in the same process.
 
     Raises:
         ConfigError: Kafka's client refuses its settings.
@@ -72,67 +73,56 @@ def watch(settings: Settings, beside: Beside = lambda *_: nullcontext(_nothing))
     set_up_logs(settings.log.level, settings.log.format)
     metrics = Metrics(CollectorRegistry(), (table.name for table in REGISTRY), confluent_kafka.libversion()[0])
     health = Health(settings.ops.loop_deadline)
-    with ExitStack() as stack:
-        probes = stack.enter_context(ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry))
+    with (
+        ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry) as probes,
+        Shutdown(settings.run.shutdown_deadline) as shutdown,
+    ):
         log.info("probes.listening", port=probes.port)
-        ended = _Ended()
-        admission = stack.enter_context(admitting(settings, metrics, ended.failed))
-        votes = Votes(settings, metrics, ended.failed)
-        stack.callback(votes.close)
-        stack.callback(admission.stop)  # before the others are waited for
-        observers = [Observer(shown=admission.arrived), Observer(absent=votes.missed)]
-        daemon = _daemon(settings, metrics, health, observers)
-        ended.stop = daemon.stop
-        if ended.error is not None:  # of a thread that was quicker
-            daemon.stop()
-        end_beside = stack.enter_context(beside(metrics, health, daemon.stop, votes))
-        calm_the_collector()
-
-        def end(*_: object) -> None:
-            daemon.stop()
-            end_beside()
-
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, end)
-        votes.drain()
-        votes.keep()
+            signal.signal(number, lambda *_: shutdown.begin())
+        report = VoteReport(metrics)
+        verification = compose_verification(settings, report)
+        shutdown.on_end(verification.close)
+        votes = VoteTasks(settings, report, verification)
+        shutdown.on_end(votes.close)
+        admission = compose_admission(settings, metrics)
+        shutdown.run(Worker("admission", admission, shutdown.fail))
+        changes = ChangeReport(metrics, settings.ops.stalled_after)
+        store = _store(settings)
+        journal = _journal(store, changes, health, shutdown)
+        if journal is None:
+            return
+        shutdown.run(Worker("journal", journal, shutdown.fail), until_finished=True)
+        health.check("postgres", store.ping, critical=False)
+        daemon = _daemon(
+            settings,
+            report=changes,
+            health=health,
+            journal=journal,
+            observers=[Observer(shown=admission.arrived), Observer(absent=votes.rounds.missed)],
+            shutdown=shutdown,
+        )
+        beside(metrics, health, shutdown, verification)
+        calm_the_collector()
+        shutdown.run(Worker("drain", votes.drainer, shutdown.fail))
+        shutdown.run(Worker("verifier", votes.rounds, shutdown.fail))
         daemon.run([*settings.kafka.topics, *filter(None, [settings.kafka.heartbeat_topic])])
-        ended.tell()
 
 
-@dataclass(slots=True)
-class _Ended:
-    """Ends the watch role when a thread beside it has come to something that does not go away by itself."""
-
-    stop: Callable[[], None] = lambda: None
-    error: Exception | None = None
-
-    def failed(self, error: Exception) -> None:
-        """A thread has ended."""
-        log.error("thread.failed", error=f"{type(error).__name__}: {error}")
-        self.error = error
-        self.stop()
-
-    def tell(self) -> None:
-        """Say so, once the role has ended in order."""
-        if self.error is not None:
-            raise self.error
-
-
-def _daemon(settings: Settings, metrics: Metrics, health: Health, observers: Sequence[Observer]) -> ChangeLoop:
-    """Put the parts together; waits for PostgreSQL, the only neighbour that is needed to begin."""
-    report = ChangeReport(metrics, settings.ops.stalled_after)
-    store = PostgresJournalStore(
-        settings.postgres.dsn.get_secret_value(),
-        settings.postgres.watcher_schema,
-        settings.kafka.group,
-        settings.postgres.timeout,
-    )
-    away = partial(report.away, "postgres")
-    journal = insistently(partial(Journal.load, store, away, report.needs), away, health.turned)
+def _daemon(
+    settings: Settings,
+    *,
+    report: ChangeReport,
+    health: Health,
+    journal: Journal,
+    observers: Sequence[Observer],
+    shutdown: Shutdown,
+) -> ChangeLoop:
+    """Put the change stream's parts together."""
     for needed in journal.reconcile:
         report.reconcile(needed)
     redis = RedisSink(redis_client(settings))
+    shutdown.on_end(redis.close)
     registry = settings.registry
     avro = None
     if registry.url:
@@ -147,16 +137,15 @@ def _daemon(settings: Settings, metrics: Metrics, health: Health, observers: Seq
 
     health.check("redis", redis.ping)
     health.check("clickhouse", _sink(settings).ping)
-    health.check("postgres", store.ping, critical=False)
     limit = settings.dead_letters
+    writer = Writer(_sink(settings), partial(report.away, "clickhouse"))
+    shutdown.run(Worker("writer", writer, shutdown.fail), until_finished=True)
+    dead_letters = KafkaDeadLetters(client, limit.topic, kafka.group)
+    shutdown.on_end(dead_letters.close)
     return ChangeLoop(
         open_source=open_source,
         ingest=Ingest(REGISTRY, Decoder(REGISTRY, avro)),
-        sinks=Sinks(
-            states=redis,
-            rows=Writer(_sink(settings), partial(report.away, "clickhouse")),
-            dead_letters=KafkaDeadLetters(client, limit.topic, kafka.group),
-        ),
+        sinks=Sinks(states=redis, rows=writer, dead_letters=dead_letters),
         dead_letter_limit=DeadLetterLimit(limit.consecutive, limit.share, limit.window),
         journal=journal,
         report=report,
@@ -168,10 +157,33 @@ def _daemon(settings: Settings, metrics: Metrics, health: Health, observers: Seq
             poll_records=settings.batch.poll_records,
             poll_timeout=settings.batch.poll_timeout,
             lease=kafka.session_timeout * LEASE_SHARE,
-            shutdown_deadline=settings.run.shutdown_deadline,
         ),
+        shutdown=shutdown,
         observers=[Observer(turned=health.turned), *observers],
     )
+
+
+def _store(settings: Settings) -> PostgresJournalStore:
+    postgres = settings.postgres
+    return PostgresJournalStore(
+        postgres.dsn.get_secret_value(), postgres.watcher_schema, settings.kafka.group, postgres.timeout
+    )
+
+
+def _journal(store: PostgresJournalStore, report: ChangeReport, health: Health, shutdown: Shutdown) -> Journal | None:
+    """Read the journal, without which nothing can begin, however long PostgreSQL takes; None if we are to end first."""
+    told = partial(report.away, "postgres")
+
+    def away(error: TemporaryError) -> None:
+        told(error)
+        health.turned()
+
+    try:
+        return retry(partial(Journal.load, store, told, report.needs), POSTGRES_AT_THE_START, shutdown.pause, away)
+    except TemporaryError:
+        if shutdown.begun:
+            return None
+        raise
 
 
 def _sink(settings: Settings) -> ClickHouseSink:

@@ -14,6 +14,7 @@ from watcher.model.plan import Plan
 from watcher.model.start import PartitionState, start
 from watcher.model.stream import AssignmentListener, Partition
 from watcher.runtime.retry import Retry, retry
+from watcher.runtime.shutdown import Shutdown
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -32,8 +33,9 @@ class Assignment:
         lease: seconds for which a commit proves that a partition is ours.
         await_written: returns when the writer has nothing of some lanes any more, or too much time has passed.
         turned: told that the loop is alive.
+        shutdown: once it has begun, a broker that is away is not waited for.
         now: monotonic seconds.
-        sleep: waits so many seconds.
+        sleep: waits so many seconds, less if the process is to end.
     """
 
     def __init__(
@@ -46,14 +48,14 @@ class Assignment:
         lease: float,
         await_written: Callable[[Sequence[Lane]], None],
         turned: Callable[[], None],
+        shutdown: Shutdown,
         now: Callable[[], float],
         sleep: Callable[[float], object],
     ) -> None:
         self._journal, self._report, self._group, self._lease = journal, report, group, lease
         self._await_written, self._turned, self._now, self._sleep = await_written, turned, now, sleep
+        self._shutdown = shutdown
         self.lanes: dict[Partition, Lane] = {}
-        self.stopping = False
-        """The daemon ends, so a broker that is away is not waited for."""
         self.source = open_source(AssignmentListener(assigned=self._assigned, revoked=self._revoked, lost=self._lost))
 
     def _assigned(self, partitions: list[Partition]) -> dict[Partition, int]:
@@ -91,9 +93,9 @@ class Assignment:
     def _pause(self, seconds: float) -> bool:
         """Wait, and return whether the daemon ends."""
         self._turned()
-        if not self.stopping:
+        if not self._shutdown.begun:
             self._sleep(seconds)
-        return self.stopping
+        return self._shutdown.begun
 
     def _revoked(self, partitions: list[Partition]) -> None:
         """Finish what is being written, as long as the group waits for it, and leave the place clean."""

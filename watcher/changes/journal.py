@@ -1,23 +1,20 @@
 """What the watcher remembers in its own PostgreSQL schema, kept up in the background.
 
-The loop must not wait for PostgreSQL: it reads the journal once at the start, and hands over what is new. A thread
+The loop must not wait for PostgreSQL: it reads the journal once at the start, and hands over what is new. A worker
 writes that down as soon as PostgreSQL lets it, and looks every so often whether PostgreSQL is still the same one.
 """
 
 import threading
-import time
 from collections.abc import Callable, Collection
-from typing import Protocol, Self, TypeVar
+from typing import Final, Protocol, Self
 
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
 from watcher.model.stream import Partition
+from watcher.runtime.worker import Signal, Task
 
-T = TypeVar("T")
-
-INTERVAL = 10.0
-"""Seconds between two looks. Longer: LSNs that fell are noticed later; shorter: more connections."""
-RETRY = 1.0
+LOOK_SECONDS: Final = 10.0
+"""Between two looks at PostgreSQL. Longer: LSNs that fell are noticed later; shorter: more connections."""
 
 
 class JournalStore(Protocol):
@@ -65,15 +62,15 @@ class JournalStore(Protocol):
         ...
 
 
-class Journal:
-    """The journal in memory, and the thread that writes it down.
+class Journal(Task):
+    """The journal in memory, and the work of writing it down.
 
     Args:
         store: the watcher's own schema.
         history: number of PostgreSQL's history, as found at the start.
         seen: what the store held at the start.
         reconcile: likewise.
-        away: told when PostgreSQL does not take what is new; the thread tries again.
+        away: told when PostgreSQL does not take what is new; the worker tries again.
         needs: told, at every look, which needs of a comparison there are; a person may have settled some.
     """
 
@@ -87,18 +84,15 @@ class Journal:
         away: Callable[[TemporaryError], None],
         needs: Callable[[Collection[ReconcileNeeded]], None],
     ) -> None:
+        self.signal = Signal()
         self._store, self._away, self._needs = store, away, needs
         self.history = history
         self._seen, self._reconcile = dict(seen), set(reconcile)
         self._new: dict[Partition, str] = {}
         self._noted: set[ReconcileNeeded] = set()
         self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._closing = False
         self.failure: Exception | None = None
-        """A reason to stop, found by the thread."""
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-        self._thread.start()
+        """A reason to stop, found by the worker; the loop looks at it each turn."""
 
     @classmethod
     def load(
@@ -135,7 +129,7 @@ class Journal:
             self._seen[partition] = topic_id
             with self._lock:
                 self._new[partition] = topic_id
-            self._wake.set()
+            self.signal.wake()
 
     def note(self, needed: set[ReconcileNeeded]) -> set[ReconcileNeeded]:
         """Only a comparison can tell these tables' counts; returns those that were not known to."""
@@ -144,24 +138,34 @@ class Journal:
             self._reconcile |= fresh
             self._noted |= fresh
         if fresh:
-            self._wake.set()
+            self.signal.wake()
         return fresh
 
-    def close(self, timeout: float) -> None:
-        """Write down what is left, and end the thread."""
-        self._closing = True
-        self._wake.set()
-        self._thread.join(timeout)
+    def turn(self) -> float:
+        """Write down what is new, and look whether PostgreSQL is still the same one.
 
-    def _run(self) -> None:
-        wait = 0.0
-        while not self._closing:
-            self._wake.wait(wait)
-            self._wake.clear()
-            wait = INTERVAL if self._write_down() else RETRY
+        Returns:
+            Seconds until it is looked at again, should nothing new come.
+
+        Raises:
+            TemporaryError: PostgreSQL is away; what was new still is.
+        """
+        self._write_down()
+        return LOOK_SECONDS
+
+    def away(self, error: TemporaryError) -> None:
+        """Tell that PostgreSQL is away."""
+        self._away(error)
+
+    def end(self) -> None:
+        """Write down what is left.
+
+        Raises:
+            TemporaryError: PostgreSQL is away.
+        """
         self._write_down()
 
-    def _write_down(self) -> bool:
+    def _write_down(self) -> None:
         with self._lock:
             new, self._new = self._new, {}
             noted, self._noted = self._noted, set()
@@ -172,14 +176,12 @@ class Journal:
                 self._store.note_reconcile(noted)
             self._store.check_history()
             self._look_at_needs()
-        except TemporaryError as error:
+        except TemporaryError:
             self._put_back(new, noted)
-            self._away(error)
-            return False
+            raise
         except Exception as error:  # noqa: BLE001 - handed to the loop, which stops the daemon
-            self._put_back(new, noted)  # close() tries once more: no later start would note it again
+            self._put_back(new, noted)  # the end tries once more: no later start would note it again
             self.failure = error
-        return True
 
     def _look_at_needs(self) -> None:
         """Who has compared a table deletes its row; what comes after that is a new need, and is to be noted again."""
@@ -192,14 +194,3 @@ class Journal:
         with self._lock:
             self._new = {**new, **self._new}
             self._noted |= noted
-
-
-def insistently(action: Callable[[], T], away: Callable[[TemporaryError], None], turned: Callable[[], None]) -> T:
-    """Do it as often as it takes, before the loop begins."""
-    while True:
-        turned()
-        try:
-            return action()
-        except TemporaryError as error:
-            away(error)
-            time.sleep(RETRY)

@@ -14,4 +14,3 @@ class Limits:
     poll_records: int
     poll_timeout: float
     lease: float
-    shutdown_deadline: float

@@ -37,6 +37,7 @@ from watcher.runtime import clock
 from watcher.runtime.deadline import Deadline
 from watcher.runtime.failpoint import reach
 from watcher.runtime.retry import Retry, exactly, retry
+from watcher.runtime.shutdown import Shutdown
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -73,9 +74,10 @@ class ChangeLoop:
         journal: remembers, beyond the process, what the group has read.
         report: hears what happens, for metrics and logs.
         limits: sizes and times.
+        shutdown: when to end, and how long finishing may take.
         observers: hear of what a poll came to.
         now: monotonic seconds.
-        sleep: waits so many seconds.
+        sleep: waits so many seconds; None: as the shutdown does, which ends the wait when it begins.
     """
 
     def __init__(
@@ -88,16 +90,17 @@ class ChangeLoop:
         journal: Journal,
         report: ChangeReport,
         limits: Limits,
+        shutdown: Shutdown,
         observers: Sequence[Observer] = (),
         now: Callable[[], float] = clock.now,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self._ingest, self._sinks, self._dead_letter_limit = ingest, sinks, dead_letter_limit
         self._journal, self._report, self._limits, self._observers = journal, report, limits, observers
         self._now = now
         self._polled_meanwhile: deque[tuple[Sequence[Record], Mapping[Partition, Lane]]] = deque()
         """Records that came while the loop was held up, with the lanes that there were."""
-        self._stopping: Deadline | None = None
+        self._shutdown = shutdown
         self._looked_at = now()
         self._assignment = Assignment(
             open_source=open_source,
@@ -107,8 +110,9 @@ class ChangeLoop:
             lease=limits.lease,
             await_written=self._await_written,
             turned=self._turned,
+            shutdown=shutdown,
             now=now,
-            sleep=sleep,
+            sleep=sleep or shutdown.pause,
         )
         self._lanes, self._source = self._assignment.lanes, self._assignment.source
         self._plans = Plans(
@@ -122,7 +126,7 @@ class ChangeLoop:
         )
 
     def run(self, topics: Sequence[str]) -> None:
-        """Turn until ``stop`` is called, then finish what is under way.
+        """Turn until the process is to end, then finish what is under way.
 
         Args:
             topics: to read, by name or, beginning with ``^``, as regular expressions.
@@ -132,18 +136,12 @@ class ChangeLoop:
         """
         self.subscribe(topics)
         try:
-            while self._stopping is None:
+            while not self._shutdown.begun:
                 self.turn()
-            self._plans.finish(self._deadline, self._turned)
+            self._plans.finish(self._shutdown.deadline, self._turned)
             log.info("watch.finished", open_plans=self._plans.open)
         finally:
             self.close()
-
-    def stop(self) -> None:
-        """Finish what is under way and return from ``run``; safe to call from a signal handler."""
-        if self._stopping is None:
-            self._stopping = Deadline.after(self._limits.shutdown_deadline, self._now)
-            self._assignment.stopping = True
 
     def subscribe(self, topics: Sequence[str]) -> None:
         """Join the group; partitions come with the polls of the turns that follow."""
@@ -172,12 +170,8 @@ class ChangeLoop:
         self._apply_backpressure()
 
     def close(self) -> None:
-        """Leave the group and give everything back, within what is left of the deadline."""
+        """Leave the group. The sinks are closed by whoever made them."""
         self._source.close()
-        self._sinks.rows.close(self._deadline.remaining())
-        self._journal.close(self._deadline.remaining())
-        self._sinks.dead_letters.close()
-        self._sinks.states.close()
 
     # -- one turn, step by step ---------------------------------------------------------------------------------------
 
@@ -278,7 +272,7 @@ class ChangeLoop:
 
     def _hold(self, seconds: float) -> bool:
         """Wait without reading; return whether the end's deadline has passed, and then at once."""
-        if self._stopping is not None and self._stopping.expired:
+        if self._shutdown.begun and self._shutdown.deadline.expired:
             return True
         self._source.pause()
         held = self._poll(seconds)
@@ -293,10 +287,5 @@ class ChangeLoop:
 
     def _await_written(self, lanes: Sequence[Lane]) -> None:
         """Return when nothing of these lanes is with the writer, or when the group will not wait any longer."""
-        seconds = min(self._limits.lease * REVOKED_SHARE, max(self._deadline.remaining(), 1.0))
+        seconds = min(self._limits.lease * REVOKED_SHARE, max(self._shutdown.remaining(), 1.0))
         self._plans.await_written(lanes, Deadline.after(seconds, self._now))
-
-    @property
-    def _deadline(self) -> Deadline:
-        """Return the end's deadline; before the end has begun, the one that it would have if it began now."""
-        return self._stopping or Deadline.after(self._limits.shutdown_deadline, self._now)

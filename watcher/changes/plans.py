@@ -54,10 +54,6 @@ class PlanWriter(Protocol):
         """Write this when its turn comes; returns at once."""
         ...
 
-    def close(self, timeout: float) -> None:
-        """End within so many seconds; what is not written is finished by the next owner."""
-        ...
-
 
 class Plans:
     """The plans of this process' lanes. Used by the loop's thread.

@@ -70,7 +70,7 @@ def rebuild(
 
 def _one(crucible_id: int, replayed: bool, progress: "_Progress") -> "list[Rebuilt]":
     from config import load  # noqa: PLC0415
-    from watcher.bootstrap.votes import verifying  # noqa: PLC0415
+    from watcher.bootstrap.verification import verifying  # noqa: PLC0415
     from watcher.recovery.verifier import Comparison  # noqa: PLC0415
 
     with verifying(load()) as (verifier, _):
@@ -89,7 +89,7 @@ def _one(crucible_id: int, replayed: bool, progress: "_Progress") -> "list[Rebui
 
 def _all(replayed: bool, anew: bool, progress: "_Progress") -> "list[Rebuilt]":
     from config import load  # noqa: PLC0415
-    from watcher.bootstrap.votes import verifying  # noqa: PLC0415
+    from watcher.bootstrap.verification import verifying  # noqa: PLC0415
     from watcher.recovery.rebuild_all import rebuild_all  # noqa: PLC0415
 
     done = []

@@ -53,11 +53,14 @@ class Admissions:
             came += effects(answer)
         return came
 
-    def take_turn(self, *, due: bool) -> bool:
-        """Whether this process shall sweep now: nobody else does, and, unless it is ``due`` anyway, it is time."""
+    def due_in(self) -> float:
+        """Return the seconds until the next sweep is due, 0 if it is."""
         with away_is_temporary():
-            if not due and self._client.exists(keys.ADMISSION_SWEPT):
-                return False
+            return max(0, self._client.pttl(keys.ADMISSION_SWEPT)) / 1000
+
+    def take_turn(self) -> bool:
+        """Return whether this process shall sweep now, because no other one does."""
+        with away_is_temporary():
             return bool(self._client.set(keys.ADMISSION_SWEEPING, "", nx=True, ex=SWEEP_SILENCE_SECONDS))
 
     def keep_turn(self) -> None:

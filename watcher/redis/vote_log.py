@@ -35,13 +35,21 @@ class VoteLog:
             return [int(one) for one in cast("set[bytes]", self._client.smembers(keys.undrained(bucket)))]
 
     def quiet(self) -> set[int]:
-        """Buckets without an open plan and without hints, by one question about all of them."""
+        """Return the buckets without an open plan and without hints.
+
+        Most of the time that is every one, and then it is one command, or one for each slot of a cluster.
+        """
+        buckets = range(keys.BUCKETS)
+        with away_is_temporary():
+            names = [name for bucket in buckets for name in (keys.drain(bucket), keys.undrained(bucket))]
+            if not self._client.exists(*names):
+                return set(buckets)
         answers = self._pipe(
             command
-            for bucket in range(keys.BUCKETS)
+            for bucket in buckets
             for command in (("EXISTS", keys.drain(bucket)), ("SCARD", keys.undrained(bucket)))
         )
-        return {bucket for bucket in range(keys.BUCKETS) if not any(answers[2 * bucket : 2 * bucket + 2])}
+        return {bucket for bucket in buckets if not any(answers[2 * bucket : 2 * bucket + 2])}
 
     def heads(self, crucible_ids: Sequence[int], most: int) -> Votes:
         """The oldest votes of some logs, at most so many in all; a log that is empty gets an empty list.

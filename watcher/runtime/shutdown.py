@@ -73,6 +73,10 @@ class Shutdown:
         """The one deadline of the process; before the end has begun, the one that it would have if it began now."""
         return self._deadline or Deadline.after(self._seconds, self._now)
 
+    def remaining(self) -> float:
+        """Return the seconds that are left until the deadline."""
+        return self.deadline.remaining()
+
     def pause(self, seconds: float) -> bool:
         """Wait so many seconds, less if the end begins; return whether it has begun."""
         return self._signal.pause(seconds)

@@ -98,9 +98,11 @@ class Task(Protocol):
 
     def away(self, error: TemporaryError) -> None:
         """Say that a turn failed and will be made again."""
+        log.warning("worker.waiting", task=type(self).__name__, error=str(error))
 
     def end(self) -> None:
         """Give back what only this thread used; called after the last turn, in the same thread."""
+        return
 
 
 class Worker:

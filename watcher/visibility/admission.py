@@ -4,15 +4,14 @@ What just arrived is looked up within a fraction of a second; everything that ta
 because an image may be hidden, or given another level, at any time. (A pair's two images are looked at once more before
 they are served.) One question for many entries, and only differences go to Redis.
 
-A thread of its own: neither PostgreSQL nor Redis may hold up the change stream here, and what is lost on the way the
+A worker of its own: neither PostgreSQL nor Redis may hold up the change stream here, and what is lost on the way the
 next sweep finds.
 """
 
-import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,21 +25,26 @@ from watcher.postgres.site.entries import Arrived, Seen, look, look_at_all, open
 from watcher.redis.admissions import Admissions
 from watcher.redis.admit import Placement, PlacementChange
 from watcher.runtime import clock
+from watcher.runtime.retry import Retry
+from watcher.runtime.worker import Signal, Task
 from watcher.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-GATHER: Final = 0.05
-"""Seconds in which arrivals are gathered for one question. Longer: fewer questions, later votes on a new entry."""
-HELD: Final = 100
+GATHER_SECONDS: Final = 0.05
+"""Time in which arrivals are gathered for one question. Longer: fewer questions, later votes on a new entry."""
+MAX_POLLS: Final = 100
 """Polls that may wait. More: more memory while PostgreSQL is away; fewer: sooner left to a sweep."""
-BULK: Final = 1_000
+BULK_ROWS: Final = 1_000
 """Arrivals of one poll above which the change stream is catching up: then they are left to a sweep, which takes a
 twentieth of the work, instead of slowing it down."""
-CALM: Final = 1.0
-"""Seconds without such a gathering after which the sweep follows; it follows in its turn anyway."""
-AGAIN: Final = 5.0
-"""Seconds until the next attempt when a neighbour is away."""
+CALM_SECONDS: Final = 1.0
+"""Time without such a gathering after which the sweep follows; it follows in its turn anyway."""
+LOOK_SECONDS: Final = 1.0
+"""Until a sweep that has to wait for another process', or did not see everything, is tried again. Longer: a process
+that died in its sweep is replaced later."""
+NEIGHBOUR_AWAY: Final = Retry(5.0, 5.0)
+"""Waits before the next attempt when a neighbour is away. Longer: a new entry is judged later once it is back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,96 +58,110 @@ class Neighbours:
     """Told when one of them does not answer."""
 
 
-class Admission:
-    """The thread.
+class Admission(Task):
+    """Admits what arrived, and looks at everything again every so often.
 
     Args:
         neighbours: PostgreSQL and Redis.
         metrics: what it comes to.
         interval: seconds between two sweeps, of all processes together.
-        failed: told of an error that does not go away by itself; the thread has ended then.
     """
 
-    def __init__(
-        self, neighbours: Neighbours, metrics: Metrics, interval: float, failed: Callable[[Exception], None]
-    ) -> None:
-        self._neighbours, self._metrics, self._interval, self._failed = neighbours, metrics, interval, failed
+    def __init__(self, neighbours: Neighbours, metrics: Metrics, interval: float) -> None:
+        self.signal, self.retry = Signal(), NEIGHBOUR_AWAY
+        self._neighbours, self._metrics, self._interval = neighbours, metrics, interval
         self._admissions = neighbours.admissions
-        self._waiting: deque[RowStates] = deque(maxlen=HELD)
-        self._wake, self._stop = threading.Event(), threading.Event()
+        self._waiting: deque[RowStates] = deque(maxlen=MAX_POLLS)
         self._behind = True  # whoever starts sweeps first: what arrived while nobody ran is not handed over
-        self._bulk_at = -CALM
-        self._sweep_at = 0.0
-        self._thread = threading.Thread(target=self._run, name="admission", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Begin to end; returns at once."""
-        self._stop.set()
-        self._wake.set()
-
-    def close(self, timeout: float) -> None:
-        """End; what waits is left to the next sweep, of whichever process."""
-        self.stop()
-        self._thread.join(timeout)
-        self._admissions.close()
+        self._bulk_at = -CALM_SECONDS
+        self._sweep_at = 0.0  # when to ask Redis whether it is time; it says when it is, for all processes
+        self._connection = ExitStack()
+        self._session: Session | None = None
 
     def arrived(self, states: RowStates) -> None:
-        """Redis shows these rows now. Called by the loop for each poll: nothing is looked at here."""
-        if len(self._waiting) == HELD:  # the oldest falls out
+        """Have these rows looked up, which Redis shows from now on; returns at once. Called by the loop each poll."""
+        if len(self._waiting) == MAX_POLLS:  # the oldest falls out
             self._behind = True
-        if sum(change.rows for change in states.values()) > BULK:
+        if sum(change.rows for change in states.values()) > BULK_ROWS:
             self._behind, self._bulk_at = True, clock.now()  # and so they are let go at once
         else:
             self._waiting.append(states)
-        self._wake.set()
+        self.signal.wake()
 
-    # -- the thread ---------------------------------------------------------------------------------------------------
+    # -- the worker ---------------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                with self._neighbours.open_session() as session:
-                    while not self._stop.is_set():
-                        self.turn(session)
-                        if self._wake.wait(1.0):
-                            self._stop.wait(GATHER)
-            except TemporaryError as error:
-                self._again(error)
-            except StopError as error:  # a right is missing: the message says what to run, and it may be run any time
-                self._again(TemporaryError(str(error)))
-            except Exception as error:  # noqa: BLE001 - handed on: without us no new entry is ever judged
-                self._failed(error)
-                return
+    def turn(self) -> float:
+        """Take what arrived, and sweep when it is time.
 
-    def _again(self, error: TemporaryError) -> None:
-        self._neighbours.away(error)
-        self._stop.wait(AGAIN)
-
-    def turn(self, session: Session) -> None:
-        """Take what arrived; sweep when it is time.
+        Returns:
+            Seconds until it may be time for a sweep, should nothing arrive.
 
         Raises:
-            TemporaryError: a neighbour is away.
-            StopError: PostgreSQL refuses.
+            TemporaryError: a neighbour is away, or PostgreSQL refuses; the message says what to run, and it may be run
+                any time.
         """
-        self._wake.clear()
+        if self._waiting:
+            self.signal.pause(GATHER_SECONDS)
+            self.signal.clear()
+        try:
+            self._admit_arrived()
+            return self._sweep_when_due()
+        except (TemporaryError, StopError) as error:
+            self._disconnect()
+            if isinstance(error, TemporaryError):
+                raise
+            raise TemporaryError(str(error)) from error
+
+    def away(self, error: TemporaryError) -> None:
+        """Tell that a neighbour is away."""
+        self._neighbours.away(error)
+
+    def end(self) -> None:
+        """Give back the connections; what waits is left to the next sweep, of whichever process."""
+        self._disconnect()
+        self._admissions.close()
+
+    def _site(self) -> Session:
+        """The connection to PostgreSQL, made when it is first needed and kept until something fails."""
+        if self._session is None:
+            self._session = self._connection.enter_context(self._neighbours.open_session())
+        return self._session
+
+    def _disconnect(self) -> None:
+        self._session = None
+        self._connection.close()
+
+    def _admit_arrived(self) -> None:
         some = self._taken()
         if some:
             try:
-                self._show(look(session, some), arrived=True)
+                self._show(look(self._site(), some), arrived=True)
             except (TemporaryError, StopError):
                 self._behind = True
                 raise
+
+    def _sweep_when_due(self) -> float:
+        """Sweep, if it is time and nobody else does; returns seconds until to look again whether it is."""
         now = clock.now()
-        calm = self._behind and now - self._bulk_at >= CALM
-        if calm or now >= self._sweep_at:
-            self._sweep_at = now + min(1.0, self._interval)  # when to look whether it is time; Redis says when it is
-            if self._admissions.take_turn(due=calm):
-                self._sweep(session)
+        overdue = self._behind and now - self._bulk_at >= CALM_SECONDS
+        if overdue or now >= self._sweep_at:
+            wait = self._sweep_in_turn(overdue=overdue)
+            self._sweep_at = clock.now() + wait
+        until = self._sweep_at
+        if self._behind and not overdue:
+            until = min(until, self._bulk_at + CALM_SECONDS)
+        return max(0.0, until - clock.now())
+
+    def _sweep_in_turn(self, *, overdue: bool) -> float:
+        """Sweep, if Redis says that it is our turn; returns seconds until to ask it again."""
+        wait = 0.0 if overdue else self._admissions.due_in()
+        if wait > 0:
+            return min(wait, self._interval)
+        if self._admissions.take_turn():
+            self._sweep()
+            if not self._behind:
+                return self._interval
+        return min(LOOK_SECONDS, self._interval)
 
     def _taken(self) -> list[Arrived]:
         """What arrived; nothing where a sweep will see it all."""
@@ -158,16 +176,17 @@ class Admission:
         }
         return list(some.values())
 
-    def _sweep(self, session: Session) -> None:
+    def _sweep(self) -> None:
         began, self._behind = clock.now(), False
         came: Counter[PlacementChange] = Counter()
         try:
+            session = self._site()
             for crucible_id, level in open_crucibles(session):
                 if self._admissions.present(crucible_id):
                     for page in look_at_all(session, crucible_id, level):
                         came += self._show(page, arrived=False)
                         self._admissions.keep_turn()
-                if self._stop.is_set():
+                if self.signal.stopping:
                     self._behind = True
                     break
         except (TemporaryError, StopError):

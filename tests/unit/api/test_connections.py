@@ -17,7 +17,7 @@ async def serving(app: Any) -> AsyncIterator[tuple[str, int]]:
     """A server of the application; its address."""
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
-    server = ApiServer(app, listening, deadline=1, stopping=lambda: None)
+    server = ApiServer(app, listening, seconds_left=lambda: 1.0, stopping=lambda: None)
     task = asyncio.create_task(server.serve())
     try:
         yield listening.getsockname()

@@ -66,7 +66,7 @@ async def served(streams: Streams) -> AsyncIterator[ApiServer]:
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
     listening.setblocking(False)
-    running = ApiServer(app, listening, deadline=1, stopping=streams.stop)
+    running = ApiServer(app, listening, seconds_left=lambda: 1.0, stopping=streams.stop)
     serving = asyncio.create_task(running.serve())
     running.at = listening.getsockname()  # type: ignore[attr-defined]
     try:

@@ -24,7 +24,7 @@ async def test_one_too_many() -> None:
     """It is told so in a problem, with a time to come back, and hung up on; there is room again when one goes."""
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
-    server = ApiServer(hello, listening, deadline=1, stopping=lambda: None, connections=2)
+    server = ApiServer(hello, listening, seconds_left=lambda: 1.0, stopping=lambda: None, connections=2)
     serving = asyncio.create_task(server.serve())
     opened = []
 

@@ -5,11 +5,13 @@ from collections.abc import Collection
 import pytest
 
 from tests.stack.watching import await_that
-from watcher.changes import journal as journals
-from watcher.changes.journal import Journal
+from watcher.changes.journal import LOOK_SECONDS, Journal
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
 from watcher.model.stream import Partition
+from watcher.runtime.deadline import Deadline
+from watcher.runtime.retry import Retry
+from watcher.runtime.worker import Worker
 
 
 class Faulty:
@@ -46,40 +48,62 @@ def test_an_error_that_nobody_foresaw_is_handed_on() -> None:
     journal.note({need})
     journal.remember(("t", 0), "id")
 
-    await_that(lambda: journal.failure is not None, "the failure")
+    journal.turn()
     assert journal.failure is fault
-    assert away == []
-    journal.close(5.0)
+    assert (store.written, store.noted) == ({}, set())
+    journal.end()
     assert store.written == {("t", 0): "id"}
     assert store.noted == {need}
+    assert away == []
 
 
 def test_who_is_away_is_told_and_tried_again() -> None:
-    """The control: waiting is no failure."""
+    """The control: waiting is no failure, and nothing is lost by it."""
     fault = TemporaryError("postgres is away")
     store, away = Faulty(fault), list[TemporaryError]()
     journal = Journal.load(store, away.append, lambda _: None)
+    journal.retry = Retry(0.001, 0.001)
     journal.remember(("t", 0), "id")
 
+    worker = Worker("journal", journal, pytest.fail)
+    worker.start()
     await_that(lambda: store.written == {("t", 0): "id"}, "the second try")
-    journal.close(5.0)
+    assert worker.close(Deadline.after(5.0))
     assert away == [fault]
     assert journal.failure is None
 
 
-def test_a_need_that_comes_again_after_it_was_settled_is_noted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_new_wakes_whoever_writes_it_down_and_what_is_known_does_not() -> None:
+    """A journal that has nothing to write looks at PostgreSQL in its time, not more often."""
+    need = ReconcileNeeded("CrucibleEntry", "truncate")
+    journal = Journal.load(Faulty(), pytest.fail, lambda _: None)
+    woken = []
+    for call in (
+        lambda: journal.remember(("t", 0), "id"),
+        lambda: journal.remember(("t", 0), "id"),
+        lambda: journal.note({need}),
+        lambda: journal.note({need}),
+    ):
+        call()
+        woken.append(not journal.signal._wakes.empty())
+        journal.signal.clear()
+
+    assert woken == [True, False, True, False]
+    assert journal.turn() == LOOK_SECONDS
+
+
+def test_a_need_that_comes_again_after_it_was_settled_is_noted_again() -> None:
     """Who has compared the table deletes its row, while we run; what comes then is another need."""
-    monkeypatch.setattr(journals, "INTERVAL", 0.01)
     need, told = ReconcileNeeded("CrucibleEntry", "truncate"), list[Collection[ReconcileNeeded]]()
     store = Faulty()
     journal = Journal.load(store, lambda _: None, told.append)
     assert journal.note({need}) == {need}
-    await_that(lambda: store.noted == {need}, "the note")
-    assert journal.note({need}) == set()
+    journal.turn()
+    assert (store.noted, journal.note({need})) == ({need}, set())
 
     store.noted.clear()
-    await_that(lambda: not journal.reconcile, "a look at what is left")
-    assert told[-1] == frozenset()
+    journal.turn()
+    assert (journal.reconcile, told[-1]) == (frozenset(), frozenset())
     assert journal.note({need}) == {need}
-    journal.close(5.0)
+    journal.end()
     assert store.noted == {need}

@@ -1,6 +1,5 @@
 """A bucket that fails waits on its own."""
 
-import threading
 import time
 from collections import Counter
 
@@ -55,7 +54,7 @@ class Heard:
 
 
 def _drainer(passes: Passes, heard: Heard) -> Drainer:
-    return Drainer(passes, heard, 0.25, pytest.fail)
+    return Drainer(passes, heard, 0.25)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +76,7 @@ def test_the_buckets_behind_one_that_fails_are_drained(fault: Exception, told: o
 
 def test_a_bucket_that_has_waited_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once it goes well, nothing waits."""
-    monkeypatch.setattr(drainer, "PARKED", 0.0)
+    monkeypatch.setattr(drainer, "PARKED_SECONDS", 0.0)
     passes, heard = Passes({3: SinkDisagreesError("a view lacks")}), Heard()
     one = _drainer(passes, heard)
     one.round()
@@ -117,20 +116,14 @@ class Clock:
         return int(self.now * 1e9)
 
 
-class Stop(threading.Event):
-    """Ends the thread at its first rest."""
-
-    waited: float | None = None
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.waited = timeout
-        self.set()
-        return True
-
-
 @pytest.mark.parametrize(
     ("votes", "rest"),
-    [(1, 0.25), (drainer.CALM, 0.25), (drainer.CALM + 1, drainer.REST * 0.5), (1_000, 0)],
+    [
+        (1, 0.25),
+        (drainer.CALM_VOTES, 0.25),
+        (drainer.CALM_VOTES + 1, drainer.REST_SHARE * 0.5),
+        (1_000, 0),
+    ],
     ids=["calm", "the most that is calm", "many", "a full plan"],
 )
 def test_rest_after_a_round(votes: int, rest: float, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,9 +137,31 @@ def test_rest_after_a_round(votes: int, rest: float, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(drainer, "time", clock)
     monkeypatch.setattr(passes, "turn", turn)
-    one = _drainer(passes, Heard())
-    one._stop = stop = Stop()
-    one.start()
-    one._thread.join(20)
 
-    assert stop.waited == rest
+    assert _drainer(passes, Heard()).turn() == rest
+
+
+def test_whoever_has_nothing_to_say_says_so_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And at once after votes have waited: the metric of how old they are must fall as soon as it may."""
+    clock, passes, heard = Clock(), Passes({}), Heard()
+    passes.silent = set(range(BUCKETS))
+    monkeypatch.setattr(drainer, "time", clock)
+    one = _drainer(passes, heard)
+    said = []
+    for at, oldest in ((0.0, {}), (0.25, {}), (0.75, {}), (1.0, {}), (1.25, {1: 7}), (1.5, {1: 7}), (1.75, {})):
+        clock.now, passes.oldest = at, oldest
+        one.round()
+        said.append(len(heard.waited))
+
+    assert said == [1, 1, 1, 2, 3, 4, 5]
+    assert heard.waited == [None, None, 7, 7, None]
+
+
+def test_a_round_ends_early_when_it_is_to_stop() -> None:
+    """What it has not drained stays in Redis."""
+    passes = Passes({})
+    one = _drainer(passes, Heard())
+    passes.turn = lambda _: (one.signal.stop(), passes.turns.update([0]), 1)[-1]  # type: ignore[method-assign]
+    one.round()
+
+    assert passes.turns.total() == 1

@@ -211,7 +211,7 @@ class ApiServer(uvicorn.Server):
     Args:
         app: the ASGI application.
         listening: a socket that listens.
-        deadline: seconds for what is under way when the server stops.
+        seconds_left: how long what is under way may take, asked when the server stops.
         stopping: called when it begins to stop, before connections are waited for.
         connections: clients at a time.
     """
@@ -221,7 +221,7 @@ class ApiServer(uvicorn.Server):
         app: Any,
         listening: socket.socket,
         *,
-        deadline: float,
+        seconds_left: Callable[[], float],
         stopping: Callable[[], None],
         connections: int = CONNECTIONS,
     ) -> None:
@@ -238,11 +238,10 @@ class ApiServer(uvicorn.Server):
                 proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE,
                 limit_concurrency=connections,
-                timeout_graceful_shutdown=max(1, int(deadline)),
                 backlog=BACKLOG,
             )
         )
-        self._listening, self._on_stopping = listening, stopping
+        self._listening, self._on_stopping, self._seconds_left = listening, stopping, seconds_left
         self._swept: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
@@ -261,6 +260,7 @@ class ApiServer(uvicorn.Server):
     async def shutdown(self, sockets: Any = None) -> None:
         """Let what is under way come to its end."""
         self._on_stopping()
+        self.config.timeout_graceful_shutdown = self._seconds_left()  # type: ignore[assignment] # a float will do
         await super().shutdown(sockets)
         if self._swept is not None:
             self._swept.cancel()

@@ -1,0 +1,116 @@
+"""The verifier's rounds: what one that fails leaves to the next, and when the next one is due."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import pytest
+
+from watcher.model.errors import TemporaryError
+from watcher.recovery.verification_rounds import SiteCrucibles, VerificationRounds
+
+
+class Sweep:
+    """Notes what it is asked to compare; the first crucible cannot be, as long as its neighbour is away."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+        self.away = True
+        self.told_to_stop: list[bool] = []
+        self.during: Callable[[], None] = lambda: None
+
+    def keep(self, crucible_ids: Collection[int], stopping: Callable[[], bool]) -> None:
+        self.asked.append(list(crucible_ids))
+        self.during()
+        self.told_to_stop.append(stopping())
+        if 1 in crucible_ids and self.away:
+            raise TemporaryError("the first one's neighbour is away")
+
+
+class World:
+    """A site with two crucibles that take votes and one that has finished."""
+
+    def __init__(self, interval: float = 3600.0) -> None:
+        self.sweep, self.events = Sweep(), list[str]()
+        sweep: Any = self.sweep
+        self.rounds = VerificationRounds(
+            sweep,
+            self.site,
+            lambda ids: self.events.append(f"finished {list(ids)}"),
+            lambda ids: self.events.append(f"looked at {list(ids)}"),
+            interval,
+        )
+
+    def site(self) -> SiteCrucibles:
+        self.events.append("the site is asked")
+        return SiteCrucibles([1, 2], [7])
+
+
+def test_a_crucible_that_cannot_be_compared_costs_the_others_nothing() -> None:
+    """The balance of all is looked at, and the failed ones are tried again without asking PostgreSQL for all."""
+    world = World()
+    with pytest.raises(TemporaryError):
+        world.rounds.turn()
+    whole = ["the site is asked", "finished [7]", "looked at [1, 2]"]
+    assert (world.sweep.asked, world.events) == ([[1, 2]], whole)
+
+    world.sweep.away = False
+    wait = world.rounds.turn()
+    assert (world.sweep.asked, world.events) == ([[1, 2], [1, 2]], whole)
+    assert 3500 < wait <= 3600, "the next round over all comes in its time"
+
+
+def test_one_that_somebody_missed_is_compared_at_once() -> None:
+    """And alone: the others are as they were a moment ago."""
+    world = World()
+    world.sweep.away = False
+    world.rounds.turn()
+    world.rounds.missed([5, 3])
+    world.rounds.missed([3])
+    world.rounds.signal.wait(3600.0)  # returns, because it is woken
+    world.rounds.turn()
+
+    assert world.sweep.asked == [[1, 2], [3, 5]]
+
+
+def test_a_round_under_way_is_told_to_stop() -> None:
+    """However many crucibles are left of it."""
+    world = World()
+    world.sweep.away = False
+    world.rounds.turn()
+    world.sweep.during = world.rounds.signal.stop
+    world.rounds.missed([9])
+    world.rounds.turn()
+
+    assert world.sweep.told_to_stop == [False, True]
+
+
+def test_rounds_over_all_come_again() -> None:
+    """The control: each is a question to the site."""
+    world = World(interval=0.0)
+    world.sweep.away = False
+    waits = [world.rounds.turn() for _ in range(2)]
+
+    assert waits == [0.0, 0.0]
+    assert world.events.count("the site is asked") == 2
+
+
+@pytest.mark.parametrize("crucibles", [(), (1, 2)])
+def test_a_site_that_is_away_leaves_what_was_missed(crucibles: tuple[int, ...]) -> None:
+    """To the next turn, which asks the site again."""
+    world = World()
+    world.sweep.away = False
+    site = world.site
+
+    def away() -> SiteCrucibles:
+        raise TemporaryError("postgres is away")
+
+    world.rounds._site = away
+    world.rounds.missed(crucibles)
+    with pytest.raises(TemporaryError):
+        world.rounds.turn()
+    assert world.sweep.asked == []
+
+    world.rounds._site = site
+    world.rounds.turn()
+    assert world.sweep.asked == [[1, 2]]
+    assert world.events[-1] == "looked at [1, 2]"

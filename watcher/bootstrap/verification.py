@@ -1,0 +1,93 @@
+"""The verifier of Redis, put together: for every role, and for the commands that rebuild."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+
+import clickhouse_sql
+from config import Settings
+from watcher.bootstrap.clients import connect_clickhouse, redis_client, site_session
+from watcher.clickhouse.vote_history import VoteHistory
+from watcher.clickhouse.vote_tables import VoteTables
+from watcher.model.errors import TemporaryError
+from watcher.postgres.session import PostgresRefusedError, Session
+from watcher.recovery.comparison_pool import ComparisonPool, Connections
+from watcher.recovery.verifier import Verifier
+from watcher.redis.client import Client
+from watcher.redis.vote_log import VoteLog
+from watcher.telemetry.logs import set_up_logs
+from watcher.telemetry.metrics import Metrics
+from watcher.votes.drain import Drain
+from watcher.votes.report import VoteReport
+
+OpenSite = Callable[[], AbstractContextManager[Session]]
+"""Opens a connection to the site's PostgreSQL, for the length of a block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A verifier and what it works with. No thread: whoever has a crucible compared waits for it."""
+
+    verifier: Verifier
+    client: Client
+    """Redis."""
+    open_site: OpenSite
+    pool: ComparisonPool
+
+    def close(self) -> None:
+        """Give up what is at work, so that the next process need not wait for it, and close the connections."""
+        self.verifier.let_go()
+        self.pool.close()
+        self.client.close()
+
+
+def compose_verification(settings: Settings, report: VoteReport) -> Verification:
+    """Return a verifier for a role. Connections are made when they are first used.
+
+    Raises:
+        TemporaryError: Redis is a cluster, and away.
+    """
+    return _compose(settings, report, partial(_patient_session, settings))
+
+
+@contextmanager
+def verifying(settings: Settings) -> Iterator[tuple[Verifier, OpenSite]]:
+    """A verifier for a command, which answers for itself, and how it reaches PostgreSQL."""
+    set_up_logs("warning", settings.log.format)
+    report = VoteReport(Metrics(CollectorRegistry()))
+    verification = _compose(settings, report, partial(site_session, settings))
+    try:
+        yield verification.verifier, verification.open_site
+    finally:
+        verification.close()
+
+
+def _compose(settings: Settings, report: VoteReport, open_site: OpenSite) -> Verification:
+    client = redis_client(settings)
+    connect, queries = partial(connect_clickhouse, settings), clickhouse_sql.queries()
+
+    def connections() -> Connections:
+        return Connections(VoteHistory(connect, queries), VoteTables(connect, queries))
+
+    def drain(tables: VoteTables) -> Drain:
+        return Drain(VoteLog(client), tables, report, settings.votes.max_plan_votes)
+
+    pool = ComparisonPool(connections, drain)
+    return Verification(Verifier(client, open_site, pool.lend, report.verified), client, open_site, pool)
+
+
+@contextmanager
+def _patient_session(settings: Settings) -> Iterator[Session]:
+    """:func:`site_session` for a role, which a right or a table that is missing must not end.
+
+    Raises:
+        TemporaryError: PostgreSQL is away or refuses; the message says what to run, and it may be run any time.
+    """
+    try:
+        with site_session(settings) as session:
+            yield session
+    except PostgresRefusedError as error:
+        raise TemporaryError(str(error)) from error
