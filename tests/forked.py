@@ -26,7 +26,7 @@ from stack import family, leash
 IMPORTED = (
     *("watcher.cli.run", "watcher.bootstrap.all_roles", "tests.acceptance.weakened", "tests.votes.process"),
     *("watcher.cli.connector", "watcher.admin.connector.apply", "watcher.admin.connector.rest"),
-    *("watcher.cli.migrate", "watcher.migrations.migrate", "watcher.migrations.client"),
+    *("watcher.cli.migrate", "watcher.migrations.clickhouse.migrate", "watcher.migrations.clickhouse.client"),
     *("watcher.cli.offsets", "watcher.admin.offsets", "watcher.kafka.admin"),
     *("watcher.cli.rebuild", "watcher.recovery.rebuild_all", "watcher.cli.dlq", "watcher.admin.dead_letters"),
 )

@@ -16,9 +16,11 @@ WHERE source != '' AND ({ranges})
 CREATE TABLE IF NOT EXISTS {staging} AS entityMetricEvents
 
 -- clear_staging --
+-- What an earlier attempt has left there is not attached.
 TRUNCATE TABLE IF EXISTS {staging}
 
 -- staged_partitions --
+-- Which partitions the staged rows lie in: each is attached by its id.
 SELECT DISTINCT partition_id
 FROM system.parts
 WHERE database = currentDatabase() AND table = {staging_name:String} AND active
@@ -28,9 +30,11 @@ WHERE database = currentDatabase() AND table = {staging_name:String} AND active
 ALTER TABLE entityMetricEvents ATTACH PARTITION ID {partition} FROM {staging}
 
 -- drop_staging --
+-- It is made anew for the next plan.
 DROP TABLE IF EXISTS {staging}
 
 -- totals_raw --
+-- The totals of some keys by the table's own rows, which every view has to agree with.
 SELECT entityType, entityId, metricType, sum(metricValue)
 FROM entityMetricEvents
 WHERE (entityType, entityId, metricType) IN {keys:Array(Tuple(String, Int32, String))}

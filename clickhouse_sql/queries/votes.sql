@@ -7,6 +7,7 @@ WHERE crucible_id IN {crucibles:Array(UInt32)}
     AND vote_seq > 0
 
 -- vote_events_present --
+-- Which of a plan's vote events are there already.
 SELECT sourceId
 FROM entityMetricEvents
 WHERE entityType = 'Crucible' AND entityId IN {crucibles:Array(Int32)}
@@ -19,6 +20,7 @@ WHERE entityType = 'Crucible' AND entityId IN {crucibles:Array(Int32)}
 CREATE TABLE IF NOT EXISTS {staging} AS {table}
 
 -- staged_vote_partitions --
+-- Which partitions the staged votes lie in: each is attached by its id.
 SELECT DISTINCT partition_id
 FROM system.parts
 WHERE database = currentDatabase() AND table = {staging_name:String} AND active
@@ -29,6 +31,7 @@ WHERE database = currentDatabase() AND table = {staging_name:String} AND active
 ALTER TABLE {staging} MOVE PARTITION ID {partition} TO TABLE {table}
 
 -- old_vote_staging --
+-- Staging tables whose process is long gone.
 SELECT name
 FROM system.tables
 WHERE database = currentDatabase() AND name LIKE '%\_vote\_staging\_%'

@@ -31,7 +31,7 @@ from tests.acceptance.oracle import verdict
 from tests.clickhouse_clients import ClickHouseClients
 from tests.clickhouse_template import copy_template
 from tests.contract.redis.rows import folded, state
-from watcher.postgres.own.schema import ensure
+from watcher.migrations.postgres.migrate import ensure
 from watcher.redis.client import open_client
 from watcher.redis.sink import RedisSink
 

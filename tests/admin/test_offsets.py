@@ -10,9 +10,9 @@ from confluent_kafka import Consumer, TopicPartition
 from tests.admin.conftest import Site
 from watcher.admin.offsets import Move, read_target, reset
 from watcher.kafka.admin import KafkaAdmin
+from watcher.migrations.postgres.migrate import ensure
 from watcher.model.errors import StopError
 from watcher.postgres.own.reconcile_needed import needs
-from watcher.postgres.own.schema import ensure
 from watcher.postgres.session import Session
 
 

@@ -15,8 +15,8 @@ from demo.voting import Voting
 from stack.ports import Ports
 from stack.topology import Stack
 from tests.arena.site import Contest, Site
-from watcher.migrations import migrate
-from watcher.migrations.deployment import Deployment
+from watcher.migrations.clickhouse import migrate
+from watcher.migrations.clickhouse.deployment import Deployment
 
 if TYPE_CHECKING:
     from pathlib import Path

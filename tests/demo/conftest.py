@@ -15,8 +15,8 @@ from demo.simulator import Simulator
 from demo.site import SITE
 from stack import Options, Stack
 from tests.stack.watching import provided
-from watcher.migrations import migrate
-from watcher.migrations.deployment import Deployment
+from watcher.migrations.clickhouse import migrate
+from watcher.migrations.clickhouse.deployment import Deployment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

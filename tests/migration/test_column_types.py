@@ -8,8 +8,8 @@ import pytest
 
 from tests.migration import site
 from watcher.clickhouse.columns import ColumnTypeError, check_types
-from watcher.migrations import migrate
-from watcher.migrations.deployment import Deployment
+from watcher.migrations.clickhouse import migrate
+from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.model.metric_columns import METRIC_COLUMNS
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import clickhouse_sql
 from tests.migration import site
 from tests.migration.truth import shown, true
-from watcher.migrations import migrate
-from watcher.migrations.deployment import Deployment, MigrationError
+from watcher.migrations.clickhouse import migrate
+from watcher.migrations.clickhouse.deployment import Deployment
+from watcher.migrations.ledger import MigrationError, State
+from watcher.sql_files import Migration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,16 +54,16 @@ def test_the_second_time_does_nothing(client: Client) -> None:
     first = migrate.up(client, SINGLE)
     before = schema(client)
 
-    assert [migration.version for migration in clickhouse_sql.migrations()] == [done.version for done in first]
+    assert [migration.version for migration in migrate.migrations()] == [done.version for done in first]
     assert migrate.up(client, SINGLE) == []
     assert schema(client) == before
     assert migrate.pending(client, SINGLE) == []
-    assert {one.state for one in migrate.status(client, SINGLE)} == {migrate.State.APPLIED}
+    assert {one.state for one in migrate.status(client, SINGLE)} == {State.APPLIED}
 
 
 def test_before_the_first_time_everything_is_pending(client: Client) -> None:
     """Asking how things stand changes nothing, not even to note that it was asked."""
-    assert {one.state for one in migrate.status(client, SINGLE)} == {migrate.State.PENDING}
+    assert {one.state for one in migrate.status(client, SINGLE)} == {State.PENDING}
     assert schema(client) == {}
 
 
@@ -88,23 +89,23 @@ def test_the_site_inserts_as_before(client: Client, existing: bool) -> None:
 def test_a_changed_file_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration that was applied with other content stops the next run, by name."""
     migrate.up(client, SINGLE)
-    known = clickhouse_sql.migrations()
-    changed = (*known[:1], clickhouse_sql.Migration(2, known[1].name, known[1].text + "\n"), *known[2:])
+    known = migrate.migrations()
+    changed = (*known[:1], Migration(2, known[1].name, known[1].text + "\n"), *known[2:])
     monkeypatch.setattr(migrate, "migrations", lambda: changed)
 
     with pytest.raises(MigrationError, match="0002_entry_ratings was applied with other content"):
         migrate.up(client, SINGLE)
-    assert migrate.status(client, SINGLE)[1].state is migrate.State.CHANGED
+    assert migrate.status(client, SINGLE)[1].state is State.CHANGED
 
 
 def test_what_a_newer_version_applied_is_shown_and_left_alone(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """An older program on a newer schema sees that there is more than it knows."""
     migrate.up(client, SINGLE)
-    known = clickhouse_sql.migrations()
+    known = migrate.migrations()
     monkeypatch.setattr(migrate, "migrations", lambda: known[:-1])
 
     assert migrate.up(client, SINGLE) == []
-    assert migrate.status(client, SINGLE)[-1].state is migrate.State.UNKNOWN
+    assert migrate.status(client, SINGLE)[-1].state is State.UNKNOWN
 
 
 @pytest.mark.parametrize(

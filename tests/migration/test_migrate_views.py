@@ -11,17 +11,16 @@ import psycopg
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-import clickhouse_sql
 from stack import Stack
 from tests.clickhouse_process import running_door
 from tests.migration import site
 from tests.migration.truth import shown, true
 from tests.stack.watching import provided
-from watcher.migrations import migrate
-from watcher.migrations import views as migrate_views
-from watcher.migrations.deployment import Deployment
+from watcher.migrations.clickhouse import migrate
+from watcher.migrations.clickhouse import views as migrate_views
+from watcher.migrations.clickhouse.deployment import Deployment
+from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.lock import LockLostError, alone
-from watcher.migrations.session import Session
 from watcher.model.errors import TemporaryError
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def test_rows_of_meanwhile_count_twice_without_the_boundary(old_site: Client, mo
     """Negative control: a fill that takes every row takes those again that the view has."""
     fill_bucket = migrate_views._fill_bucket
 
-    def greedy(session: Session, view: Any, fill: Any, bucket: int) -> int:
+    def greedy(session: Server, view: Any, fill: Any, bucket: int) -> int:
         site.insert_as_the_site_does(old_site)
         return fill_bucket(session, view, migrate_views.Fill(2**42, fill.buckets), bucket)
 
@@ -133,7 +132,7 @@ def insert_slowly(client: Client, seconds: float, started: threading.Event) -> N
 
 def run_with_a_slow_insert(client: Client, monkeypatch: pytest.MonkeyPatch, seconds: float = 2.0) -> list[str]:
     """Migrate to the first view while an INSERT runs that began before it and ends after its boundary."""
-    known = clickhouse_sql.migrations()
+    known = migrate.migrations()
     monkeypatch.setattr(migrate, "migrations", lambda: known[: TO_THE_FIRST_VIEW - 1])
     migrate.up(client, SINGLE)
     monkeypatch.setattr(migrate, "migrations", lambda: known[:TO_THE_FIRST_VIEW])
@@ -161,7 +160,7 @@ def test_an_insert_that_runs_across_the_boundary_is_lost_without_waiting(
     old_site: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Negative control: without the wait its later rows are in neither the view nor the fill."""
-    monkeypatch.setattr(Session, "wait_for_inserts_before", lambda *_: None)
+    monkeypatch.setattr(Server, "wait_for_inserts_before", lambda *_: None)
     run_with_a_slow_insert(old_site, monkeypatch, 5.0)  # well beyond the boundary, on a busy machine too
 
     assert shown(old_site, "metric_totals") != true(old_site, "metric_totals")
@@ -173,7 +172,7 @@ def test_a_kill_at_any_statement_is_survived(
     new_database: Callable[[], Client], monkeypatch: pytest.MonkeyPatch, sent: bool, at: int
 ) -> None:
     """Killed at its n-th statement, for n over the whole run, and run again: every row counts once."""
-    known = clickhouse_sql.migrations()
+    known = migrate.migrations()
     monkeypatch.setattr(migrate, "migrations", lambda: known[:TO_THE_FIRST_VIEW])
     while True:
         client = new_database()
@@ -216,7 +215,7 @@ def test_two_processes_at_once_are_one(old_site: Client, shared_door: DoorProces
         applied = sorted(pool.map(up, (old_site, second)))
     second.close()
 
-    assert applied == [0, len(clickhouse_sql.migrations())]
+    assert applied == [0, len(migrate.migrations())]
     assert told == ["waiting for another `crucible migrate up` to end"]
 
     assert shown(settled(old_site)) == true(old_site)
@@ -263,7 +262,7 @@ def overtaken(
     new_database: Callable[[], Client], shared_door: DoorProcess, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], Overtaken]]:
     """Makes one, over a database of its own and migrations up to the first view."""
-    known = clickhouse_sql.migrations()
+    known = migrate.migrations()
     monkeypatch.setattr(migrate, "migrations", lambda: known[:TO_THE_FIRST_VIEW])
     with ExitStack() as stack:
 
@@ -305,7 +304,7 @@ def test_what_a_dead_run_has_under_way_is_waited_for(old_site: Client, shared_do
     told: list[str] = []
     with ThreadPoolExecutor(1) as pool:
         dead = pool.submit(
-            Session(other, SINGLE, told.append).change,
+            Server(other, SINGLE, told.append).change,
             "INSERT INTO entityMetricEvents SELECT 'Crucible', 77, 1, 'Vote', 1, now64(3) FROM numbers(20) "
             "WHERE sleepEachRow(0.1) = 0",
             {"max_block_size": 1},
@@ -316,7 +315,7 @@ def test_what_a_dead_run_has_under_way_is_waited_for(old_site: Client, shared_do
     other.close()
 
     assert told[0].startswith("False waiting for the last statement of an earlier run: see system.processes")
-    assert told[1].startswith("True 0001")
+    assert told[1].startswith("True clickhouse 0001")
 
 
 @pytest.mark.usefixtures("small_buckets")
@@ -325,7 +324,7 @@ def test_a_bucket_that_is_wrong_is_filled_again(old_site: Client, monkeypatch: p
     fingerprint = migrate_views._fingerprint
     spoilt = set()
 
-    def spoil(session: Session, view: Any, source: str) -> tuple[int, int]:
+    def spoil(session: Server, view: Any, source: str) -> tuple[int, int]:
         if source.endswith("bucket = 2") and view.target not in spoilt:
             spoilt.add(view.target)
             session.client.insert(view.target, [[2]], column_names=["bucket"])
@@ -359,7 +358,7 @@ def test_numbered_votes_leave_the_last_rating(old_site: Client) -> None:
 @pytest.mark.parametrize("at", [30, 60, 75])
 def test_a_kill_of_the_server_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     """ClickHouse killed at a statement of the run, started and migrated again: every row counts once."""
-    known = clickhouse_sql.migrations()
+    known = migrate.migrations()
     monkeypatch.setattr(migrate, "migrations", lambda: known[:TO_THE_FIRST_VIEW])
     with running_door(tmp_path) as door:
         client = door.client(database="default")

@@ -9,7 +9,7 @@ import pytest
 from stack import Stack
 from tests import site_database
 from tests.stack.watching import provided
-from watcher.postgres.own.schema import ensure
+from watcher.migrations.postgres.migrate import ensure
 from watcher.postgres.session import Session, open_session
 
 _numbers = count()

@@ -15,12 +15,13 @@ from psycopg import sql
 
 from tests import site_database
 from watcher.changes.journal import Journal
+from watcher.migrations.postgres.migrate import ensure
 from watcher.model.errors import HistoryChangedError, TemporaryError
+from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own import history, marker, reconcile_needed
 from watcher.postgres.own.journal import PostgresJournalStore
-from watcher.postgres.own.schema import ensure
 from watcher.postgres.pool import SitePool
-from watcher.postgres.session import PostgresRefusedError, open_session
+from watcher.postgres.session import open_session
 from watcher.postgres.site.contests import unfinished
 
 
@@ -217,8 +218,9 @@ def test_a_read_only_postgres_is_waited_for(own_database, schema):
     with pytest.raises(TemporaryError, match="read-only transaction"):
         journal.turn()
     assert journal.failure is None
+    assert ensure(dsn, schema) == []  # there is nothing to write
     with pytest.raises(TemporaryError, match="read-only transaction"):
-        ensure(dsn, schema)
+        ensure(dsn, f"{schema}_new")
     with pytest.raises(TemporaryError, match="read-only transaction"):
         Journal.load(remembered, pytest.fail, lambda _: None)
     assert remembered.seen() == {}

@@ -1,18 +1,19 @@
 """SQL in files: how it is found and what a file may say."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-import clickhouse_sql
-from watcher.migrations.deployment import Deployment, MigrationError
-from watcher.migrations.steps import BufferTable, Stamp, Statements, View, read_steps
+from watcher.clickhouse.queries import queries
+from watcher.migrations.clickhouse.deployment import Deployment
+from watcher.migrations.clickhouse.migrate import migrations
+from watcher.migrations.clickhouse.steps import BufferTable, Stamp, Statements, View, read_steps
+from watcher.migrations.ledger import MigrationError
 
 
 def test_every_query_says_its_name_once_and_is_one_statement():
     """Names are unique over all files, and no query is empty or two."""
-    found = clickhouse_sql.queries()
+    found = queries()
 
     assert len(found) > 5
     bare = {name: re.sub(r"--.*", "", text).strip() for name, text in found.items()}
@@ -21,7 +22,7 @@ def test_every_query_says_its_name_once_and_is_one_statement():
 
 def test_every_migration_can_be_read_and_rendered():
     """Each file consists of known sections and placeholders, in every deployment."""
-    for migration in clickhouse_sql.migrations():
+    for migration in migrations():
         steps = read_steps(migration.text)
 
         assert steps, migration.name
@@ -32,8 +33,8 @@ def test_every_migration_can_be_read_and_rendered():
 
 def test_every_view_is_compared_with_its_table():
     """After a recovery a view may lack what its table has; one that no query asks about would go on lacking it."""
-    steps = [step for migration in clickhouse_sql.migrations() for step in read_steps(migration.text)]
-    asked = {table for text in clickhouse_sql.queries().values() for table in re.findall(r"FROM (\w+_v\d+)\b", text)}
+    steps = [step for migration in migrations() for step in read_steps(migration.text)]
+    asked = {table for text in queries().values() for table in re.findall(r"FROM (\w+_v\d+)\b", text)}
 
     views = {step.target for step in steps if isinstance(step, View)}
     assert len(views) > 5
@@ -90,15 +91,3 @@ def test_an_unknown_placeholder_is_refused():
     """A placeholder that nothing fills is named, with those that would be."""
     with pytest.raises(MigrationError, match=r"@cluster is no placeholder here; known are .*@on_cluster"):
         Deployment().render("CREATE TABLE t @cluster", {})
-
-
-def test_migrations_are_numbered_without_a_gap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """A missing number is refused, because a file may have been lost in a merge."""
-    folder = tmp_path / "migrations"
-    folder.mkdir()
-    (folder / "0001_a.sql").write_text("-- statements --\n")
-    (folder / "0003_c.sql").write_text("-- statements --\n")
-    monkeypatch.setattr(clickhouse_sql, "files", lambda _: tmp_path)
-
-    with pytest.raises(ValueError, match=r"numbered \[1, 3\]; expected 1 to 2"):
-        clickhouse_sql.migrations()

@@ -4,7 +4,7 @@ from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
 from watcher.bootstrap.clients import site_session
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
-from watcher.postgres.site.finished import lately_finished
+from watcher.postgres.site.contests import lately_finished
 from watcher.redis import keys
 from watcher.redis.keys import BUCKETS
 

@@ -5,7 +5,7 @@ import pytest
 from tests.votes.world import VoteWorld
 from watcher.bootstrap.clients import site_session
 from watcher.model.errors import TemporaryError
-from watcher.postgres.session import PostgresRefusedError
+from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.site.contests import unfinished
 
 

@@ -26,10 +26,10 @@ from tests.clickhouse_template import copy_template
 from tests.votes.judges import MAX_LOG, Cast, send
 from watcher.bootstrap.verification import Verification, compose_verification
 from watcher.bootstrap.votes import VoteTasks
+from watcher.migrations.postgres.migrate import ensure
 from watcher.model.effects import EntryState
 from watcher.model.errors import TemporaryError
 from watcher.model.vote import Vote
-from watcher.postgres.own.schema import ensure
 from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
 from watcher.redis.client import fence

@@ -12,7 +12,6 @@ import structlog
 import uvloop
 from prometheus_client import CollectorRegistry
 
-import clickhouse_sql
 from config import ConfigError, Settings, listed
 from watcher.api.app import Parts, application
 from watcher.api.http.descriptors import room_for
@@ -34,6 +33,7 @@ from watcher.api.resources.votes import Votes
 from watcher.bootstrap.clients import connect_clickhouse
 from watcher.bootstrap.drain_process import DrainProcess
 from watcher.bootstrap.verification import compose_verification
+from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.errors import StopError, TemporaryError
 from watcher.model.pair_token import PairTokens
@@ -162,7 +162,7 @@ class ApiRole:
             if keys is not None:
                 self._health.check("keys", keys.ping, critical=not api.hs256_secrets)  # tokens of the other kind go on
             desk = VerificationQueue(self._verifier.verify)
-            reads = ClickHouseReads(partial(connect_clickhouse, settings, READ_SECONDS), clickhouse_sql.queries())
+            reads = ClickHouseReads(partial(connect_clickhouse, settings, READ_SECONDS), queries())
             self._health.check("clickhouse", reads.ping, critical=False)
             site, images = SiteCrucibles(pool.fetch), SiteImages(pool.fetch)
             crucibles = Crucibles(reads_link, site.crucible, desk.wanted)

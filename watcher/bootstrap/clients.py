@@ -8,10 +8,10 @@ from math import inf
 from config import Settings
 from watcher.clickhouse import client as clickhouse_client
 from watcher.clickhouse import columns as clickhouse_columns
-from watcher.migrations import migrate
-from watcher.migrations.deployment import Deployment
+from watcher.migrations.clickhouse import migrate
+from watcher.migrations.clickhouse.deployment import Deployment
+from watcher.migrations.postgres.migrate import ensure
 from watcher.model.errors import SchemaPendingError
-from watcher.postgres.own.schema import ensure
 from watcher.postgres.session import Session, open_session
 from watcher.redis.client import Client, open_client
 

@@ -17,9 +17,9 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-import clickhouse_sql
 from config import Settings, load
 from watcher.bootstrap.clients import connect_clickhouse, redis_client
+from watcher.clickhouse.queries import queries
 from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.errors import StopError, TemporaryError
 from watcher.redis.vote_log import VoteLog
@@ -192,7 +192,7 @@ def drain(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent gets them too, and ends us
     set_up_logs(settings.log.level, settings.log.format)
-    tables = VoteTables(partial(connect_clickhouse, settings), clickhouse_sql.queries())
+    tables = VoteTables(partial(connect_clickhouse, settings), queries())
     lines = _Lines()
     work = Drain(VoteLog(redis_client(settings)), tables, lines, settings.votes.max_plan_votes)
     drainer = Drainer(work, lines, settings.votes.drain_interval)

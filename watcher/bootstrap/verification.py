@@ -7,13 +7,14 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
-import clickhouse_sql
 from config import Settings
 from watcher.bootstrap.clients import connect_clickhouse, redis_client, site_session
+from watcher.clickhouse.queries import queries
 from watcher.clickhouse.vote_history import VoteHistory
 from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.errors import TemporaryError
-from watcher.postgres.session import PostgresRefusedError, Session
+from watcher.postgres.faults import PostgresRefusedError
+from watcher.postgres.session import Session
 from watcher.recovery.comparison_pool import ComparisonPool, Connections
 from watcher.recovery.verifier import Verifier
 from watcher.redis.client import Client
@@ -67,10 +68,10 @@ def verifying(settings: Settings) -> Iterator[tuple[Verifier, OpenSite]]:
 
 def _compose(settings: Settings, report: VoteReport, open_site: OpenSite) -> Verification:
     client = redis_client(settings)
-    connect, queries = partial(connect_clickhouse, settings), clickhouse_sql.queries()
+    connect, asked = partial(connect_clickhouse, settings), queries()
 
     def connections() -> Connections:
-        return Connections(VoteHistory(connect, queries), VoteTables(connect, queries))
+        return Connections(VoteHistory(connect, asked), VoteTables(connect, asked))
 
     def drain(tables: VoteTables) -> Drain:
         return Drain(VoteLog(client), tables, report, settings.votes.max_plan_votes)

@@ -3,15 +3,14 @@
 from collections.abc import Collection
 from functools import partial
 
-import clickhouse_sql
 from config import Settings
 from watcher.bootstrap.clients import connect_clickhouse
 from watcher.bootstrap.verification import OpenSite, Verification
+from watcher.clickhouse.queries import queries
 from watcher.clickhouse.vote_history import VoteHistory
 from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
-from watcher.postgres.site.contests import unfinished
-from watcher.postgres.site.finished import lately_finished
+from watcher.postgres.site.contests import lately_finished, unfinished
 from watcher.recovery.sweep import Sweep
 from watcher.recovery.verification_rounds import SiteCrucibles, VerificationRounds
 from watcher.redis.vote_log import VoteLog, hint_undrained
@@ -31,9 +30,9 @@ class VoteTasks:
     """
 
     def __init__(self, settings: Settings, report: VoteReport, verification: Verification) -> None:
-        connect, queries = partial(connect_clickhouse, settings), clickhouse_sql.queries()
+        connect, asked = partial(connect_clickhouse, settings), queries()
         votes = VoteLog(verification.client)
-        self._tables, self._history = VoteTables(connect, queries), VoteHistory(connect, queries)
+        self._tables, self._history = VoteTables(connect, asked), VoteHistory(connect, asked)
         self.drain = Drain(votes, self._tables, report, settings.votes.max_plan_votes)
         self.drainer = Drainer(self.drain, report, settings.votes.drain_interval)
         """Takes votes to ClickHouse."""

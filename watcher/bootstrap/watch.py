@@ -9,7 +9,6 @@ import confluent_kafka
 import structlog
 from prometheus_client import CollectorRegistry
 
-import clickhouse_sql
 from config import Settings
 from handlers import REGISTRY
 from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry_auth
@@ -24,6 +23,7 @@ from watcher.changes.loop import ChangeLoop, Sinks
 from watcher.changes.observer import Observer
 from watcher.changes.report import ChangeReport
 from watcher.changes.writer import Writer
+from watcher.clickhouse.queries import queries
 from watcher.clickhouse.sink import ClickHouseSink
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
@@ -188,4 +188,4 @@ def _journal(store: PostgresJournalStore, report: ChangeReport, health: Health, 
 
 def _sink(settings: Settings) -> ClickHouseSink:
     """A sink with a connection of its own, made when it is first used."""
-    return ClickHouseSink(partial(connect_clickhouse, settings), clickhouse_sql.queries())
+    return ClickHouseSink(partial(connect_clickhouse, settings), queries())

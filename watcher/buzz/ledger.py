@@ -11,7 +11,8 @@ from typing import Final, LiteralString
 
 from watcher.buzz.port import BuzzRefusedError, InsufficientFundsError
 from watcher.model.buzz import BANK, YELLOW, Charge, Leg, Paid, Payout, Refund, TransactionType, is_below
-from watcher.postgres.session import Session, ViolationError
+from watcher.postgres.faults import ViolationError
+from watcher.postgres.session import Session
 
 # Ours, not a caller's: read from beside this module.
 SCHEMA: LiteralString = files("watcher.buzz").joinpath("ledger.sql").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
-import clickhouse_sql
+from watcher.clickhouse.queries import queries
 from watcher.model.errors import StopError
 from watcher.model.metric_columns import METRIC_COLUMNS
 
@@ -36,7 +36,7 @@ def check_types(client: Client) -> None:
 
 def differences(client: Client) -> Iterator[str]:
     """Return a sentence for each column that is different; none for a table that is not there."""
-    rows = client.query(clickhouse_sql.queries()["metric_column_types"]).result_rows
+    rows = client.query(queries()["metric_column_types"]).result_rows
     types = {str(name): str(kind) for name, kind in rows}
     for column in METRIC_COLUMNS:
         found = types.get(column.name)

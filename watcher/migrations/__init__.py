@@ -1,1 +1,1 @@
-"""Brings the stores' schemas to what this program expects."""
+"""Brings the stores' schemas to what this program expects: numbered SQL files, each applied once, in order."""

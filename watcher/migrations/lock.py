@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from watcher.migrations.session import Progress
 from watcher.model.errors import TemporaryError
 from watcher.postgres.session import open_session
 
+Progress = Callable[[str], None]
+"""Is told, in a line a time, what is going on."""
 Held = Callable[[], None]
 """Asks whether the lock is still ours; raises :class:`LockLostError` if it is not."""
 _POLL: Final = 0.2

@@ -19,7 +19,7 @@ WatcherError
 │   ├── DeadLetterLimitError
 │   ├── SinkDisagreesError
 │   ├── ColumnTypeError         clickhouse/columns
-│   ├── PostgresRefusedError       postgres/session
+│   ├── PostgresRefusedError       postgres/faults
 │   ├── MigrationError          migrations/deployment
 │   ├── ReplayDiffersError      recovery/rebuild
 │   └── ResetRefusedError       admin/offsets

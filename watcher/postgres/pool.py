@@ -1,64 +1,59 @@
-"""Reads of the site's own tables for requests that come all at once: a pool of connections, one question each."""
+"""Reads of the site's own tables for requests that come all at once: a pool of connections, one statement each."""
 
 import asyncio
-import re
 from collections.abc import Mapping
-from importlib.resources import files
 from types import TracebackType
-from typing import Any, Final, LiteralString, Self, cast
+from typing import Any, Final, LiteralString, Self
 
 import psycopg
 import structlog
 from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+from psycopg_pool import AsyncConnectionPool
 
 from watcher.model.errors import TemporaryError
-from watcher.postgres.session import readable
+from watcher.postgres.faults import said
+from watcher.postgres.session import CONNECTING, PATIENCE_FACTOR, AsyncConnection, connection_string, limited
 
 log = structlog.get_logger(__name__)
 
-_HEADER: Final = re.compile(r"^-- (?P<name>\w+) --$", re.MULTILINE)
 MAX_WAITING: Final = 200
 """Requests that may wait for a connection. Above it one fails at once, not when nobody listens any more."""
-
-FAREWELL: Final = 5.0
-"""Seconds for the server to say that it dropped a question that took too long; then the connection is given up."""
-
-
-def named_queries(file: str) -> dict[str, LiteralString]:
-    """The queries of one of this folder's files, by the name in their header."""
-    pieces = _HEADER.split(files("watcher.postgres.site").joinpath(file).read_text(encoding="utf-8"))
-    return {name: cast("LiteralString", text.strip()) for name, text in zip(pieces[1::2], pieces[2::2], strict=True)}
+_CLOSING_SECONDS: Final = 1.0
+"""Seconds that statements have to end when the pool is closed."""
+Rows = list[dict[str, Any]]
 
 
 class SitePool:
     """Connections of the event loop that opens it.
 
+    Who waits, waits before the pool is touched, and may be cancelled there. Whoever has a connection runs in a task of
+    its own, which nobody cancels: the server ends a statement at its limit, and a server that falls silent is given up
+    by the connection. So every connection comes back, whatever becomes of those who asked.
+
     Args:
         dsn: libpq's connection string.
         size: connections at most.
-        timeout: seconds for a connection, and for a statement.
+        timeout: seconds for an answer, what it takes to get a connection included.
+
+    Raises:
+        PostgresRefusedError: libpq cannot read the string.
     """
 
     def __init__(self, dsn: str, size: int, timeout: float) -> None:
         self._timeout = timeout
-        self._ending: set[asyncio.Task[None]] = set()
+        self._free = asyncio.Semaphore(size)
+        self._waiting = 0
+        self._reading: set[asyncio.Task[Rows]] = set()
         self._pool = AsyncConnectionPool(
-            readable(dsn),
+            connection_string(dsn, timeout, "crucible-api"),
+            connection_class=AsyncConnection,
+            kwargs=CONNECTING,
+            configure=self._configure,
             min_size=1,
             max_size=size,
             open=False,
             timeout=timeout,
-            max_waiting=MAX_WAITING,
             reconnect_timeout=10.0,
-            kwargs={
-                "autocommit": True,
-                "row_factory": dict_row,
-                "connect_timeout": max(2, round(timeout)),
-                "application_name": "crucible-api",
-                "tcp_user_timeout": max(1_000, round(timeout * 2_000)),
-                "options": f"-c statement_timeout={max(1, round(timeout * 1000))} -c default_transaction_read_only=on",
-            },
         )
 
     async def __aenter__(self) -> Self:
@@ -68,46 +63,64 @@ class SitePool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._pool.close(timeout=1.0)
+        if self._reading:
+            await asyncio.wait(self._reading, timeout=_CLOSING_SECONDS)
+        await self._pool.close(timeout=_CLOSING_SECONDS)
 
-    async def fetch(self, query: LiteralString, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The rows of one statement.
+    async def _configure(self, connection: AsyncConnection) -> None:
+        connection.patience = self._timeout * PATIENCE_FACTOR
+
+    async def fetch(self, query: LiteralString, parameters: Mapping[str, Any] | None = None) -> Rows:
+        """Return the rows of one statement that changes nothing.
 
         Raises:
-            TemporaryError: PostgreSQL is away, too slow or refuses.
+            TemporaryError: PostgreSQL is away, too slow or refuses, or too many wait for it.
         """
-        asking = asyncio.ensure_future(self._fetch(query, parameters))
-        try:
-            done, _ = await asyncio.wait([asking], timeout=self._timeout)
-        except asyncio.CancelledError:
-            self._abandon(asking)
-            raise
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        await self._wait_for_place(deadline)
+        reading = asyncio.ensure_future(self._read(query, parameters, deadline))
+        self._reading.add(reading)
+        reading.add_done_callback(self._left)
+        # Neither this timeout nor a cancellation of the caller ends the task.
+        done, _ = await asyncio.wait([reading], timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
         if not done:
-            self._abandon(asking)
-            log.warning("neighbour.away", neighbour="postgres", error=f"no answer within {self._timeout:g} s")
-            raise TemporaryError(f"postgres: no answer within {self._timeout:g} s")
+            raise self._away(f"no answer within {self._timeout:g} s")
         try:
-            return asking.result()
-        except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
-            detail = str(error).strip().partition("\n")[0]
-            log.warning("neighbour.away", neighbour="postgres", error=f"{type(error).__name__}: {detail}")
+            return reading.result()
+        except psycopg.Error as error:
+            self._away(f"{type(error).__name__}: {said(error)}")
             raise TemporaryError(f"postgres: {type(error).__name__}") from error
 
-    async def _fetch(self, query: LiteralString, parameters: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(query, parameters)
-            return cast("list[dict[str, Any]]", await cursor.fetchall())
+    async def _wait_for_place(self, deadline: float) -> None:
+        if self._free.locked() and self._waiting >= MAX_WAITING:
+            raise self._away(f"{self._waiting} requests wait for a connection already")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._free.acquire()
+        except TimeoutError:
+            raise self._away(f"no connection within {self._timeout:g} s") from None
+        finally:
+            self._waiting -= 1
 
-    def _abandon(self, asking: "asyncio.Task[list[dict[str, Any]]]") -> None:
-        """Nobody waits for this any more. The server is asked to drop it, and has some seconds to say so."""
-        ending = asyncio.ensure_future(_end(asking))
-        self._ending.add(ending)
-        ending.add_done_callback(self._ending.discard)
+    async def _read(self, query: LiteralString, parameters: Mapping[str, Any] | None, deadline: float) -> Rows:
+        """Read on one of the connections, and give it back. Never cancelled."""
+        now = asyncio.get_running_loop().time
+        connection = await self._pool.getconn(max(0.0, deadline - now()))
+        try:
+            async with psycopg.AsyncClientCursor(connection, row_factory=dict_row) as cursor:
+                await cursor.execute(limited(query, deadline - now(), read_only=True), parameters)
+                await cursor.set_result(-1)
+                return await cursor.fetchall()
+        finally:
+            await self._pool.putconn(connection)
 
+    def _left(self, reading: "asyncio.Task[Rows]") -> None:
+        self._free.release()
+        self._reading.discard(reading)
+        if not reading.cancelled():
+            reading.exception()  # whoever asked may be gone
 
-async def _end(asking: "asyncio.Task[list[dict[str, Any]]]") -> None:
-    """Cancel it twice: the first time the driver asks the server to cancel and waits; the second time it gives up."""
-    asking.cancel()
-    await asyncio.wait([asking], timeout=FAREWELL)
-    asking.cancel()
-    await asyncio.gather(asking, return_exceptions=True)
+    def _away(self, why: str) -> TemporaryError:
+        log.warning("neighbour.away", neighbour="postgres", error=why)
+        return TemporaryError(f"postgres: {why}")

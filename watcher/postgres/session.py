@@ -1,84 +1,117 @@
-"""The watcher's own schema in the site's PostgreSQL: small, durable facts that neither Kafka nor a sink can hold."""
+"""How a connection to PostgreSQL is opened and used, with and without an event loop: the one place that decides it.
 
-import re
+Everything has to work through a pooler that hands a server connection on after each transaction (PgBouncer's
+``pool_mode = transaction``), where what one client leaves behind is found by the next. Hence:
+
+* no start-up options of ours, which such a pooler refuses; those of the connection string are left as they are;
+* nothing is set for the session: a statement's time limit, and that it only reads, are settings of its transaction.
+  They are sent with the statement in one request, of which PostgreSQL makes one transaction, so they cost no round trip
+  and nothing has to be undone after an error;
+* hence parameters are put into the text by the driver, and nothing is prepared, whose name would be somebody else's;
+* locks are those of transactions.
+"""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, LiteralString
+from datetime import datetime
+from typing import Any, Final, LiteralString, cast
 
 import psycopg
 from psycopg import sql
-from psycopg.abc import RV, PQGen
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.abc import RV, Buffer, PQGen
+from psycopg.adapt import AdaptersMap
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import OperationalError
 from psycopg.pq import TransactionStatus
+from psycopg.types.datetime import TimestampLoader, TimestamptzLoader
 
-from watcher.model.errors import StopError, TemporaryError, WatcherError
+from watcher.postgres.faults import PostgresRefusedError, faults_named
 
-# libpq gives a refused connection no code, only the server's words. In another language than English they read as an
-# outage, and the message is as clear.
-_NOT_BY_WAITING = re.compile(r'authentication failed|(?:role|database) "[^"]*" does not exist|no pg_hba.conf entry')
-
-PATIENCE: Final = 2.0
+PATIENCE_FACTOR: Final = 2.0
 """Times the limit that the server keeps for a statement: so long we wait for an answer. Less: a slow network looks like
 a silent server; more: whoever asks hangs longer."""
+_PROBES: Final = 3
 
 
-class PostgresRefusedError(StopError):
-    """PostgreSQL is there and refuses what the watcher needs."""
-
-
-class ViolationError(WatcherError):
-    """Raised when a statement breaks a rule that the database holds; nothing of it was done.
+def connection_string(dsn: str, timeout: float, application: str) -> str:
+    """Return the connection string with what it leaves open filled in; whatever it says itself holds.
 
     Args:
-        constraint: the rule's name.
-        said: what the database says.
+        dsn: libpq's connection string.
+        timeout: seconds to wait for the connection; libpq counts whole ones, two at least.
+        application: name under which the connection is listed by the server.
+
+    Raises:
+        PostgresRefusedError: libpq cannot read it. What libpq says is left out: it quotes what it stumbled over, which
+            may be a part of the password.
     """
+    try:
+        given = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        raise PostgresRefusedError(
+            "postgres: libpq cannot read the connection string. A keyword is unknown; or a space or quote has to stand "
+            "in 'single quotes', in a URL percent-encoded (%20, and %25 for %); mend postgres.dsn"
+        ) from None
+    between = max(1, round(timeout * PATIENCE_FACTOR))
+    ours: dict[str, Any] = {
+        "connect_timeout": max(2, round(timeout)),
+        # For a connection on which nobody waits: no router forgets it, and a lost host is noticed.
+        "keepalives_idle": between,
+        "keepalives_interval": between,
+        "keepalives_count": _PROBES,
+        "tcp_user_timeout": _PROBES * between * 1000,
+        "application_name": application,
+    }
+    return make_conninfo("", **{**ours, **given})
 
-    def __init__(self, constraint: str, said: str) -> None:
-        super().__init__(said)
-        self.constraint = constraint
 
+def limited(query: str, timeout: float, *, read_only: bool) -> str:
+    """Return a statement with its limits before it, to be sent as one request.
 
-class Session:
-    """An open connection, and the schema that belongs to the watcher.
+    PostgreSQL runs the statements of a request in one transaction, or in the one that is open.
 
-    Each call commits on its own, unless within :meth:`together`.
+    Args:
+        query: one statement; or several without parameters, of which the last one's rows are meant.
+        timeout: seconds after which the server gives up.
+        read_only: have the server refuse to write, until the end of the transaction.
+
+    >>> limited("SELECT 1", 0.25, read_only=True)
+    'SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = 250; SELECT 1'
     """
-
-    def __init__(self, connection: psycopg.Connection[Any], schema: str) -> None:
-        self._connection = connection
-        self.schema = schema
-
-    def run(self, query: LiteralString, *parameters: object) -> list[tuple[Any, ...]]:
-        """Run one statement; ``{schema}`` in it stands for the schema.
-
-        Returns:
-            The rows, none for a statement that has none.
-
-        Raises:
-            PostgresRefusedError: a table or a right is missing.
-            TemporaryError: PostgreSQL is away, or may only be read for now.
-            ViolationError: the statement breaks a rule of the database.
-        """
-        with _faults(self.schema):
-            cursor = self._connection.execute(
-                sql.SQL(query).format(schema=sql.Identifier(self.schema)), parameters or None
-            )
-            return cursor.fetchall() if cursor.description else []
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """What is run inside happens as a whole or not at all."""
-        with _faults(self.schema), self._connection.transaction():
-            yield
-
-    def lock(self, what: str) -> None:
-        """Wait until no other process holds this lock; it is given back at the end of :meth:`together`."""
-        self.run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", f"crucible {self.schema} {what}")
+    limit = f"SET LOCAL statement_timeout = {max(1, round(timeout * 1000))}; {query}"
+    return f"SET TRANSACTION READ ONLY; {limit}" if read_only else limit
 
 
-class _Connection(psycopg.Connection[Any]):
-    """Gives up a server that falls silent: it keeps no limit while it is frozen, nor does a pooler or a lost host."""
+def quoted(name: str) -> str:
+    """Return a name as it stands in SQL."""
+    return sql.Identifier(name).as_string(None)
+
+
+class _EndlessTimestamp(TimestampLoader):
+    """Reads ``infinity``, which PostgreSQL holds and Python does not, as None: there is no end."""
+
+    def load(self, data: Buffer) -> datetime:
+        return cast("datetime", None) if bytes(data) == b"infinity" else super().load(data)
+
+
+class _EndlessTimestamptz(TimestamptzLoader):
+    """The same with a time zone."""
+
+    def load(self, data: Buffer) -> datetime:
+        return cast("datetime", None) if bytes(data) == b"infinity" else super().load(data)
+
+
+ADAPTATION: Final = AdaptersMap(psycopg.adapters)
+"""How values of PostgreSQL become Python's."""
+ADAPTATION.register_loader("timestamp", _EndlessTimestamp)
+ADAPTATION.register_loader("timestamptz", _EndlessTimestamptz)
+
+CONNECTING: Final[dict[str, Any]] = {"autocommit": True, "prepare_threshold": None, "context": ADAPTATION}
+"""What the driver is told besides the connection string, for either kind of connection."""
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection that gives up a server that falls silent: frozen, it keeps no limit, nor does a lost host."""
 
     patience = 10.0
     """Seconds to wait for an answer."""
@@ -88,94 +121,113 @@ class _Connection(psycopg.Connection[Any]):
         patience = self.patience if timeout is None else timeout
         try:
             return super().wait(gen, interval, patience)
-        except psycopg.OperationalError as error:
+        except OperationalError as error:
             if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
                 raise
             self.close()  # the answer, should it still come, is nobody's
-            raise psycopg.OperationalError(f"no answer within {patience:g} s") from error
+            raise OperationalError(f"no answer within {patience:g} s") from error
 
 
-def readable(dsn: str) -> str:
-    """The connection string, if libpq can read it.
+class AsyncConnection(psycopg.AsyncConnection[Any]):
+    """The same for an event loop."""
 
-    Raises:
-        PostgresRefusedError: it cannot. What it says is left out: it quotes what it stumbled over, which may be a part
-            of the password.
+    patience = 10.0
+    """Seconds to wait for an answer."""
+
+    async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109
+        """As :meth:`Connection.wait`."""
+        patience = self.patience if timeout is None else timeout
+        try:
+            return await super().wait(gen, interval, patience)
+        except OperationalError as error:
+            if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+                raise
+            await self.close()
+            raise OperationalError(f"no answer within {patience:g} s") from error
+
+
+class Session:
+    """An open connection, and the schema that belongs to the watcher.
+
+    Each call commits on its own, unless within :meth:`together`.
+
+    Args:
+        connection: commits by itself.
+        schema: the watcher's own; ``{schema}`` in a statement stands for it.
+        timeout: seconds that the server has for each statement.
     """
-    try:
-        conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError:
-        raise PostgresRefusedError(
-            "postgres: libpq cannot read the connection string. A keyword is unknown; or a space or quote has to stand "
-            "in 'single quotes', in a URL percent-encoded (%20, and %25 for %); mend postgres.dsn"
-        ) from None
-    return dsn
+
+    def __init__(self, connection: psycopg.Connection[Any], schema: str, timeout: float = 5.0) -> None:
+        self._connection, self._timeout = connection, timeout
+        self.schema = schema
+        self._quoted = quoted(schema)
+
+    def read(self, query: LiteralString, *parameters: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement that changes nothing; outside :meth:`together` the server holds it to that.
+
+        Raises:
+            PostgresRefusedError: a table or a right is missing.
+            TemporaryError: PostgreSQL is away.
+        """
+        return self._ask(query, parameters, read_only=True)
+
+    def run(self, query: LiteralString, *parameters: object) -> list[tuple[Any, ...]]:
+        """Run a statement, or several that have no parameters.
+
+        Returns:
+            The rows of the last one, none for a statement that has none.
+
+        Raises:
+            PostgresRefusedError: a table or a right is missing.
+            TemporaryError: PostgreSQL is away, or may only be read for now.
+            ViolationError: the statement breaks a rule of the database.
+        """
+        return self._ask(query, parameters, read_only=False)
+
+    def _ask(self, query: str, parameters: tuple[object, ...], *, read_only: bool) -> list[tuple[Any, ...]]:
+        alone = self._connection.info.transaction_status == TransactionStatus.IDLE
+        text = limited(query.replace("{schema}", self._quoted), self._timeout, read_only=read_only and alone)
+        with faults_named(self.schema), psycopg.ClientCursor(self._connection) as cursor:
+            cursor.execute(text, parameters or None)
+            cursor.set_result(-1)
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is run inside happens as a whole or not at all."""
+        with faults_named(self.schema), self._connection.transaction():
+            yield
+
+    def lock(self, what: str) -> None:
+        """Wait until no other process holds this lock; it is given back at the end of :meth:`together`.
+
+        Raises:
+            RuntimeError: called outside of :meth:`together`, where it would be given back at once.
+        """
+        if self._connection.info.transaction_status == TransactionStatus.IDLE:
+            raise RuntimeError(f"the lock {what!r} is a transaction's: take it within together()")
+        self.run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", f"crucible {self.schema} {what}")
 
 
 @contextmanager
-def open_session(dsn: str, schema: str, timeout: float = 5.0) -> Iterator[Session]:
+def open_session(
+    dsn: str, schema: str, timeout: float = 5.0, *, application: str = "crucible-watcher"
+) -> Iterator[Session]:
     """Connect for the length of the block.
 
     Args:
         dsn: libpq's connection string.
         schema: the watcher's own schema.
         timeout: seconds to wait for the connection, and for each statement; libpq counts whole ones, two at least. A
-            server that does not even say that it gives up is given up after ``PATIENCE`` times as long.
+            server that does not even say that it gives up is given up after ``PATIENCE_FACTOR`` times as long.
+        application: name under which the server lists the connection.
 
     Raises:
         PostgresRefusedError: the connection string, password or database is wrong, or a right is missing.
         TemporaryError: PostgreSQL is away.
     """
-    patience = timeout * PATIENCE
-    probes, between = 3, max(1, round(patience))
-    with _faults(schema):
-        connection = _Connection.connect(
-            readable(dsn),
-            autocommit=True,
-            connect_timeout=max(2, round(timeout)),
-            # For a connection on which nobody waits: no router forgets it, and a lost host is noticed.
-            keepalives_idle=between,
-            keepalives_interval=between,
-            keepalives_count=probes,
-            tcp_user_timeout=probes * between * 1000,
-            application_name="crucible-watcher",
-            prepare_threshold=None,  # a pooler hands on what others have prepared under the same names
-        )
-    connection.patience = patience
+    with faults_named(schema):
+        connection = Connection.connect(connection_string(dsn, timeout, application), **CONNECTING)
+    connection.patience = timeout * PATIENCE_FACTOR
     with connection:
-        session = Session(connection, schema)
-        session.run("SELECT set_config('statement_timeout', %s, false)", f"{max(1, round(timeout * 1000))}ms")
-        yield session
-
-
-@contextmanager
-def _faults(schema: str) -> Iterator[None]:
-    try:
-        yield
-    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as error:
-        raise PostgresRefusedError(
-            f"postgres: {_said(error)}; run debezium/postgres/watcher.sql as an administrator, which makes the schema "
-            f"{schema} (postgres.watcher_schema) and gives the watcher's role what it needs"
-        ) from error
-    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-        said = _said(error)
-        if f'"{schema}.' in said:
-            raise PostgresRefusedError(f"postgres: {said}; start the watcher once, it creates its tables") from error
-        raise PostgresRefusedError(
-            f"postgres: {said}; let postgres.dsn name the site's database, and run debezium/postgres/watcher.sql there "
-            "as an administrator, which lets the watcher's role read the site's tables"
-        ) from error
-    except psycopg.IntegrityError as error:
-        raise ViolationError(error.diag.constraint_name or "", _said(error)) from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        if _NOT_BY_WAITING.search(str(error)):
-            raise PostgresRefusedError(f"postgres: {_said(error)}; check postgres.dsn") from error
-        raise TemporaryError(f"postgres is away: {_said(error)}") from error
-    except psycopg.InternalError as error:
-        # What the server or the session cannot do, not what was asked: a standby or a full disk made it read-only, a
-        # transaction was ended because it stood idle.
-        raise TemporaryError(f"postgres cannot do that for now: {_said(error)}") from error
-
-
-def _said(error: psycopg.Error) -> str:
-    return error.diag.message_primary or str(error).strip().partition("\n")[0]
+        yield Session(connection, schema, timeout)

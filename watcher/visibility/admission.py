@@ -21,7 +21,7 @@ from watcher.model.errors import StopError, TemporaryError
 from watcher.model.row_state import RowStates
 from watcher.model.visibility import Hidden
 from watcher.postgres.session import Session
-from watcher.postgres.site.entries import Arrived, Seen, look, look_at_all, open_crucibles
+from watcher.postgres.site.entries import Arrived, LevelGroup, look, look_at_all, open_crucibles
 from watcher.redis.admissions import Admissions
 from watcher.redis.admit import Placement, PlacementChange
 from watcher.runtime import clock
@@ -199,10 +199,10 @@ class Admission(Task):
         if came:
             log.info("admission.swept", **{effect.value: count for effect, count in came.items()})
 
-    def _show(self, seen: Iterable[Seen], *, arrived: bool) -> Counter[PlacementChange]:
+    def _show(self, seen: Iterable[LevelGroup], *, arrived: bool) -> Counter[PlacementChange]:
         """Send what Redis has otherwise; returns how many entries each effect had."""
         placements: dict[int, list[Placement]] = defaultdict(list)
-        reasons: dict[tuple[int, int], Seen] = {}
+        reasons: dict[tuple[int, int], LevelGroup] = {}
         for one in seen:
             levels = [-1] * len(one.entries) if arrived else self._admissions.levels(one.crucible_id, one.entries)
             for entry, image, level in zip(one.entries, one.images, levels, strict=True):

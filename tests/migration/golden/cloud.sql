@@ -1,4 +1,4 @@
--- 0001_metric_events
+-- clickhouse 0001_metric_events
 
 -- In the site's exact form first, so that a new table and one that is there already go through the same changes.
 CREATE TABLE IF NOT EXISTS entityMetricEvents
@@ -35,7 +35,7 @@ ALTER TABLE entityMetricEvents  MATERIALIZE COLUMN ingestedAt;
 
 ALTER TABLE entityMetricEvents  MODIFY COLUMN ingestedAt DateTime64(3) DEFAULT now64(3);
 
--- 0002_entry_ratings
+-- clickhouse 0002_entry_ratings
 
 CREATE TABLE IF NOT EXISTS crucible_entry_rating
 (
@@ -65,14 +65,14 @@ ALTER TABLE crucible_entry_rating  MATERIALIZE COLUMN ingested_at;
 
 ALTER TABLE crucible_entry_rating  MODIFY COLUMN ingested_at DateTime64(3) DEFAULT now64(3);
 
--- 0003_entry_rating_buffer
+-- clickhouse 0003_entry_rating_buffer
 
 -- 16 layers; flushed after 10 to 100 seconds, 10,000 to 1,000,000 rows, 10 to 100 MB. A crash of the server loses what
 -- it holds, and it cannot recognise a repeated insert.
 CREATE TABLE IF NOT EXISTS crucible_entry_rating_buffer  AS crucible_entry_rating
 ENGINE = Buffer('default', crucible_entry_rating, 16, 10, 100, 10000, 1000000, 10000000, 100000000);
 
--- 0004_metric_totals
+-- clickhouse 0004_metric_totals
 
 CREATE TABLE IF NOT EXISTS metric_totals_v1
 (
@@ -117,7 +117,7 @@ SELECT entity_type, entity_id, metric_type, sum(total) AS total, sum(events) AS 
 FROM metric_totals_v1
 GROUP BY entity_type, entity_id, metric_type;
 
--- 0005_metric_daily
+-- clickhouse 0005_metric_daily
 
 CREATE TABLE IF NOT EXISTS metric_daily_v1
 (
@@ -165,7 +165,7 @@ SELECT entity_type, entity_id, metric_type, day, sum(total) AS total, sum(events
 FROM metric_daily_v1
 GROUP BY entity_type, entity_id, metric_type, day;
 
--- 0006_metric_hourly
+-- clickhouse 0006_metric_hourly
 
 CREATE TABLE IF NOT EXISTS metric_hourly_v1
 (
@@ -213,7 +213,7 @@ SELECT entity_type, entity_id, metric_type, hour, sum(total) AS total, sum(event
 FROM metric_hourly_v1
 GROUP BY entity_type, entity_id, metric_type, hour;
 
--- 0007_crucible_votes
+-- clickhouse 0007_crucible_votes
 
 CREATE TABLE IF NOT EXISTS crucible_votes_v1
 (
@@ -281,7 +281,7 @@ FROM
 )
 GROUP BY crucible_id;
 
--- 0008_entry_record
+-- clickhouse 0008_entry_record
 
 CREATE TABLE IF NOT EXISTS entry_record_v1
 (
@@ -325,7 +325,7 @@ SELECT crucible_id, entry_id, sum(wins) AS wins, sum(losses) AS losses
 FROM entry_record_v1
 GROUP BY crucible_id, entry_id;
 
--- 0009_judge_activity
+-- clickhouse 0009_judge_activity
 
 CREATE TABLE IF NOT EXISTS judge_activity_v1
 (
@@ -375,7 +375,7 @@ SELECT
 FROM judge_activity_v1
 GROUP BY user_id, crucible_id;
 
--- 0010_entry_rating
+-- clickhouse 0010_entry_rating
 
 CREATE TABLE IF NOT EXISTS entry_rating_v1
 (

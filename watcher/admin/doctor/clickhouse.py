@@ -8,8 +8,9 @@ from clickhouse_connect.driver.client import Client
 
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.clickhouse.columns import differences
-from watcher.migrations import migrate
-from watcher.migrations.deployment import Deployment
+from watcher.migrations.clickhouse import migrate
+from watcher.migrations.clickhouse.deployment import Deployment
+from watcher.migrations.ledger import State
 
 UP: Final = "`crucible migrate up`"
 OLDEST: Final = (24, 8)
@@ -32,11 +33,11 @@ def server(client: Client) -> Iterator[Finding]:
 def migrations(client: Client, deployment: Deployment) -> Iterator[Finding]:
     """Every migration is applied, and none was changed afterwards."""
     standing = migrate.status(client, deployment)
-    pending = [f"{one.version:04d}_{one.name}" for one in standing if one.state is migrate.State.PENDING]
+    pending = [f"{one.version:04d}_{one.name}" for one in standing if one.state is State.PENDING]
     odd = [
         f"{one.version:04d}_{one.name} is {one.state.value}"
         for one in standing
-        if one.state in {migrate.State.CHANGED, migrate.State.UNKNOWN}
+        if one.state in {State.CHANGED, State.UNKNOWN}
     ]
     if odd:
         yield fail("clickhouse.schema", ", ".join(odd), "run the release that applied them, or a later one")

@@ -11,11 +11,16 @@ new timeline.
 
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.resources import files
+from typing import Final
 
 from watcher.model.errors import HistoryChangedError, TemporaryError
 from watcher.postgres.session import Session
+from watcher.sql_files import named_statements
 
-FIRST = 1
+_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "history.sql")
+FIRST: Final = 1
+"""Number of the history that the first start finds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,49 +47,36 @@ class History:
 
 
 def current(session: Session) -> SourceIdentity:
-    """Which history PostgreSQL is in now. Any role that may log in can ask: IDENTIFY_SYSTEM would need REPLICATION.
-
-    The timeline is the one being written. That of pg_control_checkpoint() is older until the first checkpoint after a
-    promotion, just when it matters.
+    """Return which history PostgreSQL is in now.
 
     Raises:
         TemporaryError: this is a standby, or a server still recovering.
     """
-    ((standby,),) = session.run("SELECT pg_is_in_recovery()")
+    ((standby,),) = session.read(_STATEMENTS["standby"])
     if standby:
         raise TemporaryError(
             "postgres: this server is a standby or still recovering; postgres.dsn should lead to the primary "
             "(target_session_attrs=read-write picks it out of several hosts)"
         )
-    ((system, timeline),) = session.run(
-        "SELECT system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer "
-        "FROM pg_control_system()"
-    )
+    ((system, timeline),) = session.read(_STATEMENTS["source_identity"])
     return SourceIdentity(int(system), int(timeline))
 
 
 def accepted(session: Session) -> tuple[History, ...]:
-    """Every history that was accepted, the youngest last."""
-    rows = session.run("SELECT number, system_identifier, timeline, accepted FROM {schema}.history ORDER BY number")
+    """Return every history that was accepted, the youngest last."""
+    rows = session.read(_STATEMENTS["accepted"])
     return tuple(History(number, SourceIdentity(system, timeline), when) for number, system, timeline, when in rows)
 
 
 def check(session: Session) -> int:
-    """The number of the present history. The very first is accepted without asking.
+    """Return the number of the present history. The very first is accepted without asking.
 
     Raises:
         HistoryChangedError: PostgreSQL is in another history than the one last accepted.
         TemporaryError: PostgreSQL is away or a standby.
     """
     now = current(session)
-    # Two processes that start at once see the same cluster: either's row will do.
-    session.run(
-        "INSERT INTO {schema}.history (number, system_identifier, timeline) SELECT %s, %s, %s "
-        "WHERE NOT EXISTS (SELECT FROM {schema}.history) ON CONFLICT DO NOTHING",
-        FIRST,
-        now.system_identifier,
-        now.timeline,
-    )
+    session.run(_STATEMENTS["accept_first"], FIRST, now.system_identifier, now.timeline)
     last = accepted(session)[-1]
     if last.identity != now:
         raise HistoryChangedError(
@@ -107,10 +99,6 @@ def accept(session: Session) -> History:
         session.lock("history")
         known = accepted(session)
         if not known or known[-1].identity != now:
-            session.run(
-                "INSERT INTO {schema}.history (number, system_identifier, timeline) VALUES (%s, %s, %s)",
-                known[-1].number + 1 if known else FIRST,
-                now.system_identifier,
-                now.timeline,
-            )
+            number = known[-1].number + 1 if known else FIRST
+            session.run(_STATEMENTS["accept"], number, now.system_identifier, now.timeline)
         return accepted(session)[-1]

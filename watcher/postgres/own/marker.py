@@ -4,25 +4,24 @@ Kafka forgets a group's offsets (expired, deleted, or with the topic), and a top
 Without a marker, a group starts at the earliest record; with one, a missing offset is a fault to be told.
 """
 
+from importlib.resources import files
+from typing import Final
+
 from watcher.postgres.session import Session
+from watcher.sql_files import named_statements
+
+_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "marker.sql")
 
 
 def load(session: Session, group: str) -> dict[tuple[str, int], str]:
-    """The group's markers by topic and partition: the id that Kafka gave the topic when it was created."""
-    rows = session.run("SELECT topic, partition, topic_id FROM {schema}.marker WHERE consumer_group = %s", group)
+    """Return the group's markers: the id that Kafka gave a topic when it was created, by topic and partition."""
+    rows = session.read(_STATEMENTS["load"], group)
     return {(topic, partition): topic_id for topic, partition, topic_id in rows}
 
 
 def remember(session: Session, group: str, topic: str, partition: int, topic_id: str) -> None:
     """Leave a marker unless there is one."""
-    session.run(
-        "INSERT INTO {schema}.marker (consumer_group, topic, partition, topic_id) VALUES (%s, %s, %s, %s) "
-        "ON CONFLICT DO NOTHING",
-        group,
-        topic,
-        partition,
-        topic_id,
-    )
+    session.run(_STATEMENTS["remember"], group, topic, partition, topic_id)
 
 
 def forget(session: Session, group: str, topic: str | None = None) -> int:
@@ -31,10 +30,4 @@ def forget(session: Session, group: str, topic: str | None = None) -> int:
     Returns:
         How many there were.
     """
-    gone = session.run(
-        "DELETE FROM {schema}.marker WHERE consumer_group = %s AND (%s::text IS NULL OR topic = %s) RETURNING 1",
-        group,
-        topic,
-        topic,
-    )
-    return len(gone)
+    return len(session.run(_STATEMENTS["forget"], group, topic, topic))

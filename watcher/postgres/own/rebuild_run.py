@@ -1,8 +1,13 @@
 """How far a rebuild of all crucibles has come; crucibles are taken in the order of their ids."""
 
 from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
 
 from watcher.postgres.session import Session
+from watcher.sql_files import named_statements
+
+_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "rebuild_run.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,31 +34,24 @@ def begin(session: Session, redis: str, *, replay: bool, anew: bool) -> Run:
     with session.together():
         session.lock("rebuild")
         if anew:
-            session.run("UPDATE {schema}.rebuild_run SET ended = now() WHERE ended IS NULL AND replay = %s", replay)
-        found = session.run(
-            "SELECT number, done_to, redis = %s, begun > now() - interval '1 day' "
-            "FROM {schema}.rebuild_run WHERE ended IS NULL AND replay = %s ORDER BY number DESC LIMIT 1",
-            redis,
-            replay,
-        )
+            session.run(_STATEMENTS["give_up"], replay)
+        found = session.run(_STATEMENTS["under_way"], redis, replay)
         left = ""
         if found:
             number, done_to, same, young = found[0]
             if same and young:
                 return Run(number, done_to, resumed=True)
             left = "Redis was started anew since" if not same else "it is more than a day old"
-            session.run("UPDATE {schema}.rebuild_run SET ended = now() WHERE ended IS NULL AND replay = %s", replay)
-        ((number,),) = session.run(
-            "INSERT INTO {schema}.rebuild_run (replay, redis) VALUES (%s, %s) RETURNING number", replay, redis
-        )
+            session.run(_STATEMENTS["give_up"], replay)
+        ((number,),) = session.run(_STATEMENTS["begin"], replay, redis)
         return Run(number, 0, resumed=False, left=left)
 
 
 def note(session: Session, run: Run, crucible_id: int) -> None:
-    """This crucible and all before it are done."""
-    session.run("UPDATE {schema}.rebuild_run SET done_to = %s WHERE number = %s", crucible_id, run.number)
+    """Note that this crucible and all before it are done."""
+    session.run(_STATEMENTS["note"], crucible_id, run.number)
 
 
 def end(session: Session, run: Run) -> None:
-    """All are done."""
-    session.run("UPDATE {schema}.rebuild_run SET ended = now() WHERE number = %s", run.number)
+    """Note that all crucibles are done."""
+    session.run(_STATEMENTS["end"], run.number)

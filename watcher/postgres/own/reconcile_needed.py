@@ -5,8 +5,13 @@ A snapshot reads rows that were perhaps never counted; a truncate removes rows w
 
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.resources import files
+from typing import Final
 
 from watcher.postgres.session import Session
+from watcher.sql_files import named_statements
+
+_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "reconcile_needed.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +27,9 @@ class Need:
 
 def note(session: Session, source_table: str, reason: str) -> None:
     """Note a need; noting it again keeps the first time."""
-    session.run(
-        "INSERT INTO {schema}.reconcile_needed (source_table, reason) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-        source_table,
-        reason,
-    )
+    session.run(_STATEMENTS["note"], source_table, reason)
 
 
 def needs(session: Session) -> tuple[Need, ...]:
-    """Every need, the oldest first."""
-    rows = session.run(
-        "SELECT source_table, reason, since FROM {schema}.reconcile_needed ORDER BY since, source_table, reason"
-    )
-    return tuple(Need(*row) for row in rows)
+    """Return every need, the oldest first."""
+    return tuple(Need(*row) for row in session.read(_STATEMENTS["needs"]))

@@ -1,32 +1,26 @@
 -- crucible --
 -- A crucible that Redis does not hold: unknown, finished, or about to be brought back.
 SELECT
-    id,
-    name,
-    status::text AS status,
-    "nsfwLevel"  AS level,
-    (extract(epoch FROM "startAt") * 1000)::bigint AS start_ms,
-    (extract(epoch FROM "endAt") * 1000)::bigint   AS end_ms,
+    crucible.id,
+    crucible.name,
+    crucible.status::text AS status,
+    crucible."nsfwLevel"  AS level,
+    {start_ms} AS start_ms,
+    {end_ms} AS end_ms,
     (
-        SELECT coalesce(sum("voteCount"), 0)::bigint / 2 FROM public."CrucibleEntry" WHERE "crucibleId" = "Crucible".id
+        SELECT coalesce(sum("voteCount"), 0)::bigint / 2 FROM public."CrucibleEntry" WHERE "crucibleId" = crucible.id
     ) AS votes
-FROM public."Crucible"
-WHERE id = %(crucible)s
+FROM public."Crucible" crucible
+WHERE crucible.id = %(crucible)s
 
 -- final_standings --
 -- The order in which a finished crucible's entries were placed; before positions are written, the order that they will
--- have. The same entries have a place as in a live crucible, those whose images are shown in it: model/visibility.py.
+-- have. The same entries have a place as in a live crucible, those whose images are shown in it.
 SELECT entry.id, entry.score, entry."voteCount" AS votes
 FROM public."CrucibleEntry" entry
 JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId"
 JOIN public."Image" image ON image.id = entry."imageId"
-WHERE entry."crucibleId" = %(crucible)s
-    AND image."nsfwLevel" BETWEEN 1 AND 31
-    AND image."nsfwLevel" & crucible."nsfwLevel" <> 0
-    AND NOT image."tosViolation"
-    AND image."needsReview" IS NULL
-    AND image.ingestion = 'Scanned'
-    AND image."blockedFor" IS NULL
+WHERE entry."crucibleId" = %(crucible)s AND {visible_image}
 ORDER BY entry.position ASC NULLS LAST, entry.score DESC, entry."createdAt" ASC, entry.id ASC
 LIMIT %(limit)s OFFSET %(offset)s
 
@@ -36,13 +30,7 @@ SELECT count(*) AS total, coalesce(bool_or(entry.position IS NOT NULL), false) A
 FROM public."CrucibleEntry" entry
 JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId"
 JOIN public."Image" image ON image.id = entry."imageId"
-WHERE entry."crucibleId" = %(crucible)s
-    AND image."nsfwLevel" BETWEEN 1 AND 31
-    AND image."nsfwLevel" & crucible."nsfwLevel" <> 0
-    AND NOT image."tosViolation"
-    AND image."needsReview" IS NULL
-    AND image.ingestion = 'Scanned'
-    AND image."blockedFor" IS NULL
+WHERE entry."crucibleId" = %(crucible)s AND {visible_image}
 
 -- final_entry --
 -- One entry of a finished crucible, with its place; without one if its image is not shown.
@@ -60,15 +48,7 @@ FROM (
             entry."voteCount" AS votes,
             entry.position,
             entry."createdAt" AS created,
-            coalesce(
-                image."nsfwLevel" BETWEEN 1 AND 31
-                AND image."nsfwLevel" & crucible."nsfwLevel" <> 0
-                AND NOT image."tosViolation"
-                AND image."needsReview" IS NULL
-                AND image.ingestion = 'Scanned'
-                AND image."blockedFor" IS NULL,
-                false
-            ) AS admitted
+            {visible_image} AS admitted
         FROM public."CrucibleEntry" entry
         JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId"
         LEFT JOIN public."Image" image ON image.id = entry."imageId"

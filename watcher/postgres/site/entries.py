@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from watcher.model.visibility import Hidden, Moderation, admitted_level, hidden
-from watcher.postgres.pool import named_queries
 from watcher.postgres.session import Session
+from watcher.postgres.site.statements import site_statements
 
-_QUERIES: Final = named_queries("entries.sql")
+_STATEMENTS: Final = site_statements("entries.sql")
 
-PAGE: Final = 20_000
-"""Entries of one question: some tens of milliseconds."""
+PAGE_ENTRIES: Final = 20_000
+"""Entries of one statement: some tens of milliseconds."""
 
 
 class Arrived(NamedTuple):
@@ -21,8 +21,8 @@ class Arrived(NamedTuple):
     image_id: int
 
 
-class Seen(NamedTuple):
-    """Entries of a crucible of which the site says the same."""
+class LevelGroup(NamedTuple):
+    """Entries of a crucible of whose images the site says the same, and which so belong to one level."""
 
     crucible_id: int
     level: int
@@ -34,48 +34,52 @@ class Seen(NamedTuple):
     """The entries' images, in the same order."""
 
 
-def look(session: Session, arrived: Sequence[Arrived]) -> list[Seen]:
-    """What the site says of some entries, in one query. Those of crucibles that it does not have are missing.
+def look(session: Session, arrived: Sequence[Arrived]) -> list[LevelGroup]:
+    """Return what the site says of some entries, from one query. Those of crucibles that it lacks are missing.
 
     Raises:
         TemporaryError: PostgreSQL is away.
         PostgresRefusedError: a right is missing.
     """
     columns = [list(column) for column in zip(*arrived, strict=True)]
-    rows = session.run(_QUERIES["arrived"], *columns) if arrived else []
-    return [_seen(crucible_id, level, about, [entry], [image]) for crucible_id, entry, image, level, *about in rows]
+    rows = session.read(_STATEMENTS["arrived"], *columns) if arrived else []
+    return [
+        _level_group(crucible_id, level, about, [entry], [image]) for crucible_id, entry, image, level, *about in rows
+    ]
 
 
 def open_crucibles(session: Session) -> list[tuple[int, int]]:
-    """Ids and levels of the crucibles that are not finished.
+    """Return ids and levels of the crucibles that are not finished.
 
     Raises:
         TemporaryError: PostgreSQL is away.
         PostgresRefusedError: a right is missing.
     """
-    return [(crucible_id, level) for crucible_id, level in session.run(_QUERIES["open_crucibles"])]
+    return [(crucible_id, level) for crucible_id, level in session.read(_STATEMENTS["open_crucibles"])]
 
 
-def look_at_all(session: Session, crucible_id: int, level: int, page: int = PAGE) -> Iterator[list[Seen]]:
-    """What the site says of all entries of a crucible, a page at a time.
+def look_at_all(session: Session, crucible_id: int, level: int, page: int = PAGE_ENTRIES) -> Iterator[list[LevelGroup]]:
+    """Yield what the site says of all entries of a crucible, a page at a time.
 
     Args:
         session: a connection.
         crucible_id: whose entries.
         level: flags of the crucible.
-        page: entries of one question.
+        page: entries of one statement.
 
     Raises:
         TemporaryError: PostgreSQL is away.
         PostgresRefusedError: a right is missing.
     """
     after = 0
-    while rows := session.run(_QUERIES["entries"], crucible_id, after, page):
-        yield [_seen(crucible_id, level, about, entries, images) for *about, entries, images in rows]
+    while rows := session.read(_STATEMENTS["entries"], crucible_id, after, page):
+        yield [_level_group(crucible_id, level, about, entries, images) for *about, entries, images in rows]
         after = max(max(entries) for *_, entries, _ in rows)
 
 
-def _seen(crucible_id: int, level: int, about: Sequence[Any], entries: Sequence[int], images: Sequence[int]) -> Seen:
+def _level_group(
+    crucible_id: int, level: int, about: Sequence[Any], entries: Sequence[int], images: Sequence[int]
+) -> LevelGroup:
     there, *columns = about
     image = Moderation(*columns) if there else None
-    return Seen(crucible_id, admitted_level(image, level), hidden(image, level), entries, images)
+    return LevelGroup(crucible_id, admitted_level(image, level), hidden(image, level), entries, images)

@@ -6,11 +6,7 @@ SELECT
     arrived.image,
     crucible."nsfwLevel",
     image.id IS NOT NULL,
-    image."nsfwLevel",
-    image."tosViolation",
-    image."needsReview",
-    image.ingestion::text,
-    image."blockedFor"
+    {moderation}
 FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS arrived (crucible, entry, image)
 JOIN public."Crucible" crucible ON crucible.id = arrived.crucible
 LEFT JOIN public."Image" image ON image.id = arrived.image
@@ -23,11 +19,7 @@ SELECT id, "nsfwLevel" FROM public."Crucible" WHERE status IN ('Pending', 'Activ
 -- A page of a crucible's entries, gathered by what the site says of their images: few rows, however many entries.
 SELECT
     image.id IS NOT NULL,
-    image."nsfwLevel",
-    image."tosViolation",
-    image."needsReview",
-    image.ingestion::text,
-    image."blockedFor",
+    {moderation},
     array_agg(entry.id),
     array_agg(entry."imageId")
 FROM (

@@ -6,7 +6,7 @@ from typing import Any, Final, LiteralString
 
 from watcher.model.plain_text import plain_text
 from watcher.model.site_image import Comment, Place, Remark, Remarks, SiteImage
-from watcher.postgres.pool import named_queries
+from watcher.postgres.site.statements import site_statements
 
 Fetch = Callable[[LiteralString, Mapping[str, Any]], Awaitable[list[dict[str, Any]]]]
 """Rows of one statement. Raises ``TemporaryError``."""
@@ -14,7 +14,7 @@ Fetch = Callable[[LiteralString, Mapping[str, Any]], Awaitable[list[dict[str, An
 REMARK: Final = 280
 """Characters of the comment below an image; whoever wants to read on opens all of them."""
 
-_QUERIES: Final = named_queries("images.sql")
+_STATEMENTS: Final = site_statements("images.sql")
 
 
 class SiteImages:
@@ -33,7 +33,7 @@ class SiteImages:
         Raises:
             TemporaryError: PostgreSQL is away.
         """
-        rows = await self._fetch(_QUERIES["images"], {"ids": list(ids)})
+        rows = await self._fetch(_STATEMENTS["images"], {"ids": list(ids)})
         return {row["id"]: SiteImage(**row) for row in rows}
 
     async def commented(self, ids: Sequence[int]) -> dict[int, tuple[SiteImage, Remarks]]:
@@ -42,7 +42,7 @@ class SiteImages:
         Raises:
             TemporaryError: PostgreSQL is away.
         """
-        rows = await self._fetch(_QUERIES["commented_images"], {"ids": list(ids)})
+        rows = await self._fetch(_STATEMENTS["commented_images"], {"ids": list(ids)})
         return {row["id"]: (_image(row), _remarks(row)) for row in rows}
 
     async def comments(self, image_id: int, after: Place | None, limit: int) -> list[Comment]:
@@ -57,7 +57,7 @@ class SiteImages:
             TemporaryError: PostgreSQL is away.
         """
         rows = await self._fetch(
-            _QUERIES["comments"],
+            _STATEMENTS["comments"],
             {
                 "image": image_id,
                 "limit": limit,

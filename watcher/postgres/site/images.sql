@@ -54,7 +54,7 @@ LEFT JOIN LATERAL (
         comment.id,
         left(comment.content, 2000) AS content,
         comment."reactionCount" AS reactions,
-        (extract(epoch FROM comment."createdAt") * 1000)::bigint AS created
+        {comment_created_ms} AS created
     FROM public."CommentV2" comment
     JOIN public."User" author ON author.id = comment."userId"
     WHERE comment."threadId" = thread.id
@@ -77,7 +77,7 @@ SELECT
     author.username AS author,
     left(comment.content, 4096) AS content,
     comment."reactionCount" AS reactions,
-    (extract(epoch FROM comment."createdAt") * 1000)::bigint AS created
+    {comment_created_ms} AS created
 FROM public."Thread" root
 JOIN public."CommentV2" comment ON comment."threadId" = ANY(
     ARRAY(SELECT root.id UNION SELECT reply.id FROM public."Thread" reply WHERE reply."rootThreadId" = root.id)
@@ -95,7 +95,7 @@ WHERE root."imageId" = %(image)s
     AND author."bannedAt" IS NULL
     AND (
         %(reactions)s::integer IS NULL
-        OR (comment."reactionCount", (extract(epoch FROM comment."createdAt") * 1000)::bigint, comment.id)
+        OR (comment."reactionCount", {comment_created_ms}, comment.id)
             < (%(reactions)s::integer, %(created)s::bigint, %(id)s::integer)
     )
 ORDER BY comment."reactionCount" DESC, comment."createdAt" DESC, comment.id DESC

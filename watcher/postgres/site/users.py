@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, LiteralString
 
-from watcher.postgres.pool import named_queries
+from watcher.postgres.site.statements import site_statements
 
 Fetch = Callable[[LiteralString, Mapping[str, Any]], Awaitable[list[dict[str, Any]]]]
 """Rows of one statement. Raises ``TemporaryError``."""
 
-_QUERIES: Final = named_queries("users.sql")
+_STATEMENTS: Final = site_statements("users.sql")
 
 
 class SiteUsers:
@@ -27,4 +27,4 @@ class SiteUsers:
         Raises:
             TemporaryError: PostgreSQL is away.
         """
-        return await self._fetch(_QUERIES["users"], {"ids": list(ids)})
+        return await self._fetch(_STATEMENTS["users"], {"ids": list(ids)})

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from watcher.model.errors import StopError
+from watcher.migrations.ledger import MigrationError
 
 WINDOW: Final = 100_000
 """Insert tokens that a table remembers. One flush every half second on a dozen partitions makes 86,400 inserts an hour;
@@ -14,10 +14,6 @@ WINDOW_SECONDS: Final = 7 * 24 * 3600
 """Replicated engines also forget by age; a week outlasts any outage that a retry spans."""
 
 _PLACEHOLDER: Final = re.compile(r"@(?P<name>[a-z_]+)(?:\((?P<given>[^()]*)\))?")
-
-
-class MigrationError(StopError):
-    """The schema cannot be brought to where it belongs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from clickhouse_sql import Migration
-from watcher.migrations.session import Session
+from watcher.migrations.clickhouse.server import Server
+from watcher.sql_files import Applied, Migration
 
 _TABLES: Final = (
     """
@@ -36,16 +36,6 @@ ORDER BY (view, boundary, bucket)""",
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """A migration that was applied."""
-
-    version: int
-    name: str
-    checksum: str
-    applied_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Fill:
     """A view whose boundary holds: rows before it are to be filled in, in so many buckets."""
 
@@ -56,8 +46,8 @@ class Fill:
 class Record:
     """The two tables."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, server: Server) -> None:
+        self._session = server
 
     def ensure(self) -> None:
         """Make the tables, if absent."""

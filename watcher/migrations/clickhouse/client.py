@@ -11,7 +11,7 @@ from clickhouse_connect.driver.httpclient import HttpClient
 from urllib3 import Timeout
 
 from watcher.clickhouse.client import reason
-from watcher.migrations.deployment import MigrationError
+from watcher.migrations.ledger import MigrationError
 from watcher.model.errors import TemporaryError
 
 __all__ = ["Client", "migration_client"]

@@ -1,4 +1,5 @@
--- The watcher's own tables. {schema} is the setting postgres.watcher_schema. Every statement may be run again at any time.
+-- The watcher's own tables, as they were before migrations had numbers: every statement may be run again, so a schema that
+-- has them is taken over as it is.
 
 -- Which partitions a consumer group has read: tells "never ran, start at the earliest record" from "its place is gone,
 -- stop". The topic's id tells a topic that was made anew under the same name.

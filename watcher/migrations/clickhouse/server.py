@@ -8,14 +8,14 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from watcher.migrations.deployment import Deployment
+from watcher.migrations.clickhouse.deployment import Deployment
+from watcher.migrations.lock import Progress
 
 POLL: Final = 0.1
 """Seconds between two looks at what is running."""
 _SLACK: Final = 50
 """Milliseconds by which a statement may have begun before the list of running statements says so."""
 
-Progress = Callable[[str], None]
 _UNKNOWN_TABLE: Final = 60
 
 
@@ -24,7 +24,7 @@ def not_asked() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Server:
     """What every step needs.
 
     Args:

@@ -14,50 +14,50 @@ Which step is next is read from the column's default, so a run that was killed g
 
 from typing import Final
 
-from watcher.migrations.deployment import MigrationError
-from watcher.migrations.session import Session
-from watcher.migrations.steps import Stamp
+from watcher.migrations.clickhouse.server import Server
+from watcher.migrations.clickhouse.steps import Stamp
+from watcher.migrations.ledger import MigrationError
 
 _OLD: Final = "toDateTime64(0, 3)"
 _NEW: Final = "now64(3)"
 _TRIES: Final = 3
 
 
-def add_stamp(session: Session, stamp: Stamp) -> None:
+def add_stamp(server: Server, stamp: Stamp) -> None:
     """Give a table its stamp; nothing if it has it.
 
     Raises:
         MigrationError: the table has a column of that name with another meaning, or parts keep coming without it.
     """
-    default = _default(session, stamp)
+    default = _default(server, stamp)
     if default == _NEW:
         return
     if default is None:
         column = f"{stamp.column} DateTime64(3) DEFAULT {_OLD}"
-        session.run(f"ALTER TABLE {stamp.table} @on_cluster ADD COLUMN IF NOT EXISTS {column}")
+        server.run(f"ALTER TABLE {stamp.table} @on_cluster ADD COLUMN IF NOT EXISTS {column}")
     elif default != _OLD:
         raise MigrationError(
             f"{stamp.table}.{stamp.column} has the default {default!r}, expected {_NEW!r}: "
             "rename that column, then run `crucible migrate up` again"
         )
     for _ in range(_TRIES):
-        session.wait_for_inserts_before(session.clock()[1], stamp.table)
-        session.catch_up(stamp.table)
-        if not _parts_without(session, stamp):
+        server.wait_for_inserts_before(server.clock()[1], stamp.table)
+        server.catch_up(stamp.table)
+        if not _parts_without(server, stamp):
             break
-        session.progress(f"{stamp.table}: writing {stamp.column} into the rows that are there")
-        session.run(f"ALTER TABLE {stamp.table} @on_cluster MATERIALIZE COLUMN {stamp.column}")
+        server.progress(f"{stamp.table}: writing {stamp.column} into the rows that are there")
+        server.run(f"ALTER TABLE {stamp.table} @on_cluster MATERIALIZE COLUMN {stamp.column}")
     else:
-        if left := _parts_without(session, stamp):
+        if left := _parts_without(server, stamp):
             raise MigrationError(
                 f"{left} parts of {stamp.table} still lack {stamp.column}: stop writers of that table that were "
                 "started before this migration, then run `crucible migrate up` again"
             )
-    session.run(f"ALTER TABLE {stamp.table} @on_cluster MODIFY COLUMN {stamp.column} DateTime64(3) DEFAULT {_NEW}")
+    server.run(f"ALTER TABLE {stamp.table} @on_cluster MODIFY COLUMN {stamp.column} DateTime64(3) DEFAULT {_NEW}")
 
 
-def _default(session: Session, stamp: Stamp) -> str | None:
-    rows = session.ask(
+def _default(server: Server, stamp: Stamp) -> str | None:
+    rows = server.ask(
         "SELECT default_expression FROM system.columns "
         "WHERE database = currentDatabase() AND table = {table:String} AND name = {column:String}",
         table=stamp.table,
@@ -66,8 +66,8 @@ def _default(session: Session, stamp: Stamp) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-def _parts_without(session: Session, stamp: Stamp) -> int:
-    return session.number(
+def _parts_without(server: Server, stamp: Stamp) -> int:
+    return server.number(
         "SELECT count() FROM (SELECT name FROM system.parts_columns "
         "WHERE database = currentDatabase() AND table = {table:String} AND active "
         "GROUP BY name HAVING countIf(column = {column:String}) = 0)",

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from watcher.migrations.deployment import MigrationError
+from watcher.migrations.ledger import MigrationError
 
 _SECTION: Final = re.compile(r"^-- (?P<head>[a-z]+(?: \w+)*) --\n", re.MULTILINE)
 _STATEMENT_END: Final = re.compile(r";[ \t]*(?:\n|\Z)")

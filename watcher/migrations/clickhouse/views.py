@@ -15,8 +15,8 @@ rows whose stamp is at or after it, the fill takes the others. Each is the compl
    differs: that, and not the token of the insert, makes the fill exact.
 5. Make the view that people read.
 
-One run at a time: `migrate_lock.py` sees to that. A run asks before each change whether the lock is still its own, and
-waits at its beginning for what a dead one has under way.
+One run at a time: `migrations/lock.py` sees to that. A run asks before each change whether the lock is still its own,
+and waits at its beginning for what a dead one has under way.
 
 A table that never had a row gets a boundary in the past and nothing is waited for; if a row slipped in while the view
 was made, the boundary does not hold and the long way is taken.
@@ -29,10 +29,10 @@ that was stuck in the network for longer than the margin, exactly then.
 import re
 from typing import Final
 
-from watcher.migrations.deployment import MigrationError
-from watcher.migrations.record import Fill, Record
-from watcher.migrations.session import Session
-from watcher.migrations.steps import View
+from watcher.migrations.clickhouse.record import Fill, Record
+from watcher.migrations.clickhouse.server import Server
+from watcher.migrations.clickhouse.steps import View
+from watcher.migrations.ledger import MigrationError
 
 ROWS_PER_BUCKET: Final = 5_000_000
 """Smaller: the raw table is read more often. Larger: a bucket's groups may not fit into memory."""
@@ -49,68 +49,68 @@ _ONE_BLOCK: Final = {
 }
 
 
-def make_view(session: Session, record: Record, view: View) -> None:
+def make_view(server: Server, record: Record, view: View) -> None:
     """Make a view, fill it and open it to readers; nothing of what is done is done again.
 
     Raises:
         MigrationError: a bucket stays different from its source.
     """
-    _fill(session, record, view, _settle(session, record, view))
-    session.run(view.create_reader)
+    _fill(server, record, view, _settle(server, record, view))
+    server.run(view.create_reader)
 
 
-def _settle(session: Session, record: Record, view: View) -> Fill:
+def _settle(server: Server, record: Record, view: View) -> Fill:
     """The view and a boundary that holds."""
-    margin = session.margin
-    if (boundary := _boundary(session, view)) is not None:
+    margin = server.margin
+    if (boundary := _boundary(server, view)) is not None:
         if (fill := record.fill(view.target, boundary)) is not None:
             return fill
-        session.progress(f"{view.target}: starting again after an interrupted run")
-        _discard(session, view)
-    while (fill := _make(session, record, view, margin)) is None:
+        server.progress(f"{view.target}: starting again after an interrupted run")
+        _discard(server, view)
+    while (fill := _make(server, record, view, margin)) is None:
         margin *= 2
     return fill
 
 
-def _make(session: Session, record: Record, view: View, margin: float) -> Fill | None:
+def _make(server: Server, record: Record, view: View, margin: float) -> Fill | None:
     """Make the view and note its boundary, if it holds; discard it otherwise."""
-    session.flush(view.source)
-    rows = session.number(f"SELECT count() FROM {view.source}")  # noqa: S608 - a name from our own files
-    boundary = session.clock()[1] + (int(margin * 1000) if rows else -LONG_BEFORE)
-    session.run(view.create_target)
-    _empty(session, view)
-    _create(session, view, boundary)
-    session.wait_for_inserts_before(session.clock()[1], view.source)
-    session.flush(view.source)  # also waits for a flush that began without the view
-    now = session.clock()[1]
+    server.flush(view.source)
+    rows = server.number(f"SELECT count() FROM {view.source}")  # noqa: S608 - a name from our own files
+    boundary = server.clock()[1] + (int(margin * 1000) if rows else -LONG_BEFORE)
+    server.run(view.create_target)
+    _empty(server, view)
+    _create(server, view, boundary)
+    server.wait_for_inserts_before(server.clock()[1], view.source)
+    server.flush(view.source)  # also waits for a flush that began without the view
+    now = server.clock()[1]
     if rows:
         holds = now < boundary
     else:
         early = f"{view.stamp} <= fromUnixTimestamp64Milli({{now:Int64}})"
-        holds = not session.number(f"SELECT count() FROM {view.source} WHERE {early}", now=now)  # noqa: S608
+        holds = not server.number(f"SELECT count() FROM {view.source} WHERE {early}", now=now)  # noqa: S608
     if not holds:
-        session.progress(f"{view.target}: inserts ran across the boundary; starting again with a later one")
-        _discard(session, view)
+        server.progress(f"{view.target}: inserts ran across the boundary; starting again with a later one")
+        _discard(server, view)
         return None
     fill = Fill(boundary, min(MOST_BUCKETS, -(-rows // ROWS_PER_BUCKET)))
     record.note(view.target, fill, 0)
     return fill
 
 
-def _create(session: Session, view: View, boundary: int) -> None:
-    select = session.render(
+def _create(server: Server, view: View, boundary: int) -> None:
+    select = server.render(
         view.select,
         rows=f"{view.stamp} >= fromUnixTimestamp64Milli({boundary})",
         bucket="toUInt16(0)",
     )
-    session.run(
+    server.run(
         f"CREATE MATERIALIZED VIEW {view.name} @on_cluster TO {view.target} AS\n{select}\n"
         f"COMMENT 'rows from {boundary}'"
     )
 
 
-def _boundary(session: Session, view: View) -> int | None:
-    rows = session.ask(
+def _boundary(server: Server, view: View) -> int | None:
+    rows = server.ask(
         "SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = {name:String}", name=view.name
     )
     if not rows:
@@ -123,50 +123,50 @@ def _boundary(session: Session, view: View) -> int | None:
     return int(found[1])
 
 
-def _discard(session: Session, view: View) -> None:
+def _discard(server: Server, view: View) -> None:
     """Take back a view that nobody reads yet. Its target stays: a view without one would fail every insert."""
-    session.run(f"DROP TABLE IF EXISTS {view.name} @on_cluster SYNC")
+    server.run(f"DROP TABLE IF EXISTS {view.name} @on_cluster SYNC")
 
 
-def _empty(session: Session, view: View) -> None:
+def _empty(server: Server, view: View) -> None:
     """Remove what a discarded view has left in the target."""
-    if session.number(f"SELECT count() FROM {view.target}"):  # noqa: S608 - a name from our own files
-        session.run(f"TRUNCATE TABLE {view.target} @on_cluster SYNC")
+    if server.number(f"SELECT count() FROM {view.target}"):  # noqa: S608 - a name from our own files
+        server.run(f"TRUNCATE TABLE {view.target} @on_cluster SYNC")
 
 
-def _fill(session: Session, record: Record, view: View, fill: Fill) -> None:
+def _fill(server: Server, record: Record, view: View, fill: Fill) -> None:
     done = record.filled(view.target, fill)
     missing = [bucket for bucket in range(1, fill.buckets + 1) if bucket not in done]
     if not missing:
         return
-    session.progress(f"{view.target}: waiting for the boundary")
-    session.wait_until(fill.boundary)
-    session.wait_for_inserts_before(fill.boundary, view.source)
-    session.flush(view.source)
-    session.catch_up(view.source)
+    server.progress(f"{view.target}: waiting for the boundary")
+    server.wait_until(fill.boundary)
+    server.wait_for_inserts_before(fill.boundary, view.source)
+    server.flush(view.source)
+    server.catch_up(view.source)
     for bucket in missing:
-        rows = _fill_bucket(session, view, fill, bucket)
+        rows = _fill_bucket(server, view, fill, bucket)
         record.note(view.target, fill, bucket)
-        session.progress(f"{view.target}: bucket {bucket} of {fill.buckets} filled, {rows} rows")
+        server.progress(f"{view.target}: bucket {bucket} of {fill.buckets} filled, {rows} rows")
 
 
-def _fill_bucket(session: Session, view: View, fill: Fill, bucket: int) -> int:
+def _fill_bucket(server: Server, view: View, fill: Fill, bucket: int) -> int:
     """Fill one bucket and compare it with its source; tell its rows."""
     rows = f"{view.stamp} < fromUnixTimestamp64Milli({fill.boundary})"
     if fill.buckets > 1:
         rows += f" AND cityHash64({view.key}) % {fill.buckets} = {bucket - 1}"
-    select = session.render(view.select, rows=rows, bucket=f"toUInt16({bucket})")
+    select = server.render(view.select, rows=rows, bucket=f"toUInt16({bucket})")
     for attempt in range(1, _TRIES + 1):
-        expected = _fingerprint(session, view, f"({select})")
-        found = _fingerprint(session, view, f"{view.target} WHERE bucket = {bucket}")
+        expected = _fingerprint(server, view, f"({select})")
+        found = _fingerprint(server, view, f"{view.target} WHERE bucket = {bucket}")
         if found == expected:
             return found[0]
         if found[0]:
-            session.run(f"ALTER TABLE {view.target} @on_cluster DROP PARTITION {bucket}")
+            server.run(f"ALTER TABLE {view.target} @on_cluster DROP PARTITION {bucket}")
         token = f"fill:{view.target}:{fill.boundary}:{bucket}:{attempt}"
-        session.change(f"INSERT INTO {view.target} {select}", {**_ONE_BLOCK, "insert_deduplication_token": token})
-    expected = _fingerprint(session, view, f"({select})")
-    found = _fingerprint(session, view, f"{view.target} WHERE bucket = {bucket}")
+        server.change(f"INSERT INTO {view.target} {select}", {**_ONE_BLOCK, "insert_deduplication_token": token})
+    expected = _fingerprint(server, view, f"({select})")
+    found = _fingerprint(server, view, f"{view.target} WHERE bucket = {bucket}")
     if found != expected:
         raise MigrationError(
             f"{view.target}: bucket {bucket} holds {found[0]} rows and its source gives {expected[0]}, after {_TRIES} "
@@ -175,8 +175,8 @@ def _fill_bucket(session: Session, view: View, fill: Fill, bucket: int) -> int:
     return found[0]
 
 
-def _fingerprint(session: Session, view: View, source: str) -> tuple[int, int]:
+def _fingerprint(server: Server, view: View, source: str) -> tuple[int, int]:
     """Rows, and a number that depends on every one of them and not on their order."""
     asked = f"SELECT count(), sum(cityHash64({view.fingerprint})) FROM {source}"  # noqa: S608 - from our own files
-    count, total = session.ask(asked)[0]
+    count, total = server.ask(asked)[0]
     return int(count), int(total)

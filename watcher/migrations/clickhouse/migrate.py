@@ -1,46 +1,33 @@
 """Bring ClickHouse's schema to where this version needs it.
 
 Safe to run twice, over tables that a site already has, and again after a kill at any point: every statement may run
-twice, and a migration is recorded when all of it is done. Of two processes at once one waits, in `migrate_lock.py`.
+twice, and a migration is recorded when all of it is done. Of two processes at once one waits: see `migrations/lock.py`.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
+from functools import cache
 from typing import assert_never
 
 from clickhouse_connect.driver.client import Client
 
-from clickhouse_sql import Migration, migrations
-from watcher.migrations.buffer import make_buffer
-from watcher.migrations.deployment import Deployment, MigrationError
-from watcher.migrations.record import Applied, Record
-from watcher.migrations.session import Progress, Session, not_asked
-from watcher.migrations.stamp import add_stamp
-from watcher.migrations.steps import BufferTable, Stamp, Statements, Step, View, read_steps
-from watcher.migrations.views import make_view
+import clickhouse_sql
+from watcher.migrations import ledger
+from watcher.migrations.clickhouse.buffer import make_buffer
+from watcher.migrations.clickhouse.deployment import Deployment
+from watcher.migrations.clickhouse.record import Record
+from watcher.migrations.clickhouse.server import Server, not_asked
+from watcher.migrations.clickhouse.stamp import add_stamp
+from watcher.migrations.clickhouse.steps import BufferTable, Stamp, Statements, Step, View, read_steps
+from watcher.migrations.clickhouse.views import make_view
+from watcher.migrations.ledger import Status
+from watcher.migrations.lock import Progress
+from watcher.sql_files import Applied, Migration, numbered_migrations
 
 
-class State(Enum):
-    """How a migration stands."""
-
-    APPLIED = "applied"
-    PENDING = "pending"
-    CHANGED = "changed"
-    """Applied, and its file has other content now."""
-    UNKNOWN = "unknown"
-    """Applied by a newer version."""
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """One migration and how it stands."""
-
-    version: int
-    name: str
-    state: State
-    applied_at: datetime | None
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """Return all migrations, in the order in which they apply."""
+    return numbered_migrations(clickhouse_sql.MIGRATIONS)
 
 
 def _silent(line: str) -> None:
@@ -71,59 +58,39 @@ def up(
     Raises:
         MigrationError: an applied migration's file was changed, a step cannot be done, or the lock was lost.
     """
-    session = Session(client, deployment, progress, margin, held)
-    session.wait_for_an_earlier_run()
-    record = Record(session)
+    server = Server(client, deployment, progress, margin, held)
+    server.wait_for_an_earlier_run()
+    record = Record(server)
     record.ensure()
     applied: list[Applied] = []
     for migration in pending(client, deployment):
-        progress(f"{migration.version:04d} {migration.name}")
+        progress(f"clickhouse {migration}")
         for step in read_steps(migration.text):
-            _run(session, record, step)
+            _run(server, record, step)
         applied.append(record.add(migration))
     return applied
 
 
 def pending(client: Client, deployment: Deployment) -> list[Migration]:
-    """What is still to be applied.
+    """Return what is still to be applied, in order.
 
     Raises:
         MigrationError: an applied migration's file was changed.
     """
-    known = {migration.version: migration for migration in migrations()}
-    standing = status(client, deployment)
-    for one in standing:
-        if one.state is State.CHANGED:
-            raise MigrationError(
-                f"migration {one.version:04d}_{one.name} was applied with other content than its file has now. Files "
-                "of applied migrations never change: restore it from the release that applied it, and put the change "
-                "into a new file"
-            )
-    return [known[one.version] for one in standing if one.state is State.PENDING]
+    return ledger.still_pending("clickhouse", migrations(), _record(client, deployment).applied())
 
 
 def status(client: Client, deployment: Deployment) -> list[Status]:
-    """Every migration and how it stands, in order."""
-    applied = Record(Session(client, deployment, _silent)).applied()
-    return list(_compare(migrations(), applied))
+    """Return every migration and how it stands, in order."""
+    return ledger.standing(migrations(), _record(client, deployment).applied())
 
 
-def _compare(known: tuple[Migration, ...], applied: dict[int, Applied]) -> Iterator[Status]:
-    for migration in known:
-        done = applied.get(migration.version)
-        if done is None:
-            yield Status(migration.version, migration.name, State.PENDING, None)
-        else:
-            state = State.APPLIED if done.checksum == migration.checksum else State.CHANGED
-            yield Status(migration.version, migration.name, state, done.applied_at)
-    newest = max((migration.version for migration in known), default=0)
-    for version, done in sorted(applied.items()):
-        if version > newest:
-            yield Status(version, done.name, State.UNKNOWN, done.applied_at)
+def _record(client: Client, deployment: Deployment) -> Record:
+    return Record(Server(client, deployment, _silent))
 
 
 def script(deployment: Deployment, database: str, which: list[Migration] | None = None) -> str:
-    """The SQL of migrations as this deployment gets it, to be read; a view's boundary is written as a word."""
+    """Return the SQL of migrations as this deployment gets it, to be read; a view's boundary is written as a word."""
     return "\n".join(
         line
         for migration in (migrations() if which is None else which)
@@ -132,7 +99,7 @@ def script(deployment: Deployment, database: str, which: list[Migration] | None 
 
 
 def _script(deployment: Deployment, database: str, migration: Migration) -> Iterator[str]:
-    yield f"-- {migration.version:04d}_{migration.name}\n"
+    yield f"-- clickhouse {migration}\n"
     for step in read_steps(migration.text):
         for text in _texts(step):
             yield deployment.render(text, {"database": database, "bucket": "toUInt16(0)"}) + ";\n"
@@ -160,16 +127,16 @@ def _texts(step: Step) -> Iterator[str]:
             assert_never(step)
 
 
-def _run(session: Session, record: Record, step: Step) -> None:
+def _run(server: Server, record: Record, step: Step) -> None:
     match step:
         case Statements(texts):
             for text in texts:
-                session.run(text)
+                server.run(text)
         case Stamp():
-            add_stamp(session, step)
+            add_stamp(server, step)
         case BufferTable():
-            make_buffer(session, step)
+            make_buffer(server, step)
         case View():
-            make_view(session, record, step)
+            make_view(server, record, step)
         case _:
             assert_never(step)

@@ -1,0 +1,84 @@
+"""Which migrations there are and which were applied: the rules that both stores share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from watcher.model.errors import StopError
+from watcher.sql_files import Applied, Migration
+
+
+class MigrationError(StopError):
+    """Raised when a schema cannot be brought to where it belongs."""
+
+
+class State(Enum):
+    """How a migration stands."""
+
+    APPLIED = "applied"
+    PENDING = "pending"
+    CHANGED = "changed"
+    """Applied, and its file has other content now."""
+    UNKNOWN = "unknown"
+    """Applied by a newer version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One migration and how it stands."""
+
+    version: int
+    name: str
+    state: State
+    applied_at: datetime | None
+
+    def __str__(self) -> str:
+        return f"{self.version:04d}_{self.name}"
+
+
+def standing(known: Sequence[Migration], applied: Mapping[int, Applied]) -> list[Status]:
+    """Return every migration and how it stands, in order.
+
+    Args:
+        known: those of this program.
+        applied: those that the store has recorded, by version.
+    """
+    found = []
+    for migration in known:
+        done = applied.get(migration.version)
+        if done is None:
+            found.append(Status(migration.version, migration.name, State.PENDING, None))
+        else:
+            state = State.APPLIED if done.checksum == migration.checksum else State.CHANGED
+            found.append(Status(migration.version, migration.name, state, done.applied_at))
+    newest = max((migration.version for migration in known), default=0)
+    found += [
+        Status(version, done.name, State.UNKNOWN, done.applied_at)
+        for version, done in sorted(applied.items())
+        if version > newest
+    ]
+    return found
+
+
+def still_pending(store: str, known: Sequence[Migration], applied: Mapping[int, Applied]) -> list[Migration]:
+    """Return what is still to be applied, in order.
+
+    Args:
+        store: whose migrations they are, for the message.
+        known: those of this program.
+        applied: those that the store has recorded, by version.
+
+    Raises:
+        MigrationError: the file of an applied migration was changed.
+    """
+    stand = standing(known, applied)
+    for one in stand:
+        if one.state is State.CHANGED:
+            raise MigrationError(
+                f"{store}: migration {one} was applied with other content than its file has now. Files of applied "
+                "migrations never change: restore it from the release that applied it, and put the change into a new "
+                "file"
+            )
+    pending = {one.version for one in stand if one.state is State.PENDING}
+    return [migration for migration in known if migration.version in pending]

@@ -1,0 +1,90 @@
+"""What goes wrong with PostgreSQL, as errors of ours that say what to do."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import psycopg
+
+from watcher.model.errors import StopError, TemporaryError, WatcherError
+
+# libpq gives a refused connection no code, only the server's words. In another language than English they read as an
+# outage, and the message is as clear. PgBouncer has words of its own, in English.
+_WRONG_ADDRESS: Final = re.compile(
+    r'authentication failed|(?:role|database) "[^"]*" does not exist|no pg_hba.conf entry|no such (?:user|database)'
+)
+_POOLER_REFUSES_OPTIONS: Final = re.compile(r"unsupported startup parameter")
+_POOLER_REFUSES_TRANSACTIONS: Final = re.compile(r"not allowed in statement pooling mode")
+
+
+class PostgresRefusedError(StopError):
+    """Raised when PostgreSQL, or the pooler before it, is there and refuses what the watcher needs."""
+
+
+class ViolationError(WatcherError):
+    """Raised when a statement breaks a rule that the database holds; nothing of it was done.
+
+    Args:
+        constraint: the rule's name.
+        said: what the database says.
+    """
+
+    def __init__(self, constraint: str, said: str) -> None:
+        super().__init__(said)
+        self.constraint = constraint
+
+
+@contextmanager
+def faults_named(schema: str) -> Iterator[None]:
+    """Turn every error of the driver inside the block into one of ours.
+
+    Args:
+        schema: the watcher's own, which tells a missing table of ours from one of the site.
+
+    Raises:
+        PostgresRefusedError: a password, database, table or right is wrong or missing; waiting does not help.
+        TemporaryError: PostgreSQL is away, or may only be read for now.
+        ViolationError: a statement breaks a rule of the database.
+    """
+    try:
+        yield
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as error:
+        raise PostgresRefusedError(
+            f"postgres: {said(error)}; run debezium/postgres/watcher.sql as an administrator, which makes the schema "
+            f"{schema} (postgres.watcher_schema) and gives the watcher's role what it needs"
+        ) from error
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        what = said(error)
+        if f'"{schema}.' in what:
+            raise PostgresRefusedError(f"postgres: {what}; start the watcher once, it creates its tables") from error
+        raise PostgresRefusedError(
+            f"postgres: {what}; let postgres.dsn name the site's database, and run debezium/postgres/watcher.sql there "
+            "as an administrator, which lets the watcher's role read the site's tables"
+        ) from error
+    except psycopg.IntegrityError as error:
+        raise ViolationError(error.diag.constraint_name or "", said(error)) from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        if advice := _advice(str(error)):
+            raise PostgresRefusedError(f"postgres: {said(error)}; {advice}") from error
+        raise TemporaryError(f"postgres is away: {said(error)}") from error
+    except psycopg.InternalError as error:
+        # What the server or the session cannot do, not what was asked: a standby or a full disk made it read-only, a
+        # transaction was ended because it stood idle.
+        raise TemporaryError(f"postgres cannot do that for now: {said(error)}") from error
+
+
+def said(error: psycopg.Error) -> str:
+    """Return what the server or the driver said, in one line."""
+    return error.diag.message_primary or str(error).strip().partition("\n")[0]
+
+
+def _advice(words: str) -> str:
+    """Return what to do about a connection that was refused for good; empty where trying again may help."""
+    if _WRONG_ADDRESS.search(words):
+        return "check postgres.dsn"
+    if _POOLER_REFUSES_OPTIONS.search(words):
+        return "the pooler takes no such options: drop them from postgres.dsn, or add them to ignore_startup_parameters"
+    if _POOLER_REFUSES_TRANSACTIONS.search(words):
+        return "let pool_mode be transaction or session for postgres.dsn: what belongs together is one transaction"
+    return ""

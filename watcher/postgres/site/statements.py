@@ -1,0 +1,23 @@
+"""The statements that read the site's tables, with the rules that they share."""
+
+from importlib.resources import files
+from typing import Final
+
+from watcher.model.row_state import FINISHED
+from watcher.model.visibility import ALL_LEVELS, SCANNED
+from watcher.sql_files import Statements, named_statements
+
+_SHARED: Final = ("times.sql", "visibility.sql")
+_CONSTANTS: Final = {
+    "ALL_LEVELS": ALL_LEVELS,
+    "SCANNED": SCANNED,
+    "FINISHED": ", ".join(f"'{status}'" for status in sorted(FINISHED)),
+    # The years of `Milliseconds` in model/bounds.py, which the change stream is held to.
+    "FIRST_MOMENT": "timestamp '1900-01-01'",
+    "LAST_MOMENT": "timestamp '2299-12-31 23:59:59.999'",
+}
+
+
+def site_statements(name: str) -> Statements:
+    """Return the statements of one of this folder's files, by the name in their header."""
+    return named_statements(files("watcher.postgres.site"), *_SHARED, name, constants=_CONSTANTS)
