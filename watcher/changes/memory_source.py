@@ -131,6 +131,11 @@ class MemoryBroker:
         """Return the topic's id."""
         return self._topics[topic].id
 
+    def accept(self, offsets: dict[Partition, tuple[int, str]]) -> None:
+        """Take a commit of the group's."""
+        self.offsets |= {where: Committed(offset, metadata) for where, (offset, metadata) in offsets.items()}
+        self.commits.append(offsets)
+
     def wait(self, seconds: float) -> None:
         """Wait until a record comes, at most so many seconds."""
         self._wait(seconds)
@@ -201,8 +206,8 @@ class MemorySource:
         if reason:
             return dict.fromkeys(offsets, reason)
         mine = {where: told for where, told in offsets.items() if broker.holders.get(where) is self}
-        broker.offsets |= {where: Committed(offset, metadata) for where, (offset, metadata) in mine.items()}
-        broker.commits.append(mine)
+        if mine:
+            broker.accept(mine)
         return dict.fromkeys(offsets.keys() - mine.keys(), "the partition is somebody else's")
 
     def committed(self, partitions: Iterable[Partition]) -> dict[Partition, Committed]:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 import structlog
@@ -31,10 +31,11 @@ class ChangeReport:
     Args:
         metrics: the daemon's metrics.
         stalled_after: seconds without record or heartbeat until a stream counts as stalled.
+        now: monotonic seconds.
     """
 
-    def __init__(self, metrics: Metrics, stalled_after: float) -> None:
-        self._metrics, self._stalled_after = metrics, stalled_after
+    def __init__(self, metrics: Metrics, stalled_after: float, now: Callable[[], float] = clock.now) -> None:
+        self._metrics, self._stalled_after, self._now = metrics, stalled_after, now
         self._started = time.time()
         self._heard: dict[str, float] = {}
         self._heartbeat: float | None = None
@@ -43,9 +44,9 @@ class ChangeReport:
     def turn(self, source: Source, lanes: Mapping[Partition, Lane]) -> None:
         """The loop went round; once a second, look at lag and stream states."""
         self.in_flight(lanes)
-        if clock.now() - self._gauged_at < GAUGES_EVERY_SECONDS:
+        if self._now() - self._gauged_at < GAUGES_EVERY_SECONDS:
             return
-        self._gauged_at = clock.now()
+        self._gauged_at = self._now()
         metrics, wall = self._metrics, time.time()
         metrics.loop_last_turn_timestamp.set(wall)
         metrics.paused_partitions.set(source.paused)
@@ -102,7 +103,7 @@ class ChangeReport:
 
     def written(self, job: Job, outcome: Outcome) -> None:
         """A plan is in ClickHouse."""
-        metrics, seconds, rows = self._metrics, clock.now() - job.named_at, len(job.gathered.rows)
+        metrics, seconds, rows = self._metrics, self._now() - job.named_at, len(job.gathered.rows)
         metrics.plans.labels(outcome.value).inc()
         metrics.plan_duration.observe(seconds)
         metrics.sink_flush_duration.labels("clickhouse").observe(seconds)
