@@ -29,6 +29,7 @@ from watcher.model.metric_rows import MetricRows
 from watcher.model.plan import Plan
 from watcher.model.row_state import RowStates, ShownStates
 from watcher.model.stream import Partition
+from watcher.runtime.shutdown import Shutdown
 from watcher.telemetry.metrics import Metrics
 
 TOPIC = "postgres.CrucibleEntry"
@@ -86,7 +87,6 @@ class InlineWriter:
         self.sink, self.jobs = sink, deque[Job]()
         self.at_once = True
         """Whether a job is done before the loop looks for it the next time."""
-        self.closed: float | None = None
         self.done, self.finished = deque[Written](), self
         self._clock, self._away = clock, away
 
@@ -119,9 +119,6 @@ class InlineWriter:
     def clear(self) -> None:
         if self.at_once:
             self.work()
-
-    def close(self, timeout: float) -> None:
-        self.closed = timeout
 
 
 def permitted(lane: Lane) -> Callable[[], None]:
@@ -268,6 +265,7 @@ class Looped:
         """Put a new loop in the place of the last one, as a restart does."""
         report = ChangeReport(Metrics(self.registry_anew(), (table.name for table in REGISTRY)), 30.0, self.clock.now)
         self.journal = Journal.load(self.store, lambda error: report.away("postgres", error), report.needs)
+        self.shutdown = Shutdown(DEADLINE_SECONDS, self.clock.now)
         self.writer = InlineWriter(self.rows, self.clock, lambda error: report.away("clickhouse", error))
         self.loop = ChangeLoop(
             open_source=self._open,
@@ -277,6 +275,7 @@ class Looped:
             journal=self.journal,
             report=report,
             limits=self.limits,
+            shutdown=self.shutdown,
             observers=[
                 Observer(turned=self.heard.turned, shown=self.heard.shown.append),
                 Observer(absent=self.heard.absent.append, reconcile=self.heard.reconcile.append),
@@ -297,7 +296,6 @@ class Looped:
     def crash(self) -> None:
         """Leave without a word, as a process that was killed."""
         self.broker.holders.clear()
-        self.journal.close(5.0)
 
     def produce(self, *records: bytes | None, partition: int = 0) -> None:
         for record in records:
@@ -315,7 +313,7 @@ class Looped:
 
     def run(self, *, stop_after: float) -> None:
         """Run until stopped, and to the end."""
-        self.clock.after(stop_after, self.loop.stop)
+        self.clock.after(stop_after, self.shutdown.begin)
         self.loop.run([TOPIC])
 
     def lane(self, partition: int = 0) -> Lane:
@@ -334,9 +332,11 @@ class Looped:
         return list(dict.fromkeys(row[7] for row in self.rows.rows if row[6] == "CrucibleEntry"))
 
 
+DEADLINE_SECONDS = 20.0
+"""For the end."""
 LIMITS: dict[str, Any] = {
     "group": "g", "flush_interval": 0.5, "max_rows": 1_000, "max_pending_rows": 10_000, "poll_records": 100,
-    "poll_timeout": 0.02, "lease": 30.0, "shutdown_deadline": 20.0,
+    "poll_timeout": 0.02, "lease": 30.0,
 }  # fmt: skip
 
 

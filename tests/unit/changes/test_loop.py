@@ -1,7 +1,6 @@
 """The loop: in which order a turn does what, and what it does while a neighbour is away."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -24,13 +23,12 @@ BROKEN = b"{broken"
 
 
 @pytest.fixture
-def world() -> Iterator[Looped]:
+def world() -> Looped:
     looped = Looped()
     looped.produce(opened())
     looped.turns_for(3.0)
     looped.steps.clear()
-    yield looped
-    looped.journal.close(5.0)
+    return looped
 
 
 # -- one turn ---------------------------------------------------------------------------------------------------------
@@ -66,7 +64,6 @@ def test_a_plan_is_named_at_once_when_it_is_full() -> None:
     world.turns(2)
 
     assert world.steps == ["shown", "commit 0-4", "written 0-4"]
-    world.journal.close(5.0)
 
 
 def test_nothing_is_committed_while_nothing_comes(world: Looped) -> None:
@@ -115,7 +112,6 @@ def test_a_poll_that_is_cut_by_a_plan_keeps_its_order() -> None:
     kept = [step for step in world.steps if "written" in step or step == "recovered"]
     assert kept == ["written 0-4", "recovered", "written 4-6"]
     assert world.keys() == [1, 2, 3, 4, 5]
-    world.journal.close(5.0)
 
 
 # -- pressing back ----------------------------------------------------------------------------------------------------
@@ -138,7 +134,6 @@ def test_reading_pauses_while_too_much_waits_and_goes_on_at_half() -> None:
 
     assert world.source.paused == 0
     assert world.keys() == list(range(1, 50))
-    world.journal.close(5.0)
 
 
 # -- leases -----------------------------------------------------------------------------------------------------------
@@ -205,12 +200,11 @@ def test_the_end_writes_and_acknowledges_everything_that_was_taken(world: Looped
 
     assert world.steps == ["shown", "commit 1-2", "written 1-2", "commit 2-2"]
     assert world.broker.holders == {}
-    assert world.writer.closed is not None
 
 
 def test_the_end_comes_by_its_deadline() -> None:
     """ClickHouse stays away: the plan stays open in Kafka, and the process ends when it said it would."""
-    world = Looped(shutdown_deadline=20.0)
+    world = Looped()
     world.rows.away = True
     world.produce(opened(), entered(1))
     began = world.clock.now()
@@ -219,7 +213,6 @@ def test_the_end_comes_by_its_deadline() -> None:
 
     assert 21.0 <= world.clock.now() - began < 23.0
     assert world.committed() == (0, '{"plan":1,"topic":"id-1","end":2}')
-    assert world.writer.closed == 0.0
 
 
 def test_what_the_end_left_the_next_one_finishes() -> None:
@@ -237,7 +230,6 @@ def test_what_the_end_left_the_next_one_finishes() -> None:
 
     assert [step for step in world.steps if "written" in step] == ["written 0-2", "written 2-3"]
     assert world.keys() == [1, 2]
-    world.journal.close(5.0)
 
 
 def test_a_sink_that_is_away_at_the_end_does_not_hold_it_up(world: Looped) -> None:
@@ -351,21 +343,23 @@ def test_a_record_waits_for_the_schema_registry_and_those_behind_it(world: Loope
 
 
 def test_postgres_that_is_away_holds_up_nothing() -> None:
-    """Markers wait in memory; they are written down at the end at the latest."""
+    """Markers wait in memory; they are written down once it answers."""
     world = Looped()
     world.store.away = True
     world.produce(opened(), entered(1))
     world.turns_for(3.0)
 
+    with pytest.raises(TemporaryError):
+        world.journal.turn()
     assert (world.keys(), world.store.partitions) == ([1], {})
 
     world.store.away = False
-    world.journal.close(5.0)
+    world.journal.turn()
     assert world.store.partitions == {FIRST: "id-1"}
 
 
 def test_a_history_that_changed_stops_the_loop(world: Looped) -> None:
-    """The journal's thread finds it; the loop raises it at its next turn."""
+    """The journal's worker finds it; the loop raises it at its next turn."""
     world.journal.failure = HistoryChangedError("log positions may have fallen")
 
     with pytest.raises(HistoryChangedError):
@@ -430,7 +424,6 @@ def test_a_revoked_partition_is_left_clean() -> None:
 
     assert world.steps == ["written 0-1", "commit 1-1"]
     assert list(world.loop._lanes) == [(TOPIC, 0)]
-    world.journal.close(5.0)
 
 
 def test_the_group_does_not_wait_longer_than_a_third_of_a_lease() -> None:
@@ -448,7 +441,6 @@ def test_the_group_does_not_wait_longer_than_a_third_of_a_lease() -> None:
     assert 10.0 <= world.clock.now() - began < 11.0
     assert world.steps == []
     assert world.committed() == (0, '{"plan":1,"topic":"id-1","end":2}')
-    world.journal.close(5.0)
 
 
 def test_of_a_lost_partition_nothing_is_committed_or_written(world: Looped) -> None:
@@ -518,7 +510,6 @@ def test_a_broker_that_is_away_when_partitions_come_is_asked_again() -> None:
 
     assert world.keys() == [1]
     assert world.metric("crucible_sink_errors_total", sink="kafka") == 3
-    world.journal.close(5.0)
 
 
 def test_an_offset_that_is_gone_says_which_group_has_lost_it(world: Looped) -> None:
