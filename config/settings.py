@@ -438,7 +438,9 @@ class RunSettings(Group):
     share one interpreter, so in production run two."""
 
     shutdown_deadline: Seconds = 25.0
-    """Seconds after SIGTERM to finish what is under way; below the 30 that Kubernetes waits before SIGKILL."""
+    """Seconds after SIGTERM until nobody is waited for any more. All that ends shares them: what was taken is finished,
+    then workers have what is left. Shorter: more is left for the next process to finish. Longer: connections, which are
+    closed afterwards, need some of the 30 after which Kubernetes kills."""
 
 
 class SettingsGroups(Group):

@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FEWEST_WORDS = 4
 READ = (
     *("benchmarks", "clickhouse_sql", "config", "debezium", "demo", "handlers", "stack"),
-    *("watcher/decode", "watcher/model", "watcher/telemetry"),
+    *("watcher/bootstrap", "watcher/decode", "watcher/model", "watcher/runtime", "watcher/telemetry"),
+    "watcher/visibility",
 )
 """Folders whose docstrings are held to it."""
 

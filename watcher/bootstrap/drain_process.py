@@ -76,7 +76,7 @@ class DrainProcess(Task):
         self._worker = Worker(self.name, self, failed)
 
     def start(self) -> None:
-        """Start the child."""
+        """Have the child started; returns at once."""
         self._worker.start()
 
     def stop(self) -> None:
@@ -158,19 +158,19 @@ class _Lines:
     """Writes down for the parent what the drain tells."""
 
     def drained(self, votes: int, outcome: str, seconds: float) -> None:
-        """A plan is done."""
+        """Pass on that a plan is done."""
         _say("drained", votes, outcome, seconds)
 
     def waiting(self, oldest_ms: int | None) -> None:
-        """A round is done."""
+        """Pass on what a round has left."""
         _say("waiting", oldest_ms)
 
     def away(self, error: TemporaryError) -> None:
-        """A pass failed."""
+        """Pass on that a pass failed."""
         _say("away", str(error))
 
     def parked(self, bucket: int, error: str) -> None:
-        """A bucket waits for somebody."""
+        """Pass on that a bucket waits for somebody."""
         _say("parked", bucket, error)
 
 

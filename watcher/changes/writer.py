@@ -74,7 +74,7 @@ class Writer(Task):
         return math.inf
 
     def end(self) -> None:
-        """Close the sink."""
+        """Close the sink, whose connection is this thread's."""
         self._sink.close()
 
     def _outcome(self, job: Job, present: list[set[bytes]] | None) -> Written:

@@ -1,12 +1,12 @@
 """A crucible in Redis, as its verifier handles it: one verifier at a time, and votes refused meanwhile."""
 
 import secrets
-import threading
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
+import structlog
 from redis.connection import Connection
 
 from watcher.model.errors import TemporaryError
@@ -16,6 +16,10 @@ from watcher.redis.admit import ADMIT, Placement, admit_argument, admit_keys
 from watcher.redis.client import Client, away_is_temporary, node_connection, node_identity, packed, run_script
 from watcher.redis.ending import end_judges
 from watcher.redis.scripts import Script, script
+from watcher.runtime.deadline import Deadline
+from watcher.runtime.worker import Signal, Task, Worker
+
+log = structlog.get_logger(__name__)
 
 CLOSE: Final = script("verifier_close")
 CLEAR: Final = script("verifier_clear")
@@ -27,6 +31,8 @@ RELEASE: Final = script("delete_if_same")
 TURN_MS: Final = 60_000
 """Milliseconds that a verifier has from one step to its next. Longer: a crucible whose verifier died stays closed for
 longer; shorter: a slow question to ClickHouse takes it out of the verifier's hands."""
+RENEW_SECONDS: Final = TURN_MS / 4000
+"""Between two renewals while somebody else is waited for. Longer: Redis may be away for less of a turn."""
 PORTION: Final = 500
 """Entries of one script call, about a millisecond of Redis' time. Larger: other crucibles' votes wait."""
 PAIRS: Final = 50_000
@@ -203,20 +209,12 @@ class LockedCrucible:
     @contextmanager
     def patiently(self) -> Iterator[None]:
         """Stay its verifier while the block waits for somebody else, for whom one turn may not be enough."""
-        done = threading.Event()
-
-        def renew() -> None:
-            while not done.wait(TURN_MS / 4000):
-                with suppress(TemporaryError):  # whoever has lost it is told so by the next step
-                    self.renew()
-
-        thread = threading.Thread(target=renew, name="verifier-renews", daemon=True)
-        thread.start()
+        renewal = Worker("verifier-renews", _Renewal(self), _log_failure)
+        renewal.start()
         try:
             yield
         finally:
-            done.set()
-            thread.join()
+            renewal.close(Deadline.never())
 
     def open(self, epoch: int, identity: str, seen: Seen, mark: str, fields: Mapping[str, str], *, before: int) -> None:
         """Accept votes again, and stop being the verifier.
@@ -244,6 +242,23 @@ class LockedCrucible:
 
     def _run(self, what: Script, names: Sequence[str], *arguments: Any) -> Any:
         return run_script(self.client, what, names, self.token, TURN_MS, *arguments)
+
+
+def _log_failure(error: BaseException) -> None:
+    log.error("verifier.not_renewed", error=f"{type(error).__name__}: {error}")
+
+
+class _Renewal(Task):
+    """Says again and again that a crucible's verifier is at work."""
+
+    def __init__(self, locked: LockedCrucible) -> None:
+        self.signal, self._locked = Signal(), locked
+
+    def turn(self) -> float:
+        """Renew the lock, and return the seconds until it is to be renewed again."""
+        with suppress(TemporaryError):  # whoever has lost it is told so by the next step
+            self._locked.renew()
+        return RENEW_SECONDS
 
 
 def _answers(connection: Connection, number: int | None, *words: bytes) -> list[object]:

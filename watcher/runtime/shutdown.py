@@ -34,7 +34,7 @@ class Ends(Protocol):
         ...
 
     def start(self) -> None:
-        """Begin."""
+        """Begin to work; returns at once."""
         ...
 
     def stop(self) -> None:

@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 SLOW_CLIENT: Final = 10.0
 """Seconds that a client may take over its request, so that a half-open connection does not keep a thread."""
+IDLE_SECONDS: Final = 3600.0
+"""Until the server's thread wakes up although nobody asked."""
 
 Answer = tuple[HTTPStatus, str, bytes]
 """Status, content type, body."""
@@ -51,7 +53,9 @@ class ProbeServer:
             "/metrics": self._metrics,
         }
         self._server = _listen(host, port, _handler(self._answer))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="probes", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(IDLE_SECONDS,), name="probes", daemon=True
+        )
 
     @property
     def port(self) -> int:
@@ -67,6 +71,9 @@ class ProbeServer:
     def close(self) -> None:
         """Stop answering and free the port."""
         if self._thread.is_alive():
+            # The server looks for its end only when something happens to its socket, so that it sleeps when nothing
+            # does: from here on every look finds that the socket takes no more.
+            self._server.socket.shutdown(socket.SHUT_RDWR)
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()

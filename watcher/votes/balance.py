@@ -10,15 +10,15 @@ from typing import Final, NamedTuple, Protocol, cast
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary
 
-AT_ONCE: Final = 500
-"""Crucibles of one question."""
+MAX_CRUCIBLES: Final = 500
+"""Crucibles of one question. More: Redis answers votes later; fewer: more round trips."""
 
 
 class Counts(Protocol):
-    """Votes as ClickHouse counts them."""
+    """Counts votes as ClickHouse has them."""
 
     def counted(self, crucible_ids: Sequence[int]) -> dict[int, int]:
-        """Numbered votes there ever were, by crucible."""
+        """Return how many numbered votes there ever were, by crucible."""
         ...
 
 
@@ -26,7 +26,11 @@ class BalanceObserver(Protocol):
     """Is told what the counting found."""
 
     def unbalanced(self, votes: Mapping[int, int]) -> None:
-        """By crucible, how many votes ClickHouse has too many; below zero: lacks. Every look tells, also of none."""
+        """Hear of a look, also of one that found nothing.
+
+        Args:
+            votes: how many ClickHouse has too many, by crucible; below zero: lacks.
+        """
         ...
 
 
@@ -40,7 +44,7 @@ class Numbered(NamedTuple):
 
 
 def excess(before: Numbered, found: int, after: Numbered) -> int:
-    """Votes that ClickHouse has too many, or, below zero, lacks; 0 if all is explained by votes that come meanwhile.
+    """Return the votes that ClickHouse has too many, or, below zero, lacks; 0 if votes that come meanwhile explain all.
 
     Args:
         before: Redis, just before ClickHouse was asked.
@@ -57,7 +61,7 @@ def excess(before: Numbered, found: int, after: Numbered) -> int:
 
 
 class VoteBalance:
-    """Looks; for one thread.
+    """Counts votes on both sides and tells where they differ; for one thread.
 
     Args:
         client: Redis.
@@ -81,7 +85,7 @@ class VoteBalance:
         found: dict[int, int] = {}
         waiting = sorted(crucible_ids)
         while waiting:
-            some, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
+            some, waiting = waiting[:MAX_CRUCIBLES], waiting[MAX_CRUCIBLES:]
             before = self._numbered(some)
             counted = self._counts.counted(list(before)) if before else {}
             after = self._numbered(list(before))
@@ -91,7 +95,7 @@ class VoteBalance:
         self._doubted = set(found)
 
     def _numbered(self, crucible_ids: Sequence[int]) -> dict[int, Numbered]:
-        """Those that take votes; the others are being compared, and their numbers mean nothing yet."""
+        """Return the numbers of those that take votes; the others are being compared, and theirs mean nothing yet."""
         with away_is_temporary():
             pipeline = self._client.pipeline(transaction=False)
             for one in crucible_ids:

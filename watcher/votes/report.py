@@ -22,7 +22,7 @@ class VoteReport:
         self._metrics = metrics
 
     def drained(self, votes: int, outcome: str, seconds: float) -> None:
-        """A drain plan is done."""
+        """Count and log a drain plan that is done."""
         self._metrics.votes_drained.inc(votes)
         self._metrics.drain_plans.labels(outcome).inc()
         self._metrics.drain_plan_duration.observe(seconds)
@@ -30,27 +30,31 @@ class VoteReport:
         say("votes.drained", votes=votes, outcome=outcome, seconds=round(seconds, 3))
 
     def waiting(self, oldest_ms: int | None) -> None:
-        """A round of the drain is done; when the oldest vote was cast that it left, None if it left none."""
+        """Show how old votes are that a round of the drain has left.
+
+        Args:
+            oldest_ms: when the oldest of them was cast, in milliseconds since 1970; None if it left none.
+        """
         self._metrics.votes_drained_until_timestamp.set(time.time() if oldest_ms is None else oldest_ms / 1000)
 
     def away(self, error: TemporaryError) -> None:
-        """A pass of the drain failed."""
+        """Count and log a pass of the drain that failed."""
         self._metrics.drain_errors.inc()
         log.warning("drain.waiting", error=str(error))
 
     def parked(self, bucket: int, error: str) -> None:
-        """ClickHouse does not show a bucket's votes as they were written."""
+        """Count and log that ClickHouse does not show a bucket's votes as they were written."""
         self._metrics.drain_errors.inc()
         log.error("drain.parked", bucket=bucket, error=error)
 
     def unbalanced(self, votes: Mapping[int, int]) -> None:
-        """Votes of all active crucibles were counted; by crucible, how many ClickHouse has too many (or lacks)."""
+        """Show which crucibles do not add up: by crucible, how many votes ClickHouse has too many (or lacks)."""
         self._metrics.crucibles_unbalanced.set(len(votes))
         for crucible_id, excess in votes.items():
             log.error("crucible.votes_unbalanced", crucible=crucible_id, excess=excess)
 
     def verified(self, crucible_id: int, verdict: str) -> None:
-        """The verifier has compared a crucible in Redis with the other stores."""
+        """Count and log what the comparison of a crucible in Redis with the other stores came to."""
         self._metrics.crucibles_verified.labels(verdict).inc()
         say = log.debug if verdict == "same" else log.info
         say("crucible.verified", crucible=crucible_id, verdict=verdict)
