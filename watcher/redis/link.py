@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 import hiredis
 import structlog
 from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection, parse_url
+from watcher.runtime.retry import Retry
 
 log = structlog.get_logger(__name__)
 
@@ -27,8 +28,8 @@ MAX_WAITING: Final = 20_000
 queue would only make every answer late."""
 LOOK: Final = 1.0
 """Seconds between two looks at a connection: does it answer, and is it still the same process behind it?"""
-FIRST_PAUSE, LAST_PAUSE = 0.05, 1.0
-"""Seconds between two attempts to connect, the first and the longest."""
+CONNECTING: Final = Retry(0.05, 1.0)
+"""Waits between two attempts to connect. Longer: votes are refused for longer; shorter: Redis is hammered as it starts."""
 
 _NOTHING: Final = object()
 _MOVED: Final = (b"READONLY", b"LOADING", b"MASTERDOWN", b"UNBLOCKED", b"NOAUTH")
@@ -102,7 +103,7 @@ class Link:
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
-        pause = FIRST_PAUSE
+        failures = 0
         try:
             while True:
                 try:
@@ -110,10 +111,10 @@ class Link:
                         wire = await self._connect()
                 except (OSError, TimeoutError, LinkLostError) as error:
                     log.warning("link.failed", link=self.name, error=str(error) or type(error).__name__)
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, LAST_PAUSE)
+                    failures += 1
+                    await asyncio.sleep(CONNECTING.wait_seconds(failures))
                     continue
-                pause = FIRST_PAUSE
+                failures = 0
                 await self._keep(wire)
                 log.warning("link.lost", link=self.name)
         finally:
