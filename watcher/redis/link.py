@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 import hiredis
 import structlog
 from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection, parse_url
+
 from watcher.runtime.retry import Retry
 
 log = structlog.get_logger(__name__)
@@ -29,7 +30,7 @@ queue would only make every answer late."""
 LOOK: Final = 1.0
 """Seconds between two looks at a connection: does it answer, and is it still the same process behind it?"""
 CONNECTING: Final = Retry(0.05, 1.0)
-"""Waits between two attempts to connect. Longer: votes are refused for longer; shorter: Redis is hammered as it starts."""
+"""Waits between two attempts to connect. Longer: votes are refused longer; shorter: a Redis that starts is hammered."""
 
 _NOTHING: Final = object()
 _MOVED: Final = (b"READONLY", b"LOADING", b"MASTERDOWN", b"UNBLOCKED", b"NOAUTH")
