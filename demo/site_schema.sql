@@ -1,6 +1,6 @@
 -- The part of the site's database that crucibles touch: crucibles and entries, users and images, comments with their
 -- threads and reactions, all with their enums, keys, indexes and triggers, under the site's own names, types and
--- defaults. "User", "Image" and "Thread" are cut down to the columns that a crucible reads.
+-- defaults. "User", "Image", "ModelVersion" and "Thread" are cut down to the columns that a crucible reads.
 -- timestamp(3) columns are without time zone and hold UTC. "updatedAt" has no default, as on the site: its writers
 -- set it. "User".username is citext on the site; text here, because the extension is not part of every build.
 -- Run once, in an empty database: psql -v ON_ERROR_STOP=1 -f demo/site_schema.sql
@@ -54,6 +54,22 @@ CREATE TABLE "Image" (
 );
 CREATE INDEX "Image_userId_idx" ON "Image" USING hash ("userId");
 
+-- Which models an image was made with, as far as the site found out.
+CREATE TABLE "ModelVersion" (
+    id          serial PRIMARY KEY,
+    name        text NOT NULL,
+    "baseModel" text NOT NULL DEFAULT 'SDXL 1.0',
+    "createdAt" timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE "ImageResourceNew" (
+    "imageId"        integer NOT NULL REFERENCES "Image" (id) ON DELETE CASCADE ON UPDATE CASCADE,
+    "modelVersionId" integer NOT NULL REFERENCES "ModelVersion" (id) ON DELETE CASCADE ON UPDATE CASCADE,
+    strength         integer,
+    detected         boolean NOT NULL DEFAULT false,
+    PRIMARY KEY ("imageId", "modelVersionId")
+);
+CREATE INDEX "ImageResourceNew_modelVersionId_idx" ON "ImageResourceNew" ("modelVersionId");
+
 CREATE TABLE "Crucible" (
     id                  serial CONSTRAINT "Crucible_pkey" PRIMARY KEY,
     "userId"            integer NOT NULL REFERENCES "User" (id) ON DELETE CASCADE ON UPDATE CASCADE,
@@ -105,6 +121,7 @@ CREATE TABLE "Thread" (
     "imageId"        integer UNIQUE REFERENCES "Image" (id) ON DELETE SET NULL ON UPDATE CASCADE,
     "postId"         integer UNIQUE,
     "commentId"      integer UNIQUE,
+    "crucibleId"     integer UNIQUE REFERENCES "Crucible" (id) ON DELETE SET NULL ON UPDATE CASCADE,
     metadata         jsonb NOT NULL DEFAULT '{}',
     "commentCount"   integer NOT NULL DEFAULT 0
 );

@@ -18,6 +18,7 @@ DECLARE
         'public.CrucibleEntry',
         'public.User',
         'public.Image',
+        'public.ImageResourceNew',
         'public.Thread',
         'public.CommentV2',
         'public.CommentV2Reaction'

@@ -18,6 +18,9 @@ NOT_SCANNED: Final = frozenset({"Pending", "Rescan", "PendingManualAssignment"})
 """States of ingestion after which another one comes."""
 NOT_SCANNABLE: Final = frozenset({"Error", "NotFound"})
 """States of ingestion with which the site has given up."""
+CANCELLED: Final = "Cancelled"
+COMPLETED: Final = "Completed"
+"""Statuses of crucibles that are over."""
 IMAGE: Final = "image"
 """The type of image whose resources are verified; nothing tells which resources a video was made with."""
 
@@ -61,6 +64,8 @@ class Payment(StrEnum):
     SETTLED = "settled"
     """What was collected is known."""
     INSUFFICIENT_FUNDS = "insufficient_funds"
+    WRONG_ACCOUNT_TYPE = "wrong_account_type"
+    """It was taken from accounts that fees are not taken from."""
     REFUSED = "refused"
     """The charge was refused for another reason."""
 
@@ -92,13 +97,15 @@ def decide(facts: EntryFacts) -> Verdict:
     """Return the verdict on an entry, with every reason at once.
 
     An image that is not scanned makes the entry wait, whatever else is known of it: nothing is rejected or refunded
-    before all of it can be told; but for a blocked image, which no scan mends. Once a vote has counted, a rule that was
-    changed afterwards rejects nothing any more.
+    before all of it can be told; but for a blocked image, which no scan mends, and for a crucible that is over. Once a
+    vote has counted, a rule that was changed afterwards rejects nothing any more, unless the crucible is cancelled.
     """
     broken = list(broken_rules(facts))
-    if facts.admitted_before and facts.voted_on:
+    status = facts.crucible.status if facts.crucible else ""
+    if facts.admitted_before and facts.voted_on and status != CANCELLED:
         return Verdict(VerdictState.ADMITTED, tuple(reason for reason in broken if reason not in _UNDECIDED))
-    if EntryReason.IMAGE_NOT_SCANNED in broken and EntryReason.IMAGE_BLOCKED not in broken:
+    waits = EntryReason.IMAGE_NOT_SCANNED in broken and EntryReason.IMAGE_BLOCKED not in broken
+    if waits and status not in {CANCELLED, COMPLETED}:
         return Verdict(VerdictState.WAITING, tuple(broken))
     if broken:
         return Verdict(VerdictState.REJECTED, tuple(broken))
@@ -178,6 +185,8 @@ def _payment(facts: EntryFacts) -> EntryReason | None:
             return EntryReason.FEE_PENDING
         case Payment.INSUFFICIENT_FUNDS:
             return EntryReason.INSUFFICIENT_FUNDS
+        case Payment.WRONG_ACCOUNT_TYPE:
+            return EntryReason.WRONG_ACCOUNT_TYPE
         case Payment.REFUSED:
             return EntryReason.CHARGE_REFUSED
     due = facts.crucible is not None and facts.crucible.entry_fee > 0

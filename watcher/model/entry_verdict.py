@@ -41,6 +41,7 @@ class EntryReason(StrEnum):
     FEE_PENDING = "fee_pending"
     UNPAID = "unpaid"
     INSUFFICIENT_FUNDS = "insufficient_funds"
+    WRONG_ACCOUNT_TYPE = "wrong_account_type"
     CHARGE_REFUSED = "charge_refused"
 
 
@@ -64,6 +65,7 @@ SENTENCES: Final[dict[EntryReason, str]] = {
     EntryReason.FEE_PENDING: "The fee is being collected.",
     EntryReason.UNPAID: "The fee was not paid.",
     EntryReason.INSUFFICIENT_FUNDS: "The entrant has not enough Buzz for the fee.",
+    EntryReason.WRONG_ACCOUNT_TYPE: "The fee was paid with Buzz of a kind that is not accepted.",
     EntryReason.CHARGE_REFUSED: "The fee could not be charged.",
 }
 """A sentence for people for each code."""

@@ -11,7 +11,7 @@ Everything has to work through a pooler that hands a server connection on after 
 * locks are those of transactions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, LiteralString, cast
@@ -174,6 +174,10 @@ class Session:
     def run(self, query: LiteralString, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement, or several that have no parameters.
 
+        Args:
+            query: the statement.
+            parameters: its values in their order; or one mapping of them, where the statement names them.
+
         Returns:
             The rows of the last one, none for a statement that has none.
 
@@ -188,7 +192,7 @@ class Session:
         alone = self._connection.info.transaction_status == TransactionStatus.IDLE
         text = limited(query.replace("{schema}", self._quoted), self._timeout, read_only=read_only and alone)
         with faults_named(self.schema), psycopg.ClientCursor(self._connection) as cursor:
-            cursor.execute(text, parameters or None)
+            cursor.execute(text, _values(parameters))
             cursor.set_result(-1)
             return cursor.fetchall() if cursor.description else []
 
@@ -207,6 +211,12 @@ class Session:
         if self._connection.info.transaction_status == TransactionStatus.IDLE:
             raise RuntimeError(f"the lock {what!r} is a transaction's: take it within together()")
         self.run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", f"crucible {self.schema} {what}")
+
+
+def _values(parameters: tuple[object, ...]) -> Sequence[Any] | Mapping[str, Any] | None:
+    if len(parameters) == 1 and isinstance(parameters[0], Mapping):
+        return cast("Mapping[str, Any]", parameters[0])
+    return parameters or None
 
 
 @contextmanager

@@ -38,6 +38,19 @@ DRAIN_PLACES: Final = (
 )
 """Every place that votes pass on their way from Redis' log to ClickHouse, in their order."""
 
+ENTRY_PLACES: Final = (
+    "verdicts.decided",
+    "verdicts.written",
+    "verdicts.committing",
+    "outbox.taken",
+    "outbox.answered",
+    "outbox.finishing",
+    "outbox.finished",
+)
+"""Every place that an entry passes: its verdict, then what is to be done outside because of it."""
+
+ALL_PLACES: Final = (*PLACES, *DRAIN_PLACES, *ENTRY_PLACES)
+
 ACTIONS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
@@ -45,10 +58,10 @@ class _Armed:
     def __init__(self, text: str) -> None:
         place, _, rest = text.partition(":")
         count, _, action = rest.partition(":")
-        if place not in (*PLACES, *DRAIN_PLACES) or action not in {"", *ACTIONS}:
+        if place not in ALL_PLACES or action not in {"", *ACTIONS}:
             raise ValueError(
                 f"{VARIABLE}: given {text!r}, expected PLACE[:COUNT[:kill|stop]] with PLACE one of "
-                f"{', '.join((*PLACES, *DRAIN_PLACES))}"
+                f"{', '.join(ALL_PLACES)}"
             )
         self.place, self.left, self.signal = place, int(count or 1), ACTIONS[action or "kill"]
 

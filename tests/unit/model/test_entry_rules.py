@@ -195,6 +195,7 @@ def test_resources_of_a_video_are_not_verified(resources: frozenset[int]) -> Non
         (Payment.SETTLED, 0, Verdict(VerdictState.REJECTED, (R.UNPAID,))),
         (Payment.PENDING, 0, Verdict(VerdictState.WAITING, (R.FEE_PENDING,))),
         (Payment.INSUFFICIENT_FUNDS, 0, Verdict(VerdictState.REJECTED, (R.INSUFFICIENT_FUNDS,))),
+        (Payment.WRONG_ACCOUNT_TYPE, 100, Verdict(VerdictState.REJECTED, (R.WRONG_ACCOUNT_TYPE,))),
         (Payment.REFUSED, 0, Verdict(VerdictState.REJECTED, (R.CHARGE_REFUSED,))),
     ],
 )

@@ -1,0 +1,56 @@
+"""What the tests of entries share: PostgreSQL with the site's tables, and the double of the Buzz service."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from itertools import count
+
+import httpx
+import psycopg
+import pytest
+
+from stack import Stack
+from tests import site_database
+from tests.entries.site import Site
+from tests.stack.watching import provided
+from watcher.buzz.http import HttpBuzz
+from watcher.migrations.postgres.migrate import ensure
+from watcher.postgres.session import open_session
+from watcher.runtime.http_client import HttpClient
+
+CLIENT_SECONDS = 1.0
+_numbers = count(1)
+
+
+@pytest.fixture(scope="package")
+def parts() -> Iterator[Stack]:
+    """PostgreSQL with the site's tables, and the double of the Buzz service."""
+    with provided():
+        stack = Stack(parts=("buzz", "postgres"))
+        stack.start()
+    with closing(stack):
+        site_database.prepare(str(stack.endpoints.postgres_dsn))
+        yield stack
+
+
+@pytest.fixture
+def service(parts: Stack) -> Iterator[httpx.Client]:
+    """The double's door for tests."""
+    with httpx.Client(base_url=parts.buzz.url, timeout=10) as client:
+        yield client
+        client.post("/_simulator/faults", json=[])
+
+
+@pytest.fixture
+def site(parts: Stack, service: httpx.Client) -> Iterator[Site]:
+    """A site without entries, and a schema of the watcher's own."""
+    del service
+    admin_dsn, schema = str(parts.endpoints.postgres_dsn), f"watcher_{next(_numbers)}"
+    dsn = site_database.as_role(admin_dsn, site_database.WATCHER_ROLE)
+    with psycopg.connect(admin_dsn, autocommit=True) as admin:
+        admin.execute(f"SET crucible.watcher_schema = '{schema}'")
+        admin.execute(site_database.debezium.PREPARATION[1].read_bytes())
+        ensure(dsn, schema)
+        buzz = HttpBuzz(HttpClient("the Buzz service", "buzz.url", parts.buzz.url, CLIENT_SECONDS))
+        yield Site(admin, partial(open_session, dsn, schema), schema, buzz)
+        admin.execute('DELETE FROM "Crucible"')

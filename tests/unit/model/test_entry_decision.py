@@ -1,0 +1,172 @@
+"""Entries decided in their order: who gets the last place, whose fee is asked for, and who gets it back."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.unit.model.test_entry_rules import BREAKS, GOOD, but
+from watcher.model.entry_decision import Candidate, EntryFee, FeePolicy, FeeSource, decide_in_order, withdraw
+from watcher.model.entry_rules import Payment
+from watcher.model.entry_verdict import EntryReason, Verdict, VerdictState
+
+R = EntryReason
+POLICY = FeePolicy()
+FREE = but(GOOD, **{"crucible.entry_fee": 0})
+ADMITTED, WAITING = Verdict(VerdictState.ADMITTED), Verdict(VerdictState.WAITING)
+
+
+def entry(number: int, *, user: int = 7, image: int | None = None, facts: Any = FREE, **more: Any) -> Candidate:
+    """An entry of crucible 42 with an image of its own."""
+    facts = but(facts, user_id=user, **{"image.user_id": user})
+    return Candidate(entry_id=number, crucible_id=42, image_id=image or 1_000 + number, facts=facts, **more)
+
+
+def states(*page: Candidate) -> list[str]:
+    return [decision.verdict.state.value for decision in decide_in_order(page, POLICY)]
+
+
+def test_the_earlier_ones_get_the_places() -> None:
+    """Two a user, and the third is too many; another user's is not."""
+    assert states(entry(1), entry(2), entry(3), entry(4, user=8)) == ["admitted", "admitted", "rejected", "admitted"]
+
+
+def test_a_rejected_entry_takes_nobody_s_place() -> None:
+    bad = entry(1, facts=but(FREE, **BREAKS[R.LEVEL_NOT_ALLOWED]))
+
+    assert states(bad, entry(2), entry(3)) == ["rejected", "admitted", "admitted"]
+
+
+def test_a_waiting_entry_holds_its_place() -> None:
+    waits = entry(1, facts=but(FREE, **{"image.ingestion": "Pending"}))
+
+    assert states(waits, entry(2), entry(3)) == ["waiting", "admitted", "rejected"]
+
+
+def test_places_that_are_taken_count_for_new_ones_alone() -> None:
+    """An entry that has its place is not counted against itself, however many came after it."""
+    old = entry(1, before=ADMITTED)
+    new = entry(2, facts=but(FREE, earlier_of_user=2))
+
+    assert states(old, new) == ["admitted", "rejected"]
+
+
+def test_a_place_that_becomes_free_is_free() -> None:
+    leaves = entry(1, before=ADMITTED, facts=but(FREE, **BREAKS[R.LEVEL_NOT_ALLOWED]))
+    comes = entry(2, facts=but(FREE, earlier_of_user=2))
+
+    assert states(leaves, comes) == ["rejected", "admitted"]
+
+
+def test_the_crucible_is_full() -> None:
+    page = [entry(n, user=n, facts=but(FREE, earlier_in_all=8)) for n in range(1, 5)]
+
+    assert states(*page) == ["admitted", "admitted", "rejected", "rejected"]
+
+
+def test_the_same_image_twice_at_once() -> None:
+    assert states(entry(1, image=5), entry(2, image=5)) == ["admitted", "rejected"]
+
+
+def test_a_fee_is_asked_for_once_all_else_holds() -> None:
+    (decision,) = decide_in_order([entry(1, facts=GOOD)], POLICY)
+
+    assert decision.verdict == Verdict(VerdictState.WAITING, (R.FEE_PENDING,))
+    assert decision.collect == EntryFee("crucible-entry-42-1-", FeeSource.WATCHER)
+
+
+def test_a_fee_that_the_site_took_is_read_back() -> None:
+    (decision,) = decide_in_order([entry(1, facts=GOOD, site_prefix="site-1")], POLICY)
+
+    assert decision.collect == EntryFee("site-1", FeeSource.SITE)
+
+
+def test_a_fee_is_asked_for_once() -> None:
+    asked = EntryFee("crucible-entry-42-1-", FeeSource.WATCHER)
+    waits = Verdict(VerdictState.WAITING, (R.FEE_PENDING,))
+
+    (decision,) = decide_in_order([entry(1, facts=GOOD, fee=asked, before=waits)], POLICY)
+
+    assert not decision.is_new
+    assert decision.collect is None
+
+
+def test_what_was_collected_is_the_pool() -> None:
+    paid = EntryFee("site-1", FeeSource.SITE, Payment.SETTLED, 60)
+
+    (decision,) = decide_in_order([entry(1, facts=GOOD, fee=paid, before=WAITING)], POLICY)
+
+    assert (decision.verdict, decision.fee) == (ADMITTED, 60)
+
+
+@pytest.mark.parametrize(
+    ("more", "refund"),
+    [
+        ({}, None),
+        ({"site_prefix": "site-1"}, "site-1"),
+        ({"fee": EntryFee("p-", FeeSource.WATCHER)}, "p-"),
+        ({"fee": EntryFee("p-", FeeSource.WATCHER, Payment.SETTLED, 100)}, "p-"),
+        ({"fee": EntryFee("p-", FeeSource.SITE, Payment.SETTLED, 0)}, None),
+        ({"fee": EntryFee("p-", FeeSource.WATCHER, Payment.INSUFFICIENT_FUNDS)}, None),
+        ({"fee": EntryFee("p-", FeeSource.SITE, Payment.WRONG_ACCOUNT_TYPE, 100)}, "p-"),
+    ],
+)
+def test_who_is_not_let_in_gets_back_what_may_have_been_taken(more: dict[str, Any], refund: str | None) -> None:
+    bad = entry(1, facts=but(GOOD, **BREAKS[R.LEVEL_NOT_ALLOWED]), **more)
+
+    (rejected,) = decide_in_order([bad], POLICY)
+
+    assert (rejected.verdict.state, rejected.fee, rejected.refund) == (VerdictState.REJECTED, 0, refund)
+    assert withdraw(bad, POLICY).refund == refund
+
+
+def test_a_fee_that_is_being_taken_is_given_back_when_the_entry_goes() -> None:
+    leaves = entry(1, facts=GOOD, fee=EntryFee("p-", FeeSource.WATCHER), before=WAITING)
+
+    assert withdraw(leaves, POLICY).refund == "p-"
+
+
+def test_observing_moves_nothing() -> None:
+    observe = FeePolicy(observe=True)
+    bad = entry(1, facts=but(GOOD, **BREAKS[R.LEVEL_NOT_ALLOWED]), site_prefix="site-1")
+    good = entry(2, user=8, facts=GOOD)
+
+    decisions = list(decide_in_order([bad, good], observe))
+
+    assert [one.verdict.state for one in decisions] == [VerdictState.REJECTED, VerdictState.ADMITTED]
+    assert [(one.fee, one.collect, one.refund) for one in decisions] == [(0, None, None)] * 2
+
+
+def test_without_charging_a_fee_that_nobody_took_is_unpaid() -> None:
+    (decision,) = decide_in_order([entry(1, facts=GOOD)], FeePolicy(charge=False))
+
+    assert decision.verdict == Verdict(VerdictState.REJECTED, (R.UNPAID,))
+    assert decision.refund is None
+
+
+def test_nothing_is_written_twice() -> None:
+    once = entry(1)
+    (first,) = decide_in_order([once], POLICY)
+    (again,) = decide_in_order([msgspec.structs.replace(once, before=first.verdict)], POLICY)
+
+    assert first.is_new
+    assert not again.is_new
+
+
+@pytest.mark.parametrize(
+    ("more", "state"),
+    [
+        ({}, VerdictState.ADMITTED),
+        ({"fee": EntryFee("p-", FeeSource.WATCHER, Payment.SETTLED, 100)}, VerdictState.REJECTED),
+        ({"site_prefix": "site-1"}, VerdictState.REJECTED),
+    ],
+)
+def test_a_rejected_entry_may_come_in_later_unless_its_fee_went_back(more: dict[str, Any], state: VerdictState) -> None:
+    """A key that was refunded stays taken, so a second charge under it would only look like one."""
+    facts = GOOD if more else FREE
+    rejected = Verdict(VerdictState.REJECTED, (R.LEVEL_NOT_ALLOWED,))
+
+    (decision,) = decide_in_order([entry(1, facts=facts, before=rejected, **more)], POLICY)
+
+    assert decision.verdict.state is state
+    assert decision.refund is None

@@ -1,0 +1,94 @@
+"""What the rows of the channel ``buzz`` that entries write say, done: fees collected, and given back.
+
+What was really collected is written down and the entry is decided again in one transaction with the row's end.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from watcher.buzz.port import Buzz, BuzzRefusedError, InsufficientFundsError
+from watcher.entries.decider import CHANNEL, COLLECT, REFUND, Decider
+from watcher.model.buzz import YELLOW, Charge, Leg
+from watcher.model.entry_decision import FeeSource
+from watcher.model.entry_rules import Payment
+from watcher.model.entry_verdict import VerdictState
+from watcher.model.outbox import Delivered, OutboxRow, Outcome, Refused, Step
+from watcher.postgres.own import entry_verdict
+from watcher.postgres.session import Session
+
+CHARGE_DESCRIPTION = "Crucible entry fee"
+REFUND_DESCRIPTION = "Crucible entry fee refund"
+
+
+class FeeExecutor:
+    """Collects and refunds.
+
+    Args:
+        buzz: the books.
+        open_session: connects to PostgreSQL, for the length of a block.
+        decider: decides an entry again once its fee is known.
+    """
+
+    channel = CHANNEL
+
+    def __init__(
+        self, buzz: Buzz, open_session: Callable[[], AbstractContextManager[Session]], decider: Decider
+    ) -> None:
+        self._buzz, self._open, self._decider = buzz, open_session, decider
+
+    def execute(self, row: OutboxRow) -> Outcome:
+        """Do what a row says; see :class:`watcher.outbox.dispatcher.Executor`."""
+        try:
+            match row.kind:
+                case "collect":
+                    return self._collect(row)
+                case "refund":
+                    refund = self._buzz.refund(row.payload["prefix"], REFUND_DESCRIPTION)
+                    return Delivered({"refunded": refund.amount, "before": refund.before})
+        except BuzzRefusedError as error:
+            return Refused(str(error))
+        return Refused(f"given a row of kind {row.kind!r}, expected {COLLECT} or {REFUND}")
+
+    def follow(self, session: Session, row: OutboxRow, outcome: Outcome, step: Step) -> None:
+        """Write down what a fee came to, and decide its entry."""
+        del step
+        if row.kind != COLLECT or not isinstance(outcome, Delivered) or "payment" not in outcome.result:
+            return
+        entry = row.payload["entry"]
+        payment, collected = Payment(outcome.result["payment"]), int(outcome.result["collected"])
+        crucible = entry_verdict.settle_fee(session, entry, payment, collected)
+        if crucible is not None:
+            self._decider.named(session, crucible, [entry])
+
+    def _collect(self, row: OutboxRow) -> Outcome:
+        payload = row.payload
+        if payload["source"] == FeeSource.SITE:
+            return _collected(self._buzz.collected(payload["prefix"]))
+        if not self._still_wanted(payload["entry"]) and not row.perhaps_sent:
+            return Delivered(
+                {"payment": Payment.SETTLED.value, "collected": 0, "why": "the entry does not wait any more"}
+            )
+        try:
+            return _collected(self._buzz.charge(_charge(payload), again=row.perhaps_sent))
+        except InsufficientFundsError as error:
+            return Delivered({"payment": Payment.INSUFFICIENT_FUNDS.value, "collected": 0, "why": str(error)})
+
+    def _still_wanted(self, entry_id: int) -> bool:
+        """Tell whether the entry still waits: one that was withdrawn or rejected meanwhile is not charged first."""
+        with self._open() as session:
+            return entry_verdict.state_of(session, entry_id) is VerdictState.WAITING
+
+
+def _charge(payload: Mapping[str, Any]) -> Charge:
+    return Charge(
+        user_id=payload["user"], amount=payload["amount"], prefix=payload["prefix"],
+        crucible_id=payload["crucible"], description=CHARGE_DESCRIPTION,
+    )  # fmt: skip
+
+
+def _collected(legs: list[Leg]) -> Delivered:
+    """Return what some legs come to. Money of another kind is not ours to turn into prizes, and goes back."""
+    kinds = {leg.account_type for leg in legs}
+    payment = Payment.SETTLED if kinds <= {YELLOW} else Payment.WRONG_ACCOUNT_TYPE
+    return Delivered({"payment": payment.value, "collected": sum(leg.amount for leg in legs)})

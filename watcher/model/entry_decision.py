@@ -1,0 +1,170 @@
+"""Decides entries of one crucible in their order, and says what has to be written and done because of it. Without I/O.
+
+Whoever calls holds the crucible's lock, has read the facts under it, and writes all of the answer in one transaction.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+
+import msgspec
+
+from watcher.model.buzz import entry_prefix
+from watcher.model.entry_rules import EntryFacts, Payment, decide
+from watcher.model.entry_verdict import EntryReason, Verdict, VerdictState
+
+
+class FeeSource(StrEnum):
+    """Who takes the fee of an entry. Stored as it is spelt here."""
+
+    SITE = "site"
+    """The site took it, under a prefix of its own: what it came to is read back."""
+    WATCHER = "watcher"
+    """We take it, under a prefix made of ids."""
+
+
+class EntryFee(msgspec.Struct, frozen=True):
+    """What is known of an entry's fee, once somebody has asked or is asking."""
+
+    prefix: str
+    source: FeeSource
+    payment: Payment = Payment.PENDING
+    collected: int = 0
+
+
+class FeePolicy(msgspec.Struct, frozen=True):
+    """What the settings say of fees."""
+
+    charge: bool = True
+    """Take fees that the site has not taken."""
+    observe: bool = False
+    """Write verdicts, and charge and refund nothing."""
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry to be decided, as it was read."""
+
+    entry_id: int
+    crucible_id: int
+    image_id: int
+    facts: EntryFacts
+    """Payment and what was collected are filled in here; the counts are of verdicts that were written before."""
+    earlier_of_image: int = 0
+    """Occupied entries of this crucible with its image, counted like the others."""
+    site_prefix: str | None = None
+    """Under which the site took the fee."""
+    fee: EntryFee | None = None
+    before: Verdict | None = None
+    """The verdict that is written; None for an entry that has none."""
+    image_before: int | None = None
+    """The image that it is about, if another one."""
+
+    @property
+    def occupies(self) -> bool:
+        """Tell whether it holds one of the places that are counted."""
+        return self.before is not None and self.before.state in OCCUPYING
+
+
+OCCUPYING = (VerdictState.WAITING, VerdictState.ADMITTED)
+"""Verdicts with which an entry holds one of its user's and its crucible's places."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What an entry came to, and what is to be done."""
+
+    candidate: Candidate
+    verdict: Verdict
+    fee: int = 0
+    """Buzz that it adds to the pool."""
+    collect: EntryFee | None = None
+    """A fee to be asked for, now for the first time."""
+    refund: str | None = None
+    """Prefix of what is to be given back."""
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether there is something to write."""
+        return self.verdict != self.candidate.before or self.candidate.image_before is not None
+
+
+def decide_in_order(page: Iterable[Candidate], policy: FeePolicy) -> Iterator[Decision]:
+    """Yield a decision for each entry.
+
+    Args:
+        page: entries of one crucible in the order in which they came.
+        policy: of fees.
+    """
+    users, images, total = Counter[int](), Counter[int](), 0
+    for one in page:
+        facts = one.facts
+        if not one.occupies:  # the others count only those before them, which were written before
+            facts = msgspec.structs.replace(
+                facts,
+                earlier_of_user=facts.earlier_of_user + users[facts.user_id],
+                earlier_in_all=facts.earlier_in_all + total,
+            )
+        same_image = one.earlier_of_image + (0 if one.occupies else images[one.image_id])
+        fee = _fee(one, policy)
+        if _is_final(one, fee):
+            yield Decision(candidate=one, verdict=one.before or Verdict(VerdictState.REJECTED))
+            continue
+        facts = msgspec.structs.replace(
+            facts,
+            entered_already=same_image > 0,
+            payment=fee.payment if fee else Payment.SETTLED,
+            collected=fee.collected if fee else 0,
+            admitted_before=one.before is not None and one.before.state is VerdictState.ADMITTED,
+        )
+        verdict = decide(facts)
+        change = int(verdict.state in OCCUPYING) - int(one.occupies)
+        users[facts.user_id] += change
+        images[one.image_id] += change
+        total += change
+        yield _consequences(one, verdict, fee, policy)
+
+
+def withdraw(one: Candidate, policy: FeePolicy) -> Decision:
+    """Return the decision on an entry whose row was deleted."""
+    return _consequences(one, Verdict(VerdictState.WITHDRAWN), _fee(one, policy), policy)
+
+
+def _fee(one: Candidate, policy: FeePolicy) -> EntryFee | None:
+    """Return how the entry's fee stands; None if there is none to be taken."""
+    crucible = one.facts.crucible
+    if one.fee is not None:
+        return one.fee
+    due = crucible is not None and crucible.entry_fee > 0
+    if policy.observe:
+        amount = crucible.entry_fee if crucible is not None and due else 0
+        return EntryFee("", FeeSource.SITE, Payment.SETTLED, amount) if due else None
+    if one.site_prefix:
+        return EntryFee(one.site_prefix, FeeSource.SITE)
+    if due and policy.charge:
+        return EntryFee(entry_prefix(one.crucible_id, one.entry_id), FeeSource.WATCHER)
+    return None
+
+
+def _is_final(one: Candidate, fee: EntryFee | None) -> bool:
+    """Tell whether an entry was rejected and its fee given back: a refunded key can never be charged again."""
+    if one.before is None or one.before.state not in {VerdictState.REJECTED, VerdictState.WITHDRAWN}:
+        return False
+    return fee is not None and not _is_ours_and_unasked(one, fee)
+
+
+def _is_ours_and_unasked(one: Candidate, fee: EntryFee) -> bool:
+    """Tell whether it is for us to take the fee, and nobody has begun to."""
+    return fee.source is FeeSource.WATCHER and one.fee is None
+
+
+def _consequences(one: Candidate, verdict: Verdict, fee: EntryFee | None, policy: FeePolicy) -> Decision:
+    if policy.observe or fee is None:
+        return Decision(candidate=one, verdict=verdict)
+    if verdict.state is VerdictState.ADMITTED:
+        return Decision(candidate=one, verdict=verdict, fee=fee.collected)
+    if verdict.state is VerdictState.WAITING:
+        asks = one.fee is None and EntryReason.FEE_PENDING in verdict.reasons
+        return Decision(candidate=one, verdict=verdict, collect=fee if asks else None)
+    # Not only what is known to be collected: the site may have taken it, and we may be taking it just now.
+    nothing = fee.payment is not Payment.PENDING and fee.collected == 0
+    given_back = None if nothing or _is_ours_and_unasked(one, fee) else fee.prefix
+    return Decision(candidate=one, verdict=verdict, refund=given_back)

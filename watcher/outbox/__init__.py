@@ -1,0 +1,1 @@
+"""What was promised in a transaction and is done outside, once."""

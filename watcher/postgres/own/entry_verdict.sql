@@ -1,0 +1,193 @@
+-- fragment facts --
+-- Everything that decides about entries, of whichever page: the crucible, the image with its resources, the fee, the
+-- verdict so far, and who came before. An entry that holds a place counts those before it; one that does not, all.
+SELECT
+    entry.id,
+    entry."userId",
+    entry."imageId",
+    (extract(epoch FROM entry."createdAt") * 1000)::bigint,
+    entry."buzzTransactionId",
+    image."userId",
+    image."nsfwLevel",
+    image.ingestion::text,
+    image.type::text,
+    image."blockedFor",
+    ARRAY(SELECT used."modelVersionId" FROM public."ImageResourceNew" used WHERE used."imageId" = entry."imageId"),
+    fee.prefix,
+    fee.source,
+    fee.payment,
+    fee.collected,
+    seen.verdict,
+    seen.reasons,
+    nullif(seen.image_id, entry."imageId"),
+    (SELECT count(*) FROM {schema}.entry_verdict one
+      WHERE one.crucible_id = entry."crucibleId" AND one.user_id = entry."userId" AND one.entry_id <> entry.id
+        AND one.verdict IN ('waiting', 'admitted')
+        AND (coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
+             OR (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))),
+    (SELECT count(*) FROM {schema}.entry_verdict one
+      WHERE one.crucible_id = entry."crucibleId" AND one.image_id = entry."imageId" AND one.entry_id <> entry.id
+        AND one.verdict IN ('waiting', 'admitted')
+        AND (coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
+             OR (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))),
+    CASE WHEN NOT %(limited)s THEN 0
+         WHEN coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
+         THEN (SELECT count(*) FROM {schema}.entry_verdict one
+                WHERE one.crucible_id = %(crucible)s AND one.verdict IN ('waiting', 'admitted'))
+         ELSE (SELECT count(*) FROM {schema}.entry_verdict one
+                WHERE one.crucible_id = entry."crucibleId" AND one.verdict IN ('waiting', 'admitted')
+                  AND (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))
+    END
+FROM page
+JOIN public."CrucibleEntry" entry ON entry.id = page.id
+LEFT JOIN public."Image" image ON image.id = entry."imageId"
+LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id
+LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = entry.id
+ORDER BY entry."createdAt", entry.id
+
+-- undecided_page --
+-- The next entries of a crucible that have no verdict, in the order in which they came.
+WITH page AS (
+    SELECT entry.id
+      FROM public."CrucibleEntry" entry
+     WHERE entry."crucibleId" = %(crucible)s
+       AND NOT EXISTS (SELECT FROM {schema}.entry_verdict seen WHERE seen.entry_id = entry.id)
+     ORDER BY entry."createdAt", entry.id
+     LIMIT %(most)s
+)
+{facts}
+
+-- waiting_page --
+-- Entries of a crucible that wait, from one on, in the order in which they came.
+WITH page AS (
+    SELECT seen.entry_id AS id
+      FROM {schema}.entry_verdict seen
+     WHERE seen.crucible_id = %(crucible)s AND seen.verdict = 'waiting'
+       AND (seen.entered_at, seen.entry_id) > (%(after_time)s::timestamp, %(after_id)s)
+     ORDER BY seen.entered_at, seen.entry_id
+     LIMIT %(most)s
+)
+{facts}
+
+-- decided_page --
+-- Entries of a crucible that have a verdict, from one on, in the order in which they came: the rules may have changed.
+WITH page AS (
+    SELECT seen.entry_id AS id
+      FROM {schema}.entry_verdict seen
+     WHERE seen.crucible_id = %(crucible)s AND seen.verdict <> 'withdrawn'
+       AND (seen.entered_at, seen.entry_id) > (%(after_time)s::timestamp, %(after_id)s)
+     ORDER BY seen.entered_at, seen.entry_id
+     LIMIT %(most)s
+)
+{facts}
+
+-- named_page --
+-- Some entries of a crucible.
+WITH page AS (SELECT unnest(%(entries)s::int[]) AS id)
+{facts}
+
+-- crucible_rules --
+-- What a crucible says of entering it; infinity is no end.
+SELECT
+    status::text,
+    "nsfwLevel",
+    CASE WHEN isfinite("startAt") THEN (extract(epoch FROM "startAt") * 1000)::bigint END,
+    CASE WHEN isfinite("endAt") THEN (extract(epoch FROM "endAt") * 1000)::bigint END,
+    "entryFee",
+    "entryLimit",
+    "maxTotalEntries",
+    "allowedResources"::text
+FROM public."Crucible"
+WHERE id = %s
+
+-- crucibles_to_decide --
+-- Crucibles whose entries may lack a verdict or get another one, with their status. Those that are over are looked at
+-- once more, unless they ended before anybody decided about their entries.
+SELECT crucible.id, crucible.status::text
+  FROM public."Crucible" crucible
+  LEFT JOIN {schema}.entry_crucible known ON known.crucible_id = crucible.id
+ WHERE crucible.status = 'Active'
+    OR crucible.status IN ('Completed', 'Cancelled') AND known.status <> crucible.status::text
+ ORDER BY crucible.id
+
+-- crucibles_undecided --
+-- The same, but only those with an entry that has no verdict.
+SELECT DISTINCT entry."crucibleId"
+  FROM public."CrucibleEntry" entry
+  JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId" AND crucible.status = 'Active'
+  LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id
+ WHERE seen.entry_id IS NULL
+
+-- crucibles_waiting --
+-- Crucibles with entries that wait for a scan that is there now.
+SELECT DISTINCT seen.crucible_id
+  FROM {schema}.entry_verdict seen
+  LEFT JOIN public."Image" image ON image.id = seen.image_id
+ WHERE seen.verdict = 'waiting' AND 'image_not_scanned' = ANY (seen.reasons)
+   AND (image.id IS NULL OR image.ingestion NOT IN ('Pending', 'Rescan', 'PendingManualAssignment')
+        AND (image."nsfwLevel" <> 0 OR image.ingestion <> 'Scanned'))
+
+-- vanished_page --
+-- Entries whose row is gone, and whose crucible had not ended when it was last looked at: they are withdrawn.
+SELECT seen.entry_id, seen.crucible_id, seen.user_id, seen.image_id,
+       (extract(epoch FROM seen.entered_at) * 1000)::bigint, seen.verdict, seen.reasons,
+       fee.prefix, fee.source, fee.payment, fee.collected
+  FROM {schema}.entry_verdict seen
+  LEFT JOIN public."CrucibleEntry" entry ON entry.id = seen.entry_id
+  LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = seen.entry_id
+  LEFT JOIN {schema}.entry_crucible known ON known.crucible_id = seen.crucible_id
+  LEFT JOIN public."Crucible" crucible ON crucible.id = seen.crucible_id
+ WHERE entry.id IS NULL AND seen.verdict IN ('waiting', 'admitted')
+   AND known.status IS DISTINCT FROM 'Completed' AND crucible.status IS DISTINCT FROM 'Completed'
+   AND (%(crucible)s::int IS NULL OR seen.crucible_id = %(crucible)s)
+ ORDER BY seen.crucible_id, seen.entered_at, seen.entry_id
+ LIMIT %(most)s
+
+-- write_verdicts --
+-- Only where something is another than it was, so that what stays the same makes no change event.
+INSERT INTO {schema}.entry_verdict AS there
+            (entry_id, crucible_id, user_id, image_id, verdict, reasons, fee, entered_at, waiting_since)
+SELECT entry_id, crucible_id, user_id, image_id, verdict, reasons, fee,
+       to_timestamp(entered_ms / 1000.0) AT TIME ZONE 'UTC', CASE WHEN verdict = 'waiting' THEN now() END
+  FROM jsonb_to_recordset(%s::jsonb) AS one (entry_id int, crucible_id int, user_id int, image_id int, verdict text,
+                                             reasons text[], fee int, entered_ms bigint)
+ON CONFLICT (entry_id) DO UPDATE
+   SET crucible_id = excluded.crucible_id, user_id = excluded.user_id, image_id = excluded.image_id,
+       verdict = excluded.verdict, reasons = excluded.reasons, fee = excluded.fee, entered_at = excluded.entered_at,
+       decided_at = now(), waiting_since = CASE WHEN excluded.verdict = 'waiting' THEN coalesce(there.waiting_since, now()) END
+ WHERE (there.verdict, there.reasons, there.fee, there.image_id, there.user_id, there.crucible_id, there.entered_at)
+       IS DISTINCT FROM (excluded.verdict, excluded.reasons, excluded.fee, excluded.image_id, excluded.user_id,
+                         excluded.crucible_id, excluded.entered_at)
+
+-- write_decisions --
+-- The log of changes.
+INSERT INTO {schema}.entry_decision (entry_id, made_by, verdict, reasons, facts)
+SELECT entry_id, %s, verdict, reasons, facts
+  FROM jsonb_to_recordset(%s::jsonb) AS one (entry_id int, verdict text, reasons text[], facts jsonb)
+
+-- ask_fees --
+-- Fees that are asked for; one that was is left as it is.
+INSERT INTO {schema}.entry_fee (entry_id, crucible_id, user_id, prefix, source)
+SELECT entry_id, crucible_id, user_id, prefix, source
+  FROM jsonb_to_recordset(%s::jsonb) AS one (entry_id int, crucible_id int, user_id int, prefix text, source text)
+ON CONFLICT (entry_id) DO NOTHING
+
+-- settle_fee --
+-- What a fee came to.
+UPDATE {schema}.entry_fee SET payment = %s, collected = %s, settled_at = now() WHERE entry_id = %s
+RETURNING crucible_id
+
+-- note_crucible --
+-- The status with which a crucible's entries were decided.
+INSERT INTO {schema}.entry_crucible (crucible_id, status) VALUES (%s, %s)
+ON CONFLICT (crucible_id) DO UPDATE SET status = excluded.status WHERE entry_crucible.status <> excluded.status
+
+-- verdict_state --
+-- How an entry stands now.
+SELECT verdict FROM {schema}.entry_verdict WHERE entry_id = %s
+
+-- waiting_age --
+-- For metrics: how many wait, and for how long the oldest has.
+SELECT count(*)::int, coalesce(extract(epoch FROM now() - min(waiting_since)), 0)::float8
+  FROM {schema}.entry_verdict
+ WHERE verdict = 'waiting'
