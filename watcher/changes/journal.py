@@ -20,43 +20,27 @@ LOOK_SECONDS: Final = 10.0
 class JournalStore(Protocol):
     """The watcher's own schema."""
 
-    def check_history(self) -> int:
-        """Number of PostgreSQL's history.
+    def load(self) -> tuple[int, dict[Partition, str], set[ReconcileNeeded]]:
+        """Return the number of PostgreSQL's history, topic ids of the partitions that the group has read, and needs.
 
         Raises:
-            HistoryChangedError: log positions may have fallen.
+            HistoryChangedError: log positions may have fallen since the number was given.
             TemporaryError: PostgreSQL is away.
         """
         ...
 
-    def seen(self) -> dict[Partition, str]:
-        """Topic ids of the partitions that the group has read.
+    def save(self, seen: dict[Partition, str], needed: set[ReconcileNeeded]) -> set[ReconcileNeeded]:
+        """Write down what is new, if anything is, and look whether PostgreSQL is still the same one.
+
+        Args:
+            seen: topic ids of partitions that the group has begun to read.
+            needed: tables whose counts only a comparison can tell from now on.
+
+        Returns:
+            Every need of a comparison that there is; a person may have settled some.
 
         Raises:
-            TemporaryError: PostgreSQL is away.
-        """
-        ...
-
-    def remember(self, partitions: dict[Partition, str]) -> None:
-        """The group has read these partitions.
-
-        Raises:
-            TemporaryError: PostgreSQL is away.
-        """
-        ...
-
-    def reconcile_needed(self) -> set[ReconcileNeeded]:
-        """Tables whose counts only a comparison can tell.
-
-        Raises:
-            TemporaryError: PostgreSQL is away.
-        """
-        ...
-
-    def note_reconcile(self, needed: set[ReconcileNeeded]) -> None:
-        """Only a comparison can tell these tables' counts.
-
-        Raises:
+            HistoryChangedError: log positions may have fallen. What is new is written down.
             TemporaryError: PostgreSQL is away.
         """
         ...
@@ -112,7 +96,7 @@ class Journal(Task):
             HistoryChangedError: log positions may have fallen since the watcher last ran.
             TemporaryError: PostgreSQL is away.
         """
-        return cls(store, store.check_history(), store.seen(), store.reconcile_needed(), away=away, needs=needs)
+        return cls(store, *store.load(), away=away, needs=needs)
 
     @property
     def reconcile(self) -> frozenset[ReconcileNeeded]:
@@ -170,25 +154,18 @@ class Journal(Task):
             new, self._new = self._new, {}
             noted, self._noted = self._noted, set()
         try:
-            if new:
-                self._store.remember(new)
-            if noted:
-                self._store.note_reconcile(noted)
-            self._store.check_history()
-            self._look_at_needs()
+            there = self._store.save(new, noted)
         except TemporaryError:
             self._put_back(new, noted)
             raise
         except Exception as error:  # noqa: BLE001 - handed to the loop, which stops the daemon
             self._put_back(new, noted)  # the end tries once more: no later start would note it again
             self.failure = error
-
-    def _look_at_needs(self) -> None:
-        """Who has compared a table deletes its row; what comes after that is a new need, and is to be noted again."""
-        there = self._store.reconcile_needed()
-        with self._lock:
-            self._reconcile = there | self._noted
-        self._needs(self.reconcile)
+        else:
+            # Who has compared a table deletes its row; what comes after that is a new need, and is to be noted again.
+            with self._lock:
+                self._reconcile = there | self._noted
+            self._needs(self.reconcile)
 
     def _put_back(self, new: dict[Partition, str], noted: set[ReconcileNeeded]) -> None:
         with self._lock:

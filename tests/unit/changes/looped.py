@@ -197,24 +197,21 @@ class Store:
         self.partitions: dict[Partition, str] = {}
         self.needed: set[ReconcileNeeded] = set()
 
-    def check_history(self) -> int:
-        if self.failure is not None:
-            raise self.failure
-        return 1
+    def load(self) -> tuple[int, dict[Partition, str], set[ReconcileNeeded]]:
+        self._check()
+        return 1, dict(self.partitions), set(self.needed)
 
-    def seen(self) -> dict[Partition, str]:
-        return dict(self.partitions)
-
-    def remember(self, partitions: dict[Partition, str]) -> None:
+    def save(self, seen: dict[Partition, str], needed: set[ReconcileNeeded]) -> set[ReconcileNeeded]:
         if self.away:
             raise TemporaryError("postgres is away")
-        self.partitions |= partitions
-
-    def reconcile_needed(self) -> set[ReconcileNeeded]:
+        self.partitions |= seen
+        self.needed |= needed
+        self._check()
         return set(self.needed)
 
-    def note_reconcile(self, needed: set[ReconcileNeeded]) -> None:
-        self.needed |= needed
+    def _check(self) -> None:
+        if self.failure is not None:
+            raise self.failure
 
 
 class Schemas:

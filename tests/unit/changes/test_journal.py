@@ -22,22 +22,15 @@ class Faulty:
         self.written: dict[Partition, str] = {}
         self.noted: set[ReconcileNeeded] = set()
 
-    def check_history(self) -> int:
-        return 1
+    def load(self) -> tuple[int, dict[Partition, str], set[ReconcileNeeded]]:
+        return 1, {}, set(self.noted)
 
-    def seen(self) -> dict[Partition, str]:
-        return {}
-
-    def remember(self, partitions: dict[Partition, str]) -> None:
+    def save(self, seen: dict[Partition, str], needed: set[ReconcileNeeded]) -> set[ReconcileNeeded]:
         if self.faults:
             raise self.faults.pop()
-        self.written |= partitions
-
-    def reconcile_needed(self) -> set[ReconcileNeeded]:
-        return set(self.noted)
-
-    def note_reconcile(self, needed: set[ReconcileNeeded]) -> None:
+        self.written |= seen
         self.noted |= needed
+        return set(self.noted)
 
 
 def test_an_error_that_nobody_foresaw_is_handed_on() -> None:

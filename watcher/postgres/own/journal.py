@@ -1,10 +1,11 @@
 """What the watcher remembers, for one consumer group: a connection per call, because calls are rare and may wait."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from watcher.model.effects import ReconcileNeeded
 from watcher.postgres.own import history, marker, reconcile_needed
-from watcher.postgres.session import open_session
+from watcher.postgres.session import Session, open_session
 
 Partition = tuple[str, int]
 
@@ -23,38 +24,39 @@ class PostgresJournalStore:
     timeout: float
     """Seconds to wait for a connection, and for each statement."""
 
-    def check_history(self) -> int:
-        """Number of PostgreSQL's history.
+    def load(self) -> tuple[int, dict[Partition, str], set[ReconcileNeeded]]:
+        """Return the number of PostgreSQL's history, topic ids of the partitions that the group has read, and needs.
 
         Raises:
             HistoryChangedError: log positions may have fallen since the number was given.
         """
-        with open_session(self.dsn, self.schema, self.timeout) as session:
-            return history.check(session)
+        with self._session() as session:
+            return history.check(session), marker.load(session, self.group), _needs(session)
 
-    def seen(self) -> dict[Partition, str]:
-        """Topic ids of the partitions that the group has read."""
-        with open_session(self.dsn, self.schema, self.timeout) as session:
-            return marker.load(session, self.group)
+    def save(self, seen: dict[Partition, str], needed: set[ReconcileNeeded]) -> set[ReconcileNeeded]:
+        """Write down what is new, look whether PostgreSQL is still the same one, and return every need there is.
 
-    def remember(self, partitions: dict[Partition, str]) -> None:
-        """The group has read these partitions."""
-        with open_session(self.dsn, self.schema, self.timeout) as session, session.together():
-            for (topic, partition), topic_id in partitions.items():
-                marker.remember(session, self.group, topic, partition, topic_id)
-
-    def reconcile_needed(self) -> set[ReconcileNeeded]:
-        """Tables whose counts only a comparison with PostgreSQL can tell."""
-        with open_session(self.dsn, self.schema, self.timeout) as session:
-            return {ReconcileNeeded(need.source_table, need.reason) for need in reconcile_needed.needs(session)}
-
-    def note_reconcile(self, needed: set[ReconcileNeeded]) -> None:
-        """Only a comparison can tell these tables' counts."""
-        with open_session(self.dsn, self.schema, self.timeout) as session, session.together():
-            for need in sorted(needed, key=lambda one: (one.table, one.reason)):
-                reconcile_needed.note(session, need.table, need.reason)
+        Raises:
+            HistoryChangedError: log positions may have fallen; what is new is written down.
+        """
+        with self._session() as session:
+            if seen or needed:
+                with session.together():
+                    for (topic, partition), topic_id in seen.items():
+                        marker.remember(session, self.group, topic, partition, topic_id)
+                    for need in sorted(needed, key=lambda one: (one.table, one.reason)):
+                        reconcile_needed.note(session, need.table, need.reason)
+            history.check(session)
+            return _needs(session)
 
     def ping(self) -> None:
         """Ask for an answer."""
-        with open_session(self.dsn, self.schema, self.timeout) as session:
+        with self._session() as session:
             session.run("SELECT 1")
+
+    def _session(self) -> AbstractContextManager[Session]:
+        return open_session(self.dsn, self.schema, self.timeout)
+
+
+def _needs(session: Session) -> set[ReconcileNeeded]:
+    return {ReconcileNeeded(need.source_table, need.reason) for need in reconcile_needed.needs(session)}
