@@ -16,7 +16,7 @@ from tests.acceptance.daemon import REPOSITORY, Daemon, await_that
 from tests.acceptance.history import History
 from tests.acceptance.world import SESSION, World
 from tests.capture.envelopes import load
-from watcher.model.dead_letter_headers import read_refusal
+from watcher.model.dead_letter_headers import read_refused_record
 
 MEGABYTE = 1_000_000
 TEMPLATE: dict[str, Any] = json.loads(History().insert().value)
@@ -87,7 +87,7 @@ def refused(world: World) -> list[tuple[bytes | None, str]]:
     """Value and reason of every dead letter, in order."""
     letters = []
     for message in world.letters():
-        refusal = read_refusal([(name, value) for name, value in message.headers() or []])  # type: ignore[misc]
+        refusal = read_refused_record([(name, value) for name, value in message.headers() or []])  # type: ignore[misc]
         assert refusal is not None
         letters.append((message.value(), refusal.reason))
     return letters

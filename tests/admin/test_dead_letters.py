@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.admin.conftest import Site
-from watcher.admin.dead_letters import read_letters
+from watcher.admin.dead_letters import read_dead_letters
 from watcher.kafka.dead_letters import MAX_CUT_VALUE_BYTES, KafkaDeadLetters
 from watcher.model.change import Position
 from watcher.model.dead_letter import DeadLetter
@@ -41,12 +41,12 @@ def test_a_letter_is_the_record_byte_for_byte(site: Site, sink: KafkaDeadLetters
     sink.send([letter(value=b"\x00\xff{")])
     sink.flush(30)
 
-    (found,) = read_letters(site.client, site.letters)
+    (found,) = read_dead_letters(site.client, site.letters)
     assert (found.key, found.value) == (b'{"id":1}', b"\x00\xff{")
     assert found.headers == (("traceparent", b"00-abc"), ("raw", b"\xff\x00"), ("none", None))
     assert found.time.timestamp() * 1000 == WHEN
-    assert (found.refusal.topic, found.refusal.partition, found.refusal.offset) == ("postgres.Crucible", 1, 7)
-    assert (found.refusal.reason, found.refusal.table, found.refusal.group) == ("not_json", "Crucible", site.group)
+    assert (found.record.topic, found.record.partition, found.record.offset) == ("postgres.Crucible", 1, 7)
+    assert (found.record.reason, found.record.table, found.record.group) == ("not_json", "Crucible", site.group)
 
 
 def test_a_tombstone_and_a_record_without_a_time_are_letters_too(site: Site, sink: KafkaDeadLetters):
@@ -54,7 +54,7 @@ def test_a_tombstone_and_a_record_without_a_time_are_letters_too(site: Site, sin
     sink.send([letter(value=None, key=None, timestamp_ms=-1)])
     sink.flush(30)
 
-    (found,) = read_letters(site.client, site.letters)
+    (found,) = read_dead_letters(site.client, site.letters)
     assert (found.key, found.value) == (None, None)
     assert found.time.year > 2023
 
@@ -70,9 +70,9 @@ def test_a_letter_that_is_too_big_gets_smaller(site: Site, sink: KafkaDeadLetter
         except TemporaryError:
             continue
 
-    big, small = sorted(read_letters(site.client, site.letters), key=lambda one: one.refusal.offset)
-    assert (len(big.value or b""), big.refusal.truncated_bytes) == (MAX_CUT_VALUE_BYTES, 10_000_000)
-    assert small.refusal.truncated_bytes is None
+    big, small = sorted(read_dead_letters(site.client, site.letters), key=lambda one: one.record.offset)
+    assert (len(big.value or b""), big.record.truncated_bytes) == (MAX_CUT_VALUE_BYTES, 10_000_000)
+    assert small.record.truncated_bytes is None
 
 
 def test_ten_megabytes_fit_into_the_topic_that_we_make(site: Site, sink: KafkaDeadLetters):
@@ -80,8 +80,8 @@ def test_ten_megabytes_fit_into_the_topic_that_we_make(site: Site, sink: KafkaDe
     sink.send([letter(value=b"x" * 10_000_000)])
     sink.flush(60)
 
-    (found,) = read_letters(site.client, site.letters)
-    assert (len(found.value or b""), found.refusal.truncated_bytes) == (10_000_000, None)
+    (found,) = read_dead_letters(site.client, site.letters)
+    assert (len(found.value or b""), found.record.truncated_bytes) == (10_000_000, None)
 
 
 def test_headers_that_are_too_big_are_left_out(site: Site, sink: KafkaDeadLetters):
@@ -90,8 +90,8 @@ def test_headers_that_are_too_big_are_left_out(site: Site, sink: KafkaDeadLetter
     sink.send([letter(headers=(("big", b"x" * 50_000),))])
     sink.flush(30)
 
-    (found,) = read_letters(site.client, site.letters)
-    assert (found.headers, found.value, found.refusal.offset) == ((), b"", 7)
+    (found,) = read_dead_letters(site.client, site.letters)
+    assert (found.headers, found.value, found.record.offset) == ((), b"", 7)
 
 
 def test_a_time_that_the_broker_refuses_goes_into_a_header(site: Site, sink: KafkaDeadLetters):
@@ -99,7 +99,7 @@ def test_a_time_that_the_broker_refuses_goes_into_a_header(site: Site, sink: Kaf
     sink.send([letter(timestamp_ms=4_102_444_800_000)])
     sink.flush(30)
 
-    (found,) = read_letters(site.client, site.letters)
+    (found,) = read_dead_letters(site.client, site.letters)
     assert found.time.year < 2100
 
 
@@ -108,13 +108,16 @@ def test_a_letter_that_was_sent_twice_is_listed_once(site: Site, sink: KafkaDead
     sink.send([letter()])
     sink.send([letter()])
     sink.flush(30)
-    (once,) = read_letters(site.client, site.letters)
+    (once,) = read_dead_letters(site.client, site.letters)
 
     sink.send([letter(headers=(("crucible.dlq.reason", b"not_json"),))])
     sink.flush(30)
 
     assert once.copies == 2
-    assert [(one.refusal.refusals, one.copies) for one in read_letters(site.client, site.letters)] == [(1, 2), (2, 1)]
+    assert [(one.record.refusals, one.copies) for one in read_dead_letters(site.client, site.letters)] == [
+        (1, 2),
+        (2, 1),
+    ]
 
 
 def test_a_broker_that_is_away_is_told_and_nothing_is_lost(site: Site):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import httpx
 import psycopg
@@ -21,9 +21,10 @@ import config
 import debezium
 from demo.pipeline import Pipeline
 from tests.admin.conftest import Site
-from watcher.admin.connector import file as connector_file
-from watcher.admin.doctor.findings import Finding, Level, examine, ok
-from watcher.cli.doctor import _findings
+from watcher.admin.connector.file import read_connector_file
+from watcher.admin.doctor.examine import examine
+from watcher.admin.doctor.findings import Finding, Level, ok
+from watcher.bootstrap.doctor import examine_everything
 from watcher.clickhouse import client as clickhouse_client
 
 Examine = Callable[..., dict[str, Finding]]
@@ -39,8 +40,7 @@ def examined(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Examine:
             monkeypatch.delenv(name)
         for name, value in {**pipeline.environ, **changed}.items():
             monkeypatch.setenv(name, value)
-        with ExitStack() as opened:
-            findings = list(_findings(config.load(), connector_file.read(debezium.CONNECTOR), opened))
+        findings = list(examine_everything(config.load(), read_connector_file(debezium.CONNECTOR)))
         assert len({finding.name for finding in findings}) == len(findings)
         return {finding.name: finding for finding in findings}
 

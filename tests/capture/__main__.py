@@ -16,8 +16,9 @@ import debezium
 from stack import Stack
 from tests import site_database
 from tests.capture.takes import TAKES, Record, Take
-from watcher.admin.connector import apply as connector
-from watcher.admin.connector.file import read
+from watcher.admin.connector.apply import apply_plan
+from watcher.admin.connector.file import read_connector_file
+from watcher.admin.connector.plan import plan_connector
 from watcher.admin.connector.rest import Connect
 
 PATIENCE = 60.0
@@ -42,7 +43,7 @@ def _run(stack: Stack, take: Take, database: str) -> None:
     site_database.prepare(dsn)
     overlay = [f"database.dbname={database}", f"slot.name={database}"]
     overlay += ["heartbeat.interval.ms=1000", *take.overlay]
-    file = read(take.file, name=database, overlay=overlay)
+    file = read_connector_file(take.file, name=database, overlay=overlay)
     with (
         psycopg.connect(dsn, autocommit=True) as site,
         Connect(str(stack.endpoints.connect_url), 30.0) as worker,
@@ -50,7 +51,7 @@ def _run(stack: Stack, take: Take, database: str) -> None:
     ):
         for statement in take.before:
             site.execute(statement.encode())
-        connector.apply(worker, file, connector.plan(worker, file), patience=PATIENCE)
+        apply_plan(worker, file, plan_connector(worker, file), timeout=PATIENCE)
         _await_slot(site, database)
         for statement in take.after:
             site.execute(statement.encode())

@@ -10,7 +10,8 @@ import pytest
 import debezium
 from tests import site_database
 from tests.connector.site import CRUCIBLE, ENTRY
-from watcher.admin.connector.file import read
+from watcher.admin.connector.file import read_connector_file
+from watcher.admin.connector.plan import ConnectorInvalidError, plan_connector
 
 pytestmark = pytest.mark.usefixtures("parts")
 
@@ -54,15 +55,15 @@ def test_a_connector_at_rest_runs_again_when_applied(site, crucible, rest):
 
 def test_every_key_of_every_shipped_file_is_known_to_the_plugin(site):
     """A key that nobody reads would be a setting that people believe in."""
-    from watcher.admin.connector import apply as connector
-
     with site.worker() as worker:
         for path in (debezium.CONNECTOR, debezium.CONNECTOR_AVRO):
-            plan = connector.plan(worker, read(path, name=site.name, overlay=site.pairs))
+            plan = plan_connector(worker, read_connector_file(path, name=site.name, overlay=site.pairs))
 
             assert not plan.exists
-        with pytest.raises(connector.ConnectorInvalidError, match=r"slot\.nane.*did you mean slot\.name"):
-            connector.plan(worker, read(debezium.CONNECTOR, name=site.name, overlay=[*site.pairs, "slot.nane=x"]))
+        with pytest.raises(ConnectorInvalidError, match=r"slot\.nane.*did you mean slot\.name"):
+            plan_connector(
+                worker, read_connector_file(debezium.CONNECTOR, name=site.name, overlay=[*site.pairs, "slot.nane=x"])
+            )
 
 
 def test_a_change_is_shown_before_it_is_made_and_without_its_secrets(site, crucible, parts):

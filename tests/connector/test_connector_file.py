@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from watcher.admin.connector.diff import diff, is_secret, short_trace, shown, without_secrets
-from watcher.admin.connector.file import ConnectorFileError, parse, read
+from watcher.admin.connector.diff import changed_settings
+from watcher.admin.connector.failure import short_trace
+from watcher.admin.connector.file import ConnectorFileError, parse_connector_file, read_connector_file
+from watcher.admin.connector.secrets import is_secret, shown, without_secrets
 
 CLASS = {"connector.class": "X"}
 
@@ -17,14 +19,14 @@ CLASS = {"connector.class": "X"}
 )
 def test_both_forms_of_kafka_connects_api_mean_the_same(body):
     """People have either at hand: POST wants one, PUT the other."""
-    file = parse(json.dumps(body))
+    file = parse_connector_file(json.dumps(body))
 
     assert (file.name, dict(file.config)) == ("n", CLASS | {"tasks.max": "1"})
 
 
 def test_an_overlay_replaces_adds_and_removes():
     """What differs per machine is laid over the shipped file; a value may itself hold an equals sign."""
-    file = parse(json.dumps(CLASS | {"a": "1", "b": "2"}), name="n", overlay=["a=", "b=3", "c=x=y"])
+    file = parse_connector_file(json.dumps(CLASS | {"a": "1", "b": "2"}), name="n", overlay=["a=", "b=3", "c=x=y"])
 
     assert dict(file.config) == CLASS | {"b": "3", "c": "x=y"}
 
@@ -44,7 +46,7 @@ def test_an_overlay_replaces_adds_and_removes():
 def test_what_is_no_connector_file_is_told_by_name(text, overlay, told):
     """One sentence: what was given, what is expected."""
     with pytest.raises(ConnectorFileError, match=told.replace("`", ".")) as caught:
-        parse(text, overlay=overlay, given_as="my.json")
+        parse_connector_file(text, overlay=overlay, given_as="my.json")
 
     assert "--set" in told or str(caught.value).startswith("my.json")
 
@@ -52,7 +54,7 @@ def test_what_is_no_connector_file_is_told_by_name(text, overlay, told):
 def test_a_file_that_is_not_there_is_told_by_path(tmp_path):
     """Not a traceback."""
     with pytest.raises(ConnectorFileError, match=r"none\.json: cannot be read"):
-        read(tmp_path / "none.json")
+        read_connector_file(tmp_path / "none.json")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_secrets_are_masked_on_both_sides_of_a_change_and_references_are_not():
     running = {"database.password": "old-one", "heartbeat.action.query": "q"}
     wanted = {"database.password": "${file:/run/pg:password}", "heartbeat.action.query": "q", "api.key": "sesame"}
 
-    lines = [str(change) for change in diff(running, wanted)]
+    lines = [str(change) for change in changed_settings(running, wanted)]
 
     assert lines == ["+ api.key = ***", "~ database.password: *** -> ${file:/run/pg:password}"]
 
@@ -95,7 +97,7 @@ def test_a_reference_with_something_around_it_is_masked():
 
 def test_equal_configurations_do_not_differ_and_the_name_is_none_of_them():
     """Kafka Connect adds the name to what it keeps."""
-    assert diff(CLASS | {"name": "n"}, CLASS) == ()
+    assert changed_settings(CLASS | {"name": "n"}, CLASS) == ()
 
 
 def test_a_java_trace_is_cut_to_what_happened_without_secrets():

@@ -6,10 +6,11 @@ import json
 import httpx
 import pytest
 
-from watcher.admin.connector import apply as connector
+from watcher.admin.connector.apply import ConnectorFailedError, apply_plan, await_running
 from watcher.admin.connector.file import ConnectorFile
+from watcher.admin.connector.plan import plan_connector
 from watcher.admin.connector.rest import Connect, ConnectRefusedError
-from watcher.admin.doctor import connect as doctor_connect
+from watcher.admin.doctor import connect as connect_checks
 from watcher.admin.doctor.findings import Level
 from watcher.model.errors import TemporaryError
 
@@ -93,9 +94,7 @@ def clock(step=0.5):
 
 def waited(worker, **given):
     """await_running in a time of its own."""
-    return connector.await_running(
-        worker, FILE, **{"patience": 30.0, "pause": lambda _: None, "clock": clock(), **given}
-    )
+    return await_running(worker, FILE, **{"timeout": 30.0, "pause": lambda _: None, "clock": clock(), **given})
 
 
 def test_a_task_runs_when_it_goes_on_running():
@@ -124,7 +123,7 @@ def test_a_failed_task_ends_the_wait_with_its_reason():
     """Not with a timeout."""
     worker, _ = connect(status("RUNNING", "FAILED", trace="a.BException: no slot for sesame\n\tat x.Y"))
 
-    with pytest.raises(connector.ConnectorFailedError, match=r"a\.BException: no slot for \*\*\*"):
+    with pytest.raises(ConnectorFailedError, match=r"a\.BException: no slot for \*\*\*"):
         waited(worker)
 
 
@@ -133,7 +132,7 @@ def test_tasks_that_never_come_are_worth_another_look():
     worker, _ = connect(status("RUNNING"))
 
     with pytest.raises(TemporaryError, match="no tasks yet"):
-        waited(worker, patience=5.0)
+        waited(worker, timeout=5.0)
 
 
 @pytest.mark.parametrize("state", ["PAUSED", "STOPPED"])
@@ -143,14 +142,14 @@ def test_a_connector_at_rest_is_resumed(state, poll):
     file = ConnectorFile("n", {"connector.class": "X", "poll.interval.ms": "10"})
     valid = 200, {"configs": []}
     worker, _ = connect(valid, (200, {**file.config, "poll.interval.ms": poll}), status(state), valid)
-    todo = connector.plan(worker, file, allow_unknown=True)
+    plan = plan_connector(worker, file, allow_unknown=True)
     changes = [] if poll == "10" else [(201, {})]
     seen = [] if changes else [status(state)]
     worker, asked = connect(*changes, *seen, (202, None), status("RUNNING", "RUNNING"))
 
-    result = connector.apply(worker, file, todo, patience=10.0)
+    result = apply_plan(worker, file, plan, timeout=10.0)
 
-    assert (todo.at_rest, todo.does_nothing, bool(todo.changes)) == (state, False, poll == "20")
+    assert (plan.at_rest, plan.does_nothing, bool(plan.changes)) == (state, False, poll == "20")
     assert result.runs
     told = [(method, path) for method, path, _ in asked if method == "PUT"]
     assert told == [*([("PUT", "/connectors/n/config")] if changes else []), ("PUT", "/connectors/n/resume")]
@@ -160,12 +159,12 @@ def test_a_connector_that_runs_is_not_resumed():
     """The control of the test above."""
     valid = 200, {"configs": []}
     worker, _ = connect(valid, (200, FILE.config), status("RUNNING", "RUNNING"), valid)
-    todo = connector.plan(worker, FILE, allow_unknown=True)
+    plan = plan_connector(worker, FILE, allow_unknown=True)
     worker, asked = connect(status("RUNNING", "RUNNING"))
 
-    connector.apply(worker, FILE, todo, patience=10.0)
+    apply_plan(worker, FILE, plan, timeout=10.0)
 
-    assert todo.does_nothing
+    assert plan.does_nothing
     assert {method for method, _, _ in asked} == {"GET"}
 
 
@@ -177,7 +176,7 @@ def test_the_doctor_names_what_wakes_a_connector_at_rest(states, advice):
     """Looking again, which helps with everything else, does not."""
     worker, _ = connect(status(*states))
 
-    (found,) = doctor_connect.tasks(worker, FILE)
+    (found,) = connect_checks.tasks(worker, FILE)
 
     assert (found.level, f"crucible {advice}" in found.advice) == (Level.FAIL, True)
 
@@ -196,6 +195,6 @@ def test_a_debezium_that_loses_its_place_is_told(plugins, level, said):
     """Before 3.7, what it passes over when it is started again is missing without an error anywhere."""
     worker, _ = connect((200, plugins))
 
-    (found,) = doctor_connect.plugin(worker, FILE)
+    (found,) = connect_checks.plugin(worker, FILE)
 
     assert (found.level, said in found.found) == (level, True)

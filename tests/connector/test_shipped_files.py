@@ -7,12 +7,12 @@ import debezium
 from config import KafkaSettings
 from handlers import REGISTRY
 from tests.capture import envelopes
-from watcher.admin.connector.diff import is_secret
-from watcher.admin.connector.file import read
+from watcher.admin.connector.file import read_connector_file
+from watcher.admin.connector.secrets import is_secret
 from watcher.model.registry import WATCHER_SCHEMA
 
-JSON = read(debezium.CONNECTOR).config
-AVRO = read(debezium.CONNECTOR_AVRO).config
+JSON = read_connector_file(debezium.CONNECTOR).config
+AVRO = read_connector_file(debezium.CONNECTOR_AVRO).config
 
 
 def _watched(script: Path) -> str:

@@ -2,7 +2,7 @@
 
 from watcher.model.change import Position
 from watcher.model.dead_letter import DeadLetter
-from watcher.model.dead_letter_headers import MESSAGE_LIMIT, own_headers, read_refusal, refusal_headers
+from watcher.model.dead_letter_headers import MESSAGE_LIMIT, own_headers, read_refused_record, refusal_headers
 from watcher.model.errors import Reason, RecordError
 
 
@@ -20,7 +20,7 @@ def letter(reason: Reason = Reason.BAD_ROW, detail: str = "entryId: expected int
 
 def test_what_is_written_is_read():
     """Place, reason, table and group survive the way through the topic."""
-    refusal = read_refusal(refusal_headers(letter(), "watchers"))
+    refusal = read_refused_record(refusal_headers(letter(), "watchers"))
 
     assert refusal is not None
     assert (refusal.topic, refusal.partition, refusal.offset) == ("postgres.CrucibleEntry", 2, 99)
@@ -44,7 +44,7 @@ def test_a_second_refusal_counts_and_the_latest_tells():
 
     twice = [*once, *refusal_headers(letter(Reason.BAD_ROW, headers=tuple(once)), "g")]
 
-    refusal = read_refusal(twice)
+    refusal = read_refused_record(twice)
     assert refusal is not None
     assert (refusal.refusals, refusal.reason) == (2, "bad_row")
     assert own_headers([("traceparent", b"x"), *twice]) == [("traceparent", b"x")]
@@ -52,7 +52,7 @@ def test_a_second_refusal_counts_and_the_latest_tells():
 
 def test_a_long_message_is_cut():
     """A record of ten megabytes in an error's text would not fit into the topic."""
-    refusal = read_refusal(refusal_headers(letter(detail="x" * 10_000), "g"))
+    refusal = read_refused_record(refusal_headers(letter(detail="x" * 10_000), "g"))
 
     assert refusal is not None
     assert len(refusal.message) == MESSAGE_LIMIT
@@ -60,7 +60,7 @@ def test_a_long_message_is_cut():
 
 def test_connects_own_letters_are_read():
     """They have no reason of ours; the exception's class stands for it, and odd numbers do not stop a listing."""
-    refusal = read_refusal(
+    refusal = read_refused_record(
         [
             ("__connect.errors.topic", b"t"),
             ("__connect.errors.partition", b"not a number"),
@@ -76,4 +76,4 @@ def test_connects_own_letters_are_read():
 
 def test_a_record_that_nobody_refused_is_no_letter():
     """Something else in the topic is passed over."""
-    assert read_refusal([("traceparent", b"x")]) is None
+    assert read_refused_record([("traceparent", b"x")]) is None

@@ -6,21 +6,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import OffsetSpec
-
-from watcher.kafka.admin import TIMEOUT, KafkaAdmin
+from watcher.kafka.admin import KafkaAdmin, Moment
 from watcher.model.errors import StopError
 from watcher.model.plan import plan_from_metadata
 from watcher.postgres.own import marker, reconcile_needed
 from watcher.postgres.session import Session
 
-CLOSING: Final = 3.0
-"""Seconds that a group may take to show its members after they left. Only then is it known to be at rest."""
+MAX_LEAVING_SECONDS: Final = 3.0
+"""Seconds that a group may show members after they left. Longer: a person waits for an answer that will not change."""
+PAUSE_SECONDS: Final = 0.5
+"""Seconds between two looks at the members; Kafka tells nobody that a group is empty."""
+
+Target = Moment | int
+"""Where to move to: the beginning, the end, the first record at or after a time, or an offset."""
 
 
 class ResetRefusedError(StopError):
-    """The offsets cannot be moved as they are asked to."""
+    """Raised when offsets cannot be moved as they are asked to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class GroupPlace:
 
     @property
     def lag(self) -> int:
-        """Records that the sinks do not surely have. Transaction markers count, so an idle one may show a few."""
+        """Return how many records the sinks may lack. Transaction markers count, so an idle one may show a few."""
         return self.high - (self.low if self.committed is None else self.committed)
 
 
@@ -55,7 +57,7 @@ class Move:
 
     @property
     def skipped(self) -> int:
-        """Records passed over that no sink may have.
+        """Return how many records are passed over that no sink may have.
 
         No offset, or one beyond the end (of an earlier topic of that name), tells nothing of what was read: then all
         that lies before the new place may be unread.
@@ -64,40 +66,35 @@ class Move:
         return max(0, self.after - read)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where to move to: the beginning, the end, an offset, or the first record at or after a time."""
-
-    spec: OffsetSpec | None
-    offset: int | None
-
-
 def read_target(text: str) -> Target:
-    """Understand ``earliest``, ``latest``, an offset, or an ISO time; a time without zone is local.
+    """Return the target that a person names: ``earliest``, ``latest``, an offset, or an ISO time.
+
+    A time without zone is local.
 
     Raises:
         ValueError: it is none of these, or a time before 1970.
 
-    >>> read_target("120").offset
+    >>> read_target("120")
     120
     """
     if text == "earliest":
-        return Target(OffsetSpec.earliest(), None)
+        return "earliest"
     if text == "latest":
-        return Target(OffsetSpec.latest(), None)
+        return "latest"
     if text.isdecimal():
-        return Target(None, int(text))
+        return int(text)
     try:
-        seconds = datetime.fromisoformat(text).timestamp()
+        time_named = datetime.fromisoformat(text)
+        seconds = time_named.timestamp()
     except (ValueError, OverflowError):  # the latter of the calendar's first and last day, in some zones
         raise ValueError(f"{text!r} is not earliest, latest, an offset or a time like 2026-01-31T12:00:00Z") from None
     if seconds < 0:  # Kafka takes -1 for the end and -2 for the beginning
         raise ValueError(f"{text!r} is before 1970, where Kafka's times begin; earliest names the first record")
-    return Target(OffsetSpec.for_timestamp(int(seconds * 1000)), None)
+    return time_named
 
 
 def group_places(admin: KafkaAdmin, group: str, topics: Iterable[str]) -> list[GroupPlace]:
-    """Where the group stands in every partition of the topics, and in any other that it has committed."""
+    """Return where the group stands in every partition of the topics, and in any other that it has committed."""
     partitions = admin.topics()
     committed = admin.committed(
         group, [(name, number) for name, count in partitions.items() for number in range(count)]
@@ -114,16 +111,10 @@ def group_places(admin: KafkaAdmin, group: str, topics: Iterable[str]) -> list[G
     return places
 
 
-def members(admin: KafkaAdmin, group: str) -> list[str]:
-    """Who is in the group now, by client id and host."""
-    asked = admin.client.describe_consumer_groups([group], request_timeout=TIMEOUT)[group]
-    return [f"{one.client_id}@{one.host}" for one in admin.answer(asked, f"group {group}").members]
-
-
 def moves(
     admin: KafkaAdmin, group: str, topic: str, target: Target, partitions: Sequence[int] | None = None
 ) -> list[Move]:
-    """What a reset would do.
+    """Return what a reset would do, a move for each partition.
 
     Args:
         admin: the cluster.
@@ -142,12 +133,12 @@ def moves(
         raise ResetRefusedError(f"topic {topic} {there}")
     places = [(topic, number) for number in wanted]
     bounds = admin.bounds(places)
-    ends = admin.offsets(places, target.spec) if target.spec is not None else {}
+    ends = {} if isinstance(target, int) else admin.offsets(places, target)
     committed = admin.committed(group, places)
     found = []
     for place in places:
         low, high = bounds[place]
-        after = ends[place] if target.offset is None else target.offset
+        after = target if isinstance(target, int) else ends[place]
         after = high if after < 0 else after  # a time after the last record
         if not low <= after <= high:
             raise ResetRefusedError(f"{topic}[{place[1]}] holds offsets {low} to {high}, {after} is given")
@@ -178,23 +169,19 @@ def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], session: Sessio
     topic_id = admin.topic_id(topic)
     # The marker goes first: a group without one that finds no offset starts over, which is harmless.
     marker.forget(session, group, topic)
-    offsets = [TopicPartition(move.topic, move.partition, move.after) for move in wanted]
-    request = [ConsumerGroupTopicPartitions(group, offsets)]
-    answers = admin.client.alter_consumer_group_offsets(request, request_timeout=TIMEOUT)
-    for answer in answers.values():
-        for one in admin.answer(answer, f"offsets of group {group}").topic_partitions or []:
-            if one.error:
-                raise ResetRefusedError(f"{one.topic}[{one.partition}]: {one.error.str()}")
+    refused = admin.move(group, {(move.topic, move.partition): move.after for move in wanted})
+    if refused:
+        raise ResetRefusedError("; ".join(f"{name}[{number}]: {why}" for (name, number), why in refused.items()))
     for partition in range(admin.topics()[topic]):
         marker.remember(session, group, topic, partition, topic_id)
 
 
 def _await_rest(admin: KafkaAdmin, group: str) -> None:
-    end = time.monotonic() + CLOSING
-    while there := members(admin, group):
+    end = time.monotonic() + MAX_LEAVING_SECONDS
+    while there := admin.members(group):
         if time.monotonic() > end:
             raise ResetRefusedError(
                 f"group {group} is active ({', '.join(there)}): stop every watcher first; one that was killed leaves "
                 "the group after kafka.session_timeout"
             )
-        time.sleep(0.5)
+        time.sleep(PAUSE_SECONDS)

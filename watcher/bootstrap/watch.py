@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-import confluent_kafka
 import structlog
 from prometheus_client import CollectorRegistry
 
@@ -29,6 +28,7 @@ from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
 from watcher.decode.registry import RegistryClient
 from watcher.kafka.dead_letters import KafkaDeadLetters
+from watcher.kafka.librdkafka import librdkafka_version
 from watcher.kafka.source import KafkaSource
 from watcher.model.dead_letter import DeadLetterLimit
 from watcher.model.errors import TemporaryError
@@ -71,7 +71,7 @@ def watch(settings: Settings, beside: Beside = lambda *_: None) -> None:
     """
     kafka_client(settings.kafka)  # before there is anything to end
     set_up_logs(settings.log.level, settings.log.format)
-    metrics = Metrics(CollectorRegistry(), (table.name for table in REGISTRY), confluent_kafka.libversion()[0])
+    metrics = Metrics(CollectorRegistry(), (table.name for table in REGISTRY), librdkafka_version())
     health = Health(settings.ops.loop_deadline)
     with (
         ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry) as probes,
@@ -123,6 +123,7 @@ def _daemon(
         report.reconcile(needed)
     redis = RedisSink(redis_client(settings))
     shutdown.on_end(redis.close)
+    tables = REGISTRY.with_watcher_schema(settings.postgres.watcher_schema)
     registry = settings.registry
     avro = None
     if registry.url:
@@ -144,7 +145,7 @@ def _daemon(
     shutdown.on_end(dead_letters.close)
     return ChangeLoop(
         open_source=open_source,
-        ingest=Ingest(REGISTRY, Decoder(REGISTRY, avro)),
+        ingest=Ingest(tables, Decoder(tables, avro)),
         sinks=Sinks(states=redis, rows=writer, dead_letters=dead_letters),
         dead_letter_limit=DeadLetterLimit(limit.consecutive, limit.share, limit.window),
         journal=journal,

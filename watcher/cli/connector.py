@@ -12,9 +12,10 @@ from watcher.cli.exits import BAD_SETTINGS, FAILED
 from watcher.cli.output import AsJson, DryRun, Yes, note, print_columns, print_json
 
 if TYPE_CHECKING:
-    from watcher.admin.connector.apply import Plan
+    from watcher.admin.connector.answers import ConnectorStatus
     from watcher.admin.connector.file import ConnectorFile
-    from watcher.admin.connector.rest import Connect, Status
+    from watcher.admin.connector.plan import ConnectorPlan
+    from watcher.admin.connector.rest import Connect
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -54,16 +55,17 @@ def apply(
 
       crucible connector apply --set 'database.password=${file:/run/secrets/pg.properties:password}'
     """
-    from watcher.admin.connector import apply as connector  # noqa: PLC0415
+    from watcher.admin.connector.apply import apply_plan  # noqa: PLC0415
+    from watcher.admin.connector.plan import plan_connector  # noqa: PLC0415
 
     with _connect() as connect:
         wanted = _read(file, name, overlay)
-        todo = connector.plan(connect, wanted, allow_unknown=allow_unknown)
+        plan = plan_connector(connect, wanted, allow_unknown=allow_unknown)
         if not as_json:
-            _tell(todo)
-        status = None if dry_run else connector.apply(connect, wanted, todo, patience=timeout)
+            _tell(plan)
+        status = None if dry_run else apply_plan(connect, wanted, plan, timeout=timeout)
     if as_json:
-        print_json({"plan": todo, "applied": not dry_run, "status": status})
+        print_json({"plan": plan, "applied": not dry_run, "status": status})
     elif status is not None:
         typer.echo(f"connector {wanted.name}: {len(status.tasks)} task(s) running")
 
@@ -83,15 +85,15 @@ def diff(
 
       crucible connector diff || crucible connector apply
     """
-    from watcher.admin.connector import apply as connector  # noqa: PLC0415
+    from watcher.admin.connector.plan import plan_connector  # noqa: PLC0415
 
     with _connect() as connect:
-        todo = connector.plan(connect, _read(file, name, overlay), allow_unknown=allow_unknown)
+        plan = plan_connector(connect, _read(file, name, overlay), allow_unknown=allow_unknown)
     if as_json:
-        print_json({"plan": todo})
+        print_json({"plan": plan})
     else:
-        _tell(todo)
-    if not todo.does_nothing:
+        _tell(plan)
+    if not plan.does_nothing:
         raise typer.Exit(FAILED)
 
 
@@ -103,8 +105,9 @@ def status(*, file: File = debezium.CONNECTOR, name: Name = None, as_json: AsJso
 
       crucible connector status --json | jq -e '.status.tasks[].state'
     """
-    from watcher.admin.connector import apply as connector  # noqa: PLC0415
+    from watcher.admin.connector.failure import failure_text  # noqa: PLC0415
     from watcher.admin.connector.file import ConnectorFile  # noqa: PLC0415
+    from watcher.admin.connector.plan import resend_guards  # noqa: PLC0415
 
     with _connect() as connect:
         wanted = _read(file, name, None)
@@ -114,7 +117,7 @@ def status(*, file: File = debezium.CONNECTOR, name: Name = None, as_json: AsJso
             note(f"there is no connector {wanted.name}; `crucible connector apply` makes it")
             raise typer.Exit(FAILED)
         current = ConnectorFile(wanted.name, running)
-        guards = connector.guards(connect, current)
+        guards = resend_guards(connect, current)
     if as_json:
         print_json({"status": _shown(found, current), "guards": guards})
     else:
@@ -125,7 +128,7 @@ def status(*, file: File = debezium.CONNECTOR, name: Name = None, as_json: AsJso
             typer.echo(line)
     if not found.runs:
         if found.traces:
-            note(connector.failure(found, current))
+            note(failure_text(found, current))
         if found.at_rest:
             note(f"connector {found.name} is {found.at_rest}; `crucible connector apply` lets it run again")
         raise typer.Exit(FAILED)
@@ -175,10 +178,10 @@ def delete(
 
 
 def _read(file: Path, name: str | None, overlay: list[str] | None) -> "ConnectorFile":
-    from watcher.admin.connector import file as connector_file  # noqa: PLC0415
+    from watcher.admin.connector.file import read_connector_file  # noqa: PLC0415
 
     with _faults():
-        return connector_file.read(file, name=name, overlay=overlay or ())
+        return read_connector_file(file, name=name, overlay=overlay or ())
 
 
 @contextmanager
@@ -193,9 +196,10 @@ def _connect() -> Iterator["Connect"]:
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    """Faults of the file exit with 78, those of a running connector with 1."""
-    from watcher.admin.connector.apply import ConnectorFailedError, ConnectorInvalidError  # noqa: PLC0415
+    """Turn faults of the file into exit code 78, and those of a running connector into 1."""
+    from watcher.admin.connector.apply import ConnectorFailedError  # noqa: PLC0415
     from watcher.admin.connector.file import ConnectorFileError  # noqa: PLC0415
+    from watcher.admin.connector.plan import ConnectorInvalidError  # noqa: PLC0415
     from watcher.admin.connector.rest import ConnectRefusedError  # noqa: PLC0415
 
     try:
@@ -208,23 +212,23 @@ def _faults() -> Iterator[None]:
         raise typer.Exit(FAILED) from error
 
 
-def _tell(todo: "Plan") -> None:
-    if not todo.exists:
-        typer.echo(f"connector {todo.name} is new:")
-    elif todo.does_nothing:
-        typer.echo(f"connector {todo.name} is as the file says")
+def _tell(plan: "ConnectorPlan") -> None:
+    if not plan.exists:
+        typer.echo(f"connector {plan.name} is new:")
+    elif plan.does_nothing:
+        typer.echo(f"connector {plan.name} is as the file says")
     else:
-        typer.echo(f"connector {todo.name} changes:")
-    if todo.at_rest:
-        typer.echo(f"  ~ state: {todo.at_rest} -> RUNNING")
-    for change in todo.changes:
+        typer.echo(f"connector {plan.name} changes:")
+    if plan.at_rest:
+        typer.echo(f"  ~ state: {plan.at_rest} -> RUNNING")
+    for change in plan.changes:
         typer.echo(f"  {change}")
-    for line in todo.guards.lines():
+    for line in plan.guards.lines():
         typer.echo(line)
 
 
-def _shown(found: "Status", current: "ConnectorFile") -> dict[str, object]:
-    from watcher.admin.connector.diff import without_secrets  # noqa: PLC0415
+def _shown(found: "ConnectorStatus", current: "ConnectorFile") -> dict[str, object]:
+    from watcher.admin.connector.secrets import without_secrets  # noqa: PLC0415
 
     return {
         "name": found.name,

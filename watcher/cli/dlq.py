@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -11,17 +11,17 @@ from watcher.cli.output import AsJson, note, print_columns, print_json
 from watcher.model.errors import Reason
 
 if TYPE_CHECKING:
-    from watcher.admin.dead_letters import StoredLetter
+    from watcher.kafka.dead_letter_topic import StoredDeadLetter
 
 app = typer.Typer(no_args_is_help=True)
 
-SHOWN = 4_000
+MAX_SHOWN_BYTES: Final = 4_000
 """Bytes of a value that are shown to a person; --json has all."""
-_LETTER = re.compile(r"(\d+|.+\[\d+\])@\d+")
+_LETTER: Final = re.compile(r"(\d+|.+\[\d+\])@\d+")
 
 
 @app.command("list")
-def list_letters(
+def list_dead_letters(
     table: Annotated[
         str | None, typer.Option(help="Only of this source table; unknown: of none that is known.")
     ] = None,
@@ -41,10 +41,10 @@ def list_letters(
 
       crucible dlq list --json | jq 'group_by(.reason) | map({(.[0].reason): length}) | add'
     """
-    from watcher.admin.dead_letters import Filter, counted  # noqa: PLC0415
+    from watcher.admin.dead_letters import DeadLetterFilter, counted  # noqa: PLC0415
 
-    wanted = Filter(table=table, reason=_reason(reason), topic=topic, since=_time(since))
-    found = [letter for letter in _letters() if wanted.takes(letter)]
+    wanted = DeadLetterFilter(table=table, reason=_reason(reason), topic=topic, since=_time(since))
+    found = [letter for letter in _dead_letters() if wanted.takes(letter)]
     shown = found[-limit:]
     if as_json:
         print_json([_summary(letter) for letter in shown])
@@ -54,16 +54,16 @@ def list_letters(
         [
             (
                 f"{one.partition}@{one.offset}" + (f" (x{one.copies})" if one.copies > 1 else ""),
-                f"{one.refusal.topic}[{one.refusal.partition}]@{one.refusal.offset}",
+                f"{one.record.topic}[{one.record.partition}]@{one.record.offset}",
                 one.time.isoformat(timespec="milliseconds"),
-                one.refusal.table or "-",
-                one.refusal.reason,
-                one.refusal.message.splitlines()[0][:100] if one.refusal.message else "",
+                one.record.table or "-",
+                one.record.reason,
+                one.record.message.splitlines()[0][:100] if one.record.message else "",
             )
             for one in shown
         ],
     )
-    reasons = ", ".join(f"{count} {why}" for why, count in counted(found, lambda one: one.refusal.reason).items())
+    reasons = ", ".join(f"{count} {why}" for why, count in counted(found, lambda one: one.record.reason).items())
     note(f"{len(found)} dead letters" + (f": {reasons}" if reasons else "") + f"; {len(shown)} shown")
 
 
@@ -89,7 +89,7 @@ def show(
             f"{letter!r} is neither PARTITION@OFFSET like 0@17 nor TOPIC[PARTITION]@OFFSET; see `crucible dlq list`",
             param_hint="letter",
         )
-    found = [one for one in _letters() if letter in _names(one)]
+    found = [one for one in _dead_letters() if letter in _names(one)]
     if not found:
         note(f"there is no dead letter {letter}; `crucible dlq list` shows which there are")
         raise typer.Exit(FAILED)
@@ -101,50 +101,50 @@ def show(
         for name, value in one.headers:
             typer.echo(f"header {name}: {_text(value)}")
         typer.echo(f"key: {_text(one.key)}")
-        value = one.value if one.value is None else one.value[:SHOWN]
+        value = one.value if one.value is None else one.value[:MAX_SHOWN_BYTES]
         typer.echo(f"value: {_text(value)}")
-        if one.value is not None and len(one.value) > SHOWN:
-            note(f"{len(one.value) - SHOWN} bytes more; --json shows all")
+        if one.value is not None and len(one.value) > MAX_SHOWN_BYTES:
+            note(f"{len(one.value) - MAX_SHOWN_BYTES} bytes more; --json shows all")
 
 
-def _letters() -> "list[StoredLetter]":
+def _dead_letters() -> "list[StoredDeadLetter]":
     import config  # noqa: PLC0415
-    from watcher.admin.dead_letters import read_letters  # noqa: PLC0415
+    from watcher.admin.dead_letters import read_dead_letters  # noqa: PLC0415
     from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
 
     settings = config.load()
-    return read_letters(kafka_client(settings.kafka), settings.dead_letters.topic)
+    return read_dead_letters(kafka_client(settings.kafka), settings.dead_letters.topic)
 
 
-def _names(letter: "StoredLetter") -> tuple[str, str]:
-    refusal = letter.refusal
-    return f"{letter.partition}@{letter.offset}", f"{refusal.topic}[{refusal.partition}]@{refusal.offset}"
+def _names(letter: "StoredDeadLetter") -> tuple[str, str]:
+    record = letter.record
+    return f"{letter.partition}@{letter.offset}", f"{record.topic}[{record.partition}]@{record.offset}"
 
 
-def _summary(letter: "StoredLetter") -> dict[str, Any]:
-    refusal = letter.refusal
-    at, record = _names(letter)
+def _summary(letter: "StoredDeadLetter") -> dict[str, Any]:
+    record = letter.record
+    at, position = _names(letter)
     return {
         "letter": at,
-        "record": record,
+        "record": position,
         "time": letter.time.isoformat(timespec="milliseconds"),
-        "table": refusal.table,
-        "reason": refusal.reason,
-        "message": refusal.message,
-        "group": refusal.group,
-        "refusals": refusal.refusals,
+        "table": record.table,
+        "reason": record.reason,
+        "message": record.message,
+        "group": record.group,
+        "refusals": record.refusals,
         "copies": letter.copies,
-        "truncated_bytes": refusal.truncated_bytes,
+        "truncated_bytes": record.truncated_bytes,
     }
 
 
-def _whole(letter: "StoredLetter") -> dict[str, Any]:
+def _whole(letter: "StoredDeadLetter") -> dict[str, Any]:
     headers = [{"name": name, "value": _text(value)} for name, value in letter.headers]
     return {**_summary(letter), "key": _text(letter.key), "value": _text(letter.value), "headers": headers}
 
 
 def _text(value: bytes | None) -> str | None:
-    """Text where it is text, else the bytes in hexadecimal after ``0x``."""
+    """Return the text where it is text, else the bytes in hexadecimal after ``0x``."""
     if value is None:
         return None
     try:

@@ -20,14 +20,14 @@ def show(as_json: AsJson = False) -> None:
       crucible offsets show --json | jq 'map(.lag) | add'
     """
     import config  # noqa: PLC0415
-    from watcher.admin.offsets import group_places, members  # noqa: PLC0415
+    from watcher.admin.offsets import group_places  # noqa: PLC0415
     from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
     from watcher.kafka.admin import KafkaAdmin  # noqa: PLC0415
 
     kafka = config.load().kafka
     admin = KafkaAdmin(kafka_client(kafka))
     places = group_places(admin, kafka.group, admin.matching(kafka.topics))
-    active = members(admin, kafka.group)
+    active = admin.members(kafka.group)
     if as_json:
         rows = [{name: getattr(one, name) for name in (*one.__dataclass_fields__, "lag")} for one in places]
         print_json({"group": kafka.group, "members": active, "partitions": rows})

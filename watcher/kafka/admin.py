@@ -1,10 +1,17 @@
-"""Questions to the Kafka cluster that people ask through the command line; the daemon has its own shell."""
+"""What people ask of the Kafka cluster, and change in it, through the command line; the daemon has its own shell."""
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
 from watcher.model.errors import TemporaryError
@@ -12,12 +19,14 @@ from watcher.model.errors import TemporaryError
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-TIMEOUT: Final = 10.0
+MAX_ANSWER_SECONDS: Final = 10.0
 """Seconds to wait for an answer of the cluster."""
 
 AnswerT = TypeVar("AnswerT")
 Place = tuple[str, int]
 """Topic and partition."""
+Moment = Literal["earliest", "latest"] | datetime
+"""Where in a partition: its first record, its end, or its first record at or after a time."""
 
 
 class KafkaAdmin:
@@ -30,46 +39,48 @@ class KafkaAdmin:
     def __init__(self, client: Mapping[str, Any]) -> None:
         self.brokers = str(client.get("bootstrap.servers", ""))
         self._settings = {**client, "log_level": 0}  # its answers say it better
-        self.client = AdminClient(self._settings)
+        self._client = AdminClient(self._settings)
 
     def topics(self) -> dict[str, int]:
-        """Every topic with its number of partitions.
+        """Return every topic with its number of partitions.
 
         Raises:
             TemporaryError: no broker answers.
         """
         try:
-            found = self.client.list_topics(timeout=TIMEOUT).topics
+            found = self._client.list_topics(timeout=MAX_ANSWER_SECONDS).topics
         except KafkaException as error:
             raise TemporaryError(f"kafka at {self.brokers} does not answer: {said(error)}") from error
         return {name: len(topic.partitions) for name, topic in found.items() if topic.error is None}
 
     def matching(self, wanted: Iterable[str]) -> list[str]:
-        """The topics that a subscription to ``wanted`` follows; a name beginning with ``^`` is an expression."""
+        """Return the topics that a subscription to ``wanted`` follows; a name beginning with ``^`` is an expression."""
         names, wanted = sorted(self.topics()), list(wanted)
         plain = [name for name in wanted if not name.startswith("^") and name in names]
         expressions = [re.compile(name) for name in wanted if name.startswith("^")]
         return list(dict.fromkeys([*plain, *(name for name in names if any(one.match(name) for one in expressions))]))
 
     def topic_id(self, topic: str) -> str:
-        """Kafka's id of a topic, as the group's markers keep it."""
-        asked = self.client.describe_topics(TopicCollection([topic]), request_timeout=TIMEOUT)
-        return str(self.answer(asked[topic], f"topic {topic}").topic_id)
+        """Return Kafka's id of a topic, as the group's markers keep it."""
+        asked = self._client.describe_topics(TopicCollection([topic]), request_timeout=MAX_ANSWER_SECONDS)
+        return str(self._answer(asked[topic], f"topic {topic}").topic_id)
 
     def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
-        """The first offset that each partition still holds, and the next one that it will give."""
+        """Return the first offset that each partition still holds, and the next one that it will give."""
         places = list(places)
-        low = self.offsets(places, OffsetSpec.earliest())
-        high = self.offsets(places, OffsetSpec.latest())
+        low, high = self.offsets(places, "earliest"), self.offsets(places, "latest")
         return {place: (low[place], high[place]) for place in places}
 
-    def offsets(self, places: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
-        """One offset a partition; -1 where a time is asked for after which there is no record."""
-        asked = self.client.list_offsets({TopicPartition(*place): spec for place in places}, request_timeout=TIMEOUT)
-        return {(one.topic, one.partition): self.answer(answer, "offsets").offset for one, answer in asked.items()}
+    def offsets(self, places: Iterable[Place], moment: Moment) -> dict[Place, int]:
+        """Return the offset of a moment in each partition; -1 where it is a time after the last record."""
+        spec = _spec(moment)
+        asked = self._client.list_offsets(
+            {TopicPartition(*place): spec for place in places}, request_timeout=MAX_ANSWER_SECONDS
+        )
+        return {(one.topic, one.partition): self._answer(answer, "offsets").offset for one, answer in asked.items()}
 
     def committed(self, group: str, places: Iterable[Place]) -> dict[Place, tuple[int, str | None]]:
-        """What a group has committed for the partitions, with its metadata; those without an offset are left out.
+        """Return the offset and metadata that a group has committed for each of the partitions, where it has.
 
         Asked by a consumer that joins nothing: the administrator's own question ends the process where the broker is
         not, or not yet, the group's coordinator, as for any group on a fresh cluster (confluentinc/librdkafka#5040).
@@ -79,7 +90,7 @@ class KafkaAdmin:
         """
         consumer = Consumer({**self._settings, "group.id": group, "enable.auto.commit": False})
         try:
-            answers = consumer.committed([TopicPartition(*place) for place in places], timeout=TIMEOUT)
+            answers = consumer.committed([TopicPartition(*place) for place in places], timeout=MAX_ANSWER_SECONDS)
         except KafkaException as error:
             raise TemporaryError(f"kafka at {self.brokers}: offsets of group {group}: {said(error)}") from error
         finally:
@@ -89,34 +100,67 @@ class KafkaAdmin:
                 raise TemporaryError(f"kafka at {self.brokers}: {one.topic}[{one.partition}]: {one.error.str()}")
         return {(one.topic, one.partition): (one.offset, one.metadata) for one in answers if one.offset >= 0}
 
+    def move(self, group: str, offsets: Mapping[Place, int]) -> dict[Place, str]:
+        """Commit other offsets for a group that nobody is in.
+
+        Returns:
+            What the cluster says against each partition that it did not move.
+
+        Raises:
+            TemporaryError: the cluster does not answer, or refuses the request.
+        """
+        wanted = [TopicPartition(*place, offset) for place, offset in offsets.items()]
+        asked = self._client.alter_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=MAX_ANSWER_SECONDS
+        )
+        answers = [self._answer(answer, f"offsets of group {group}") for answer in asked.values()]
+        moved = [one for answer in answers for one in answer.topic_partitions or []]
+        return {(one.topic, one.partition): one.error.str() for one in moved if one.error}
+
+    def members(self, group: str) -> list[str]:
+        """Return who is in a group now, by client id and host."""
+        asked = self._client.describe_consumer_groups([group], request_timeout=MAX_ANSWER_SECONDS)[group]
+        return [f"{one.client_id}@{one.host}" for one in self._answer(asked, f"group {group}").members]
+
+    def size(self) -> tuple[int, int]:
+        """Return how many brokers and topics the cluster has."""
+        found = self._client.list_topics(timeout=MAX_ANSWER_SECONDS)
+        return len(found.brokers), len(found.topics)
+
     def topic_settings(self, topic: str) -> dict[str, str]:
-        """What a topic is configured with, defaults included."""
+        """Return what a topic is configured with, defaults included."""
         resource = ConfigResource(ResourceType.TOPIC, topic)
-        asked = self.client.describe_configs([resource], request_timeout=TIMEOUT)
-        found = self.answer(asked[resource], f"settings of topic {topic}")
+        asked = self._client.describe_configs([resource], request_timeout=MAX_ANSWER_SECONDS)
+        found = self._answer(asked[resource], f"settings of topic {topic}")
         return {name: str(entry.value) for name, entry in found.items()}
 
     def broker_setting(self, name: str) -> str | None:
-        """A setting of some broker, or None where the cluster does not tell."""
-        broker = next(iter(self.client.list_topics(timeout=TIMEOUT).brokers))
+        """Return a setting of some broker, or None where the cluster does not tell."""
+        broker = next(iter(self._client.list_topics(timeout=MAX_ANSWER_SECONDS).brokers))
         resource = ConfigResource(ResourceType.BROKER, str(broker))
-        asked = self.client.describe_configs([resource], request_timeout=TIMEOUT)
-        found = self.answer(asked[resource], "settings of a broker").get(name)
+        asked = self._client.describe_configs([resource], request_timeout=MAX_ANSWER_SECONDS)
+        found = self._answer(asked[resource], "settings of a broker").get(name)
         return None if found is None else str(found.value)
 
-    def answer(self, future: "Future[AnswerT]", what: str) -> AnswerT:
-        """Wait for an answer.
+    def _answer(self, future: "Future[AnswerT]", what: str) -> AnswerT:
+        """Return an answer, once it is there.
 
         Raises:
             TemporaryError: there is none, or it is a refusal.
         """
         try:
-            return future.result(TIMEOUT + 5)
+            return future.result(MAX_ANSWER_SECONDS + 5)
         except (KafkaException, TimeoutError) as error:
             raise TemporaryError(f"kafka at {self.brokers}: {what}: {said(error)}") from error
 
 
+def _spec(moment: Moment) -> Any:  # the client's factories are not typed
+    if isinstance(moment, datetime):
+        return OffsetSpec.for_timestamp(int(moment.timestamp() * 1000))
+    return OffsetSpec.earliest() if moment == "earliest" else OffsetSpec.latest()
+
+
 def said(error: Exception) -> str:
-    """What Kafka's client says of an error, without its codes."""
+    """Return what Kafka's client says of an error, without its codes."""
     inner = error.args[0] if error.args else error
     return inner.str() if hasattr(inner, "str") else str(inner)

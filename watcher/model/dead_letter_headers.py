@@ -27,8 +27,8 @@ MESSAGE_LIMIT = 2_000
 """Characters of the message. Smaller: the faulty value is cut off. Larger: a bad deploy fills the topic with text."""
 
 
-class Refusal(msgspec.Struct, frozen=True):
-    """What the headers of a dead letter say: where the record was and why it was refused."""
+class RefusedRecord(msgspec.Struct, frozen=True):
+    """What the headers of a dead letter say: where the refused record lies, and why it was refused."""
 
     topic: str
     partition: int
@@ -42,7 +42,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 def refusal_headers(letter: DeadLetter, group: str) -> list[Header]:
-    """The headers to add to those that the record came with.
+    """Return the headers to add to those that the record came with.
 
     Args:
         letter: the refused record.
@@ -68,8 +68,8 @@ def refusal_headers(letter: DeadLetter, group: str) -> list[Header]:
     return [(name, text.encode("utf-8", "replace")) for name, text in said.items()]
 
 
-def read_refusal(headers: Sequence[Header]) -> Refusal | None:
-    """The latest refusal that the headers tell of, or None for a record that nobody refused.
+def read_refused_record(headers: Sequence[Header]) -> RefusedRecord | None:
+    """Return the latest refusal that the headers tell of, or None for a record that nobody refused.
 
     Connect's own dead letters are read as well; they have no reason of ours, so their exception's class stands there.
     """
@@ -78,7 +78,7 @@ def read_refusal(headers: Sequence[Header]) -> Refusal | None:
     if topic is None:
         return None
     truncated = said.get(TRUNCATED)
-    return Refusal(
+    return RefusedRecord(
         topic=topic,
         partition=_number(said.get(f"{CONNECT}partition")),
         offset=_number(said.get(f"{CONNECT}offset")),
@@ -92,12 +92,12 @@ def read_refusal(headers: Sequence[Header]) -> Refusal | None:
 
 
 def own_headers(headers: Iterable[Header]) -> list[Header]:
-    """The headers that the record had before anybody refused it: what to produce it again with."""
+    """Return the headers that the record had before anybody refused it: what to produce it again with."""
     return [header for header in headers if not header[0].startswith((CONNECT, OURS))]
 
 
 def _number(text: str | None) -> int:
-    """A number from a header; -1 where a foreign tool wrote something else, as one letter must not fail a listing."""
+    """Return a number from a header; -1 for whatever else a foreign tool wrote: one letter must not fail a list."""
     try:
         return int(text or "")
     except ValueError:

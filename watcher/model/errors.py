@@ -25,7 +25,7 @@ WatcherError
 │   └── ResetRefusedError       admin/offsets
 ├── ConnectRefusedError     admin/connector/rest: Kafka Connect says no
 ├── ConnectorFileError      admin/connector/file
-├── ConnectorInvalidError   admin/connector/apply
+├── ConnectorInvalidError   admin/connector/plan
 └── ConnectorFailedError    admin/connector/apply
 """
 

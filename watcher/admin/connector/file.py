@@ -9,7 +9,7 @@ from watcher.model.errors import WatcherError
 
 
 class ConnectorFileError(WatcherError):
-    """The connector file, or what was laid over it, cannot be used."""
+    """Raised when a connector file, or what was laid over it, cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,10 @@ class ConnectorFile:
     config: Mapping[str, str]
 
 
-def parse(
+def parse_connector_file(
     text: str, *, name: str | None = None, overlay: Iterable[str] = (), given_as: str = "the file"
 ) -> ConnectorFile:
-    """Read a connector file of either form that Kafka Connect's API knows.
+    """Return the contents of a connector file of either form that Kafka Connect's API knows.
 
     Args:
         text: JSON; ``{"name": ..., "config": {...}}``, or the settings alone with ``name`` among them or not at all.
@@ -34,7 +34,7 @@ def parse(
     Raises:
         ConnectorFileError: not such a file, no name at all, or an overlay that is not ``key=value``.
 
-    >>> parse('{"connector.class": "X", "tasks.max": 1}', name="n", overlay=["tasks.max=2"]).config
+    >>> parse_connector_file('{"connector.class": "X", "tasks.max": 1}', name="n", overlay=["tasks.max=2"]).config
     {'connector.class': 'X', 'tasks.max': '2'}
     """
     try:
@@ -64,17 +64,17 @@ def parse(
     return ConnectorFile(str(chosen), config)
 
 
-def read(path: Path, *, name: str | None = None, overlay: Iterable[str] = ()) -> ConnectorFile:
-    """Read a connector file from disk; see :func:`parse`.
+def read_connector_file(path: Path, *, name: str | None = None, overlay: Iterable[str] = ()) -> ConnectorFile:
+    """Return the contents of a connector file on disk; see :func:`parse_connector_file`.
 
     Raises:
-        ConnectorFileError: as ``parse``, or the file cannot be read.
+        ConnectorFileError: as ``parse_connector_file``, or the file cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConnectorFileError(f"{path}: cannot be read, {error}") from error
-    return parse(text, name=name, overlay=overlay, given_as=str(path))
+    return parse_connector_file(text, name=name, overlay=overlay, given_as=str(path))
 
 
 def _text(key: str, value: object, given_as: str) -> str:

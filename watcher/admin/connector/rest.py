@@ -6,7 +6,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from watcher.admin.connector.diff import without_secrets
+from watcher.admin.connector.answers import ConnectorStatus, Plugin, Validation
+from watcher.admin.connector.secrets import without_secrets
 from watcher.model.errors import TemporaryError, WatcherError
 from watcher.runtime.http_client import BadAddressError, HttpClient, HttpResponse, Transport
 
@@ -14,93 +15,17 @@ PAUSE_SECONDS: Final = 0.25
 """Seconds between two looks. A worker answers in milliseconds; a rebalance takes a second or two."""
 _BUSY: Final = frozenset({409, 503})
 """409: the workers are rebalancing. 503: the worker is starting or has lost its broker."""
-_AT_REST: Final = frozenset({"PAUSED", "STOPPED"})
-"""States that somebody has asked for. They outlive every change of the configuration, and end when asked to."""
 _NO_PLUGIN: Final = "Failed to find any class that implements Connector"
 
 T = TypeVar("T")
 
 
 class ConnectRefusedError(WatcherError):
-    """Kafka Connect understood the request and says no; asking again will not help."""
-
-
-class Task(msgspec.Struct, frozen=True):
-    """A task of a connector. ``trace`` is why it failed."""
-
-    id: int
-    state: str
-    worker_id: str = ""
-    trace: str | None = None
-
-
-class _Connector(msgspec.Struct, frozen=True):
-    state: str
-    worker_id: str = ""
-    trace: str | None = None
-
-
-class Status(msgspec.Struct, frozen=True):
-    """How a connector fares."""
-
-    name: str
-    connector: _Connector
-    tasks: tuple[Task, ...] = ()
-
-    @property
-    def runs(self) -> bool:
-        """Whether the connector and at least one task run, and no task does anything else."""
-        return self.connector.state == "RUNNING" and bool(self.tasks) and {t.state for t in self.tasks} == {"RUNNING"}
-
-    @property
-    def at_rest(self) -> str:
-        """``PAUSED`` or ``STOPPED`` if somebody has put the connector to rest, else nothing."""
-        return self.connector.state if self.connector.state in _AT_REST else ""
-
-    @property
-    def traces(self) -> tuple[str, ...]:
-        """Why what failed has failed."""
-        parts: tuple[_Connector | Task, ...] = (self.connector, *self.tasks)
-        return tuple(part.trace or "no trace was given" for part in parts if part.state == "FAILED")
-
-
-class _Plugin(msgspec.Struct, frozen=True):
-    plugin: str = msgspec.field(name="class")
-    version: str = ""
-
-
-class _Definition(msgspec.Struct, frozen=True):
-    name: str
+    """Raised when Kafka Connect understood a request and says no; asking again will not help."""
 
 
 class _Fault(msgspec.Struct, frozen=True):
     message: str
-
-
-class _Value(msgspec.Struct, frozen=True):
-    name: str
-    errors: tuple[str, ...] = ()
-
-
-class _Setting(msgspec.Struct, frozen=True):
-    definition: _Definition
-    value: _Value
-
-
-class Validation(msgspec.Struct, frozen=True):
-    """What the plugin thinks of a configuration."""
-
-    configs: tuple[_Setting, ...] = ()
-
-    @property
-    def known(self) -> frozenset[str]:
-        """Every key that the plugin declares."""
-        return frozenset(setting.definition.name for setting in self.configs)
-
-    @property
-    def errors(self) -> Mapping[str, tuple[str, ...]]:
-        """What is wrong, by key."""
-        return {setting.value.name: setting.value.errors for setting in self.configs if setting.value.errors}
 
 
 class Connect:
@@ -126,22 +51,22 @@ class Connect:
         self._pause = pause
 
     def config(self, name: str) -> Mapping[str, str] | None:
-        """The configuration that a connector runs with, references unresolved; None if there is no such connector."""
+        """Return the configuration that a connector runs with, references unresolved; None if there is no connector."""
         answer = self._ask("GET", f"/connectors/{name}/config")
         return None if answer.status == 404 else self._decoded(answer, dict[str, str])
 
-    def status(self, name: str) -> Status | None:
-        """How a connector fares; None if there is none of that name, or it is too young to have a status."""
+    def status(self, name: str) -> ConnectorStatus | None:
+        """Return how a connector fares; None if there is none of that name, or it is too young to have a status."""
         answer = self._ask("GET", f"/connectors/{name}/status")
-        return None if answer.status == 404 else self._decoded(answer, Status)
+        return None if answer.status == 404 else self._decoded(answer, ConnectorStatus)
 
     def version(self, plugin: str) -> str | None:
-        """The version of a plugin, as the worker tells it; None if it has none of that class."""
-        plugins = self._decoded(self._ask("GET", "/connector-plugins"), list[_Plugin])
+        """Return the version of a plugin, as the worker tells it; None if it has none of that class."""
+        plugins = self._decoded(self._ask("GET", "/connector-plugins"), list[Plugin])
         return next((one.version for one in plugins if one.plugin == plugin), None)
 
     def validate(self, name: str, config: Mapping[str, str]) -> Validation:
-        """What the plugin thinks of a configuration. It tries to connect to the database for that.
+        """Return what the plugin thinks of a configuration. It tries to connect to the database for that.
 
         Raises:
             ConnectRefusedError: the worker has no such plugin.

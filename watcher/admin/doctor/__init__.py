@@ -1,1 +1,1 @@
-"""Checks of every link from the write-ahead log to the sinks; one module a neighbour."""
+"""Checks of every link from the write-ahead log to the sinks: a module per neighbour, a function per check."""

@@ -4,34 +4,36 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from clickhouse_connect.driver.client import Client
-
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
+from watcher.clickhouse.client import Client
 from watcher.clickhouse.columns import differences
 from watcher.migrations.clickhouse import migrate
 from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.ledger import State
 
-UP: Final = "`crucible migrate up`"
-OLDEST: Final = (24, 8)
+MIGRATE: Final = "`crucible migrate up`"
+OLDEST_VERSION: Final = (24, 8)
 """Version from which on everything that the schema uses is there."""
-WINDOW_NEEDED: Final = 10_000
+MIN_WINDOW_INSERTS: Final = 10_000
 """Inserts whose tokens are remembered: about an hour of three batches a second. With fewer, a request that was under
 way for long could land twice."""
 WINDOW: Final = re.compile(r"(?<!_)\b(non_replicated|replicated)_deduplication_window = (\d+)")
 
 
 def server(client: Client) -> Iterator[Finding]:
-    """It answers, and is young enough."""
+    """Find whether the server answers, and is young enough."""
     version = str(client.server_version)
     numbers = tuple(int(part) for part in version.split(".")[:2])
     yield judged(
-        "clickhouse.server", numbers >= OLDEST, f"version {version}", f"use {'.'.join(map(str, OLDEST))} or later"
+        "clickhouse.server",
+        numbers >= OLDEST_VERSION,
+        f"version {version}",
+        f"use {'.'.join(map(str, OLDEST_VERSION))} or later",
     )
 
 
 def migrations(client: Client, deployment: Deployment) -> Iterator[Finding]:
-    """Every migration is applied, and none was changed afterwards."""
+    """Find whether every migration is applied, and none was changed afterwards."""
     standing = migrate.status(client, deployment)
     pending = [f"{one.version:04d}_{one.name}" for one in standing if one.state is State.PENDING]
     odd = [
@@ -42,20 +44,20 @@ def migrations(client: Client, deployment: Deployment) -> Iterator[Finding]:
     if odd:
         yield fail("clickhouse.schema", ", ".join(odd), "run the release that applied them, or a later one")
     elif pending:
-        yield fail("clickhouse.schema", f"{len(pending)} migrations pending: {', '.join(pending)}", UP)
+        yield fail("clickhouse.schema", f"{len(pending)} migrations pending: {', '.join(pending)}", MIGRATE)
     else:
         yield ok("clickhouse.schema", f"{len(standing)} migrations applied")
 
 
 def columns(client: Client) -> Iterator[Finding]:
-    """The columns have the types of the rows that are sent to them."""
+    """Find whether the columns have the types of the rows that are sent to them."""
     different = list(differences(client))
     advice = "mend it while the watcher stands; it does not start before"
     yield judged("clickhouse.columns", not different, "; ".join(different) or "types as sent", advice)
 
 
 def windows(client: Client, deployment: Deployment) -> Iterator[Finding]:
-    """Tables remember the tokens of inserts; the default of a plain MergeTree is to forget at once."""
+    """Find whether tables remember the tokens of inserts; the default of a plain MergeTree is to forget at once."""
     kind = "non_replicated" if deployment.kind == "single" else "replicated"
     rows = client.query(
         "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase() "
@@ -66,24 +68,24 @@ def windows(client: Client, deployment: Deployment) -> Iterator[Finding]:
     short = []
     for name, definition in rows:
         found = {which: int(size) for which, size in WINDOW.findall(definition)}
-        if found.get(kind, 0) < WINDOW_NEEDED:
+        if found.get(kind, 0) < MIN_WINDOW_INSERTS:
             short.append(f"{name} ({found.get(kind, 'default')})")
     yield judged(
         "clickhouse.deduplication",
         bool(rows) and not short,
         f"too short for {', '.join(short)}" if short else f"{len(rows)} tables remember the tokens of inserts",
-        f"{UP}, or ALTER TABLE ... MODIFY SETTING {kind}_deduplication_window = {WINDOW_NEEDED}",
+        f"{MIGRATE}, or ALTER TABLE ... MODIFY SETTING {kind}_deduplication_window = {MIN_WINDOW_INSERTS}",
     )
 
 
 def block_size(client: Client, max_rows: int) -> Iterator[Finding]:
-    """A batch is one block, hence all or nothing."""
+    """Find whether a batch is one block, hence all or nothing."""
     limit = int(client.query("SELECT getSetting('max_insert_block_size')").result_rows[0][0])
     yield judged("clickhouse.block_size", limit >= max_rows, f"{limit} rows", f"set batch.max_rows to {limit} or less")
 
 
 def rights(client: Client) -> Iterator[Finding]:
-    """The user may read and insert."""
+    """Find whether the user may read and insert."""
     allowed = [
         verb
         for verb in ("SELECT", "INSERT")

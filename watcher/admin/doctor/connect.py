@@ -1,26 +1,27 @@
 """Kafka Connect's side: the connector runs as its file says, and which guards against re-sent changes are on."""
 
 from collections.abc import Iterator
+from typing import Final
 
-from watcher.admin.connector import apply as connector
-from watcher.admin.connector.diff import diff
+from watcher.admin.connector.diff import changed_settings
+from watcher.admin.connector.failure import failure_text
 from watcher.admin.connector.file import ConnectorFile
+from watcher.admin.connector.plan import EXACTLY_ONCE, resend_guards
 from watcher.admin.connector.rest import Connect
 from watcher.admin.doctor.findings import Finding, fail, ok, warn
-from watcher.decode.registry import RegistryClient
 
-OLDEST = (3, 7)
+OLDEST_VERSION: Final = (3, 7)
 """Of Debezium: https://github.com/debezium/debezium/pull/7531 and /7760 are in no earlier version."""
 
 
 def plugin(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
-    """A Debezium that finds its place in the log again."""
+    """Find whether the worker has a Debezium that finds its place in the log again."""
     version = connect.version(file.config["connector.class"])
     if version is None:
         yield fail("connect.plugin", f"no {file.config['connector.class']}", "put its jars where plugin.path says")
         return
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
-    if numbers >= OLDEST:
+    if numbers >= OLDEST_VERSION:
         yield ok("connect.plugin", f"Debezium {version}")
     else:
         yield warn(
@@ -31,14 +32,14 @@ def plugin(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
 
 
 def tasks(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
-    """The connector is there and every task runs."""
+    """Find whether the connector is there and every task runs."""
     status = connect.status(file.name)
     if status is None:
         yield fail("connect.tasks", f"there is no connector {file.name}", "`crucible connector apply`")
     elif status.runs:
         yield ok("connect.tasks", f"{file.name}: {len(status.tasks)} running")
     else:
-        found = connector.failure(status, file) if status.traces else f"{file.name}: {status.connector.state}"
+        found = failure_text(status, file) if status.traces else f"{file.name}: {status.connector.state}"
         advice = "`crucible connector status` shows the whole reason"
         if status.at_rest:
             advice = "somebody has put it to rest; `crucible connector apply` lets it run again"
@@ -46,10 +47,10 @@ def tasks(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
 
 
 def settings(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
-    """What runs is what the file says."""
+    """Find whether what runs is what the file says."""
     running = connect.config(file.name)
     if running is not None:
-        changed = [one.key for one in diff(running, file.config)]
+        changed = [one.key for one in changed_settings(running, file.config)]
         if changed:
             yield warn(
                 "connect.settings",
@@ -61,10 +62,10 @@ def settings(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
 
 
 def guards(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
-    """Both guards against changes that Debezium sends again after a crash."""
-    found = connector.guards(connect, file)
+    """Find which guards are on against changes that Debezium sends again after a crash."""
+    found = resend_guards(connect, file)
     if found.worker:
-        yield ok("connect.exactly_once", f"on, {connector.EXACTLY_ONCE}={found.connector}")
+        yield ok("connect.exactly_once", f"on, {EXACTLY_ONCE}={found.connector}")
     else:
         yield warn(
             "connect.exactly_once",
@@ -72,8 +73,3 @@ def guards(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
             "set exactly.once.source.support to preparing, then to enabled, on every worker",
         )
     yield ok("watcher.identity", "on: a change that comes again is recognised, and only committed records are read")
-
-
-def registry(client: RegistryClient) -> Iterator[Finding]:
-    """The schema registry answers."""
-    yield ok("registry", f"{client.subjects()} subjects")

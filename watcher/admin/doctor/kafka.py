@@ -4,25 +4,25 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
-from watcher.admin.offsets import group_places, members
+from watcher.admin.offsets import group_places
 from watcher.kafka.admin import KafkaAdmin
 from watcher.model.plan import METADATA_LIMIT
 
 DAY_MS: Final = 86_400_000
-SHORTEST: Final = DAY_MS
+MIN_RETENTION_MS: Final = DAY_MS
 """Milliseconds of retention below which an outage over a weekend loses records that nobody read."""
-SMALLEST: Final = 1_048_588
+MIN_RECORD_BYTES: Final = 1_048_588
 """Bytes that a record may have at least: Kafka's own default. A crucible's row with both images of it fits."""
 
 
 def cluster(admin: KafkaAdmin) -> Iterator[Finding]:
-    """A broker answers."""
-    found = admin.client.list_topics(timeout=5.0)
-    yield ok("kafka.cluster", f"{len(found.brokers)} brokers, {len(found.topics)} topics")
+    """Find whether a broker answers."""
+    brokers, topics_there = admin.size()
+    yield ok("kafka.cluster", f"{brokers} brokers, {topics_there} topics")
 
 
 def topics(admin: KafkaAdmin, wanted: Sequence[str], heartbeat: str) -> Iterator[Finding]:
-    """The change streams exist, drop nothing by key, and keep records for a day at least."""
+    """Find whether the change streams exist, drop nothing by key, and keep records for a day at least."""
     there = admin.topics()
     for topic in wanted:
         if topic.startswith("^"):
@@ -42,7 +42,7 @@ def topics(admin: KafkaAdmin, wanted: Sequence[str], heartbeat: str) -> Iterator
 
 
 def dead_letters(admin: KafkaAdmin, topic: str) -> Iterator[Finding]:
-    """Dead letters stay until somebody looks, and there are none."""
+    """Find whether dead letters stay until somebody looks, and there are none."""
     name = "kafka.dead_letters"
     partitions = admin.topics().get(topic)
     if partitions is None:
@@ -64,14 +64,14 @@ def dead_letters(admin: KafkaAdmin, topic: str) -> Iterator[Finding]:
 
 
 def group(admin: KafkaAdmin, name: str, wanted: Sequence[str]) -> Iterator[Finding]:
-    """The group's place is still in the topics, and it gets on."""
+    """Find whether the group's place is still in the topics, and somebody reads."""
     places = group_places(admin, name, admin.matching(wanted))
     gone = [
         f"{one.topic}[{one.partition}] committed {one.committed}, holds {one.low}..{one.high}"
         for one in places
         if one.committed is not None and not one.low <= one.committed <= one.high
     ]
-    active = members(admin, name)
+    active = admin.members(name)
     if gone:
         topic = gone[0].partition("[")[0]
         yield fail("kafka.offsets", "; ".join(gone), f"`crucible offsets reset --topic {topic} --to earliest`")
@@ -97,9 +97,9 @@ def _topic(admin: KafkaAdmin, topic: str, partitions: int) -> Iterator[Finding]:
         yield fail(
             name, found, f"set cleanup.policy=delete on {topic}: compaction drops changes that were not read yet"
         )
-    elif 0 <= retention < SHORTEST:
+    elif 0 <= retention < MIN_RETENTION_MS:
         yield warn(name, found, f"raise retention.ms on {topic}: a watcher that is away for longer loses changes")
-    elif int(settings.get("max.message.bytes", SMALLEST)) < SMALLEST:
+    elif int(settings.get("max.message.bytes", MIN_RECORD_BYTES)) < MIN_RECORD_BYTES:
         yield warn(name, f"{found}, records up to {settings['max.message.bytes']} bytes", "raise max.message.bytes")
     else:
         yield ok(name, found)
@@ -111,7 +111,7 @@ def _days(settings: dict[str, str]) -> str:
 
 
 def offset_metadata(admin: KafkaAdmin) -> Iterator[Finding]:
-    """The broker takes a plan as an offset's metadata."""
+    """Find whether the broker takes a plan as an offset's metadata."""
     limit = admin.broker_setting("offset.metadata.max.bytes")
     yield judged(
         "kafka.offset_metadata",

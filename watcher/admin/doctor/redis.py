@@ -1,73 +1,30 @@
 """Redis' side: it keeps what it was given, in memory and over a restart."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
-
-import redis
-from redis.cluster import RedisCluster
+from collections.abc import Iterator
+from typing import Final
 
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
+from watcher.redis.nodes import RedisNode
 
-OLDEST: Final = (6, 2)
-PACKED: Final = "hash-max-ziplist-entries"
+OLDEST_VERSION: Final = (6, 2)
+PACKED_SETTING: Final = "hash-max-ziplist-entries"
 """Fields up to which a hash is one string that is searched from end to end; newer servers know it by this name too."""
-MOST_PACKED: Final = 64
-
-
-class RedisNode:
-    """One primary: the only one, or one of a cluster's.
-
-    Args:
-        info: answers a section of INFO.
-        config_get: answers a setting; managed services refuse this.
-    """
-
-    def __init__(
-        self, info: Callable[[str], Mapping[str, Any]], config_get: Callable[[str], Mapping[Any, Any]]
-    ) -> None:
-        self.info, self.config_get = info, config_get
-
-
-def open_nodes(url: str, cluster: bool, timeout: float) -> list[RedisNode]:
-    """Every primary.
-
-    Args:
-        url: address, with password if any.
-        cluster: it is a Redis Cluster.
-        timeout: seconds to wait for an answer.
-
-    Raises:
-        redis.exceptions.RedisError: there is no answer.
-    """
-    options = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-    if not cluster:
-        client = redis.Redis.from_url(url, **options)
-        client.ping()
-        return [RedisNode(client.info, client.config_get)]
-    whole = RedisCluster.from_url(url, **options)
-    primaries: Any = whole.get_primaries()  # type: ignore[no-untyped-call]
-    clients = [node.redis_connection for node in primaries]
-    return [RedisNode(client.info, client.config_get) for client in clients if client is not None]
-
-
-def same(node: RedisNode) -> RedisNode:
-    """A node that is open already."""
-    return node
+MAX_PACKED_FIELDS: Final = 64
 
 
 def server(node: RedisNode) -> Iterator[Finding]:
-    """It answers, may be written, and is young enough."""
+    """Find whether the server may be written, and is young enough."""
     about, role = node.info("server"), node.info("replication").get("role")
     version = str(about.get("redis_version", "0"))
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
     if role != "master":
         yield fail("redis.server", f"version {version}, a {role}", "point redis.url to the primary")
     else:
-        yield judged("redis.server", numbers >= OLDEST, f"version {version}", "use 6.2 or later")
+        yield judged("redis.server", numbers >= OLDEST_VERSION, f"version {version}", "use 6.2 or later")
 
 
 def eviction(node: RedisNode) -> Iterator[Finding]:
-    """A full Redis refuses writes instead of forgetting ratings."""
+    """Find whether a full Redis refuses writes instead of forgetting ratings."""
     policy = str(node.info("memory").get("maxmemory_policy", "unknown"))
     yield judged(
         "redis.eviction",
@@ -78,7 +35,7 @@ def eviction(node: RedisNode) -> Iterator[Finding]:
 
 
 def persistence(node: RedisNode) -> Iterator[Finding]:
-    """Ratings outlive a restart."""
+    """Find whether ratings outlive a restart, and votes a power cut."""
     if int(node.info("persistence").get("aof_enabled", 0)) != 1:
         yield fail(
             "redis.persistence", "no append-only file", "CONFIG SET appendonly yes, and CONFIG REWRITE to keep it so"
@@ -101,19 +58,19 @@ def persistence(node: RedisNode) -> Iterator[Finding]:
 
 
 def hashes(node: RedisNode) -> Iterator[Finding]:
-    """A vote finds its entries without searching for them."""
+    """Find whether a vote finds its entries without searching for them."""
     try:
-        most = int(node.config_get(PACKED)[PACKED])
+        most = int(node.config_get(PACKED_SETTING)[PACKED_SETTING])
     except Exception:  # noqa: BLE001 - refused by managed services
-        yield ok("redis.hashes", f"CONFIG is refused, so {PACKED} is not known")
+        yield ok("redis.hashes", f"CONFIG is refused, so {PACKED_SETTING} is not known")
         return
-    if most <= MOST_PACKED:
-        yield ok("redis.hashes", f"{PACKED} {most}")
+    if most <= MAX_PACKED_FIELDS:
+        yield ok("redis.hashes", f"{PACKED_SETTING} {most}")
         return
     yield warn(
         "redis.hashes",
-        f"{PACKED} {most}: with hundreds of entries a vote searches through all of them, several times",
-        f"CONFIG SET {PACKED} 32, and CONFIG REWRITE to keep it so",
+        f"{PACKED_SETTING} {most}: with hundreds of entries a vote searches through all of them, several times",
+        f"CONFIG SET {PACKED_SETTING} 32, and CONFIG REWRITE to keep it so",
     )
 
 

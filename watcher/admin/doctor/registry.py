@@ -1,0 +1,11 @@
+"""The schema registry's side: it answers."""
+
+from collections.abc import Iterator
+
+from watcher.admin.doctor.findings import Finding, ok
+from watcher.decode.registry import RegistryClient
+
+
+def registry(client: RegistryClient) -> Iterator[Finding]:
+    """Find whether the registry lists its subjects."""
+    yield ok("registry", f"{client.subjects()} subjects")

@@ -1,0 +1,158 @@
+"""The doctor's checks of every neighbour, each with the client that it needs."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from functools import partial
+
+from config import Settings
+from handlers import REGISTRY
+from watcher.admin.connector.file import ConnectorFile
+from watcher.admin.connector.rest import Connect
+from watcher.admin.doctor import clickhouse, connect, kafka, redis
+from watcher.admin.doctor.examine import examine
+from watcher.admin.doctor.findings import Finding
+from watcher.admin.doctor.postgres.names import SourceNames
+from watcher.admin.doctor.postgres.own_schema import own_tables
+from watcher.admin.doctor.postgres.published import publication, tables
+from watcher.admin.doctor.postgres.rights import rights
+from watcher.admin.doctor.postgres.server import server, wal_level
+from watcher.admin.doctor.postgres.slot import heartbeat, slot
+from watcher.admin.doctor.registry import registry
+from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment, registry_auth
+from watcher.bootstrap.kafka_client import kafka_client
+from watcher.decode.registry import RegistryClient
+from watcher.kafka.admin import KafkaAdmin
+from watcher.postgres.session import Session, open_session
+from watcher.redis.nodes import RedisNode, open_nodes
+
+
+def examine_everything(settings: Settings, connector: ConnectorFile) -> Iterator[Finding]:
+    """Yield what is found of every link, in the order in which a change passes it. Nothing is changed.
+
+    Args:
+        settings: where the neighbours are.
+        connector: the connector that should run.
+    """
+    with ExitStack() as opened:
+        yield from _postgres(settings, connector, opened)
+        yield from _connect(settings, connector)
+        yield from _kafka(settings)
+        yield from _registry(settings)
+        yield from _clickhouse(settings, opened)
+        yield from _redis(settings)
+
+
+def _postgres(settings: Settings, connector: ConnectorFile, opened: ExitStack) -> Iterator[Finding]:
+    at = settings.postgres
+    names = SourceNames(
+        tables=tuple(table.qualified for table in REGISTRY.with_watcher_schema(at.watcher_schema)),
+        slot=connector.config.get("slot.name", "debezium"),
+        publication=connector.config.get("publication.name", "dbz_publication"),
+    )
+
+    def open_postgres() -> Session:
+        return opened.enter_context(open_session(at.dsn.get_secret_value(), at.watcher_schema, at.timeout))
+
+    yield from examine(
+        "postgres",
+        open_postgres,
+        (
+            server,
+            wal_level,
+            partial(tables, names=names),
+            partial(publication, names=names),
+            partial(slot, names=names),
+            heartbeat,
+            partial(rights, names=names),
+            own_tables,
+        ),
+        "check postgres.dsn, and that the server is up",
+    )
+
+
+def _connect(settings: Settings, connector: ConnectorFile) -> Iterator[Finding]:
+    def open_connect() -> Connect:
+        worker = Connect(settings.connect.url, settings.connect.timeout)
+        worker.status(connector.name)
+        return worker
+
+    yield from examine(
+        "connect",
+        open_connect,
+        (
+            partial(connect.plugin, file=connector),
+            partial(connect.tasks, file=connector),
+            partial(connect.settings, file=connector),
+            partial(connect.guards, file=connector),
+        ),
+        "check connect.url, and that a worker is up; with Debezium Server instead there is nothing to check here",
+    )
+
+
+def _kafka(settings: Settings) -> Iterator[Finding]:
+    at = settings.kafka
+
+    def open_admin() -> KafkaAdmin:
+        admin = KafkaAdmin(kafka_client(at))
+        admin.topics()
+        return admin
+
+    yield from examine(
+        "kafka",
+        open_admin,
+        (
+            kafka.cluster,
+            partial(kafka.topics, wanted=at.topics, heartbeat=at.heartbeat_topic),
+            partial(kafka.group, name=at.group, wanted=at.topics),
+            kafka.offset_metadata,
+            partial(kafka.dead_letters, topic=settings.dead_letters.topic),
+        ),
+        "check kafka.bootstrap_servers and the security settings, and that a broker is up",
+    )
+
+
+def _registry(settings: Settings) -> Iterator[Finding]:
+    at = settings.registry
+    if at.url is None:
+        return
+    client = RegistryClient(at.url, registry_auth(settings), at.timeout)
+    yield from examine(
+        "registry",
+        lambda: client,
+        (registry,),
+        "check registry.url: Avro records become dead letters without it",
+    )
+
+
+def _clickhouse(settings: Settings, opened: ExitStack) -> Iterator[Finding]:
+    made_for = deployment(settings)
+    yield from examine(
+        "clickhouse",
+        lambda: opened.enter_context(closing(connect_clickhouse_as_it_is(settings))),
+        (
+            clickhouse.server,
+            partial(clickhouse.migrations, deployment=made_for),
+            clickhouse.columns,
+            partial(clickhouse.windows, deployment=made_for),
+            partial(clickhouse.block_size, max_rows=settings.batch.max_rows),
+            clickhouse.rights,
+        ),
+        "check clickhouse.host, port, username and password, and that the server is up",
+    )
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    at = settings.redis
+    nodes: list[RedisNode] = []
+    yield from examine(
+        "redis",
+        lambda: nodes.extend(open_nodes(at.url.get_secret_value(), cluster=at.cluster, timeout=at.timeout)),
+        (),
+        "check redis.url, and that the server is up",
+    )
+    for node in nodes:
+        yield from _redis_node(node)
+
+
+def _redis_node(node: RedisNode) -> Iterator[Finding]:
+    yield from examine("redis", lambda: node, redis.CHECKS, "see redis.url")

@@ -1,0 +1,40 @@
+"""Every primary of Redis by itself: the only one, or those of a cluster."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from redis.cluster import RedisCluster
+
+
+@dataclass(frozen=True, slots=True)
+class RedisNode:
+    """One primary, asked about itself."""
+
+    info: Callable[[str], Mapping[str, Any]]
+    """Answers a section of INFO."""
+    config_get: Callable[[str], Mapping[Any, Any]]
+    """Answers a setting; managed services refuse this."""
+
+
+def open_nodes(url: str, *, cluster: bool, timeout: float) -> list[RedisNode]:
+    """Return every primary, once it has answered.
+
+    Args:
+        url: address, with password if any.
+        cluster: it is a Redis Cluster.
+        timeout: seconds to wait for an answer.
+
+    Raises:
+        redis.exceptions.RedisError: there is no answer.
+    """
+    options = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+    if not cluster:
+        client = redis.Redis.from_url(url, **options)
+        client.ping()
+        return [RedisNode(client.info, client.config_get)]
+    whole = RedisCluster.from_url(url, **options)
+    primaries: Any = whole.get_primaries()  # type: ignore[no-untyped-call]
+    clients = [node.redis_connection for node in primaries]
+    return [RedisNode(client.info, client.config_get) for client in clients if client is not None]
