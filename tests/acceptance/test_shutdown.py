@@ -44,6 +44,16 @@ def test_sigterm_while_clickhouse_is_away(world: World):
     assert world.verdict() == []
 
 
+def test_sigterm_while_postgres_is_waited_for_at_the_start(world: World):
+    """Nothing was begun, so there is nothing to finish; being asked to end is no failure."""
+    daemon = world.start(postgres__dsn="postgresql://crucible_watcher@127.0.0.1:1/site")
+    daemon.await_event("neighbour.away", neighbour="postgres")
+
+    assert daemon.terminate(15) == 0
+
+    assert not daemon.events("partition.assigned")
+
+
 def test_a_wrong_setting(world: World):
     """One message that names the key, what was given and what is allowed; exit code 78; nothing was begun."""
     daemon = world.start(batch__max_rows="many")

@@ -22,8 +22,8 @@ from watcher.telemetry.health import Health, Report
 
 log = structlog.get_logger(__name__)
 
-SLOW_CLIENT: Final = 10.0
-"""Seconds that a client may take over its request, so that a half-open connection does not keep a thread."""
+SLOW_CLIENT_SECONDS: Final = 10.0
+"""How long a client may take over its request, so that a half-open connection does not keep a thread."""
 IDLE_SECONDS: Final = 3600.0
 """Until the server's thread wakes up although nobody asked."""
 
@@ -148,7 +148,7 @@ def _handler(answer: Callable[[str, str, str], Answer]) -> type[BaseHTTPRequestH
         protocol_version = "HTTP/1.1"
         server_version = "crucible"
         sys_version = ""
-        timeout = SLOW_CLIENT
+        timeout = SLOW_CLIENT_SECONDS
 
         def _serve(self) -> None:
             status, content_type, body = answer(self.command, self.path, self.headers.get("Accept", ""))
