@@ -157,15 +157,15 @@ class ApiRole:
         keys = KeySet(api.jwks, postgres.timeout) if api.jwks else None
         pool = SitePool(postgres.dsn.get_secret_value(), api.postgres_connections, postgres.timeout)
         async with pool:
-            self._health.check("redis", partial(_linked, votes_link, reads_link))
-            self._health.check("postgres", partial(_asked, asyncio.get_running_loop(), pool))
+            self._health.check("redis", partial(_ping_links, votes_link, reads_link))
+            self._health.check("postgres", partial(_ping_postgres, asyncio.get_running_loop(), pool))
             if keys is not None:
                 self._health.check("keys", keys.ping, critical=not api.hs256_secrets)  # tokens of the other kind go on
-            desk = VerificationQueue(self._verifier.verify)
+            verifications = VerificationQueue(self._verifier.verify)
             reads = ClickHouseReads(partial(connect_clickhouse, settings, READ_SECONDS), queries())
             self._health.check("clickhouse", reads.ping, critical=False)
             site, images = SiteCrucibles(pool.fetch), SiteImages(pool.fetch)
-            crucibles = Crucibles(reads_link, site.crucible, desk.wanted)
+            crucibles = Crucibles(reads_link, site.crucible, verifications.wanted)
             standings = Standings(reads_link, crucibles, site.final_standings, site.final_count)
             streams = Streams(reads_link, standings, crucibles, self._metrics.streams)
             tokens = PairTokens(listed(api.pair_secrets))
@@ -182,7 +182,7 @@ class ApiRole:
                 require_token=api.require_pair_token,
                 body_limit=api.body_limit,
                 max_log=api.max_log,
-                unverified=desk.wanted,
+                unverified=verifications.wanted,
                 metrics=self._metrics,
             )
             parts = Parts(
@@ -220,7 +220,7 @@ class ApiRole:
             try:
                 await self._serve(parts, work, streams.stop)
             finally:
-                desk.close()
+                verifications.close()
                 past.close()
 
     async def _serve(self, parts: Parts, work: Sequence[Any], stopping: Callable[[], None]) -> None:
@@ -265,7 +265,7 @@ class ApiRole:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """The socket, before anything else: a port that is taken is told at once.
+    """Return the socket, which is made before anything else: a port that is taken is told at once.
 
     Raises:
         StopError: it is taken, or not ours to take.
@@ -282,11 +282,11 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _linked(*links: Link) -> None:
+def _ping_links(*links: Link) -> None:
     away = [link.name for link in links if not link.identity]
     if away:
         raise TemporaryError(f"no connection for {' and '.join(away)}")
 
 
-def _asked(loop: asyncio.AbstractEventLoop, pool: SitePool) -> None:
+def _ping_postgres(loop: asyncio.AbstractEventLoop, pool: SitePool) -> None:
     asyncio.run_coroutine_threadsafe(pool.fetch("SELECT 1"), loop).result(READY_SECONDS)
