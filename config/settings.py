@@ -247,12 +247,16 @@ class RedisSettings(Group):
     """Seconds to wait for an answer before the call counts as failed and is made again."""
 
 
+Identifier = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+"""A name in PostgreSQL that needs no quotes."""
+
+
 class PostgresSettings(Group):
     """The site's PostgreSQL, where the watcher keeps a schema of its own."""
 
     dsn: PostgresAddress = SecretStr("postgresql://127.0.0.1:5432/postgres")
     """Connection string of libpq. Secret because it may hold a password."""
-    watcher_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "crucible_watcher"
+    watcher_schema: Identifier = "crucible_watcher"
     """Schema for the watcher's own tables: lower-case letters, digits and underscores, no digit first."""
     timeout: Seconds = 5.0
     """Seconds to wait for a connection, and for each statement; a server that falls silent is given twice as long."""
@@ -430,12 +434,52 @@ class VotesSettings(Group):
     """Seconds between two looks at whether Redis holds every active crucible as it was last verified."""
 
 
+class EntriesSettings(Group):
+    """Which entries take part, and what becomes of their fees."""
+
+    mode: Literal["enforce", "observe"] = "enforce"
+    """``enforce`` keeps out who breaks a rule of the crucible, and gives fees back. ``observe`` writes and counts
+    verdicts, keeps nobody out, and takes and gives back nothing: to see first what it would do beside a site that
+    checks by itself."""
+    charge: bool = False
+    """Take the fee of entries that the site has not charged ("buzzTransactionId" is not set), in the role ``settle``.
+    Off, such an entry is rejected as unpaid where the crucible has a fee."""
+    sweep_interval: Seconds = 60.0
+    """Seconds between two looks at all entries of all active crucibles, for rules and images that were changed. New
+    entries do not wait for it. Shorter: changes take hold sooner, for more work of the site's database (a query per
+    1,000 entries)."""
+
+
+class BuzzSettings(Group):
+    """The books of Buzz, for the role ``settle`` alone."""
+
+    books: Literal["service", "ledger"] = "service"
+    """``service`` is the site's Buzz service; ``ledger`` a double-entry ledger in PostgreSQL, in a schema of the role
+    that settles, for a site without one."""
+    url: HttpAddress | None = None
+    """The service's address, e.g. http://buzz.internal."""
+    timeout: Seconds = 10.0
+    """Seconds for an answer. Longer than that it is unknown whether Buzz moved, and it is looked up. Longer: a service
+    that stands still is noticed later. Below a minute, for which a row of the outbox belongs to who took it."""
+    ledger_schema: Identifier = "crucible_ledger"
+    """The ledger's schema; debezium/postgres/settle.sql makes it."""
+
+
+class SettleSettings(Group):
+    """The role ``settle``: what moves money, in a process of its own with secrets of its own."""
+
+    dsn: PostgresAddress | None = None
+    """libpq's connection string as the database role of debezium/postgres/settle.sql. Not the watcher's: a process that
+    faces the public must not be able to pay."""
+
+
 class RunSettings(Group):
     """What this process is, and how it begins and ends."""
 
-    role: Literal["watch", "api", "all"] = "watch"
-    """``watch`` follows the change streams, ``api`` takes votes, ``all`` does both in one process: handy, but they
-    share one interpreter, so in production run two."""
+    role: Literal["watch", "api", "settle", "all"] = "watch"
+    """``watch`` follows the change streams, ``api`` takes votes, ``settle`` moves money, ``all`` does everything in one
+    process (``settle`` where settle.dsn is set): handy, but they share one interpreter and all secrets, so in
+    production run three."""
 
     shutdown_deadline: Seconds = 25.0
     """Seconds after SIGTERM until nobody is waited for any more. All that ends shares them: what was taken is finished,
@@ -457,9 +501,18 @@ class SettingsGroups(Group):
     api: ApiSettings = ApiSettings()
     admission: AdmissionSettings = AdmissionSettings()
     votes: VotesSettings = VotesSettings()
+    entries: EntriesSettings = EntriesSettings()
+    buzz: BuzzSettings = BuzzSettings()
+    settle: SettleSettings = SettleSettings()
     ops: OpsSettings = OpsSettings()
     log: LogSettings = LogSettings()
     run: RunSettings = RunSettings()
+
+    @model_validator(mode="after")
+    def _a_row_outlasts_its_request(self) -> Self:
+        if self.buzz.timeout >= 30:  # a charge may ask twice, and the row must still be ours when it is answered
+            raise ValueError(f"buzz.timeout: given {self.buzz.timeout:g}, expected less than 30 seconds")
+        return self
 
     @model_validator(mode="after")
     def _letters_do_not_come_back(self) -> Self:

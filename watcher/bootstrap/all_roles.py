@@ -1,4 +1,4 @@
-"""Both roles in one process: the api role's loop in a thread of its own beside the watch role's.
+"""All roles in one process: the api role's loop in a thread of its own beside the watch role's, and what settles.
 
 A thread and no second process: one port for probes and metrics, one signal, one exit code, and nobody has to look after
 a child. They share one interpreter, so a burst of changes makes votes wait and the other way round; where that matters,
@@ -11,6 +11,7 @@ import structlog
 
 from config import Settings
 from watcher.bootstrap.api import ApiRole, refuse_without_auth
+from watcher.bootstrap.settle import refuse_without_books, start_settling
 from watcher.bootstrap.verification import Verification
 from watcher.bootstrap.watch import watch
 from watcher.model.errors import StopError
@@ -23,21 +24,25 @@ log = structlog.get_logger(__name__)
 
 
 def everything(settings: Settings) -> None:
-    """Run both roles until SIGTERM or SIGINT; when one ends, the other is ended.
+    """Run all roles until SIGTERM or SIGINT; when one ends, the others are ended. Nothing settles without settle.dsn.
 
     Raises:
         ConfigError: authentication is not configured.
         StopError: going on would lose or double something; the message names the next command.
     """
     refuse_without_auth(settings)
-    watch(settings, partial(_start_api, settings))
+    if settings.settle.dsn is not None:
+        refuse_without_books(settings)
+    watch(settings, partial(_start_others, settings))
 
 
-def _start_api(
+def _start_others(
     settings: Settings, metrics: Metrics, health: Health, shutdown: Shutdown, verification: Verification
 ) -> None:
     role = ApiRole(settings, metrics, health, shutdown, verification.verifier, alone=False)
     shutdown.run(Worker("api", _Serving(role, shutdown), shutdown.fail), until_finished=True)
+    if settings.settle.dsn is not None:
+        start_settling(settings, metrics, health, shutdown)
 
 
 class _Serving(Task):

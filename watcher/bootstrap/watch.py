@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from config import Settings
 from handlers import REGISTRY
 from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry_auth
+from watcher.bootstrap.entries import compose_entries
 from watcher.bootstrap.kafka_client import kafka_client
 from watcher.bootstrap.verification import Verification, compose_verification
 from watcher.bootstrap.visibility import compose_admission
@@ -87,6 +88,8 @@ def watch(settings: Settings, beside: Beside = lambda *_: None) -> None:
         shutdown.on_end(votes.close)
         admission = compose_admission(settings, metrics)
         shutdown.run(Worker("admission", admission, shutdown.fail))
+        entries = compose_entries(settings, metrics)
+        shutdown.run(Worker("entries", entries, shutdown.fail))
         changes = ChangeReport(metrics, settings.ops.stalled_after)
         store = _store(settings)
         journal = _journal(store, changes, health, shutdown)
@@ -99,7 +102,11 @@ def watch(settings: Settings, beside: Beside = lambda *_: None) -> None:
             report=changes,
             health=health,
             journal=journal,
-            observers=[Observer(shown=admission.arrived), Observer(absent=votes.rounds.missed)],
+            observers=[
+                Observer(shown=admission.arrived),
+                Observer(shown=entries.shown),
+                Observer(absent=votes.rounds.missed),
+            ],
             shutdown=shutdown,
         )
         beside(metrics, health, shutdown, verification)

@@ -19,18 +19,22 @@ class Role(StrEnum):
     """Follow the change streams into ClickHouse and Redis."""
     API = "api"
     """Take votes."""
+    SETTLE = "settle"
+    """Move money: collect fees and give them back."""
     ALL = "all"
-    """Both."""
+    """All of it."""
 
 
 @app.command()
 def run(
     role: Annotated[
         Role | None,
-        typer.Option(help="What the process does: follow changes, take votes, or both.", show_default="run.role"),
+        typer.Option(
+            help="What the process does: follow changes, take votes, move money, or all of it.", show_default="run.role"
+        ),
     ] = None,
 ) -> None:
-    """Follow the change streams, take votes, or both, until SIGTERM.
+    """Follow the change streams, take votes, move money, or all of it, until SIGTERM.
 
     Finishes what is under way, within run.shutdown_deadline.
 
@@ -55,6 +59,10 @@ def _until_told(role: Role | None) -> None:
         from watcher.bootstrap.api import api  # noqa: PLC0415 - the one role that needs a web server
 
         api(settings)
+    elif settings.run.role == "settle":
+        from watcher.bootstrap.settle import settle  # noqa: PLC0415
+
+        settle(settings)
     elif settings.run.role == "all":
         from watcher.bootstrap.all_roles import everything  # noqa: PLC0415
 

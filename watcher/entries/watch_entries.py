@@ -15,6 +15,7 @@ from watcher.model.entry_decision import Decision
 from watcher.model.entry_rules import COMPLETED
 from watcher.model.entry_verdict import EntryReason, VerdictState
 from watcher.model.errors import TemporaryError
+from watcher.model.row_state import RowStates
 from watcher.postgres.own import entry_verdict
 from watcher.postgres.session import Session
 from watcher.runtime.retry import Retry
@@ -78,6 +79,17 @@ class WatchEntries:
         """Rules of these crucibles, images of their entries, or rows of entries have changed; returns at once."""
         self._changed.put(crucible_ids)
         self.signal.wake()
+
+    def shown(self, states: RowStates) -> None:
+        """Take note of rows that have come, gone or changed, of entries and of their crucibles; returns at once."""
+        self.arrived(states)
+        changed = [
+            crucible
+            for crucible, change in states.items()
+            if change.crucible or not all(lives for *_, lives in change.entry_states())
+        ]
+        if changed:
+            self.changed(changed)
 
     def turn(self) -> float:
         """Decide what is there to decide; return the seconds until there may be more."""

@@ -17,7 +17,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from watcher.model.change import Operation
+from watcher.model.entry_verdict import EntryReason, VerdictState
 from watcher.model.errors import Reason
+from watcher.model.outbox import UNFINISHED, OutboxState
 from watcher.model.visibility import Hidden
 from watcher.telemetry.stream_state import StreamState
 
@@ -41,6 +43,13 @@ RECONCILE: Final = ("snapshot", "truncate", "skipped")
 DRAIN_OUTCOMES: Final = ("written", "recovered", "healed")
 VERDICTS: Final = ("same", "verified", "rebuilt", "busy", "finished", "unknown")
 REDIS_OUTCOMES: Final = ("applied", "stale", "absent")
+
+ENTRY_VERDICTS: Final = tuple(state.value for state in VerdictState)
+ENTRY_REASONS: Final = tuple(reason.value for reason in EntryReason)
+CHANNELS: Final = ("buzz",)
+"""Of the outbox."""
+OUTBOX_STATES: Final = tuple(state.value for state in UNFINISHED)
+OUTBOX_OUTCOMES: Final = tuple(state.value for state in OutboxState if state is not OutboxState.SENDING)
 
 ADMISSIONS: Final = ("admitted", "moved", "removed", "refused")
 HIDDEN: Final = ("", *(reason.value for reason in Hidden))
@@ -84,6 +93,7 @@ class Metrics:
         self._declare_stream()
         self._declare_sinks()
         self._declare_admission()
+        self._declare_entries()
         self._declare_votes()
         self._declare_api()
         self._declare_process()
@@ -190,6 +200,32 @@ class Metrics:
         self.admission_last_sweep_timestamp = self._gauge(
             "admission_last_sweep_timestamp_seconds", "When this process last looked at every entry, Unix time."
         )
+
+    def _declare_entries(self) -> None:
+        self.entry_verdicts = self._counter(
+            "entry_verdicts", "Verdicts on entries that are another than before.", verdict=ENTRY_VERDICTS
+        )
+        self.entry_rejections = self._counter(
+            "entry_rejections", "Reasons of entries that were rejected; one may have several.", reason=ENTRY_REASONS
+        )
+        self.entries_waiting = self._gauge("entries_waiting", "Entries that wait for a scan or a fee.")
+        self.entries_waiting_since_timestamp = self._gauge(
+            "entries_waiting_since_timestamp_seconds",
+            "Since when the oldest entry waits that does, Unix time; now if none does.",
+        )
+        self.entry_errors = self._counter("entry_errors", "Looks at entries that failed and are made again.")
+        self.outbox_rows = self._gauge(
+            "outbox_rows", "Rows of the outbox that are not done.", channel=CHANNELS, state=OUTBOX_STATES
+        )
+        self.outbox_oldest_timestamp = self._gauge(
+            "outbox_oldest_timestamp_seconds",
+            "When the oldest row was written that is not done, Unix time; now if there is none.",
+            channel=CHANNELS,
+        )
+        self.outbox_attempts = self._counter(
+            "outbox_attempts", "Attempts at rows of the outbox, by what they came to.", channel=CHANNELS,
+            outcome=OUTBOX_OUTCOMES,
+        )  # fmt: skip
 
     def _declare_votes(self) -> None:
         self.votes_drained = self._counter("votes_drained", "Votes taken from Redis' logs to ClickHouse.")

@@ -1,0 +1,53 @@
+"""Who may move money and who may not: each role's rights, tried."""
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from stack import Stack
+from tests import site_database
+from tests.entries.site import Site
+
+
+def as_role(parts: Stack, site: Site, role: str) -> psycopg.Connection:
+    """A connection as one of the database roles that the shipped files make."""
+    site.admin.execute(site_database.debezium.SETTLE.read_bytes())
+    password = psycopg.sql.Literal(site_database.PASSWORD)
+    site.admin.execute(psycopg.sql.SQL("ALTER ROLE crucible_settle PASSWORD {}").format(password))
+    return psycopg.connect(site_database.as_role(str(parts.endpoints.postgres_dsn), role), autocommit=True)
+
+
+@pytest.mark.parametrize("role", ["crucible_watcher", "crucible_settle"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'UPDATE "CrucibleEntry" SET score = 9000',
+        "UPDATE \"Crucible\" SET status = 'Completed'",
+        'DELETE FROM "CrucibleEntry"',
+        'INSERT INTO "CrucibleEntry" ("crucibleId", "userId", "imageId") VALUES (1, 1, 1)',
+        'UPDATE "User" SET muted = false',
+        'UPDATE "Image" SET "nsfwLevel" = 1',
+    ],
+)
+def test_nobody_writes_to_the_site_s_tables(parts: Stack, site: Site, role: str, statement: str) -> None:
+    with as_role(parts, site, role) as connection, pytest.raises(errors.InsufficientPrivilege):
+        connection.execute(statement)  # type: ignore[arg-type]
+
+
+def test_the_watcher_s_role_cannot_touch_the_ledger(parts: Stack, site: Site) -> None:
+    with as_role(parts, site, "crucible_settle") as settle:
+        settle.execute("CREATE TABLE IF NOT EXISTS crucible_ledger.of_a_test ()")
+
+    with as_role(parts, site, "crucible_watcher") as watcher:
+        for statement in ("SELECT FROM crucible_ledger.of_a_test", "CREATE TABLE crucible_ledger.mine ()"):
+            with pytest.raises(errors.InsufficientPrivilege):
+                watcher.execute(statement)  # type: ignore[arg-type]
+
+
+def test_who_settles_may_write_what_was_decided(parts: Stack, site: Site) -> None:
+    """The control: the role that the tests above find without rights has those that it needs."""
+    with as_role(parts, site, "crucible_settle") as settle:
+        settle.execute(
+            psycopg.sql.SQL("UPDATE {}.entry_verdict SET fee = 0").format(psycopg.sql.Identifier(site.schema))
+        )
+        settle.execute('SELECT count(*) FROM "CrucibleEntry"')

@@ -1,0 +1,139 @@
+"""The settle role, put together: what moves money, with a database role and secrets of its own."""
+
+import os
+import signal
+import socket
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from config import ConfigError, Settings
+from watcher.bootstrap.entries import fee_policy
+from watcher.buzz.http import HttpBuzz
+from watcher.buzz.ledger import Ledger
+from watcher.buzz.port import Buzz
+from watcher.entries.decider import Decider
+from watcher.entries.fee_executor import FeeExecutor
+from watcher.migrations.postgres.migrate import pending
+from watcher.model.errors import SchemaPendingError, TemporaryError
+from watcher.outbox.dispatcher import Dispatcher
+from watcher.outbox.report import CountOutbox, OutboxReport
+from watcher.postgres.session import Session, open_session
+from watcher.runtime.http_client import HttpClient
+from watcher.runtime.retry import Retry, retry
+from watcher.runtime.shutdown import Shutdown
+from watcher.runtime.worker import Worker
+from watcher.telemetry.health import Health
+from watcher.telemetry.logs import set_up_logs
+from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.probes import ProbeServer
+
+log = structlog.get_logger(__name__)
+
+AT_THE_START: Final = Retry(1.0, 5.0)
+"""Waits between attempts to reach PostgreSQL. Longer: a later start; shorter: it is hammered as it starts."""
+TICK_SECONDS: Final = 1.0
+"""Seconds between two turns of the main thread that liveness hears of."""
+
+
+def settle(settings: Settings) -> None:
+    """Run the settle role until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: it is not said who settles, or where the books are.
+        StopError: going on would lose or double something; the message names the next command.
+    """
+    refuse_without_books(settings)
+    set_up_logs(settings.log.level, settings.log.format)
+    metrics = Metrics(CollectorRegistry())
+    health = Health(settings.ops.loop_deadline)
+    with (
+        ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry) as probes,
+        Shutdown(settings.run.shutdown_deadline) as shutdown,
+    ):
+        log.info("probes.listening", port=probes.port)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: shutdown.begin())
+        start_settling(settings, metrics, health, shutdown)
+        while not shutdown.pause(TICK_SECONDS):
+            health.turned()
+
+
+def refuse_without_books(settings: Settings) -> None:
+    """Let those settings pass with which the role knows who it is and where the books are.
+
+    Raises:
+        ConfigError: names every key that is missing.
+    """
+    lines = []
+    if settings.settle.dsn is None:
+        lines.append(
+            "settle.dsn (CRUCIBLE_SETTLE__DSN): not set; expected a connection string as the role that "
+            "debezium/postgres/settle.sql makes"
+        )
+    if settings.buzz.books == "service" and settings.buzz.url is None:
+        lines.append(
+            "buzz.url (CRUCIBLE_BUZZ__URL): not set; expected the address of the Buzz service, or buzz.books = "
+            '"ledger" for books in PostgreSQL'
+        )
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
+def start_settling(settings: Settings, metrics: Metrics, health: Health, shutdown: Shutdown) -> None:
+    """Start the workers that carry out the outbox; returns once PostgreSQL has answered, or the process is to end."""
+    connect = partial(_session, settings)
+    health.check("postgres", partial(_ping, connect))
+    try:
+        retry(partial(_check_migrated, connect), AT_THE_START, shutdown.pause, _away)
+        buzz = retry(partial(_books, settings), AT_THE_START, shutdown.pause, _away)
+    except TemporaryError:
+        if shutdown.begun:
+            return
+        raise
+    executor = FeeExecutor(buzz, connect, Decider(fee_policy(settings), "settle"))
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    dispatcher = Dispatcher(connect, executor, OutboxReport(metrics), owner)
+    shutdown.run(Worker("outbox", dispatcher, shutdown.fail))
+    shutdown.run(Worker("outbox-count", CountOutbox(connect, metrics), shutdown.fail))
+
+
+def _session(settings: Settings) -> AbstractContextManager[Session]:
+    dsn = settings.settle.dsn.get_secret_value() if settings.settle.dsn else ""
+    postgres = settings.postgres
+    return open_session(dsn, postgres.watcher_schema, postgres.timeout, application="crucible-settle")
+
+
+def _ledger_session(settings: Settings) -> AbstractContextManager[Session]:
+    dsn = settings.settle.dsn.get_secret_value() if settings.settle.dsn else ""
+    return open_session(dsn, settings.buzz.ledger_schema, settings.postgres.timeout, application="crucible-settle")
+
+
+def _books(settings: Settings) -> Buzz:
+    if settings.buzz.books == "ledger":
+        ledger = Ledger(partial(_ledger_session, settings))
+        ledger.make()
+        return ledger
+    return HttpBuzz(HttpClient("the Buzz service", "buzz.url", settings.buzz.url or "", settings.buzz.timeout))
+
+
+def _check_migrated(connect: "partial[AbstractContextManager[Session]]") -> None:
+    """See that the watcher's tables are there: they belong to the watcher's role, which makes them."""
+    with connect() as session:
+        if missing := pending(session):
+            raise SchemaPendingError(
+                f"postgres lacks {len(missing)} migrations of this version: run `crucible migrate up` as the "
+                "watcher's role, then start again"
+            )
+
+
+def _ping(connect: "partial[AbstractContextManager[Session]]") -> None:
+    with connect() as session:
+        session.read("SELECT 1")
+
+
+def _away(error: TemporaryError) -> None:
+    log.warning("neighbour.away", neighbour="postgres", error=str(error))

@@ -1,0 +1,50 @@
+"""What deciding entries says of itself: metrics and log lines."""
+
+import time
+from collections.abc import Iterable
+
+import structlog
+
+from watcher.model.entry_verdict import EntryReason, VerdictState
+from watcher.model.errors import TemporaryError
+from watcher.telemetry.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+
+class EntryReport:
+    """Turns what was decided into metrics and logs.
+
+    Args:
+        metrics: the process' metrics.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._away = False
+
+    def decided(self, state: VerdictState, reasons: Iterable[EntryReason]) -> None:
+        """Count a verdict that is another than before."""
+        self._back()
+        self._metrics.entry_verdicts.labels(state.value).inc()
+        if state is VerdictState.REJECTED:
+            for reason in reasons:
+                self._metrics.entry_rejections.labels(reason.value).inc()
+
+    def waiting(self, entries: int, oldest_seconds: float) -> None:
+        """Show how many entries wait, and since when."""
+        self._back()
+        self._metrics.entries_waiting.set(entries)
+        self._metrics.entries_waiting_since_timestamp.set(time.time() - oldest_seconds)
+
+    def away(self, error: TemporaryError) -> None:
+        """Count and log that a neighbour is away; once until it is back."""
+        self._metrics.entry_errors.inc()
+        if not self._away:
+            log.warning("neighbour.away", neighbour="entries", error=str(error))
+        self._away = True
+
+    def _back(self) -> None:
+        if self._away:
+            log.info("neighbour.back", neighbour="entries")
+        self._away = False
