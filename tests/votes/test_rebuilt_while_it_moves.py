@@ -12,8 +12,8 @@ from tests.votes.world import VoteWorld
 from watcher.model.drain_plan import VOTE_COLUMNS
 from watcher.model.effects import EntryGone
 from watcher.model.rating import gain
-from watcher.recovery import rebuild, rebuilding
-from watcher.recovery.rebuilding import Rebuilding
+from watcher.recovery import rebuild, rows
+from watcher.recovery.rebuild import Rebuild
 from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
 from watcher.redis.ending import end_judges
@@ -41,7 +41,7 @@ def late_vote(world: VoteWorld, crucible: int) -> Callable[[], None]:
 def rebuild_while_it_is_written(world: VoteWorld, crucible: int, patch: pytest.MonkeyPatch) -> int:
     """Rebuild it; the vote comes after the votes were read. Returns how many times they were."""
     write, passes, written = late_vote(world, crucible), 0, threading.Event()
-    write_judged, calm = rebuilding.write_judged, Rebuilding._calm
+    write_judged, calm = rebuild.write_judged, Rebuild._calm
 
     def then_late(*arguments: object) -> int:
         nonlocal passes
@@ -56,8 +56,8 @@ def rebuild_while_it_is_written(world: VoteWorld, crucible: int, patch: pytest.M
         assert written.wait(60)
         return calm(*arguments)  # type: ignore[arg-type]
 
-    patch.setattr(rebuilding, "write_judged", then_late)
-    patch.setattr(Rebuilding, "_calm", looked_at_later)
+    patch.setattr(rebuild, "write_judged", then_late)
+    patch.setattr(Rebuild, "_calm", looked_at_later)
     world.redis.flushall()
     assert world.keep(crucible) == [Comparison.REBUILT]
     return passes
@@ -80,7 +80,7 @@ def test_who_does_not_look_again_shows_ratings_without_it(world: VoteWorld, monk
     world.keep(crucible)
     world.vote(crucible, votes=60)
     world.drained()
-    monkeypatch.setattr(Rebuilding, "_calm", lambda *_: True)
+    monkeypatch.setattr(Rebuild, "_calm", lambda *_: True)
 
     assert rebuild_while_it_is_written(world, crucible, monkeypatch) == 1
     assert any("differ from the replay" in one for one in verdict(world, crucible))
@@ -95,7 +95,7 @@ def test_entries_that_go_and_return_meanwhile(world: VoteWorld, monkeypatch: pyt
     going, returning, *_ = world.entries(crucible)
     before = [world.held(crucible, one) for one in (going, returning)]
     returned = world.take_out(crucible, returning)
-    gone, entries = [], rebuild.entries
+    gone, entries = [], rows.entries
 
     def then_moved(*arguments: object) -> object:
         page = entries(*arguments)  # type: ignore[arg-type]
@@ -105,7 +105,7 @@ def test_entries_that_go_and_return_meanwhile(world: VoteWorld, monkeypatch: pyt
             apply(world.redis, [(100, EntryGone(crucible, going)), (100, returned)])
         return page
 
-    monkeypatch.setattr(rebuild, "entries", then_moved)
+    monkeypatch.setattr(rows, "entries", then_moved)
     world.redis.flushall()
     assert world.keep(crucible) == [Comparison.REBUILT]
     assert [world.held(crucible, one) for one in (going, returning)] == [(None, None), before[1]]
@@ -121,7 +121,7 @@ def test_a_crucible_that_ends_meanwhile_expires(world: VoteWorld, monkeypatch: p
     world.keep(crucible)
     world.vote(crucible, votes=60)
     world.drained()
-    write_judged = rebuilding.write_judged
+    write_judged = rebuild.write_judged
 
     def ended(*arguments: object) -> int:
         world.redis.sadd(keys.judges(crucible), 1)
@@ -130,7 +130,7 @@ def test_a_crucible_that_ends_meanwhile_expires(world: VoteWorld, monkeypatch: p
         assert world.redis.ttl(keys.judges(crucible)) > 0  # type: ignore[operator]
         return write_judged(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(rebuilding, "write_judged", ended)
+    monkeypatch.setattr(rebuild, "write_judged", ended)
     world.redis.flushall()
     assert world.keep(crucible) == [Comparison.REBUILT]
 

@@ -10,7 +10,7 @@ import redis
 from tests.acceptance.daemon import await_that
 from tests.votes.world import VoteWorld
 from watcher.model.errors import SinkDisagreesError, TemporaryError
-from watcher.recovery.sweep import GIVE_UP, Sweep
+from watcher.recovery.sweep import MAX_FAILURES, Sweep
 from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
 from watcher.redis.locked_crucible import lock_crucible
@@ -42,25 +42,25 @@ def test_a_failing_crucible_keeps_no_other_waiting(world: VoteWorld) -> None:
     verifier = _Verifier({1: SinkDisagreesError("it differs"), 2: TemporaryError("away")})
     sweep = Sweep(world.redis, verifier)
     with pytest.raises(TemporaryError, match="1 crucibles were not compared; the last of them: away"):
-        sweep.keep(range(1, 6))
+        sweep.verify(range(1, 6))
     assert verifier.seen == [1, 2, 3, 4, 5]
     verifier.failing.pop(2)
-    sweep.keep(range(1, 6))
+    sweep.verify(range(1, 6))
 
     assert verifier.seen[5:] == [3, 4, 5, 1, 2]
 
 
 def test_a_neighbour_that_is_away_ends_the_round(world: VoteWorld) -> None:
     """Not every crucible waits for it; those that were not reached come first in the next round."""
-    verifier = _Verifier({one: TemporaryError("away") for one in range(1, GIVE_UP + 1)})
+    verifier = _Verifier({one: TemporaryError("away") for one in range(1, MAX_FAILURES + 1)})
     sweep = Sweep(world.redis, verifier)
     with pytest.raises(TemporaryError):
-        sweep.keep(range(1, 9))
-    assert verifier.seen == list(range(1, GIVE_UP + 1))
+        sweep.verify(range(1, 9))
+    assert verifier.seen == list(range(1, MAX_FAILURES + 1))
     with pytest.raises(TemporaryError):
-        sweep.keep(range(1, 9))
+        sweep.verify(range(1, 9))
 
-    assert verifier.seen[GIVE_UP : GIVE_UP + 2] == [GIVE_UP + 1, GIVE_UP + 2]
+    assert verifier.seen[MAX_FAILURES : MAX_FAILURES + 2] == [MAX_FAILURES + 1, MAX_FAILURES + 2]
 
 
 def test_finished_crucibles_are_asked_about_once(world: VoteWorld) -> None:
@@ -68,8 +68,8 @@ def test_finished_crucibles_are_asked_about_once(world: VoteWorld) -> None:
     verifier = _Verifier({}, finished=range(1, 1_001))
     sweep = Sweep(world.redis, verifier)
     for _ in range(5):
-        sweep.keep(range(1, 1_001))
-    sweep.keep(range(1, 1_003))
+        sweep.verify(range(1, 1_001))
+    sweep.verify(range(1, 1_003))
 
     assert verifier.questions == [list(range(1, 1_001)), [1_001, 1_002]]
     assert verifier.seen == [1_001, 1_002]
@@ -82,15 +82,30 @@ def test_postgresql_says_which_take_votes(world: VoteWorld) -> None:
         assert verification.verifier.unfinished([active, finished, 999_999]) == {active}
 
 
+def test_asking_writes_nothing(world: VoteWorld) -> None:
+    """Which crucibles have to be compared is a question; what a crash took of the drain's hints comes back on command."""
+    crucible = world.crucible()
+    world.keep(crucible)
+    world.vote(crucible, votes=5)
+    hints = keys.undrained(keys.bucket(crucible))
+    world.redis.delete(hints)
+    sweep = Sweep(world.redis, _Verifier({}))
+
+    assert sweep.unverified([crucible, 999_999]) == [999_999]
+    assert not world.redis.exists(hints)
+    sweep.restore_hints([crucible, 999_999])
+    assert world.redis.smembers(hints) == {str(crucible).encode()}
+
+
 def test_at_the_end_the_rest_is_left_to_others(world: VoteWorld) -> None:
     """A round of many may take minutes, and the process has seconds."""
     verifier = _Verifier({})
-    Sweep(world.redis, verifier).keep(range(1, 9), stopping=lambda: len(verifier.seen) == 3)
+    Sweep(world.redis, verifier).verify(range(1, 9), stopping=lambda: len(verifier.seen) == 3)
 
     assert verifier.seen == [1, 2, 3]
 
 
-def test_a_crucible_at_work_at_the_end_is_let_go(world: VoteWorld) -> None:
+def test_a_crucible_at_work_at_the_end_is_released(world: VoteWorld) -> None:
     """Else nobody could see to it until its verifier's time has run out, a minute later."""
     crucible = world.crucible()
     world.environ["CRUCIBLE_CLICKHOUSE__TIMEOUT"] = "4"  # longer than the threads have
@@ -108,13 +123,13 @@ def test_a_crucible_at_work_at_the_end_is_let_go(world: VoteWorld) -> None:
 
 def test_a_lock_that_was_given_after_we_stopped_waiting_is_ours(world: VoteWorld) -> None:
     """Redis was slow: nobody else knows the lock's token, and a minute would pass without a verifier."""
-    crucible, doubtful = world.crucible(), dict[int, str]()
+    crucible, unanswered = world.crucible(), dict[int, str]()
     slow = cast("redis.Redis", _Late(world.redis))
-    with pytest.raises(TemporaryError), lock_crucible(slow, crucible, doubtful):
+    with pytest.raises(TemporaryError), lock_crucible(slow, crucible, unanswered):
         pass
     with lock_crucible(world.redis, crucible, {}) as others:
         assert others is None
-    with lock_crucible(world.redis, crucible, doubtful) as ours:
+    with lock_crucible(world.redis, crucible, unanswered) as ours:
         assert ours is not None
     with lock_crucible(world.redis, crucible, {}) as anybody:
         assert anybody is not None

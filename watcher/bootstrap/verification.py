@@ -15,7 +15,7 @@ from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.errors import TemporaryError
 from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.session import Session
-from watcher.recovery.comparison_pool import ComparisonPool, Connections
+from watcher.recovery.comparison_pool import ComparisonConnections, ComparisonPool
 from watcher.recovery.verifier import Verifier
 from watcher.redis.client import Client
 from watcher.redis.vote_log import VoteLog
@@ -39,8 +39,8 @@ class Verification:
     pool: ComparisonPool
 
     def close(self) -> None:
-        """Give up what is at work, so that the next process need not wait for it, and close the connections."""
-        self.verifier.let_go()
+        """Release the locks of what is at work, so that the next process need not wait, and close the connections."""
+        self.verifier.release()
         self.pool.close()
         self.client.close()
 
@@ -70,13 +70,13 @@ def _compose(settings: Settings, report: VoteReport, open_site: OpenSite) -> Ver
     client = redis_client(settings)
     connect, asked = partial(connect_clickhouse, settings), queries()
 
-    def connections() -> Connections:
-        return Connections(VoteHistory(connect, asked), VoteTables(connect, asked))
+    def connections() -> ComparisonConnections:
+        return ComparisonConnections(VoteHistory(connect, asked), VoteTables(connect, asked), drain)
 
     def drain(tables: VoteTables) -> Drain:
         return Drain(VoteLog(client), tables, report, settings.votes.max_plan_votes)
 
-    pool = ComparisonPool(connections, drain)
+    pool = ComparisonPool(connections)
     return Verification(Verifier(client, open_site, pool.lend, report.verified), client, open_site, pool)
 
 

@@ -1,6 +1,5 @@
 """What becomes of votes after they count, put together: the drain to ClickHouse, and the rounds of the verifier."""
 
-from collections.abc import Collection
 from functools import partial
 
 from config import Settings
@@ -13,7 +12,7 @@ from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.postgres.site.contests import lately_finished, unfinished
 from watcher.recovery.sweep import Sweep
 from watcher.recovery.verification_rounds import SiteCrucibles, VerificationRounds
-from watcher.redis.vote_log import VoteLog, hint_undrained
+from watcher.redis.vote_log import VoteLog
 from watcher.votes.balance import VoteBalance
 from watcher.votes.drain import Drain
 from watcher.votes.drainer import Drainer
@@ -31,16 +30,14 @@ class VoteTasks:
 
     def __init__(self, settings: Settings, report: VoteReport, verification: Verification) -> None:
         connect, asked = partial(connect_clickhouse, settings), queries()
-        votes = VoteLog(verification.client)
         self._tables, self._history = VoteTables(connect, asked), VoteHistory(connect, asked)
-        self.drain = Drain(votes, self._tables, report, settings.votes.max_plan_votes)
+        self.drain = Drain(VoteLog(verification.client), self._tables, report, settings.votes.max_plan_votes)
         self.drainer = Drainer(self.drain, report, settings.votes.drain_interval)
         """Takes votes to ClickHouse."""
         self.balance = VoteBalance(verification.client, self._history, report)
         self.rounds = VerificationRounds(
             Sweep(verification.client, verification.verifier),
             partial(_site_crucibles, verification.open_site),
-            partial(_hint, votes),
             self.balance.look,
             settings.votes.verify_interval,
         )
@@ -55,7 +52,3 @@ class VoteTasks:
 def _site_crucibles(open_site: OpenSite) -> SiteCrucibles:
     with open_site() as session:
         return SiteCrucibles(unfinished(session, "Active"), lately_finished(session, KEEP_FINISHED_SECONDS))
-
-
-def _hint(votes: VoteLog, crucible_ids: Collection[int]) -> None:
-    hint_undrained(votes, list(crucible_ids))

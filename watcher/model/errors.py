@@ -6,7 +6,7 @@ WatcherError
 │   ├── RequestNotSentError     runtime/http_client
 │   │   └── BadAddressError         runtime/http_client
 │   ├── OutcomeUnknownError     runtime/http_client
-│   ├── VerifierLostError       redis/locked_crucible
+│   ├── CrucibleLockLostError   redis/locked_crucible
 │   └── LockLostError           migrations/lock
 ├── StopError               going on would lose or double something: stop, say what to do
 │   ├── OffsetGoneError
@@ -21,7 +21,7 @@ WatcherError
 │   ├── ColumnTypeError         clickhouse/columns
 │   ├── PostgresRefusedError       postgres/faults
 │   ├── MigrationError          migrations/deployment
-│   ├── ReplayDiffersError      recovery/rebuild
+│   ├── ReplayDiffersError      recovery/replay
 │   └── ResetRefusedError       admin/offsets
 ├── ConnectRefusedError     admin/connector/rest: Kafka Connect says no
 ├── ConnectorFileError      admin/connector/file

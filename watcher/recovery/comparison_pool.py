@@ -1,4 +1,4 @@
-"""What comparisons of crucibles work with; its connections are lent from one to the next."""
+"""What comparisons of crucibles reach ClickHouse by; connections are lent from one comparison to the next."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,11 +11,24 @@ from watcher.votes.drain import Drain
 
 
 @dataclass(frozen=True, slots=True)
-class Connections:
-    """How one comparison reaches ClickHouse."""
+class ComparisonConnections:
+    """How one comparison reaches ClickHouse; for one thread at a time."""
 
     history: VoteHistory
+    """Votes as ClickHouse remembers them."""
     tables: VoteTables
+    """Where more of them go."""
+    new_drain: Callable[[VoteTables], Drain]
+    """Makes what takes them there. One for each drain of a crucible: what an older one remembers of the crucible's log
+    may be what the comparison is about."""
+
+    def drain(self, crucible_id: int, seconds: float) -> None:
+        """Drain until a crucible's log is empty; its votes must be refused meanwhile.
+
+        Raises:
+            TemporaryError: a neighbour is away, or it took longer than so many seconds.
+        """
+        self.new_drain(self.tables).drain_crucible(crucible_id, seconds)
 
     def close(self) -> None:
         """Give them back."""
@@ -23,51 +36,40 @@ class Connections:
         self.tables.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What one comparison works with."""
-
-    history: VoteHistory
-    drain: Drain
-    tables: VoteTables
-
-
 class ComparisonPool:
-    """Lends benches to any number of threads, and keeps the connections that come back for the next.
+    """Lends connections to any number of threads, and keeps those that come back for the next.
 
-    A new connection asks ClickHouse for its settings and for what was migrated, which costs more than a comparison. The
-    drain is always new: what it remembers of a crucible's log may be what the comparison is about.
+    A new connection asks ClickHouse for its settings and for what was migrated, which costs more than a comparison.
 
     Args:
-        connections: makes more of them.
-        drain: makes what drains over them.
+        connect: makes more of them.
     """
 
-    def __init__(self, connections: Callable[[], Connections], drain: Callable[[VoteTables], Drain]) -> None:
-        self._more, self._drain = connections, drain
+    def __init__(self, connect: Callable[[], ComparisonConnections]) -> None:
+        self._connect = connect
         self._lock = threading.Lock()
-        self._idle: list[Connections] = []
+        self._idle: list[ComparisonConnections] = []
         self._closed = False
 
     @contextmanager
-    def lend(self) -> Iterator[Bench]:
-        """A bench that nobody else has, for the length of the block."""
+    def lend(self) -> Iterator[ComparisonConnections]:
+        """Give connections that nobody else has, for the length of the block."""
         with self._lock:
             lent = self._idle.pop() if self._idle else None
         if lent is None:
-            lent = self._more()
+            lent = self._connect()
         try:
-            yield Bench(lent.history, self._drain(lent.tables), lent.tables)
+            yield lent
         finally:
             with self._lock:
-                kept = not self._closed
-                if kept:
+                pooled = not self._closed
+                if pooled:
                     self._idle.append(lent)
-            if not kept:
+            if not pooled:
                 lent.close()
 
     def close(self) -> None:
-        """Give all connections back; those of a bench that is lent, when it comes back."""
+        """Give all connections back; those that are lent, when they come back."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []

@@ -7,7 +7,8 @@ from watcher.model.errors import TemporaryError
 from watcher.postgres.own import rebuild_run
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import unfinished
-from watcher.recovery.rebuild import Progress, Rebuilt
+from watcher.recovery.progress_listener import ProgressListener
+from watcher.recovery.rebuild import Rebuilt
 from watcher.recovery.verifier import Comparison, Verifier
 
 OpenSession = Callable[[], AbstractContextManager[Session]]
@@ -20,7 +21,7 @@ def rebuild_all(
     replayed: bool,
     anew: bool,
     begun: Callable[[int, int, rebuild_run.Run], None],
-    progress: Progress,
+    progress: ProgressListener,
 ) -> Iterator[Rebuilt]:
     """Rebuild all crucibles that are not finished, in the order of their ids.
 

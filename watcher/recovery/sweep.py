@@ -1,59 +1,45 @@
-"""Which crucibles want their verifier, looked for without being asked: one round of the sweep."""
+"""Which crucibles have to be compared, looked for without being asked: one round of the sweep."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Protocol, cast
+from collections.abc import Callable, Collection, Iterable
+from typing import Final, cast
 
 import structlog
 
 from watcher.model.errors import TemporaryError
-from watcher.recovery.verifier import Comparison
+from watcher.recovery.verifier import Verifier
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary, node_identities
-from watcher.redis.vote_log import VoteLog
+from watcher.redis.vote_log import VoteLog, hint_undrained
 
-AT_ONCE: Final = 500
+MAX_CRUCIBLES: Final = 500
 """Crucibles looked at in one round trip."""
-REMEMBERED: Final = 60.0
-"""Seconds that a crucible which takes no votes is not asked about again. A first snapshot brings the entries of every
+ENDED_SECONDS: Final = 60.0
+"""Time for which a crucible that takes no votes is not asked about again. A first snapshot brings the entries of every
 crucible there ever was, many times over. Longer: one that is set back to active waits as long for its verifier."""
-GIVE_UP: Final = 3
+MAX_FAILURES: Final = 3
 """Failures in a row that end a round: a neighbour is away, and every crucible would wait for it."""
 
 log = structlog.get_logger(__name__)
 
 
-class Keeps(Protocol):
-    """Sees to crucibles; see ``Verifier``."""
-
-    def verify(self, crucible_id: int) -> Comparison:
-        """See to one."""
-        ...
-
-    def unfinished(self, crucible_ids: Sequence[int]) -> set[int]:
-        """Those of them that may take votes."""
-        ...
-
-
 class Sweep:
-    """Looks at crucibles, and has the verifier see to those that Redis does not hold, or not as it was verified.
+    """Looks at crucibles, and has the verifier compare those that Redis does not hold, or not as it was verified.
 
     Args:
         client: Redis.
-        verifier: sees to them.
+        verifier: compares them.
     """
 
-    def __init__(self, client: Client, verifier: Keeps) -> None:
+    def __init__(self, client: Client, verifier: Verifier) -> None:
         self._client, self._verifier = client, verifier
         self._votes = VoteLog(client)
         self._ended: dict[int, float] = {}
         self._failures: Counter[int] = Counter()
 
-    def doubtful(self, crucible_ids: Iterable[int]) -> list[int]:
-        """Those of the crucibles in which votes are refused until somebody compares them.
-
-        On the way, a log with votes that its hint has been lost of gets it back.
+    def unverified(self, crucible_ids: Iterable[int]) -> list[int]:
+        """Return those of the crucibles in which votes are refused until somebody compares them.
 
         Raises:
             TemporaryError: Redis is away.
@@ -61,8 +47,7 @@ class Sweep:
         found: list[int] = []
         waiting = list(crucible_ids)
         while waiting:
-            some, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
-            self._votes.hint(one for one, votes in self._votes.lengths(some).items() if votes)
+            some, waiting = waiting[:MAX_CRUCIBLES], waiting[MAX_CRUCIBLES:]
             with away_is_temporary():
                 pipeline = self._client.pipeline(transaction=False)
                 for one in some:
@@ -73,7 +58,15 @@ class Sweep:
             found += [one for one, fence, identity in compared if (fence or b"").decode() != identity]
         return found
 
-    def keep(self, crucible_ids: Iterable[int], stopping: Callable[[], bool] = lambda: False) -> None:
+    def restore_hints(self, crucible_ids: Collection[int]) -> None:
+        """Have the logs of these crucibles that hold votes drained, although a crash may have taken their hints.
+
+        Raises:
+            TemporaryError: Redis is away.
+        """
+        hint_undrained(self._votes, list(crucible_ids))
+
+    def verify(self, crucible_ids: Iterable[int], stopping: Callable[[], bool] = lambda: False) -> None:
         """Compare these, those that failed before after the others. One that fails keeps no other one waiting.
 
         Args:
@@ -85,7 +78,9 @@ class Sweep:
         """
         away: list[TemporaryError] = []
         in_a_row = 0
-        for one in sorted(self._open(self.doubtful(crucible_ids)), key=lambda one: (self._failures[one], one)):
+        some = list(crucible_ids)
+        self.restore_hints(some)
+        for one in sorted(self._open(self.unverified(some)), key=lambda one: (self._failures[one], one)):
             if stopping():
                 break
             try:
@@ -94,7 +89,7 @@ class Sweep:
                 self._failures[one] += 1
                 away.append(error)
                 in_a_row += 1
-                if in_a_row == GIVE_UP:
+                if in_a_row == MAX_FAILURES:
                     break
             except Exception as error:  # this crucible's votes stay refused; the others' need not
                 self._failures[one] += 1
@@ -107,12 +102,12 @@ class Sweep:
             raise TemporaryError(f"{len(away)} crucibles were not compared; the last of them: {away[-1]}") from away[-1]
 
     def _open(self, crucible_ids: list[int]) -> list[int]:
-        """Those that may take votes, by one question to PostgreSQL about all whose answer is not remembered."""
+        """Return those that may take votes, by one question to PostgreSQL about all whose answer is not remembered."""
         now = time.monotonic()
         self._ended = {one: until for one, until in self._ended.items() if until > now}
         asked = [one for one in crucible_ids if one not in self._ended]
         if not asked:
             return []
         found = self._verifier.unfinished(asked)
-        self._ended |= {one: now + REMEMBERED for one in asked if one not in found}
+        self._ended |= {one: now + ENDED_SECONDS for one in asked if one not in found}
         return [one for one in asked if one in found]

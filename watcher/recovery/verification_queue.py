@@ -14,8 +14,8 @@ log = structlog.get_logger(__name__)
 
 THREADS: Final = 2
 """Crucibles that are verified at a time. Votes on the others wait, answering 503 meanwhile."""
-AGAIN: Final = 0.5
-"""Seconds after which a crucible is seen to again, when somebody still says that it is missing."""
+AGAIN_SECONDS: Final = 0.5
+"""Time after which a crucible is seen to again, when somebody still says that it is missing."""
 
 
 class VerificationQueue:
@@ -58,4 +58,4 @@ class VerificationQueue:
             log.exception("crucible.unverified", crucible=crucible_id)
         finally:
             with self._lock:
-                self._under_way[crucible_id] = self._clock() + AGAIN
+                self._under_way[crucible_id] = self._clock() + AGAIN_SECONDS

@@ -22,9 +22,10 @@ class SiteCrucibles(NamedTuple):
     """What the site says of its crucibles."""
 
     active: Collection[int]
-    """Ids of those that take votes."""
+    """Ids of those that take votes: compared in each round over all."""
     lately_finished: Collection[int]
-    """Ids of those that took some until lately."""
+    """Ids of those that took some until lately. Nobody compares them, and their logs expire; so those that hold votes get
+    back the hint that a crash may have taken."""
 
 
 class VerificationRounds(Task):
@@ -33,8 +34,6 @@ class VerificationRounds(Task):
     Args:
         sweep: compares crucibles that need it.
         site: asks which crucibles there are.
-        finished: told of those that have lately finished, at the beginning of each round over all. The verifier has no
-            eye on them, and their logs expire; so whoever holds votes gets back the hint that a crash may have taken.
         looked: told of those that take votes, at the end of each round over all.
         interval: seconds between two rounds over all.
     """
@@ -43,12 +42,11 @@ class VerificationRounds(Task):
         self,
         sweep: Sweep,
         site: Callable[[], SiteCrucibles],
-        finished: Callable[[Collection[int]], None],
         looked: Callable[[Collection[int]], None],
         interval: float,
     ) -> None:
         self.signal, self.retry = Signal(), ROUND_AWAY
-        self._sweep, self._site, self._finished, self._looked = sweep, site, finished, looked
+        self._sweep, self._site, self._looked = sweep, site, looked
         self._interval = interval
         self._missed: set[int] = set()
         self._due = 0.0
@@ -74,10 +72,11 @@ class VerificationRounds(Task):
         active: Collection[int] = ()
         try:
             if time.monotonic() >= self._due:
-                active, finished = self._site()
-                self._finished(finished)
+                crucibles = self._site()
+                self._sweep.restore_hints(crucibles.lately_finished)
+                active = crucibles.active
                 self._due = time.monotonic() + self._interval
-            self._sweep.keep(sorted(missed.union(active)), lambda: self.signal.stopping)
+            self._sweep.verify(sorted(missed.union(active)), lambda: self.signal.stopping)
         except TemporaryError:
             with self._lock:
                 self._missed |= missed.union(active)

@@ -19,8 +19,11 @@ from watcher.postgres.own.vote_epoch import raise_epoch
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import crucible as site_crucible
 from watcher.postgres.site.contests import unfinished_of
-from watcher.recovery.rebuild import Progress, Rebuilt, show_rows
-from watcher.recovery.rebuilding import Rebuilding, Work, Workbench, current_history, lost
+from watcher.recovery.closed_crucible import ClosedCrucible, current_history
+from watcher.recovery.comparison_pool import ComparisonConnections
+from watcher.recovery.progress_listener import ProgressListener, in_silence
+from watcher.recovery.rebuild import Rebuild, Rebuilt
+from watcher.recovery.rows import show_rows
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary, node_identities
 from watcher.redis.locked_crucible import LockedCrucible, fence, lock_crucible
@@ -43,33 +46,29 @@ class Comparison(StrEnum):
     """PostgreSQL has no such crucible."""
 
 
-def in_silence(step: str, done: int, total: int | None) -> None:
-    """Progress that nobody watches."""
-
-
 class Verifier:
     """Compares and rebuilds crucibles. Threads and processes may share the work: each has one verifier at a time.
 
     Args:
         client: Redis.
         open_session: connects to PostgreSQL.
-        lend: lends what else a comparison needs.
-        told: told of each comparison, with the crucible's id.
+        lend: lends connections to ClickHouse.
+        observe: told of each comparison, with the crucible's id.
     """
 
     def __init__(
         self,
         client: Client,
         open_session: Callable[[], AbstractContextManager[Session]],
-        lend: Callable[[], AbstractContextManager[Workbench]],
-        told: Callable[[int, str], None],
+        lend: Callable[[], AbstractContextManager[ComparisonConnections]],
+        observe: Callable[[int, Comparison], None],
     ) -> None:
-        self._client, self._open_session, self._lend, self._told = client, open_session, lend, told
-        self._doubtful: dict[int, str] = {}
+        self._client, self._open_session, self._lend, self._observe = client, open_session, lend, observe
+        self._unanswered: dict[int, str] = {}
         self._at_work: set[LockedCrucible] = set()
 
     def verify(self, crucible_id: int) -> Comparison:
-        """See to it that votes can be cast, if they can.
+        """Make votes on a crucible possible, if they may be, and return what the comparison came to.
 
         Raises:
             TemporaryError: a neighbour is away; votes stay refused until somebody asks again.
@@ -78,13 +77,13 @@ class Verifier:
         identity, verified_in = fence(self._client, crucible_id)
         if identity == verified_in:
             return Comparison.SAME
-        with self._locked(crucible_id) as kept:
-            comparison = Comparison.BUSY if kept is None else self._compare(kept, identity)
-        self._told(crucible_id, comparison)
+        with self._lock(crucible_id) as locked:
+            comparison = Comparison.BUSY if locked is None else self._compare(locked, identity)
+        self._observe(crucible_id, comparison)
         return comparison
 
     def identity(self, crucible_ids: Sequence[int]) -> str:
-        """The identity of the Redis that holds these crucibles; of a cluster, of all its processes that do.
+        """Return the identity of the Redis that holds these crucibles; of a cluster, of all its processes that do.
 
         Raises:
             TemporaryError: Redis is away.
@@ -93,7 +92,7 @@ class Verifier:
             return " ".join(sorted(set(node_identities(self._client, [keys.elo(one) for one in crucible_ids]))))
 
     def unfinished(self, crucible_ids: Sequence[int]) -> set[int]:
-        """Those of the crucibles that may take votes.
+        """Return those of the crucibles that may take votes.
 
         Raises:
             TemporaryError: PostgreSQL is away.
@@ -102,7 +101,7 @@ class Verifier:
             return unfinished_of(session, crucible_ids)
 
     def rebuild(
-        self, crucible_id: int, *, replayed: bool = False, progress: Progress = in_silence
+        self, crucible_id: int, *, replayed: bool = False, progress: ProgressListener = in_silence
     ) -> Rebuilt | Comparison:
         """Rebuild it whatever it is like. Votes are answered with "again, later" meanwhile.
 
@@ -120,63 +119,62 @@ class Verifier:
                 was absent or half rebuilt, and votes stay refused until ``verify`` is called.
         """
         identity, _ = fence(self._client, crucible_id)
-        with self._locked(crucible_id) as kept:
-            if kept is None:
+        with self._lock(crucible_id) as locked:
+            if locked is None:
                 return Comparison.BUSY
             with self._open_session() as session:
-                if comparison := self._ended(kept, session, identity):
+                if comparison := self._ended(locked, session, identity):
                     return comparison
-                with self._lend() as bench:
-                    bench.history.last_vote(crucible_id)  # a healthy crucible stays open while ClickHouse is away
-                return Rebuilding(Work(kept, session, identity, progress), self._lend).run(
-                    kept.close(), replayed=replayed
-                )
+                with self._lend() as connections:
+                    connections.history.last_vote(crucible_id)  # a healthy one stays open while ClickHouse is away
+                closed = ClosedCrucible.close(locked, session, identity)
+                return Rebuild(closed, self._lend, progress).run(replayed=replayed)
 
-    def let_go(self) -> None:
-        """At the process' end: whoever comes next need not wait until what is at work here is given up for dead."""
-        with suppress(TemporaryError):  # then its time runs out
-            for kept in tuple(self._at_work):
-                kept.leave()
+    def release(self) -> None:
+        """Release the locks of all that is at work, at the process' end: whoever comes next need not wait for them."""
+        with suppress(TemporaryError):  # then they expire
+            for locked in tuple(self._at_work):
+                locked.release()
 
     @contextmanager
-    def _locked(self, crucible_id: int) -> Iterator[LockedCrucible | None]:
-        with lock_crucible(self._client, crucible_id, self._doubtful) as kept:
-            if kept is None:
+    def _lock(self, crucible_id: int) -> Iterator[LockedCrucible | None]:
+        with lock_crucible(self._client, crucible_id, self._unanswered) as locked:
+            if locked is None:
                 yield None
                 return
-            self._at_work.add(kept)
+            self._at_work.add(locked)
             try:
-                yield kept
+                yield locked
             finally:
-                self._at_work.discard(kept)
+                self._at_work.discard(locked)
 
-    def _compare(self, kept: LockedCrucible, identity: str) -> Comparison:
+    def _compare(self, locked: LockedCrucible, identity: str) -> Comparison:
         with self._open_session() as session:
-            if comparison := self._ended(kept, session, identity):
+            if comparison := self._ended(locked, session, identity):
                 return comparison
-            seen = kept.close()
-            work = Work(kept, session, identity, in_silence)
-            with self._lend() as bench:
-                last = bench.history.last_vote(kept.crucible_id)
-            if lost(seen, last):
-                Rebuilding(work, self._lend).run(seen, replayed=False)
+            closed = ClosedCrucible.close(locked, session, identity)
+            with self._lend() as connections:
+                last = connections.history.last_vote(closed.id)
+            if closed.lacks_votes(last):
+                Rebuild(closed, self._lend, in_silence).run(replayed=False)
                 return Comparison.REBUILT
-            rows = work.rows()
-            show_rows(kept, rows, in_silence)
-            work.open(rows, seen, last, before=seen.before + seen.seq)
+            rows = closed.rows()
+            show_rows(locked, rows, in_silence)
+            closed.open(rows, last, votes_before=closed.state.votes_before + closed.state.seq)
             return Comparison.VERIFIED
 
-    def _ended(self, kept: LockedCrucible, session: Session, identity: str) -> Comparison | None:
-        """What to say of a crucible that takes no votes, once Redis does not show it as one that does.
+    def _ended(self, locked: LockedCrucible, session: Session, identity: str) -> Comparison | None:
+        """Return what to say of a crucible that takes no votes, once Redis does not show it as one that does.
 
         None if there is work: it takes votes, or it is finished and Redis holds it, maybe from before its end, so that
         its row and its votes have to be compared like those of any other.
         """
-        row = site_crucible(session, kept.crucible_id)
-        if row is not None and (row.status not in FINISHED or kept.held()):
+        row = site_crucible(session, locked.crucible_id)
+        if row is not None and (row.status not in FINISHED or locked.exists()):
             return None
-        if row is None and kept.held():
-            seen = kept.close()
-            epoch, at = raise_epoch(session, kept.crucible_id, seen.epoch), keys.mark(current_history(session), 0)
-            kept.open(epoch, identity, seen, at, state_fields(CrucibleGone(kept.crucible_id)), before=0)
+        if row is None and locked.exists():
+            state = locked.close()
+            epoch = raise_epoch(session, locked.crucible_id, state.epoch)
+            mark, fields = keys.mark(current_history(session), 0), state_fields(CrucibleGone(locked.crucible_id))
+            locked.open(epoch, identity, state, mark, fields, votes_before=0)
         return Comparison.UNKNOWN if row is None else Comparison.FINISHED

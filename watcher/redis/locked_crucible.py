@@ -1,4 +1,4 @@
-"""A crucible in Redis, as its verifier handles it: one verifier at a time, and votes refused meanwhile."""
+"""A crucible in Redis that one verifier has locked: nobody else compares it, and the verifier may close it to votes."""
 
 import secrets
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -28,34 +28,37 @@ OPEN: Final = script("verifier_open")
 RENEW: Final = script("verifier_renew")
 RELEASE: Final = script("delete_if_same")
 
-TURN_MS: Final = 60_000
-"""Milliseconds that a verifier has from one step to its next. Longer: a crucible whose verifier died stays closed for
-longer; shorter: a slow question to ClickHouse takes it out of the verifier's hands."""
-RENEW_SECONDS: Final = TURN_MS / 4000
-"""Between two renewals while somebody else is waited for. Longer: Redis may be away for less of a turn."""
-PORTION: Final = 500
-"""Entries of one script call, about a millisecond of Redis' time. Larger: other crucibles' votes wait."""
-PAIRS: Final = 50_000
+LOCK_MS: Final = 60_000
+"""Milliseconds that a lock lasts after each step of its verifier. Longer: a crucible whose verifier died stays closed
+for longer; shorter: a slow question to ClickHouse costs the verifier its lock."""
+RENEW_SECONDS: Final = LOCK_MS / 4000
+"""Time between two renewals while somebody else is waited for. Longer: the lock is lost when Redis is away for less."""
+MAX_ENTRIES: Final = 500
+"""Entries, or judges, of one script call, about a millisecond of Redis' time. Larger: other crucibles' votes wait."""
+MAX_PAIRS: Final = 50_000
 """Judged pairs of one transaction, some ten milliseconds of Redis' time; fewer: more waiting for its disk."""
 
 
-class VerifierLostError(TemporaryError):
-    """Somebody else keeps the crucible now: this verifier took too long."""
+class CrucibleLockLostError(TemporaryError):
+    """Raised when a crucible's lock expired between two steps of its verifier, or is another verifier's by now."""
 
     def __init__(self, crucible_id: int) -> None:
-        super().__init__(f"crucible {crucible_id} is in another verifier's hands; what this one began is done there")
+        super().__init__(
+            f"crucible {crucible_id}: a step of its verifier took longer than the {LOCK_MS // 1000} s that its lock "
+            "lasts; whoever locks it next does everything anew, and nothing has to be done"
+        )
 
 
-class Seen(NamedTuple):
-    """What Redis held when the crucible was closed."""
+class ClosedState(NamedTuple):
+    """What Redis held of a crucible when it was closed."""
 
     present: bool
     """False also if a rebuild was begun and not finished."""
     epoch: int
     seq: int
     mark: str
-    """Empty if it shows no row."""
-    before: int
+    """Of the crucible's own row; empty if none was shown."""
+    votes_before: int
     """Votes of the epochs before this one."""
 
 
@@ -66,13 +69,16 @@ class EntryWrite(NamedTuple):
     read: str
     """What the verifier has read of it: mark and row; empty if nothing."""
     wanted: str
+    """What is to be shown: mark and row, or the mark alone."""
     rating: int | None = None
     """None: leave it; an entry that has none goes on where its votes left it, or begins at the base."""
     votes: int = 0
 
 
 def fence(client: Client, crucible_id: int) -> tuple[str, str]:
-    """The identity of the process that holds the crucible, and the one that it was last verified in (empty if none).
+    """Return the identity of the process that holds the crucible, and of the one that it was last verified in.
+
+    The second is empty if it never was.
 
     Raises:
         TemporaryError: Redis is away.
@@ -85,79 +91,98 @@ def fence(client: Client, crucible_id: int) -> tuple[str, str]:
 
 @contextmanager
 def lock_crucible(
-    client: Client, crucible_id: int, doubtful: MutableMapping[int, str]
+    client: Client, crucible_id: int, unanswered: MutableMapping[int, str]
 ) -> Iterator["LockedCrucible | None"]:
-    """Become the crucible's verifier for the length of the block; None if somebody else is.
+    """Give the locked crucible for the length of the block, or None if another verifier has locked it.
 
     Args:
         client: Redis.
         crucible_id: the crucible.
-        doubtful: tokens of locks that Redis was asked for and did not answer; it may have given one of them since.
+        unanswered: tokens of locks by crucible that Redis was asked for without an answer. It may have set such a lock
+            since, and nobody else knows its token, so it is tried again; changed here.
 
     Raises:
         TemporaryError: Redis is away.
     """
-    token, name = doubtful.pop(crucible_id, "") or secrets.token_hex(8), keys.verifier_lock(crucible_id)
+    token, name = unanswered.pop(crucible_id, "") or secrets.token_hex(8), keys.verifier_lock(crucible_id)
     try:
         with away_is_temporary():
-            ours = client.set(name, token, nx=True, px=TURN_MS) or client.get(name) == token.encode()
+            ours = client.set(name, token, nx=True, px=LOCK_MS) or client.get(name) == token.encode()
     except TemporaryError:
-        doubtful[crucible_id] = token
+        unanswered[crucible_id] = token
         raise
     if not ours:
         yield None
         return
-    one = LockedCrucible(client, crucible_id, token)
+    locked = LockedCrucible(client, crucible_id, token)
     try:
-        yield one
+        yield locked
     finally:
-        one.leave()
+        locked.release()
 
 
 class LockedCrucible:
-    """One crucible in a verifier's hands. Every step raises ``VerifierLostError`` once somebody else has taken it over.
+    """The steps of a crucible's verifier, each of which makes the lock last for a minute more.
+
+    Each raises ``CrucibleLockLostError`` and changes nothing if the lock no longer has this token, and
+    ``TemporaryError`` while Redis is away.
 
     Args:
         client: Redis.
         crucible_id: the crucible.
-        token: what the lock holds.
+        token: what its lock holds.
     """
 
     def __init__(self, client: Client, crucible_id: int, token: str) -> None:
         self.client, self.crucible_id, self.token = client, crucible_id, token
-        self._elo = keys.elo(crucible_id)
+        self._elo, self._state = keys.elo(crucible_id), keys.state(crucible_id)
+        self._lock = keys.verifier_lock(crucible_id)
 
-    def close(self) -> Seen:
-        """Refuse votes from now on; an absent crucible becomes present."""
-        answer = self._run(CLOSE, [keys.verifier_lock(self.crucible_id), keys.state(self.crucible_id)])
+    def close(self) -> ClosedState:
+        """Refuse votes from now on, and return what Redis held; an absent crucible becomes present."""
+        answer = self._run(CLOSE, [self._lock, self._state])
         if not answer:
-            raise VerifierLostError(self.crucible_id)
+            raise CrucibleLockLostError(self.crucible_id)
         present, epoch, seq, mark, before = answer
-        return Seen(bool(present), epoch, seq, mark.decode(), before)
+        return ClosedState(bool(present), epoch, seq, mark.decode(), before)
 
     def renew(self) -> None:
-        """Say that this verifier is still at work."""
-        if not self._run(RENEW, [keys.verifier_lock(self.crucible_id)]):
-            raise VerifierLostError(self.crucible_id)
+        """Make the lock last longer."""
+        if not self._run(RENEW, [self._lock]):
+            raise CrucibleLockLostError(self.crucible_id)
+
+    @contextmanager
+    def renewed(self) -> Iterator[None]:
+        """Make the lock last for as long as the block does, which waits for somebody else."""
+        renewal = Worker("verifier-renews", _Renewal(self), _log_failure)
+        renewal.start()
+        try:
+            yield
+        finally:
+            renewal.close(Deadline.never())
 
     def clear(self) -> None:
         """Take away ratings, votes, standings, admissions, judged pairs and the log, which must be drained."""
         with away_is_temporary():
-            judges = [one.decode() for one in self.client.sscan_iter(keys.judges(self.crucible_id), count=PORTION)]
-        names = [keys.verifier_lock(self.crucible_id), keys.state(self.crucible_id), self._elo]
+            judges = [one.decode() for one in self.client.sscan_iter(keys.judges(self.crucible_id), count=MAX_ENTRIES)]
         # The outcomes first: the last call, without judges, takes away the list of who they are.
-        for some in (*(judges[at : at + PORTION] for at in range(0, len(judges), PORTION)), []):
-            if not self._run(CLEAR, names, *some):
-                raise VerifierLostError(self.crucible_id)
+        for some in (*(judges[at : at + MAX_ENTRIES] for at in range(0, len(judges), MAX_ENTRIES)), []):
+            if not self._run(CLEAR, [self._lock, self._state, self._elo], *some):
+                raise CrucibleLockLostError(self.crucible_id)
+
+    def exists(self) -> bool:
+        """Whether Redis holds anything of the crucible."""
+        with away_is_temporary():
+            return bool(self.client.exists(self._state))
 
     def shown_ids(self) -> list[int]:
-        """Ids of all entries that Redis has heard of, ascending."""
+        """Return the ids of all entries that Redis shows, ascending."""
         with away_is_temporary():
-            found = self.client.hscan_iter(keys.entries(self.crucible_id), count=PORTION * 4)
-            return sorted({int(entry_id) for entry_id, row in found if len(row) > keys.MARK_CHARACTERS})
+            found = self.client.hscan_iter(keys.entries(self.crucible_id), count=MAX_ENTRIES * 4)
+            return sorted({int(entry_id) for entry_id, text in found if keys.entry_row(text) is not None})
 
     def read(self, entry_ids: Sequence[int]) -> dict[int, str]:
-        """Mark and row of some entries; empty for one that Redis has not heard of."""
+        """Return mark and row of each of some entries; empty for one that Redis has not heard of."""
         if not entry_ids:
             return {}
         with away_is_temporary():
@@ -167,24 +192,24 @@ class LockedCrucible:
         return {one: (text or b"").decode() for one, text in zip(entry_ids, found, strict=True)}
 
     def write(self, entries: Sequence[EntryWrite]) -> int:
-        """Show entries; returns how many rows changed. A row that has changed since it was read stays."""
+        """Show entries, and return how many rows changed. A row that has changed since it was read stays."""
         changed = 0
-        for at in range(0, len(entries), PORTION):
-            names = [keys.verifier_lock(self.crucible_id), self._elo, keys.entries(self.crucible_id)]
-            some = msgspec.msgpack.encode(entries[at : at + PORTION])
-            answer = self._run(ENTRIES, names, some)
+        for at in range(0, len(entries), MAX_ENTRIES):
+            names = [self._lock, self._elo, keys.entries(self.crucible_id)]
+            answer = self._run(ENTRIES, names, msgspec.msgpack.encode(entries[at : at + MAX_ENTRIES]))
             if answer < 0:
-                raise VerifierLostError(self.crucible_id)
+                raise CrucibleLockLostError(self.crucible_id)
             changed += answer
         return changed
 
     def admit(self, placements: Sequence[Placement]) -> None:
-        """Show placements on entries."""
-        for at in range(0, len(placements), PORTION):
-            run_script(self.client, ADMIT, admit_keys(self.crucible_id), admit_argument(placements[at : at + PORTION]))
+        """Show placements on entries. As anybody may, this needs no lock."""
+        for at in range(0, len(placements), MAX_ENTRIES):
+            some = admit_argument(placements[at : at + MAX_ENTRIES])
+            run_script(self.client, ADMIT, admit_keys(self.crucible_id), some)
 
-    def judged(self, commands: bytes, judges: Sequence[int]) -> None:
-        """Write down what judges said of which pairs, unless somebody else keeps the crucible.
+    def write_judged(self, commands: bytes, judges: Sequence[int]) -> None:
+        """Write down what judges said of which pairs.
 
         As one transaction, which Redis writes to its file once; without, it would wait for the disk after every 16 KB.
 
@@ -192,56 +217,45 @@ class LockedCrucible:
             commands: in Redis' protocol, all for keys of this crucible.
             judges: those that the commands are about.
         """
-        lock = keys.verifier_lock(self.crucible_id)
         known = packed("SADD", keys.judges(self.crucible_id), *judges)
         with away_is_temporary(), node_connection(self.client, self._elo) as connection:
             done: object = None
             while done is None:  # the lock was touched, maybe by our own renewal
-                if _answers(connection, 2, packed("WATCH", lock), packed("GET", lock))[1] != self.token.encode():
-                    raise VerifierLostError(self.crucible_id)
+                watched = _answers(connection, 2, packed("WATCH", self._lock), packed("GET", self._lock))
+                if watched[1] != self.token.encode():
+                    raise CrucibleLockLostError(self.crucible_id)
                 *_, done = _answers(connection, None, packed("MULTI"), commands, known, packed("EXEC"))
 
-    def held(self) -> bool:
-        """Whether Redis holds anything of it."""
-        with away_is_temporary():
-            return bool(self.client.exists(keys.state(self.crucible_id)))
-
-    @contextmanager
-    def patiently(self) -> Iterator[None]:
-        """Stay its verifier while the block waits for somebody else, for whom one turn may not be enough."""
-        renewal = Worker("verifier-renews", _Renewal(self), _log_failure)
-        renewal.start()
-        try:
-            yield
-        finally:
-            renewal.close(Deadline.never())
-
-    def open(self, epoch: int, identity: str, seen: Seen, mark: str, fields: Mapping[str, str], *, before: int) -> None:
-        """Accept votes again, and stop being the verifier.
+    def open(
+        self, epoch: int, identity: str, state: ClosedState, mark: str, fields: Mapping[str, str], *, votes_before: int
+    ) -> None:
+        """Accept votes again, and release the lock.
 
         Args:
             epoch: of the votes to come.
             identity: of the Redis process that was compared.
-            seen: what ``close`` found.
+            state: what ``close`` returned.
             mark: of the row, where Redis shows none yet.
             fields: the crucible's row; that of one that ended, or is gone, expires with all that Redis holds of it.
-            before: votes that were numbered in earlier epochs.
+            votes_before: votes that were numbered in earlier epochs.
         """
-        names = [keys.verifier_lock(self.crucible_id), keys.state(self.crucible_id), self._elo]
         row = [part for pair in fields.items() for part in pair]
-        lives = 0 if fields["status"] and fields["status"] not in FINISHED else KEEP_FINISHED_SECONDS
-        opened = self._run(OPEN, names, epoch, identity, seen.mark, seen.mark or mark, before, lives, *row)
+        seconds = 0 if fields["status"] and fields["status"] not in FINISHED else KEEP_FINISHED_SECONDS
+        opened = self._run(
+            OPEN, [self._lock, self._state, self._elo],
+            epoch, identity, state.mark, state.mark or mark, votes_before, seconds, *row,
+        )  # fmt: skip
         if not opened:
-            raise VerifierLostError(self.crucible_id)
+            raise CrucibleLockLostError(self.crucible_id)
         if opened == 2:
             end_judges(self.client, self.crucible_id)
 
-    def leave(self) -> None:
-        """Stop being the verifier, if this is still it."""
-        run_script(self.client, RELEASE, [keys.verifier_lock(self.crucible_id)], self.token)
+    def release(self) -> None:
+        """Give the lock back, if it still has this token."""
+        run_script(self.client, RELEASE, [self._lock], self.token)
 
     def _run(self, what: Script, names: Sequence[str], *arguments: Any) -> Any:
-        return run_script(self.client, what, names, self.token, TURN_MS, *arguments)
+        return run_script(self.client, what, names, self.token, LOCK_MS, *arguments)
 
 
 def _log_failure(error: BaseException) -> None:
@@ -249,7 +263,7 @@ def _log_failure(error: BaseException) -> None:
 
 
 class _Renewal(Task):
-    """Says again and again that a crucible's verifier is at work."""
+    """Makes a crucible's lock last."""
 
     def __init__(self, locked: LockedCrucible) -> None:
         self.signal, self._locked = Signal(), locked
@@ -262,7 +276,13 @@ class _Renewal(Task):
 
 
 def _answers(connection: Connection, number: int | None, *words: bytes) -> list[object]:
-    """What Redis says to some commands; without a number, to those of a transaction, up to what it came to."""
+    """Return what Redis says to some commands.
+
+    Args:
+        connection: to the process that holds their keys.
+        number: how many commands these are; None: they are a transaction, whose result is the last answer.
+        words: the commands, packed.
+    """
     connection.send_packed_command(words)  # type: ignore[no-untyped-call]
     answers: list[object] = [connection.read_response()]
     while len(answers) != number if number else isinstance(answers[-1], bytes):  # OK, QUEUED, QUEUED ...

@@ -10,7 +10,7 @@ from tests.contract.redis.arena import CRUCIBLE, FENCE, Arena
 from tests.packed import judged_text, pack
 from watcher.model.vote import Refusal, VoteOutcome, pair_field
 from watcher.redis import keys
-from watcher.redis.locked_crucible import LockedCrucible, VerifierLostError
+from watcher.redis.locked_crucible import CrucibleLockLostError, LockedCrucible
 from watcher.redis.outcomes import PACKED, unpack_command
 
 JUDGE = 7
@@ -108,10 +108,10 @@ def test_only_the_verifier_writes_outcomes(server: Stack, client: redis.Redis) -
     command = b"*4\r\n$4\r\nHSET\r\n$%d\r\n%s\r\n$6\r\npacked\r\n$1\r\n1\r\n" % (len(NAME), NAME.encode())
     client.set(keys.verifier_lock(CRUCIBLE), FENCE)
     with redis.Redis.from_url(server.redis.url) as other:
-        LockedCrucible(other, CRUCIBLE, FENCE).judged(command, [JUDGE])
+        LockedCrucible(other, CRUCIBLE, FENCE).write_judged(command, [JUDGE])
         assert client.smembers(keys.judges(CRUCIBLE)) == {str(JUDGE)}
-        with pytest.raises(VerifierLostError):
-            LockedCrucible(other, CRUCIBLE, "somebody else").judged(command, [JUDGE + 1])
+        with pytest.raises(CrucibleLockLostError):
+            LockedCrucible(other, CRUCIBLE, "somebody else").write_judged(command, [JUDGE + 1])
 
     assert client.hgetall(NAME) == {"packed": "1"}
     assert client.smembers(keys.judges(CRUCIBLE)) == {str(JUDGE)}

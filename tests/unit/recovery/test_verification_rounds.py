@@ -14,11 +14,18 @@ class Sweep:
 
     def __init__(self) -> None:
         self.asked: list[list[int]] = []
+        self.hinted: list[list[int]] = []
+        self.hints_away = False
         self.away = True
         self.told_to_stop: list[bool] = []
         self.during: Callable[[], None] = lambda: None
 
-    def keep(self, crucible_ids: Collection[int], stopping: Callable[[], bool]) -> None:
+    def restore_hints(self, crucible_ids: Collection[int]) -> None:
+        self.hinted.append(list(crucible_ids))
+        if self.hints_away:
+            raise TemporaryError("redis is away")
+
+    def verify(self, crucible_ids: Collection[int], stopping: Callable[[], bool]) -> None:
         self.asked.append(list(crucible_ids))
         self.during()
         self.told_to_stop.append(stopping())
@@ -35,7 +42,6 @@ class World:
         self.rounds = VerificationRounds(
             sweep,
             self.site,
-            lambda ids: self.events.append(f"finished {list(ids)}"),
             lambda ids: self.events.append(f"looked at {list(ids)}"),
             interval,
         )
@@ -50,13 +56,27 @@ def test_a_crucible_that_cannot_be_compared_costs_the_others_nothing() -> None:
     world = World()
     with pytest.raises(TemporaryError):
         world.rounds.turn()
-    whole = ["the site is asked", "finished [7]", "looked at [1, 2]"]
+    whole = ["the site is asked", "looked at [1, 2]"]
     assert (world.sweep.asked, world.events) == ([[1, 2]], whole)
 
     world.sweep.away = False
     wait = world.rounds.turn()
     assert (world.sweep.asked, world.events) == ([[1, 2], [1, 2]], whole)
     assert 3500 < wait <= 3600, "the next round over all comes in its time"
+    assert world.sweep.hinted == [[7]]
+
+
+def test_hints_that_could_not_be_restored_are_seen_to_in_the_next_round() -> None:
+    """They are a part of the round over all, which is made again as a whole."""
+    world = World()
+    world.sweep.away, world.sweep.hints_away = False, True
+    with pytest.raises(TemporaryError):
+        world.rounds.turn()
+    assert (world.sweep.asked, world.events) == ([], ["the site is asked"])
+
+    world.sweep.hints_away = False
+    world.rounds.turn()
+    assert (world.sweep.hinted, world.sweep.asked) == ([[7], [7]], [[1, 2]])
 
 
 def test_one_that_somebody_missed_is_compared_at_once() -> None:

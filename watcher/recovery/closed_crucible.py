@@ -1,0 +1,83 @@
+"""A crucible that is closed to votes until what Redis shows of it is right, with what it takes to open it again."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from watcher.clickhouse.vote_history import LastVote
+from watcher.model.errors import TemporaryError
+from watcher.model.row_state import state_fields
+from watcher.postgres.own import history as histories
+from watcher.postgres.own.vote_epoch import raise_epoch
+from watcher.postgres.session import Session
+from watcher.postgres.site.contests import crucible as site_crucible
+from watcher.recovery.rows import SiteRows
+from watcher.redis import keys
+from watcher.redis.locked_crucible import ClosedState, LockedCrucible
+
+
+def current_history(session: Session) -> int:
+    """Return the number of PostgreSQL's current history."""
+    known = histories.accepted(session)
+    return known[-1].number if known else histories.FIRST
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedCrucible:
+    """A locked crucible that takes no votes."""
+
+    locked: LockedCrucible
+    session: Session
+    """PostgreSQL, where its rows are."""
+    identity: str
+    """Of the Redis process that holds it."""
+    state: ClosedState
+    """What Redis held of it when it was closed."""
+
+    @classmethod
+    def close(cls, locked: LockedCrucible, session: Session, identity: str) -> Self:
+        """Refuse votes from now on, and return the crucible that is closed.
+
+        Raises:
+            TemporaryError: Redis is away, or the lock is lost.
+        """
+        return cls(locked, session, identity, locked.close())
+
+    @property
+    def id(self) -> int:
+        """The crucible's id."""
+        return self.locked.crucible_id
+
+    def lacks_votes(self, last: LastVote) -> bool:
+        """Whether Redis did not hold the crucible, or lacks votes up to this last one."""
+        return not self.state.present or (self.state.epoch, self.state.seq) < (last.epoch, last.seq)
+
+    def rows(self) -> SiteRows:
+        """Return the crucible's row as it is now that it is closed, and where the others come from.
+
+        Raises:
+            TemporaryError: PostgreSQL is away, or has the crucible no more.
+        """
+        row = site_crucible(self.session, self.id)
+        if row is None:
+            raise TemporaryError(f"crucible {self.id} was deleted while it was compared")
+        return SiteRows(self.session, current_history(self.session), row)
+
+    def open(self, rows: SiteRows, last: LastVote, *, votes_before: int) -> int:
+        """Accept votes again, in an epoch that nobody has numbered votes in.
+
+        Args:
+            rows: the crucible's row that Redis is to show.
+            last: the last vote that ClickHouse has.
+            votes_before: votes that were numbered in earlier epochs.
+
+        Returns:
+            The epoch.
+
+        Raises:
+            TemporaryError: a neighbour is away, or the lock is lost; votes stay refused.
+        """
+        used = max(last.epoch, self.state.epoch if self.state.seq else 0)
+        epoch = raise_epoch(self.session, self.id, used)
+        fields, mark = state_fields(rows.crucible), keys.mark(rows.history, 0)
+        self.locked.open(epoch, self.identity, self.state, mark, fields, votes_before=votes_before)
+        return epoch

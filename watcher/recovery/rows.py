@@ -1,0 +1,134 @@
+"""The entries of a crucible, compared row by row: Redis is made to show what PostgreSQL has."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from watcher.model.effects import CrucibleState
+from watcher.model.rating import BASE_RATING
+from watcher.model.visibility import admitted_level
+from watcher.postgres.session import Session
+from watcher.postgres.site.contests import SiteEntry, entries, entries_of
+from watcher.recovery.progress_listener import ProgressListener
+from watcher.redis import keys
+from watcher.redis.admit import Placement
+from watcher.redis.locked_crucible import EntryWrite, LockedCrucible
+
+PAGE_ENTRIES: Final = 20_000
+"""Entries held at a time. Larger: more memory; smaller: more questions to PostgreSQL and ClickHouse."""
+MAX_ENTRY_ID: Final = 2**32 - 1
+"""No entry has a higher id, as ClickHouse holds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRows:
+    """Rows of one crucible as PostgreSQL has them."""
+
+    session: Session
+    """Where the entries' rows are read."""
+    history: int
+    """Number of PostgreSQL's history."""
+    crucible: CrucibleState
+    """The crucible's own row."""
+
+
+Ratings = Callable[[int, int], dict[int, tuple[int, int]]]
+"""Rating and votes of the entries with ids above the first and up to the second."""
+
+
+def show_rows(
+    locked: LockedCrucible, rows: SiteRows, progress: ProgressListener, ratings: Ratings | None = None
+) -> int:
+    """Make Redis show the entries that PostgreSQL has, and admit those whose image may be shown.
+
+    Args:
+        locked: the crucible; closed.
+        rows: where the rows come from.
+        progress: told how far it is.
+        ratings: what to set ratings and votes to; None: leave them, for they are right.
+
+    Returns:
+        Number of entries.
+
+    Raises:
+        TemporaryError: a neighbour is away, or the lock is lost.
+    """
+    crucible_id = rows.crucible.crucible_id
+    gone = set(locked.shown_ids())  # before PostgreSQL is read: what is shown was committed, so it is there or deleted
+    after, count = 0, 0
+    while True:
+        page = entries(rows.session, crucible_id, after, PAGE_ENTRIES)
+        ids = [one.entry.entry_id for one in page]
+        gone.difference_update(ids)
+        until = ids[-1] if len(page) == PAGE_ENTRIES else MAX_ENTRY_ID  # votes tell of entries PostgreSQL has no more
+        known = None if ratings is None else ratings(after, until)
+        shown = locked.read(ids)
+        there = _no_older(page, shown, rows)
+        locked.write(_writes(there, shown, keys.mark(rows.history, 0), known) + _away(there, known or {}))
+        locked.admit([_placement(one, rows.crucible) for one in page])
+        count += len(page)
+        progress("entries", count, None)
+        if len(page) < PAGE_ENTRIES:
+            break
+        after = until
+    left = locked.read(sorted(gone))
+    locked.write([EntryWrite(entry_id, row, row[: keys.MARK_CHARACTERS]) for entry_id, row in left.items()])
+    return count
+
+
+def _no_older(page: list[SiteEntry], shown: dict[int, str], rows: SiteRows) -> list[SiteEntry]:
+    """Return the page without rows that may be older than what is shown.
+
+    Where they differ, PostgreSQL is asked again.
+    """
+    differing = [
+        one.entry.entry_id
+        for one in page
+        if (text := shown[one.entry.entry_id]) and text != keys.entry_text(text[: keys.MARK_CHARACTERS], one.entry)
+    ]
+    if not differing:
+        return page
+    fresh = {one.entry.entry_id: one for one in entries_of(rows.session, rows.crucible.crucible_id, differing)}
+    settled = {one.entry.entry_id: one for one in page} | dict.fromkeys(differing) | fresh
+    return [one for one in settled.values() if one is not None]
+
+
+def _writes(
+    page: list[SiteEntry], read: dict[int, str], new: str, known: dict[int, tuple[int, int]] | None
+) -> list[EntryWrite]:
+    """Return what to write of a page.
+
+    An entry keeps its mark: what the stream says of it later is newer, what it said is not.
+
+    Args:
+        page: entries as PostgreSQL has them.
+        read: what Redis shows of them.
+        new: mark of an entry that Redis has not heard of.
+        known: rating and votes by entry; None: leave them.
+    """
+    writes = []
+    for one in page:
+        entry_id = one.entry.entry_id
+        shown = read[entry_id]
+        wanted = keys.entry_text(shown[: keys.MARK_CHARACTERS] or new, one.entry)
+        if known is None:
+            if shown != wanted:
+                writes.append(EntryWrite(entry_id, shown, wanted))
+        else:
+            rating, votes = known.get(entry_id, (BASE_RATING, 0))
+            writes.append(EntryWrite(entry_id, shown, wanted, rating, votes))
+    return writes
+
+
+def _away(there: list[SiteEntry], known: dict[int, tuple[int, int]]) -> list[EntryWrite]:
+    """Return what to write of entries with votes that are not there: their ratings, and nothing of their rows.
+
+    PostgreSQL was read before, so a row that Redis shows of one may be of its return. Then it has its rating; else that
+    is set aside.
+    """
+    gone = known.keys() - {one.entry.entry_id for one in there}
+    return [EntryWrite(entry_id, "", "", *known[entry_id]) for entry_id in sorted(gone)]
+
+
+def _placement(one: SiteEntry, crucible: CrucibleState) -> Placement:
+    return Placement(one.entry.entry_id, admitted_level(one.image, crucible.nsfw_level), one.entry.image_id)
