@@ -14,7 +14,7 @@ from tests.votes.world import VoteWorld
 from watcher.model.effects import EntryGone
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.model.vote import Refusal
-from watcher.recovery import rebuilding, verifier
+from watcher.recovery import closed_crucible
 from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
 from watcher.redis.client import fence
@@ -117,13 +117,13 @@ def _unfenced(world: VoteWorld, crucible: int, _: Any) -> None:
 
 def _same_epoch(world: VoteWorld, crucible: int, patch: pytest.MonkeyPatch) -> None:
     """It is rebuilt, and numbers begin anew in the epoch that they were in."""
-    patch.setattr(rebuilding, "raise_epoch", lambda *_: 1)
+    patch.setattr(closed_crucible, "raise_epoch", lambda *_: 1)
     assert world.keep(crucible) == [Comparison.REBUILT]
 
 
 def _not_compared(world: VoteWorld, crucible: int, patch: pytest.MonkeyPatch) -> None:
     """The numbers of its votes are not compared with ClickHouse's."""
-    patch.setattr(verifier, "lost", lambda *_: False)
+    patch.setattr(closed_crucible.ClosedCrucible, "lacks_votes", lambda *_: False)
     assert world.keep(crucible) == [Comparison.VERIFIED]
 
 

@@ -83,7 +83,7 @@ def test_postgresql_says_which_take_votes(world: VoteWorld) -> None:
 
 
 def test_asking_writes_nothing(world: VoteWorld) -> None:
-    """Which crucibles have to be compared is a question; what a crash took of the drain's hints comes back on command."""
+    """What a crash took of the drain's hints comes back on command, and not on the way of a question."""
     crucible = world.crucible()
     world.keep(crucible)
     world.vote(crucible, votes=5)

@@ -24,8 +24,8 @@ class SiteCrucibles(NamedTuple):
     active: Collection[int]
     """Ids of those that take votes: compared in each round over all."""
     lately_finished: Collection[int]
-    """Ids of those that took some until lately. Nobody compares them, and their logs expire; so those that hold votes get
-    back the hint that a crash may have taken."""
+    """Ids of those that took some until lately. Nobody compares them, and their logs expire; so those that hold votes
+    get back the hint that a crash may have taken."""
 
 
 class VerificationRounds(Task):
