@@ -18,6 +18,9 @@ log = structlog.get_logger(__name__)
 
 MAX_WAITING: Final = 200
 """Requests that may wait for a connection. Above it one fails at once, not when nobody listens any more."""
+LOG_INTERVAL_SECONDS: Final = 1.0
+"""Seconds between two lines about failures. Shorter: where thousands fail at once, writing that down is what stops the
+loop."""
 _CLOSING_SECONDS: Final = 1.0
 """Seconds that statements have to end when the pool is closed."""
 Rows = list[dict[str, Any]]
@@ -43,6 +46,7 @@ class SitePool:
         self._timeout = timeout
         self._free = asyncio.Semaphore(size)
         self._waiting = 0
+        self._silent_until, self._unlogged = 0.0, 0
         self._reading: set[asyncio.Task[Rows]] = set()
         self._pool = AsyncConnectionPool(
             connection_string(dsn, timeout, "crucible-api"),
@@ -122,5 +126,11 @@ class SitePool:
             reading.exception()  # whoever asked may be gone
 
     def _away(self, why: str) -> TemporaryError:
-        log.warning("neighbour.away", neighbour="postgres", error=why)
+        """Return the error, and log it unless another one was logged just now."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._silent_until:
+            log.warning("neighbour.away", neighbour="postgres", error=why, unlogged=self._unlogged)
+            self._silent_until, self._unlogged = now + LOG_INTERVAL_SECONDS, 0
+        else:
+            self._unlogged += 1
         return TemporaryError(f"postgres: {why}")
