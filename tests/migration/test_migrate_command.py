@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -60,10 +61,17 @@ def test_the_command_says_what_it_would_do_does_it_once_and_shows_it(parts: Stac
     after = run(parts, "status", "--json")
 
     assert (before[0], after_dry[0], before[1]) == (1, 1, after_dry[1])
+    assert re.findall(r"^-- (\w+ 0001_\w+)$", dry[1], re.MULTILINE) == [
+        "postgres 0001_own_tables",
+        "clickhouse 0001_metric_events",
+    ]
     assert "CREATE MATERIALIZED VIEW metric_totals_v1_mv" in dry[1]
+    assert 'CREATE TABLE IF NOT EXISTS "crucible_watcher".marker' in dry[1]
+    assert [line.split()[0] for line in first[2].splitlines()][:2] == ["postgres", "clickhouse"]
     assert len(json.loads(first[1])) == len(json.loads(after[1])) > 5
     assert (second[0], second[2]) == (0, "nothing to do: every migration is applied\n")
     assert (after[0], {one["state"] for one in json.loads(after[1])}) == (0, {"applied"})
+    assert {one["store"] for one in json.loads(after[1])} == {"postgres", "clickhouse"}
 
 
 def test_a_run_waits_for_another_and_not_for_a_dead_one(parts: Stack) -> None:

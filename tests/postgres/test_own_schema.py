@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -23,15 +22,6 @@ from watcher.postgres.own.journal import PostgresJournalStore
 from watcher.postgres.pool import SitePool
 from watcher.postgres.session import open_session
 from watcher.postgres.site.contests import unfinished
-
-
-def test_the_schema_may_be_ensured_by_many_at_once_and_again(dsn, schema):
-    """Replicas start together; CREATE IF NOT EXISTS alone fails then with a duplicate key."""
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: ensure(dsn, schema), range(16)))
-
-    with open_session(dsn, schema) as session:
-        assert history.accepted(session) == ()
 
 
 def test_a_role_without_the_preparation_is_told_which_file_to_run(postgres, schema):

@@ -8,7 +8,7 @@ from watcher.model.visibility import ALL_LEVELS, SCANNED
 from watcher.sql_files import Statements, named_statements
 
 _SHARED: Final = ("times.sql", "visibility.sql")
-_CONSTANTS: Final = {
+CONSTANTS: Final = {
     "ALL_LEVELS": ALL_LEVELS,
     "SCANNED": SCANNED,
     "FINISHED": ", ".join(f"'{status}'" for status in sorted(FINISHED)),
@@ -16,8 +16,9 @@ _CONSTANTS: Final = {
     "FIRST_MOMENT": "timestamp '1900-01-01'",
     "LAST_MOMENT": "timestamp '2299-12-31 23:59:59.999'",
 }
+"""What stands in braces in the files of this folder besides their fragments."""
 
 
 def site_statements(name: str) -> Statements:
     """Return the statements of one of this folder's files, by the name in their header."""
-    return named_statements(files("watcher.postgres.site"), *_SHARED, name, constants=_CONSTANTS)
+    return named_statements(files("watcher.postgres.site"), *_SHARED, name, constants=CONSTANTS)

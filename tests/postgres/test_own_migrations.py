@@ -1,0 +1,129 @@
+"""The watcher's own tables come by numbered migrations, over a schema that has them already too."""
+
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+
+import psycopg
+import pytest
+
+from watcher.migrations.ledger import MigrationError, State
+from watcher.migrations.postgres import migrate
+from watcher.model.errors import TemporaryError
+from watcher.postgres.own import marker
+from watcher.postgres.session import open_session
+from watcher.sql_files import Migration
+
+NEXT = Migration(len(migrate.migrations()) + 1, "next", "CREATE TABLE {schema}.next (id integer); -- why")
+
+
+def columns(dsn: str, schema: str) -> list[tuple[object, ...]]:
+    """What the schema has, the record of its migrations aside."""
+    with open_session(dsn, schema) as session:
+        return session.read(
+            "SELECT table_name, column_name, data_type, column_default, is_nullable FROM information_schema.columns "
+            "WHERE table_schema = %s AND table_name <> 'migration' ORDER BY table_name, ordinal_position",
+            schema,
+        )
+
+
+def test_a_new_schema_gets_all_and_the_second_time_nothing(dsn: str, schema: str) -> None:
+    """Applied in order, recorded with their checksum, and then left alone."""
+    with open_session(dsn, schema) as session:
+        before = {one.state for one in migrate.status(session)}
+        first, second = migrate.up(session), migrate.up(session)
+        after = migrate.status(session)
+
+    known = migrate.migrations()
+    assert before == {State.PENDING}
+    assert [(one.version, one.name, one.checksum) for one in first] == [
+        (one.version, one.name, one.checksum) for one in known
+    ]
+    assert second == []
+    assert {one.state for one in after} == {State.APPLIED}
+    assert [one.applied_at for one in after] == [one.applied_at for one in first]
+
+
+def test_many_at_once_apply_each_once(dsn: str, schema: str) -> None:
+    """Replicas start together; CREATE IF NOT EXISTS alone fails then with a duplicate key."""
+    with ThreadPoolExecutor(8) as pool:
+        done = [one for applied in pool.map(lambda _: migrate.ensure(dsn, schema), range(16)) for one in applied]
+
+    assert [one.version for one in done] == [one.version for one in migrate.migrations()]
+
+
+def test_a_schema_of_before_is_taken_over(dsn: str, schema: str) -> None:
+    """One whose tables were made without a record keeps what is in them, and ends as a new one does."""
+    tables = files("watcher.migrations.postgres").joinpath("0001_own_tables.sql").read_text()
+    with open_session(dsn, schema) as session:
+        with session.together():
+            session.run(tables)
+        marker.remember(session, "g", "t", 0, "id")
+        of_before = columns(dsn, schema)
+
+        assert migrate.status(session)[0].state is State.PENDING
+        assert [one.version for one in migrate.up(session)] == [one.version for one in migrate.migrations()]
+        assert marker.load(session, "g") == {("t", 0): "id"}
+    assert set(of_before) <= set(columns(dsn, schema))
+
+
+def test_a_file_that_was_changed_is_refused_by_name(dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a start as by the command; nothing is done before."""
+    migrate.ensure(dsn, schema)
+    known = migrate.migrations()
+    changed = Migration(1, known[0].name, known[0].text + "\n")
+    monkeypatch.setattr(migrate, "migrations", lambda: (changed, *known[1:], NEXT))
+
+    with pytest.raises(MigrationError, match="postgres: migration 0001_own_tables was applied with other content"):
+        migrate.ensure(dsn, schema)
+    with open_session(dsn, schema) as session:
+        assert [one.state for one in migrate.status(session)] == [
+            State.CHANGED, *[State.APPLIED] * (len(known) - 1), State.PENDING,
+        ]  # fmt: skip
+    assert ("next",) not in {row[:1] for row in columns(dsn, schema)}
+
+
+def test_a_new_table_is_a_new_file(dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is new is applied; an older program sees that there is more than it knows, and goes on."""
+    migrate.ensure(dsn, schema)
+    older = migrate.migrations()
+    with monkeypatch.context() as newer:
+        newer.setattr(migrate, "migrations", lambda: (*older, NEXT))
+        assert [str(one) for one in migrate.ensure(dsn, schema)] == [str(NEXT)]
+        assert migrate.script(schema, [NEXT]).splitlines() == [
+            f"-- postgres {NEXT}",
+            f'CREATE TABLE "{schema}".next (id integer); -- why',
+        ]
+
+    with open_session(dsn, schema) as session:
+        assert migrate.up(session) == []
+        assert migrate.status(session)[-1].state is State.UNKNOWN
+    assert ("next", "id") in {row[:2] for row in columns(dsn, schema)}
+
+
+def test_what_fails_leaves_nothing_of_all_that_were_pending(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole run is one transaction, the record included."""
+    broken = Migration(NEXT.version + 1, "broken", "CREATE TABLE {schema}.half (id integer); SELECT pg_sleep(5);")
+    monkeypatch.setattr(migrate, "migrations", lambda: (NEXT, broken))
+    with open_session(dsn, schema, timeout=1.0) as session:
+        with pytest.raises(TemporaryError, match="statement timeout"):
+            migrate.up(session)
+
+        assert {one.state for one in migrate.status(session)} == {State.PENDING}
+    assert columns(dsn, schema) == []
+
+
+def test_a_schema_may_have_any_name(postgres: object, dsn: str, schema: str) -> None:
+    """A name is quoted where it stands in SQL, and so cannot be more than a name."""
+    odd = f'{schema} "; DROP TABLE x; --'
+    with psycopg.connect(str(postgres.endpoints.postgres_dsn), autocommit=True) as administrator:  # type: ignore[attr-defined]
+        administrator.execute(
+            psycopg.sql.SQL("CREATE SCHEMA {} AUTHORIZATION crucible_watcher").format(psycopg.sql.Identifier(odd))
+        )
+
+    migrate.ensure(dsn, odd)
+
+    with open_session(dsn, odd) as session:
+        marker.remember(session, "g", "t", 0, "id")
+        assert marker.load(session, "g") == {("t", 0): "id"}
