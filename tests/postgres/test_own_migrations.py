@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 
-import psycopg
 import pytest
 
 from watcher.migrations.ledger import MigrationError, State
@@ -112,18 +111,3 @@ def test_what_fails_leaves_nothing_of_all_that_were_pending(
 
         assert {one.state for one in migrate.status(session)} == {State.PENDING}
     assert columns(dsn, schema) == []
-
-
-def test_a_schema_may_have_any_name(postgres: object, dsn: str, schema: str) -> None:
-    """A name is quoted where it stands in SQL, and so cannot be more than a name."""
-    odd = f'{schema} "; DROP TABLE x; --'
-    with psycopg.connect(str(postgres.endpoints.postgres_dsn), autocommit=True) as administrator:  # type: ignore[attr-defined]
-        administrator.execute(
-            psycopg.sql.SQL("CREATE SCHEMA {} AUTHORIZATION crucible_watcher").format(psycopg.sql.Identifier(odd))
-        )
-
-    migrate.ensure(dsn, odd)
-
-    with open_session(dsn, odd) as session:
-        marker.remember(session, "g", "t", 0, "id")
-        assert marker.load(session, "g") == {("t", 0): "id"}
