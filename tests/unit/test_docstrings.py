@@ -11,7 +11,7 @@ FEWEST_WORDS = 4
 READ = (
     *("benchmarks", "clickhouse_sql", "config", "debezium", "demo", "handlers", "stack"),
     *("watcher/bootstrap", "watcher/decode", "watcher/model", "watcher/runtime", "watcher/telemetry"),
-    "watcher/visibility",
+    *("watcher/admin", "watcher/cli", "watcher/visibility"),
 )
 """Folders whose docstrings are held to it."""
 

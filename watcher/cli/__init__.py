@@ -1,4 +1,4 @@
-"""The ``crucible`` command: verbs parse and call; what they do lives below."""
+"""The ``crucible`` command. A verb parses its arguments, calls what does the work, and prints the answer."""
 
 import os
 import sys
@@ -52,13 +52,13 @@ def crucible(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
-    """Take what holds for every verb."""
+    """Take the options that hold for every verb."""
     if config is not None:
         os.environ["CRUCIBLE_CONFIG"] = str(config)
 
 
 def main() -> None:
-    """The console script: errors of ours become one message and an exit code, never a traceback.
+    """Run the console script: errors of ours become one message and an exit code, never a traceback.
 
     Ctrl-C exits with 130 and a wrong command line with 2; Typer sees to both.
     """

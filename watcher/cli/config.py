@@ -1,4 +1,4 @@
-"""``crucible config``: the settings shown, checked and described."""
+"""``crucible config``: show, check and describe the settings."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""``crucible connector``: Debezium's connector, kept at what its file says."""
+"""``crucible connector``: keep Debezium's connector at what its file says."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""``crucible dlq``: the records that could not be used."""
+"""``crucible dlq``: list and show the records that could not be used."""
 
 import re
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""``crucible doctor``: does every link hold, and if not, what is to be done?"""
+"""``crucible doctor``: whether every link holds, and what to do where one does not."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

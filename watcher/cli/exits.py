@@ -1,4 +1,4 @@
-"""What the process tells its caller when it ends; 0, 1 and 2 mean what they mean everywhere."""
+"""Exit codes of ``crucible``, and which error ends with which; 0, 1 and 2 mean what they mean everywhere."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ BAD_SETTINGS: Final = 78
 
 
 def code_of(call: Callable[[], object]) -> int:
-    """The exit code of what is called: errors of ours become one message, never a traceback."""
+    """Return the exit code of what is called: errors of ours become one message, never a traceback."""
     from config import ConfigError  # noqa: PLC0415 - `crucible --help` needs no settings
     from watcher.model.errors import TemporaryError, WatcherError  # noqa: PLC0415
     from watcher.telemetry.redaction import redact  # noqa: PLC0415
@@ -29,15 +29,15 @@ def code_of(call: Callable[[], object]) -> int:
     try:
         call()
     except ConfigError as error:  # its words are ours, and it hides secrets by their keys: names must stay as given
-        return _told("the settings cannot be used", str(error), BAD_SETTINGS)
+        return _message("the settings cannot be used", str(error), BAD_SETTINGS)
     except TemporaryError as error:
-        return _told("try again later", redact(str(error)), TRY_AGAIN)
+        return _message("try again later", redact(str(error)), TRY_AGAIN)
     except WatcherError as error:
-        return _told("stopped", redact(str(error)), FAILED)
+        return _message("stopped", redact(str(error)), FAILED)
     return OK
 
 
-def _told(what: str, message: str, code: int) -> int:
+def _message(what: str, message: str, code: int) -> int:
     typer.echo(f"crucible: {what}:\n{message}", err=True)
     return code
 

@@ -1,4 +1,4 @@
-"""``crucible handlers``: what is followed, and what a change of it does."""
+"""``crucible handlers``: which tables are followed, and what their changes do."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""``crucible history``: which history PostgreSQL's log positions belong to."""
+"""``crucible history``: show and accept which history PostgreSQL's log positions belong to."""
 
 import typer
 

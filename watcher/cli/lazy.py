@@ -1,4 +1,4 @@
-"""Verbs that are imported when they are called: the help of one must not wait for the clients of all."""
+"""The verbs, each imported when it is called, because the help of one must not wait for the clients of all."""
 
 import importlib
 from typing import Any, Final
@@ -28,7 +28,7 @@ VERBS: Final = {
 
 
 class LazyGroup(TyperGroup):
-    """Knows its verbs by name and sentence; imports the module of one when it is called."""
+    """A command group that knows its verbs by name and sentence, and imports a verb's module when it is called."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -36,12 +36,12 @@ class LazyGroup(TyperGroup):
             self.commands[name] = TyperCommand(name=name, help=sentence, rich_markup_mode="rich")
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """In the order of the table, which is that of a day's work."""
+        """Return the verbs in the order of ``VERBS``, which is that of a day's work."""
         del ctx
         return list(VERBS)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Put the verb itself in the place of its stand-in, then go on as usual.
+        """Return the verb itself, which takes the place of its stand-in.
 
         Raises:
             typer.BadParameter: the verb needs a package that is not installed.

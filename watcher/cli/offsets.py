@@ -1,4 +1,4 @@
-"""``crucible offsets``: where the consumer group stands, and moving it."""
+"""``crucible offsets``: show where the consumer group stands, and move it."""
 
 from typing import Annotated
 
@@ -90,7 +90,7 @@ def reset(
 
 
 def _tables(topic: str) -> list[str]:
-    """Source tables whose changes a topic may hold: the one that it is named after, else any."""
+    """Return the tables whose changes a topic may hold: the one that it is named after, else all."""
     from handlers import REGISTRY  # noqa: PLC0415
 
     tables = [table.name for table in REGISTRY]

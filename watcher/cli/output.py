@@ -25,5 +25,5 @@ def print_columns(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> No
 
 
 def note(text: str) -> None:
-    """Tell a person something that is not the answer."""
+    """Write a line to standard error: something for a person that is not the answer."""
     typer.echo(text, err=True)

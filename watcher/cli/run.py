@@ -1,4 +1,4 @@
-"""``crucible run``: the daemon."""
+"""``crucible run``: run the daemon in one of its roles."""
 
 import sys
 from enum import StrEnum
@@ -13,16 +13,16 @@ app = typer.Typer(no_args_is_help=False)
 
 
 class Role(StrEnum):
-    """What the process does."""
+    """What a process may do."""
 
     WATCH = "watch"
     """Follow the change streams into ClickHouse and Redis."""
     API = "api"
-    """Take votes."""
+    """Serve pairs, votes and standings over HTTP."""
     SETTLE = "settle"
     """Move money: collect fees and give them back."""
     ALL = "all"
-    """All of it."""
+    """All of them, in one process."""
 
 
 @app.command()
