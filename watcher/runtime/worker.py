@@ -47,7 +47,7 @@ class Signal:
         self._wakes.put(None)
 
     def clear(self) -> None:
-        """Forget calls to wake up that came until now, because the turn that they are for begins."""
+        """Forget calls to wake up that came until now, because what they are about is going to be looked at."""
         while _taken(self._wakes, 0.0):
             pass
 
@@ -154,10 +154,7 @@ class Worker:
 
     def _turns(self) -> None:
         task, signal, failures = self._task, self._task.signal, 0
-        while True:
-            signal.clear()
-            if signal.stopping:
-                return
+        while not signal.stopping:
             try:
                 seconds = task.turn()
             except TemporaryError as error:

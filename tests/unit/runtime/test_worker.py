@@ -108,6 +108,21 @@ def test_a_neighbour_that_is_away_is_told_and_tried_again() -> None:
     assert task.told == list(errors)
 
 
+def test_whoever_is_woken_does_not_ask_a_neighbour_that_is_away_more_often() -> None:
+    """The wait after a failure is a whole one, however much there is to do."""
+    task = Turns(TemporaryError("away"), math.inf)
+    task.retry = Retry(0.1, 0.1, jitter=exactly)
+    worker = Worker("patient", task, pytest.fail)
+    task.signal.wake()
+    began = time.monotonic()
+    worker.start()
+    for _ in range(2):
+        task.taken.get(timeout=PATIENCE)
+
+    assert time.monotonic() - began >= 0.1
+    assert closed(worker)
+
+
 @pytest.mark.parametrize("error", [StopError("a right is missing"), SystemExit(3)])
 def test_an_error_that_stays_is_handed_to_one_place(error: BaseException) -> None:
     """There is no other turn, and what the thread held is given back."""
@@ -165,6 +180,17 @@ def test_a_pause_ends_when_it_is_to_stop_and_not_when_it_is_woken() -> None:
     signal.stop()
     assert [signal.pause(PATIENCE * 100) for _ in range(2)] == [True, True]
     signal.wait(math.inf)  # returns
+
+
+def test_everybody_who_pauses_is_told_to_stop() -> None:
+    """However many threads wait on one signal."""
+    signal, told = Signal(), queue.Queue[bool]()
+    threads = [threading.Thread(target=lambda: told.put(signal.pause(PATIENCE * 100)), daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    signal.stop()
+
+    assert [told.get(timeout=PATIENCE) for _ in threads] == [True] * 3
 
 
 def test_a_signal_handler_may_stop_a_worker_whatever_it_has_interrupted() -> None:
