@@ -1,42 +1,29 @@
 """From records to what they come to: rows gathered per partition, row states per crucible, dead letters.
 
-This is the only code that runs once an event, so it is written for speed: one loop, no layers, and each lookup that
-can be made per batch is.
+This is the only code that runs once an event, so it is written for speed. Records of one partition are a *run*; changes
+of one table in it that are answered and packed are a *stretch*, which one loop without a call of ours per event takes
+(:meth:`_Run.stretch`). Whatever else comes, once in many records, ends the stretch and is seen to beside it.
 """
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from watcher.changes.lane import NO_CUT, Lane
-from watcher.decode.decoder import HEARTBEAT, Decoder, Skip
-from watcher.model.change import ChangeEvent, Operation, Position
-from watcher.model.dead_letter import DeadLetter
-from watcher.model.effects import (
-    CrucibleGone,
-    CrucibleState,
-    Effect,
-    EntryGone,
-    EntryState,
-    MetricDelta,
-    ReconcileNeeded,
-)
+from watcher.changes.taken import Taken
+from watcher.decode.decoder import Decoded, Decoder, Skip
+from watcher.model.change import ChangeEvent, Operation
+from watcher.model.effects import Effect, MetricDelta, Packed
 from watcher.model.errors import Reason, RecordError, TemporaryError
 from watcher.model.identity import Digested, digest, digested
 from watcher.model.metric_row import Packs, packs_of
-from watcher.model.registry import Registry
-from watcher.model.row_state import RowStates, packed_crucible, packed_entry
-from watcher.model.stream import Record
-
-Lanes = Mapping[tuple[str, int], Lane]
-Kind = tuple[str, str]
-"""Table and operation."""
+from watcher.model.registry import Registry, Table
+from watcher.model.stream import Partition, Record
 
 
-class Route(NamedTuple):
-    """Where changes of one table and operation go."""
+class Answer(NamedTuple):
+    """What answers the changes of one table and operation."""
 
     functions: tuple[Callable[[ChangeEvent[Any]], Iterable[Effect]], ...]
     """The handlers."""
@@ -44,41 +31,33 @@ class Route(NamedTuple):
     """What such a change's identity is the digest of."""
 
 
-_NO_ROUTES: dict[Operation, Route] = {}
-_NO_PACKS: Packs = {}
+class Answers(NamedTuple):
+    """What answers the changes of one table."""
+
+    table: str
+    """Changes are counted under this text: of equal ones, each that is not the same object is hashed anew."""
+    packs: Packs
+    by_operation: Mapping[Operation, Answer]
+
+    @classmethod
+    def of(cls, table: Table[Any]) -> "Answers":
+        """Return what a table's handlers answer."""
+        return cls(
+            table.name,
+            packs_of(table.name),
+            {
+                operation: Answer(
+                    tuple(handler.function for handler in table.answering(operation)),
+                    digested(table.name, operation.value),
+                )
+                for operation in Operation
+                if table.answering(operation)
+            },
+        )
 
 
-@dataclass(slots=True)
-class Taken:
-    """What one poll came to, beside the rows that its lanes gathered."""
-
-    states: RowStates = field(default_factory=RowStates)
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-    runs: list[tuple[int, int]] = field(default_factory=list)
-    """Good records and the dead letters that followed them, for the limit."""
-    consumed: Counter[Kind] = field(default_factory=Counter)
-    ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
-    repeated: Counter[str] = field(default_factory=Counter)
-    reconcile: list[ReconcileNeeded] = field(default_factory=list)
-    newest: dict[str, int] = field(default_factory=dict)
-    """Commit time of the last change, in milliseconds since 1970, by table."""
-    oldest: dict[str, int] = field(default_factory=dict)
-    """Likewise of the first."""
-    heartbeat: bool = False
-    waiting: TemporaryError | None = None
-    """Why the first record not taken has to wait."""
-
-    def skip(self, reason: str) -> None:
-        """A record that says nothing of a row."""
-        self.consumed["", ""] += 1
-        self.ignored["", reason] += 1
-        self.heartbeat = self.heartbeat or reason == HEARTBEAT
-
-    def refuse(self, message: Record, error: RecordError, good: int) -> None:
-        """A record that cannot be used, after so many that can."""
-        self.consumed[error.table, error.op] += 1
-        self.dead_letters.append(dead_letter(message, error))
-        self.runs.append((good, 1))
+NOBODY: Final = Answers("", {}, {})
+"""Before the first change."""
 
 
 class Ingest:
@@ -91,27 +70,15 @@ class Ingest:
 
     def __init__(self, registry: Registry, decoder: Decoder) -> None:
         self._decode = decoder.decode_run
-        self._routes: dict[str, tuple[str, Packs, dict[Operation, Route]]] = {
-            table.name: (
-                table.name,  # counted under this one: of equal strings, each that is not the same one is hashed anew
-                packs_of(table.name),
-                {
-                    operation: Route(
-                        tuple(handler.function for handler in table.answering(operation)),
-                        digested(table.name, operation.value),
-                    )
-                    for operation in Operation
-                    if table.answering(operation)
-                },
-            )
-            for table in registry
-        }
+        self._answers = {table.name: Answers.of(table) for table in registry}
 
-    def take(self, messages: Sequence[Record], lanes: Lanes, now: float, first: int = 0) -> tuple[Taken, int]:
+    def take(
+        self, records: Sequence[Record], lanes: Mapping[Partition, Lane], now: float, first: int = 0
+    ) -> tuple[Taken, int]:
         """Take records, in order.
 
         Args:
-            messages: a poll's records.
+            records: a poll's records.
             lanes: the assigned partitions; records of others are somebody else's by now.
             now: seconds of the engine's clock.
             first: index of the record to begin with.
@@ -124,147 +91,183 @@ class Ingest:
             OffsetWentBackError: a record was delivered before.
         """
         taken = Taken()
-        at, end = first, len(messages)
+        at, end = first, len(records)
         while at < end:
-            topic, partition = messages[at].topic(), messages[at].partition()
+            topic, partition = records[at].topic(), records[at].partition()
             after = at + 1
-            while after < end and messages[after].partition() == partition and messages[after].topic() == topic:
+            while after < end and records[after].partition() == partition and records[after].topic() == topic:
                 after += 1
             lane = lanes.get((topic, partition))  # type: ignore[arg-type]
             if lane is not None and not lane.lost:
-                run = messages[at:after] if lane.cut == NO_CUT else _before(messages[at:after], lane.cut)
-                done = self._run(run, lane, taken, now)
+                some = records[at:after] if lane.cut == NO_CUT else _before(records[at:after], lane.cut)
+                done = self._take_run(some, lane, taken, now)
                 if done < after - at:
-                    if done == len(run):  # what lies beyond the plan was seen, so the plan has no more records
+                    if done == len(some):  # what lies beyond the plan was seen, so the plan has no more records
                         lane.progress.nothing_before(lane.cut)
                     return taken, at + done
             at = after
         return taken, end
 
-    def _run(  # noqa: C901, PLR0912, PLR0915 - a call for each case would cost as much as the case
-        self, run: Sequence[Record], lane: Lane, taken: Taken, now: float
-    ) -> int:
-        """Take records of one partition; returns how many of them were taken."""
-        gathered = lane.gathered
-        gathered.since = gathered.since or now
-        rows, identities, states = gathered.rows, gathered.identities, taken.states
-        packed, lsns, times = rows.packed, rows.lsns, rows.times
-        applied: dict[str, list[Operation]] = {}  # operations by table; counted once a run
-        table, packs, routes = "", _NO_PACKS, _NO_ROUTES
-        done = refused = committed = 0  # records taken; records up to the last refused one; time of the last change
-        for event in self._decode(lane.topic, map(type(run[0]).value, run)):
-            if type(event) is ChangeEvent:
-                source = event.source
-                if source.table != table:
-                    if table:
-                        taken.newest[table] = committed
-                    table, packs, routes = self._routes[source.table]
-                    operations = applied.setdefault(table, [])
-                    taken.oldest.setdefault(table, source.ts_ms)
-                    gathered.oldest.setdefault(table, source.ts_ms)
-                lsn, committed = source.lsn, source.ts_ms
-                route = routes.get(event.op)
-                if route is None:
-                    taken.consumed[table, event.op] += 1
-                    taken.ignored[table, "operation"] += 1
-                    done += 1
-                    continue
-                # Nothing of a record is kept before all of it could be packed.
-                shown: list[tuple[bytearray | list[Any], bytes | list[Any]]] = []
-                who, index, begun = None, 0, len(packed)
-                try:
-                    for function in route.functions:
-                        for effect in function(event):
-                            if type(effect) is MetricDelta:
-                                if who is None:
-                                    key = (event.after or event.before).id  # type: ignore[union-attr]
-                                    who = digest(route.digested(key, lsn, source.ts_us or committed * 1000))
-                                    if who in identities:  # a repeat: its states are shown as they were
-                                        taken.repeated[table] += 1
-                                        who = None  # the first one's, whatever becomes of this one
-                                        break
-                                    identities.add(who)
-                                    lsns.append(lsn)
-                                    times.append(committed)
-                                packed += packs[effect.entity_type][effect.metric_type](
-                                    effect.entity_id, effect.user_id, effect.value, committed, key, lsn, who, index
-                                )
-                                index += 1
-                            elif type(effect) is EntryState:
-                                state = packed_entry(
-                                    lsn, effect.entry_id, effect.user_id, effect.image_id, effect.created_at, 1
-                                )
-                                shown.append((states[effect.crucible_id].entries, state))
-                            elif type(effect) is EntryGone:
-                                state = packed_entry(lsn, effect.entry_id, 0, 0, 0, 0)
-                                shown.append((states[effect.crucible_id].entries, state))
-                            elif type(effect) is ReconcileNeeded:
-                                shown.append((taken.reconcile, [effect]))
-                            else:
-                                own = cast("CrucibleState | CrucibleGone", effect)
-                                shown.append((states[own.crucible_id].crucible, [packed_crucible(lsn, own)]))
-                        else:
-                            continue
-                        break
-                except Exception as error:  # noqa: BLE001 - a handler that fails, or asks for no row, costs that record
-                    del packed[begun:]
-                    identities.discard(who)
-                    detail = f"{type(error).__name__}: {error}"
-                    taken.refuse(run[done], RecordError(Reason.HANDLER, detail, table, event.op), done - refused)
-                    done = refused = done + 1
-                    continue
-                for whole, part in shown:
-                    whole.extend(part)
-                rows.count += index
-                operations.append(event.op)
-            elif type(event) is Skip:
-                taken.skip(event.reason)
-            elif isinstance(event, RecordError):
-                taken.refuse(run[done], event, done - refused)
-                refused = done + 1
-            else:
-                taken.waiting = cast("TemporaryError", event)
-                break
-            done += 1
+    def _take_run(self, records: Sequence[Record], lane: Lane, taken: Taken, now: float) -> int:
+        """Take records of one partition; return how many of them were taken."""
+        if not records:
+            return 0
+        lane.gathered.since = lane.gathered.since or now
+        run = _Run(records, lane, taken, self._answers)
+        run.take(self._decode(lane.topic, map(type(records[0]).value, records)))
+        done = run.finish()
         if done:
-            lane.progress.deliver(_offset(run[0]))
-            lane.progress.nothing_before(_offset(run[done - 1]) + 1)
-        if done > refused:
-            taken.runs.append((done - refused, 0))
-        if table:
-            taken.newest[table] = committed  # commits come in order, but for a few; this serves a gauge
-        for name, operations in applied.items():
-            counts = {(name, operation): count for operation, count in Counter(operations).items()}
-            taken.consumed.update(counts)
-            gathered.applied.update(counts)
+            lane.progress.deliver(_offset(records[0]))
+            lane.progress.nothing_before(_offset(records[done - 1]) + 1)
         return done
 
 
-def _before(run: Sequence[Record], cut: int) -> Sequence[Record]:
-    """The records before an offset; they come in the order of their offsets."""
-    return run[: bisect_left(run, cut, key=_offset)]
+class _Run:
+    """Records of one partition on their way into rows, states and letters.
+
+    Args:
+        records: as they came.
+        lane: their partition; gathers the rows.
+        taken: gathers everything else.
+        answers: of each table.
+    """
+
+    __slots__ = (
+        "_all_answers", "_answers", "_applied", "_committed", "_gathered", "_packed", "_records", "_refused", "_taken",
+        "_unapplied",
+    )  # fmt: skip
+
+    def __init__(self, records: Sequence[Record], lane: Lane, taken: Taken, answers: Mapping[str, Answers]) -> None:
+        self._records, self._gathered, self._taken, self._all_answers = records, lane.gathered, taken, answers
+        self._answers = NOBODY
+        self._applied: dict[str, list[Operation]] = {"": []}
+        """Operations of the changes that were applied, by table; counted at the end."""
+        self._unapplied = 0
+        """Records that were taken and are not applied."""
+        self._refused = 0
+        """Records up to the last one that was refused."""
+        self._committed = 0
+        """Time of the last change, in milliseconds since 1970."""
+        self._packed: list[Packed] = []
+        """Effects that are no rows, in the order in which they are to be kept."""
+
+    @property
+    def _done(self) -> int:
+        """Return how many records were taken."""
+        return self._unapplied + sum(map(len, self._applied.values()))
+
+    def take(self, events: Iterator[Decoded]) -> None:
+        """Take what the records mean, up to one that has to wait."""
+        while (event := self.stretch(events)) is not None:
+            rest = self._of_another_table(event) if isinstance(event, ChangeEvent) else event
+            if isinstance(rest, TemporaryError):
+                self._taken.waiting = rest
+                return
+            if rest is not None:
+                self._set_aside(rest)
+
+    def stretch(self, events: Iterable[Decoded]) -> Decoded | None:
+        """Apply changes of the current table; return the first event that is something else, or None at the end.
+
+        A change whose handler fails, or asks for what is no row, leaves nothing behind; its error stands in its place.
+        """
+        table, packs, by_operation = self._answers
+        gathered, taken, committed = self._gathered, self._taken, self._committed
+        rows, identities = gathered.rows, gathered.identities
+        packed, lsns, times = rows.packed, rows.lsns, rows.times
+        others, keep, applied = self._packed, self._packed.append, self._applied[table].append
+        other: Decoded | None = None
+        for event in events:
+            if (
+                type(event) is not ChangeEvent
+                or (source := event.source).table != table
+                or (answer := by_operation.get(event.op)) is None
+            ):
+                other = event
+                break
+            lsn, committed = source.lsn, source.ts_ms
+            identity, index, packed_before, kept_before = None, 0, len(packed), len(others)
+            try:
+                for function in answer.functions:
+                    for effect in function(event):
+                        if type(effect) is not MetricDelta:
+                            keep(effect.pack(lsn, taken))
+                            continue
+                        if identity is None:
+                            key = (event.after or event.before).id  # type: ignore[union-attr]
+                            identity = digest(answer.digested(key, lsn, source.ts_us or committed * 1000))
+                            if identity in identities:  # a repeat: its states are shown as they were
+                                taken.repeated[table] += 1
+                                break
+                            identities.add(identity)
+                            lsns.append(lsn)
+                            times.append(committed)
+                        packed += packs[effect.entity_type][effect.metric_type](
+                            effect.entity_id, effect.user_id, effect.value, committed, key, lsn, identity, index
+                        )
+                        index += 1
+                    else:
+                        continue
+                    break
+            except Exception as error:  # noqa: BLE001 - a handler that fails, or asks for no row, costs that record
+                del packed[packed_before:], others[kept_before:]
+                identities.discard(identity)
+                other = RecordError(Reason.HANDLER, f"{type(error).__name__}: {error}", table, event.op)
+                break
+            rows.count += index
+            applied(event.op)
+        self._committed = committed
+        return other
+
+    def finish(self) -> int:
+        """Keep what was packed and count what was applied; return how many records were taken."""
+        for whole, part in self._packed:
+            whole.extend(part)
+        done, taken = self._done, self._taken
+        if done > self._refused:
+            taken.runs.append((done - self._refused, 0))
+        self._note_newest()
+        for table, operations in self._applied.items():
+            counts = {(table, operation): count for operation, count in Counter(operations).items()}
+            taken.consumed.update(counts)
+            self._gathered.applied.update(counts)
+        return done
+
+    def _of_another_table(self, event: ChangeEvent[Any]) -> Decoded | None:
+        """Apply a change and go on with its table; return its error, or itself if nothing answers it, else None."""
+        source = event.source
+        if source.table != self._answers.table:
+            self._note_newest()
+            self._answers = self._all_answers[source.table]
+            self._applied.setdefault(source.table, [])
+            self._taken.oldest.setdefault(source.table, source.ts_ms)
+            self._gathered.oldest.setdefault(source.table, source.ts_ms)
+        return self.stretch((event,))
+
+    def _set_aside(self, event: ChangeEvent[Any] | Skip | RecordError) -> None:
+        """Count a record that comes to nothing."""
+        at = self._done
+        self._unapplied += 1
+        if isinstance(event, Skip):
+            self._taken.skip(event.reason)
+        elif isinstance(event, RecordError):
+            self._taken.refuse(self._records[at], event, at - self._refused)
+            self._refused = at + 1
+        else:
+            self._committed = event.source.ts_ms
+            self._taken.ignore((self._answers.table, event.op))
+
+    def _note_newest(self) -> None:
+        """Note when the table's last change was committed. They come in order, but for a few; this serves a gauge."""
+        if self._answers is not NOBODY:
+            self._taken.newest[self._answers.table] = self._committed
 
 
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
+def _before(records: Sequence[Record], cut: int) -> Sequence[Record]:
+    """Return the records before an offset; they come in the order of their offsets."""
+    return records[: bisect_left(records, cut, key=_offset)]
 
 
-def _offset(message: Record) -> int:
-    offset = message.offset()
+def _offset(record: Record) -> int:
+    offset = record.offset()
     return -1 if offset is None else offset
-
-
-def dead_letter(record: Record, error: RecordError) -> DeadLetter:
-    """The letter of a refused record."""
-    headers = record.headers() or []
-    return DeadLetter(
-        position=Position(record.topic() or "", record.partition() or 0, record.offset() or 0),
-        key=record.key(),
-        value=record.value(),
-        headers=tuple(
-            (name, _bytes(value)) for name, value in (headers.items() if isinstance(headers, dict) else headers)
-        ),
-        timestamp_ms=max(record.timestamp()[1], 0),
-        error=error,
-        table=error.table,
-    )

@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 import structlog
 
 from watcher.changes.assignment import Assignment
-from watcher.changes.ingest import Ingest, Taken
+from watcher.changes.ingest import Ingest
 from watcher.changes.journal import Journal
 from watcher.changes.lane import Lane
 from watcher.changes.limits import Limits
@@ -30,6 +30,7 @@ from watcher.changes.plans import Plans, PlanWriter
 from watcher.changes.report import ChangeReport
 from watcher.changes.sink import DeadLetterSink, StateSink
 from watcher.changes.source import Source
+from watcher.changes.taken import Taken
 from watcher.model.dead_letter import DeadLetterLimit
 from watcher.model.errors import OffsetGoneError, OffsetLostError, TopicReplacedError
 from watcher.model.stream import AssignmentListener, Partition, Record

@@ -12,6 +12,7 @@ import msgspec
 
 from watcher.clickhouse.sink import Outcome
 from watcher.model.dead_letter import DeadLetter
+from watcher.model.effects import CrucibleState
 from watcher.model.errors import TemporaryError
 from watcher.model.metric_columns import SOURCE_ID
 from watcher.model.metric_row import MetricRow
@@ -31,8 +32,8 @@ class MemoryStates:
     """
 
     away: bool = False
-    crucibles: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Place in the log, as number of the history and position, of each crucible's row."""
+    crucibles: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
+    """Place in the log, as number of the history and position, of each row that is no entry, by crucible and kind."""
     entries: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     """Likewise of each entry's row, by crucible and entry."""
     living: set[tuple[int, int]] = field(default_factory=set)
@@ -52,11 +53,11 @@ class MemoryStates:
         rows = stale = unshown = 0
         absent = set()
         for crucible_id, change in states.items():
-            for packed in change.crucible:
-                newer = self._newer(self.crucibles, crucible_id, (history, msgspec.msgpack.decode(packed)[0]))
+            for kind, lsn, *_ in map(msgspec.msgpack.decode, change.rows):
+                newer = self._newer(self.crucibles, (crucible_id, kind), (history, lsn))
                 rows, stale = rows + newer, stale + (not newer)
-            if crucible_id not in self.crucibles:
-                unshown += change.rows
+            if (crucible_id, CrucibleState.kind) not in self.crucibles:
+                unshown += len(change)
                 absent.add(crucible_id)
                 continue
             for lsn, entry_id, lives in change.entry_states():

@@ -7,9 +7,9 @@ from typing import Final
 
 import structlog
 
-from watcher.changes.ingest import Taken
 from watcher.changes.lane import Gathered, Job, Lane
 from watcher.changes.source import Source
+from watcher.changes.taken import Taken
 from watcher.clickhouse.sink import Outcome
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError

@@ -1,8 +1,20 @@
-"""What a handler wants to happen. Data, not calls: a sink decides how."""
+"""What a handler wants to happen. Data, not calls: a sink decides how, and each effect knows where it goes.
+
+There are three kinds. A metric delta is a row of the batch that its change is counted in, once; what packs it is in
+``metric_row.py``, because the change's identity is part of the row. A row state is shown, and a need of comparison is
+noted; those pack themselves, with :meth:`pack`. The loop moves only bytes, so another row state is a class here, the
+handler that yields it, and what ``row_state.lua`` does with its kind.
+"""
+
+from collections.abc import Iterable, MutableSequence
+from typing import Any, ClassVar, Protocol, final
 
 import msgspec
 
+from watcher.model.row_state import FINISHED, KEEP_FINISHED_SECONDS, RowStates, packed_entry, packed_row
 
+
+@final
 class MetricDelta(msgspec.Struct, frozen=True, gc=False):
     """A row of ``entityMetricEvents``: somebody's action moved a count of an entity by ``value``."""
 
@@ -13,8 +25,29 @@ class MetricDelta(msgspec.Struct, frozen=True, gc=False):
     value: int
 
 
+class PollEffects(Protocol):
+    """Where effects go that are no rows of a batch: what one poll's records come to beside those."""
+
+    @property
+    def states(self) -> RowStates:
+        """Return the row states to be shown, by crucible."""
+        ...
+
+    @property
+    def reconcile(self) -> list["ReconcileNeeded"]:
+        """Return the needs of a comparison."""
+        ...
+
+
+Packed = tuple[MutableSequence[Any], Iterable[Any]]
+"""Where an effect belongs, and the effect as it is kept there: extending the one by the other keeps it. Two steps,
+because nothing of a record is kept before all of it could be packed."""
+
+
 class CrucibleState(msgspec.Struct, frozen=True, gc=False):
     """The crucible as its latest row shows it; times in milliseconds since 1970, UTC."""
+
+    kind: ClassVar[str] = "crucible"
 
     crucible_id: int
     user_id: int
@@ -28,11 +61,59 @@ class CrucibleState(msgspec.Struct, frozen=True, gc=False):
     places: int
     """Number of places that are paid."""
 
+    def fields(self) -> dict[str, str]:
+        """Return the row as the state key's hash holds it: whole for readers, and in parts for scripts."""
+        row = {
+            "user": self.user_id,
+            "name": self.name,
+            "status": self.status,
+            "level": self.nsfw_level,
+            "start": self.start_at,
+            "end": self.end_at,
+            "judges": self.judge_requirements,
+            "places": self.places,
+        }
+        return {
+            "row": msgspec.json.encode(row).decode(),
+            "status": self.status,
+            "start": "" if self.start_at is None else str(self.start_at),
+            "end": "" if self.end_at is None else str(self.end_at),
+            "level": str(self.nsfw_level),
+        }
+
+    def pack(self, lsn: int, poll: PollEffects) -> Packed:
+        """Pack it as a row of its kind: seconds to keep the crucible or 0, then its fields.
+
+        Raises:
+            OverflowError: a number that could not be sent.
+        """
+        seconds = KEEP_FINISHED_SECONDS if self.status in FINISHED else 0
+        return poll.states[self.crucible_id].rows, [packed_row(self.kind, lsn, seconds, *self.fields().values())]
+
 
 class CrucibleGone(msgspec.Struct, frozen=True, gc=False):
     """The crucible's row was deleted, and with it everything that was kept of it."""
 
+    kind: ClassVar[str] = CrucibleState.kind
+
     crucible_id: int
+
+    def fields(self) -> dict[str, str]:
+        """Return the row as the state key's hash holds it, with nothing in it.
+
+        >>> CrucibleGone(42).fields()["row"]
+        ''
+        """
+        return dict.fromkeys(("row", "status", "start", "end", "level"), "")
+
+    def pack(self, lsn: int, poll: PollEffects) -> Packed:
+        """Pack it like a crucible that has ended, without a row.
+
+        Raises:
+            OverflowError: a number that could not be sent.
+        """
+        texts = self.fields().values()
+        return poll.states[self.crucible_id].rows, [packed_row(self.kind, lsn, KEEP_FINISHED_SECONDS, *texts)]
 
 
 class EntryState(msgspec.Struct, frozen=True, gc=False):
@@ -45,6 +126,17 @@ class EntryState(msgspec.Struct, frozen=True, gc=False):
     created_at: int
     """Milliseconds since 1970, UTC. Breaks ties of equal rating."""
 
+    def pack(self, lsn: int, poll: PollEffects) -> Packed:
+        """Pack it among the crucible's entries.
+
+        Raises:
+            struct.error, OverflowError: a number that could not be sent.
+        """
+        return (
+            poll.states[self.crucible_id].entries,
+            packed_entry(lsn, self.entry_id, self.user_id, self.image_id, self.created_at, 1),
+        )
+
 
 class EntryGone(msgspec.Struct, frozen=True, gc=False):
     """The entry left the crucible: deleted, or moved to another one."""
@@ -52,12 +144,24 @@ class EntryGone(msgspec.Struct, frozen=True, gc=False):
     crucible_id: int
     entry_id: int
 
+    def pack(self, lsn: int, poll: PollEffects) -> Packed:
+        """Pack it among the crucible's entries, as one that is gone.
+
+        Raises:
+            struct.error, OverflowError: a number that could not be sent.
+        """
+        return poll.states[self.crucible_id].entries, packed_entry(lsn, self.entry_id, 0, 0, 0, 0)
+
 
 class ReconcileNeeded(msgspec.Struct, frozen=True, gc=False):
     """The stream cannot tell by how much the table's counts moved; comparing with PostgreSQL can."""
 
     table: str
     reason: str
+
+    def pack(self, _lsn: int, poll: PollEffects) -> Packed:
+        """Keep it as it is."""
+        return poll.reconcile, [self]
 
 
 StateEffect = CrucibleState | CrucibleGone | EntryState | EntryGone

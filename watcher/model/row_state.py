@@ -7,8 +7,6 @@ from typing import Final
 
 import msgspec
 
-from watcher.model.effects import CrucibleGone, CrucibleState
-
 FINISHED = frozenset({"Completed", "Cancelled"})
 """States that a crucible does not leave; what Redis keeps of it expires."""
 
@@ -32,10 +30,10 @@ class CrucibleChange:
     Which state of a row wins is the sink's to tell: it has to compare with what it shows anyway.
     """
 
-    crucible: list[bytes] = field(default_factory=list)
-    """LSN and state of the crucible's own row, packed."""
+    rows: list[bytes] = field(default_factory=list)
+    """Rows of every other kind than entries, the crucible's own among them; see :func:`packed_row`."""
     entries: bytearray = field(default_factory=bytearray)
-    """LSN and state of the entries' rows, packed."""
+    """The entries' rows, which are many, one behind the other; see :data:`packed_entry`."""
 
     def living(self) -> Iterator[tuple[int, int]]:
         """Entry and image of each entry's row that is there."""
@@ -48,10 +46,9 @@ class CrucibleChange:
         for lsn, entry_id, _, _, _, lives in _ENTRY.iter_unpack(self.entries):
             yield lsn, entry_id, bool(lives)
 
-    @property
-    def rows(self) -> int:
-        """How many rows' states this is."""
-        return len(self.crucible) + len(self.entries) // _ENTRY.size
+    def __len__(self) -> int:
+        """Return how many rows' states this is."""
+        return len(self.rows) + len(self.entries) // _ENTRY.size
 
 
 class RowStates(dict[int, CrucibleChange]):
@@ -60,7 +57,7 @@ class RowStates(dict[int, CrucibleChange]):
     >>> states = RowStates()
     >>> states[42].entries += packed_entry(20, 1, 0, 0, 0, 0)
     >>> states[42].entries += packed_entry(10, 1, 7, 5, 0, 1)
-    >>> states[42].rows, list(states[42].living())
+    >>> len(states[42]), list(states[42].living())
     (2, [(1, 5)])
     """
 
@@ -85,50 +82,25 @@ class ShownStates(msgspec.Struct, frozen=True):
     """Those crucibles, if entries came for them: to be built from the other stores."""
 
 
-def state_fields(state: CrucibleState | CrucibleGone) -> dict[str, str]:
-    """The crucible's row as the state key's hash holds it: whole for readers, and in parts for scripts.
-
-    >>> fields = state_fields(CrucibleGone(42)); fields["status"], fields["row"]
-    ('', '')
-    """
-    if isinstance(state, CrucibleGone):
-        return dict.fromkeys(("row", "status", "start", "end", "level"), "")
-    row = {
-        "user": state.user_id,
-        "name": state.name,
-        "status": state.status,
-        "level": state.nsfw_level,
-        "start": state.start_at,
-        "end": state.end_at,
-        "judges": state.judge_requirements,
-        "places": state.places,
-    }
-    return {
-        "row": msgspec.json.encode(row).decode(),
-        "status": state.status,
-        "start": "" if state.start_at is None else str(state.start_at),
-        "end": "" if state.end_at is None else str(state.end_at),
-        "level": str(state.nsfw_level),
-    }
-
-
 def arguments(changes: Mapping[int, CrucibleChange]) -> list[bytes]:
-    """Crucibles' changes as the script takes them.
+    """Return crucibles' changes as the script takes them.
 
-    First msgpack, per crucible ``[id, its own rows]``; then the packed entries of each.
+    First msgpack, per crucible ``[id, its rows that are no entries]``; then the packed entries of each.
     """
-    own = [(crucible_id, list(map(msgspec.Raw, change.crucible))) for crucible_id, change in changes.items()]
-    return [_encode(own), *(bytes(change.entries) for change in changes.values())]
+    rows = [(crucible_id, list(map(msgspec.Raw, change.rows))) for crucible_id, change in changes.items()]
+    return [_encode(rows), *(bytes(change.entries) for change in changes.values())]
 
 
-def packed_crucible(lsn: int, state: CrucibleState | CrucibleGone) -> bytes:
-    """A crucible's own row as the script takes it: msgpack of LSN, seconds to keep it or 0, and its fields' values.
+def packed_row(kind: str, lsn: int, *values: str | int) -> bytes:
+    r"""Return a row's state as the script takes it: msgpack of its kind, its place in the log, and what the kind needs.
+
+    >>> packed_row("crucible", 7, 0)
+    b'\x93\xa8crucible\x07\x00'
 
     Raises:
         OverflowError: a number that could not be sent.
     """
-    lasting = isinstance(state, CrucibleState) and state.status not in FINISHED
-    return _encode((lsn, 0 if lasting else KEEP_FINISHED_SECONDS, *state_fields(state).values()))
+    return _encode((kind, lsn, *values))
 
 
 _encode = msgspec.msgpack.Encoder().encode

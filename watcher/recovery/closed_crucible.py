@@ -5,7 +5,6 @@ from typing import Self
 
 from watcher.clickhouse.vote_history import LastVote
 from watcher.model.errors import TemporaryError
-from watcher.model.row_state import state_fields
 from watcher.postgres.own import history as histories
 from watcher.postgres.own.vote_epoch import raise_epoch
 from watcher.postgres.session import Session
@@ -78,6 +77,6 @@ class ClosedCrucible:
         """
         used = max(last.epoch, self.state.epoch if self.state.seq else 0)
         epoch = raise_epoch(self.session, self.id, used)
-        fields, mark = state_fields(rows.crucible), keys.mark(rows.history, 0)
+        fields, mark = rows.crucible.fields(), keys.mark(rows.history, 0)
         self.locked.open(epoch, self.identity, self.state, mark, fields, votes_before=votes_before)
         return epoch

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from watcher.model.effects import CrucibleGone
 from watcher.model.errors import TemporaryError
-from watcher.model.row_state import FINISHED, state_fields
+from watcher.model.row_state import FINISHED
 from watcher.postgres.own.vote_epoch import raise_epoch
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import crucible as site_crucible
@@ -175,6 +175,6 @@ class Verifier:
         if row is None and locked.exists():
             state = locked.close()
             epoch = raise_epoch(session, locked.crucible_id, state.epoch)
-            mark, fields = keys.mark(current_history(session), 0), state_fields(CrucibleGone(locked.crucible_id))
+            mark, fields = keys.mark(current_history(session), 0), CrucibleGone(locked.crucible_id).fields()
             locked.open(epoch, identity, state, mark, fields, votes_before=0)
         return Comparison.UNKNOWN if row is None else Comparison.FINISHED

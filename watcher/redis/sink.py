@@ -63,7 +63,7 @@ class RedisSink:
         for crucible_id in (one for answer in answers for one in answer[3]):
             end_judges(self._client, crucible_id)
         rows, stale = sum(answer[0] for answer in answers), sum(answer[1] for answer in answers)
-        offered = sum(change.rows for change in states.values())
+        offered = sum(len(change) for change in states.values())
         return ShownStates(
             rows, stale, offered - rows - stale, frozenset(one for answer in answers for one in answer[2])
         )
@@ -97,7 +97,7 @@ def _portions(states: RowStates, most: int) -> Iterator[list[int]]:
     rows = 0
     for crucible_id, change in states.items():
         portion.append(crucible_id)
-        rows += 1 + change.rows
+        rows += 1 + len(change)
         if rows >= most:
             yield portion
             portion, rows = [], 0

@@ -82,7 +82,7 @@ class Admission(Task):
         """Have these rows looked up, which Redis shows from now on; returns at once. Called by the loop each poll."""
         if len(self._waiting) == MAX_POLLS:  # the oldest falls out
             self._behind = True
-        if sum(change.rows for change in states.values()) > BULK_ROWS:
+        if sum(map(len, states.values())) > BULK_ROWS:
             self._behind, self._bulk_at = True, clock.now()  # and so they are let go at once
         else:
             self._waiting.append(states)

@@ -8,10 +8,10 @@ from typing import Any
 import redis
 
 from tests.change_events import contest
-from watcher.model.effects import CrucibleGone, CrucibleState, EntryGone, EntryState, StateEffect
+from watcher.model.effects import CrucibleGone, CrucibleState, EntryGone, EntryState, ReconcileNeeded, StateEffect
 from watcher.model.prizes import paid_places
 from watcher.model.rating import BASE_RATING
-from watcher.model.row_state import FINISHED, RowStates, arguments, packed_crucible, packed_entry
+from watcher.model.row_state import FINISHED, RowStates, arguments
 from watcher.redis import keys
 from watcher.redis.scripts import ROW_STATE
 from watcher.redis.sink import row_keys
@@ -36,18 +36,21 @@ def state(crucible_id: int, status: str = "Active", **columns: Any) -> CrucibleS
     )
 
 
+@dataclass
+class Poll:
+    """What a poll comes to."""
+
+    states: RowStates = field(default_factory=RowStates)
+    reconcile: list[ReconcileNeeded] = field(default_factory=list)
+
+
 def folded(changes: Iterable[Change]) -> RowStates:
     """One poll's changes."""
-    states = RowStates()
+    poll = Poll()
     for lsn, effect in changes:
-        change = states[effect.crucible_id]
-        if isinstance(effect, EntryState):
-            change.entries += packed_entry(lsn, effect.entry_id, effect.user_id, effect.image_id, effect.created_at, 1)
-        elif isinstance(effect, EntryGone):
-            change.entries += packed_entry(lsn, effect.entry_id, 0, 0, 0, 0)
-        else:
-            change.crucible.append(packed_crucible(lsn, effect))
-    return states
+        whole, part = effect.pack(lsn, poll)
+        whole.extend(part)
+    return poll.states
 
 
 def apply(client: redis.Redis, changes: Iterable[Change], *, history: int = 1, script: str = "") -> list[int]:

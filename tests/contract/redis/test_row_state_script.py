@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.contract.redis.rows import Change, Shown, apply, contents, expected, shown, state
 from watcher.model.effects import CrucibleGone, CrucibleState, EntryGone, EntryState
-from watcher.model.row_state import KEEP_FINISHED_SECONDS, state_fields
+from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.redis import keys
 from watcher.redis.ending import end_judges
 from watcher.redis.scripts import ROW_STATE
@@ -279,7 +279,7 @@ def test_the_week_of_a_finished_crucible_begins_once(client: redis.Redis, row: C
         client.expire(name, 1_000)
 
     assert apply(client, [(400, row)]) == [1, 0]
-    assert shown(client, A).parts == {name: state_fields(row)[name] for name in ("status", "start", "end", "level")}
+    assert shown(client, A).parts == {name: row.fields()[name] for name in ("status", "start", "end", "level")}
     assert all(0 < client.ttl(name) <= 1_000 for name in client.keys("*"))  # type: ignore[operator,union-attr]
 
 
@@ -289,7 +289,7 @@ def test_rows_are_written_as_python_writes_them(client: redis.Redis) -> None:
     apply(client, [(100, own), (200, one)], history=3)
 
     assert client.hget(ENTRIES, "1") == keys.entry_text(keys.mark(3, 200), one)
-    assert client.hgetall(STATE) == {"mark": keys.mark(3, 100), **state_fields(own), "epoch": "1", "seq": "0"}
+    assert client.hgetall(STATE) == {"mark": keys.mark(3, 100), **own.fields(), "epoch": "1", "seq": "0"}
 
 
 def test_a_finished_crucible_expires_with_all_it_has(client: redis.Redis) -> None:

@@ -2,9 +2,10 @@
 
 import itertools
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from confluent_kafka import Message
 from hypothesis import given, settings
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from handlers import REGISTRY
 from tests.bad_records import BAD
 from tests.capture.envelopes import every
-from tests.change_events import change, entry, value
-from watcher.changes.ingest import Ingest, Taken
+from tests.change_events import COMMITTED_US, change, contest, entry, value
+from watcher.changes.ingest import Ingest
 from watcher.changes.lane import Lane
+from watcher.changes.taken import Taken
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
 from watcher.model.change import ChangeEvent, Operation
@@ -26,13 +28,15 @@ from watcher.model.effects import (
     EntryGone,
     EntryState,
     MetricDelta,
+    Packed,
+    PollEffects,
     ReconcileNeeded,
 )
 from watcher.model.errors import OffsetWentBackError, Reason, TemporaryError
 from watcher.model.plan import Plan
 from watcher.model.progress import Progress
 from watcher.model.registry import Handler, Registry, Table, on
-from watcher.model.row_state import arguments
+from watcher.model.row_state import arguments, packed_row
 
 TOPIC = "postgres.CrucibleEntry"
 GOOD = [envelope.value for envelope in every() if not envelope.schemas]
@@ -57,7 +61,7 @@ def take(
     records: Sequence[Message], lanes: Iterable[Lane], first: int = 0, ingest: Ingest | None = None
 ) -> tuple[Taken, int]:
     ingest = ingest or Ingest(REGISTRY, Decoder(REGISTRY, None))
-    return ingest.take(records, {(one.topic, one.partition): one for one in lanes}, 1.0, first)  # type: ignore[arg-type]
+    return ingest.take(records, {(one.topic, one.partition): one for one in lanes}, 1.0, first)
 
 
 def handled_by(handler: Handler[Any]) -> Ingest:
@@ -113,6 +117,7 @@ def test_one_change_three_times_in_a_row_counts_once() -> None:
     assert len(lanes[0].gathered.rows) == 2
     assert taken.repeated == {"CrucibleEntry": 2}
     assert lanes[0].gathered.applied.total() == 3
+    assert taken.newest == taken.oldest == lanes[0].gathered.oldest == {"CrucibleEntry": COMMITTED_US // 1000}
 
 
 def test_two_rows_of_one_copy_count_twice() -> None:
@@ -276,7 +281,7 @@ def test_a_state_that_cannot_be_shown_costs_its_record_and_all_of_it(beyond: Eff
 
     assert [letter.error.reason for letter in taken.dead_letters] == [Reason.HANDLER]
     assert list(lanes[0].gathered.rows) == []
-    assert sum(one.rows for one in taken.states.values()) == 0
+    assert sum(len(one) for one in taken.states.values()) == 0
     assert not taken.reconcile
     assert books(taken, lanes) == (1, 1)
     arguments(taken.states)
@@ -317,3 +322,83 @@ def test_how_records_are_divided_into_polls_does_not_matter(shuffle: random.Rand
     assert consumed == len(records)
     assert parts.gathered.rows.packed == whole.gathered.rows.packed
     assert parts.gathered.applied == whole.gathered.applied
+
+
+def test_tables_that_take_turns_in_one_topic_are_counted_apart() -> None:
+    """Names of topics are the operator's choice: changes of two tables, one after the other, in one partition."""
+    contents = [
+        value(change(Operation.CREATE, after=row, lsn=lsn))
+        for lsn, row in enumerate([contest(id=1), entry(id=1), contest(id=2), entry(id=2), entry(id=3)], 1)
+    ]
+    lanes = [lane()]
+
+    taken, done = take([record(at, one) for at, one in enumerate(contents)], lanes)
+
+    assert done == 5
+    assert taken.consumed == {("Crucible", "c"): 2, ("CrucibleEntry", "c"): 3} == lanes[0].gathered.applied
+    assert [row[6] for row in lanes[0].gathered.rows] == [
+        "Crucible", *["CrucibleEntry"] * 2, "Crucible", *["CrucibleEntry"] * 4,
+    ]  # fmt: skip
+    assert set(taken.newest) == set(taken.oldest) == {"Crucible", "CrucibleEntry"}
+
+
+def test_a_change_that_nothing_answers_is_ignored_with_its_reason() -> None:
+    """It is good for the limit of dead letters, its place is taken, and what comes after it is applied."""
+
+    @on(*set(Operation) - {Operation.DELETE})
+    def answers(event: ChangeEvent[Any]) -> Iterable[Effect]:
+        """Counts each."""
+        yield MetricDelta("User", 1, 1, "x", 1)
+
+    sample = entry()
+    table = Table("CrucibleEntry", type(sample), (answers,), {Operation.DELETE: "nobody minds"}, sample)
+    registry = Registry.of(table)
+    lanes = [lane()]
+    contents = [
+        value(change(Operation.CREATE, after=entry(id=1), lsn=1)),
+        value(change(Operation.DELETE, before=entry(id=1), lsn=2)),
+        value(change(Operation.CREATE, after=entry(id=2), lsn=3)),
+    ]
+
+    taken, done = take(
+        [record(at, one) for at, one in enumerate(contents)], lanes, ingest=Ingest(registry, Decoder(registry, None))
+    )
+
+    assert (done, taken.ignored, taken.runs) == (3, {("CrucibleEntry", "operation"): 1}, [(3, 0)])
+    assert lanes[0].gathered.applied == {("CrucibleEntry", "c"): 2}
+    assert books(taken, lanes) == (3, 3)
+
+
+def test_another_row_state_is_an_effect_and_a_handler() -> None:
+    """An effect says itself where it goes; nothing between the handler and the sink knows it."""
+
+    class Verdict(msgspec.Struct, frozen=True):
+        """A state of a kind of its own."""
+
+        crucible_id: int
+        verdict: str
+
+        def pack(self, lsn: int, poll: PollEffects) -> Packed:
+            return poll.states[self.crucible_id].rows, [packed_row("verdict", lsn, self.verdict)]
+
+    @on(*Operation)
+    def judges(event: ChangeEvent[Any]) -> Iterable[Any]:
+        """Yields it."""
+        yield Verdict(event.row.crucible_id, "admitted")
+
+    taken, _ = take([record(0, CREATED)], [lane()], ingest=handled_by(judges))
+
+    first, _ = arguments(taken.states)
+    assert msgspec.msgpack.decode(first) == [[entry().crucible_id, [["verdict", 4096, "admitted"]]]]
+
+
+def test_a_fault_of_the_decoder_is_not_a_records() -> None:
+    """What nobody foresaw while decoding stops the daemon; a letter would blame a record for it."""
+
+    class Broken(Decoder):
+        def decode_run(self, topic: str, values: Iterable[bytes | None]) -> Iterator[Any]:
+            yield from itertools.islice(super().decode_run(topic, values), 1)
+            raise LookupError("a bug")
+
+    with pytest.raises(LookupError):
+        take([record(0, CREATED), record(1, CREATED)], [lane()], ingest=Ingest(REGISTRY, Broken(REGISTRY, None)))

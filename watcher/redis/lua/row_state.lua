@@ -11,8 +11,8 @@
 --       {crucible:{id}:elo}:entries  hash entry id -> mark .. row; the mark alone is the tombstone of a deleted entry
 -- ARGV  1 number of the database's history that the positions in the log belong to
 --       2 msgpack: list of { id, rows } of the crucibles
---         rows  list of { position, seconds to live (0: for ever), row (JSON), status, start, end, level }; of a deleted
---               crucible the texts are empty
+--         rows  list of { kind, position, what the kind needs }, see SHOW; of the kind crucible: seconds to live (0: for
+--               ever), row (JSON), status, start, end, level; of a deleted crucible the texts are empty
 --       3 and on: for each crucible its entries' rows, SIZE bytes each: position, entry, user, image, created, and 1 or,
 --         of one that is gone, 0
 -- Answer: { rows applied, rows older than what is shown, { absent crucibles that entries came for },
@@ -47,30 +47,32 @@ end
 -- A deleted crucible's entries are deleted by changes of their own (the foreign key sees to that), and only those know
 -- whether they are older than what is shown; here everything is merely given a time to live.
 -- Takes and returns what TTL said of the state: -2 absent, -1 for ever, else seconds.
-local function show_crucible(keys, crucible, left)
-  for _, change in ipairs(crucible) do
-    local mark, seconds = marked(history, change[1]), change[2]
-    local shown = redis.call('HGET', keys[2], 'mark')
-    if shown and shown >= mark then
-      stale = stale + 1
-    elseif left ~= -2 or seconds == 0 then
-      if left == -2 then redis.call('HSET', keys[2], 'epoch', 1, 'seq', 0) end
-      redis.call(
-        'HSET', keys[2], 'mark', mark,
-        'row', change[3], 'status', change[4], 'start', change[5], 'end', change[6], 'level', change[7]
-      )
-      if seconds == 0 then
-        if left > 0 then go_on(keys) end
-        left = -1
-      elseif left == -1 then -- else it has ended before, and its time runs
-        for _, key in ipairs(all_but_judges(keys)) do redis.call('EXPIRE', key, seconds) end
-        left = seconds
-      end
-      applied = applied + 1
+local function show_crucible(keys, row, left)
+  local mark, seconds = marked(history, row[2]), row[3]
+  local shown = redis.call('HGET', keys[2], 'mark')
+  if shown and shown >= mark then
+    stale = stale + 1
+  elseif left ~= -2 or seconds == 0 then
+    if left == -2 then redis.call('HSET', keys[2], 'epoch', 1, 'seq', 0) end
+    redis.call(
+      'HSET', keys[2], 'mark', mark,
+      'row', row[4], 'status', row[5], 'start', row[6], 'end', row[7], 'level', row[8]
+    )
+    if seconds == 0 then
+      if left > 0 then go_on(keys) end
+      left = -1
+    elseif left == -1 then -- else it has ended before, and its time runs
+      for _, key in ipairs(all_but_judges(keys)) do redis.call('EXPIRE', key, seconds) end
+      left = seconds
     end
+    applied = applied + 1
   end
   return left
 end
+
+-- What shows a row, by its kind: takes the keys, the row, and how long the crucible lives, and returns the latter.
+-- Entries, which are many, come packed and have a way of their own.
+local SHOW = { crucible = show_crucible }
 
 local function show_entries(keys, entries)
   for first = 1, #entries, CHUNK * SIZE do
@@ -120,10 +122,10 @@ end
 
 for at, change in ipairs(cmsgpack.unpack(ARGV[2])) do
   local keys = { unpack(KEYS, at * 3 - 2, at * 3) }
-  local crucible, entries = change[2], ARGV[at + 2]
+  local rows, entries = change[2], ARGV[at + 2]
   local left = seconds_left(keys[2])
-  if #crucible > 0 then
-    left = show_crucible(keys, crucible, left)
+  if #rows > 0 then
+    for _, row in ipairs(rows) do left = SHOW[row[1]](keys, row, left) end
     if left > 0 and redis.call('TTL', companion(keys[1], JUDGES)) == -1 then ending[#ending + 1] = change[1] end
   end
   if #entries > 0 then
