@@ -86,7 +86,7 @@ class WatchEntries:
         changed = [
             crucible
             for crucible, change in states.items()
-            if change.crucible or not all(lives for *_, lives in change.entry_states())
+            if change.rows or not all(lives for *_, lives in change.entry_states())
         ]
         if changed:
             self.changed(changed)
