@@ -11,7 +11,7 @@ import redis
 from tests.acceptance.daemon import await_that
 from tests.api.site import Api, Contest, Site, bearer, pair_token
 from tests.packed import pack
-from watcher.api.http.problem import REFUSALS
+from watcher.api.http.problem import PROBLEM_KINDS
 from watcher.api.openapi import document, document_text
 from watcher.api.routes import ROUTES
 from watcher.redis import keys
@@ -312,14 +312,14 @@ def test_the_document_knows_every_route_and_code() -> None:
     elsewhere = {"no_such_route", "method_not_allowed", "headers_too_large"}
     everywhere = {
         code
-        for code in REFUSALS
+        for code in PROBLEM_KINDS
         if all(f"`{code}`" in json.dumps(one["responses"]) for path in told["paths"].values() for one in path.values())
     }
 
     assert {(method.upper(), path) for path, some in told["paths"].items() for method in some} == {
         (route.method, route.path) for route in ROUTES
     }
-    assert set(REFUSALS) - listed - elsewhere - everywhere == set()
+    assert set(PROBLEM_KINDS) - listed - elsewhere - everywhere == set()
 
 
 def test_probes_and_metrics_are_on_the_operations_port(api: Api, voted: tuple[Contest, int]) -> None:

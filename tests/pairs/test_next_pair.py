@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import psycopg
 import pytest
@@ -17,9 +17,9 @@ from tests.packed import pack
 from tests.pairs.contest import CRUCIBLE, Contest
 from tests.site_database import as_role
 from watcher.api.http.problem import ProblemError
-from watcher.api.resources.bodies import PairAnswer
-from watcher.api.resources.pairs import NoPair, Pairs
-from watcher.api.resources.pictures import Pictures
+from watcher.api.resources import pair
+from watcher.api.voting.next_pair import NoPair, Pairs, ServedPair
+from watcher.api.voting.pictures import Pictures
 from watcher.model.pair_token import PairTokens, SignedPair
 from watcher.model.vote import pair_field
 from watcher.postgres.pool import SitePool
@@ -30,6 +30,7 @@ from watcher.redis.link import Link, LinkLostError
 
 T = TypeVar("T")
 JUDGE = 3
+ADDRESS = "https://img.example/{url}/{id}"
 TOKENS = PairTokens([bytes(32)])
 
 
@@ -72,7 +73,7 @@ class PairSource:
         try:
             async with SitePool(dsn, size=1, timeout=10.0) as pool:
                 await answering(link)
-                pictures = Pictures(SiteImages(pool.fetch), "https://img.example/{url}/{id}")
+                pictures = Pictures(SiteImages(pool.fetch), ADDRESS)
                 return await question(Pairs(link, pictures, TOKENS, 600.0, chance=self._chance))
         finally:
             running.cancel()
@@ -95,19 +96,19 @@ def source(parts: Stack) -> PairSource:
     return PairSource(parts)
 
 
-def one_pair(pairs: Pairs, level: int = 31) -> Awaitable[PairAnswer | NoPair]:
+def one_pair(pairs: Pairs, level: int = 31) -> Awaitable[ServedPair | NoPair]:
     return pairs.next_pair(CRUCIBLE, JUDGE, level)
 
 
-async def many(pairs: Pairs, number: int, level: int = 31) -> list[PairAnswer]:
+async def many(pairs: Pairs, number: int, level: int = 31) -> list[ServedPair]:
     answers = [await pairs.next_pair(CRUCIBLE, JUDGE, level) for _ in range(number)]
-    assert all(isinstance(answer, PairAnswer) for answer in answers)
+    assert all(isinstance(answer, ServedPair) for answer in answers)
     return answers  # type: ignore[return-value]
 
 
-def ids(answer: PairAnswer | NoPair) -> set[int]:
-    assert isinstance(answer, PairAnswer), answer
-    return {answer.left.entryId, answer.right.entryId}
+def ids(answer: ServedPair | NoPair) -> set[int]:
+    assert isinstance(answer, ServedPair), answer
+    return {answer.left.entry_id, answer.right.entry_id}
 
 
 def test_a_pair_shows_two_images_and_what_is_said_of_them(contest: Contest, source: PairSource) -> None:
@@ -120,9 +121,10 @@ def test_a_pair_shows_two_images_and_what_is_said_of_them(contest: Contest, sour
     )
 
     before = time.time()
-    answer = source(one_pair)
+    served = source(one_pair)
 
-    assert isinstance(answer, PairAnswer)
+    assert isinstance(served, ServedPair)
+    answer = pair.answer(served, Pictures(cast("SiteImages", None), ADDRESS))
     sides = {side.entryId: side for side in (answer.left, answer.right)}
     image, comment = sides[11].image, sides[11].topComment
     assert (image.url, image.type) == ("https://img.example/a%20b/%C3%A4/1", "video")
@@ -149,7 +151,7 @@ def test_never_own_never_judged_and_both_sides(contest: Contest, source: PairSou
     assert {frozenset(ids(answer)) for answer in answers} == {
         frozenset(pair) for pair in ((11, 14), (12, 13), (12, 14))
     }
-    lefts = Counter(answer.left.entryId for answer in answers if ids(answer) == {12, 13})
+    lefts = Counter(answer.left.entry_id for answer in answers if ids(answer) == {12, 13})
     assert min(lefts[12], lefts[13]) > 0.3 * sum(lefts.values())
 
 
@@ -239,7 +241,7 @@ def test_comments_are_remembered_and_moderation_is_not(contest: Contest, source:
     """A comment may be some seconds late; a hidden image may not."""
     enter(contest, {11: 1, 12: 2, 13: 3})
 
-    async def twice(pairs: Pairs) -> tuple[list[PairAnswer], list[PairAnswer]]:
+    async def twice(pairs: Pairs) -> tuple[list[ServedPair], list[ServedPair]]:
         first = await many(pairs, 10)
         contest.site.execute('INSERT INTO "Thread" (id, "imageId") VALUES (1, 1), (2, 2), (3, 3)')
         contest.site.execute(
@@ -253,7 +255,7 @@ def test_comments_are_remembered_and_moderation_is_not(contest: Contest, source:
 
     assert set().union(*map(ids, first)) == {11, 12, 13}
     assert set().union(*map(ids, second)) == {11, 12}
-    assert {side.commentCount for answer in second for side in (answer.left, answer.right)} == {0}
+    assert {remarks.count for served in second for _, remarks in served.pictures.values()} == {0}
 
 
 @pytest.mark.parametrize(
@@ -294,7 +296,7 @@ def test_scripts_that_redis_lost_are_loaded_again(contest: Contest, source: Pair
     """Somebody may flush them, or the process may be another one."""
     enter(contest, {11: 1, 12: 2})
 
-    async def flushed(pairs: Pairs) -> PairAnswer | NoPair:
+    async def flushed(pairs: Pairs) -> ServedPair | NoPair:
         contest.raw.script_flush()
         return await one_pair(pairs)
 

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
-from watcher.api.http.guard import Param
-from watcher.api.http.problem import REFUSALS, Problem
-from watcher.api.http.rate_limit import WINDOW
-from watcher.api.routes import EVERYWHERE, ROUTES, Route
+from watcher.api.http.params import Param
+from watcher.api.http.problem import PROBLEM_KINDS, Problem
+from watcher.api.http.rate_limit import WINDOW_SECONDS
+from watcher.api.route import EVERYWHERE, Route
+from watcher.api.routes import ROUTES
 
 VERSION: Final = "1.0.0"
 """Of the interface, not of the program."""
@@ -19,13 +20,14 @@ Votes on the pairs of a crucible, and what becomes of them.
 
 Every route needs a bearer token (JWT) whose `sub` is the number of a user. Faults are problems of RFC 9457 with a
 stable `code`. Requests of a user are limited: `RateLimit-Policy` and `RateLimit`, as in
-draft-ietf-httpapi-ratelimit-headers-11, say what is left of a window of {WINDOW} s, `Retry-After` says when to come
+draft-ietf-httpapi-ratelimit-headers-11, say what is left of a window of \
+{WINDOW_SECONDS} s, `Retry-After` says when to come
 back. A repeated vote is never charged.
 """
 
 
 def document() -> dict[str, Any]:
-    """The document, OpenAPI 3.1."""
+    """Return the document, OpenAPI 3.1, as plain dictionaries."""
     types = [Problem, *filter(None, (kind for route in ROUTES for kind in (route.body, route.answer)))]
     _, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     paths: dict[str, Any] = {}
@@ -46,7 +48,7 @@ def document() -> dict[str, Any]:
 
 
 def document_text() -> str:
-    """The document as the file holds it."""
+    """Return the document as its file in `docs/` holds it."""
     return msgspec.json.format(msgspec.json.encode(document()), indent=2).decode() + "\n"
 
 
@@ -68,7 +70,7 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.detail:
         operation["description"] = route.detail
-    if route.tagged:
+    if route.has_entity_tag:
         operation["parameters"].append(
             {
                 "name": "If-None-Match",
@@ -88,8 +90,8 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _success(route: Route) -> dict[str, Any]:
-    headers = _said("RateLimit-Policy", "RateLimit", *(["ETag"] if route.tagged else []))
-    if route.events:
+    headers = _said("RateLimit-Policy", "RateLimit", *(["ETag"] if route.has_entity_tag else []))
+    if route.is_stream:
         content = {"text/event-stream": {"schema": {"type": "string"}}}
         described = f"Events; the data of each is a {route.answer.__name__} as JSON."
         return {"description": described, "headers": headers, "content": content}
@@ -102,9 +104,9 @@ def _success(route: Route) -> dict[str, Any]:
 
 def _problems(codes: Iterable[str]) -> dict[str, Any]:
     """Problems by status, each with the codes that it may have."""
-    ordered = sorted(codes, key=lambda code: (REFUSALS[code].status, list(REFUSALS).index(code)))
+    ordered = sorted(codes, key=lambda code: (PROBLEM_KINDS[code].status, list(PROBLEM_KINDS).index(code)))
     found: dict[str, Any] = {}
-    for status, some in groupby(ordered, key=lambda code: REFUSALS[code].status):
+    for status, some in groupby(ordered, key=lambda code: PROBLEM_KINDS[code].status):
         listed = list(some)
         headers: list[str] = []
         if status in {429, 503}:
@@ -112,7 +114,7 @@ def _problems(codes: Iterable[str]) -> dict[str, Any]:
         if status == 401:
             headers.append("WWW-Authenticate")
         found[str(status)] = {
-            "description": "; ".join(f"`{code}`: {REFUSALS[code].title.lower()}" for code in listed),
+            "description": "; ".join(f"`{code}`: {PROBLEM_KINDS[code].title.lower()}" for code in listed),
             "headers": _said(*headers),
             "content": {
                 "application/problem+json": {
@@ -161,4 +163,4 @@ def _first_line(kind: Any) -> str:
 
 def _problem(schema: dict[str, Any]) -> dict[str, Any]:
     """Say that others may extend a problem: clients have to accept members that they do not know (RFC 9457, 3.2)."""
-    return {**schema, "properties": {**schema["properties"], "code": {"type": "string", "enum": list(REFUSALS)}}}
+    return {**schema, "properties": {**schema["properties"], "code": {"type": "string", "enum": list(PROBLEM_KINDS)}}}

@@ -1,6 +1,6 @@
 """The page of the documentation about the API, written from the routes and problems themselves."""
 
-from watcher.api.http.problem import TYPE, refusals_table
+from watcher.api.http.problem import TYPE, problem_table
 from watcher.api.routes import ROUTES
 
 INTRODUCTION = """\
@@ -56,7 +56,7 @@ one that takes nothing for 10 s is cut off.
 
 
 def api_page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     rows = [f"| `{route.method} {route.path}` | {route.summary} |" for route in ROUTES]
     rows += [
         "| `GET /arena/{id}` | The page to vote on; the token comes in the fragment, `#token=...` |",
@@ -75,7 +75,7 @@ def api_page() -> str:
             f"(`{TYPE}` and the code), `title`, `status`, `code` and, where there is more to say, `detail`.",
             "Codes do not change; texts may.",
             "",
-            refusals_table(),
+            problem_table(),
             "",
         ]
     )

@@ -15,31 +15,21 @@ from prometheus_client import CollectorRegistry
 from config import ConfigError, Settings, listed
 from watcher.api.app import Parts, application
 from watcher.api.http.descriptors import room_for
-from watcher.api.http.rate_limit import Limit
-from watcher.api.http.server import CONNECTIONS, ApiServer
-from watcher.api.http.static_files import Pages
+from watcher.api.http.rate_limit import RateLimit
+from watcher.api.http.server import BACKLOG_CONNECTIONS, MAX_CONNECTIONS, ApiServer
+from watcher.api.http.static_files import ArenaFiles
 from watcher.api.identity.auth import Authenticator
 from watcher.api.identity.jwks import KeySet
-from watcher.api.identity.users import People
-from watcher.api.resources.crucibles import Crucibles
-from watcher.api.resources.entries import Entries
-from watcher.api.resources.history import Past
-from watcher.api.resources.pair import Pair
-from watcher.api.resources.pairs import Pairs
-from watcher.api.resources.pictures import Pictures
-from watcher.api.resources.standings import Standings
-from watcher.api.resources.stream import Streams
-from watcher.api.resources.votes import Votes
+from watcher.api.identity.users import Users
+from watcher.api.voting.next_pair import Pairs
+from watcher.bootstrap.api_services import compose_services
 from watcher.bootstrap.clients import connect_clickhouse
 from watcher.bootstrap.drain_process import DrainProcess
 from watcher.bootstrap.verification import compose_verification
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.errors import StopError, TemporaryError
-from watcher.model.pair_token import PairTokens
 from watcher.postgres.pool import SitePool
-from watcher.postgres.site.crucibles import SiteCrucibles
-from watcher.postgres.site.images import SiteImages
 from watcher.postgres.site.users import SiteUsers
 from watcher.recovery.verification_queue import VerificationQueue
 from watcher.recovery.verifier import Verifier
@@ -164,39 +154,17 @@ class ApiRole:
             verifications = VerificationQueue(self._verifier.verify)
             reads = ClickHouseReads(partial(connect_clickhouse, settings, READ_SECONDS), queries())
             self._health.check("clickhouse", reads.ping, critical=False)
-            site, images = SiteCrucibles(pool.fetch), SiteImages(pool.fetch)
-            crucibles = Crucibles(reads_link, site.crucible, verifications.wanted)
-            standings = Standings(reads_link, crucibles, site.final_standings, site.final_count)
-            streams = Streams(reads_link, standings, crucibles, self._metrics.streams)
-            tokens = PairTokens(listed(api.pair_secrets))
-            pictures = Pictures(images, api.image_url)
-            pairs = Pairs(reads_link, pictures, tokens, api.pair_ttl)
-            entries = Entries(reads_link, crucibles, pictures, images, site.final_entry)
-            past = Past(reads, crucibles, entries)
-            votes_limit = Limit("votes", api.votes_per_minute, votes_link)
-            votes = Votes(
-                link=votes_link,
-                crucibles=crucibles,
-                limit=votes_limit,
-                tokens=tokens,
-                require_token=api.require_pair_token,
-                body_limit=api.body_limit,
-                max_log=api.max_log,
-                unverified=verifications.wanted,
+            services = compose_services(
+                api,
+                votes_link=votes_link,
+                reads_link=reads_link,
+                pool=pool,
+                clickhouse=reads,
+                on_unverified=verifications.put,
                 metrics=self._metrics,
             )
             parts = Parts(
-                handlers={
-                    "vote": votes,
-                    "pair": Pair(pairs, crucibles),
-                    "standings": standings.answer,
-                    "crucible": standings.crucible,
-                    "stream": streams.answer,
-                    "entry": entries.entry,
-                    "comments": entries.comments,
-                    "history": past.history,
-                    "judge": past.judge,
-                },
+                services=services,
                 auth=Authenticator(
                     issuer=api.issuer or "",
                     audience=api.audience or "",
@@ -204,10 +172,9 @@ class ApiRole:
                     rsa_key=keys.key if keys else None,
                     leeway=api.leeway,
                 ),
-                people=People(SiteUsers(pool.fetch).users),
-                votes_limit=votes_limit,
-                reads_limit=Limit("reads", api.reads_per_minute, reads_link),
-                pages=Pages(api.image_url),
+                users=Users(SiteUsers(pool.fetch).users),
+                reads_limit=RateLimit("reads", api.reads_per_minute, reads_link),
+                arena=ArenaFiles(api.image_url),
                 metrics=self._metrics,
                 cors_origins=api.cors_origins,
             )
@@ -218,10 +185,10 @@ class ApiRole:
                 *([keys.run(parts.auth.forget)] if keys else []),
             ]
             try:
-                await self._serve(parts, work, streams.stop)
+                await self._serve(parts, work, services.boards.stop)
             finally:
                 verifications.close()
-                past.close()
+                services.history.close()
 
     async def _serve(self, parts: Parts, work: Sequence[Any], stopping: Callable[[], None]) -> None:
         """Serve, with the work beside it; when any of that ends, all ends."""
@@ -231,7 +198,7 @@ class ApiRole:
             self._socket,
             seconds_left=self._shutdown.remaining,
             stopping=stopping,
-            connections=room_for(CONNECTIONS),
+            connections=room_for(MAX_CONNECTIONS),
         )
         if self._shutdown.begun:
             server.stop()
@@ -272,7 +239,7 @@ def _listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.create_server((host, port), family=family, backlog=4_096)
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG_CONNECTIONS)
     except OSError as error:
         raise StopError(
             f"api.host, api.port: cannot listen on {host}:{port}: {error.strerror}; name another port"

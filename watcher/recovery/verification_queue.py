@@ -1,4 +1,4 @@
-"""Where the API says that a crucible's live state is missing or was not compared yet, and it is seen to."""
+"""The crucibles of which the API says that their live state is missing or was not compared yet, on their way to it."""
 
 import threading
 import time
@@ -14,8 +14,8 @@ log = structlog.get_logger(__name__)
 
 THREADS: Final = 2
 """Crucibles that are verified at a time. Votes on the others wait, answering 503 meanwhile."""
-AGAIN_SECONDS: Final = 0.5
-"""Time after which a crucible is seen to again, when somebody still says that it is missing."""
+REPEAT_SECONDS: Final = 0.5
+"""Seconds after which a crucible is verified again, when somebody still says that it is missing."""
 
 
 class VerificationQueue:
@@ -30,18 +30,19 @@ class VerificationQueue:
         self._verify, self._clock = verify, clock
         self._threads = ThreadPoolExecutor(THREADS, "verifier")
         self._lock = threading.Lock()
-        self._under_way: dict[int, float] = {}
+        self._not_before: dict[int, float] = {}
+        """By crucible: when it may be verified again; for ever while it waits or is at work."""
 
-    def wanted(self, crucible_id: int) -> None:
-        """Somebody wants this crucible; returns at once."""
+    def put(self, crucible_id: int) -> None:
+        """Have a crucible verified, unless it is about to be; returns at once."""
         now = self._clock()
         with self._lock:
-            if self._under_way.get(crucible_id, now) > now:
+            if self._not_before.get(crucible_id, now) > now:
                 return
-            self._under_way = {one: until for one, until in self._under_way.items() if until > now}
-            self._under_way[crucible_id] = float("inf")
+            self._not_before = {one: until for one, until in self._not_before.items() if until > now}
+            self._not_before[crucible_id] = float("inf")
         try:
-            self._threads.submit(self._see_to, crucible_id)
+            self._threads.submit(self._run, crucible_id)
         except RuntimeError:  # we are stopping
             return
 
@@ -49,7 +50,7 @@ class VerificationQueue:
         """Begin nothing more; what is under way ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _see_to(self, crucible_id: int) -> None:
+    def _run(self, crucible_id: int) -> None:
         try:
             self._verify(crucible_id)
         except WatcherError as error:
@@ -58,4 +59,4 @@ class VerificationQueue:
             log.exception("crucible.unverified", crucible=crucible_id)
         finally:
             with self._lock:
-                self._under_way[crucible_id] = self._clock() + AGAIN_SECONDS
+                self._not_before[crucible_id] = self._clock() + REPEAT_SECONDS

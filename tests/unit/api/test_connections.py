@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from watcher.api.http.server import LARGEST_HEAD, ApiServer
+from watcher.api.http.server import ApiServer
+from watcher.api.http.uvicorn_internals import MAX_HEAD_BYTES
 
 
 @asynccontextmanager
@@ -59,7 +60,7 @@ async def test_one_header_without_end(begun: bytes) -> None:
         answering = asyncio.create_task(reader.read())
         sent = 0
         writer.write(begun)
-        while not answering.done() and sent < 8 * LARGEST_HEAD:
+        while not answering.done() and sent < 8 * MAX_HEAD_BYTES:
             writer.write(b"y" * 1_024)
             sent += 1_024
             await asyncio.wait([answering], timeout=0.05)
@@ -69,12 +70,12 @@ async def test_one_header_without_end(begun: bytes) -> None:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 431 ")
     assert json.loads(body)["code"] == "headers_too_large"
-    assert LARGEST_HEAD < sent < 3 * LARGEST_HEAD
+    assert MAX_HEAD_BYTES < sent < 3 * MAX_HEAD_BYTES
 
 
 async def test_a_body_is_no_header() -> None:
     """A body larger than headers may be is the route's to judge, in one piece or in many."""
-    body = b"z" * (2 * LARGEST_HEAD)
+    body = b"z" * (2 * MAX_HEAD_BYTES)
     async with serving(echo) as address:
         reader, writer = await asyncio.open_connection(*address)
         writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body))

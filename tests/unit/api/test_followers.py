@@ -2,27 +2,31 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from prometheus_client import Gauge
 
-from watcher.api.http import server
-from watcher.api.http.guard import Ask
+from watcher.api.http import server, uvicorn_internals
 from watcher.api.http.problem import ProblemError
+from watcher.api.http.request import Request
+from watcher.api.http.response import Response
 from watcher.api.http.server import ApiServer
 from watcher.api.identity.auth import Principal
-from watcher.api.identity.users import Person
+from watcher.api.identity.users import User
 from watcher.api.resources import stream
-from watcher.api.resources.bodies import Standing
-from watcher.api.resources.crucibles import Crucible, Crucibles
-from watcher.api.resources.standings import Page, Standings
-from watcher.api.resources.stream import Streams
+from watcher.api.voting import boards
+from watcher.api.voting.boards import Boards
+from watcher.api.voting.crucibles import Crucible, Crucibles
+from watcher.api.voting.standings import Page, Standings
+from watcher.api.wire import Standing
 from watcher.model.judge_requirements import judge_requirements
 
-SOMEBODY = Person(banned=False, muted=False, deleted=False, browsing_level=1, show_nsfw=False, score=None)
+SOMEBODY = User(banned=False, muted=False, deleted=False, browsing_level=1, show_nsfw=False, score=None)
 
 
 class Known:
@@ -46,27 +50,31 @@ class Moving:
         return Page([Standing(at, at, 1_500 + self.turn, self.turn) for at in range(1, limit + 1)], limit)
 
 
-def streams_of(standings: Moving) -> Streams:
+def boards_of(standings: Moving) -> Boards:
     gauge = Gauge("followers", "of this test", registry=None)
-    return Streams(cast("Any", None), cast("Standings", standings), cast("Crucibles", Known()), gauge, lambda: 0.0)
+    known = cast("Crucibles", Known())
+    return Boards(cast("Any", None), cast("Standings", standings), known, stream.event, gauge)
 
 
-def asking(headers: Sequence[tuple[bytes, bytes]] = (), crucible_id: int = 1, user_id: int = 7) -> Ask:
-    return Ask(Principal(user_id, 600.0), SOMEBODY, {"id": crucible_id}, headers, cast("Any", None))
+async def answer(followed: Boards, headers: Sequence[tuple[bytes, bytes]] = (), crucible_id: int = 1) -> Response:
+    """What somebody who wants to follow is answered."""
+    services: Any = SimpleNamespace(crucibles=Known(), boards=followed)
+    principal = Principal(7, time.time() + 600.0)
+    request = Request(principal, SOMEBODY, {"id": crucible_id}, headers, cast("Any", None))
+    return await stream.stream(services, request)
 
 
 @asynccontextmanager
-async def served(streams: Streams) -> AsyncIterator[ApiServer]:
+async def served(followed: Boards) -> AsyncIterator[ApiServer]:
     """The server with streams and nothing else."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        answer = await streams.answer(asking(scope["headers"]))
-        await answer.send((), receive, send)
+        await (await answer(followed, scope["headers"])).send((), receive, send)
 
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
     listening.setblocking(False)
-    running = ApiServer(app, listening, seconds_left=lambda: 1.0, stopping=streams.stop)
+    running = ApiServer(app, listening, seconds_left=lambda: 1.0, stopping=followed.stop)
     serving = asyncio.create_task(running.serve())
     running.at = listening.getsockname()  # type: ignore[attr-defined]
     try:
@@ -91,11 +99,11 @@ async def event(reader: asyncio.StreamReader) -> bytes:
 
 async def test_who_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its connection is torn and its place is free; meanwhile and afterwards another sees each change."""
-    monkeypatch.setattr(stream, "POLL", 0.005)
-    monkeypatch.setattr(server, "PATIENCE", 0.5)
-    monkeypatch.setattr(server, "SWEEP", 0.05)
-    streams = streams_of(Moving(moves=True))
-    async with served(streams) as running:
+    monkeypatch.setattr(boards, "POLL_SECONDS", 0.005)
+    monkeypatch.setattr(uvicorn_internals, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(server, "SWEEP_SECONDS", 0.05)
+    followed = boards_of(Moving(moves=True))
+    async with served(followed) as running:
         dead = socket.socket()
         dead.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         dead.connect(running.at)  # type: ignore[attr-defined]
@@ -103,8 +111,8 @@ async def test_who_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
         reader, writer = await follow(running.at)  # type: ignore[attr-defined]
         both, seen = False, 0
         async with asyncio.timeout(20):
-            while not both or streams._of_user[7] == 2:
-                both = both or streams._of_user.get(7) == 2
+            while not both or followed._of_user[7] == 2:
+                both = both or followed._of_user[7] == 2
                 await event(reader)
                 seen += 1
 
@@ -119,9 +127,9 @@ async def test_who_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_who_was_there_goes_on_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """An event that the client names as its last is not sent again; what comes after it is, and so is any other."""
-    monkeypatch.setattr(stream, "POLL", 0.005)
+    monkeypatch.setattr(boards, "POLL_SECONDS", 0.005)
     standings = Moving(moves=False)
-    async with served(streams_of(standings)) as running:
+    async with served(boards_of(standings)) as running:
         at = running.at  # type: ignore[attr-defined]
         reader, first = await follow(at)
         last = await event(reader)
@@ -138,13 +146,12 @@ async def test_who_was_there_goes_on_from_there(monkeypatch: pytest.MonkeyPatch)
 
 async def test_so_many_crucibles_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     """One more is refused; one that is followed already is not."""
-    monkeypatch.setattr(stream, "BOARDS", 1)
-    streams = streams_of(Moving(moves=False))
-    crucible = await Known().find(1)
-    board = streams.enter(crucible, 7)
+    monkeypatch.setattr(boards, "MAX_BOARDS", 1)
+    followed = boards_of(Moving(moves=False))
+    board = followed.enter(1, 7)
 
-    await streams.answer(asking(crucible_id=1))
+    await answer(followed, crucible_id=1)
     with pytest.raises(ProblemError, match="overloaded"):
-        await streams.answer(asking(crucible_id=2))
-    streams.leave(board, crucible, 7)
-    await streams.answer(asking(crucible_id=2))
+        await answer(followed, crucible_id=2)
+    followed.leave(board, 7)
+    await answer(followed, crucible_id=2)

@@ -7,7 +7,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-RESERVE: Final = 256
+RESERVED_FILES: Final = 256
 """Files besides clients' connections: neighbours, logs, modules, and clients that are being told that it is full."""
 
 
@@ -21,12 +21,12 @@ def room_for(connections: int) -> int:
         That many, or fewer where the hard limit (``ulimit -Hn``) is lower; then a warning is logged.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + RESERVE
+    wanted = connections + RESERVED_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     fit = wanted if soft == resource.RLIM_INFINITY else soft
-    room = min(connections, fit - min(RESERVE, fit // 2))
+    room = min(connections, fit - min(RESERVED_FILES, fit // 2))
     say = log.info if room == connections else log.warning
     say("api.connections", most=room, wanted=connections, files=fit)
     return room

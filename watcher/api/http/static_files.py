@@ -1,18 +1,16 @@
-"""The page to vote on: static files, read once, under a strict policy of what they may load and from where."""
+"""The files of `watcher/api/arena`: read once, under a strict policy of what they may load and from where."""
 
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import xxhash
 
-from watcher.api.http.guard import Answer, Receive, Send
+from watcher.api.http.asgi import Header, Receive, Scope, Send
 from watcher.api.http.problem import ProblemError
+from watcher.api.http.response import Response, names_tag
 
-if TYPE_CHECKING:
-    from watcher.api.http.rate_limit import Header
-
-KINDS: Final = {
+MEDIA_TYPES: Final = {
     ".html": b"text/html; charset=utf-8",
     ".css": b"text/css; charset=utf-8",
     ".js": b"text/javascript; charset=utf-8",
@@ -22,7 +20,7 @@ INDEX: Final = "index.html"
 
 
 def policy(image_url: str) -> bytes:
-    """The content security policy: everything from here, images and videos from their own origin too, nothing inline.
+    """Return the content security policy: all from here, images and videos from their own origin too, nothing inline.
 
     >>> b"img-src 'self' https://images.example.com;" in policy("https://images.example.com/{url}/w=450")
     True
@@ -45,8 +43,8 @@ def policy(image_url: str) -> bytes:
     return "; ".join(rules).encode()
 
 
-class Pages:
-    """``GET /arena/{name}``: the page for a crucible's number, a file of the page for its name.
+class ArenaFiles:
+    """Answers ``GET /arena/{name}``: the page for a crucible's number, a file of the page for its name.
 
     Args:
         image_url: the template of image addresses, whose origin the page may load from.
@@ -64,24 +62,23 @@ class Pages:
         self._files: dict[str, tuple[bytes, list[Header]]] = {}
         for file in files("watcher.api").joinpath("arena").iterdir():
             suffix = "." + file.name.rpartition(".")[2]
-            if suffix in KINDS:
+            if suffix in MEDIA_TYPES:
                 content = file.read_bytes()
                 tag = b'"%s"' % xxhash.xxh3_64_hexdigest(content).encode()
-                self._files[file.name] = content, [(b"content-type", KINDS[suffix]), (b"etag", tag)]
+                self._files[file.name] = content, [(b"content-type", MEDIA_TYPES[suffix]), (b"etag", tag)]
 
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Serve a file."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a file of the page, or 304 when the browser has it already."""
         name: str = scope["path_params"]["name"]
         found = self._files.get(INDEX if name.isascii() and name.isdigit() else name)
-        if found is None or (name == INDEX):
+        if found is None or name == INDEX:
             problem = ProblemError("no_such_route")
-            await Answer(problem.body(), problem.status, problem.headers()).send((), receive, send)
+            await Response(problem.body(), problem.status, problem.headers()).send((), receive, send)
             return
         content, headers = found
         headers = [*headers, *self._common]
-        known = next((value for key, value in scope["headers"] if key == b"if-none-match"), b"")
-        tag = headers[1][1]
-        if tag in [one.strip().removeprefix(b"W/") for one in known.split(b",")]:
-            await Answer(b"", 304, headers[1:]).send((), receive, send)
+        held = next((value for key, value in scope["headers"] if key == b"if-none-match"), b"")
+        if names_tag(held, headers[1][1]):
+            await Response(b"", 304, headers[1:]).send((), receive, send)
         else:
-            await Answer(content, 200, headers).send((), receive, send)
+            await Response(content, 200, headers).send((), receive, send)

@@ -11,14 +11,15 @@ from typing import Any, Final
 import jwt
 import msgspec
 
+from watcher.api.http.asgi import Header
 from watcher.api.http.problem import ProblemError
 from watcher.api.remembered import Remembered
 
-REMEMBERED: Final = 20_000
+MAX_REMEMBERED_TOKENS: Final = 20_000
 """Verified tokens that are remembered; above it the oldest is forgotten and verified again (0.1 ms and more)."""
-LONGEST: Final = 4_096
+MAX_AUTHORIZATION_BYTES: Final = 4_096
 """Bytes of an ``Authorization`` header that are still looked at."""
-_LARGEST_ID: Final = 2**31 - 1
+_MAX_ID: Final = 2**31 - 1
 _BEARER: Final = b"bearer "
 _REQUIRED: Final = ["exp", "iss", "aud", "sub"]
 
@@ -65,33 +66,31 @@ class Authenticator:
     ) -> None:
         self._issuer, self._audience, self._leeway, self._clock = issuer, audience, leeway, clock
         self._secrets, self._rsa_key = tuple(secrets), rsa_key
-        self._known: Remembered[bytes, Principal] = Remembered(REMEMBERED)
+        self._known: Remembered[bytes, Principal] = Remembered(MAX_REMEMBERED_TOKENS, clock)
 
-    def principal(self, headers: Sequence[tuple[bytes, bytes]]) -> Principal:
-        """Who sent these headers.
+    def principal(self, headers: Sequence[Header]) -> Principal:
+        """Return who sent these headers.
 
         Raises:
             ProblemError: nobody that we know; says why, never what the token holds.
         """
-        given = b""
+        held = b""
         for name, value in headers:
             if name == b"authorization":
-                if given:
+                if held:
                     raise ProblemError("bad_token", "there are two Authorization headers")
-                given = value
-        known = self._known.get(given)
+                held = value
+        known = self._known.get(held)
         if known is not None:
-            if known.expires > self._clock():
-                return known
-            del self._known[given]
-        if not given:
+            return known
+        if not held:
             raise ProblemError("no_token")
-        if given[:7].lower() != _BEARER:
+        if held[:7].lower() != _BEARER:
             raise ProblemError("no_token", "the scheme of the Authorization header is not Bearer")
-        if len(given) > LONGEST:
-            raise ProblemError("bad_token", f"longer than {LONGEST} bytes")
-        principal = self._verify(given[7:].strip())
-        self._known.put(given, principal)
+        if len(held) > MAX_AUTHORIZATION_BYTES:
+            raise ProblemError("bad_token", f"longer than {MAX_AUTHORIZATION_BYTES} bytes")
+        principal = self._verify(held[7:].strip())
+        self._known.put(held, principal, principal.expires - self._clock())
         return principal
 
     def forget(self) -> None:
@@ -145,7 +144,7 @@ class Authenticator:
         if not (isinstance(user, str) and user.isascii() and user.isdigit() and len(user) <= 10):
             raise ProblemError("bad_token", "sub is not the number of a user")
         user_id = int(user)
-        if not 1 <= user_id <= _LARGEST_ID:
+        if not 1 <= user_id <= _MAX_ID:
             raise ProblemError("bad_token", "sub is not the number of a user")
         try:
             expires = float(claims["exp"]) + self._leeway
@@ -167,7 +166,7 @@ class Authenticator:
 
 
 def _without_contents(error: Exception) -> str:
-    """What PyJWT calls the fault; its texts may quote the token."""
+    """Return what the fault is in our words; PyJWT's may quote the token."""
     return {
         "InvalidIssuerError": "iss is not the issuer that is trusted here",
         "InvalidAudienceError": "aud is not this service",

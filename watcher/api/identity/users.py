@@ -5,7 +5,8 @@ Fails closed: without an answer nobody counts as somebody who may.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -13,17 +14,19 @@ import structlog
 
 from watcher.api.http.problem import ProblemError
 from watcher.api.remembered import Remembered
+from watcher.api.single_flight import SingleFlight
 from watcher.model.errors import TemporaryError
 
 log = structlog.get_logger(__name__)
 
-FRESH: Final = 10.0
+FRESH_SECONDS: Final = 10.0
 """Seconds for which an answer stands. Longer: a ban takes longer to be felt. Shorter: more questions."""
-REMEMBERED: Final = 50_000
-"""Users that are remembered."""
+MAX_REMEMBERED_USERS: Final = 50_000
+"""Users that are remembered; above it the one that was asked for longest ago is asked for again."""
+_UNKNOWN: Final = "user_unknown"
 
 
-class Person(msgspec.Struct, frozen=True):
+class User(msgspec.Struct, frozen=True):
     """A user as the site's row has it."""
 
     banned: bool
@@ -35,12 +38,13 @@ class Person(msgspec.Struct, frozen=True):
     """``meta.scores.total``, which the site counts."""
 
 
+Rows = Mapping[int, dict[str, Any]]
 Fetch = Callable[[Sequence[int]], Awaitable[list[dict[str, Any]]]]
-"""Rows of some users. Raises ``TemporaryError``."""
+"""Returns the rows of some users. Raises ``TemporaryError``."""
 
 
-class People:
-    """The users.
+class Users:
+    """The users of the site.
 
     Args:
         fetch: asks the site.
@@ -48,90 +52,74 @@ class People:
     """
 
     def __init__(self, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
-        self._fetch, self._clock = fetch, clock
-        self._known: Remembered[int, tuple[float, Person | None]] = Remembered(REMEMBERED)
-        self._wanted: dict[int, asyncio.Future[Person | None]] = {}
-        self._asking: set[asyncio.Task[None]] = set()
+        self._fetch = fetch
+        self._remembered: Remembered[int, User | str] = Remembered(MAX_REMEMBERED_USERS, clock)
+        self._asking: SingleFlight[int, User | str] = SingleFlight()
+        self._next: tuple[list[int], asyncio.Task[Rows]] | None = None
+        """The question that is about to be asked: its users, to whom more may be added, and its rows."""
 
-    def known(self, user_id: int) -> Person | None:
-        """The user, if the answer is still fresh and there is one; else :meth:`person` has to be awaited."""
-        found = self._known.get(user_id)
-        return found[1] if found is not None and found[0] > self._clock() else None
+    def known(self, user_id: int) -> User | None:
+        """Return the user, if the answer is still fresh and there is one; else :meth:`user` has to be awaited."""
+        found = self._remembered.get(user_id)
+        return None if isinstance(found, str) else found
 
-    async def person(self, user_id: int) -> Person:
-        """The user.
+    async def user(self, user_id: int) -> User:
+        """Return the user.
 
         Raises:
             ProblemError: ``user_unknown``, or ``postgres_away``.
         """
-        found = self._known.get(user_id)
-        if found is not None and found[0] > self._clock():
-            person = found[1]
-        else:
-            answer = self._wanted.get(user_id)
-            if answer is None:
-                loop = asyncio.get_running_loop()
-                if not self._wanted:
-                    loop.call_soon(self._ask)
-                answer = self._wanted[user_id] = loop.create_future()
-            person = await asyncio.shield(answer)
-        if person is None:
-            raise ProblemError("user_unknown")
-        return person
+        found = self._remembered.get(user_id)
+        if found is None:
+            found = await self._asking.get(user_id, partial(self._ask, user_id))
+        if isinstance(found, str):
+            raise ProblemError(found)
+        return found
 
-    def _ask(self) -> None:
-        wanted, self._wanted = self._wanted, {}
-        task = asyncio.get_running_loop().create_task(self._answer(wanted))
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
-
-    async def _answer(self, wanted: "dict[int, asyncio.Future[Person | None]]") -> None:
+    async def _ask(self, user_id: int) -> User | str:
         try:
-            rows = {row["id"]: row for row in await self._fetch(list(wanted))}
-            until = self._clock() + FRESH
-            for user_id, answer in wanted.items():
-                self._settle(user_id, rows.get(user_id), answer, until)
+            rows = await asyncio.shield(self._together(user_id))
         except TemporaryError as error:
-            _fail(wanted.values(), ProblemError("postgres_away"), error)
-        except BaseException as error:
-            # Also when this task is cancelled: whoever waits must hear something, whatever it was.
-            _fail(wanted.values(), ProblemError("internal"), error)
-            if not isinstance(error, Exception):
-                raise
-            log.exception("people.failed")
-
-    def _settle(
-        self, user_id: int, row: dict[str, Any] | None, answer: "asyncio.Future[Person | None]", until: float
-    ) -> None:
-        """One user's answer; a row that is not understood is that user's trouble and nobody else's."""
+            raise ProblemError("postgres_away") from error
+        except Exception as error:
+            raise ProblemError("internal") from error
         try:
-            person = None if row is None else msgspec.convert(row, Person)
-        except msgspec.ValidationError as error:
+            found = msgspec.convert(rows[user_id], User) if user_id in rows else _UNKNOWN
+        except msgspec.ValidationError as error:  # this user's trouble and nobody else's
             log.exception("people.row_not_understood", user_id=user_id)
-            _fail([answer], ProblemError("internal"), error)
-            return
-        self._known.put(user_id, (until, person))
-        if not answer.done():
-            answer.set_result(person)
+            raise ProblemError("internal") from error
+        self._remembered.put(user_id, found, FRESH_SECONDS)
+        return found
+
+    def _together(self, user_id: int) -> "asyncio.Task[Rows]":
+        """Return the rows of a question for this user and all others who are asked for in this turn of the loop."""
+        if self._next is None:
+            user_ids: list[int] = []
+            self._next = user_ids, asyncio.get_running_loop().create_task(self._rows(user_ids))
+        user_ids, rows = self._next
+        user_ids.append(user_id)
+        return rows
+
+    async def _rows(self, user_ids: list[int]) -> Rows:
+        self._next = None
+        try:
+            return {row["id"]: row for row in await self._fetch(user_ids)}
+        except TemporaryError:
+            raise
+        except Exception:
+            log.exception("people.failed")
+            raise
 
 
-def _fail(answers: "Iterable[asyncio.Future[Person | None]]", problem: ProblemError, cause: BaseException) -> None:
-    problem.__cause__ = cause
-    for answer in answers:
-        if not answer.done():
-            answer.set_exception(problem)
-            answer.exception()  # seen: whoever asked may have gone
-
-
-def may_vote(person: Person) -> None:
+def may_vote(user: User) -> None:
     """Let those pass who may judge.
 
     Raises:
         ProblemError: why this one may not.
     """
-    if person.banned:
+    if user.banned:
         raise ProblemError("user_banned")
-    if person.deleted:
+    if user.deleted:
         raise ProblemError("user_deleted")
-    if person.muted:
+    if user.muted:
         raise ProblemError("user_muted")

@@ -1,1 +1,1 @@
-"""What can be asked for; one file a resource."""
+"""One file a resource: its routes, what they take and answer, and how they are carried out."""

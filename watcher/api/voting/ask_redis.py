@@ -1,4 +1,4 @@
-"""Questions to Redis, in a request's words: no answer is a problem that the client is told."""
+"""Commands to Redis in the course of a request: no answer is a problem that the client is told."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from watcher.redis.link import Command, Link, LinkLostError
 from watcher.redis.scripts import Script
 
 
-async def asked(link: Link, command: Command, script: Script | None = None) -> Any:
-    """The answer to a command.
+async def ask_redis(link: Link, command: Command, script: Script | None = None) -> Any:
+    """Return the answer to a command.
 
     Args:
         link: Redis.
@@ -32,8 +32,8 @@ async def asked(link: Link, command: Command, script: Script | None = None) -> A
     return answer
 
 
-async def asked_together(link: Link, *commands: Command) -> list[Any]:
-    """The answers to some commands that go out together.
+async def ask_redis_together(link: Link, *commands: Command) -> list[Any]:
+    """Return the answers to some commands that go out together, in their order.
 
     Raises:
         ProblemError: ``redis_away``; also when Redis refuses one.

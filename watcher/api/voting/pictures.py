@@ -5,19 +5,21 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import quote
 
+from cachetools import TTLCache
+
 from watcher.api.http.problem import ProblemError
-from watcher.api.remembered import Remembered
-from watcher.api.resources.bodies import CommentBody, ImageBody, moment
 from watcher.model.errors import TemporaryError
-from watcher.model.site_image import Remark, Remarks, SiteImage
+from watcher.model.site_image import Remarks, SiteImage
+from watcher.model.visibility import hidden
 from watcher.postgres.site.images import SiteImages
 
-REMARKS_FOR: Final = 5.0
+REMARKS_SECONDS: Final = 5.0
 """Seconds for which comments stand. Longer: a hidden one is shown for longer; shorter: more work for the database."""
-REMEMBERED: Final = 20_000
+MAX_REMEMBERED_IMAGES: Final = 20_000
 """Images whose comments are remembered."""
 
 Picture = tuple[SiteImage, Remarks]
+"""An image, and what is said about it."""
 
 
 class Pictures:
@@ -31,21 +33,16 @@ class Pictures:
     """
 
     def __init__(self, images: SiteImages, address: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._images, self._address, self._clock = images, address, clock
-        self._remarks = Remembered[int, tuple[float, Remarks]](REMEMBERED)
+        self._images, self._address = images, address
+        self._remarks: TTLCache[int, Remarks] = TTLCache(MAX_REMEMBERED_IMAGES, REMARKS_SECONDS, clock)
 
     async def look(self, image_ids: Sequence[int]) -> dict[int, Picture]:
-        """Images as they are now, with their comments of some seconds ago; those that are gone are missing.
+        """Return images as they are now, with their comments of some seconds ago; those that are gone are missing.
 
         Raises:
-            ProblemError: the site does not answer.
+            ProblemError: ``postgres_away``.
         """
-        now = self._clock()
-        fresh = {
-            image_id: known[1]
-            for image_id in image_ids
-            if (known := self._remarks.get(image_id)) is not None and known[0] > now
-        }
+        fresh = {image_id: remarks for image_id in image_ids if (remarks := self._remarks.get(image_id)) is not None}
         try:
             if len(fresh) == len(image_ids):
                 images = await self._images.images(image_ids)
@@ -54,32 +51,39 @@ class Pictures:
         except TemporaryError as error:
             raise ProblemError("postgres_away") from error
         for image_id, (_, remarks) in found.items():
-            self._remarks.put(image_id, (now + REMARKS_FOR, remarks))
+            self._remarks[image_id] = remarks
         return found
 
     async def moderation(self, image_ids: Sequence[int]) -> dict[int, SiteImage]:
-        """Images as they are now, without comments.
+        """Return images as they are now, without comments; those that are gone are missing.
 
         Raises:
-            ProblemError: the site does not answer.
+            ProblemError: ``postgres_away``.
         """
         try:
             return await self._images.images(image_ids)
         except TemporaryError as error:
             raise ProblemError("postgres_away") from error
 
-    def body(self, image: SiteImage) -> ImageBody:
-        """The image as the API shows it."""
-        address = self._address.replace("{id}", str(image.id)).replace("{url}", quote(image.url, safe="/:"))
-        return ImageBody(
-            url=address,
-            type="video" if image.type == "video" else "image",
-            width=image.width,
-            height=image.height,
-            nsfwLevel=image.nsfw_level,
-        )
+    async def look_at(self, image_id: int) -> Picture | None:
+        """Return one image as it is now, with its comments of some seconds ago; None if it is gone.
+
+        Raises:
+            ProblemError: ``postgres_away``.
+        """
+        return (await self.look([image_id])).get(image_id)
+
+    def address(self, image: SiteImage) -> str:
+        """Return where an image's file is."""
+        return self._address.replace("{id}", str(image.id)).replace("{url}", quote(image.url, safe="/:"))
 
 
-def comment_body(remark: Remark) -> CommentBody:
-    """The comment below an image, as the API shows it; whose it is does not matter there."""
-    return CommentBody(text=remark.text, reactions=remark.reactions, createdAt=moment(remark.created_ms))
+def is_visible(image: SiteImage, crucible_level: int, levels: int) -> bool:
+    """Return whether somebody may see an image in a crucible.
+
+    Args:
+        image: as it is now.
+        crucible_level: levels that the crucible allows, as flags.
+        levels: levels that somebody sees there, as flags.
+    """
+    return hidden(image, crucible_level) is None and bool(image.nsfw_level & levels)

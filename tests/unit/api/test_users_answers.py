@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 
 from watcher.api.http.problem import ProblemError
-from watcher.api.identity import users as people
-from watcher.api.identity.users import People, Person
+from watcher.api.identity import users
+from watcher.api.identity.users import User, Users
 from watcher.model.errors import TemporaryError
 
 ROW = {"banned": False, "muted": False, "deleted": False, "browsing_level": 1, "show_nsfw": False, "score": None}
 
 
-async def asked(found: People, *user_ids: int) -> list[Any]:
+async def asked(found: Users, *user_ids: int) -> list[Any]:
     """Each one's answer or problem code, within a second."""
 
-    async def one(user_id: int) -> Person | str:
+    async def one(user_id: int) -> User | str:
         try:
-            return await found.person(user_id)
+            return await found.user(user_id)
         except ProblemError as problem:
             return problem.code
 
@@ -35,7 +35,7 @@ async def test_an_error_reaches_everybody(error: Exception, code: str) -> None:
     async def fetch(_: Sequence[int]) -> list[dict[str, Any]]:
         raise error
 
-    assert await asked(People(fetch), 1, 2) == [code, code]
+    assert await asked(Users(fetch), 1, 2) == [code, code]
 
 
 async def test_one_bad_row() -> None:
@@ -44,21 +44,21 @@ async def test_one_bad_row() -> None:
     async def fetch(_: Sequence[int]) -> list[dict[str, Any]]:
         return [{**ROW, "id": 1}, {**ROW, "id": 2, "browsing_level": "all"}]
 
-    good, bad, unknown = await asked(People(fetch), 1, 2, 3)
+    good, bad, unknown = await asked(Users(fetch), 1, 2, 3)
 
-    assert isinstance(good, Person)
+    assert isinstance(good, User)
     assert (bad, unknown) == ("internal", "user_unknown")
 
 
 async def test_asking_again_makes_nobody_else_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """A full memory forgets for somebody new only, and then whoever was asked for longest ago."""
-    monkeypatch.setattr(people, "REMEMBERED", 2)
+    monkeypatch.setattr(users, "MAX_REMEMBERED_USERS", 2)
     now = 0.0
 
     async def fetch(user_ids: Sequence[int]) -> list[dict[str, Any]]:
         return [{**ROW, "id": one} for one in user_ids]
 
-    found = People(fetch, lambda: now)
+    found = Users(fetch, lambda: now)
     await asked(found, 1)
     now = 9.0
     await asked(found, 2)
@@ -67,3 +67,43 @@ async def test_asking_again_makes_nobody_else_forgotten(monkeypatch: pytest.Monk
     assert found.known(2) is not None
     await asked(found, 3)
     assert (found.known(1) is None, found.known(2) is None, found.known(3) is None) == (False, True, False)
+
+
+async def test_users_who_are_asked_for_together_are_one_question() -> None:
+    """Those of one turn of the loop, each once; who comes while it is asked waits for the same answer."""
+    questions: list[list[int]] = []
+    began, go = asyncio.Event(), asyncio.Event()
+
+    async def fetch(user_ids: Sequence[int]) -> list[dict[str, Any]]:
+        questions.append(list(user_ids))
+        began.set()
+        await go.wait()
+        return [{**ROW, "id": one} for one in user_ids]
+
+    found = Users(fetch)
+    first = asyncio.create_task(asked(found, 1, 2, 1))
+    await began.wait()
+    late = asyncio.create_task(asked(found, 2, 3))
+    first.cancel()
+    await asyncio.sleep(0)
+    go.set()
+
+    assert all(isinstance(one, User) for one in await late)
+    assert found.known(1) is not None  # whoever asked has gone, and the answer is remembered all the same
+    assert [sorted(one) for one in questions] == [[1, 2], [3]]
+
+
+async def test_a_failure_is_not_remembered() -> None:
+    """The next one asks again."""
+    away = True
+
+    async def fetch(user_ids: Sequence[int]) -> list[dict[str, Any]]:
+        if away:
+            raise TemporaryError("away")
+        return [{**ROW, "id": one} for one in user_ids]
+
+    found = Users(fetch)
+    assert await asked(found, 1) == ["postgres_away"]
+    away = False
+
+    assert isinstance((await asked(found, 1))[0], User)

@@ -19,12 +19,11 @@ from itertools import combinations
 from typing import Final
 
 import msgspec
+from cachetools import LRUCache
 
 from watcher.api.http.problem import ProblemError
-from watcher.api.remembered import Remembered
-from watcher.api.resources.bodies import PairAnswer, PairSide, moment
-from watcher.api.resources.candidates import Asker, Candidates, without
-from watcher.api.resources.pictures import Picture, Pictures, comment_body
+from watcher.api.voting.candidates import Asker, Candidates, without
+from watcher.api.voting.pictures import Picture, Pictures
 from watcher.model.pair_token import PairTokens, SignedPair
 from watcher.model.pairing import POLICY, Candidate, Pair, elapsed, finalists, pairs
 from watcher.model.site_image import SiteImage
@@ -34,13 +33,13 @@ from watcher.redis.admit import ADMIT, Placement
 from watcher.redis.draw import DRAW, Drawn
 from watcher.redis.link import Link
 
-REMEMBERED: Final = 20_000
+MAX_REMEMBERED: Final = 20_000
 """Judges whose last images, and crucibles whose times, are remembered."""
-JUST_SEEN: Final = 10
+JUST_SEEN_IMAGES: Final = 10
 """Images that a judge does not get again at once, if there are others."""
-WIDE_DRAWS: Final = 4
+MAX_WIDE_DRAWS: Final = 4
 """Wider draws before every pair is gone through."""
-LOOKS: Final = 5
+MAX_CHOICES: Final = 5
 """Times that a pair is chosen of one draw: each time an image was hidden since it was last looked at."""
 
 Order = Callable[[], Iterator[Pair]]
@@ -55,8 +54,20 @@ class NoPair(Enum):
     """Fewer than two entries that this judge may see and does not own."""
 
 
+class ServedPair(msgspec.Struct, frozen=True, kw_only=True):
+    """Two entries to judge, with their images as they are now."""
+
+    left: Candidate
+    right: Candidate
+    pictures: Mapping[int, Picture]
+    """By image."""
+    token: str
+    """Says who may judge what, until when."""
+    expires_ms: int
+
+
 class _Facts(msgspec.Struct, frozen=True):
-    """Of a crucible, as the last draw had them: only the policy goes by them."""
+    """What the last draw said of a crucible: only the policy goes by it."""
 
     start_ms: int | None = None
     end_ms: int | None = None
@@ -64,7 +75,7 @@ class _Facts(msgspec.Struct, frozen=True):
 
 
 class Pairs:
-    """Serves pairs.
+    """Chooses the next pair for each judge who asks.
 
     Args:
         link: Redis; it should load ``SCRIPTS`` when it connects.
@@ -89,11 +100,11 @@ class Pairs:
     ) -> None:
         self._candidates, self._pictures, self._tokens, self._lifetime = Candidates(link), pictures, tokens, lifetime
         self._chance, self._clock = chance or random.Random(), clock  # noqa: S311 - see above
-        self._seen = Remembered[int, deque[int]](REMEMBERED)
-        self._facts = Remembered[int, _Facts](REMEMBERED)
+        self._seen: LRUCache[int, deque[int]] = LRUCache(MAX_REMEMBERED)
+        self._facts: LRUCache[int, _Facts] = LRUCache(MAX_REMEMBERED)
 
-    async def next_pair(self, crucible_id: int, user_id: int, level: int) -> PairAnswer | NoPair:
-        """The next pair for a judge.
+    async def next_pair(self, crucible_id: int, user_id: int, level: int) -> ServedPair | NoPair:
+        """Return the next pair for a judge, or why there is none.
 
         Args:
             crucible_id: which crucible.
@@ -108,7 +119,7 @@ class Pairs:
         part = elapsed(int(self._clock() * 1000), facts.start_ms, facts.end_ms)
         top = finalists(part, facts.places, self._chance.random)
         hidden: set[int] = set()
-        for attempt in range(1 + WIDE_DRAWS):
+        for attempt in range(1 + MAX_WIDE_DRAWS):
             count = POLICY.wide_draw if attempt else POLICY.draw
             cast = await self._draw(asker, count, 0 if attempt else top)
             answer = await self._serve(asker, cast, self._preferred(asker, cast, part, hidden), hidden)
@@ -120,7 +131,7 @@ class Pairs:
 
     async def _draw(self, asker: Asker, count: int, top: int) -> Drawn:
         cast = await self._candidates.draw(asker, count=count, top=top, seed=self._chance.getrandbits(31))
-        self._facts.put(asker.crucible_id, _Facts(cast.start_ms, cast.end_ms, cast.places))
+        self._facts[asker.crucible_id] = _Facts(cast.start_ms, cast.end_ms, cast.places)
         return cast
 
     def _preferred(self, asker: Asker, cast: Drawn, part: float, hidden: set[int]) -> Order:
@@ -136,8 +147,8 @@ class Pairs:
 
         return order
 
-    async def _serve(self, asker: Asker, cast: Drawn, order: Order, hidden: set[int]) -> PairAnswer | None:
-        """The first new pair of the order whose images may be shown; None if there is none.
+    async def _serve(self, asker: Asker, cast: Drawn, order: Order, hidden: set[int]) -> ServedPair | None:
+        """Return the first new pair of the order whose images may be shown; None if there is none.
 
         Args:
             asker, cast: who asks, and what was drawn.
@@ -145,21 +156,21 @@ class Pairs:
             hidden: entries whose image this judge may not see; more are added.
         """
         mask = asker.level & cast.level
-        for _ in range(LOOKS):
+        for _ in range(MAX_CHOICES):
             pair = await self._candidates.first_new(asker, order())
             if pair is None:
                 return None
             pictures = await self._pictures.look([one.image_id for one in pair])
             images = {image_id: picture[0] for image_id, picture in pictures.items()}
-            gone = await self._put_right(asker.crucible_id, cast.level, mask, pair, images)
+            gone = await self._correct(asker.crucible_id, cast.level, mask, pair, images)
             if not gone:
-                return self._answer(asker, mask, pair, pictures)
+                return self._signed(asker, mask, pair, pictures)
             every = [*cast.entries, *cast.top]
             images = await self._pictures.moderation([one.image_id for one in every])
-            hidden |= gone | await self._put_right(asker.crucible_id, cast.level, mask, every, images)
+            hidden |= gone | await self._correct(asker.crucible_id, cast.level, mask, every, images)
         raise ProblemError("overloaded", "images are being hidden faster than pairs can be chosen")
 
-    async def _put_right(
+    async def _correct(
         self, crucible_id: int, level: int, mask: int, some: Sequence[Candidate], images: Mapping[int, SiteImage]
     ) -> set[int]:
         """Tell Redis what the site has otherwise; returns the entries that this judge may not see."""
@@ -169,8 +180,8 @@ class Pairs:
             await self._candidates.admit(crucible_id, placements)
         return {one.entry_id for one, now in levels.items() if not now & mask}
 
-    async def _go_through(self, asker: Asker, cast: Drawn, hidden: set[int]) -> PairAnswer | NoPair:
-        """A pair, if there is one left among all: for a judge who has judged nearly all of many."""
+    async def _go_through(self, asker: Asker, cast: Drawn, hidden: set[int]) -> ServedPair | NoPair:
+        """Return a pair, if there is one left among all: for a judge who has judged nearly all of many."""
         judged = await self._candidates.judged(asker)
         every = [one async for one in self._candidates.everything(asker, asker.level & cast.level)]
         self._chance.shuffle(every)
@@ -184,29 +195,18 @@ class Pairs:
 
         return await self._serve(asker, cast, order, hidden) or _nothing(without(every, hidden))
 
-    def _answer(self, asker: Asker, mask: int, pair: Pair, pictures: Mapping[int, Picture]) -> PairAnswer:
+    def _signed(self, asker: Asker, mask: int, pair: Pair, pictures: Mapping[int, Picture]) -> ServedPair:
         left, right = pair if self._chance.random() < 0.5 else pair[::-1]
-        seen = self._seen.get(asker.user_id) or deque(maxlen=JUST_SEEN)
+        seen = self._seen.get(asker.user_id) or deque(maxlen=JUST_SEEN_IMAGES)
         seen.extend((left.image_id, right.image_id))
-        self._seen.put(asker.user_id, seen)
+        self._seen[asker.user_id] = seen
         expires = int(self._clock() + self._lifetime)
         said = SignedPair(asker.crucible_id, asker.user_id, left.entry_id, right.entry_id, mask, expires)
-        return PairAnswer(
-            left=self._side(left, pictures[left.image_id]),
-            right=self._side(right, pictures[right.image_id]),
-            token=self._tokens.sign(said),
-            expiresAt=moment(expires * 1000),
-        )
-
-    def _side(self, one: Candidate, picture: Picture) -> PairSide:
-        image, remarks = picture
-        return PairSide(
-            entryId=one.entry_id,
-            image=self._pictures.body(image),
-            topComment=comment_body(remarks.top) if remarks.top else None,
-            commentCount=remarks.count,
+        return ServedPair(
+            left=left, right=right, pictures=pictures, token=self._tokens.sign(said), expires_ms=expires * 1000
         )
 
 
 def _nothing(every: Sequence[Candidate]) -> NoPair:
+    """Return why none of these makes a pair."""
     return NoPair.ALL_JUDGED if len({one.image_id for one in every}) > 1 else NoPair.TOO_FEW

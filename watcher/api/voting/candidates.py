@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 
 from watcher.api.http.problem import ProblemError
-from watcher.api.resources.asking import asked
-from watcher.api.resources.judged import unpack
+from watcher.api.voting.ask_redis import ask_redis
+from watcher.api.voting.judged_pairs import JudgedPairs
 from watcher.model.pairing import Candidate, Pair
 from watcher.model.visibility import ALL_LEVELS
 from watcher.model.vote import pair_field
@@ -16,11 +16,10 @@ from watcher.redis import keys
 from watcher.redis.admit import ADMIT, Placement, admit_command
 from watcher.redis.draw import DRAW, Drawn, draw_command, drawn
 from watcher.redis.link import Link
-from watcher.redis.outcomes import PACKED
 
-FIRST_ASK, NEXT_ASK = 48, 512
+FIRST_PAIRS, NEXT_PAIRS = 48, 512
 """Pairs of which Redis is asked at a time whether they are judged: one of the first is nearly always new."""
-SCAN: Final = 1_000
+SCANNED_ENTRIES: Final = 1_000
 """Entries of one step through a pool: a third of a millisecond in which votes wait."""
 
 
@@ -34,7 +33,7 @@ class Asker(msgspec.Struct, frozen=True):
 
 
 class Candidates:
-    """The entries.
+    """The admitted entries of crucibles.
 
     Args:
         link: Redis.
@@ -44,7 +43,7 @@ class Candidates:
         self._link = link
 
     async def draw(self, asker: Asker, *, count: int, top: int, seed: int) -> Drawn:
-        """Draw some; see ``draw_command``.
+        """Return some that were drawn at random; see ``draw_command``.
 
         Raises:
             ProblemError: the crucible is not open for votes, or Redis is away.
@@ -52,7 +51,7 @@ class Candidates:
         command = draw_command(
             asker.crucible_id, user_id=asker.user_id, mask=asker.level, count=count, top=top, seed=seed
         )
-        cast = drawn(await asked(self._link, command, DRAW))
+        cast = drawn(await ask_redis(self._link, command, DRAW))
         if cast is None:
             raise ProblemError("absent")
         if cast.status != "Active":
@@ -64,36 +63,33 @@ class Candidates:
         return cast
 
     async def first_new(self, asker: Asker, order: Iterator[Pair]) -> Pair | None:
-        """The first pair that the judge has not judged.
+        """Return the first pair that the judge has not judged; None if there is none.
 
         Raises:
             ProblemError: Redis is away.
         """
-        name, size = keys.judged(asker.crucible_id, asker.user_id), FIRST_ASK
+        judged, size = self._judged(asker), FIRST_PAIRS
         while some := list(islice(order, size)):
             fields = [pair_field(one.entry_id, other.entry_id) for one, other in some]
-            packed, *found = await asked(self._link, ("HMGET", name, PACKED, *fields))
-            if packed is not None:
-                await unpack(self._link, name)
-                found = await asked(self._link, ("HMGET", name, *fields))
-            for pair, judged in zip(some, found, strict=True):
-                if judged is None:
+            for pair, is_judged in zip(some, await judged.are_judged(fields), strict=True):
+                if not is_judged:
                     return pair
-            size = NEXT_ASK
+            size = NEXT_PAIRS
         return None
 
     async def judged(self, asker: Asker) -> set[str]:
-        """Every pair that the judge has judged, as ``pair_field`` names it.
+        """Return every pair that the judge has judged, as ``pair_field`` names it.
 
         Raises:
             ProblemError: Redis is away.
         """
-        name = keys.judged(asker.crucible_id, asker.user_id)
-        await unpack(self._link, name)
-        return {field.decode() for field in await asked(self._link, ("HKEYS", name))}
+        return await self._judged(asker).all()
+
+    def _judged(self, asker: Asker) -> JudgedPairs:
+        return JudgedPairs(self._link, asker.crucible_id, asker.user_id)
 
     async def everything(self, asker: Asker, mask: int) -> AsyncIterator[Candidate]:
-        """Every entry that the judge may see and does not own, step by step; some more than once.
+        """Yield every entry that the judge may see and does not own, step by step; some more than once.
 
         Raises:
             ProblemError: Redis is away.
@@ -102,11 +98,11 @@ class Candidates:
         for level in (one for one in range(1, ALL_LEVELS + 1) if one & mask):
             cursor, pool = None, keys.pool(asker.crucible_id, level)
             while cursor != b"0":
-                cursor, ids = await asked(self._link, ("SSCAN", pool, cursor or 0, "COUNT", SCAN))
-                rows = await asked(self._link, ("HMGET", entries, *ids)) if ids else []
+                cursor, ids = await ask_redis(self._link, ("SSCAN", pool, cursor or 0, "COUNT", SCANNED_ENTRIES))
+                rows = await ask_redis(self._link, ("HMGET", entries, *ids)) if ids else []
                 for entry_id, text in zip(ids, rows, strict=True):
                     row = keys.entry_row(text)
-                    known = None if row is None else _row(row)
+                    known = None if row is None else _decode_row(row)
                     if known is not None and known.user != asker.user_id:
                         yield Candidate(int(entry_id), known.image, 0, 0, level)
 
@@ -116,11 +112,11 @@ class Candidates:
         Raises:
             ProblemError: Redis is away.
         """
-        await asked(self._link, admit_command(crucible_id, placements), ADMIT)
+        await ask_redis(self._link, admit_command(crucible_id, placements), ADMIT)
 
 
 def without(some: Sequence[Candidate], hidden: Collection[int]) -> Sequence[Candidate]:
-    """Those whose entry is not hidden."""
+    """Return those whose entry is not hidden."""
     return [one for one in some if one.entry_id not in hidden] if hidden else some
 
 
@@ -129,4 +125,4 @@ class _EntryRow(msgspec.Struct):
     image: int
 
 
-_row = msgspec.json.Decoder(_EntryRow).decode
+_decode_row = msgspec.json.Decoder(_EntryRow).decode

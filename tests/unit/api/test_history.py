@@ -3,23 +3,22 @@
 import asyncio
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from watcher.api.http.problem import ProblemError
-from watcher.api.resources import history as past
-from watcher.api.resources.history import IN_TURN, POINTS, REMEMBERED, Past
-
-if TYPE_CHECKING:
-    from watcher.api.http.guard import Answer, Ask
-    from watcher.api.resources.crucibles import Crucibles
+from watcher.api.resources.history import history
+from watcher.api.resources.judge import judge
+from watcher.api.voting import history as past
+from watcher.api.voting.history import MAX_IN_TURN, MAX_POINTS, MAX_REMEMBERED_ROWS, History
 
 
 class Told:
     """ClickHouse, a crucible, its entries, a clock: as simple as they can be."""
 
-    def __init__(self, rows: int = POINTS) -> None:
+    def __init__(self, rows: int = MAX_POINTS) -> None:
         self.rows, self.now = rows, 0.0
         self.asked: list[dict[str, Any]] = []
         self.at_once = self.most_at_once = 0
@@ -27,7 +26,8 @@ class Told:
         self.go.set()
         self.began = threading.Semaphore(0)
         self._lock = threading.Lock()
-        self.past = Past(self.query, cast("Crucibles", self), self, lambda: self.now)
+        self.past = History(self.query, lambda: self.now)
+        self.services: Any = SimpleNamespace(history=self.past, crucibles=self, entries=self)
 
     def query(self, _: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
         with self._lock:
@@ -48,13 +48,11 @@ class Told:
     id = 7
 
     async def judge(self, user: int) -> bytes:
-        answer: Answer = await self.past.judge(cast("Ask", type("Ask", (), {"user_id": user})))
-        return answer.body
+        return (await judge(self.services, cast("Any", SimpleNamespace(user_id=user)))).body
 
     async def history(self, entry: int, *, user: int = 1, points: int = 200) -> bytes:
-        ask = cast("Any", type("Ask", (), {"given": {"id": 7, "entryId": entry, "points": points}, "user_id": user}))
-        answer: Answer = await self.past.history(cast("Ask", ask))
-        return answer.body
+        request = SimpleNamespace(params={"id": 7, "entryId": entry, "points": points}, user_id=user)
+        return (await history(self.services, cast("Any", request))).body
 
 
 def test_any_number_of_points_is_one_question() -> None:
@@ -65,7 +63,7 @@ def test_any_number_of_points_is_one_question() -> None:
         return [(await told.history(1, points=points)).count(b'"rating"') for points in (2, 200, 999, 1_000)]
 
     assert asyncio.run(ask()) == [2, 200, 999, 1_000]
-    assert told.asked == [{"crucible": 7, "entry": 1, "points": POINTS}]
+    assert told.asked == [{"crucible": 7, "entry": 1, "points": MAX_POINTS}]
 
 
 def test_what_is_remembered_is_bounded_by_rows() -> None:
@@ -73,17 +71,17 @@ def test_what_is_remembered_is_bounded_by_rows() -> None:
     told = Told()
 
     async def ask() -> tuple[int, int]:
-        for entry in range(1, 2 * REMEMBERED // POINTS):
+        for entry in range(1, 2 * MAX_REMEMBERED_ROWS // MAX_POINTS):
             if entry != 404:
                 await told.history(entry)
-        full = sum(len(rows) for _, rows in told.past._known.values())
+        full = sum(map(len, told.past._remembered.values()))
         told.now = 10.0
         await told.history(1)
-        return full, len(told.past._known)
+        return full, len(told.past._remembered)
 
     full, after = asyncio.run(ask())
 
-    assert REMEMBERED - 2 * POINTS <= full <= REMEMBERED
+    assert MAX_REMEMBERED_ROWS - 2 * MAX_POINTS <= full <= MAX_REMEMBERED_ROWS
     assert after == 1
 
 
@@ -97,7 +95,7 @@ def test_a_user_has_one_question_under_way() -> None:
         await asyncio.to_thread(told.began.acquire)
         gone.cancel()
         await asyncio.sleep(0)
-        mine = [asyncio.ensure_future(told.history(entry)) for entry in range(2, IN_TURN + 3)]
+        mine = [asyncio.ensure_future(told.history(entry)) for entry in range(2, MAX_IN_TURN + 3)]
         other = asyncio.ensure_future(told.history(99, user=2))
         await asyncio.to_thread(told.began.acquire)
         told.go.set()
@@ -106,8 +104,8 @@ def test_a_user_has_one_question_under_way() -> None:
 
     answers = asyncio.run(ask())
 
-    assert [one["entry"] for one in told.asked] == [1, 99, *range(2, IN_TURN + 2)]
-    assert [type(one) for one in answers] == [bytes] * IN_TURN + [ProblemError]
+    assert [one["entry"] for one in told.asked] == [1, 99, *range(2, MAX_IN_TURN + 2)]
+    assert [type(one) for one in answers] == [bytes] * MAX_IN_TURN + [ProblemError]
     assert told.most_at_once == 2
 
 
@@ -123,7 +121,7 @@ def test_an_entry_that_is_not_there_has_no_history() -> None:
 
 def test_nobody_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither whose question is asked, nor who comes after it, nor a judge; each is told, and the answer is kept."""
-    monkeypatch.setattr(past, "PATIENCE", 0.05)
+    monkeypatch.setattr(past, "PATIENCE_SECONDS", 0.05)
     told = Told(rows=3)
     told.go.clear()
 
@@ -131,12 +129,12 @@ def test_nobody_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
         waiting = [told.history(1), told.history(2), told.judge(2)]
         gone = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 10)
         told.go.set()
-        await asyncio.gather(*told.past._asking.values())
-        monkeypatch.setattr(past, "PATIENCE", 10.0)
+        await asyncio.gather(*told.past._asking._under_way.values())
+        monkeypatch.setattr(past, "PATIENCE_SECONDS", 10.0)
         return gone, await told.history(1)
 
     gone, after = asyncio.run(ask())
 
     assert [(type(one), str(one)) for one in gone] == [(ProblemError, "clickhouse_away")] * 3
     assert after.count(b'"rating"') == 3
-    assert told.asked.count({"crucible": 7, "entry": 1, "points": POINTS}) == 1
+    assert told.asked.count({"crucible": 7, "entry": 1, "points": MAX_POINTS}) == 1

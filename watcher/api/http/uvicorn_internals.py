@@ -1,0 +1,245 @@
+"""Everything that hangs on the inside of uvicorn, which may change with any of its versions.
+
+Two things are not to be had from outside. uvicorn bounds neither headers nor time: a client that sends header after
+header would fill the memory, one that sends nothing, or takes nothing, would keep its connection for ever. And it takes
+head and body of an answer as two messages and looks at every character of every header for what must not be in one;
+ours are made here, of numbers and constants, and there is one of them a vote.
+
+``tests/unit/api/test_uvicorn_internals.py`` names each thing that is relied on, so that an upgrade that takes one away
+fails with a sentence instead of in production.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from watcher.api.http.asgi import Header, Receive, Scope, Send
+from watcher.api.http.problem import ProblemError
+
+MAX_HEAD_BYTES: Final = 16_384
+"""Bytes of a request's address and headers. Smaller: the site's cookies beside a token would not fit."""
+PATIENCE_SECONDS: Final = 10.0
+"""Seconds for a request to arrive whole, and for a client to take what is sent to it. Shorter: slow lines are cut off;
+longer: clients that only hold connections hold more of them."""
+MAX_QUEUED_REQUESTS: Final = 8
+"""Requests that may wait behind the one that a connection is answered before it is read no further."""
+
+_LINE: Final = b"%b: %b\r\n"
+_CLOSE: Final = b"connection: close\r\n"
+
+
+def sent_in_one_write(send: Send, status: int, headers: Sequence[Header], body: bytes) -> bool:
+    """Send an answer at once, if nothing stands between us and the server, and the client takes what it is sent.
+
+    Args:
+        send: of the ASGI application; anything but the server's own is left alone.
+        status: HTTP status.
+        headers: all but date and connection, safe as they are.
+        body: as long as the headers say.
+
+    Returns:
+        Whether it was sent; if not, nothing was, and ``send`` has to be used.
+    """
+    cycle = getattr(send, "__self__", None)
+    if type(cycle) is not RequestResponseCycle or cycle.response_started or cycle.scope["method"] == "HEAD":
+        return False
+    if cycle.flow.write_paused or cycle.disconnected or cycle.transport.is_closing():
+        return False
+    head = [STATUS_LINE[status], *map(_LINE.__mod__, cycle.default_headers), *map(_LINE.__mod__, headers)]
+    if _CLOSE in head:
+        cycle.keep_alive = False
+    elif not cycle.keep_alive:
+        head.append(_CLOSE)
+    head += (b"\r\n", body)
+    cycle.transport.write(b"".join(head))
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """A connection of one client, with bounds on what it may send and how long it may take."""
+
+    _head_bytes = 0
+    _request_since = 0.0
+    """When the request under way began to arrive; 0 when none is."""
+    _write_blocked_since = 0.0
+    """Since when the client has not taken what was sent; 0 when it does."""
+    _parser_spoke = False
+    """Whether the parser had something to say of the piece that arrived last."""
+    _bytes_in_silence = 0
+    """Bytes since the parser last said something."""
+    _had_last_request = False
+    """Whether the request that arrived last is the connection's last: nothing behind it is read as another."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # uvicorn's own refusal is plain text and does not say when to come back.
+        self._max_connections, self.limit_concurrency = self.limit_concurrency, None
+        self._served = self.app
+        self._under_way: list[RequestResponseCycle] = []
+
+    def connection_made(self, transport: Any) -> None:
+        """A client is there; it should say something soon."""
+        super().connection_made(transport)
+        self._request_since = self.loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client went: whoever answers it hears of it, not only whoever answers its last request."""
+        super().connection_lost(exc)
+        for cycle in self._under_way:
+            if not cycle.response_complete:
+                cycle.disconnected = True
+            cycle.message_event.set()
+        self._under_way.clear()
+
+    def data_received(self, data: bytes) -> None:
+        """Take a piece of what the client sends.
+
+        The parser tells of a header when it is complete, and keeps it until then: one without end is never counted in
+        ``on_header``. The same goes for a trailer, and for what follows a chunk's length.
+        """
+        if self._had_last_request:
+            return
+        self._parser_spoke = False
+        super().data_received(data)
+        self._bytes_in_silence = 0 if self._parser_spoke else self._bytes_in_silence + len(data)
+        if self._bytes_in_silence > MAX_HEAD_BYTES and not self.transport.is_closing():
+            with suppress(HeadTooLargeError):
+                self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        """Take the beginning of a request."""
+        self._parser_spoke = True
+        self._head_bytes = 0
+        self._request_since = self.loop.time()
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Take part of the address."""
+        self._parser_spoke = True
+        self._head_bytes += len(url)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse_head()
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header."""
+        self._parser_spoke = True
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse_head()
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer the request."""
+        self._parser_spoke = True
+        full = self._max_connections is not None and len(self.connections) > self._max_connections
+        upgrade = self.parser.should_upgrade()
+        self.app = _overloaded if full else _upgraded_body if upgrade and _has_body(self.headers) else self._served
+        super().on_headers_complete()
+        self._under_way = [cycle for cycle in self._under_way if not cycle.response_complete]
+        self._under_way.append(self.cycle)
+        if 1 < len(self._under_way) <= MAX_QUEUED_REQUESTS:
+            self.flow.resume_reading()  # else nobody would notice that the client of a stream went
+        if upgrade:
+            # The parser takes what follows for another protocol and passes the body over; were it given the rest of
+            # that body, it would read it as a request of its own.
+            self._had_last_request = True
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Take part of the body; how much of it is taken is for the route to say."""
+        self._parser_spoke = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note that the request is there as a whole."""
+        self._request_since = 0.0
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Note that the client takes less than it is sent."""
+        self._write_blocked_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Note that the client takes what it is sent."""
+        self._write_blocked_since = 0.0
+        super().resume_writing()
+
+    def abort_if_too_slow(self, now: float) -> None:
+        """Cut off a client that has kept us waiting for longer than we do.
+
+        Args:
+            now: seconds of the event loop's clock.
+        """
+        request = self._request_since if self.parser is not None else 0.0
+        for since in (request, self._write_blocked_since):
+            if since and now - since > PATIENCE_SECONDS:
+                self.transport.abort()
+
+    def _refuse_head(self) -> None:
+        """Answer, close, and have the parser stop.
+
+        Raises:
+            HeadTooLargeError: always.
+        """
+        if self.transport.is_closing():
+            raise HeadTooLargeError
+        problem = ProblemError("headers_too_large", f"{MAX_HEAD_BYTES} bytes are allowed")
+        body = problem.body()
+        head = [b"HTTP/1.1 431 Request Header Fields Too Large\r\n"]
+        headers = [*problem.headers(), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+        head += [_LINE % one for one in headers]
+        self.transport.write(b"".join([*head, b"\r\n", body]))
+        self.transport.close()
+        raise HeadTooLargeError
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: a server may answer as if no upgrade had been asked for."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer a request that is no HTTP, in the words of all our problems."""
+        if self.transport.is_closing():
+            return
+        body = ProblemError("bad_request", msg).body()
+        self.transport.write(
+            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nconnection: close\r\n"
+            b"content-length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        self.transport.close()
+
+
+class HeadTooLargeError(Exception):
+    """Raised out of the parser's callbacks, which is how it is stopped."""
+
+
+def _has_body(headers: list[Header]) -> bool:
+    """Return whether a body follows these headers."""
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b" \t0")) for name, value in headers
+    )
+
+
+async def _overloaded(_: Scope, __: Receive, send: Send) -> None:
+    """Answer a client for whom there is no room."""
+    await _send_and_close(ProblemError("overloaded"), send)
+
+
+async def _upgraded_body(_: Scope, __: Receive, send: Send) -> None:
+    """Answer a request whose body the parser passed over."""
+    await _send_and_close(ProblemError("bad_request", "a request with a body cannot ask for an upgrade"), send)
+
+
+async def _send_and_close(problem: ProblemError, send: Send) -> None:
+    body = problem.body()
+    headers = [*problem.headers(), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,51 @@
+"""``GET /v1/crucibles/{id}/entries/{entryId}``: one entry, its place and its image."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from watcher.api.http.request import Request
+from watcher.api.http.response import Response
+from watcher.api.route import CRUCIBLE, ENTRY, LEVEL, OF_A_CRUCIBLE, Route
+from watcher.api.services import Services
+from watcher.api.voting.pictures import is_visible
+from watcher.api.wire import EntryId, ImageBody, encode, image_body
+
+
+class EntryAnswer(Struct, frozen=True):
+    """An entry."""
+
+    entryId: EntryId  # noqa: N815 - the wire's spelling
+    rank: int | None
+    """None: not admitted, so without a place."""
+    rating: int
+    votes: int
+    image: ImageBody | None
+    """None: outside the levels that the asker sees, or withdrawn."""
+    commentCount: int | None  # noqa: N815
+
+
+async def entry(services: Services, request: Request) -> Response:
+    """Answer an entry. Whether the asker may see its image is looked up afresh."""
+    crucible = await services.crucibles.find(request.params["id"])
+    found = await services.entries.find(crucible, request.params["entryId"])
+    picture = await services.pictures.look_at(found.image_id)
+    body, count = None, None
+    if picture is not None and is_visible(picture[0], crucible.level, request.visible_levels(crucible.level)):
+        image, remarks = picture
+        body, count = image_body(image, services.pictures.address(image)), remarks.count
+    return Response(encode(EntryAnswer(found.id, found.rank, found.rating, found.votes, body, count)))
+
+
+ROUTES: Final = (
+    Route(
+        name="entry",
+        method="GET",
+        path="/v1/crucibles/{id}/entries/{entryId}",
+        handle=entry,
+        summary="One entry",
+        params=(CRUCIBLE, ENTRY, LEVEL),
+        answer=EntryAnswer,
+        problems=(*OF_A_CRUCIBLE, "unknown_entry"),
+    ),
+)

@@ -1,0 +1,282 @@
+"""``POST /v1/crucibles/{id}/votes``: read, refuse what can be refused without Redis, ask the script, say what it said.
+
+What is refused here for reasons that may pass (an expired pair token, a spent limit, a judge who no longer meets the
+demands) is still sent to the script, which then answers a repeat and nothing else: somebody who lost the answer to a
+vote that counted gets it whenever they ask again.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import hiredis
+import msgspec
+from msgspec import Meta, Struct
+
+from watcher.api.http.asgi import Header, Receive
+from watcher.api.http.problem import ProblemError
+from watcher.api.http.request import Request
+from watcher.api.http.response import JSON, Response
+from watcher.api.identity.users import may_vote
+from watcher.api.route import CRUCIBLE, OF_A_CRUCIBLE, Route
+from watcher.api.services import Services
+from watcher.api.wire import EntryId, Moment, encode, moment
+from watcher.model.pair_token import TokenFault
+from watcher.model.vote import Refusal, Vote, VoteOutcome
+from watcher.redis import keys
+from watcher.redis.link import LinkLostError
+from watcher.redis.scripts import VOTE
+from watcher.redis.vote import outcome, vote_command
+
+_HEADERS: Final[Sequence[Header]] = (JSON, (b"cache-control", b"no-store"))
+_COMING_BACK: Final = frozenset({Refusal.ABSENT, Refusal.UNVERIFIED})
+
+
+class VoteBody(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A judge's choice between the two entries of a served pair."""
+
+    winner: EntryId
+    loser: EntryId
+    token: Annotated[str, Meta(max_length=512, description="The token that came with the pair.")] | None = None
+
+
+class Side(Struct, frozen=True, gc=False):
+    """What the vote came to for one of the two."""
+
+    entryId: EntryId  # noqa: N815 - the wire's spelling
+    rating: int
+    """After the vote."""
+    delta: int
+    """Points won or lost."""
+
+
+class VoteAnswer(Struct, frozen=True, gc=False):
+    """The vote, as it counted. Sent again, the same vote gets the same answer."""
+
+    winner: Side
+    loser: Side
+    epoch: int
+    seq: int
+    """Place of the vote in its crucible, with the epoch before it."""
+    votedAt: Moment  # noqa: N815
+
+
+_decode: Final = msgspec.json.Decoder(VoteBody).decode
+
+
+async def vote(services: Services, request: Request) -> Response:
+    """Cast a vote and answer what it came to.
+
+    Raises:
+        ProblemError: it does not count; the code says why.
+    """
+    may_vote(request.user)
+    body = await _read(request, services.vote_rules.max_body_bytes)
+    if body.winner == body.loser:
+        raise ProblemError(Refusal.SAME_ENTRY)
+    crucible_id: int = request.params["id"]
+    user_id = request.user_id
+    refuse = _judge_token(services, body, crucible_id, user_id)
+    crucible = services.crucibles.known(crucible_id)
+    if crucible is None:
+        crucible = await services.crucibles.find(crucible_id)
+    if not crucible.live:
+        raise ProblemError(Refusal.NOT_ACTIVE)
+    if refuse is None:
+        unmet = crucible.requirements.refusal(verified=request.principal.verified, score=request.user.score)
+        refuse = None if unmet is None else Refusal(unmet)
+    wait_seconds = services.votes_limit.wait(user_id)
+    if refuse is None and wait_seconds > 0:
+        refuse = Refusal.RATE_LIMITED
+    said = await _cast(services, Vote(crucible_id, user_id, body.winner, body.loser), refuse)
+    if isinstance(said, VoteOutcome):
+        return _answer(services, body, said)
+    if said in _COMING_BACK:
+        services.crucibles.forget(crucible_id)
+        services.on_unverified(crucible_id)
+    if said is Refusal.RATE_LIMITED:
+        raise services.votes_limit.problem(wait_seconds)
+    raise ProblemError(said, crucible.requirements.not_understood if "requirement" in said else None)
+
+
+def _judge_token(services: Services, body: VoteBody, crucible_id: int, user_id: int) -> Refusal | None:
+    """Return why the pair token may not be voted with any more; None if it may.
+
+    Raises:
+        ProblemError: it is none of ours, or not for this vote.
+    """
+    if body.token is None:
+        if services.vote_rules.require_token:
+            raise ProblemError("pair_token_missing")
+        return None
+    signed = services.tokens.read(body.token)
+    if isinstance(signed, TokenFault):
+        raise ProblemError(f"pair_token_{signed.value}")
+    fault = signed.fault(
+        crucible_id=crucible_id, user_id=user_id, winner=body.winner, loser=body.loser, now=time.time()
+    )
+    if fault is TokenFault.EXPIRED:
+        return Refusal.PAIR_TOKEN_EXPIRED
+    if fault is not None:
+        raise ProblemError(f"pair_token_{fault.value}")
+    return None
+
+
+async def _cast(services: Services, cast: Vote, refuse: Refusal | None) -> VoteOutcome | Refusal:
+    """Return what the script says of a vote.
+
+    Args:
+        services: of this process.
+        cast: the vote.
+        refuse: if given, only a repeat is answered; anything else is refused with this.
+
+    Raises:
+        ProblemError: ``redis_away``.
+    """
+    link = services.votes_link
+    hint = ("SADD", keys.undrained(keys.bucket(cast.crucible_id)), cast.crucible_id)
+    for _ in range(2):
+        try:
+            # In this order on one connection: the hint must not come after the vote.
+            link.tell_once(hint)
+            said = await link.ask(vote_command(VOTE.sha, cast, link.identity, refuse, services.vote_rules.max_log))
+            if not isinstance(said, hiredis.ReplyError):
+                return outcome(said)
+            if not str(said).startswith("NOSCRIPT"):
+                raise ProblemError("redis_away") from RuntimeError(str(said))
+            await link.load(VOTE.text)
+        except LinkLostError as error:
+            raise ProblemError("redis_away") from error
+    raise ProblemError("redis_away")
+
+
+def _answer(services: Services, body: VoteBody, counted: VoteOutcome) -> Response:
+    (services.votes_repeated if counted.repeated else services.votes_counted).inc()
+    told = VoteAnswer(
+        Side(body.winner, counted.winner_elo, counted.winner_delta),
+        Side(body.loser, counted.loser_elo, -counted.winner_delta),
+        counted.epoch,
+        counted.seq,
+        moment(counted.ms),
+    )
+    return Response(encode(told), headers=_HEADERS, charged=not counted.repeated)
+
+
+async def _read(request: Request, max_bytes: int) -> VoteBody:
+    """Return the body of a request.
+
+    Raises:
+        ProblemError: it is too large, or no vote.
+    """
+    kind, length = b"", None
+    for name, value in request.headers:
+        if name == b"content-type":
+            kind = value
+        elif name == b"content-length":
+            length = value
+    if kind != b"application/json" and kind.split(b";", 1)[0].strip().lower() != b"application/json":
+        raise ProblemError("wrong_media_type")
+    if length is not None and (not length.isdigit() or len(length) > 9 or int(length) > max_bytes):
+        raise BodyTooLargeError(max_bytes)
+    text = await body_of(request.receive, max_bytes)
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        if isinstance(error, msgspec.ValidationError) and (body := _with_whole_numbers(text)) is not None:
+            return body
+        raise ProblemError("bad_json", str(error) if isinstance(error, msgspec.DecodeError) else None) from error
+
+
+def _with_whole_numbers(text: bytes) -> VoteBody | None:
+    """Return a body whose ids are written with a fraction of nothing, 7.0: whole numbers by JSON Schema, and rare.
+
+    >>> _with_whole_numbers(b'{"winner": 7.0, "loser": 8}')
+    VoteBody(winner=7, loser=8, token=None)
+    >>> _with_whole_numbers(b'{"winner": 7.5, "loser": 8}')
+    """
+    try:
+        told = msgspec.json.decode(text, type=dict[str, int | float | str | None])
+        for name in ("winner", "loser"):
+            number = told.get(name)
+            if isinstance(number, float) and number.is_integer() and abs(number) < 2**53:
+                told[name] = int(number)
+        return msgspec.convert(told, VoteBody)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+class BodyTooLargeError(ProblemError):
+    """Raised when a body is not read to its end; the connection is closed, for what follows on it is still that body.
+
+    Args:
+        max_bytes: bytes that are taken.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__("body_too_large", f"{max_bytes} bytes are allowed")
+
+    def headers(self) -> list[Header]:
+        """Return the problem's headers, and that the connection is closed."""
+        return [*super().headers(), (b"connection", b"close")]
+
+
+async def body_of(receive: Receive, max_bytes: int) -> bytes:
+    """Return a request's body.
+
+    Raises:
+        ProblemError: it is too large, or the client hung up before its end.
+    """
+    message = await receive()
+    taken: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        if len(taken) > max_bytes:
+            break
+        message = await receive()
+        taken += message.get("body", b"")
+    if message["type"] == "http.disconnect":
+        raise ProblemError("bad_request", "the body ended before its end")
+    if len(taken) > max_bytes:
+        raise BodyTooLargeError(max_bytes)
+    return taken
+
+
+ROUTES: Final = (
+    Route(
+        name="vote",
+        method="POST",
+        path="/v1/crucibles/{id}/votes",
+        handle=vote,
+        summary="Vote on a pair",
+        detail="The same vote sent again gets the same answer and counts once, also after the token expired, the "
+        "crucible ended or the limit was reached: whoever lost the answer just asks again.",
+        params=(CRUCIBLE,),
+        body=VoteBody,
+        answer=VoteAnswer,
+        problems=(
+            *OF_A_CRUCIBLE,
+            "bad_json",
+            "body_too_large",
+            "wrong_media_type",
+            "user_banned",
+            "user_muted",
+            "user_deleted",
+            "judge_requirement_unmet",
+            "judge_requirement_unknown",
+            "pair_token_missing",
+            "pair_token_malformed",
+            "pair_token_forged",
+            "pair_token_foreign",
+            "pair_token_expired",
+            "same_entry",
+            "unknown_entry",
+            "not_admitted",
+            "own_entry",
+            "judged_otherwise",
+            "not_active",
+            "not_started",
+            "ended",
+            "backlog",
+        ),
+        is_vote=True,
+    ),
+)

@@ -1,0 +1,59 @@
+"""What a route is: what it takes, what it answers, which problems it has, and what carries it out.
+
+Each module of ``resources/`` exports its own; the router, the guard and the OpenAPI document are made from them.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+
+from watcher.api.http.params import Param
+from watcher.api.http.request import Request
+from watcher.api.http.response import Response
+from watcher.api.services import Services
+from watcher.api.wire import MAX_ID
+
+CRUCIBLE: Final = Param(name="id", what="Id of the crucible.", least=1, most=MAX_ID, in_path=True)
+ENTRY: Final = Param(name="entryId", what="Id of the entry.", least=1, most=MAX_ID, in_path=True)
+LEVEL: Final = Param(
+    name="browsingLevel",
+    what="Levels that are wanted, as flags: PG 1, PG13 2, R 4, X 8, XXX 16. Left out: all that the asker may see. Only "
+    "what the asker's account and the crucible allow as well is shown.",
+    least=0,
+    most=63,
+)
+
+EVERYWHERE: Final = (
+    "bad_request", "no_token", "bad_token", "token_expired", "user_unknown", "rate_limited", "keys_away",
+    "postgres_away", "redis_away", "overloaded", "internal",
+)  # fmt: skip
+"""Codes that every route may answer with."""
+OF_A_CRUCIBLE: Final = ("unknown_crucible", "absent", "unverified", "rebuilding")
+"""Codes of every route that is about one crucible."""
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """A route of ``/v1``."""
+
+    name: str
+    """The operation's id."""
+    method: str
+    path: str
+    handle: Callable[[Services, Request], Awaitable[Response]]
+    """Carries a request out. Raises ``ProblemError``: it does not."""
+    summary: str
+    detail: str = ""
+    params: tuple[Param, ...] = ()
+    body: Any = None
+    """Type of the request's body."""
+    answer: Any = None
+    """Type of the answer's body."""
+    is_stream: bool = False
+    """It answers with a stream of server-sent events, each of the type ``answer``."""
+    problems: tuple[str, ...] = ()
+    """Codes besides those that every route has."""
+    is_vote: bool = False
+    """It counts against the limit of votes, and sees to that limit itself."""
+    has_entity_tag: bool = False
+    """Its answer has an entity tag."""

@@ -1,0 +1,56 @@
+"""What resources answer from, put together once when the process starts."""
+
+from collections.abc import Callable
+
+import msgspec
+from prometheus_client import Counter
+
+from watcher.api.http.rate_limit import RateLimit
+from watcher.api.voting.boards import Boards
+from watcher.api.voting.crucibles import Crucibles
+from watcher.api.voting.entries import Entries
+from watcher.api.voting.history import History
+from watcher.api.voting.next_pair import Pairs
+from watcher.api.voting.pictures import Pictures
+from watcher.api.voting.standings import Standings
+from watcher.model.pair_token import PairTokens
+from watcher.postgres.site.images import SiteImages
+from watcher.redis.link import Link
+
+
+class VoteRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What the settings say of votes."""
+
+    require_token: bool
+    """A vote needs the token of a served pair."""
+    max_body_bytes: int
+    max_log: int
+    """Votes of a crucible that may wait for ClickHouse."""
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a resource may ask or tell."""
+
+    reads_link: Link
+    """Redis, for everything but votes."""
+    votes_link: Link
+    """The connection that votes go through, and no other traffic."""
+    crucibles: Crucibles
+    entries: Entries
+    standings: Standings
+    boards: Boards
+    pairs: Pairs
+    pictures: Pictures
+    images: SiteImages
+    """The site's comments."""
+    history: History
+    tokens: PairTokens
+    """Reads pair tokens."""
+    vote_rules: VoteRules
+    votes_limit: RateLimit
+    votes_counted: Counter
+    """Votes that counted."""
+    votes_repeated: Counter
+    """Votes that had counted before."""
+    on_unverified: Callable[[int], None]
+    """Told of a crucible whose state has to be verified or brought back."""

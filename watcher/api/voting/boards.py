@@ -1,0 +1,182 @@
+"""Standings as they change: one poller a crucible, however many follow it.
+
+It leaves its latest word in one slot, from which each follower takes what is there when it is ready: a slow one misses
+words in between and holds nobody up.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+
+from watcher.api.http.problem import ProblemError
+from watcher.api.voting.ask_redis import ask_redis_together
+from watcher.api.voting.crucibles import Crucible, Crucibles
+from watcher.api.voting.standings import Page, Standings
+from watcher.redis import keys
+from watcher.redis.link import Link
+
+log = structlog.get_logger(__name__)
+
+SHOWN_ENTRIES: Final = 100
+"""Entries of an event."""
+POLL_SECONDS: Final = 0.25
+"""Seconds between two looks at a crucible that is followed."""
+MAX_STREAMS_PER_USER: Final = 8
+"""Streams of one user."""
+MAX_STREAMS: Final = 5_000
+"""Streams of this process."""
+MAX_BOARDS: Final = 1_000
+"""Crucibles that are followed at a time in this process, each of which is looked at ``1 / POLL_SECONDS`` times a
+second."""
+FULL_READ_SECONDS: Final = 5.0
+"""Seconds after which standings are read although nothing seems to have moved: an entry that comes as another goes
+leaves their number as it was."""
+
+Render = Callable[[Page], bytes]
+"""Returns standings as followers are sent them; equal standings are equal bytes."""
+
+
+class Board:
+    """The slot of one crucible, and its poller.
+
+    Args:
+        boards: all of them.
+        crucible_id: which crucible.
+    """
+
+    def __init__(self, boards: "Boards", crucible_id: int) -> None:
+        self._boards, self.crucible_id = boards, crucible_id
+        self.followers = 0
+        self.event = b""
+        """What followers are sent; empty before the first look."""
+        self.is_over = False
+        """Nothing changes any more: the crucible is final or gone, or the process stops."""
+        self._changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._polling = asyncio.create_task(self._poll())
+
+    async def change(self, seconds: float) -> bool:
+        """Wait for a change, for so many seconds at most; return whether there was one."""
+        done, _ = await asyncio.wait([self._changed], timeout=seconds)
+        return bool(done)
+
+    def end(self) -> None:
+        """Tell followers that nothing changes any more."""
+        self.is_over = True
+        self._wake()
+
+    def close(self) -> None:
+        """Stop looking: nobody follows any more."""
+        self._polling.cancel()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.get_running_loop().create_future()
+        changed.set_result(None)
+
+    async def _poll(self) -> None:
+        sign, read_again = None, 0.0
+        while not self.is_over:
+            try:
+                now = asyncio.get_running_loop().time()
+                seen = await self._boards.sign(self.crucible_id)
+                if seen is None or seen != sign or now >= read_again:
+                    event, is_final = await self._boards.look(self.crucible_id)
+                    sign, read_again = seen, now + FULL_READ_SECONDS
+                    if event != self.event:
+                        self.event = event
+                        self._wake()
+                    if is_final:
+                        self.end()
+            except ProblemError as problem:
+                if problem.status == 404:
+                    self.end()
+            except Exception:
+                log.exception("stream.failed", crucible=self.crucible_id)
+            await asyncio.sleep(POLL_SECONDS)
+
+
+class Boards:
+    """Every crucible that somebody follows in this process.
+
+    Args:
+        link: the live state.
+        standings: reads them.
+        crucibles: what is known of them.
+        render: makes of standings what followers are sent.
+        gauge: how many follow.
+    """
+
+    def __init__(self, link: Link, standings: Standings, crucibles: Crucibles, render: Render, gauge: Any) -> None:
+        self._link, self._standings, self._crucibles, self._render = link, standings, crucibles, render
+        self._gauge = gauge
+        self._boards: dict[int, Board] = {}
+        self._of_user: Counter[int] = Counter()
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """End every stream, so that the server can."""
+        self._is_stopping = True
+        for board in self._boards.values():
+            board.end()
+
+    def check_room(self, crucible_id: int, user_id: int) -> None:
+        """Let those pass for whom there is room.
+
+        Raises:
+            ProblemError: ``stopping``, ``too_many_streams`` or ``overloaded``.
+        """
+        if self._is_stopping:  # a stream that began now would end with nobody to end it
+            raise ProblemError("stopping")
+        if self._of_user[user_id] >= MAX_STREAMS_PER_USER:
+            raise ProblemError("too_many_streams")
+        another = crucible_id not in self._boards
+        if self._of_user.total() >= MAX_STREAMS or (another and len(self._boards) >= MAX_BOARDS):
+            raise ProblemError("overloaded")
+
+    def enter(self, crucible_id: int, user_id: int) -> Board:
+        """Return the board of a crucible for one more who follows it; to be given back by :meth:`leave`."""
+        board = self._boards.get(crucible_id)
+        if board is None or board.is_over:
+            board = self._boards[crucible_id] = Board(self, crucible_id)
+        board.followers += 1
+        self._of_user[user_id] += 1
+        self._gauge.inc()
+        return board
+
+    def leave(self, board: Board, user_id: int) -> None:
+        """Follow no more; the last one closes the board."""
+        self._gauge.dec()
+        board.followers -= 1
+        self._of_user[user_id] -= 1
+        if not self._of_user[user_id]:
+            del self._of_user[user_id]
+        if not board.followers:
+            board.close()
+            if self._boards.get(board.crucible_id) is board:
+                del self._boards[board.crucible_id]
+
+    async def sign(self, crucible_id: int) -> tuple[Any, ...] | None:
+        """Return what differs once standings moved, and costs little to ask; None: they have to be read to know.
+
+        Raises:
+            ProblemError: nobody can tell.
+        """
+        crucible = await self._crucibles.find(crucible_id)
+        if not crucible.live:
+            return None
+        votes, entries = await ask_redis_together(
+            self._link, ("HMGET", keys.state(crucible_id), "epoch", "seq"), ("ZCARD", keys.standings(crucible_id))
+        )
+        return (*votes, entries, crucible.finished)
+
+    async def look(self, crucible_id: int) -> tuple[bytes, bool]:
+        """Return what followers are to be sent, and whether it is the last.
+
+        Raises:
+            ProblemError: nobody can tell.
+        """
+        crucible: Crucible = await self._crucibles.find(crucible_id)
+        page = await self._standings.page(crucible, 0, SHOWN_ENTRIES)
+        return self._render(page), crucible.finished

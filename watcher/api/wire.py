@@ -1,0 +1,75 @@
+"""Small types that bodies of several resources are made of, and how bodies become bytes."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from watcher.model.site_image import SiteImage
+
+MAX_ID: Final = 2_147_483_647
+"""The site's ids are 32-bit integers."""
+
+EntryId = Annotated[int, Meta(ge=1, le=MAX_ID, description="Id of an entry.")]
+Moment = Annotated[str, Meta(description="RFC 3339, UTC.", extra_json_schema={"format": "date-time"})]
+
+
+class ImageBody(Struct, frozen=True):
+    """An image that the asker may see."""
+
+    url: str
+    type: Literal["image", "video"]
+    """A video is to be played without sound."""
+    width: int | None
+    height: int | None
+    nsfwLevel: int  # noqa: N815 - the wire's spelling
+
+
+class Standing(Struct, frozen=True, gc=False):
+    """An entry in its place."""
+
+    rank: int
+    entryId: EntryId  # noqa: N815
+    rating: int
+    votes: int
+
+
+def image_body(image: SiteImage, address: str) -> ImageBody:
+    """Return an image as bodies have it.
+
+    Args:
+        image: as the site has it.
+        address: of its file.
+    """
+    return ImageBody(
+        url=address,
+        type="video" if image.type == "video" else "image",
+        width=image.width,
+        height=image.height,
+        nsfwLevel=image.nsfw_level,
+    )
+
+
+def moment(ms: int) -> str:
+    """Return a time as bodies have it.
+
+    Args:
+        ms: milliseconds since 1970, UTC.
+
+    >>> moment(1_760_000_000_123)
+    '2025-10-09T08:53:20.123Z'
+    """
+    seconds, rest = divmod(ms, 1000)
+    return f"{_to_the_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _to_the_second(seconds: int) -> str:
+    """Return a time without its zone; votes of one second ask for it thousands of times."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:-6]
+
+
+encode: Final = msgspec.json.Encoder().encode
+"""Returns a body as JSON."""

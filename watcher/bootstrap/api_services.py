@@ -1,0 +1,67 @@
+"""What the resources of the API answer from, put together."""
+
+from collections.abc import Callable
+
+from config import ApiSettings, listed
+from watcher.api.http.rate_limit import RateLimit
+from watcher.api.resources import stream
+from watcher.api.services import Services, VoteRules
+from watcher.api.voting.boards import Boards
+from watcher.api.voting.crucibles import Crucibles
+from watcher.api.voting.entries import Entries
+from watcher.api.voting.history import History
+from watcher.api.voting.next_pair import Pairs
+from watcher.api.voting.pictures import Pictures
+from watcher.api.voting.standings import Standings
+from watcher.clickhouse.reads import ClickHouseReads
+from watcher.model.pair_token import PairTokens
+from watcher.postgres.pool import SitePool
+from watcher.postgres.site.crucibles import SiteCrucibles
+from watcher.postgres.site.images import SiteImages
+from watcher.redis.link import Link
+from watcher.telemetry.metrics import Metrics
+
+
+def compose_services(
+    api: ApiSettings,
+    *,
+    votes_link: Link,
+    reads_link: Link,
+    pool: SitePool,
+    clickhouse: ClickHouseReads,
+    on_unverified: Callable[[int], None],
+    metrics: Metrics,
+) -> Services:
+    """Return what resources answer from; the history has to be closed in the end.
+
+    Args:
+        api: the settings of the API.
+        votes_link: the connection to Redis for votes.
+        reads_link: the one for everything else.
+        pool: connections to the site's PostgreSQL.
+        clickhouse: asks ClickHouse.
+        on_unverified: told of a crucible whose state has to be verified or brought back.
+        metrics: of the process.
+    """
+    site, images = SiteCrucibles(pool.fetch), SiteImages(pool.fetch)
+    crucibles = Crucibles(reads_link, site.crucible, on_unverified)
+    standings = Standings(reads_link, site.final_standings, site.final_count)
+    pictures, tokens = Pictures(images, api.image_url), PairTokens(listed(api.pair_secrets))
+    return Services(
+        reads_link=reads_link,
+        votes_link=votes_link,
+        crucibles=crucibles,
+        entries=Entries(reads_link, site.final_entry),
+        standings=standings,
+        boards=Boards(reads_link, standings, crucibles, stream.event, metrics.streams),
+        pairs=Pairs(reads_link, pictures, tokens, api.pair_ttl),
+        pictures=pictures,
+        images=images,
+        history=History(clickhouse),
+        tokens=tokens,
+        vote_rules=VoteRules(require_token=api.require_pair_token, max_body_bytes=api.body_limit, max_log=api.max_log),
+        votes_limit=RateLimit("votes", api.votes_per_minute, votes_link),
+        votes_counted=metrics.votes.labels("ok"),
+        votes_repeated=metrics.votes.labels("repeated"),
+        on_unverified=on_unverified,
+    )
