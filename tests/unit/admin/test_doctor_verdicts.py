@@ -26,7 +26,7 @@ class Answers:
     def __init__(self, *rows: tuple[object, ...]) -> None:
         self._rows = list(rows)
 
-    def run(self, _: str, *__: object) -> list[tuple[object, ...]]:
+    def read(self, _: str, *__: object) -> list[tuple[object, ...]]:
         """The rows, whatever is asked."""
         return self._rows
 

@@ -3,15 +3,19 @@
 from collections.abc import Iterator
 
 from watcher.admin.doctor.findings import Finding, judged, ok, warn
+from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.postgres.own import history, reconcile_needed
 from watcher.postgres.session import Session
 
 
 def own_tables(session: Session) -> Iterator[Finding]:
     """Find whether the watcher has run here, on this PostgreSQL, and no table waits for a comparison."""
-    there = session.run("SELECT to_regclass(%s) IS NOT NULL", f"{session.schema}.history")[0][0]
-    if not there:
-        yield warn("postgres.schema", f"{session.schema} has no tables", "start the watcher once, it creates them")
+    if session.read(STATEMENTS["table_exists"], f"{session.schema}.history") == [(False,)]:
+        yield warn(
+            "postgres.schema",
+            f"{session.schema} has no tables",
+            "`crucible migrate up` makes them, and so does the first start of the watcher",
+        )
         return
     yield ok("postgres.schema", session.schema)
     known, now = history.accepted(session), history.current(session)

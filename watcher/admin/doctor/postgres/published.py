@@ -5,6 +5,7 @@ from typing import Final
 
 from watcher.admin.doctor.findings import Finding, fail, judged
 from watcher.admin.doctor.postgres.names import HEARTBEAT, PREPARE, SourceNames
+from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.postgres.session import Session
 
 IDENTITIES: Final = {"f": "FULL", "d": "DEFAULT", "n": "NOTHING", "i": "an index"}
@@ -13,14 +14,7 @@ IDENTITIES: Final = {"f": "FULL", "d": "DEFAULT", "n": "NOTHING", "i": "an index
 
 def tables(session: Session, names: SourceNames) -> Iterator[Finding]:
     """Find whether each table exists with whole rows in its log; without the old one, a delete cannot be taken back."""
-    identities = dict(
-        session.run(
-            "SELECT nspname || '.' || relname, relreplident::text FROM pg_class "
-            "JOIN pg_namespace ON pg_namespace.oid = relnamespace "
-            "WHERE nspname || '.' || relname = ANY(%s) AND relkind IN ('r', 'p')",
-            list(names.tables),
-        )
-    )
+    identities = dict(session.read(STATEMENTS["replica_identities"], list(names.tables)))
     for table in names.tables:
         schema, _, plain = table.partition(".")
         identity, name = identities.get(table), f"postgres.replica_identity.{plain}"
@@ -41,19 +35,11 @@ def tables(session: Session, names: SourceNames) -> Iterator[Finding]:
 def publication(session: Session, names: SourceNames) -> Iterator[Finding]:
     """Find whether every change of the tables, and the heartbeat, are published."""
     name = "postgres.publication"
-    rows = session.run(
-        "SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE pubname = %s",
-        names.publication,
-    )
+    rows = session.read(STATEMENTS["publication"], names.publication)
     if not rows:
         yield fail(name, f"there is no publication {names.publication}", PREPARE)
         return
-    published = {
-        str(table)
-        for (table,) in session.run(
-            "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = %s", names.publication
-        )
-    }
+    published = {str(table) for (table,) in session.read(STATEMENTS["published_tables"], names.publication)}
     missing = sorted({*names.tables, HEARTBEAT} - published)
     if missing:
         yield fail(name, f"{names.publication} lacks {', '.join(missing)}", PREPARE)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from watcher.admin.doctor.findings import Finding, judged
 from watcher.admin.doctor.postgres.names import GRANT, SourceNames
+from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.model.change import SITE_SCHEMA
 from watcher.postgres.session import Session
 from watcher.postgres.site.read_tables import READ_TABLES
@@ -13,18 +14,13 @@ def rights(session: Session, names: SourceNames) -> Iterator[Finding]:
     """Find whether the role may read the watched tables and the site's others, and write its own schema."""
     lacking = [
         f"SELECT on {table}"
-        for table, allowed in session.run(
-            "SELECT relname, has_table_privilege(pg_class.oid, 'SELECT') FROM pg_class "
-            "JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname || '.' || relname = ANY(%s)",
+        for table, allowed in session.read(
+            STATEMENTS["readable"],
             [*names.tables, *(f"{SITE_SCHEMA}.{name}" for name in READ_TABLES)],
         )
         if not allowed
     ]
-    own = session.run(
-        "SELECT has_schema_privilege(oid, 'USAGE') AND has_schema_privilege(oid, 'CREATE') FROM pg_namespace "
-        "WHERE nspname = %s",
-        session.schema,
-    )
+    own = session.read(STATEMENTS["own_schema"], session.schema)
     if not own:
         lacking.append(f"the schema {session.schema}, which does not exist")
     elif not own[0][0]:

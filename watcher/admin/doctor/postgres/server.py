@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from watcher.admin.doctor.findings import Finding, judged
+from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.postgres.session import Session
 
 
 def server(session: Session) -> Iterator[Finding]:
     """Find whether the server answers and is no standby."""
-    ((version, standby),) = session.run("SELECT current_setting('server_version'), pg_is_in_recovery()")
+    ((version, standby),) = session.read(STATEMENTS["server"])
     yield judged(
         "postgres.server",
         not standby,
@@ -19,7 +20,7 @@ def server(session: Session) -> Iterator[Finding]:
 
 def wal_level(session: Session) -> Iterator[Finding]:
     """Find whether rows are in the write-ahead log."""
-    ((level,),) = session.run("SELECT current_setting('wal_level')")
+    ((level,),) = session.read(STATEMENTS["wal_level"])
     yield judged(
         "postgres.wal_level",
         level == "logical",

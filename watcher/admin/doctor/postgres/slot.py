@@ -5,6 +5,7 @@ from typing import Final
 
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.doctor.postgres.names import HEARTBEAT, PREPARE, SourceNames
+from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.postgres.session import Session
 
 GIBIBYTE: Final = 1024**3
@@ -17,11 +18,7 @@ MAX_BEAT_AGE_SECONDS: Final = 60.0
 def slot(session: Session, names: SourceNames) -> Iterator[Finding]:
     """Find whether somebody streams, and the log held back for that is not running away."""
     name = "postgres.slot"
-    rows = session.run(
-        "SELECT active, wal_status, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint "
-        "FROM pg_replication_slots WHERE slot_name = %s AND database = current_database()",
-        names.slot,
-    )
+    rows = session.read(STATEMENTS["slot"], names.slot)
     if not rows:
         yield fail(name, f"there is no slot {names.slot}", "start the connector: `crucible connector apply`")
         return
@@ -48,10 +45,10 @@ def slot(session: Session, names: SourceNames) -> Iterator[Finding]:
 def heartbeat(session: Session) -> Iterator[Finding]:
     """Find whether the heartbeat is written: it moves the slot on while the tables are quiet."""
     name = "postgres.heartbeat"
-    if not session.run("SELECT 1 FROM pg_class WHERE oid = to_regclass(%s)", HEARTBEAT):
+    if session.read(STATEMENTS["table_exists"], HEARTBEAT) == [(False,)]:
         yield fail(name, f"there is no table {HEARTBEAT}", PREPARE)
         return
-    ((age,),) = session.run("SELECT extract(epoch FROM now() - max(beat))::float8 FROM crucible_debezium.heartbeat")
+    ((age,),) = session.read(STATEMENTS["heartbeat_age"])
     if age is None:
         yield fail(name, "never written", "start the connector; its role needs INSERT and UPDATE on the table")
     else:

@@ -1,0 +1,44 @@
+-- server --
+-- A standby takes no writes, and so no markers.
+SELECT current_setting('server_version'), pg_is_in_recovery()
+
+-- wal_level --
+-- Anything less than a logical log has no rows.
+SELECT current_setting('wal_level')
+
+-- replica_identities --
+-- How much of an old row the log holds, by the table's name with its schema.
+SELECT nspname || '.' || relname, relreplident::text
+FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE nspname || '.' || relname = ANY(%s) AND relkind IN ('r', 'p')
+
+-- publication --
+-- Whether every kind of change is published; no row where there is no such publication.
+SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE pubname = %s
+
+-- published_tables --
+-- What is published, by the table's name with its schema.
+SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = %s
+
+-- slot --
+-- Whether somebody streams, whether the log is still there, and how many bytes of it are held.
+SELECT active, wal_status, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint
+FROM pg_replication_slots WHERE slot_name = %s AND database = current_database()
+
+-- table_exists --
+-- Asked before a table is read, so that one that is missing is a finding and not an error.
+SELECT to_regclass(%s) IS NOT NULL
+
+-- heartbeat_age --
+-- Seconds since the connector last wrote its heartbeat; NULL where it never did.
+SELECT extract(epoch FROM now() - max(beat))::float8 FROM crucible_debezium.heartbeat
+
+-- readable --
+-- Whether this role may read each of the tables that are there.
+SELECT relname, has_table_privilege(pg_class.oid, 'SELECT')
+FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE nspname || '.' || relname = ANY(%s)
+
+-- own_schema --
+-- Whether this role may make tables in its schema; no row where there is no such schema.
+SELECT has_schema_privilege(oid, 'USAGE') AND has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = %s
