@@ -121,4 +121,4 @@ class Registry(msgspec.Struct, frozen=True):
 
 
 class RegistryError(Exception):
-    """The handlers' declarations contradict each other. Raised at import, before anything is read."""
+    """Raised at import, before anything is read, when the declarations of handlers contradict each other."""
