@@ -3,5 +3,7 @@
 TOPICS = (
     "postgres.Crucible",
     "postgres.CrucibleEntry",
+    "postgres.entry_verdict",
+    "postgres.crucible_comment",
 )
 """Where the shipped connectors send the changes of the tables of ``handlers/__init__.py``, in its order."""

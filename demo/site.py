@@ -22,7 +22,8 @@ def prepare(connection: psycopg.Connection[Any]) -> None:
     connection.execute(SITE.read_text(encoding="utf-8"))
     for statement in watched_tables.statements(REGISTRY):
         connection.execute(statement)
-    for script in debezium.PREPARATION:
+    # The publication twice: before the watcher's role is there, and for the tables that came after it.
+    for script in (*debezium.PREPARATION, debezium.THREADS, debezium.SETTLE, debezium.PREPARATION[0]):
         connection.execute(script.read_text(encoding="utf-8"))
         connection.commit()
 

@@ -8,6 +8,8 @@ from watcher.model.registry import Registry
 MODULES: Final = (
     "crucible",
     "crucible_entry",
+    "entry_verdict",
+    "crucible_comment",
 )
 """The modules of this folder whose ``TABLE`` is watched, in the order in which generated lists name them."""
 

@@ -54,7 +54,9 @@ DECLARE
     -- written by `make docs` from handlers/__init__.py: begin
     watched text[] := ARRAY[
         'public.Crucible',
-        'public.CrucibleEntry'
+        'public.CrucibleEntry',
+        'crucible_watcher.entry_verdict',
+        'crucible_watcher.crucible_comment'
     ];
     -- written by `make docs`: end
     entry   text;
