@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from config.keys import keys
+from config.topics import TOPICS
 from watcher.cli.lazy import VERBS, load_verb
 from watcher.runtime.failpoint import ALL_PLACES
 
@@ -74,7 +75,7 @@ def test_every_place_to_crash_is_explained() -> None:
     """The tables have the fail points, all of them, in their order."""
     section = (ROOT / "ARCHITECTURE.md").read_text().partition("## Crash here")[2].partition("\n## ")[0]
 
-    assert tuple(re.findall(r"^\| `([\w.]+)` \|", section, re.MULTILINE)) == (*PLACES, *DRAIN_PLACES)
+    assert tuple(re.findall(r"^\| `([\w.]+)` \|", section, re.MULTILINE)) == ALL_PLACES
 
 
 def commands() -> set[str]:
