@@ -14,29 +14,6 @@ WHERE entityType = 'Crucible' AND entityId IN {crucibles:Array(Int32)}
     AND createdAt BETWEEN fromUnixTimestamp64Milli({since:Int64}) AND fromUnixTimestamp64Milli({until:Int64})
     AND metricType = 'Vote' AND source = 'vote'
 
--- create_vote_staging --
--- Rows wait here, in one part under the plan's token, to be moved. Its window of tokens comes with the shape, so a second
--- one who stages the same plan stages nothing.
-CREATE TABLE IF NOT EXISTS {staging} AS {table}
-
--- staged_vote_partitions --
--- Which partitions the staged votes lie in: each is attached by its id.
-SELECT DISTINCT partition_id
-FROM system.parts
-WHERE database = currentDatabase() AND table = {staging_name:String} AND active
-
--- move_staged_votes --
--- Fires no view: the insert under the plan's own token has given the views theirs. Moved, not copied: two who do this
--- at once bring the rows in once.
-ALTER TABLE {staging} MOVE PARTITION ID {partition} TO TABLE {table}
-
--- old_vote_staging --
--- Staging tables whose process is long gone.
-SELECT name
-FROM system.tables
-WHERE database = currentDatabase() AND name LIKE '%\_vote\_staging\_%'
-    AND metadata_modification_time < now() - INTERVAL 1 DAY
-
 -- votes_counted --
 -- Numbered votes of some crucibles, also those past the votes' TTL: to be compared with how many Redis has numbered.
 SELECT crucible_id, intDiv(sum(votes), 2)

@@ -19,7 +19,7 @@ import watcher.redis.sink
 from watcher.changes.lane import Gathered, Lane
 from watcher.changes.loop import ChangeLoop
 from watcher.changes.plans import Plans
-from watcher.clickhouse.sink import ClickHouseSink
+from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.kafka.source import KafkaSource
 from watcher.model.plan import Plan
 from watcher.redis.scripts import Script
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 
 def asking() -> None:
     """Nobody asks ClickHouse what is there already, before something is sent for the first time."""
-    ClickHouseSink.present = lambda *_: set()  # type: ignore[method-assign]
+    PlannedInsert.present = lambda *_: set()  # type: ignore[method-assign]
 
 
 def reading_back() -> None:
     """What ClickHouse answers is believed: after an insert nobody looks whether the rows are there."""
-    ClickHouseSink.recover = (  # type: ignore[method-assign]
-        lambda sink, plan, rows, send: sink.write(plan, rows, send, sink.present([rows]))
+    PlannedInsert.recover = (  # type: ignore[method-assign]
+        lambda insert, plan, rows, send: insert.write(plan, rows, send)
     )
 
 
 def completing() -> None:
     """Nobody compares the views with the table after a recovery."""
-    ClickHouseSink._complete_views = lambda *_: None  # type: ignore[method-assign]
+    PlannedInsert._complete_views = lambda *_: None  # type: ignore[method-assign]
 
 
 def token() -> None:

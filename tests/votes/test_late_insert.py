@@ -10,7 +10,7 @@ from tests.votes.world import VoteWorld
 from watcher.model.errors import TemporaryError
 from watcher.recovery.rebuild import Rebuilt
 from watcher.recovery.verifier import Comparison
-from watcher.votes import drain
+from watcher.votes import plan_writer
 
 
 class _DeadError(Exception):
@@ -31,7 +31,7 @@ def _stand_still(
             if dies:
                 raise _DeadError
 
-    patch.setattr(drain, "reach", reach)
+    patch.setattr(plan_writer, "reach", reach)
     with world.tasks() as tasks, suppress(_DeadError, TemporaryError):
         tasks.drain.turn(crucible % 8)
     assert not still

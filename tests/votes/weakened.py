@@ -4,16 +4,18 @@ import os
 from itertools import count
 from typing import Any
 
-from watcher.clickhouse.planned_table import PlannedTable
+from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.model.drain_plan import DrainPlan
+from watcher.model.plan_outcome import PlanOutcome
 from watcher.redis.vote_log import VoteLog
-from watcher.votes.drain import Drain
+from watcher.votes.bucket_state import BucketState
+from watcher.votes.plan_writer import PlanWriter
 
 
 def asking() -> None:
     """Nobody asks ClickHouse what is there already, before or after an insert."""
-    PlannedTable.missing = lambda _, rows: rows  # type: ignore[method-assign]
-    Drain._lost = lambda *_: []  # type: ignore[method-assign]
+    PlannedInsert._present = lambda *_: frozenset()  # type: ignore[method-assign]
+    PlannedInsert._restore = lambda *_: False  # type: ignore[method-assign]
 
 
 def token() -> None:
@@ -30,13 +32,13 @@ def asking_and_token() -> None:
 
 def order() -> None:
     """Logs are trimmed before their votes are in ClickHouse."""
-    write = Drain._write
+    write = PlanWriter.write
 
-    def trim_first(drain: Drain, bucket: int, plan: DrainPlan, votes: Any, **given: Any) -> str:
-        drain._log.trim(plan.ranges)
-        return write(drain, bucket, plan, votes, **given)
+    def trim_first(writer: PlanWriter, state: BucketState, plan: DrainPlan, votes: Any, **given: Any) -> PlanOutcome:
+        writer._log.trim(plan.ranges)
+        return write(writer, state, plan, votes, **given)
 
-    Drain._write = trim_first  # type: ignore[method-assign]
+    PlanWriter.write = trim_first  # type: ignore[method-assign]
 
 
 def plans() -> None:
@@ -47,9 +49,9 @@ def plans() -> None:
 
 def completing() -> None:
     """Nobody compares the views with their tables after a recovery."""
-    PlannedTable.complete_views = lambda *_: None  # type: ignore[method-assign]
+    PlannedInsert._complete_views = lambda *_: None  # type: ignore[method-assign]
 
 
 def bringing() -> None:
     """What ClickHouse answers is believed: nobody looks whether the rows are there."""
-    Drain._lost = lambda *_: []  # type: ignore[method-assign]
+    PlannedInsert._restore = lambda *_: False  # type: ignore[method-assign]

@@ -22,14 +22,16 @@ from watcher.bootstrap.clients import connect_clickhouse, redis_client
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.errors import StopError, TemporaryError
+from watcher.model.plan_outcome import PlanOutcome
 from watcher.redis.vote_log import VoteLog
 from watcher.runtime.deadline import Deadline
 from watcher.runtime.retry import Retry
 from watcher.runtime.shutdown import Shutdown
 from watcher.runtime.worker import Signal, Task, Worker
 from watcher.telemetry.logs import set_up_logs
-from watcher.votes.drain import Drain, DrainObserver
+from watcher.votes.drain import Drain
 from watcher.votes.drainer import Drainer
+from watcher.votes.observer import DrainObserver
 
 log = structlog.get_logger(__name__)
 
@@ -137,13 +139,14 @@ class DrainProcess(Task):
                 if line.what == "failed":
                     raise StopError(*line.values)
                 self._pass_on(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, TypeError):  # a library's own words, for instance
+            except (msgspec.DecodeError, TypeError, ValueError):  # a library's own words, for instance
                 log.warning("drain.said", line=text.decode(errors="replace").rstrip())
 
     def _pass_on(self, line: _Line) -> None:
         match line.what:
             case "drained":
-                self._observer.drained(*line.values)
+                votes, outcome, seconds = line.values
+                self._observer.drained(votes, PlanOutcome(outcome), seconds)
             case "waiting":
                 self._observer.waiting(*line.values)
             case "away":
@@ -157,7 +160,7 @@ class DrainProcess(Task):
 class _Lines:
     """Writes down for the parent what the drain tells."""
 
-    def drained(self, votes: int, outcome: str, seconds: float) -> None:
+    def drained(self, votes: int, outcome: PlanOutcome, seconds: float) -> None:
         """Pass on that a plan is done."""
         _say("drained", votes, outcome, seconds)
 

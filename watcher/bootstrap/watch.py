@@ -23,8 +23,11 @@ from watcher.changes.loop import ChangeLoop, Sinks
 from watcher.changes.observer import Observer
 from watcher.changes.report import ChangeReport
 from watcher.changes.writer import Writer
+from watcher.clickhouse.change_rows import CHANGES
+from watcher.clickhouse.link import ClickHouseLink
+from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.clickhouse.queries import queries
-from watcher.clickhouse.sink import ClickHouseSink
+from watcher.clickhouse.reads import ClickHouseReads
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
 from watcher.decode.registry import RegistryClient
@@ -144,9 +147,10 @@ def _daemon(
         return source
 
     health.check("redis", redis.ping)
-    health.check("clickhouse", _sink(settings).ping)
+    connect = partial(connect_clickhouse, settings)
+    health.check("clickhouse", ClickHouseReads(connect, queries()).ping)
     limit = settings.dead_letters
-    writer = Writer(_sink(settings), partial(report.away, "clickhouse"))
+    writer = Writer(PlannedInsert(CHANGES, ClickHouseLink(connect), queries()), partial(report.away, "clickhouse"))
     shutdown.run(Worker("writer", writer, shutdown.fail), until_finished=True)
     dead_letters = KafkaDeadLetters(client, limit.topic, kafka.group)
     shutdown.on_end(dead_letters.close)
@@ -192,8 +196,3 @@ def _journal(store: PostgresJournalStore, report: ChangeReport, health: Health, 
         if shutdown.begun:
             return None
         raise
-
-
-def _sink(settings: Settings) -> ClickHouseSink:
-    """A sink with a connection of its own, made when it is first used."""
-    return ClickHouseSink(partial(connect_clickhouse, settings), queries())

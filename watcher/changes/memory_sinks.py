@@ -10,7 +10,6 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from watcher.clickhouse.sink import Outcome
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.effects import CrucibleState
 from watcher.model.errors import TemporaryError
@@ -18,6 +17,7 @@ from watcher.model.metric_columns import SOURCE_ID
 from watcher.model.metric_row import MetricRow
 from watcher.model.metric_rows import MetricRows
 from watcher.model.plan import Plan
+from watcher.model.plan_outcome import PlanOutcome
 from watcher.model.row_state import RowStates, ShownStates
 
 AWAY: Final = "no answer"
@@ -99,7 +99,7 @@ class MemoryRows:
         self._ask()
         return {row[SOURCE_ID] for row in self.rows}
 
-    def write(self, plan: Plan, rows: MetricRows, before_send: Callable[[], None], present: set[bytes]) -> Outcome:
+    def write(self, plan: Plan, rows: MetricRows, before_send: Callable[[], None], present: set[bytes]) -> PlanOutcome:
         """Keep the rows whose changes are not there yet.
 
         Raises:
@@ -112,16 +112,16 @@ class MemoryRows:
             self.rows += missing
         self.tokens.add(plan.token)
         self.plans.append(plan)
-        return Outcome.WRITTEN if missing or not rows else Outcome.REPEATED
+        return PlanOutcome.WRITTEN if missing or not rows else PlanOutcome.REPEATED
 
-    def recover(self, plan: Plan, rows: MetricRows, before_send: Callable[[], None]) -> Outcome:
+    def recover(self, plan: Plan, rows: MetricRows, before_send: Callable[[], None]) -> PlanOutcome:
         """Keep the rows whose changes are not there yet, of a plan that may have been written.
 
         Raises:
             TemporaryError: it is away.
         """
         self.write(plan, rows, before_send, self.present([rows]))
-        return Outcome.RECOVERED
+        return PlanOutcome.RECOVERED
 
     def close(self) -> None:
         """Keep everything: there is nothing to give back."""

@@ -10,9 +10,9 @@ import structlog
 from watcher.changes.lane import Gathered, Job, Lane
 from watcher.changes.source import Source
 from watcher.changes.taken import Taken
-from watcher.clickhouse.sink import Outcome
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
+from watcher.model.plan_outcome import PlanOutcome
 from watcher.model.row_state import ShownStates
 from watcher.model.stream import Partition
 from watcher.runtime import clock
@@ -101,7 +101,7 @@ class ChangeReport:
         for table, oldest in taken.oldest.items():
             metrics.freshness.labels(table, "redis").observe(max(0.0, time.time() - oldest / 1000))
 
-    def written(self, job: Job, outcome: Outcome) -> None:
+    def written(self, job: Job, outcome: PlanOutcome) -> None:
         """A plan is in ClickHouse."""
         metrics, seconds, rows = self._metrics, self._now() - job.named_at, len(job.gathered.rows)
         metrics.plans.labels(outcome.value).inc()
@@ -111,7 +111,7 @@ class ChangeReport:
         for table, oldest in job.gathered.oldest.items():
             metrics.freshness.labels(table, "clickhouse").observe(max(0.0, time.time() - oldest / 1000))
         self.applied(job.gathered)
-        say = log.debug if outcome is Outcome.WRITTEN else log.info
+        say = log.debug if outcome is PlanOutcome.WRITTEN else log.info
         say("plan.written", outcome=outcome.value, rows=rows, plan=job.plan.token, seconds=round(seconds, 3))
 
     def applied(self, gathered: Gathered) -> None:

@@ -7,10 +7,10 @@ server in ``memory_sinks.py``.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from watcher.clickhouse.sink import Outcome
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.metric_rows import MetricRows
 from watcher.model.plan import Plan
+from watcher.model.plan_outcome import PlanOutcome
 from watcher.model.row_state import RowStates, ShownStates
 
 
@@ -45,7 +45,7 @@ class RowSink(Protocol):
         """
         ...
 
-    def write(self, plan: Plan, rows: MetricRows, before_send: Callable[[], None], present: set[bytes]) -> Outcome:
+    def write(self, plan: Plan, rows: MetricRows, before_send: Callable[[], None], present: set[bytes]) -> PlanOutcome:
         """Write a plan that nobody has tried to write before.
 
         Args:
@@ -59,7 +59,7 @@ class RowSink(Protocol):
         """
         ...
 
-    def recover(self, plan: Plan, rows: MetricRows, before_send: Callable[[], None]) -> Outcome:
+    def recover(self, plan: Plan, rows: MetricRows, before_send: Callable[[], None]) -> PlanOutcome:
         """Write a plan that somebody, perhaps this process, may have written.
 
         Raises:

@@ -13,8 +13,8 @@ from typing import Final
 
 from watcher.changes.lane import AbandonedError, Job
 from watcher.changes.sink import RowSink
-from watcher.clickhouse.sink import Outcome
 from watcher.model.errors import TemporaryError
+from watcher.model.plan_outcome import PlanOutcome
 from watcher.runtime.failpoint import reach
 from watcher.runtime.retry import Retry, retry
 from watcher.runtime.worker import Signal, Task
@@ -28,7 +28,7 @@ class Written:
     """What became of a job."""
 
     job: Job
-    outcome: Outcome | None
+    outcome: PlanOutcome | None
     """None when the partition was taken away first."""
     error: Exception | None = None
     """A reason to stop the daemon."""
@@ -69,7 +69,7 @@ class Writer(Task):
             written = self._outcome(job, present)
             self.done.append(written)
             self.finished.set()
-            if written.outcome not in {Outcome.WRITTEN, Outcome.REPEATED}:
+            if written.outcome not in {PlanOutcome.WRITTEN, PlanOutcome.REPEATED}:
                 present = None  # it took a while, and the answer is old
         return math.inf
 
@@ -94,7 +94,7 @@ class Writer(Task):
         except Exception:  # noqa: BLE001 - the job itself meets it next, and knows what to make of it
             return None
 
-    def _write(self, job: Job, present: list[set[bytes]] | None) -> Outcome:
+    def _write(self, job: Job, present: list[set[bytes]] | None) -> PlanOutcome:
         """Write one job, however many attempts it takes.
 
         Args:
@@ -111,7 +111,7 @@ class Writer(Task):
             job.lane.permit()
             reach("insert.sending")
 
-        def attempt() -> Outcome:
+        def attempt() -> PlanOutcome:
             nonlocal known
             if known is None:
                 return self._sink.recover(job.plan, rows, permit)

@@ -43,4 +43,4 @@ class ClickHouseReads:
         if link is None:
             link = self._own.link = ClickHouseLink(self._connect)
         with link.asking() as client:
-            client.command("SELECT 1")
+            client.command(self._queries["ping"])

@@ -63,6 +63,11 @@ class DrainPlan(msgspec.Struct, frozen=True, dict=True):
 
     ranges: tuple[Range, ...]
 
+    @property
+    def doubtful(self) -> bool:
+        """True: somebody else may be carrying out the same plan at this moment."""
+        return True
+
     @cached_property
     def token(self) -> str:
         """Stem of the deduplication tokens of the plan's inserts."""

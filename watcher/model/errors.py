@@ -18,6 +18,7 @@ WatcherError
 │   ├── SchemaPendingError
 │   ├── DeadLetterLimitError
 │   ├── SinkDisagreesError
+│   │   └── ViewsDisagreeError      clickhouse/planned_insert
 │   ├── ColumnTypeError         clickhouse/columns
 │   ├── PostgresRefusedError       postgres/faults
 │   ├── MigrationError          migrations/deployment

@@ -1,11 +1,13 @@
 """Metric events of votes that have none: Redis was lost, and with it the plan to write them."""
 
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
+from typing import Final
 
 import structlog
 
-from watcher.clickhouse.planned_table import PlannedTable
+from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.clickhouse.vote_history import Span, VoteHistory
 from watcher.model.drain_plan import event_rows
 from watcher.model.metric_columns import CREATED_AT, SOURCE_ID
@@ -15,8 +17,19 @@ from watcher.model.metric_rows import month
 log = structlog.get_logger(__name__)
 
 
-def complete_events(crucible_id: int, spans: list[Span], history: VoteHistory, events: PlannedTable[MetricRow]) -> None:
-    """Write the metric events of votes that have none, each once.
+@dataclass(frozen=True, slots=True)
+class EventsPlan:
+    """The events of one month that a crucible lacks; the same events have the same token, whoever misses them."""
+
+    token: str
+    doubtful: Final = True
+    """An earlier rebuild may have sent them, and ClickHouse have lost them."""
+
+
+def complete_events(
+    crucible_id: int, spans: list[Span], history: VoteHistory, events: PlannedInsert[list[MetricRow], bytes]
+) -> None:
+    """Write the metric events of a crucible's votes that have none.
 
     Numbers of rows say nothing, because votes expire and their events stay; so every vote's event is looked for.
 
@@ -27,8 +40,8 @@ def complete_events(crucible_id: int, spans: list[Span], history: VoteHistory, e
         events: where they go.
 
     Raises:
-        TemporaryError: ClickHouse is away.
-        SinkDisagreesError: ClickHouse does not show what was written.
+        TemporaryError: ClickHouse is away; call again.
+        SinkDisagreesError: it does not show what was written.
     """
     for span in spans:
         rows = event_rows({crucible_id: history.without_event(crucible_id, span)})
@@ -36,4 +49,4 @@ def complete_events(crucible_id: int, spans: list[Span], history: VoteHistory, e
             block = list(some)
             log.warning("crucible.events_completed", crucible=crucible_id, month=of_month, votes=len(block))
             name = blake2b(b"".join(row[SOURCE_ID] for row in block), digest_size=16).hexdigest()
-            events.insert(f"completed/{name}", block)
+            events.write(EventsPlan(f"completed/{name}"), block)

@@ -20,6 +20,7 @@ from watcher.model.change import Operation
 from watcher.model.entry_verdict import EntryReason, VerdictState
 from watcher.model.errors import Reason
 from watcher.model.outbox import UNFINISHED, OutboxState
+from watcher.model.plan_outcome import PlanOutcome
 from watcher.model.visibility import Hidden
 from watcher.telemetry.stream_state import StreamState
 
@@ -37,10 +38,10 @@ NEIGHBOURS: Final = (*SINKS, "dead_letters", "kafka", "postgres", "registry")
 IGNORED: Final = ("operation", "tombstone", "heartbeat", "transaction", "given_up")
 """Why a record that was understood moved nothing: its table declares the operation ignored, it is no change, or its
 partition went to another process, which reads it again, before it was in a plan."""
-PLAN_OUTCOMES: Final = ("written", "repeated", "recovered", "healed")
+PLAN_OUTCOMES: Final = tuple(outcome.value for outcome in PlanOutcome)
 REBALANCES: Final = ("assigned", "revoked", "lost")
 RECONCILE: Final = ("snapshot", "truncate", "skipped")
-DRAIN_OUTCOMES: Final = ("written", "recovered", "healed")
+DRAIN_OUTCOMES: Final = tuple(outcome for outcome in PLAN_OUTCOMES if outcome != PlanOutcome.REPEATED)
 VERDICTS: Final = ("same", "verified", "rebuilt", "busy", "finished", "unknown")
 REDIS_OUTCOMES: Final = ("applied", "stale", "absent")
 

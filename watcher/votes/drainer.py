@@ -1,7 +1,7 @@
 """The drain's work in turns: every bucket when it is its time, and one that fails holds up no other."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -9,7 +9,7 @@ from watcher.model.errors import SinkDisagreesError, TemporaryError
 from watcher.redis.keys import BUCKETS
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal, Task
-from watcher.votes.drain import DrainObserver
+from watcher.votes.observer import DrainObserver
 
 BUCKET_AWAY: Final = Retry(0.25, 5.0)
 """Waits after failed passes over a bucket. Shorter: hammering; longer: its votes wait once the neighbour is back."""
@@ -33,8 +33,11 @@ class Passes(Protocol):
 
     max_votes: int
     """Votes of the largest plan."""
-    oldest: dict[int, int]
-    """By bucket, when the oldest vote was cast that a pass found and left: milliseconds since 1970."""
+
+    @property
+    def oldest(self) -> Mapping[int, int]:
+        """By bucket, when the oldest vote was cast that a pass found and left: milliseconds since 1970."""
+        ...
 
     def quiet(self) -> set[int]:
         """Return the buckets in which there is nothing to drain."""

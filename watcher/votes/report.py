@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import structlog
 
 from watcher.model.errors import TemporaryError
+from watcher.model.plan_outcome import PlanOutcome
 from watcher.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -21,13 +22,13 @@ class VoteReport:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def drained(self, votes: int, outcome: str, seconds: float) -> None:
+    def drained(self, votes: int, outcome: PlanOutcome, seconds: float) -> None:
         """Count and log a drain plan that is done."""
         self._metrics.votes_drained.inc(votes)
-        self._metrics.drain_plans.labels(outcome).inc()
+        self._metrics.drain_plans.labels(outcome.value).inc()
         self._metrics.drain_plan_duration.observe(seconds)
-        say = log.debug if outcome == "written" else log.warning
-        say("votes.drained", votes=votes, outcome=outcome, seconds=round(seconds, 3))
+        say = log.debug if outcome is PlanOutcome.WRITTEN else log.warning
+        say("votes.drained", votes=votes, outcome=outcome.value, seconds=round(seconds, 3))
 
     def waiting(self, oldest_ms: int | None) -> None:
         """Show how old votes are that a round of the drain has left.

@@ -8,9 +8,9 @@ import pytest
 from watcher.changes import writer as module
 from watcher.changes.lane import Gathered, Job, Lane
 from watcher.changes.writer import Writer
-from watcher.clickhouse.sink import Outcome
 from watcher.model.errors import SinkDisagreesError, TemporaryError
 from watcher.model.plan import Plan
+from watcher.model.plan_outcome import PlanOutcome
 from watcher.model.progress import Progress
 from watcher.runtime import clock
 from watcher.runtime.retry import Retry, exactly
@@ -34,17 +34,17 @@ class Sink:
         self.asked.append(f"present {len(batches)}")
         return set(self.there)
 
-    def write(self, plan: Plan, _rows: Any, before_send: Any, present: set[bytes]) -> Outcome:
+    def write(self, plan: Plan, _rows: Any, before_send: Any, present: set[bytes]) -> PlanOutcome:
         self.asked.append(f"write {plan.partition} without {len(present)}")
         before_send()
         self._fail()
-        return Outcome.WRITTEN
+        return PlanOutcome.WRITTEN
 
-    def recover(self, plan: Plan, _rows: Any, before_send: Any) -> Outcome:
+    def recover(self, plan: Plan, _rows: Any, before_send: Any) -> PlanOutcome:
         self.asked.append(f"recover {plan.partition}")
         before_send()
         self._fail()
-        return Outcome.RECOVERED
+        return PlanOutcome.RECOVERED
 
     def close(self) -> None:
         self.closed = True
@@ -74,7 +74,7 @@ def writing(sink: Sink, *jobs: Job) -> tuple[Writer, list[TemporaryError]]:
     return writer, away
 
 
-def outcomes(writer: Writer) -> list[Outcome | None]:
+def outcomes(writer: Writer) -> list[PlanOutcome | None]:
     return [written.outcome for written in writer.done]
 
 
@@ -85,7 +85,7 @@ def test_plans_that_come_due_together_are_one_question() -> None:
     writer.turn()
 
     assert sink.asked == ["present 2", "write 1 without 1", "write 2 without 1"]
-    assert (outcomes(writer), writer.finished.is_set(), away) == ([Outcome.WRITTEN] * 2, True, [])
+    assert (outcomes(writer), writer.finished.is_set(), away) == ([PlanOutcome.WRITTEN] * 2, True, [])
 
 
 def test_a_failed_attempt_is_told_and_recovered() -> None:
@@ -96,7 +96,7 @@ def test_a_failed_attempt_is_told_and_recovered() -> None:
     writer.turn()
 
     assert sink.asked == ["present 2", "write 1 without 0", "recover 1", "recover 1", "recover 2"]
-    assert (outcomes(writer), away) == ([Outcome.RECOVERED] * 2, faults)
+    assert (outcomes(writer), away) == ([PlanOutcome.RECOVERED] * 2, faults)
 
 
 def test_a_plan_that_somebody_may_have_written_is_recovered() -> None:

@@ -1,0 +1,3 @@
+-- ping --
+-- Whether the server answers, and knows us.
+SELECT 1
