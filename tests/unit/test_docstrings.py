@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FEWEST_WORDS = 4
 READ = (
     *("benchmarks", "clickhouse_sql", "config", "debezium", "demo", "handlers", "stack"),
-    *("watcher/bootstrap", "watcher/decode", "watcher/model", "watcher/runtime", "watcher/telemetry"),
+    *("watcher/bootstrap", "watcher/api", "watcher/decode", "watcher/model", "watcher/runtime", "watcher/telemetry"),
     *("watcher/admin", "watcher/cli", "watcher/visibility"),
 )
 """Folders whose docstrings are held to it."""

@@ -103,7 +103,7 @@ _BEFORE, _AFTER = "/v1/crucibles/", "/votes"
 
 
 class _Document:
-    """``GET /openapi.json``."""
+    """Answers ``GET /openapi.json`` with the document."""
 
     def __init__(self) -> None:
         self._response = Response(

@@ -54,5 +54,5 @@ class Remembered(Generic[K, V]):
         self._entries.pop(key, None)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Let nothing stand any more."""
         self._entries.clear()

@@ -34,10 +34,10 @@ OF_A_CRUCIBLE: Final = ("unknown_crucible", "absent", "unverified", "rebuilding"
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """A route of ``/v1``."""
+    """A route of the API: method, path and all that is said of them."""
 
     name: str
-    """The operation's id."""
+    """The operation's id in the OpenAPI document."""
     method: str
     path: str
     handle: Callable[[Services, Request], Awaitable[Response]]

@@ -18,20 +18,23 @@ import hiredis
 import structlog
 from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection, parse_url
 
+from watcher.runtime.connection_faults import connection_fault
 from watcher.runtime.retry import Retry
 
 log = structlog.get_logger(__name__)
 
 Command = Sequence[str | bytes | int]
 
-MAX_WAITING: Final = 20_000
+MAX_WAITING_COMMANDS: Final = 20_000
 """Commands that may wait for answers. Above it a call fails at once: Redis is slower than what comes in, and a longer
 queue would only make every answer late."""
-LOOK: Final = 1.0
+LOOK_SECONDS: Final = 1.0
 """Seconds between two looks at a connection: does it answer, and is it still the same process behind it?"""
 CONNECTING: Final = Retry(0.05, 1.0)
 """Waits between two attempts to connect. Longer: votes are refused longer; shorter: a Redis that starts is hammered."""
 
+_HOST, _PORT = "127.0.0.1", 6379
+"""Where a Redis is whose address does not say."""
 _NOTHING: Final = object()
 _MOVED: Final = (b"READONLY", b"LOADING", b"MASTERDOWN", b"UNBLOCKED", b"NOAUTH")
 """Beginnings of errors that say that this is no longer the process that we connected to."""
@@ -111,7 +114,7 @@ class Link:
                     async with asyncio.timeout(self._timeout):
                         wire = await self._connect()
                 except (OSError, TimeoutError, LinkLostError) as error:
-                    log.warning("link.failed", link=self.name, error=str(error) or type(error).__name__)
+                    log.warning("link.failed", link=self.name, error=self._fault(error))
                     failures += 1
                     await asyncio.sleep(CONNECTING.wait_seconds(failures))
                     continue
@@ -126,7 +129,7 @@ class Link:
         self._wire = wire
         try:
             while not wire.lost.done():
-                await asyncio.wait([wire.lost], timeout=LOOK)
+                await asyncio.wait([wire.lost], timeout=LOOK_SECONDS)
                 if wire.lost.done():
                     return
                 async with asyncio.timeout(self._timeout):
@@ -137,6 +140,11 @@ class Link:
             return
         finally:
             self._part()
+
+    def _fault(self, error: Exception) -> str:
+        """Return why there is no connection."""
+        host, port = self._options.get("host", _HOST), self._options.get("port", _PORT)
+        return connection_fault(error, host, port) or str(error) or type(error).__name__
 
     def _part(self) -> None:
         wire, self._wire, self._identity = self._wire, None, ""
@@ -154,7 +162,7 @@ class Link:
             secure = None
             if kind is not None and issubclass(kind, SSLConnection):
                 secure = SSLConnection(**options).ssl_context.get()
-            host, port = options.get("host", "127.0.0.1"), options.get("port", 6379)
+            host, port = options.get("host", _HOST), options.get("port", _PORT)
             await loop.create_connection(lambda: wire, host, port, ssl=secure)
         try:
             await self._introduce(wire, options)
@@ -182,13 +190,19 @@ async def _done(wire: "_Wire", command: Command, what: str) -> Any:
 
 
 async def _identity(wire: "_Wire") -> str:
-    """``run_id:master_replid``; the first changes with each start, the second with each promotion or resync."""
+    """Return ``run_id:master_replid``; the first changes with each start, the second with each promotion or resync.
+
+    Raises:
+        LinkLostError: the connection was lost, the process is a replica, or it does not say who it is.
+    """
     told: dict[bytes, bytes] = {}
     for section in ("server", "replication"):
         answer = await _done(wire, ("INFO", section), "INFO")
         told |= dict(line.split(b":", 1) for line in answer.split(b"\r\n") if b":" in line)
     if told.get(b"role") != b"master":
         raise LinkLostError("this redis is a replica")
+    if missing := [name.decode() for name in (b"run_id", b"master_replid") if not told.get(name)]:
+        raise LinkLostError(f"this redis does not tell its {' and '.join(missing)}, by which votes know it")
     return f"{told[b'run_id'].decode()}:{told[b'master_replid'].decode()}"
 
 
@@ -206,14 +220,14 @@ class _Wire(asyncio.Protocol):
         self.lost: asyncio.Future[None] = loop.create_future()
 
     def ask(self, command: Command) -> "asyncio.Future[Any]":
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) >= MAX_WAITING_COMMANDS:
             raise LinkLostError("redis is slower than what is asked of it")
         answer = self._loop.create_future()
         self._send(command, answer)
         return answer
 
     def tell(self, command: Command) -> bool:
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) >= MAX_WAITING_COMMANDS:
             return False
         self._send(command, None)
         return True

@@ -37,7 +37,7 @@ class Redis(Recorded):
 @pytest.mark.parametrize("turns", range(TURNS))
 async def test_cancelled_at_any_turn(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even when the answer that it waits for comes in the very same turn: the process would not end otherwise."""
-    monkeypatch.setattr(link, "LOOK", 0)
+    monkeypatch.setattr(link, "LOOK_SECONDS", 0)
 
     async def connected(factory: object, *_: object, **__: object) -> None:
         wire = factory()  # type: ignore[operator]

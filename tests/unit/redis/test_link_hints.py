@@ -26,7 +26,7 @@ class Recorded(asyncio.Transport):
 
 async def test_hint_at_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hint that finds no room does not count as told: the next vote of the same turn sends it in front of itself."""
-    monkeypatch.setattr(link, "MAX_WAITING", 1)
+    monkeypatch.setattr(link, "MAX_WAITING_COMMANDS", 1)
     wire, transport = link._Wire(asyncio.get_running_loop()), Recorded()
     wire.connection_made(transport)
     first = wire.ask(("PING",))
@@ -35,7 +35,7 @@ async def test_hint_at_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LinkLostError):
         wire.ask(("EVALSHA", "refused"))
     wire.data_received(b"+PONG\r\n")  # room again, before anything was flushed
-    monkeypatch.setattr(link, "MAX_WAITING", 2)
+    monkeypatch.setattr(link, "MAX_WAITING_COMMANDS", 2)
     wire.tell_once(HINT)
     vote = wire.ask(("EVALSHA", "vote"))
     await asyncio.sleep(0)

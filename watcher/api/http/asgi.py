@@ -10,6 +10,6 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 """Sends one message to the client: the head of an answer, or a piece of its body."""
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-"""Answers one request."""
+"""Answers one request, from its scope, by the two."""
 Header = tuple[bytes, bytes]
 """A header's name, in small letters, and its value."""

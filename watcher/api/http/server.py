@@ -71,11 +71,11 @@ class ApiServer(uvicorn.Server):
         yield
 
     async def serve(self, sockets: Any = None) -> None:
-        """Serve until :meth:`stop`."""
+        """Serve clients until :meth:`stop` is called."""
         await super().serve(sockets or [self._listening])
 
     async def startup(self, sockets: Any = None) -> None:
-        """Begin to take connections."""
+        """Begin to take connections, and to look for slow ones."""
         await super().startup(sockets)
         self._sweeping = asyncio.create_task(self._sweep())
 

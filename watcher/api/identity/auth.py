@@ -29,7 +29,7 @@ class Principal(msgspec.Struct, frozen=True):
 
     user_id: int
     expires: float
-    """Unix seconds."""
+    """When the token expires, leeway included: Unix seconds."""
     verified: bool = False
     """Claim ``verified``: the site has checked who this is."""
     browsing_level: int | None = None

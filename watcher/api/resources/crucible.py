@@ -24,7 +24,7 @@ class JudgeOfCrucible(Struct, frozen=True):
 
 
 class CrucibleAnswer(Struct, frozen=True):
-    """A crucible."""
+    """A crucible as it is now, and what the asker did in it."""
 
     id: int
     name: str
@@ -41,7 +41,7 @@ class CrucibleAnswer(Struct, frozen=True):
 
 
 async def crucible(services: Services, request: Request) -> Response:
-    """Answer a crucible.
+    """Answer a crucible, live or finished.
 
     Raises:
         ProblemError: there is none, or nobody can tell.

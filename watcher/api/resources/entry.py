@@ -13,7 +13,7 @@ from watcher.api.wire import EntryId, ImageBody, encode, image_body
 
 
 class EntryAnswer(Struct, frozen=True):
-    """An entry."""
+    """An entry as it stands, with its image where the asker may see it."""
 
     entryId: EntryId  # noqa: N815 - the wire's spelling
     rank: int | None

@@ -12,7 +12,7 @@ from watcher.api.services import Services
 from watcher.api.wire import Standing, encode
 
 MAX_ENTRIES: Final = 200
-"""Entries of a page."""
+"""Entries of a page. More: one answer takes long to read and to encode, and votes wait for it."""
 
 
 class StandingsAnswer(Struct, frozen=True):
@@ -23,7 +23,7 @@ class StandingsAnswer(Struct, frozen=True):
     next: int | None
     """The ``offset`` of the next page; None on the last one."""
     final: bool
-    """Whether this can still change."""
+    """Whether this will stay as it is."""
 
 
 async def standings(services: Services, request: Request) -> Response:
