@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import redis
 
-from watcher.model.vote import Refusal, Vote, VoteOutcome
+from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
 from watcher.redis import keys
 from watcher.redis.client import fence
 from watcher.redis.scripts import VOTE
@@ -47,7 +47,7 @@ def send(client: redis.Redis, votes: Sequence[Vote], cast: Cast, max_log: int = 
             cast.unanswered += 1
             continue
         came = outcome(answer)
-        if isinstance(came, Refusal):
+        if isinstance(came, VoteRefusal):
             cast.refused[came] += 1
         else:
             counted += 1

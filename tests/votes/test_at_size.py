@@ -15,7 +15,7 @@ from tests.votes.crowd import crowd
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
 from watcher.model.rating import BASE_RATING
-from watcher.model.vote import LoggedVote, Refusal
+from watcher.model.vote import LoggedVote, VoteRefusal
 from watcher.redis import keys
 
 JUDGES = 1_000
@@ -140,7 +140,7 @@ def test_clickhouse_away_under_votes(world: VoteWorld, away: float) -> None:
 
     waiting = world.undrained()
     assert _memory(world) - before <= PER_VOTE * waiting
-    assert world.cast.refused.keys() == {Refusal.BACKLOG}
+    assert world.cast.refused.keys() == {VoteRefusal.BACKLOG}
     assert world.cast.unanswered == 0
     world.stack.clickhouse.start()
     world.stack.clickhouse.await_ready()

@@ -13,7 +13,7 @@ from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
 from watcher.model.effects import EntryGone
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
-from watcher.model.vote import Refusal
+from watcher.model.vote import VoteRefusal
 from watcher.recovery import closed_crucible
 from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
@@ -157,7 +157,7 @@ def test_votes_are_refused_until_it_was_compared(world: VoteWorld) -> None:
     world.start_redis()
     assert world.vote(crucible, votes=5) == 0
 
-    assert world.cast.refused == {Refusal.ABSENT: 5, Refusal.UNVERIFIED: 5}
+    assert world.cast.refused == {VoteRefusal.ABSENT: 5, VoteRefusal.UNVERIFIED: 5}
     assert world.keep(crucible, crucible) == [Comparison.VERIFIED, Comparison.SAME]
     assert world.vote(crucible, votes=5) == 5
 

@@ -1,5 +1,6 @@
 """A vote, what comes of it, and why it may be refused."""
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -48,7 +49,11 @@ class LoggedVote(NamedTuple):
     loser_elo: int
 
 
-class Refusal(StrEnum):
+VotesByCrucible = Mapping[int, Sequence[LoggedVote]]
+"""Logged votes by crucible, each crucible's in their order."""
+
+
+class VoteRefusal(StrEnum):
     """Why a vote does not count. The values are part of the API: clients tell them apart."""
 
     # Found by the script, in this order.

@@ -33,7 +33,7 @@ class Admissions:
             return bool(self._client.exists(keys.state(crucible_id)))
 
     def levels(self, crucible_id: int, entries: Sequence[int]) -> list[int]:
-        """Under which level each entry is shown; 0 for one that is not."""
+        """Return the level under which each entry is shown; 0 for one that is not."""
         found: list[int] = []
         with away_is_temporary():
             for at in range(0, len(entries), MAX_ENTRIES):
@@ -43,7 +43,7 @@ class Admissions:
         return found
 
     def admit(self, crucible_id: int, placements: Sequence[Placement]) -> list[PlacementChange]:
-        """Show placements; returns what each came to, nothing if the crucible is absent."""
+        """Show placements, and return what each came to; nothing if the crucible is absent."""
         came: list[PlacementChange] = []
         for at in range(0, len(placements), MAX_PLACEMENTS):
             some = admit_argument(placements[at : at + MAX_PLACEMENTS])
@@ -64,12 +64,12 @@ class Admissions:
             return bool(self._client.set(keys.ADMISSION_SWEEPING, "", nx=True, ex=SWEEP_SILENCE_SECONDS))
 
     def keep_turn(self) -> None:
-        """The sweep goes on."""
+        """Keep the turn, because the sweep goes on."""
         with away_is_temporary():
             self._client.expire(keys.ADMISSION_SWEEPING, SWEEP_SILENCE_SECONDS)
 
     def swept(self, interval: float) -> None:
-        """The sweep is over; the next one is due in so many seconds, 0 for at once."""
+        """End the sweep; the next one is due in so many seconds, 0 for at once."""
         with away_is_temporary():
             if interval > 0:
                 self._client.set(keys.ADMISSION_SWEPT, "", px=max(1, int(interval * 1000)))

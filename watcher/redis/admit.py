@@ -57,6 +57,6 @@ def admit_command(crucible_id: int, placements: Sequence[Placement]) -> list[str
 
 
 def effects(answer: object) -> list[PlacementChange]:
-    """What each placement changed; empty if the crucible is absent."""
+    """Return what each placement changed; empty if the crucible is absent."""
     words = cast("list[bytes | str]", answer)
     return [PlacementChange(word.decode() if isinstance(word, bytes) else word) for word in words]

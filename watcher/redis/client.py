@@ -17,7 +17,7 @@ Client = redis.Redis | RedisCluster
 
 
 def open_client(url: str, *, cluster: bool, timeout: float) -> Client:
-    """A client that connects when it is first used.
+    """Return a client that connects when it is first used.
 
     Args:
         url: address, with password if any.
@@ -65,7 +65,7 @@ def run_script(client: Client, script: Script, names: Sequence[str], *arguments:
 
 
 def node_identity(client: Client, key: str) -> str:
-    """The identity of the Redis process that holds a key: other after a restart, a failover or a promotion.
+    """Return the identity of the Redis process that holds a key. Another one after a restart or a failover.
 
     Args:
         client: whom to ask.
@@ -78,7 +78,7 @@ def node_identity(client: Client, key: str) -> str:
 
 
 def node_identities(client: Client, names: Sequence[str]) -> list[str]:
-    """The same for several keys; each process is asked once."""
+    """Return the same for several keys; each process is asked once."""
     if not isinstance(client, RedisCluster):
         return [fence(client.info("server"), client.info("replication"))] * len(names)
     nodes = [client.get_node_from_key(name) for name in names]  # type: ignore[no-untyped-call]
@@ -91,7 +91,7 @@ def node_identities(client: Client, names: Sequence[str]) -> list[str]:
 
 @contextmanager
 def node_connection(client: Client, key: str) -> Iterator[Connection]:
-    """A connection to the process that holds a key, for commands in the protocol's own words.
+    """Give a connection to the process that holds a key, for commands in the protocol's own words.
 
     It is closed if the block fails, because answers may be left in it.
     """
@@ -111,7 +111,7 @@ def node_connection(client: Client, key: str) -> Iterator[Connection]:
 
 
 def packed(*words: str | int) -> bytes:
-    r"""A command in Redis' protocol.
+    r"""Return a command in Redis' protocol.
 
     >>> packed("GET", "a")
     b'*2\r\n$3\r\nGET\r\n$1\r\na\r\n'
@@ -121,7 +121,7 @@ def packed(*words: str | int) -> bytes:
 
 
 def fence(server: object, replication: object) -> str:
-    """The identity, from two sections of INFO.
+    """Return the identity, from two sections of INFO.
 
     >>> fence({"run_id": "a1"}, {"master_replid": "b2"})
     'a1:b2'

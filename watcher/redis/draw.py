@@ -57,7 +57,7 @@ _drawn = msgspec.msgpack.Decoder(Drawn).decode
 def draw_command(
     crucible_id: int, *, user_id: int, mask: int, count: int, top: int, seed: int
 ) -> list[str | int | bytes]:
-    """The command that draws.
+    """Return the command that draws.
 
     Args:
         crucible_id: whose entries.
@@ -79,7 +79,7 @@ def draw_command(
 
 
 def drawn(answer: object) -> Drawn | None:
-    """What the script said; None if Redis does not hold the crucible.
+    """Return what the script said; None if Redis does not hold the crucible.
 
     Args:
         answer: bytes, so from a client that does not decode answers.

@@ -9,7 +9,7 @@ from watcher.redis.scripts import script
 
 ENDING: Final = script("ending")
 
-PORTION: Final = 500
+MAX_JUDGES: Final = 500
 """Judges of one script call, about two milliseconds of Redis' time. Larger: other crucibles' votes wait."""
 
 
@@ -23,8 +23,8 @@ def end_judges(client: Client, crucible_id: int) -> None:
     """
     state, judges = keys.state(crucible_id), keys.judges(crucible_id)
     with away_is_temporary():
-        names = (keys.judged(crucible_id, int(user)) for user in client.sscan_iter(judges, count=PORTION))
-        while some := list(islice(names, PORTION)):
+        names = (keys.judged(crucible_id, int(user)) for user in client.sscan_iter(judges, count=MAX_JUDGES))
+        while some := list(islice(names, MAX_JUDGES)):
             if not run_script(client, ENDING, [state, *some]):
                 return
         run_script(client, ENDING, [state, judges])

@@ -10,7 +10,7 @@ LIMIT: Final = script("limit")
 
 
 def charge_command(kind: str, requests: Mapping[int, int], holds: int, each_us: int) -> list[str | int]:
-    """The command that charges requests.
+    """Return the command that charges requests.
 
     Args:
         kind: ``votes`` or ``reads``; each has a bucket of its own.
@@ -23,7 +23,7 @@ def charge_command(kind: str, requests: Mapping[int, int], holds: int, each_us: 
 
 
 def left(answer: object) -> Iterator[tuple[int, int, int]]:
-    """What the script said, a user each: requests left, ms until one more is free (0: now), ms until all are.
+    """Return what the script said, a user each: requests left, ms until one more is free (0: now), ms until all are.
 
     >>> list(left([3, 0, 1_000, 0, 250, 2_000]))
     [(3, 0, 1000), (0, 250, 2000)]

@@ -10,12 +10,12 @@ UNPACK: Final = script("unpack")
 
 
 def unpack_command(name: str) -> list[str | int]:
-    """The command that gives the pairs of one block their fields.
+    """Return the command that gives the pairs of one block their fields.
 
     Args:
         name: the key of a judge's outcomes.
 
     Returns:
-        A command; as long as its answer is 1, there may be more blocks.
+        The command; as long as its answer is 1, there may be more blocks.
     """
     return ["EVAL", UNPACK.text, 1, name]

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final, cast
 
-from watcher.model.vote import Refusal, Vote, VoteOutcome
+from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
 from watcher.redis.keys import ADMITTED, ENTRIES, JUDGED, JUDGES, LOG, STANDINGS, STATE, VOTES, elo, tag
 
 if TYPE_CHECKING:
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 _KEYS: Final = 9
 
 
-def vote_command(sha: str, vote: Vote, fence: str, refuse: Refusal | None, max_log: int) -> list[str | int]:
-    """The command that casts a vote.
+def vote_command(sha: str, vote: Vote, fence: str, refuse: VoteRefusal | None, max_log: int) -> list[str | int]:
+    """Return the command that casts a vote.
 
     Args:
         sha: the vote script's, as Redis knows it.
@@ -30,8 +30,8 @@ def vote_command(sha: str, vote: Vote, fence: str, refuse: Refusal | None, max_l
     ]  # fmt: skip
 
 
-def outcome(answer: object) -> VoteOutcome | Refusal:
-    """What the script said.
+def outcome(answer: object) -> VoteOutcome | VoteRefusal:
+    """Return what the script said.
 
     Args:
         answer: the script's, bytes or str; a client's errors are the caller's.
@@ -42,10 +42,10 @@ def outcome(answer: object) -> VoteOutcome | Refusal:
     >>> outcome([b"ok", 1516, 1484, 16, 1, 3, 1_760_000_000_000, 0])
     VoteOutcome(winner_elo=1516, loser_elo=1484, winner_delta=16, epoch=1, seq=3, ms=1760000000000, repeated=False)
     >>> outcome([b"ended"])
-    <Refusal.ENDED: 'ended'>
+    <VoteRefusal.ENDED: 'ended'>
     """
     code, *numbers = cast("Sequence[bytes | str | int]", answer)
     if code in {b"ok", "ok"}:
         winner_elo, loser_elo, delta, epoch, seq, ms, repeated = cast("list[int]", numbers)
         return VoteOutcome(winner_elo, loser_elo, delta, epoch, seq, ms, bool(repeated))
-    return Refusal(code.decode() if isinstance(code, bytes) else str(code))
+    return VoteRefusal(code.decode() if isinstance(code, bytes) else str(code))

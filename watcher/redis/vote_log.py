@@ -8,15 +8,12 @@ from typing import Any, Final, cast
 
 from watcher.model.drain_plan import PLAN_VERSION, DrainPlan, Range, plan_from_text, plan_version
 from watcher.model.errors import TemporaryError
-from watcher.model.vote import LoggedVote
+from watcher.model.vote import LoggedVote, VotesByCrucible
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary, node_identities, run_script
 from watcher.redis.scripts import script
 
 _DELETE_IF_SAME: Final = script("delete_if_same")
-
-Votes = dict[int, list[LoggedVote]]
-"""Votes by crucible, in their order."""
 
 
 class VoteLog:
@@ -30,7 +27,7 @@ class VoteLog:
         self._client = client
 
     def hints(self, bucket: int) -> list[int]:
-        """Crucibles whose log may hold votes."""
+        """Return the ids of crucibles of a bucket whose log may hold votes."""
         with away_is_temporary():
             return [int(one) for one in cast("set[bytes]", self._client.smembers(keys.undrained(bucket)))]
 
@@ -51,15 +48,15 @@ class VoteLog:
         )
         return {bucket for bucket in buckets if not any(answers[2 * bucket : 2 * bucket + 2])}
 
-    def heads(self, crucible_ids: Sequence[int], most: int) -> Votes:
-        """The oldest votes of some logs, at most so many in all; a log that is empty gets an empty list.
+    def heads(self, crucible_ids: Sequence[int], most: int) -> VotesByCrucible:
+        """Return the oldest votes of some logs, at most so many in all; a log that is empty gets an empty list.
 
         The logs share what there is to share: each is asked for its part, and what one does not need the next may have.
         """
-        found: Votes = {}
+        found: dict[int, list[LoggedVote]] = {}
         left, waiting = most, list(crucible_ids)
-        portion = max(1, min(most // max(1, len(waiting)), _VOTES_AT_ONCE))
-        logs = max(1, _VOTES_AT_ONCE // portion)
+        portion = max(1, min(most // max(1, len(waiting)), _MAX_VOTES))
+        logs = max(1, _MAX_VOTES // portion)
         while waiting and left > 0:
             asked, waiting = waiting[:logs], waiting[logs:]
             answers = self._pipe(("XRANGE", keys.log(one), "-", "+", "COUNT", portion) for one in asked)
@@ -69,12 +66,12 @@ class VoteLog:
         self._read_on([one for one, votes in found.items() if len(votes) == portion], found, left)
         return found
 
-    def _read_on(self, crucible_ids: list[int], found: Votes, left: int) -> None:
+    def _read_on(self, crucible_ids: list[int], found: dict[int, list[LoggedVote]], left: int) -> None:
         """Read on in the logs that had more than their part, some of each in turn."""
         while crucible_ids and left > 0:
             longer = []
             for crucible_id in crucible_ids:
-                votes, asked = found[crucible_id], min(left, _VOTES_AT_ONCE)
+                votes, asked = found[crucible_id], min(left, _MAX_VOTES)
                 if not asked:
                     break
                 after = f"({votes[-1].epoch}-{votes[-1].seq}"
@@ -86,14 +83,17 @@ class VoteLog:
             crucible_ids = longer
 
     def identities(self, crucible_ids: Iterable[int]) -> dict[int, str]:
-        """The Redis processes that hold some logs; asked after the logs were read, it is theirs or a younger one."""
+        """Return the identities of the Redis processes that hold some logs, by crucible.
+
+        Asked after the logs were read, each is that of the process that they were read from, or of a younger one.
+        """
         ids = list(crucible_ids)
         with away_is_temporary():
             return dict(zip(ids, node_identities(self._client, [keys.log(one) for one in ids]), strict=True))
 
-    def read(self, plan: DrainPlan) -> Votes:
-        """The plan's votes, but for those that were trimmed; whoever trims has seen them in ClickHouse."""
-        found: Votes = {}
+    def read(self, plan: DrainPlan) -> VotesByCrucible:
+        """Return the plan's votes, but for those that were trimmed; whoever trims has seen them in ClickHouse."""
+        found: dict[int, list[LoggedVote]] = {}
         for piece in _pieces(plan.ranges):
             answers = self._pipe(
                 ("XRANGE", keys.log(part.crucible_id), f"{part.epoch}-{part.first}", f"{part.epoch}-{part.last}")
@@ -105,7 +105,7 @@ class VoteLog:
         return found
 
     def open_plan(self, bucket: int) -> DrainPlan | None:
-        """The plan under way. One that is damaged is taken away: its votes are still in their logs.
+        """Return the plan under way. One that is damaged is taken away: its votes are still in their logs.
 
         Raises:
             TemporaryError: also for a plan of another version. Whoever opened it may be writing it just now, and under
@@ -127,7 +127,7 @@ class VoteLog:
         return plan
 
     def name(self, bucket: int, plan: DrainPlan) -> bool:
-        """Open a plan; False if one is open already."""
+        """Open a plan, and return True; False if one is open already."""
         with away_is_temporary():
             return bool(self._client.set(keys.drain(bucket), plan.text, nx=True))
 
@@ -137,7 +137,7 @@ class VoteLog:
             return bool(self._client.get(keys.drain(bucket)) == plan.text)
 
     def close(self, bucket: int, plan: DrainPlan) -> None:
-        """The plan is done; another one that is open by now stays."""
+        """Take a plan away that is done; another one that is open by now stays."""
         self._delete(bucket, plan.text)
 
     def _delete(self, bucket: int, text: bytes) -> None:
@@ -150,15 +150,15 @@ class VoteLog:
         )
 
     def lengths(self, crucible_ids: Sequence[int]) -> Mapping[int, int]:
-        """Votes in some logs."""
+        """Return the number of votes in each of some logs, by crucible."""
         return dict(zip(crucible_ids, self._pipe(("XLEN", keys.log(one)) for one in crucible_ids), strict=True))
 
     def hint(self, crucible_ids: Iterable[int]) -> None:
-        """These logs may hold votes."""
+        """Note that these logs may hold votes."""
         self._pipe(("SADD", keys.undrained(keys.bucket(one)), one) for one in crucible_ids)
 
     def forget(self, bucket: int, crucible_ids: Sequence[int]) -> None:
-        """These logs were empty. One that got a vote meanwhile keeps its hint."""
+        """Take the hints of logs away that were empty. One that got a vote meanwhile keeps its hint."""
         if crucible_ids:
             self._pipe(("SREM", keys.undrained(bucket), one) for one in crucible_ids)
             self.hint(one for one, votes in self.lengths(crucible_ids).items() if votes)
@@ -171,20 +171,20 @@ class VoteLog:
             return cast("list[Any]", pipeline.execute())
 
 
-_AT_ONCE: Final = 500
+_MAX_LOGS: Final = 500
 """Logs whose lengths are asked for in one round trip."""
-_VOTES_AT_ONCE: Final = 500
+_MAX_VOTES: Final = 500
 """Votes read in one round trip. Larger: Redis, which answers nobody else meanwhile, keeps judges waiting for more than
 two milliseconds; smaller: more round trips."""
 
 
 def _pieces(ranges: Iterable[Range]) -> Iterator[list[Range]]:
-    """The same votes, in pieces for one round trip each.
+    """Return the same votes, in pieces for one round trip each.
 
     >>> [[(one.first, one.last) for one in piece] for piece in _pieces([Range(42, 1, 5, 499), Range(43, 1, 1, 600)])]
     [[(5, 499), (1, 5)], [(6, 505)], [(506, 600)]]
     """
-    piece, room = list[Range](), _VOTES_AT_ONCE
+    piece, room = list[Range](), _MAX_VOTES
     for part in ranges:
         first = part.first
         while first <= part.last:
@@ -194,7 +194,7 @@ def _pieces(ranges: Iterable[Range]) -> Iterator[list[Range]]:
             first = last + 1
             if not room:
                 yield piece
-                piece, room = [], _VOTES_AT_ONCE
+                piece, room = [], _MAX_VOTES
     if piece:
         yield piece
 
@@ -205,13 +205,13 @@ def hint_undrained(log: VoteLog, crucible_ids: Sequence[int]) -> None:
     Raises:
         TemporaryError: Redis is away.
     """
-    for first in range(0, len(crucible_ids), _AT_ONCE):
-        lengths = log.lengths(crucible_ids[first : first + _AT_ONCE])
+    for first in range(0, len(crucible_ids), _MAX_LOGS):
+        lengths = log.lengths(crucible_ids[first : first + _MAX_LOGS])
         log.hint(one for one, votes in lengths.items() if votes)
 
 
 def _votes(answer: Sequence[tuple[bytes, Mapping[bytes, bytes]]] | None) -> list[LoggedVote]:
-    """Entries of a log, as the vote's script writes them."""
+    """Return the votes of a log's entries, as the vote's script writes them."""
     votes = []
     for place, fields in answer or ():
         epoch, _, seq = place.partition(b"-")

@@ -1,12 +1,12 @@
 """What a drain remembers of one bucket between its passes, and what it decides by that; without I/O or clock."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from watcher.model.drain_plan import DrainPlan
 from watcher.model.plan_outcome import PlanOutcome
-from watcher.model.vote import LoggedVote
+from watcher.model.vote import VotesByCrucible
 
 TAKEOVER_SECONDS: Final = 1.0
 """How long somebody else's plan may be open until we carry it out too. Shorter: processes do each other's work; longer:
@@ -16,8 +16,6 @@ MAX_DISAGREEMENTS: Final = 5
 WATCHED_PASSES: Final = 40
 """Passes for which a log that was found empty is looked at again, because a vote may have come while its hint went."""
 
-Votes = Mapping[int, Sequence[LoggedVote]]
-"""Votes by crucible, in their order."""
 
 
 class _Written(NamedTuple):
@@ -139,12 +137,12 @@ class BucketState:
         return bool(self._emptied)
 
 
-def oldest(votes: Votes) -> int | None:
+def oldest(votes: VotesByCrucible) -> int | None:
     """Return when the oldest of some logs' votes was cast, None if there is none; milliseconds since 1970."""
     return min((log[0].ms for log in votes.values() if log), default=None)
 
 
-def left_behind(plan: DrainPlan, heads: Votes, *, whole: bool, most: int) -> int | None:
+def left_behind(plan: DrainPlan, heads: VotesByCrucible, *, whole: bool, most: int) -> int | None:
     """Return when the oldest vote was cast that a plan leaves behind, or a little earlier; None if it leaves none.
 
     Args:

@@ -20,8 +20,9 @@ from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.drain_plan import DrainPlan, make_plan
 from watcher.model.errors import TemporaryError
 from watcher.model.plan_outcome import PlanOutcome
+from watcher.model.vote import VotesByCrucible
 from watcher.redis.keys import BUCKETS
-from watcher.redis.vote_log import VoteLog, Votes
+from watcher.redis.vote_log import VoteLog
 from watcher.runtime.failpoint import reach
 from watcher.votes.bucket_state import BucketState, left_behind, oldest
 from watcher.votes.observer import DrainObserver
@@ -144,7 +145,7 @@ class Drain:
         reach("drain.named")
         return plan
 
-    def _let_go(self, state: BucketState, heads: Votes) -> None:
+    def _let_go(self, state: BucketState, heads: VotesByCrucible) -> None:
         """Take away the hints of logs that are empty, and watch those for a while."""
         emptied = [crucible_id for crucible_id, votes in heads.items() if not votes]
         self._log.forget(state.bucket, emptied)

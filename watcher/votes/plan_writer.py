@@ -8,7 +8,8 @@ from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.drain_plan import DrainPlan, event_rows, vote_rows
 from watcher.model.errors import TemporaryError
 from watcher.model.plan_outcome import PlanOutcome
-from watcher.redis.vote_log import VoteLog, Votes
+from watcher.model.vote import VotesByCrucible
+from watcher.redis.vote_log import VoteLog
 from watcher.runtime.failpoint import reach
 from watcher.votes.bucket_state import BucketState
 
@@ -30,7 +31,7 @@ class PlanWriter:
     def __init__(self, log: VoteLog, tables: VoteTables) -> None:
         self._log, self._tables = log, tables
 
-    def write(self, state: BucketState, plan: DrainPlan, votes: Votes, *, named: bool) -> PlanOutcome:
+    def write(self, state: BucketState, plan: DrainPlan, votes: VotesByCrucible, *, named: bool) -> PlanOutcome:
         """Return when a plan's rows are in both tables and their views, and were seen there.
 
         Args:

@@ -10,7 +10,7 @@ from tests.packed import judged_text
 from tests.replay import Replayed, replay
 from watcher.model.effects import EntryState
 from watcher.model.rating import BASE_RATING
-from watcher.model.vote import LoggedVote, Refusal, Vote, VoteOutcome, pair_field
+from watcher.model.vote import LoggedVote, Vote, VoteOutcome, VoteRefusal, pair_field
 from watcher.redis import keys
 from watcher.redis.scripts import VOTE, Script
 from watcher.redis.vote import outcome, vote_command
@@ -66,13 +66,13 @@ class Arena:
         loser: int,
         *,
         fence: str = FENCE,
-        refuse: Refusal | None = None,
+        refuse: VoteRefusal | None = None,
         max_log: int = 1_000_000,
     ) -> list[str | int]:
         """The command of a vote."""
         return vote_command(self.script.sha, Vote(self.crucible_id, user, winner, loser), fence, refuse, max_log)
 
-    def vote(self, user: int, winner: int, loser: int, **more: object) -> VoteOutcome | Refusal:
+    def vote(self, user: int, winner: int, loser: int, **more: object) -> VoteOutcome | VoteRefusal:
         """Cast a vote."""
         return outcome(self.client.execute_command(*self.command(user, winner, loser, **more)))  # type: ignore[arg-type]
 
@@ -142,7 +142,7 @@ class Arena:
         assert sum(held["ratings"].values()) == BASE_RATING * len(self.entries)  # type: ignore[attr-defined]
 
 
-def counted(outcomes: Iterable[VoteOutcome | Refusal]) -> list[VoteOutcome]:
+def counted(outcomes: Iterable[VoteOutcome | VoteRefusal]) -> list[VoteOutcome]:
     """Those that were votes of their own."""
     return [one for one in outcomes if isinstance(one, VoteOutcome) and not one.repeated]
 

@@ -12,13 +12,13 @@ from watcher.model.errors import TemporaryError
 from watcher.model.row_state import RowStates, ShownStates
 from watcher.redis import keys
 from watcher.redis.client import open_client
-from watcher.redis.ending import ENDING, PORTION, end_judges
+from watcher.redis.ending import ENDING, MAX_JUDGES, end_judges
 from watcher.redis.scripts import ROW_STATE
 from watcher.redis.sink import RedisSink
 
 ROWS = [(100, state(42)), (200, EntryState(42, 1, 7, 5, 0)), (300, EntryState(42, 2, 7, 6, 0))]
 END = (400, state(42, "Completed"))
-JUDGES = range(1, 3 * PORTION)
+JUDGES = range(1, 3 * MAX_JUDGES)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import redis
 from stack import Stack
 from tests.contract.redis.arena import CRUCIBLE, FENCE, Arena
 from tests.packed import judged_text, pack
-from watcher.model.vote import Refusal, VoteOutcome, pair_field
+from watcher.model.vote import VoteOutcome, VoteRefusal, pair_field
 from watcher.redis import keys
 from watcher.redis.locked_crucible import CrucibleLockLostError, LockedCrucible
 from watcher.redis.outcomes import PACKED, unpack_command
@@ -53,7 +53,7 @@ def test_a_packed_pair_is_judged(arena: Arena, blocks: int) -> None:
     assert answers == [
         VoteOutcome(1516, 1484, 16, 2, seq, 1_760_000_000_000, repeated=True) for seq in range(1, len(pairs) + 1)
     ]
-    assert {arena.vote(JUDGE, other, one) for one, other in pairs} == {Refusal.JUDGED_OTHERWISE}
+    assert {arena.vote(JUDGE, other, one) for one, other in pairs} == {VoteRefusal.JUDGED_OTHERWISE}
     assert arena.client.hgetall(NAME) == before
     assert arena.vote(JUDGE, 11, 3) == VoteOutcome(1516, 1484, 16, 1, 1, arena.log()[0].ms, repeated=False)
 

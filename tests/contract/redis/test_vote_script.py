@@ -12,7 +12,7 @@ from tests.contract.redis.arena import CREATED_MS, CRUCIBLE, OWNERS_FROM, Arena
 from tests.contract.redis.rows import apply, contents, state
 from watcher.model.effects import EntryGone, EntryState
 from watcher.model.rating import gain
-from watcher.model.vote import Refusal, VoteOutcome, pair_field
+from watcher.model.vote import VoteOutcome, VoteRefusal, pair_field
 from watcher.redis import keys
 from watcher.redis.scripts import VOTE, Script
 
@@ -49,22 +49,22 @@ def test_a_vote_moves_points_and_is_noted(arena: Arena, client: redis.Redis) -> 
     arena.check()
 
 
-REFUSALS: dict[Refusal, Callable[[Arena], object]] = {
-    Refusal.ABSENT: lambda arena: arena.client.delete(keys.state(CRUCIBLE)),
-    Refusal.UNVERIFIED: lambda arena: arena.set(fence="another process"),
-    Refusal.NOT_ACTIVE: lambda arena: arena.set(status="Pending"),
-    Refusal.NOT_STARTED: lambda arena: arena.set(start=now_ms(arena.client) + 60_000),
-    Refusal.ENDED: lambda arena: arena.set(end=now_ms(arena.client) - 1),
-    Refusal.UNKNOWN_ENTRY: lambda arena: apply(arena.client, [(9, EntryGone(CRUCIBLE, 2))]),
-    Refusal.NOT_ADMITTED: lambda arena: arena.client.hdel(keys.admitted(CRUCIBLE), "1"),
-    Refusal.OWN_ENTRY: lambda arena: apply(arena.client, [(9, EntryState(CRUCIBLE, 2, JUDGE, 11, CREATED_MS - 2))]),
-    Refusal.BACKLOG: lambda arena: [arena.client.xadd(keys.log(CRUCIBLE), {"w": 1}, f"0-{n}") for n in (1, 2, 3)],
+REFUSALS: dict[VoteRefusal, Callable[[Arena], object]] = {
+    VoteRefusal.ABSENT: lambda arena: arena.client.delete(keys.state(CRUCIBLE)),
+    VoteRefusal.UNVERIFIED: lambda arena: arena.set(fence="another process"),
+    VoteRefusal.NOT_ACTIVE: lambda arena: arena.set(status="Pending"),
+    VoteRefusal.NOT_STARTED: lambda arena: arena.set(start=now_ms(arena.client) + 60_000),
+    VoteRefusal.ENDED: lambda arena: arena.set(end=now_ms(arena.client) - 1),
+    VoteRefusal.UNKNOWN_ENTRY: lambda arena: apply(arena.client, [(9, EntryGone(CRUCIBLE, 2))]),
+    VoteRefusal.NOT_ADMITTED: lambda arena: arena.client.hdel(keys.admitted(CRUCIBLE), "1"),
+    VoteRefusal.OWN_ENTRY: lambda arena: apply(arena.client, [(9, EntryState(CRUCIBLE, 2, JUDGE, 11, CREATED_MS - 2))]),
+    VoteRefusal.BACKLOG: lambda arena: [arena.client.xadd(keys.log(CRUCIBLE), {"w": 1}, f"0-{n}") for n in (1, 2, 3)],
 }
 
 
 @pytest.mark.parametrize("winner", [1, 2])
 @pytest.mark.parametrize("code", REFUSALS)
-def test_each_reason_to_refuse_has_its_code_and_writes_nothing(arena: Arena, code: Refusal, winner: int) -> None:
+def test_each_reason_to_refuse_has_its_code_and_writes_nothing(arena: Arena, code: VoteRefusal, winner: int) -> None:
     """Whichever of the two entries it is about; once the reason is gone the vote counts."""
     REFUSALS[code](arena)
     before = contents(arena.client)
@@ -77,7 +77,7 @@ def test_an_entry_against_itself_is_refused(arena: Arena) -> None:
     """It would lose the points that it cannot win."""
     before = contents(arena.client)
 
-    assert arena.vote(JUDGE, 1, 1) is Refusal.SAME_ENTRY
+    assert arena.vote(JUDGE, 1, 1) is VoteRefusal.SAME_ENTRY
     assert contents(arena.client) == before
 
 
@@ -86,7 +86,7 @@ def test_a_pair_is_judged_once(arena: Arena) -> None:
     arena.vote(JUDGE, 1, 2)
     before = contents(arena.client)
 
-    assert arena.vote(JUDGE, 2, 1) is Refusal.JUDGED_OTHERWISE
+    assert arena.vote(JUDGE, 2, 1) is VoteRefusal.JUDGED_OTHERWISE
     assert contents(arena.client) == before
     assert isinstance(arena.vote(JUDGE + 1, 2, 1), VoteOutcome)
     assert isinstance(arena.vote(JUDGE, 1, 3), VoteOutcome)
@@ -95,19 +95,19 @@ def test_a_pair_is_judged_once(arena: Arena) -> None:
 
 def test_an_entry_never_heard_of_is_unknown(arena: Arena) -> None:
     """As is one that left; the script tells neither from the other."""
-    assert arena.vote(JUDGE, 1, 99) is Refusal.UNKNOWN_ENTRY
-    assert arena.vote(JUDGE, 99, 1) is Refusal.UNKNOWN_ENTRY
+    assert arena.vote(JUDGE, 1, 99) is VoteRefusal.UNKNOWN_ENTRY
+    assert arena.vote(JUDGE, 99, 1) is VoteRefusal.UNKNOWN_ENTRY
 
 
 def test_a_crucible_under_rebuild_takes_no_votes(arena: Arena) -> None:
     """Its numbers are about to be replaced; the fence may still be the right one."""
     arena.set(rebuilding="token")
 
-    assert arena.vote(JUDGE, 1, 2) is Refusal.UNVERIFIED
+    assert arena.vote(JUDGE, 1, 2) is VoteRefusal.UNVERIFIED
 
 
-@pytest.mark.parametrize("code", [Refusal.RATE_LIMITED, Refusal.PAIR_TOKEN_EXPIRED])
-def test_who_is_refused_beforehand_is_told_why_and_gets_no_vote(arena: Arena, code: Refusal) -> None:
+@pytest.mark.parametrize("code", [VoteRefusal.RATE_LIMITED, VoteRefusal.PAIR_TOKEN_EXPIRED])
+def test_who_is_refused_beforehand_is_told_why_and_gets_no_vote(arena: Arena, code: VoteRefusal) -> None:
     """The script is asked all the same, for the case that it is a repeat."""
     before = contents(arena.client)
 
@@ -134,7 +134,7 @@ def test_of_several_reasons_the_first_is_told(client: redis.Redis) -> None:
     def ask(winner: int = 2) -> None:
         seen.append(arena.vote(JUDGE, winner, loser, refuse=beforehand, max_log=1))
 
-    beforehand: Refusal | None = Refusal.RATE_LIMITED
+    beforehand: VoteRefusal | None = VoteRefusal.RATE_LIMITED
     ask()  # an entry against itself, in a crucible that is not there
     loser = 1
     ask()
@@ -167,18 +167,18 @@ def test_of_several_reasons_the_first_is_told(client: redis.Redis) -> None:
 
     assert judged
     assert seen[:-1] == [
-        Refusal.SAME_ENTRY,
-        Refusal.ABSENT,
-        Refusal.UNVERIFIED,
-        Refusal.JUDGED_OTHERWISE,
-        Refusal.RATE_LIMITED,
-        Refusal.NOT_ACTIVE,
-        Refusal.NOT_STARTED,
-        Refusal.ENDED,
-        Refusal.UNKNOWN_ENTRY,
-        Refusal.NOT_ADMITTED,
-        Refusal.OWN_ENTRY,
-        Refusal.BACKLOG,
+        VoteRefusal.SAME_ENTRY,
+        VoteRefusal.ABSENT,
+        VoteRefusal.UNVERIFIED,
+        VoteRefusal.JUDGED_OTHERWISE,
+        VoteRefusal.RATE_LIMITED,
+        VoteRefusal.NOT_ACTIVE,
+        VoteRefusal.NOT_STARTED,
+        VoteRefusal.ENDED,
+        VoteRefusal.UNKNOWN_ENTRY,
+        VoteRefusal.NOT_ADMITTED,
+        VoteRefusal.OWN_ENTRY,
+        VoteRefusal.BACKLOG,
     ]
     assert isinstance(seen[-1], VoteOutcome)
 
@@ -205,9 +205,9 @@ def test_a_repeat_gets_what_the_vote_got(arena: Arena, client: redis.Redis) -> N
     ],
     ids=["ended", "completed", "entry gone", "withdrawn", "backlog"],
 )
-@pytest.mark.parametrize("refuse", [None, Refusal.RATE_LIMITED, Refusal.PAIR_TOKEN_EXPIRED])
+@pytest.mark.parametrize("refuse", [None, VoteRefusal.RATE_LIMITED, VoteRefusal.PAIR_TOKEN_EXPIRED])
 def test_a_repeat_is_answered_whatever_has_happened(
-    arena: Arena, later: Callable[[Arena], object], refuse: Refusal | None
+    arena: Arena, later: Callable[[Arena], object], refuse: VoteRefusal | None
 ) -> None:
     """A client that lost the answer just asks again; both ways round stay told apart."""
     first = arena.vote(JUDGE, 1, 2)
@@ -215,7 +215,7 @@ def test_a_repeat_is_answered_whatever_has_happened(
     later(arena)
 
     assert arena.vote(JUDGE, 1, 2, refuse=refuse, max_log=1) == msgspec.structs.replace(first, repeated=True)
-    assert arena.vote(JUDGE, 2, 1, refuse=refuse, max_log=1) is Refusal.JUDGED_OTHERWISE
+    assert arena.vote(JUDGE, 2, 1, refuse=refuse, max_log=1) is VoteRefusal.JUDGED_OTHERWISE
     assert not isinstance(arena.vote(JUDGE, 3, 4, refuse=refuse, max_log=1), VoteOutcome)
 
 
@@ -224,7 +224,7 @@ def test_a_repeat_waits_for_the_fence(arena: Arena) -> None:
     arena.vote(JUDGE, 1, 2)
     arena.set(fence="another process")
 
-    assert arena.vote(JUDGE, 1, 2) is Refusal.UNVERIFIED
+    assert arena.vote(JUDGE, 1, 2) is VoteRefusal.UNVERIFIED
 
 
 def test_the_end_itself_is_in_time(client: redis.Redis) -> None:
@@ -235,9 +235,9 @@ def test_the_end_itself_is_in_time(client: redis.Redis) -> None:
     at = 1_760_000_000_500
 
     arena.set(start=at + 1)
-    assert arena.vote(JUDGE, 1, 2) is Refusal.NOT_STARTED
+    assert arena.vote(JUDGE, 1, 2) is VoteRefusal.NOT_STARTED
     arena.set(start=at, end=at - 1)
-    assert arena.vote(JUDGE, 1, 2) is Refusal.ENDED
+    assert arena.vote(JUDGE, 1, 2) is VoteRefusal.ENDED
     arena.set(end=at)
     came = arena.vote(JUDGE, 1, 2)
     assert isinstance(came, VoteOutcome)
@@ -338,18 +338,18 @@ def test_any_sequence_of_votes_is_answered_as_by_the_plain_rules(
             continue
         user, winner, loser = step
         pair = (user, pair_field(winner, loser))
-        wanted: Refusal | tuple[int, int, int, bool]
+        wanted: VoteRefusal | tuple[int, int, int, bool]
         if winner == loser:
-            wanted = Refusal.SAME_ENTRY
+            wanted = VoteRefusal.SAME_ENTRY
         elif pair in seen:
             first, told = seen[pair]
-            wanted = (*told, True) if first == winner else Refusal.JUDGED_OTHERWISE
+            wanted = (*told, True) if first == winner else VoteRefusal.JUDGED_OTHERWISE
         elif not active:
-            wanted = Refusal.NOT_ACTIVE
+            wanted = VoteRefusal.NOT_ACTIVE
         elif winner == 99:
-            wanted = Refusal.UNKNOWN_ENTRY
+            wanted = VoteRefusal.UNKNOWN_ENTRY
         elif user - OWNERS_FROM in {winner, loser}:
-            wanted = Refusal.OWN_ENTRY
+            wanted = VoteRefusal.OWN_ENTRY
         else:
             points = gain(ratings[winner], ratings[loser])
             ratings[winner], ratings[loser] = ratings[winner] + points, ratings[loser] - points

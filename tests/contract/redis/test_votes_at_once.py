@@ -21,7 +21,7 @@ from tests.contract.redis.rows import apply, state
 from tests.contract.redis.voters import Orders
 from tests.replay import replay
 from tests.stack.watching import REPOSITORY, await_that
-from watcher.model.vote import LoggedVote, Refusal, Vote, VoteOutcome
+from watcher.model.vote import LoggedVote, Vote, VoteOutcome, VoteRefusal
 from watcher.redis import keys
 from watcher.redis.scripts import VOTE
 from watcher.redis.vote import outcome
@@ -29,7 +29,7 @@ from watcher.redis.vote import outcome
 PROCESSES = 4
 CONNECTIONS = 200
 JUDGE = 5
-Answers = list[tuple[Vote, VoteOutcome | Refusal]]
+Answers = list[tuple[Vote, VoteOutcome | VoteRefusal]]
 
 
 class Voters:
@@ -83,8 +83,8 @@ class Voters:
             process.communicate()
 
 
-def _read(crucible_id: int, user_id: int, winner: int, loser: int, told: Any) -> tuple[Vote, VoteOutcome | Refusal]:
-    came = Refusal(told) if isinstance(told, str) else VoteOutcome(*told[:6], repeated=bool(told[6]))
+def _read(crucible_id: int, user_id: int, winner: int, loser: int, told: Any) -> tuple[Vote, VoteOutcome | VoteRefusal]:
+    came = VoteRefusal(told) if isinstance(told, str) else VoteOutcome(*told[:6], repeated=bool(told[6]))
     return Vote(crucible_id, user_id, winner, loser), came
 
 
@@ -121,8 +121,8 @@ def test_many_processes_leave_what_a_replay_of_the_log_gives(server: Stack, clie
         answers = voters.answers()
 
     assert check_answers(arena, answers) > 4_000
-    kinds = Counter(came if isinstance(came, Refusal) else came.repeated for each in answers for _, came in each)
-    assert kinds.keys() == {True, False, Refusal.JUDGED_OTHERWISE}
+    kinds = Counter(came if isinstance(came, VoteRefusal) else came.repeated for each in answers for _, came in each)
+    assert kinds.keys() == {True, False, VoteRefusal.JUDGED_OTHERWISE}
 
 
 def test_without_the_script_votes_overwrite_each_other(server: Stack, client: redis.Redis) -> None:
@@ -140,10 +140,10 @@ def test_without_the_script_votes_overwrite_each_other(server: Stack, client: re
     assert replay(log).differing
 
 
-def at_once(url: str, commands: Sequence[list[str | int]]) -> list[VoteOutcome | Refusal]:
+def at_once(url: str, commands: Sequence[list[str | int]]) -> list[VoteOutcome | VoteRefusal]:
     """Each command over a connection of its own, all of them under way before the first answer is read."""
 
-    async def run() -> list[VoteOutcome | Refusal]:
+    async def run() -> list[VoteOutcome | VoteRefusal]:
         pool = redis.asyncio.ConnectionPool.from_url(url)
         connections = [pool.make_connection() for _ in commands]
         await asyncio.gather(*(one.connect() for one in connections))
@@ -179,7 +179,7 @@ def test_of_both_ways_round_at_once_one_wins(server: Stack, client: redis.Redis)
     (winner,) = {vote.winner for vote in arena.log()}
     for number, came in enumerate(answers):
         assert isinstance(came, VoteOutcome) == (number % 2 + 1 == winner)
-        assert isinstance(came, VoteOutcome) or came is Refusal.JUDGED_OTHERWISE
+        assert isinstance(came, VoteOutcome) or came is VoteRefusal.JUDGED_OTHERWISE
     arena.check()
 
 
@@ -211,7 +211,7 @@ def test_votes_around_the_end_are_in_or_out(server: Stack, client: redis.Redis) 
 
     assert check_answers(arena, answers) > 0
     assert max(vote.ms for vote in arena.log()) <= end
-    assert all(each[-1][1] is Refusal.ENDED for each in answers)
+    assert all(each[-1][1] is VoteRefusal.ENDED for each in answers)
     mine = [(vote, came) for vote, came in answers[0] if isinstance(came, VoteOutcome)]
     for vote, came in (*mine[:1], *mine[-1:]):
         again = arena.vote(vote.user_id, vote.winner, vote.loser)

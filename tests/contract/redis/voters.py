@@ -12,7 +12,7 @@ import redis
 
 from tests.contract.redis.arena import CRUCIBLE, FENCE
 from watcher.model.rating import gain
-from watcher.model.vote import Refusal, Vote, VoteOutcome
+from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
 from watcher.redis import keys
 from watcher.redis.scripts import VOTE, Script
 from watcher.redis.vote import outcome, vote_command
@@ -36,7 +36,7 @@ class Orders:
     torn: bool = False
 
 
-def cast(orders: Orders) -> list[tuple[Vote, VoteOutcome | Refusal]]:
+def cast(orders: Orders) -> list[tuple[Vote, VoteOutcome | VoteRefusal]]:
     """Vote at random, and return what was answered; a round trip without an answer is not in it."""
     random, done = Random(orders.seed), []
     script = Script.of(orders.script)
@@ -55,12 +55,12 @@ def cast(orders: Orders) -> list[tuple[Vote, VoteOutcome | Refusal]]:
             except redis.ConnectionError:
                 break
             done += zip(votes, came, strict=True)
-            if not orders.votes and Refusal.ENDED in came:
+            if not orders.votes and VoteRefusal.ENDED in came:
                 break
     return done
 
 
-def whole(client: redis.Redis, script: Script, votes: list[Vote]) -> list[VoteOutcome | Refusal]:
+def whole(client: redis.Redis, script: Script, votes: list[Vote]) -> list[VoteOutcome | VoteRefusal]:
     """One round trip, a script a vote."""
     pipeline = client.pipeline(transaction=False)
     for vote in votes:
@@ -68,7 +68,7 @@ def whole(client: redis.Redis, script: Script, votes: list[Vote]) -> list[VoteOu
     return [outcome(answer) for answer in pipeline.execute()]
 
 
-def torn(client: redis.Redis, votes: list[Vote]) -> list[VoteOutcome | Refusal]:
+def torn(client: redis.Redis, votes: list[Vote]) -> list[VoteOutcome | VoteRefusal]:
     """Two round trips a vote: others come in between."""
     elo, done = keys.elo(CRUCIBLE), []
     for vote in votes:
@@ -91,10 +91,10 @@ def main() -> None:
     json.dump([_words(*one) for one in done], sys.stdout)
 
 
-def _words(vote: Vote, came: VoteOutcome | Refusal) -> list[object]:
+def _words(vote: Vote, came: VoteOutcome | VoteRefusal) -> list[object]:
     told = (
         str(came)
-        if isinstance(came, Refusal)
+        if isinstance(came, VoteRefusal)
         else [came.winner_elo, came.loser_elo, came.winner_delta, came.epoch, came.seq, came.ms, int(came.repeated)]
     )
     return [vote.crucible_id, vote.user_id, vote.winner, vote.loser, told]

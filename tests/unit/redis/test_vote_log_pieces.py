@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from watcher.model.drain_plan import DrainPlan, Range
+from watcher.model.vote import VotesByCrucible
 from watcher.redis import vote_log
 from watcher.redis.vote_log import VoteLog
 
@@ -43,7 +44,7 @@ class Logs:
         return [(b"1-%d" % seq, FIELDS) for seq in range(low, high + 1)]
 
 
-def _sequences(votes: vote_log.Votes) -> dict[int, list[int]]:
+def _sequences(votes: VotesByCrucible) -> dict[int, list[int]]:
     return {crucible_id: [vote.seq for vote in log] for crucible_id, log in votes.items()}
 
 
@@ -54,7 +55,7 @@ def test_heads_in_pieces(most: int) -> None:
 
     found = _sequences(VoteLog(logs).heads([41, 42, 43], most))  # type: ignore[arg-type]
 
-    assert max(logs.brought) <= vote_log._VOTES_AT_ONCE
+    assert max(logs.brought) <= vote_log._MAX_VOTES
     assert found[43] == []
     assert all(seqs == list(range(1, len(seqs) + 1)) for seqs in found.values())
     assert sum(map(len, found.values())) == min(most, MANY + 7)
@@ -67,5 +68,5 @@ def test_plan_in_pieces() -> None:
 
     found = _sequences(VoteLog(logs).read(plan))  # type: ignore[arg-type]
 
-    assert max(logs.brought) <= vote_log._VOTES_AT_ONCE
+    assert max(logs.brought) <= vote_log._MAX_VOTES
     assert found == {41: list(range(5, MANY)), 42: list(range(2, 901))}

@@ -22,14 +22,14 @@ from watcher.api.route import CRUCIBLE, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
 from watcher.api.wire import EntryId, Moment, encode, moment
 from watcher.model.pair_token import TokenFault
-from watcher.model.vote import Refusal, Vote, VoteOutcome
+from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
 from watcher.redis import keys
 from watcher.redis.link import LinkLostError
 from watcher.redis.scripts import VOTE
 from watcher.redis.vote import outcome, vote_command
 
 _HEADERS: Final[Sequence[Header]] = (JSON, (b"cache-control", b"no-store"))
-_COMING_BACK: Final = frozenset({Refusal.ABSENT, Refusal.UNVERIFIED})
+_COMING_BACK: Final = frozenset({VoteRefusal.ABSENT, VoteRefusal.UNVERIFIED})
 
 
 class VoteBody(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -73,7 +73,7 @@ async def vote(services: Services, request: Request) -> Response:
     may_vote(request.user)
     body = await _read(request, services.vote_rules.max_body_bytes)
     if body.winner == body.loser:
-        raise ProblemError(Refusal.SAME_ENTRY)
+        raise ProblemError(VoteRefusal.SAME_ENTRY)
     crucible_id: int = request.params["id"]
     user_id = request.user_id
     refuse = _judge_token(services, body, crucible_id, user_id)
@@ -81,25 +81,25 @@ async def vote(services: Services, request: Request) -> Response:
     if crucible is None:
         crucible = await services.crucibles.find(crucible_id)
     if not crucible.live:
-        raise ProblemError(Refusal.NOT_ACTIVE)
+        raise ProblemError(VoteRefusal.NOT_ACTIVE)
     if refuse is None:
         unmet = crucible.requirements.refusal(verified=request.principal.verified, score=request.user.score)
-        refuse = None if unmet is None else Refusal(unmet)
+        refuse = None if unmet is None else VoteRefusal(unmet)
     wait_seconds = services.votes_limit.wait(user_id)
     if refuse is None and wait_seconds > 0:
-        refuse = Refusal.RATE_LIMITED
+        refuse = VoteRefusal.RATE_LIMITED
     said = await _cast(services, Vote(crucible_id, user_id, body.winner, body.loser), refuse)
     if isinstance(said, VoteOutcome):
         return _answer(services, body, said)
     if said in _COMING_BACK:
         services.crucibles.forget(crucible_id)
         services.on_unverified(crucible_id)
-    if said is Refusal.RATE_LIMITED:
+    if said is VoteRefusal.RATE_LIMITED:
         raise services.votes_limit.problem(wait_seconds)
     raise ProblemError(said, crucible.requirements.not_understood if "requirement" in said else None)
 
 
-def _judge_token(services: Services, body: VoteBody, crucible_id: int, user_id: int) -> Refusal | None:
+def _judge_token(services: Services, body: VoteBody, crucible_id: int, user_id: int) -> VoteRefusal | None:
     """Return why the pair token may not be voted with any more; None if it may.
 
     Raises:
@@ -116,13 +116,13 @@ def _judge_token(services: Services, body: VoteBody, crucible_id: int, user_id: 
         crucible_id=crucible_id, user_id=user_id, winner=body.winner, loser=body.loser, now=time.time()
     )
     if fault is TokenFault.EXPIRED:
-        return Refusal.PAIR_TOKEN_EXPIRED
+        return VoteRefusal.PAIR_TOKEN_EXPIRED
     if fault is not None:
         raise ProblemError(f"pair_token_{fault.value}")
     return None
 
 
-async def _cast(services: Services, cast: Vote, refuse: Refusal | None) -> VoteOutcome | Refusal:
+async def _cast(services: Services, cast: Vote, refuse: VoteRefusal | None) -> VoteOutcome | VoteRefusal:
     """Return what the script says of a vote.
 
     Args:
