@@ -17,7 +17,6 @@ WATCHED_PASSES: Final = 40
 """Passes for which a log that was found empty is looked at again, because a vote may have come while its hint went."""
 
 
-
 class _Written(NamedTuple):
     """Where the votes end that we have written of a crucible's log."""
 
