@@ -8,6 +8,7 @@ import msgspec
 
 from watcher.api.http.problem import ProblemError
 from watcher.api.voting.ask_redis import ask_redis
+from watcher.api.voting.entries import entry_row
 from watcher.api.voting.judged_pairs import JudgedPairs
 from watcher.model.pairing import Candidate, Pair
 from watcher.model.visibility import ALL_LEVELS
@@ -51,16 +52,16 @@ class Candidates:
         command = draw_command(
             asker.crucible_id, user_id=asker.user_id, mask=asker.level, count=count, top=top, seed=seed
         )
-        cast = drawn(await ask_redis(self._link, command, DRAW))
-        if cast is None:
+        found = drawn(await ask_redis(self._link, command, DRAW))
+        if found is None:
             raise ProblemError("absent")
-        if cast.status != "Active":
+        if found.status != "Active":
             raise ProblemError("not_active")
-        if cast.start_ms is not None and cast.now_ms < cast.start_ms:
+        if found.start_ms is not None and found.now_ms < found.start_ms:
             raise ProblemError("not_started")
-        if cast.end_ms is not None and cast.now_ms > cast.end_ms:
+        if found.end_ms is not None and found.now_ms > found.end_ms:
             raise ProblemError("ended")
-        return cast
+        return found
 
     async def first_new(self, asker: Asker, order: Iterator[Pair]) -> Pair | None:
         """Return the first pair that the judge has not judged; None if there is none.
@@ -101,10 +102,9 @@ class Candidates:
                 cursor, ids = await ask_redis(self._link, ("SSCAN", pool, cursor or 0, "COUNT", SCANNED_ENTRIES))
                 rows = await ask_redis(self._link, ("HMGET", entries, *ids)) if ids else []
                 for entry_id, text in zip(ids, rows, strict=True):
-                    row = keys.entry_row(text)
-                    known = None if row is None else _decode_row(row)
-                    if known is not None and known.user != asker.user_id:
-                        yield Candidate(int(entry_id), known.image, 0, 0, level)
+                    row = entry_row(text)
+                    if row is not None and row.user != asker.user_id:
+                        yield Candidate(int(entry_id), row.image, 0, 0, level)
 
     async def admit(self, crucible_id: int, placements: Sequence[Placement]) -> None:
         """Show placements on entries.
@@ -118,11 +118,3 @@ class Candidates:
 def without(some: Sequence[Candidate], hidden: Collection[int]) -> Sequence[Candidate]:
     """Return those whose entry is not hidden."""
     return [one for one in some if one.entry_id not in hidden] if hidden else some
-
-
-class _EntryRow(msgspec.Struct):
-    user: int
-    image: int
-
-
-_decode_row = msgspec.json.Decoder(_EntryRow).decode

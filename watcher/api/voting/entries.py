@@ -24,13 +24,17 @@ class Entry(msgspec.Struct, frozen=True):
     """Its place among all; None: not admitted, so without one."""
 
 
-class _LiveRow(msgspec.Struct):
+class EntryRow(msgspec.Struct):
+    """An entry's row as Redis has it, as far as it is looked at here."""
+
     user: int
+    """Whose it is."""
     image: int
     created: int
+    """Milliseconds since 1970: the earlier entry comes first among equals."""
 
 
-_decode_row = msgspec.json.Decoder(_LiveRow).decode
+_decode = msgspec.json.Decoder(EntryRow).decode
 
 Fetch = Callable[[int, int], Awaitable[dict[str, Any] | None]]
 """Returns the row of an entry in PostgreSQL, by crucible and entry, if there is one. Raises ``TemporaryError``."""
@@ -71,10 +75,15 @@ class Entries:
             ("HGET", keys.elo(crucible_id), entry_id),
             ("HGET", keys.votes(crucible_id), entry_id),
         )
-        shown = keys.entry_row(text)
-        if shown is None or rating is None:
+        row = entry_row(text)
+        if row is None or rating is None:
             raise ProblemError("unknown_entry")
-        row = _decode_row(shown)
         member = keys.standing(row.created, entry_id)
         rank = await ask_redis(self._link, ("ZRANK", keys.standings(crucible_id), member))
         return Entry(entry_id, row.image, int(rating), int(votes or 0), None if rank is None else rank + 1)
+
+
+def entry_row(text: bytes | None) -> EntryRow | None:
+    """Return the row in a text of Redis; None where it holds none, because the entry is gone or never was."""
+    row = keys.entry_row(text)
+    return None if row is None else _decode(row)

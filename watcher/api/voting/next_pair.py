@@ -121,25 +121,25 @@ class Pairs:
         hidden: set[int] = set()
         for attempt in range(1 + MAX_WIDE_DRAWS):
             count = POLICY.wide_draw if attempt else POLICY.draw
-            cast = await self._draw(asker, count, 0 if attempt else top)
-            answer = await self._serve(asker, cast, self._preferred(asker, cast, part, hidden), hidden)
+            drawn = await self._draw(asker, count, 0 if attempt else top)
+            answer = await self._serve(asker, drawn, self._preferred(asker, drawn, part, hidden), hidden)
             if answer is not None:
                 return answer
-            if cast.visible <= count:  # that was everything
-                return _nothing(without(cast.entries, hidden))
-        return await self._go_through(asker, cast, hidden)
+            if drawn.visible <= count:  # that was everything
+                return _nothing(without(drawn.entries, hidden))
+        return await self._go_through(asker, drawn, hidden)
 
     async def _draw(self, asker: Asker, count: int, top: int) -> Drawn:
-        cast = await self._candidates.draw(asker, count=count, top=top, seed=self._chance.getrandbits(31))
-        self._facts[asker.crucible_id] = _Facts(cast.start_ms, cast.end_ms, cast.places)
-        return cast
+        drawn = await self._candidates.draw(asker, count=count, top=top, seed=self._chance.getrandbits(31))
+        self._facts[asker.crucible_id] = _Facts(drawn.start_ms, drawn.end_ms, drawn.places)
+        return drawn
 
-    def _preferred(self, asker: Asker, cast: Drawn, part: float, hidden: set[int]) -> Order:
+    def _preferred(self, asker: Asker, drawn: Drawn, part: float, hidden: set[int]) -> Order:
         def order() -> Iterator[Pair]:
             return pairs(
-                without(cast.entries, hidden),
-                without(cast.top, hidden),
-                cast.visible,
+                without(drawn.entries, hidden),
+                without(drawn.top, hidden),
+                drawn.visible,
                 part,
                 self._chance.random,
                 avoid=self._seen.get(asker.user_id, ()),
@@ -147,27 +147,27 @@ class Pairs:
 
         return order
 
-    async def _serve(self, asker: Asker, cast: Drawn, order: Order, hidden: set[int]) -> ServedPair | None:
+    async def _serve(self, asker: Asker, drawn: Drawn, order: Order, hidden: set[int]) -> ServedPair | None:
         """Return the first new pair of the order whose images may be shown; None if there is none.
 
         Args:
-            asker, cast: who asks, and what was drawn.
+            asker, drawn: who asks, and what was drawn.
             order: begins anew when entries became hidden.
             hidden: entries whose image this judge may not see; more are added.
         """
-        mask = asker.level & cast.level
+        mask = asker.level & drawn.level
         for _ in range(MAX_CHOICES):
             pair = await self._candidates.first_new(asker, order())
             if pair is None:
                 return None
             pictures = await self._pictures.look([one.image_id for one in pair])
             images = {image_id: picture[0] for image_id, picture in pictures.items()}
-            gone = await self._correct(asker.crucible_id, cast.level, mask, pair, images)
+            gone = await self._correct(asker.crucible_id, drawn.level, mask, pair, images)
             if not gone:
                 return self._signed(asker, mask, pair, pictures)
-            every = [*cast.entries, *cast.top]
+            every = [*drawn.entries, *drawn.top]
             images = await self._pictures.moderation([one.image_id for one in every])
-            hidden |= gone | await self._correct(asker.crucible_id, cast.level, mask, every, images)
+            hidden |= gone | await self._correct(asker.crucible_id, drawn.level, mask, every, images)
         raise ProblemError("overloaded", "images are being hidden faster than pairs can be chosen")
 
     async def _correct(
@@ -180,10 +180,10 @@ class Pairs:
             await self._candidates.admit(crucible_id, placements)
         return {one.entry_id for one, now in levels.items() if not now & mask}
 
-    async def _go_through(self, asker: Asker, cast: Drawn, hidden: set[int]) -> ServedPair | NoPair:
+    async def _go_through(self, asker: Asker, drawn: Drawn, hidden: set[int]) -> ServedPair | NoPair:
         """Return a pair, if there is one left among all: for a judge who has judged nearly all of many."""
         judged = await self._candidates.judged(asker)
-        every = [one async for one in self._candidates.everything(asker, asker.level & cast.level)]
+        every = [one async for one in self._candidates.everything(asker, asker.level & drawn.level)]
         self._chance.shuffle(every)
 
         def order() -> Iterator[Pair]:
@@ -193,7 +193,7 @@ class Pairs:
                 if one.image_id != other.image_id and pair_field(one.entry_id, other.entry_id) not in judged
             )
 
-        return await self._serve(asker, cast, order, hidden) or _nothing(without(every, hidden))
+        return await self._serve(asker, drawn, order, hidden) or _nothing(without(every, hidden))
 
     def _signed(self, asker: Asker, mask: int, pair: Pair, pictures: Mapping[int, Picture]) -> ServedPair:
         left, right = pair if self._chance.random() < 0.5 else pair[::-1]
