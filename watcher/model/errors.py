@@ -27,7 +27,10 @@ WatcherError
 ├── ConnectRefusedError     admin/connector/rest: Kafka Connect says no
 ├── ConnectorFileError      admin/connector/file
 ├── ConnectorInvalidError   admin/connector/plan
-└── ConnectorFailedError    admin/connector/apply
+├── ConnectorFailedError    admin/connector/apply
+├── ViolationError          postgres/faults: a statement breaks a rule of the database
+└── BuzzRefusedError        buzz/port: Buzz says no
+    └── InsufficientFundsError  buzz/port
 """
 
 from enum import Enum
