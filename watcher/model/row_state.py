@@ -14,10 +14,10 @@ KEEP_FINISHED_SECONDS = 7 * 24 * 3600
 """How long a finished crucible stays in Redis. Shorter: late readers fall back to PostgreSQL; longer: more memory."""
 
 
-_ENTRY: Final = Struct("<QqqqqB")
-"""The same in ``row_state.lua``."""
+PACKED_ENTRY: Final = Struct("<QqqqqB")
+"""How an entry's row is packed; scripts get the same layout in Lua's words, see ``watcher/redis/scripts.py``."""
 
-packed_entry = _ENTRY.pack
+packed_entry = PACKED_ENTRY.pack
 """From LSN, entry, user, image, time of creation, and 1 if the entry is there, to the bytes that the script takes; of
 one that is gone all but the first two are 0. Packed at once, because this runs once an event: kept as objects until the
 poll's end, entries would cost twice as much."""
@@ -37,18 +37,18 @@ class CrucibleChange:
 
     def living(self) -> Iterator[tuple[int, int]]:
         """Entry and image of each entry's row that is there."""
-        for _, entry_id, _, image_id, _, lives in _ENTRY.iter_unpack(self.entries):
+        for _, entry_id, _, image_id, _, lives in PACKED_ENTRY.iter_unpack(self.entries):
             if lives:
                 yield entry_id, image_id
 
     def entry_states(self) -> Iterator[tuple[int, int, bool]]:
         """Yield log position, entry, and whether it is there, of each of the entries' rows."""
-        for lsn, entry_id, _, _, _, lives in _ENTRY.iter_unpack(self.entries):
+        for lsn, entry_id, _, _, _, lives in PACKED_ENTRY.iter_unpack(self.entries):
             yield lsn, entry_id, bool(lives)
 
     def __len__(self) -> int:
         """Return how many rows' states this is."""
-        return len(self.rows) + len(self.entries) // _ENTRY.size
+        return len(self.rows) + len(self.entries) // PACKED_ENTRY.size
 
 
 class RowStates(dict[int, CrucibleChange]):

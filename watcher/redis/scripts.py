@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Final
 
 from watcher.model.rating import BASE_RATING, GAINS
+from watcher.model.row_state import PACKED_ENTRY
 from watcher.model.visibility import ALL_LEVELS
 from watcher.redis import keys
 
@@ -27,6 +28,8 @@ DATA: Final = {
     "MARK_CHARACTERS": str(keys.MARK_CHARACTERS),
     "MARK_HISTORY": keys.MARK_HISTORY,
     "MARK_POSITION": keys.MARK_POSITION,
+    "PACKED_ENTRY": PACKED_ENTRY.format.replace("Q", "I8").replace("q", "i8"),
+    "PACKED_ENTRY_BYTES": str(PACKED_ENTRY.size),
     "POOL": keys.POOL,
     "STANDING": keys.STANDING,
     "STANDING_ID_FROM": str(keys.STANDING_ID_FROM + 1),  # Lua counts from 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from stack.ports import Ports
+from stack.ports import EPHEMERAL, Ports
 from stack.redis import Redis
 from tests.acceptance.daemon import await_that
 from tests.contract.redis.rows import folded, state
@@ -16,7 +16,10 @@ from tests.stack.watching import provided
 from watcher.model.effects import EntryState
 from watcher.model.errors import TemporaryError
 from watcher.model.row_state import ShownStates
+from watcher.redis import keys
+from watcher.redis.admit import Placement
 from watcher.redis.client import Client, open_client
+from watcher.redis.locked_crucible import EntryWrite, lock_crucible
 from watcher.redis.sink import RedisSink
 from watcher.redis.vote_log import VoteLog
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from stack.leashed import Program
 
 SLOTS = 16_384
+BUS = 10_000
+"""What Redis adds to its port."""
 ROWS = [
     (100 * crucible + one, row)
     for crucible in (1, 2, 3)
@@ -47,11 +52,19 @@ class Node(Redis):
             return b"cluster_state:ok" in asked.execute_command("CLUSTER", "INFO")
 
 
+def port_with_bus(ports: Ports) -> int:
+    """A port whose companion for the cluster's own traffic is free too, and is no port of outgoing connections."""
+    while True:
+        port = ports.take()
+        if port + BUS < EPHEMERAL and ports.take(port + BUS) == port + BUS:
+            return port
+
+
 @pytest.fixture
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """Started, with all slots its own."""
     ports = Ports()
-    made = Node(tmp_path_factory.mktemp("cluster"), port=ports.take())
+    made = Node(tmp_path_factory.mktemp("cluster"), port=port_with_bus(ports))
     with provided():
         made.start()
     try:
@@ -81,6 +94,35 @@ def test_rows_are_shown(client: Client) -> None:
     client.script_flush()
     assert sink.apply(folded(ROWS), 1) == ShownStates(0, 9)
     assert client.hgetall("crucible:3:elo") == {b"1": b"1500", b"2": b"1500"}
+
+
+def test_a_crucible_is_locked_closed_and_opened(client: Client) -> None:
+    """Whatever a verifier does to it is in one slot; also by nodes that do not know the scripts."""
+    RedisSink(client).apply(folded(ROWS), 1)
+    row = state(2).fields()
+    with lock_crucible(client, 2, {}) as locked:
+        assert locked is not None
+        closed = locked.close()
+        client.script_flush()
+        locked.renew()
+        assert (closed.present, locked.shown_ids()) == (True, [1, 2])
+        wanted = keys.entry_text(keys.mark(1, 7), EntryState(2, 1, 7, 8, 0))
+        assert locked.write([EntryWrite(1, locked.read([1])[1], wanted, 1516, 3)]) == 1
+        locked.admit([Placement(1, 4, 8)])
+        locked.open(2, "a:b", closed, keys.mark(1, 0), row, votes_before=9)
+        assert client.exists(keys.verifier_lock(2)) == 0
+    with lock_crucible(client, 2, {}) as locked, lock_crucible(client, 2, {}) as other:
+        assert (locked is None, other) == (False, None)
+
+    assert client.exists(keys.verifier_lock(2)) == 0
+    assert client.hmget(keys.state(2), "epoch", "fence", "before") == [b"2", b"a:b", b"9"]
+    assert client.hgetall(keys.elo(2)) == {b"1": b"1516", b"2": b"1500"}
+    assert client.zrange(keys.standings(2), 0, -1) == [keys.standing(0, 1).encode()]
+    with lock_crucible(client, 2, {}) as locked:
+        assert locked is not None
+        locked.close()
+        locked.clear()
+    assert not client.exists(keys.elo(2), keys.standings(2), keys.pool(2, 4))
 
 
 ASKED: dict[str, Callable[[Client], object]] = {

@@ -24,7 +24,7 @@
 --         Nothing outlives a crucible that has ended.
 
 local CHUNK = 1000 -- unpack() has a limited stack
-local ENTRY, SIZE = '<I8i8i8i8i8B', 41 -- the same in watcher/model/row_state.py
+local ENTRY, SIZE = '@PACKED_ENTRY@', @PACKED_ENTRY_BYTES@
 
 local applied, stale, absent, ending = 0, 0, {}, {}
 local history = mark_history(ARGV[1])
