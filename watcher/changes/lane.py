@@ -75,9 +75,10 @@ class Lane:
         """Topic and partition, for people."""
         return f"{self.topic}[{self.partition}]"
 
-    def renewal_due(self, now: float) -> bool:
-        """Whether a third of the open plan's lease is over: committing the plan again proves that this is ours."""
-        return now - self.progress.owned_at > self.lease / 3
+    @property
+    def renewal_due_at(self) -> float:
+        """Return when a third of the open plan's lease is over: committing it again proves that the lane is ours."""
+        return self.progress.owned_at + self.lease / 3
 
     def take(self) -> Gathered:
         """Hand over what was gathered and begin anew."""

@@ -51,6 +51,9 @@ HOLD: Final = Retry(HOLD_SECONDS, HOLD_SECONDS, jitter=exactly)
 TOPICS_EVERY_SECONDS: Final = 5.0
 """Between two looks at whether the topics are still the same ones. The client goes on at its old offset in a topic that
 was made anew; longer: more is read there before the watcher stops, to be read again from the start."""
+LONGEST_POLL_SECONDS: Final = 0.2
+"""Of one wait for records; Kafka's client cannot be woken. Longer: an end, and what the writer has written, are noticed
+later; shorter: more turns for nothing. (The client wakes up as often by itself, to look for signals.)"""
 REVOKED_SHARE: Final = 1 / 3
 """Part of a lease for which the group waits at most until a partition that it takes away is written out."""
 
@@ -102,7 +105,7 @@ class ChangeLoop:
         self._polled_meanwhile: deque[tuple[Sequence[Record], Mapping[Partition, Lane]]] = deque()
         """Records that came while the loop was held up, with the lanes that there were."""
         self._shutdown = shutdown
-        self._looked_at = now()
+        self._looked_at = self._polled_at = now()
         self._assignment = Assignment(
             open_source=open_source,
             journal=journal,
@@ -156,9 +159,7 @@ class ChangeLoop:
             TemporaryError: a neighbour is away, and the time that there is to end has passed.
         """
         self._tick()
-        records, lanes = (
-            self._polled_meanwhile.popleft() if self._polled_meanwhile else self._poll(self._limits.poll_timeout)
-        )
+        records, lanes = self._polled_meanwhile.popleft() if self._polled_meanwhile else self._next_poll()
         at, end = 0, len(records)
         while at < end:
             taken, at = self._ingest.take(records, lanes, self._now(), at)
@@ -201,9 +202,22 @@ class ChangeLoop:
         for observer in self._observers:
             observer.turned()
 
-    def _poll(self, patience: float) -> tuple[Sequence[Record], Mapping[Partition, Lane]]:
+    def _next_poll(self) -> tuple[Sequence[Record], Mapping[Partition, Lane]]:
+        """Wait until records come or something else is due.
+
+        The first record ends the wait. So that many single ones do not turn the loop as many times, more are gathered
+        until ``poll_timeout`` has passed since the last ones were taken: a record that comes alone is taken at once.
+        """
+        shortest = self._limits.poll_timeout
+        patience = max(shortest, min(LONGEST_POLL_SECONDS, self._plans.seconds_until_due()))
+        polled = self._poll(patience, max(0.0, self._polled_at + shortest - self._now()))
+        if polled[0]:
+            self._polled_at = self._now()
+        return polled
+
+    def _poll(self, patience: float, gather: float = 0.0) -> tuple[Sequence[Record], Mapping[Partition, Lane]]:
         try:
-            records = self._source.poll(self._limits.poll_records, patience)
+            records = self._source.poll(self._limits.poll_records, patience, gather)
         except OffsetLostError as error:
             at = error.position
             raise OffsetGoneError(self._limits.group, at.topic, at.partition, f"offset {at.offset} is gone") from error
@@ -276,13 +290,16 @@ class ChangeLoop:
         if self._shutdown.begun and self._shutdown.deadline.expired:
             return True
         self._source.pause()
-        held = self._poll(seconds)
-        if held[0]:
-            self._polled_meanwhile.append(held)
-        self._tick()
-        self._plans.collect()
-        self._plans.renew_leases()
-        return False
+        until = self._now() + seconds
+        while True:
+            polled = self._poll(until - self._now())
+            if polled[0]:
+                self._polled_meanwhile.append(polled)
+            self._tick()
+            self._plans.collect()
+            self._plans.renew_leases()
+            if self._now() >= until:
+                return False
 
     # -- the end ------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 ``watcher/model/progress.py`` says what may follow on what; here are the commits and the writer's jobs that it comes to.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
@@ -22,7 +23,8 @@ ACKNOWLEDGE_AFTER_SECONDS: Final = 1.0
 """Until offsets of which nothing is left to write are acknowledged. Shorter: more commits; longer: a restart reads more
 again, and lag shows records that are done."""
 WRITER_LOOK_SECONDS: Final = 0.05
-"""Between two looks at the writer while nothing else is to be done."""
+"""Between two looks at the writer while nothing else is to be done. Longer: what it has written is acknowledged later,
+and the next plan waits for that; shorter: the loop turns more often for nothing."""
 
 
 class Finished(Protocol):
@@ -87,18 +89,39 @@ class Plans:
     def commit_due(self, *, everything: bool = False) -> None:
         """Commit, in one request: new plans, leases to renew, and offsets of which nothing is left to write.
 
+        Partitions whose rows would be due a little later come along with one whose interval is over, for a request to
+        Kafka and a question to ClickHouse cost the same for one partition and for all.
+
         Args:
             everything: also what could wait longer, because the daemon ends.
         """
         now = self._now()
+        for lane in self._lanes.values():
+            self._pass_over_rowless(lane)
+        due = {partition for partition, lane in self._lanes.items() if everything or self._due_at(lane) <= now}
+        if not due:
+            return
+        together = everything or any(self._interval_is_over(self._lanes[partition], now) for partition in due)
         plans: dict[Partition, Plan] = {}
         for partition, lane in self._lanes.items():
-            plan = self._next_plan(lane, now, everything=everything)
+            plan = self._next_plan(lane, due=partition in due, together=together)
             if plan is not None:
                 plans[partition] = plan
         if plans:
             reach("plan.naming")
             self._commit(plans)
+
+    def seconds_until_due(self) -> float:
+        """Return the seconds until there will be something to commit or to collect, if no record comes before.
+
+        Zero or less: there is already. Infinite: there will be nothing.
+        """
+        if not self._lanes:
+            return math.inf
+        seconds = min(map(self._due_at, self._lanes.values())) - self._now()
+        if any(lane.submitted for lane in self._lanes.values()):
+            return min(seconds, WRITER_LOOK_SECONDS)
+        return seconds
 
     def renew_leases(self) -> None:
         """Keep the leases of open plans while the loop is held up; name nothing new."""
@@ -106,26 +129,46 @@ class Plans:
         due = {
             partition: lane.progress.open
             for partition, lane in self._lanes.items()
-            if lane.progress.open is not None and lane.renewal_due(now)
+            if lane.progress.open is not None and lane.renewal_due_at <= now
         }
         if due:
             self._commit(due)
 
-    def _next_plan(self, lane: Lane, now: float, *, everything: bool) -> Plan | None:
-        progress, gathered, limits = lane.progress, lane.gathered, self._limits
-        if progress.open is not None:
-            # Also a plan that was found in the metadata.
-            return progress.open if lane.renewal_due(now) else None
-        if gathered.rows:
-            full = len(gathered.rows) >= limits.max_rows
-            if everything or full or now - gathered.since >= limits.flush_interval:
-                return progress.name()
-            return None
-        if not progress.idle:
+    def _pass_over_rowless(self, lane: Lane) -> None:
+        """Note that records which leave no rows need no plan."""
+        if lane.progress.open is None and not lane.gathered.rows and not lane.progress.idle:
             self._report.applied(lane.take())
-            progress.nothing_to_write()
-        overdue = everything or now - lane.acknowledged_at >= ACKNOWLEDGE_AFTER_SECONDS
-        return progress.name() if overdue and progress.durable > lane.acknowledged else None
+            lane.progress.nothing_to_write()
+
+    def _due_at(self, lane: Lane) -> float:
+        """Return when something of a lane has to be committed, in monotonic seconds; infinite if nothing has to be."""
+        if lane.progress.open is not None:  # also a plan that was found in the metadata
+            return lane.renewal_due_at
+        if lane.gathered.rows:
+            full = len(lane.gathered.rows) >= self._limits.max_rows
+            return -math.inf if full else lane.gathered.since + self._limits.flush_interval
+        if lane.progress.durable > lane.acknowledged:
+            return lane.acknowledged_at + ACKNOWLEDGE_AFTER_SECONDS
+        return math.inf
+
+    def _interval_is_over(self, lane: Lane, now: float) -> bool:
+        rows_wait = lane.progress.open is None and bool(lane.gathered.rows)
+        return rows_wait and now - lane.gathered.since >= self._limits.flush_interval
+
+    def _next_plan(self, lane: Lane, *, due: bool, together: bool) -> Plan | None:
+        """Return what to commit for a lane, if anything.
+
+        Args:
+            lane: the partition.
+            due: it is due by itself.
+            together: rows of other partitions are named because their interval is over.
+        """
+        progress = lane.progress
+        if progress.open is not None:
+            return progress.open if due else None
+        if lane.gathered.rows:
+            return progress.name() if due or together else None
+        return progress.name() if progress.durable > lane.acknowledged else None
 
     def _commit(self, plans: Mapping[Partition, Plan]) -> None:
         refused = self._source.commit({key: (plan.start, plan.to_metadata()) for key, plan in plans.items()})

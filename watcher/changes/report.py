@@ -40,10 +40,13 @@ class ChangeReport:
         self._heard: dict[str, float] = {}
         self._heartbeat: float | None = None
         self._gauged_at = 0.0
+        self._moved = True
+        """Changes were applied or given up since what is in flight was told."""
 
     def turn(self, source: Source, lanes: Mapping[Partition, Lane]) -> None:
-        """The loop went round; once a second, look at lag and stream states."""
-        self.in_flight(lanes)
+        """Tell what is in flight, if that has changed, and once a second lag and stream states."""
+        if self._moved:
+            self.in_flight(lanes)
         if self._now() - self._gauged_at < GAUGES_EVERY_SECONDS:
             return
         self._gauged_at = self._now()
@@ -81,7 +84,8 @@ class ChangeReport:
             metrics.last_heartbeat_timestamp.set(wall)
 
     def in_flight(self, lanes: Mapping[Partition, Lane]) -> None:
-        """What the lanes hold now. Counted in them, and not from the counters, which a loss would put wrong as well."""
+        """Tell what the lanes hold; counted in them and not from the counters, which a loss would put wrong as well."""
+        self._moved = False
         changes: Counter[str] = Counter()
         for lane in lanes.values():
             for gathered in (lane.gathered, lane.writing):
@@ -116,11 +120,13 @@ class ChangeReport:
 
     def applied(self, gathered: Gathered) -> None:
         """Every sink has these changes."""
+        self._moved = True
         for (table, op), count in gathered.applied.items():
             self._metrics.events_applied.labels(table, op).inc(count)
 
     def given_up(self, gathered: Gathered) -> None:
         """These changes' partition went to another process before they were in a plan; that one reads them again."""
+        self._moved = True
         for (table, _), count in gathered.applied.items():
             self._metrics.events_ignored.labels(table, "given_up").inc(count)
 

@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from watcher.model.change import Position
 from watcher.model.errors import OffsetLostError, StopError, TemporaryError
 from watcher.model.stream import AssignmentListener, Committed, Partition
+from watcher.runtime import clock
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -93,14 +94,25 @@ class KafkaSource:
         """
         # ``consume`` alone waits until it has all that it may return, or for as long as it may: it would turn us around
         # many times a second while nothing comes, and would hold back a single record for as long.
-        first = self._consumer.poll(patience)
-        messages = [] if first is None else [first]
-        if messages and limit > 1:
+        first = self._first(patience)
+        if first is None:
+            return []
+        messages = [first]
+        if limit > 1:
             messages += self._consumer.consume(limit - 1, gather)
-        self._raise_failure()
+            self._raise_failure()
         if any(map(Message.error, messages)):
             messages = [message for message in messages if not self._refused(message)]
         return messages
+
+    def _first(self, patience: float) -> Message | None:
+        """Return the next record, None after so many seconds; what is no record, as a partition's end, is noted."""
+        until = clock.now() + patience
+        while True:
+            message = self._consumer.poll(max(0.0, until - clock.now()))
+            self._raise_failure()
+            if message is None or not self._refused(message):
+                return message
 
     def pause(self) -> None:
         """Deliver nothing until ``resume``, also from partitions that are assigned meanwhile."""

@@ -48,7 +48,7 @@ def test_a_plan_is_named_when_it_is_due(world: Looped) -> None:
     world.produce(entered(1))
     world.turns_for(0.4)
     world.produce(entered(2))
-    world.turns_for(0.06)
+    world.turns(1)
     assert world.steps == ["shown", "shown"]
 
     world.turns_for(0.2)
@@ -71,6 +71,50 @@ def test_nothing_is_committed_while_nothing_comes(world: Looped) -> None:
     world.turns_for(60.0)
 
     assert world.steps == []
+
+
+def test_partitions_are_named_together() -> None:
+    """One whose interval is not over comes along with one whose is, and so does what is only to be acknowledged."""
+    world = Looped(partitions=3)
+    world.produce(opened())
+    world.turns_for(3.0)
+    world.produce(None)
+    world.turns(1)
+    world.steps.clear()
+    world.produce(entered(1), partition=1)
+    world.turns_for(0.3)
+    world.produce(entered(2), partition=2)
+    world.produce(None)
+    world.turns_for(0.22)
+
+    assert world.steps[:3] == ["shown", "shown", "commit 0-1 0-1 3-3"]
+
+
+def test_a_full_partition_takes_no_other_along() -> None:
+    """Catching up, the busiest partition is full all the time; the others keep to their interval."""
+    world = Looped(partitions=2, max_rows=4)
+    world.produce(opened())
+    world.turns_for(3.0)
+    world.steps.clear()
+    world.produce(entered(1), partition=1)
+    world.produce(entered(2), entered(3))
+    world.turns(1)
+
+    assert world.steps == ["shown", "commit 1-3"]
+
+
+def test_the_loop_waits_while_nothing_is_due(world: Looped) -> None:
+    """It turns a few times a second, so that an end is noticed; with rows waiting it wakes up when they are due."""
+    before = world.heard.turns
+    world.turns_for(60.0)
+    idle = world.heard.turns - before
+    world.produce(entered(1))
+    world.turns_for(0.55)
+    busy = world.heard.turns - before - idle
+
+    assert 290 < idle < 310
+    assert busy < 6
+    assert world.steps == ["shown", "commit 1-2", "written 1-2"]
 
 
 def test_records_that_leave_no_rows_are_acknowledged_in_one_commit(world: Looped) -> None:
