@@ -41,9 +41,8 @@ class CrucibleRows(Generic[RowT, IdentityT]):
 
     def question(self, batches: Sequence[list[RowT]]) -> Question:
         """Ask for what the batches' crucibles have of the time that their rows span."""
-        rows = [*chain.from_iterable(batches)]
-        times = [self.time(row) for row in rows]
-        crucibles = sorted({self.crucible(row) for row in rows})
+        times = [*map(self.time, chain.from_iterable(batches))]
+        crucibles = sorted(set(map(self.crucible, chain.from_iterable(batches))))
         return Question(self.present, {"crucibles": crucibles, "since": min(times), "until": max(times)})
 
     def identities(self, columns: Sequence[Sequence[Any]]) -> set[Any]:
@@ -52,7 +51,8 @@ class CrucibleRows(Generic[RowT, IdentityT]):
 
     def without(self, rows: list[RowT], identities: AbstractSet[IdentityT]) -> list[RowT]:
         """Return the rows that are none of these."""
-        return [row for row in rows if self.identity(row) not in identities] if identities else rows
+        identity = self.identity  # looked up once, for there are thousands of rows
+        return [row for row in rows if identity(row) not in identities] if identities else rows
 
     def blocks(self, token: str, rows: list[RowT]) -> Iterator[tuple[str, list[RowT]]]:
         """Return the rows as they are: a plan of votes never crosses a month."""
