@@ -7,6 +7,7 @@ from typing import Final
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.clickhouse.client import Client
 from watcher.clickhouse.columns import differences
+from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse import migrate
 from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.ledger import State
@@ -35,12 +36,8 @@ def server(client: Client) -> Iterator[Finding]:
 def migrations(client: Client, deployment: Deployment) -> Iterator[Finding]:
     """Find whether every migration is applied, and none was changed afterwards."""
     standing = migrate.status(client, deployment)
-    pending = [f"{one.version:04d}_{one.name}" for one in standing if one.state is State.PENDING]
-    odd = [
-        f"{one.version:04d}_{one.name} is {one.state.value}"
-        for one in standing
-        if one.state in {State.CHANGED, State.UNKNOWN}
-    ]
+    pending = [str(one) for one in standing if one.state is State.PENDING]
+    odd = [f"{one} is {one.state.value}" for one in standing if one.state in {State.CHANGED, State.UNKNOWN}]
     if odd:
         yield fail("clickhouse.schema", ", ".join(odd), "run the release that applied them, or a later one")
     elif pending:
@@ -59,12 +56,7 @@ def columns(client: Client) -> Iterator[Finding]:
 def windows(client: Client, deployment: Deployment) -> Iterator[Finding]:
     """Find whether tables remember the tokens of inserts; the default of a plain MergeTree is to forget at once."""
     kind = "non_replicated" if deployment.kind == "single" else "replicated"
-    rows = client.query(
-        "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase() "
-        "AND engine LIKE '%MergeTree' AND (name IN ('entityMetricEvents', 'crucible_entry_rating') OR name IN "
-        "(SELECT arrayJoin(dependencies_table) FROM system.tables WHERE database = currentDatabase()) "
-        "OR match(name, '_v[0-9]+$'))"
-    ).result_rows
+    rows = client.query(queries()["tables_of_inserts"]).result_rows
     short = []
     for name, definition in rows:
         found = {which: int(size) for which, size in WINDOW.findall(definition)}
@@ -80,7 +72,7 @@ def windows(client: Client, deployment: Deployment) -> Iterator[Finding]:
 
 def block_size(client: Client, max_rows: int) -> Iterator[Finding]:
     """Find whether a batch is one block, hence all or nothing."""
-    limit = int(client.query("SELECT getSetting('max_insert_block_size')").result_rows[0][0])
+    limit = int(client.query(queries()["max_block_rows"]).result_rows[0][0])
     yield judged("clickhouse.block_size", limit >= max_rows, f"{limit} rows", f"set batch.max_rows to {limit} or less")
 
 

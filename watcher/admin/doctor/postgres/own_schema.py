@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
-from watcher.admin.doctor.findings import Finding, judged, ok, warn
+from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.doctor.postgres.statements import STATEMENTS
+from watcher.migrations.ledger import State
+from watcher.migrations.postgres import migrate
 from watcher.postgres.own import history, reconcile_needed
 from watcher.postgres.session import Session
 
@@ -17,7 +19,7 @@ def own_tables(session: Session) -> Iterator[Finding]:
             "`crucible migrate up` makes them, and so does the first start of the watcher",
         )
         return
-    yield ok("postgres.schema", session.schema)
+    yield _migrated(session)
     known, now = history.accepted(session), history.current(session)
     if not known:
         yield ok("postgres.history", f"{now}, not yet accepted: the watcher's first start does that")
@@ -38,3 +40,15 @@ def own_tables(session: Session) -> Iterator[Finding]:
         )
     if not waiting:
         yield ok("postgres.reconcile", "no table waits for a comparison")
+
+
+def _migrated(session: Session) -> Finding:
+    standing = migrate.status(session)
+    pending = [str(one) for one in standing if one.state is State.PENDING]
+    odd = [f"{one} is {one.state.value}" for one in standing if one.state in {State.CHANGED, State.UNKNOWN}]
+    if odd:
+        return fail("postgres.schema", ", ".join(odd), "run the release that applied them, or a later one")
+    if pending:
+        found = f"{len(pending)} migrations pending: {', '.join(pending)}"
+        return warn("postgres.schema", found, "`crucible migrate up`, or start the watcher, which does the same")
+    return ok("postgres.schema", f"{session.schema}, {len(standing)} migrations applied")
