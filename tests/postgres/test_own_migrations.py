@@ -5,6 +5,8 @@ from importlib.resources import files
 
 import pytest
 
+from watcher.admin.doctor.findings import Level
+from watcher.admin.doctor.postgres.own_schema import own_tables
 from watcher.migrations.ledger import MigrationError, State
 from watcher.migrations.postgres import migrate
 from watcher.model.errors import TemporaryError
@@ -111,3 +113,28 @@ def test_what_fails_leaves_nothing_of_all_that_were_pending(
 
         assert {one.state for one in migrate.status(session)} == {State.PENDING}
     assert columns(dsn, schema) == []
+
+
+def test_the_doctor_says_how_the_schema_stands(dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without tables, behind, as it should be, and changed: each with what to do."""
+    known = migrate.migrations()
+
+    def told() -> tuple[Level, str, str]:
+        with open_session(dsn, schema) as session:
+            finding = next(iter(own_tables(session)))
+        assert finding.name == "postgres.schema"
+        return finding.level, finding.found, finding.advice
+
+    before = told()
+    migrate.ensure(dsn, schema)
+    good = told()
+    monkeypatch.setattr(migrate, "migrations", lambda: (*known, NEXT))
+    behind = told()
+    monkeypatch.setattr(migrate, "migrations", lambda: (Migration(1, known[0].name, "changed"), *known[1:]))
+    changed = told()
+
+    assert before == (Level.WARN, f"{schema} has no tables", "start the watcher once, it creates them")
+    assert good == (Level.OK, f"{schema}, {len(known)} migrations applied", "")
+    assert behind[:2] == (Level.WARN, f"1 migrations pending: {NEXT}")
+    assert "`crucible migrate up`" in behind[2]
+    assert changed[:2] == (Level.FAIL, f"{known[0]} is changed")

@@ -3,22 +3,20 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from typing import Final
 
 from watcher.model.errors import TemporaryError
 from watcher.postgres.session import open_session
+from watcher.sql_files import named_statements
 
 Progress = Callable[[str], None]
 """Is told, in a line a time, what is going on."""
 Held = Callable[[], None]
 """Asks whether the lock is still ours; raises :class:`LockLostError` if it is not."""
-_POLL: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 """Seconds between two tries for the lock."""
-_STAY: Final = (
-    "SELECT set_config(name, '0', true) FROM pg_settings "
-    "WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"
-)
-"""A server may end transactions that take long; this one takes as long as the migrations do."""
+_STATEMENTS: Final = named_statements(files("watcher.migrations"), "lock.sql")
 
 
 class LockLostError(TemporaryError):
@@ -55,15 +53,14 @@ def alone(dsn: str, schema: str, database: str, timeout: float, progress: Progre
                 ) from error
 
         told, name = False, f"crucible migrate {database}"
-        # Asked for again and again: waiting inside the server would run into the statement's time limit.
         while True:
             with session.together():
-                if session.run("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", name)[0][0]:
-                    session.run(_STAY)
+                if session.run(_STATEMENTS["try_lock"], name)[0][0]:
+                    session.run(_STATEMENTS["stay"])
                     held()  # moreover a question without parameters lets go of the snapshot, which would hold up vacuum
                     yield held
                     return
             if not told:
                 progress("waiting for another `crucible migrate up` to end")
                 told = True
-            time.sleep(_POLL)
+            time.sleep(_POLL_SECONDS)

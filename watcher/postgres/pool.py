@@ -1,7 +1,7 @@
 """Reads of the site's own tables for requests that come all at once: a pool of connections, one statement each."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, LiteralString, Self
 
@@ -24,6 +24,8 @@ loop."""
 _CLOSING_SECONDS: Final = 1.0
 """Seconds that statements have to end when the pool is closed."""
 Rows = list[dict[str, Any]]
+Fetch = Callable[[LiteralString, Mapping[str, Any]], Awaitable[Rows]]
+"""Returns the rows of one statement, as :meth:`SitePool.fetch` does. Raises ``TemporaryError``."""
 
 
 class SitePool:

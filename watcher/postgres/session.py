@@ -198,7 +198,7 @@ class Session:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What is run inside happens as a whole or not at all."""
+        """Have what is run inside happen as a whole or not at all."""
         with faults_named(self.schema), self._connection.transaction():
             yield
 

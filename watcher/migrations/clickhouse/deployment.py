@@ -77,7 +77,8 @@ class Deployment:
         """Fill in the placeholders of a migration.
 
         Args:
-            text: SQL with ``@on_cluster``, ``@engine(Name, argument)``, ``@window`` and those of ``more``.
+            text: SQL with ``@on_cluster``, ``@engine(Name, argument)``, ``@system(table)``, ``@window`` and those of
+                ``more``.
             more: placeholders that depend on the step.
 
         Raises:
@@ -88,10 +89,12 @@ class Deployment:
             name, given = found["name"], found["given"]
             if name == "engine" and given:
                 return self.engine(*(argument.strip() for argument in given.split(",")))
+            if name == "system" and given:
+                return self.system(given)
             values = {"on_cluster": self.on_cluster, "window": self.window, **more}
             if name not in values:
                 known = ", @".join(values)
-                raise MigrationError(f"@{name} is no placeholder here; known are @engine(...), @{known}")
+                raise MigrationError(f"@{name} is no placeholder here; known are @engine(...), @system(...), @{known}")
             return values[name] + (f"({given})" if given is not None else "")
 
         filled = _PLACEHOLDER.sub(fill, text)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.lock import Progress
 
@@ -70,17 +71,20 @@ class Server:
         return f"crucible migrate {self.database}"
 
     def ask(self, text: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        """Ask this server."""
+        """Return the rows that this server answers with."""
         return [tuple(row) for row in self.client.query(text, parameters=parameters or None).result_rows]
 
     def number(self, text: str, **parameters: Any) -> int:
-        """Ask this server for one number."""
+        """Return the one number that this server answers with."""
         return int(self.ask(text, **parameters)[0][0])
+
+    def exists(self, table: str) -> bool:
+        """Tell whether this server has a table."""
+        return bool(self.number(self.render(queries()["table_exists"], table=table)))
 
     def clock(self) -> tuple[int, int]:
         """The earliest and the latest time that any server shows, in milliseconds since 1970."""
-        asked = "SELECT toUnixTimestamp64Milli(min(now64(3))), toUnixTimestamp64Milli(max(now64(3)))"
-        low, high = self.ask(f"{asked} FROM {self.deployment.system('one')}")[0]
+        low, high = self.ask(self.render(queries()["clocks"]))[0]
         return int(low), int(high)
 
     def wait_until(self, moment: int) -> None:
@@ -93,10 +97,7 @@ class Server:
 
         Statements that a cluster has queued and not begun are not seen.
         """
-        running = (
-            f"SELECT count() FROM {self.deployment.system('processes')} "  # noqa: S608 - a fixed name
-            "WHERE Settings['log_comment'] = {mark:String}"
-        )
+        running = self.render(queries()["statements_of_migrations"])
         told = False
         while self.number(running, mark=self._mark):
             if not told:
@@ -118,9 +119,7 @@ class Server:
 
     def _inserts_before(self, moment: int, table: str) -> int:
         return self.number(
-            f"SELECT count() FROM {self.deployment.system('processes')} "  # noqa: S608 - a fixed name
-            "WHERE query_kind IN ('Insert', 'AsyncInsertFlush') AND multiSearchAny(query, {names:Array(String)}) "
-            "AND toUnixTimestamp64Milli(now64(3)) - toInt64(elapsed * 1000) - {slack:Int64} <= {moment:Int64}",
+            self.render(queries()["inserts_before"]),
             names=[table, *(name for _, name in self._doors_to(table))],
             slack=_SLACK,
             moment=moment,
@@ -129,8 +128,7 @@ class Server:
     def _doors_to(self, table: str, engines: tuple[str, ...] = ("Buffer", "Distributed")) -> list[tuple[str, str]]:
         """Tables that only hand rows on to a table."""
         rows = self.ask(
-            "SELECT database, name FROM system.tables "
-            "WHERE engine IN {engines:Array(String)} AND multiSearchAny(engine_full, {names:Array(String)})",
+            queries()["doors_to_table"],
             engines=list(engines),
             names=[f", {table},", f"'{table}'", f"`{table}`", f", {table})"],
         )
@@ -143,7 +141,7 @@ class Server:
         """
         for database, name in self._doors_to(table, ("Buffer",)):
             try:
-                self.run(f"OPTIMIZE TABLE `{database}`.`{name}` @on_cluster")
+                self.run(queries()["flush_buffer"], table=f"`{database}`.`{name}`")
             except DatabaseError as error:
                 # Of another database, perhaps, whose migration has just replaced it; dropping one flushes it.
                 if error.code != _UNKNOWN_TABLE:

@@ -14,6 +14,7 @@ Which step is next is read from the column's default, so a run that was killed g
 
 from typing import Final
 
+from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.clickhouse.steps import Stamp
 from watcher.migrations.ledger import MigrationError
@@ -33,8 +34,7 @@ def add_stamp(server: Server, stamp: Stamp) -> None:
     if default == _NEW:
         return
     if default is None:
-        column = f"{stamp.column} DateTime64(3) DEFAULT {_OLD}"
-        server.run(f"ALTER TABLE {stamp.table} @on_cluster ADD COLUMN IF NOT EXISTS {column}")
+        server.run(queries()["add_stamp"], table=stamp.table, column=stamp.column)
     elif default != _OLD:
         raise MigrationError(
             f"{stamp.table}.{stamp.column} has the default {default!r}, expected {_NEW!r}: "
@@ -46,31 +46,20 @@ def add_stamp(server: Server, stamp: Stamp) -> None:
         if not _parts_without(server, stamp):
             break
         server.progress(f"{stamp.table}: writing {stamp.column} into the rows that are there")
-        server.run(f"ALTER TABLE {stamp.table} @on_cluster MATERIALIZE COLUMN {stamp.column}")
+        server.run(queries()["write_stamp"], table=stamp.table, column=stamp.column)
     else:
         if left := _parts_without(server, stamp):
             raise MigrationError(
                 f"{left} parts of {stamp.table} still lack {stamp.column}: stop writers of that table that were "
                 "started before this migration, then run `crucible migrate up` again"
             )
-    server.run(f"ALTER TABLE {stamp.table} @on_cluster MODIFY COLUMN {stamp.column} DateTime64(3) DEFAULT {_NEW}")
+    server.run(queries()["start_stamp"], table=stamp.table, column=stamp.column)
 
 
 def _default(server: Server, stamp: Stamp) -> str | None:
-    rows = server.ask(
-        "SELECT default_expression FROM system.columns "
-        "WHERE database = currentDatabase() AND table = {table:String} AND name = {column:String}",
-        table=stamp.table,
-        column=stamp.column,
-    )
+    rows = server.ask(queries()["stamp_default"], table=stamp.table, column=stamp.column)
     return str(rows[0][0]) if rows else None
 
 
 def _parts_without(server: Server, stamp: Stamp) -> int:
-    return server.number(
-        "SELECT count() FROM (SELECT name FROM system.parts_columns "
-        "WHERE database = currentDatabase() AND table = {table:String} AND active "
-        "GROUP BY name HAVING countIf(column = {column:String}) = 0)",
-        table=stamp.table,
-        column=stamp.column,
-    )
+    return server.number(queries()["parts_without_stamp"], table=stamp.table, column=stamp.column)

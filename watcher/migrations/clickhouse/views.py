@@ -29,6 +29,7 @@ that was stuck in the network for longer than the margin, exactly then.
 import re
 from typing import Final
 
+from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse.record import Fill, Record
 from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.clickhouse.steps import View
@@ -75,7 +76,7 @@ def _settle(server: Server, record: Record, view: View) -> Fill:
 def _make(server: Server, record: Record, view: View, margin: float) -> Fill | None:
     """Make the view and note its boundary, if it holds; discard it otherwise."""
     server.flush(view.source)
-    rows = server.number(f"SELECT count() FROM {view.source}")  # noqa: S608 - a name from our own files
+    rows = server.number(server.render(queries()["count_rows"], table=view.source))
     boundary = server.clock()[1] + (int(margin * 1000) if rows else -LONG_BEFORE)
     server.run(view.create_target)
     _empty(server, view)
@@ -86,8 +87,8 @@ def _make(server: Server, record: Record, view: View, margin: float) -> Fill | N
     if rows:
         holds = now < boundary
     else:
-        early = f"{view.stamp} <= fromUnixTimestamp64Milli({{now:Int64}})"
-        holds = not server.number(f"SELECT count() FROM {view.source} WHERE {early}", now=now)  # noqa: S608
+        early = server.render(queries()["count_early_rows"], table=view.source, stamp=view.stamp)
+        holds = not server.number(early, now=now)
     if not holds:
         server.progress(f"{view.target}: inserts ran across the boundary; starting again with a later one")
         _discard(server, view)
@@ -103,16 +104,12 @@ def _create(server: Server, view: View, boundary: int) -> None:
         rows=f"{view.stamp} >= fromUnixTimestamp64Milli({boundary})",
         bucket="toUInt16(0)",
     )
-    server.run(
-        f"CREATE MATERIALIZED VIEW {view.name} @on_cluster TO {view.target} AS\n{select}\n"
-        f"COMMENT 'rows from {boundary}'"
-    )
+    create = queries()["create_view"]
+    server.run(create, view=view.name, target=view.target, selected=select, boundary=str(boundary))
 
 
 def _boundary(server: Server, view: View) -> int | None:
-    rows = server.ask(
-        "SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = {name:String}", name=view.name
-    )
+    rows = server.ask(queries()["view_comment"], name=view.name)
     if not rows:
         return None
     found = _COMMENT.fullmatch(rows[0][0])
@@ -125,13 +122,13 @@ def _boundary(server: Server, view: View) -> int | None:
 
 def _discard(server: Server, view: View) -> None:
     """Take back a view that nobody reads yet. Its target stays: a view without one would fail every insert."""
-    server.run(f"DROP TABLE IF EXISTS {view.name} @on_cluster SYNC")
+    server.run(queries()["drop_table"], table=view.name)
 
 
 def _empty(server: Server, view: View) -> None:
     """Remove what a discarded view has left in the target."""
-    if server.number(f"SELECT count() FROM {view.target}"):  # noqa: S608 - a name from our own files
-        server.run(f"TRUNCATE TABLE {view.target} @on_cluster SYNC")
+    if server.number(server.render(queries()["count_rows"], table=view.target)):
+        server.run(queries()["empty_table"], table=view.target)
 
 
 def _fill(server: Server, record: Record, view: View, fill: Fill) -> None:
@@ -162,7 +159,7 @@ def _fill_bucket(server: Server, view: View, fill: Fill, bucket: int) -> int:
         if found == expected:
             return found[0]
         if found[0]:
-            server.run(f"ALTER TABLE {view.target} @on_cluster DROP PARTITION {bucket}")
+            server.run(queries()["drop_bucket"], table=view.target, number=str(bucket))
         token = f"fill:{view.target}:{fill.boundary}:{bucket}:{attempt}"
         server.change(f"INSERT INTO {view.target} {select}", {**_ONE_BLOCK, "insert_deduplication_token": token})
     expected = _fingerprint(server, view, f"({select})")
@@ -177,6 +174,5 @@ def _fill_bucket(server: Server, view: View, fill: Fill, bucket: int) -> int:
 
 def _fingerprint(server: Server, view: View, source: str) -> tuple[int, int]:
     """Rows, and a number that depends on every one of them and not on their order."""
-    asked = f"SELECT count(), sum(cityHash64({view.fingerprint})) FROM {source}"  # noqa: S608 - from our own files
-    count, total = server.ask(asked)[0]
+    count, total = server.ask(server.render(queries()["fingerprint"], columns=view.fingerprint, source=source))[0]
     return int(count), int(total)

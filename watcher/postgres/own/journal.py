@@ -52,7 +52,7 @@ class PostgresJournalStore:
     def ping(self) -> None:
         """Ask for an answer."""
         with self._session() as session:
-            session.run("SELECT 1")
+            session.read("SELECT 1")
 
     def _session(self) -> AbstractContextManager[Session]:
         return open_session(self.dsn, self.schema, self.timeout)

@@ -1,34 +1,32 @@
 """Images and their comments, from the site's own tables."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, LiteralString
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from watcher.model.plain_text import plain_text
 from watcher.model.site_image import Comment, Place, Remark, Remarks, SiteImage
+from watcher.postgres.pool import Fetch
 from watcher.postgres.site.statements import site_statements
 
-Fetch = Callable[[LiteralString, Mapping[str, Any]], Awaitable[list[dict[str, Any]]]]
-"""Rows of one statement. Raises ``TemporaryError``."""
-
-REMARK: Final = 280
-"""Characters of the comment below an image; whoever wants to read on opens all of them."""
+REMARK_CHARACTERS: Final = 280
+"""Characters that are shown of the comment below an image; whoever wants to read on opens all of them."""
 
 _STATEMENTS: Final = site_statements("images.sql")
 
 
 class SiteImages:
-    """The questions.
+    """Reads images and what is said about them.
 
     Args:
-        fetch: asks the site, ``SitePool.fetch``.
+        fetch: reads the site, ``SitePool.fetch``.
     """
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
 
     async def images(self, ids: Sequence[int]) -> dict[int, SiteImage]:
-        """Images as they are now; those that are gone are missing.
+        """Return images as they are now, by id; those that are gone are missing.
 
         Raises:
             TemporaryError: PostgreSQL is away.
@@ -37,7 +35,7 @@ class SiteImages:
         return {row["id"]: SiteImage(**row) for row in rows}
 
     async def commented(self, ids: Sequence[int]) -> dict[int, tuple[SiteImage, Remarks]]:
-        """The same with what is said about them, in one query.
+        """Return images as they are now with what is said about them, by id, from one query.
 
         Raises:
             TemporaryError: PostgreSQL is away.
@@ -46,7 +44,7 @@ class SiteImages:
         return {row["id"]: (_image(row), _remarks(row)) for row in rows}
 
     async def comments(self, image_id: int, after: Place | None, limit: int) -> list[Comment]:
-        """A page of an image's comments, most reactions first, the newest of equals.
+        """Return a page of an image's comments, most reactions first, the newest of equals.
 
         Args:
             image_id: whether it may be shown is the caller's to know.
@@ -91,5 +89,5 @@ def _image(row: Mapping[str, Any]) -> SiteImage:
 def _remarks(row: Mapping[str, Any]) -> Remarks:
     if row["comment_id"] is None:
         return Remarks(row["comments"], None)
-    text = plain_text(row["content"], REMARK)
+    text = plain_text(row["content"], REMARK_CHARACTERS)
     return Remarks(row["comments"], Remark(row["comment_id"], text, row["reactions"], row["created"]))

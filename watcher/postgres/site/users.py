@@ -1,28 +1,26 @@
 """Users, from the site's own table."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, LiteralString
+from collections.abc import Sequence
+from typing import Any, Final
 
+from watcher.postgres.pool import Fetch
 from watcher.postgres.site.statements import site_statements
-
-Fetch = Callable[[LiteralString, Mapping[str, Any]], Awaitable[list[dict[str, Any]]]]
-"""Rows of one statement. Raises ``TemporaryError``."""
 
 _STATEMENTS: Final = site_statements("users.sql")
 
 
 class SiteUsers:
-    """The questions.
+    """Reads users.
 
     Args:
-        fetch: asks the site, ``SitePool.fetch``.
+        fetch: reads the site, ``SitePool.fetch``.
     """
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
 
     async def users(self, ids: Sequence[int]) -> list[dict[str, Any]]:
-        """Rows of those of the users that there are.
+        """Return a row for each of the users that there is.
 
         Raises:
             TemporaryError: PostgreSQL is away.
