@@ -133,7 +133,7 @@ def test_the_doctor_says_how_the_schema_stands(dsn: str, schema: str, monkeypatc
     monkeypatch.setattr(migrate, "migrations", lambda: (Migration(1, known[0].name, "changed"), *known[1:]))
     changed = told()
 
-    assert before == (Level.WARN, f"{schema} has no tables", "start the watcher once, it creates them")
+    assert before[:2] == (Level.WARN, f"{schema} has no tables")
     assert good == (Level.OK, f"{schema}, {len(known)} migrations applied", "")
     assert behind[:2] == (Level.WARN, f"1 migrations pending: {NEXT}")
     assert "`crucible migrate up`" in behind[2]
