@@ -7,6 +7,7 @@ JVM checks the cache against itself and its class path and starts without it whe
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import TYPE_CHECKING
 
 from stack import jars, java
@@ -15,8 +16,9 @@ from stack.cache import cache_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Caches of other runtimes (a clone elsewhere, an older version) that stay; each has 65 MB.
-OTHERS_KEPT = 4
+# Seconds without a start after which another runtime's cache (of an older version, of a clone that is gone) is removed.
+# Each has 65 MB; to record one again costs half a minute of a processor, each time that two clones take turns.
+UNUSED_SECONDS = 14 * 86_400.0
 QUIET = "-Xlog:disable", "-Xlog:all=error:stderr"
 
 
@@ -34,6 +36,7 @@ def flags(program: str) -> tuple[str, ...]:
     cache = file(program)
     if not cache.exists() or cache.stat().st_size == 0:
         return ()
+    cache.touch()  # it is in use
     return f"-XX:AOTCache={cache}", *QUIET
 
 
@@ -43,8 +46,7 @@ def recording_flags(target: Path) -> tuple[str, ...]:
 
 
 def prune(current: list[Path]) -> None:
-    """Remove the oldest caches of other runtimes."""
-    others = [cache for cache in (cache_folder() / "warm").glob("*.aot") if cache not in current]
-    others.sort(key=lambda cache: cache.stat().st_mtime, reverse=True)
-    for cache in others[OTHERS_KEPT:]:
-        cache.unlink(missing_ok=True)
+    """Remove the caches that no start has used for ``UNUSED_SECONDS``, but those named."""
+    for cache in (cache_folder() / "warm").glob("*.aot"):
+        if cache not in current and time.time() - cache.stat().st_mtime > UNUSED_SECONDS:
+            cache.unlink(missing_ok=True)
