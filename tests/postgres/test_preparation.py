@@ -12,15 +12,17 @@ from handlers import REGISTRY
 from stack import Stack
 from tests import site_database
 from watcher.admin.table_lists import table_lists
+from watcher.model.change import SITE_SCHEMA
 from watcher.model.registry import WATCHER_SCHEMA, Registry
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = msgspec.structs.replace(REGISTRY.tables["CrucibleEntry"], name="entry_verdict", schema=WATCHER_SCHEMA)
-SCRIPT = table_lists(Registry.of(*REGISTRY, OWN), lambda name: (ROOT / name).read_text())[
+OF_THE_SITE = [table for table in REGISTRY if table.schema == SITE_SCHEMA]
+SCRIPT = table_lists(Registry.of(*OF_THE_SITE, OWN), lambda name: (ROOT / name).read_text())[
     "debezium/postgres/replication.sql"
 ]
 CONNECTORS = {"crucible_debezium.heartbeat", "crucible_debezium.signal"}
-SITES = {table.qualified for table in REGISTRY}
+SITES = {table.qualified for table in OF_THE_SITE}
 
 
 @pytest.fixture
