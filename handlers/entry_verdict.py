@@ -10,7 +10,7 @@ import msgspec
 
 from watcher.model.bounds import Id, RowId
 from watcher.model.change import ChangeEvent, Operation
-from watcher.model.effects import Effect, MetricDelta, ReconcileNeeded
+from watcher.model.effects import Effect, EntryVerdict, MetricDelta, ReconcileNeeded
 from watcher.model.entry_verdict import VerdictState
 from watcher.model.registry import WATCHER_SCHEMA, Table, on
 
@@ -28,6 +28,8 @@ class EntryVerdictRow(msgspec.Struct, frozen=True, gc=False):
     """The entrant."""
     image_id: Id = msgspec.field()
     verdict: VerdictState = msgspec.field()
+    enforced: bool = msgspec.field()
+    """Whether who is not admitted is kept out."""
     fee: int = msgspec.field()
     """Buzz that the entry adds to its crucible's pool."""
 
@@ -51,6 +53,17 @@ def count_verdicts(event: ChangeEvent[EntryVerdictRow]) -> Iterator[Effect]:
                 yield MetricDelta("Crucible", row.crucible_id, row.user_id, "PrizePool", sign * row.fee)
 
 
+@on(Operation.CREATE, Operation.UPDATE, Operation.DELETE, Operation.READ)
+def show_verdict(event: ChangeEvent[EntryVerdictRow]) -> Iterator[Effect]:
+    """An entry is judged once it is let in, and no more from when it is not."""
+    before, after = event.before, event.after
+    if before and (after is None or after.crucible_id != before.crucible_id):
+        yield EntryVerdict(before.crucible_id, before.id, before.image_id, takes_part=False)
+    if after:
+        takes_part = after.verdict is VerdictState.ADMITTED or not after.enforced
+        yield EntryVerdict(after.crucible_id, after.id, after.image_id, takes_part)
+
+
 @on(Operation.READ, Operation.TRUNCATE)
 def compare_verdicts(event: ChangeEvent[EntryVerdictRow]) -> Iterator[Effect]:
     """A snapshot or an emptied table cannot tell by how much the counts moved; a comparison can."""
@@ -66,7 +79,9 @@ TABLE = Table(
     name="entry_verdict",
     schema=WATCHER_SCHEMA,
     row=EntryVerdictRow,
-    handlers=(count_verdicts, compare_verdicts),
+    handlers=(count_verdicts, show_verdict, compare_verdicts),
     ignored={Operation.MESSAGE: "logical messages carry no row"},
-    sample=EntryVerdictRow(id=1001, crucible_id=42, user_id=7, image_id=555, verdict=VerdictState.ADMITTED, fee=100),
+    sample=EntryVerdictRow(
+        id=1001, crucible_id=42, user_id=7, image_id=555, verdict=VerdictState.ADMITTED, enforced=True, fee=100
+    ),
 )

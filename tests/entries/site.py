@@ -24,12 +24,16 @@ class Heard:
     """An observer that keeps what it hears."""
 
     verdicts: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    taking_part: list[tuple[int, int, int]] = field(default_factory=list)
     waits: tuple[int, float] = (0, 0.0)
     steps: list[tuple[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     def decided(self, state: Any, reasons: Any) -> None:
         self.verdicts.append((state.value, tuple(reason.value for reason in reasons)))
+
+    def admitted(self, entries: Any) -> None:
+        self.taking_part.extend(entries)
 
     def waiting(self, entries: int, oldest_seconds: float) -> None:
         self.waits = entries, oldest_seconds

@@ -9,19 +9,27 @@ from watcher.entries.decider import Decider
 from watcher.entries.report import EntryReport
 from watcher.entries.watch_entries import WatchEntries
 from watcher.model.entry_decision import FeePolicy
+from watcher.postgres.site.entries import Arrived
 from watcher.redis.client import Client
 from watcher.redis.voted_on import voted_on
 from watcher.telemetry.metrics import Metrics
+from watcher.visibility.admission import Admission
 
 
-def compose_entries(settings: Settings, metrics: Metrics) -> WatchEntries:
+def compose_entries(settings: Settings, metrics: Metrics, admission: Admission) -> WatchEntries:
     """Return the work of deciding entries; its connections are made when they are first used.
 
     Raises:
         TemporaryError: Redis is a cluster, and away.
     """
+
+    def look(entries: Sequence[tuple[int, int, int]]) -> None:
+        admission.decided(Arrived(*one) for one in entries)
+
     decider = Decider(fee_policy(settings), "watch", partial(_voted_on, redis_client(settings)))
-    return WatchEntries(partial(site_session, settings), decider, EntryReport(metrics), settings.entries.sweep_interval)
+    return WatchEntries(
+        partial(site_session, settings), decider, EntryReport(metrics, look), settings.entries.sweep_interval
+    )
 
 
 def fee_policy(settings: Settings) -> FeePolicy:

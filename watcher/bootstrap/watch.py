@@ -91,7 +91,7 @@ def watch(settings: Settings, beside: Beside = lambda *_: None) -> None:
         shutdown.on_end(votes.close)
         admission = compose_admission(settings, metrics)
         shutdown.run(Worker("admission", admission, shutdown.fail))
-        entries = compose_entries(settings, metrics)
+        entries = compose_entries(settings, metrics, admission)
         shutdown.run(Worker("entries", entries, shutdown.fail))
         changes = ChangeReport(metrics, settings.ops.stalled_after)
         store = _store(settings)

@@ -1,7 +1,7 @@
 """What deciding entries says of itself: metrics and log lines."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -17,10 +17,11 @@ class EntryReport:
 
     Args:
         metrics: the process' metrics.
+        look: has somebody look at the images of entries that take part from now on: crucible, entry, image of each.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self, metrics: Metrics, look: Callable[[Sequence[tuple[int, int, int]]], None]) -> None:
+        self._metrics, self._look = metrics, look
         self._away = False
 
     def decided(self, state: VerdictState, reasons: Iterable[EntryReason]) -> None:
@@ -30,6 +31,10 @@ class EntryReport:
         if state is VerdictState.REJECTED:
             for reason in reasons:
                 self._metrics.entry_rejections.labels(reason.value).inc()
+
+    def admitted(self, entries: Sequence[tuple[int, int, int]]) -> None:
+        """Have the images of entries looked at that take part from now on."""
+        self._look(entries)
 
     def waiting(self, entries: int, oldest_seconds: float) -> None:
         """Show how many entries wait, and since when."""

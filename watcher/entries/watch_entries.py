@@ -6,7 +6,7 @@ were changed, and rows that are gone. What the change stream shows only makes it
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
@@ -34,6 +34,10 @@ class VerdictObserver(Protocol):
 
     def decided(self, state: VerdictState, reasons: Iterable[EntryReason]) -> None:
         """A verdict was written that is another than before."""
+        ...
+
+    def admitted(self, entries: Sequence[tuple[int, int, int]]) -> None:
+        """These entries take part from now on: crucible, entry, image of each."""
         ...
 
     def waiting(self, entries: int, oldest_seconds: float) -> None:
@@ -169,11 +173,18 @@ class WatchEntries:
                 return
             yield crucible
 
-    def _tell(self, decisions: Iterable[Decision]) -> None:
+    def _tell(self, decisions: Sequence[Decision]) -> None:
         alike = Counter((one.verdict.state, one.verdict.reasons) for one in decisions)
         for (state, reasons), times in alike.items():
             for _ in range(times):
                 self._observer.decided(state, reasons)
+        entries = [
+            (one.candidate.crucible_id, one.candidate.entry_id, one.candidate.image_id)
+            for one in decisions
+            if one.takes_part
+        ]
+        if entries:
+            self._observer.admitted(entries)
 
 
 class _Inbox:

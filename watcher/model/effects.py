@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, final
 
 import msgspec
 
-from watcher.model.row_state import FINISHED, KEEP_FINISHED_SECONDS, RowStates, packed_entry, packed_row
+from watcher.model.row_state import FINISHED, KEEP_FINISHED_SECONDS, VERDICT, RowStates, packed_entry, packed_row
 
 
 @final
@@ -153,6 +153,26 @@ class EntryGone(msgspec.Struct, frozen=True, gc=False):
         return poll.states[self.crucible_id].entries, packed_entry(lsn, self.entry_id, 0, 0, 0, 0)
 
 
+class EntryVerdict(msgspec.Struct, frozen=True, gc=False):
+    """Whether an entry takes part, as its latest verdict says; its image is somebody else's to look at."""
+
+    kind: ClassVar[str] = VERDICT
+
+    crucible_id: int
+    entry_id: int
+    image_id: int
+    takes_part: bool
+
+    def pack(self, lsn: int, poll: PollEffects) -> Packed:
+        """Pack it as a row of its kind: entry, image, and 1 if it takes part or 0.
+
+        Raises:
+            OverflowError: a number that could not be sent.
+        """
+        row = packed_row(self.kind, lsn, self.entry_id, self.image_id, int(self.takes_part))
+        return poll.states[self.crucible_id].rows, [row]
+
+
 class ReconcileNeeded(msgspec.Struct, frozen=True, gc=False):
     """The stream cannot tell by how much the table's counts moved; comparing with PostgreSQL can."""
 
@@ -164,5 +184,5 @@ class ReconcileNeeded(msgspec.Struct, frozen=True, gc=False):
         return poll.reconcile, [self]
 
 
-StateEffect = CrucibleState | CrucibleGone | EntryState | EntryGone
+StateEffect = CrucibleState | CrucibleGone | EntryState | EntryGone | EntryVerdict
 Effect = MetricDelta | StateEffect | ReconcileNeeded

@@ -58,6 +58,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict that is written; None for an entry that has none."""
     image_before: int | None = None
     """The image that it is about, if another one."""
+    enforced_before: bool = True
+    """Whether it keeps out who is not admitted."""
 
     @property
     def occupies(self) -> bool:
@@ -80,11 +82,20 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """A fee to be asked for, now for the first time."""
     refund: str | None = None
     """Prefix of what is to be given back."""
+    enforced: bool = True
+    """Whether who is not admitted is kept out."""
 
     @property
     def is_new(self) -> bool:
         """Tell whether there is something to write."""
-        return self.verdict != self.candidate.before or self.candidate.image_before is not None
+        one = self.candidate
+        known = (one.before, one.image_before, one.enforced_before)
+        return known != (self.verdict, None, self.enforced)
+
+    @property
+    def takes_part(self) -> bool:
+        """Tell whether judges may see the entry, if its image may be shown."""
+        return self.verdict.state is VerdictState.ADMITTED or not self.enforced
 
 
 def decide_in_order(page: Iterable[Candidate], policy: FeePolicy) -> Iterator[Decision]:
@@ -106,7 +117,8 @@ def decide_in_order(page: Iterable[Candidate], policy: FeePolicy) -> Iterator[De
         same_image = one.earlier_of_image + (0 if one.occupies else images[one.image_id])
         fee = _fee(one, policy)
         if _is_final(one, fee):
-            yield Decision(candidate=one, verdict=one.before or Verdict(VerdictState.REJECTED))
+            verdict = one.before or Verdict(VerdictState.REJECTED)
+            yield Decision(candidate=one, verdict=verdict, enforced=not policy.observe)
             continue
         facts = msgspec.structs.replace(
             facts,
@@ -158,7 +170,7 @@ def _is_ours_and_unasked(one: Candidate, fee: EntryFee) -> bool:
 
 def _consequences(one: Candidate, verdict: Verdict, fee: EntryFee | None, policy: FeePolicy) -> Decision:
     if policy.observe or fee is None:
-        return Decision(candidate=one, verdict=verdict)
+        return Decision(candidate=one, verdict=verdict, enforced=not policy.observe)
     if verdict.state is VerdictState.ADMITTED:
         return Decision(candidate=one, verdict=verdict, fee=fee.collected)
     if verdict.state is VerdictState.WAITING:

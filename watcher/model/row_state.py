@@ -14,6 +14,9 @@ KEEP_FINISHED_SECONDS = 7 * 24 * 3600
 """How long a finished crucible stays in Redis. Shorter: late readers fall back to PostgreSQL; longer: more memory."""
 
 
+VERDICT: Final = "verdict"
+"""The kind of an entry's verdict."""
+
 PACKED_ENTRY: Final = Struct("<QqqqqB")
 """How an entry's row is packed; scripts get the same layout in Lua's words, see ``watcher/redis/scripts.py``."""
 
@@ -40,6 +43,13 @@ class CrucibleChange:
         for _, entry_id, _, image_id, _, lives in PACKED_ENTRY.iter_unpack(self.entries):
             if lives:
                 yield entry_id, image_id
+
+    def admitted(self) -> Iterator[tuple[int, int]]:
+        """Entry and image of each entry that takes part from now on."""
+        for row in self.rows:
+            kind, _, *values = _decode(row)
+            if kind == VERDICT and values[2]:
+                yield values[0], values[1]
 
     def entry_states(self) -> Iterator[tuple[int, int, bool]]:
         """Yield log position, entry, and whether it is there, of each of the entries' rows."""
@@ -104,3 +114,4 @@ def packed_row(kind: str, lsn: int, *values: str | int) -> bytes:
 
 
 _encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode

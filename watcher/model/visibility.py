@@ -28,6 +28,8 @@ class Hidden(Enum):
     NOT_SCANNED = "not_scanned"
     OTHER_LEVEL = "other_level"
     """The crucible does not have the image's level."""
+    KEPT_OUT = "kept_out"
+    """The image is the entry's, and the entry does not take part; see ``entry_rules.py``."""
 
 
 class Moderation(msgspec.Struct, frozen=True):

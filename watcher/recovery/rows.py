@@ -1,12 +1,13 @@
 """The entries of a crucible, compared row by row: Redis is made to show what PostgreSQL has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from watcher.model.effects import CrucibleState
 from watcher.model.rating import BASE_RATING
 from watcher.model.visibility import admitted_level
+from watcher.postgres.own import entry_verdict
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import SiteEntry, entries, entries_of
 from watcher.recovery.progress_listener import ProgressListener
@@ -65,7 +66,8 @@ def show_rows(
         shown = locked.read(ids)
         there = _no_older(page, shown, rows)
         locked.write(_writes(there, shown, keys.mark(rows.history, 0), known) + _away(there, known or {}))
-        locked.admit([_placement(one, rows.crucible) for one in page])
+        take_part = _show_verdicts(locked, rows, ids)
+        locked.admit([_placement(one, rows.crucible, take_part) for one in page if one.entry.entry_id in take_part])
         count += len(page)
         progress("entries", count, None)
         if len(page) < PAGE_ENTRIES:
@@ -130,5 +132,22 @@ def _away(there: list[SiteEntry], known: dict[int, tuple[int, int]]) -> list[Ent
     return [EntryWrite(entry_id, "", "", *known[entry_id]) for entry_id in sorted(gone)]
 
 
-def _placement(one: SiteEntry, crucible: CrucibleState) -> Placement:
-    return Placement(one.entry.entry_id, admitted_level(one.image, crucible.nsfw_level), one.entry.image_id)
+def _show_verdicts(locked: LockedCrucible, rows: SiteRows, ids: list[int]) -> dict[int, bool]:
+    """Make Redis show whether entries take part; return what PostgreSQL says, without those not decided about.
+
+    Redis is read first: what it says then was committed before, so where PostgreSQL differs it is the newer one.
+    """
+    shown = locked.read_verdicts(ids)
+    take_part = entry_verdict.take_part(rows.session, ids)
+    new = keys.mark(rows.history, 0)
+    wanted = {
+        entry: (shown[entry][: keys.MARK_CHARACTERS] or new) + str(int(takes_part))
+        for entry, takes_part in take_part.items()
+    }
+    locked.write_verdicts([(entry, shown[entry], text) for entry, text in wanted.items() if text != shown[entry]])
+    return take_part
+
+
+def _placement(one: SiteEntry, crucible: CrucibleState, take_part: Mapping[int, bool]) -> Placement:
+    level = admitted_level(one.image, crucible.nsfw_level) if take_part[one.entry.entry_id] else 0
+    return Placement(one.entry.entry_id, level, one.entry.image_id)

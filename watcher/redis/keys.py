@@ -19,7 +19,8 @@ STANDINGS: Final = "standings"
 ADMITTED: Final = "admitted"
 JUDGES: Final = "judges"
 LOG: Final = "log"
-COMPANIONS: Final = (STATE, ENTRIES, VOTES, LEFT, STANDINGS, ADMITTED, JUDGES, LOG)
+VERDICTS: Final = "verdicts"
+COMPANIONS: Final = (STATE, ENTRIES, VOTES, LEFT, STANDINGS, ADMITTED, JUDGES, LOG, VERDICTS)
 """Companions of which a crucible has one each; scripts know each by its name in capitals."""
 POOL: Final = "pool:"
 """What the companions' names begin with of which a crucible has one for each level, ..."""
@@ -78,6 +79,11 @@ def state(crucible_id: int) -> str:
 def entries(crucible_id: int) -> str:
     """Return the name of a hash, entry id -> mark and row."""
     return tag(crucible_id) + ENTRIES
+
+
+def verdicts(crucible_id: int) -> str:
+    """Return the name of a hash, entry id -> mark, and 1 if the entry takes part or 0."""
+    return tag(crucible_id) + VERDICTS
 
 
 def votes(crucible_id: int) -> str:

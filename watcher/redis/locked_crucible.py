@@ -26,6 +26,7 @@ CLEAR: Final = script("verifier_clear")
 ENTRIES: Final = script("verifier_entries")
 OPEN: Final = script("verifier_open")
 RENEW: Final = script("verifier_renew")
+VERDICTS: Final = script("verifier_verdicts")
 RELEASE: Final = script("delete_if_same")
 
 LOCK_MS: Final = 60_000
@@ -201,6 +202,22 @@ class LockedCrucible:
                 raise CrucibleLockLostError(self.crucible_id)
             changed += answer
         return changed
+
+    def read_verdicts(self, entry_ids: Sequence[int]) -> dict[int, str]:
+        """Return mark and verdict of each of some entries; empty for one of which Redis has heard of none."""
+        if not entry_ids:
+            return {}
+        name = keys.verdicts(self.crucible_id)
+        with away_is_temporary():
+            found = cast("list[bytes | None]", self.client.hmget(name, [str(one) for one in entry_ids]))
+        return {one: (text or b"").decode() for one, text in zip(entry_ids, found, strict=True)}
+
+    def write_verdicts(self, verdicts: Sequence[tuple[int, str, str]]) -> None:
+        """Show verdicts: entry, what was read of it, what is to be shown. One that has changed meanwhile stays."""
+        names = [self._lock, keys.verdicts(self.crucible_id)]
+        for at in range(0, len(verdicts), MAX_ENTRIES):
+            if not self._run(VERDICTS, names, msgspec.msgpack.encode(verdicts[at : at + MAX_ENTRIES])):
+                raise CrucibleLockLostError(self.crucible_id)
 
     def admit(self, placements: Sequence[Placement]) -> None:
         """Show placements on entries. As anybody may, this needs no lock."""

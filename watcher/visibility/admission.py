@@ -13,6 +13,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import structlog
@@ -72,6 +73,7 @@ class Admission(Task):
         self._neighbours, self._metrics, self._interval = neighbours, metrics, interval
         self._admissions = neighbours.admissions
         self._waiting: deque[RowStates] = deque(maxlen=MAX_POLLS)
+        self._decided: deque[Arrived] = deque(maxlen=BULK_ROWS)
         self._behind = True  # whoever starts sweeps first: what arrived while nobody ran is not handed over
         self._bulk_at = -CALM_SECONDS
         self._sweep_at = 0.0  # when to ask Redis whether it is time; it says when it is, for all processes
@@ -88,6 +90,11 @@ class Admission(Task):
             self._waiting.append(states)
         self.signal.wake()
 
+    def decided(self, entries: Iterable[Arrived]) -> None:
+        """Have these entries looked up, which take part from now on; returns at once."""
+        self._decided.extend(entries)
+        self.signal.wake()
+
     # -- the worker ---------------------------------------------------------------------------------------------------
 
     def turn(self) -> float:
@@ -100,7 +107,7 @@ class Admission(Task):
             TemporaryError: a neighbour is away, or PostgreSQL refuses; the message says what to run, and it may be run
                 any time.
         """
-        if self._waiting:
+        if self._waiting or self._decided:
             self.signal.pause(GATHER_SECONDS)
             self.signal.clear()
         try:
@@ -166,13 +173,16 @@ class Admission(Task):
     def _taken(self) -> list[Arrived]:
         """What arrived; nothing where a sweep will see it all."""
         polls = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        decided = [self._decided.popleft() for _ in range(len(self._decided))]
+        if len(decided) == BULK_ROWS:  # more of them may have fallen out
+            self._behind = True
         if self._behind:
             return []
-        some = {
+        some = {(one.crucible_id, one.entry_id): one for one in decided} | {
             (crucible_id, entry_id): Arrived(crucible_id, entry_id, image_id)
             for states in polls
             for crucible_id, change in states.items()
-            for entry_id, image_id in change.living()
+            for entry_id, image_id in chain(change.living(), change.admitted())
         }
         return list(some.values())
 

@@ -155,7 +155,7 @@ def test_a_script_gets_just_what_it_uses(name: str) -> None:
             for names in re.findall(
                 r"^local (?:function )?([\w, ]+)", scripts.complete(scripts.sections()[section]), re.MULTILINE
             )
-            for one in names.split(", ")
+            for one in names.strip().split(", ")
         ]
         assert any(re.search(rf"\b{one}\b", code) for one in local), f"{name}.lua uses nothing of {section}"
     whole = scripts.script(name).text

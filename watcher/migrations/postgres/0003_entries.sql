@@ -7,6 +7,7 @@ CREATE TABLE {schema}.entry_verdict (
     image_id      integer     NOT NULL,
     verdict       text        NOT NULL CHECK (verdict IN ('waiting', 'admitted', 'rejected', 'withdrawn')),
     reasons       text[]      NOT NULL DEFAULT '{}',
+    enforced      boolean     NOT NULL DEFAULT true, -- false: entries.mode was observe, and nobody is kept out
     fee           integer     NOT NULL DEFAULT 0, -- Buzz that it adds to the pool: collected, and not to be given back
     entered_at    timestamp(3) NOT NULL,          -- the entry's "createdAt", UTC
     decided_at    timestamptz NOT NULL DEFAULT now(),

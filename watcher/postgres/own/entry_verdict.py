@@ -126,6 +126,11 @@ def settle_fee(session: Session, entry_id: int, payment: Payment, collected: int
     return int(rows[0][0]) if rows else None
 
 
+def take_part(session: Session, entry_ids: Sequence[int]) -> dict[int, bool]:
+    """Return whether each of some entries takes part; one about which nothing was decided is missing."""
+    return dict(session.read(_STATEMENTS["take_part"], list(entry_ids)))
+
+
 def state_of(session: Session, entry_id: int) -> VerdictState | None:
     """Return how an entry stands; None if nothing was decided."""
     rows = session.run(_STATEMENTS["verdict_state"], entry_id)
@@ -148,7 +153,7 @@ def _page(
 
 def _candidate(crucible_id: int, crucible: CrucibleRules | None, row: Sequence[Any]) -> Candidate:
     entry, user, image, created, site_prefix, owner, level, ingestion, kind, blocked, resources = row[:11]
-    image_before, earlier_of_user, earlier_of_image, earlier_in_all = row[17:21]
+    image_before, enforced, earlier_of_user, earlier_of_image, earlier_in_all = row[17:22]
     seen = None
     if owner is not None:
         seen = EntryImage(
@@ -162,7 +167,7 @@ def _candidate(crucible_id: int, crucible: CrucibleRules | None, row: Sequence[A
             earlier_in_all=earlier_in_all,
         ),
         earlier_of_image=earlier_of_image, site_prefix=site_prefix or None, fee=_fee(row[11:15]),
-        before=_verdict(*row[15:17]), image_before=image_before,
+        before=_verdict(*row[15:17]), image_before=image_before, enforced_before=enforced is not False,
     )  # fmt: skip
 
 
@@ -181,7 +186,8 @@ def _row(one: Decision) -> Mapping[str, Any]:
     return {
         "entry_id": one.candidate.entry_id, "crucible_id": one.candidate.crucible_id,
         "user_id": one.candidate.facts.user_id, "image_id": one.candidate.image_id, "verdict": one.verdict.state,
-        "reasons": one.verdict.reasons, "fee": one.fee, "entered_ms": one.candidate.facts.created_ms,
+        "reasons": one.verdict.reasons, "enforced": one.enforced, "fee": one.fee,
+        "entered_ms": one.candidate.facts.created_ms,
     }  # fmt: skip
 
 

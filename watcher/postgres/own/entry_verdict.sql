@@ -20,6 +20,7 @@ SELECT
     seen.verdict,
     seen.reasons,
     nullif(seen.image_id, entry."imageId"),
+    seen.enforced,
     (SELECT count(*) FROM {schema}.entry_verdict one
       WHERE one.crucible_id = entry."crucibleId" AND one.user_id = entry."userId" AND one.entry_id <> entry.id
         AND one.verdict IN ('waiting', 'admitted')
@@ -146,17 +147,17 @@ SELECT seen.entry_id, seen.crucible_id, seen.user_id, seen.image_id,
 -- write_verdicts --
 -- Only where something is another than it was, so that what stays the same makes no change event.
 INSERT INTO {schema}.entry_verdict AS there
-            (entry_id, crucible_id, user_id, image_id, verdict, reasons, fee, entered_at, waiting_since)
-SELECT entry_id, crucible_id, user_id, image_id, verdict, reasons, fee,
+            (entry_id, crucible_id, user_id, image_id, verdict, reasons, enforced, fee, entered_at, waiting_since)
+SELECT entry_id, crucible_id, user_id, image_id, verdict, reasons, enforced, fee,
        to_timestamp(entered_ms / 1000.0) AT TIME ZONE 'UTC', CASE WHEN verdict = 'waiting' THEN now() END
   FROM jsonb_to_recordset(%s::jsonb) AS one (entry_id int, crucible_id int, user_id int, image_id int, verdict text,
-                                             reasons text[], fee int, entered_ms bigint)
+                                             reasons text[], enforced boolean, fee int, entered_ms bigint)
 ON CONFLICT (entry_id) DO UPDATE
    SET crucible_id = excluded.crucible_id, user_id = excluded.user_id, image_id = excluded.image_id,
-       verdict = excluded.verdict, reasons = excluded.reasons, fee = excluded.fee, entered_at = excluded.entered_at,
+       verdict = excluded.verdict, reasons = excluded.reasons, enforced = excluded.enforced, fee = excluded.fee, entered_at = excluded.entered_at,
        decided_at = now(), waiting_since = CASE WHEN excluded.verdict = 'waiting' THEN coalesce(there.waiting_since, now()) END
- WHERE (there.verdict, there.reasons, there.fee, there.image_id, there.user_id, there.crucible_id, there.entered_at)
-       IS DISTINCT FROM (excluded.verdict, excluded.reasons, excluded.fee, excluded.image_id, excluded.user_id,
+ WHERE (there.verdict, there.reasons, there.enforced, there.fee, there.image_id, there.user_id, there.crucible_id, there.entered_at)
+       IS DISTINCT FROM (excluded.verdict, excluded.reasons, excluded.enforced, excluded.fee, excluded.image_id, excluded.user_id,
                          excluded.crucible_id, excluded.entered_at)
 
 -- write_decisions --
@@ -218,3 +219,7 @@ SELECT seen.entry_id, seen.crucible_id, seen.user_id, seen.image_id, seen.verdic
 -- decisions_of --
 -- Every change of an entry's verdict, with what was known then.
 SELECT made_at, made_by, verdict, reasons, facts FROM {schema}.entry_decision WHERE entry_id = %s ORDER BY id
+
+-- take_part --
+-- Which of some entries take part, as far as it was decided: the row state that Redis is to have of them.
+SELECT entry_id, verdict = 'admitted' OR NOT enforced FROM {schema}.entry_verdict WHERE entry_id = ANY(%s)

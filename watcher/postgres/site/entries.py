@@ -35,7 +35,9 @@ class LevelGroup(NamedTuple):
 
 
 def look(session: Session, arrived: Sequence[Arrived]) -> list[LevelGroup]:
-    """Return what the site says of some entries, from one query. Those of crucibles that it lacks are missing.
+    """Return what is known of some entries, from one query.
+
+    Those of crucibles that the site lacks, and those about which nothing was decided, are missing.
 
     Raises:
         TemporaryError: PostgreSQL is away.
@@ -80,6 +82,8 @@ def look_at_all(session: Session, crucible_id: int, level: int, page: int = PAGE
 def _level_group(
     crucible_id: int, level: int, about: Sequence[Any], entries: Sequence[int], images: Sequence[int]
 ) -> LevelGroup:
-    there, *columns = about
+    takes_part, there, *columns = about
     image = Moderation(*columns) if there else None
+    if not takes_part:
+        return LevelGroup(crucible_id, 0, Hidden.KEPT_OUT, entries, images)
     return LevelGroup(crucible_id, admitted_level(image, level), hidden(image, level), entries, images)

@@ -18,3 +18,7 @@ image."tosViolation",
 image."needsReview",
 image.ingestion::text,
 image."blockedFor"
+
+-- fragment takes_part --
+-- Whether an entry takes part by its "verdict"; NULL where there is none.
+(verdict.verdict = 'admitted' OR NOT verdict.enforced)

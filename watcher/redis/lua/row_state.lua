@@ -9,10 +9,12 @@
 --       crucible:{id}:elo            hash entry id -> rating; set once per entry, owned by votes
 --       {crucible:{id}:elo}:state    hash mark, row; status, start, end, level for scripts; epoch, seq of the votes
 --       {crucible:{id}:elo}:entries  hash entry id -> mark .. row; the mark alone is the tombstone of a deleted entry
+--       and {crucible:{id}:elo}:verdicts  hash entry id -> mark .. 1 if the entry takes part or 0
 -- ARGV  1 number of the database's history that the positions in the log belong to
 --       2 msgpack: list of { id, rows } of the crucibles
 --         rows  list of { kind, position, what the kind needs }, see SHOW; of the kind crucible: seconds to live (0: for
---               ever), row (JSON), status, start, end, level; of a deleted crucible the texts are empty
+--               ever), row (JSON), status, start, end, level; of a deleted crucible the texts are empty. Of the kind
+--               verdict: entry, image, and 1 if the entry takes part or 0
 --       3 and on: for each crucible its entries' rows, SIZE bytes each: position, entry, user, image, created, and 1 or,
 --         of one that is gone, 0
 -- Answer: { rows applied, rows older than what is shown, { absent crucibles that entries came for },
@@ -32,7 +34,7 @@ local history = mark_history(ARGV[1])
 -- Every key that the crucible may have, but for those of its judges.
 local function all_but_judges(keys)
   local names = voted(keys[1])
-  names[#names + 1], names[#names + 2] = keys[2], keys[3]
+  names[#names + 1], names[#names + 2], names[#names + 3] = keys[2], keys[3], companion(keys[1], VERDICTS)
   return names
 end
 
@@ -70,9 +72,31 @@ local function show_crucible(keys, row, left)
   return left
 end
 
+-- An entry that takes part no more is hidden at once. One that does from now on is shown when somebody has looked at its
+-- image.
+local function show_verdict(keys, row, left)
+  if left == -2 then return left end
+  local mark, id, takes_part = marked(history, row[2]), string.format('%.0f', row[3]), row[5]
+  local verdicts = companion(keys[1], VERDICTS)
+  local shown = redis.call('HGET', verdicts, id)
+  if shown and string.sub(shown, 1, MARK_CHARACTERS) >= mark then
+    stale = stale + 1
+  else
+    redis.call('HSET', verdicts, id, mark .. takes_part)
+    if left > 0 then redis.call('EXPIRE', verdicts, left) end
+    local level = takes_part == 0 and redis.call('HGET', companion(keys[1], ADMITTED), id)
+    if level then
+      local _, _, created = entry_row(redis.call('HGET', keys[3], id) or '')
+      hide(keys[1], id, level, created)
+    end
+    applied = applied + 1
+  end
+  return left
+end
+
 -- What shows a row, by its kind: takes the keys, the row, and how long the crucible lives, and returns the latter.
 -- Entries, which are many, come packed and have a way of their own.
-local SHOW = { crucible = show_crucible }
+local SHOW = { crucible = show_crucible, verdict = show_verdict }
 
 local function show_entries(keys, entries)
   for first = 1, #entries, CHUNK * SIZE do

@@ -27,6 +27,7 @@ local judges = companion(KEYS[3], JUDGES)
 local left = seconds_left(KEYS[2])
 if left > 0 then -- it has ended, maybe while it was rebuilt
   redis.call('EXPIRE', companion(KEYS[3], ENTRIES), left)
+  redis.call('EXPIRE', companion(KEYS[3], VERDICTS), left)
   for _, key in ipairs(voted(KEYS[3])) do redis.call('EXPIRE', key, left) end
   if rebuilt then redis.call('PERSIST', judges) end -- their keys are new, whoever has seen to the old ones
 end
