@@ -105,8 +105,10 @@ class Pipeline:
         self._told("the site's tables are there, with publication, replica identity and roles")
 
     def migrate(self) -> None:
-        """Create ClickHouse's tables and views."""
+        """Create both stores' tables, and publish the watcher's own ones among them."""
         self.crucible("migrate", "up")
+        with self.connect() as connection:
+            site.publish(connection)
         self._told("ClickHouse has its tables and views")
 
     def apply_connector(self) -> None:

@@ -28,6 +28,12 @@ def prepare(connection: psycopg.Connection[Any]) -> None:
         connection.commit()
 
 
+def publish(connection: psycopg.Connection[Any]) -> None:
+    """Publish the watcher's own tables too, once the watcher has made them; see ``debezium/README.md``."""
+    connection.execute(debezium.PREPARATION[0].read_text(encoding="utf-8"))
+    connection.commit()
+
+
 def main() -> int:
     """Do so where the environment says."""
     dsn = os.environ.get("CRUCIBLE_POSTGRES__DSN")

@@ -95,6 +95,7 @@ class World:
             # Small batches, so that a stream of a thousand changes is a dozen plans.
             "CRUCIBLE_BATCH__POLL_RECORDS": "100",
             "CRUCIBLE_BATCH__MAX_ROWS": "200",
+            "CRUCIBLE_ENTRIES__MODE": "observe",  # of no test here
             "CRUCIBLE_OPS__HOST": "127.0.0.1",
             "CRUCIBLE_OPS__PORT": "0",
             "CRUCIBLE_LOG__LEVEL": "debug",

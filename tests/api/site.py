@@ -74,6 +74,7 @@ class Site:
             "CRUCIBLE_API__VOTES_PER_MINUTE": "100000",
             "CRUCIBLE_API__READS_PER_MINUTE": "100000",
             "CRUCIBLE_API__IMAGE_URL": "https://images.test/{url}",
+            "CRUCIBLE_ENTRIES__MODE": "observe",  # of no test here
             "CRUCIBLE_LOG__FORMAT": "json",
         }
         self.crucible("migrate", "up")

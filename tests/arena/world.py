@@ -46,7 +46,11 @@ class World:
         """Start it all; the parts may be unavailable."""
         self.stack.start()
         ops_port = self.ports.take()
-        ops = {"CRUCIBLE_OPS__HOST": "127.0.0.1", "CRUCIBLE_OPS__PORT": str(ops_port)}
+        ops = {
+            "CRUCIBLE_ENTRIES__MODE": "observe",
+            "CRUCIBLE_OPS__HOST": "127.0.0.1",
+            "CRUCIBLE_OPS__PORT": str(ops_port),
+        }
         limits = {"CRUCIBLE_API__VOTES_PER_MINUTE": "6000", "CRUCIBLE_API__READS_PER_MINUTE": "60000"}
         environ = {**self.stack.environ(), **self.voting.environ(), **ops, **limits}
         self.api = OwnProgram("api", ("-m", "watcher", "run", "--role", "api"), self._folder, environ)

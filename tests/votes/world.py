@@ -65,6 +65,7 @@ class VoteWorld:
             "CRUCIBLE_VOTES__DRAIN_INTERVAL": "0.05",
             "CRUCIBLE_VOTES__MAX_PLAN_VOTES": "300",  # so that some hundred votes are several plans
             "CRUCIBLE_VOTES__VERIFY_INTERVAL": "0.5",
+            "CRUCIBLE_ENTRIES__MODE": "observe",  # of no test here
             "CRUCIBLE_LOG__LEVEL": "debug",
             "CRUCIBLE_LOG__FORMAT": "json",
         }

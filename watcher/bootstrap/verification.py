@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from config import Settings
 from watcher.bootstrap.clients import connect_clickhouse, redis_client, site_session
+from watcher.bootstrap.visibility import undecided
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.vote_history import VoteHistory
 from watcher.clickhouse.vote_tables import VoteTables
@@ -77,7 +78,8 @@ def _compose(settings: Settings, report: VoteReport, open_site: OpenSite) -> Ver
         return Drain(VoteLog(client), tables, report, settings.votes.max_plan_votes)
 
     pool = ComparisonPool(connections)
-    return Verification(Verifier(client, open_site, pool.lend, report.verified), client, open_site, pool)
+    verifier = Verifier(client, open_site, pool.lend, report.verified, undecided(settings))
+    return Verification(verifier, client, open_site, pool)
 
 
 @contextmanager

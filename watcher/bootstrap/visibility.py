@@ -27,7 +27,12 @@ def compose_admission(settings: Settings, metrics: Metrics) -> Admission:
         admissions=Admissions(redis_client(settings)),
         away=_away,
     )
-    return Admission(neighbours, metrics, settings.admission.sweep_interval)
+    return Admission(neighbours, metrics, settings.admission.sweep_interval, undecided(settings))
+
+
+def undecided(settings: Settings) -> bool | None:
+    """Return whether an entry takes part about which nothing was decided; None: that is waited for."""
+    return None if settings.entries.mode == "enforce" else True
 
 
 def _away(error: TemporaryError) -> None:

@@ -31,15 +31,17 @@ class ClosedCrucible:
     """Of the Redis process that holds it."""
     state: ClosedState
     """What Redis held of it when it was closed."""
+    undecided: bool | None = True
+    """Whether an entry takes part about which nothing was decided; None: that is waited for."""
 
     @classmethod
-    def close(cls, locked: LockedCrucible, session: Session, identity: str) -> Self:
+    def close(cls, locked: LockedCrucible, session: Session, identity: str, undecided: bool | None = True) -> Self:
         """Refuse votes from now on, and return the crucible that is closed.
 
         Raises:
             TemporaryError: Redis is away, or the lock is lost.
         """
-        return cls(locked, session, identity, locked.close())
+        return cls(locked, session, identity, locked.close(), undecided)
 
     @property
     def id(self) -> int:
@@ -59,7 +61,7 @@ class ClosedCrucible:
         row = site_crucible(self.session, self.id)
         if row is None:
             raise TemporaryError(f"crucible {self.id} was deleted while it was compared")
-        return SiteRows(self.session, current_history(self.session), row)
+        return SiteRows(self.session, current_history(self.session), row, self.undecided)
 
     def open(self, rows: SiteRows, last: LastVote, *, votes_before: int) -> int:
         """Accept votes again, in an epoch that nobody has numbered votes in.

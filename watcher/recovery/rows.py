@@ -31,6 +31,8 @@ class SiteRows:
     """Number of PostgreSQL's history."""
     crucible: CrucibleState
     """The crucible's own row."""
+    undecided: bool | None = True
+    """Whether an entry takes part about which nothing was decided; None: that is waited for."""
 
 
 Ratings = Callable[[int, int], dict[int, tuple[int, int]]]
@@ -145,7 +147,7 @@ def _show_verdicts(locked: LockedCrucible, rows: SiteRows, ids: list[int]) -> di
         for entry, takes_part in take_part.items()
     }
     locked.write_verdicts([(entry, shown[entry], text) for entry, text in wanted.items() if text != shown[entry]])
-    return take_part
+    return take_part if rows.undecided is None else dict.fromkeys(ids, rows.undecided) | take_part
 
 
 def _placement(one: SiteEntry, crucible: CrucibleState, take_part: Mapping[int, bool]) -> Placement:

@@ -54,6 +54,7 @@ class Verifier:
         open_session: connects to PostgreSQL.
         lend: lends connections to ClickHouse.
         observe: told of each comparison, with the crucible's id.
+        undecided: whether an entry takes part about which nothing was decided; None: that is waited for.
     """
 
     def __init__(
@@ -62,7 +63,9 @@ class Verifier:
         open_session: Callable[[], AbstractContextManager[Session]],
         lend: Callable[[], AbstractContextManager[ComparisonConnections]],
         observe: Callable[[int, Comparison], None],
+        undecided: bool | None = True,
     ) -> None:
+        self._undecided = undecided
         self._client, self._open_session, self._lend, self._observe = client, open_session, lend, observe
         self._unanswered: dict[int, str] = {}
         self._at_work: set[LockedCrucible] = set()
@@ -127,7 +130,7 @@ class Verifier:
                     return comparison
                 with self._lend() as connections:
                     connections.history.last_vote(crucible_id)  # a healthy one stays open while ClickHouse is away
-                closed = ClosedCrucible.close(locked, session, identity)
+                closed = ClosedCrucible.close(locked, session, identity, self._undecided)
                 return Rebuild(closed, self._lend, progress).run(replayed=replayed)
 
     def release(self) -> None:
@@ -152,7 +155,7 @@ class Verifier:
         with self._open_session() as session:
             if comparison := self._ended(locked, session, identity):
                 return comparison
-            closed = ClosedCrucible.close(locked, session, identity)
+            closed = ClosedCrucible.close(locked, session, identity, self._undecided)
             with self._lend() as connections:
                 last = connections.history.last_vote(closed.id)
             if closed.lacks_votes(last):

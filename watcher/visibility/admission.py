@@ -66,11 +66,15 @@ class Admission(Task):
         neighbours: PostgreSQL and Redis.
         metrics: what it comes to.
         interval: seconds between two sweeps, of all processes together.
+        undecided: whether an entry takes part about which nothing was decided; None: that is waited for.
     """
 
-    def __init__(self, neighbours: Neighbours, metrics: Metrics, interval: float) -> None:
+    def __init__(
+        self, neighbours: Neighbours, metrics: Metrics, interval: float, undecided: bool | None = True
+    ) -> None:
         self.signal, self.retry = Signal(), NEIGHBOUR_AWAY
         self._neighbours, self._metrics, self._interval = neighbours, metrics, interval
+        self._undecided = undecided
         self._admissions = neighbours.admissions
         self._waiting: deque[RowStates] = deque(maxlen=MAX_POLLS)
         self._decided: deque[Arrived] = deque(maxlen=BULK_ROWS)
@@ -142,7 +146,7 @@ class Admission(Task):
         some = self._taken()
         if some:
             try:
-                self._show(look(self._site(), some), arrived=True)
+                self._show(look(self._site(), some, self._undecided), arrived=True)
             except (TemporaryError, StopError):
                 self._behind = True
                 raise
@@ -193,7 +197,7 @@ class Admission(Task):
             session = self._site()
             for crucible_id, level in open_crucibles(session):
                 if self._admissions.present(crucible_id):
-                    for page in look_at_all(session, crucible_id, level):
+                    for page in look_at_all(session, crucible_id, level, undecided=self._undecided):
                         came += self._show(page, arrived=False)
                         self._admissions.keep_turn()
                 if self.signal.stopping:

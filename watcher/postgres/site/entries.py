@@ -34,19 +34,26 @@ class LevelGroup(NamedTuple):
     """The entries' images, in the same order."""
 
 
-def look(session: Session, arrived: Sequence[Arrived]) -> list[LevelGroup]:
+def look(session: Session, arrived: Sequence[Arrived], undecided: bool | None = True) -> list[LevelGroup]:
     """Return what is known of some entries, from one query.
 
-    Those of crucibles that the site lacks, and those about which nothing was decided, are missing.
+    Those of crucibles that the site lacks are missing.
+
+    Args:
+        session: a connection.
+        arrived: which.
+        undecided: whether an entry takes part about which nothing was decided; None: it is missing.
 
     Raises:
         TemporaryError: PostgreSQL is away.
         PostgresRefusedError: a right is missing.
     """
     columns = [list(column) for column in zip(*arrived, strict=True)]
-    rows = session.read(_STATEMENTS["arrived"], *columns) if arrived else []
+    rows = session.read(_STATEMENTS["arrived"], undecided, *columns) if arrived else []
     return [
-        _level_group(crucible_id, level, about, [entry], [image]) for crucible_id, entry, image, level, *about in rows
+        _level_group(crucible_id, level, about, [entry], [image])
+        for crucible_id, entry, image, level, *about in rows
+        if about[0] is not None
     ]
 
 
@@ -60,7 +67,9 @@ def open_crucibles(session: Session) -> list[tuple[int, int]]:
     return [(crucible_id, level) for crucible_id, level in session.read(_STATEMENTS["open_crucibles"])]
 
 
-def look_at_all(session: Session, crucible_id: int, level: int, page: int = PAGE_ENTRIES) -> Iterator[list[LevelGroup]]:
+def look_at_all(
+    session: Session, crucible_id: int, level: int, page: int = PAGE_ENTRIES, undecided: bool | None = True
+) -> Iterator[list[LevelGroup]]:
     """Yield what the site says of all entries of a crucible, a page at a time.
 
     Args:
@@ -68,14 +77,19 @@ def look_at_all(session: Session, crucible_id: int, level: int, page: int = PAGE
         crucible_id: whose entries.
         level: flags of the crucible.
         page: entries of one statement.
+        undecided: whether an entry takes part about which nothing was decided; None: it is passed over.
 
     Raises:
         TemporaryError: PostgreSQL is away.
         PostgresRefusedError: a right is missing.
     """
     after = 0
-    while rows := session.read(_STATEMENTS["entries"], crucible_id, after, page):
-        yield [_level_group(crucible_id, level, about, entries, images) for *about, entries, images in rows]
+    while rows := session.read(_STATEMENTS["entries"], undecided, crucible_id, after, page):
+        yield [
+            _level_group(crucible_id, level, about, entries, images)
+            for *about, entries, images in rows
+            if about[0] is not None
+        ]
         after = max(max(entries) for *_, entries, _ in rows)
 
 

@@ -1,17 +1,17 @@
 -- arrived --
--- What decides about entries that have just arrived: verdict, image's moderation, crucible's level. One about which
--- nothing was decided is missing.
+-- What decides about entries that have just arrived: verdict (NULL where it is to be waited for), image's moderation,
+-- crucible's level.
 SELECT
     arrived.crucible,
     arrived.entry,
     arrived.image,
     crucible."nsfwLevel",
-    {takes_part},
+    coalesce({takes_part}, %s),
     image.id IS NOT NULL,
     {moderation}
 FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS arrived (crucible, entry, image)
 JOIN public."Crucible" crucible ON crucible.id = arrived.crucible
-JOIN {schema}.entry_verdict verdict ON verdict.entry_id = arrived.entry
+LEFT JOIN {schema}.entry_verdict verdict ON verdict.entry_id = arrived.entry
 LEFT JOIN public."Image" image ON image.id = arrived.image
 
 -- open_crucibles --
@@ -20,7 +20,6 @@ SELECT id, "nsfwLevel" FROM public."Crucible" WHERE status IN ('Pending', 'Activ
 
 -- entries --
 -- A page of a crucible's entries, gathered by what the site says of their images: few rows, however many entries.
--- One about which nothing was decided is passed over: it is neither let in nor taken out.
 SELECT
     entry.takes_part,
     image.id IS NOT NULL,
@@ -28,9 +27,9 @@ SELECT
     array_agg(entry.id),
     array_agg(entry."imageId")
 FROM (
-    SELECT entry.id, entry."imageId", {takes_part} AS takes_part
+    SELECT entry.id, entry."imageId", coalesce({takes_part}, %s) AS takes_part
     FROM public."CrucibleEntry" entry
-    JOIN {schema}.entry_verdict verdict ON verdict.entry_id = entry.id
+    LEFT JOIN {schema}.entry_verdict verdict ON verdict.entry_id = entry.id
     WHERE entry."crucibleId" = %s AND entry.id > %s
     ORDER BY entry.id
     LIMIT %s
