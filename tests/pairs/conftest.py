@@ -10,6 +10,7 @@ import redis
 from stack import Stack
 from tests import site_database
 from tests.stack.watching import provided
+from watcher.migrations.postgres.migrate import ensure
 
 
 @pytest.fixture(scope="package")
@@ -18,7 +19,9 @@ def parts() -> Iterator[Stack]:
     with provided():
         stack = Stack(parts=("postgres", "redis"))
         stack.start()
-    site_database.prepare(str(stack.endpoints.postgres_dsn))
+    dsn = str(stack.endpoints.postgres_dsn)
+    site_database.prepare(dsn)
+    ensure(site_database.as_role(dsn, site_database.WATCHER_ROLE), "crucible_watcher")
     yield stack
     stack.close()
 

@@ -14,6 +14,7 @@ from stack import Stack
 from tests.pairs.contest import CRUCIBLE, Contest
 from watcher.model.errors import TemporaryError
 from watcher.postgres.session import Session, open_session
+from watcher.postgres.site.entries import Arrived
 from watcher.redis import admissions, keys
 from watcher.redis.admissions import Admissions
 from watcher.redis.client import open_client
@@ -36,7 +37,7 @@ def contest(site: psycopg.Connection[Any], raw: redis.Redis) -> Contest:
 class Process:
     """A process that admits."""
 
-    def __init__(self, parts: Stack, dsn: str, interval: float = 60.0) -> None:
+    def __init__(self, parts: Stack, dsn: str, interval: float = 60.0, undecided: bool | None = True) -> None:
         self.told: list[TemporaryError] = []
         self.away = threading.Event()
         self.metrics = Metrics(CollectorRegistry())
@@ -51,7 +52,7 @@ class Process:
         )
         self.failed: list[BaseException] = []
         self.ended = threading.Event()
-        self.admission = Admission(neighbours, self.metrics, interval)
+        self.admission = Admission(neighbours, self.metrics, interval, undecided)
         self.worker = Worker("admission", self.admission, self._failed)
 
     @contextmanager
@@ -302,3 +303,28 @@ def test_a_fault_is_no_silence(process: Process, monkeypatch: pytest.MonkeyPatch
 
     assert [str(error) for error in process.failed] == ["not foreseen"]
     assert process.told == []
+
+
+def test_an_entry_waits_for_its_verdict_where_verdicts_are_enforced(
+    contest: Contest, parts: Stack, dsn: str, site: psycopg.Connection[Any]
+) -> None:
+    """It is neither let in nor, where it is in, taken out before somebody has decided; then the verdict holds."""
+    process = Process(parts, dsn, undecided=None)
+    process.admission.turn()
+    process.admission.arrived(contest.enter({11: 1, 12: 2}))
+    process.admission.turn()
+    assert contest.admitted() == {}
+
+    for entry, verdict in ((11, "admitted"), (12, "rejected")):
+        site.execute(
+            """INSERT INTO crucible_watcher.entry_verdict
+                      (entry_id, crucible_id, user_id, image_id, verdict, entered_at)
+               SELECT id, "crucibleId", "userId", "imageId", %s, "createdAt" FROM "CrucibleEntry" WHERE id = %s""",
+            [verdict, entry],
+        )
+    process.admission.decided([Arrived(42, 11, 1), Arrived(42, 12, 2)])
+    process.admission.turn()
+
+    assert contest.admitted() == {11: 1}
+    site.execute("DELETE FROM crucible_watcher.entry_verdict")
+    process.admission.end()

@@ -5,9 +5,8 @@ from functools import partial
 import structlog
 
 from config import Settings
-from watcher.bootstrap.clients import redis_client
+from watcher.bootstrap.clients import redis_client, site_session
 from watcher.model.errors import TemporaryError
-from watcher.postgres.session import open_session
 from watcher.redis.admissions import Admissions
 from watcher.telemetry.metrics import Metrics
 from watcher.visibility.admission import Admission, Neighbours
@@ -21,9 +20,8 @@ def compose_admission(settings: Settings, metrics: Metrics) -> Admission:
     Raises:
         TemporaryError: Redis is a cluster, and away.
     """
-    postgres = settings.postgres
     neighbours = Neighbours(
-        open_session=partial(open_session, postgres.dsn.get_secret_value(), postgres.watcher_schema, postgres.timeout),
+        open_session=partial(site_session, settings),
         admissions=Admissions(redis_client(settings)),
         away=_away,
     )
