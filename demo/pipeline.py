@@ -5,7 +5,6 @@ Does what an operator does in production, in that order, with the same files and
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -80,10 +79,8 @@ class Pipeline:
     def __enter__(self) -> Self:
         try:
             self.prepare_site()
-            with ThreadPoolExecutor(2) as pool:
-                steps = [pool.submit(self.migrate), pool.submit(self.apply_connector)]
-            for step in steps:
-                step.result()
+            self.migrate()
+            self.apply_connector()  # after it: Debezium reads the watcher's own tables too
             self.start_watcher()
         except BaseException:
             self.close()

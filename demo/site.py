@@ -1,6 +1,7 @@
 """The site's tables, and what its administrator prepares for Debezium and the watcher.
 
-``python -m demo.site`` makes them in the PostgreSQL that ``CRUCIBLE_POSTGRES__DSN`` names.
+``python -m demo.site`` makes them in the PostgreSQL that ``CRUCIBLE_POSTGRES__DSN`` names; run again after `crucible
+migrate up`, it publishes the tables that the watcher has made itself.
 """
 
 import os
@@ -41,6 +42,10 @@ def main() -> int:
         print('CRUCIBLE_POSTGRES__DSN is not set: eval "$(crucible stack env)"', file=sys.stderr)
         return 1
     with psycopg.connect(dsn) as connection:
+        if connection.execute("""SELECT to_regclass('"Crucible"')""").fetchone() != (None,):
+            publish(connection)
+            print("the watched tables are published")
+            return 0
         prepare(connection)
     print("the site's tables are there, with publication, replica identity and roles")
     return 0
