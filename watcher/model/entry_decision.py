@@ -84,6 +84,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Prefix of what is to be given back."""
     enforced: bool = True
     """Whether who is not admitted is kept out."""
+    facts: EntryFacts | None = None
+    """What it was decided by, with all counts and the fee; None: by none, because the entry's row is gone, or because
+    its verdict was final."""
 
     @property
     def is_new(self) -> bool:
@@ -132,7 +135,7 @@ def decide_in_order(page: Iterable[Candidate], policy: FeePolicy) -> Iterator[De
         users[facts.user_id] += change
         images[one.image_id] += change
         total += change
-        yield _consequences(one, verdict, fee, policy)
+        yield msgspec.structs.replace(_consequences(one, verdict, fee, policy), facts=facts)
 
 
 def withdraw(one: Candidate, policy: FeePolicy) -> Decision:

@@ -194,9 +194,7 @@ def _row(one: Decision) -> Mapping[str, Any]:
 def _logged(one: Decision) -> Mapping[str, Any]:
     return {
         "entry_id": one.candidate.entry_id, "verdict": one.verdict.state, "reasons": one.verdict.reasons,
-        "facts": {
-            "facts": one.candidate.facts, "earlier_of_image": one.candidate.earlier_of_image, "fee": one.candidate.fee,
-        },
+        "facts": {"facts": one.facts, "earlier_of_image": one.candidate.earlier_of_image, "fee": one.candidate.fee},
     }  # fmt: skip
 
 
