@@ -20,6 +20,8 @@ from watcher.admin.connector.apply import apply_plan
 from watcher.admin.connector.file import read_connector_file
 from watcher.admin.connector.plan import plan_connector
 from watcher.admin.connector.rest import Connect
+from watcher.migrations.postgres.migrate import ensure
+from watcher.model.registry import WATCHER_SCHEMA
 
 PATIENCE = 60.0
 """Seconds for a take's records to arrive."""
@@ -41,14 +43,16 @@ def _run(stack: Stack, take: Take, database: str) -> None:
         server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
     dsn = psycopg.conninfo.make_conninfo(administrator, dbname=database)
     site_database.prepare(dsn)
+    ensure(site_database.as_role(dsn, site_database.WATCHER_ROLE), WATCHER_SCHEMA)
     overlay = [f"database.dbname={database}", f"slot.name={database}"]
     overlay += ["heartbeat.interval.ms=1000", *take.overlay]
     file = read_connector_file(take.file, name=database, overlay=overlay)
+    worker = Connect(str(stack.endpoints.connect_url), 30.0)
     with (
         psycopg.connect(dsn, autocommit=True) as site,
-        Connect(str(stack.endpoints.connect_url), 30.0) as worker,
         _records(str(stack.endpoints.bootstrap_servers)) as records,
     ):
+        site.execute(debezium.PREPARATION[0].read_bytes())  # again, for the watcher's own tables
         for statement in take.before:
             site.execute(statement.encode())
         apply_plan(worker, file, plan_connector(worker, file), timeout=PATIENCE)

@@ -142,6 +142,27 @@ TAKES = (
         },
     ),
     Take(
+        "own tables",
+        before=(CRUCIBLE, ENTRY, """INSERT INTO "Thread" ("crucibleId") VALUES (1)"""),
+        after=(
+            """INSERT INTO crucible_watcher.entry_verdict
+               (entry_id, crucible_id, user_id, image_id, verdict, reasons, entered_at)
+               VALUES (1, 1, 2, 1, 'waiting', '{fee_pending}', '2026-01-02 03:04:05.678')""",
+            """UPDATE crucible_watcher.entry_verdict SET verdict = 'admitted', reasons = '{}', fee = 100""",
+            """DELETE FROM crucible_watcher.entry_verdict""",
+            """INSERT INTO "CommentV2" (content, "userId", "threadId", "updatedAt")
+               SELECT 'Nice', 3, id, now() FROM "Thread" WHERE "crucibleId" = 1""",
+            """DELETE FROM "CommentV2" """,
+        ),
+        picks={
+            "entry_verdict.create": change("entry_verdict", "c", entry_id=1),
+            "entry_verdict.update": change("entry_verdict", "u", entry_id=1),
+            "entry_verdict.delete": change("entry_verdict", "d", entry_id=1),
+            "crucible_comment.create": change("crucible_comment", "c", user_id=3),
+            "crucible_comment.delete": change("crucible_comment", "d", user_id=3),
+        },
+    ),
+    Take(
         "truncate",
         before=(CRUCIBLE,),
         after=(ENTRY, """TRUNCATE "CrucibleEntry" """, """TRUNCATE "Crucible" CASCADE"""),
