@@ -337,14 +337,17 @@ def test_probes_and_metrics_are_on_the_operations_port(api: Api, voted: tuple[Co
     assert api.daemon.metric("crucible_redis_link_up") == 2
 
 
-def test_an_answer_is_what_the_document_says(api: Api, voted: tuple[Contest, int]) -> None:
+def test_an_answer_is_what_the_document_says(api: Api, site: Site, voted: tuple[Contest, int]) -> None:
     """Each answer decodes into the very type that the document was made from, with nothing left over."""
     contest, judge = voted
+    site.entry(contest, user=judge)
     paths = {
         "standings": f"{contest.path}/standings",
         "entry": f"{contest.path}/entries/{contest.entries[0]}",
         "history": f"{contest.path}/entries/{contest.entries[0]}/history",
         "comments": f"{contest.path}/entries/{contest.entries[0]}/comments",
+        "mine": f"{contest.path}/entries/mine",
+        "discussion": f"{contest.path}/comments",
         "crucible": contest.path,
         "judge": "/v1/judges/me",
     }

@@ -17,7 +17,8 @@ def test_schemathesis_finds_nothing(site: Site) -> None:
     api = site.api()
     contest, judge = site.contest(), site.user()
     assert contest.id < 1_000
-    api.get(contest.path, judge)
+    for (crucible,) in site.postgres.execute('SELECT id FROM "Crucible"'):
+        api.get(f"/v1/crucibles/{crucible}", judge)  # while one is brought back it answers 503, which is no fault
     command = [
         str(Path(sysconfig.get_path("scripts")) / "schemathesis"),
         "run",

@@ -147,7 +147,8 @@ def test_markup_is_bounded_and_read_beside_the_loop(
         read.append((len(markup), threading.current_thread() is threading.main_thread()))
         return plain_text(markup, most)
 
-    monkeypatch.setattr("watcher.postgres.site.images.plain_text", noted)
+    for module in ("comments", "images"):
+        monkeypatch.setattr(f"watcher.postgres.site.{module}.plain_text", noted)
     page = ask(lambda images: images.comments(IMAGE, None, 10))
     top = ask(lambda images: images.commented([IMAGE]))[IMAGE][1].top
 

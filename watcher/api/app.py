@@ -60,7 +60,7 @@ def application(parts: Parts) -> Application:
             ),
             strict=not route.is_vote,
         )
-        known = starlette.routing.Route(route.path, guarded, methods=[route.method])
+        known = _Path(route.path, guarded, methods=[route.method])
         known.methods = {route.method}  # it adds HEAD to GET, and a HEAD of a stream would run like one, for nobody
         routes.append(known)
         if route.is_vote:
@@ -82,6 +82,18 @@ def application(parts: Parts) -> Application:
         expose_headers=list(EXPOSED_HEADERS),
         max_age=600,
     )
+
+
+class _Path(starlette.routing.Route):
+    """A route that has its path to itself: another method is refused, and no other route's path is tried for it.
+
+    So ``entries/check`` is nobody's id, whatever the method is.
+    """
+
+    def matches(self, scope: Scope) -> tuple[starlette.routing.Match, Scope]:
+        """Return whether the path is this route's."""
+        match, child = super().matches(scope)
+        return (starlette.routing.Match.FULL if match is starlette.routing.Match.PARTIAL else match), child
 
 
 def _votes_first(votes: Guarded, others: Starlette) -> Application:

@@ -2,6 +2,7 @@
 
 from watcher.api.http.problem import TYPE, problem_table
 from watcher.api.routes import ROUTES
+from watcher.model.entry_verdict import SENTENCES
 
 INTRODUCTION = """\
 # The vote API
@@ -45,6 +46,13 @@ from there `votedAt` is told in whole seconds, and `delta` may be a point less t
 Answers never hold the id of a voter. The answer with a pair does not say who made the images, how they are rated or
 how often they were voted on.
 
+## Entering
+
+`POST .../entries/check` with `{"imageId": ...}` tells before an entry is made what it would come to, by the function
+that decides about entries, and what it would cost. `GET .../entries/mine` tells how the asker's entries stand. Both
+give their [reasons](#reasons-of-entries) by codes with a sentence for people. Of what somebody else's image is like
+nothing is told.
+
 ## Standings as they change
 
 `GET .../stream` answers server-sent events. `EventSource` cannot send a token: read the body with `fetch`. Each event
@@ -76,6 +84,14 @@ def api_page() -> str:
             "Codes do not change; texts may.",
             "",
             problem_table(),
+            "",
+            "## Reasons of entries",
+            "",
+            "Why an entry is not admitted, or not yet. Codes do not change; sentences may.",
+            "",
+            "| code | sentence |",
+            "|---|---|",
+            *(f"| `{code}` | {sentence} |" for code, sentence in SENTENCES.items()),
             "",
         ]
     )

@@ -1,8 +1,24 @@
-"""Every route, from the modules that have them; what is asked most comes first. A new route's module goes here."""
+"""Every route, from the modules that have them; what is asked most comes first. A new route's module goes here.
+
+Each path is one route's: it refuses every other method.
+"""
 
 from typing import Final
 
-from watcher.api.resources import comments, crucible, entry, history, judge, pair, standings, stream, vote
+from watcher.api.resources import (
+    comments,
+    crucible,
+    discussion,
+    entry,
+    entry_check,
+    history,
+    judge,
+    my_entries,
+    pair,
+    standings,
+    stream,
+    vote,
+)
 from watcher.api.route import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -10,9 +26,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     *pair.ROUTES,
     *standings.ROUTES,
     *stream.ROUTES,
+    *entry_check.ROUTES,
+    *my_entries.ROUTES,  # before the entry's, which would take "mine" for its id
     *entry.ROUTES,
     *history.ROUTES,
     *comments.ROUTES,
+    *discussion.ROUTES,
     *crucible.ROUTES,
     *judge.ROUTES,
 )

@@ -14,6 +14,8 @@ from watcher.api.voting.next_pair import Pairs
 from watcher.api.voting.pictures import Pictures
 from watcher.api.voting.standings import Standings
 from watcher.model.pair_token import PairTokens
+from watcher.postgres.own.entry_questions import EntryQuestions
+from watcher.postgres.site.discussions import SiteDiscussions
 from watcher.postgres.site.images import SiteImages
 from watcher.redis.link import Link
 
@@ -42,7 +44,11 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     pairs: Pairs
     pictures: Pictures
     images: SiteImages
-    """The site's comments."""
+    """What is said about images."""
+    discussions: SiteDiscussions
+    """What is said about crucibles."""
+    entry_questions: EntryQuestions
+    """What decides about entries, and what was decided."""
     history: History
     tokens: PairTokens
     """Reads pair tokens."""

@@ -1,5 +1,6 @@
 """Small types that bodies of several resources are made of, and how bodies become bytes."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Final, Literal
@@ -7,6 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from watcher.model.entry_verdict import SENTENCES, EntryReason
 from watcher.model.site_image import SiteImage
 
 MAX_ID: Final = 2_147_483_647
@@ -34,6 +36,28 @@ class Standing(Struct, frozen=True, gc=False):
     entryId: EntryId  # noqa: N815
     rating: int
     votes: int
+
+
+class FeeBody(Struct, frozen=True):
+    """An amount of Buzz."""
+
+    amount: int
+    currency: Literal["yellow"] = "yellow"
+    """The kind of Buzz."""
+
+
+class ReasonBody(Struct, frozen=True):
+    """Why an entry is not admitted, or not yet."""
+
+    code: EntryReason
+    """For programs; it does not change."""
+    sentence: str
+    """For people."""
+
+
+def reason_bodies(reasons: Iterable[EntryReason]) -> list[ReasonBody]:
+    """Return reasons as bodies have them."""
+    return [ReasonBody(reason, SENTENCES[reason]) for reason in reasons]
 
 
 def image_body(image: SiteImage, address: str) -> ImageBody:

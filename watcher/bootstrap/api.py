@@ -159,6 +159,7 @@ class ApiRole:
                 votes_link=votes_link,
                 reads_link=reads_link,
                 pool=pool,
+                watcher_schema=postgres.watcher_schema,
                 clickhouse=reads,
                 on_unverified=verifications.put,
                 metrics=self._metrics,

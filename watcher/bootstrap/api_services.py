@@ -15,8 +15,10 @@ from watcher.api.voting.pictures import Pictures
 from watcher.api.voting.standings import Standings
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.pair_token import PairTokens
+from watcher.postgres.own.entry_questions import EntryQuestions
 from watcher.postgres.pool import SitePool
 from watcher.postgres.site.crucibles import SiteCrucibles
+from watcher.postgres.site.discussions import SiteDiscussions
 from watcher.postgres.site.images import SiteImages
 from watcher.redis.link import Link
 from watcher.telemetry.metrics import Metrics
@@ -28,6 +30,7 @@ def compose_services(
     votes_link: Link,
     reads_link: Link,
     pool: SitePool,
+    watcher_schema: str,
     clickhouse: ClickHouseReads,
     on_unverified: Callable[[int], None],
     metrics: Metrics,
@@ -39,6 +42,7 @@ def compose_services(
         votes_link: the connection to Redis for votes.
         reads_link: the one for everything else.
         pool: connections to the site's PostgreSQL.
+        watcher_schema: the watcher's own schema there.
         clickhouse: asks ClickHouse.
         on_unverified: told of a crucible whose state has to be verified or brought back.
         metrics: of the process.
@@ -57,6 +61,8 @@ def compose_services(
         pairs=Pairs(reads_link, pictures, tokens, api.pair_ttl),
         pictures=pictures,
         images=images,
+        discussions=SiteDiscussions(pool.fetch),
+        entry_questions=EntryQuestions(pool.fetch, watcher_schema),
         history=History(clickhouse),
         tokens=tokens,
         vote_rules=VoteRules(require_token=api.require_pair_token, max_body_bytes=api.body_limit, max_log=api.max_log),

@@ -11,7 +11,7 @@ import msgspec
 
 from watcher.model.buzz import entry_prefix
 from watcher.model.entry_rules import EntryFacts, Payment, decide
-from watcher.model.entry_verdict import EntryReason, Verdict, VerdictState
+from watcher.model.entry_verdict import EntryReason, Verdict, VerdictState, reasons_told
 
 
 class FeeSource(StrEnum):
@@ -141,6 +141,20 @@ def decide_in_order(page: Iterable[Candidate], policy: FeePolicy) -> Iterator[De
 def withdraw(one: Candidate, policy: FeePolicy) -> Decision:
     """Return the decision on an entry whose row was deleted."""
     return _consequences(one, Verdict(VerdictState.WITHDRAWN), _fee(one, policy), policy)
+
+
+def foresee(one: Candidate) -> Verdict:
+    """Return what an entry that nobody has made yet would come to once its fee is paid, as its entrant may be told.
+
+    Of somebody else's image nothing is told but that it is somebody else's: whoever asks may not be one to see it.
+    """
+    (decision,) = decide_in_order([one], _AS_IF_PAID)
+    told = reasons_told(decision.verdict.reasons)
+    state = VerdictState.REJECTED if EntryReason.NOT_IMAGE_OWNER in told else decision.verdict.state
+    return Verdict(state, told)
+
+
+_AS_IF_PAID = FeePolicy(observe=True)
 
 
 def _fee(one: Candidate, policy: FeePolicy) -> EntryFee | None:

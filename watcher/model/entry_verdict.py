@@ -71,6 +71,30 @@ SENTENCES: Final[dict[EntryReason, str]] = {
 """A sentence for people for each code."""
 
 
+_OF_THE_IMAGE: Final = frozenset(
+    {
+        EntryReason.IMAGE_BLOCKED,
+        EntryReason.IMAGE_NOT_SCANNABLE,
+        EntryReason.IMAGE_NOT_SCANNED,
+        EntryReason.LEVEL_NOT_ALLOWED,
+        EntryReason.RESOURCES_NOT_ALLOWED,
+        EntryReason.NO_RESOURCES_DETECTED,
+    }
+)
+"""Reasons that say something of what the image is like."""
+
+
+def reasons_told(reasons: tuple[EntryReason, ...]) -> tuple[EntryReason, ...]:
+    """Return the reasons that an entrant is told: nothing of what an image of somebody else is like.
+
+    >>> reasons_told((EntryReason.NOT_IMAGE_OWNER, EntryReason.IMAGE_BLOCKED))
+    (<EntryReason.NOT_IMAGE_OWNER: 'not_image_owner'>,)
+    """
+    if EntryReason.NOT_IMAGE_OWNER not in reasons:
+        return reasons
+    return tuple(reason for reason in reasons if reason not in _OF_THE_IMAGE)
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """A decision on one entry."""
 

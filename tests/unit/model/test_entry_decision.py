@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.unit.model.test_entry_rules import BREAKS, GOOD, but
-from watcher.model.entry_decision import Candidate, EntryFee, FeePolicy, FeeSource, decide_in_order, withdraw
+from watcher.model.entry_decision import Candidate, EntryFee, FeePolicy, FeeSource, decide_in_order, foresee, withdraw
 from watcher.model.entry_rules import Payment
 from watcher.model.entry_verdict import EntryReason, Verdict, VerdictState
 
@@ -170,3 +170,25 @@ def test_a_rejected_entry_may_come_in_later_unless_its_fee_went_back(more: dict[
 
     assert decision.verdict.state is state
     assert decision.refund is None
+
+
+def test_an_entry_that_nobody_has_made_is_foreseen_as_paid() -> None:
+    """With a fee or without; what it breaks is told all at once, and it waits for its scan like any other."""
+    bad = but(GOOD, **{**BREAKS[R.LEVEL_NOT_ALLOWED], "crucible.status": "Cancelled"})
+
+    assert [foresee(entry(0, facts=facts)) for facts in (GOOD, FREE)] == [ADMITTED] * 2
+    assert foresee(entry(0, facts=bad)).reasons == (R.CRUCIBLE_NOT_ACTIVE, R.LEVEL_NOT_ALLOWED)
+    assert foresee(entry(0, facts=but(GOOD, **{"image.ingestion": "Pending"}))).state is VerdictState.WAITING
+    assert foresee(entry(0, facts=GOOD, earlier_of_image=1)).reasons == (R.IMAGE_ENTERED_ALREADY,)
+
+
+UNSCANNED = {"image.ingestion": "Pending", "image.nsfw_level": 0}
+
+
+@pytest.mark.parametrize("broken", [UNSCANNED, *(BREAKS[one] for one in (R.IMAGE_BLOCKED, R.LEVEL_NOT_ALLOWED))])
+def test_of_somebody_elses_image_nothing_else_is_foreseen(broken: dict[str, Any]) -> None:
+    """Neither in the reasons nor by an entry that would wait."""
+    foreign = Candidate(entry_id=0, crucible_id=42, image_id=5, facts=but(but(GOOD, **broken), user_id=8))
+
+    assert len(next(decide_in_order([foreign], POLICY)).verdict.reasons) == 2
+    assert foresee(foreign) == Verdict(VerdictState.REJECTED, (R.NOT_IMAGE_OWNER,))

@@ -1,5 +1,6 @@
 """``GET /v1/crucibles/{id}/entries/{entryId}/comments``: what is said about an entry's image, a page at a time."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from watcher.api.services import Services
 from watcher.api.voting.pictures import is_visible
 from watcher.api.wire import MAX_ID, Moment, encode, moment
 from watcher.model.errors import TemporaryError
-from watcher.model.site_image import Place
+from watcher.model.site_image import Comment, Place
 
 CURSOR: Final = r"[0-9]{1,10}\.[0-9]{1,15}\.[0-9]{1,10}"
 """What a cursor looks like: reactions, time and id of the last comment of the page before."""
@@ -58,6 +59,17 @@ async def comments(services: Services, request: Request) -> Response:
         read = await services.images.comments(found.image_id, after, limit + 1)
     except TemporaryError as error:
         raise ProblemError("postgres_away") from error
+    return Response(encode(page_body(read, limit, picture[1].count)))
+
+
+def page_body(read: Sequence[Comment], limit: int, total: int) -> CommentsAnswer:
+    """Return a page as bodies have it.
+
+    Args:
+        read: the comments; one more than the page has, if there is another page.
+        limit: comments of a page.
+        total: comments of all pages.
+    """
     page, more = read[:limit], read[limit:]
     bodies = [
         ListedComment(one.text, one.reactions, moment(one.created_ms), one.author, one.id, one.reply_to) for one in page
@@ -66,7 +78,7 @@ async def comments(services: Services, request: Request) -> Response:
     if more:
         last = page[-1]
         following = cursor_of(Place(last.reactions, last.created_ms, last.id))
-    return Response(encode(CommentsAnswer(bodies, picture[1].count, following)))
+    return CommentsAnswer(bodies, total, following)
 
 
 def cursor_of(place: Place) -> str:
@@ -84,6 +96,12 @@ def place_of(cursor: str) -> Place:
     return Place(min(reactions, MAX_ID), created_ms, min(comment_id, MAX_ID))
 
 
+COMMENTS_PAGE: Final = (
+    Param(name="cursor", what="`next` of the page before.", kind=str, most=40, pattern=CURSOR),
+    Param(name="limit", what="Comments at most.", least=1, most=100, default=20),
+)
+"""Parameters of a route that answers comments in pages."""
+
 ROUTES: Final = (
     Route(
         name="comments",
@@ -96,8 +114,7 @@ ROUTES: Final = (
             CRUCIBLE,
             ENTRY,
             LEVEL,
-            Param(name="cursor", what="`next` of the page before.", kind=str, most=40, pattern=CURSOR),
-            Param(name="limit", what="Comments at most.", least=1, most=100, default=20),
+            *COMMENTS_PAGE,
         ),
         answer=CommentsAnswer,
         problems=(*OF_A_CRUCIBLE, "unknown_entry", "level_not_allowed"),

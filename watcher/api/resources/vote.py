@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Annotated, Final
 
 import hiredis
-import msgspec
 from msgspec import Meta, Struct
 
-from watcher.api.http.asgi import Header, Receive
+from watcher.api.http.asgi import Header
+from watcher.api.http.body import JsonBody
 from watcher.api.http.problem import ProblemError
 from watcher.api.http.request import Request
 from watcher.api.http.response import JSON, Response
@@ -61,7 +61,7 @@ class VoteAnswer(Struct, frozen=True, gc=False):
     votedAt: Moment  # noqa: N815
 
 
-_decode: Final = msgspec.json.Decoder(VoteBody).decode
+_BODY: Final = JsonBody(VoteBody)
 
 
 async def vote(services: Services, request: Request) -> Response:
@@ -71,7 +71,7 @@ async def vote(services: Services, request: Request) -> Response:
         ProblemError: it does not count; the code says why.
     """
     may_vote(request.user)
-    body = await _read(request, services.vote_rules.max_body_bytes)
+    body = await _BODY.read(request, services.vote_rules.max_body_bytes)
     if body.winner == body.loser:
         raise ProblemError(VoteRefusal.SAME_ENTRY)
     crucible_id: int = request.params["id"]
@@ -160,84 +160,6 @@ def _answer(services: Services, body: VoteBody, counted: VoteOutcome) -> Respons
         moment(counted.ms),
     )
     return Response(encode(told), headers=_HEADERS, charged=not counted.repeated)
-
-
-async def _read(request: Request, max_bytes: int) -> VoteBody:
-    """Return the body of a request.
-
-    Raises:
-        ProblemError: it is too large, or no vote.
-    """
-    kind, length = b"", None
-    for name, value in request.headers:
-        if name == b"content-type":
-            kind = value
-        elif name == b"content-length":
-            length = value
-    if kind != b"application/json" and kind.split(b";", 1)[0].strip().lower() != b"application/json":
-        raise ProblemError("wrong_media_type")
-    if length is not None and (not length.isdigit() or len(length) > 9 or int(length) > max_bytes):
-        raise BodyTooLargeError(max_bytes)
-    text = await body_of(request.receive, max_bytes)
-    try:
-        return _decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        if isinstance(error, msgspec.ValidationError) and (body := _with_whole_numbers(text)) is not None:
-            return body
-        raise ProblemError("bad_json", str(error) if isinstance(error, msgspec.DecodeError) else None) from error
-
-
-def _with_whole_numbers(text: bytes) -> VoteBody | None:
-    """Return a body whose ids are written with a fraction of nothing, 7.0: whole numbers by JSON Schema, and rare.
-
-    >>> _with_whole_numbers(b'{"winner": 7.0, "loser": 8}')
-    VoteBody(winner=7, loser=8, token=None)
-    >>> _with_whole_numbers(b'{"winner": 7.5, "loser": 8}')
-    """
-    try:
-        told = msgspec.json.decode(text, type=dict[str, int | float | str | None])
-        for name in ("winner", "loser"):
-            number = told.get(name)
-            if isinstance(number, float) and number.is_integer() and abs(number) < 2**53:
-                told[name] = int(number)
-        return msgspec.convert(told, VoteBody)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
-
-
-class BodyTooLargeError(ProblemError):
-    """Raised when a body is not read to its end; the connection is closed, for what follows on it is still that body.
-
-    Args:
-        max_bytes: bytes that are taken.
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__("body_too_large", f"{max_bytes} bytes are allowed")
-
-    def headers(self) -> list[Header]:
-        """Return the problem's headers, and that the connection is closed."""
-        return [*super().headers(), (b"connection", b"close")]
-
-
-async def body_of(receive: Receive, max_bytes: int) -> bytes:
-    """Return a request's body.
-
-    Raises:
-        ProblemError: it is too large, or the client hung up before its end.
-    """
-    message = await receive()
-    taken: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        if len(taken) > max_bytes:
-            break
-        message = await receive()
-        taken += message.get("body", b"")
-    if message["type"] == "http.disconnect":
-        raise ProblemError("bad_request", "the body ended before its end")
-    if len(taken) > max_bytes:
-        raise BodyTooLargeError(max_bytes)
-    return taken
 
 
 ROUTES: Final = (

@@ -28,9 +28,12 @@ def lock(session: Session, crucible_id: int) -> None:
 def rules(session: Session, crucible_id: int) -> CrucibleRules | None:
     """Return what a crucible says of entering it; None if there is no such crucible."""
     rows = session.run(_STATEMENTS["crucible_rules"], crucible_id)
-    if not rows:
-        return None
-    status, level, start, end, fee, limit, most, allowed = rows[0]
+    return rules_from(rows[0]) if rows else None
+
+
+def rules_from(columns: Sequence[Any]) -> CrucibleRules:
+    """Return what a crucible says of entering it, from the fragment ``rule_columns``."""
+    status, level, start, end, fee, limit, most, allowed = columns
     return CrucibleRules(
         status=status, nsfw_level=level, start_ms=start, end_ms=end, entry_fee=fee, entry_limit=limit,
         max_total_entries=most, allowed_resources=allowed,
@@ -148,10 +151,11 @@ def _page(
 ) -> list[Candidate]:
     limited = crucible is not None and crucible.max_total_entries is not None
     rows = session.run(_STATEMENTS[statement], {"crucible": crucible_id, "limited": limited, **parameters})
-    return [_candidate(crucible_id, crucible, row) for row in rows]
+    return [candidate_from(crucible_id, crucible, row) for row in rows]
 
 
-def _candidate(crucible_id: int, crucible: CrucibleRules | None, row: Sequence[Any]) -> Candidate:
+def candidate_from(crucible_id: int, crucible: CrucibleRules | None, row: Sequence[Any]) -> Candidate:
+    """Return an entry to be decided, from the fragment ``fact_columns`` and the places taken in its crucible."""
     entry, user, image, created, site_prefix, owner, level, ingestion, kind, blocked, resources = row[:11]
     image_before, enforced, earlier_of_user, earlier_of_image, earlier_in_all = row[17:22]
     seen = None

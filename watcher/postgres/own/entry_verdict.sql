@@ -1,36 +1,42 @@
--- fragment facts --
--- Everything that decides about entries, of whichever page: the crucible, the image with its resources, the fee, the
--- verdict so far, and who came before. An entry that holds a place counts those before it; one that does not, all.
-SELECT
-    entry.id,
-    entry."userId",
-    entry."imageId",
-    (extract(epoch FROM entry."createdAt") * 1000)::bigint,
-    entry."buzzTransactionId",
-    image."userId",
-    image."nsfwLevel",
-    image.ingestion::text,
-    image.type::text,
-    image."blockedFor",
-    ARRAY(SELECT used."modelVersionId" FROM public."ImageResourceNew" used WHERE used."imageId" = entry."imageId"),
+-- fragment fact_columns --
+-- Everything that decides about "entry", but for its crucible and the places taken there: the image with its resources,
+-- the fee, the verdict so far, and who came before. One that holds a place counts those before it; one that does not, all.
+    entry.id              AS entry_id,
+    entry."userId"        AS user_id,
+    entry."imageId"       AS image_id,
+    (extract(epoch FROM entry."createdAt") * 1000)::bigint AS created_ms,
+    entry."buzzTransactionId" AS site_prefix,
+    image."userId"        AS owner_id,
+    image."nsfwLevel"     AS image_level,
+    image.ingestion::text AS ingestion,
+    image.type::text      AS image_type,
+    image."blockedFor"    AS blocked_for,
+    ARRAY(
+        SELECT used."modelVersionId" FROM public."ImageResourceNew" used WHERE used."imageId" = entry."imageId"
+    )                     AS resources,
     fee.prefix,
     fee.source,
     fee.payment,
     fee.collected,
     seen.verdict,
     seen.reasons,
-    nullif(seen.image_id, entry."imageId"),
+    nullif(seen.image_id, entry."imageId") AS image_before,
     seen.enforced,
     (SELECT count(*) FROM {schema}.entry_verdict one
       WHERE one.crucible_id = entry."crucibleId" AND one.user_id = entry."userId" AND one.entry_id <> entry.id
         AND one.verdict IN ('waiting', 'admitted')
         AND (coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
-             OR (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))),
+             OR (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))) AS earlier_of_user,
     (SELECT count(*) FROM {schema}.entry_verdict one
       WHERE one.crucible_id = entry."crucibleId" AND one.image_id = entry."imageId" AND one.entry_id <> entry.id
         AND one.verdict IN ('waiting', 'admitted')
         AND (coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
-             OR (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))),
+             OR (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))) AS earlier_of_image
+
+-- fragment facts --
+-- The same of a page of entries, with the places taken in their crucible.
+SELECT
+{fact_columns},
     CASE WHEN NOT %(limited)s THEN 0
          WHEN coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
          THEN (SELECT count(*) FROM {schema}.entry_verdict one
@@ -38,13 +44,24 @@ SELECT
          ELSE (SELECT count(*) FROM {schema}.entry_verdict one
                 WHERE one.crucible_id = entry."crucibleId" AND one.verdict IN ('waiting', 'admitted')
                   AND (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))
-    END
+    END AS earlier_in_all
 FROM page
 JOIN public."CrucibleEntry" entry ON entry.id = page.id
 LEFT JOIN public."Image" image ON image.id = entry."imageId"
 LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id
 LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = entry.id
 ORDER BY entry."createdAt", entry.id
+
+-- fragment rule_columns --
+-- What "crucible" says of entering it; infinity is no end.
+    crucible.status::text,
+    crucible."nsfwLevel" AS level,
+    CASE WHEN isfinite(crucible."startAt") THEN (extract(epoch FROM crucible."startAt") * 1000)::bigint END AS start_ms,
+    CASE WHEN isfinite(crucible."endAt") THEN (extract(epoch FROM crucible."endAt") * 1000)::bigint END AS end_ms,
+    crucible."entryFee"  AS entry_fee,
+    crucible."entryLimit" AS entry_limit,
+    crucible."maxTotalEntries" AS max_total_entries,
+    crucible."allowedResources"::text AS allowed_resources
 
 -- undecided_page --
 -- The next entries of a crucible that have no verdict, in the order in which they came.
@@ -88,18 +105,11 @@ WITH page AS (SELECT unnest(%(entries)s::int[]) AS id)
 {facts}
 
 -- crucible_rules --
--- What a crucible says of entering it; infinity is no end.
+-- What is read once for all entries of a page.
 SELECT
-    status::text,
-    "nsfwLevel",
-    CASE WHEN isfinite("startAt") THEN (extract(epoch FROM "startAt") * 1000)::bigint END,
-    CASE WHEN isfinite("endAt") THEN (extract(epoch FROM "endAt") * 1000)::bigint END,
-    "entryFee",
-    "entryLimit",
-    "maxTotalEntries",
-    "allowedResources"::text
-FROM public."Crucible"
-WHERE id = %s
+{rule_columns}
+FROM public."Crucible" crucible
+WHERE crucible.id = %s
 
 -- crucibles_to_decide --
 -- Crucibles whose entries may lack a verdict or get another one, with their status. Those that are over are looked at

@@ -1,12 +1,12 @@
 """Images and their comments, from the site's own tables."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from watcher.model.plain_text import plain_text
 from watcher.model.site_image import Comment, Place, Remark, Remarks, SiteImage
 from watcher.postgres.pool import Fetch
+from watcher.postgres.site.comments import comments_from, page_parameters
 from watcher.postgres.site.statements import site_statements
 
 REMARK_CHARACTERS: Final = 280
@@ -54,32 +54,8 @@ class SiteImages:
         Raises:
             TemporaryError: PostgreSQL is away.
         """
-        rows = await self._fetch(
-            _STATEMENTS["comments"],
-            {
-                "image": image_id,
-                "limit": limit,
-                "reactions": after and after.reactions,
-                "created": after and after.created_ms,
-                "id": after and after.comment_id,
-            },
-        )
-        # Whoever writes comments decides how long their markup takes to read: not on the loop that counts votes.
-        return await asyncio.to_thread(_comments, rows)
-
-
-def _comments(rows: Sequence[Mapping[str, Any]]) -> list[Comment]:
-    return [
-        Comment(
-            id=row["id"],
-            reply_to=row["reply_to"],
-            author=row["author"],
-            text=plain_text(row["content"]),
-            reactions=row["reactions"],
-            created_ms=row["created"],
-        )
-        for row in rows
-    ]
+        given = {"image": image_id, **page_parameters(after, limit)}
+        return await comments_from(await self._fetch(_STATEMENTS["comments"], given))
 
 
 def _image(row: Mapping[str, Any]) -> SiteImage:

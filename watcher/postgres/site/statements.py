@@ -7,7 +7,7 @@ from watcher.model.row_state import FINISHED
 from watcher.model.visibility import ALL_LEVELS, SCANNED
 from watcher.sql_files import Statements, named_statements
 
-_SHARED: Final = ("times.sql", "visibility.sql")
+_SHARED: Final = ("times.sql", "visibility.sql", "comments.sql")
 CONSTANTS: Final = {
     "ALL_LEVELS": ALL_LEVELS,
     "SCANNED": SCANNED,
