@@ -100,7 +100,7 @@ def test_interrupted_demo_leaves_nothing(started: subprocess.Popen[str], number:
 
 def test_failure_is_told_in_the_last_line() -> None:
     """A demo that cannot go on says why, last, and exits with 1."""
-    process = _start("--seconds", "600")
+    process = _start("--seconds", "600", "--rate", "20", "--votes", "0")
     assert process.stdout is not None
     for line in process.stdout:
         if "changes=" in line:

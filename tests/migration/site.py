@@ -70,7 +70,7 @@ def insert_as_the_site_does(client: Client) -> None:
     client.raw_insert("crucible_entry_rating_buffer", insert_block=VOTE, fmt="JSONEachRow")
 
 
-PAUSE = 0.02
+PAUSE = 0.1
 """Seconds between two rounds of the writer: without one, its thousands of parts are what a test is busy with."""
 
 

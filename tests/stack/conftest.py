@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Everything, once a module; below a folder of mode 700, as a clone in a home is, with a name that is not ASCII."""
+    """Everything, once for these tests; below a folder of mode 700, as a clone is, and with a name beyond ASCII."""
     with provided():
         topology = Stack(tmp_path_factory.mktemp("the stäck"))
         topology.start()

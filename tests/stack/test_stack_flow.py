@@ -11,12 +11,12 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer
 
-from stack import EVERYTHING, Stack
-from tests.stack.watching import REPOSITORY, await_that, provided
+from tests.stack.watching import REPOSITORY, await_that
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from stack import Stack
 
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 TOPIC = "postgres.Note"
@@ -53,31 +53,35 @@ def insert(stack: Stack, number: int) -> None:
 
 
 @pytest.fixture
-def flow(tmp_path: Path) -> Iterator[tuple[Stack, Consumer]]:
-    """Give a stack whose connector runs, and a reader of committed messages."""
-    with provided(), Stack(tmp_path / "stack", EVERYTHING) as stack:
-        with psycopg.connect(stack.postgres.dsn) as connection:
-            connection.execute(PREPARATION)
-        url = f"{stack.connect.url}/connectors/notes/config"
-        put = urllib.request.Request(url, json.dumps(connector()).encode(), method="PUT")  # noqa: S310
-        put.add_header("Content-Type", "application/json")
-        DIRECTLY.open(put, timeout=30).close()
-        await_that(lambda: task_state(stack) == "RUNNING", "the task runs", 60)
-        insert(stack, 1)
-        reader = Consumer(
-            {
-                "bootstrap.servers": stack.kafka.bootstrap_servers,
-                "group.id": "reader",
-                "auto.offset.reset": "earliest",
-                "isolation.level": "read_committed",
-                "topic.metadata.refresh.interval.ms": 500,
-                "allow.auto.create.topics": False,
-                "log_level": 0,
-            }
-        )
-        reader.subscribe([TOPIC])
-        yield stack, reader
-        reader.close()
+def reader(stack: Stack) -> Iterator[Consumer]:
+    """Give a reader of committed messages, of a connector that runs on the stack and is gone afterwards."""
+    with psycopg.connect(stack.postgres.dsn) as connection:
+        connection.execute(PREPARATION)
+    ask("PUT", f"{stack.connect.url}/connectors/notes/config", connector())
+    await_that(lambda: task_state(stack) == "RUNNING", "the task runs", 60)
+    insert(stack, 1)
+    consumer = Consumer(
+        {
+            "bootstrap.servers": stack.kafka.bootstrap_servers,
+            "group.id": "reader",
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "topic.metadata.refresh.interval.ms": 500,
+            "allow.auto.create.topics": False,
+            "log_level": 0,
+        }
+    )
+    consumer.subscribe([TOPIC])
+    yield consumer
+    consumer.close()
+    ask("DELETE", f"{stack.connect.url}/connectors/notes")
+
+
+def ask(method: str, url: str, body: dict[str, str] | None = None) -> None:
+    """Send a request to Kafka Connect that it must take."""
+    request = urllib.request.Request(url, json.dumps(body).encode() if body else None, method=method)  # noqa: S310
+    request.add_header("Content-Type", "application/json")
+    DIRECTLY.open(request, timeout=30).close()
 
 
 def read_until(reader: Consumer, text: bytes) -> list[bytes]:
@@ -94,9 +98,8 @@ def read_until(reader: Consumer, text: bytes) -> list[bytes]:
     return values
 
 
-def test_a_change_flows_after_every_part_was_killed(flow: tuple[Stack, Consumer]) -> None:
+def test_a_change_flows_after_every_part_was_killed(stack: Stack, reader: Consumer) -> None:
     """Each row arrives once, though every part on its way was killed between the two, Connect twice."""
-    stack, reader = flow
     first = read_until(reader, b"text 1")
 
     stack.connect.kill()
