@@ -18,7 +18,7 @@ logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 def connect(
     *, host: str, port: int, username: str, password: str, database: str, secure: bool, timeout: float
 ) -> Client:
-    """A client without a session, so that several may ask at once.
+    """Return a client without a session, so that several may ask at once.
 
     Args:
         host: of the HTTP interface.
@@ -55,7 +55,7 @@ def connect(
 
 
 def reason(error: BaseException) -> str:
-    """What a driver's error comes down to, in one line: where nobody answered, the operating system's word for it.
+    """Return what a driver's error comes down to, in one line; where nobody answered, the operating system's word.
 
     >>> reason(ValueError("Code: 60. Unknown table."))
     'ValueError: Code: 60. Unknown table.'

@@ -22,7 +22,7 @@ READ_SETTINGS: Final[dict[str, Any]] = {"select_sequential_consistency": 1}
 
 
 class ClickHouseLink:
-    """One client at a time, for one thread at a time.
+    """Holds one client, for one thread at a time.
 
     Args:
         connect: makes a client; called again after a failure, because the old connection's state is unknown.
@@ -33,17 +33,17 @@ class ClickHouseLink:
         self._client: Client | None = None
 
     def client(self) -> Client:
-        """The client, made now if there is none."""
+        """Return the client, made now if there is none."""
         if self._client is None:
             self._client = self._connect()
         return self._client
 
     @contextmanager
     def asking(self) -> Iterator[Client]:
-        """Turn whatever the client raises into an error that means "outcome unknown; ask".
+        """Lend the client for a block; whatever it raises there means that nobody knows what came of the request.
 
         Raises:
-            TemporaryError: the server is away, or refused.
+            TemporaryError: the server is away, or refused; ask what is there before sending again.
         """
         try:
             yield self.client()

@@ -22,25 +22,26 @@ class ClickHouseReads:
         self._own = threading.local()
 
     def __call__(self, query: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
-        """The rows of a query.
+        """Return the rows of a named query.
 
         Raises:
             TemporaryError: ClickHouse is away.
         """
-        link: ClickHouseLink | None = getattr(self._own, "link", None)
-        if link is None:
-            link = self._own.link = ClickHouseLink(self._connect)
-        with link.asking() as client:
+        with self._link().asking() as client:
             return client.query(self._queries[query], parameters=parameters, settings=READ_SETTINGS).result_rows
 
     def ping(self) -> None:
-        """Ask for an answer.
+        """Return when the server answers.
 
         Raises:
-            TemporaryError: there is none.
+            TemporaryError: it does not.
         """
+        with self._link().asking() as client:
+            client.command(self._queries["ping"])
+
+    def _link(self) -> ClickHouseLink:
+        """Return the calling thread's own connection."""
         link: ClickHouseLink | None = getattr(self._own, "link", None)
         if link is None:
             link = self._own.link = ClickHouseLink(self._connect)
-        with link.asking() as client:
-            client.command(self._queries["ping"])
+        return link

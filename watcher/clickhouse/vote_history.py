@@ -35,7 +35,7 @@ class Span:
 
 
 class VoteHistory:
-    """The questions; for one thread at a time. Each raises ``TemporaryError`` while ClickHouse is away.
+    """Asks about one crucible's votes; for one thread at a time. ``TemporaryError`` is raised while ClickHouse is away.
 
     Args:
         connect: makes a client; called again after a failure.
@@ -47,12 +47,12 @@ class VoteHistory:
         self._queries = queries
 
     def last_vote(self, crucible_id: int) -> LastVote:
-        """The crucible's last numbered vote."""
+        """Return the crucible's last numbered vote."""
         (columns,) = self._rows("last_vote", crucible=crucible_id)
         return LastVote(*(int(column) for column in columns))
 
     def counted(self, crucible_ids: Sequence[int]) -> dict[int, int]:
-        """Numbered votes there ever were, also those past their TTL, by crucible; none of one without votes."""
+        """Return how many numbered votes there ever were, also past their TTL, by crucible that has had any."""
         with self._link.asking() as client:
             rows = client.query(
                 self._queries["votes_counted"], parameters={"crucibles": list(crucible_ids)}, settings=READ_SETTINGS
@@ -60,16 +60,16 @@ class VoteHistory:
         return {row[0]: row[1] for row in rows}
 
     def ratings(self, crucible_id: int, after: int, until: int) -> dict[int, tuple[int, int]]:
-        """Entry id -> rating and number of votes, of the entries with ids above ``after`` and up to ``until``."""
+        """Return rating and number of votes by entry id, of the entries above ``after`` and up to ``until``."""
         rows = self._rows("entry_ratings", crucible=crucible_id, after=after, until=until)
         return {entry_id: (rating, votes) for entry_id, rating, votes in rows}
 
     def spans(self, crucible_id: int, most: int) -> list[Span]:
-        """The numbers of the votes that are there, in ascending order and in portions of so many."""
+        """Return which numbers of votes are there, in ascending order, in spans of at most so many."""
         return [Span(*row) for row in self._rows("vote_spans", crucible=crucible_id, most=most)]
 
     def votes(self, crucible_id: int, span: Span) -> VoteRows:
-        """The votes of a span in their order."""
+        """Return the votes of a span in their order."""
         with self._link.asking() as client:
             rows = client.raw_query(
                 self._queries["votes_in_order"],
@@ -80,13 +80,13 @@ class VoteHistory:
         return VoteRows(span.epoch, rows)
 
     def votes_each(self, crucible_id: int) -> dict[int, int]:
-        """Entry id -> numbered votes that it was part of, of the votes that are there."""
+        """Return by entry id how many of the votes that are there it was part of."""
         return dict(self._rows("votes_each", crucible=crucible_id))  # type: ignore[arg-type]
 
     def judged(
         self, crucible_id: int, portion: int, portions: int, parts: int, prefix: str
     ) -> list[tuple[int, bytes, list[int]]]:
-        """What some judges said of which pairs, as commands in Redis' protocol that write it down.
+        """Return what some judges said of which pairs, as commands in Redis' protocol that write it down.
 
         Args:
             crucible_id: where.
@@ -104,7 +104,7 @@ class VoteHistory:
         return [(pairs, commands, judges) for pairs, commands, judges in rows]
 
     def without_event(self, crucible_id: int, span: Span) -> list[LoggedVote]:
-        """Votes of a span whose metric event is not there, in the order of time."""
+        """Return the votes of a span whose metric event is not there, in the order of time."""
         return [LoggedVote(*row) for row in self._rows("votes_without_event", **_range(crucible_id, span))]
 
     def close(self) -> None:

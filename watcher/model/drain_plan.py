@@ -94,7 +94,7 @@ class _Text(msgspec.Struct):
 
 
 def plan_from_text(text: bytes) -> DrainPlan | None:
-    """The plan that lies in Redis, or None if it is not one of ours.
+    """Return the plan that lies in Redis, or None if it is not one of ours.
 
     >>> plan_from_text(DrainPlan((Range(42, 1, 5, 9),)).text)
     DrainPlan(ranges=(Range(crucible_id=42, epoch=1, first=5, last=9),))
@@ -113,7 +113,7 @@ class _Version(msgspec.Struct):
 
 
 def plan_version(text: bytes) -> int | None:
-    """The version that a plan says it has, or None if the text says none.
+    """Return the version that a plan says it has, or None if the text says none.
 
     >>> plan_version(b'{"plan":2,"votes":{}}')
     2
@@ -127,7 +127,7 @@ def plan_version(text: bytes) -> int | None:
 
 
 def make_plan(heads: Mapping[int, Sequence[LoggedVote]], most: int) -> DrainPlan | None:
-    """Name what goes next: the oldest votes of each log, of the month of the first log's.
+    """Return what goes next: the oldest votes of each log, of the month of the first log's.
 
     Not of the oldest vote of all: after the clock was set back over the end of a month a log that others keep voting
     beside would wait for as long as they do.
@@ -159,7 +159,7 @@ def make_plan(heads: Mapping[int, Sequence[LoggedVote]], most: int) -> DrainPlan
 
 
 def _ranges(crucible_id: int, votes: Sequence[LoggedVote], of_month: range, most: int) -> Iterator[Range]:
-    """The first votes of a log as ranges, up to the first of another month."""
+    """Return the first votes of a log as ranges, up to the first of another month."""
     begun: LoggedVote | None = None
     end = 0
     for vote in votes[:most]:
@@ -175,7 +175,7 @@ def _ranges(crucible_id: int, votes: Sequence[LoggedVote], of_month: range, most
 
 
 def vote_rows(votes: Mapping[int, Sequence[LoggedVote]]) -> list[VoteRow]:
-    """Rows of ``crucible_entry_rating``.
+    """Return the rows of ``crucible_entry_rating`` that votes are.
 
     >>> vote = LoggedVote(epoch=1, seq=5, winner=7, loser=8, user_id=3, ms=1_999, winner_elo=1516, loser_elo=1484)
     >>> vote_rows({42: [vote]})
@@ -189,7 +189,7 @@ def vote_rows(votes: Mapping[int, Sequence[LoggedVote]]) -> list[VoteRow]:
 
 
 def event_rows(votes: Mapping[int, Sequence[LoggedVote]]) -> list[MetricRow]:
-    """Rows of ``entityMetricEvents``: each vote adds one to its crucible's votes, on behalf of its judge.
+    """Return the rows of ``entityMetricEvents``: each vote adds one to its crucible's votes, on behalf of its judge.
 
     >>> vote = LoggedVote(epoch=1, seq=5, winner=7, loser=8, user_id=3, ms=1_999, winner_elo=1516, loser_elo=1484)
     >>> event_rows({42: [vote]})[0][:9]
