@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 import config
 from config.keys import keys
 from handlers import REGISTRY
+from watcher.bootstrap.settle import refuse_without_books
 from watcher.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,6 +130,17 @@ def test_the_apis_variables_are_settings_and_enough(monkeypatch: pytest.MonkeyPa
     assert f":{settings.api.port}" in COMPOSE["api"]["ports"][0]
 
 
+def test_what_settles_has_its_role_and_its_books(monkeypatch: pytest.MonkeyPatch):
+    """It would not start without, and nobody else is given them."""
+    for name, value in COMPOSE["settle"]["environment"].items():
+        monkeypatch.setenv(name, re.sub(r"\$\{[^:}]*:-([^}]*)\}", r"\1", value))
+
+    refuse_without_books(config.load(run={"role": COMPOSE["settle"]["command"][-1]}))
+
+    others = [set(service.get("environment", {})) for name, service in COMPOSE.items() if name != "settle"]
+    assert [names for names in others if any(re.search("SETTLE|BUZZ", name) for name in names)] == []
+
+
 def test_connector_files_find_their_variables():
     """Every reference of a connector file is set in the worker's container, and allowed to be read there."""
     worker = COMPOSE["connect"]["environment"]
@@ -170,7 +182,7 @@ def test_prometheus_scrapes_every_daemon():
     daemons = [name for name, service in COMPOSE.items() if (service.get("command") or [""])[0] == "run"]
 
     assert sorted(targets) == sorted(f"{name}:{config.Settings().ops.port}" for name in daemons)
-    assert len(daemons) == 2
+    assert len(daemons) == 3
 
 
 def test_alerts_and_metrics_know_each_other():
@@ -201,8 +213,18 @@ def test_alerts_on_an_age_wait_for_the_first_turn():
     """A process that has just started is not late; it has a minute to say when it last turned."""
     on_an_age = [rule for rule in RULES if "time() -" in rule["expr"]]
 
-    assert [rule["alert"] for rule in on_an_age] == ["CrucibleLoopStuck", "CrucibleVotesNotDrained"]
-    assert [rule.get("for") for rule in on_an_age] == ["1m", "1m"]
+    assert [rule["alert"] for rule in on_an_age] == [
+        *("CrucibleLoopStuck", "CrucibleVotesNotDrained", "CrucibleOutboxOld", "CrucibleEntriesWaitLong"),
+    ]
+    assert {rule.get("for") for rule in on_an_age} == {"1m"}
+
+
+def test_alerts_on_what_one_role_alone_knows_pass_over_the_others():
+    """A process of another role never sets the gauge, and its 0 is no age of fifty years."""
+    of_one_role = [rule["expr"] for rule in RULES if re.search(r"time\(\) - .*(outbox|entries)", rule["expr"])]
+
+    assert len(of_one_role) == 2
+    assert [expression for expression in of_one_role if "_seconds > 0)" not in expression] == []
 
 
 def test_reading_that_stands_still_has_an_alert_of_its_own():

@@ -9,6 +9,7 @@ import pytest
 from config.keys import keys
 from config.topics import TOPICS
 from watcher.cli.lazy import VERBS, load_verb
+from watcher.model.entry_verdict import SENTENCES
 from watcher.runtime.failpoint import ALL_PLACES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,3 +133,12 @@ def test_the_messages_that_the_readme_explains_are_the_programs() -> None:
 def test_no_page_knows_the_machine_that_it_was_written_on(page: Path) -> None:
     """No absolute path of somebody's disk."""
     assert not re.findall(r"(?<![\w:/.])/(?:home|root|work|Users|tmp)/\S+", page.read_text())
+
+
+def test_the_page_on_entries_says_what_people_are_told() -> None:
+    """Each reason with its code and its sentence, all of them, in their order."""
+    section = (ROOT / "docs" / "entries.md").read_text().partition("## Reasons")[2].partition("\n## ")[0]
+
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| [^|]+ \|$", section, re.MULTILINE)
+
+    assert rows == [(reason.value, sentence) for reason, sentence in SENTENCES.items()]
