@@ -7,6 +7,8 @@ from psycopg import errors
 from stack import Stack
 from tests import site_database
 from tests.entries.site import Site
+from watcher.admin.doctor.postgres.settling import ledger, settling
+from watcher.postgres.session import open_session
 
 
 def as_role(parts: Stack, site: Site, role: str) -> psycopg.Connection:
@@ -51,3 +53,27 @@ def test_who_settles_may_write_what_was_decided(parts: Stack, site: Site) -> Non
             psycopg.sql.SQL("UPDATE {}.entry_verdict SET fee = 0").format(psycopg.sql.Identifier(site.schema))
         )
         settle.execute('SELECT count(*) FROM "CrucibleEntry"')
+
+
+@pytest.mark.parametrize(
+    ("role", "schema", "expected"),
+    [
+        ("crucible_settle", "crucible_ledger", ["ok", "ok"]),
+        ("crucible_settle", "no_such_ledger", ["ok", "fail"]),
+        ("crucible_watcher", "crucible_ledger", ["ok", "fail"]),
+        ("stranger", "crucible_ledger", ["fail", "fail"]),
+    ],
+)
+def test_the_doctor_tells_who_cannot_settle(
+    parts: Stack, site: Site, role: str, schema: str, expected: list[str]
+) -> None:
+    as_role(parts, site, "crucible_settle").close()
+    dsn = str(parts.endpoints.postgres_dsn)
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute("DO $$ BEGIN CREATE ROLE stranger LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+        admin.execute(psycopg.sql.SQL("ALTER ROLE stranger PASSWORD {}").format(site_database.PASSWORD))
+    with open_session(site_database.as_role(dsn, role), site.schema) as session:
+        found = [*settling(session), *ledger(session, schema)]
+
+    assert [one.level.value for one in found] == expected
+    assert all(one.advice for one in found if one.level.value != "ok")

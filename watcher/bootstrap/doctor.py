@@ -16,6 +16,7 @@ from watcher.admin.doctor.postgres.own_schema import own_tables
 from watcher.admin.doctor.postgres.published import publication, tables
 from watcher.admin.doctor.postgres.rights import rights
 from watcher.admin.doctor.postgres.server import server, wal_level
+from watcher.admin.doctor.postgres.settling import ledger, settling
 from watcher.admin.doctor.postgres.slot import heartbeat, slot
 from watcher.admin.doctor.registry import registry
 from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment, registry_auth
@@ -35,6 +36,7 @@ def examine_everything(settings: Settings, connector: ConnectorFile) -> Iterator
     """
     with ExitStack() as opened:
         yield from _postgres(settings, connector, opened)
+        yield from _settle(settings, opened)
         yield from _connect(settings, connector)
         yield from _kafka(settings)
         yield from _registry(settings)
@@ -67,6 +69,21 @@ def _postgres(settings: Settings, connector: ConnectorFile, opened: ExitStack) -
             own_tables,
         ),
         "check postgres.dsn, and that the server is up",
+    )
+
+
+def _settle(settings: Settings, opened: ExitStack) -> Iterator[Finding]:
+    """Look as the role that moves money, where this process has been told of it."""
+    dsn = settings.settle.dsn
+    if dsn is None:
+        return
+    at = settings.postgres
+    books = [partial(ledger, schema=settings.buzz.ledger_schema)] if settings.buzz.books == "ledger" else []
+    yield from examine(
+        "settle",
+        lambda: opened.enter_context(open_session(dsn.get_secret_value(), at.watcher_schema, at.timeout)),
+        (settling, *books),
+        "check settle.dsn, and that debezium/postgres/settle.sql was run and its role has a password",
     )
 
 

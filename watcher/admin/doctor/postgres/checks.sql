@@ -42,3 +42,10 @@ WHERE nspname || '.' || relname = ANY(%s)
 -- own_schema --
 -- Whether this role may make tables in its schema; no row where there is no such schema.
 SELECT has_schema_privilege(oid, 'USAGE') AND has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = %s
+
+-- settles --
+-- Who asks here, and whether they may write what the settle role writes; NULL where the tables are not there yet.
+SELECT current_user::text,
+       (SELECT bool_and(has_table_privilege(pg_class.oid, 'INSERT') AND has_table_privilege(pg_class.oid, 'UPDATE'))
+          FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+         WHERE nspname = %s AND relname IN ('outbox', 'entry_fee', 'entry_verdict'))
