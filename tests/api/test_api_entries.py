@@ -229,6 +229,23 @@ def test_the_askers_entries_and_nobody_elses(api: Api, site: Site) -> None:
     assert entries[0]["imageId"] == contest.images[-1]
 
 
+def test_whom_a_verdict_does_not_keep_out_is_in(api: Api, site: Site) -> None:
+    """While verdicts are only observed an entrant takes part, and is told all the same what the entry breaks."""
+    contest, user = site.contest(entries=0), site.user()
+    for entry in (decided(site, contest, "waiting", "image_not_scanned", user=user),
+                  decided(site, contest, "rejected", "user_limit", user=user)):  # fmt: skip
+        site.postgres.execute(
+            "UPDATE crucible_watcher.entry_verdict SET enforced = false WHERE entry_id = %s", (entry,)
+        )
+
+    entries = api.get(f"{contest.path}/entries/mine", user).json()["entries"]
+
+    assert [(one["verdict"], codes(one), one["waitingSince"]) for one in entries] == [
+        ("admitted", ["user_limit"], None),
+        ("admitted", ["image_not_scanned"], None),
+    ]
+
+
 def test_without_entries_there_is_an_empty_list(api: Api, site: Site) -> None:
     """And 404 where there is no crucible."""
     contest, user = site.contest(entries=1), site.user()

@@ -24,6 +24,17 @@ COMMENT = """
 INSERT INTO "CommentV2" (content, "userId", "threadId", "reactionCount", "updatedAt")
 SELECT %s, %s, id, %s, now() FROM "Thread" WHERE "imageId" = %s
 """
+DISCUSSION = 'INSERT INTO "Thread" ("crucibleId") VALUES (%s) ON CONFLICT DO NOTHING'
+REMARK = """
+INSERT INTO "CommentV2" (content, "userId", "threadId", "reactionCount", "updatedAt")
+SELECT %s, %s, id, %s, now() FROM "Thread" WHERE "crucibleId" = %s
+"""
+VERDICT = """
+INSERT INTO crucible_watcher.entry_verdict AS there
+       (entry_id, crucible_id, user_id, image_id, verdict, reasons, entered_at)
+SELECT id, "crucibleId", "userId", "imageId", %s, %s, "createdAt" FROM "CrucibleEntry" WHERE id = %s
+ON CONFLICT (entry_id) DO UPDATE SET verdict = excluded.verdict, reasons = excluded.reasons
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,21 @@ class Site:
         self._connection.execute(THREAD, (image,))
         for at, text in enumerate(texts):
             self._connection.execute(COMMENT, (text, self.owner, len(texts) - at, image))
+
+    def discuss(self, crucible: int, *texts: str) -> None:
+        """Comments on a crucible, the first with the most reactions."""
+        self._connection.execute(DISCUSSION, (crucible,))
+        for at, text in enumerate(texts):
+            self._connection.execute(REMARK, (text, self.owner, len(texts) - at, crucible))
+
+    def enter(self, contest: Contest, user: int) -> int:
+        """An entry of a user, of which nothing is decided; the page's crucible does not know it."""
+        self._number += 1
+        return self._insert(ENTRY, contest.id, user, self._insert(IMAGE, user, f"image-{self._number}", "image"))
+
+    def decide(self, entry: int, verdict: str, *reasons: str) -> None:
+        """Write a verdict as the watch role does."""
+        self._connection.execute(VERDICT, (verdict, list(reasons), entry))
 
     def url(self, image: int) -> str:
         """What the site calls an image."""

@@ -17,12 +17,14 @@ from stack.topology import Stack
 from tests.arena.site import Contest, Site
 from watcher.migrations.clickhouse import migrate
 from watcher.migrations.clickhouse.deployment import Deployment
+from watcher.migrations.postgres.migrate import ensure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PARTS = ("postgres", "redis", "clickhouse")
 SCHEMA = PROJECT / "demo" / "site_schema.sql"
+WATCHER_SCHEMA = "crucible_watcher"
 PATIENCE = 60.0
 LOOK = 0.05
 
@@ -67,6 +69,7 @@ class World:
         )
         self._closing += [self.redis, postgres, clickhouse]
         postgres.execute(SCHEMA.read_text(encoding="utf-8"))  # type: ignore[arg-type]
+        ensure(at.postgres_dsn or "", WATCHER_SCHEMA)
         self.site = Site(postgres)
         migrate.up(clickhouse, Deployment())
         self.voting.start_pictures()

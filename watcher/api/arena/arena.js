@@ -5,6 +5,7 @@ import { Chart } from "./chart.js";
 import { Comments } from "./comments.js";
 import { Countdown } from "./countdown.js";
 import { Duel } from "./duel.js";
+import { OwnEntries } from "./own.js";
 import { late, pause, persist, rest } from "./patience.js";
 import { Standings } from "./standings.js";
 import { follow } from "./stream.js";
@@ -34,9 +35,8 @@ class Arena {
   start() {
     const { signal } = this.over;
     this.duel = new Duel(find("duel"), { vote: (side) => this.vote(side), talk: (side) => this.talk(side) });
-    this.comments = new Comments(find("comments"), (entry, cursor, abort) =>
-      this.api.ask(`${this.path}/entries/${entry}/comments${cursor ? `?cursor=${encodeURIComponent(cursor)}` : ""}`, { signal: abort }),
-    );
+    this.comments = new Comments(find("comments"), (path, abort) => this.api.ask(path, { signal: abort }));
+    this.own = new OwnEntries(find("own"), say);
     this.chart = new Chart(find("chart"), find("past-read"));
     this.board = new Standings(find("rows"), {
       chosen: (entry) => this.past(entry),
@@ -50,7 +50,11 @@ class Arena {
     });
     find("skip").addEventListener("click", () => this.skip());
     find("notice-act").addEventListener("click", () => this.next());
+    find("discuss").addEventListener("click", () =>
+      this.comments.show(`${this.path}/comments`, "Discussion of this crucible", "Nothing was said about this crucible yet."),
+    );
     document.addEventListener("keydown", (event) => this.key(event));
+    find("discuss").hidden = !this.api.token;
     if (!this.api.token) {
       live("off", "not signed in");
       this.stop(new Problem(401, { code: "signed_out" }));
@@ -63,7 +67,9 @@ class Arena {
       over: () => this.finished,
     }).then((refused) => live("off", refused ? "not available" : "final"));
     this.look().then(() => this.next());
+    this.stand();
     setInterval(() => this.look(), REFRESH);
+    setInterval(() => this.stand(), REFRESH);
   }
 
   // The crucible itself.
@@ -91,6 +97,16 @@ class Arena {
   patience({ wait }) {
     this.failed += 1;
     return wait ? late(wait) : pause(this.failed - 1);
+  }
+
+  /** How the asker's own entries stand; what cannot be told now is told the next time. */
+  async stand() {
+    try {
+      const { entries } = await this.api.ask(`${this.path}/entries/mine`, { signal: this.over.signal });
+      this.own.show(entries);
+    } catch (error) {
+      if (!(error instanceof Lost || error instanceof Problem) && !this.over.signal.aborted) throw error;
+    }
   }
 
   get finished() {
@@ -197,7 +213,8 @@ class Arena {
 
   talk(side) {
     if (!this.duel.pair) return;
-    this.comments.show(this.duel.pair[side].entryId, `Comments on the ${this.duel.called(side)} image`);
+    const path = `${this.path}/entries/${this.duel.pair[side].entryId}/comments`;
+    this.comments.show(path, `Comments on the ${this.duel.called(side)} image`, "No comments on this image yet.");
   }
 
   // The board.

@@ -1,13 +1,13 @@
-// The dialog with all comments of one image. Whatever a comment holds is shown as text.
+// The dialog with all comments on one image, or on the crucible. Whatever a comment holds is shown as text.
 
 import { persist } from "./patience.js";
 import { waiting } from "./words.js";
 
 export class Comments {
-  /** @param {HTMLDialogElement} dialog @param {(entryId: number, cursor: string|null) => Promise<any>} page */
-  constructor(dialog, page) {
+  /** @param {HTMLDialogElement} dialog @param {(path: string, signal: AbortSignal) => Promise<any>} ask */
+  constructor(dialog, ask) {
     const find = (id) => dialog.querySelector(`#comments-${id}`);
-    Object.assign(this, { dialog, page, title: find("title"), list: find("list"), said: find("said"), more: find("more") });
+    Object.assign(this, { dialog, ask, title: find("title"), list: find("list"), said: find("said"), more: find("more") });
     find("close").addEventListener("click", () => dialog.close());
     this.more.addEventListener("click", () => this.fetch());
     dialog.addEventListener("click", (event) => {
@@ -20,17 +20,22 @@ export class Comments {
     return this.dialog.open;
   }
 
-  /** @param {number} entryId @param {string} title */
-  show(entryId, title) {
+  /** @param {string} path of the comments @param {string} title @param {string} nothing what to say if there are none */
+  show(path, title, nothing) {
     this.over?.abort();
     this.over = new AbortController();
-    this.entryId = entryId;
+    Object.assign(this, { path, nothing });
     this.next = null;
     this.title.textContent = title;
     this.list.replaceChildren();
     if (!this.dialog.open) this.dialog.showModal();
     this.title.focus();
     this.fetch();
+  }
+
+  /** Path of the page that is next. */
+  get page() {
+    return this.next === null ? this.path : `${this.path}?cursor=${encodeURIComponent(this.next)}`;
   }
 
   async fetch() {
@@ -40,13 +45,13 @@ export class Comments {
     this.said.textContent = "Loading…";
     try {
       const tell = (error, seconds) => (this.said.textContent = waiting(error, seconds));
-      const { comments, next, total } = await persist(() => this.page(this.entryId, this.next, signal), { waiting: tell, signal });
+      const { comments, next, total } = await persist(() => this.ask(this.page, signal), { waiting: tell, signal });
       const rows = comments.map(row);
       this.list.append(...rows);
       this.next = next ?? null;
       this.more.hidden = this.next === null;
       const shown = this.list.childElementCount;
-      this.said.textContent = shown ? `${shown}${total === undefined ? "" : ` of ${Math.max(total, shown)}`} shown` : "No comments on this image yet.";
+      this.said.textContent = shown ? `${shown}${total === undefined ? "" : ` of ${Math.max(total, shown)}`} shown` : this.nothing;
       if (!first && rows.length) focusOn(rows[0]);
     } catch (error) {
       if (!signal.aborted) this.said.textContent = error.message;

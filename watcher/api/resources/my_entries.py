@@ -26,7 +26,7 @@ class MyEntry(Struct, frozen=True):
     verdict: Literal["undecided", "waiting", "admitted", "rejected", "withdrawn"]
     """`undecided`: nobody has looked at it yet. `waiting`: its scan or its fee is not there yet."""
     reasons: list[ReasonBody]
-    """Of an admitted entry: rules that were changed since, and change nothing for it."""
+    """Of an admitted entry: rules that it breaks, and that keep it from nothing."""
     fee: FeeBody
     """What was collected for it and is kept: nothing unless it is admitted."""
     waitingSince: Moment | None  # noqa: N815

@@ -22,12 +22,14 @@ WHERE crucible.id = %(crucible)s
 
 -- entries_of_user --
 -- The newest entries of a user in a crucible and how they stand, withdrawn ones too, whose rows are gone. A crucible
--- without any has one row of NULL; one that does not exist has none.
+-- without any has one row of NULL; one that does not exist has none. Where verdicts keep nobody out, everybody is in.
 SELECT own.*
 FROM public."Crucible" crucible
 LEFT JOIN LATERAL (
-    SELECT entry.id AS entry_id, entry."imageId" AS image_id, seen.verdict, seen.reasons, coalesce(seen.fee, 0) AS fee,
-           (extract(epoch FROM seen.waiting_since) * 1000)::bigint AS waiting_ms
+    SELECT entry.id AS entry_id, entry."imageId" AS image_id,
+           CASE WHEN NOT seen.enforced AND seen.verdict <> 'withdrawn' THEN 'admitted' ELSE seen.verdict END AS verdict,
+           seen.reasons, coalesce(seen.fee, 0) AS fee,
+           CASE WHEN seen.enforced THEN (extract(epoch FROM seen.waiting_since) * 1000)::bigint END AS waiting_ms
       FROM public."CrucibleEntry" entry
       LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id
      WHERE entry."crucibleId" = crucible.id AND entry."userId" = %(user)s
