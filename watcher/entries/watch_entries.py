@@ -87,11 +87,7 @@ class WatchEntries:
     def shown(self, states: RowStates) -> None:
         """Take note of rows that have come, gone or changed, of entries and of their crucibles; returns at once."""
         self.arrived(states)
-        changed = [
-            crucible
-            for crucible, change in states.items()
-            if change.rows or not all(lives for *_, lives in change.entry_states())
-        ]
+        changed = [crucible for crucible, change in states.items() if change.rows or change.any_gone]
         if changed:
             self.changed(changed)
 

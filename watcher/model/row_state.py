@@ -56,6 +56,11 @@ class CrucibleChange:
         for lsn, entry_id, _, _, _, lives in PACKED_ENTRY.iter_unpack(self.entries):
             yield lsn, entry_id, bool(lives)
 
+    @property
+    def any_gone(self) -> bool:
+        """Whether an entry's row is one of an entry that is gone; told without looking at the rows one by one."""
+        return 0 in self.entries[PACKED_ENTRY.size - 1 :: PACKED_ENTRY.size]
+
     def __len__(self) -> int:
         """Return how many rows' states this is."""
         return len(self.rows) + len(self.entries) // PACKED_ENTRY.size
@@ -67,8 +72,8 @@ class RowStates(dict[int, CrucibleChange]):
     >>> states = RowStates()
     >>> states[42].entries += packed_entry(20, 1, 0, 0, 0, 0)
     >>> states[42].entries += packed_entry(10, 1, 7, 5, 0, 1)
-    >>> len(states[42]), list(states[42].living())
-    (2, [(1, 5)])
+    >>> len(states[42]), list(states[42].living()), states[42].any_gone
+    (2, [(1, 5)], True)
     """
 
     __slots__ = ()
