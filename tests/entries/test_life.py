@@ -120,9 +120,10 @@ class Life(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        """There is a crucible with a fee, and somebody is in."""
+        """There is a crucible with a fee, and two entries are in that have paid it."""
         self.crucibles.append(self.site.crucible(entryFee=10, entryLimit=2))
-        self.entries.append(self.site.enter(self.crucibles[0], self.users[0]))
+        self.entries += [self.site.enter(self.crucibles[0], self.users[0]) for _ in range(2)]
+        self.come_to_rest()
 
     @precondition(lambda self: len(self.crucibles) < 2)
     @rule(columns=st.fixed_dictionaries({name: st.sampled_from(values) for name, values in RULES.items()}))
@@ -255,6 +256,9 @@ class Life(RuleBasedStateMachine):
                 assert fee == holds, (entry, fee, holds)
             elif state != "waiting":
                 assert (fee, holds) == (0, 0), (entry, state, fee, holds)
+        self.seen["refunds"] += self.site.one(
+            "SELECT count(*)::int FROM SCHEMA.outbox WHERE kind = 'refund' AND (result ->> 'refunded')::int > 0"
+        )
         for entry, verdict, reasons, expected, why in self.site.all(SECOND_OPINION):
             assert (verdict, reasons) == (expected, why), entry
         last = "SELECT DISTINCT ON (entry_id) entry_id, verdict, reasons FROM SCHEMA.entry_decision ORDER BY 1, id DESC"
@@ -291,6 +295,7 @@ def test_every_life(site: Site, service: httpx.Client, monkeypatch: pytest.Monke
     ends = {f"{state}, paid" for state in ("admitted", "rejected", "withdrawn")}
     assert ends - lives.seen.keys() == set(), f"the lives are too alike: {lives.seen}"
     assert lives.scythe.killed > 3
+    assert lives.seen["refunds"] > 3
 
 
 @pytest.fixture
