@@ -4,9 +4,11 @@ They keep what the loop relies on: states that are older than what is shown chan
 once, an insert under a name that is known is dropped, and letters are durable only when they are flushed.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from enum import Enum, auto
+from typing import Any, Final
 
 import msgspec
 
@@ -21,21 +23,26 @@ from watcher.model.plan_outcome import PlanOutcome
 from watcher.model.row_state import RowStates, ShownStates
 
 AWAY: Final = "no answer"
-RowT = TypeVar("RowT")
+ENTRY: Final = "entry"
+"""Kind of an entry's row, which does not say so itself."""
+_decode = msgspec.msgpack.Decoder(list[Any]).decode
+
+
+Mark = tuple[int, int]
+"""Number of the history and position in the log."""
 
 
 @dataclass(slots=True)
 class MemoryStates:
     """Row states in memory; see :class:`watcher.changes.sink.StateSink`.
 
-    A crucible is held from the moment its own row is shown; entries of others are answered, and not kept.
+    A crucible is held from the moment its own row is shown, and never forgotten; it is not begun with an end. What
+    belongs to others is not kept.
     """
 
     away: bool = False
-    crucibles: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
-    """Place in the log, as number of the history and position, of each row that is no entry, by crucible and kind."""
-    entries: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
-    """Likewise of each entry's row, by crucible and entry."""
+    marks: dict[tuple[int, str, int], Mark] = field(default_factory=dict)
+    """Place in the log of what is shown of each row: by crucible, kind and, where a crucible has several, id."""
     living: set[tuple[int, int]] = field(default_factory=set)
     """Crucible and entry of each entry that is there."""
     calls: list[RowStates] = field(default_factory=list)
@@ -50,34 +57,47 @@ class MemoryStates:
         if self.away:
             raise TemporaryError(f"redis: {AWAY}")
         self.calls.append(states)
-        rows = stale = unshown = 0
-        absent = set()
+        came: Counter[_Shown] = Counter()
         for crucible_id, change in states.items():
-            for kind, lsn, *_ in map(msgspec.msgpack.decode, change.rows):
-                newer = self._newer(self.crucibles, (crucible_id, kind), (history, lsn))
-                rows, stale = rows + newer, stale + (not newer)
-            if (crucible_id, CrucibleState.kind) not in self.crucibles:
-                unshown += len(change)
-                absent.add(crucible_id)
-                continue
+            came.update(self._show_row(crucible_id, history, row) for row in map(_decode, change.rows))
             for lsn, entry_id, lives in change.entry_states():
-                where = crucible_id, entry_id
-                if self._newer(self.entries, where, (history, lsn)):
-                    rows += 1
-                    (self.living.add if lives else self.living.discard)(where)
-                else:
-                    stale += 1
-        return ShownStates(rows, stale, unshown, frozenset(absent))
+                shown = self._show(crucible_id, ENTRY, entry_id, (history, lsn))
+                came[shown] += 1
+                if shown is _Shown.NEW:
+                    (self.living.add if lives else self.living.discard)((crucible_id, entry_id))
+        absent = frozenset(one for one, change in states.items() if change.entries and not self.holds(one))
+        return ShownStates(came[_Shown.NEW], came[_Shown.STALE], came[_Shown.NOWHERE], absent)
+
+    def holds(self, crucible_id: int) -> bool:
+        """Return whether the crucible's own row is shown."""
+        return (crucible_id, CrucibleState.kind, 0) in self.marks
 
     def close(self) -> None:
         """Keep everything: there is nothing to give back."""
 
-    @staticmethod
-    def _newer(marks: dict[RowT, tuple[int, int]], row: RowT, mark: tuple[int, int]) -> bool:
-        if marks.get(row, (0, -1)) >= mark:
-            return False
-        marks[row] = mark
-        return True
+    def _show_row(self, crucible_id: int, history: int, row: Sequence[Any]) -> "_Shown":
+        kind, lsn, first, *_ = row
+        if kind != CrucibleState.kind:
+            return self._show(crucible_id, kind, first, (history, lsn))
+        ends = first != 0  # seconds to keep it
+        if ends and not self.holds(crucible_id):
+            return _Shown.NOWHERE
+        return self._mark((crucible_id, kind, 0), (history, lsn))
+
+    def _show(self, crucible_id: int, kind: str, row_id: int, mark: Mark) -> "_Shown":
+        return self._mark((crucible_id, kind, row_id), mark) if self.holds(crucible_id) else _Shown.NOWHERE
+
+    def _mark(self, row: tuple[int, str, int], mark: Mark) -> "_Shown":
+        if self.marks.get(row, (0, -1)) >= mark:
+            return _Shown.STALE
+        self.marks[row] = mark
+        return _Shown.NEW
+
+
+class _Shown(Enum):
+    NEW = auto()
+    STALE = auto()
+    NOWHERE = auto()
 
 
 @dataclass(slots=True)

@@ -7,13 +7,14 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contract.redis.rows import Change, Shown, apply, contents, expected, shown, state
+from tests.contract.redis.rows import Change, Shown, apply, contents, expected, folded, shown, state
+from watcher.changes.memory_sinks import MemoryStates
 from watcher.model.effects import CrucibleGone, CrucibleState, EntryGone, EntryState
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.redis import keys
 from watcher.redis.ending import end_judges
 from watcher.redis.scripts import ROW_STATE
-from watcher.redis.sink import row_keys
+from watcher.redis.sink import RedisSink, row_keys
 
 A, B = 42, 43
 ELO, STATE, ENTRIES = row_keys(A)
@@ -119,6 +120,23 @@ def test_applying_again_changes_nothing(client: redis.Redis, log: list[Change], 
 
     assert apply(client, shuffled) == [0, len(log)]
     assert contents(client) == before
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(log=histories(), shuffle=st.randoms(use_true_random=False), poll=st.integers(1, 6))
+def test_the_sink_in_memory_answers_like_this_one(
+    client: redis.Redis, log: list[Change], shuffle: random.Random, poll: int
+) -> None:
+    """Whoever tries something out without Redis sees what Redis would have shown, called stale, or lacked."""
+    client.flushall()
+    sink, memory, delivered = RedisSink(client), MemoryStates(), log * 2
+    shuffle.shuffle(delivered)
+
+    for first in range(0, len(delivered), poll):
+        some = delivered[first : first + poll]
+        assert memory.apply(folded(some), 1) == sink.apply(folded(some), 1)
+
+    assert memory.living == {(crucible, one) for crucible in (A, B) for one in shown(client, crucible).entries}
 
 
 def test_a_rating_is_set_once_and_never_again(client: redis.Redis) -> None:
