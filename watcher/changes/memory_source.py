@@ -98,14 +98,21 @@ class MemoryBroker:
             return self._topics[topic].id
 
     def produce(
-        self, topic: str, value: bytes | None, key: bytes | None = None, *, partition: int = 0, time_ms: int = 0
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        *,
+        partition: int = 0,
+        time_ms: int = 0,
+        headers: Sequence[tuple[str, str | bytes | None]] = (),
     ) -> int:
         """Append a record, to a new topic of one partition if there is none of this name; return its offset."""
         if topic not in self._topics:
             self.create_topic(topic)
         with self._came:
             records = self._topics[topic].partitions[partition]
-            records.append(MemoryRecord((topic, partition), len(records), value, key, time_ms))
+            records.append(MemoryRecord((topic, partition), len(records), value, key, time_ms, tuple(headers)))
             self._came.notify_all()
             return len(records) - 1
 
