@@ -35,7 +35,7 @@ check: $(READY) ## Style, types and import rules, in seconds
 	@$(BIN)/mypy
 	@said=$$($(BIN)/lint-imports 2>&1) || { echo "$$said"; exit 1; }; echo "$$said" | tail -n 1
 
-bench: $(READY) ## Measure speed and freshness (ONLY=cdc or ONLY=freshness for one)
+bench: $(READY) ## Measure speed and freshness (ONLY=cdc, ONLY=freshness, ONLY=idle: one thing)
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 lock: $(READY) ## Write requirements/ anew from pyproject.toml
