@@ -318,3 +318,26 @@ def test_observing_moves_nothing(site: Site, rich: int, service: httpx.Client) -
 
     assert site.verdict(entry) == ("admitted", [], 0)
     assert legs(service, rich) == (0, 0)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("first", ["admitted", "rejected"])
+def test_one_payment_is_one_entry_s(site: Site, rich: int, service: httpx.Client, at_once: bool, first: str) -> None:
+    """A prefix that stands in two rows was paid once: the second entry is unpaid, and gives nothing back."""
+    one, other = site.crucible(entryFee=FEE, nsfwLevel=8 if first == "rejected" else 31), site.crucible(entryFee=FEE)
+    prefix = f"site-{rich}-"
+    charged_by_the_site(service, rich, prefix)
+    entry = site.enter(one, rich, buzzTransactionId=prefix)
+    if not at_once:
+        site.decide(FeePolicy(charge=False))
+        site.settle()
+    twice = site.enter(other, rich, buzzTransactionId=prefix)
+
+    for _ in range(3):
+        site.decide(FeePolicy(charge=False))
+        site.settle()
+
+    assert site.verdict(twice) == ("rejected", ["unpaid"], 0)
+    assert (site.verdict(entry) or [""])[0] == first
+    assert holds(service, rich) == (1_000 if first == "rejected" else 900)
+    assert legs(service, rich)[1] == (1 if first == "rejected" else 0)

@@ -96,6 +96,13 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return known != (self.verdict, None, self.enforced)
 
     @property
+    def noted(self) -> EntryFee | None:
+        """Return the fee to be written down for the first time: asked for now, or given back unseen."""
+        if self.collect is None and self.refund is not None and self.candidate.fee is None:
+            return EntryFee(self.refund, FeeSource.SITE, Payment.SETTLED)
+        return self.collect
+
+    @property
     def takes_part(self) -> bool:
         """Tell whether judges may see the entry, if its image may be shown."""
         return self.verdict.state is VerdictState.ADMITTED or not self.enforced
@@ -109,7 +116,12 @@ def decide_in_order(page: Iterable[Candidate], policy: FeePolicy) -> Iterator[De
         policy: of fees.
     """
     users, images, total = Counter[int](), Counter[int](), 0
+    prefixes = set[str]()
     for one in page:
+        if one.fee is None and one.site_prefix in prefixes:  # it is another entry's payment
+            one = msgspec.structs.replace(one, site_prefix=None)  # noqa: PLW2901 - the same entry, as it counts
+        if one.site_prefix:
+            prefixes.add(one.site_prefix)
         facts = one.facts
         if not one.occupies:  # the others count only those before them, which were written before
             facts = msgspec.structs.replace(

@@ -33,6 +33,8 @@ CREATE TABLE {schema}.entry_fee (
     asked_at    timestamptz NOT NULL DEFAULT now(),
     settled_at  timestamptz
 );
+-- What was paid for one entry is not paid for another, of whichever crucible.
+CREATE UNIQUE INDEX entry_fee_prefix ON {schema}.entry_fee (prefix);
 
 -- Every change of a verdict with what was known then: what people are told who ask why.
 CREATE TABLE {schema}.entry_decision (

@@ -113,7 +113,7 @@ def write(session: Session, decisions: Iterable[Decision], by: str) -> None:
         return
     session.run(_STATEMENTS["write_verdicts"], _json(_row(one) for one in new))
     session.run(_STATEMENTS["write_decisions"], by, _json(_logged(one) for one in new))
-    fees = [_asked(one, one.collect) for one in new if one.collect is not None]
+    fees = [_asked(one, fee) for one in new if (fee := one.noted) is not None]
     if fees:
         session.run(_STATEMENTS["ask_fees"], _json(fees))
 
@@ -206,6 +206,7 @@ def _asked(one: Decision, fee: EntryFee) -> Mapping[str, Any]:
     return {
         "entry_id": one.candidate.entry_id, "crucible_id": one.candidate.crucible_id,
         "user_id": one.candidate.facts.user_id, "prefix": fee.prefix, "source": fee.source,
+        "payment": fee.payment,
     }  # fmt: skip
 
 

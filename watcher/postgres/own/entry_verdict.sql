@@ -5,7 +5,11 @@
     entry."userId"        AS user_id,
     entry."imageId"       AS image_id,
     (extract(epoch FROM entry."createdAt") * 1000)::bigint AS created_ms,
-    entry."buzzTransactionId" AS site_prefix,
+    -- What was paid for one entry is not paid for another.
+    CASE WHEN NOT EXISTS (
+        SELECT FROM {schema}.entry_fee one
+         WHERE one.prefix = entry."buzzTransactionId" AND one.entry_id <> entry.id
+    ) THEN entry."buzzTransactionId" END AS site_prefix,
     image."userId"        AS owner_id,
     image."nsfwLevel"     AS image_level,
     image.ingestion::text AS ingestion,
@@ -177,11 +181,13 @@ SELECT entry_id, %s, verdict, reasons, facts
   FROM jsonb_to_recordset(%s::jsonb) AS one (entry_id int, verdict text, reasons text[], facts jsonb)
 
 -- ask_fees --
--- Fees that are asked for; one that was is left as it is.
-INSERT INTO {schema}.entry_fee (entry_id, crucible_id, user_id, prefix, source)
-SELECT entry_id, crucible_id, user_id, prefix, source
-  FROM jsonb_to_recordset(%s::jsonb) AS one (entry_id int, crucible_id int, user_id int, prefix text, source text)
-ON CONFLICT (entry_id) DO NOTHING
+-- Fees that are asked for, and those that are given back unseen; one that was is left as it is, and a prefix is one
+-- entry's.
+INSERT INTO {schema}.entry_fee (entry_id, crucible_id, user_id, prefix, source, payment)
+SELECT entry_id, crucible_id, user_id, prefix, source, payment
+  FROM jsonb_to_recordset(%s::jsonb)
+       AS one (entry_id int, crucible_id int, user_id int, prefix text, source text, payment text)
+ON CONFLICT DO NOTHING
 
 -- settle_fee --
 -- What a fee came to.
