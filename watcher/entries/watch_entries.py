@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from watcher.entries.decider import Decider
+from watcher.model.effects import CrucibleState
 from watcher.model.entry_decision import Decision
 from watcher.model.entry_rules import COMPLETED
 from watcher.model.entry_verdict import EntryReason, VerdictState
@@ -86,8 +87,12 @@ class WatchEntries:
 
     def shown(self, states: RowStates) -> None:
         """Take note of rows that have come, gone or changed, of entries and of their crucibles; returns at once."""
-        self.arrived(states)
-        changed = [crucible for crucible, change in states.items() if change.rows or change.any_gone]
+        # Verdicts come back as rows as well; to decide because of them would never end.
+        own = {crucible for crucible, change in states.items() if change.has(CrucibleState.kind)}
+        arrived = [crucible for crucible, change in states.items() if change.entries or crucible in own]
+        if arrived:
+            self.arrived(arrived)
+        changed = [crucible for crucible, change in states.items() if crucible in own or change.any_gone]
         if changed:
             self.changed(changed)
 

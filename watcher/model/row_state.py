@@ -56,6 +56,10 @@ class CrucibleChange:
         for lsn, entry_id, _, _, _, lives in PACKED_ENTRY.iter_unpack(self.entries):
             yield lsn, entry_id, bool(lives)
 
+    def has(self, kind: str) -> bool:
+        """Return whether a row of this kind, which is not that of entries, is among them."""
+        return any(_decode(row)[0] == kind for row in self.rows)
+
     @property
     def any_gone(self) -> bool:
         """Whether an entry's row is one of an entry that is gone; told without looking at the rows one by one."""
