@@ -125,6 +125,9 @@ class WatchEntries:
         if undecided is None or changed is None:
             self._sweep(session)
             return
+        # Under load the same crucibles are told of many times a second, mostly with nothing left to do.
+        undecided = entry_verdict.undecided_among(session, undecided)
+        changed = entry_verdict.decided_among(session, changed)
         if scans:
             undecided |= set(entry_verdict.crucibles_undecided(session))
             for crucible in self._unless_stopping(entry_verdict.crucibles_scanned(session)):

@@ -95,6 +95,21 @@ def crucibles_undecided(session: Session) -> list[int]:
     return [number for (number,) in session.run(_STATEMENTS["crucibles_undecided"])]
 
 
+def undecided_among(session: Session, crucible_ids: Iterable[int]) -> set[int]:
+    """Return those of the crucibles that have an entry without a verdict."""
+    return _among(session, "undecided_among", crucible_ids)
+
+
+def decided_among(session: Session, crucible_ids: Iterable[int]) -> set[int]:
+    """Return those of the crucibles that have an entry with a verdict."""
+    return _among(session, "decided_among", crucible_ids)
+
+
+def _among(session: Session, statement: str, crucible_ids: Iterable[int]) -> set[int]:
+    told = list(crucible_ids)
+    return {one for (one,) in session.run(_STATEMENTS[statement], {"crucibles": told})} if told else set()
+
+
 def crucibles_scanned(session: Session) -> list[int]:
     """Return ids of the crucibles with entries that wait for a scan that is there now."""
     return [number for (number,) in session.run(_STATEMENTS["crucibles_waiting"])]

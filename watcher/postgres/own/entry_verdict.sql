@@ -133,6 +133,21 @@ SELECT DISTINCT entry."crucibleId"
   LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id
  WHERE seen.entry_id IS NULL
 
+-- undecided_among --
+-- Of some crucibles those with an entry that has no verdict: one question in the place of a transaction for each.
+SELECT told.crucible_id
+  FROM unnest(%(crucibles)s::int[]) AS told (crucible_id)
+ WHERE EXISTS (
+    SELECT FROM public."CrucibleEntry" entry
+     WHERE entry."crucibleId" = told.crucible_id
+       AND NOT EXISTS (SELECT FROM {schema}.entry_verdict seen WHERE seen.entry_id = entry.id))
+
+-- decided_among --
+-- Likewise those with an entry that has one.
+SELECT told.crucible_id
+  FROM unnest(%(crucibles)s::int[]) AS told (crucible_id)
+ WHERE EXISTS (SELECT FROM {schema}.entry_verdict seen WHERE seen.crucible_id = told.crucible_id)
+
 -- crucibles_waiting --
 -- Crucibles with entries that wait for a scan that is there now.
 SELECT DISTINCT seen.crucible_id
