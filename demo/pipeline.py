@@ -4,7 +4,7 @@ Does what an operator does in production, in that order, with the same files and
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +40,7 @@ class Pipeline:
         environ: more variables for the watcher.
         connector: the connector file to apply.
         role: of the watcher.
+        overlay: settings of the connector in the place of the file's.
     """
 
     def __init__(
@@ -51,11 +52,12 @@ class Pipeline:
         connector: Path = CONNECTOR,
         *,
         role: str = "watch",
+        overlay: Mapping[str, str] | None = None,
     ) -> None:
         self.stack = stack
         self._folder = folder
         self._told = told
-        self._connector = connector
+        self._connector = "--file", str(connector), *_set(overlay or {})
         self._ports = Ports()
         self.ops_port = self._ports.take()
         self.environ = {
@@ -110,7 +112,7 @@ class Pipeline:
 
     def apply_connector(self) -> None:
         """Start Debezium, and wait until it streams: from then on every change arrives as what it is."""
-        self.crucible("connector", "apply", "--file", str(self._connector))
+        self.crucible("connector", "apply", *self._connector)
         streaming = "SELECT active FROM pg_replication_slots WHERE slot_name = %s AND active"
         with self.connect() as connection:
             connection.autocommit = True
@@ -146,3 +148,8 @@ class Pipeline:
             if time.monotonic() > until:
                 raise ProgramError(f"waited {PATIENCE:g} s for {what}, in vain. {self.watcher.last_words()}")
             time.sleep(LOOK)
+
+
+def _set(overlay: Mapping[str, str]) -> Iterator[str]:
+    for key, value in overlay.items():
+        yield from ("--set", f"{key}={value}")

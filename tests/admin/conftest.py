@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from demo.pipeline import Pipeline
 from stack import Stack
 from tests import command
+from tests.pipeline.running import SELDOM
 from tests.stack.watching import provided
 
 
@@ -28,7 +29,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="package")
 def pipeline(parts: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """The whole way, prepared as an administrator prepares it, with Debezium streaming and the watcher following."""
-    with Pipeline(parts, tmp_path_factory.mktemp("pipeline"), lambda _: None) as running:
+    with Pipeline(parts, tmp_path_factory.mktemp("pipeline"), lambda _: None, overlay=SELDOM) as running:
         yield running
 
 

@@ -36,9 +36,9 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture
-def started() -> Iterator[subprocess.Popen[str]]:
-    """A demo that runs for longer than the test, gone after it."""
-    process = _start("--seconds", "600")
+def started(number: signal.Signals) -> Iterator[subprocess.Popen[str]]:
+    """A demo that runs for longer than the test, gone after it; with judges where it is killed without a warning."""
+    process = _start("--seconds", "600", *(() if number is signal.SIGKILL else ("--votes", "0")))
     yield process
     if process.poll() is None:
         process.terminate()

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 TABLES = ("Crucible", "CrucibleEntry")
 Kind = tuple[str, str]
 """Table and operation, ``c``, ``u``, ``d`` or ``r``."""
+SELDOM = {"poll.interval.ms": "100"}
+"""Laid over the shipped connector, which looks for changes every 10 ms. While there are none, and a test is mostly
+waiting, that costs an eighth of a processor in Kafka Connect and some more in the broker."""
 PATIENCE = 90.0
 """Seconds for a step that takes 15 at most on two idle cores."""
 
@@ -45,7 +48,7 @@ def running(
     try:
         with provided():
             stack.start()
-        with Pipeline(stack, folder, lambda _: None, connector=connector) as pipeline:
+        with Pipeline(stack, folder, lambda _: None, connector=connector, overlay=SELDOM) as pipeline:
             yield pipeline
     finally:
         stack.close()
