@@ -8,11 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FEWEST_WORDS = 4
-READ = (
-    *("benchmarks", "clickhouse_sql", "config", "debezium", "demo", "handlers", "stack"),
-    *("watcher/bootstrap", "watcher/api", "watcher/decode", "watcher/model", "watcher/runtime", "watcher/telemetry"),
-    *("watcher/admin", "watcher/cli", "watcher/visibility"),
-)
+READ = ("benchmarks", "clickhouse_sql", "config", "debezium", "demo", "handlers", "stack", "watcher")
 """Folders whose docstrings are held to it."""
 
 

@@ -60,7 +60,7 @@ REVOKED_SHARE: Final = 1 / 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sinks:
-    """Where effects go."""
+    """Where effects go: states to Redis, rows to ClickHouse, refused records to their topic."""
 
     states: StateSink
     rows: PlanWriter

@@ -161,7 +161,7 @@ class MemoryDeadLetters:
     durable: list[DeadLetter] = field(default_factory=list)
 
     def send(self, letters: Iterable[DeadLetter]) -> None:
-        """Take letters."""
+        """Take letters; they are durable only after :meth:`flush`."""
         self.taken += letters
 
     def flush(self, timeout: float = 0.0) -> None:  # noqa: ARG002 - it is done at once, or it is away

@@ -198,7 +198,7 @@ class MemorySource:
         self._paused = True
 
     def resume(self) -> None:
-        """Deliver again."""
+        """Deliver again, from where it paused."""
         self._paused = False
 
     @property

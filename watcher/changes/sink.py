@@ -73,7 +73,7 @@ class RowSink(Protocol):
 
 
 class DeadLetterSink(Protocol):
-    """Keeps refused records."""
+    """Keeps records that were refused, byte for byte, until somebody looks at them."""
 
     def send(self, letters: Iterable[DeadLetter]) -> None:
         """Take letters. They are durable only when ``flush`` has returned."""

@@ -35,7 +35,7 @@ class Source(Protocol):
         ...
 
     def resume(self) -> None:
-        """Deliver again."""
+        """Deliver again, from where it paused."""
         ...
 
     @property

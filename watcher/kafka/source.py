@@ -121,7 +121,7 @@ class KafkaSource:
             self._consumer.pause([TopicPartition(*partition) for partition in self._assigned])
 
     def resume(self) -> None:
-        """Deliver again."""
+        """Deliver again, from where it paused."""
         if self._paused:
             self._paused = False
             self._consumer.resume([TopicPartition(*partition) for partition in self._assigned])

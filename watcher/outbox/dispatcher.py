@@ -54,7 +54,7 @@ class DispatchObserver(Protocol):
         ...
 
     def away(self, error: TemporaryError) -> None:
-        """PostgreSQL is away."""
+        """PostgreSQL is away, so nothing is dispatched until it answers."""
         ...
 
 

@@ -135,7 +135,7 @@ class AsyncConnection(psycopg.AsyncConnection[Any]):
     """Seconds to wait for an answer."""
 
     async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109
-        """As :meth:`Connection.wait`."""
+        """Return what is waited for, at most ``patience`` seconds, as :meth:`Connection.wait` does."""
         patience = self.patience if timeout is None else timeout
         try:
             return await super().wait(gen, interval, patience)

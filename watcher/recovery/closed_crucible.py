@@ -45,7 +45,7 @@ class ClosedCrucible:
 
     @property
     def id(self) -> int:
-        """The crucible's id."""
+        """Id of the crucible that is closed."""
         return self.locked.crucible_id
 
     def lacks_votes(self, last: LastVote) -> bool:

@@ -31,7 +31,7 @@ class ComparisonConnections:
         self.new_drain(self.tables).drain_crucible(crucible_id, seconds)
 
     def close(self) -> None:
-        """Give them back."""
+        """Close the connections to ClickHouse; the next comparison needs others."""
         self.history.close()
         self.tables.close()
 

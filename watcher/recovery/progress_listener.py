@@ -12,4 +12,4 @@ class ProgressListener(Protocol):
 
 
 def in_silence(step: str, done: int, total: int | None) -> None:
-    """Listen for nobody."""
+    """Take note of a step's progress and show it to nobody."""

@@ -42,7 +42,7 @@ class Drawn(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def places(self) -> int:
-        """Paid places."""
+        """How many places are paid; 0 for a crucible that pays none."""
         return _row(self.row).places if self.row else 0
 
 

@@ -31,7 +31,7 @@ def migrations() -> tuple[Migration, ...]:
 
 
 def _silent(line: str) -> None:
-    """Tell nobody."""
+    """Take a line of progress and show it to nobody."""
 
 
 def up(

@@ -20,7 +20,7 @@ class Fill:
 
 
 class Record:
-    """The two tables."""
+    """What ClickHouse keeps of migrations: those applied, and how far the fill of each view is."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
