@@ -24,7 +24,7 @@ UNTIL_IT_ANSWERS: Final = Retry(0.25, 0.25)
 
 
 class Assignment:
-    """This process' lanes. The client calls from within the loop's polls, so all of it is the loop's thread.
+    """The lanes of this process. The client calls from within the loop's polls, so all of it is the loop's thread.
 
     Args:
         open_source: makes the consumer for a listener.
@@ -91,7 +91,7 @@ class Assignment:
         return retry(question, UNTIL_IT_ANSWERS, self._pause, partial(self._report.away, "kafka"))
 
     def _pause(self, seconds: float) -> bool:
-        """Wait, and return whether the daemon ends."""
+        """Wait so many seconds; return whether the daemon ends, and then at once."""
         self._turned()
         if not self._shutdown.begun:
             self._sleep(seconds)

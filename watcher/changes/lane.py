@@ -32,7 +32,7 @@ class Gathered:
 
 
 class AbandonedError(Exception):
-    """The partition is somebody else's now; the plan is theirs to finish."""
+    """Raised when the partition is somebody else's now; the plan is theirs to finish."""
 
 
 class Lane:
@@ -72,7 +72,7 @@ class Lane:
 
     @property
     def name(self) -> str:
-        """Topic and partition, for people."""
+        """Return topic and partition, for people."""
         return f"{self.topic}[{self.partition}]"
 
     @property
@@ -81,13 +81,13 @@ class Lane:
         return self.progress.owned_at + self.lease / 3
 
     def take(self) -> Gathered:
-        """Hand over what was gathered and begin anew."""
+        """Return what was gathered, and begin anew."""
         gathered, self.gathered = self.gathered, Gathered()
         self.cut = NO_CUT
         return gathered
 
     def lose(self) -> None:
-        """The partition was taken away: whatever waits to be sent must not be."""
+        """Note that the partition was taken away: whatever waits to be sent must not be."""
         self.lost = True
         self._gone.set()
 
@@ -109,7 +109,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A plan on its way to the sink."""
+    """A plan on its way to the sink, with its rows."""
 
     lane: Lane
     plan: Plan

@@ -65,7 +65,7 @@ class ChangeReport:
             metrics.show_stream_state(table, state)
 
     def taken(self, taken: Taken) -> None:
-        """Records were taken, their states shown and their dead letters sent."""
+        """Count records that were taken, whose states are shown and whose dead letters are sent."""
         metrics, wall = self._metrics, time.time()
         for (table, op), count in taken.consumed.items():
             metrics.events_consumed.labels(metrics.table(table), op or UNKNOWN).inc(count)
@@ -95,7 +95,7 @@ class ChangeReport:
             self._metrics.events_in_flight.labels(table).set(changes[table])
 
     def shown(self, taken: Taken, shown: ShownStates, seconds: float) -> None:
-        """Row states are in Redis. Freshness is that of the oldest change of the batch, so it never flatters."""
+        """Count row states that are in Redis. Freshness is that of the poll's oldest change, so it never flatters."""
         metrics = self._metrics
         metrics.redis_rows.labels("applied").inc(shown.rows)
         metrics.redis_rows.labels("stale").inc(shown.stale)
@@ -106,7 +106,7 @@ class ChangeReport:
             metrics.freshness.labels(table, "redis").observe(max(0.0, time.time() - oldest / 1000))
 
     def written(self, job: Job, outcome: PlanOutcome) -> None:
-        """A plan is in ClickHouse."""
+        """Count a plan that is in ClickHouse, and its changes as applied; a line in the log."""
         metrics, seconds, rows = self._metrics, self._now() - job.named_at, len(job.gathered.rows)
         metrics.plans.labels(outcome.value).inc()
         metrics.plan_duration.observe(seconds)
@@ -119,44 +119,44 @@ class ChangeReport:
         say("plan.written", outcome=outcome.value, rows=rows, plan=job.plan.token, seconds=round(seconds, 3))
 
     def applied(self, gathered: Gathered) -> None:
-        """Every sink has these changes."""
+        """Count changes that every sink has."""
         self._moved = True
         for (table, op), count in gathered.applied.items():
             self._metrics.events_applied.labels(table, op).inc(count)
 
     def given_up(self, gathered: Gathered) -> None:
-        """These changes' partition went to another process before they were in a plan; that one reads them again."""
+        """Count changes whose partition went to another process before they were in a plan; it reads them again."""
         self._moved = True
         for (table, _), count in gathered.applied.items():
             self._metrics.events_ignored.labels(table, "given_up").inc(count)
 
     def waiting(self, rows: int) -> None:
-        """So many rows wait in memory for ClickHouse."""
+        """Tell how many rows wait in memory for ClickHouse."""
         self._metrics.sink_queue_rows.labels("clickhouse").set(rows)
 
     def away(self, neighbour: str, error: TemporaryError) -> None:
-        """A neighbour does not answer; the same call is made again."""
+        """Count a call that a neighbour did not answer, and that is made again; a line in the log."""
         self._metrics.sink_errors.labels(neighbour).inc()
         log.warning("neighbour.away", neighbour=neighbour, error=str(error))
 
     def commit_refused(self, partition: Partition, reason: str) -> None:
-        """Kafka did not take a commit; nothing was sent under its name, and it is made again."""
+        """Count a commit that Kafka did not take; nothing was sent under its name, and it is made again."""
         self._metrics.offset_commit_errors.inc()
         log.info("commit.refused", topic=partition[0], partition=partition[1], reason=reason)
 
     def needs(self, there: Collection[ReconcileNeeded]) -> None:
-        """The needs of a comparison that there are; what a person has settled is no longer one."""
+        """Tell which needs of a comparison there are; what a person has settled is no longer one."""
         for table in self._metrics.tables:
             for reason in RECONCILE:
                 self._metrics.reconcile_needed.labels(table, reason).set(ReconcileNeeded(table, reason) in there)
 
     def reconcile(self, needed: ReconcileNeeded) -> None:
-        """Only a comparison with PostgreSQL can tell a table's counts."""
+        """Tell of a table whose counts only a comparison with PostgreSQL can tell."""
         self._metrics.reconcile_needed.labels(needed.table, needed.reason).set(1)
         log.warning("reconcile.needed", table=needed.table, reason=needed.reason)
 
     def rebalanced(self, kind: str, partitions: list[Partition]) -> None:
-        """The group gave or took partitions."""
+        """Tell which partitions the group gave or took."""
         self._metrics.rebalances.labels(kind).inc()
         for topic, number in partitions:
             if kind == "assigned":

@@ -45,7 +45,7 @@ class _SourceOutline(msgspec.Struct):
 
     @property
     def stream_position(self) -> int | None:
-        """How far the stream was when an incremental snapshot read the row, which has no log position of its own.
+        """Return how far the stream was when an incremental snapshot read the row, which has no log position itself.
 
         The row was not changed between that snapshot's two watermarks, else the change would stand in its place. So
         it is the row as of the second one, and that is the latest position in ``sequence``.
@@ -102,7 +102,7 @@ class Decoder:
         self._expected: dict[str, TableDecoder] = {}
 
     def decode(self, topic: str, value: bytes | None) -> ChangeEvent[Any] | Skip:
-        """One record's meaning.
+        """Return what one record means.
 
         Args:
             topic: where it came from; only a hint at what was found there last.
@@ -128,7 +128,7 @@ class Decoder:
         return self._told_apart(topic, value)
 
     def decode_run(self, topic: str, values: Iterable[bytes | None]) -> Iterator[Decoded]:
-        """What many records of one topic mean, each as ``decode`` has it; errors stand in the places of their records.
+        """Yield what many records of one topic mean, each as ``decode`` has it; errors stand in their records' places.
 
         Nearly all are changes of one table in JSON, and those take the short way.
 
@@ -164,7 +164,7 @@ class Decoder:
             schema, name, decode = self._short_way(topic)
 
     def _short_way(self, topic: str) -> tuple[str, str, Callable[[Any], ChangeEvent[Any]]]:
-        """The schema and table of the topic's last change in bare JSON, and what decodes such a one at once."""
+        """Return schema and table of the topic's last change in bare JSON, and what decodes such a one at once."""
         expected = self._expected.get(topic)
         if expected is None:
             return "", "", _no_short_way
@@ -244,7 +244,7 @@ def _no_short_way(_: Any) -> Never:
 
 
 def complete(event: ChangeEvent[Any]) -> ChangeEvent[Any]:
-    """The event, if it carries the rows that its operation needs.
+    """Return the event, if it carries the rows that its operation needs.
 
     Raises:
         RecordError: a needed row is missing, which means that the table lacks ``REPLICA IDENTITY FULL``.
@@ -271,7 +271,7 @@ def complete(event: ChangeEvent[Any]) -> ChangeEvent[Any]:
 
 
 def _placed(record: Any, source: _SourceOutline, table: TableDecoder) -> ChangeEvent[Any]:
-    """The event of a row that an incremental snapshot read, placed where the stream was."""
+    """Return the event of a row that an incremental snapshot read, placed where the stream was."""
     record["source"]["lsn"] = source.stream_position
     event: ChangeEvent[Any] = msgspec.convert(record, table.type)
     return event

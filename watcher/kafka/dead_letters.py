@@ -49,7 +49,7 @@ class _Parcel:
     cuts: int = 0
 
     def smaller(self) -> "_Parcel | None":
-        """The same letter with less in it, or None when nothing can be left out."""
+        """Return the same letter with less in it, or None when nothing can be left out."""
         size = str(len(self.value or b"")).encode()
         if self.cuts == 0:
             added = (*self.added, (TRUNCATED, size))
@@ -59,13 +59,13 @@ class _Parcel:
         return None
 
     def dated_now(self) -> "_Parcel":
-        """The same letter under the time of sending, with its record's own time in a header."""
+        """Return the same letter under the time of sending, with its record's own time in a header."""
         stamp = (TIMESTAMP, str(self.timestamp_ms).encode())
         return replace(self, timestamp_ms=NO_TIMESTAMP_MS, added=(*self.added, stamp))
 
 
 class KafkaDeadLetters:
-    """The dead-letter topic.
+    """The dead-letter topic in Kafka; see :class:`watcher.changes.sink.DeadLetterSink`.
 
     Args:
         client: librdkafka settings of the connection (brokers, security).

@@ -31,7 +31,7 @@ TOPIC_AWAY: Final = frozenset(
 
 
 class KafkaSource:
-    """A member of the consumer group.
+    """A member of the consumer group; see :class:`watcher.changes.source.Source`.
 
     Args:
         client: librdkafka settings of the connection (brokers, security).
@@ -128,7 +128,7 @@ class KafkaSource:
 
     @property
     def paused(self) -> int:
-        """Number of partitions that are not delivered from."""
+        """Return the number of partitions that are not delivered from."""
         return len(self._assigned) if self._paused else 0
 
     def commit(self, offsets: Mapping[Partition, tuple[int, str]]) -> dict[Partition, str]:
@@ -148,7 +148,7 @@ class KafkaSource:
         return {(one.topic, one.partition): one.error.str() for one in answers if one.error}
 
     def committed(self, partitions: Iterable[Partition]) -> dict[Partition, Committed]:
-        """What the group has committed.
+        """Return what the group has committed.
 
         Raises:
             TemporaryError: the coordinator does not answer.
@@ -166,7 +166,7 @@ class KafkaSource:
         return found
 
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
-        """Kafka's ids of the topics; they differ when a topic of the same name is made anew.
+        """Return Kafka's ids of the topics; they differ when a topic of the same name is made anew.
 
         Raises:
             TemporaryError: the broker does not answer.
@@ -184,14 +184,14 @@ class KafkaSource:
             self._looking = self._admin.describe_topics(Topics(topics), request_timeout=CALL_TIMEOUT_SECONDS)
 
     def topics_found(self) -> dict[str, str]:
-        """The answer to ``look_for_topics``, once; empty until it is there. A topic that is not there is left out."""
+        """Return the answer to ``look_for_topics``, once; empty until it is there, and without topics that are not."""
         if not self._looking or not all(answer.done() for answer in self._looking.values()):
             return {}
         answers, self._looking = self._looking, {}
         return {name: str(one.result().topic_id) for name, one in answers.items() if one.exception() is None}
 
     def bounds(self, partition: Partition) -> tuple[int, int]:
-        """The first offset that the topic still holds, and the next one that it will give.
+        """Return the first offset that the topic still holds, and the next one that it will give.
 
         Raises:
             TemporaryError: the broker does not answer.
@@ -203,7 +203,7 @@ class KafkaSource:
         return low, high
 
     def high_water(self, partition: Partition) -> int | None:
-        """The next offset that the topic will give, as of the last fetch; None before the first."""
+        """Return the next offset that the topic will give, as of the last fetch; None before the first."""
         try:
             bounds = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
         except KafkaException:
@@ -211,14 +211,14 @@ class KafkaSource:
         return bounds[1] if bounds is not None and bounds[1] >= 0 else None
 
     def at_end(self, partition: Partition) -> bool:
-        """Whether every record up to the high-water mark was delivered.
+        """Return whether every record up to the high-water mark was delivered.
 
         A topic that is written in transactions ends with a marker, which counts as an offset and is never delivered.
         """
         return self._ends.get(partition) == self.high_water(partition)
 
     def ping(self) -> str:
-        """Ask the broker for an answer.
+        """Return what the broker says of the cluster.
 
         Raises:
             KafkaException: there is none.

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @cache
 def packing(entity_type: str, metric_type: str, source: str) -> Pack:
-    r"""What packs the rows of one metric and source table; made once, for it is called once a row.
+    r"""Return what packs the rows of one metric and source table; made once, for it is called once a row.
 
     >>> packing("User", "crucibleCount", "Crucible")(7, 7, 1, 0, 42, 4096, b"0123456789abcdef", 0)[:19]
     b'\x04User\rcrucibleCount'
@@ -46,12 +46,12 @@ class _Made(dict[str, T]):
 
 
 def packs_of(source: str) -> Packs:
-    """What packs the rows of one source table: two lookups for a row, where a cached call costs three times as much."""
+    """Return what packs rows of a source table: two lookups a row, where a cached call costs three times as much."""
     return _Made(lambda entity_type: _Made(lambda metric_type: packing(entity_type, metric_type, source)))
 
 
 def unpacked(data: bytes) -> Iterator[MetricRow]:
-    """The rows that were packed, one by one.
+    """Yield the rows that were packed, one by one.
 
     >>> row = ("User", 7, 7, "crucibleCount", 1, 0, "Crucible", 42, 4096, b"0123456789abcdef", 0)
     >>> list(unpacked(packing("User", "crucibleCount", "Crucible")(7, 7, 1, 0, *row[7:]))) == [row]
@@ -75,7 +75,7 @@ def _length(number: int) -> bytes:
 
 
 def _read_length(data: bytes, at: int) -> tuple[int, int]:
-    """The number, and where it ends."""
+    """Return the number, and where it ends."""
     byte = data[at]
     if byte < 0x80:
         return byte, at + 1

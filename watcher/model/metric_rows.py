@@ -13,12 +13,12 @@ MAX_RANGES = 16
 """Log ranges that one question to the sink may name. Fewer: an outlier drags in everything between; more: longer
 SQL."""
 
-NEAR: Final = 1 << 28
-"""Bytes of log, a quarter of a gibibyte, that are one range whatever the gaps: what lies in between is soon told."""
+NEAR_BYTES: Final = 1 << 28
+"""Of log, a quarter of a gibibyte, that are one range whatever the gaps: what lies in between is soon told."""
 
 
 def month(milliseconds: int) -> str:
-    """The month that a row belongs to, as in ``PARTITION BY toYYYYMM(createdAt)``.
+    """Return the month that a row belongs to, as in ``PARTITION BY toYYYYMM(createdAt)``.
 
     >>> month(1_760_000_000_123)
     '202510'
@@ -27,7 +27,7 @@ def month(milliseconds: int) -> str:
 
 
 def whole_month(milliseconds: int) -> range:
-    """Every millisecond of the month that this one is in: to ask of many whether they are in it as well.
+    """Return every millisecond of the month that this one is in: to ask of many whether they are in it too.
 
     >>> span = whole_month(1_760_000_000_123)
     >>> [month(ms) for ms in (span[0] - 1, span[0], span[-1], span[-1] + 1)]
@@ -73,7 +73,7 @@ class MetricRows:
         return unpacked(bytes(self.packed))
 
     def by_month(self) -> Iterator[tuple[str, "MetricRows"]]:
-        """The rows, split so that each part lands in one partition however the site has partitioned the table.
+        """Yield the rows by month, so that each part lands in one partition however the site has partitioned the table.
 
         An insert is atomic only as one block of one partition. Nearly always there is one month.
         """
@@ -89,7 +89,7 @@ class MetricRows:
 
 
 def log_ranges(lsns: Sequence[int], most: int = MAX_RANGES) -> list[tuple[int, int]]:
-    """Few ranges that hold all the log positions, at least one, cut at the widest gaps.
+    """Return few ranges that hold all the log positions, at least one, cut at the widest gaps.
 
     >>> log_ranges([5, 9, 1 << 40], most=2)
     [(5, 9), (1099511627776, 1099511627776)]
@@ -97,7 +97,7 @@ def log_ranges(lsns: Sequence[int], most: int = MAX_RANGES) -> list[tuple[int, i
     [(7, 7)]
     """
     low, high = min(lsns), max(lsns)
-    if high - low <= NEAR:
+    if high - low <= NEAR_BYTES:
         return [(low, high)]
     ordered = sorted(set(lsns))
     gaps = (

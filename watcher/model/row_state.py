@@ -39,13 +39,13 @@ class CrucibleChange:
     """The entries' rows, which are many, one behind the other; see :data:`packed_entry`."""
 
     def living(self) -> Iterator[tuple[int, int]]:
-        """Entry and image of each entry's row that is there."""
+        """Yield entry and image of each entry's row that is there."""
         for _, entry_id, _, image_id, _, lives in PACKED_ENTRY.iter_unpack(self.entries):
             if lives:
                 yield entry_id, image_id
 
     def admitted(self) -> Iterator[tuple[int, int]]:
-        """Entry and image of each entry that takes part from now on."""
+        """Yield entry and image of each entry that takes part from now on."""
         for row in self.rows:
             kind, _, *values = _decode(row)
             if kind == VERDICT and values[2]:
@@ -62,7 +62,7 @@ class CrucibleChange:
 
     @property
     def any_gone(self) -> bool:
-        """Whether an entry's row is one of an entry that is gone; told without looking at the rows one by one."""
+        """Return whether a row is that of an entry that is gone, without looking at the rows one by one."""
         return 0 in self.entries[PACKED_ENTRY.size - 1 :: PACKED_ENTRY.size]
 
     def __len__(self) -> int:

@@ -27,7 +27,7 @@ class PartitionState:
 
 
 def start(state: PartitionState) -> Progress:
-    """Where to begin.
+    """Return where to begin.
 
     A group that never read the partition begins with the earliest record. One that did, and whose place is gone,
     stops: going to either end on its own would skip or hide something. An offset without a plan of ours was set by

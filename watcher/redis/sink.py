@@ -24,7 +24,7 @@ Answer = tuple[int, int, list[int], list[int]]
 
 
 def row_keys(crucible_id: int) -> tuple[str, str, str]:
-    """The script's keys.
+    """Return the script's keys for a crucible.
 
     >>> row_keys(42)
     ('crucible:42:elo', '{crucible:42:elo}:state', '{crucible:42:elo}:entries')
@@ -33,7 +33,7 @@ def row_keys(crucible_id: int) -> tuple[str, str, str]:
 
 
 class RedisSink:
-    """The Redis that holds ELO state.
+    """The Redis that holds ELO state; see :class:`watcher.changes.sink.StateSink`.
 
     Args:
         client: its own; closed with it.
@@ -92,7 +92,7 @@ class RedisSink:
 
 
 def _portions(states: RowStates, most: int) -> Iterator[list[int]]:
-    """The crucibles, cut into portions of about so many rows; one crucible is never cut."""
+    """Yield the crucibles in portions of about so many rows; one crucible is never cut."""
     portion: list[int] = []
     rows = 0
     for crucible_id, change in states.items():

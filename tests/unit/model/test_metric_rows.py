@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from watcher.model.metric_columns import CREATED_AT
 from watcher.model.metric_row import MetricRow
-from watcher.model.metric_rows import NEAR, MetricRows, log_ranges, month
+from watcher.model.metric_rows import NEAR_BYTES, MetricRows, log_ranges, month
 
 LSNS = st.lists(st.integers(0, 200) | st.integers(0, 2**53 - 1), min_size=1, max_size=60)
 
@@ -37,7 +37,7 @@ def test_ranges_leave_out_the_widest_gap(lsns: list[int]) -> None:
 
     ranges = log_ranges(lsns, 2)
 
-    if ordered[-1] - ordered[0] > NEAR:
+    if ordered[-1] - ordered[0] > NEAR_BYTES:
         assert ranges[1][0] - ranges[0][1] == widest
 
 
