@@ -66,6 +66,8 @@ class VoteRefusal(StrEnum):
     JUDGED_OTHERWISE = "judged_otherwise"
     """This judge has preferred the other one of the two before."""
     NOT_ACTIVE = "not_active"
+    FROZEN = "frozen"
+    """The crucible's result is being worked out: no vote counts any more, whatever its clock says."""
     NOT_STARTED = "not_started"
     ENDED = "ended"
     UNKNOWN_ENTRY = "unknown_entry"

@@ -29,6 +29,8 @@ class Drawn(msgspec.Struct, frozen=True, array_like=True):
     """Random ones, each once, without the judge's own; all of them if there are no more than were asked for."""
     top: list[Candidate]
     """Those of the highest rating, best first, without the judge's own."""
+    frozen: bool
+    """Whether the result is being worked out, so that no vote counts any more."""
 
     @property
     def start_ms(self) -> int | None:

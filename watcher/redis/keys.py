@@ -27,6 +27,9 @@ POOL: Final = "pool:"
 JUDGED: Final = "judged:"
 """... and one for each judge."""
 
+FROZEN: Final = "frozen"
+"""Field of the state: epoch and number of the last vote before the freeze, ``3:100``; absent while votes are taken."""
+
 MARK_HISTORY: Final = "%010d"
 """A mark is the number of PostgreSQL's history that a row's state belongs to, ..."""
 MARK_POSITION: Final = "%020d"

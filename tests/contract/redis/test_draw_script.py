@@ -14,6 +14,7 @@ from watcher.model.visibility import ALL_LEVELS
 from watcher.redis import keys
 from watcher.redis.admit import ADMIT, Placement, admit_command
 from watcher.redis.draw import DRAW, Drawn, draw_command, drawn
+from watcher.redis.freeze import freeze
 
 CRUCIBLE, JUDGE = 42, 7
 
@@ -56,6 +57,16 @@ def test_an_absent_crucible_has_nothing_to_draw_from(raw: redis.Redis) -> None:
     stage(raw, {})
 
     assert draw(raw).entries == []
+
+
+def test_a_draw_tells_of_a_freeze(raw: redis.Redis) -> None:
+    """Then nothing is served, because no vote on it would count."""
+    stage(raw, {1: 1, 2: 4})
+    assert not draw(raw).frozen
+
+    freeze(raw, CRUCIBLE)
+
+    assert draw(raw).frozen
 
 
 def test_a_draw_tells_what_the_choice_needs(raw: redis.Redis) -> None:

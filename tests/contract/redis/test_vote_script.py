@@ -14,6 +14,7 @@ from watcher.model.effects import EntryGone, EntryState
 from watcher.model.rating import gain
 from watcher.model.vote import VoteOutcome, VoteRefusal, pair_field
 from watcher.redis import keys
+from watcher.redis.freeze import freeze, thaw
 from watcher.redis.scripts import VOTE, Script
 
 JUDGE = 5
@@ -53,6 +54,7 @@ REFUSALS: dict[VoteRefusal, Callable[[Arena], object]] = {
     VoteRefusal.ABSENT: lambda arena: arena.client.delete(keys.state(CRUCIBLE)),
     VoteRefusal.UNVERIFIED: lambda arena: arena.set(fence="another process"),
     VoteRefusal.NOT_ACTIVE: lambda arena: arena.set(status="Pending"),
+    VoteRefusal.FROZEN: lambda arena: freeze(arena.client, CRUCIBLE),
     VoteRefusal.NOT_STARTED: lambda arena: arena.set(start=now_ms(arena.client) + 60_000),
     VoteRefusal.ENDED: lambda arena: arena.set(end=now_ms(arena.client) - 1),
     VoteRefusal.UNKNOWN_ENTRY: lambda arena: apply(arena.client, [(9, EntryGone(CRUCIBLE, 2))]),
@@ -123,6 +125,7 @@ def test_of_several_reasons_the_first_is_told(client: redis.Redis) -> None:
     present = client.hgetall(keys.state(CRUCIBLE))
     hour = 3_600_000
     wrong = {"fence": "other", "status": "Completed", "start": now_ms(client) + hour, "end": now_ms(client) - hour}
+    wrong["frozen"] = "1:1"
     client.delete(keys.state(CRUCIBLE))
     client.hdel(keys.admitted(CRUCIBLE), "1")
     row = client.hget(keys.entries(CRUCIBLE), "2")
@@ -147,6 +150,8 @@ def test_of_several_reasons_the_first_is_told(client: redis.Redis) -> None:
     beforehand = None
     ask()
     arena.set(status="Active")
+    ask()
+    thaw(client, CRUCIBLE)
     ask()
     arena.set(start="")
     ask()
@@ -173,6 +178,7 @@ def test_of_several_reasons_the_first_is_told(client: redis.Redis) -> None:
         VoteRefusal.JUDGED_OTHERWISE,
         VoteRefusal.RATE_LIMITED,
         VoteRefusal.NOT_ACTIVE,
+        VoteRefusal.FROZEN,
         VoteRefusal.NOT_STARTED,
         VoteRefusal.ENDED,
         VoteRefusal.UNKNOWN_ENTRY,
@@ -201,9 +207,10 @@ def test_a_repeat_gets_what_the_vote_got(arena: Arena, client: redis.Redis) -> N
         lambda arena: apply(arena.client, [(9, state(CRUCIBLE, "Completed"))]),
         lambda arena: apply(arena.client, [(9, EntryGone(CRUCIBLE, 1))]),
         lambda arena: arena.client.delete(keys.admitted(CRUCIBLE)),
+        lambda arena: freeze(arena.client, CRUCIBLE),
         lambda arena: arena,
     ],
-    ids=["ended", "completed", "entry gone", "withdrawn", "backlog"],
+    ids=["ended", "completed", "entry gone", "withdrawn", "frozen", "backlog"],
 )
 @pytest.mark.parametrize("refuse", [None, VoteRefusal.RATE_LIMITED, VoteRefusal.PAIR_TOKEN_EXPIRED])
 def test_a_repeat_is_answered_whatever_has_happened(

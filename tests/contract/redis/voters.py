@@ -17,6 +17,8 @@ from watcher.redis import keys
 from watcher.redis.scripts import VOTE, Script
 from watcher.redis.vote import outcome, vote_command
 
+OVER = frozenset({VoteRefusal.ENDED, VoteRefusal.FROZEN})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
@@ -29,7 +31,7 @@ class Orders:
     judges: int
     """Ids are 1 to this, the same for all processes: they repeat and contradict each other."""
     votes: int = 0
-    """How many; 0: until one is refused because the crucible has ended, or Redis goes away."""
+    """How many; 0: until one is refused because the crucible has ended or is frozen, or Redis goes away."""
     abreast: int = 8
     """Votes in one round trip."""
     script: str = VOTE.text
@@ -55,7 +57,7 @@ def cast(orders: Orders) -> list[tuple[Vote, VoteOutcome | VoteRefusal]]:
             except redis.ConnectionError:
                 break
             done += zip(votes, came, strict=True)
-            if not orders.votes and VoteRefusal.ENDED in came:
+            if not orders.votes and not OVER.isdisjoint(came):
                 break
     return done
 

@@ -7,6 +7,7 @@ const NOTICES = {
   all_judged: ["You have judged every pair", "Thank you. When new entries come in, there will be more.", "Look again"],
   no_pair: ["Nothing to judge yet", "There are too few entries that you may see. They may still be on their way.", "Look again"],
   ended: ["This crucible has ended", "No more votes are taken. The standings are final once everything is counted."],
+  frozen: ["Voting is over", "Every vote is being counted once more. The result comes here by itself."],
   cancelled: ["This crucible was cancelled", "No votes are taken."],
   not_started: ["This crucible has not begun", "Voting opens when the clock runs out."],
   not_active: ["This crucible is not open", "Votes are taken while it is active."],
@@ -30,7 +31,7 @@ const MOVING_ON = {
   own_entry: "One of the two is yours. Here is another pair.",
 };
 
-const LEFT_FOR_GOOD = new Set(["ended", "not_active", "not_started"]);
+const LEFT_FOR_GOOD = new Set(["ended", "frozen", "not_active", "not_started"]);
 
 /** @returns {{title: string, text: string, act: string|undefined, tone: "calm"|"bad"}} */
 export function notice(code, error) {

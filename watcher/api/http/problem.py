@@ -77,6 +77,7 @@ PROBLEM_KINDS: Final[Mapping[str, ProblemKind]] = {
     # The crucible.
     "unknown_crucible": ProblemKind(404, "There is no such crucible"),
     "not_active": ProblemKind(409, "The crucible is not active"),
+    "frozen": ProblemKind(409, "Voting is over: the crucible's result is being worked out"),
     "not_started": ProblemKind(409, "The crucible has not begun"),
     "ended": ProblemKind(409, "The crucible has ended"),
     "absent": ProblemKind(503, "The crucible's state is being brought back", 1),

@@ -96,6 +96,7 @@ ROUTES: Final = (
             "all_judged",
             "no_pair",
             "not_active",
+            "frozen",
             "not_started",
             "ended",
         ),

@@ -195,6 +195,7 @@ ROUTES: Final = (
             "own_entry",
             "judged_otherwise",
             "not_active",
+            "frozen",
             "not_started",
             "ended",
             "backlog",

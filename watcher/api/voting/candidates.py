@@ -57,6 +57,8 @@ class Candidates:
             raise ProblemError("absent")
         if found.status != "Active":
             raise ProblemError("not_active")
+        if found.frozen:
+            raise ProblemError("frozen")
         if found.start_ms is not None and found.now_ms < found.start_ms:
             raise ProblemError("not_started")
         if found.end_ms is not None and found.now_ms > found.end_ms:

@@ -3,7 +3,7 @@
 -- uses: rows pools standing_ids
 --
 -- KEYS  1 crucible:{id}:elo             hash entry id -> rating
---       2 {crucible:{id}:elo}:state     hash; of it status, start, end, level, row
+--       2 {crucible:{id}:elo}:state     hash; of it status, start, end, level, row, frozen
 --       3 {crucible:{id}:elo}:entries   hash entry id -> mark .. row
 --       4 {crucible:{id}:elo}:votes     hash entry id -> votes
 --       5 {crucible:{id}:elo}:standings sorted set, best first, member created:id
@@ -13,9 +13,10 @@
 --       2 levels that the judge may see (bit flags); the crucible's own are taken into account here
 --       3 entries to draw   4 entries from the top
 --       5 seed of what is random here
--- Answer: msgpack { now, status, start, end, level, row, visible, drawn, top }
+-- Answer: msgpack { now, status, start, end, level, row, visible, drawn, top, frozen }
 --         now, start, end in ms since 1970, start and end may be ''; visible: how many entries the judge may see, own ones
---         included; drawn and top: lists of { entry, image, votes, rating, level }. '' if the crucible is absent.
+--         included; drawn and top: lists of { entry, image, votes, rating, level }; frozen: whether votes are over. '' if
+--         the crucible is absent.
 -- Guaranteed: it only reads, and costs the same however many entries there are. Drawn entries are each there once; with
 --         no more visible ones than are to be drawn, all are drawn. The same seed draws the same shares of the pools.
 
@@ -24,7 +25,7 @@ local PAGES = 10 -- and so many at most: a judge who may see few of the top gets
 
 local user, mask, count, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
-local state = redis.call('HMGET', KEYS[2], 'status', 'start', 'end', 'level', 'row', 'epoch')
+local state = redis.call('HMGET', KEYS[2], 'status', 'start', 'end', 'level', 'row', 'epoch', 'frozen')
 if not state[6] then return '' end
 mask = bit.band(mask, tonumber(state[4]) or 0)
 
@@ -110,5 +111,5 @@ local time = redis.call('TIME')
 return cmsgpack.pack({
   time[1] * 1000 + math.floor(time[2] / 1000),
   state[1] or '', state[2] or '', state[3] or '', tonumber(state[4]) or 0, state[5] or '',
-  visible, described(ids, of_level, count), top,
+  visible, described(ids, of_level, count), top, state[7] and true or false,
 })

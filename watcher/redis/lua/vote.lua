@@ -2,7 +2,8 @@
 -- uses: rows standings
 --
 -- KEYS  1 crucible:{id}:elo             hash entry id -> rating
---       2 {crucible:{id}:elo}:state     hash; of it status, start, end, fence, epoch, seq, rebuilding
+--       2 {crucible:{id}:elo}:state     hash; of it status, start, end, fence, epoch, seq, rebuilding,
+--                                     frozen
 --       3 {crucible:{id}:elo}:entries   hash entry id -> mark .. row; the mark alone is one that is gone
 --       4 {crucible:{id}:elo}:standings sorted set, score -rating, member created:id
 --       5 {crucible:{id}:elo}:votes     hash entry id -> votes
@@ -18,7 +19,7 @@
 -- Answer: { 'ok', winner_elo, loser_elo, winner_delta, epoch, seq, ms, repeated }, or { code of the refusal }
 -- Guaranteed: everything that can refuse a vote is looked at before the first write, so it counts whole or not at all.
 --         Votes on a crucible count one after the other, in the order of their numbers. A judge's pair counts once; its
---         repeat gets what the vote got, also after the crucible's end. The clock is Redis' own.
+--         repeat gets what the vote got, also after the crucible's end or its freeze. The clock is Redis' own.
 
 local call = redis.call -- looked up once, for a vote calls it a dozen times
 local GAINS = '@GAINS@' -- the winner's gain by points of lead, one letter each, A = 1
@@ -42,7 +43,7 @@ local user, winner, loser = ARGV[2], ARGV[3], ARGV[4]
 
 if winner == loser then return { 'same_entry' } end
 
-local state = call('HMGET', KEYS[2], 'epoch', 'fence', 'rebuilding', 'seq', 'status', 'start', 'end')
+local state = call('HMGET', KEYS[2], 'epoch', 'fence', 'rebuilding', 'seq', 'status', 'start', 'end', 'frozen')
 if not state[1] then return { 'absent' } end
 if state[2] ~= ARGV[1] or state[3] then return { 'unverified' } end
 
@@ -64,6 +65,7 @@ end
 if ARGV[5] ~= '' then return { ARGV[5] } end
 
 if state[5] ~= 'Active' then return { 'not_active' } end
+if state[8] then return { 'frozen' } end
 local time = call('TIME')
 local ms = time[1] .. string.sub('00000' .. time[2], -6, -4)
 local now = tonumber(ms)

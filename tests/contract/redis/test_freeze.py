@@ -1,0 +1,102 @@
+"""The freeze: votes are in or out, whoever casts how many at once, and what was counted before it stays as it is."""
+
+import pytest
+import redis
+
+from stack import Stack
+from tests.contract.redis.arena import CRUCIBLE, Arena, counted
+from tests.contract.redis.rows import apply, contents, state
+from tests.contract.redis.test_votes_at_once import Answers, check_answers, voting
+from tests.stack.watching import await_that
+from watcher.model.vote import VoteOutcome, VoteRefusal
+from watcher.redis import keys
+from watcher.redis.freeze import freeze, thaw
+from watcher.redis.scripts import VOTE
+
+JUDGE = 5
+ENTRIES = tuple(range(1, 31))
+
+
+def frozen_among_votes(server: Stack, arena: Arena, script: str = VOTE.text) -> tuple[tuple[int, int], list[Answers]]:
+    """Freeze while four processes vote as fast as they can; returns the last vote's place and all answers."""
+    length = keys.log(arena.crucible_id)
+    with voting(server, entries=len(ENTRIES), judges=100_000, abreast=4, script=script) as voters:
+        await_that(lambda: int(arena.client.xlen(length)) > 200, "votes")  # type: ignore[arg-type]
+        place = freeze(arena.client, arena.crucible_id)
+        assert place is not None
+        if script != VOTE.text:  # nothing refuses there: so long that some come after the freeze
+            await_that(lambda: int(arena.client.xlen(length)) > place[1] + 50, "more votes")  # type: ignore[arg-type]
+            arena.client.hset(keys.state(arena.crucible_id), "end", 1)
+        return place, voters.answers()
+
+
+def test_votes_around_a_freeze_are_in_or_out(server: Stack, client: redis.Redis) -> None:
+    """From many processes in the very moment: the log ends where the freeze said, and each answer is what it has."""
+    arena = Arena(client, entries=ENTRIES)
+
+    place, answers = frozen_among_votes(server, arena)
+
+    votes = check_answers(arena, answers)
+    assert place == (1, votes)
+    assert arena.log()[-1].seq == votes
+    assert all(each[-1][1] in {VoteRefusal.FROZEN, VoteRefusal.JUDGED_OTHERWISE} for each in answers)
+    assert sum(len(counted(came for _, came in each)) for each in answers) == votes
+
+
+def test_without_the_freeze_votes_come_after_it(server: Stack, client: redis.Redis) -> None:
+    """A script that does not look at it numbers votes beyond the place that was told: the check above sees it."""
+    weak = VOTE.text.replace("if state[8] then return { 'frozen' } end\n", "")
+    assert weak != VOTE.text
+    arena = Arena(client, entries=ENTRIES)
+
+    place, _ = frozen_among_votes(server, arena, weak)
+
+    assert arena.log()[-1].seq > place[1]
+
+
+def test_a_frozen_crucible_stays_frozen(client: redis.Redis) -> None:
+    """Asked again it tells the same place; its row may change, its end move, its week begin."""
+    arena = Arena(client)
+    arena.vote(JUDGE, 1, 2)
+    assert freeze(client, CRUCIBLE) == (1, 1)
+    before = contents(client)
+    assert freeze(client, CRUCIBLE, (7, 7)) == (1, 1)
+    assert contents(client) == before
+
+    for lsn, row in enumerate((state(CRUCIBLE), state(CRUCIBLE, "Completed"), state(CRUCIBLE)), 10):
+        apply(client, [(lsn, row)])
+        assert not isinstance(arena.vote(JUDGE, 3, 4), VoteOutcome)
+    assert arena.vote(JUDGE, 3, 4) is VoteRefusal.FROZEN
+
+
+def test_a_freeze_that_is_undone_lets_votes_in(client: redis.Redis) -> None:
+    """As before it, and in the same order of numbers."""
+    arena = Arena(client)
+    arena.vote(JUDGE, 1, 2)
+    before = contents(client)
+    freeze(client, CRUCIBLE)
+    thaw(client, CRUCIBLE)
+
+    assert contents(client) == before
+    again = arena.vote(JUDGE, 3, 4)
+    assert isinstance(again, VoteOutcome)
+    assert again.seq == 2
+
+
+def test_an_absent_crucible_is_not_made_by_a_freeze(client: redis.Redis) -> None:
+    """It would be one without rows; whoever freezes has it brought back first."""
+    assert freeze(client, CRUCIBLE) is None
+    thaw(client, CRUCIBLE)
+    assert contents(client) == {}
+
+
+@pytest.mark.parametrize("rebuilding", [False, True])
+def test_a_crucible_that_is_being_compared_can_be_frozen(client: redis.Redis, rebuilding: bool) -> None:
+    """Its verifier has closed it, or is rebuilding it; opened, it takes no votes."""
+    arena = Arena(client)
+    client.hdel(keys.state(CRUCIBLE), "fence")
+    if rebuilding:
+        arena.set(rebuilding="token")
+
+    assert freeze(client, CRUCIBLE, (3, 9)) == (3, 9)
+    assert arena.vote(JUDGE, 1, 2) is VoteRefusal.UNVERIFIED

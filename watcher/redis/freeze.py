@@ -1,0 +1,44 @@
+"""A crucible's freeze: from then on no vote counts in it, whoever casts it and whatever the clocks say."""
+
+from typing import Final
+
+from watcher.redis import keys
+from watcher.redis.client import Client, away_is_temporary, run_script
+from watcher.redis.scripts import script
+
+FREEZE: Final = script("freeze")
+
+
+def freeze(client: Client, crucible_id: int, place: tuple[int, int] | None = None) -> tuple[int, int] | None:
+    """Refuse votes from now on, and return epoch and number of the last one before; None if Redis lacks the crucible.
+
+    Args:
+        client: Redis.
+        crucible_id: which crucible.
+        place: what to answer, if it is not frozen yet; None: its last vote.
+
+    Raises:
+        TemporaryError: Redis is away; the crucible may be frozen. Doing it again is harmless.
+    """
+    told = "" if place is None else frozen_text(*place)
+    answer = run_script(client, FREEZE, [keys.state(crucible_id)], told)
+    return (answer[0], answer[1]) if answer else None
+
+
+def thaw(client: Client, crucible_id: int) -> None:
+    """Accept votes again, if the crucible's row and clock let them; without a freeze nothing happens.
+
+    Raises:
+        TemporaryError: Redis is away.
+    """
+    with away_is_temporary():
+        client.hdel(keys.state(crucible_id), keys.FROZEN)
+
+
+def frozen_text(epoch: int, seq: int) -> str:
+    """Return the place of the last vote as the state's field holds it.
+
+    >>> frozen_text(3, 100)
+    '3:100'
+    """
+    return f"{epoch}:{seq}"
