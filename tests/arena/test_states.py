@@ -114,7 +114,8 @@ def test_end_comes_while_judging(world: World, refused: Tabs) -> None:
     """The clock counts down to the end, and then the page closes the vote by itself."""
     contest = world.site.contest(3, ends=20)  # time for a busy machine to open the page
     page = refused.open(world.open(contest))
-    assert re.fullmatch(r"0:(20|[01]\d)", page.get_by_role("timer").inner_text())
+    # A second more may be shown: the page knows the server's time from a header that has whole seconds.
+    assert re.fullmatch(r"0:(2[01]|[01]\d)", page.get_by_role("timer").inner_text())
 
     says(page, "This crucible has ended")
     page.get_by_role("timer").get_by_text("ended", exact=True).wait_for()  # it moves once a second

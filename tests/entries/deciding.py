@@ -11,4 +11,6 @@ from watcher.postgres.session import open_session
 
 if __name__ == "__main__":
     connect = partial(open_session, os.environ["SITE_DSN"], os.environ["SITE_SCHEMA"])
-    WatchEntries(connect, Decider(FeePolicy(), "watch"), Heard(), sweep_seconds=0.0).turn()
+    entries = WatchEntries(connect, Decider(FeePolicy(), "watch"), Heard(), sweep_seconds=0.0)
+    entries.turn()
+    entries.end()

@@ -29,8 +29,8 @@ class Heard:
     steps: list[tuple[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
-    def decided(self, state: Any, reasons: Any) -> None:
-        self.verdicts.append((state.value, tuple(reason.value for reason in reasons)))
+    def decided(self, state: Any, reasons: Any, entries: int) -> None:
+        self.verdicts += [(state.value, tuple(reason.value for reason in reasons))] * entries
 
     def admitted(self, entries: Any) -> None:
         self.taking_part.extend(entries)
@@ -115,14 +115,20 @@ class Site:
         rows = self.all("SELECT verdict, reasons, fee FROM SCHEMA.entry_verdict WHERE entry_id = %s", entry)
         return rows[0] if rows else None
 
-    def watch(self, policy: FeePolicy | None = None, voted: Sequence[int] = ()) -> WatchEntries:
+    def watch(
+        self, policy: FeePolicy | None = None, voted: Sequence[int] = (), sweep_seconds: float = 0.0
+    ) -> WatchEntries:
         """What decides in the watch role; each turn is the caller's."""
         decider = Decider(policy or FeePolicy(), "watch", lambda _, entries: set(entries) & set(voted))
-        return WatchEntries(self.open_session, decider, self.heard, sweep_seconds=0.0)
+        return WatchEntries(self.open_session, decider, self.heard, sweep_seconds)
 
     def decide(self, policy: FeePolicy | None = None, voted: Sequence[int] = ()) -> None:
         """One sweep."""
-        self.watch(policy, voted).turn()
+        watch = self.watch(policy, voted)
+        try:
+            watch.turn()
+        finally:
+            watch.end()
 
     def dispatcher(self, owner: str = "test") -> Dispatcher:
         """What carries out the outbox in the settle role."""

@@ -115,7 +115,7 @@ class Life(RuleBasedStateMachine):
         finally:
             arm(self.service)
             self.site.run('DELETE FROM "Crucible"')
-            tables = ("entry_verdict", "entry_fee", "entry_decision", "entry_crucible", "outbox")
+            tables = ("entry_verdict", "entry_fee", "entry_decision", "entry_crucible", "entry_digest", "outbox")
             self.site.run(f"TRUNCATE {', '.join(f'SCHEMA.{table}' for table in tables)}")
 
     @initialize()
@@ -386,30 +386,28 @@ def test_the_last_place_is_given_once(site: Site, monkeypatch: pytest.MonkeyPatc
     """One process has read that there is a place, and stands still; another finds an entry that came before."""
     reached, go_on, done = threading.Event(), threading.Event(), threading.Event()
 
-    def decide() -> None:
+    def decide(entry: int) -> None:
         with site.open_session() as session:
-            Decider(FeePolicy(), "watch").undecided(session, crucible)
+            Decider(FeePolicy(), "watch").decide(session, [entry])
 
     def pause(place: str) -> None:
         if place == "verdicts.decided" and not reached.is_set():
             reached.set()
             assert go_on.wait(PATIENCE_SECONDS)
 
-    def decide_and_tell() -> None:
-        decide()
+    def decide_and_tell(entry: int) -> None:
+        decide(entry)
         done.set()
 
     monkeypatch.setattr(decider, "reach", pause)
     if not locked:
         monkeypatch.setattr(entry_verdict, "lock", lambda *_: None)
-        monkeypatch.setattr(entry_verdict, "note_crucible", lambda *_: None)  # its row stands in the way by chance
+        monkeypatch.setattr(entry_verdict, "note_new_crucibles", lambda *_: None)  # its row stands in the way by chance
     crucible = site.crucible(maxTotalEntries=1)
-    site.enter(crucible, createdAt="2026-01-02")
-    slow = threading.Thread(target=decide)
+    slow = threading.Thread(target=decide, args=[site.enter(crucible, createdAt="2026-01-02")])
     slow.start()
     assert reached.wait(PATIENCE_SECONDS)
-    site.enter(crucible, createdAt="2026-01-01")
-    fast = threading.Thread(target=decide_and_tell)
+    fast = threading.Thread(target=decide_and_tell, args=[site.enter(crucible, createdAt="2026-01-01")])
     fast.start()
     try:
         while not done.is_set() and not site.one("SELECT count(*)::int FROM pg_locks WHERE NOT granted"):

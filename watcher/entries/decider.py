@@ -6,13 +6,14 @@ is a row of the outbox in the same transaction.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from hashlib import blake2b
+from itertools import groupby
 from typing import Final
 
 import msgspec
 
 from watcher.model.entry_decision import Candidate, Decision, FeePolicy, decide_in_order, withdraw
-from watcher.model.entry_rules import CrucibleRules
+from watcher.model.entry_rules import COMPLETED, CrucibleRules
 from watcher.model.entry_verdict import VerdictState
 from watcher.postgres.own import entry_verdict, outbox
 from watcher.postgres.own.outbox import NewRow
@@ -20,7 +21,7 @@ from watcher.postgres.session import Session
 from watcher.runtime.failpoint import reach
 
 PAGE: Final = 1_000
-"""Entries of one question and one transaction. More: the lock is held longer; fewer: more questions to the site's
+"""Entries of one question and one transaction. More: the locks are held longer; fewer: more questions to the site's
 database, which is promised one a thousand entries."""
 CHANNEL: Final = "buzz"
 COLLECT: Final = "collect"
@@ -32,7 +33,7 @@ VotedOn = Callable[[int, Sequence[int]], set[int]]
 
 
 class Decider:
-    """Decides.
+    """Decides pages of entries, each as one transaction, or as a part of the caller's if there is one.
 
     Args:
         policy: what the settings say of fees.
@@ -43,64 +44,54 @@ class Decider:
     def __init__(self, policy: FeePolicy, by: str, voted_on: VotedOn | None = None) -> None:
         self._policy, self._by, self._voted_on = policy, by, voted_on
 
-    def undecided(self, session: Session, crucible_id: int) -> list[Decision]:
-        """Decide the next page of entries without a verdict; empty when there are none left."""
+    def decide(self, session: Session, entry_ids: Sequence[int], *, again: bool = False) -> list[Decision]:
+        """Decide entries of any crucibles; return what is another than before.
+
+        Args:
+            session: a connection.
+            entry_ids: at most :data:`PAGE`.
+            again: also those of which nothing has changed: what their crucible says has, or what was paid.
+        """
+        crucibles = entry_verdict.crucibles_of(session, entry_ids)
+        if not crucibles:
+            return []
         with session.together():
-            entry_verdict.lock(session, crucible_id)
-            crucible = entry_verdict.rules(session, crucible_id)
-            page = entry_verdict.undecided(session, crucible_id, crucible, PAGE)
-            if page and crucible is not None:
-                entry_verdict.note_crucible(session, crucible_id, crucible.status)
-            return self._decide(session, crucible_id, page)
+            entry_verdict.lock(session, crucibles)
+            new = self._decide(session, crucibles, entry_ids, again=again)
+            return new + self._fill_places(session, crucibles, new)
 
-    def waiting(self, session: Session, crucible_id: int) -> Iterator[list[Decision]]:
-        """Decide all entries that wait again, a page and a transaction at a time."""
-        yield from self._all(session, crucible_id, entry_verdict.waiting)
-
-    def decided(self, session: Session, crucible_id: int) -> Iterator[list[Decision]]:
-        """Decide all entries with a verdict again, a page and a transaction at a time: rules or images may differ."""
-        yield from self._all(session, crucible_id, entry_verdict.decided)
-
-    def named(self, session: Session, crucible_id: int, entry_ids: Sequence[int]) -> list[Decision]:
-        """Decide some entries of a crucible; within the caller's transaction if there is one."""
+    def withdraw(self, session: Session, entry_ids: Sequence[int]) -> list[Decision]:
+        """Withdraw those of some entries whose row is gone; return what is another than before."""
+        crucibles = entry_verdict.crucibles_of(session, entry_ids)
+        if not crucibles:
+            return []
         with session.together():
-            entry_verdict.lock(session, crucible_id)
-            crucible = entry_verdict.rules(session, crucible_id)
-            page = entry_verdict.named(session, crucible_id, crucible, entry_ids)
-            return self._decide(session, crucible_id, page)
+            entry_verdict.lock(session, crucibles)
+            # Read under the lock: a row that came back with the same id is no withdrawal.
+            gone = entry_verdict.vanished(session, entry_ids)
+            new = self._write(session, [withdraw(one, self._policy) for one in gone])
+            return new + self._fill_places(session, crucibles, new)
 
-    def vanished(self, session: Session, crucible_id: int | None = None) -> list[Decision]:
-        """Withdraw entries whose row is gone, a page of them; empty when there are none left."""
-        found = entry_verdict.vanished(session, crucible_id, PAGE)
-        decisions = []
-        for crucible in sorted({one.crucible_id for one in found}):
-            with session.together():
-                entry_verdict.lock(session, crucible)
-                # Read again under the lock: a row that came back with the same id is no withdrawal.
-                gone = entry_verdict.vanished(session, crucible, PAGE)
-                decisions += self._write(session, [withdraw(one, self._policy) for one in gone])
-        return decisions
+    def rules_digest(self, rules: CrucibleRules | None) -> int:
+        """Return a number that is another one where a crucible's rules, or what the settings say of fees, are."""
+        text = msgspec.json.encode((rules, self._policy))
+        return int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)
 
-    def _all(
-        self,
-        session: Session,
-        crucible_id: int,
-        read: Callable[[Session, int, CrucibleRules | None, entry_verdict.Place, int], list[Candidate]],
-    ) -> Iterator[list[Decision]]:
-        after: entry_verdict.Place = entry_verdict.START
-        while True:
-            with session.together():
-                entry_verdict.lock(session, crucible_id)
-                crucible = entry_verdict.rules(session, crucible_id)
-                page = read(session, crucible_id, crucible, after, PAGE)
-                decisions = self._decide(session, crucible_id, page)
-            if page:
-                yield decisions
-                after = (_timestamp(page[-1].facts.created_ms), page[-1].entry_id)
-            if len(page) < PAGE:
-                return
+    def _decide(
+        self, session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int], *, again: bool
+    ) -> list[Decision]:
+        crucibles = entry_verdict.rules(session, crucible_ids)
+        page = entry_verdict.facts(session, crucibles, entry_ids, again=again)
+        decisions: list[Decision] = []
+        for crucible_id, some in groupby((one for one, _ in page), key=lambda one: one.crucible_id):
+            decisions += self._in_order(crucible_id, [one for one in some if not _is_settled(one)])
+        entry_verdict.note_digests(session, {one.entry_id: digest for one, digest in page})
+        if any(one.before is None for one, _ in page):
+            firsts = ((number, one.status, self.rules_digest(one)) for number, one in crucibles.items())
+            entry_verdict.note_new_crucibles(session, firsts)
+        return self._write(session, decisions)
 
-    def _decide(self, session: Session, crucible_id: int, page: list[Candidate]) -> list[Decision]:
+    def _in_order(self, crucible_id: int, page: list[Candidate]) -> list[Decision]:
         decisions = list(decide_in_order(page, self._policy))
         losing = [
             one.candidate.entry_id
@@ -112,8 +103,22 @@ class Decider:
         if losing:
             voted = set(losing) if self._voted_on is None else self._voted_on(crucible_id, losing)
             if voted:
-                decisions = list(decide_in_order([_told(one, voted) for one in page], self._policy))
-        return self._write(session, decisions)
+                return list(decide_in_order([_told(one, voted) for one in page], self._policy))
+        return decisions
+
+    def _fill_places(self, session: Session, crucible_ids: Sequence[int], new: Sequence[Decision]) -> list[Decision]:
+        """Decide those again who were out for want of a place that has become free."""
+        left = [one.candidate for one in new if one.frees_a_place]
+        if not left:
+            return []
+        waiting = entry_verdict.without_a_place(
+            session,
+            {one.crucible_id for one in left},
+            {one.facts.user_id for one in left},
+            {one.image_before or one.image_id for one in left},
+            PAGE,
+        )
+        return self._decide(session, crucible_ids, waiting, again=True) if waiting else []
 
     def _write(self, session: Session, decisions: list[Decision]) -> list[Decision]:
         reach("verdicts.decided")
@@ -122,6 +127,12 @@ class Decider:
         outbox.put(session, _outbox_rows(decisions))
         reach("verdicts.committing")
         return [one for one in decisions if one.is_new]
+
+
+def _is_settled(one: Candidate) -> bool:
+    """Tell whether an entry's verdict stands for good: it counted in a result that prizes were paid by."""
+    over = one.facts.crucible is not None and one.facts.crucible.status == COMPLETED
+    return over and one.before is not None and one.before.state is not VerdictState.WAITING
 
 
 def _told(one: Candidate, voted: set[int]) -> Candidate:
@@ -145,12 +156,3 @@ def _outbox_rows(decisions: Iterable[Decision]) -> Iterator[NewRow]:
         if one.refund is not None:
             why = {"prefix": one.refund, "reasons": [reason.value for reason in one.verdict.reasons]}
             yield NewRow(CHANNEL, REFUND, subject, f"refund:{one.refund}:{entry}", {**about, **why})
-
-
-def _timestamp(ms: int) -> str:
-    """Return milliseconds since 1970 as PostgreSQL reads them, in UTC.
-
-    >>> _timestamp(1_760_000_000_123)
-    '2025-10-09 08:53:20.123'
-    """
-    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S") + f".{ms % 1000:03d}"

@@ -57,9 +57,8 @@ class FeeExecutor:
             return
         entry = row.payload["entry"]
         payment, collected = Payment(outcome.result["payment"]), int(outcome.result["collected"])
-        crucible = entry_verdict.settle_fee(session, entry, payment, collected)
-        if crucible is not None:
-            self._decider.named(session, crucible, [entry])
+        if entry_verdict.settle_fee(session, entry, payment, collected):
+            self._decider.decide(session, [entry], again=True)
 
     def _collect(self, row: OutboxRow) -> Outcome:
         payload = row.payload

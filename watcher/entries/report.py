@@ -24,13 +24,13 @@ class EntryReport:
         self._metrics, self._look = metrics, look
         self._away = False
 
-    def decided(self, state: VerdictState, reasons: Iterable[EntryReason]) -> None:
-        """Count a verdict that is another than before."""
+    def decided(self, state: VerdictState, reasons: Iterable[EntryReason], entries: int) -> None:
+        """Count entries that got a verdict which is another than before."""
         self._back()
-        self._metrics.entry_verdicts.labels(state.value).inc()
+        self._metrics.entry_verdicts.labels(state.value).inc(entries)
         if state is VerdictState.REJECTED:
             for reason in reasons:
-                self._metrics.entry_rejections.labels(reason.value).inc()
+                self._metrics.entry_rejections.labels(reason.value).inc(entries)
 
     def admitted(self, entries: Sequence[tuple[int, int, int]]) -> None:
         """Have the images of entries looked at that take part from now on."""

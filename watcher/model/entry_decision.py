@@ -103,6 +103,12 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return self.collect
 
     @property
+    def frees_a_place(self) -> bool:
+        """Tell whether another entry may have the place that this one held, or its image."""
+        leaves = self.verdict.state not in OCCUPYING or self.candidate.image_before is not None
+        return self.candidate.occupies and leaves
+
+    @property
     def takes_part(self) -> bool:
         """Tell whether judges may see the entry, if its image may be shown."""
         return self.verdict.state is VerdictState.ADMITTED or not self.enforced

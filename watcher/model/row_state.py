@@ -65,6 +65,10 @@ class CrucibleChange:
         """Return whether a row is that of an entry that is gone, without looking at the rows one by one."""
         return 0 in self.entries[PACKED_ENTRY.size - 1 :: PACKED_ENTRY.size]
 
+    def gone(self) -> list[int]:
+        """Return the entries whose row is gone."""
+        return [entry for _, entry, lives in self.entry_states() if not lives] if self.any_gone else []
+
     def __len__(self) -> int:
         """Return how many rows' states this is."""
         return len(self.rows) + len(self.entries) // PACKED_ENTRY.size

@@ -11,7 +11,7 @@ next sweep finds.
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
@@ -21,6 +21,7 @@ import structlog
 from watcher.model.errors import StopError, TemporaryError
 from watcher.model.row_state import RowStates
 from watcher.model.visibility import Hidden
+from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.session import Session
 from watcher.postgres.site.entries import Arrived, LevelGroup, look, look_at_all, open_crucibles
 from watcher.redis.admissions import Admissions
@@ -81,8 +82,7 @@ class Admission(Task):
         self._behind = True  # whoever starts sweeps first: what arrived while nobody ran is not handed over
         self._bulk_at = -CALM_SECONDS
         self._sweep_at = 0.0  # when to ask Redis whether it is time; it says when it is, for all processes
-        self._connection = ExitStack()
-        self._session: Session | None = None
+        self._session = KeptSession(neighbours.open_session)
 
     def arrived(self, states: RowStates) -> None:
         """Have these rows looked up, which Redis shows from now on; returns at once. Called by the loop each poll."""
@@ -115,12 +115,10 @@ class Admission(Task):
             self.signal.pause(GATHER_SECONDS)
             self.signal.clear()
         try:
-            self._admit_arrived()
-            return self._sweep_when_due()
-        except (TemporaryError, StopError) as error:
-            self._disconnect()
-            if isinstance(error, TemporaryError):
-                raise
+            with self._session.kept() as session:
+                self._admit_arrived(session)
+                return self._sweep_when_due(session)
+        except StopError as error:
             raise TemporaryError(str(error)) from error
 
     def away(self, error: TemporaryError) -> None:
@@ -129,47 +127,37 @@ class Admission(Task):
 
     def end(self) -> None:
         """Give back the connections; what waits is left to the next sweep, of whichever process."""
-        self._disconnect()
+        self._session.drop()
         self._admissions.close()
 
-    def _site(self) -> Session:
-        """The connection to PostgreSQL, made when it is first needed and kept until something fails."""
-        if self._session is None:
-            self._session = self._connection.enter_context(self._neighbours.open_session())
-        return self._session
-
-    def _disconnect(self) -> None:
-        self._session = None
-        self._connection.close()
-
-    def _admit_arrived(self) -> None:
+    def _admit_arrived(self, session: Session) -> None:
         some = self._taken()
         if some:
             try:
-                self._show(look(self._site(), some, self._undecided), arrived=True)
+                self._show(look(session, some, self._undecided), arrived=True)
             except (TemporaryError, StopError):
                 self._behind = True
                 raise
 
-    def _sweep_when_due(self) -> float:
+    def _sweep_when_due(self, session: Session) -> float:
         """Sweep, if it is time and nobody else does; returns seconds until to look again whether it is."""
         now = clock.now()
         overdue = self._behind and now - self._bulk_at >= CALM_SECONDS
         if overdue or now >= self._sweep_at:
-            wait = self._sweep_in_turn(overdue=overdue)
+            wait = self._sweep_in_turn(session, overdue=overdue)
             self._sweep_at = clock.now() + wait
         until = self._sweep_at
         if self._behind and not overdue:
             until = min(until, self._bulk_at + CALM_SECONDS)
         return max(0.0, until - clock.now())
 
-    def _sweep_in_turn(self, *, overdue: bool) -> float:
+    def _sweep_in_turn(self, session: Session, *, overdue: bool) -> float:
         """Sweep, if Redis says that it is our turn; returns seconds until to ask it again."""
         wait = 0.0 if overdue else self._admissions.due_in()
         if wait > 0:
             return min(wait, self._interval)
         if self._admissions.take_turn():
-            self._sweep()
+            self._sweep(session)
             if not self._behind:
                 return self._interval
         return min(LOOK_SECONDS, self._interval)
@@ -190,11 +178,10 @@ class Admission(Task):
         }
         return list(some.values())
 
-    def _sweep(self) -> None:
+    def _sweep(self, session: Session) -> None:
         began, self._behind = clock.now(), False
         came: Counter[PlacementChange] = Counter()
         try:
-            session = self._site()
             for crucible_id, level in open_crucibles(session):
                 if self._admissions.present(crucible_id):
                     for page in look_at_all(session, crucible_id, level, undecided=self._undecided):

@@ -48,8 +48,17 @@ CREATE TABLE {schema}.entry_decision (
 );
 CREATE INDEX entry_decision_entry ON {schema}.entry_decision (entry_id, id);
 
--- What a crucible's status was when its entries were last decided: entries that vanish after its end are not withdrawn.
+-- What crucibles said when their entries were last decided. Rules that are others now have all of them decided again, and
+-- entries that vanish after the end are not withdrawn.
 CREATE TABLE {schema}.entry_crucible (
-    crucible_id integer PRIMARY KEY,
-    status      text    NOT NULL
+    crucible_id  integer PRIMARY KEY,
+    status       text    NOT NULL,
+    rules_digest bigint  NOT NULL
+);
+
+-- What entries were last decided with, so that a sweep finds those of which something has changed. Beside the verdicts,
+-- because those are published: a change that leaves the verdict as it is would be an event of nothing.
+CREATE TABLE {schema}.entry_digest (
+    entry_id integer PRIMARY KEY,
+    digest   bigint  NOT NULL
 );

@@ -1,8 +1,8 @@
 """Entries and their verdicts: what decides about a page of them, in one question, and what was decided."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -18,17 +18,44 @@ START: Final = ("-infinity", 0)
 
 Place = tuple[str, int]
 """An entry's place in its crucible's order: when it was made, as text, and its id."""
+GONE: Final = "gone"
+"""What stands for the status of a crucible that was deleted."""
 
 
-def lock(session: Session, crucible_id: int) -> None:
-    """Return once nobody else decides about the crucible's entries; within a transaction, and until its end."""
-    session.lock(f"entries of {crucible_id}")
+class CrucibleToDecide(NamedTuple):
+    """A crucible whose entries may lack a verdict or get another one."""
+
+    crucible_id: int
+    rules: CrucibleRules | None
+    """None: it was deleted."""
+    decided_by: int | None
+    """Digest of the rules by which its entries were decided; None: none of them was."""
+
+    @property
+    def status(self) -> str:
+        """Return the status to be remembered."""
+        return GONE if self.rules is None else self.rules.status
 
 
-def rules(session: Session, crucible_id: int) -> CrucibleRules | None:
-    """Return what a crucible says of entering it; None if there is no such crucible."""
-    rows = session.run(_STATEMENTS["crucible_rules"], crucible_id)
-    return rules_from(rows[0]) if rows else None
+def crucibles_of(session: Session, entry_ids: Sequence[int]) -> list[int]:
+    """Return the crucibles of some entries, as their rows and as their verdicts have them, in order."""
+    return sorted(one for (one,) in session.run(_STATEMENTS["crucibles_of"], {"entries": list(entry_ids)}))
+
+
+def lock(session: Session, crucible_ids: Sequence[int]) -> None:
+    """Return once nobody else decides about these crucibles' entries; within a transaction, and until its end.
+
+    Args:
+        session: a connection.
+        crucible_ids: in ascending order: two who lock several would wait for each other in another one.
+    """
+    session.lock(*(f"entries of {crucible_id}" for crucible_id in crucible_ids))
+
+
+def rules(session: Session, crucible_ids: Sequence[int]) -> dict[int, CrucibleRules]:
+    """Return what some crucibles say of entering them; those that do not exist are missing."""
+    rows = session.run(_STATEMENTS["crucible_rules"], list(crucible_ids))
+    return {crucible_id: rules_from(columns) for crucible_id, *columns in rows}
 
 
 def rules_from(columns: Sequence[Any]) -> CrucibleRules:
@@ -40,41 +67,30 @@ def rules_from(columns: Sequence[Any]) -> CrucibleRules:
     )  # fmt: skip
 
 
-def undecided(session: Session, crucible_id: int, crucible: CrucibleRules | None, most: int) -> list[Candidate]:
-    """Return the next entries without a verdict, in the order in which they came."""
-    return _page(session, "undecided_page", crucible_id, crucible, most=most)
-
-
-def waiting(
-    session: Session, crucible_id: int, crucible: CrucibleRules | None, after: Place, most: int
-) -> list[Candidate]:
-    """Return a page of the entries that wait, in the order in which they came."""
-    return _page(session, "waiting_page", crucible_id, crucible, after_time=after[0], after_id=after[1], most=most)
-
-
-def decided(
-    session: Session, crucible_id: int, crucible: CrucibleRules | None, after: Place, most: int
-) -> list[Candidate]:
-    """Return a page of the entries that have a verdict, in the order in which they came."""
-    return _page(session, "decided_page", crucible_id, crucible, after_time=after[0], after_id=after[1], most=most)
-
-
-def named(
-    session: Session, crucible_id: int, crucible: CrucibleRules | None, entry_ids: Sequence[int]
-) -> list[Candidate]:
-    """Return some entries of a crucible, in the order in which they came."""
-    return _page(session, "named_page", crucible_id, crucible, entries=list(entry_ids))
-
-
-def vanished(session: Session, crucible_id: int | None, most: int) -> list[Candidate]:
-    """Return entries with a verdict whose row is gone, and whose crucible had not ended.
+def facts(
+    session: Session, crucibles: Mapping[int, CrucibleRules], entry_ids: Sequence[int], *, again: bool
+) -> list[tuple[Candidate, int]]:
+    """Return entries to be decided, crucible by crucible in the order in which they came, each with its digest.
 
     Args:
         session: a connection.
-        crucible_id: of one crucible; None: of any.
-        most: entries.
+        crucibles: what the crucibles say; entries of others are left out.
+        entry_ids: which.
+        again: also those that were decided with the same facts.
     """
-    rows = session.run(_STATEMENTS["vanished_page"], {"crucible": crucible_id, "most": most})
+    limited = [number for number, crucible in crucibles.items() if crucible.max_total_entries is not None]
+    rows = session.run(
+        _STATEMENTS["entry_facts"],
+        {"entries": list(entry_ids), "crucibles": list(crucibles), "limited": limited, "again": again},
+    )
+    return [
+        (candidate_from(crucible_id, crucibles[crucible_id], columns), digest) for crucible_id, digest, *columns in rows
+    ]
+
+
+def vanished(session: Session, entry_ids: Sequence[int]) -> list[Candidate]:
+    """Return those of some entries whose row is gone, and whose crucible had not ended."""
+    rows = session.run(_STATEMENTS["vanished_facts"], list(entry_ids))
     return [
         Candidate(
             entry_id=entry, crucible_id=crucible, image_id=image,
@@ -85,34 +101,82 @@ def vanished(session: Session, crucible_id: int | None, most: int) -> list[Candi
     ]  # fmt: skip
 
 
-def crucibles_to_decide(session: Session) -> list[tuple[int, str]]:
-    """Return ids and statuses of the crucibles whose entries may get another verdict."""
-    return [(number, status) for number, status in session.run(_STATEMENTS["crucibles_to_decide"])]
+def crucibles_to_decide(session: Session, crucible_ids: Iterable[int] | None = None) -> list[CrucibleToDecide]:
+    """Return the crucibles whose entries may get a verdict or another one; of these only, if some are named."""
+    told = None if crucible_ids is None else list(crucible_ids)
+    return [
+        CrucibleToDecide(crucible_id, rules_from(columns) if there else None, decided_by)
+        for crucible_id, decided_by, there, *columns in session.run(
+            _STATEMENTS["crucibles_to_decide"], {"crucibles": told}
+        )
+    ]
 
 
-def crucibles_undecided(session: Session) -> list[int]:
-    """Return ids of the active crucibles with an entry that has no verdict."""
-    return [number for (number,) in session.run(_STATEMENTS["crucibles_undecided"])]
+def changed_entries(session: Session, crucible_ids: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Yield the entries of some crucibles that were never decided or with something else in mind, page by page.
+
+    Args:
+        session: a connection.
+        crucible_ids: whose entries.
+        most: entries that one statement looks at.
+    """
+    after: int | None = 0
+    while after is not None:
+        ((after, changed),) = session.run(
+            _STATEMENTS["changed_entries"], {"crucibles": list(crucible_ids), "after": after, "most": most}
+        )
+        if changed:
+            yield changed
 
 
-def undecided_among(session: Session, crucible_ids: Iterable[int]) -> set[int]:
-    """Return those of the crucibles that have an entry without a verdict."""
-    return _among(session, "undecided_among", crucible_ids)
+def decided_entries(session: Session, crucible_id: int, most: int) -> Iterator[list[int]]:
+    """Yield the entries of a crucible that have a verdict, page by page, in the order in which they came."""
+    place: Place = START
+    while True:
+        rows = session.run(
+            _STATEMENTS["decided_entries"],
+            {"crucible": crucible_id, "after_time": place[0], "after_id": place[1], "most": most},
+        )
+        if rows:
+            yield [entry for entry, _ in rows]
+        if len(rows) < most:
+            return
+        place = (rows[-1][1], rows[-1][0])
 
 
-def decided_among(session: Session, crucible_ids: Iterable[int]) -> set[int]:
-    """Return those of the crucibles that have an entry with a verdict."""
-    return _among(session, "decided_among", crucible_ids)
+def waiting_entries(session: Session, crucible_id: int) -> list[int]:
+    """Return the entries of a crucible that wait, in the order in which they came."""
+    return [entry for (entry,) in session.run(_STATEMENTS["waiting_entries"], crucible_id)]
 
 
-def _among(session: Session, statement: str, crucible_ids: Iterable[int]) -> set[int]:
-    told = list(crucible_ids)
-    return {one for (one,) in session.run(_STATEMENTS[statement], {"crucibles": told})} if told else set()
+def scanned_entries(session: Session) -> list[int]:
+    """Return the entries that wait for a scan which is there now."""
+    return [entry for (entry,) in session.run(_STATEMENTS["scanned_entries"])]
 
 
-def crucibles_scanned(session: Session) -> list[int]:
-    """Return ids of the crucibles with entries that wait for a scan that is there now."""
-    return [number for (number,) in session.run(_STATEMENTS["crucibles_waiting"])]
+def vanished_of(session: Session, crucible_ids: Sequence[int], most: int) -> list[int]:
+    """Return entries of some crucibles that hold a place and whose row is gone."""
+    rows = session.run(_STATEMENTS["vanished_of"], {"crucibles": list(crucible_ids), "most": most})
+    return [entry for (entry,) in rows]
+
+
+def without_a_place(
+    session: Session, crucible_ids: Iterable[int], user_ids: Iterable[int], image_ids: Iterable[int], most: int
+) -> list[int]:
+    """Return entries that were rejected for want of a place and may get one that is free now.
+
+    Args:
+        session: a connection.
+        crucible_ids: where places have become free.
+        user_ids: whose entries held them.
+        image_ids: of those entries.
+        most: entries.
+    """
+    rows = session.run(
+        _STATEMENTS["without_a_place"],
+        {"crucibles": list(crucible_ids), "users": list(user_ids), "images": list(image_ids), "most": most},
+    )
+    return [entry for (entry,) in rows]
 
 
 def write(session: Session, decisions: Iterable[Decision], by: str) -> None:
@@ -133,15 +197,27 @@ def write(session: Session, decisions: Iterable[Decision], by: str) -> None:
         session.run(_STATEMENTS["ask_fees"], _json(fees))
 
 
-def note_crucible(session: Session, crucible_id: int, status: str) -> None:
-    """Remember the status with which a crucible's entries were decided."""
-    session.run(_STATEMENTS["note_crucible"], crucible_id, status)
+def note_digests(session: Session, digests: Mapping[int, int]) -> None:
+    """Remember what entries were decided with."""
+    if digests:
+        session.run(_STATEMENTS["note_digests"], list(digests), list(digests.values()))
 
 
-def settle_fee(session: Session, entry_id: int, payment: Payment, collected: int) -> int | None:
-    """Write down what a fee came to; return the entry's crucible, None if nobody had asked for the fee."""
-    rows = session.run(_STATEMENTS["settle_fee"], payment.value, collected, entry_id)
-    return int(rows[0][0]) if rows else None
+def note_new_crucibles(session: Session, crucibles: Iterable[tuple[int, str, int]]) -> None:
+    """Remember ids, statuses and digests of the rules by which first entries were decided."""
+    columns = [list(column) for column in zip(*crucibles, strict=True)]
+    if columns:
+        session.run(_STATEMENTS["note_new_crucibles"], *columns)
+
+
+def note_crucible(session: Session, crucible_id: int, status: str, rules_digest: int) -> None:
+    """Remember the rules by which all of a crucible's entries were decided."""
+    session.run(_STATEMENTS["note_crucible"], crucible_id, status, rules_digest)
+
+
+def settle_fee(session: Session, entry_id: int, payment: Payment, collected: int) -> bool:
+    """Write down what a fee came to; return whether somebody had asked for it."""
+    return bool(session.run(_STATEMENTS["settle_fee"], payment.value, collected, entry_id))
 
 
 def take_part(session: Session, entry_ids: Sequence[int]) -> dict[int, bool]:
@@ -159,14 +235,6 @@ def waiting_age(session: Session) -> tuple[int, float]:
     """Return how many entries wait, and for how many seconds the oldest has."""
     ((count, seconds),) = session.run(_STATEMENTS["waiting_age"])
     return count, seconds
-
-
-def _page(
-    session: Session, statement: str, crucible_id: int, crucible: CrucibleRules | None, **parameters: Any
-) -> list[Candidate]:
-    limited = crucible is not None and crucible.max_total_entries is not None
-    rows = session.run(_STATEMENTS[statement], {"crucible": crucible_id, "limited": limited, **parameters})
-    return [candidate_from(crucible_id, crucible, row) for row in rows]
 
 
 def candidate_from(crucible_id: int, crucible: CrucibleRules | None, row: Sequence[Any]) -> Candidate:

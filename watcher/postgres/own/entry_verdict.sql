@@ -37,24 +37,14 @@
         AND (coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
              OR (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))) AS earlier_of_image
 
--- fragment facts --
--- The same of a page of entries, with the places taken in their crucible.
-SELECT
-{fact_columns},
-    CASE WHEN NOT %(limited)s THEN 0
-         WHEN coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
-         THEN (SELECT count(*) FROM {schema}.entry_verdict one
-                WHERE one.crucible_id = %(crucible)s AND one.verdict IN ('waiting', 'admitted'))
-         ELSE (SELECT count(*) FROM {schema}.entry_verdict one
-                WHERE one.crucible_id = entry."crucibleId" AND one.verdict IN ('waiting', 'admitted')
-                  AND (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))
-    END AS earlier_in_all
-FROM page
-JOIN public."CrucibleEntry" entry ON entry.id = page.id
-LEFT JOIN public."Image" image ON image.id = entry."imageId"
-LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id
-LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = entry.id
-ORDER BY entry."createdAt", entry.id
+-- fragment facts_digest --
+-- One number for everything of "entry" and "image" that decides, so that a sweep finds what has changed without reading it.
+hashtextextended(ROW(
+    entry."crucibleId", entry."userId", entry."imageId", extract(epoch FROM entry."createdAt"), entry."buzzTransactionId",
+    image."userId", image."nsfwLevel", image.ingestion, image.type, image."blockedFor",
+    (SELECT string_agg(used."modelVersionId"::text, ',' ORDER BY used."modelVersionId")
+       FROM public."ImageResourceNew" used WHERE used."imageId" = entry."imageId")
+)::text, 0)
 
 -- fragment rule_columns --
 -- What "crucible" says of entering it; infinity is no end.
@@ -67,111 +57,135 @@ ORDER BY entry."createdAt", entry.id
     crucible."maxTotalEntries" AS max_total_entries,
     crucible."allowedResources"::text AS allowed_resources
 
--- undecided_page --
--- The next entries of a crucible that have no verdict, in the order in which they came.
-WITH page AS (
-    SELECT entry.id
-      FROM public."CrucibleEntry" entry
-     WHERE entry."crucibleId" = %(crucible)s
-       AND NOT EXISTS (SELECT FROM {schema}.entry_verdict seen WHERE seen.entry_id = entry.id)
-     ORDER BY entry."createdAt", entry.id
-     LIMIT %(most)s
+-- entry_facts --
+-- Some entries with all that decides about them, in their crucibles' order; unless all of them are asked for, only those
+-- about which nothing was decided, or with something else in mind. Crucibles that limit their entries are named, because
+-- counting is for nothing in the others.
+WITH taken AS (
+    SELECT one.crucible_id, count(*)::int AS places
+      FROM {schema}.entry_verdict one
+     WHERE one.crucible_id = ANY(%(limited)s) AND one.verdict IN ('waiting', 'admitted')
+     GROUP BY 1
 )
-{facts}
+SELECT
+    entry."crucibleId" AS crucible_id,
+    {facts_digest}     AS facts_digest,
+{fact_columns},
+    CASE WHEN entry."crucibleId" <> ALL(%(limited)s) THEN 0
+         WHEN coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
+         THEN coalesce((SELECT taken.places FROM taken WHERE taken.crucible_id = entry."crucibleId"), 0)
+         ELSE (SELECT count(*) FROM {schema}.entry_verdict one
+                WHERE one.crucible_id = entry."crucibleId" AND one.verdict IN ('waiting', 'admitted')
+                  AND (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))
+    END AS earlier_in_all
+FROM public."CrucibleEntry" entry
+LEFT JOIN public."Image" image ON image.id = entry."imageId"
+LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id
+LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = entry.id
+LEFT JOIN {schema}.entry_digest known ON known.entry_id = entry.id
+WHERE entry.id = ANY(%(entries)s) AND entry."crucibleId" = ANY(%(crucibles)s)
+  AND (%(again)s OR seen.entry_id IS NULL OR known.digest IS DISTINCT FROM {facts_digest})
+ORDER BY entry."crucibleId", entry."createdAt", entry.id
 
--- waiting_page --
--- Entries of a crucible that wait, from one on, in the order in which they came.
-WITH page AS (
-    SELECT seen.entry_id AS id
-      FROM {schema}.entry_verdict seen
-     WHERE seen.crucible_id = %(crucible)s AND seen.verdict = 'waiting'
-       AND (seen.entered_at, seen.entry_id) > (%(after_time)s::timestamp, %(after_id)s)
-     ORDER BY seen.entered_at, seen.entry_id
-     LIMIT %(most)s
-)
-{facts}
-
--- decided_page --
--- Entries of a crucible that have a verdict, from one on, in the order in which they came: the rules may have changed.
-WITH page AS (
-    SELECT seen.entry_id AS id
-      FROM {schema}.entry_verdict seen
-     WHERE seen.crucible_id = %(crucible)s AND seen.verdict <> 'withdrawn'
-       AND (seen.entered_at, seen.entry_id) > (%(after_time)s::timestamp, %(after_id)s)
-     ORDER BY seen.entered_at, seen.entry_id
-     LIMIT %(most)s
-)
-{facts}
-
--- named_page --
--- Some entries of a crucible.
-WITH page AS (SELECT unnest(%(entries)s::int[]) AS id)
-{facts}
+-- crucibles_of --
+-- Crucibles of some entries, as their rows and as their verdicts have them.
+SELECT "crucibleId" FROM public."CrucibleEntry" WHERE id = ANY(%(entries)s)
+UNION
+SELECT crucible_id FROM {schema}.entry_verdict WHERE entry_id = ANY(%(entries)s)
 
 -- crucible_rules --
--- What is read once for all entries of a page.
+-- What is read once for all entries of some crucibles.
 SELECT
+    crucible.id,
 {rule_columns}
 FROM public."Crucible" crucible
-WHERE crucible.id = %s
+WHERE crucible.id = ANY(%s)
 
 -- crucibles_to_decide --
--- Crucibles whose entries may lack a verdict or get another one, with their status. Those that are over are looked at
--- once more, unless they ended before anybody decided about their entries.
-SELECT crucible.id, crucible.status::text
-  FROM public."Crucible" crucible
-  LEFT JOIN {schema}.entry_crucible known ON known.crucible_id = crucible.id
- WHERE crucible.status = 'Active'
-    OR crucible.status IN ('Completed', 'Cancelled') AND known.status <> crucible.status::text
- ORDER BY crucible.id
+-- Crucibles whose entries may lack a verdict or get another one, with the rules that theirs were decided by. Those that
+-- are over, or gone, are looked at once more, unless they ended before anybody decided about their entries.
+SELECT
+    coalesce(crucible.id, known.crucible_id),
+    known.rules_digest,
+    crucible.id IS NOT NULL AS there,
+{rule_columns}
+FROM public."Crucible" crucible
+FULL JOIN {schema}.entry_crucible known ON known.crucible_id = crucible.id
+WHERE (crucible.status = 'Active'
+       OR crucible.status IN ('Completed', 'Cancelled') AND known.status <> crucible.status::text
+       OR crucible.id IS NULL AND known.status NOT IN ('Completed', 'gone'))
+  AND (%(crucibles)s::int[] IS NULL OR coalesce(crucible.id, known.crucible_id) = ANY(%(crucibles)s))
+ORDER BY 1
 
--- crucibles_undecided --
--- The same, but only those with an entry that has no verdict.
-SELECT DISTINCT entry."crucibleId"
-  FROM public."CrucibleEntry" entry
-  JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId" AND crucible.status = 'Active'
-  LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id
- WHERE seen.entry_id IS NULL
+-- changed_entries --
+-- Of a page of some crucibles' entries, by id: the last of the page, and those that were never decided or with something
+-- else in mind. What is the same on both sides stays here, however much it is.
+SELECT max(page.id), array_agg(page.id ORDER BY page."createdAt", page.id) FILTER (WHERE page.changed)
+  FROM (SELECT entry.id, entry."createdAt", known.digest IS DISTINCT FROM {facts_digest} AS changed
+          FROM (SELECT * FROM public."CrucibleEntry"
+                 WHERE "crucibleId" = ANY(%(crucibles)s) AND id > %(after)s ORDER BY id LIMIT %(most)s) entry
+          LEFT JOIN public."Image" image ON image.id = entry."imageId"
+          LEFT JOIN {schema}.entry_digest known ON known.entry_id = entry.id) page
 
--- undecided_among --
--- Of some crucibles those with an entry that has no verdict: one question in the place of a transaction for each.
-SELECT told.crucible_id
-  FROM unnest(%(crucibles)s::int[]) AS told (crucible_id)
- WHERE EXISTS (
-    SELECT FROM public."CrucibleEntry" entry
-     WHERE entry."crucibleId" = told.crucible_id
-       AND NOT EXISTS (SELECT FROM {schema}.entry_verdict seen WHERE seen.entry_id = entry.id))
+-- decided_entries --
+-- Entries of a crucible that have a verdict, from one on, in the order in which they came: the rules have changed.
+SELECT entry_id, entered_at::text
+  FROM {schema}.entry_verdict
+ WHERE crucible_id = %(crucible)s AND verdict <> 'withdrawn'
+   AND (entered_at, entry_id) > (%(after_time)s::timestamp, %(after_id)s)
+ ORDER BY entered_at, entry_id
+ LIMIT %(most)s
 
--- decided_among --
--- Likewise those with an entry that has one.
-SELECT told.crucible_id
-  FROM unnest(%(crucibles)s::int[]) AS told (crucible_id)
- WHERE EXISTS (SELECT FROM {schema}.entry_verdict seen WHERE seen.crucible_id = told.crucible_id)
+-- waiting_entries --
+-- Entries of a crucible that wait, in the order in which they came.
+SELECT entry_id FROM {schema}.entry_verdict
+ WHERE crucible_id = %s AND verdict = 'waiting' ORDER BY entered_at, entry_id
 
--- crucibles_waiting --
--- Crucibles with entries that wait for a scan that is there now.
-SELECT DISTINCT seen.crucible_id
+-- scanned_entries --
+-- Entries that wait for a scan which is there now.
+SELECT seen.entry_id
   FROM {schema}.entry_verdict seen
   LEFT JOIN public."Image" image ON image.id = seen.image_id
  WHERE seen.verdict = 'waiting' AND 'image_not_scanned' = ANY (seen.reasons)
    AND (image.id IS NULL OR image.ingestion NOT IN ('Pending', 'Rescan', 'PendingManualAssignment')
         AND (image."nsfwLevel" <> 0 OR image.ingestion <> 'Scanned'))
+ ORDER BY seen.entered_at, seen.entry_id
 
--- vanished_page --
--- Entries whose row is gone, and whose crucible had not ended when it was last looked at: they are withdrawn.
+-- without_a_place --
+-- Entries that were rejected because another one had their place, which is free now: of a user, of an image, or of all.
+-- A fee that went back does not come again, so those who had paid stay out.
+SELECT seen.entry_id
+  FROM {schema}.entry_verdict seen
+ WHERE seen.crucible_id = ANY(%(crucibles)s) AND seen.verdict = 'rejected'
+   AND ('total_limit' = ANY (seen.reasons)
+        OR 'user_limit' = ANY (seen.reasons) AND seen.user_id = ANY(%(users)s)
+        OR 'image_entered_already' = ANY (seen.reasons) AND seen.image_id = ANY(%(images)s))
+   AND NOT EXISTS (SELECT FROM {schema}.entry_fee fee WHERE fee.entry_id = seen.entry_id)
+ ORDER BY seen.entered_at, seen.entry_id
+ LIMIT %(most)s
+
+-- vanished_of --
+-- Entries of some crucibles that hold a place and whose row is gone.
+SELECT seen.entry_id
+  FROM {schema}.entry_verdict seen
+ WHERE seen.crucible_id = ANY(%(crucibles)s) AND seen.verdict IN ('waiting', 'admitted')
+   AND NOT EXISTS (SELECT FROM public."CrucibleEntry" entry WHERE entry.id = seen.entry_id)
+ ORDER BY seen.entry_id
+ LIMIT %(most)s
+
+-- vanished_facts --
+-- Some entries whose row is gone, if their crucible had not ended when it was last looked at: they are withdrawn.
 SELECT seen.entry_id, seen.crucible_id, seen.user_id, seen.image_id,
        (extract(epoch FROM seen.entered_at) * 1000)::bigint, seen.verdict, seen.reasons,
        fee.prefix, fee.source, fee.payment, fee.collected
   FROM {schema}.entry_verdict seen
-  LEFT JOIN public."CrucibleEntry" entry ON entry.id = seen.entry_id
   LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = seen.entry_id
   LEFT JOIN {schema}.entry_crucible known ON known.crucible_id = seen.crucible_id
   LEFT JOIN public."Crucible" crucible ON crucible.id = seen.crucible_id
- WHERE entry.id IS NULL AND seen.verdict IN ('waiting', 'admitted')
+ WHERE seen.entry_id = ANY(%s) AND seen.verdict IN ('waiting', 'admitted')
    AND known.status IS DISTINCT FROM 'Completed' AND crucible.status IS DISTINCT FROM 'Completed'
-   AND (%(crucible)s::int IS NULL OR seen.crucible_id = %(crucible)s)
+   AND NOT EXISTS (SELECT FROM public."CrucibleEntry" entry WHERE entry.id = seen.entry_id)
  ORDER BY seen.crucible_id, seen.entered_at, seen.entry_id
- LIMIT %(most)s
 
 -- write_verdicts --
 -- Only where something is another than it was, so that what stays the same makes no change event.
@@ -209,10 +223,23 @@ ON CONFLICT DO NOTHING
 UPDATE {schema}.entry_fee SET payment = %s, collected = %s, settled_at = now() WHERE entry_id = %s
 RETURNING crucible_id
 
+-- note_digests --
+-- What entries were decided with.
+INSERT INTO {schema}.entry_digest (entry_id, digest)
+SELECT * FROM unnest(%s::int[], %s::bigint[])
+ON CONFLICT (entry_id) DO UPDATE SET digest = excluded.digest
+
+-- note_new_crucibles --
+-- The rules by which crucibles' first entries were decided.
+INSERT INTO {schema}.entry_crucible (crucible_id, status, rules_digest)
+SELECT * FROM unnest(%s::int[], %s::text[], %s::bigint[])
+ON CONFLICT DO NOTHING
+
 -- note_crucible --
--- The status with which a crucible's entries were decided.
-INSERT INTO {schema}.entry_crucible (crucible_id, status) VALUES (%s, %s)
-ON CONFLICT (crucible_id) DO UPDATE SET status = excluded.status WHERE entry_crucible.status <> excluded.status
+-- The rules by which all of a crucible's entries were decided.
+INSERT INTO {schema}.entry_crucible (crucible_id, status, rules_digest) VALUES (%s, %s, %s)
+ON CONFLICT (crucible_id) DO UPDATE SET status = excluded.status, rules_digest = excluded.rules_digest
+WHERE (entry_crucible.status, entry_crucible.rules_digest) IS DISTINCT FROM (excluded.status, excluded.rules_digest)
 
 -- verdict_state --
 -- How an entry stands now.

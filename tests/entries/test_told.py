@@ -1,0 +1,191 @@
+"""What the change stream tells is decided at once, and a sweep finds the rest by what has changed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.contract.redis.rows import folded, state
+from tests.entries.site import Site
+from watcher.entries.decider import Decider
+from watcher.entries.watch_entries import WatchEntries
+from watcher.model.effects import EntryGone, EntryState, StateEffect
+from watcher.model.entry_decision import FeePolicy
+from watcher.postgres.session import Session
+
+NEVER_SECONDS = 3600.0
+
+
+@pytest.fixture
+def watch(site: Site) -> Iterator[WatchEntries]:
+    """The work between two sweeps: the first is over, and the next does not come."""
+    watch = site.watch(sweep_seconds=NEVER_SECONDS)
+    watch.turn()
+    yield watch
+    watch.end()
+
+
+def tell(watch: WatchEntries, *effects: StateEffect) -> None:
+    watch.shown(folded((lsn, effect) for lsn, effect in enumerate(effects, 1)))
+    watch.turn()
+
+
+def came(crucible: int, entry: int) -> EntryState:
+    return EntryState(crucible, entry, 7, 5, 0)
+
+
+def test_only_what_is_told_is_looked_at(site: Site, watch: WatchEntries) -> None:
+    crucible, other = site.crucible(entryLimit=9), site.crucible()
+    told, untold = site.enter(crucible), site.enter(other)
+
+    tell(watch, came(crucible, told))
+
+    assert site.verdict(told) == ("admitted", [], 0)
+    assert site.verdict(untold) is None
+
+
+def test_entries_of_many_crucibles_are_one_transaction(site: Site, watch: WatchEntries) -> None:
+    entries = [(crucible, site.enter(crucible)) for crucible in (site.crucible() for _ in range(5))]
+
+    tell(watch, *(came(*one) for one in entries))
+
+    transactions = site.all("SELECT xmin::text, count(*)::int FROM SCHEMA.entry_verdict GROUP BY 1")
+    assert [count for _, count in transactions] == [5]
+
+
+def test_a_place_that_is_free_is_given_to_who_came_next(site: Site, watch: WatchEntries) -> None:
+    """To nobody who would be out for another reason, nor to two."""
+    crucible, user = site.crucible(nsfwLevel=3), site.user()
+    first = site.enter(crucible, user)
+    bad = site.enter(crucible, user, site.image(user, level=8))
+    second, third = site.enter(crucible, user), site.enter(crucible, user)
+    tell(watch, *(came(crucible, one) for one in (first, bad, second, third)))
+    assert [site.verdict(one)[0] for one in (first, bad, second, third)] == ["admitted"] + ["rejected"] * 3  # type: ignore[index]
+
+    site.run('DELETE FROM "CrucibleEntry" WHERE id = %s', first)
+    tell(watch, EntryGone(crucible, first))
+
+    assert site.verdict(first) == ("withdrawn", [], 0)
+    assert site.verdict(bad) == ("rejected", ["level_not_allowed"], 0)
+    assert site.verdict(second) == ("admitted", [], 0)
+    assert site.verdict(third) == ("rejected", ["user_limit"], 0)
+
+
+def test_an_image_that_is_free_is_given_to_who_has_it_too(site: Site, watch: WatchEntries) -> None:
+    """Another image in the entry that was first frees its old one."""
+    crucible, user = site.crucible(entryLimit=9), site.user()
+    image = site.image(user)
+    first, second = site.enter(crucible, user, image), site.enter(crucible, user, image)
+    tell(watch, came(crucible, first), came(crucible, second))
+    assert site.verdict(second) == ("rejected", ["image_entered_already"], 0)
+
+    site.run('UPDATE "CrucibleEntry" SET "imageId" = %s WHERE id = %s', site.image(user), first)
+    tell(watch, came(crucible, first))
+
+    assert site.verdict(second) == ("admitted", [], 0)
+
+
+def test_rules_that_are_others_have_all_entries_decided_again(site: Site, watch: WatchEntries) -> None:
+    crucible = site.crucible(nsfwLevel=3)
+    entries = [site.enter(crucible) for _ in range(3)]
+    tell(watch, *(came(crucible, one) for one in entries))
+
+    site.run('UPDATE "Crucible" SET "nsfwLevel" = 8 WHERE id = %s', crucible)
+    tell(watch, state(crucible))
+
+    assert [site.verdict(one) for one in entries] == [("rejected", ["level_not_allowed"], 0)] * 3
+
+
+def test_a_row_that_says_the_same_is_not_decided(
+    site: Site, watch: WatchEntries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ratings are written into the site's rows now and then: nothing that decides is another one."""
+    crucible = site.crucible()
+    entry = site.enter(crucible)
+    tell(watch, came(crucible, entry))
+    site.run('UPDATE "CrucibleEntry" SET score = 1516, "voteCount" = 1, position = 1 WHERE id = %s', entry)
+    site.run("UPDATE \"Crucible\" SET name = 'another' WHERE id = %s", crucible)
+    pages: list[int] = []
+    in_order = Decider._in_order
+    monkeypatch.setattr(Decider, "_in_order", lambda *given: pages.append(len(given[2])) or in_order(*given))
+
+    tell(watch, came(crucible, entry), state(crucible))
+
+    assert pages == []
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "found by a sweep"])
+def test_a_result_stands(site: Site, watch: WatchEntries, told: bool) -> None:
+    """Prizes were paid by it: neither its end nor what is changed afterwards puts an entry out of a crucible."""
+    crucible, user = site.crucible(nsfwLevel=3), site.user()
+    image = site.image(user)
+    entry = site.enter(crucible, user, image)
+    tell(watch, came(crucible, entry))
+
+    site.run("UPDATE \"Crucible\" SET status = 'Completed' WHERE id = %s", crucible)
+    site.run('UPDATE "CrucibleEntry" SET score = 1516, position = 1 WHERE id = %s', entry)
+    site.run('UPDATE "Image" SET "nsfwLevel" = 8 WHERE id = %s', image)
+    if told:
+        tell(watch, state(crucible), came(crucible, entry))
+    else:
+        site.decide()
+
+    assert site.verdict(entry) == ("admitted", [], 0)
+
+
+def test_another_policy_is_another_rule(site: Site) -> None:
+    """Whoever turns from observing to enforcing has everything decided again."""
+    bad = site.enter(site.crucible(nsfwLevel=2))
+    site.decide(FeePolicy(observe=True))
+    assert site.one("SELECT enforced FROM SCHEMA.entry_verdict") is False
+
+    site.decide()
+
+    assert site.verdict(bad) == ("rejected", ["level_not_allowed"], 0)
+    assert site.one("SELECT enforced FROM SCHEMA.entry_verdict") is True
+
+
+def test_a_sweep_goes_through_pages(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watcher.entries.watch_entries.SWEEP_ENTRIES", 3)
+    monkeypatch.setattr("watcher.entries.watch_entries.SWEEP_CRUCIBLES", 2)
+    monkeypatch.setattr("watcher.entries.watch_entries.PAGE", 2)
+    entries = [site.enter(crucible) for crucible in (site.crucible() for _ in range(3)) for _ in range(5)]
+
+    site.decide()
+    gone = entries[::2]
+    site.run('DELETE FROM "CrucibleEntry" WHERE id = ANY(%s)', gone)
+    site.decide()
+
+    assert [site.verdict(one)[0] for one in entries] == [  # type: ignore[index]
+        "withdrawn" if one in gone else "admitted" for one in entries
+    ]
+
+
+def test_the_connection_is_kept_until_something_fails(site: Site) -> None:
+    opened: list[Session] = []
+
+    @contextmanager
+    def open_session() -> Iterator[Session]:
+        with site.open_session() as session:
+            opened.append(session)
+            yield session
+
+    unused: Any = site.heard
+    watch = WatchEntries(open_session, Decider(FeePolicy(), "watch"), unused, NEVER_SECONDS)
+    crucible = site.crucible(entryLimit=9)
+    try:
+        for _ in range(3):
+            tell(watch, came(crucible, site.enter(crucible)))
+        assert len(opened) == 1
+
+        site.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'crucible-watcher'")
+        last = site.enter(crucible)
+        with pytest.raises(Exception, match="postgres"):
+            tell(watch, came(crucible, last))
+        tell(watch, came(crucible, last))
+    finally:
+        watch.end()
+
+    assert len(opened) == 2
+    assert site.verdict(last) == ("admitted", [], 0)

@@ -1,0 +1,36 @@
+"""A connection that is kept from turn to turn of a worker, and made anew once something has failed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from watcher.model.errors import StopError, TemporaryError
+from watcher.postgres.session import Session
+
+
+class KeptSession:
+    """Opens a connection when it is first needed.
+
+    Args:
+        open_session: connects to PostgreSQL.
+    """
+
+    def __init__(self, open_session: Callable[[], AbstractContextManager[Session]]) -> None:
+        self._open = open_session
+        self._session: Session | None = None
+        self._closing = ExitStack()
+
+    @contextmanager
+    def kept(self) -> Iterator[Session]:
+        """Lend the connection; it is given up if what is done with it fails."""
+        try:
+            if self._session is None:
+                self._session = self._closing.enter_context(self._open())
+            yield self._session
+        except (TemporaryError, StopError):
+            self.drop()
+            raise
+
+    def drop(self) -> None:
+        """Close the connection, if there is one."""
+        self._session = None
+        self._closing.close()
