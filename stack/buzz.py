@@ -2,54 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from stack import probe
-from stack.cache import PROJECT
-from stack.leashed import Program
-from stack.part import Part
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+from stack.simulator.part import SimulatorPart
 
 
-class Buzz(Part):
+class Buzz(SimulatorPart):
     """A service that has the interface and the quirks of the site's; see ``stack/buzz_service``."""
 
     name: ClassVar[str] = "buzz"
-
-    def __init__(self, folder: Path, *, port: int) -> None:
-        super().__init__(folder)
-        self.port = port
-
-    @property
-    def url(self) -> str:
-        """Return the base address of the interface."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def ports(self) -> Mapping[str, int]:
-        """Return the port of the HTTP interface."""
-        return {"buzz": self.port}
-
-    def fetch(self) -> None:
-        """Do nothing: it is ours."""
-
-    def prepare(self) -> None:
-        """Do nothing: the books are made when it starts."""
-
-    def program(self) -> Program:
-        """Return the command that serves."""
-        command = [sys.executable, "-m", "stack.buzz_service", "--host", "127.0.0.1", "--port", str(self.port)]
-        return Program(
-            [*command, "--path", str(self.folder / "books.sqlite")],
-            log=self.log,
-            environ=self.surroundings() | {"PYTHONPATH": str(PROJECT)},
-            folder=self.folder,
-        )
-
-    def answers(self) -> bool:
-        """Tell whether it serves."""
-        return probe.http_status(self.port, "/_simulator/ready") == 200
+    package: ClassVar[str] = "buzz_service"

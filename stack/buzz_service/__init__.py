@@ -4,7 +4,8 @@ It is a double of a service that cannot run here, and the judge of what was real
 clients, keeps its own books in its own file, and can be told to fail in every way that the real one is known for.
 
     books.py    accounts and transactions in SQLite: what moved, once per external id
-    faults.py   what goes wrong on purpose: before a request is carried out, after it, or instead of it
     routes.py   a request's path and body to an answer
-    server.py   HTTP
+    service.py  the routes as a double serves them, with the faults of this service, and its door for tests
+
+HTTP and the faults that every service has are in ``stack/simulator``.
 """

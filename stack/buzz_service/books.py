@@ -9,6 +9,8 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stack.simulator.refused import Refused
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -37,14 +39,6 @@ CREATE TABLE IF NOT EXISTS moved (
     amount integer NOT NULL, kind integer, description text, details text, refund_of text UNIQUE
 );
 """
-
-
-class Refused(Exception):  # noqa: N818 - a refusal is an answer, not a failure
-    """Raised when nothing moved, with the HTTP status that says why."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass(frozen=True)

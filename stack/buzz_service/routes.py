@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from stack.buzz_service.books import API_TYPES, BANK, Books, Moved, Refused, Transfer
+from stack.buzz_service.books import API_TYPES, BANK, Books, Moved, Transfer
+from stack.simulator.refused import Refused
 
 Query = Mapping[str, list[str]]
 Answer = Any

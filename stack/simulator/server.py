@@ -1,39 +1,69 @@
-"""HTTP in front of the routes, and a door for tests below ``/_simulator``: faults, funds, books."""
+"""HTTP in front of a service, and a door for tests below ``/_simulator``: faults, and what the service has to tell."""
 
 from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from stack.buzz_service.books import Books, Refused
-from stack.buzz_service.faults import HANG_SECONDS, Fault, Faults
-from stack.buzz_service.routes import Routes
+from stack.simulator.faults import HANG_SECONDS, Fault, Faults
+from stack.simulator.refused import Refused
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-HOLLOW: dict[str, Any] = {"transactionId": None, "remainingBalance": None, "transactions": [], "conflicts": []}
-"""A success that is none."""
+    from collections.abc import Mapping, Sequence
 
 
-class BuzzService(ThreadingHTTPServer):
-    """The service; one thread a connection."""
+@dataclass(frozen=True)
+class Request:
+    """What a client asks."""
+
+    method: str
+    parts: list[str]
+    """Of the path, decoded."""
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, str]
+    body: Any
+    """Decoded JSON; None for no body."""
+
+
+class Service(Protocol):
+    """What is behind the interface."""
+
+    hollow: Any
+    """The body of a success that is none."""
+    faults: Sequence[str]
+    """Kinds of faults that this service has besides."""
+
+    def answer(self, request: Request, fault: str) -> tuple[int, Any]:
+        """Answer a request with status and JSON; the fault is one of its own, or empty.
+
+        Raises:
+            Refused: nothing was done.
+        """
+        ...
+
+    def told(self, what: str, given: Any) -> Any:
+        """Carry out what a test or an audit asks for; None: there is no such door."""
+        ...
+
+
+class Simulator(ThreadingHTTPServer):
+    """A double of a service; one thread a connection."""
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, address: tuple[str, int], path: Path) -> None:
-        self.books, self.faults = Books(path), Faults()
-        self.routes = Routes(self.books)
+    def __init__(self, address: tuple[str, int], service: Service) -> None:
+        self.service, self.faults = service, Faults(service.faults)
         super().__init__(address, _Handler)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: BuzzService
+    server: Simulator
     timeout: ClassVar[float] = HANG_SECONDS
 
     def do_GET(self) -> None:
@@ -43,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve("POST")
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: what was asked stands in the books."""
+        """Say nothing: what was asked stands in what the service keeps."""
 
     def _serve(self, method: str) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -57,18 +87,14 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             given = json.loads(body) if body else None
-            status, answer = 200, self._carried_out(method, parts, parse_qs(address.query), given, fault)
+            request = Request(method, parts, parse_qs(address.query), dict(self.headers.items()), given)
+            status, answer = self.server.service.answer(request, fault)
         except Refused as refused:
             status, answer = refused.status, {"message": str(refused)}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             status, answer = 400, {"message": f"{type(error).__name__}: {error}"}
         if not self._fails_after(fault):
             self._answer(status, answer)
-
-    def _carried_out(self, method: str, parts: list[str], query: dict[str, list[str]], given: Any, fault: str) -> Any:
-        if method == "GET":
-            return self.server.routes.get(parts, query)
-        return self.server.routes.post(parts, given, drop_leg=fault == "drop_leg")
 
     def _fails_before(self, fault: str) -> bool:
         match fault:
@@ -82,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "503" | "429":
                 self._answer(int(fault), {"message": "later"})
             case "hollow":
-                self._answer(202, HOLLOW)
+                self._answer(202, self.server.service.hollow)
             case _:
                 return False
         return True
@@ -108,19 +134,13 @@ class _Handler(BaseHTTPRequestHandler):
         match parts:
             case ["ready"]:
                 return 200, {}
-            case ["fund"]:
-                self.server.books.fund(given["accountId"], given["accountType"], given["amount"])
-                return 200, {}
             case ["faults"]:
                 self.server.faults.clear()
                 for fault in given:
                     self.server.faults.arm(Fault(**fault))
                 return 200, {}
-            case ["books"]:
-                return 200, {
-                    "balances": self.server.books.balances(),
-                    "moved": [vars(one) for one in self.server.books.all_moved()],
-                }
+            case [what] if (answer := self.server.service.told(what, given)) is not None:
+                return 200, answer
         return 404, {"message": "no such door"}
 
     def _answer(self, status: int, answer: Any) -> None:

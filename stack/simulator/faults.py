@@ -1,9 +1,13 @@
-"""What goes wrong on purpose: the ways in which the real service is known to fail, armed over HTTP by a test."""
+"""What goes wrong on purpose: the ways in which real services are known to fail, armed over HTTP by a test."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HANG_SECONDS = 60.0
 """How long a request that is to time out is held; longer than any client waits."""
@@ -16,11 +20,10 @@ KINDS = {
     "500_after": "it is carried out, and answered 500",
     "503": "it is not carried out, and answered 503",
     "429": "it is not carried out, and answered 429",
-    "hollow": "it is not carried out, and answered as if it were, with a transaction id of null",
-    "drop_leg": "of a batch, the first leg is not carried out and stands in neither list of the answer",
+    "hollow": "it is not carried out, and answered as if it were, by an answer that proves nothing",
     "garbage": "it is carried out, and answered with something that is not JSON",
 }
-"""Every way, and what happens."""
+"""Every way that any service has, and what happens; a service may have more of its own."""
 
 
 @dataclass
@@ -36,9 +39,14 @@ class Fault:
 
 
 class Faults:
-    """The faults that are armed; the first that fits a request is used up by it."""
+    """The faults that are armed; the first that fits a request is used up by it.
 
-    def __init__(self) -> None:
+    Args:
+        more: kinds that one service has besides.
+    """
+
+    def __init__(self, more: Iterable[str] = ()) -> None:
+        self._kinds = (*KINDS, *more)
         self._lock = threading.Lock()
         self._armed: list[Fault] = []
 
@@ -48,8 +56,8 @@ class Faults:
         Raises:
             ValueError: there is no such kind.
         """
-        if fault.kind not in KINDS:
-            raise ValueError(f"given {fault.kind!r}, expected one of {', '.join(KINDS)}")
+        if fault.kind not in self._kinds:
+            raise ValueError(f"given {fault.kind!r}, expected one of {', '.join(self._kinds)}")
         with self._lock:
             self._armed.append(fault)
 
