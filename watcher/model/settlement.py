@@ -66,6 +66,84 @@ FOLLOWING: Final[Mapping[SettlementState, tuple[SettlementState, ...]]] = {
 """What may follow each state. From ``parked`` a row goes back to the state that it came from, or is cancelled."""
 
 
+class Crucible(msgspec.Struct, frozen=True):
+    """What decides how an ending goes on, as the crucible's row says it now."""
+
+    status: str
+    is_over: bool
+    """Its end has come, by the database's clock."""
+
+
+class Action(StrEnum):
+    """What is to be done next."""
+
+    WAIT = "wait"
+    """Nothing: its end is to come."""
+    FREEZE = "freeze"
+    """Have no vote count any more."""
+    DRAIN = "drain"
+    """Bring all votes to ClickHouse."""
+    PROVE = "prove"
+    """Compare ratings with what the votes give."""
+    RANK = "rank"
+    """Write the result, and everything that follows from it."""
+    LET_GO = "let_go"
+    """Decide the entries that still wait: they do not take part, and their fees go back."""
+    AWAIT_PAYMENTS = "await_payments"
+    AWAIT_NOTICES = "await_notices"
+    REFUND = "refund"
+    """Begin to give everything back."""
+    GIVE_BACK = "give_back"
+    """Go on with that, until all of it is back."""
+    PARK = "park"
+    """Leave it to somebody who looks."""
+
+
+ACTIVE: Final = "Active"
+PENDING: Final = "Pending"
+COMPLETED: Final = "Completed"
+CANCELLED: Final = "Cancelled"
+"""Statuses of crucibles, as the site spells them."""
+_IN_THEIR_ORDER: Final[Mapping[SettlementState, Action]] = {
+    SettlementState.DUE: Action.FREEZE,
+    SettlementState.FROZEN: Action.DRAIN,
+    SettlementState.DRAINED: Action.PROVE,
+    SettlementState.PROVEN: Action.RANK,
+    SettlementState.RANKED: Action.LET_GO,
+    SettlementState.PAYING: Action.AWAIT_PAYMENTS,
+    SettlementState.ANNOUNCED: Action.AWAIT_NOTICES,
+    SettlementState.REFUNDING: Action.GIVE_BACK,
+    SettlementState.DONE: Action.WAIT,
+    SettlementState.CANCELLED: Action.WAIT,
+    SettlementState.PARKED: Action.WAIT,
+}
+
+
+def next_action(state: SettlementState, crucible: Crucible | None) -> Action:
+    """Return what is to be done about an ending.
+
+    Before the result is written, the crucible's row decides; afterwards nothing of it does: neither a cancel nor a
+    deletion undoes a result whose prizes may have been paid.
+
+    Args:
+        state: of the settlement.
+        crucible: as its row says; None if there is no such row any more.
+
+    >>> next_action(SettlementState.FROZEN, Crucible("Cancelled", is_over=True)).value
+    'refund'
+    >>> next_action(SettlementState.PAYING, Crucible("Cancelled", is_over=True)).value
+    'await_payments'
+    """
+    if state not in BEFORE_THE_RESULT:
+        return _IN_THEIR_ORDER[state]
+    if crucible is None or crucible.status == CANCELLED:
+        return Action.REFUND
+    if state is SettlementState.DUE and crucible.status != COMPLETED:
+        # An end that was moved or taken away is no end. A crucible that never was active has none.
+        return Action.FREEZE if crucible.is_over and crucible.status == ACTIVE else Action.WAIT
+    return _IN_THEIR_ORDER[state] if crucible.status == ACTIVE else Action.PARK
+
+
 class OutcomeKind(StrEnum):
     """How a crucible ended."""
 
