@@ -11,7 +11,7 @@ Everything has to work through a pooler that hands a server connection on after 
 * locks are those of transactions.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, LiteralString, cast
@@ -157,7 +157,7 @@ class Session:
         timeout: seconds that the server has for each statement.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any], schema: str, timeout: float = 5.0) -> None:
+    def __init__(self, connection: Connection, schema: str, timeout: float = 5.0) -> None:
         self._connection, self._timeout = connection, timeout
         self.schema = schema
         self._quoted = quoted(schema)
@@ -195,6 +195,52 @@ class Session:
             cursor.execute(text, _values(parameters))
             cursor.set_result(-1)
             return cursor.fetchall() if cursor.description else []
+
+    def copy_out(self, query: LiteralString, *parameters: object) -> Iterator[tuple[str, ...]]:
+        """Yield the rows of a ``COPY ... TO STDOUT`` as they come, as text: by the million, without holding them.
+
+        Raises:
+            RuntimeError: called outside of :meth:`together`, where it would have no limit.
+        """
+        text = self._copying(query)
+        with (
+            faults_named(self.schema),
+            psycopg.ClientCursor(self._connection) as cursor,
+            cursor.copy(text, _values(parameters)) as copied,
+        ):
+            yield from copied.rows()
+
+    def copy_in(self, query: LiteralString, blocks: Iterable[str]) -> None:
+        r"""Send lines of text to a ``COPY ... FROM STDIN``; their columns are divided by ``\t``.
+
+        Args:
+            query: the statement.
+            blocks: any number of whole lines each.
+
+        Raises:
+            RuntimeError: called outside of :meth:`together`, where it would have no limit.
+        """
+        text = self._copying(query)
+        with faults_named(self.schema), self._connection.cursor() as cursor, cursor.copy(text) as copying:
+            for block in blocks:
+                copying.write(block)
+
+    def _copying(self, query: str) -> bytes:
+        """Return a statement that is sent by itself, which a COPY has to be; its limit is set before it."""
+        if self._connection.info.transaction_status == TransactionStatus.IDLE:
+            raise RuntimeError("a COPY has the limits of its transaction: run it within together()")
+        self.run("SELECT")
+        return query.replace("{schema}", self._quoted).encode()
+
+    @contextmanager
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Give each statement inside so many seconds: for the few that are long by their nature."""
+        before = self._timeout, self._connection.patience
+        self._timeout, self._connection.patience = seconds, seconds * PATIENCE_FACTOR
+        try:
+            yield
+        finally:
+            self._timeout, self._connection.patience = before
 
     @contextmanager
     def together(self) -> Iterator[None]:
