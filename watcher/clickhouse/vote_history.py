@@ -1,5 +1,7 @@
 """Votes and ratings as ClickHouse remembers them: what a crucible is rebuilt from."""
 
+import sys
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -82,6 +84,20 @@ class VoteHistory:
     def votes_each(self, crucible_id: int) -> dict[int, int]:
         """Return by entry id how many of the votes that are there it was part of."""
         return dict(self._rows("votes_each", crucible=crucible_id))  # type: ignore[arg-type]
+
+    def votes_each_in_order(self, crucible_id: int) -> "tuple[array[int], array[int]]":
+        """Return the same as two columns, in the order of entries' ids: a million entries are eight megabytes."""
+        with self._link.asking() as client:
+            rows = client.raw_query(
+                self._queries["votes_each_in_order"],
+                parameters={"crucible": crucible_id},
+                settings=READ_SETTINGS,
+                fmt="RowBinary",
+            )
+        numbers = array("I", rows)
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        return numbers[::2], numbers[1::2]
 
     def judged(
         self, crucible_id: int, portion: int, portions: int, parts: int, prefix: str

@@ -7,6 +7,7 @@ WatcherError
 │   │   └── BadAddressError         runtime/http_client
 │   ├── OutcomeUnknownError     runtime/http_client
 │   ├── CrucibleLockLostError   redis/locked_crucible
+│   ├── DrainTimeoutError       votes/drain
 │   └── LockLostError           migrations/lock
 ├── StopError               going on would lose or double something: stop, say what to do
 │   ├── OffsetGoneError

@@ -9,19 +9,22 @@ from watcher.redis.scripts import script
 FREEZE: Final = script("freeze")
 
 
-def freeze(client: Client, crucible_id: int, place: tuple[int, int] | None = None) -> tuple[int, int] | None:
-    """Refuse votes from now on, and return epoch and number of the last one before; None if Redis lacks the crucible.
+def freeze(client: Client, crucible_id: int, identity: str) -> tuple[int, int] | None:
+    """Refuse votes from now on, and return epoch and number of the last one before.
 
     Args:
         client: Redis.
         crucible_id: which crucible.
-        place: what to answer, if it is not frozen yet; None: its last vote.
+        identity: of the Redis process that holds it, see :func:`watcher.redis.client.node_identity`.
+
+    Returns:
+        The same place whenever it is asked. None: Redis does not hold the crucible as it was compared, so that nobody
+        can tell which vote was the last; votes are refused until somebody has compared it.
 
     Raises:
         TemporaryError: Redis is away; the crucible may be frozen. Doing it again is harmless.
     """
-    told = "" if place is None else frozen_text(*place)
-    answer = run_script(client, FREEZE, [keys.state(crucible_id)], told)
+    answer = run_script(client, FREEZE, [keys.state(crucible_id)], identity)
     return (answer[0], answer[1]) if answer else None
 
 

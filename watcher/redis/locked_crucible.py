@@ -244,7 +244,15 @@ class LockedCrucible:
                 *_, done = _answers(connection, None, packed("MULTI"), commands, known, packed("EXEC"))
 
     def open(
-        self, epoch: int, identity: str, state: ClosedState, mark: str, fields: Mapping[str, str], *, votes_before: int
+        self,
+        epoch: int,
+        identity: str,
+        state: ClosedState,
+        mark: str,
+        fields: Mapping[str, str],
+        *,
+        votes_before: int,
+        frozen: str = "",
     ) -> None:
         """Accept votes again, and release the lock.
 
@@ -255,12 +263,14 @@ class LockedCrucible:
             mark: of the row, where Redis shows none yet.
             fields: the crucible's row; that of one that ended, or is gone, expires with all that Redis holds of it.
             votes_before: votes that were numbered in earlier epochs.
+            frozen: place of the last vote before its freeze, as Redis holds it; empty if nobody froze it. A freeze that
+                Redis knows of stays.
         """
         row = [part for pair in fields.items() for part in pair]
         seconds = 0 if fields["status"] and fields["status"] not in FINISHED else KEEP_FINISHED_SECONDS
         opened = self._run(
             OPEN, [self._lock, self._state, self._elo],
-            epoch, identity, state.mark, state.mark or mark, votes_before, seconds, *row,
+            epoch, identity, state.mark, state.mark or mark, votes_before, seconds, frozen, *row,
         )  # fmt: skip
         if not opened:
             raise CrucibleLockLostError(self.crucible_id)

@@ -31,6 +31,7 @@ class Proven(msgspec.Struct, frozen=True):
     """Ratings that follow from the votes."""
 
     ratings: FinalRatings
+    """Of the entries with a vote, also of those that are gone since; any other has the base rating and no vote."""
     votes: int
     """Number of votes."""
     digest: str

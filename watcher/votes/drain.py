@@ -37,6 +37,10 @@ LOOK_AGAIN_SECONDS: Final = 0.05
 """Between two looks at a plan that somebody else is carrying out, while somebody waits for its votes."""
 
 
+class DrainTimeoutError(TemporaryError):
+    """Raised when the votes of a crucible are not in ClickHouse after the time that there was; they still wait."""
+
+
 class Drain:
     """Carries out plans; for one thread.
 
@@ -105,7 +109,8 @@ class Drain:
         """Return when a crucible's log is empty; its votes must be refused meanwhile, or it may never be.
 
         Raises:
-            TemporaryError: a neighbour is away, or it took longer than ``deadline`` seconds.
+            TemporaryError: a neighbour is away.
+            DrainTimeoutError: it took longer than ``deadline`` seconds.
         """
         until = time.monotonic() + deadline
         bucket = crucible_id % BUCKETS
@@ -113,7 +118,7 @@ class Drain:
         failed = 0
         while self._log.lengths([crucible_id])[crucible_id]:
             if time.monotonic() > until:
-                raise TemporaryError(f"the votes of crucible {crucible_id} were not drained within {deadline:g} s")
+                raise DrainTimeoutError(f"the votes of crucible {crucible_id} were not drained within {deadline:g} s")
             try:
                 drained = self.turn(bucket)
             except TemporaryError:

@@ -14,7 +14,6 @@ from watcher.model.visibility import ALL_LEVELS
 from watcher.redis import keys
 from watcher.redis.admit import ADMIT, Placement, admit_command
 from watcher.redis.draw import DRAW, Drawn, draw_command, drawn
-from watcher.redis.freeze import freeze
 
 CRUCIBLE, JUDGE = 42, 7
 
@@ -64,7 +63,7 @@ def test_a_draw_tells_of_a_freeze(raw: redis.Redis) -> None:
     stage(raw, {1: 1, 2: 4})
     assert not draw(raw).frozen
 
-    freeze(raw, CRUCIBLE)
+    raw.hset(keys.state(CRUCIBLE), keys.FROZEN, "1:0")
 
     assert draw(raw).frozen
 

@@ -8,7 +8,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contract.redis.arena import CREATED_MS, CRUCIBLE, OWNERS_FROM, Arena
+from tests.contract.redis.arena import CREATED_MS, CRUCIBLE, FENCE, OWNERS_FROM, Arena
 from tests.contract.redis.rows import apply, contents, state
 from watcher.model.effects import EntryGone, EntryState
 from watcher.model.rating import gain
@@ -54,7 +54,7 @@ REFUSALS: dict[VoteRefusal, Callable[[Arena], object]] = {
     VoteRefusal.ABSENT: lambda arena: arena.client.delete(keys.state(CRUCIBLE)),
     VoteRefusal.UNVERIFIED: lambda arena: arena.set(fence="another process"),
     VoteRefusal.NOT_ACTIVE: lambda arena: arena.set(status="Pending"),
-    VoteRefusal.FROZEN: lambda arena: freeze(arena.client, CRUCIBLE),
+    VoteRefusal.FROZEN: lambda arena: freeze(arena.client, CRUCIBLE, FENCE),
     VoteRefusal.NOT_STARTED: lambda arena: arena.set(start=now_ms(arena.client) + 60_000),
     VoteRefusal.ENDED: lambda arena: arena.set(end=now_ms(arena.client) - 1),
     VoteRefusal.UNKNOWN_ENTRY: lambda arena: apply(arena.client, [(9, EntryGone(CRUCIBLE, 2))]),
@@ -207,7 +207,7 @@ def test_a_repeat_gets_what_the_vote_got(arena: Arena, client: redis.Redis) -> N
         lambda arena: apply(arena.client, [(9, state(CRUCIBLE, "Completed"))]),
         lambda arena: apply(arena.client, [(9, EntryGone(CRUCIBLE, 1))]),
         lambda arena: arena.client.delete(keys.admitted(CRUCIBLE)),
-        lambda arena: freeze(arena.client, CRUCIBLE),
+        lambda arena: freeze(arena.client, CRUCIBLE, FENCE),
         lambda arena: arena,
     ],
     ids=["ended", "completed", "entry gone", "withdrawn", "frozen", "backlog"],

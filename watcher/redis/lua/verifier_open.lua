@@ -8,19 +8,23 @@
 -- ARGV  1 token   2 milliseconds that the verifier has until its next step   3 epoch   4 fence
 --       5 mark that the verifier has read ('' if none)   6 mark to be
 --       7 votes of all epochs before, which the state shows as before
---       8 seconds that the crucible has to live, 0: for ever   9.. fields of the crucible's row and their values
+--       8 seconds that the crucible has to live, 0: for ever
+--       9 place of the last vote before its freeze, as the state's field frozen has it; '' if nobody froze it
+--       10.. fields of the crucible's row and their values
 -- Answer: 1; 2 if it has ended and its judges' keys do not expire yet, which is the caller's to see to, as in
 --         row_state.lua; 0 if somebody else is at work
 -- Guaranteed: votes get numbers of the new epoch, from 1. If the row's mark has changed meanwhile, the row is newer than
---         what the verifier knows, and stays. All that was written of a crucible that has ended ends with it.
+--         what the verifier knows, and stays. All that was written of a crucible that has ended ends with it. One that
+--         was frozen stays frozen.
 
 if not locked(KEYS[1], ARGV[1], ARGV[2]) then return 0 end
 if (redis.call('HGET', KEYS[2], 'mark') or '') == ARGV[5] then
-  redis.call('HSET', KEYS[2], 'mark', ARGV[6], unpack(ARGV, 9))
+  redis.call('HSET', KEYS[2], 'mark', ARGV[6], unpack(ARGV, 10))
   -- Its end came while nobody told this process: it begins to expire now, and not anew if it has begun.
   if ARGV[8] ~= '0' and redis.call('TTL', KEYS[2]) == -1 then redis.call('EXPIRE', KEYS[2], ARGV[8]) end
 end
 redis.call('HSET', KEYS[2], 'epoch', ARGV[3], 'seq', 0, 'fence', ARGV[4], 'before', ARGV[7])
+if ARGV[9] ~= '' then redis.call('HSETNX', KEYS[2], 'frozen', ARGV[9]) end
 local rebuilt = redis.call('HDEL', KEYS[2], 'rebuilding') == 1
 
 local judges = companion(KEYS[3], JUDGES)

@@ -1,0 +1,258 @@
+"""The result of a crucible that ends: no vote moves it, every vote is in it, and Redis and a replay say the same."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.contract.redis.rows import apply
+from tests.replay import replay
+from tests.votes.verdict import NUMBERED, verdict
+from tests.votes.world import VoteWorld
+from watcher.model.effects import EntryGone
+from watcher.model.errors import TemporaryError
+from watcher.model.vote import LoggedVote, VoteRefusal
+from watcher.recovery.replay import ReplayDiffersError
+from watcher.redis import keys
+from watcher.redis.locked_crucible import lock_crucible
+from watcher.settlement.ports import Differs, Proven
+from watcher.settlement.proof import StoredBallots
+
+SECONDS = 20.0
+
+
+@contextmanager
+def ballots(world: VoteWorld) -> Iterator[StoredBallots]:
+    """As the role that settles has them."""
+    with world.verification() as verification:
+        yield StoredBallots(verification.client, verification.verifier, verification.pool.lend)
+
+
+def voted(world: VoteWorld, votes: int = 400, entries: int = 20) -> int:
+    """A crucible with votes, some of them not drained."""
+    crucible = world.crucible(entries)
+    world.keep(crucible)
+    world.vote(crucible, votes=votes // 2)
+    world.drained()
+    world.vote(crucible, votes=votes - votes // 2)
+    return crucible
+
+
+def result(world: VoteWorld, crucible: int) -> list[tuple[int, int, int]]:
+    """Entry, rating and votes, by a plain replay of what ClickHouse has."""
+    done = replay([LoggedVote(*row) for row in world.ask(NUMBERED.format(crucible))])
+    assert done.differing == []
+    return sorted((entry, rating, done.votes[entry]) for entry, rating in done.ratings.items())
+
+
+def digest(rows: list[tuple[int, int, int]]) -> str:
+    return hashlib.sha256("".join(f"{entry}:{rating}:{votes}\n" for entry, rating, votes in rows).encode()).hexdigest()
+
+
+def test_a_result_is_proven(world: VoteWorld) -> None:
+    """Ratings, counts, digest and last place; the same without Redis, and each time it is asked."""
+    crucible = voted(world)
+    with ballots(world) as kept:
+        frozen = kept.freeze(crucible)
+        assert (frozen.epoch, frozen.seq) == (1, 400)
+        assert kept.drain(crucible, SECONDS)
+        proven = kept.prove(crucible)
+        assert kept.prove(crucible) == proven
+        world.redis.flushall()
+        recomputed = kept.recompute(crucible)
+
+    rows = result(world, crucible)
+    assert isinstance(proven, Proven)
+    assert list(proven.ratings) == rows
+    assert (proven.votes, proven.digest, proven.epoch, proven.seq) == (400, digest(rows), 1, 400)
+    assert recomputed == proven
+
+
+def test_a_crucible_without_votes_is_proven(world: VoteWorld) -> None:
+    """Nobody voted: an empty result, and no error."""
+    crucible = world.crucible(3)
+    with ballots(world) as kept:
+        assert kept.freeze(crucible).seq == 0
+        assert kept.drain(crucible, SECONDS)
+        proven = kept.prove(crucible)
+
+    assert isinstance(proven, Proven)
+    assert (len(proven.ratings), proven.votes, proven.digest) == (0, 0, hashlib.sha256().hexdigest())
+
+
+def test_judges_in_the_moment_of_the_freeze(world: VoteWorld) -> None:
+    """Whatever they were answered is what counts: every vote that counted is in the result, and none came after it."""
+    crucible = world.crucible()
+    world.start("drain", "keep")
+    world.await_votable(crucible)
+    with ballots(world) as kept:
+        with world.judging(crucible, seed=1), world.judging(crucible, seed=2):
+            world.vote(crucible, votes=200, seed=3)
+            frozen = kept.freeze(crucible)
+            assert world.vote(crucible, votes=50, seed=4) == 0
+        assert kept.drain(crucible, SECONDS)
+        proven = kept.prove(crucible)
+
+    assert isinstance(proven, Proven)
+    answered = {(came.epoch, came.seq) for came in world.cast.counted.values()}
+    assert max(answered) == (frozen.epoch, frozen.seq) == (proven.epoch, proven.seq)
+    assert len(answered) == proven.votes
+    assert world.cast.refused[VoteRefusal.FROZEN] >= 50
+    assert verdict(world, crucible) == []
+
+
+def test_an_entry_that_left_keeps_its_votes_in_the_proof(world: VoteWorld) -> None:
+    """Others have their points from it, so its row is part of what is hashed."""
+    crucible = voted(world)
+    gone = world.take_out(crucible, world.entries(crucible)[0])
+    apply(world.redis, [(2**60, EntryGone(crucible, gone.entry_id))])
+    with ballots(world) as kept:
+        kept.freeze(crucible)
+        proven = kept.prove(crucible)
+
+    assert isinstance(proven, Proven)
+    assert gone.entry_id in proven.ratings.entry_ids
+    assert list(proven.ratings) == result(world, crucible)
+
+
+def _rating(world: VoteWorld, crucible: int) -> None:
+    world.redis.hincrby(keys.elo(crucible), str(world.entries(crucible)[3]), 1)
+
+
+def _count(world: VoteWorld, crucible: int) -> None:
+    world.redis.hincrby(keys.votes(crucible), str(world.entries(crucible)[3]), -1)
+
+
+def _lost(world: VoteWorld, crucible: int) -> None:
+    entry = str(world.entries(crucible)[3])
+    world.redis.hdel(keys.elo(crucible), entry)
+    world.redis.hdel(keys.votes(crucible), entry)
+
+
+@pytest.mark.parametrize("damage", [_rating, _count, _lost])
+def test_one_point_or_vote_too_many_is_found(world: VoteWorld, damage: Callable[[VoteWorld, int], None]) -> None:
+    """The control: whatever is not as the votes have it is named, with both sides."""
+    crucible = voted(world)
+    with ballots(world) as kept:
+        kept.freeze(crucible)
+        damage(world, crucible)
+        found = kept.prove(crucible)
+
+    assert isinstance(found, Differs)
+    assert "1 entries have other ratings or votes in Redis than the 400 votes" in found.what
+    (one,) = found.entries
+    entry, rating, votes = next(row for row in result(world, crucible) if row[0] == world.entries(crucible)[3])
+    assert (one.entry_id, one.replayed_rating, one.replayed_votes) == (entry, rating, votes)
+    held = world.held(crucible, entry)
+    assert (one.rating, one.votes) == (None if held[0] is None else int(held[0]), int(held[1] or 0)) != (rating, votes)
+
+
+@pytest.mark.parametrize("name", [keys.elo, keys.votes, keys.left])
+def test_an_entry_that_no_vote_moved_is_found(world: VoteWorld, name: Callable[[int], str]) -> None:
+    """Redis says that somebody voted on it, or has another rating for it; ClickHouse knows of no such vote."""
+    crucible = voted(world)
+    world.redis.hset(name(crucible), "4000000000", "1516:1" if name is keys.left else "1516")
+    with ballots(world) as kept:
+        kept.freeze(crucible)
+        found = kept.prove(crucible)
+
+    assert isinstance(found, Differs)
+    assert [(one.entry_id, one.replayed_rating) for one in found.entries] == [(4_000_000_000, None)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("ALTER TABLE crucible_entry_rating UPDATE winner_elo = winner_elo + 1 WHERE vote_seq = 20", "1-20"),
+        ("ALTER TABLE crucible_entry_rating DELETE WHERE vote_seq = 20", "lacks votes"),
+        ("ALTER TABLE crucible_entry_rating DELETE WHERE vote_seq <= 30", "30 of its 400 votes are past their 90 days"),
+        ("TRUNCATE TABLE entry_rating_v1", "only 0"),
+    ],
+)
+def test_votes_that_are_not_there_prove_nothing(world: VoteWorld, statement: str, says: str) -> None:
+    """Edited, dropped, past their time, or lost to the view: said plainly, and by ``recompute`` too."""
+    crucible = voted(world)
+    with ballots(world) as kept:
+        kept.freeze(crucible)
+        assert kept.drain(crucible, SECONDS)
+        with world.clickhouse() as client:
+            client.command(f"{statement} SETTINGS mutations_sync = 2" if "ALTER" in statement else statement)
+        found = kept.prove(crucible)
+        with pytest.raises(ReplayDiffersError, match=says):
+            kept.recompute(crucible)
+
+    assert isinstance(found, Differs)
+    assert says in found.what
+    assert found.entries == ()
+
+
+def test_while_clickhouse_is_away_nothing_is_decided(world: VoteWorld) -> None:
+    """Votes stay refused; afterwards it goes on where it was."""
+    crucible = voted(world)
+    with ballots(world) as kept:
+        frozen = kept.freeze(crucible)
+        world.stack.clickhouse.kill()
+        with pytest.raises(TemporaryError):
+            kept.drain(crucible, SECONDS)
+        with pytest.raises(TemporaryError):
+            kept.prove(crucible)
+        assert world.vote(crucible, votes=5) == 0
+        world.stack.clickhouse.start()
+        world.stack.clickhouse.await_ready()
+        assert kept.freeze(crucible) == frozen
+        assert isinstance(kept.prove(crucible), Proven)
+
+
+def test_a_drain_that_takes_too_long_says_so(world: VoteWorld) -> None:
+    """Its votes still wait; the next attempt goes on."""
+    crucible = voted(world)
+    with ballots(world) as kept:
+        kept.freeze(crucible)
+        assert not kept.drain(crucible, -1.0)
+        assert kept.drain(crucible, SECONDS)
+
+
+def test_a_crucible_under_rebuild_is_frozen_afterwards(world: VoteWorld) -> None:
+    """The end comes while it is rebuilt: nobody votes, nothing is decided, and afterwards nothing is missing."""
+    crucible = voted(world)
+    world.redis.flushall()
+    with ballots(world) as kept:
+        with world.verification() as other, lock_crucible(other.client, crucible, {}) as locked:
+            assert locked is not None
+            locked.close()
+            with pytest.raises(TemporaryError, match="compared or rebuilt"):
+                kept.freeze(crucible)
+        assert kept.freeze(crucible).seq == 0  # a new epoch
+        proven = kept.prove(crucible)
+
+    assert isinstance(proven, Proven)
+    assert (proven.epoch, proven.seq, proven.votes) == (1, 200, 200)
+    assert list(proven.ratings) == result(world, crucible)
+
+
+def test_a_rebuild_in_between_decides_nothing(world: VoteWorld) -> None:
+    """Somebody has the crucible locked and may be about to clear it: a difference would be his, not the votes'."""
+    crucible = voted(world)
+    with ballots(world) as kept:
+        kept.freeze(crucible)
+        with world.verification() as other, lock_crucible(other.client, crucible, {}) as locked:
+            assert locked is not None
+            with pytest.raises(TemporaryError, match="compared or rebuilt"):
+                kept.prove(crucible)
+        assert isinstance(kept.prove(crucible), Proven)
+
+
+def test_votes_that_were_lost_with_redis_are_told(world: VoteWorld) -> None:
+    """Answered, numbered before the freeze, and gone before anybody drained them: that is for a person to decide."""
+    crucible = voted(world)
+    with ballots(world) as kept:
+        assert kept.freeze(crucible).seq == 400
+        frozen = world.redis.hget(keys.state(crucible), keys.FROZEN)
+        world.redis.flushall()
+        world.keep(crucible)
+        world.redis.hset(keys.state(crucible), keys.FROZEN, frozen)  # type: ignore[arg-type]
+        found = kept.prove(crucible)
+
+    assert isinstance(found, Differs)
+    assert "frozen after vote 1-400, and ClickHouse has votes up to 1-200 only" in found.what
