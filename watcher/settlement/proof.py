@@ -142,7 +142,7 @@ class StoredBallots(Ballots):
 
 @dataclass(slots=True)
 class _Found:
-    """Entries that differ."""
+    """How many entries differ, and the first of them."""
 
     first: list[Difference]
     number: int = 0

@@ -18,6 +18,7 @@ from watcher.redis.scripts import VOTE
 
 JUDGE = 5
 ENTRIES = tuple(range(1, 31))
+FIELDS = state(CRUCIBLE, start_at=None, end_at=None).fields()
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def test_a_verifier_keeps_a_freeze_and_brings_back_one(
     with lock_crucible(plain, CRUCIBLE, {}) as locked:
         assert locked is not None
         closed = locked.close()
-        locked.open(4, FENCE, closed, keys.mark(1, 0), state(CRUCIBLE, start_at=None, end_at=None).fields(), votes_before=9, frozen=known)
+        locked.open(4, FENCE, closed, keys.mark(1, 0), FIELDS, votes_before=9, frozen=known)
 
     assert plain.hget(keys.state(CRUCIBLE), keys.FROZEN) == then.encode()
     assert arena.vote(JUDGE, 1, 2) is VoteRefusal.FROZEN
@@ -138,6 +139,6 @@ def test_a_verifier_that_knows_of_no_freeze_opens(arena: Arena, plain: redis.Red
     """The check above sees a vote that counts."""
     with lock_crucible(plain, CRUCIBLE, {}) as locked:
         assert locked is not None
-        locked.open(4, FENCE, locked.close(), keys.mark(1, 0), state(CRUCIBLE, start_at=None, end_at=None).fields(), votes_before=9)
+        locked.open(4, FENCE, locked.close(), keys.mark(1, 0), FIELDS, votes_before=9)
 
     assert isinstance(arena.vote(JUDGE, 1, 2), VoteOutcome)
