@@ -466,6 +466,19 @@ class BuzzSettings(Group):
     """The ledger's schema; debezium/postgres/settle.sql makes it."""
 
 
+class NotifySettings(Group):
+    """How users learn how a crucible has ended for them, for the role ``settle`` alone."""
+
+    url: HttpAddress | None = None
+    """Address of the site's notification service, e.g. http://notifications.internal. Unset: what users are told are
+    rows of crucible_watcher.notice, from which the site shows them."""
+    token: SecretStr | None = None
+    """What the service wants to be shown (``Authorization: Bearer``)."""
+    timeout: Annotated[float, Field(gt=0, lt=15)] = 10.0
+    """Seconds for an answer to up to 1,000 notices. Longer than that it is unknown whether they were taken, and it is
+    looked up. Longer: four rows of the outbox, which are taken at a time, may become somebody else's meanwhile."""
+
+
 class SettleSettings(Group):
     """The role ``settle``: what moves money, in a process of its own with secrets of its own."""
 
@@ -504,6 +517,7 @@ class SettingsGroups(Group):
     votes: VotesSettings = VotesSettings()
     entries: EntriesSettings = EntriesSettings()
     buzz: BuzzSettings = BuzzSettings()
+    notify: NotifySettings = NotifySettings()
     settle: SettleSettings = SettleSettings()
     ops: OpsSettings = OpsSettings()
     log: LogSettings = LogSettings()

@@ -54,6 +54,15 @@ CREATE TABLE "Image" (
 );
 CREATE INDEX "Image_userId_idx" ON "Image" USING hash ("userId");
 
+-- A row means that the user has switched notifications of this type off.
+CREATE TABLE "UserNotificationSettings" (
+    id           serial CONSTRAINT "UserNotificationSettings_pkey" PRIMARY KEY,
+    "userId"     integer NOT NULL REFERENCES "User" (id) ON DELETE CASCADE ON UPDATE CASCADE,
+    type         text NOT NULL,
+    "disabledAt" timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    UNIQUE ("userId", type)
+);
+
 -- Which models an image was made with, as far as the site found out.
 CREATE TABLE "ModelVersion" (
     id          serial PRIMARY KEY,

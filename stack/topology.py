@@ -19,6 +19,7 @@ from stack.endpoints import Endpoints
 from stack.guard import Guard
 from stack.kafka import Kafka
 from stack.memory import Memory
+from stack.notifications import Notifications
 from stack.ports import Ports
 from stack.postgres import REPLICATION_USER, Postgres
 from stack.redis import Redis
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
     from stack.postgres import Version
     from stack.redis import Fsync
 
-PartName = Literal["postgres", "kafka", "connect", "registry", "redis", "clickhouse", "buzz"]
+PartName = Literal["postgres", "kafka", "connect", "registry", "redis", "clickhouse", "buzz", "notifications"]
 EVERYTHING: tuple[PartName, ...] = ("postgres", "kafka", "connect", "redis", "clickhouse")
 """What the JSON profile needs; the Avro profile adds the registry."""
 # Stopped in this order: who reads before who is read, so that nobody spends its farewell on retries.
-LEAVING: tuple[PartName, ...] = ("connect", "registry", "clickhouse", "redis", "postgres", "kafka", "buzz")
+LEAVING: tuple[PartName, ...] = (
+    "connect", "registry", "clickhouse", "redis", "postgres", "kafka", "buzz", "notifications",
+)  # fmt: skip
 DATABASE = "crucible"
 # Seconds for one part to answer. The slowest needs 5 s on an idle machine with two cores.
 PATIENCE_SECONDS = 120.0
@@ -96,6 +99,7 @@ class Stack:
             "redis": lambda: self.redis,
             "clickhouse": lambda: self.clickhouse,
             "buzz": lambda: self.buzz,
+            "notifications": lambda: self.notifications,
         }
         for name in LEAVING:
             if name in self._chosen:
@@ -150,6 +154,11 @@ class Stack:
     def buzz(self) -> Buzz:
         """The Buzz service's double."""
         return Buzz(self.folder / "buzz", port=self._port("buzz"))
+
+    @cached_property
+    def notifications(self) -> Notifications:
+        """Return the notification service's double; it runs only if it was chosen."""
+        return Notifications(self.folder / "notifications", port=self._port("notifications"))
 
     @cached_property
     def clickhouse(self) -> ClickHouse:

@@ -26,5 +26,9 @@ BEGIN
     EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I', place);
     EXECUTE format('REVOKE ALL ON SCHEMA %I FROM PUBLIC', place);
     EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', place, role);
+    -- Who wants no notifications is told nothing. A site without the table has nobody who does not.
+    IF to_regclass('public."UserNotificationSettings"') IS NOT NULL THEN
+        EXECUTE format('GRANT SELECT ("userId", type) ON public."UserNotificationSettings" TO %I', role);
+    END IF;
 END
 $$;

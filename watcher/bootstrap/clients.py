@@ -14,6 +14,7 @@ from watcher.migrations.postgres.migrate import ensure
 from watcher.model.errors import SchemaPendingError
 from watcher.postgres.session import Session, open_session
 from watcher.redis.client import Client, open_client
+from watcher.runtime.http_client import HttpClient
 
 
 def deployment(settings: Settings) -> Deployment:
@@ -105,3 +106,10 @@ def registry_auth(settings: Settings) -> tuple[str, str] | None:
     registry = settings.registry
     password = registry.password.get_secret_value() if registry.password else ""
     return (registry.username, password) if registry.username else None
+
+
+def notification_client(settings: Settings) -> HttpClient:
+    """What reaches the site's notification service; only where ``notify.url`` is set."""
+    at = settings.notify
+    token = None if at.token is None else at.token.get_secret_value()
+    return HttpClient("the notification service", "notify.url", at.url or "", at.timeout, bearer=token)

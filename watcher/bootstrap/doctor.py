@@ -11,18 +11,20 @@ from watcher.admin.connector.rest import Connect
 from watcher.admin.doctor import clickhouse, connect, kafka, redis
 from watcher.admin.doctor.examine import examine
 from watcher.admin.doctor.findings import Finding
+from watcher.admin.doctor.notifications import notifications
 from watcher.admin.doctor.postgres.names import SourceNames
 from watcher.admin.doctor.postgres.own_schema import own_tables
 from watcher.admin.doctor.postgres.published import publication, tables
 from watcher.admin.doctor.postgres.rights import rights
 from watcher.admin.doctor.postgres.server import server, wal_level
-from watcher.admin.doctor.postgres.settling import ledger, settling
+from watcher.admin.doctor.postgres.settling import ledger, opt_outs, settling
 from watcher.admin.doctor.postgres.slot import heartbeat, slot
 from watcher.admin.doctor.registry import registry
-from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment, registry_auth
+from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment, notification_client, registry_auth
 from watcher.bootstrap.kafka_client import kafka_client
 from watcher.decode.registry import RegistryClient
 from watcher.kafka.admin import KafkaAdmin
+from watcher.notify.http import HttpNotifier
 from watcher.postgres.session import Session, open_session
 from watcher.redis.nodes import RedisNode, open_nodes
 
@@ -37,6 +39,7 @@ def examine_everything(settings: Settings, connector: ConnectorFile) -> Iterator
     with ExitStack() as opened:
         yield from _postgres(settings, connector, opened)
         yield from _settle(settings, opened)
+        yield from _notifications(settings)
         yield from _connect(settings, connector)
         yield from _kafka(settings)
         yield from _registry(settings)
@@ -82,9 +85,20 @@ def _settle(settings: Settings, opened: ExitStack) -> Iterator[Finding]:
     yield from examine(
         "settle",
         lambda: opened.enter_context(open_session(dsn.get_secret_value(), at.watcher_schema, at.timeout)),
-        (settling, *books),
+        (settling, opt_outs, *books),
         "check settle.dsn, and that debezium/postgres/settle.sql was run and its role has a password",
     )
+
+
+def _notifications(settings: Settings) -> Iterator[Finding]:
+    """Look at the notification service, where this process has been told of it."""
+    if settings.notify.url is not None:
+        yield from examine(
+            "notify",
+            lambda: HttpNotifier(notification_client(settings)),
+            (notifications,),
+            "check notify.url and notify.token, and that the service is up; notices wait meanwhile",
+        )
 
 
 def _connect(settings: Settings, connector: ConnectorFile) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from config import ConfigError, Settings
+from watcher.bootstrap.clients import notification_client
 from watcher.bootstrap.entries import fee_policy
 from watcher.buzz.http import HttpBuzz
 from watcher.buzz.ledger import Ledger
@@ -19,6 +20,10 @@ from watcher.entries.decider import Decider
 from watcher.entries.fee_executor import FeeExecutor
 from watcher.migrations.postgres.migrate import pending
 from watcher.model.errors import SchemaPendingError, TemporaryError
+from watcher.notify.executor import TAKEN_AT_ONCE, NoticeExecutor
+from watcher.notify.http import HttpNotifier
+from watcher.notify.port import Notifier
+from watcher.notify.table import NoticeTable
 from watcher.outbox.dispatcher import Dispatcher
 from watcher.outbox.report import CountOutbox, OutboxReport
 from watcher.postgres.session import Session, open_session
@@ -79,6 +84,10 @@ def refuse_without_books(settings: Settings) -> None:
             "buzz.url (CRUCIBLE_BUZZ__URL): not set; expected the address of the Buzz service, or buzz.books = "
             '"ledger" for books in PostgreSQL'
         )
+    if settings.notify.url is not None and settings.notify.token is None:
+        lines.append(
+            "notify.token (CRUCIBLE_NOTIFY__TOKEN): not set; expected the token of the notification service"
+        )
     if lines:
         raise ConfigError("\n".join(lines))
 
@@ -98,6 +107,9 @@ def start_settling(settings: Settings, metrics: Metrics, health: Health, shutdow
     owner = f"{socket.gethostname()}:{os.getpid()}"
     dispatcher = Dispatcher(connect, executor, OutboxReport(metrics), owner)
     shutdown.run(Worker("outbox", dispatcher, shutdown.fail))
+    notices = NoticeExecutor(_notifier(settings, connect), connect)
+    telling = Dispatcher(connect, notices, OutboxReport(metrics), owner, taken_at_once=TAKEN_AT_ONCE)
+    shutdown.run(Worker("outbox-notify", telling, shutdown.fail))
     shutdown.run(Worker("outbox-count", CountOutbox(connect, metrics), shutdown.fail))
 
 
@@ -118,6 +130,12 @@ def _books(settings: Settings) -> Buzz:
         ledger.make()
         return ledger
     return HttpBuzz(HttpClient("the Buzz service", "buzz.url", settings.buzz.url or "", settings.buzz.timeout))
+
+
+def _notifier(settings: Settings, connect: "partial[AbstractContextManager[Session]]") -> Notifier:
+    if settings.notify.url is None:
+        return NoticeTable(connect)
+    return HttpNotifier(notification_client(settings))
 
 
 def _check_migrated(connect: "partial[AbstractContextManager[Session]]") -> None:

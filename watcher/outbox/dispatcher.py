@@ -23,7 +23,8 @@ from watcher.runtime.worker import Signal
 log = structlog.get_logger(__name__)
 
 TAKEN_AT_ONCE: Final = 20
-"""Rows that one dispatcher takes at a time. More: those at the end may outlast their lease behind a slow service."""
+"""Rows that one dispatcher takes at a time, where nothing else is said. More: those at the end may outlast their lease
+behind a slow service."""
 LOOK_SECONDS: Final = 1.0
 """Seconds between two looks for rows while nothing is due. Shorter: more questions; longer: fees are taken later."""
 
@@ -67,6 +68,7 @@ class Dispatcher:
         observer: hears what became of them.
         owner: names this process among others.
         spread: 0 to 1 by chance.
+        taken_at_once: rows that it takes at a time.
     """
 
     def __init__(
@@ -76,15 +78,17 @@ class Dispatcher:
         observer: DispatchObserver,
         owner: str,
         spread: Callable[[], float] = random.random,
+        *,
+        taken_at_once: int = TAKEN_AT_ONCE,
     ) -> None:
         self.signal, self.retry = Signal(), Retry(1.0, 30.0)
         self._open, self._executor, self._observer = open_session, executor, observer
-        self._owner, self._spread = owner, spread
+        self._owner, self._spread, self._taken_at_once = owner, spread, taken_at_once
 
     def turn(self) -> float:
         """Carry out what is due; return the seconds until there may be more."""
         with self._open() as session:
-            rows = outbox.take(session, self._executor.channel, TAKEN_AT_ONCE, self._owner, LEASE_SECONDS)
+            rows = outbox.take(session, self._executor.channel, self._taken_at_once, self._owner, LEASE_SECONDS)
             for row in rows:
                 if self.signal.stopping:
                     self._give_back(session, row)

@@ -80,6 +80,7 @@ class HttpClient:
         url: its address; requests name a path below it.
         timeout: seconds for the whole of a request, from looking up the name to the answer's last byte.
         auth: user and password of Basic authentication, or None.
+        bearer: token that each request shows, or None.
         max_bytes: bytes of an answer.
         transport: the wire, for tests.
         environ: where proxies and certificate authorities are named.
@@ -93,12 +94,13 @@ class HttpClient:
         timeout: float,
         *,
         auth: tuple[str, str] | None = None,
+        bearer: str | None = None,
         max_bytes: int = MAX_ANSWER_BYTES,
         transport: Transport | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._service, self._setting, self._url = service, setting, url
-        self._timeout, self._auth = timeout, auth
+        self._timeout, self._auth, self._bearer = timeout, auth, bearer
         self._max_bytes, self._transport, self._environ = max_bytes, transport, environ
         self._authorities: ssl.SSLContext | None = None
 
@@ -154,6 +156,8 @@ class HttpClient:
     ) -> HttpResponse:
         tls = await self._tls(url, proxy)
         headers = {"user-agent": _AGENT, "accept-encoding": "identity"}
+        if self._bearer is not None:
+            headers["authorization"] = f"Bearer {self._bearer}"
         content = None
         if body is not None:
             headers["content-type"], content = "application/json", msgspec.json.encode(body)

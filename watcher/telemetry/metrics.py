@@ -47,7 +47,7 @@ REDIS_OUTCOMES: Final = ("applied", "stale", "absent")
 
 ENTRY_VERDICTS: Final = tuple(state.value for state in VerdictState)
 ENTRY_REASONS: Final = tuple(reason.value for reason in EntryReason)
-CHANNELS: Final = ("buzz",)
+CHANNELS: Final = ("buzz", "notify")
 """Of the outbox."""
 OUTBOX_STATES: Final = tuple(state.value for state in UNFINISHED)
 OUTBOX_OUTCOMES: Final = tuple(state.value for state in OutboxState if state is not OutboxState.SENDING)

@@ -49,3 +49,7 @@ SELECT current_user::text,
        (SELECT bool_and(has_table_privilege(pg_class.oid, 'INSERT') AND has_table_privilege(pg_class.oid, 'UPDATE'))
           FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
          WHERE nspname = %s AND relname IN ('outbox', 'entry_fee', 'entry_verdict'))
+
+-- reads_opt_outs --
+-- Whether this role may see who wants no notifications; NULL where the site has no such table.
+SELECT has_any_column_privilege(to_regclass('public."UserNotificationSettings"'), 'SELECT')

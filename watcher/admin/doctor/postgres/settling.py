@@ -19,6 +19,16 @@ def settling(session: Session) -> Iterator[Finding]:
     yield judged("settle.rights", allowed, found, SETTLE)
 
 
+def opt_outs(session: Session) -> Iterator[Finding]:
+    """Find whether the role may see who has switched notifications off; without that nobody is told anything."""
+    ((allowed,),) = session.read(STATEMENTS["reads_opt_outs"])
+    if allowed is None:
+        yield ok("settle.opt_outs", "the site has no UserNotificationSettings: everybody is told")
+    else:
+        found = "may be read" if allowed else 'lacks SELECT on "UserNotificationSettings"'
+        yield judged("settle.opt_outs", allowed, found, SETTLE)
+
+
 def ledger(session: Session, schema: str) -> Iterator[Finding]:
     """Find whether the ledger's schema is there, and is this role's to write."""
     own = session.read(STATEMENTS["own_schema"], schema)
