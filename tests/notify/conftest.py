@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from psycopg import sql
 
 from stack import Stack
 from tests import site_database
@@ -81,30 +82,44 @@ def over_http(client: HttpClient, service: httpx.Client) -> Told:
 
 
 @pytest.fixture
-def opened(parts: Stack) -> OpenSession:
-    """Sessions of the watcher's role, with a schema of its own."""
-    admin_dsn, schema = str(parts.endpoints.postgres_dsn), f"notices_{next(_numbers)}"
-    dsn = site_database.as_role(admin_dsn, site_database.WATCHER_ROLE)
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f"SET crucible.watcher_schema = '{schema}'")
-        admin.execute(site_database.debezium.PREPARATION[1].read_bytes())
-    ensure(dsn, schema)
-    return partial(open_session, dsn, schema)
+def settle_dsn(parts: Stack) -> str:
+    """The role that settles, with a password."""
+    admin = str(parts.endpoints.postgres_dsn)
+    with psycopg.connect(admin, autocommit=True) as server:
+        server.execute(sql.SQL("ALTER ROLE crucible_settle PASSWORD {}").format(site_database.PASSWORD))
+    return site_database.as_role(admin, "crucible_settle")
 
 
 @pytest.fixture
-def in_postgres(opened: OpenSession) -> Told:
+def schema(parts: Stack) -> str:
+    """A schema of the watcher's own."""
+    admin, name = str(parts.endpoints.postgres_dsn), f"notices_{next(_numbers)}"
+    with psycopg.connect(admin, autocommit=True) as server:
+        server.execute(f"SET crucible.watcher_schema = '{name}'")
+        server.execute(site_database.debezium.PREPARATION[1].read_bytes())
+    ensure(site_database.as_role(admin, site_database.WATCHER_ROLE), name)
+    return name
+
+
+@pytest.fixture
+def settle(settle_dsn: str, schema: str) -> OpenSession:
+    """Sessions of the role that settles."""
+    return partial(open_session, settle_dsn, schema)
+
+
+@pytest.fixture
+def in_postgres(settle: OpenSession) -> Told:
     """The table, in a schema of its own."""
 
     def told(key: str) -> list[tuple[int, dict[str, Any]]]:
-        with opened() as session:
+        with settle() as session:
             return session.read(
                 "SELECT user_id, details || jsonb_build_object('message', message, 'url', url) FROM {schema}.notice "
                 "WHERE key = %s ORDER BY user_id",
                 key,
             )
 
-    return Told(NoticeTable(opened), told)
+    return Told(NoticeTable(settle), told)
 
 
 @pytest.fixture(params=["over_http", "in_postgres"])

@@ -63,9 +63,9 @@ def users(service: httpx.Client, of: NoticePage) -> list[int]:
 
 
 @pytest.fixture
-def executor(over_http: Told, opened: OpenSession) -> NoticeExecutor:
+def executor(over_http: Told, settle: OpenSession) -> NoticeExecutor:
     """What carries rows out, over HTTP."""
-    return NoticeExecutor(over_http.notifier, opened)
+    return NoticeExecutor(over_http.notifier, settle)
 
 
 @pytest.mark.parametrize("kind", UNKNOWN)

@@ -85,9 +85,7 @@ def refuse_without_books(settings: Settings) -> None:
             '"ledger" for books in PostgreSQL'
         )
     if settings.notify.url is not None and settings.notify.token is None:
-        lines.append(
-            "notify.token (CRUCIBLE_NOTIFY__TOKEN): not set; expected the token of the notification service"
-        )
+        lines.append("notify.token (CRUCIBLE_NOTIFY__TOKEN): not set; expected the token of the notification service")
     if lines:
         raise ConfigError("\n".join(lines))
 

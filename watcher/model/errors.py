@@ -30,6 +30,7 @@ WatcherError
 ├── ConnectorInvalidError   admin/connector/plan
 ├── ConnectorFailedError    admin/connector/apply
 ├── ViolationError          postgres/faults: a statement breaks a rule of the database
+├── NoticeRefusedError      notify/port: nobody is told
 └── BuzzRefusedError        buzz/port: Buzz says no
     └── InsufficientFundsError  buzz/port
 """
