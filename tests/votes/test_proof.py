@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -10,10 +11,13 @@ from tests.contract.redis.rows import apply
 from tests.replay import replay
 from tests.votes.verdict import NUMBERED, verdict
 from tests.votes.world import VoteWorld
+from watcher.bootstrap.ballots import ballots as stored_ballots
+from watcher.bootstrap.clients import site_session
 from watcher.model.effects import EntryGone
 from watcher.model.errors import TemporaryError
 from watcher.model.vote import LoggedVote, VoteRefusal
 from watcher.recovery.replay import ReplayDiffersError
+from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
 from watcher.redis.locked_crucible import lock_crucible
 from watcher.settlement.ports import Differs, Proven
@@ -25,8 +29,9 @@ SECONDS = 20.0
 @contextmanager
 def ballots(world: VoteWorld) -> Iterator[StoredBallots]:
     """As the role that settles has them."""
-    with world.verification() as verification:
-        yield StoredBallots(verification.client, verification.verifier, verification.pool.lend)
+    settings = world.settings()
+    with stored_ballots(settings, world.metrics, partial(site_session, settings)) as kept:
+        yield kept
 
 
 def voted(world: VoteWorld, votes: int = 400, entries: int = 20) -> int:
@@ -48,6 +53,15 @@ def result(world: VoteWorld, crucible: int) -> list[tuple[int, int, int]]:
 
 def digest(rows: list[tuple[int, int, int]]) -> str:
     return hashlib.sha256("".join(f"{entry}:{rating}:{votes}\n" for entry, rating, votes in rows).encode()).hexdigest()
+
+
+def note(world: VoteWorld, crucible: int, state: str, **columns: object) -> None:
+    """What PostgreSQL knows of an ending."""
+    named = {"crucible_id": crucible, "state": state, "name": "of a test", "creator_id": 1, **columns}
+    names, places = ", ".join(named), ", ".join(["%s"] * len(named))
+    with world.site() as site:
+        text = f"INSERT INTO {world.name}.settlement ({names}) VALUES ({places})"  # noqa: S608 - names of ours
+        site.execute(text, list(named.values()))  # type: ignore[arg-type]
 
 
 def test_a_result_is_proven(world: VoteWorld) -> None:
@@ -243,15 +257,71 @@ def test_a_rebuild_in_between_decides_nothing(world: VoteWorld) -> None:
         assert isinstance(kept.prove(crucible), Proven)
 
 
+@pytest.mark.parametrize("state", ["frozen", "drained", "parked"])
+def test_a_freeze_outlives_redis(world: VoteWorld, state: str) -> None:
+    """Redis is lost between freeze and proof: from the moment it is back no vote counts, and the result is the same."""
+    crucible = voted(world)
+    with ballots(world) as kept:
+        frozen = kept.freeze(crucible)
+        assert kept.drain(crucible, SECONDS)
+        before = kept.prove(crucible)
+        parked = {"parked_from": "drained", "reason": "of a test"} if state == "parked" else {}
+        note(world, crucible, state, epoch=frozen.epoch, seq=frozen.seq, **parked)
+        world.redis.flushall()
+        world.stack.redis.kill()
+        world.start_redis()
+        assert world.keep(crucible) == [Comparison.REBUILT]
+        assert world.vote(crucible, votes=5) == 0
+        assert kept.freeze(crucible) == frozen
+        assert kept.prove(crucible) == before
+
+    assert isinstance(before, Proven)
+    assert world.cast.refused[VoteRefusal.FROZEN] == 5
+    assert verdict(world, crucible) == []
+
+
+def test_a_freeze_that_postgres_does_not_know_of_is_lost_with_redis(world: VoteWorld) -> None:
+    """The control: votes count again. They are part of the next freeze, so that the result is one all the same."""
+    crucible = voted(world)
+    with ballots(world) as kept:
+        kept.freeze(crucible)
+        assert kept.drain(crucible, SECONDS)
+        note(world, crucible, "due")
+        world.redis.flushall()
+        assert world.keep(crucible) == [Comparison.REBUILT]
+        assert world.vote(crucible, votes=5) == 5
+        proven = kept.prove(crucible)
+
+    assert isinstance(proven, Proven)
+    assert (proven.epoch, proven.seq, proven.votes) == (2, 5, 405)
+    assert world.vote(crucible, votes=5) == 0
+
+
+def test_an_older_copy_of_redis_is_frozen_too(world: VoteWorld) -> None:
+    """Its files are from before the freeze; whoever compares it knows better."""
+    crucible = voted(world)
+    older = world.copy_redis()
+    with ballots(world) as kept:
+        frozen = kept.freeze(crucible)
+        assert kept.drain(crucible, SECONDS)
+        note(world, crucible, "drained", epoch=frozen.epoch, seq=frozen.seq)
+        world.set_redis_back(older)
+        proven = kept.prove(crucible)
+
+    assert isinstance(proven, Proven)
+    assert (proven.epoch, proven.seq, proven.votes) == (1, 400, 400)
+    assert world.vote(crucible, votes=5) == 0
+    assert verdict(world, crucible) == []
+
+
 def test_votes_that_were_lost_with_redis_are_told(world: VoteWorld) -> None:
     """Answered, numbered before the freeze, and gone before anybody drained them: that is for a person to decide."""
     crucible = voted(world)
     with ballots(world) as kept:
-        assert kept.freeze(crucible).seq == 400
-        frozen = world.redis.hget(keys.state(crucible), keys.FROZEN)
+        frozen = kept.freeze(crucible)
+        assert frozen.seq == 400
+        note(world, crucible, "frozen", epoch=frozen.epoch, seq=frozen.seq)
         world.redis.flushall()
-        world.keep(crucible)
-        world.redis.hset(keys.state(crucible), keys.FROZEN, frozen)  # type: ignore[arg-type]
         found = kept.prove(crucible)
 
     assert isinstance(found, Differs)

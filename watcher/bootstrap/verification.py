@@ -46,13 +46,18 @@ class Verification:
         self.client.close()
 
 
-def compose_verification(settings: Settings, report: VoteReport) -> Verification:
+def compose_verification(settings: Settings, report: VoteReport, open_site: OpenSite | None = None) -> Verification:
     """Return a verifier for a role. Connections are made when they are first used.
+
+    Args:
+        settings: where the neighbours are.
+        report: told of what is compared and drained.
+        open_site: connects to PostgreSQL; None: as the watcher's role.
 
     Raises:
         TemporaryError: Redis is a cluster, and away.
     """
-    return _compose(settings, report, partial(_patient_session, settings))
+    return _compose(settings, report, open_site or partial(_patient_session, settings))
 
 
 @contextmanager

@@ -6,11 +6,13 @@ from typing import Self
 from watcher.clickhouse.vote_history import LastVote
 from watcher.model.errors import TemporaryError
 from watcher.postgres.own import history as histories
+from watcher.postgres.own.frozen_place import frozen_place
 from watcher.postgres.own.vote_epoch import raise_epoch
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import crucible as site_crucible
 from watcher.recovery.rows import SiteRows
 from watcher.redis import keys
+from watcher.redis.freeze import frozen_text
 from watcher.redis.locked_crucible import ClosedState, LockedCrucible
 
 
@@ -64,7 +66,7 @@ class ClosedCrucible:
         return SiteRows(self.session, current_history(self.session), row, self.undecided)
 
     def open(self, rows: SiteRows, last: LastVote, *, votes_before: int) -> int:
-        """Accept votes again, in an epoch that nobody has numbered votes in.
+        """Accept votes again, in an epoch that nobody has numbered votes in; none if its end was acted upon meanwhile.
 
         Args:
             rows: the crucible's row that Redis is to show.
@@ -80,5 +82,7 @@ class ClosedCrucible:
         used = max(last.epoch, self.state.epoch if self.state.seq else 0)
         epoch = raise_epoch(self.session, self.id, used)
         fields, mark = rows.crucible.fields(), keys.mark(rows.history, 0)
-        self.locked.open(epoch, self.identity, self.state, mark, fields, votes_before=votes_before)
+        place = frozen_place(self.session, self.id)
+        frozen = "" if place is None else frozen_text(*place)
+        self.locked.open(epoch, self.identity, self.state, mark, fields, votes_before=votes_before, frozen=frozen)
         return epoch

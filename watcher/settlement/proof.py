@@ -30,8 +30,9 @@ log = structlog.get_logger(__name__)
 
 MAX_TOLD: Final = 10
 """Entries that differ and are named. More: nobody reads them; fewer: a pattern is not seen."""
-DRAIN_SECONDS: Final = 30.0
-"""Time for votes that came back with Redis after the drain; mostly there are none."""
+DRAIN_SECONDS: Final = 5.0
+"""Time for votes that came back with Redis after the drain; mostly there are none. Longer: other endings wait for it;
+shorter: where there are many, the proof is begun again and again."""
 
 
 class StoredBallots(Ballots):
