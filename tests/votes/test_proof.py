@@ -257,6 +257,23 @@ def test_a_rebuild_in_between_decides_nothing(world: VoteWorld) -> None:
         assert isinstance(kept.prove(crucible), Proven)
 
 
+def test_a_freeze_that_redis_never_heard_of_is_brought_to_it(world: VoteWorld) -> None:
+    """PostgreSQL says that it is frozen, and whoever was to tell Redis died; then Redis is lost as well."""
+    crucible = voted(world)
+    world.drained()
+    note(world, crucible, "frozen")
+    world.redis.flushall()
+    assert world.keep(crucible) == [Comparison.REBUILT]
+    assert world.vote(crucible, votes=5) == 0
+    with ballots(world) as kept:
+        frozen = kept.freeze(crucible)
+        proven = kept.prove(crucible)
+
+    assert isinstance(proven, Proven)
+    assert (frozen.epoch, frozen.seq) == (2, 0)
+    assert (proven.epoch, proven.seq, proven.votes) == (1, 400, 400)
+
+
 @pytest.mark.parametrize("state", ["frozen", "drained", "parked"])
 def test_a_freeze_outlives_redis(world: VoteWorld, state: str) -> None:
     """Redis is lost between freeze and proof: from the moment it is back no vote counts, and the result is the same."""

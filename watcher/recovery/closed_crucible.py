@@ -82,7 +82,14 @@ class ClosedCrucible:
         used = max(last.epoch, self.state.epoch if self.state.seq else 0)
         epoch = raise_epoch(self.session, self.id, used)
         fields, mark = rows.crucible.fields(), keys.mark(rows.history, 0)
-        place = frozen_place(self.session, self.id)
-        frozen = "" if place is None else frozen_text(*place)
-        self.locked.open(epoch, self.identity, self.state, mark, fields, votes_before=votes_before, frozen=frozen)
+        self.locked.open(
+            epoch, self.identity, self.state, mark, fields, votes_before=votes_before, frozen=self._frozen(epoch)
+        )
         return epoch
+
+    def _frozen(self, epoch: int) -> str:
+        """Return the freeze to be shown; its place begins the epoch where nobody has written it down yet."""
+        place = frozen_place(self.session, self.id)
+        if place is None:
+            return ""
+        return frozen_text(epoch if place.epoch is None else place.epoch, place.seq or 0)

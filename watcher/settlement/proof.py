@@ -135,8 +135,7 @@ class StoredBallots(Ballots):
             return _proven(counted)
         return Differs(
             f"crucible {crucible_id}: {found.number} entries have other ratings or votes in Redis than the "
-            f"{counted.last.votes} votes in ClickHouse give; run `crucible rebuild {crucible_id} --replay`, which says "
-            "whether the votes are sound and brings Redis back to them, then retry",
+            f"{counted.last.votes} votes in ClickHouse give",
             tuple(sorted(found.first, key=lambda one: one.entry_id)),
         )
 

@@ -1,7 +1,7 @@
 """Which crucibles take no votes any more: what Redis is told when it has forgotten."""
 
 from importlib.resources import files
-from typing import Final
+from typing import Final, NamedTuple
 
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
@@ -9,11 +9,18 @@ from watcher.sql_files import named_statements
 _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "frozen_place.sql")
 
 
-def frozen_place(session: Session, crucible_id: int) -> tuple[int, int] | None:
-    """Return epoch and number of the last vote that counts in a crucible that was frozen; None while it was not.
+class FrozenPlace(NamedTuple):
+    """The last vote that counts; None of both: nobody has written it down yet."""
+
+    epoch: int | None
+    seq: int | None
+
+
+def frozen_place(session: Session, crucible_id: int) -> FrozenPlace | None:
+    """Return the last vote that counts in a crucible that was frozen; None while it was not.
 
     Raises:
         TemporaryError: PostgreSQL is away.
     """
     rows = session.read(_STATEMENTS["frozen_place"], crucible_id)
-    return (rows[0][0], rows[0][1]) if rows else None
+    return FrozenPlace(*rows[0]) if rows else None
