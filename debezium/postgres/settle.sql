@@ -6,7 +6,8 @@
 --
 -- The names are parameters, any client can set them, e.g.  SET crucible.settle_role = 'other_name';
 -- The role may do what the watcher's role may, and holds the ledger besides. The watcher's role may do nothing there: the
--- processes that face the public and the change stream can move no money.
+-- processes that face the public and the change stream can move no money. And it writes results into the site's tables,
+-- these five columns and nothing else.
 
 DO $$
 DECLARE
@@ -23,6 +24,10 @@ BEGIN
         EXECUTE format('GRANT %I TO %I', watcher, role);
     END IF;
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), role);
+    EXECUTE format('GRANT UPDATE (score, "voteCount", position) ON public."CrucibleEntry" TO %I', role);
+    EXECUTE format('GRANT UPDATE (status, "updatedAt") ON public."Crucible" TO %I', role);
+    -- A result lies in a temporary table before it is written; databases that are locked down do not let everybody make one.
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), role);
     EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I', place);
     EXECUTE format('REVOKE ALL ON SCHEMA %I FROM PUBLIC', place);
     EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', place, role);

@@ -19,12 +19,25 @@ def as_role(parts: Stack, site: Site, role: str) -> psycopg.Connection:
     return psycopg.connect(site_database.as_role(str(parts.endpoints.postgres_dsn), role), autocommit=True)
 
 
+RESULTS = ['UPDATE "CrucibleEntry" SET score = 9000', "UPDATE \"Crucible\" SET status = 'Completed'"]
+"""What who settles may do, and nobody else."""
+
+
+@pytest.mark.parametrize("statement", RESULTS)
+def test_the_watcher_s_role_writes_no_result(parts: Stack, site: Site, statement: str) -> None:
+    with as_role(parts, site, "crucible_watcher") as connection, pytest.raises(errors.InsufficientPrivilege):
+        connection.execute(statement)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("role", ["crucible_watcher", "crucible_settle"])
 @pytest.mark.parametrize(
     "statement",
     [
-        'UPDATE "CrucibleEntry" SET score = 9000',
-        "UPDATE \"Crucible\" SET status = 'Completed'",
+        'UPDATE "CrucibleEntry" SET "userId" = 1',
+        'UPDATE "CrucibleEntry" SET "buzzTransactionId" = NULL',
+        'UPDATE "Crucible" SET "prizePositions" = \'{"1": 100}\'',
+        'UPDATE "Crucible" SET "endAt" = NULL',
+        'DELETE FROM "Crucible"',
         'DELETE FROM "CrucibleEntry"',
         'INSERT INTO "CrucibleEntry" ("crucibleId", "userId", "imageId") VALUES (1, 1, 1)',
         'UPDATE "User" SET muted = false',
@@ -53,6 +66,8 @@ def test_who_settles_may_write_what_was_decided(parts: Stack, site: Site) -> Non
             psycopg.sql.SQL("UPDATE {}.entry_verdict SET fee = 0").format(psycopg.sql.Identifier(site.schema))
         )
         settle.execute('SELECT count(*) FROM "CrucibleEntry"')
+        for statement in RESULTS:
+            settle.execute(statement)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ WatcherError
 │   │   └── BadAddressError         runtime/http_client
 │   ├── OutcomeUnknownError     runtime/http_client
 │   ├── CrucibleLockLostError   redis/locked_crucible
+│   ├── EntriesMovedError       settlement/faults
 │   ├── DrainTimeoutError       votes/drain
 │   └── LockLostError           migrations/lock
 ├── StopError               going on would lose or double something: stop, say what to do
@@ -31,6 +32,9 @@ WatcherError
 ├── ConnectorFailedError    admin/connector/apply
 ├── ViolationError          postgres/faults: a statement breaks a rule of the database
 ├── NoticeRefusedError      notify/port: nobody is told
+├── ParkedError             settlement/faults: an ending waits for somebody to look
+├── OvertakenError          settlement/faults: an ending is another process'
+├── TooLateError            settlement/cancelling: there is a result already
 └── BuzzRefusedError        buzz/port: Buzz says no
     └── InsufficientFundsError  buzz/port
 """

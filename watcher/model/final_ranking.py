@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from watcher.model.final_ratings import BASE_RATING, FinalRatings
+from watcher.model.final_ratings import FinalRatings
+from watcher.model.rating import BASE_RATING
 from watcher.model.settlement import Standings
 
 

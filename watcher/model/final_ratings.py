@@ -7,8 +7,6 @@ from typing import Final
 
 import msgspec
 
-BASE_RATING: Final = 1500
-"""Rating of an entry that no vote has counted for."""
 _HASHED_AT_ONCE: Final = 10_000
 """Entries. More: more memory; fewer: more calls."""
 

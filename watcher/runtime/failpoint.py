@@ -49,7 +49,32 @@ ENTRY_PLACES: Final = (
 )
 """Every place that an entry passes: its verdict, then what is to be done outside because of it."""
 
-ALL_PLACES: Final = (*PLACES, *DRAIN_PLACES, *ENTRY_PLACES)
+ENDING_PLACES: Final = (
+    "ending.claimed",
+    "ending.freezing",
+    "ending.frozen",
+    "ending.votes_frozen",
+    "ending.drained",
+    "ending.proven",
+    "result.locked",
+    "result.ranked",
+    "result.announced",
+    "result.committing",
+    "result.committed",
+    "ending.let_go",
+)
+"""Every place that a crucible passes from its end to its result."""
+
+CANCEL_PLACES: Final = (
+    "ending.claimed",
+    "refunds.committing",
+    "refunds.begun",
+    "refunds.written",
+    "refunds.finishing",
+)
+"""Every place that a cancelled crucible passes until all of its fees went back."""
+
+ALL_PLACES: Final = (*PLACES, *DRAIN_PLACES, *ENTRY_PLACES, *ENDING_PLACES, *CANCEL_PLACES[1:])
 
 ACTIONS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 

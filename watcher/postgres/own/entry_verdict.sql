@@ -47,8 +47,10 @@ hashtextextended(ROW(
 )::text, 0)
 
 -- fragment rule_columns --
--- What "crucible" says of entering it; infinity is no end.
-    crucible.status::text,
+-- What "crucible" says of entering it; infinity is no end. Once there is a result it is Completed, whatever its row says.
+    CASE WHEN EXISTS (SELECT FROM {schema}.settlement
+                       WHERE settlement.crucible_id = crucible.id AND settlement.settled_at IS NOT NULL)
+         THEN 'Completed' ELSE crucible.status::text END,
     crucible."nsfwLevel" AS level,
     CASE WHEN isfinite(crucible."startAt") THEN (extract(epoch FROM crucible."startAt") * 1000)::bigint END AS start_ms,
     CASE WHEN isfinite(crucible."endAt") THEN (extract(epoch FROM crucible."endAt") * 1000)::bigint END AS end_ms,
@@ -184,6 +186,8 @@ SELECT seen.entry_id, seen.crucible_id, seen.user_id, seen.image_id,
   LEFT JOIN public."Crucible" crucible ON crucible.id = seen.crucible_id
  WHERE seen.entry_id = ANY(%s) AND seen.verdict IN ('waiting', 'admitted')
    AND known.status IS DISTINCT FROM 'Completed' AND crucible.status IS DISTINCT FROM 'Completed'
+   AND NOT EXISTS (SELECT FROM {schema}.settlement
+                    WHERE settlement.crucible_id = seen.crucible_id AND settlement.settled_at IS NOT NULL)
    AND NOT EXISTS (SELECT FROM public."CrucibleEntry" entry WHERE entry.id = seen.entry_id)
  ORDER BY seen.crucible_id, seen.entered_at, seen.entry_id
 

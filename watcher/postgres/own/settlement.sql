@@ -146,9 +146,10 @@ SELECT (payload ->> 'user')::int, (payload ->> 'entry')::int, (result ->> 'refun
 SELECT count(*)::int FROM {schema}.entry_verdict WHERE crucible_id = %s
 
 -- retry --
--- A parked ending goes back to where it came from.
+-- A parked ending goes back to where it came from; one that has no result yet begins with its votes again, for what was
+-- mended may be among them.
 UPDATE {schema}.settlement
-   SET state = parked_from, parked_from = NULL, reason = NULL, next_at = now(), attempts = 0, error = NULL,
+   SET state = CASE WHEN parked_from IN ('drained', 'proven') THEN 'frozen' ELSE parked_from END, parked_from = NULL, reason = NULL, next_at = now(), attempts = 0, error = NULL,
        claimed_by = NULL, claimed_until = NULL, changed_at = now()
  WHERE crucible_id = %s AND state = 'parked'
 RETURNING state

@@ -1,0 +1,68 @@
+"""Votes in memory, behind the port that endings ask; faults can be put in their way."""
+
+from collections import Counter, defaultdict
+
+from watcher.model.errors import TemporaryError
+from watcher.model.final_ratings import FinalRatings
+from watcher.model.rating import BASE_RATING, gain
+from watcher.settlement.ports import Ballots, Difference, Differs, Frozen, Proven
+
+
+class MemoryBallots(Ballots):
+    """Votes of crucibles: what Redis and ClickHouse would have between them."""
+
+    def __init__(self) -> None:
+        self.votes: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        self.frozen: dict[int, Frozen] = {}
+        self.lost: set[int] = set()
+        """Crucibles whose last vote ClickHouse lacks, although it was drained."""
+        self.slow: Counter[int] = Counter()
+        """How many looks it takes until the votes are in ClickHouse."""
+        self.away: Counter[str] = Counter()
+        """How many calls of a method find a neighbour away."""
+        self.asked: Counter[str] = Counter()
+
+    def vote(self, crucible_id: int, winner: int, loser: int) -> bool:
+        """Cast a vote; return whether it counts."""
+        if crucible_id in self.frozen:
+            return False
+        self.votes[crucible_id].append((winner, loser))
+        return True
+
+    def freeze(self, crucible_id: int) -> Frozen:
+        self._ask("freeze")
+        return self.frozen.setdefault(crucible_id, Frozen(1, len(self.votes[crucible_id])))
+
+    def thaw(self, crucible_id: int) -> None:
+        self._ask("thaw")
+        del self.frozen[crucible_id]
+
+    def drain(self, crucible_id: int, timeout: float) -> bool:
+        self._ask("drain")
+        assert crucible_id in self.frozen, "drained before it was frozen"
+        self.slow[crucible_id] -= 1
+        return self.slow[crucible_id] < 0
+
+    def prove(self, crucible_id: int) -> Proven | Differs:
+        self._ask("prove")
+        assert crucible_id in self.frozen, "proven before it was frozen"
+        if crucible_id in self.lost and self.votes[crucible_id]:
+            entry = self.votes[crucible_id][-1][0]
+            return Differs("1 entry of 2", (Difference(entry, 1516, 1, 1500, 0),))
+        return self.recompute(crucible_id)
+
+    def recompute(self, crucible_id: int) -> Proven:
+        ratings, votes = defaultdict[int, int](lambda: BASE_RATING), Counter[int]()
+        for winner, loser in self.votes[crucible_id]:
+            points = gain(ratings[winner], ratings[loser])
+            ratings[winner] += points
+            ratings[loser] -= points
+            votes.update((winner, loser))
+        found = FinalRatings.of((entry, ratings[entry], votes[entry]) for entry in ratings)
+        return Proven(found, len(self.votes[crucible_id]), found.digest(), 1, len(self.votes[crucible_id]))
+
+    def _ask(self, what: str) -> None:
+        self.asked[what] += 1
+        if self.away[what] > 0:
+            self.away[what] -= 1
+            raise TemporaryError(f"{what}: a neighbour is away")

@@ -1,0 +1,182 @@
+"""A site whose crucibles end: everything that settles them, as the role that does, with votes in memory."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tests.entries.site import OpenSession, Site
+from tests.settlement.ballots import MemoryBallots
+from watcher.entries.decider import Decider
+from watcher.entries.fee_executor import FeeExecutor
+from watcher.model.crucible_events import CrucibleEvent
+from watcher.model.entry_decision import FeePolicy
+from watcher.model.errors import TemporaryError
+from watcher.model.settlement import Outcome
+from watcher.outbox.dispatcher import Dispatcher
+from watcher.postgres.own.settlement import Settlement, Waiting
+from watcher.settlement.last_entries import LastEntries
+from watcher.settlement.prize_executor import PrizeExecutor
+from watcher.settlement.refunds import Refunds
+from watcher.settlement.result import ResultWriter
+from watcher.settlement.steps import Steps
+from watcher.settlement.watch_endings import WatchEndings
+
+PAST = "2026-01-01"
+FUTURE = "2126-01-01"
+SPLIT = '{"1": 50, "2": 30, "3": 20}'
+
+
+@dataclass
+class EndingsHeard:
+    """An observer that keeps what it hears."""
+
+    states: list[tuple[int, str]] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    waits: list[Waiting] = field(default_factory=list)
+
+    def moved(self, one: Settlement) -> None:
+        self.states.append((one.crucible_id, one.state.value))
+
+    def parked(self, one: Settlement, reason: str) -> None:
+        self.reasons.append(reason)
+
+    def waiting(self, found: Sequence[Waiting]) -> None:
+        self.waits = list(found)
+
+    def away(self, error: TemporaryError, crucible_id: int | None) -> None:
+        self.faults.append(str(error))
+
+
+class Endings:
+    """What the settle role does.
+
+    Args:
+        site: the site.
+        open_session: connects as the role that settles.
+        service: the double of the Buzz service, its door for tests.
+    """
+
+    def __init__(self, site: Site, open_session: OpenSession, service: httpx.Client) -> None:
+        self.site, self.open_session, self.service = site, open_session, service
+        self.ballots, self.heard = MemoryBallots(), EndingsHeard()
+        self.outcomes: list[Outcome] = []
+        self.events: list[CrucibleEvent] = []
+
+    def watch(self, owner: str = "one", **settings: Any) -> WatchEndings:
+        """A task that settles; each turn is the caller's."""
+        policy = FeePolicy(charge=True, observe=settings.get("observe", False))
+        entries = LastEntries(Decider(policy, "settle"))
+        steps = Steps(
+            settings.get("ballots", self.ballots), entries,
+            ResultWriter(
+                self._announce, observe=policy.observe, payouts=settings.get("payouts", "watcher"), timeout=60.0
+            ),
+            Refunds(entries, self._announce, observe=policy.observe),
+            tell=self._tell, fee_patience=settings.get("fee_patience", 0.0),
+        )  # fmt: skip
+        return WatchEndings(self.open_session, steps, self.heard, owner=owner, sweep_seconds=0.0)
+
+    def turn(self, **settings: Any) -> None:
+        """One look at all endings."""
+        watch = self.watch(**settings)
+        try:
+            watch.turn()
+        finally:
+            watch.end()
+
+    def pay(self) -> None:
+        """Carry out everything that is due outside."""
+        with self.open_session() as session:
+            session.run("SELECT")
+        fees = FeeExecutor(self.site.buzz, self.open_session, Decider(FeePolicy(), "settle"))
+        executor = PrizeExecutor(self.site.buzz, fees, self._tell)
+        dispatcher = Dispatcher(self.open_session, executor, self.site.heard, "test", spread=lambda: 0.0)
+        while dispatcher.turn() == 0.0:
+            pass
+
+    def go_on(self, rounds: int = 3, **settings: Any) -> None:
+        """Settle and pay until nothing moves."""
+        for _ in range(rounds):
+            self.now()
+            self.turn(**settings)
+            self.pay()
+        self.turn(**settings)
+
+    def now(self) -> None:
+        """Have nothing wait for its next attempt, and nobody's lease hold."""
+        self.site.run("UPDATE SCHEMA.settlement SET next_at = now(), claimed_by = NULL, claimed_until = NULL")
+        self.site.run(
+            "UPDATE SCHEMA.outbox SET next_at = now(), claimed_until = now() - interval '1 s' WHERE state <> 'done'"
+        )
+
+    def crucible(self, **columns: Any) -> int:
+        """An active crucible that ends in a hundred years, for a fee of 100 each, divided 50, 30 and 20."""
+        values = {"entryFee": 100, "entryLimit": 9, "prizePositions": SPLIT, "endAt": FUTURE, **columns}
+        return self.site.crucible(**values)
+
+    def rich(self, amount: int = 1_000) -> int:
+        """A user who holds Buzz."""
+        user = self.site.user()
+        self.service.post(
+            "/_simulator/fund", json={"accountId": user, "accountType": "User", "amount": amount}
+        ).raise_for_status()
+        return user
+
+    def enter(self, crucible: int, users: Iterable[int | None]) -> list[int]:
+        """Entries that are in, and have paid; of new rich users where none is named."""
+        entries = [self.site.enter(crucible, user or self.rich()) for user in users]
+        self.site.decide()
+        self.pay()
+        return entries
+
+    def end(self, crucible: int, when: str = PAST) -> None:
+        """Have a crucible's end come."""
+        self.site.run('UPDATE "Crucible" SET "endAt" = %s WHERE id = %s', when, crucible)
+
+    def state(self, crucible: int) -> str | None:
+        """Where its ending is."""
+        state: str | None = self.site.one("SELECT state FROM SCHEMA.settlement WHERE crucible_id = %s", crucible)
+        return state
+
+    def shown(self, crucible: int, *columns: str) -> Any:
+        """Columns of its ending."""
+        query = f"SELECT {', '.join(columns)} FROM SCHEMA.settlement WHERE crucible_id = %s"  # noqa: S608 - of a test
+        rows = self.site.all(query, crucible)
+        return rows[0] if len(columns) > 1 else rows[0][0]
+
+    def status(self, crucible: int) -> str:
+        """What the site's row says."""
+        return str(self.site.one('SELECT status::text FROM "Crucible" WHERE id = %s', crucible))
+
+    def table(self, crucible: int) -> list[tuple[Any, ...]]:
+        """(entry, position, score, number of votes) as the site's rows say, by entry."""
+        return self.site.all(
+            'SELECT id, position, score, "voteCount" FROM "CrucibleEntry" WHERE "crucibleId" = %s ORDER BY id', crucible
+        )
+
+    def holds(self, user: int) -> int:
+        """What a user holds."""
+        return self.site.buzz.balance(user)
+
+    def moved(self, crucible: int) -> tuple[int, int, int]:
+        """Buzz of a crucible that the bank took as fees, gave back, and paid as prizes."""
+        told = self.service.post("/_simulator/books", json={}).json()["moved"]
+        fee, prize = f"crucible-entry-{crucible}-", f"crucible-prize-{crucible}-"
+        taken = {one["id"]: one["amount"] for one in told if (one["external"] or "").startswith(fee)}
+        back = sum(one["amount"] for one in told if one["refund_of"] in taken)
+        return (
+            sum(taken.values()),
+            back,
+            sum(one["amount"] for one in told if (one["external"] or "").startswith(prize)),
+        )
+
+    def _announce(self, session: Any, outcome: Outcome) -> None:
+        del session
+        self.outcomes.append(outcome)
+
+    def _tell(self, session: Any, events: Iterable[CrucibleEvent]) -> None:
+        del session
+        self.events.extend(events)

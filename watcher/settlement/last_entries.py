@@ -1,0 +1,53 @@
+"""Entries at the end: the last ones are decided, those that still wait are let go, and a cancel sends everybody home.
+
+The same decisions as while a crucible is active, under the same locks, so it does not matter whether the role that
+follows the changes has come first.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from watcher.entries.decider import PAGE, Decider
+from watcher.postgres.own import entry_verdict
+from watcher.postgres.session import Session
+
+LOOKED_AT_ONCE: Final = 50_000
+"""Entries that one statement looks through: some tenths of a second."""
+
+
+class LastEntries:
+    """Decides the entries of one crucible, however many, page by page.
+
+    Args:
+        decider: decides.
+    """
+
+    def __init__(self, decider: Decider) -> None:
+        self._decider = decider
+
+    def decide(self, session: Session, crucible_id: int) -> None:
+        """Decide entries about which something is new, and withdraw those whose row is gone."""
+        while gone := entry_verdict.vanished_of(session, [crucible_id], PAGE):
+            if not self._decider.withdraw(session, gone):
+                break
+        for entries in entry_verdict.changed_entries(session, [crucible_id], LOOKED_AT_ONCE):
+            self._decide(session, [entries], again=False)
+
+    def let_go(self, session: Session, crucible_id: int) -> None:
+        """Decide entries that still wait, now that the crucible is over: nobody waits any more."""
+        self.decide(session, crucible_id)
+        self._decide(session, [entry_verdict.waiting_entries(session, crucible_id)], again=True)
+
+    def send_home(self, session: Session, crucible_id: int) -> None:
+        """Decide all entries again, now that the crucible is cancelled or gone: nobody takes part any more."""
+        self.decide(session, crucible_id)
+        self._decide(session, entry_verdict.decided_entries(session, crucible_id, PAGE), again=True)
+
+    def _decide(self, session: Session, lists: Iterable[Sequence[int]], *, again: bool) -> None:
+        for entries in lists:
+            for page in _pages(entries):
+                self._decider.decide(session, page, again=again)
+
+
+def _pages(entries: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (entries[first : first + PAGE] for first in range(0, len(entries), PAGE))
