@@ -479,6 +479,15 @@ class NotifySettings(Group):
     looked up. Longer: four rows of the outbox, which are taken at a time, may become somebody else's meanwhile."""
 
 
+class SettlementSettings(Group):
+    """How crucibles end, and what the site is told of them until then, in the role ``settle``."""
+
+    checkpoint_interval: Seconds = 300.0
+    """Seconds between two looks at all active crucibles, whose ratings and numbers of votes are written into
+    "CrucibleEntry" where they have changed. Shorter: what the site shows is fresher, for an update, and a change event,
+    of each entry that was judged in between."""
+
+
 class SettleSettings(Group):
     """The role ``settle``: what moves money, in a process of its own with secrets of its own."""
 
@@ -518,6 +527,7 @@ class SettingsGroups(Group):
     entries: EntriesSettings = EntriesSettings()
     buzz: BuzzSettings = BuzzSettings()
     notify: NotifySettings = NotifySettings()
+    settlement: SettlementSettings = SettlementSettings()
     settle: SettleSettings = SettleSettings()
     ops: OpsSettings = OpsSettings()
     log: LogSettings = LogSettings()

@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from config import ConfigError, Settings
-from watcher.bootstrap.clients import notification_client
+from watcher.bootstrap.clients import notification_client, redis_client
 from watcher.bootstrap.entries import fee_policy
 from watcher.buzz.http import HttpBuzz
 from watcher.buzz.ledger import Ledger
@@ -31,6 +31,7 @@ from watcher.runtime.http_client import HttpClient
 from watcher.runtime.retry import Retry, retry
 from watcher.runtime.shutdown import Shutdown
 from watcher.runtime.worker import Worker
+from watcher.settlement.checkpoints import ScoreCheckpoints
 from watcher.telemetry.health import Health
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
@@ -108,6 +109,10 @@ def start_settling(settings: Settings, metrics: Metrics, health: Health, shutdow
     notices = NoticeExecutor(_notifier(settings, connect), connect)
     telling = Dispatcher(connect, notices, OutboxReport(metrics), owner, taken_at_once=TAKEN_AT_ONCE)
     shutdown.run(Worker("outbox-notify", telling, shutdown.fail))
+    client = retry(partial(redis_client, settings), AT_THE_START, shutdown.pause, _away)
+    shutdown.on_end(client.close)
+    checkpoints = ScoreCheckpoints(connect, client, metrics, settings.settlement.checkpoint_interval)
+    shutdown.run(Worker("checkpoints", checkpoints, shutdown.fail))
     shutdown.run(Worker("outbox-count", CountOutbox(connect, metrics), shutdown.fail))
 
 

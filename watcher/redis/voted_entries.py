@@ -1,6 +1,7 @@
 """What votes have made of a crucible's entries, as Redis holds it; a page at a time, however many there are."""
 
 from collections.abc import Container, Iterator, Sequence
+from itertools import islice
 from typing import Final, NamedTuple, cast
 
 from watcher.model.rating import BASE_RATING
@@ -32,6 +33,22 @@ def held_entries(client: Client, crucible_id: int, entry_ids: Sequence[int]) -> 
         answer = run_script(client, VOTED_ENTRIES, [keys.elo(crucible_id)], *entry_ids[at : at + PAGE_ENTRIES])
         for rating, votes in zip(answer[::2], answer[1::2], strict=True):
             yield HeldEntry(None if rating == b"" else rating, votes)
+
+
+def voted_pages(client: Client, crucible_id: int) -> Iterator[list[tuple[int, int, int]]]:
+    """Yield entry, rating and votes of each entry that is there and has a vote, page by page; some entries twice.
+
+    Raises:
+        TemporaryError: Redis is away.
+    """
+    names = client.hscan_iter(keys.votes(crucible_id), count=PAGE_ENTRIES)
+    while True:
+        with away_is_temporary():
+            ids = [int(entry) for entry, _ in islice(cast("Iterator[tuple[bytes, bytes]]", names), PAGE_ENTRIES)]
+        if not ids:
+            return
+        held = zip(ids, held_entries(client, crucible_id, ids), strict=True)
+        yield [(entry, there.rating, there.votes) for entry, there in held if there.rating is not None]
 
 
 def moved_besides(client: Client, crucible_id: int, known: Container[int]) -> Iterator[tuple[int, HeldEntry]]:

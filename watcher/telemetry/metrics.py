@@ -215,6 +215,16 @@ class Metrics:
             "Since when the oldest entry waits that does, Unix time; now if none does.",
         )
         self.entry_errors = self._counter("entry_errors", "Looks at entries that failed and are made again.")
+        self.checkpoint_rows = self._counter(
+            "checkpoint_rows", "Scores of active crucibles' entries written into the site's table."
+        )
+        self.checkpoint_errors = self._counter(
+            "checkpoint_errors", "Checkpoints of scores that failed because a neighbour was away; they are made again."
+        )
+        self.checkpoint_timestamp = self._gauge(
+            "checkpoint_timestamp_seconds", "When every active crucible's scores were last written, Unix time."
+        )
+        self.checkpoint_timestamp.set_to_current_time()  # 0 would be an age of fifty years until the first one
         self.outbox_rows = self._gauge(
             "outbox_rows", "Rows of the outbox that are not done.", channel=CHANNELS, state=OUTBOX_STATES
         )
