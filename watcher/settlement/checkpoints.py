@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from watcher.model.errors import TemporaryError
+from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.session import Session
 from watcher.postgres.site.checkpoints import write_scores
@@ -52,7 +53,24 @@ class ScoreCheckpoints:
         self._written: dict[int, tuple[int, int]] = {}
 
     def turn(self) -> float:
-        """Write the scores of every active crucible that was voted on since; return the seconds until the next time."""
+        """Write the scores of every active crucible that was voted on since; return the seconds until the next time.
+
+        Raises:
+            TemporaryError: a neighbour is away; or PostgreSQL refuses, which is no reason to end a role that pays.
+        """
+        try:
+            rows, crucibles = self._look()
+        except PostgresRefusedError as error:
+            raise TemporaryError(str(error)) from error
+        self._session.drop()  # minutes pass until the next time
+        if not self.signal.stopping:
+            self._metrics.checkpoint_timestamp.set_to_current_time()
+        if rows:
+            log.info("checkpoint.written", rows=rows, crucibles=crucibles)
+        return self._interval
+
+    def _look(self) -> tuple[int, int]:
+        """Return how many rows were written, and how many crucibles were looked at."""
         with self._session.kept() as session:
             active = unfinished(session, "Active")
             places = dict(vote_places(self._client, active))
@@ -60,18 +78,14 @@ class ScoreCheckpoints:
             rows = 0
             for crucible_id, place in places.items():
                 if self.signal.stopping:
-                    return self._interval
+                    break
                 if self._written.get(crucible_id) == place:
                     continue
                 written = self._write(session, crucible_id)
                 if written is not None:
                     rows += written
                     self._written[crucible_id] = place  # votes that came since have a higher one
-        self._session.drop()  # minutes pass until the next time
-        self._metrics.checkpoint_timestamp.set_to_current_time()
-        if rows:
-            log.info("checkpoint.written", rows=rows, crucibles=len(places))
-        return self._interval
+        return rows, len(places)
 
     def away(self, error: TemporaryError) -> None:
         """Count and log that a neighbour is away."""

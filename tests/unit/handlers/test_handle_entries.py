@@ -3,17 +3,21 @@
 import itertools
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers import REGISTRY
-from handlers.crucible_entry import TABLE, count_entries, show_entry
+from handlers.crucible_entry import TABLE, CrucibleEntryRow, count_entries, show_entry
 from tests.capture.envelopes import load
 from tests.change_events import change, entry
+from tests.contract.redis.rows import folded
 from watcher.decode.decoder import Decoder
+from watcher.entries.told import Rows, Told
 from watcher.model.change import ChangeEvent, Operation
 from watcher.model.effects import EntryGone, EntryState, MetricDelta, ReconcileNeeded
+from watcher.model.registry import Registry
 from watcher.model.view_gaps import contribution
 
 ENTRY = entry(id=1, crucible_id=42, user_id=7, image_id=5, created_at=1000)
@@ -56,6 +60,35 @@ def test_a_score_written_back_yields_nothing() -> None:
 
     assert b'"score":1516' in written
     assert effects(event) == []
+
+
+def told(decoder: Decoder) -> tuple[list[Any], Rows | None]:
+    """What a captured checkpoint of a score comes to, and what of it those who decide about entries are told."""
+    envelope = load("CrucibleEntry.update")
+    event = decoder.decode(envelope.topic, envelope.value)
+    assert isinstance(event, ChangeEvent)
+    found, watch = effects(event), Told()
+    watch.add(folded((event.source.lsn, one) for one in found))
+    return found, watch.take()
+
+
+def test_a_checkpoint_of_a_score_is_no_news() -> None:
+    """As Debezium sent it: nothing is counted, nothing is shown again, and nobody decides about the entry again."""
+    assert told(Decoder(REGISTRY, None)) == ([], Rows())
+
+
+def test_a_checkpoint_would_be_news_if_scores_were_read() -> None:
+    """The control: with the columns in the row type each checkpoint shows the entry again, and has it decided again."""
+
+    class WithScore(CrucibleEntryRow, frozen=True, gc=False, rename="camel"):
+        score: int
+        vote_count: int
+
+    table = msgspec.structs.replace(TABLE, row=WithScore, sample=None)
+    found, rows = told(Decoder(Registry({TABLE.name: table}), None))
+
+    assert [type(one) for one in found] == [EntryState]
+    assert rows == Rows(entries={1})
 
 
 def test_a_new_image_is_shown_and_counts_nothing() -> None:
