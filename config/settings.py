@@ -482,6 +482,22 @@ class NotifySettings(Group):
 class SettlementSettings(Group):
     """How crucibles end, and what the site is told of them until then, in the role ``settle``."""
 
+    mode: Literal["on", "off"] = "on"
+    """``off`` leaves endings to somebody else: nothing is frozen, ranked or paid, and a cancelled crucible's setup fee
+    is not given back. Fees of entries are taken and given back all the same."""
+    payouts: Literal["watcher", "external"] = "watcher"
+    """Who pays the prizes. ``external``: positions, scores and prizes are written and told, and whoever follows the
+    events of crucibles pays; nothing is paid here."""
+    sweep_interval: Seconds = 5.0
+    """Seconds between two looks at the ends of all crucibles. An end is acted upon when it comes, whatever this is; it
+    is how late an end that was moved, and a cancel, are noticed."""
+    fee_patience: Annotated[float, Field(ge=0)] = 600.0
+    """Seconds after the freeze for which a result waits for fees of entries that are being taken. Whose fee has not
+    come then does not take part, and gets it back if it still comes. Shorter: a slow Buzz service keeps out who came
+    last; longer: the result comes later while it is away."""
+    transaction_timeout: Seconds = 300.0
+    """Seconds that PostgreSQL has for each statement of the transaction that writes a result: a million entries take
+    some tens of them."""
     checkpoint_interval: Seconds = 300.0
     """Seconds between two looks at all active crucibles, whose ratings and numbers of votes are written into
     "CrucibleEntry" where they have changed. Shorter: what the site shows is fresher, for an update, and a change event,

@@ -7,7 +7,7 @@ from psycopg import errors
 from stack import Stack
 from tests import site_database
 from tests.entries.site import Site
-from watcher.admin.doctor.postgres.settling import ledger, settling
+from watcher.admin.doctor.postgres.settling import endings, ledger, results, settling
 from watcher.postgres.session import open_session
 
 
@@ -68,6 +68,27 @@ def test_who_settles_may_write_what_was_decided(parts: Stack, site: Site) -> Non
         settle.execute('SELECT count(*) FROM "CrucibleEntry"')
         for statement in RESULTS:
             settle.execute(statement)  # type: ignore[arg-type]
+
+
+def test_the_doctor_tells_who_cannot_write_results(parts: Stack, site: Site) -> None:
+    as_role(parts, site, "crucible_settle").close()
+    for role, expected in [("crucible_settle", "ok"), ("crucible_watcher", "fail")]:
+        dsn = site_database.as_role(str(parts.endpoints.postgres_dsn), role)
+        with open_session(dsn, site.schema) as session:
+            assert [one.level.value for one in results(session)] == [expected]
+
+
+def test_the_doctor_names_endings_that_are_parked(parts: Stack, site: Site) -> None:
+    with site.open_session() as session:
+        assert [one.level.value for one in endings(session)] == ["ok"]
+        site.run(
+            "INSERT INTO SCHEMA.settlement (crucible_id, name, creator_id, state, parked_from, reason) "
+            "VALUES (7, 'x', 1, 'parked', 'due', 'somebody has to look')"
+        )
+
+        (found,) = endings(session)
+
+    assert (found.level.value, found.advice) == ("warn", "`crucible settle show 7` says why and what to do")
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,16 @@ from tests.entries.site import OpenSession, Site
 from tests.settlement.ballots import MemoryBallots
 from watcher.entries.decider import Decider
 from watcher.entries.fee_executor import FeeExecutor
-from watcher.model.crucible_events import CrucibleEvent
 from watcher.model.entry_decision import FeePolicy
 from watcher.model.errors import TemporaryError
 from watcher.model.settlement import Outcome
+from watcher.notify.executor import NoticeExecutor
+from watcher.notify.table import NoticeTable
 from watcher.outbox.dispatcher import Dispatcher
+from watcher.postgres.own import crucible_event
 from watcher.postgres.own.settlement import Settlement, Waiting
+from watcher.postgres.session import Session
+from watcher.settlement.announcing import announce
 from watcher.settlement.last_entries import LastEntries
 from watcher.settlement.prize_executor import PrizeExecutor
 from watcher.settlement.refunds import Refunds
@@ -63,7 +67,6 @@ class Endings:
         self.site, self.open_session, self.service = site, open_session, service
         self.ballots, self.heard = MemoryBallots(), EndingsHeard()
         self.outcomes: list[Outcome] = []
-        self.events: list[CrucibleEvent] = []
 
     def watch(self, owner: str = "one", **settings: Any) -> WatchEndings:
         """A task that settles; each turn is the caller's."""
@@ -75,7 +78,7 @@ class Endings:
                 self._announce, observe=policy.observe, payouts=settings.get("payouts", "watcher"), timeout=60.0
             ),
             Refunds(entries, self._announce, observe=policy.observe),
-            tell=self._tell, fee_patience=settings.get("fee_patience", 0.0),
+            tell=crucible_event.write, fee_patience=settings.get("fee_patience", 0.0),
         )  # fmt: skip
         return WatchEndings(self.open_session, steps, self.heard, owner=owner, sweep_seconds=0.0)
 
@@ -89,13 +92,13 @@ class Endings:
 
     def pay(self) -> None:
         """Carry out everything that is due outside."""
-        with self.open_session() as session:
-            session.run("SELECT")
         fees = FeeExecutor(self.site.buzz, self.open_session, Decider(FeePolicy(), "settle"))
-        executor = PrizeExecutor(self.site.buzz, fees, self._tell)
-        dispatcher = Dispatcher(self.open_session, executor, self.site.heard, "test", spread=lambda: 0.0)
-        while dispatcher.turn() == 0.0:
-            pass
+        executor = PrizeExecutor(self.site.buzz, fees, crucible_event.write)
+        notices = NoticeExecutor(NoticeTable(self.open_session), self.open_session)
+        for one in (executor, notices):
+            dispatcher = Dispatcher(self.open_session, one, self.site.heard, "test", spread=lambda: 0.0)
+            while dispatcher.turn() == 0.0:
+                pass
 
     def go_on(self, rounds: int = 3, **settings: Any) -> None:
         """Settle and pay until nothing moves."""
@@ -173,10 +176,19 @@ class Endings:
             sum(one["amount"] for one in told if (one["external"] or "").startswith(prize)),
         )
 
-    def _announce(self, session: Any, outcome: Outcome) -> None:
-        del session
-        self.outcomes.append(outcome)
+    def events(self, crucible: int) -> list[str]:
+        """Types of the events that others are told of it, in their order, entries aside."""
+        query = (
+            "SELECT type FROM SCHEMA.crucible_event WHERE crucible_id = %s AND type NOT LIKE 'entry.%%' ORDER BY number"
+        )
+        return [kind for (kind,) in self.site.all(query, crucible)]
 
-    def _tell(self, session: Any, events: Iterable[CrucibleEvent]) -> None:
-        del session
-        self.events.extend(events)
+    def notices(self, user: int) -> list[str]:
+        """What a user was told, in words."""
+        return [
+            told for (told,) in self.site.all("SELECT message FROM SCHEMA.notice WHERE user_id = %s ORDER BY key", user)
+        ]
+
+    def _announce(self, session: Session, outcome: Outcome) -> None:
+        announce(session, outcome, "watcher")
+        self.outcomes.append(outcome)

@@ -36,6 +36,8 @@ def test_a_cancel_gives_back_every_fee_and_that_for_setting_up(endings: Endings)
     )
     assert [(back.user_id, back.amount) for back in outcome.refunds if back.entry_id is None] == [(creator, 500)]
     assert [row[1] for row in endings.table(crucible)] == [None, None, None]
+    assert endings.notices(users[0]) == ['"Autumn light" was cancelled; 200 Buzz came back to you']
+    assert [kind for kind in endings.events(crucible) if kind != "fee.refunded"] == ["crucible.cancelled"]
 
 
 @pytest.mark.parametrize("state", ["frozen", "proven"])

@@ -32,6 +32,11 @@ def test_a_crucible_ends_with_places_scores_and_prizes(endings: Endings) -> None
     assert endings.moved(crucible) == (400, 0, 400)
     assert endings.shown(crucible, "pool", "paid", "remainder", "entries", "placed") == (400, 400, 0, 4, 4)
     assert endings.shown(crucible, "digest", "votes") == (endings.ballots.recompute(crucible).digest, 4)
+    assert endings.events(crucible) == ["crucible.frozen", "crucible.settled", *["prize.paid"] * 3]
+    assert endings.notices(users[1]) == [
+        'You placed #1 in "Autumn light"', 'You earned 200 Buzz from crucible "Autumn light"'
+    ]  # fmt: skip
+    assert endings.notices(users[2]) == ['You placed #4 in "Autumn light"']
 
 
 def test_no_vote_counts_from_the_freeze_on(endings: Endings) -> None:

@@ -3,7 +3,7 @@
 import os
 import signal
 import socket
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Final
 
@@ -11,7 +11,9 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from config import ConfigError, Settings
+from watcher.bootstrap.ballots import ballots
 from watcher.bootstrap.clients import notification_client, redis_client
+from watcher.bootstrap.endings import compose_endings, settle_session
 from watcher.bootstrap.entries import fee_policy
 from watcher.buzz.http import HttpBuzz
 from watcher.buzz.ledger import Ledger
@@ -26,12 +28,15 @@ from watcher.notify.port import Notifier
 from watcher.notify.table import NoticeTable
 from watcher.outbox.dispatcher import Dispatcher
 from watcher.outbox.report import CountOutbox, OutboxReport
+from watcher.postgres.own import crucible_event
 from watcher.postgres.session import Session, open_session
 from watcher.runtime.http_client import HttpClient
 from watcher.runtime.retry import Retry, retry
 from watcher.runtime.shutdown import Shutdown
 from watcher.runtime.worker import Worker
 from watcher.settlement.checkpoints import ScoreCheckpoints
+from watcher.settlement.prize_executor import PrizeExecutor
+from watcher.settlement.report import EndingReport
 from watcher.telemetry.health import Health
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
@@ -93,7 +98,7 @@ def refuse_without_books(settings: Settings) -> None:
 
 def start_settling(settings: Settings, metrics: Metrics, health: Health, shutdown: Shutdown) -> None:
     """Start the workers that carry out the outbox; returns once PostgreSQL has answered, or the process is to end."""
-    connect = partial(_session, settings)
+    connect = partial(settle_session, settings)
     health.check("postgres", partial(_ping, connect))
     try:
         retry(partial(_check_migrated, connect), AT_THE_START, shutdown.pause, _away)
@@ -102,7 +107,8 @@ def start_settling(settings: Settings, metrics: Metrics, health: Health, shutdow
         if shutdown.begun:
             return
         raise
-    executor = FeeExecutor(buzz, connect, Decider(fee_policy(settings), "settle"))
+    fees = FeeExecutor(buzz, connect, Decider(fee_policy(settings), "settle"))
+    executor = PrizeExecutor(buzz, fees, crucible_event.write)
     owner = f"{socket.gethostname()}:{os.getpid()}"
     dispatcher = Dispatcher(connect, executor, OutboxReport(metrics), owner)
     shutdown.run(Worker("outbox", dispatcher, shutdown.fail))
@@ -114,12 +120,12 @@ def start_settling(settings: Settings, metrics: Metrics, health: Health, shutdow
     checkpoints = ScoreCheckpoints(connect, client, metrics, settings.settlement.checkpoint_interval)
     shutdown.run(Worker("checkpoints", checkpoints, shutdown.fail))
     shutdown.run(Worker("outbox-count", CountOutbox(connect, metrics), shutdown.fail))
-
-
-def _session(settings: Settings) -> AbstractContextManager[Session]:
-    dsn = settings.settle.dsn.get_secret_value() if settings.settle.dsn else ""
-    postgres = settings.postgres
-    return open_session(dsn, postgres.watcher_schema, postgres.timeout, application="crucible-settle")
+    if settings.settlement.mode == "on":
+        votes = ExitStack()
+        shutdown.on_end(votes.close)
+        stored = votes.enter_context(ballots(settings, metrics, connect))
+        endings = compose_endings(settings, connect, stored, EndingReport(metrics), owner)
+        shutdown.run(Worker("endings", endings, shutdown.fail))
 
 
 def _ledger_session(settings: Settings) -> AbstractContextManager[Session]:

@@ -20,6 +20,7 @@ VERBS: Final = {
     "rebuild": ("watcher.cli.rebuild", "Make what Redis shows of crucibles anew from PostgreSQL and ClickHouse."),
     "dlq": ("watcher.cli.dlq", "Look at the records that could not be used."),
     "entries": ("watcher.cli.entries", "Show which entries of a crucible take part, and why the others do not."),
+    "settle": ("watcher.cli.settle", "Look at how crucibles end, cancel one, and prove a result again."),
     "outbox": ("watcher.cli.outbox", "Look at what is to be done outside: fees to collect and to give back."),
     "history": ("watcher.cli.history", "Accept that PostgreSQL's log positions may have fallen, after a restore."),
     "stack": ("stack.cli", "Start and stop every neighbour on this machine, for development."),

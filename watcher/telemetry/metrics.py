@@ -21,6 +21,7 @@ from watcher.model.entry_verdict import EntryReason, VerdictState
 from watcher.model.errors import Reason
 from watcher.model.outbox import UNFINISHED, OutboxState
 from watcher.model.plan_outcome import PlanOutcome
+from watcher.model.settlement import FINISHED, SettlementState
 from watcher.model.visibility import Hidden
 from watcher.telemetry.stream_state import StreamState
 
@@ -51,6 +52,10 @@ CHANNELS: Final = ("buzz", "notify")
 """Of the outbox."""
 OUTBOX_STATES: Final = tuple(state.value for state in UNFINISHED)
 OUTBOX_OUTCOMES: Final = tuple(state.value for state in OutboxState if state is not OutboxState.SENDING)
+
+SETTLEMENT_STATES: Final = tuple(state.value for state in SettlementState if state not in FINISHED)
+"""Of endings that are not over."""
+SETTLEMENT_STEPS: Final = tuple(state.value for state in SettlementState if state is not SettlementState.DUE)
 
 ADMISSIONS: Final = ("admitted", "moved", "removed", "refused")
 HIDDEN: Final = ("", *(reason.value for reason in Hidden))
@@ -95,6 +100,7 @@ class Metrics:
         self._declare_sinks()
         self._declare_admission()
         self._declare_entries()
+        self._declare_settlements()
         self._declare_votes()
         self._declare_api()
         self._declare_process()
@@ -237,6 +243,24 @@ class Metrics:
             "outbox_attempts", "Attempts at rows of the outbox, by what they came to.", channel=CHANNELS,
             outcome=OUTBOX_OUTCOMES,
         )  # fmt: skip
+
+    def _declare_settlements(self) -> None:
+        self.settlements = self._gauge(
+            "settlements",
+            "Crucibles that are ending; due are those whose end has come and was not acted upon.",
+            state=SETTLEMENT_STATES,
+        )
+        self.settlement_oldest_timestamp = self._gauge(
+            "settlement_oldest_timestamp_seconds",
+            "Since when the oldest of them is in its state, Unix time; now if none is.",
+            state=SETTLEMENT_STATES,
+        )
+        self.settlement_steps = self._counter(
+            "settlement_steps", "Endings that came to a state.", state=SETTLEMENT_STEPS
+        )
+        self.settlement_errors = self._counter(
+            "settlement_errors", "Steps of endings that failed because a neighbour was away, and are made again."
+        )
 
     def _declare_votes(self) -> None:
         self.votes_drained = self._counter("votes_drained", "Votes taken from Redis' logs to ClickHouse.")

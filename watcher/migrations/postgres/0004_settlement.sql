@@ -60,4 +60,4 @@ CREATE TABLE {schema}.settlement_prize (
 );
 
 -- What is to be done outside about one crucible, and what was.
-CREATE INDEX outbox_crucible ON {schema}.outbox (((payload ->> 'crucible')::integer));
+CREATE INDEX outbox_crucible ON {schema}.outbox ((coalesce(payload ->> 'crucible', payload ->> 'crucible_id')::integer));

@@ -6,6 +6,10 @@ CASE WHEN isfinite(crucible."endAt") THEN crucible."endAt" END
 -- Whether its end has come. The database's clock decides, because it is one clock, whichever process asks.
 coalesce(crucible."endAt" <= now() AT TIME ZONE 'UTC', false)
 
+-- fragment about_crucible --
+-- Which crucible a row of the outbox is about, as an index has it.
+coalesce(payload ->> 'crucible', payload ->> 'crucible_id')::integer
+
 -- fragment settlement_columns --
 -- What is needed to go on with an ending, in the order of `Settlement`.
 settlement.crucible_id, settlement.state, settlement.name, settlement.creator_id, settlement.setup_prefix,
@@ -125,7 +129,7 @@ SELECT count(*)::int FROM {schema}.entry_verdict
 -- Whether anything is still to be done outside about a crucible, on a channel.
 SELECT EXISTS (
     SELECT FROM {schema}.outbox
-     WHERE (payload ->> 'crucible')::integer = %s AND channel = %s AND state <> 'done'
+     WHERE {about_crucible} = %s AND channel = %s AND state <> 'done'
 )
 
 -- refunds --
@@ -133,7 +137,7 @@ SELECT EXISTS (
 -- they count from when the crucible was found to be gone, less what that may have taken.
 SELECT (payload ->> 'user')::int, (payload ->> 'entry')::int, (result ->> 'refunded')::bigint
   FROM {schema}.outbox
- WHERE channel = 'buzz' AND kind = 'refund' AND state = 'done' AND (payload ->> 'crucible')::integer = %(crucible)s
+ WHERE channel = 'buzz' AND kind = 'refund' AND state = 'done' AND {about_crucible} = %(crucible)s
    AND (result ->> 'refunded')::bigint > 0
    AND (payload -> 'reasons' ?| ARRAY['crucible_not_active', 'crucible_unknown', 'setup']
         OR payload -> 'reasons' = '[]' AND %(gone)s
@@ -200,7 +204,7 @@ SELECT prize.position, prize.entry_id, prize.user_id, prize.amount, paying.state
 -- What is still to be done outside, by channel and state.
 SELECT channel, state, count(*)::int
   FROM {schema}.outbox
- WHERE (payload ->> 'crucible')::integer = %s AND state <> 'done'
+ WHERE {about_crucible} = %s AND state <> 'done'
  GROUP BY 1, 2
  ORDER BY 1, 2
 

@@ -53,3 +53,15 @@ SELECT current_user::text,
 -- reads_opt_outs --
 -- Whether this role may see who wants no notifications; NULL where the site has no such table.
 SELECT has_any_column_privilege(to_regclass('public."UserNotificationSettings"'), 'SELECT')
+
+-- writes_results --
+-- Whether this role may write results into the site's tables, and lay one in a temporary table before; NULL where the
+-- site's tables are not there.
+SELECT has_column_privilege(entry, 'score', 'UPDATE') AND has_column_privilege(entry, 'voteCount', 'UPDATE')
+       AND has_column_privilege(entry, 'position', 'UPDATE') AND has_column_privilege(crucible, 'status', 'UPDATE')
+       AND has_column_privilege(crucible, 'updatedAt', 'UPDATE') AND has_database_privilege(current_database(), 'TEMPORARY')
+  FROM (SELECT to_regclass('public."CrucibleEntry"') AS entry, to_regclass('public."Crucible"') AS crucible) there
+
+-- parked_endings --
+-- Crucibles whose ending waits for somebody to look, the first few of them.
+SELECT array_agg(crucible_id ORDER BY changed_at) FROM {schema}.settlement WHERE state = 'parked'

@@ -19,6 +19,30 @@ def settling(session: Session) -> Iterator[Finding]:
     yield judged("settle.rights", allowed, found, SETTLE)
 
 
+def results(session: Session) -> Iterator[Finding]:
+    """Find whether the role may write results into the site's tables."""
+    ((allowed,),) = session.read(STATEMENTS["writes_results"])
+    if allowed is None:
+        yield warn("settle.results", "the site's tables are not there", "let settle.dsn name the site's database")
+        return
+    lacks = 'lacks UPDATE on columns of "CrucibleEntry" and "Crucible", or may make no temporary table'
+    yield judged("settle.results", allowed, "may write scores, positions and status" if allowed else lacks, SETTLE)
+
+
+def endings(session: Session) -> Iterator[Finding]:
+    """Find crucibles whose ending waits for somebody to look."""
+    ((parked,),) = session.read(STATEMENTS["parked_endings"])
+    if not parked:
+        yield ok("settle.endings", "none is parked")
+        return
+    named = ", ".join(str(crucible) for crucible in parked[:5]) + (", ..." if len(parked) > 5 else "")
+    yield warn(
+        "settle.endings",
+        f"{len(parked)} parked: {named}",
+        f"`crucible settle show {parked[0]}` says why and what to do",
+    )
+
+
 def opt_outs(session: Session) -> Iterator[Finding]:
     """Find whether the role may see who has switched notifications off; without that nobody is told anything."""
     ((allowed,),) = session.read(STATEMENTS["reads_opt_outs"])
