@@ -113,8 +113,8 @@ class Decider:
             return []
         waiting = entry_verdict.without_a_place(
             session,
-            {one.crucible_id for one in left},
-            {one.facts.user_id for one in left},
+            {one.crucible_before or one.crucible_id for one in left},
+            {one.user_before or one.facts.user_id for one in left},
             {one.image_before or one.image_id for one in left},
             PAGE,
         )

@@ -58,6 +58,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict that is written; None for an entry that has none."""
     image_before: int | None = None
     """The image that it is about, if another one."""
+    crucible_before: int | None = None
+    """The crucible that it is of, if another one: the entry was moved, and brings its fee along."""
+    user_before: int | None = None
+    """The entrant whom it has, if another one."""
     enforced_before: bool = True
     """Whether it keeps out who is not admitted."""
 
@@ -65,6 +69,11 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     def occupies(self) -> bool:
         """Tell whether it holds one of the places that are counted."""
         return self.before is not None and self.before.state in OCCUPYING
+
+    @property
+    def is_another(self) -> bool:
+        """Tell whether the verdict that is written is about another image, crucible or entrant."""
+        return (self.image_before, self.crucible_before, self.user_before) != (None, None, None)
 
 
 OCCUPYING = (VerdictState.WAITING, VerdictState.ADMITTED)
@@ -92,8 +101,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     def is_new(self) -> bool:
         """Tell whether there is something to write."""
         one = self.candidate
-        known = (one.before, one.image_before, one.enforced_before)
-        return known != (self.verdict, None, self.enforced)
+        known = (one.before, one.is_another, one.enforced_before)
+        return known != (self.verdict, False, self.enforced)
 
     @property
     def noted(self) -> EntryFee | None:
@@ -105,7 +114,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def frees_a_place(self) -> bool:
         """Tell whether another entry may have the place that this one held, or its image."""
-        leaves = self.verdict.state not in OCCUPYING or self.candidate.image_before is not None
+        leaves = self.verdict.state not in OCCUPYING or self.candidate.is_another
         return self.candidate.occupies and leaves
 
     @property

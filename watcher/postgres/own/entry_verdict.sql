@@ -25,6 +25,8 @@
     seen.verdict,
     seen.reasons,
     nullif(seen.image_id, entry."imageId") AS image_before,
+    nullif(seen.crucible_id, entry."crucibleId") AS crucible_before,
+    nullif(seen.user_id, entry."userId") AS user_before,
     seen.enforced,
     (SELECT count(*) FROM {schema}.entry_verdict one
       WHERE one.crucible_id = entry."crucibleId" AND one.user_id = entry."userId" AND one.entry_id <> entry.id
