@@ -42,6 +42,7 @@ def main() -> int:
     seconds = time.monotonic() - began
     print(
         f"demo: ok changes={report.changes} entries={report.entries} votes={report.votes} "
+        f"admitted={report.admitted} rejected={report.rejected} refunded={report.refunded} "
         f"lost={report.lost} twice={report.twice} seconds={seconds:.0f}",
         flush=True,
     )

@@ -12,6 +12,7 @@ import redis
 from clickhouse_connect.driver.client import Client
 
 from demo import truth, vote_audit, vote_truth
+from demo.entries import buzz_books, money_audit, verdict_audit
 from demo.finding import Finding, Kind, compare_sums
 from demo.judges import ledger
 from demo.places import Places
@@ -62,6 +63,12 @@ class Report:
     votes: int
     """Votes that ClickHouse holds."""
     findings: tuple[Finding, ...]
+    admitted: int = 0
+    """Entries that take part."""
+    rejected: int = 0
+    """Entries that break a rule."""
+    refunded: int = 0
+    """Fees that went back."""
 
     @property
     def ok(self) -> bool:
@@ -96,12 +103,17 @@ class Report:
         return "; ".join([*shown, *([f"and {more} more"] if more else [])]) or "no disagreement"
 
 
-def audit(places: Places, answers: Path | None = None) -> Report:
+def audit(places: Places, answers: Path | None = None, buzz_url: str | None = None) -> Report:
     """Compare everything. What is under way between Postgres and the sinks shows as lost: let it arrive first.
 
     Args:
         places: where to look.
         answers: the ledger of those who voted; None if nobody kept one.
+        buzz_url: address of the Buzz service's double; None where nobody decides entries and collects their fees, and
+            neither verdicts nor money are looked at.
+
+    Raises:
+        OSError: the Buzz service is away.
     """
     postgres, clickhouse = places.postgres, places.clickhouse
     standing = truth.entries(postgres)
@@ -129,7 +141,17 @@ def audit(places: Places, answers: Path | None = None) -> Report:
     for view, query in VIEW_TOTALS.items():
         wanted = by_crucible if view == "crucible_stats" else expected
         found += compare_sums(view, wanted, metric_totals(clickhouse, query))
-    return Report(truth.changes(postgres), len(ids), len(votes), tuple(found))
+    if buzz_url is None:
+        return Report(truth.changes(postgres), len(ids), len(votes), tuple(found))
+    books = buzz_books.read(buzz_url)
+    found += verdict_audit.opinions(postgres, voted)
+    found += verdict_audit.counts(postgres, clickhouse)
+    found += money_audit.compare(postgres, clickhouse, books)
+    verdicts = verdict_audit.tally(postgres)
+    return Report(
+        truth.changes(postgres), len(ids), len(votes), tuple(found),
+        admitted=verdicts.get("admitted", 0), rejected=verdicts.get("rejected", 0), refunded=len(books.refunds),
+    )  # fmt: skip
 
 
 def metric_rows(clickhouse: Client) -> Counter[Row]:

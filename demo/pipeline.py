@@ -3,6 +3,7 @@
 Does what an operator does in production, in that order, with the same files and commands.
 """
 
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -11,6 +12,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 
 from demo import site
 from demo.program import PROJECT, OwnProgram, ProgramError
@@ -21,6 +24,9 @@ from stack.topology import Stack
 
 CONNECTOR = PROJECT / "debezium" / "connector.json"
 SLOT = "crucible"
+WATCHER_ROLE, SETTLE_ROLE = "crucible_watcher", "crucible_settle"
+"""Database roles of the watcher, and of what moves money."""
+DSN = "CRUCIBLE_POSTGRES__DSN"
 PATIENCE = 90.0
 """Seconds for one step; the slowest, the connector's first start, takes about five."""
 LOOK = 0.1
@@ -66,7 +72,9 @@ class Pipeline:
             "CRUCIBLE_OPS__PORT": str(self.ops_port),
             **(environ or {}),
         }
-        self.watcher = OwnProgram("watcher", ("-m", "watcher", "run", "--role", role), folder, self.environ)
+        self._password = secrets.token_urlsafe(24)
+        as_watcher = {**self.environ, DSN: self.role_dsn(WATCHER_ROLE)}
+        self.watcher = OwnProgram("watcher", ("-m", "watcher", "run", "--role", role), folder, as_watcher)
 
     @property
     def endpoints(self) -> Endpoints:
@@ -101,11 +109,13 @@ class Pipeline:
         """Create the site's tables and run the preparation that a site's administrator runs."""
         with self.connect() as connection:
             site.prepare(connection)
+            for role in (WATCHER_ROLE, SETTLE_ROLE):
+                connection.execute(SQL("ALTER ROLE {} PASSWORD {}").format(Identifier(role), self._password))
         self._told("the site's tables are there, with publication, replica identity and roles")
 
     def migrate(self) -> None:
         """Create both stores' tables, and publish the watcher's own ones among them."""
-        self.crucible("migrate", "up")
+        self.crucible("migrate", "up", environ={DSN: self.role_dsn(WATCHER_ROLE)})
         with self.connect() as connection:
             site.publish(connection)
         self._told("ClickHouse has its tables and views")
@@ -122,12 +132,17 @@ class Pipeline:
     def start_watcher(self) -> None:
         """Start the watcher and wait until it is ready."""
         self.watcher.start()
-        self._await("the watcher to be ready", self._ready)
+        await_ready(self.watcher, self.ops_port)
         self._told("the watcher follows")
 
-    def crucible(self, *arguments: str) -> None:
-        """Run a verb of the ``crucible`` command to its end."""
-        OwnProgram(f"crucible-{arguments[0]}", ("-m", "watcher", *arguments), self._folder, self.environ).run(PATIENCE)
+    def crucible(self, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
+        """Run a verb of the ``crucible`` command to its end, perhaps with other variables than the watcher's."""
+        surroundings = {**self.environ, **(environ or {})}
+        OwnProgram(f"crucible-{arguments[0]}", ("-m", "watcher", *arguments), self._folder, surroundings).run(PATIENCE)
+
+    def role_dsn(self, role: str) -> str:
+        """Connect to the site's database as one of the roles that were prepared, by this string."""
+        return make_conninfo(self.endpoints.postgres_dsn or "", user=role, password=self._password)
 
     def connect(self) -> psycopg.Connection[Any]:
         """Connect to the site's database as its owner."""
@@ -137,17 +152,27 @@ class Pipeline:
         """The site's users as a program, not started yet."""
         return OwnProgram("simulator", ("-m", "demo.simulator", *arguments), self._folder, self.environ)
 
-    def _ready(self) -> bool:
-        if not self.watcher.is_alive():
-            raise ProgramError(f"the watcher ended while it was starting. {self.watcher.last_words()}")
-        return http_status(self.ops_port, "/readyz", patience=2.0) == HTTPStatus.OK
-
     def _await(self, what: str, came: Callable[[], bool]) -> None:
         until = time.monotonic() + PATIENCE
         while not came():
             if time.monotonic() > until:
                 raise ProgramError(f"waited {PATIENCE:g} s for {what}, in vain. {self.watcher.last_words()}")
             time.sleep(LOOK)
+
+
+def await_ready(program: OwnProgram, port: int) -> None:
+    """Return once a role of the watcher's says that it is ready.
+
+    Raises:
+        ProgramError: it ended, or was not ready in time.
+    """
+    until = time.monotonic() + PATIENCE
+    while http_status(port, "/readyz", patience=2.0) != HTTPStatus.OK:
+        if not program.is_alive():
+            raise ProgramError(f"the {program.name} ended while it was starting. {program.last_words()}")
+        if time.monotonic() > until:
+            raise ProgramError(f"waited {PATIENCE:g} s for the {program.name}, in vain. {program.last_words()}")
+        time.sleep(LOOK)
 
 
 def _set(overlay: Mapping[str, str]) -> Iterator[str]:

@@ -18,10 +18,11 @@ from demo.pipeline import SHUTDOWN, Pipeline, Told
 from demo.places import UNREACHABLE, Places
 from demo.program import PROJECT, OwnProgram, ProgramError
 from demo.readings import Reading, read
+from demo.settling import RULES, Settling
 from demo.voting import FAVOURITE, OUR_VISITOR, VISITOR, Voting
 from stack.guard import Guard
 from stack.ports import Ports
-from stack.topology import Options, Stack
+from stack.topology import EVERYTHING, Options, Stack
 
 WITHOUT_PROGRESS = 20.0
 """Seconds in which nothing more arrives until the audit's verdict stands."""
@@ -75,22 +76,25 @@ def play(request: Request, console: Console) -> Report:
         console.print(f"{time.monotonic() - began:5.1f} s  {line}", soft_wrap=True, highlight=False)
 
     with own_folder() as folder:
-        stack = Stack(folder / "stack", options=Options(redis_appendfsync="always"))
+        stack = Stack(folder / "stack", (*EVERYTHING, "buzz"), Options(redis_appendfsync="always"))
         ports = Ports()
-        voting = Voting(folder, ports)
+        voting, settling = Voting(folder, ports), Settling(stack, folder, ports)
         try:
             voting.start_pictures()
             stack.start(lambda name, seconds: told(f"{name} is up after {seconds:.1f} s"))
             with (
-                Pipeline(stack, folder, told, voting.environ(), role="all") as pipeline,
+                Pipeline(stack, folder, told, {**voting.environ(), **RULES}, role="all") as pipeline,
                 Places.at(stack.endpoints) as places,
             ):
-                scene = _Scene(pipeline, voting, places, console, told)
+                settling.start(pipeline)
+                told("the settle role collects fees")
+                scene = _Scene(pipeline, voting, settling, places, console, told)
                 report = _perform(request, scene)
                 if request.keep:
                     _stay(scene)
                 return report
         finally:
+            settling.program.kill()
             voting.pictures.kill()
             stack.close()
             ports.close()
@@ -102,6 +106,7 @@ class _Scene:
 
     pipeline: Pipeline
     voting: Voting
+    settling: Settling
     places: Places
     console: Console
     told: Told
@@ -110,17 +115,19 @@ class _Scene:
         return read(self.places, self.pipeline.ops_port)
 
     def parts(self) -> tuple[Living, ...]:
-        return (*self.pipeline.stack.parts, self.pipeline.watcher, self.voting.pictures)
+        return (*self.pipeline.stack.parts, *self.programs())
+
+    def programs(self) -> tuple[OwnProgram, ...]:
+        return self.pipeline.watcher, self.settling.program, self.voting.pictures
 
     def audit(self) -> Report:
-        return audit(self.places, self.voting.ledger)
+        return audit(self.places, self.voting.ledger, self.settling.buzz_url)
 
 
 def _perform(request: Request, scene: _Scene) -> Report:
     pipeline, voting = scene.pipeline, scene.voting
-    site = pipeline.simulator(
-        ("--seconds", str(request.seconds), "--rate", str(request.rate), "--seed", str(request.seed))
-    )
+    pace = ("--seconds", str(request.seconds), "--rate", str(request.rate), "--seed", str(request.seed))
+    site = pipeline.simulator((*pace, "--buzz", scene.settling.buzz_url))
     judges = voting.judges(pipeline.environ, seconds=request.seconds, rate=request.votes, seed=request.seed)
     people = {"the site simulator": site, **({"the judges": judges} if request.votes else {})}
     try:
@@ -142,6 +149,7 @@ def _perform(request: Request, scene: _Scene) -> Report:
         code = pipeline.watcher.stop(SHUTDOWN)
         if code:
             raise ProgramError(f"the watcher ended with exit code {code}. {pipeline.watcher.last_words()}")
+        scene.settling.stop()
     return scene.audit()
 
 
@@ -171,7 +179,7 @@ def _left(scene: _Scene, people: Mapping[str, OwnProgram]) -> bool:
     for part in scene.pipeline.stack.parts:
         if not part.is_alive():
             raise ProgramError(f"{part.name} ended by itself")
-    for program in (scene.pipeline.watcher, scene.voting.pictures):
+    for program in scene.programs():
         if not program.is_alive():
             raise ProgramError(f"{program.name} ended by itself, {_how(program.wait(0.0))}. {program.last_words()}")
     for name, program in people.items():
@@ -222,3 +230,4 @@ def _stay(scene: _Scene) -> None:
         Board(console, scene.parts(), scene.read).watch(lambda: False)
     except KeyboardInterrupt:
         pipeline.watcher.stop(SHUTDOWN)
+        scene.settling.stop()

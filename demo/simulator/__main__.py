@@ -4,8 +4,12 @@ import argparse
 import json
 import os
 import sys
+from contextlib import nullcontext
+
+import psycopg
 
 from demo.simulator.simulator import Bounds, Simulator
+from demo.simulator.till import Till
 from stack.ending import Ending
 
 
@@ -17,9 +21,15 @@ def main() -> int:
         return 78
     ending = Ending()
     bounds = Bounds(entries=options.max_entries, crucibles=options.max_crucibles)
-    with Simulator(options.dsn, options.seed, rate=options.rate, bounds=bounds) as simulator:
+    with (
+        Till(options.buzz) if options.buzz else nullcontext() as till,
+        Simulator(options.dsn, options.seed, rate=options.rate, bounds=bounds, till=till) as simulator,
+    ):
         print(json.dumps({"state": "playing", "crucibles": len(simulator.site.crucibles)}), flush=True)
         tally = simulator.run(options.seconds, ending.wait)
+        if till:
+            with psycopg.connect(options.dsn) as site:
+                till.tidy_up(site)
         done = {
             "state": "done",
             "changes": tally.changes,
@@ -35,6 +45,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo.simulator", description=__doc__)
     parser.add_argument("--dsn", default=os.environ.get("CRUCIBLE_POSTGRES__DSN"), help="libpq connection string")
+    parser.add_argument("--buzz", help="base address of the Buzz service; without it every crucible is free")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to play (default 60)")
     parser.add_argument("--rate", type=float, default=200.0, help="row changes a second to aim at (default 200)")
     parser.add_argument("--seed", type=int, default=1, help="of the random numbers (default 1)")

@@ -5,16 +5,39 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
+from demo.pictures.picture import shape
+from demo.simulator.house_rules import PLAIN, HouseRules, any_change, any_rules
 from demo.simulator.people import WORDS
 from demo.simulator.site import Connection, Site
+from demo.simulator.till import Till
 
 INSERT_ENTRIES = (
     'INSERT INTO "CrucibleEntry" ("crucibleId", "userId", "imageId") '
     "SELECT * FROM unnest(%s::int[], %s::int[], %s::int[]) RETURNING id"
 )
+INSERT_ONE = (
+    'INSERT INTO "CrucibleEntry" ("crucibleId", "userId", "imageId", "buzzTransactionId", "createdAt") '
+    "VALUES (%s, %s, %s, %s, now() + make_interval(hours => %s)) RETURNING id"
+)
 INSERT_CRUCIBLE = (
-    'INSERT INTO "Crucible" ("userId", name, "nsfwLevel", "prizePositions", status, "startAt", "endAt", "updatedAt") '
-    "VALUES (%s, %s, 31, %s::jsonb, 'Active', now(), now() + interval '8 hours', now()) RETURNING id"
+    'INSERT INTO "Crucible" ("userId", name, "nsfwLevel", "entryFee", "entryLimit", "maxTotalEntries", '
+    '"allowedResources", "prizePositions", status, "startAt", "endAt", "updatedAt") '
+    "VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, 'Active', now(), now() + interval '8 hours', now()) "
+    "RETURNING id"
+)
+UPLOAD = (
+    'INSERT INTO "Image" ("userId", url, width, height, ingestion, "updatedAt") '
+    "VALUES (%s, %s, %s, %s, 'Pending', now()) RETURNING id"
+)
+SCAN = (
+    'UPDATE "Image" SET ingestion = %s::"ImageIngestionStatus", "nsfwLevel" = %s, "blockedFor" = %s, '
+    "\"updatedAt\" = now() WHERE id = (SELECT i.id FROM \"Image\" i WHERE i.ingestion IN ('Pending', 'Rescan') "
+    "ORDER BY i.id DESC LIMIT 1 OFFSET %s) RETURNING id"
+)
+DISCUSSION = 'INSERT INTO "Thread" ("crucibleId") VALUES (%s) ON CONFLICT ("crucibleId") DO NOTHING'
+DISCUSS = (
+    'INSERT INTO "CommentV2" (content, "userId", "threadId", "updatedAt") '
+    'SELECT %s, %s, id, now() FROM "Thread" WHERE "crucibleId" = %s'
 )
 COMMENT = (
     'INSERT INTO "CommentV2" (content, "userId", "threadId", "updatedAt") '
@@ -34,9 +57,13 @@ class Draft:
     connection: Connection
     site: Site
     rng: Random
+    till: Till | None = None
+    """The Buzz service; None: this site has none, every crucible is free, and has no rules to speak of."""
     changes: int = 0
     """Rows changed so far, cascades included as far as they were foreseen."""
     _beliefs: list[Callable[[], None]] = field(default_factory=list)
+    _regrets: list[Callable[[], None]] = field(default_factory=list)
+    """What is done elsewhere, and has to be undone there if this comes to nothing."""
 
     def enter(self, crucible: int, count: int = 1) -> list[int]:
         """Insert ``count`` entries with one statement; their ids."""
@@ -93,14 +120,76 @@ class Draft:
             self.changes += 2
             self._beliefs += [partial(self.site.withdrawn, (entry,)), partial(self.site.entered, new, crucible)]
 
-    def open_crucible(self) -> int:
+    def enter_one(
+        self, crucible: int, image: tuple[int, int], user: int | None = None, prefix: str | None = None, hours: int = 0
+    ) -> int:
+        """Insert one entry that is special in some way.
+
+        Args:
+            crucible: where to.
+            image: image and its owner.
+            user: the entrant, if another than the owner.
+            prefix: under which the site took the fee.
+            hours: how much later than now it is dated; negative: earlier.
+        """
+        number, owner = image
+        rows = self.connection.execute(INSERT_ONE, (crucible, user or owner, number, prefix, hours)).fetchall()
+        self._entered([rows[0][0]], crucible)
+        return rows[0][0]
+
+    def pay(self, user: int, amount: int, kind: str = "yellow") -> str | None:
+        """Have the site take a fee, given back if the transaction comes to nothing; its prefix, None if it failed."""
+        prefix = f"site-fee-{self.rng.getrandbits(64):016x}-"
+        if self.till is None or not self.till.charge(user, amount, prefix, kind):
+            return None
+        self._regrets.append(partial(self.till.give_back, prefix))
+        return prefix
+
+    def upload(self) -> tuple[int, int]:
+        """Insert an image that nobody has scanned yet; image and owner."""
+        owner, url = self.rng.choice(self.site.users), f"late-{self.rng.getrandbits(48)}"
+        rows = self.connection.execute(UPLOAD, (owner, url, *shape(url))).fetchall()
+        image = rows[0][0], owner
+        self._beliefs.append(partial(self.site.images.append, image))
+        return image
+
+    def scan(self, ingestion: str, level: int, blocked_for: str | None = None) -> None:
+        """Write what the scan of an image found; one of those that were uploaded last."""
+        self.connection.execute(SCAN, (ingestion, level, blocked_for, self.rng.randrange(6)))
+
+    def discuss(self, crucible: int) -> None:
+        """Say something about a crucible."""
+        self.connection.execute(DISCUSSION, (crucible,))
+        text, user = f"<p>{self.rng.choice(WORDS)}</p>", self.rng.choice(self.site.users)
+        self.connection.execute(DISCUSS, (text, user, crucible))
+
+    def open_crucible(self, rules: HouseRules | None = None) -> int:
         """Insert a crucible; its id."""
         name = f"Crucible of {self.rng.choice(('light', 'fog', 'rust', 'salt', 'ember'))} {self.rng.randrange(10_000)}"
-        rows = self.connection.execute(INSERT_CRUCIBLE, (self.rng.choice(self.site.users), name, PRIZES)).fetchall()
+        said = rules or (any_rules(self.rng) if self.till else PLAIN)
+        columns = (said.level, said.fee, said.limit, said.most, said.resources)
+        user = self.rng.choice(self.site.users)
+        rows = self.connection.execute(INSERT_CRUCIBLE, (user, name, *columns, PRIZES)).fetchall()
         crucible = rows[0][0]
         self.changes += 1
-        self._beliefs.append(partial(self.site.opened, crucible))
+        self._beliefs.append(partial(self.site.opened, crucible, said.fee))
         return crucible
+
+    def change_rules(self, crucible: int) -> None:
+        """Change what a crucible says of entering it."""
+        column, value = any_change(self.rng)
+        kind = "jsonb" if column == "allowedResources" else "int"
+        self._run(
+            f'UPDATE "Crucible" SET "{column}" = %s::{kind}, "updatedAt" = now() WHERE id = %s',  # noqa: S608 - ours
+            (value, crucible),
+        )
+        if column == "entryFee" and isinstance(value, int):
+            self._beliefs.append(partial(self.site.costs, crucible, value))
+
+    def cancel_crucible(self, crucible: int) -> None:
+        """Call a crucible off."""
+        self._run('UPDATE "Crucible" SET status = \'Cancelled\', "updatedAt" = now() WHERE id = %s', (crucible,))
+        self._beliefs.append(partial(self.site.closed, crucible))
 
     def edit_crucible(self, crucible: int) -> None:
         """Change what no count depends on."""
@@ -127,7 +216,8 @@ class Draft:
         entries = tuple(self.site.entries_of.get(crucible, ()))
         for (new,) in rows:
             self.changes += 2 + len(entries)
-            self._beliefs += [partial(self.site.closed, crucible), partial(self.site.opened, new)]
+            fee = self.site.fees.get(crucible, 0)
+            self._beliefs += [partial(self.site.closed, crucible), partial(self.site.opened, new, fee)]
             self._beliefs += [partial(self.site.entered, entry, new) for entry in entries]
 
     def delete_crucible(self, crucible: int) -> None:
@@ -160,13 +250,16 @@ class Draft:
     def commit(self) -> int:
         """Commit, believe, and say how many rows were changed."""
         self.connection.commit()
+        self._regrets.clear()
         for believe in self._beliefs:
             believe()
         return self.changes
 
     def roll_back(self) -> None:
-        """Nothing of it happened."""
+        """Nothing of it happened, here or elsewhere."""
         self.connection.rollback()
+        while self._regrets:
+            self._regrets.pop()()
 
     def _entered(self, entries: Sequence[int], crucible: int) -> None:
         self.changes += len(entries)

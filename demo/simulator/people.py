@@ -5,6 +5,7 @@ Not counted by the change log: the watcher does not follow these tables, it look
 
 from demo.pictures.picture import shape
 from demo.simulator.site import Connection
+from demo.simulator.till import PURCHASES, TO_SELL, Till
 
 VISITOR = "you"
 """The user whom the demo's page is for: sees every level, owns nothing."""
@@ -43,6 +44,16 @@ SELECT u.ids[1 + n %% cardinality(u.ids)], 'image-' || n, width, height,
     now()
 FROM unnest(%s::int[], %s::int[], %s::int[]) AS image (n, width, height),
     (SELECT array_agg(id ORDER BY id) AS ids FROM "User" WHERE username LIKE 'user-%%') u
+"""
+VERSIONS = """
+INSERT INTO "ModelVersion" (id, name) SELECT n, 'model ' || n FROM generate_series(70, 75) n ON CONFLICT DO NOTHING
+"""
+RESOURCES = """
+INSERT INTO "ImageResourceNew" ("imageId", "modelVersionId")
+SELECT id, 70 + id % 3 FROM "Image" WHERE id % 5 > 0 -- nothing was found in every fifth
+UNION ALL
+SELECT id, 75 FROM "Image" WHERE id % 7 = 0 AND id % 5 > 0
+ON CONFLICT DO NOTHING
 """
 THREADS = """
 INSERT INTO "Thread" ("imageId")
@@ -112,7 +123,16 @@ def fill(connection: Connection, users: int, images: int) -> None:
         numbers = [number for (number,) in connection.execute(MISSING_IMAGES, (images,))]
         shapes = [shape(f"image-{number}") for number in numbers]
         connection.execute(IMAGES, (numbers, [width for width, _ in shapes], [height for _, height in shapes]))
+        connection.execute(VERSIONS)
+        connection.execute(RESOURCES)
         connection.execute(THREADS)
         connection.execute(COMMENTS, (WORDS,))
         connection.execute(REPLIES)
         connection.execute(REACTIONS)
+
+
+def sell(connection: Connection, till: Till) -> None:
+    """Sell Buzz to those who have bought none yet."""
+    with connection.transaction():
+        connection.execute(PURCHASES)
+        till.sell((account, str(kind), amount) for account, kind, amount in connection.execute(TO_SELL))

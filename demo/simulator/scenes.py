@@ -156,6 +156,82 @@ def talk(draft: Draft) -> None:
     draft.comment(draft.rng.randint(0, 6))
 
 
+def pay_and_enter(draft: Draft) -> None:
+    """The site takes the fee, and the entry names it; now and then in words only, or too little, or in other Buzz."""
+    if not draft.site.fees:
+        return
+    crucible, fee = draft.rng.choice(sorted(draft.site.fees.items()))
+    image = draft.rng.choice(draft.site.images)
+    how = draft.rng.choices(("paid", "said", "part", "green"), (85, 5, 5, 5))[0]
+    prefix: str | None = f"site-fee-{draft.rng.getrandbits(64):016x}-"
+    if how != "said":
+        prefix = draft.pay(
+            image[1], max(1, fee // 2) if how == "part" else fee, "green" if how == "green" else "yellow"
+        )
+    if prefix:
+        draft.enter_one(crucible, image, prefix=prefix)
+
+
+def upload_and_enter(draft: Draft) -> None:
+    """An image is entered as soon as it is uploaded, long before it is scanned."""
+    if draft.till and (crucible := draft.site.any_crucible(draft.rng)):
+        draft.enter_one(crucible, draft.upload())
+        draft.site.expecting[crucible] = None
+
+
+def scan(draft: Draft) -> None:
+    """An image's scan is there; mostly it is fit to be seen."""
+    if draft.till:
+        draft.scan(*draft.rng.choices(SCANS, SCAN_WEIGHTS)[0])
+
+
+def borrow(draft: Draft) -> None:
+    """Somebody enters an image of somebody else."""
+    if draft.till and (crucible := draft.site.any_crucible(draft.rng)):
+        draft.enter_one(crucible, draft.rng.choice(draft.site.images), user=draft.rng.choice(draft.site.users))
+
+
+def enter_out_of_time(draft: Draft) -> None:
+    """An entry is dated before its crucible began, or after its end."""
+    if draft.till and (crucible := draft.site.any_crucible(draft.rng)):
+        draft.enter_one(crucible, draft.rng.choice(draft.site.images), hours=draft.rng.choice((-24, 24)))
+
+
+def enter_twice(draft: Draft) -> None:
+    """The same image is entered twice."""
+    if draft.till and (crucible := draft.site.any_crucible(draft.rng)):
+        image = draft.rng.choice(draft.site.images)
+        draft.enter_one(crucible, image)
+        draft.enter_one(crucible, image)
+
+
+def change_rules(draft: Draft) -> None:
+    """A crucible's rules change while it runs."""
+    crucible = draft.site.free_crucible(draft.rng)
+    if draft.till and crucible and crucible != draft.site.kept:
+        draft.change_rules(crucible)
+
+
+def cancel_crucible(draft: Draft) -> None:
+    """A crucible is called off while entries of it wait to be scanned."""
+    for crucible in draft.site.expecting:
+        if crucible != draft.site.kept and crucible not in draft.site.pinned:
+            draft.cancel_crucible(crucible)
+            return
+
+
+def discuss(draft: Draft) -> None:
+    """People talk about the first crucible."""
+    if draft.till and draft.site.kept:
+        draft.discuss(draft.site.kept)
+
+
+def hiccup(draft: Draft) -> None:
+    """The Buzz service fails once, mostly after it has done what it was asked for."""
+    if draft.till:
+        draft.till.hiccup(draft.rng.choice(("500_after", "close_after", "hollow", "503", "garbage")))
+
+
 def fail(draft: Draft) -> None:
     """A transaction that changes a bit of everything and is rolled back."""
     if crucible := draft.site.free_crucible(draft.rng):
@@ -164,6 +240,9 @@ def fail(draft: Draft) -> None:
         draft.delete_crucible(crucible)
 
 
+SCANS = (("Scanned", 1), ("Scanned", 2), ("Scanned", 16), ("Rescan", 1), ("Error", 0), ("Blocked", 32, "moderated"))
+"""What a scan finds: ingestion, level, and why it is blocked."""
+SCAN_WEIGHTS = (60, 15, 10, 5, 5, 5)
 SCENES = (
     Scene(enter, 300, Trend.GROWS),
     Scene(enter_many, 60, Trend.GROWS),
@@ -183,5 +262,15 @@ SCENES = (
     Scene(delete_crucible, 12, Trend.SHRINKS),
     Scene(think_again, 20, Trend.GROWS),
     Scene(talk, 30),
+    Scene(pay_and_enter, 60, Trend.GROWS),
+    Scene(upload_and_enter, 20, Trend.GROWS),
+    Scene(scan, 40),
+    Scene(borrow, 10, Trend.GROWS),
+    Scene(enter_out_of_time, 10, Trend.GROWS),
+    Scene(enter_twice, 10, Trend.GROWS),
+    Scene(change_rules, 10),
+    Scene(cancel_crucible, 4, Trend.SHRINKS),
+    Scene(discuss, 10),
+    Scene(hiccup, 4),
     Scene(fail, 20, fate=Fate.ROLL_BACK),
 )

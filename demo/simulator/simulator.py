@@ -12,15 +12,20 @@ import psycopg
 
 from demo.simulator import change_log, people
 from demo.simulator.draft import Draft
+from demo.simulator.house_rules import FAVOURITE, HouseRules
 from demo.simulator.open_transaction import OpenTransaction
 from demo.simulator.scenes import SCENES, Fate, Scene, Trend
 from demo.simulator.site import Connection, Site
+from demo.simulator.till import Till
 
 OPTIONS = "-c TimeZone=UTC -c lock_timeout=2s -c statement_timeout=60s"
 """The site's timestamps are UTC; a second simulator may hold locks, and then we give up that transaction."""
 
 FIRST_ENTRIES = 12
 """Of each crucible that is there when people arrive: enough to judge at once."""
+FEWEST = 4
+"""Crucibles below which none ends."""
+ENDINGS = frozenset({"delete_crucible", "cancel_crucible"})
 
 
 def _never(seconds: float) -> bool:
@@ -61,15 +66,19 @@ class Simulator:
         seed: of the random numbers.
         rate: row changes a second that ``run`` aims at; what a slow server cannot take is not caught up with.
         bounds: how large the site may become.
+        till: the Buzz service; None: every crucible is free, and has no rules to speak of.
     """
 
-    def __init__(self, dsn: str, seed: int = 1, *, rate: float = 200.0, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self, dsn: str, seed: int = 1, *, rate: float = 200.0, bounds: Bounds | None = None, till: Till | None = None
+    ) -> None:
         if rate <= 0:
             raise ValueError(f"rate must be above 0 changes a second, was {rate}")
         self.bounds = bounds or Bounds()
         self.rate = rate
         self.tally = Tally()
         self._rng = Random(seed)
+        self._till = till
         self._main: Connection = psycopg.connect(dsn, options=OPTIONS)
         self._free: list[Connection] = []
         self._open: list[OpenTransaction] = []
@@ -78,9 +87,11 @@ class Simulator:
                 self._free.append(psycopg.connect(dsn, options=OPTIONS))
             change_log.create(self._main)
             people.fill(self._main, self.bounds.users, self.bounds.images)
+            if till:
+                people.sell(self._main, till)
             self.site = Site.of(self._main)
             while len(self.site.crucibles) < min(8, self.bounds.crucibles):
-                self._opening()
+                self._opening(None if self.site.crucibles or not till else FAVOURITE)
             self.site.kept = min(self.site.crucibles)
         except BaseException:
             self.close()
@@ -146,12 +157,12 @@ class Simulator:
         scenes = [
             scene
             for scene in SCENES
-            if not (crowded and scene.trend is Trend.GROWS) and not (crucibles <= 4 and scene.name == "delete_crucible")
+            if not (crowded and scene.trend is Trend.GROWS) and not (crucibles <= FEWEST and scene.name in ENDINGS)
         ]
         return self._rng.choices(scenes, [scene.weight for scene in scenes])[0]
 
     def _play(self, scene: Scene) -> int:
-        draft = Draft(self._main, self.site, self._rng)
+        draft = Draft(self._main, self.site, self._rng, self._till)
         self.tally.scenes[scene.name] += 1
         try:
             scene.play(draft)
@@ -170,7 +181,7 @@ class Simulator:
             return
         fate = Fate.ROLL_BACK if self._rng.random() < 0.25 else Fate.COMMIT
         connection = self._free.pop()
-        draft = Draft(connection, self.site, self._rng)
+        draft = Draft(connection, self.site, self._rng, self._till)
         self.tally.scenes["open_transaction"] += 1
         try:
             self._open.append(OpenTransaction(draft, crucible, statements, fate))
@@ -225,11 +236,11 @@ class Simulator:
         self.tally.refused += 1
         pinned = self.site.pinned
         fresh = Site.of(self._main)
-        for name in ("users", "images", "crucibles", "entries", "crucible_of", "entries_of"):
+        for name in ("users", "images", "crucibles", "entries", "crucible_of", "entries_of", "fees", "expecting"):
             setattr(self.site, name, getattr(fresh, name))
         self.site.pinned = pinned
 
-    def _opening(self) -> None:
-        draft = Draft(self._main, self.site, self._rng)
-        draft.enter(draft.open_crucible(), FIRST_ENTRIES)
+    def _opening(self, rules: HouseRules | None) -> None:
+        draft = Draft(self._main, self.site, self._rng, self._till)
+        draft.enter(draft.open_crucible(rules), FIRST_ENTRIES)
         self.tally.changes += draft.commit()

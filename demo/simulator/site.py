@@ -17,6 +17,7 @@ Connection = psycopg.Connection[tuple[int, ...]]
 
 USERS = "SELECT id FROM \"User\" WHERE username LIKE 'user-%' ORDER BY id"
 """The visitor is not among them: somebody who owns nothing may judge everything."""
+OPEN = 'SELECT id, "entryFee" FROM "Crucible" WHERE status = \'Active\' ORDER BY id'
 
 
 @dataclass(slots=True)
@@ -33,6 +34,10 @@ class Site:
     pinned: set[int] = field(default_factory=set)
     """Crucibles whose rows an open transaction may have locked. Another one adds entries at most, else the simulator,
     which has one thread, would wait for itself."""
+    fees: dict[int, int] = field(default_factory=dict)
+    """Crucible -> its entry fee, of those that have one."""
+    expecting: dict[int, None] = field(default_factory=dict)
+    """Crucibles that were entered with an image which was not scanned then, in that order."""
     kept: int | None = None
     """The crucible that is neither deleted nor given another id, so that its address holds for the whole run."""
 
@@ -45,19 +50,29 @@ class Site:
             site.images = [
                 (image, owner) for image, owner in cursor.execute('SELECT id, "userId" FROM "Image" ORDER BY id')
             ]
-            for (crucible,) in cursor.execute('SELECT id FROM "Crucible" ORDER BY id'):
-                site.opened(crucible)
+            for crucible, fee in cursor.execute(OPEN):
+                site.opened(crucible, fee)
             for entry, crucible in cursor.execute('SELECT id, "crucibleId" FROM "CrucibleEntry" ORDER BY id'):
-                site.entered(entry, crucible)
+                if crucible in site.crucibles:
+                    site.entered(entry, crucible)
         return site
 
-    def opened(self, crucible: int) -> None:
-        """A crucible is there."""
+    def opened(self, crucible: int, fee: int = 0) -> None:
+        """A crucible is there, and takes entries for a fee."""
         self.crucibles.add(crucible)
         self.entries_of.setdefault(crucible, Bag())
+        self.costs(crucible, fee)
+
+    def costs(self, crucible: int, fee: int) -> None:
+        """Entering a crucible costs so much from now on."""
+        self.fees.pop(crucible, None)
+        if fee > 0:
+            self.fees[crucible] = fee
 
     def closed(self, crucible: int) -> None:
-        """A crucible is gone, and its entries with it."""
+        """A crucible is gone or over, and nobody touches its entries any more."""
+        self.fees.pop(crucible, None)
+        self.expecting.pop(crucible, None)
         self.crucibles.discard(crucible)
         self.withdrawn(tuple(self.entries_of.get(crucible, ())))
         self.entries_of.pop(crucible, None)

@@ -95,10 +95,11 @@ class Books:
         finally:
             self._lock.release()
 
-    def fund(self, account: int, kind: str, amount: int) -> None:
-        """Give an account Buzz from nowhere: what a purchase does on the site."""
+    def fund(self, purchases: Iterable[tuple[int, str, int]]) -> None:
+        """Give accounts Buzz from nowhere: what a purchase does on the site. Each is account, type and amount."""
         with self as file:
-            _add(file, account, kind, amount)
+            for account, kind, amount in purchases:
+                _add(file, account, kind, amount)
 
     def balances(self) -> list[tuple[int, str, int]]:
         """Return account, type and amount of every account that was ever moved to or from."""

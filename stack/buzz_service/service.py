@@ -42,7 +42,8 @@ class BuzzService:
         """Carry out what a test or an audit asks for; None: there is no such door."""
         match what:
             case "fund":
-                self._books.fund(given["accountId"], given["accountType"], given["amount"])
+                some = given if isinstance(given, list) else [given]
+                self._books.fund((one["accountId"], one["accountType"], one["amount"]) for one in some)
                 return {}
             case "books":
                 return {"balances": self._books.balances(), "moved": [vars(one) for one in self._books.all_moved()]}

@@ -30,8 +30,8 @@ TABLES = (
 
 @pytest.fixture(scope="package")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Postgres, Redis and ClickHouse with its tables, once."""
-    parts, options = ("postgres", "redis", "clickhouse"), Options(fsync=False)
+    """Postgres, Redis, ClickHouse with its tables, and the Buzz service, once."""
+    parts, options = ("postgres", "redis", "clickhouse", "buzz"), Options(fsync=False)
     topology = Stack(tmp_path_factory.mktemp("stores"), parts, options)
     try:
         with provided():

@@ -2,13 +2,12 @@
 
 Whatever happened: no Buzz was made or lost, and each fee was taken and given back once at most. Once everything came to
 rest, the pool is what was taken for those who take part, and each verdict is what a second implementation of the rules,
-in plain SQL, says (``verdict.sql``).
+in plain SQL, says (``demo/entries``).
 """
 
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
@@ -26,6 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from demo.entries import second_opinion
 from tests.entries.site import Site
 from tests.entries.test_fees import arm, books, charged_by_the_site, due_now
 from watcher.entries import decider, fee_executor
@@ -39,7 +39,7 @@ from watcher.postgres.own import entry_verdict
 from watcher.postgres.own.outbox import NewRow
 from watcher.runtime.failpoint import ENTRY_PLACES
 
-SECOND_OPINION = (Path(__file__).parent / "verdict.sql").read_text()
+SECOND_OPINION = second_opinion.logged("SCHEMA")
 LOST_ANSWERS = ["500_after", "500_before", "close_after", "close_before", "503", "hollow", "garbage"]
 RULES: dict[str, list[Any]] = {
     "nsfwLevel": [31, 31, 1, 8],

@@ -1,14 +1,13 @@
--- The rules of entering once more, in SQL and from the log of decisions alone: each row with what it should say. It shares
+-- The rules of entering once more, in SQL: each verdict that "told" has, with what the facts beside it say. It shares
 -- nothing with the program, so that both are wrong only if both are wrong in the same way.
-WITH logged AS (
-    SELECT d.id, d.entry_id, d.verdict, d.reasons, nullif(d.facts -> 'facts', 'null') AS f,
-           lag(d.verdict) OVER of_entry AS verdict_before
-      FROM SCHEMA.entry_decision d
-    WINDOW of_entry AS (PARTITION BY d.entry_id ORDER BY d.id)
+WITH told AS (
+{told}
 ), parts AS (
-    SELECT id, f, nullif(f -> 'crucible', 'null') AS c, nullif(f -> 'image', 'null') AS i FROM logged
+    SELECT id, entry_id, verdict AS stands, reasons AS because, verdict_before, f,
+           nullif(f -> 'crucible', 'null') AS c, nullif(f -> 'image', 'null') AS i
+      FROM told
 ), known AS (
-    SELECT id, f, c, i,
+    SELECT parts.*,
            (c ->> 'status') AS status,
            (i ->> 'ingestion') AS ingestion,
            (i ->> 'nsfw_level')::int AS level,
@@ -16,7 +15,6 @@ WITH logged AS (
                OR (i ->> 'ingestion' = 'Scanned' AND (i ->> 'nsfw_level')::int = 0) AS unscanned,
            coalesce((c ->> 'allowed_resources')::jsonb, 'null') AS allowed
       FROM parts
-     WHERE f IS NOT NULL
 ), listed AS (
     SELECT known.*,
            jsonb_typeof(allowed) = 'null' OR allowed = '[]' AS all_allowed,
@@ -25,7 +23,7 @@ WITH logged AS (
                AS unreadable
       FROM known
 ), broken AS (
-    SELECT id, f, status, i,
+    SELECT listed.*,
            array_remove(ARRAY[
                CASE WHEN c IS NULL THEN 'crucible_unknown' END,
                CASE WHEN status <> 'Active' THEN 'crucible_not_active' END,
@@ -58,7 +56,7 @@ WITH logged AS (
            END AS fee_reason
       FROM listed
 ), decided AS (
-    SELECT id,
+    SELECT broken.*,
            CASE WHEN (f ->> 'admitted_before')::boolean AND (f ->> 'voted_on')::boolean
                      AND coalesce(status, '') <> 'Cancelled' THEN 'admitted'
                 WHEN 'image_not_scanned' = ANY (reasons) AND 'image_blocked' <> ALL (reasons)
@@ -70,13 +68,12 @@ WITH logged AS (
            CASE WHEN (f ->> 'admitted_before')::boolean AND (f ->> 'voted_on')::boolean
                      AND coalesce(status, '') <> 'Cancelled' THEN array_remove(reasons, 'image_not_scanned')
                 WHEN reasons <> '{}' THEN reasons
-                ELSE array_remove(ARRAY[fee_reason], NULL) END AS reasons
+                ELSE array_remove(ARRAY[fee_reason], NULL) END AS why
       FROM broken
 )
 -- Without facts: the row is gone, or a verdict was final and its entry's image alone was swapped.
-SELECT logged.entry_id, logged.verdict, logged.reasons,
-       coalesce(decided.verdict, CASE logged.verdict WHEN 'withdrawn' THEN 'withdrawn' ELSE logged.verdict_before END),
-       coalesce(decided.reasons, logged.reasons)
-  FROM logged
-  LEFT JOIN decided USING (id)
- ORDER BY logged.id
+SELECT entry_id, stands, because,
+       CASE WHEN f IS NOT NULL THEN verdict WHEN stands = 'withdrawn' THEN stands ELSE verdict_before END,
+       CASE WHEN f IS NOT NULL THEN why ELSE because END
+  FROM decided
+ ORDER BY id

@@ -1,0 +1,1 @@
+"""What the demo holds entries to: the rules once more in SQL, and the Buzz service's own books."""

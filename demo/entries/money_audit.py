@@ -1,0 +1,150 @@
+"""Compares money: the Buzz service's own books with what people bought, each entry's verdict, and the pools."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from clickhouse_connect.driver.client import Client
+
+from demo.entries.buzz_books import BANK, Books, Movement
+from demo.finding import Finding, Kind, compare_sums
+from demo.truth import Connection
+
+BOUGHT = "SELECT account, kind, sum(amount)::bigint FROM site_buzz_purchase GROUP BY 1, 2"
+ENTRIES = """
+SELECT fee.prefix, fee.entry_id, fee.source, seen.crucible_id, seen.verdict, seen.fee
+  FROM crucible_watcher.entry_fee fee JOIN crucible_watcher.entry_verdict seen USING (entry_id)
+"""
+WAITING = """
+SELECT entry."buzzTransactionId", entry.id, 'site', seen.crucible_id, seen.verdict, seen.fee
+  FROM "CrucibleEntry" entry JOIN crucible_watcher.entry_verdict seen ON seen.entry_id = entry.id
+ WHERE seen.verdict = 'waiting' AND entry."buzzTransactionId" IS NOT NULL
+"""
+"""Entries whose fee nobody has asked for yet, because they wait for something else."""
+POOLS = "SELECT crucible_id, sum(fee)::bigint FROM crucible_watcher.entry_verdict GROUP BY 1 HAVING sum(fee) <> 0"
+PRIZE_POOLS = """
+SELECT entityId, sum(metricValue) FROM entityMetricEvents
+WHERE entityType = 'Crucible' AND metricType = 'PrizePool' GROUP BY 1
+"""
+OURS = "crucible-entry-"
+"""What the names of fees begin with that the watcher takes: then the crucible's id and the entry's."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaidEntry:
+    """An entry that somebody has paid for."""
+
+    entry: int
+    source: str
+    crucible: int
+    verdict: str
+    fee: int
+    """What it adds to the pool, as PostgreSQL has it."""
+
+
+def compare(postgres: Connection, clickhouse: Client, books: Books) -> list[Finding]:
+    """Compare everything."""
+    entries = paid_entries(postgres)
+    shown = {crucible: int(pool) for crucible, pool in clickhouse.query(PRIZE_POOLS).result_rows}
+    fees = {crucible: int(fees) for crucible, fees in postgres.execute(POOLS)}
+    return [*conserved(books, bought(postgres)), *once(books, entries), *pools(books, entries, fees, shown)]
+
+
+def paid_entries(postgres: Connection) -> dict[str, PaidEntry]:
+    """Return the entry that each payment is for, by the payment's name."""
+    return {prefix: PaidEntry(*row) for query in (WAITING, ENTRIES) for prefix, *row in postgres.execute(query)}
+
+
+def bought(postgres: Connection) -> dict[tuple[int, str], int]:
+    """Return what everybody bought, by account and kind of Buzz."""
+    return {(account, kind): int(amount) for account, kind, amount in postgres.execute(BOUGHT)}
+
+
+def conserved(books: Books, purchases: Mapping[tuple[int, str], int]) -> list[Finding]:
+    """No Buzz was made or lost: all accounts together hold what was bought, and each what moved through it left."""
+    due = Counter(purchases)
+    for one in books.moved:
+        due[one.from_account, one.from_type] -= one.amount
+        due[one.to_account, one.to_type] += one.amount
+    findings = [
+        Finding(Kind.WRONG, "balances", f"account {account} holds {amount} {kind} instead of {due[account, kind]}", 1)
+        for (account, kind), amount in sorted({**dict.fromkeys(due, 0), **books.balances}.items())
+        if amount != due[account, kind]
+    ]
+    there, came = sum(books.balances.values()), sum(purchases.values())
+    if there != came:
+        what = f"all accounts hold {there}, and {came} was bought"
+        findings.append(Finding(Kind.WRONG, "all balances", what, abs(there - came)))
+    return findings
+
+
+def once(books: Books, entries: Mapping[str, PaidEntry]) -> list[Finding]:
+    """Each entry was charged once at most and refunded once at most, and nothing else moved out of the bank."""
+    findings = []
+    names = defaultdict[int | None, set[str]](set)
+    for one in books.fees:
+        paid = entries.get(one.prefix)
+        # Of a payment that no entry is known for, its own name tells.
+        names[paid.entry if paid else _entry_of(one)].add(one.prefix)
+    for entry, prefixes in sorted(names.items(), key=str):
+        if entry is not None and len(prefixes) > 1:
+            what = f"entry {entry} was charged under {' and '.join(sorted(prefixes))}"
+            findings.append(Finding(Kind.TWICE, "charges", what, len(prefixes) - 1))
+    for (prefix, kind), times in sorted(Counter((one.prefix, one.from_type) for one in books.fees).items()):
+        if times > 1:
+            findings.append(Finding(Kind.TWICE, "charges", f"{prefix} took {kind} {times} times", times - 1))
+    for charge, times in sorted(Counter(str(one.refund_of) for one in books.refunds).items()):
+        if times > 1:
+            findings.append(Finding(Kind.TWICE, "refunds", f"charge {charge} went back {times} times", times - 1))
+    findings += [
+        Finding(Kind.TWICE, "payments", f"{one.external} pays {one.amount} to {one.to_account} for nothing", 1)
+        for one in books.moved
+        if one.from_account == BANK and one.refund_of is None
+    ]
+    return findings
+
+
+def pools(
+    books: Books, entries: Mapping[str, PaidEntry], postgres: Mapping[int, int], clickhouse: Mapping[int, int]
+) -> list[Finding]:
+    """What was collected and not given back is the fees of those who are in, entry by entry and crucible by crucible.
+
+    Args:
+        books: the Buzz service's.
+        entries: the entry that each payment is for.
+        postgres: crucible -> sum of its verdicts' fees.
+        clickhouse: crucible -> ``PrizePool``.
+    """
+    findings = []
+    collected, pool = Counter[str](), Counter[int]()
+    for one in books.held:
+        paid = entries.get(one.prefix)
+        if paid is None:
+            what = f"{one.external} holds {one.amount} of user {one.from_account}, for no entry"
+            findings.append(Finding(Kind.LOST, "refunds", what, 1))
+        elif paid.verdict == "waiting":
+            continue  # it is in no pool yet, and not to be given back
+        elif paid.verdict != "admitted":
+            what = f"entry {paid.entry} is {paid.verdict}, and {one.external} holds {one.amount}"
+            findings.append(Finding(Kind.LOST, "refunds", what, 1))
+        else:
+            collected[one.prefix] += one.amount
+            pool[paid.crucible] += one.amount
+    for prefix, paid in sorted(entries.items()):
+        if paid.fee != collected[prefix]:
+            what = f"entry {paid.entry} adds {paid.fee}, and {collected[prefix]} was collected"
+            findings.append(Finding(Kind.WRONG, "fees", what, abs(paid.fee - collected[prefix])))
+    findings += compare_sums("pools by verdicts", pool, postgres)
+    findings += compare_sums("pools in ClickHouse", pool, clickhouse)
+    return findings
+
+
+def _entry_of(fee: Movement) -> int | None:
+    """Return the entry that the name of a fee of ours has; None of any other.
+
+    >>> _entry_of(Movement("a", "crucible-entry-7-1001-User", 5, "User", 0, "User", 10))
+    1001
+    """
+    if not fee.prefix.startswith(OURS):
+        return None
+    return int(fee.prefix.split("-")[3])

@@ -1,0 +1,143 @@
+"""Compares verdicts: with a second opinion on the rules, with their log, and with what ClickHouse counted."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psycopg
+from clickhouse_connect.driver.client import Client
+
+from demo.entries import second_opinion
+from demo.finding import Finding, Kind, compare_sums
+from demo.truth import Connection, Total
+from demo.vote_truth import Standing
+
+SCHEMA = "crucible_watcher"
+DECIDED = "SELECT verdict, count(*) FROM crucible_watcher.entry_verdict GROUP BY 1"
+UNLOGGED = """
+SELECT seen.entry_id, seen.verdict, seen.reasons, last.verdict, last.reasons
+  FROM crucible_watcher.entry_verdict seen
+  LEFT JOIN LATERAL (
+      SELECT verdict, reasons FROM crucible_watcher.entry_decision log
+       WHERE log.entry_id = seen.entry_id ORDER BY id DESC LIMIT 1
+  ) last ON true
+ WHERE (seen.verdict, seen.reasons) IS DISTINCT FROM (last.verdict, last.reasons)
+ ORDER BY 1
+"""
+LEFT_OVER = """
+SELECT seen.entry_id, seen.crucible_id, seen.verdict
+  FROM crucible_watcher.entry_verdict seen
+  LEFT JOIN "CrucibleEntry" entry ON entry.id = seen.entry_id AND entry."crucibleId" = seen.crucible_id
+  LEFT JOIN "Crucible" crucible ON crucible.id = seen.crucible_id
+ WHERE (entry.id IS NULL OR crucible.status = 'Cancelled') AND seen.verdict IN ('waiting', 'admitted')
+ ORDER BY 1
+"""
+UNFINISHED = "SELECT key, state, error FROM crucible_watcher.outbox WHERE state <> 'done' ORDER BY id"
+VERDICTS = """
+SELECT 'Crucible', crucible_id, metric, sum(value)::bigint
+  FROM crucible_watcher.entry_verdict,
+       LATERAL (VALUES ('EntryAdmitted', (verdict = 'admitted')::int), ('EntryRejected', (verdict = 'rejected')::int),
+                       ('PrizePool', fee)) AS counted (metric, value)
+ GROUP BY 1, 2, 3 HAVING sum(value) <> 0
+"""
+COMMENTS = """
+SELECT 'Crucible', coalesce(root."crucibleId", own."crucibleId"), 'commentCount', count(*)
+  FROM "CommentV2" comment
+  JOIN "Thread" own ON own.id = comment."threadId"
+  LEFT JOIN "Thread" root ON root.id = own."rootThreadId"
+ WHERE coalesce(root."crucibleId", own."crucibleId") IS NOT NULL
+ GROUP BY 2
+"""
+PLACES = frozenset({"total_limit", "user_limit", "image_entered_already"})
+"""Reasons that come and go with other entries."""
+COUNTED = "('EntryAdmitted', 'EntryRejected', 'PrizePool', 'commentCount')"
+SUMS: Mapping[str, str] = {
+    "verdict counts": f"""SELECT entityType, entityId, metricType, sum(metricValue) FROM entityMetricEvents
+        WHERE metricType IN {COUNTED} GROUP BY 1, 2, 3""",  # noqa: S608 - names of our own
+    **{
+        view: f"SELECT entity_type, entity_id, metric_type, sum(total) FROM {view} "  # noqa: S608 - names of our own
+        f"WHERE metric_type IN {COUNTED} GROUP BY 1, 2, 3"
+        for view in ("metric_totals", "metric_daily", "metric_hourly")
+    },
+}
+"""Where ClickHouse counts verdicts, and the query of its sums."""
+
+
+def tally(postgres: Connection) -> dict[str, int]:
+    """Return how many entries have each verdict."""
+    return {verdict: int(count) for verdict, count in postgres.execute(DECIDED)}
+
+
+def opinions(postgres: Connection, voted: Mapping[int, Standing]) -> list[Finding]:
+    """Compare each verdict, of the log and as it stands, with what the rules say.
+
+    Args:
+        postgres: the site's database.
+        voted: what the votes came to; who was voted on keeps its place when a rule changes.
+    """
+    # One moment: what is decided between two questions would be a difference that is none.
+    with postgres.transaction():
+        postgres.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        return [
+            *_compared("decisions", postgres.execute(_LOGGED)),
+            *_compared("verdicts", postgres.execute(_STANDING, _voted_on(voted)), _but_for_places),
+            *(
+                Finding(
+                    Kind.WRONG, "verdict log", f"entry {entry} is {now} {why}, its last decision {was} {because}", 1
+                )
+                for entry, now, why, was, because in postgres.execute(UNLOGGED)
+            ),
+            *(
+                Finding(
+                    Kind.LOST,
+                    "verdicts",
+                    f"entry {entry} is {verdict} in crucible {crucible}, which it left or which was cancelled",
+                    1,
+                )
+                for entry, crucible, verdict in postgres.execute(LEFT_OVER)
+            ),
+            *(
+                Finding(Kind.LOST, "outbox", f"{key} is {state}: {error}", 1)
+                for key, state, error in postgres.execute(UNFINISHED)
+            ),
+        ]
+
+
+def counts(postgres: Connection, clickhouse: Client) -> list[Finding]:
+    """Compare what ClickHouse counts of verdicts and of discussions with the rows in PostgreSQL."""
+    due = {
+        Total(entity, number, metric): int(value)
+        for query in (VERDICTS, COMMENTS)
+        for entity, number, metric, value in postgres.execute(query)
+    }
+    findings = []
+    for where, query in SUMS.items():
+        rows = clickhouse.query(query).result_rows
+        findings += compare_sums(where, due, {Total(*key): int(value) for *key, value in rows})
+    return findings
+
+
+_LOGGED, _STANDING = second_opinion.logged(SCHEMA).encode(), second_opinion.standing(SCHEMA).encode()
+
+
+def _compared(
+    where: str, rows: psycopg.Cursor[tuple[Any, ...]], told: Callable[[list[str]], object] = tuple
+) -> list[Finding]:
+    findings = []
+    for entry, verdict, reasons, expected, why in rows:
+        if verdict is None:
+            findings.append(Finding(Kind.LOST, where, f"entry {entry} has no verdict", 1))
+        elif (verdict, told(reasons)) != (expected, told(why)):
+            what = f"entry {entry} is {verdict} {reasons} instead of {expected} {why}"
+            findings.append(Finding(Kind.WRONG, where, what, 1))
+    return findings
+
+
+def _but_for_places(reasons: list[str]) -> list[str]:
+    """Return reasons as they hold for longer: whether there is a place, nobody looks at again for who is out anyway."""
+    others = [reason for reason in reasons if reason not in PLACES]
+    return others or reasons
+
+
+def _voted_on(voted: Mapping[int, Standing]) -> dict[str, list[int]]:
+    pairs = [(crucible, entry) for crucible, standing in voted.items() for entry in standing.votes]
+    return {"crucibles": [crucible for crucible, _ in pairs], "entries": [entry for _, entry in pairs]}

@@ -1,0 +1,85 @@
+"""A site on which each kind of entry has found its verdict and its money its way, with the stores as they should be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import md5
+from typing import TYPE_CHECKING
+
+import httpx
+import psycopg
+
+from demo.entries.verdict_audit import SCHEMA
+from demo.simulator import change_log
+from demo.simulator.till import PURCHASES, Till
+from tests.demo.perfect_watcher import COLUMNS, bring_over
+from tests.entries.site import Site
+from tests.entries.test_fees import charged_by_the_site
+from watcher.buzz.http import HttpBuzz
+from watcher.migrations.postgres.migrate import ensure
+from watcher.postgres.session import open_session
+from watcher.runtime.http_client import HttpClient
+
+if TYPE_CHECKING:
+    from demo.places import Places
+
+FEE = 100
+VERDICTS = """
+SELECT entry_id, crucible_id, user_id, metric, value, number
+  FROM crucible_watcher.entry_verdict,
+       LATERAL (VALUES (1, 'EntryAdmitted', (verdict = 'admitted')::int),
+                       (2, 'EntryRejected', (verdict = 'rejected')::int),
+                       (3, 'PrizePool', fee)) AS counted (number, metric, value)
+ WHERE value <> 0
+"""
+
+
+def fill(dsn: str, buzz_url: str) -> None:
+    """Let entries be admitted, rejected, withdrawn and wait, with fees that we took and fees that the site took."""
+    with (
+        psycopg.connect(dsn, autocommit=True) as admin,
+        httpx.Client(base_url=buzz_url) as service,
+        Till(buzz_url) as till,
+    ):
+        change_log.create(admin)
+        admin.execute(PURCHASES)
+        admin.execute(f"CREATE SCHEMA {SCHEMA}")
+        ensure(dsn, SCHEMA)
+        buzz = HttpBuzz(HttpClient("the Buzz service", "buzz.url", buzz_url, 5.0))
+        site = Site(admin, partial(open_session, dsn, SCHEMA), SCHEMA, buzz)
+        rich, poor = site.user(), site.user()
+        bought = [(rich, "User", 1_000), (poor, "User", 5)]
+        till.sell(bought)
+        for purchase in bought:
+            site.run("INSERT INTO site_buzz_purchase VALUES (%s, %s, %s)", *purchase)
+        free, dear = site.crucible(nsfwLevel=1), site.crucible(entryFee=FEE, entryLimit=9, nsfwLevel=1)
+        cancelled = site.crucible(entryFee=FEE, entryLimit=9)
+        for level in (1, 1, 16):
+            user = site.user()
+            site.enter(free, user, site.image(user, level))
+        site.enter(dear, poor)
+        for name, level in (("in", 1), ("out", 16)):
+            charged_by_the_site(service, rich, f"site-{name}-", FEE)
+            site.enter(dear, rich, site.image(rich, level), buzzTransactionId=f"site-{name}-")
+        site.enter(dear, rich)
+        withdrawn = site.enter(dear, rich)
+        charged_by_the_site(service, rich, "site-late-", FEE)
+        site.enter(cancelled, rich, site.image(rich, 0, "Pending"), buzzTransactionId="site-late-")
+        site.enter(free, rich, site.image(rich, 0, "Pending"))
+        site.decide()
+        site.settle()
+        site.run('DELETE FROM "CrucibleEntry" WHERE id = %s', withdrawn)
+        site.run("UPDATE \"Crucible\" SET status = 'Cancelled' WHERE id = %s", cancelled)
+        site.decide()
+        site.settle()
+
+
+def bring_over_verdicts(places: Places) -> None:
+    """Write every row and rating that the site calls for, and what verdicts count."""
+    bring_over(places)
+    now, rows = datetime.now(UTC), []
+    for entry, crucible, user, metric, value, number in places.postgres.execute(VERDICTS):
+        identity = md5(f"{entry} {metric}".encode(), usedforsecurity=False).digest()
+        rows.append(("Crucible", crucible, user, metric, value, now, "entry_verdict", entry, entry, identity, number))
+    places.clickhouse.insert("entityMetricEvents", rows, column_names=COLUMNS)

@@ -1,0 +1,218 @@
+"""The audit of entries and of money agrees with what is right, and sees each way in which it can be wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from demo.audit import Kind, Report, audit
+from demo.entries import buzz_books, money_audit
+from demo.entries.buzz_books import Books, Movement
+from demo.site import SITE
+from tests.demo.entered import FEE, bring_over_verdicts, fill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from demo.places import Places
+    from stack import Stack
+
+TEMPLATE, COPY = "entered", "entered_copy"
+REJECTED = "(SELECT min(entry_id) FROM crucible_watcher.entry_verdict WHERE verdict = 'rejected')"
+"""An entry that breaks a rule; what is planted calls it by this name."""
+
+
+@pytest.fixture(scope="module")
+def template(stores: Stack) -> str:
+    """Name of a database in which everything has happened."""
+    with psycopg.connect(stores.postgres.dsn, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {TEMPLATE}")  # type: ignore[arg-type]
+    dsn = make_conninfo(stores.postgres.dsn, dbname=TEMPLATE)
+    with psycopg.connect(dsn) as site:
+        site.execute(SITE.read_text(encoding="utf-8"))  # type: ignore[arg-type]
+    fill(dsn, stores.buzz.url)
+    return TEMPLATE
+
+
+@pytest.fixture
+def site(stores: Stack, template: str) -> Iterator[str]:
+    """Connection string of a copy that a test may spoil."""
+    with psycopg.connect(stores.postgres.dsn, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {COPY} TEMPLATE {template}")  # type: ignore[arg-type]
+        yield make_conninfo(stores.postgres.dsn, dbname=COPY)
+        admin.execute(f"DROP DATABASE {COPY} WITH (FORCE)")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def look(places: Places, stores: Stack) -> Callable[[], Report]:
+    """Audits; every store is as it should be."""
+    bring_over_verdicts(places)
+    return lambda: audit(places, buzz_url=stores.buzz.url)
+
+
+@pytest.fixture
+def books(stores: Stack, template: str) -> Books:
+    """The Buzz service's."""
+    del template
+    return buzz_books.read(stores.buzz.url)
+
+
+def places_of(report: Report, kind: Kind) -> set[str]:
+    """Where something of a kind is wrong."""
+    return {finding.where for finding in report.findings if finding.kind is kind}
+
+
+def test_what_is_right_passes(look: Callable[[], Report]) -> None:
+    report = look()
+
+    assert report.ok, str(report)
+    assert (report.admitted, report.rejected, report.refunded) == (4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("planted", "kind", "where"),
+    [
+        pytest.param(
+            "UPDATE crucible_watcher.entry_verdict SET verdict = 'admitted', reasons = '{}' WHERE entry_id = REJECTED",
+            Kind.WRONG, {"verdicts", "verdict log", "verdict counts"}, id="let in against the rules",
+        ),
+        pytest.param(
+            "UPDATE crucible_watcher.entry_decision SET verdict = 'waiting' WHERE entry_id = REJECTED",
+            Kind.WRONG, {"decisions", "verdict log"}, id="decided against its own facts",
+        ),
+        pytest.param(
+            'UPDATE "Crucible" SET "nsfwLevel" = 31', Kind.WRONG, {"verdicts"}, id="rules that changed unheard"
+        ),
+        pytest.param(
+            "UPDATE \"Image\" SET ingestion = 'Scanned', \"nsfwLevel\" = 1",
+            Kind.WRONG, {"verdicts"}, id="a scan unheard",
+        ),
+        pytest.param(
+            "DELETE FROM crucible_watcher.entry_verdict WHERE entry_id = REJECTED",
+            Kind.LOST, {"verdicts"}, id="never decided",
+        ),
+        pytest.param(
+            'DELETE FROM "CrucibleEntry" WHERE id IN (SELECT entry_id FROM crucible_watcher.entry_verdict '
+            "WHERE verdict = 'admitted')",
+            Kind.LOST, {"verdicts"}, id="withdrawn unheard",
+        ),
+        pytest.param(
+            "UPDATE \"Crucible\" SET status = 'Cancelled'", Kind.LOST, {"verdicts"}, id="cancelled unheard"
+        ),
+        pytest.param(
+            "UPDATE crucible_watcher.outbox SET state = 'parked' WHERE id = 1", Kind.LOST, {"outbox"}, id="parked"
+        ),
+        pytest.param(
+            "UPDATE crucible_watcher.entry_verdict SET fee = fee + 1 WHERE fee > 0",
+            Kind.WRONG, {"fees", "pools by verdicts"}, id="more in the pool than was collected",
+        ),
+        pytest.param(
+            "UPDATE site_buzz_purchase SET amount = amount + 1", Kind.WRONG, {"balances", "all balances"},
+            id="less Buzz than was bought",
+        ),
+        pytest.param(
+            'WITH thread AS (INSERT INTO "Thread" ("crucibleId") SELECT min(id) FROM "Crucible" RETURNING id) '
+            'INSERT INTO "CommentV2" (content, "userId", "threadId", "updatedAt") '
+            "SELECT 'x', 1, id, now() FROM thread",
+            Kind.WRONG, {"verdict counts"}, id="a comment that was not counted",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_planted_in_postgres_is_found(
+    look: Callable[[], Report], places: Places, planted: str, kind: Kind, where: set[str]
+) -> None:
+    places.postgres.execute(planted.replace("REJECTED", REJECTED))  # type: ignore[arg-type]
+
+    assert places_of(look(), kind) >= where
+
+
+def test_a_pool_that_clickhouse_counts_otherwise_is_found(look: Callable[[], Report], places: Places) -> None:
+    places.clickhouse.command(
+        "ALTER TABLE entityMetricEvents DELETE WHERE metricType = 'PrizePool'", settings={"mutations_sync": 2}
+    )
+
+    assert places_of(look(), Kind.WRONG) == {"verdict counts", "pools in ClickHouse"}
+
+
+def _ours(books: Books) -> Movement:
+    """A fee that we took, and that nobody gave back."""
+    return next(charge for charge in books.held if charge.prefix.startswith(money_audit.OURS))
+
+
+def _more(books: Books, *moved: Movement) -> Books:
+    """The same books with more in them, and with the balances that this makes."""
+    balances = dict(books.balances)
+    for each in moved:
+        for account, sign in (((each.from_account, each.from_type), -1), ((each.to_account, each.to_type), 1)):
+            balances[account] = balances.get(account, 0) + sign * each.amount
+    return Books(balances, (*books.moved, *moved))
+
+
+def charged_under_the_same_name(books: Books) -> Books:
+    return _more(books, replace(_ours(books), id="again"))
+
+
+def charged_under_another_name(books: Books) -> Books:
+    first = _ours(books)
+    number = first.prefix.split("-")[3]
+    return _more(books, replace(first, id="again", external=f"crucible-entry-9999-{number}-User"))
+
+
+def refunded_twice(books: Books) -> Books:
+    return _more(books, replace(books.refunds[0], id="again"))
+
+
+def paid_for_nothing(books: Books) -> Books:
+    return _more(books, Movement("gift", "gift-1", 0, "User", 1, "User", 50))
+
+
+def never_refunded(books: Books) -> Books:
+    back = books.refunds[0]
+    returned = replace(back, from_account=back.to_account, to_account=back.from_account)
+    balances = _more(books, returned).balances
+    return Books(balances, tuple(each for each in books.moved if each.id != back.id))
+
+
+def refunded_though_it_is_in(books: Books) -> Books:
+    fee = _ours(books)
+    back = replace(fee, id="back", external=None, from_account=0, to_account=fee.from_account, refund_of=fee.id)
+    return _more(books, back)
+
+
+def of_nobody(books: Books) -> Books:
+    return _more(books, Movement("lone", "site-nobody-User", books.held[0].from_account, "User", 0, "User", FEE))
+
+
+def out_of_thin_air(books: Books) -> Books:
+    return Books({**books.balances, (77_777, "User"): 10}, books.moved)
+
+
+@pytest.mark.parametrize(
+    ("planted", "kind", "where"),
+    [
+        (charged_under_the_same_name, Kind.TWICE, {"charges"}),
+        (charged_under_another_name, Kind.TWICE, {"charges"}),
+        (refunded_twice, Kind.TWICE, {"refunds"}),
+        (paid_for_nothing, Kind.TWICE, {"payments"}),
+        (never_refunded, Kind.LOST, {"refunds"}),
+        (refunded_though_it_is_in, Kind.WRONG, {"fees", "pools by verdicts", "pools in ClickHouse"}),
+        (of_nobody, Kind.LOST, {"refunds"}),
+        (out_of_thin_air, Kind.WRONG, {"balances", "all balances"}),
+    ],
+)
+def test_what_is_planted_in_the_books_is_found(
+    look: Callable[[], Report],
+    books: Books,
+    monkeypatch: pytest.MonkeyPatch,
+    planted: Callable[[Books], Books],
+    kind: Kind,
+    where: set[str],
+) -> None:
+    spoilt = planted(books)
+    monkeypatch.setattr(buzz_books, "read", lambda _: spoilt)
+
+    assert places_of(look(), kind) == where
