@@ -1,15 +1,17 @@
 """A site whose crucibles end: everything that settles them, as the role that does, with votes in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
-from tests.entries.site import OpenSession, Site
+from tests.entries.site import Heard, OpenSession, Site
 from tests.settlement.ballots import MemoryBallots
+from watcher.buzz.port import Buzz
 from watcher.entries.decider import Decider
 from watcher.entries.fee_executor import FeeExecutor
+from watcher.model.crucible_events import Payouts
 from watcher.model.entry_decision import FeePolicy
 from watcher.model.errors import TemporaryError
 from watcher.model.settlement import Outcome
@@ -21,6 +23,7 @@ from watcher.postgres.own.settlement import Settlement, Waiting
 from watcher.postgres.session import Session
 from watcher.settlement.announcing import announce
 from watcher.settlement.last_entries import LastEntries
+from watcher.settlement.ports import Ballots
 from watcher.settlement.prize_executor import PrizeExecutor
 from watcher.settlement.refunds import Refunds
 from watcher.settlement.result import ResultWriter
@@ -54,6 +57,43 @@ class EndingsHeard:
         self.faults.append(str(error))
 
 
+def watch_endings(
+    open_session: OpenSession,
+    ballots: Ballots,
+    heard: EndingsHeard,
+    owner: str,
+    told: Callable[[Outcome], None],
+    *,
+    observe: bool = False,
+    payouts: Payouts = "watcher",
+    fee_patience: float = 0.0,
+) -> WatchEndings:
+    """What settles, as the settle role puts it together."""
+    policy = FeePolicy(charge=True, observe=observe)
+    entries = LastEntries(Decider(policy, "settle"))
+
+    def tell(session: Session, outcome: Outcome) -> None:
+        announce(session, outcome, payouts)
+        told(outcome)
+
+    result = ResultWriter(tell, observe=observe, payouts=payouts, timeout=60.0)
+    steps = Steps(
+        ballots, entries, result, Refunds(entries, tell, observe=observe),
+        tell=crucible_event.write, fee_patience=fee_patience,
+    )  # fmt: skip
+    return WatchEndings(open_session, steps, heard, owner=owner, sweep_seconds=0.0)
+
+
+def dispatchers(open_session: OpenSession, buzz: Buzz, heard: Heard) -> list[Dispatcher]:
+    """What carries out the outbox, as the settle role does."""
+    fees = FeeExecutor(buzz, open_session, Decider(FeePolicy(), "settle"))
+    executors = (
+        PrizeExecutor(buzz, fees, crucible_event.write),
+        NoticeExecutor(NoticeTable(open_session), open_session),
+    )
+    return [Dispatcher(open_session, one, heard, "test", spread=lambda: 0.0) for one in executors]
+
+
 class Endings:
     """What the settle role does.
 
@@ -70,17 +110,8 @@ class Endings:
 
     def watch(self, owner: str = "one", **settings: Any) -> WatchEndings:
         """A task that settles; each turn is the caller's."""
-        policy = FeePolicy(charge=True, observe=settings.get("observe", False))
-        entries = LastEntries(Decider(policy, "settle"))
-        steps = Steps(
-            settings.get("ballots", self.ballots), entries,
-            ResultWriter(
-                self._announce, observe=policy.observe, payouts=settings.get("payouts", "watcher"), timeout=60.0
-            ),
-            Refunds(entries, self._announce, observe=policy.observe),
-            tell=crucible_event.write, fee_patience=settings.get("fee_patience", 0.0),
-        )  # fmt: skip
-        return WatchEndings(self.open_session, steps, self.heard, owner=owner, sweep_seconds=0.0)
+        ballots = settings.pop("ballots", self.ballots)
+        return watch_endings(self.open_session, ballots, self.heard, owner, self.outcomes.append, **settings)
 
     def turn(self, **settings: Any) -> None:
         """One look at all endings."""
@@ -92,12 +123,8 @@ class Endings:
 
     def pay(self) -> None:
         """Carry out everything that is due outside."""
-        fees = FeeExecutor(self.site.buzz, self.open_session, Decider(FeePolicy(), "settle"))
-        executor = PrizeExecutor(self.site.buzz, fees, crucible_event.write)
-        notices = NoticeExecutor(NoticeTable(self.open_session), self.open_session)
-        for one in (executor, notices):
-            dispatcher = Dispatcher(self.open_session, one, self.site.heard, "test", spread=lambda: 0.0)
-            while dispatcher.turn() == 0.0:
+        for one in dispatchers(self.open_session, self.site.buzz, self.site.heard):
+            while one.turn() == 0.0:
                 pass
 
     def go_on(self, rounds: int = 3, **settings: Any) -> None:
@@ -188,7 +215,3 @@ class Endings:
         return [
             told for (told,) in self.site.all("SELECT message FROM SCHEMA.notice WHERE user_id = %s ORDER BY key", user)
         ]
-
-    def _announce(self, session: Session, outcome: Outcome) -> None:
-        announce(session, outcome, "watcher")
-        self.outcomes.append(outcome)
