@@ -8,6 +8,7 @@ from prometheus_client import Counter
 from watcher.api.http.rate_limit import RateLimit
 from watcher.api.voting.boards import Boards
 from watcher.api.voting.crucibles import Crucibles
+from watcher.api.voting.endings import Endings
 from watcher.api.voting.entries import Entries
 from watcher.api.voting.history import History
 from watcher.api.voting.next_pair import Pairs
@@ -40,6 +41,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     crucibles: Crucibles
     entries: Entries
     standings: Standings
+    endings: Endings
     boards: Boards
     pairs: Pairs
     pictures: Pictures

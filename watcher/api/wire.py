@@ -55,6 +55,52 @@ class ReasonBody(Struct, frozen=True):
     """For people."""
 
 
+EndingStatus = Literal["frozen", "settling", "completed", "cancelled"]
+"""``frozen``: votes are over; ``settling``: all of them are counted once more and compared; then one of the others."""
+
+
+class Place(Struct, frozen=True):
+    """A place of a result."""
+
+    position: int
+    entryId: EntryId  # noqa: N815
+    rating: int | None
+    """None of an entry that was removed since; so the number of votes."""
+    votes: int | None
+    prize: FeeBody | None
+    """None of a place that gets none."""
+
+
+class ProofBody(Struct, frozen=True):
+    """What shows that a result follows from the votes."""
+
+    digest: str
+    """SHA-256 in hexadecimal over `entry:rating:votes` and a line feed, of each entry with a vote, by ascending id."""
+    votes: int
+    """Number of votes that were cast again."""
+
+
+class Ending(Struct, frozen=True, kw_only=True):
+    """How a crucible ends."""
+
+    status: EndingStatus
+    frozenAt: Moment | None = None  # noqa: N815
+    """When votes stopped to count."""
+    settledAt: Moment | None = None  # noqa: N815
+    """When the result was written; nothing of it changes afterwards."""
+    pool: FeeBody | None = None
+    """What was collected for entries that take part."""
+    paid: FeeBody | None = None
+    """What the prizes come to."""
+    remainder: FeeBody | None = None
+    """What of the pool nobody gets."""
+    refunded: FeeBody | None = None
+    """What went back, of a crucible that was cancelled."""
+    podium: list[Place] = []
+    """The first three places, and all with a prize."""
+    proof: ProofBody | None = None
+
+
 def reason_bodies(reasons: Iterable[EntryReason]) -> list[ReasonBody]:
     """Return reasons as bodies have them."""
     return [ReasonBody(reason, SENTENCES[reason]) for reason in reasons]

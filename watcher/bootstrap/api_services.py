@@ -6,8 +6,9 @@ from config import ApiSettings, listed
 from watcher.api.http.rate_limit import RateLimit
 from watcher.api.resources import stream
 from watcher.api.services import Services, VoteRules
-from watcher.api.voting.boards import Boards
+from watcher.api.voting.boards import Boards, Seen
 from watcher.api.voting.crucibles import Crucibles
+from watcher.api.voting.endings import Endings
 from watcher.api.voting.entries import Entries
 from watcher.api.voting.history import History
 from watcher.api.voting.next_pair import Pairs
@@ -15,6 +16,7 @@ from watcher.api.voting.pictures import Pictures
 from watcher.api.voting.standings import Standings
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.pair_token import PairTokens
+from watcher.postgres.own.endings import StoredEndings
 from watcher.postgres.own.entry_questions import EntryQuestions
 from watcher.postgres.pool import SitePool
 from watcher.postgres.site.crucibles import SiteCrucibles
@@ -50,6 +52,7 @@ def compose_services(
     site, images = SiteCrucibles(pool.fetch), SiteImages(pool.fetch)
     crucibles = Crucibles(reads_link, site.crucible, on_unverified)
     standings = Standings(reads_link, site.final_standings, site.final_count)
+    endings = Endings(StoredEndings(pool.fetch, watcher_schema))
     pictures, tokens = Pictures(images, api.image_url), PairTokens(listed(api.pair_secrets))
     return Services(
         reads_link=reads_link,
@@ -57,7 +60,8 @@ def compose_services(
         crucibles=crucibles,
         entries=Entries(reads_link, site.final_entry),
         standings=standings,
-        boards=Boards(reads_link, standings, crucibles, stream.event, metrics.streams),
+        endings=endings,
+        boards=Boards(reads_link, Seen(crucibles, standings, endings), stream.RENDERING, metrics.streams),
         pairs=Pairs(reads_link, pictures, tokens, api.pair_ttl),
         pictures=pictures,
         images=images,

@@ -20,8 +20,9 @@ from watcher.api.identity.auth import Principal
 from watcher.api.identity.users import User
 from watcher.api.resources import stream
 from watcher.api.voting import boards
-from watcher.api.voting.boards import Boards
+from watcher.api.voting.boards import Boards, Seen
 from watcher.api.voting.crucibles import Crucible, Crucibles
+from watcher.api.voting.endings import Endings
 from watcher.api.voting.standings import Page, Standings
 from watcher.api.wire import Standing
 from watcher.model.judge_requirements import judge_requirements
@@ -53,7 +54,8 @@ class Moving:
 def boards_of(standings: Moving) -> Boards:
     gauge = Gauge("followers", "of this test", registry=None)
     known = cast("Crucibles", Known())
-    return Boards(cast("Any", None), cast("Standings", standings), known, stream.event, gauge)
+    seen = Seen(known, cast("Standings", standings), Endings(cast("Any", None)))
+    return Boards(cast("Any", None), seen, stream.RENDERING, gauge)
 
 
 async def answer(followed: Boards, headers: Sequence[tuple[bytes, bytes]] = (), crucible_id: int = 1) -> Response:

@@ -11,7 +11,7 @@ from watcher.api.route import CRUCIBLE, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
 from watcher.api.voting.ask_redis import ask_redis_together
 from watcher.api.voting.judged_pairs import JudgedPairs
-from watcher.api.wire import Moment, encode, moment
+from watcher.api.wire import Ending, Moment, encode, moment
 from watcher.redis import keys
 
 Status = Literal["Pending", "Active", "Completed", "Cancelled"]
@@ -38,6 +38,8 @@ class CrucibleAnswer(Struct, frozen=True):
     judges: int | None
     """People who voted; None for a crucible that only the site's database still has."""
     me: JudgeOfCrucible | None
+    ending: Ending | None
+    """None while it takes votes, or will."""
 
 
 async def crucible(services: Services, request: Request) -> Response:
@@ -68,6 +70,7 @@ async def crucible(services: Services, request: Request) -> Response:
         votes=found.votes,
         judges=judges,
         me=me,
+        ending=await services.endings.of(found),
     )
     return Response(encode(body))
 

@@ -16,9 +16,9 @@ from watcher.api.http.request import Request
 from watcher.api.http.response import Response
 from watcher.api.route import CRUCIBLE, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
-from watcher.api.voting.boards import Board, Boards
+from watcher.api.voting.boards import Board, Boards, Rendering
 from watcher.api.voting.standings import Page
-from watcher.api.wire import Standing, encode
+from watcher.api.wire import Ending, Standing, encode
 
 HEARTBEAT_SECONDS: Final = 15.0
 """Seconds of silence after which a comment is sent, so that both sides notice a dead connection."""
@@ -37,6 +37,15 @@ def event(page: Page) -> bytes:
     """Return standings as an event, whose id is that of its content."""
     body = encode(StandingsEvent(page.entries, page.total))
     return b"%sdata: %s\n\n" % (_head(xxhash.xxh3_64_hexdigest(body).encode()), body)
+
+
+def ending_event(ending: Ending) -> bytes:
+    """Return how a crucible ends as an event; without an id, so that a client's place is that of the standings."""
+    return b"event: ending\ndata: %s\n\n" % encode(ending)
+
+
+RENDERING: Final = Rendering(event, ending_event)
+"""What followers are sent."""
 
 
 async def stream(services: Services, request: Request) -> Response:
@@ -86,9 +95,13 @@ class _Stream(Response):
     async def _follow(self, board: Board, headers: Sequence[Header], send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await _send_part(send, b"retry: %d\n\n" % RECONNECT_MS)
-        sent = b""
+        sent = told = b""
         while True:
-            latest = board.event
+            latest, ending = board.event, board.ending
+            if ending != told:
+                told = ending
+                await _send_part(send, ending)
+                continue
             if latest is not sent:
                 is_held = not sent and self._held is not None and latest.startswith(self._held)
                 sent = latest
@@ -123,9 +136,10 @@ ROUTES: Final = (
         method="GET",
         path="/v1/crucibles/{id}/stream",
         handle=stream,
-        summary="The top of the standings, as it changes",
-        detail="Server-sent events named `standings`. A slow client misses what was overtaken. A comment comes after "
-        "15 s of silence. It ends when the crucible is final, the token expires or the server stops.",
+        summary="The top of the standings, as it changes, and how the crucible ends",
+        detail="Server-sent events named `standings`; and `ending`, with what the crucible's answer has as `ending`: "
+        "once votes are over, and whenever more is known. A slow client misses what was overtaken. A comment comes "
+        "after 15 s of silence. It ends when the crucible is final, the token expires or the server stops.",
         params=(CRUCIBLE,),
         answer=StandingsEvent,
         is_stream=True,

@@ -7,14 +7,16 @@ words in between and holds nobody up.
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
 from watcher.api.http.problem import ProblemError
 from watcher.api.voting.ask_redis import ask_redis_together
 from watcher.api.voting.crucibles import Crucible, Crucibles
+from watcher.api.voting.endings import Endings
 from watcher.api.voting.standings import Page, Standings
+from watcher.api.wire import Ending
 from watcher.redis import keys
 from watcher.redis.link import Link
 
@@ -31,12 +33,36 @@ MAX_STREAMS: Final = 5_000
 MAX_BOARDS: Final = 1_000
 """Crucibles that are followed at a time in this process, each of which is looked at ``1 / POLL_SECONDS`` times a
 second."""
+ENDING_SECONDS: Final = 1.0
+"""Seconds between two looks at a crucible whose result is being worked out. Longer: it is seen later."""
 FULL_READ_SECONDS: Final = 5.0
 """Seconds after which standings are read although nothing seems to have moved: an entry that comes as another goes
 leaves their number as it was."""
 
-Render = Callable[[Page], bytes]
-"""Returns standings as followers are sent them; equal standings are equal bytes."""
+
+class Rendering(NamedTuple):
+    """How followers are sent what is new; what is equal has equal bytes."""
+
+    standings: Callable[[Page], bytes]
+    ending: Callable[[Ending], bytes]
+
+
+class Seen(NamedTuple):
+    """What boards look at."""
+
+    crucibles: Crucibles
+    standings: Standings
+    endings: Endings
+
+
+class Look(NamedTuple):
+    """What one look at a crucible came to."""
+
+    standings: bytes
+    ending: bytes
+    """Empty while the crucible takes votes."""
+    is_final: bool
+    """Whether nothing changes any more."""
 
 
 class Board:
@@ -51,7 +77,9 @@ class Board:
         self._boards, self.crucible_id = boards, crucible_id
         self.followers = 0
         self.event = b""
-        """What followers are sent; empty before the first look."""
+        """The standings as followers are sent them; empty before the first look."""
+        self.ending = b""
+        """How the crucible ends, likewise; empty while it takes votes."""
         self.is_over = False
         """Nothing changes any more: the crucible is final or gone, or the process stops."""
         self._changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -82,12 +110,12 @@ class Board:
                 now = asyncio.get_running_loop().time()
                 seen = await self._boards.sign(self.crucible_id)
                 if seen is None or seen != sign or now >= read_again:
-                    event, is_final = await self._boards.look(self.crucible_id)
-                    sign, read_again = seen, now + FULL_READ_SECONDS
-                    if event != self.event:
-                        self.event = event
+                    look = await self._boards.look(self.crucible_id)
+                    sign, read_again = seen, now + (ENDING_SECONDS if look.ending else FULL_READ_SECONDS)
+                    if (look.standings, look.ending) != (self.event, self.ending):
+                        self.event, self.ending = look.standings, look.ending
                         self._wake()
-                    if is_final:
+                    if look.is_final:
                         self.end()
             except ProblemError as problem:
                 if problem.status == 404:
@@ -102,15 +130,13 @@ class Boards:
 
     Args:
         link: the live state.
-        standings: reads them.
-        crucibles: what is known of them.
-        render: makes of standings what followers are sent.
+        seen: what is looked at.
+        rendering: makes of it what followers are sent.
         gauge: how many follow.
     """
 
-    def __init__(self, link: Link, standings: Standings, crucibles: Crucibles, render: Render, gauge: Any) -> None:
-        self._link, self._standings, self._crucibles, self._render = link, standings, crucibles, render
-        self._gauge = gauge
+    def __init__(self, link: Link, seen: Seen, rendering: Rendering, gauge: Any) -> None:
+        self._link, self._seen, self._rendering, self._gauge = link, seen, rendering, gauge
         self._boards: dict[int, Board] = {}
         self._of_user: Counter[int] = Counter()
         self._is_stopping = False
@@ -163,20 +189,22 @@ class Boards:
         Raises:
             ProblemError: nobody can tell.
         """
-        crucible = await self._crucibles.find(crucible_id)
+        crucible = await self._seen.crucibles.find(crucible_id)
         if not crucible.live:
             return None
         votes, entries = await ask_redis_together(
             self._link, ("HMGET", keys.state(crucible_id), "epoch", "seq"), ("ZCARD", keys.standings(crucible_id))
         )
-        return (*votes, entries, crucible.finished)
+        return (*votes, entries, crucible.finished, crucible.frozen)
 
-    async def look(self, crucible_id: int) -> tuple[bytes, bool]:
+    async def look(self, crucible_id: int) -> Look:
         """Return what followers are to be sent, and whether it is the last.
 
         Raises:
             ProblemError: nobody can tell.
         """
-        crucible: Crucible = await self._crucibles.find(crucible_id)
-        page = await self._standings.page(crucible, 0, SHOWN_ENTRIES)
-        return self._render(page), crucible.finished
+        crucible: Crucible = await self._seen.crucibles.find(crucible_id)
+        page = await self._seen.standings.page(crucible, 0, SHOWN_ENTRIES)
+        ending = await self._seen.endings.of(crucible)
+        rendered = b"" if ending is None else self._rendering.ending(ending)
+        return Look(self._rendering.standings(page), rendered, crucible.finished)

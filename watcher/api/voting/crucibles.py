@@ -42,6 +42,8 @@ class Crucible(msgspec.Struct, frozen=True, kw_only=True):
     live: bool
     """Redis holds it; else only PostgreSQL does, and it is finished."""
     votes: int = 0
+    frozen: bool = False
+    """Its result is being worked out, or was: no vote counts any more, whatever its status and clock say."""
 
     @property
     def finished(self) -> bool:
@@ -116,8 +118,10 @@ class Crucibles:
         return found
 
     async def _live(self, crucible_id: int) -> Crucible | str | None:
-        names = ("row", "epoch", "before", "seq", "rebuilding")
-        row, epoch, before, seq, rebuilding = await ask_redis(self._link, ("HMGET", keys.state(crucible_id), *names))
+        names = ("row", "epoch", "before", "seq", "rebuilding", keys.FROZEN)
+        row, epoch, before, seq, rebuilding, frozen = await ask_redis(
+            self._link, ("HMGET", keys.state(crucible_id), *names)
+        )
         if epoch is None and row is None:
             return None
         if rebuilding is not None:
@@ -135,6 +139,7 @@ class Crucibles:
             requirements=judge_requirements(live.judges),
             live=True,
             votes=int(before or 0) + int(seq or 0),
+            frozen=frozen is not None,
         )
 
     async def _stored(self, crucible_id: int) -> Crucible | str:

@@ -1,3 +1,9 @@
+-- fragment in_result --
+-- Once places are written, those have one that took part and were shown then; before, those that would.
+(entry.position IS NOT NULL OR NOT EXISTS (
+    SELECT FROM public."CrucibleEntry" placed WHERE placed."crucibleId" = %(crucible)s AND placed.position IS NOT NULL
+))
+
 -- crucible --
 -- A crucible that Redis does not hold: unknown, finished, or about to be brought back.
 SELECT
@@ -20,7 +26,7 @@ SELECT entry.id, entry.score, entry."voteCount" AS votes
 FROM public."CrucibleEntry" entry
 JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId"
 JOIN public."Image" image ON image.id = entry."imageId"
-WHERE entry."crucibleId" = %(crucible)s AND {visible_image}
+WHERE entry."crucibleId" = %(crucible)s AND {visible_image} AND {in_result}
 ORDER BY entry.position ASC NULLS LAST, entry.score DESC, entry."createdAt" ASC, entry.id ASC
 LIMIT %(limit)s OFFSET %(offset)s
 
@@ -30,7 +36,7 @@ SELECT count(*) AS total, coalesce(bool_or(entry.position IS NOT NULL), false) A
 FROM public."CrucibleEntry" entry
 JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId"
 JOIN public."Image" image ON image.id = entry."imageId"
-WHERE entry."crucibleId" = %(crucible)s AND {visible_image}
+WHERE entry."crucibleId" = %(crucible)s AND {visible_image} AND {in_result}
 
 -- final_entry --
 -- One entry of a finished crucible, with its place; without one if its image is not shown.
@@ -48,7 +54,7 @@ FROM (
             entry."voteCount" AS votes,
             entry.position,
             entry."createdAt" AS created,
-            {visible_image} AS admitted
+            {visible_image} AND {in_result} AS admitted
         FROM public."CrucibleEntry" entry
         JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId"
         LEFT JOIN public."Image" image ON image.id = entry."imageId"
