@@ -399,11 +399,12 @@ def test_the_last_place_is_given_once(site: Site, monkeypatch: pytest.MonkeyPatc
         decide(entry)
         done.set()
 
+    crucible = site.crucible(maxTotalEntries=1)
+    site.enter(crucible, site.user(), site.image(site.user()))
+    site.decide()  # somebody else's image: no place is taken, and no row of the crucible's own stands in the way
     monkeypatch.setattr(decider, "reach", pause)
     if not locked:
-        monkeypatch.setattr(entry_verdict, "lock", lambda *_: None)
-        monkeypatch.setattr(entry_verdict, "note_new_crucibles", lambda *_: None)  # its row stands in the way by chance
-    crucible = site.crucible(maxTotalEntries=1)
+        monkeypatch.setattr(entry_verdict, "lock", lambda *_: [crucible])
     slow = threading.Thread(target=decide, args=[site.enter(crucible, createdAt="2026-01-02")])
     slow.start()
     assert reached.wait(PATIENCE_SECONDS)

@@ -5,7 +5,7 @@ limit are one after the other, in whichever processes. What is to be done outsid
 is a row of the outbox in the same transaction.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import groupby
 from typing import Final
@@ -44,33 +44,29 @@ class Decider:
     def __init__(self, policy: FeePolicy, by: str, voted_on: VotedOn | None = None) -> None:
         self._policy, self._by, self._voted_on = policy, by, voted_on
 
-    def decide(self, session: Session, entry_ids: Sequence[int], *, again: bool = False) -> list[Decision]:
+    def decide(
+        self, session: Session, entry_ids: Sequence[int], *, gone: Sequence[int] = (), again: bool = False
+    ) -> list[Decision]:
         """Decide entries of any crucibles; return what is another than before.
 
         Args:
             session: a connection.
             entry_ids: at most :data:`PAGE`.
+            gone: entries that are withdrawn first, if their row is gone indeed; as many at most.
             again: also those of which nothing has changed: what their crucible says has, or what was paid.
         """
-        crucibles = entry_verdict.crucibles_of(session, entry_ids)
-        if not crucibles:
-            return []
         with session.together():
-            entry_verdict.lock(session, crucibles)
-            new = self._decide(session, crucibles, entry_ids, again=again)
-            return new + self._fill_places(session, crucibles, new)
+            crucibles = entry_verdict.lock(session, [*entry_ids, *gone])
+            if not crucibles:
+                return []
+            left = self._withdraw(session, gone) if gone else []
+            new = self._decide(session, crucibles, entry_ids, again=again) if entry_ids else []
+            return left + new + self._fill_places(session, crucibles, left + new)
 
-    def withdraw(self, session: Session, entry_ids: Sequence[int]) -> list[Decision]:
-        """Withdraw those of some entries whose row is gone; return what is another than before."""
-        crucibles = entry_verdict.crucibles_of(session, entry_ids)
-        if not crucibles:
-            return []
-        with session.together():
-            entry_verdict.lock(session, crucibles)
-            # Read under the lock: a row that came back with the same id is no withdrawal.
-            gone = entry_verdict.vanished(session, entry_ids)
-            new = self._write(session, [withdraw(one, self._policy) for one in gone])
-            return new + self._fill_places(session, crucibles, new)
+    def _withdraw(self, session: Session, entry_ids: Sequence[int]) -> list[Decision]:
+        # Read under the lock: a row that came back with the same id is no withdrawal.
+        gone = entry_verdict.vanished(session, entry_ids)
+        return self._write(session, [withdraw(one, self._policy) for one in gone])
 
     def rules_digest(self, rules: CrucibleRules | None) -> int:
         """Return a number that is another one where a crucible's rules, or what the settings say of fees, are."""
@@ -80,16 +76,15 @@ class Decider:
     def _decide(
         self, session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int], *, again: bool
     ) -> list[Decision]:
-        crucibles = entry_verdict.rules(session, crucible_ids)
-        page = entry_verdict.facts(session, crucibles, entry_ids, again=again)
+        page = entry_verdict.facts(session, crucible_ids, entry_ids, again=again)
         decisions: list[Decision] = []
-        for crucible_id, some in groupby((one for one, _ in page), key=lambda one: one.crucible_id):
+        for crucible_id, some in groupby((one.candidate for one in page), key=lambda one: one.crucible_id):
             decisions += self._in_order(crucible_id, [one for one in some if not _is_settled(one)])
-        entry_verdict.note_digests(session, {one.entry_id: digest for one, digest in page})
-        if any(one.before is None for one, _ in page):
-            firsts = ((number, one.status, self.rules_digest(one)) for number, one in crucibles.items())
-            entry_verdict.note_new_crucibles(session, firsts)
-        return self._write(session, decisions)
+        rules = {
+            one.candidate.crucible_id: one.candidate.facts.crucible for one in page if one.candidate.before is None
+        }
+        firsts = {number: (one.status, self.rules_digest(one)) for number, one in rules.items() if one is not None}
+        return self._write(session, decisions, {one.candidate.entry_id: one.digest for one in page}, firsts)
 
     def _in_order(self, crucible_id: int, page: list[Candidate]) -> list[Decision]:
         decisions = list(decide_in_order(page, self._policy))
@@ -120,9 +115,15 @@ class Decider:
         )
         return self._decide(session, crucible_ids, waiting, again=True) if waiting else []
 
-    def _write(self, session: Session, decisions: list[Decision]) -> list[Decision]:
+    def _write(
+        self,
+        session: Session,
+        decisions: list[Decision],
+        digests: Mapping[int, int] | None = None,
+        firsts: Mapping[int, tuple[str, int]] | None = None,
+    ) -> list[Decision]:
         reach("verdicts.decided")
-        entry_verdict.write(session, decisions, self._by)
+        entry_verdict.write(session, decisions, self._by, digests, firsts)
         reach("verdicts.written")
         outbox.put(session, _outbox_rows(decisions))
         reach("verdicts.committing")

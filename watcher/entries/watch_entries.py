@@ -112,19 +112,17 @@ class WatchEntries:
 
     def _look(self, session: Session, told: Rows) -> None:
         """Decide what was told of."""
-        if told.gone:
-            self._withdraw(session, sorted(told.gone))
+        self._decide(session, sorted(told.entries), gone=sorted(told.gone))
         if told.crucibles:
             for crucible in entry_verdict.crucibles_to_decide(session, told.crucibles):
                 self._follow_rules(session, crucible)
-        self._decide(session, sorted(told.entries))
 
     def _sweep(self, session: Session) -> None:
         """Decide everything about which something is new, whoever told of it or did not."""
         crucibles = entry_verdict.crucibles_to_decide(session)
         for some in batched([one.crucible_id for one in crucibles], SWEEP_CRUCIBLES):
-            while not self.signal.stopping and (gone := entry_verdict.vanished_of(session, some, PAGE)):
-                if not self._withdraw(session, gone):
+            while gone := entry_verdict.vanished_of(session, some, PAGE):
+                if not self._decide(session, [], gone=gone):
                     break
             for entries in entry_verdict.changed_entries(session, some, SWEEP_ENTRIES):
                 self._decide(session, entries)
@@ -144,17 +142,16 @@ class WatchEntries:
         if not self.signal.stopping:
             entry_verdict.note_crucible(session, crucible.crucible_id, crucible.status, digest)
 
-    def _decide(self, session: Session, entries: Sequence[int], *, again: bool = False) -> None:
-        for page in batched(entries, PAGE):
-            if self.signal.stopping:
-                return
-            self._tell(self._decider.decide(session, page, again=again))
-
-    def _withdraw(self, session: Session, entries: Sequence[int]) -> int:
-        """Withdraw entries whose row is gone; return how many verdicts that changed."""
+    def _decide(
+        self, session: Session, entries: Sequence[int], *, gone: Sequence[int] = (), again: bool = False
+    ) -> int:
+        """Decide entries page by page; return how many verdicts that changed."""
         changed = 0
-        for page in batched(entries, PAGE):
-            decisions = self._decider.withdraw(session, page)
+        for first in range(0, max(len(entries), len(gone)), PAGE):
+            if self.signal.stopping:
+                break
+            page = slice(first, first + PAGE)
+            decisions = self._decider.decide(session, entries[page], gone=gone[page], again=again)
             self._tell(decisions)
             changed += len(decisions)
         return changed

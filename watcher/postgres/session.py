@@ -248,18 +248,15 @@ class Session:
         with faults_named(self.schema), self._connection.transaction():
             yield
 
-    def lock(self, *names: str) -> None:
-        """Wait, in the order of their names, until no other process holds these locks.
-
-        They are given back at the end of :meth:`together`.
+    def lock(self, what: str) -> None:
+        """Wait until no other process holds this lock; it is given back at the end of :meth:`together`.
 
         Raises:
-            RuntimeError: called outside of :meth:`together`, where they would be given back at once.
+            RuntimeError: called outside of :meth:`together`, where it would be given back at once.
         """
         if self._connection.info.transaction_status == TransactionStatus.IDLE:
-            raise RuntimeError(f"the locks {names!r} are a transaction's: take them within together()")
-        keys = [f"crucible {self.schema} {name}" for name in names]
-        self.run("SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(%s::text[]) AS name", keys)
+            raise RuntimeError(f"the lock {what!r} is a transaction's: take it within together()")
+        self.run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", f"crucible {self.schema} {what}")
 
 
 def _values(parameters: tuple[object, ...]) -> Sequence[Any] | Mapping[str, Any] | None:

@@ -7,14 +7,12 @@ import msgspec
 
 from watcher.model.entry_decision import Candidate
 from watcher.model.entry_verdict import EntryReason, VerdictState
-from watcher.postgres.own.entry_verdict import candidate_from, rules_from
+from watcher.postgres.own.entry_verdict import RULE_COLUMNS, candidate_from, rules_from
 from watcher.postgres.pool import Fetch
 from watcher.postgres.session import quoted
 from watcher.sql_files import named_statements
 
 _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "entry_verdict.sql", "entry_questions.sql")
-_RULE_COLUMNS: Final = 8
-"""Columns of the fragment ``rule_columns``."""
 
 
 class OwnEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +46,7 @@ class EntryQuestions:
         if not rows:
             return None
         columns = list(rows[0].values())
-        return candidate_from(crucible_id, rules_from(columns[:_RULE_COLUMNS]), columns[_RULE_COLUMNS:])
+        return candidate_from(crucible_id, rules_from(columns[:RULE_COLUMNS]), columns[RULE_COLUMNS:])
 
     async def entries_of(self, crucible_id: int, user_id: int, most: int) -> list[OwnEntry] | None:
         """Return the newest entries of a user in a crucible, newest first; None if there is no such crucible.

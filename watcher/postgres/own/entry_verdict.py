@@ -20,6 +20,17 @@ Place = tuple[str, int]
 """An entry's place in its crucible's order: when it was made, as text, and its id."""
 GONE: Final = "gone"
 """What stands for the status of a crucible that was deleted."""
+RULE_COLUMNS: Final = 8
+"""Columns of the fragment ``rule_columns``."""
+_LOCK: Final = "crucible entries of "
+
+
+class Found(NamedTuple):
+    """An entry to be decided."""
+
+    candidate: Candidate
+    digest: int
+    """Of everything of the entry and its image that decides."""
 
 
 class CrucibleToDecide(NamedTuple):
@@ -37,25 +48,13 @@ class CrucibleToDecide(NamedTuple):
         return GONE if self.rules is None else self.rules.status
 
 
-def crucibles_of(session: Session, entry_ids: Sequence[int]) -> list[int]:
-    """Return the crucibles of some entries, as their rows and as their verdicts have them, in order."""
-    return sorted(one for (one,) in session.run(_STATEMENTS["crucibles_of"], {"entries": list(entry_ids)}))
+def lock(session: Session, entry_ids: Sequence[int]) -> list[int]:
+    """Return the crucibles of some entries once nobody else decides about their entries.
 
-
-def lock(session: Session, crucible_ids: Sequence[int]) -> None:
-    """Return once nobody else decides about these crucibles' entries; within a transaction, and until its end.
-
-    Args:
-        session: a connection.
-        crucible_ids: in ascending order: two who lock several would wait for each other in another one.
+    Called within a transaction; it holds until its end.
     """
-    session.lock(*(f"entries of {crucible_id}" for crucible_id in crucible_ids))
-
-
-def rules(session: Session, crucible_ids: Sequence[int]) -> dict[int, CrucibleRules]:
-    """Return what some crucibles say of entering them; those that do not exist are missing."""
-    rows = session.run(_STATEMENTS["crucible_rules"], list(crucible_ids))
-    return {crucible_id: rules_from(columns) for crucible_id, *columns in rows}
+    rows = session.run(_STATEMENTS["lock_crucibles"], {"entries": list(entry_ids), "lock": _LOCK + session.schema})
+    return [crucible_id for crucible_id, _ in rows]
 
 
 def rules_from(columns: Sequence[Any]) -> CrucibleRules:
@@ -67,24 +66,25 @@ def rules_from(columns: Sequence[Any]) -> CrucibleRules:
     )  # fmt: skip
 
 
-def facts(
-    session: Session, crucibles: Mapping[int, CrucibleRules], entry_ids: Sequence[int], *, again: bool
-) -> list[tuple[Candidate, int]]:
-    """Return entries to be decided, crucible by crucible in the order in which they came, each with its digest.
+def facts(session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int], *, again: bool) -> list[Found]:
+    """Return entries to be decided, crucible by crucible in the order in which they came.
 
     Args:
         session: a connection.
-        crucibles: what the crucibles say; entries of others are left out.
+        crucible_ids: entries of other crucibles are left out.
         entry_ids: which.
         again: also those that were decided with the same facts.
     """
-    limited = [number for number, crucible in crucibles.items() if crucible.max_total_entries is not None]
     rows = session.run(
-        _STATEMENTS["entry_facts"],
-        {"entries": list(entry_ids), "crucibles": list(crucibles), "limited": limited, "again": again},
+        _STATEMENTS["entry_facts"], {"entries": list(entry_ids), "crucibles": list(crucible_ids), "again": again}
     )
+    rules: dict[int, CrucibleRules] = {}
+    for crucible_id, _, *columns in rows:
+        if crucible_id not in rules:
+            rules[crucible_id] = rules_from(columns[:RULE_COLUMNS])
     return [
-        (candidate_from(crucible_id, crucibles[crucible_id], columns), digest) for crucible_id, digest, *columns in rows
+        Found(candidate_from(crucible_id, rules[crucible_id], columns[RULE_COLUMNS:]), digest)
+        for crucible_id, digest, *columns in rows
     ]
 
 
@@ -179,35 +179,40 @@ def without_a_place(
     return [entry for (entry,) in rows]
 
 
-def write(session: Session, decisions: Iterable[Decision], by: str) -> None:
+def write(
+    session: Session,
+    decisions: Iterable[Decision],
+    by: str,
+    digests: Mapping[int, int] | None = None,
+    firsts: Mapping[int, tuple[str, int]] | None = None,
+) -> None:
     """Write what was decided, within the caller's transaction; a verdict that stays the same writes nothing.
 
     Args:
         session: a connection.
         decisions: what to write.
         by: the role that decided.
+        digests: what entries were decided with, to be remembered.
+        firsts: status and digest of the rules of crucibles, to be remembered of those that had no entry decided yet.
     """
     new = [one for one in decisions if one.is_new]
-    if not new:
+    digests, firsts = digests or {}, firsts or {}
+    if not new and not digests:
         return
-    session.run(_STATEMENTS["write_verdicts"], _json(_row(one) for one in new))
-    session.run(_STATEMENTS["write_decisions"], by, _json(_logged(one) for one in new))
+    session.run(
+        _STATEMENTS["write_verdicts"],
+        {
+            "by": by, "verdicts": _json(_row(one) for one in new), "entries": list(digests),
+            "digests": list(digests.values()),
+            "firsts": _json(
+                {"crucible_id": number, "status": status, "rules_digest": digest}
+                for number, (status, digest) in firsts.items()
+            ),
+        },
+    )  # fmt: skip
     fees = [_asked(one, fee) for one in new if (fee := one.noted) is not None]
     if fees:
         session.run(_STATEMENTS["ask_fees"], _json(fees))
-
-
-def note_digests(session: Session, digests: Mapping[int, int]) -> None:
-    """Remember what entries were decided with."""
-    if digests:
-        session.run(_STATEMENTS["note_digests"], list(digests), list(digests.values()))
-
-
-def note_new_crucibles(session: Session, crucibles: Iterable[tuple[int, str, int]]) -> None:
-    """Remember ids, statuses and digests of the rules by which first entries were decided."""
-    columns = [list(column) for column in zip(*crucibles, strict=True)]
-    if columns:
-        session.run(_STATEMENTS["note_new_crucibles"], *columns)
 
 
 def note_crucible(session: Session, crucible_id: int, status: str, rules_digest: int) -> None:
@@ -276,12 +281,6 @@ def _row(one: Decision) -> Mapping[str, Any]:
         "user_id": one.candidate.facts.user_id, "image_id": one.candidate.image_id, "verdict": one.verdict.state,
         "reasons": one.verdict.reasons, "enforced": one.enforced, "fee": one.fee,
         "entered_ms": one.candidate.facts.created_ms,
-    }  # fmt: skip
-
-
-def _logged(one: Decision) -> Mapping[str, Any]:
-    return {
-        "entry_id": one.candidate.entry_id, "verdict": one.verdict.state, "reasons": one.verdict.reasons,
         "facts": {"facts": one.facts, "earlier_of_image": one.candidate.earlier_of_image, "fee": one.candidate.fee},
     }  # fmt: skip
 

@@ -61,28 +61,40 @@ hashtextextended(ROW(
     crucible."maxTotalEntries" AS max_total_entries,
     crucible."allowedResources"::text AS allowed_resources
 
+-- lock_crucibles --
+-- Nobody else decides about the crucibles of these entries, as their rows and as their verdicts have them, until the end
+-- of the transaction. In ascending order: two who lock several would wait for each other in another one.
+SELECT crucible_id, pg_advisory_xact_lock(hashtextextended(%(lock)s || crucible_id, 0))::text
+  FROM (SELECT "crucibleId" AS crucible_id FROM public."CrucibleEntry" WHERE id = ANY(%(entries)s)
+        UNION
+        SELECT seen.crucible_id FROM {schema}.entry_verdict seen WHERE seen.entry_id = ANY(%(entries)s)
+        ORDER BY 1
+        OFFSET 0) told
+
 -- entry_facts --
 -- Some entries with all that decides about them, in their crucibles' order; unless all of them are asked for, only those
--- about which nothing was decided, or with something else in mind. Crucibles that limit their entries are named, because
--- counting is for nothing in the others.
-WITH taken AS (
+-- about which nothing was decided, or with something else in mind.
+WITH taken AS MATERIALIZED (
     SELECT one.crucible_id, count(*)::int AS places
       FROM {schema}.entry_verdict one
-     WHERE one.crucible_id = ANY(%(limited)s) AND one.verdict IN ('waiting', 'admitted')
+      JOIN public."Crucible" crucible ON crucible.id = one.crucible_id AND crucible."maxTotalEntries" IS NOT NULL
+     WHERE one.crucible_id = ANY(%(crucibles)s) AND one.verdict IN ('waiting', 'admitted')
      GROUP BY 1
 )
 SELECT
-    entry."crucibleId" AS crucible_id,
-    {facts_digest}     AS facts_digest,
+    crucible.id AS crucible_id,
+    {facts_digest} AS facts_digest,
+{rule_columns},
 {fact_columns},
-    CASE WHEN entry."crucibleId" <> ALL(%(limited)s) THEN 0
+    CASE WHEN crucible."maxTotalEntries" IS NULL THEN 0
          WHEN coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
-         THEN coalesce((SELECT taken.places FROM taken WHERE taken.crucible_id = entry."crucibleId"), 0)
+         THEN coalesce((SELECT taken.places FROM taken WHERE taken.crucible_id = crucible.id), 0)
          ELSE (SELECT count(*) FROM {schema}.entry_verdict one
-                WHERE one.crucible_id = entry."crucibleId" AND one.verdict IN ('waiting', 'admitted')
+                WHERE one.crucible_id = crucible.id AND one.verdict IN ('waiting', 'admitted')
                   AND (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))
     END AS earlier_in_all
 FROM public."CrucibleEntry" entry
+JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId"
 LEFT JOIN public."Image" image ON image.id = entry."imageId"
 LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id
 LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = entry.id
@@ -90,20 +102,6 @@ LEFT JOIN {schema}.entry_digest known ON known.entry_id = entry.id
 WHERE entry.id = ANY(%(entries)s) AND entry."crucibleId" = ANY(%(crucibles)s)
   AND (%(again)s OR seen.entry_id IS NULL OR known.digest IS DISTINCT FROM {facts_digest})
 ORDER BY entry."crucibleId", entry."createdAt", entry.id
-
--- crucibles_of --
--- Crucibles of some entries, as their rows and as their verdicts have them.
-SELECT "crucibleId" FROM public."CrucibleEntry" WHERE id = ANY(%(entries)s)
-UNION
-SELECT crucible_id FROM {schema}.entry_verdict WHERE entry_id = ANY(%(entries)s)
-
--- crucible_rules --
--- What is read once for all entries of some crucibles.
-SELECT
-    crucible.id,
-{rule_columns}
-FROM public."Crucible" crucible
-WHERE crucible.id = ANY(%s)
 
 -- crucibles_to_decide --
 -- Crucibles whose entries may lack a verdict or get another one, with the rules that theirs were decided by. Those that
@@ -194,26 +192,38 @@ SELECT seen.entry_id, seen.crucible_id, seen.user_id, seen.image_id,
  ORDER BY seen.crucible_id, seen.entered_at, seen.entry_id
 
 -- write_verdicts --
--- Only where something is another than it was, so that what stays the same makes no change event.
+-- What was decided, its log, what it was decided with, and the rules by which crucibles' first entries were. A verdict is
+-- written only where something is another than it was, so that what stays the same makes no change event.
+WITH digests AS (
+    INSERT INTO {schema}.entry_digest AS there (entry_id, digest)
+    SELECT * FROM unnest(%(entries)s::int[], %(digests)s::bigint[])
+    ON CONFLICT (entry_id) DO UPDATE SET digest = excluded.digest WHERE there.digest <> excluded.digest
+), firsts AS (
+    INSERT INTO {schema}.entry_crucible (crucible_id, status, rules_digest)
+    SELECT crucible_id, status, rules_digest
+      FROM jsonb_to_recordset(%(firsts)s::jsonb) AS one (crucible_id int, status text, rules_digest bigint)
+    ON CONFLICT DO NOTHING
+), log AS (
+    INSERT INTO {schema}.entry_decision (entry_id, made_by, verdict, reasons, facts)
+    SELECT entry_id, %(by)s, verdict, reasons, facts
+      FROM jsonb_to_recordset(%(verdicts)s::jsonb) AS one (entry_id int, verdict text, reasons text[], facts jsonb)
+)
 INSERT INTO {schema}.entry_verdict AS there
             (entry_id, crucible_id, user_id, image_id, verdict, reasons, enforced, fee, entered_at, waiting_since)
 SELECT entry_id, crucible_id, user_id, image_id, verdict, reasons, enforced, fee,
        to_timestamp(entered_ms / 1000.0) AT TIME ZONE 'UTC', CASE WHEN verdict = 'waiting' THEN now() END
-  FROM jsonb_to_recordset(%s::jsonb) AS one (entry_id int, crucible_id int, user_id int, image_id int, verdict text,
-                                             reasons text[], enforced boolean, fee int, entered_ms bigint)
+  FROM jsonb_to_recordset(%(verdicts)s::jsonb)
+       AS one (entry_id int, crucible_id int, user_id int, image_id int, verdict text, reasons text[], enforced boolean,
+               fee int, entered_ms bigint)
 ON CONFLICT (entry_id) DO UPDATE
    SET crucible_id = excluded.crucible_id, user_id = excluded.user_id, image_id = excluded.image_id,
-       verdict = excluded.verdict, reasons = excluded.reasons, enforced = excluded.enforced, fee = excluded.fee, entered_at = excluded.entered_at,
-       decided_at = now(), waiting_since = CASE WHEN excluded.verdict = 'waiting' THEN coalesce(there.waiting_since, now()) END
- WHERE (there.verdict, there.reasons, there.enforced, there.fee, there.image_id, there.user_id, there.crucible_id, there.entered_at)
-       IS DISTINCT FROM (excluded.verdict, excluded.reasons, excluded.enforced, excluded.fee, excluded.image_id, excluded.user_id,
-                         excluded.crucible_id, excluded.entered_at)
-
--- write_decisions --
--- The log of changes.
-INSERT INTO {schema}.entry_decision (entry_id, made_by, verdict, reasons, facts)
-SELECT entry_id, %s, verdict, reasons, facts
-  FROM jsonb_to_recordset(%s::jsonb) AS one (entry_id int, verdict text, reasons text[], facts jsonb)
+       verdict = excluded.verdict, reasons = excluded.reasons, enforced = excluded.enforced, fee = excluded.fee,
+       entered_at = excluded.entered_at, decided_at = now(),
+       waiting_since = CASE WHEN excluded.verdict = 'waiting' THEN coalesce(there.waiting_since, now()) END
+ WHERE (there.verdict, there.reasons, there.enforced, there.fee, there.image_id, there.user_id, there.crucible_id,
+        there.entered_at)
+       IS DISTINCT FROM (excluded.verdict, excluded.reasons, excluded.enforced, excluded.fee, excluded.image_id,
+                         excluded.user_id, excluded.crucible_id, excluded.entered_at)
 
 -- ask_fees --
 -- Fees that are asked for, and those that are given back unseen; one that was is left as it is, and a prefix is one
@@ -228,18 +238,6 @@ ON CONFLICT DO NOTHING
 -- What a fee came to.
 UPDATE {schema}.entry_fee SET payment = %s, collected = %s, settled_at = now() WHERE entry_id = %s
 RETURNING crucible_id
-
--- note_digests --
--- What entries were decided with.
-INSERT INTO {schema}.entry_digest (entry_id, digest)
-SELECT * FROM unnest(%s::int[], %s::bigint[])
-ON CONFLICT (entry_id) DO UPDATE SET digest = excluded.digest
-
--- note_new_crucibles --
--- The rules by which crucibles' first entries were decided.
-INSERT INTO {schema}.entry_crucible (crucible_id, status, rules_digest)
-SELECT * FROM unnest(%s::int[], %s::text[], %s::bigint[])
-ON CONFLICT DO NOTHING
 
 -- note_crucible --
 -- The rules by which all of a crucible's entries were decided.
