@@ -23,6 +23,8 @@ from typing import Final, LiteralString
 _HEADER: Final = re.compile(r"^-- (?P<kind>fragment )?(?P<name>\w+) --$", re.MULTILINE)
 _PLACEHOLDER: Final = re.compile(r"\{(?P<name>\w+)\}")
 _WHY: Final = re.compile(r"\A(?:--.*\n)+")
+_LEFT_OUT: Final = re.compile(r"^[ \t]+|^[ \t]*--.*\n", re.MULTILINE)
+"""Indentation and lines of comment, which are for readers: a server parses, and a driver copies, what is left."""
 _NUMBERED: Final = re.compile(r"(?P<version>\d{4})_(?P<name>\w+)\.sql")
 SCHEMA: Final = frozenset({"schema"})
 """The placeholder of the watcher's own schema, whose name is a setting."""
@@ -63,7 +65,7 @@ def named_statements(
                 fragments[title] = _filled(text[why.end() :], fragments, place)
             else:
                 found[title] = text
-    return MappingProxyType({name: _filled(text, fragments, name) for name, text in found.items()})
+    return MappingProxyType({name: _LEFT_OUT.sub("", _filled(text, fragments, name)) for name, text in found.items()})
 
 
 def _filled(text: str, fragments: Mapping[str, str], place: str) -> LiteralString:

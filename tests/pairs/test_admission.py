@@ -169,9 +169,9 @@ def test_a_sweep_sends_differences_only(contest: Contest, process: Process, monk
 
     again(contest, process)
 
-    assert [(crucible, [placement.entry_id for placement in placements]) for crucible, placements in sent] == [
-        (CRUCIBLE, [12])
-    ]
+    assert [
+        {crucible: [one.entry_id for one in some] for crucible, some in placements.items()} for (placements,) in sent
+    ] == [{CRUCIBLE: [12]}]
 
 
 def test_processes_take_turns(contest: Contest, process: Process, parts: Stack, dsn: str) -> None:

@@ -36,7 +36,7 @@ def test_all_files_of_a_folder_are_read_where_none_is_named(tmp_path: Path):
 
     found = named_statements(tmp_path, run_time={"table"})
 
-    assert list(found.items()) == [("a", "-- Why.\nA"), ("b", "-- Why.\nB {ids:Array(UInt32)} {table}")]
+    assert list(found.items()) == [("a", "A"), ("b", "B {ids:Array(UInt32)} {table}")]
 
 
 @pytest.mark.parametrize(

@@ -261,8 +261,19 @@ class Session:
 
 def _values(parameters: tuple[object, ...]) -> Sequence[Any] | Mapping[str, Any] | None:
     if len(parameters) == 1 and isinstance(parameters[0], Mapping):
-        return cast("Mapping[str, Any]", parameters[0])
-    return parameters or None
+        return {name: _literal(value) for name, value in parameters[0].items()}
+    return [_literal(value) for value in parameters] or None
+
+
+def _literal(value: object) -> object:
+    """Return a list of whole numbers as PostgreSQL writes it, which the driver would do number by number.
+
+    >>> _literal([1, 2]), _literal(["a"]), _literal(7)
+    ('{1,2}', ['a'], 7)
+    """
+    if type(value) is list and set(map(type, value)) == {int}:
+        return f"{{{','.join(map(str, value))}}}"
+    return value
 
 
 @contextmanager

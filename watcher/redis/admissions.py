@@ -1,11 +1,13 @@
 """Admission in Redis, for a thread: shows placements, tells what is shown, and takes turns with other processes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
+
+from redis.exceptions import NoScriptError
 
 from watcher.redis import keys
 from watcher.redis.admit import ADMIT, Placement, PlacementChange, admit_argument, admit_keys, effects
-from watcher.redis.client import Client, away_is_temporary, run_script
+from watcher.redis.client import Client, away_is_temporary
 
 MAX_PLACEMENTS: Final = 500
 """Placements of one script call, about two milliseconds in which votes wait."""
@@ -42,16 +44,35 @@ class Admissions:
                 found += [int(level) if level else 0 for level in answer]
         return found
 
-    def admit(self, crucible_id: int, placements: Sequence[Placement]) -> list[PlacementChange]:
-        """Show placements, and return what each came to; nothing if the crucible is absent."""
-        came: list[PlacementChange] = []
-        for at in range(0, len(placements), MAX_PLACEMENTS):
-            some = admit_argument(placements[at : at + MAX_PLACEMENTS])
-            answer = run_script(self._client, ADMIT, admit_keys(crucible_id), some)
-            if not answer:
-                break
-            came += effects(answer)
-        return came
+    def admit(self, placements: Mapping[int, Sequence[Placement]]) -> Iterator[tuple[int, Placement, PlacementChange]]:
+        """Show placements by crucible; return crucible, placement and what it came to, but for crucibles not held."""
+        calls = [
+            (crucible_id, some[at : at + MAX_PLACEMENTS])
+            for crucible_id, some in placements.items()
+            for at in range(0, len(some), MAX_PLACEMENTS)
+        ]
+        for (crucible_id, some), answer in zip(calls, self._run(calls), strict=True):
+            for placement, change in zip(some, effects(answer), strict=bool(answer)):
+                yield crucible_id, placement, change
+
+    def _run(self, calls: Sequence[tuple[int, Sequence[Placement]]]) -> list[Any]:
+        """Run the script for all calls in one round trip."""
+        if not calls:
+            return []
+        with away_is_temporary():
+            try:
+                return self._send(calls)
+            except NoScriptError:
+                self._client.script_load(ADMIT.text)
+                return self._send(calls)
+
+    def _send(self, calls: Sequence[tuple[int, Sequence[Placement]]]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for crucible_id, some in calls:
+            names = admit_keys(crucible_id)
+            # In these words, for a cluster's pipeline refuses ``evalsha``.
+            pipeline.execute_command("EVALSHA", ADMIT.sha, len(names), *names, admit_argument(some))
+        return pipeline.execute()
 
     def due_in(self) -> float:
         """Return the seconds until the next sweep is due, 0 if it is."""

@@ -10,7 +10,7 @@ next sweep finds.
 
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
@@ -19,7 +19,7 @@ from typing import Final
 import structlog
 
 from watcher.model.errors import StopError, TemporaryError
-from watcher.model.row_state import RowStates
+from watcher.model.row_state import CrucibleChange, RowStates
 from watcher.model.visibility import Hidden
 from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.session import Session
@@ -35,6 +35,11 @@ log = structlog.get_logger(__name__)
 
 GATHER_SECONDS: Final = 0.05
 """Time in which arrivals are gathered for one question. Longer: fewer questions, later votes on a new entry."""
+VERDICT_SECONDS: Final = 0.25
+"""The same where entries wait for their verdict: whoever decides hands over those that are let in, and what the stream
+shows is for those that another process has decided. Longer: those are judged later."""
+MAX_PLACED: Final = 10_000
+"""Entries that are remembered as placed until their verdict comes back as a row. Fewer: some are looked up twice."""
 MAX_POLLS: Final = 100
 """Polls that may wait. More: more memory while PostgreSQL is away; fewer: sooner left to a sweep."""
 BULK_ROWS: Final = 1_000
@@ -79,6 +84,7 @@ class Admission(Task):
         self._admissions = neighbours.admissions
         self._waiting: deque[RowStates] = deque(maxlen=MAX_POLLS)
         self._decided: deque[Arrived] = deque(maxlen=BULK_ROWS)
+        self._placed: dict[int, int] = {}
         self._behind = True  # whoever starts sweeps first: what arrived while nobody ran is not handed over
         self._bulk_at = -CALM_SECONDS
         self._sweep_at = 0.0  # when to ask Redis whether it is time; it says when it is, for all processes
@@ -111,9 +117,7 @@ class Admission(Task):
             TemporaryError: a neighbour is away, or PostgreSQL refuses; the message says what to run, and it may be run
                 any time.
         """
-        if self._waiting or self._decided:
-            self.signal.pause(GATHER_SECONDS)
-            self.signal.clear()
+        self._gather()
         try:
             with self._session.kept() as session:
                 self._admit_arrived(session)
@@ -129,6 +133,16 @@ class Admission(Task):
         """Give back the connections; what waits is left to the next sweep, of whichever process."""
         self._session.drop()
         self._admissions.close()
+
+    def _gather(self) -> None:
+        """Wait until what has come is worth a question."""
+        if self._undecided is None:
+            until = clock.now() + VERDICT_SECONDS
+            while self._waiting and not self._decided and not self.signal.stopping and clock.now() < until:
+                self.signal.wait(until - clock.now())
+        if self._waiting or self._decided:
+            self.signal.pause(GATHER_SECONDS)
+        self.signal.clear()
 
     def _admit_arrived(self, session: Session) -> None:
         some = self._taken()
@@ -174,9 +188,15 @@ class Admission(Task):
             (crucible_id, entry_id): Arrived(crucible_id, entry_id, image_id)
             for states in polls
             for crucible_id, change in states.items()
-            for entry_id, image_id in chain(change.living(), change.admitted())
+            for entry_id, image_id in chain(change.living(), self._not_placed(change))
         }
         return list(some.values())
+
+    def _not_placed(self, change: CrucibleChange) -> Iterator[tuple[int, int]]:
+        """Yield entry and image of those that take part from now on and were not placed when that was decided."""
+        for entry_id, image_id in change.admitted():
+            if self._placed.pop(entry_id, None) != image_id:
+                yield entry_id, image_id
 
     def _sweep(self, session: Session) -> None:
         began, self._behind = clock.now(), False
@@ -211,10 +231,13 @@ class Admission(Task):
                     placements[one.crucible_id].append(Placement(entry, one.level, image))
                     reasons[one.crucible_id, entry] = one
         came: Counter[PlacementChange] = Counter()
-        for crucible_id, some in placements.items():
-            for placement, effect in zip(some, self._admissions.admit(crucible_id, some), strict=False):
-                came[effect] += 1
-                self._count(effect, reasons[crucible_id, placement.entry_id].reason)
+        for crucible_id, placement, effect in self._admissions.admit(placements):
+            came[effect] += 1
+            if arrived and effect is not PlacementChange.UNKNOWN:
+                self._placed[placement.entry_id] = placement.image_id
+                if len(self._placed) > MAX_PLACED:  # the verdict came back to another process
+                    del self._placed[next(iter(self._placed))]
+            self._count(effect, reasons[crucible_id, placement.entry_id].reason)
         return came
 
     def _count(self, effect: PlacementChange, reason: Hidden | None) -> None:

@@ -83,7 +83,7 @@ WITH taken AS MATERIALIZED (
 )
 SELECT
     crucible.id AS crucible_id,
-    {facts_digest} AS facts_digest,
+    now.digest AS facts_digest,
 {rule_columns},
 {fact_columns},
     CASE WHEN crucible."maxTotalEntries" IS NULL THEN 0
@@ -99,8 +99,9 @@ LEFT JOIN public."Image" image ON image.id = entry."imageId"
 LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id
 LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = entry.id
 LEFT JOIN {schema}.entry_digest known ON known.entry_id = entry.id
+CROSS JOIN LATERAL (SELECT {facts_digest} AS digest) now
 WHERE entry.id = ANY(%(entries)s) AND entry."crucibleId" = ANY(%(crucibles)s)
-  AND (%(again)s OR seen.entry_id IS NULL OR known.digest IS DISTINCT FROM {facts_digest})
+  AND (%(again)s OR seen.entry_id IS NULL OR known.digest IS DISTINCT FROM now.digest)
 ORDER BY entry."crucibleId", entry."createdAt", entry.id
 
 -- crucibles_to_decide --
