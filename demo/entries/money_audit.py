@@ -43,7 +43,7 @@ class PaidEntry:
 
 
 def compare(postgres: Connection, clickhouse: Client, books: Books) -> list[Finding]:
-    """Compare everything."""
+    """Return what the books, the verdicts and the pools that are shown disagree about."""
     entries = paid_entries(postgres)
     shown = {crucible: int(pool) for crucible, pool in clickhouse.query(PRIZE_POOLS).result_rows}
     fees = {crucible: int(fees) for crucible, fees in postgres.execute(POOLS)}

@@ -58,7 +58,7 @@ class Till:
         self.close()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Give the connection back to the site."""
         self._client.close()
 
     def sell(self, purchases: Iterable[tuple[int, str, int]]) -> None:

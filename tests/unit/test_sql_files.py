@@ -15,7 +15,7 @@ def written(folder: Path, **files: str) -> Path:
 
 
 def test_statements_are_found_by_name_with_fragments_and_constants_put_in(tmp_path: Path):
-    """A fragment comes without its reason, and may use what stands before it, in another file too."""
+    """All come without their reasons, and a fragment may use what stands before it, in another file too."""
     written(
         tmp_path,
         rules="-- fragment shown --\n-- Why.\nlevel <= {MOST}\n\n-- fragment both --\n-- Why.\n({shown} AND {shown})\n",
@@ -25,8 +25,8 @@ def test_statements_are_found_by_name_with_fragments_and_constants_put_in(tmp_pa
     found = named_statements(tmp_path, "rules.sql", "images.sql", constants={"MOST": 31})
 
     assert found == {
-        "one": "-- Why one.\nSELECT 1",
-        "two": "-- Why two.\nSELECT (level <= 31 AND level <= 31) FROM {schema}.image",
+        "one": "SELECT 1",
+        "two": "SELECT (level <= 31 AND level <= 31) FROM {schema}.image",
     }
 
 

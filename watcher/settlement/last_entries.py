@@ -28,7 +28,7 @@ class LastEntries:
     def decide(self, session: Session, crucible_id: int) -> None:
         """Decide entries about which something is new, and withdraw those whose row is gone."""
         while gone := entry_verdict.vanished_of(session, [crucible_id], PAGE):
-            if not self._decider.withdraw(session, gone):
+            if not self._decider.decide(session, [], gone=gone):
                 break
         for entries in entry_verdict.changed_entries(session, [crucible_id], LOOKED_AT_ONCE):
             self._decide(session, [entries], again=False)

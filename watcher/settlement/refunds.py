@@ -70,4 +70,4 @@ class Refunds:
         payload = {
             "crucible": one.crucible_id, "user": one.creator_id, "prefix": one.setup_prefix, "reasons": [SETUP],
         }  # fmt: skip
-        outbox.put(session, [NewRow(CHANNEL, "refund", f"crucible:{one.crucible_id}", key, payload)])
+        outbox.put(session, [NewRow(CHANNEL, "refund", f"setup:{one.crucible_id}", key, payload)])
