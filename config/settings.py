@@ -451,6 +451,15 @@ class EntriesSettings(Group):
     1,000 entries)."""
 
 
+class EventsSettings(Group):
+    """What other services are told in the topic ``crucible.events``."""
+
+    keep_days: Annotated[int, Field(ge=1, le=3_650)] = 7
+    """Days for which events stay in PostgreSQL. A connector that starts anew (debezium/events.json) sends all of them
+    again. Fewer: one that was away for longer, and lost its slot, has lost what happened meanwhile; more: a larger
+    table."""
+
+
 class BuzzSettings(Group):
     """The books of Buzz, for the role ``settle`` alone."""
 
@@ -541,6 +550,7 @@ class SettingsGroups(Group):
     admission: AdmissionSettings = AdmissionSettings()
     votes: VotesSettings = VotesSettings()
     entries: EntriesSettings = EntriesSettings()
+    events: EventsSettings = EventsSettings()
     buzz: BuzzSettings = BuzzSettings()
     notify: NotifySettings = NotifySettings()
     settlement: SettlementSettings = SettlementSettings()

@@ -56,7 +56,7 @@ def test_a_connector_at_rest_runs_again_when_applied(site, crucible, rest):
 def test_every_key_of_every_shipped_file_is_known_to_the_plugin(site):
     """A key that nobody reads would be a setting that people believe in."""
     with site.worker() as worker:
-        for path in (debezium.CONNECTOR, debezium.CONNECTOR_AVRO):
+        for path in (debezium.CONNECTOR, debezium.CONNECTOR_AVRO, debezium.EVENTS):
             plan = plan_connector(worker, read_connector_file(path, name=site.name, overlay=site.pairs))
 
             assert not plan.exists

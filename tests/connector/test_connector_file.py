@@ -71,6 +71,7 @@ def test_a_file_that_is_not_there_is_told_by_path(tmp_path):
         ("key.converter", False),
         ("key.converter.schemas.enable", False),
         ("message.key.columns", False),
+        ("transforms.outbox.table.field.event.key", False),
         ("database.hostname", False),
         ("tombstones.on.delete", False),
     ],

@@ -9,10 +9,12 @@ from handlers import REGISTRY
 from tests.capture import envelopes
 from watcher.admin.connector.file import read_connector_file
 from watcher.admin.connector.secrets import is_secret
+from watcher.bootstrap.doctor import EVENT_SLOT
 from watcher.model.registry import WATCHER_SCHEMA
 
 JSON = read_connector_file(debezium.CONNECTOR).config
 AVRO = read_connector_file(debezium.CONNECTOR_AVRO).config
+EVENTS = read_connector_file(debezium.EVENTS)
 
 
 def _watched(script: Path) -> str:
@@ -37,6 +39,20 @@ def test_the_avro_profile_differs_in_its_encoding_alone():
     assert rest(AVRO) == rest(JSON)
 
 
+def test_the_events_connector_is_another_one_of_the_same_database():
+    """Its slot, publication, topics and name are its own; how it reaches PostgreSQL and makes topics is said alike."""
+    own = {"slot.name", "publication.name", "topic.prefix", "table.include.list"}
+    shared = re.compile(r"connector\.class|tasks\.max|database\.|plugin|topic\.creation|producer\.|exactly\.once|poll")
+
+    assert {key for key in own if EVENTS.config[key] == JSON[key]} == set()
+    assert EVENTS.name != read_connector_file(debezium.CONNECTOR).name
+    assert {key: value for key, value in EVENTS.config.items() if shared.match(key)} == {
+        key: value for key, value in JSON.items() if shared.match(key)
+    }
+    assert EVENTS.config["publication.name"] in debezium.EVENTS_PREPARATION.read_text(encoding="utf-8")
+    assert EVENTS.config["slot.name"] == EVENT_SLOT
+
+
 def test_debezium_server_reads_the_same_source():
     """All that is not Kafka Connect's own is said to Debezium Server in the same words."""
     connects = re.compile(r"tasks\.max|exactly\.once|topic\.creation|producer\.|transforms|(key|value)\.converter")
@@ -59,12 +75,12 @@ def test_no_secret_lies_in_a_shipped_file():
     """Every secret is a reference that the worker resolves."""
     secrets = [
         value
-        for config in (JSON, AVRO, server())
+        for config in (JSON, AVRO, EVENTS.config, server())
         for key, value in config.items()
         if is_secret(key.replace("format.key", ""))
     ]
 
-    assert len(secrets) == 3
+    assert len(secrets) == 4
     assert [value for value in secrets if not re.fullmatch(r"\$\{[^}]+\}", value)] == []
 
 

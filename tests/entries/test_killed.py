@@ -86,6 +86,11 @@ def all_done(site: Site) -> bool:
     return bool(site.one("SELECT count(*) = 0 FROM SCHEMA.outbox WHERE state <> 'done'"))
 
 
+def events(site: Site) -> list[str]:
+    """What other services were told."""
+    return [kind for (kind,) in site.all("SELECT type FROM SCHEMA.crucible_event ORDER BY number")]
+
+
 @pytest.mark.parametrize("place", DECIDING)
 def test_killed_while_deciding(site: Site, processes: Processes, place: str) -> None:
     """Nothing of it is there, or all of it: the verdicts, the fees that are asked for, and the log."""
@@ -95,6 +100,7 @@ def test_killed_while_deciding(site: Site, processes: Processes, place: str) -> 
     assert processes.decide(place) == -signal.SIGKILL
     assert [site.verdict(one) for one in entries] == [None] * 3
     assert site.one("SELECT count(*)::int FROM SCHEMA.outbox") == 0
+    assert site.one("SELECT count(*)::int FROM SCHEMA.crucible_event") == 0
     assert processes.decide() == 0
 
     assert [site.verdict(one) for one in entries] == [("waiting", ["fee_pending"], 0)] * 3
@@ -116,6 +122,7 @@ def test_killed_while_charging(site: Site, rich: int, service: httpx.Client, pro
             second.terminate()
 
     assert site.verdict(entry) == ("admitted", [], FEE)
+    assert events(site) == ["entry.admitted"]
     assert legs(service, rich) == (1, 0)
     assert holds(service, rich) == 1_000 - FEE
 
@@ -137,5 +144,6 @@ def test_killed_while_refunding(site: Site, rich: int, service: httpx.Client, pr
             second.terminate()
 
     assert site.verdict(entry) == ("withdrawn", [], 0)
+    assert events(site) == ["entry.admitted", "entry.withdrawn", "fee.refunded"]
     assert legs(service, rich) == (1, 1)
     assert holds(service, rich) == 1_000

@@ -18,7 +18,7 @@ from watcher.admin.doctor.postgres.published import publication, tables
 from watcher.admin.doctor.postgres.rights import rights
 from watcher.admin.doctor.postgres.server import server, wal_level
 from watcher.admin.doctor.postgres.settling import endings, ledger, opt_outs, results, settling
-from watcher.admin.doctor.postgres.slot import heartbeat, slot
+from watcher.admin.doctor.postgres.slot import event_slot, heartbeat, slot
 from watcher.admin.doctor.registry import registry
 from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment, notification_client, registry_auth
 from watcher.bootstrap.kafka_client import kafka_client
@@ -27,6 +27,9 @@ from watcher.kafka.admin import KafkaAdmin
 from watcher.notify.http import HttpNotifier
 from watcher.postgres.session import Session, open_session
 from watcher.redis.nodes import RedisNode, open_nodes
+
+EVENT_SLOT = "crucible_events"
+"""The slot of debezium/events.json."""
 
 
 def examine_everything(settings: Settings, connector: ConnectorFile) -> Iterator[Finding]:
@@ -68,6 +71,7 @@ def _postgres(settings: Settings, connector: ConnectorFile, opened: ExitStack) -
             partial(publication, names=names),
             partial(slot, names=names),
             heartbeat,
+            partial(event_slot, slot_name=EVENT_SLOT),
             partial(rights, names=names),
             own_tables,
         ),

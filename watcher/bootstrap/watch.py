@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from config import Settings
 from handlers import REGISTRY
-from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry_auth
+from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry_auth, site_session
 from watcher.bootstrap.entries import compose_entries
 from watcher.bootstrap.kafka_client import kafka_client
 from watcher.bootstrap.verification import Verification, compose_verification
@@ -31,6 +31,7 @@ from watcher.clickhouse.reads import ClickHouseReads
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
 from watcher.decode.registry import RegistryClient
+from watcher.events.forget import ForgetEvents
 from watcher.kafka.dead_letters import KafkaDeadLetters
 from watcher.kafka.librdkafka import librdkafka_version
 from watcher.kafka.source import KafkaSource
@@ -93,6 +94,8 @@ def watch(settings: Settings, beside: Beside = lambda *_: None) -> None:
         shutdown.run(Worker("admission", admission, shutdown.fail))
         entries = compose_entries(settings, metrics, admission)
         shutdown.run(Worker("entries", entries, shutdown.fail))
+        forget = ForgetEvents(partial(site_session, settings), settings.events.keep_days)
+        shutdown.run(Worker("events", forget, shutdown.fail))
         changes = ChangeReport(metrics, settings.ops.stalled_after)
         store = _store(settings)
         journal = _journal(store, changes, health, shutdown)

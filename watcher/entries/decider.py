@@ -12,10 +12,11 @@ from typing import Final
 
 import msgspec
 
+from watcher.model.crucible_events import of_decisions
 from watcher.model.entry_decision import Candidate, Decision, FeePolicy, decide_in_order, withdraw
 from watcher.model.entry_rules import COMPLETED, CrucibleRules
 from watcher.model.entry_verdict import VerdictState
-from watcher.postgres.own import entry_verdict, outbox
+from watcher.postgres.own import crucible_event, entry_verdict, outbox
 from watcher.postgres.own.outbox import NewRow
 from watcher.postgres.session import Session
 from watcher.runtime.failpoint import reach
@@ -126,6 +127,7 @@ class Decider:
         entry_verdict.write(session, decisions, self._by, digests, firsts)
         reach("verdicts.written")
         outbox.put(session, _outbox_rows(decisions))
+        crucible_event.write(session, of_decisions(decisions))
         reach("verdicts.committing")
         return [one for one in decisions if one.is_new]
 

@@ -10,11 +10,12 @@ from typing import Any
 from watcher.buzz.port import Buzz, BuzzRefusedError, InsufficientFundsError
 from watcher.entries.decider import CHANNEL, COLLECT, REFUND, Decider
 from watcher.model.buzz import YELLOW, Charge, Leg
+from watcher.model.crucible_events import CrucibleEvent, fee_refunded
 from watcher.model.entry_decision import FeeSource
 from watcher.model.entry_rules import Payment
 from watcher.model.entry_verdict import VerdictState
 from watcher.model.outbox import Delivered, OutboxRow, Outcome, Refused, Step
-from watcher.postgres.own import entry_verdict
+from watcher.postgres.own import crucible_event, entry_verdict
 from watcher.postgres.session import Session
 
 CHARGE_DESCRIPTION = "Crucible entry fee"
@@ -44,15 +45,16 @@ class FeeExecutor:
                 case "collect":
                     return self._collect(row)
                 case "refund":
-                    refund = self._buzz.refund(row.payload["prefix"], REFUND_DESCRIPTION)
-                    return Delivered({"refunded": refund.amount, "before": refund.before})
+                    return self._refund(row)
         except BuzzRefusedError as error:
             return Refused(str(error))
         return Refused(f"given a row of kind {row.kind!r}, expected {COLLECT} or {REFUND}")
 
     def follow(self, session: Session, row: OutboxRow, outcome: Outcome, step: Step) -> None:
-        """Write down what a fee came to, and decide its entry."""
+        """Write down what a fee came to, and decide its entry; or tell others that it went back."""
         del step
+        if row.kind == REFUND and isinstance(outcome, Delivered) and outcome.result["taken"]:
+            crucible_event.write(session, [_went_back(row.payload, outcome.result["taken"])])
         if row.kind != COLLECT or not isinstance(outcome, Delivered) or "payment" not in outcome.result:
             return
         entry = row.payload["entry"]
@@ -73,10 +75,24 @@ class FeeExecutor:
         except InsufficientFundsError as error:
             return Delivered({"payment": Payment.INSUFFICIENT_FUNDS.value, "collected": 0, "why": str(error)})
 
+    def _refund(self, row: OutboxRow) -> Outcome:
+        refund = self._buzz.refund(row.payload["prefix"], REFUND_DESCRIPTION)
+        taken = refund.amount
+        if refund.before and row.perhaps_sent:  # it went back by an attempt whose answer was lost
+            taken = sum(leg.amount for leg in self._buzz.collected(row.payload["prefix"]))
+        return Delivered({"refunded": refund.amount, "before": refund.before, "taken": taken})
+
     def _still_wanted(self, entry_id: int) -> bool:
         """Tell whether the entry still waits: one that was withdrawn or rejected meanwhile is not charged first."""
         with self._open() as session:
             return entry_verdict.state_of(session, entry_id) is VerdictState.WAITING
+
+
+def _went_back(payload: Mapping[str, Any], amount: int) -> CrucibleEvent:
+    return fee_refunded(
+        crucible_id=payload["crucible"], entry_id=payload["entry"], user_id=payload["user"], amount=amount,
+        prefix=payload["prefix"],
+    )  # fmt: skip
 
 
 def _charge(payload: Mapping[str, Any]) -> Charge:

@@ -6,9 +6,11 @@ from typing import Final
 
 from watcher.telemetry.redaction import HIDDEN, redact
 
-# A key's last word says what it holds: `database.sslkey`, `access.key`; `key.converter` holds no secret.
+# A key's last word says what it holds: `database.sslkey`, `access.key`; `key.converter` holds no secret, nor does
+# the event router's `table.field.event.key`, which names a column.
 _SECRET: Final = re.compile(
-    r"password|passwd|passphrase|secret|credential|token|jaas|user\.info|(?:^|[._-]|ssl|api)key$", re.IGNORECASE
+    r"password|passwd|passphrase|secret|credential|token|jaas|user\.info|(?:^|(?<!field\.event)[._-]|ssl|api)key$",
+    re.IGNORECASE,
 )
 _REFERENCE: Final = re.compile(r"\$\{[^{}]*\}")
 

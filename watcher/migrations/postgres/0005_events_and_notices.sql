@@ -1,13 +1,17 @@
--- What other services are told of: Debezium's Outbox Event Router carries each row to the topic crucible.events, and rows
--- are forgotten after some days (events.keep_days). Whoever starts anew reads what is still here.
+-- What other services are told of, each row a CloudEvent with its attributes as columns: Debezium's Outbox Event Router
+-- carries it to the topic crucible.events. Rows are forgotten after some days (events.keep_days); a connector that starts
+-- anew reads those that are still here.
 CREATE TABLE {schema}.crucible_event (
-    number      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    id          uuid        NOT NULL DEFAULT gen_random_uuid(), -- of the CloudEvent: others tell repeats by it
-    type        text        NOT NULL,
-    crucible_id integer     NOT NULL, -- Kafka's key: events of one crucible stay in their order
-    subject     text        NOT NULL,
-    made_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
-    payload     jsonb       NOT NULL
+    number          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    crucible_id     integer     NOT NULL, -- Kafka's key: events of one crucible stay in their order
+    id              uuid        NOT NULL DEFAULT gen_random_uuid(), -- others tell repeats by it
+    specversion     text        NOT NULL DEFAULT '1.0',
+    source          text        NOT NULL DEFAULT '/crucible-watcher', -- where there are several: ALTER COLUMN ... SET DEFAULT
+    type            text        NOT NULL,
+    subject         text        NOT NULL,
+    time            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    datacontenttype text        NOT NULL DEFAULT 'application/json',
+    data            jsonb       NOT NULL
 );
 
 -- What users were told, on a site without a notification service: the site shows it from here.

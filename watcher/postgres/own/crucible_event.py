@@ -30,7 +30,7 @@ def forget(session: Session, keep_days: int, most: int) -> int:
 
 def _row(one: CrucibleEvent) -> bytes:
     return msgspec.json.encode(
-        {"type": one.type, "crucible_id": one.data.crucible_id, "subject": one.subject, "payload": one.data}
+        {"type": one.type, "crucible_id": one.data.crucible_id, "subject": one.subject, "data": one.data}
     )
 
 

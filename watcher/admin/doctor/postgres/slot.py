@@ -22,24 +22,36 @@ def slot(session: Session, names: SourceNames) -> Iterator[Finding]:
     if not rows:
         yield fail(name, f"there is no slot {names.slot}", "start the connector: `crucible connector apply`")
         return
-    ((active, status, retained),) = rows
+    yield _standing(name, names.slot, *rows[0])
+
+
+def event_slot(session: Session, slot_name: str) -> Iterator[Finding]:
+    """Find whether events for other services are carried to Kafka, where somebody wants them."""
+    name = "postgres.event_slot"
+    rows = session.read(STATEMENTS["slot"], slot_name)
+    if not rows:
+        yield ok(name, f"there is no slot {slot_name}: events for other services stay here (docs/events.md)")
+        return
+    yield _standing(name, slot_name, *rows[0])
+
+
+def _standing(name: str, slot_name: str, active: bool, status: str | None, retained: int | None) -> Finding:
     held = f"{(retained or 0) / GIBIBYTE:.2f} GiB of log held"
     if status in {"lost", "unreserved"}:
-        yield fail(
+        return fail(
             name,
-            f"{names.slot}: {status}, {held}",
+            f"{slot_name}: {status}, {held}",
             "lost: changes are gone. Delete the slot, apply the connector anew and compare with PostgreSQL afterwards"
             if status == "lost"
             else "the log that it needs is about to go: get the connector to read now, or raise max_slot_wal_keep_size",
         )
-    elif not active:
-        yield fail(
-            name, f"{names.slot}: nobody streams, {held}", "see `crucible connector status`; the disk fills meanwhile"
+    if not active:
+        return fail(
+            name, f"{slot_name}: nobody streams, {held}", "see `crucible connector status`; the disk fills meanwhile"
         )
-    elif (retained or 0) > MAX_RETAINED_BYTES:
-        yield warn(name, f"{names.slot}: streams, {held}", "the connector lags: see its tasks and Kafka's load")
-    else:
-        yield ok(name, f"{names.slot}: streams, {held}")
+    if (retained or 0) > MAX_RETAINED_BYTES:
+        return warn(name, f"{slot_name}: streams, {held}", "the connector lags: see its tasks and Kafka's load")
+    return ok(name, f"{slot_name}: streams, {held}")
 
 
 def heartbeat(session: Session) -> Iterator[Finding]:
