@@ -90,7 +90,7 @@ class FeeExecutor:
 
 def _went_back(payload: Mapping[str, Any], amount: int) -> CrucibleEvent:
     return fee_refunded(
-        crucible_id=payload["crucible"], entry_id=payload["entry"], user_id=payload["user"], amount=amount,
+        crucible_id=payload["crucible"], entry_id=payload.get("entry"), user_id=payload["user"], amount=amount,
         prefix=payload["prefix"],
     )  # fmt: skip
 
