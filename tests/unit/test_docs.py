@@ -103,13 +103,14 @@ def test_every_command_and_setting_that_is_named_exists(page: Path) -> None:
     text = page.read_text()
     known, settings = commands(), {key.dotted for key in keys()}
     groups = {name.partition(".")[0] for name in settings}
+    files = {file.name for file in (ROOT / "debezium").rglob("*.*")}
 
     for line in re.findall(r"(?:`|\$ |^)crucible ([a-z]+(?: [a-z]+)?)", text, re.MULTILINE):
         verb, _, noun = line.partition(" ")
         assert verb in known, line
         assert not noun or line in known or not any(one.startswith(f"{verb} ") for one in known), line
     for name in re.findall(rf"`((?:{'|'.join(groups)})\.[a-z_]+)`", text):
-        assert name in settings or name in {*ALL_PLACES, *TOPICS}, name
+        assert name in settings or name in {*ALL_PLACES, *TOPICS, *files}, name
     for name in re.findall(r"CRUCIBLE_[A-Z]+__[A-Z_]+", text):
         if name != "CRUCIBLE_KAFKA__GROP":  # the example of a misspelt one
             assert name in {key.variable for key in keys()}, name
