@@ -5,6 +5,7 @@ Prints each event of one source as a line of JSON until it has seen the one that
 
 import json
 import sys
+import time
 from pathlib import Path
 
 from confluent_kafka import Consumer
@@ -32,7 +33,8 @@ def main(brokers: str, schema_file: str, marker: str) -> None:
     )  # fmt: skip
     consumer.subscribe(["crucible.events"])
     try:
-        for _ in range(PATIENCE_SECONDS * 4):
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until:
             record = consumer.poll(0.25)
             if record is None or record.error():
                 continue

@@ -203,6 +203,22 @@ def test_a_connector_that_starts_anew_sends_what_is_kept_under_the_same_ids(told
     assert len(read) > len(by_id)
 
 
+def test_a_worker_that_is_killed_loses_no_event_and_doubles_none(told: Told) -> None:
+    """With transactions of the worker, as it ships, and a client that reads what is committed."""
+    worker = told.site.parts.connect
+    for entry in range(1, 301):
+        told.write(prize_paid(crucible_id=42, entry_id=entry, user_id=1, amount=50))
+        if entry == 150:
+            worker.kill()
+    worker.start()
+    worker.await_ready()
+    told.end()
+
+    read = told.read()
+
+    assert [one["body"]["entryId"] for one in read[:-1]] == list(range(1, 301))
+
+
 def test_published_whole_a_deletion_reaches_the_connector(told: Told) -> None:
     """The control: it is the publication that keeps deletions out; without it the slot carries each of them."""
     with told.site.database() as database:
