@@ -35,6 +35,17 @@ INSERT INTO crucible_watcher.entry_verdict AS there
 SELECT id, "crucibleId", "userId", "imageId", %s, %s, "createdAt" FROM "CrucibleEntry" WHERE id = %s
 ON CONFLICT (entry_id) DO UPDATE SET verdict = excluded.verdict, reasons = excluded.reasons
 """
+FREEZE = """
+INSERT INTO crucible_watcher.settlement (crucible_id, state, name, creator_id, frozen_at) VALUES (%s, %s, 'x', 1, now())
+ON CONFLICT (crucible_id) DO UPDATE SET state = excluded.state
+"""
+SCORE = 'UPDATE "CrucibleEntry" SET position = %s, score = %s, "voteCount" = 2 WHERE id = %s'
+PRIZE = "INSERT INTO crucible_watcher.settlement_prize VALUES (%s, %s, %s, %s, %s)"
+SETTLE = """
+UPDATE crucible_watcher.settlement
+   SET state = 'paying', settled_at = now(), digest = %s, votes = 1234, pool = %s, paid = %s, remainder = 1
+ WHERE crucible_id = %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,21 @@ class Site:
     def decide(self, entry: int, verdict: str, *reasons: str) -> None:
         """Write a verdict as the watch role does."""
         self._connection.execute(VERDICT, (verdict, list(reasons), entry))
+
+    def freeze(self, contest: Contest, state: str) -> None:
+        """Write how far the end of a crucible is, as the role that settles does."""
+        self._connection.execute(FREEZE, (contest.id, state))
+
+    def settle(self, contest: Contest, *prizes: int) -> None:
+        """Write a result: the entries in their order, the first of them with these prizes."""
+        pool = sum(prizes) + 1
+        for place, entry in enumerate(contest.entries, 1):
+            score = 1_600 - place
+            self._connection.execute(SCORE, (place, score, entry))
+            if place <= len(prizes):
+                self._connection.execute(PRIZE, (contest.id, place, entry, self.owner, prizes[place - 1]))
+        self._connection.execute(SETTLE, ("ab" * 32, pool, pool - 1, contest.id))
+        self._connection.execute("UPDATE \"Crucible\" SET status = 'Completed' WHERE id = %s", (contest.id,))
 
     def url(self, image: int) -> str:
         """What the site calls an image."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,18 @@ class World:
                 return self.voting.page(contest.id, user)
             assert time.monotonic() < until, f"{answer.status_code} {answer.text} {self.api.last_words()}"
             time.sleep(LOOK)
+
+    def freeze(self, contest: Contest, state: str = "frozen") -> None:
+        """Refuse votes from now on, and write down how far the end is."""
+        self.redis.hset(f"{{crucible:{contest.id}:elo}}:state", "frozen", "1:0")
+        self.site.freeze(contest, state)
+
+    def settle(self, contest: Contest, *prizes: int) -> None:
+        """Write a result, and have Redis show the crucible's row as the change stream would."""
+        at = f"{{crucible:{contest.id}:elo}}:state"
+        self.site.settle(contest, *prizes)
+        row = json.loads(self.redis.hget(at, "row") or "{}")  # type: ignore[arg-type]
+        self.redis.hset(at, mapping={"status": "Completed", "row": json.dumps(row | {"status": "Completed"})})
 
     def ratings(self, contest: Contest) -> dict[int, int]:
         """Entry -> rating in Redis."""

@@ -7,9 +7,10 @@ import { Countdown } from "./countdown.js";
 import { Duel } from "./duel.js";
 import { OwnEntries } from "./own.js";
 import { late, pause, persist, rest } from "./patience.js";
+import { Result, further } from "./result.js";
 import { Standings } from "./standings.js";
 import { follow } from "./stream.js";
-import { closed, movingOn, notice, waiting } from "./words.js";
+import { closed, endingCode, movingOn, notice, waiting } from "./words.js";
 
 const AFTERGLOW = 650; // ms that the points of a vote are shown before the next pair
 const TOP = 50; // entries on the board
@@ -26,6 +27,7 @@ class Arena {
     this.api = new Api(new URL("../v1/", window.location), token);
     this.skipped = new Set();
     this.crucible = null;
+    this.ending = null;
     this.mine = null;
     this.soon = null;
     this.failed = 0; // looks since one was answered
@@ -37,10 +39,12 @@ class Arena {
     this.duel = new Duel(find("duel"), { vote: (side) => this.vote(side), talk: (side) => this.talk(side) });
     this.comments = new Comments(find("comments"), (path, abort) => this.api.ask(path, { signal: abort }));
     this.own = new OwnEntries(find("own"), say);
+    const image = (entry) => this.api.ask(`${this.path}/entries/${entry}`, { signal }).then((told) => told.image);
+    this.result = new Result(find("result"), image);
     this.chart = new Chart(find("chart"), find("past-read"));
     this.board = new Standings(find("rows"), {
       chosen: (entry) => this.past(entry),
-      image: (entry) => this.api.ask(`${this.path}/entries/${entry}`, { signal }).then(({ image }) => image),
+      image,
     });
     this.clock = new Countdown({
       clock: find("clock"),
@@ -63,7 +67,7 @@ class Arena {
     follow(this.api, `${this.path}/stream`, {
       signal,
       state: (on) => live(on ? "on" : "off", on ? "live" : "reconnecting"),
-      event: (name, data) => name === "standings" && this.standings(data),
+      event: (name, data) => ({ standings: () => this.standings(data), ending: () => this.end(data) })[name]?.(),
       over: () => this.finished,
     }).then((refused) => live("off", refused ? "not available" : "final"));
     this.look().then(() => this.next());
@@ -91,6 +95,17 @@ class Arena {
     this.mine = me?.votes ?? null;
     this.facts();
     this.clock.show(this.crucible);
+    this.end(this.crucible.ending);
+  }
+
+  /** It ends: votes are over, then the result is there. What comes late of an earlier step is none. */
+  end(ending) {
+    if (!further(ending, this.ending)) return;
+    const before = this.ending;
+    this.ending = ending;
+    this.result.show(ending);
+    this.stop(new Problem(409, { code: "frozen" }));
+    if (before) this.look(); // the row of a crucible that one has seen end says so too
   }
 
   /** Seconds until the next look after one that failed. */
@@ -110,7 +125,7 @@ class Arena {
   }
 
   get finished() {
-    return ["Completed", "Cancelled"].includes(this.crucible?.status);
+    return ["Completed", "Cancelled"].includes(this.crucible?.status) || ["completed", "cancelled"].includes(this.ending?.status);
   }
 
   facts() {
@@ -128,6 +143,10 @@ class Arena {
   }
 
   async fetch() {
+    if (this.ending) {
+      this.stop(new Problem(409, { code: "frozen" }));
+      return null;
+    }
     this.duel.clear();
     find("notice").hidden = true;
     find("duel").hidden = find("skip").hidden = false;
@@ -192,6 +211,7 @@ class Arena {
   stop(error) {
     if (this.over.signal.aborted) return;
     let code = error instanceof Problem ? error.code : "";
+    if (closed(code) && this.ending) code = endingCode(this.ending);
     if (closed(code) && this.crucible?.status === "Cancelled") code = "cancelled";
     if (code === "not_active" && this.crucible?.status === "Completed") code = "ended";
     if (code === "not_started" && Date.parse(this.crucible?.startAt ?? "") <= this.clock.now()) setTimeout(() => this.next(), EARLY);

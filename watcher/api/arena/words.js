@@ -7,6 +7,7 @@ const NOTICES = {
   all_judged: ["You have judged every pair", "Thank you. When new entries come in, there will be more.", "Look again"],
   no_pair: ["Nothing to judge yet", "There are too few entries that you may see. They may still be on their way.", "Look again"],
   ended: ["This crucible has ended", "No more votes are taken. The standings are final once everything is counted."],
+  completed: ["This crucible has ended", "Every vote was counted, and the standings are final."],
   frozen: ["Voting is over", "Every vote is being counted once more. The result comes here by itself."],
   cancelled: ["This crucible was cancelled", "No votes are taken."],
   not_started: ["This crucible has not begun", "Voting opens when the clock runs out."],
@@ -44,6 +45,9 @@ function byStatus(error) {
   if (error?.status === 403) return ["This is not for you", error.message];
   return ["Something went wrong", error?.message ?? "", "Try again"];
 }
+
+/** What to say of a crucible that ends, by how far that is. */
+export const endingCode = ({ status }) => (status === "settling" ? "frozen" : status);
 
 /** What to say when a vote was refused and another pair follows, or undefined. */
 export const movingOn = (code) => MOVING_ON[code];

@@ -98,7 +98,7 @@ class _Stream(Response):
         sent = told = b""
         while True:
             latest, ending = board.event, board.ending
-            if ending != told:
+            if ending and ending != told:
                 told = ending
                 await _send_part(send, ending)
                 continue
