@@ -43,6 +43,7 @@ def main() -> int:
     print(
         f"demo: ok changes={report.changes} entries={report.entries} votes={report.votes} "
         f"admitted={report.admitted} rejected={report.rejected} refunded={report.refunded} "
+        f"settled={report.settled} paid={report.paid} cancelled={report.cancelled} "
         f"lost={report.lost} twice={report.twice} seconds={seconds:.0f}",
         flush=True,
     )

@@ -12,6 +12,7 @@ import redis
 from clickhouse_connect.driver.client import Client
 
 from demo import truth, vote_audit, vote_truth
+from demo.endings import ending_audit
 from demo.entries import buzz_books, money_audit, verdict_audit
 from demo.finding import Finding, Kind, compare_sums
 from demo.judges import ledger
@@ -69,6 +70,12 @@ class Report:
     """Entries that break a rule."""
     refunded: int = 0
     """Fees that went back."""
+    settled: int = 0
+    """Crucibles that have a result."""
+    paid: int = 0
+    """Prizes that were paid."""
+    cancelled: int = 0
+    """Crucibles that gave everything back."""
 
     @property
     def ok(self) -> bool:
@@ -147,10 +154,13 @@ def audit(places: Places, answers: Path | None = None, buzz_url: str | None = No
     found += verdict_audit.opinions(postgres, voted)
     found += verdict_audit.counts(postgres, clickhouse)
     found += money_audit.compare(postgres, clickhouse, books)
+    found += ending_audit.compare(postgres, books, voted)
     verdicts = verdict_audit.tally(postgres)
+    settled, cancelled = ending_audit.tally(postgres)
     return Report(
         truth.changes(postgres), len(ids), len(votes), tuple(found),
         admitted=verdicts.get("admitted", 0), rejected=verdicts.get("rejected", 0), refunded=len(books.refunds),
+        settled=settled, paid=len(ending_audit.prizes(books)), cancelled=cancelled,
     )  # fmt: skip
 
 

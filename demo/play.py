@@ -14,6 +14,8 @@ from rich.console import Console
 
 from demo.audit import Report, audit
 from demo.board import Board, Living
+from demo.endings import podium
+from demo.entries import buzz_books
 from demo.pipeline import SHUTDOWN, Pipeline, Told
 from demo.places import UNREACHABLE, Places
 from demo.program import PROJECT, OwnProgram, ProgramError
@@ -142,6 +144,7 @@ def _perform(request: Request, scene: _Scene) -> Report:
         board.watch(lambda: _left(scene, people) and arrival())
         if request.votes:
             scene.told(f"what the judges were answered: {_answers(judges)}")
+        _tell_of_endings(scene)
     finally:
         for program in people.values():
             program.kill()
@@ -151,6 +154,13 @@ def _perform(request: Request, scene: _Scene) -> Report:
             raise ProgramError(f"the watcher ended with exit code {code}. {pipeline.watcher.last_words()}")
         scene.settling.stop()
     return scene.audit()
+
+
+def _tell_of_endings(scene: _Scene) -> None:
+    """Who won, and where the Buzz is."""
+    for line in podium.podiums(scene.places.postgres):
+        scene.told(line)
+    scene.told(podium.ledger(buzz_books.read(scene.settling.buzz_url)))
 
 
 def _answers(judges: OwnProgram) -> str:

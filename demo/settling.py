@@ -11,6 +11,8 @@ SWEEP_SECONDS = 3.0
 """Between two looks at all entries; a minute in production, and a demo is hardly longer."""
 RULES = {"CRUCIBLE_ENTRIES__CHARGE": "true", "CRUCIBLE_ENTRIES__SWEEP_INTERVAL": str(SWEEP_SECONDS)}
 """Settings of entries, of both roles that decide."""
+LOOK_SECONDS = 1.0
+"""Between two looks at ends that were moved, and at cancels."""
 ITS_OWN = ("CRUCIBLE_REDIS__", "CRUCIBLE_CLICKHOUSE__")
 """What of the stack the role is told of, beside PostgreSQL and the books."""
 
@@ -36,6 +38,7 @@ class Settling:
             **RULES,
             "CRUCIBLE_SETTLE__DSN": pipeline.role_dsn(SETTLE_ROLE),
             "CRUCIBLE_BUZZ__URL": self.buzz_url,
+            "CRUCIBLE_SETTLEMENT__SWEEP_INTERVAL": str(LOOK_SECONDS),
             "CRUCIBLE_OPS__HOST": "127.0.0.1",
             "CRUCIBLE_OPS__PORT": str(self._port),
         }

@@ -1,6 +1,6 @@
 -- The rules of entering once more, in SQL: each verdict that "told" has, with what the facts beside it say. It shares
 -- nothing with the program, so that both are wrong only if both are wrong in the same way.
-WITH told AS (
+WITH told AS MATERIALIZED (
 {told}
 ), parts AS (
     SELECT id, entry_id, verdict AS stands, reasons AS because, verdict_before, f,

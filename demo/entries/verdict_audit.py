@@ -28,7 +28,8 @@ SELECT seen.entry_id, seen.crucible_id, seen.verdict
   FROM crucible_watcher.entry_verdict seen
   LEFT JOIN "CrucibleEntry" entry ON entry.id = seen.entry_id AND entry."crucibleId" = seen.crucible_id
   LEFT JOIN "Crucible" crucible ON crucible.id = seen.crucible_id
- WHERE (entry.id IS NULL OR crucible.status = 'Cancelled') AND seen.verdict IN ('waiting', 'admitted')
+ WHERE seen.verdict IN ('waiting', 'admitted')
+   AND (entry.id IS NULL OR crucible.status = 'Cancelled' OR crucible.status = 'Completed' AND seen.verdict = 'waiting')
  ORDER BY 1
 """
 UNFINISHED = "SELECT key, state, error FROM crucible_watcher.outbox WHERE state <> 'done' ORDER BY id"
@@ -77,6 +78,7 @@ def opinions(postgres: Connection, voted: Mapping[int, Standing]) -> list[Findin
     # One moment: what is decided between two questions would be a difference that is none.
     with postgres.transaction():
         postgres.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        postgres.execute("SET LOCAL jit = off")  # it would take longer than what it compiles
         return [
             *_compared("decisions", postgres.execute(_LOGGED)),
             *_compared("verdicts", postgres.execute(_STANDING, _voted_on(voted)), _but_for_places),
@@ -90,7 +92,7 @@ def opinions(postgres: Connection, voted: Mapping[int, Standing]) -> list[Findin
                 Finding(
                     Kind.LOST,
                     "verdicts",
-                    f"entry {entry} is {verdict} in crucible {crucible}, which it left or which was cancelled",
+                    f"entry {entry} is {verdict} in crucible {crucible}, which it left or which is over",
                     1,
                 )
                 for entry, crucible, verdict in postgres.execute(LEFT_OVER)

@@ -38,6 +38,8 @@ class Pace:
     """Share of the votes after which the judge tries the other way round."""
     favourite: float = 0.5
     """Share of the looks that go to the first crucible."""
+    contest: float = 0.2
+    """Share of those that go to the second."""
 
 
 class Panel:
@@ -86,7 +88,10 @@ class Panel:
     async def _look(self, stop: asyncio.Event) -> None:
         rng, pace = self._rng, self._pace
         user = rng.choice(self.users)
-        crucible = self.crucibles[0] if rng.random() < pace.favourite else rng.choice(self.crucibles)
+        (crucible,) = rng.choices(
+            (self.crucibles[0], self.crucibles[min(1, len(self.crucibles) - 1)], rng.choice(self.crucibles)),
+            (pace.favourite, pace.contest, 1 - pace.favourite - pace.contest),
+        )
         served = await self._ask(user, f"/v1/crucibles/{crucible}/pair", given_up=stop)
         if served is None or served.is_error:
             return

@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 
 from demo.pictures.picture import shape
-from demo.simulator.house_rules import PLAIN, HouseRules, any_change, any_rules
+from demo.simulator.house_rules import PLAIN, PRIZES, HouseRules, any_change, any_rules
 from demo.simulator.people import WORDS
 from demo.simulator.site import Connection, Site
 from demo.simulator.till import Till
@@ -47,7 +47,6 @@ REACT = (
     'INSERT INTO "CommentV2Reaction" ("commentId", "userId", reaction, "updatedAt") '
     "SELECT %s, unnest(%s::int[]), 'Like', now()"
 )
-PRIZES = '[{"position": 1, "percentage": 50}, {"position": 2, "percentage": 30}, {"position": 3, "percentage": 20}]'
 
 
 @dataclass(slots=True)
@@ -169,7 +168,8 @@ class Draft:
         said = rules or (any_rules(self.rng) if self.till else PLAIN)
         columns = (said.level, said.fee, said.limit, said.most, said.resources)
         user = self.rng.choice(self.site.users)
-        rows = self.connection.execute(INSERT_CRUCIBLE, (user, name, *columns, PRIZES)).fetchall()
+        prizes = self.rng.choice(PRIZES) if self.till else PRIZES[0]
+        rows = self.connection.execute(INSERT_CRUCIBLE, (user, name, *columns, prizes)).fetchall()
         crucible = rows[0][0]
         self.changes += 1
         self._beliefs.append(partial(self.site.opened, crucible, said.fee))
@@ -185,6 +185,11 @@ class Draft:
         )
         if column == "entryFee" and isinstance(value, int):
             self._beliefs.append(partial(self.site.costs, crucible, value))
+
+    def end_crucible(self, crucible: int) -> None:
+        """Bring a crucible's end forward; whose entries it has then, it has for good."""
+        self._run('UPDATE "Crucible" SET "endAt" = now() + interval \'1 second\' WHERE id = %s', (crucible,))
+        self._beliefs.append(partial(self.site.closed, crucible))
 
     def cancel_crucible(self, crucible: int) -> None:
         """Call a crucible off."""

@@ -20,9 +20,14 @@ class HouseRules:
     """JSON of the model versions that are allowed."""
 
 
+PRIZES = (
+    '[{"position": 1, "percentage": 50}, {"position": 2, "percentage": 30}, {"position": 3, "percentage": 20}]',
+    '{"1": 60, "2": 33.3}',
+)
+"""How a pool is divided, in both shapes that the site has."""
 PLAIN = HouseRules()
 FAVOURITE = HouseRules(fee=10, limit=50)
-"""The first crucible's, where half of the judges are."""
+"""The first two crucibles', where most of the judges are."""
 ANY = (
     HouseRules(limit=20),
     HouseRules(limit=5, most=60),

@@ -129,14 +129,14 @@ def hand_over_crucible(draft: Draft) -> None:
 def rekey_crucible(draft: Draft) -> None:
     """A crucible's primary key changes, and its entries' reference with it."""
     crucible = draft.site.free_crucible(draft.rng)
-    if crucible and crucible != draft.site.kept:
+    if crucible and not draft.site.is_spared(crucible):
         draft.rekey_crucible(crucible)
 
 
 def delete_crucible(draft: Draft) -> None:
     """A crucible is deleted, and every entry of it by cascade."""
     crucible = draft.site.free_crucible(draft.rng)
-    if crucible and crucible != draft.site.kept:
+    if crucible and not draft.site.is_spared(crucible):
         draft.delete_crucible(crucible)
 
 
@@ -208,16 +208,30 @@ def enter_twice(draft: Draft) -> None:
 def change_rules(draft: Draft) -> None:
     """A crucible's rules change while it runs."""
     crucible = draft.site.free_crucible(draft.rng)
-    if draft.till and crucible and crucible != draft.site.kept:
+    if draft.till and crucible and not draft.site.is_spared(crucible):
         draft.change_rules(crucible)
 
 
 def cancel_crucible(draft: Draft) -> None:
     """A crucible is called off while entries of it wait to be scanned."""
-    for crucible in draft.site.expecting:
-        if crucible != draft.site.kept and crucible not in draft.site.pinned:
+    for crucible in (*draft.site.expecting, draft.site.free_crucible(draft.rng) or draft.site.kept):
+        if draft.till and crucible and not draft.site.is_spared(crucible) and crucible not in draft.site.pinned:
             draft.cancel_crucible(crucible)
             return
+
+
+def end_crucible(draft: Draft) -> None:
+    """A crucible's time is over; first of all that in which there is something to be won."""
+    site = draft.site
+    free = [one for one in site.crucibles if one != site.kept and one not in site.pinned]
+    if draft.till and free:
+        draft.end_crucible(min(free, key=lambda one: (one != site.contest, one not in site.fees, one)))
+
+
+def end_without_entries(draft: Draft) -> None:
+    """A crucible is opened, and over before anybody enters."""
+    if draft.till:
+        draft.end_crucible(draft.open_crucible())
 
 
 def discuss(draft: Draft) -> None:
@@ -270,7 +284,14 @@ SCENES = (
     Scene(enter_twice, 10, Trend.GROWS),
     Scene(change_rules, 10),
     Scene(cancel_crucible, 4, Trend.SHRINKS),
+    Scene(end_crucible, 4, Trend.SHRINKS),
+    Scene(end_without_entries, 2),
     Scene(discuss, 10),
     Scene(hiccup, 4),
     Scene(fail, 20, fate=Fate.ROLL_BACK),
 )
+CERTAIN = tuple(
+    (share, Scene(play, 0))
+    for share, play in ((0.15, end_without_entries), (0.4, cancel_crucible), (0.6, end_crucible))
+)
+"""What happens in every run, however short: after which share of it, and what."""

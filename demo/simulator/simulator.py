@@ -1,7 +1,7 @@
 """Plays scenes at a given rate until told to stop."""
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -14,7 +14,7 @@ from demo.simulator import change_log, people
 from demo.simulator.draft import Draft
 from demo.simulator.house_rules import FAVOURITE, HouseRules
 from demo.simulator.open_transaction import OpenTransaction
-from demo.simulator.scenes import SCENES, Fate, Scene, Trend
+from demo.simulator.scenes import CERTAIN, SCENES, Fate, Scene, Trend
 from demo.simulator.site import Connection, Site
 from demo.simulator.till import Till
 
@@ -25,7 +25,7 @@ FIRST_ENTRIES = 12
 """Of each crucible that is there when people arrive: enough to judge at once."""
 FEWEST = 4
 """Crucibles below which none ends."""
-ENDINGS = frozenset({"delete_crucible", "cancel_crucible"})
+ENDINGS = frozenset({"delete_crucible", "cancel_crucible", "end_crucible"})
 
 
 def _never(seconds: float) -> bool:
@@ -91,8 +91,8 @@ class Simulator:
                 people.sell(self._main, till)
             self.site = Site.of(self._main)
             while len(self.site.crucibles) < min(8, self.bounds.crucibles):
-                self._opening(None if self.site.crucibles or not till else FAVOURITE)
-            self.site.kept = min(self.site.crucibles)
+                self._opening(FAVOURITE if till and len(self.site.crucibles) < 2 else None)
+            self.site.kept, self.site.contest, *_ = sorted(self.site.crucibles)
         except BaseException:
             self.close()
             raise
@@ -130,9 +130,12 @@ class Simulator:
             told: waits so many seconds, or until it is True that the simulator is told to end.
         """
         began = due = time.monotonic()
+        certain = deque(CERTAIN)
         while not told(0) and due - began < seconds:
             due += self.step() / self.rate
             now = time.monotonic()
+            if certain and now - began >= certain[0][0] * seconds:
+                self.tally.changes += self._play(certain.popleft()[1])
             if now - began >= seconds:
                 break
             if due > now:

@@ -40,6 +40,8 @@ class Site:
     """Crucibles that were entered with an image which was not scanned then, in that order."""
     kept: int | None = None
     """The crucible that is neither deleted nor given another id, so that its address holds for the whole run."""
+    contest: int | None = None
+    """Another one that nothing happens to until it ends, so that there is something to be won."""
 
     @classmethod
     def of(cls, connection: Connection) -> "Site":
@@ -91,6 +93,10 @@ class Site:
             crucible = self.crucible_of.pop(entry, None)
             if crucible is not None and crucible in self.entries_of:
                 self.entries_of[crucible].discard(entry)
+
+    def is_spared(self, crucible: int) -> bool:
+        """Tell whether nothing is to happen to a crucible."""
+        return crucible in {self.kept, self.contest}
 
     def any_crucible(self, rng: Random) -> int | None:
         """A crucible to enter."""

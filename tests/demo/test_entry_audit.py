@@ -1,4 +1,4 @@
-"""The audit of entries and of money agrees with what is right, and sees each way in which it can be wrong."""
+"""The audit of entries, endings and money agrees with what is right, and sees each way in which it can be wrong."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from demo.audit import Kind, Report, audit
 from demo.entries import buzz_books, money_audit
 from demo.entries.buzz_books import Books, Movement
 from demo.site import SITE
-from tests.demo.entered import FEE, bring_over_verdicts, fill
+from tests.demo.entered import FEE, bring_over_all, fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from demo.judges.ledger import Cast
     from demo.places import Places
     from stack import Stack
 
@@ -27,37 +28,37 @@ REJECTED = "(SELECT min(entry_id) FROM crucible_watcher.entry_verdict WHERE verd
 
 
 @pytest.fixture(scope="module")
-def template(stores: Stack) -> str:
-    """Name of a database in which everything has happened."""
+def casts(stores: Stack) -> list[Cast]:
+    """The votes of a site on which everything has happened; its database is there to be copied."""
     with psycopg.connect(stores.postgres.dsn, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {TEMPLATE}")  # type: ignore[arg-type]
     dsn = make_conninfo(stores.postgres.dsn, dbname=TEMPLATE)
     with psycopg.connect(dsn) as site:
         site.execute(SITE.read_text(encoding="utf-8"))  # type: ignore[arg-type]
-    fill(dsn, stores.buzz.url)
-    return TEMPLATE
+    return fill(dsn, stores.buzz.url)
 
 
 @pytest.fixture
-def site(stores: Stack, template: str) -> Iterator[str]:
+def site(stores: Stack, casts: list[Cast]) -> Iterator[str]:
     """Connection string of a copy that a test may spoil."""
     with psycopg.connect(stores.postgres.dsn, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {COPY} TEMPLATE {template}")  # type: ignore[arg-type]
+        assert casts
+        admin.execute(f"CREATE DATABASE {COPY} TEMPLATE {TEMPLATE}")  # type: ignore[arg-type]
         yield make_conninfo(stores.postgres.dsn, dbname=COPY)
         admin.execute(f"DROP DATABASE {COPY} WITH (FORCE)")  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def look(places: Places, stores: Stack) -> Callable[[], Report]:
+def look(places: Places, stores: Stack, casts: list[Cast]) -> Callable[[], Report]:
     """Audits; every store is as it should be."""
-    bring_over_verdicts(places)
+    bring_over_all(places, casts)
     return lambda: audit(places, buzz_url=stores.buzz.url)
 
 
 @pytest.fixture
-def books(stores: Stack, template: str) -> Books:
+def books(stores: Stack, casts: list[Cast]) -> Books:
     """The Buzz service's."""
-    del template
+    assert casts
     return buzz_books.read(stores.buzz.url)
 
 
@@ -70,7 +71,8 @@ def test_what_is_right_passes(look: Callable[[], Report]) -> None:
     report = look()
 
     assert report.ok, str(report)
-    assert (report.admitted, report.rejected, report.refunded) == (4, 4, 3)
+    assert (report.admitted, report.rejected, report.refunded) == (8, 4, 3)
+    assert (report.settled, report.paid, report.cancelled, report.votes) == (1, 3, 1, 5)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,44 @@ def test_what_is_right_passes(look: Callable[[], Report]) -> None:
             'INSERT INTO "CommentV2" (content, "userId", "threadId", "updatedAt") '
             "SELECT 'x', 1, id, now() FROM thread",
             Kind.WRONG, {"verdict counts"}, id="a comment that was not counted",
+        ),
+        pytest.param(
+            "UPDATE \"Crucible\" SET \"endAt\" = '2026-01-01' WHERE status = 'Active'", Kind.LOST, {"endings"},
+            id="an end that nobody noticed",
+        ),
+        pytest.param(
+            "WITH forgotten AS (DELETE FROM crucible_watcher.settlement WHERE state = 'due') "
+            "UPDATE \"Crucible\" SET \"endAt\" = '2026-01-01' WHERE status = 'Active'",
+            Kind.LOST, {"endings"}, id="an end that nobody knows of",
+        ),
+        pytest.param(
+            "UPDATE crucible_watcher.settlement SET state = 'parked', parked_from = 'paying', reason = 'planted' "
+            "WHERE settled_at IS NOT NULL",
+            Kind.LOST, {"endings"}, id="an ending that is parked",
+        ),
+        pytest.param(
+            'UPDATE "CrucibleEntry" SET position = 5 - position WHERE position IS NOT NULL', Kind.WRONG, {"places"},
+            id="the last are the first",
+        ),
+        pytest.param(
+            'UPDATE "CrucibleEntry" SET score = score + 1 WHERE position = 1', Kind.WRONG, {"places"},
+            id="a better score",
+        ),
+        pytest.param(
+            "UPDATE crucible_watcher.settlement_prize SET amount = amount + 1 WHERE position = 3",
+            Kind.WRONG, {"prizes", "payouts"}, id="a larger prize",
+        ),
+        pytest.param(
+            'UPDATE "Crucible" SET "prizePositions" = \'{"1": 100}\'', Kind.WRONG, {"prizes"},
+            id="divided otherwise than it says",
+        ),
+        pytest.param(
+            "UPDATE crucible_watcher.settlement SET pool = pool + 1, remainder = remainder + 1 WHERE pool > 0",
+            Kind.WRONG, {"endings"}, id="another pool than was collected",
+        ),
+        pytest.param(
+            "UPDATE crucible_watcher.settlement SET seq = seq - 1", Kind.LOST, {"last votes"},
+            id="a vote that came too late counts",
         ),
     ],
 )  # fmt: skip
@@ -171,10 +211,7 @@ def paid_for_nothing(books: Books) -> Books:
 
 
 def never_refunded(books: Books) -> Books:
-    back = books.refunds[0]
-    returned = replace(back, from_account=back.to_account, to_account=back.from_account)
-    balances = _more(books, returned).balances
-    return Books(balances, tuple(each for each in books.moved if each.id != back.id))
+    return _without(books, books.refunds[0])
 
 
 def refunded_though_it_is_in(books: Books) -> Books:
@@ -185,6 +222,36 @@ def refunded_though_it_is_in(books: Books) -> Books:
 
 def of_nobody(books: Books) -> Books:
     return _more(books, Movement("lone", "site-nobody-User", books.held[0].from_account, "User", 0, "User", FEE))
+
+
+def _prize(books: Books) -> Movement:
+    """A prize that was paid."""
+    return next(each for each in books.moved if (each.external or "").startswith(money_audit.PRIZES))
+
+
+def _without(books: Books, gone: Movement) -> Books:
+    """The same books as if something had not moved."""
+    back = replace(
+        gone, from_account=gone.to_account, from_type=gone.to_type, to_account=gone.from_account, to_type=gone.from_type
+    )
+    return Books(_more(books, back).balances, tuple(each for each in books.moved if each.id != gone.id))
+
+
+def prize_paid_twice(books: Books) -> Books:
+    return _more(books, replace(_prize(books), id="again"))
+
+
+def prize_not_paid(books: Books) -> Books:
+    return _without(books, _prize(books))
+
+
+def prize_of_nobody(books: Books) -> Books:
+    return _more(books, replace(_prize(books), id="other", external="crucible-prize-9999-1"))
+
+
+def prize_to_somebody_else(books: Books) -> Books:
+    prize = _prize(books)
+    return _more(_without(books, prize), replace(prize, to_account=prize.to_account + 1))
 
 
 def out_of_thin_air(books: Books) -> Books:
@@ -201,6 +268,10 @@ def out_of_thin_air(books: Books) -> Books:
         (never_refunded, Kind.LOST, {"refunds"}),
         (refunded_though_it_is_in, Kind.WRONG, {"fees", "pools by verdicts", "pools in ClickHouse"}),
         (of_nobody, Kind.LOST, {"refunds"}),
+        (prize_paid_twice, Kind.TWICE, {"payouts"}),
+        (prize_not_paid, Kind.LOST, {"payouts"}),
+        (prize_of_nobody, Kind.TWICE, {"payouts"}),
+        (prize_to_somebody_else, Kind.WRONG, {"payouts"}),
         (out_of_thin_air, Kind.WRONG, {"balances", "all balances"}),
     ],
 )

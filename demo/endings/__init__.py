@@ -1,0 +1,1 @@
+"""What the demo holds endings to: ranks and prizes computed once more, and who was really paid."""
