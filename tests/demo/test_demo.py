@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VERDICT = re.compile(
-    r"demo: ok changes=(\d+) entries=(\d+) votes=(\d+) admitted=(\d+) rejected=(\d+) refunded=(\d+) lost=0 twice=0 "
-    r"seconds=(\d+)"
+    r"demo: ok changes=(\d+) entries=(\d+) votes=(\d+) admitted=(\d+) rejected=(\d+) refunded=(\d+) settled=(\d+) "
+    r"paid=(\d+) cancelled=(\d+) lost=0 twice=0 seconds=(\d+)"
 )
 
 
@@ -76,6 +76,8 @@ def test_demo_ends_by_itself_and_finds_nothing_lost() -> None:
     assert int(verdict[3]) > 10, "hardly anybody voted"  # a busy machine takes seconds for the first pairs
     assert int(verdict[4]) > 10, "hardly anybody is in"
     assert int(verdict[5]) > 10, "hardly anybody is out"
+    assert int(verdict[7]) >= 2, "one crucible ends with entries, and one without"
+    assert int(verdict[9]) >= 1, "none was cancelled"
     assert re.search(r"vote yourself: http://127\.0\.0\.1:\d+/arena/\d+#token=\S+\n", out), out
     assert "\x1b" not in out, "colours or cursor movements without a terminal"
     assert len(family) > 10
