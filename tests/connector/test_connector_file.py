@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests import command
 from watcher.admin.connector.diff import changed_settings
 from watcher.admin.connector.failure import short_trace
 from watcher.admin.connector.file import ConnectorFileError, parse_connector_file, read_connector_file
@@ -113,3 +114,13 @@ def test_a_java_trace_is_cut_to_what_happened_without_secrets():
         "org.apache.kafka.connect.errors.ConnectException: cannot log in with ***",
         "Caused by: org.postgresql.util.PSQLException: FATAL: no",
     ]
+
+
+@pytest.mark.parametrize(("given", "told"), [("debezium/events.json", "try again later"), ("events.json", "cannot be")])
+def test_a_shipped_file_is_found_from_anywhere(tmp_path, given, told):
+    """Where the program is installed there is no checkout; another file of the same name is not meant."""
+    nowhere = {"CRUCIBLE_CONNECT__URL": "http://127.0.0.1:1", "PATH": "/usr/bin:/bin"}
+    done = command.crucible("connector", "diff", "-f", given, environ=nowhere, folder=tmp_path)
+
+    assert done.returncode != 0
+    assert told in done.stderr

@@ -74,7 +74,7 @@ class Told:
     def apply(self) -> None:
         """Apply the shipped connector; returns once it streams."""
         overlay = [*self.site.overlay, "--set", "heartbeat.interval.ms=500"]
-        done = self._crucible("connector", "apply", "-f", str(debezium.EVENTS), *overlay)
+        done = self._crucible("connector", "apply", "-f", "debezium/events.json", *overlay)
         assert done.returncode == 0, done.stderr
         self.site.await_streaming()
 

@@ -21,7 +21,13 @@ app = typer.Typer(no_args_is_help=True)
 
 File = Annotated[
     Path,
-    typer.Option("--file", "-f", help="Connector file.", show_default="debezium/connector.json", dir_okay=False),
+    typer.Option(
+        "--file",
+        "-f",
+        help="Connector file; those in debezium/ are found from anywhere.",
+        show_default="debezium/connector.json",
+        dir_okay=False,
+    ),
 ]
 Name = Annotated[str | None, typer.Option(help="Name of the connector.", show_default="the file's")]
 Overlay = Annotated[
@@ -52,6 +58,8 @@ def apply(
       crucible connector apply
 
       crucible connector apply --dry-run -f debezium/connector-avro.json
+
+      crucible connector apply -f debezium/events.json
 
       crucible connector apply --set 'database.password=${file:/run/secrets/pg.properties:password}'
     """
@@ -180,6 +188,8 @@ def delete(
 def _read(file: Path, name: str | None, overlay: list[str] | None) -> "ConnectorFile":
     from watcher.admin.connector.file import read_connector_file  # noqa: PLC0415
 
+    if file.parts[:1] == ("debezium",) and not file.exists():  # a shipped one, named from elsewhere than a checkout
+        file = debezium.HERE.joinpath(*file.parts[1:])
     with _faults():
         return read_connector_file(file, name=name, overlay=overlay or ())
 
