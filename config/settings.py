@@ -493,7 +493,7 @@ class SettlementSettings(Group):
 
     mode: Literal["on", "off"] = "on"
     """``off`` leaves endings to somebody else: nothing is frozen, ranked or paid, and a cancelled crucible's setup fee
-    is not given back. Fees of entries are taken and given back all the same."""
+    is not given back, and no scores are written. Fees of entries are taken and given back all the same."""
     payouts: Literal["watcher", "external"] = "watcher"
     """Who pays the prizes. ``external``: positions, scores and prizes are written and told, and whoever follows the
     events of crucibles pays; nothing is paid here."""

@@ -115,10 +115,6 @@ def start_settling(settings: Settings, metrics: Metrics, health: Health, shutdow
     notices = NoticeExecutor(_notifier(settings, connect), connect)
     telling = Dispatcher(connect, notices, OutboxReport(metrics), owner, taken_at_once=TAKEN_AT_ONCE)
     shutdown.run(Worker("outbox-notify", telling, shutdown.fail))
-    client = retry(partial(redis_client, settings), AT_THE_START, shutdown.pause, _away)
-    shutdown.on_end(client.close)
-    checkpoints = ScoreCheckpoints(connect, client, metrics, settings.settlement.checkpoint_interval)
-    shutdown.run(Worker("checkpoints", checkpoints, shutdown.fail))
     shutdown.run(Worker("outbox-count", CountOutbox(connect, metrics), shutdown.fail))
     if settings.settlement.mode == "on":
         votes = ExitStack()
@@ -126,6 +122,10 @@ def start_settling(settings: Settings, metrics: Metrics, health: Health, shutdow
         stored = votes.enter_context(ballots(settings, metrics, connect))
         endings = compose_endings(settings, connect, stored, EndingReport(metrics), owner)
         shutdown.run(Worker("endings", endings, shutdown.fail))
+        client = retry(partial(redis_client, settings), AT_THE_START, shutdown.pause, _away)
+        shutdown.on_end(client.close)
+        checkpoints = ScoreCheckpoints(connect, client, metrics, settings.settlement.checkpoint_interval)
+        shutdown.run(Worker("checkpoints", checkpoints, shutdown.fail))
 
 
 def _ledger_session(settings: Settings) -> AbstractContextManager[Session]:
