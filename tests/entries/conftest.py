@@ -1,7 +1,7 @@
 """What the tests of entries share: PostgreSQL with the site's tables, and the double of the Buzz service."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import count
 
@@ -41,16 +41,23 @@ def service(parts: Stack) -> Iterator[httpx.Client]:
         client.post("/_simulator/faults", json=[])
 
 
-@pytest.fixture
-def site(parts: Stack, service: httpx.Client) -> Iterator[Site]:
+@contextmanager
+def opened_site(parts: Stack) -> Iterator[Site]:
     """A site without entries, and a schema of the watcher's own."""
-    del service
     admin_dsn, schema = str(parts.endpoints.postgres_dsn), f"watcher_{next(_numbers)}"
     dsn = site_database.as_role(admin_dsn, site_database.WATCHER_ROLE)
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
+    with closing(psycopg.connect(admin_dsn, autocommit=True)) as admin:
         admin.execute(f"SET crucible.watcher_schema = '{schema}'")
         admin.execute(site_database.debezium.PREPARATION[1].read_bytes())
         ensure(dsn, schema)
         buzz = HttpBuzz(HttpClient("the Buzz service", "buzz.url", parts.buzz.url, CLIENT_SECONDS))
         yield Site(admin, partial(open_session, dsn, schema), schema, buzz)
-        admin.execute('DELETE FROM "Crucible"')
+
+
+@pytest.fixture
+def site(parts: Stack, service: httpx.Client) -> Iterator[Site]:
+    """A site without entries, and a schema of the watcher's own."""
+    del service
+    with opened_site(parts) as site:
+        yield site
+        site.admin.execute('DELETE FROM "Crucible"')

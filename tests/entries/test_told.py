@@ -189,3 +189,23 @@ def test_the_connection_is_kept_until_something_fails(site: Site) -> None:
 
     assert len(opened) == 2
     assert site.verdict(last) == ("admitted", [], 0)
+
+
+def test_a_flood_is_a_question_a_thousand_entries(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The site's database is asked for the facts of a page at once, and nothing for an entry by itself."""
+    user, crucible = site.user(), site.crucible(entryLimit=10_000)
+    site.run(
+        'WITH pictures AS (INSERT INTO "Image" ("userId", url, "nsfwLevel", ingestion, "updatedAt") '
+        "SELECT %s, 'picture', 1, 'Scanned', now() FROM generate_series(1, 2500) RETURNING id) "
+        'INSERT INTO "CrucibleEntry" ("crucibleId", "userId", "imageId") SELECT %s, %s, id FROM pictures',
+        user, crucible, user,
+    )  # fmt: skip
+    asked: list[str] = []
+    run = Session.run
+    monkeypatch.setattr(Session, "run", lambda self, query, *rest: asked.append(query) or run(self, query, *rest))
+
+    site.decide()
+
+    assert site.one("SELECT count(*)::int FROM SCHEMA.entry_verdict WHERE verdict = 'admitted'") == 2500
+    assert sum("resources" in query for query in asked) == 3
+    assert len(asked) <= 3 * 3 + 8
