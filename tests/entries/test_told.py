@@ -207,5 +207,5 @@ def test_a_flood_is_a_question_a_thousand_entries(site: Site, monkeypatch: pytes
     site.decide()
 
     assert site.one("SELECT count(*)::int FROM SCHEMA.entry_verdict WHERE verdict = 'admitted'") == 2500
-    assert sum("resources" in query for query in asked) == 3
+    assert sum("earlier_of_user" in query for query in asked) == 3
     assert len(asked) <= 3 * 3 + 8
