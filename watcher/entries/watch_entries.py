@@ -134,7 +134,9 @@ class WatchEntries:
         digest = self._decider.rules_digest(crucible.rules)
         if digest == crucible.decided_by:
             return
-        if crucible.status == COMPLETED:  # who takes part in the result is settled; nobody waits for it any more
+        if crucible.decided_by is None:
+            pass  # whatever has a verdict by now got it by these rules
+        elif crucible.status == COMPLETED:  # who takes part in the result is settled; nobody waits for it any more
             self._decide(session, entry_verdict.waiting_entries(session, crucible.crucible_id), again=True)
         else:
             for entries in entry_verdict.decided_entries(session, crucible.crucible_id, PAGE):
