@@ -73,7 +73,7 @@ class Told:
 
     def apply(self) -> None:
         """Apply the shipped connector; returns once it streams."""
-        overlay = [*self.site.overlay, "--set", "heartbeat.interval.ms=500"]
+        overlay = [*self.site.overlay, "--set", "status.update.interval.ms=500"]  # 10 s, and nobody waits for it here
         done = self._crucible("connector", "apply", "-f", "debezium/events.json", *overlay)
         assert done.returncode == 0, done.stderr
         self.site.await_streaming()

@@ -2,6 +2,9 @@
 
 from array import array
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from watcher.model.notice import Notice
 from watcher.model.notices import MAX_PAGE, Told, notice_pages, notices
 from watcher.model.settlement import Outcome, OutcomeKind, Refunded, Standings
@@ -117,3 +120,24 @@ def test_a_million_entrants_are_a_thousand_pages() -> None:
     assert [page.key for page in pages[:2]] == ["notices:42:place:0", "notices:42:place:1"]
     assert [page.told for page in pages[-2:]] == [Told.REWARD, Told.END]
     assert pages == list(notice_pages(outcome))
+
+
+@given(
+    st.lists(st.integers(1, 6), max_size=12),
+    st.dictionaries(st.integers(1, 12), st.integers(0, 2_000), max_size=5),
+)
+def test_whoever_is_placed_and_whatever_is_won_is_told_once(users: list[int], prizes: dict[int, int]) -> None:
+    """A law, for any standings: everybody placed once, with the best place; each prize once; the creator once."""
+    prizes = {place: amount for place, amount in prizes.items() if place <= len(users)}
+    outcome = ended(*((100 + place, user) for place, user in enumerate(users)), prizes=prizes)
+    everything = list(notices(outcome))
+    places = [one for one in everything if "totalEntries" in one.details and "position" in one.details]
+    rewards = [one for one in everything if one.category == "Buzz"]
+
+    assert sorted((one.user_id, one.details["position"]) for one in places) == sorted(
+        (user, users.index(user) + 1) for user in set(users)
+    )
+    assert sorted((one.user_id, one.details["amount"]) for one in rewards) == sorted(
+        (users[place - 1], amount) for place, amount in prizes.items() if amount
+    )
+    assert len({one.key for one in everything}) == len(everything) == len(places) + len(rewards) + 1
