@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from watcher.entries.decider import Decider
 from watcher.entries.watch_entries import WatchEntries
 from watcher.model.effects import EntryGone, EntryState, StateEffect
 from watcher.model.entry_decision import FeePolicy
+from watcher.model.errors import TemporaryError
+from watcher.postgres.own import entry_verdict
 from watcher.postgres.session import Session
 
 NEVER_SECONDS = 3600.0
@@ -209,3 +212,17 @@ def test_a_flood_is_a_question_a_thousand_entries(site: Site, monkeypatch: pytes
     assert site.one("SELECT count(*)::int FROM SCHEMA.entry_verdict WHERE verdict = 'admitted'") == 2500
     assert sum("earlier_of_user" in query for query in asked) == 3
     assert len(asked) <= 3 * 3 + 10
+
+
+def test_who_decides_and_who_ends_a_crucible_wait_for_each_other(site: Site) -> None:
+    """Both take one lock, whether they know the crucible or its entries; another crucible's is another one."""
+    crucible, other = site.crucible(), site.crucible()
+    entry = site.enter(crucible)
+    impatient = partial(site.open_session, timeout=0.2)
+
+    with site.open_session() as decides, decides.together():
+        assert entry_verdict.lock_crucibles_of(decides, [entry]) == [crucible]
+        with impatient() as ends, ends.together():
+            entry_verdict.lock_crucible(ends, other)
+        with impatient() as ends, pytest.raises(TemporaryError), ends.together():
+            entry_verdict.lock_crucible(ends, crucible)

@@ -57,7 +57,7 @@ class Decider:
             again: also those of which nothing has changed: what their crucible says has, or what was paid.
         """
         with session.together():
-            crucibles = entry_verdict.lock(session, [*entry_ids, *gone])
+            crucibles = entry_verdict.lock_crucibles_of(session, [*entry_ids, *gone])
             if not crucibles:
                 return []
             left = self._withdraw(session, gone) if gone else []

@@ -31,7 +31,7 @@ class Refunds:
     def begin(self, session: Session, one: Settlement) -> Settlement:
         """Decide for good that there will be no result; as it was, if the crucible's row says now that there will."""
         with session.together():
-            entry_verdict.lock(session, [one.crucible_id])
+            entry_verdict.lock_crucible(session, one.crucible_id)
             crucible = results.lock_crucible(session, one.crucible_id)
             if next_action(one.state, crucible.now if crucible else None) is not Action.REFUND:
                 return one

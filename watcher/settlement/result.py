@@ -65,7 +65,7 @@ class ResultWriter:
         """
         with session.patient(self._timeout), session.together():
             # In this order: who decides entries takes the first lock alone, and who enters one waits for the second.
-            entry_verdict.lock(session, [one.crucible_id])
+            entry_verdict.lock_crucible(session, one.crucible_id)
             crucible = results.lock_crucible(session, one.crucible_id)
             if crucible is None or next_action(one.state, crucible.now) is not Action.RANK:
                 return one

@@ -22,7 +22,7 @@ GONE: Final = "gone"
 """What stands for the status of a crucible that was deleted."""
 RULE_COLUMNS: Final = 8
 """Columns of the fragment ``rule_columns``."""
-_LOCK: Final = "crucible entries of "
+_ENTRIES_OF: Final = "entries of "
 
 
 class Found(NamedTuple):
@@ -48,12 +48,15 @@ class CrucibleToDecide(NamedTuple):
         return GONE if self.rules is None else self.rules.status
 
 
-def lock(session: Session, entry_ids: Sequence[int]) -> list[int]:
-    """Return the crucibles of some entries once nobody else decides about their entries.
+def lock_crucible(session: Session, crucible_id: int) -> None:
+    """Return once nobody else decides about a crucible's entries; within a transaction, and until its end."""
+    session.lock(f"{_ENTRIES_OF}{crucible_id}")
 
-    Called within a transaction; it holds until its end.
-    """
-    rows = session.run(_STATEMENTS["lock_crucibles"], {"entries": list(entry_ids), "lock": _LOCK + session.schema})
+
+def lock_crucibles_of(session: Session, entry_ids: Sequence[int]) -> list[int]:
+    """Return the crucibles of some entries, each locked as :func:`lock_crucible` does it."""
+    prefix = f"crucible {session.schema} {_ENTRIES_OF}"
+    rows = session.run(_STATEMENTS["lock_crucibles"], {"entries": list(entry_ids), "prefix": prefix})
     return [crucible_id for crucible_id, _ in rows]
 
 

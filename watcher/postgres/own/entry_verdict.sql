@@ -64,7 +64,7 @@ hashtextextended(ROW(
 -- lock_crucibles --
 -- Nobody else decides about the crucibles of these entries, as their rows and as their verdicts have them, until the end
 -- of the transaction. In ascending order: two who lock several would wait for each other in another one.
-SELECT crucible_id, pg_advisory_xact_lock(hashtextextended(%(lock)s || crucible_id, 0))::text
+SELECT crucible_id, pg_advisory_xact_lock(hashtextextended(%(prefix)s || crucible_id, 0))::text
   FROM (SELECT "crucibleId" AS crucible_id FROM public."CrucibleEntry" WHERE id = ANY(%(entries)s)
         UNION
         SELECT seen.crucible_id FROM {schema}.entry_verdict seen WHERE seen.entry_id = ANY(%(entries)s)
