@@ -88,6 +88,20 @@ def test_how_entries_stand_can_be_read(world: World, tabs: Tabs, scheme: str) ->
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+def test_on_a_phone_no_reason_is_cut_off(world: World, tabs: Tabs) -> None:
+    """In one column the page scrolls, and not the list: its end between two reasons looked as if it were all."""
+    contest, user = world.site.contest(2), world.site.user()
+    address = world.open(contest, user)
+    for _ in range(8):
+        world.site.decide(world.site.enter(contest, user), "rejected", "user_limit", "level_not_allowed")
+    page = tabs.open(address, phone=True)
+    entries = page.get_by_role("region", name="Your entries").get_by_role("list")
+    entries.wait_for()
+
+    assert entries.get_by_role("listitem").count() == 8
+    assert entries.evaluate("(one) => one.scrollHeight - one.clientHeight") == 0
+
+
 def test_the_discussion_is_read_in_the_dialog(world: World, tabs: Tabs) -> None:
     """All of it, page by page, as text; the focus comes back to the button."""
     contest = world.site.contest(2)
