@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks.results import Result, merge, show
 
-KNOWN = ("cdc", "entries", "freshness", "idle", "ranking", "pairs", "rebuild", "votes")
+KNOWN = ("cdc", "entries", "freshness", "idle", "ranking", "pairs", "rebuild", "settle", "votes")
 
 
 def main() -> int:

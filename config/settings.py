@@ -504,9 +504,8 @@ class SettlementSettings(Group):
     """Seconds after the freeze for which a result waits for fees of entries that are being taken. Whose fee has not
     come then does not take part, and gets it back if it still comes. Shorter: a slow Buzz service keeps out who came
     last; longer: the result comes later while it is away."""
-    transaction_timeout: Seconds = 300.0
-    """Seconds that PostgreSQL has for each statement of the transaction that writes a result: a million entries take
-    some tens of them."""
+    step_timeout: Seconds = 300.0
+    """Seconds that PostgreSQL has for each statement of a step: the result of a million entries takes some tens."""
     checkpoint_interval: Seconds = 300.0
     """Seconds between two looks at all active crucibles, whose ratings and numbers of votes are written into
     "CrucibleEntry" where they have changed. Shorter: what the site shows is fresher, for an update, and a change event,

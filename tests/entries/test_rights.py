@@ -7,7 +7,7 @@ from psycopg import errors
 from stack import Stack
 from tests import site_database
 from tests.entries.site import Site
-from watcher.admin.doctor.postgres.settling import endings, ledger, results, settling
+from watcher.admin.doctor.postgres.settling import endings, large_crucibles, ledger, results, settling
 from watcher.postgres.session import open_session
 
 
@@ -76,6 +76,17 @@ def test_the_doctor_tells_who_cannot_write_results(parts: Stack, site: Site) -> 
         dsn = site_database.as_role(str(parts.endpoints.postgres_dsn), role)
         with open_session(dsn, site.schema) as session:
             assert [one.level.value for one in results(session)] == [expected]
+
+
+def test_the_doctor_names_an_index_that_makes_large_crucibles_slow(site: Site) -> None:
+    with site.open_session() as session:
+        (found,) = large_crucibles(session)
+        site.run('DROP INDEX "CrucibleEntry_crucibleId_idx"')
+        (then,) = large_crucibles(session)
+    site.run('CREATE INDEX "CrucibleEntry_crucibleId_idx" ON "CrucibleEntry" USING hash ("crucibleId")')
+
+    assert (found.level.value, then.level.value) == ("warn", "ok")
+    assert "CrucibleEntry_crucibleId_idx" in found.advice
 
 
 def test_the_doctor_names_endings_that_are_parked(parts: Stack, site: Site) -> None:

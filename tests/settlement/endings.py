@@ -76,12 +76,12 @@ def watch_endings(
         announce(session, outcome, payouts)
         told(outcome)
 
-    result = ResultWriter(tell, observe=observe, payouts=payouts, timeout=60.0)
+    result = ResultWriter(tell, observe=observe, payouts=payouts)
     steps = Steps(
         ballots, entries, result, Refunds(entries, tell, observe=observe),
         tell=crucible_event.write, fee_patience=fee_patience,
     )  # fmt: skip
-    return WatchEndings(open_session, steps, heard, owner=owner, sweep_seconds=0.0)
+    return WatchEndings(open_session, steps, heard, owner=owner, sweep_seconds=0.0, timeout=60.0)
 
 
 def dispatchers(open_session: OpenSession, buzz: Buzz, heard: Heard) -> list[Dispatcher]:

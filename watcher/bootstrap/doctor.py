@@ -17,7 +17,14 @@ from watcher.admin.doctor.postgres.own_schema import own_tables
 from watcher.admin.doctor.postgres.published import publication, tables
 from watcher.admin.doctor.postgres.rights import rights
 from watcher.admin.doctor.postgres.server import server, wal_level
-from watcher.admin.doctor.postgres.settling import endings, ledger, opt_outs, results, settling
+from watcher.admin.doctor.postgres.settling import (
+    endings,
+    large_crucibles,
+    ledger,
+    opt_outs,
+    results,
+    settling,
+)
 from watcher.admin.doctor.postgres.slot import event_slot, heartbeat, slot
 from watcher.admin.doctor.registry import registry
 from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment, notification_client, registry_auth
@@ -85,7 +92,7 @@ def _settle(settings: Settings, opened: ExitStack) -> Iterator[Finding]:
     if dsn is None:
         return
     at = settings.postgres
-    ending = [results, endings] if settings.settlement.mode == "on" else []
+    ending = [results, large_crucibles, endings] if settings.settlement.mode == "on" else []
     books = [partial(ledger, schema=settings.buzz.ledger_schema)] if settings.buzz.books == "ledger" else []
     yield from examine(
         "settle",

@@ -46,10 +46,12 @@ def compose_endings(
     entries = LastEntries(Decider(policy, "settle"))
     tell = partial(announce, payouts=wanted.payouts)
     result = ResultWriter(
-        tell, observe=policy.observe, payouts=wanted.payouts, timeout=wanted.transaction_timeout
+        tell, observe=policy.observe, payouts=wanted.payouts
     )  # fmt: skip
     steps = Steps(
         ballots, entries, result, Refunds(entries, tell, observe=policy.observe),
         tell=crucible_event.write, fee_patience=wanted.fee_patience,
     )  # fmt: skip
-    return WatchEndings(open_session, steps, observer, owner=owner, sweep_seconds=wanted.sweep_interval)
+    return WatchEndings(
+        open_session, steps, observer, owner=owner, sweep_seconds=wanted.sweep_interval, timeout=wanted.step_timeout
+    )

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-import msgspec
-
 from watcher.model.notices import NoticePage
 from watcher.postgres.own.outbox import NewRow
 
@@ -16,4 +14,4 @@ NOTICES: Final = "notices"
 def notice_rows(pages: Iterable[NoticePage]) -> Iterator[NewRow]:
     """Yield a row for each page; no page waits for another."""
     for page in pages:
-        yield NewRow(CHANNEL, NOTICES, page.key, page.key, msgspec.to_builtins(page))
+        yield NewRow(CHANNEL, NOTICES, page.key, page.key, page)

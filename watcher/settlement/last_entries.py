@@ -5,14 +5,10 @@ follows the changes has come first.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
 
 from watcher.entries.decider import PAGE, Decider
-from watcher.postgres.own import entry_verdict
+from watcher.postgres.own import entry_verdict, settlement
 from watcher.postgres.session import Session
-
-LOOKED_AT_ONCE: Final = 50_000
-"""Entries that one statement looks through: some tenths of a second."""
 
 
 class LastEntries:
@@ -26,12 +22,11 @@ class LastEntries:
         self._decider = decider
 
     def decide(self, session: Session, crucible_id: int) -> None:
-        """Decide entries about which something is new, and withdraw those whose row is gone."""
+        """Decide entries about which nothing was decided, and withdraw those whose row is gone."""
         while gone := entry_verdict.vanished_of(session, [crucible_id], PAGE):
             if not self._decider.decide(session, [], gone=gone):
                 break
-        for entries in entry_verdict.changed_entries(session, [crucible_id], LOOKED_AT_ONCE):
-            self._decide(session, [entries], again=False)
+        self._decide(session, settlement.undecided_entries(session, crucible_id, PAGE), again=False)
 
     def let_go(self, session: Session, crucible_id: int) -> None:
         """Decide entries that still wait, now that the crucible is over: nobody waits any more."""

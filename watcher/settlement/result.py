@@ -43,14 +43,13 @@ class ResultWriter:
     """Writes results.
 
     Args:
+        announce: writes notices, and events for others.
         observe: verdicts keep nobody out (``entries.mode``).
         payouts: who pays the prizes.
-        announce: writes notices, and events for others.
-        timeout: seconds that PostgreSQL has for each statement of it.
     """
 
-    def __init__(self, announce: Announce, *, observe: bool, payouts: Payouts, timeout: float) -> None:
-        self._announce, self._observe, self._payouts, self._timeout = announce, observe, payouts, timeout
+    def __init__(self, announce: Announce, *, observe: bool, payouts: Payouts) -> None:
+        self._announce, self._observe, self._payouts = announce, observe, payouts
 
     def write(self, session: Session, one: Settlement, proven: Proven) -> Settlement:
         """Write the result of a crucible that is proven.
@@ -63,7 +62,7 @@ class ResultWriter:
             ParkedError: it is not plain how the pool is to be divided.
             TemporaryError: PostgreSQL is away; all of it is written, or nothing.
         """
-        with session.patient(self._timeout), session.together():
+        with session.together():
             # In this order: who decides entries takes the first lock alone, and who enters one waits for the second.
             entry_verdict.lock_crucible(session, one.crucible_id)
             crucible = results.lock_crucible(session, one.crucible_id)

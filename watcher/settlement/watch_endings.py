@@ -59,6 +59,7 @@ class WatchEndings:
         observer: hears what becomes of them.
         owner: names this process among others.
         sweep_seconds: between two looks at all crucibles.
+        timeout: seconds that PostgreSQL has for each statement of a step.
         clock: monotonic seconds.
     """
 
@@ -70,11 +71,13 @@ class WatchEndings:
         *,
         owner: str,
         sweep_seconds: float,
+        timeout: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.signal, self.retry = Signal(), Retry(1.0, 30.0)
         self._session, self._steps, self._observer = KeptSession(open_session), steps, observer
         self._owner, self._sweep_seconds, self._clock = owner, sweep_seconds, clock
+        self._timeout = timeout
         self._sweep_at = 0.0
 
     def turn(self) -> float:
@@ -110,7 +113,8 @@ class WatchEndings:
         reach("ending.claimed")
         try:
             while True:
-                found = self._steps.step(session, one)
+                with session.patient(self._timeout):
+                    found = self._steps.step(session, one)
                 if isinstance(found, Wait):
                     settlement.release(session, one, found.seconds)
                     return

@@ -1,6 +1,6 @@
 """The outbox: what is to be done outside, written in the transaction of what it announces."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from importlib.resources import files
 from typing import Any, Final
@@ -21,7 +21,8 @@ class NewRow(msgspec.Struct, frozen=True):
     kind: str
     subject: str
     key: str
-    payload: dict[str, Any]
+    payload: Mapping[str, Any] | msgspec.Struct
+    """What is stored as JSON."""
 
 
 class Waiting(msgspec.Struct, frozen=True):

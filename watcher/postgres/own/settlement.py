@@ -1,6 +1,6 @@
 """Endings: one row a crucible, its log of steps, and its prizes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
 from typing import Any, Final
@@ -163,6 +163,18 @@ def write_prizes(session: Session, crucible_id: int, prizes: Sequence[Standing])
 def end_entries(session: Session, crucible_id: int) -> None:
     """Have entries that vanish from now on not be withdrawn, within the caller's transaction."""
     session.run(_STATEMENTS["end_entries"], crucible_id)
+
+
+def undecided_entries(session: Session, crucible_id: int, most: int) -> Iterator[list[int]]:
+    """Yield the entries of a crucible about which nothing was decided, page by page, in the order of their ids."""
+    after = 0
+    while True:
+        rows = session.run(_STATEMENTS["undecided_entries"], {"crucible": crucible_id, "after": after, "most": most})
+        if rows:
+            yield [entry for (entry,) in rows]
+        if len(rows) < most:
+            return
+        after = rows[-1][0]
 
 
 def fees_under_way(session: Session, crucible_id: int) -> int:

@@ -120,6 +120,15 @@ SELECT %s, position, entry_id, user_id, amount
 -- Entries that vanish from now on are not withdrawn: they are in the result.
 UPDATE {schema}.entry_crucible SET status = 'Completed' WHERE crucible_id = %s
 
+-- undecided_entries --
+-- A page of a crucible's entries about which nothing was decided, from one on.
+SELECT entry.id
+  FROM public."CrucibleEntry" entry
+ WHERE entry."crucibleId" = %(crucible)s AND entry.id > %(after)s
+   AND NOT EXISTS (SELECT FROM {schema}.entry_verdict seen WHERE seen.entry_id = entry.id)
+ ORDER BY entry.id
+ LIMIT %(most)s
+
 -- fees_under_way --
 -- Entries whose fee is being taken.
 SELECT count(*)::int FROM {schema}.entry_verdict

@@ -65,3 +65,13 @@ SELECT has_column_privilege(entry, 'score', 'UPDATE') AND has_column_privilege(e
 -- parked_endings --
 -- Crucibles whose ending waits for somebody to look, the first few of them.
 SELECT array_agg(crucible_id ORDER BY changed_at) FROM {schema}.settlement WHERE state = 'parked'
+
+-- hash_of_crucibles --
+-- An index by hash over the entries' crucible alone: all entries of one crucible are one chain in it, which each entry that
+-- is added or gets another score walks along, so that a large crucible costs its square.
+SELECT index.relname::text
+  FROM pg_index
+  JOIN pg_class index ON index.oid = indexrelid
+  JOIN pg_am ON pg_am.oid = index.relam AND pg_am.amname = 'hash'
+  JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0] AND attname = 'crucibleId'
+ WHERE indrelid = to_regclass('public."CrucibleEntry"')

@@ -29,6 +29,19 @@ def results(session: Session) -> Iterator[Finding]:
     yield judged("settle.results", allowed, "may write scores, positions and status" if allowed else lacks, SETTLE)
 
 
+def large_crucibles(session: Session) -> Iterator[Finding]:
+    """Find whether an index of the site's makes large crucibles slow."""
+    found = session.read(STATEMENTS["hash_of_crucibles"])
+    if not found:
+        yield ok("settle.large_crucibles", "no index slows them down")
+        return
+    yield warn(
+        "settle.large_crucibles",
+        f'{found[0][0]} is a hash of "crucibleId", which makes crucibles of more than some 100,000 entries slow',
+        f'`DROP INDEX CONCURRENTLY "{found[0][0]}"`: the other index on "crucibleId" answers the same questions',
+    )
+
+
 def endings(session: Session) -> Iterator[Finding]:
     """Find crucibles whose ending waits for somebody to look."""
     ((parked,),) = session.read(STATEMENTS["parked_endings"])
