@@ -45,6 +45,15 @@ class Heard:
         self.faults.append(str(error))
 
 
+def carry_out(dispatcher: Dispatcher) -> None:
+    """Have everything done that is due, and give the connection back."""
+    try:
+        while dispatcher.turn() == 0.0:
+            pass
+    finally:
+        dispatcher.end()
+
+
 class Site:
     """The site's administrator, and its users.
 
@@ -137,6 +146,4 @@ class Site:
 
     def settle(self) -> None:
         """Carry out everything that is due."""
-        dispatcher = self.dispatcher()
-        while dispatcher.turn() == 0.0:
-            pass
+        carry_out(self.dispatcher())

@@ -4,10 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
-from tests.entries.site import Site
+from tests.entries.site import Site, carry_out
+from watcher.entries.decider import Decider
 from watcher.model.entry_decision import FeePolicy
+from watcher.postgres.own import entry_verdict
+from watcher.postgres.own.entry_verdict import Found
 
 FEE = 100
 
@@ -299,9 +303,7 @@ def test_many_dispatchers_charge_once(site: Site, rich: int, service: httpx.Clie
     site.decide()
 
     def settle(number: int) -> None:
-        dispatcher = site.dispatcher(f"process {number}")
-        while dispatcher.turn() == 0.0:
-            pass
+        carry_out(site.dispatcher(f"process {number}"))
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(settle, range(4)))
@@ -341,3 +343,35 @@ def test_one_payment_is_one_entry_s(site: Site, rich: int, service: httpx.Client
     assert (site.verdict(entry) or [""])[0] == first
     assert holds(service, rich) == (1_000 if first == "rejected" else 900)
     assert legs(service, rich)[1] == (1 if first == "rejected" else 0)
+
+
+def test_one_payment_named_in_two_processes_at_once(
+    site: Site, rich: int, service: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads before the other has written finds nothing, and waits for a fee that never comes."""
+    prefix = f"site-{rich}-"
+    charged_by_the_site(service, rich, prefix)
+    first = site.enter(site.crucible(entryFee=FEE), rich, buzzTransactionId=prefix)
+    site.decide(FeePolicy(charge=False))
+    second = site.enter(site.crucible(entryFee=FEE), rich, buzzTransactionId=prefix)
+    with monkeypatch.context() as patch:
+        facts = entry_verdict.facts
+        patch.setattr(
+            entry_verdict,
+            "facts",
+            lambda *given, **named: [
+                Found(msgspec.structs.replace(one.candidate, site_prefix=prefix), one.digest)
+                for one in facts(*given, **named)
+            ],
+        )
+        with site.open_session() as session:
+            Decider(FeePolicy(charge=False), "watch").decide(session, [second])
+    assert site.verdict(second) == ("waiting", ["fee_pending"], 0)
+
+    for _ in range(2):
+        site.decide(FeePolicy(charge=False))
+        site.settle()
+
+    assert site.verdict(first) == ("admitted", [], FEE)
+    assert site.verdict(second) == ("rejected", ["unpaid"], 0)
+    assert legs(service, rich) == (1, 0)

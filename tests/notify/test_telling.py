@@ -15,6 +15,7 @@ import pytest
 
 from stack import Stack
 from tests import site_database
+from tests.entries.site import carry_out
 from tests.notify.conftest import OpenSession, everything
 from tests.notify.samples import crucibles, page
 from tests.stack.watching import await_that
@@ -88,8 +89,7 @@ def carried_out(settle: OpenSession, client: HttpClient) -> Heard:
     heard = Heard()
     executor = NoticeExecutor(HttpNotifier(client), settle)
     dispatcher = Dispatcher(settle, executor, heard, "test", spread=lambda: 0.0)
-    while dispatcher.turn() == 0.0:
-        pass
+    carry_out(dispatcher)
     return heard
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.entries.site import Heard, OpenSession, Site
+from tests.entries.site import Heard, OpenSession, Site, carry_out
 from tests.settlement.ballots import MemoryBallots
 from watcher.buzz.port import Buzz
 from watcher.entries.decider import Decider
@@ -124,8 +124,7 @@ class Endings:
     def pay(self) -> None:
         """Carry out everything that is due outside."""
         for one in dispatchers(self.open_session, self.site.buzz, self.site.heard):
-            while one.turn() == 0.0:
-                pass
+            carry_out(one)
 
     def go_on(self, rounds: int = 3, **settings: Any) -> None:
         """Settle and pay until nothing moves."""

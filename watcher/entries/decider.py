@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from watcher.model.crucible_events import of_decisions
-from watcher.model.entry_decision import Candidate, Decision, FeePolicy, decide_in_order, withdraw
+from watcher.model.entry_decision import Candidate, Decision, FeePolicy, decide_in_order, pay_once, withdraw
 from watcher.model.entry_rules import COMPLETED, CrucibleRules
 from watcher.model.entry_verdict import VerdictState
 from watcher.postgres.own import crucible_event, entry_verdict, outbox
@@ -79,7 +79,7 @@ class Decider:
     ) -> list[Decision]:
         page = entry_verdict.facts(session, crucible_ids, entry_ids, again=again)
         decisions: list[Decision] = []
-        for crucible_id, some in groupby((one.candidate for one in page), key=lambda one: one.crucible_id):
+        for crucible_id, some in groupby(pay_once(one.candidate for one in page), key=lambda one: one.crucible_id):
             decisions += self._in_order(crucible_id, [one for one in some if not _is_settled(one)])
         rules = {
             one.candidate.crucible_id: one.candidate.facts.crucible for one in page if one.candidate.before is None

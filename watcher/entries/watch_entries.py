@@ -26,8 +26,8 @@ from watcher.runtime.worker import Signal
 
 GATHER_SECONDS: Final = 0.1
 """Seconds in which arrivals are gathered for one question. Longer: fewer questions, later votes on a new entry."""
-SCANS_SECONDS: Final = 5.0
-"""Seconds between two looks for scans that entries wait for."""
+RIPE_SECONDS: Final = 5.0
+"""Seconds between two looks whether entries need not wait any more."""
 SWEEP_CRUCIBLES: Final = 200
 """Crucibles whose entries one statement of a sweep looks through. More: fewer statements, each longer."""
 SWEEP_ENTRIES: Final = 50_000
@@ -77,7 +77,7 @@ class WatchEntries:
         self._session, self._decider, self._observer = KeptSession(open_session), decider, observer
         self._sweep_seconds, self._clock = sweep_seconds, clock
         self._told = Told()
-        self._scans_at = self._sweep_at = 0.0
+        self._ripe_at = self._sweep_at = 0.0
 
     def shown(self, states: RowStates) -> None:
         """Take note of rows that have come, gone or changed, of entries and of their crucibles; returns at once."""
@@ -95,11 +95,11 @@ class WatchEntries:
                 self._sweep_at = self._clock() + self._sweep_seconds
             else:
                 self._look(session, told)
-            if now >= self._scans_at:
-                self._decide(session, entry_verdict.scanned_entries(session))
+            if now >= self._ripe_at:
+                self._decide(session, entry_verdict.ripe_entries(session), again=True)
                 self._observer.waiting(*entry_verdict.waiting_age(session))
-                self._scans_at = self._clock() + SCANS_SECONDS
-        return max(0.0, min(self._scans_at, self._sweep_at) - self._clock())
+                self._ripe_at = self._clock() + RIPE_SECONDS
+        return max(0.0, min(self._ripe_at, self._sweep_at) - self._clock())
 
     def away(self, error: TemporaryError) -> None:
         """Say that a neighbour is away; what was to be decided is found by a sweep."""

@@ -123,20 +123,27 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return self.verdict.state is VerdictState.ADMITTED or not self.enforced
 
 
+def pay_once(page: Iterable[Candidate]) -> Iterator[Candidate]:
+    """Yield entries, of any crucibles, such that a payment which several of them name is the first one's alone."""
+    prefixes = set[str]()
+    for one in page:
+        if one.fee is None and one.site_prefix in prefixes:
+            yield msgspec.structs.replace(one, site_prefix=None)
+        else:
+            yield one
+        if one.site_prefix:
+            prefixes.add(one.site_prefix)
+
+
 def decide_in_order(page: Iterable[Candidate], policy: FeePolicy) -> Iterator[Decision]:
     """Yield a decision for each entry.
 
     Args:
-        page: entries of one crucible in the order in which they came.
+        page: entries of one crucible in the order in which they came; see :func:`pay_once`.
         policy: of fees.
     """
     users, images, total = Counter[int](), Counter[int](), 0
-    prefixes = set[str]()
     for one in page:
-        if one.fee is None and one.site_prefix in prefixes:  # it is another entry's payment
-            one = msgspec.structs.replace(one, site_prefix=None)  # noqa: PLW2901 - the same entry, as it counts
-        if one.site_prefix:
-            prefixes.add(one.site_prefix)
         facts = one.facts
         if not one.occupies:  # the others count only those before them, which were written before
             facts = msgspec.structs.replace(

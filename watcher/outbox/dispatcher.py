@@ -13,6 +13,7 @@ import structlog
 
 from watcher.model.errors import TemporaryError
 from watcher.model.outbox import LEASE_SECONDS, NotSent, OutboxRow, OutboxState, Outcome, Step, Unknown, after
+from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.own import outbox
 from watcher.postgres.session import Session
 from watcher.runtime.failpoint import reach
@@ -63,7 +64,7 @@ class Dispatcher:
     """A task for a worker.
 
     Args:
-        open_session: connects to PostgreSQL, for the length of a block.
+        open_session: connects to PostgreSQL.
         executor: does what rows say.
         observer: hears what became of them.
         owner: names this process among others.
@@ -82,12 +83,12 @@ class Dispatcher:
         taken_at_once: int = TAKEN_AT_ONCE,
     ) -> None:
         self.signal, self.retry = Signal(), Retry(1.0, 30.0)
-        self._open, self._executor, self._observer = open_session, executor, observer
+        self._session, self._executor, self._observer = KeptSession(open_session), executor, observer
         self._owner, self._spread, self._taken_at_once = owner, spread, taken_at_once
 
     def turn(self) -> float:
         """Carry out what is due; return the seconds until there may be more."""
-        with self._open() as session:
+        with self._session.kept() as session:
             rows = outbox.take(session, self._executor.channel, self._taken_at_once, self._owner, LEASE_SECONDS)
             for row in rows:
                 if self.signal.stopping:
@@ -104,7 +105,8 @@ class Dispatcher:
         self._observer.away(error)
 
     def end(self) -> None:
-        """Do nothing: connections are opened for a turn."""
+        """Give back the connection."""
+        self._session.drop()
 
     def _carry_out(self, session: Session, row: OutboxRow) -> None:
         reach("outbox.taken")

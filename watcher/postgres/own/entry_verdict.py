@@ -152,9 +152,9 @@ def waiting_entries(session: Session, crucible_id: int) -> list[int]:
     return [entry for (entry,) in session.run(_STATEMENTS["waiting_entries"], crucible_id)]
 
 
-def scanned_entries(session: Session) -> list[int]:
-    """Return the entries that wait for a scan which is there now."""
-    return [entry for (entry,) in session.run(_STATEMENTS["scanned_entries"])]
+def ripe_entries(session: Session) -> list[int]:
+    """Return the entries that need not wait any more: for a scan that is there, or a fee that is another entry's."""
+    return [entry for (entry,) in session.run(_STATEMENTS["ripe_entries"])]
 
 
 def vanished_of(session: Session, crucible_ids: Sequence[int], most: int) -> list[int]:

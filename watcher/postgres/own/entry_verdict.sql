@@ -144,14 +144,18 @@ SELECT entry_id, entered_at::text
 SELECT entry_id FROM {schema}.entry_verdict
  WHERE crucible_id = %s AND verdict = 'waiting' ORDER BY entered_at, entry_id
 
--- scanned_entries --
--- Entries that wait for a scan which is there now.
+-- ripe_entries --
+-- Entries that wait for a scan which is there now, or for a fee that is another entry's: both have named one payment at
+-- the same time, and the other one came first.
 SELECT seen.entry_id
   FROM {schema}.entry_verdict seen
   LEFT JOIN public."Image" image ON image.id = seen.image_id
- WHERE seen.verdict = 'waiting' AND 'image_not_scanned' = ANY (seen.reasons)
-   AND (image.id IS NULL OR image.ingestion NOT IN ('Pending', 'Rescan', 'PendingManualAssignment')
-        AND (image."nsfwLevel" <> 0 OR image.ingestion <> 'Scanned'))
+ WHERE seen.verdict = 'waiting'
+   AND ('image_not_scanned' = ANY (seen.reasons)
+        AND (image.id IS NULL OR image.ingestion NOT IN ('Pending', 'Rescan', 'PendingManualAssignment')
+             AND (image."nsfwLevel" <> 0 OR image.ingestion <> 'Scanned'))
+        OR 'fee_pending' = ANY (seen.reasons)
+           AND NOT EXISTS (SELECT FROM {schema}.entry_fee fee WHERE fee.entry_id = seen.entry_id))
  ORDER BY seen.entered_at, seen.entry_id
 
 -- without_a_place --
