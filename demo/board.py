@@ -98,6 +98,7 @@ class Board:
         if stores := reading.stores:
             words += [f"changes={stores.changes} ({self._rates.committed:.0f}/s)", f"entries={stores.entries}"]
             words += [f"clickhouse={stores.counted} (rows={stores.rows})", f"redis={stores.rated}"]
+            words += [f"admitted={stores.admitted}", f"pool={stores.pool}"]
         if watcher := reading.watcher:
             words += [f"votes={watcher.votes} ({self._rates.voted:.0f}/s)"]
             words += [f"consumed={watcher.consumed}", f"lag={watcher.lag}", f"dead={watcher.dead}"]
@@ -124,6 +125,7 @@ class Board:
             table.add_row("entries", str(stores.entries), str(stores.counted), str(stores.rated))
             behind = f"{stores.entries - stores.counted:+d}", f"{stores.entries - stores.rated:+d}"
             table.add_row("behind", "", *behind)
+            table.add_row("take part / Buzz in all pools", f"{stores.admitted}  {stores.pool}", "", "")
             table.add_row("votes (Redis: of crucibles that are left)", "", str(stores.votes), str(stores.voted))
             table.add_row("changes / rows", f"{stores.changes}  {self._rates.committed:.0f}/s", str(stores.rows), "")
         else:

@@ -12,6 +12,7 @@ from stack.probe import http_text
 
 COUNT_CHANGES = "SELECT count(*) FROM site_change_log"
 COUNT_ENTRIES = 'SELECT count(*) FROM "CrucibleEntry"'
+COUNT_ADMITTED = "SELECT count(*), coalesce(sum(fee), 0) FROM crucible_watcher.entry_verdict WHERE verdict = 'admitted'"
 COUNT_ROWS = (
     "SELECT count(), sumIf(metricValue, entityType = 'Crucible' AND metricType = 'Entry') FROM entityMetricEvents"
 )
@@ -37,6 +38,10 @@ class Stores:
     """Votes in ClickHouse."""
     voted: int
     """Votes in Redis, by the last number of each crucible that is there."""
+    admitted: int = 0
+    """Entries that take part."""
+    pool: int = 0
+    """Buzz of all pools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ def read(places: Places, ops_port: int) -> Reading:
 def _stores(places: Places) -> Stores | None:
     try:
         changes, entries = (places.postgres.execute(query).fetchone() for query in (COUNT_CHANGES, COUNT_ENTRIES))
+        admitted = places.postgres.execute(COUNT_ADMITTED).fetchone() or (0, 0)
         rows, counted = places.clickhouse.query(COUNT_ROWS).result_rows[0]
         votes = places.clickhouse.query(COUNT_VOTES).result_rows[0][0]
         pipeline = places.redis.pipeline(transaction=False)
@@ -85,8 +91,9 @@ def _stores(places: Places) -> Stores | None:
     except UNREACHABLE:
         return None
     return Stores(
-        changes[0] if changes else 0, entries[0] if entries else 0, int(rows), int(counted), rated, int(votes), voted
-    )
+        changes[0] if changes else 0, entries[0] if entries else 0, int(rows), int(counted), rated, int(votes), voted,
+        admitted=int(admitted[0]), pool=int(admitted[1]),
+    )  # fmt: skip
 
 
 def _watcher(ops_port: int) -> Watcher | None:

@@ -27,9 +27,9 @@ class OpenTransaction:
         deed = draft.rng.choice(("enter", "copy", "edit", "rescore", "withdraw"))
         if deed == "edit":
             draft.edit_crucible(crucible)
-        elif deed == "copy":
+        elif deed == "copy" and crucible not in draft.site.fees:
             draft.copy_in(crucible, draft.rng.randint(5, 40))
-        elif deed == "enter" or not standing:
+        elif deed in {"enter", "copy"} or not standing:
             draft.enter(crucible, draft.rng.randint(1, 5))
         elif deed == "rescore":
             draft.rescore([draft.rng.choice(standing)])

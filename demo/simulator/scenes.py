@@ -46,13 +46,13 @@ def enter(draft: Draft) -> None:
 
 def enter_many(draft: Draft) -> None:
     """One statement, several rows: their changes have one transaction and one commit time."""
-    if crucible := draft.site.any_crucible(draft.rng):
+    if crucible := draft.site.any_without_fee(draft.rng):
         draft.enter(crucible, draft.rng.randint(2, 20))
 
 
 def copy_in(draft: Draft) -> None:
     """An import by COPY: hundreds of rows, neighbours of which may share a log position."""
-    if crucible := draft.site.any_crucible(draft.rng):
+    if crucible := draft.site.any_without_fee(draft.rng):
         draft.copy_in(crucible, draft.rng.randint(100, 400))
 
 
@@ -276,7 +276,7 @@ SCENES = (
     Scene(delete_crucible, 12, Trend.SHRINKS),
     Scene(think_again, 20, Trend.GROWS),
     Scene(talk, 30),
-    Scene(pay_and_enter, 60, Trend.GROWS),
+    Scene(pay_and_enter, 50, Trend.GROWS),
     Scene(upload_and_enter, 20, Trend.GROWS),
     Scene(scan, 40),
     Scene(borrow, 10, Trend.GROWS),
@@ -292,6 +292,6 @@ SCENES = (
 )
 CERTAIN = tuple(
     (share, Scene(play, 0))
-    for share, play in ((0.15, end_without_entries), (0.4, cancel_crucible), (0.6, end_crucible))
+    for share, play in ((0.15, end_without_entries), (0.4, cancel_crucible), (0.75, end_crucible))
 )
 """What happens in every run, however short: after which share of it, and what."""

@@ -22,7 +22,9 @@ OPTIONS = "-c TimeZone=UTC -c lock_timeout=2s -c statement_timeout=60s"
 """The site's timestamps are UTC; a second simulator may hold locks, and then we give up that transaction."""
 
 FIRST_ENTRIES = 12
-"""Of each crucible that is there when people arrive: enough to judge at once."""
+MANY_ENTRIES = 30
+"""Of each crucible that is there when people arrive, and of those that most judges look at: enough to judge at once,
+though some break a rule and others are not for everybody's eyes."""
 FEWEST = 4
 """Crucibles below which none ends."""
 ENDINGS = frozenset({"delete_crucible", "cancel_crucible", "end_crucible"})
@@ -92,7 +94,7 @@ class Simulator:
             self.site = Site.of(self._main)
             while len(self.site.crucibles) < min(8, self.bounds.crucibles):
                 self._opening(FAVOURITE if till and len(self.site.crucibles) < 2 else None)
-            self.site.kept, self.site.contest, *_ = sorted(self.site.crucibles)
+            self.site.kept, self.site.contest = (*sorted(self.site.crucibles), None)[:2]
         except BaseException:
             self.close()
             raise
@@ -245,5 +247,5 @@ class Simulator:
 
     def _opening(self, rules: HouseRules | None) -> None:
         draft = Draft(self._main, self.site, self._rng, self._till)
-        draft.enter(draft.open_crucible(rules), FIRST_ENTRIES)
+        draft.enter(draft.open_crucible(rules), MANY_ENTRIES if rules is FAVOURITE else FIRST_ENTRIES)
         self.tally.changes += draft.commit()

@@ -102,6 +102,14 @@ class Site:
         """A crucible to enter."""
         return self.crucibles.draw(rng)
 
+    def any_without_fee(self, rng: Random) -> int | None:
+        """A crucible to enter by the hundred, or None after a few tries: fees are collected one by one."""
+        for _ in range(16):
+            crucible = self.crucibles.draw(rng)
+            if crucible not in self.fees:
+                return crucible
+        return None
+
     def free_crucible(self, rng: Random) -> int | None:
         """A crucible that nobody has locked, or None after a few tries."""
         for _ in range(16):
