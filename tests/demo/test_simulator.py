@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import time
+from random import Random
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
+from demo.entries import buzz_books
 from demo.program import OwnProgram
 from demo.simulator import Bounds, Simulator
+from demo.simulator.draft import Draft
 from demo.simulator.scenes import SCENES
+from demo.simulator.site import Site
+from demo.simulator.till import Till
 from tests.demo.conftest import one
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from stack import Stack
 
 COUNT = {table: f'SELECT count(*) FROM "{table}"' for table in ("Crucible", "CrucibleEntry")}  # noqa: S608 - ours
 LOG = "SELECT tbl, op::text, key, crucible_before, crucible_after, user_before, user_after FROM site_change_log"
@@ -49,6 +56,39 @@ def test_every_scene_is_played(site: str) -> None:
     assert {scene.name for scene in SCENES} | {"open_transaction"} == set(tally.scenes)
     assert tally.rolled_back > 0
     assert tally.refused == 0
+
+
+def test_people_pay_and_crucibles_end(site: str, stores: Stack) -> None:
+    """With a Buzz service there are fees of both kinds, late scans, and crucibles that are over or called off."""
+    with Till(stores.buzz.url) as till, Simulator(site, seed=1, till=till) as simulator:
+        for _ in range(900):
+            simulator.step()
+        simulator.settle()
+        tally = simulator.tally
+    with psycopg.connect(site) as connection:
+        paid = one(connection, 'SELECT count(*) FROM "CrucibleEntry" WHERE "buzzTransactionId" IS NOT NULL')
+        dear = one(connection, 'SELECT count(*) FROM "CrucibleEntry" e JOIN "Crucible" c ON c.id = e."crucibleId" '
+                               'WHERE c."entryFee" > 0 AND e."buzzTransactionId" IS NULL')  # fmt: skip
+        late = one(connection, "SELECT count(*) FROM \"Image\" WHERE url LIKE 'late-%'")
+        over = one(connection, "SELECT count(*) FROM \"Crucible\" WHERE status = 'Cancelled' OR \"endAt\" < now() + "
+                               "interval '1 hour'")  # fmt: skip
+
+    assert min(paid, dear, late, over) > 0
+    assert tally.refused == 0
+
+
+def test_a_fee_of_what_came_to_nothing_goes_back(site: str, stores: Stack) -> None:
+    """What the site took for a transaction that was rolled back is not kept."""
+    url = stores.buzz.url
+    with Till(url) as till, Simulator(site, till=till), psycopg.connect(site) as connection:
+        payer = one(connection, "SELECT max(account) FROM site_buzz_purchase WHERE kind = 'User' AND amount > 100")
+        draft = Draft(connection, Site.of(connection), Random(3), till)
+        prefix = draft.pay(payer, 10)
+        taken = {fee.prefix for fee in buzz_books.read(url).held}
+        draft.roll_back()
+
+    assert prefix in taken
+    assert prefix not in {fee.prefix for fee in buzz_books.read(url).held}
 
 
 def test_equal_seeds_do_the_same(new_site: Callable[[], str]) -> None:
