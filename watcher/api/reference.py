@@ -55,9 +55,11 @@ nothing is told.
 
 ## Standings as they change
 
-`GET .../stream` answers server-sent events. `EventSource` cannot send a token: read the body with `fetch`. Each event
-is named `standings` and holds the first 100 places. A client that is slow gets the latest and not the ones in between;
-one that takes nothing for 10 s is cut off.
+`GET .../stream` answers server-sent events. `EventSource` cannot send a token: read the body with `fetch`. Those
+named `standings` hold the first 100 places. Those named `ending` come once votes are over, and whenever more is known
+of how the crucible ends: `frozen`, `settling`, then `completed` with podium, prizes and proof, or `cancelled`; then the
+stream ends. `GET /v1/crucibles/{id}` has the same as `ending`. A client that is slow gets the latest and not the ones
+in between; one that takes nothing for 10 s is cut off.
 
 ## Routes
 """
