@@ -1,7 +1,4 @@
-"""Compares PostgreSQL with ClickHouse and Redis by queries of its own; it shares no line with the watcher.
-
-``python -m demo.audit`` audits what the ``CRUCIBLE_*`` variables point at.
-"""
+"""Compares PostgreSQL, ClickHouse, Redis and Buzz by queries of its own; it shares no line with the watcher."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -19,6 +19,7 @@ FORBIDDEN = {
     "Settings, SQL and connector files know nothing of ours": ("debezium", "stack"),
     "Nothing that ships knows the demo": ("stack", "demo"),
     "The local topology knows nothing of the watcher": ("stack", "clickhouse_sql"),
+    "The audit knows nothing of what it audits": ("demo.entries", "watcher.model.rating"),
     "The change loop knows no neighbour": ("watcher.changes", "watcher.redis.keys"),
     "Each neighbour's client stays in its room": ("watcher.kafka", "redis"),
 }
