@@ -33,10 +33,6 @@ class MemoryBallots(Ballots):
         self._ask("freeze")
         return self.frozen.setdefault(crucible_id, Frozen(1, len(self.votes[crucible_id])))
 
-    def thaw(self, crucible_id: int) -> None:
-        self._ask("thaw")
-        del self.frozen[crucible_id]
-
     def drain(self, crucible_id: int, timeout: float) -> bool:
         self._ask("drain")
         assert crucible_id in self.frozen, "drained before it was frozen"

@@ -34,9 +34,6 @@ class Disturbed(Ballots):
         self._before("freeze")
         return self._stored.freeze(crucible_id)
 
-    def thaw(self, crucible_id: int) -> None:
-        self._stored.thaw(crucible_id)
-
     def drain(self, crucible_id: int, timeout: float) -> bool:
         self._before("drain")
         return self._stored.drain(crucible_id, timeout)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from watcher.redis import keys
-from watcher.redis.client import Client, away_is_temporary, run_script
+from watcher.redis.client import Client, run_script
 from watcher.redis.scripts import script
 
 FREEZE: Final = script("freeze")
@@ -26,16 +26,6 @@ def freeze(client: Client, crucible_id: int, identity: str) -> tuple[int, int] |
     """
     answer = run_script(client, FREEZE, [keys.state(crucible_id)], identity)
     return (answer[0], answer[1]) if answer else None
-
-
-def thaw(client: Client, crucible_id: int) -> None:
-    """Accept votes again, if the crucible's row and clock let them; without a freeze nothing happens.
-
-    Raises:
-        TemporaryError: Redis is away.
-    """
-    with away_is_temporary():
-        client.hdel(keys.state(crucible_id), keys.FROZEN)
 
 
 def frozen_text(epoch: int, seq: int) -> str:

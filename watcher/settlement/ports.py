@@ -60,10 +60,6 @@ class Ballots(Protocol):
         """Refuse votes from now on, whoever casts them; may be called again, and answers the same place then."""
         ...
 
-    def thaw(self, crucible_id: int) -> None:
-        """Take votes again; only before anything is decided."""
-        ...
-
     def drain(self, crucible_id: int, timeout: float) -> bool:
         """Bring every vote up to the frozen place to ClickHouse.
 

@@ -20,7 +20,7 @@ from watcher.recovery.recount import Recount, recount
 from watcher.recovery.replay import ReplayDiffersError
 from watcher.recovery.verifier import Comparison, Verifier
 from watcher.redis.client import Client
-from watcher.redis.freeze import freeze, thaw
+from watcher.redis.freeze import freeze
 from watcher.redis.locked_crucible import fence, lock_crucible
 from watcher.redis.voted_entries import held_entries, moved_besides
 from watcher.settlement.ports import Ballots, Difference, Differs, Frozen, Proven
@@ -68,14 +68,6 @@ class StoredBallots(Ballots):
                 last = connections.history.last_vote(crucible_id)
             return Frozen(last.epoch, last.seq)
         raise TemporaryError(f"crucible {crucible_id} is being compared or rebuilt; it takes no votes meanwhile")
-
-    def thaw(self, crucible_id: int) -> None:
-        """Take votes again; only before anything is decided.
-
-        Raises:
-            TemporaryError: Redis is away.
-        """
-        thaw(self._client, crucible_id)
 
     def drain(self, crucible_id: int, timeout: float) -> bool:
         """Bring every vote to ClickHouse, and return whether all are there after so many seconds at most.

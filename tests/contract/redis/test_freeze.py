@@ -12,7 +12,7 @@ from tests.contract.redis.test_votes_at_once import Answers, check_answers, voti
 from tests.stack.watching import await_that
 from watcher.model.vote import VoteOutcome, VoteRefusal
 from watcher.redis import keys
-from watcher.redis.freeze import freeze, thaw
+from watcher.redis.freeze import freeze
 from watcher.redis.locked_crucible import lock_crucible
 from watcher.redis.scripts import VOTE
 
@@ -85,24 +85,9 @@ def test_a_frozen_crucible_stays_frozen(client: redis.Redis) -> None:
     assert arena.vote(JUDGE, 3, 4) is VoteRefusal.FROZEN
 
 
-def test_a_freeze_that_is_undone_lets_votes_in(client: redis.Redis) -> None:
-    """As before it, and in the same order of numbers."""
-    arena = Arena(client)
-    arena.vote(JUDGE, 1, 2)
-    before = contents(client)
-    freeze(client, CRUCIBLE, FENCE)
-    thaw(client, CRUCIBLE)
-
-    assert contents(client) == before
-    again = arena.vote(JUDGE, 3, 4)
-    assert isinstance(again, VoteOutcome)
-    assert again.seq == 2
-
-
 def test_an_absent_crucible_is_not_made_by_a_freeze(client: redis.Redis) -> None:
     """It would be one without rows; whoever freezes has it brought back first."""
     assert freeze(client, CRUCIBLE, FENCE) is None
-    thaw(client, CRUCIBLE)
     assert contents(client) == {}
 
 

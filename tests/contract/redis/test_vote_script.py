@@ -14,7 +14,7 @@ from watcher.model.effects import EntryGone, EntryState
 from watcher.model.rating import gain
 from watcher.model.vote import VoteOutcome, VoteRefusal, pair_field
 from watcher.redis import keys
-from watcher.redis.freeze import freeze, thaw
+from watcher.redis.freeze import freeze
 from watcher.redis.scripts import VOTE, Script
 
 JUDGE = 5
@@ -151,7 +151,7 @@ def test_of_several_reasons_the_first_is_told(client: redis.Redis) -> None:
     ask()
     arena.set(status="Active")
     ask()
-    thaw(client, CRUCIBLE)
+    client.hdel(keys.state(CRUCIBLE), keys.FROZEN)
     ask()
     arena.set(start="")
     ask()
