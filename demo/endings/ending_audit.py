@@ -50,7 +50,7 @@ def prizes(books: Books) -> list[Movement]:
 
 
 def compare(postgres: Connection, books: Books, voted: Mapping[int, Standing]) -> list[Finding]:
-    """Compare everything."""
+    """Return every disagreement of results, prizes and refunds with votes and ledger."""
     again = _cast_again(voted)
     return [
         *(
