@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.process import family_cpu_seconds
+from benchmarks.process import family_cpu_seconds, thread_cpu_seconds
 from benchmarks.results import Result
 from demo.audit import audit
 from demo.pipeline import SHUTDOWN, Pipeline
@@ -37,6 +37,8 @@ SETTLING_SECONDS = 15.0
 IDLE_SECONDS = 60.0
 """Six of Debezium's heartbeats, and one of the sweeps that come each minute."""
 PATIENCE_SECONDS = 60.0
+LEAST_TOLD = 0.0005
+"""Of a core: threads that take less are not listed."""
 IDLE_GOAL, LOADED_GOAL = 0.01, 0.05
 LOADED_BEFORE = 0.0582
 """Likewise, of the watch role, at 462 changes a second, and without verdicts of entries, which were not there yet."""
@@ -93,7 +95,9 @@ def _loaded(scene: _Scene) -> float:
         people.await_word(PATIENCE_SECONDS)
         time.sleep(WARM_UP_SECONDS)
         began, before = time.monotonic(), scene.changes()
+        threads = thread_cpu_seconds(scene.pipeline.watcher.pid or 0)
         share = _share(scene.pipeline.watcher, LOADED_SECONDS)
+        _print_threads(scene, threads)
         rate = (scene.changes() - before) / (time.monotonic() - began)
         people.stop(30)
     finally:
@@ -103,6 +107,16 @@ def _loaded(scene: _Scene) -> float:
     _await_all(scene.places)
     scene.console.print(f"watch at {rate:.0f} changes/s: {share:.4f} cores")
     return share
+
+
+def _print_threads(scene: _Scene, before: dict[str, float]) -> None:
+    """Say which threads it was."""
+    spent = {
+        name: (seconds - before.get(name, 0.0)) / LOADED_SECONDS
+        for name, seconds in thread_cpu_seconds(scene.pipeline.watcher.pid or 0).items()
+    }
+    told = sorted(((share, name) for name, share in spent.items() if share >= LEAST_TOLD), reverse=True)
+    scene.console.print("by thread: " + ", ".join(f"{name} {share:.2%}" for share, name in told))
 
 
 def _idle(scene: _Scene, role: str) -> float:

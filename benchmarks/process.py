@@ -9,13 +9,28 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def cpu_seconds(pid: int) -> float:
     """CPU seconds of a process so far, user and system, all threads (``/proc/PID/stat``, fields 14 and 15)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    _, fields = _stat(Path(f"/proc/{pid}"))
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def thread_cpu_seconds(pid: int) -> dict[str, float]:
+    """CPU seconds of a process so far, by the names of its threads."""
+    spent: dict[str, float] = {}
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        name, fields = _stat(thread)
+        spent[name] = spent.get(name, 0.0) + (int(fields[11]) + int(fields[12])) / TICKS
+    return spent
 
 
 def family_cpu_seconds(pid: int) -> float:
     """CPU seconds of a process and of those that it has started and that still run, all threads."""
     return cpu_seconds(pid) + sum(map(family_cpu_seconds, _children(pid)))
+
+
+def _stat(folder: Path) -> tuple[str, list[str]]:
+    """Return the name of a process or thread, and what stands behind it in ``stat``."""
+    before, _, after = (folder / "stat").read_text().rpartition(")")
+    return before.partition("(")[2], after.split()
 
 
 def _children(pid: int) -> list[int]:

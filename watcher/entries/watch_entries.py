@@ -24,7 +24,7 @@ from watcher.postgres.session import Session
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal
 
-GATHER_SECONDS: Final = 0.1
+GATHER_SECONDS: Final = 0.15
 """Seconds in which arrivals are gathered for one question. Longer: fewer questions, later votes on a new entry."""
 RIPE_SECONDS: Final = 5.0
 """Seconds between two looks whether entries need not wait any more."""
@@ -114,8 +114,7 @@ class WatchEntries:
         """Decide what was told of."""
         self._decide(session, sorted(told.entries), gone=sorted(told.gone))
         if told.crucibles:
-            for crucible in entry_verdict.crucibles_to_decide(session, told.crucibles):
-                self._follow_rules(session, crucible)
+            self._follow_rules(session, entry_verdict.crucibles_to_decide(session, told.crucibles))
 
     def _sweep(self, session: Session) -> None:
         """Decide everything about which something is new, whoever told of it or did not."""
@@ -126,23 +125,24 @@ class WatchEntries:
                     break
             for entries in entry_verdict.changed_entries(session, some, SWEEP_ENTRIES):
                 self._decide(session, entries)
-        for crucible in crucibles:
-            self._follow_rules(session, crucible)
+        self._follow_rules(session, crucibles)
 
-    def _follow_rules(self, session: Session, crucible: CrucibleToDecide) -> None:
-        """Decide a crucible's entries again if it says something else than when they were decided."""
-        digest = self._decider.rules_digest(crucible.rules)
-        if digest == crucible.decided_by:
-            return
-        if crucible.decided_by is None:
-            pass  # whatever has a verdict by now got it by these rules
-        elif crucible.status == COMPLETED:  # who takes part in the result is settled; nobody waits for it any more
-            self._decide(session, entry_verdict.waiting_entries(session, crucible.crucible_id), again=True)
-        else:
-            for entries in entry_verdict.decided_entries(session, crucible.crucible_id, PAGE):
+    def _follow_rules(self, session: Session, crucibles: Sequence[CrucibleToDecide]) -> None:
+        """Decide entries again whose crucibles say something else than when they were decided."""
+        now = {one.crucible_id: (one.status, self._decider.rules_digest(one.rules)) for one in crucibles}
+        changed = [one for one in crucibles if now[one.crucible_id][1] != one.decided_by]
+        # Of those that were never decided by any rules, whatever has a verdict by now got it by these.
+        known = [one for one in changed if one.decided_by is not None]
+        # Who takes part in a result is settled; but nobody waits for it any more.
+        over = [one.crucible_id for one in known if one.status == COMPLETED]
+        others = [one.crucible_id for one in known if one.status != COMPLETED]
+        if over:
+            self._decide(session, entry_verdict.waiting_entries(session, over), again=True)
+        if others:
+            for entries in entry_verdict.decided_entries(session, others, PAGE):
                 self._decide(session, entries, again=True)
-        if not self.signal.stopping:
-            entry_verdict.note_crucible(session, crucible.crucible_id, crucible.status, digest)
+        if changed and not self.signal.stopping:
+            entry_verdict.note_crucibles(session, {one.crucible_id: now[one.crucible_id] for one in changed})
 
     def _decide(
         self, session: Session, entries: Sequence[int], *, gone: Sequence[int] = (), again: bool = False

@@ -7,6 +7,8 @@ that takes the turns. A *signal* belongs to the task: it wakes the worker, and a
 import math
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final, Protocol
 
@@ -18,6 +20,8 @@ from watcher.runtime.retry import Retry
 
 log = structlog.get_logger(__name__)
 
+_MAX_NAME: Final = 15
+"""Characters of a thread's name that Linux keeps (``man 5 proc``, comm)."""
 ONCE_A_SECOND: Final = Retry(1.0, 1.0)
 """Waits of a task that has no reason for others."""
 
@@ -141,6 +145,7 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        _show_name(self.name)
         try:
             self._turns()
         except BaseException as error:  # noqa: BLE001 - handed on: whoever started the worker decides
@@ -166,3 +171,9 @@ class Worker:
             if seconds is None:
                 return
             signal.wait(seconds)
+
+
+def _show_name(name: str) -> None:
+    """Have the system list this thread under its name, as ``top -H`` shows it, where the system lets us (Linux)."""
+    with suppress(OSError):
+        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(name[:_MAX_NAME], encoding="utf-8")

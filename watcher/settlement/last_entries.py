@@ -31,12 +31,12 @@ class LastEntries:
     def let_go(self, session: Session, crucible_id: int) -> None:
         """Decide entries that still wait, now that the crucible is over: nobody waits any more."""
         self.decide(session, crucible_id)
-        self._decide(session, [entry_verdict.waiting_entries(session, crucible_id)], again=True)
+        self._decide(session, [entry_verdict.waiting_entries(session, [crucible_id])], again=True)
 
     def send_home(self, session: Session, crucible_id: int) -> None:
         """Decide all entries again, now that the crucible is cancelled or gone: nobody takes part any more."""
         self.decide(session, crucible_id)
-        self._decide(session, entry_verdict.decided_entries(session, crucible_id, PAGE), again=True)
+        self._decide(session, entry_verdict.decided_entries(session, [crucible_id], PAGE), again=True)
 
     def _decide(self, session: Session, lists: Iterable[Sequence[int]], *, again: bool) -> None:
         for entries in lists:

@@ -13,11 +13,8 @@ from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
 _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "entry_verdict.sql")
-START: Final = ("-infinity", 0)
-"""The place before the first entry of a crucible."""
-
-Place = tuple[str, int]
-"""An entry's place in its crucible's order: when it was made, as text, and its id."""
+START: Final = (0, "-infinity", 0)
+"""The place before all entries of all crucibles: crucible, when an entry was made, and its id."""
 GONE: Final = "gone"
 """What stands for the status of a crucible that was deleted."""
 RULE_COLUMNS: Final = 8
@@ -132,24 +129,27 @@ def changed_entries(session: Session, crucible_ids: Sequence[int], most: int) ->
             yield changed
 
 
-def decided_entries(session: Session, crucible_id: int, most: int) -> Iterator[list[int]]:
-    """Yield the entries of a crucible that have a verdict, page by page, in the order in which they came."""
-    place: Place = START
+def decided_entries(session: Session, crucible_ids: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Yield the entries of some crucibles that have a verdict, page by page, in the order in which they came."""
+    crucible, time, entry = START
     while True:
         rows = session.run(
             _STATEMENTS["decided_entries"],
-            {"crucible": crucible_id, "after_time": place[0], "after_id": place[1], "most": most},
-        )
+            {
+                "crucibles": list(crucible_ids), "after_crucible": crucible, "after_time": time, "after_id": entry,
+                "most": most,
+            },
+        )  # fmt: skip
         if rows:
-            yield [entry for entry, _ in rows]
+            yield [entry for _, _, entry in rows]
         if len(rows) < most:
             return
-        place = (rows[-1][1], rows[-1][0])
+        crucible, time, entry = rows[-1]
 
 
-def waiting_entries(session: Session, crucible_id: int) -> list[int]:
-    """Return the entries of a crucible that wait, in the order in which they came."""
-    return [entry for (entry,) in session.run(_STATEMENTS["waiting_entries"], crucible_id)]
+def waiting_entries(session: Session, crucible_ids: Sequence[int]) -> list[int]:
+    """Return the entries of some crucibles that wait, in the order in which they came."""
+    return [entry for (entry,) in session.run(_STATEMENTS["waiting_entries"], {"crucibles": list(crucible_ids)})]
 
 
 def ripe_entries(session: Session) -> list[int]:
@@ -207,10 +207,7 @@ def write(
         {
             "by": by, "verdicts": _json(_row(one) for one in new), "entries": list(digests),
             "digests": list(digests.values()),
-            "firsts": _json(
-                {"crucible_id": number, "status": status, "rules_digest": digest}
-                for number, (status, digest) in firsts.items()
-            ),
+            "firsts": _crucible_rows(firsts),
         },
     )  # fmt: skip
     fees = [_asked(one, fee) for one in new if (fee := one.noted) is not None]
@@ -218,9 +215,9 @@ def write(
         session.run(_STATEMENTS["ask_fees"], _json(fees))
 
 
-def note_crucible(session: Session, crucible_id: int, status: str, rules_digest: int) -> None:
-    """Remember the rules by which all of a crucible's entries were decided."""
-    session.run(_STATEMENTS["note_crucible"], crucible_id, status, rules_digest)
+def note_crucibles(session: Session, crucibles: Mapping[int, tuple[str, int]]) -> None:
+    """Remember by which rules all entries of some crucibles were decided: status and digest of each."""
+    session.run(_STATEMENTS["note_crucibles"], _crucible_rows(crucibles))
 
 
 def settle_fee(session: Session, entry_id: int, payment: Payment, collected: int) -> bool:
@@ -286,6 +283,13 @@ def _row(one: Decision) -> Mapping[str, Any]:
         "entered_ms": one.candidate.facts.created_ms,
         "facts": {"facts": one.facts, "earlier_of_image": one.candidate.earlier_of_image, "fee": one.candidate.fee},
     }  # fmt: skip
+
+
+def _crucible_rows(crucibles: Mapping[int, tuple[str, int]]) -> str:
+    return _json(
+        {"crucible_id": number, "status": status, "rules_digest": digest}
+        for number, (status, digest) in crucibles.items()
+    )
 
 
 def _asked(one: Decision, fee: EntryFee) -> Mapping[str, Any]:

@@ -131,18 +131,18 @@ SELECT max(page.id), array_agg(page.id ORDER BY page."createdAt", page.id) FILTE
           LEFT JOIN {schema}.entry_digest known ON known.entry_id = entry.id) page
 
 -- decided_entries --
--- Entries of a crucible that have a verdict, from one on, in the order in which they came: the rules have changed.
-SELECT entry_id, entered_at::text
+-- Entries of some crucibles that have a verdict, from one on, in the order in which they came: the rules have changed.
+SELECT crucible_id, entered_at::text, entry_id
   FROM {schema}.entry_verdict
- WHERE crucible_id = %(crucible)s AND verdict <> 'withdrawn'
-   AND (entered_at, entry_id) > (%(after_time)s::timestamp, %(after_id)s)
- ORDER BY entered_at, entry_id
+ WHERE crucible_id = ANY(%(crucibles)s) AND verdict <> 'withdrawn'
+   AND (crucible_id, entered_at, entry_id) > (%(after_crucible)s, %(after_time)s::timestamp, %(after_id)s)
+ ORDER BY crucible_id, entered_at, entry_id
  LIMIT %(most)s
 
 -- waiting_entries --
--- Entries of a crucible that wait, in the order in which they came.
+-- Entries of some crucibles that wait, in the order in which they came.
 SELECT entry_id FROM {schema}.entry_verdict
- WHERE crucible_id = %s AND verdict = 'waiting' ORDER BY entered_at, entry_id
+ WHERE crucible_id = ANY(%(crucibles)s) AND verdict = 'waiting' ORDER BY crucible_id, entered_at, entry_id
 
 -- ripe_entries --
 -- Entries that wait for a scan which is there now, or for a fee that is another entry's: both have named one payment at
@@ -244,9 +244,11 @@ ON CONFLICT DO NOTHING
 UPDATE {schema}.entry_fee SET payment = %s, collected = %s, settled_at = now() WHERE entry_id = %s
 RETURNING crucible_id
 
--- note_crucible --
--- The rules by which all of a crucible's entries were decided.
-INSERT INTO {schema}.entry_crucible (crucible_id, status, rules_digest) VALUES (%s, %s, %s)
+-- note_crucibles --
+-- The rules by which all entries of some crucibles were decided.
+INSERT INTO {schema}.entry_crucible (crucible_id, status, rules_digest)
+SELECT crucible_id, status, rules_digest
+  FROM jsonb_to_recordset(%s::jsonb) AS one (crucible_id int, status text, rules_digest bigint)
 ON CONFLICT (crucible_id) DO UPDATE SET status = excluded.status, rules_digest = excluded.rules_digest
 WHERE (entry_crucible.status, entry_crucible.rules_digest) IS DISTINCT FROM (excluded.status, excluded.rules_digest)
 
