@@ -446,9 +446,9 @@ class EntriesSettings(Group):
     """Take the fee of entries that the site has not charged ("buzzTransactionId" is not set), in the role ``settle``.
     Off, such an entry is rejected as unpaid where the crucible has a fee."""
     sweep_interval: Seconds = 60.0
-    """Seconds between two looks at all entries of all active crucibles, for rules and images that were changed. New
-    entries do not wait for it. Shorter: changes take hold sooner, for more work of the site's database (a query per
-    1,000 entries)."""
+    """Seconds between two looks at all entries of all active crucibles, for images that were changed and whatever the
+    change stream did not tell of. New entries do not wait for it. Shorter: changes take hold sooner, for more work of
+    the site's database, which compares a number per entry and answers with those that differ."""
 
 
 class EventsSettings(Group):
