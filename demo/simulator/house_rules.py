@@ -26,8 +26,10 @@ PRIZES = (
 )
 """How a pool is divided, in both shapes that the site has."""
 PLAIN = HouseRules()
-FAVOURITE = HouseRules(fee=10, limit=50)
-"""The first two crucibles', where most of the judges are."""
+FAVOURITE = HouseRules(limit=50)
+"""The first crucible's, where half of the judges are: nobody waits for a fee."""
+CONTEST = HouseRules(fee=10, limit=50)
+"""The second's, in which there is something to be won."""
 ANY = (
     HouseRules(limit=20),
     HouseRules(limit=5, most=60),

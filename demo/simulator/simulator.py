@@ -12,7 +12,7 @@ import psycopg
 
 from demo.simulator import change_log, people
 from demo.simulator.draft import Draft
-from demo.simulator.house_rules import FAVOURITE, HouseRules
+from demo.simulator.house_rules import CONTEST, FAVOURITE, HouseRules
 from demo.simulator.open_transaction import OpenTransaction
 from demo.simulator.scenes import CERTAIN, SCENES, Fate, Scene, Trend
 from demo.simulator.site import Connection, Site
@@ -22,6 +22,8 @@ OPTIONS = "-c TimeZone=UTC -c lock_timeout=2s -c statement_timeout=60s"
 """The site's timestamps are UTC; a second simulator may hold locks, and then we give up that transaction."""
 
 FIRST_ENTRIES = 12
+FIRST_RULES = (FAVOURITE, CONTEST)
+"""Of the first crucibles; others' are drawn."""
 MANY_ENTRIES = 30
 """Of each crucible that is there when people arrive, and of those that most judges look at: enough to judge at once,
 though some break a rule and others are not for everybody's eyes."""
@@ -93,7 +95,8 @@ class Simulator:
                 people.sell(self._main, till)
             self.site = Site.of(self._main)
             while len(self.site.crucibles) < min(8, self.bounds.crucibles):
-                self._opening(FAVOURITE if till and len(self.site.crucibles) < 2 else None)
+                number = len(self.site.crucibles)
+                self._opening(FIRST_RULES[number] if till and number < len(FIRST_RULES) else None)
             self.site.kept, self.site.contest = (*sorted(self.site.crucibles), None)[:2]
         except BaseException:
             self.close()
@@ -247,5 +250,5 @@ class Simulator:
 
     def _opening(self, rules: HouseRules | None) -> None:
         draft = Draft(self._main, self.site, self._rng, self._till)
-        draft.enter(draft.open_crucible(rules), MANY_ENTRIES if rules is FAVOURITE else FIRST_ENTRIES)
+        draft.enter(draft.open_crucible(rules), MANY_ENTRIES if rules in FIRST_RULES else FIRST_ENTRIES)
         self.tally.changes += draft.commit()
