@@ -10,8 +10,8 @@ import pytest
 from tests.entries.site import Site, carry_out
 from watcher.entries.decider import Decider
 from watcher.model.entry_decision import FeePolicy
-from watcher.postgres.own import entry_verdict
-from watcher.postgres.own.entry_verdict import Found
+from watcher.postgres.own import entry_facts
+from watcher.postgres.own.entry_facts import Found
 
 FEE = 100
 
@@ -355,9 +355,9 @@ def test_one_payment_named_in_two_processes_at_once(
     site.decide(FeePolicy(charge=False))
     second = site.enter(site.crucible(entryFee=FEE), rich, buzzTransactionId=prefix)
     with monkeypatch.context() as patch:
-        facts = entry_verdict.facts
+        facts = entry_facts.facts
         patch.setattr(
-            entry_verdict,
+            entry_facts,
             "facts",
             lambda *given, **named: [
                 Found(msgspec.structs.replace(one.candidate, site_prefix=prefix), one.digest)

@@ -35,7 +35,7 @@ from watcher.model.buzz import Charge
 from watcher.model.entry_decision import Decision, FeePolicy
 from watcher.model.entry_verdict import Verdict, VerdictState
 from watcher.outbox import dispatcher
-from watcher.postgres.own import entry_verdict
+from watcher.postgres.own import entry_facts
 from watcher.postgres.own.outbox import NewRow
 from watcher.runtime.failpoint import ENTRY_PLACES
 
@@ -404,7 +404,7 @@ def test_the_last_place_is_given_once(site: Site, monkeypatch: pytest.MonkeyPatc
     site.decide()  # somebody else's image: no place is taken, and no row of the crucible's own stands in the way
     monkeypatch.setattr(decider, "reach", pause)
     if not locked:
-        monkeypatch.setattr(entry_verdict, "lock_crucibles_of", lambda *_: [crucible])
+        monkeypatch.setattr(entry_facts, "lock_crucibles_of", lambda *_: [crucible])
     slow = threading.Thread(target=decide, args=[site.enter(crucible, createdAt="2026-01-02")])
     slow.start()
     assert reached.wait(PATIENCE_SECONDS)

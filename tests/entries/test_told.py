@@ -14,7 +14,7 @@ from watcher.entries.watch_entries import WatchEntries
 from watcher.model.effects import EntryGone, EntryState, StateEffect
 from watcher.model.entry_decision import FeePolicy
 from watcher.model.errors import TemporaryError
-from watcher.postgres.own import entry_verdict
+from watcher.postgres.own import entry_facts
 from watcher.postgres.session import Session
 
 NEVER_SECONDS = 3600.0
@@ -221,8 +221,8 @@ def test_who_decides_and_who_ends_a_crucible_wait_for_each_other(site: Site) -> 
     impatient = partial(site.open_session, timeout=0.2)
 
     with site.open_session() as decides, decides.together():
-        assert entry_verdict.lock_crucibles_of(decides, [entry]) == [crucible]
+        assert entry_facts.lock_crucibles_of(decides, [entry]) == [crucible]
         with impatient() as ends, ends.together():
-            entry_verdict.lock_crucible(ends, other)
+            entry_facts.lock_crucible(ends, other)
         with impatient() as ends, pytest.raises(TemporaryError), ends.together():
-            entry_verdict.lock_crucible(ends, crucible)
+            entry_facts.lock_crucible(ends, crucible)

@@ -16,7 +16,7 @@ from watcher.model.crucible_events import of_decisions
 from watcher.model.entry_decision import Candidate, Decision, FeePolicy, decide_in_order, pay_once, withdraw
 from watcher.model.entry_rules import COMPLETED, CrucibleRules
 from watcher.model.entry_verdict import VerdictState
-from watcher.postgres.own import crucible_event, entry_verdict, outbox
+from watcher.postgres.own import crucible_event, entries_to_decide, entry_facts, entry_verdict, outbox
 from watcher.postgres.own.outbox import NewRow
 from watcher.postgres.session import Session
 from watcher.runtime.failpoint import reach
@@ -57,7 +57,7 @@ class Decider:
             again: also those of which nothing has changed: what their crucible says has, or what was paid.
         """
         with session.together():
-            crucibles = entry_verdict.lock_crucibles_of(session, [*entry_ids, *gone])
+            crucibles = entry_facts.lock_crucibles_of(session, [*entry_ids, *gone])
             if not crucibles:
                 return []
             left = self._withdraw(session, gone) if gone else []
@@ -66,7 +66,7 @@ class Decider:
 
     def _withdraw(self, session: Session, entry_ids: Sequence[int]) -> list[Decision]:
         # Read under the lock: a row that came back with the same id is no withdrawal.
-        gone = entry_verdict.vanished(session, entry_ids)
+        gone = entry_facts.vanished(session, entry_ids)
         return self._write(session, [withdraw(one, self._policy) for one in gone])
 
     def rules_digest(self, rules: CrucibleRules | None) -> int:
@@ -77,7 +77,7 @@ class Decider:
     def _decide(
         self, session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int], *, again: bool
     ) -> list[Decision]:
-        page = entry_verdict.facts(session, crucible_ids, entry_ids, again=again)
+        page = entry_facts.facts(session, crucible_ids, entry_ids, again=again)
         decisions: list[Decision] = []
         for crucible_id, some in groupby(pay_once(one.candidate for one in page), key=lambda one: one.crucible_id):
             decisions += self._in_order(crucible_id, [one for one in some if not _is_settled(one)])
@@ -107,7 +107,7 @@ class Decider:
         left = [one.candidate for one in new if one.frees_a_place]
         if not left:
             return []
-        waiting = entry_verdict.without_a_place(
+        waiting = entries_to_decide.without_a_place(
             session,
             {one.crucible_before or one.crucible_id for one in left},
             {one.user_before or one.facts.user_id for one in left},

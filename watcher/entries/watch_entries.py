@@ -18,8 +18,8 @@ from watcher.model.entry_verdict import EntryReason, VerdictState
 from watcher.model.errors import TemporaryError
 from watcher.model.row_state import RowStates
 from watcher.postgres.kept_session import KeptSession
-from watcher.postgres.own import entry_verdict
-from watcher.postgres.own.entry_verdict import CrucibleToDecide
+from watcher.postgres.own import entries_to_decide, entry_verdict
+from watcher.postgres.own.entries_to_decide import CrucibleToDecide
 from watcher.postgres.session import Session
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal
@@ -96,7 +96,7 @@ class WatchEntries:
             else:
                 self._look(session, told)
             if now >= self._ripe_at:
-                self._decide(session, entry_verdict.ripe_entries(session), again=True)
+                self._decide(session, entries_to_decide.ripe_entries(session), again=True)
                 self._observer.waiting(*entry_verdict.waiting_age(session))
                 self._ripe_at = self._clock() + RIPE_SECONDS
         return max(0.0, min(self._ripe_at, self._sweep_at) - self._clock())
@@ -114,16 +114,16 @@ class WatchEntries:
         """Decide what was told of."""
         self._decide(session, sorted(told.entries), gone=sorted(told.gone))
         if told.crucibles:
-            self._follow_rules(session, entry_verdict.crucibles_to_decide(session, told.crucibles))
+            self._follow_rules(session, entries_to_decide.crucibles_to_decide(session, told.crucibles))
 
     def _sweep(self, session: Session) -> None:
         """Decide everything about which something is new, whoever told of it or did not."""
-        crucibles = entry_verdict.crucibles_to_decide(session)
+        crucibles = entries_to_decide.crucibles_to_decide(session)
         for some in batched([one.crucible_id for one in crucibles], SWEEP_CRUCIBLES):
-            while gone := entry_verdict.vanished_of(session, some, PAGE):
+            while gone := entries_to_decide.vanished_of(session, some, PAGE):
                 if not self._decide(session, [], gone=gone):
                     break
-            for entries in entry_verdict.changed_entries(session, some, SWEEP_ENTRIES):
+            for entries in entries_to_decide.changed_entries(session, some, SWEEP_ENTRIES):
                 self._decide(session, entries)
         self._follow_rules(session, crucibles)
 
@@ -137,12 +137,12 @@ class WatchEntries:
         over = [one.crucible_id for one in known if one.status == COMPLETED]
         others = [one.crucible_id for one in known if one.status != COMPLETED]
         if over:
-            self._decide(session, entry_verdict.waiting_entries(session, over), again=True)
+            self._decide(session, entries_to_decide.waiting_entries(session, over), again=True)
         if others:
-            for entries in entry_verdict.decided_entries(session, others, PAGE):
+            for entries in entries_to_decide.decided_entries(session, others, PAGE):
                 self._decide(session, entries, again=True)
         if changed and not self.signal.stopping:
-            entry_verdict.note_crucibles(session, {one.crucible_id: now[one.crucible_id] for one in changed})
+            entries_to_decide.note_crucibles(session, {one.crucible_id: now[one.crucible_id] for one in changed})
 
     def _decide(
         self, session: Session, entries: Sequence[int], *, gone: Sequence[int] = (), again: bool = False

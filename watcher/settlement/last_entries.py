@@ -7,7 +7,7 @@ follows the changes has come first.
 from collections.abc import Iterable, Iterator, Sequence
 
 from watcher.entries.decider import PAGE, Decider
-from watcher.postgres.own import entry_verdict, settlement
+from watcher.postgres.own import entries_to_decide, settlement
 from watcher.postgres.session import Session
 
 
@@ -23,7 +23,7 @@ class LastEntries:
 
     def decide(self, session: Session, crucible_id: int) -> None:
         """Decide entries about which nothing was decided, and withdraw those whose row is gone."""
-        while gone := entry_verdict.vanished_of(session, [crucible_id], PAGE):
+        while gone := entries_to_decide.vanished_of(session, [crucible_id], PAGE):
             if not self._decider.decide(session, [], gone=gone):
                 break
         self._decide(session, settlement.undecided_entries(session, crucible_id, PAGE), again=False)
@@ -31,12 +31,12 @@ class LastEntries:
     def let_go(self, session: Session, crucible_id: int) -> None:
         """Decide entries that still wait, now that the crucible is over: nobody waits any more."""
         self.decide(session, crucible_id)
-        self._decide(session, [entry_verdict.waiting_entries(session, [crucible_id])], again=True)
+        self._decide(session, [entries_to_decide.waiting_entries(session, [crucible_id])], again=True)
 
     def send_home(self, session: Session, crucible_id: int) -> None:
         """Decide all entries again, now that the crucible is cancelled or gone: nobody takes part any more."""
         self.decide(session, crucible_id)
-        self._decide(session, entry_verdict.decided_entries(session, [crucible_id], PAGE), again=True)
+        self._decide(session, entries_to_decide.decided_entries(session, [crucible_id], PAGE), again=True)
 
     def _decide(self, session: Session, lists: Iterable[Sequence[int]], *, again: bool) -> None:
         for entries in lists:

@@ -1,7 +1,7 @@
 """Gives everything back of a crucible that was cancelled, or that is gone: every fee, and that for setting it up."""
 
 from watcher.model.settlement import Action, Outcome, OutcomeKind, SettlementState, next_action
-from watcher.postgres.own import entry_verdict, outbox, settlement
+from watcher.postgres.own import entry_facts, outbox, settlement
 from watcher.postgres.own.outbox import NewRow
 from watcher.postgres.own.settlement import Settlement, Written
 from watcher.postgres.session import Session
@@ -31,7 +31,7 @@ class Refunds:
     def begin(self, session: Session, one: Settlement) -> Settlement:
         """Decide for good that there will be no result; as it was, if the crucible's row says now that there will."""
         with session.together():
-            entry_verdict.lock_crucible(session, one.crucible_id)
+            entry_facts.lock_crucible(session, one.crucible_id)
             crucible = results.lock_crucible(session, one.crucible_id)
             if next_action(one.state, crucible.now if crucible else None) is not Action.REFUND:
                 return one

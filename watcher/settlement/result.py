@@ -21,7 +21,7 @@ from watcher.model.settlement import (
     Standings,
     next_action,
 )
-from watcher.postgres.own import entry_verdict, outbox, settlement
+from watcher.postgres.own import entry_facts, outbox, settlement
 from watcher.postgres.own.outbox import NewRow
 from watcher.postgres.own.settlement import Settlement, Written
 from watcher.postgres.session import Session
@@ -64,7 +64,7 @@ class ResultWriter:
         """
         with session.together():
             # In this order: who decides entries takes the first lock alone, and who enters one waits for the second.
-            entry_verdict.lock_crucible(session, one.crucible_id)
+            entry_facts.lock_crucible(session, one.crucible_id)
             crucible = results.lock_crucible(session, one.crucible_id)
             if crucible is None or next_action(one.state, crucible.now) is not Action.RANK:
                 return one

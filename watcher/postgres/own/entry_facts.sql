@@ -1,0 +1,121 @@
+-- fragment fact_columns --
+-- Everything that decides about "entry", but for its crucible and the places taken there: the image with its resources,
+-- the fee, the verdict so far, and who came before. One that holds a place counts those before it; one that does not, all.
+    entry.id              AS entry_id,
+    entry."userId"        AS user_id,
+    entry."imageId"       AS image_id,
+    (extract(epoch FROM entry."createdAt") * 1000)::bigint AS created_ms,
+    -- What was paid for one entry is not paid for another.
+    CASE WHEN NOT EXISTS (
+        SELECT FROM {schema}.entry_fee one
+         WHERE one.prefix = entry."buzzTransactionId" AND one.entry_id <> entry.id
+    ) THEN entry."buzzTransactionId" END AS site_prefix,
+    image."userId"        AS owner_id,
+    image."nsfwLevel"     AS image_level,
+    image.ingestion::text AS ingestion,
+    image.type::text      AS image_type,
+    image."blockedFor"    AS blocked_for,
+    ARRAY(
+        SELECT used."modelVersionId" FROM public."ImageResourceNew" used WHERE used."imageId" = entry."imageId"
+    )                     AS resources,
+    fee.prefix,
+    fee.source,
+    fee.payment,
+    fee.collected,
+    seen.verdict,
+    seen.reasons,
+    nullif(seen.image_id, entry."imageId") AS image_before,
+    nullif(seen.crucible_id, entry."crucibleId") AS crucible_before,
+    nullif(seen.user_id, entry."userId") AS user_before,
+    seen.enforced,
+    (SELECT count(*) FROM {schema}.entry_verdict one
+      WHERE one.crucible_id = entry."crucibleId" AND one.user_id = entry."userId" AND one.entry_id <> entry.id
+        AND one.verdict IN ('waiting', 'admitted')
+        AND (coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
+             OR (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))) AS earlier_of_user,
+    (SELECT count(*) FROM {schema}.entry_verdict one
+      WHERE one.crucible_id = entry."crucibleId" AND one.image_id = entry."imageId" AND one.entry_id <> entry.id
+        AND one.verdict IN ('waiting', 'admitted')
+        AND (coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
+             OR (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))) AS earlier_of_image
+
+-- fragment facts_digest --
+-- One number for everything of "entry" and "image" that decides, so that a sweep finds what has changed without reading it.
+hashtextextended(ROW(
+    entry."crucibleId", entry."userId", entry."imageId", extract(epoch FROM entry."createdAt"), entry."buzzTransactionId",
+    image."userId", image."nsfwLevel", image.ingestion, image.type, image."blockedFor",
+    (SELECT string_agg(used."modelVersionId"::text, ',' ORDER BY used."modelVersionId")
+       FROM public."ImageResourceNew" used WHERE used."imageId" = entry."imageId")
+)::text, 0)
+
+-- fragment rule_columns --
+-- What "crucible" says of entering it; infinity is no end. Once there is a result it is Completed, whatever its row says.
+    CASE WHEN EXISTS (SELECT FROM {schema}.settlement
+                       WHERE settlement.crucible_id = crucible.id AND settlement.settled_at IS NOT NULL)
+         THEN 'Completed' ELSE crucible.status::text END,
+    crucible."nsfwLevel" AS level,
+    CASE WHEN isfinite(crucible."startAt") THEN (extract(epoch FROM crucible."startAt") * 1000)::bigint END AS start_ms,
+    CASE WHEN isfinite(crucible."endAt") THEN (extract(epoch FROM crucible."endAt") * 1000)::bigint END AS end_ms,
+    crucible."entryFee"  AS entry_fee,
+    crucible."entryLimit" AS entry_limit,
+    crucible."maxTotalEntries" AS max_total_entries,
+    crucible."allowedResources"::text AS allowed_resources
+
+-- lock_crucibles --
+-- Nobody else decides about the crucibles of these entries, as their rows and as their verdicts have them, until the end
+-- of the transaction. In ascending order: two who lock several would wait for each other in another one.
+SELECT crucible_id, pg_advisory_xact_lock(hashtextextended(%(prefix)s || crucible_id, 0))::text
+  FROM (SELECT "crucibleId" AS crucible_id FROM public."CrucibleEntry" WHERE id = ANY(%(entries)s)
+        UNION
+        SELECT seen.crucible_id FROM {schema}.entry_verdict seen WHERE seen.entry_id = ANY(%(entries)s)
+        ORDER BY 1
+        OFFSET 0) told
+
+-- entry_facts --
+-- Some entries with all that decides about them, in their crucibles' order; unless all of them are asked for, only those
+-- about which nothing was decided, or with something else in mind.
+WITH taken AS MATERIALIZED (
+    SELECT one.crucible_id, count(*)::int AS places
+      FROM {schema}.entry_verdict one
+      JOIN public."Crucible" crucible ON crucible.id = one.crucible_id AND crucible."maxTotalEntries" IS NOT NULL
+     WHERE one.crucible_id = ANY(%(crucibles)s) AND one.verdict IN ('waiting', 'admitted')
+     GROUP BY 1
+)
+SELECT
+    crucible.id AS crucible_id,
+    now.digest AS facts_digest,
+{rule_columns},
+{fact_columns},
+    CASE WHEN crucible."maxTotalEntries" IS NULL THEN 0
+         WHEN coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
+         THEN coalesce((SELECT taken.places FROM taken WHERE taken.crucible_id = crucible.id), 0)
+         ELSE (SELECT count(*) FROM {schema}.entry_verdict one
+                WHERE one.crucible_id = crucible.id AND one.verdict IN ('waiting', 'admitted')
+                  AND (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))
+    END AS earlier_in_all
+FROM public."CrucibleEntry" entry
+JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId"
+LEFT JOIN public."Image" image ON image.id = entry."imageId"
+LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id
+LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = entry.id
+LEFT JOIN {schema}.entry_digest known ON known.entry_id = entry.id
+CROSS JOIN LATERAL (SELECT {facts_digest} AS digest) now
+WHERE entry.id = ANY(%(entries)s) AND entry."crucibleId" = ANY(%(crucibles)s)
+  AND (%(again)s OR seen.entry_id IS NULL OR known.digest IS DISTINCT FROM now.digest)
+ORDER BY entry."crucibleId", entry."createdAt", entry.id
+
+-- vanished_facts --
+-- Some entries whose row is gone, if their crucible had not ended when it was last looked at: they are withdrawn.
+SELECT seen.entry_id, seen.crucible_id, seen.user_id, seen.image_id,
+       (extract(epoch FROM seen.entered_at) * 1000)::bigint, seen.verdict, seen.reasons,
+       fee.prefix, fee.source, fee.payment, fee.collected
+  FROM {schema}.entry_verdict seen
+  LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = seen.entry_id
+  LEFT JOIN {schema}.entry_crucible known ON known.crucible_id = seen.crucible_id
+  LEFT JOIN public."Crucible" crucible ON crucible.id = seen.crucible_id
+ WHERE seen.entry_id = ANY(%s) AND seen.verdict IN ('waiting', 'admitted')
+   AND known.status IS DISTINCT FROM 'Completed' AND crucible.status IS DISTINCT FROM 'Completed'
+   AND NOT EXISTS (SELECT FROM {schema}.settlement
+                    WHERE settlement.crucible_id = seen.crucible_id AND settlement.settled_at IS NOT NULL)
+   AND NOT EXISTS (SELECT FROM public."CrucibleEntry" entry WHERE entry.id = seen.entry_id)
+ ORDER BY seen.crucible_id, seen.entered_at, seen.entry_id
