@@ -21,6 +21,16 @@ SELECT entry."buzzTransactionId", entry.id, 'site', seen.crucible_id, seen.verdi
  WHERE seen.verdict = 'waiting' AND entry."buzzTransactionId" IS NOT NULL
 """
 """Entries whose fee nobody has asked for yet, because they wait for something else."""
+ASKED = """
+SELECT fee.prefix, (log.facts #>> '{facts,crucible,entry_fee}')::int
+  FROM crucible_watcher.entry_fee fee
+ CROSS JOIN LATERAL (
+     SELECT facts FROM crucible_watcher.entry_decision log
+      WHERE log.entry_id = fee.entry_id AND 'fee_pending' = ANY (log.reasons) ORDER BY log.id LIMIT 1
+ ) log
+ WHERE fee.source = 'watcher'
+"""
+"""What the watcher was to take of each entry: the fee that its crucible said when it was asked for."""
 POOLS = "SELECT crucible_id, sum(fee)::bigint FROM crucible_watcher.entry_verdict GROUP BY 1 HAVING sum(fee) <> 0"
 PRIZE_POOLS = """
 SELECT entityId, sum(metricValue) FROM entityMetricEvents
@@ -49,7 +59,12 @@ def compare(postgres: Connection, clickhouse: Client, books: Books) -> list[Find
     entries = paid_entries(postgres)
     shown = {crucible: int(pool) for crucible, pool in clickhouse.query(PRIZE_POOLS).result_rows}
     fees = {crucible: int(fees) for crucible, fees in postgres.execute(POOLS)}
-    return [*conserved(books, bought(postgres)), *once(books, entries), *pools(books, entries, fees, shown)]
+    return [
+        *conserved(books, bought(postgres)),
+        *once(books, entries),
+        *as_asked(books, {prefix: int(fee) for prefix, fee in postgres.execute(ASKED)}),
+        *pools(books, entries, fees, shown),
+    ]
 
 
 def paid_entries(postgres: Connection) -> dict[str, PaidEntry]:
@@ -104,6 +119,18 @@ def once(books: Books, entries: Mapping[str, PaidEntry]) -> list[Finding]:
         if one.from_account == BANK and one.refund_of is None and not (one.external or "").startswith(PRIZES)
     ]
     return findings
+
+
+def as_asked(books: Books, asked: Mapping[str, int]) -> list[Finding]:
+    """What the watcher took is what the crucible asked for, no less and no more."""
+    took = Counter[str]()
+    for one in books.fees:
+        took[one.prefix] += one.amount
+    return [
+        Finding(Kind.WRONG, "charges", f"{prefix} took {took[prefix]} instead of {fee}", abs(took[prefix] - fee))
+        for prefix, fee in sorted(asked.items())
+        if took[prefix] not in {0, fee}  # nothing: who has too little, and who left before
+    ]
 
 
 def pools(

@@ -202,6 +202,11 @@ def charged_under_another_name(books: Books) -> Books:
     return _more(books, replace(first, id="again", external=f"crucible-entry-9999-{number}-User"))
 
 
+def charged_too_much(books: Books) -> Books:
+    fee = _ours(books)
+    return _more(_without(books, fee), replace(fee, amount=fee.amount + 1))
+
+
 def refunded_twice(books: Books) -> Books:
     return _more(books, replace(books.refunds[0], id="again"))
 
@@ -263,6 +268,7 @@ def out_of_thin_air(books: Books) -> Books:
     [
         (charged_under_the_same_name, Kind.TWICE, {"charges"}),
         (charged_under_another_name, Kind.TWICE, {"charges"}),
+        (charged_too_much, Kind.WRONG, {"charges", "fees", "pools by verdicts", "pools in ClickHouse"}),
         (refunded_twice, Kind.TWICE, {"refunds"}),
         (paid_for_nothing, Kind.TWICE, {"payments"}),
         (never_refunded, Kind.LOST, {"refunds"}),
