@@ -29,7 +29,7 @@ IMPORTED = (
     *("watcher.cli.migrate", "watcher.migrations.clickhouse.migrate", "watcher.migrations.clickhouse.client"),
     *("watcher.cli.offsets", "watcher.admin.offsets", "watcher.kafka.admin"),
     *("watcher.cli.rebuild", "watcher.recovery.rebuild_all", "watcher.cli.dlq", "watcher.admin.dead_letters"),
-    "tests.settlement.endings",
+    *("tests.settlement.endings", "watcher.cli.settle"),
 )
 """What programs are forked with."""
 READING = ("watcher.runtime.failpoint",)

@@ -67,7 +67,7 @@ def entries_of(
 ) -> list[ListedEntry]:
     """Return entries of a crucible in the order in which they came; None of a filter is all."""
     asked = {"crucible": crucible_id, "verdict": verdict, "reason": reason, "most": most}
-    return [msgspec.convert(row, ListedEntry) for row in session.read(_STATEMENTS["list_entries"], asked)]
+    return [ListedEntry(*row) for row in session.read(_STATEMENTS["list_entries"], asked)]
 
 
 def counted(session: Session, crucible_id: int) -> list[CountedVerdict]:
@@ -79,9 +79,9 @@ def counted(session: Session, crucible_id: int) -> list[CountedVerdict]:
 def shown(session: Session, entry_id: int) -> ShownEntry | None:
     """Return how an entry stands; None if nothing was decided about it."""
     rows = session.read(_STATEMENTS["show_entry"], entry_id)
-    return msgspec.convert(rows[0], ShownEntry) if rows else None
+    return ShownEntry(*rows[0]) if rows else None
 
 
 def decisions(session: Session, entry_id: int) -> list[LoggedDecision]:
     """Return every change of an entry's verdict, oldest first."""
-    return [msgspec.convert(row, LoggedDecision) for row in session.read(_STATEMENTS["decisions_of"], entry_id)]
+    return [LoggedDecision(*row) for row in session.read(_STATEMENTS["decisions_of"], entry_id)]

@@ -1,9 +1,9 @@
 """The outbox: what is to be done outside, written in the transaction of what it announces."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -12,6 +12,7 @@ from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
 _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "outbox.sql")
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class NewRow(msgspec.Struct, frozen=True):
@@ -129,15 +130,20 @@ def waiting(session: Session) -> list[Waiting]:
 def listed(session: Session, *, state: str | None, channel: str | None, subject: str | None, most: int) -> list[Listed]:
     """Return rows, oldest first; None of a filter is all."""
     rows = session.read(_STATEMENTS["list_rows"], state, state, channel, channel, subject, subject, most)
-    return [msgspec.convert(row, Listed, strict=False) for row in rows]
+    return [_converted(row, Listed) for row in rows]
 
 
 def shown(session: Session, row_id: int) -> Shown | None:
     """Return everything of one row; None if there is none."""
     rows = session.read(_STATEMENTS["show_row"], row_id)
-    return msgspec.convert(rows[0], Shown, strict=False) if rows else None
+    return _converted(rows[0], Shown) if rows else None
 
 
 def redrive(session: Session, *, row_id: int | None, channel: str | None) -> list[int]:
     """Have parked rows carried out again, after their cause was mended; returns their ids."""
     return [number for (number,) in session.run(_STATEMENTS["redrive_rows"], row_id, row_id, channel, channel)]
+
+
+def _converted(row: Sequence[Any], kind: type[T]) -> T:
+    """Return a row as people are told of it; its columns are the fields, in their order."""
+    return msgspec.convert(dict(zip(kind.__struct_fields__, row, strict=True)), kind, strict=False)

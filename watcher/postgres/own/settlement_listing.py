@@ -95,23 +95,23 @@ class ChannelRows(msgspec.Struct, frozen=True):
 def listed(session: Session, *, state: str | None, most: int) -> list[ListedSettlement]:
     """Return endings: parked ones first, then those under way, to come, and over; None of the filter is all."""
     rows = session.read(_STATEMENTS["list_settlements"], {"state": state, "most": most})
-    return [msgspec.convert(row, ListedSettlement) for row in rows]
+    return [ListedSettlement(*row) for row in rows]
 
 
 def shown(session: Session, crucible_id: int) -> ShownSettlement | None:
     """Return everything of one ending; None if there is none."""
     rows = session.read(_STATEMENTS["show_settlement"], crucible_id)
-    return msgspec.convert(rows[0], ShownSettlement) if rows else None
+    return ShownSettlement(*rows[0]) if rows else None
 
 
 def steps(session: Session, crucible_id: int) -> list[LoggedStep]:
     """Return every change of an ending's state, oldest first."""
-    return [msgspec.convert(row, LoggedStep) for row in session.read(_STATEMENTS["steps_of"], crucible_id)]
+    return [LoggedStep(*row) for row in session.read(_STATEMENTS["steps_of"], crucible_id)]
 
 
 def prizes(session: Session, crucible_id: int) -> list[ListedPrize]:
     """Return the prizes of a result, best place first."""
-    return [msgspec.convert(row, ListedPrize) for row in session.read(_STATEMENTS["prizes_of"], crucible_id)]
+    return [ListedPrize(*row) for row in session.read(_STATEMENTS["prizes_of"], crucible_id)]
 
 
 def unfinished(session: Session, crucible_id: int) -> list[ChannelRows]:
