@@ -9,6 +9,7 @@ import pytest
 
 from tests.contract.redis.rows import apply
 from tests.replay import replay
+from tests.votes import judges
 from tests.votes.verdict import NUMBERED, verdict
 from tests.votes.world import VoteWorld
 from watcher.bootstrap.ballots import ballots as stored_ballots
@@ -20,6 +21,7 @@ from watcher.recovery.replay import ReplayDiffersError
 from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
 from watcher.redis.locked_crucible import lock_crucible
+from watcher.redis.scripts import VOTE, Script
 from watcher.settlement.ports import Differs, Proven
 from watcher.settlement.proof import StoredBallots
 
@@ -329,6 +331,21 @@ def test_an_older_copy_of_redis_is_frozen_too(world: VoteWorld) -> None:
     assert (proven.epoch, proven.seq, proven.votes) == (1, 400, 400)
     assert world.vote(crucible, votes=5) == 0
     assert verdict(world, crucible) == []
+
+
+def test_votes_after_the_freeze_are_told(world: VoteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of an older version does not know of a freeze: its votes are in nobody's result."""
+    crucible = voted(world)
+    old = Script.of(VOTE.text.replace("if state[8] then return { 'frozen' } end\n", ""))
+    assert old != VOTE
+    with ballots(world) as kept:
+        kept.freeze(crucible)
+        monkeypatch.setattr(judges, "VOTE", old)
+        assert world.vote(crucible, votes=5) == 5
+        found = kept.prove(crucible)
+
+    assert isinstance(found, Differs)
+    assert "frozen after vote 1-400, and ClickHouse has votes up to 1-405" in found.what
 
 
 def test_votes_that_were_lost_with_redis_are_told(world: VoteWorld) -> None:
