@@ -339,13 +339,19 @@ def test_votes_after_the_freeze_are_told(world: VoteWorld, monkeypatch: pytest.M
     old = Script.of(VOTE.text.replace("if state[8] then return { 'frozen' } end\n", ""))
     assert old != VOTE
     with ballots(world) as kept:
-        kept.freeze(crucible)
+        frozen = kept.freeze(crucible)
+        note(world, crucible, "drained", epoch=frozen.epoch, seq=frozen.seq)
         monkeypatch.setattr(judges, "VOTE", old)
         assert world.vote(crucible, votes=5) == 5
         found = kept.prove(crucible)
 
+        assert world.crucible_command("rebuild", str(crucible), "--replay").returncode == 0
+        mended = kept.prove(crucible)
+
     assert isinstance(found, Differs)
     assert "frozen after vote 1-400, and ClickHouse has votes up to 1-405" in found.what
+    assert isinstance(mended, Proven)  # whoever rebuilds it wants what there is
+    assert (mended.votes, list(mended.ratings)) == (405, result(world, crucible))
 
 
 def test_votes_that_were_lost_with_redis_are_told(world: VoteWorld) -> None:
@@ -357,6 +363,11 @@ def test_votes_that_were_lost_with_redis_are_told(world: VoteWorld) -> None:
         note(world, crucible, "frozen", epoch=frozen.epoch, seq=frozen.seq)
         world.redis.flushall()
         found = kept.prove(crucible)
+        assert world.crucible_command("rebuild", str(crucible)).returncode == 0
+        mended = kept.prove(crucible)
 
     assert isinstance(found, Differs)
     assert "frozen after vote 1-400, and ClickHouse has votes up to 1-200 only" in found.what
+    assert isinstance(mended, Proven)
+    assert mended.votes == 200
+    assert world.vote(crucible, votes=5) == 0

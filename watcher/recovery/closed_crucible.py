@@ -65,13 +65,15 @@ class ClosedCrucible:
             raise TemporaryError(f"crucible {self.id} was deleted while it was compared")
         return SiteRows(self.session, current_history(self.session), row, self.undecided)
 
-    def open(self, rows: SiteRows, last: LastVote, *, votes_before: int) -> int:
+    def open(self, rows: SiteRows, last: LastVote, *, votes_before: int, refreeze: bool = False) -> int:
         """Accept votes again, in an epoch that nobody has numbered votes in; none if its end was acted upon meanwhile.
 
         Args:
             rows: the crucible's row that Redis is to show.
             last: the last vote that ClickHouse has.
             votes_before: votes that were numbered in earlier epochs.
+            refreeze: one that is frozen is from now on frozen behind the votes that ClickHouse has, whichever vote was
+                the last when it was frozen.
 
         Returns:
             The epoch.
@@ -83,13 +85,21 @@ class ClosedCrucible:
         epoch = raise_epoch(self.session, self.id, used)
         fields, mark = rows.crucible.fields(), keys.mark(rows.history, 0)
         self.locked.open(
-            epoch, self.identity, self.state, mark, fields, votes_before=votes_before, frozen=self._frozen(epoch)
+            epoch,
+            self.identity,
+            self.state,
+            mark,
+            fields,
+            votes_before=votes_before,
+            frozen=self._frozen(epoch, anew=refreeze),
         )
         return epoch
 
-    def _frozen(self, epoch: int) -> str:
+    def _frozen(self, epoch: int, *, anew: bool) -> str:
         """Return the freeze to be shown; its place begins the epoch where nobody has written it down yet."""
         place = frozen_place(self.session, self.id)
         if place is None:
             return ""
+        if anew:
+            return f"={frozen_text(epoch, 0)}"
         return frozen_text(epoch if place.epoch is None else place.epoch, place.seq or 0)

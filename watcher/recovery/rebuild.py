@@ -57,6 +57,7 @@ class Rebuild:
         closed: the crucible.
         lend: lends connections to ClickHouse; several at a time.
         progress: told how far it is.
+        asked_for: somebody wants what ClickHouse has, whatever was frozen; else Redis has lost it.
     """
 
     def __init__(
@@ -64,7 +65,10 @@ class Rebuild:
         closed: ClosedCrucible,
         lend: Callable[[], AbstractContextManager[ComparisonConnections]],
         progress: ProgressListener,
+        *,
+        asked_for: bool = False,
     ) -> None:
+        self._asked_for = asked_for
         self._closed, self._lend, self._progress = closed, lend, progress
         self._locked, self._crucible_id = closed.locked, closed.id
 
@@ -97,7 +101,7 @@ class Rebuild:
                         if calm.result():
                             break
                     last = connections.history.last_vote(self._crucible_id)
-            epoch = self._closed.open(rows, last, votes_before=last.votes)
+            epoch = self._closed.open(rows, last, votes_before=last.votes, refreeze=self._asked_for)
         result = replace(done, epoch=epoch, seconds=round(time.monotonic() - begun, 3))
         log.info(
             "crucible.rebuilt", crucible=self._crucible_id, entries=result.entries, votes=result.votes,

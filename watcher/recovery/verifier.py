@@ -108,6 +108,9 @@ class Verifier:
     ) -> Rebuilt | Comparison:
         """Rebuild it whatever it is like. Votes are answered with "again, later" meanwhile.
 
+        One that is frozen stays frozen, from now on behind the votes that ClickHouse has: whoever asks for this wants
+        the result of those.
+
         Args:
             crucible_id: which.
             replayed: cast all votes again, and compare the result with the view that the ratings come from.
@@ -131,7 +134,7 @@ class Verifier:
                 with self._lend() as connections:
                     connections.history.last_vote(crucible_id)  # a healthy one stays open while ClickHouse is away
                 closed = ClosedCrucible.close(locked, session, identity, self._undecided)
-                return Rebuild(closed, self._lend, progress).run(replayed=replayed)
+                return Rebuild(closed, self._lend, progress, asked_for=True).run(replayed=replayed)
 
     def release(self) -> None:
         """Release the locks of all that is at work, at the process' end: whoever comes next need not wait for them."""

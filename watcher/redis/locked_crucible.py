@@ -264,7 +264,7 @@ class LockedCrucible:
             fields: the crucible's row; that of one that ended, or is gone, expires with all that Redis holds of it.
             votes_before: votes that were numbered in earlier epochs.
             frozen: place of the last vote before its freeze, as Redis holds it; empty if nobody froze it. A freeze that
-                Redis knows of stays.
+                Redis knows of stays, but for a place with ``=`` before it.
         """
         row = [part for pair in fields.items() for part in pair]
         seconds = 0 if fields["status"] and fields["status"] not in FINISHED else KEEP_FINISHED_SECONDS

@@ -104,7 +104,9 @@ def test_a_crucible_that_nobody_has_compared_is_not_frozen(
     assert arena.vote(JUDGE, 1, 2) is VoteRefusal.UNVERIFIED
 
 
-@pytest.mark.parametrize(("held", "known", "then"), [("", "3:9", "3:9"), ("2:4", "3:9", "2:4"), ("2:4", "", "2:4")])
+@pytest.mark.parametrize(
+    ("held", "known", "then"), [("", "3:9", "3:9"), ("2:4", "3:9", "2:4"), ("2:4", "", "2:4"), ("2:4", "=4:0", "4:0")]
+)
 def test_a_verifier_keeps_a_freeze_and_brings_back_one(
     arena: Arena, plain: redis.Redis, held: str, known: str, then: str
 ) -> None:

@@ -9,7 +9,8 @@
 --       5 mark that the verifier has read ('' if none)   6 mark to be
 --       7 votes of all epochs before, which the state shows as before
 --       8 seconds that the crucible has to live, 0: for ever
---       9 place of the last vote before its freeze, as the state's field frozen has it; '' if nobody froze it
+--       9 place of the last vote before its freeze, as the state's field frozen has it; '' if nobody froze it; with =
+--         before it, in place of the one that is there
 --       10.. fields of the crucible's row and their values
 -- Answer: 1; 2 if it has ended and its judges' keys do not expire yet, which is the caller's to see to, as in
 --         row_state.lua; 0 if somebody else is at work
@@ -24,7 +25,11 @@ if (redis.call('HGET', KEYS[2], 'mark') or '') == ARGV[5] then
   if ARGV[8] ~= '0' and redis.call('TTL', KEYS[2]) == -1 then redis.call('EXPIRE', KEYS[2], ARGV[8]) end
 end
 redis.call('HSET', KEYS[2], 'epoch', ARGV[3], 'seq', 0, 'fence', ARGV[4], 'before', ARGV[7])
-if ARGV[9] ~= '' then redis.call('HSETNX', KEYS[2], 'frozen', ARGV[9]) end
+if string.sub(ARGV[9], 1, 1) == '=' then
+  redis.call('HSET', KEYS[2], 'frozen', string.sub(ARGV[9], 2))
+elseif ARGV[9] ~= '' then
+  redis.call('HSETNX', KEYS[2], 'frozen', ARGV[9])
+end
 local rebuilt = redis.call('HDEL', KEYS[2], 'rebuilding') == 1
 
 local judges = companion(KEYS[3], JUDGES)
