@@ -14,6 +14,8 @@ from demo.entries import buzz_books, money_audit, verdict_audit
 from demo.finding import Finding, Kind, compare_sums
 from demo.judges import ledger
 from demo.places import Places
+from demo.told import told_audit
+from demo.told.heard import Ears
 from demo.truth import Row, Total
 from demo.vote_truth import Standing
 
@@ -107,7 +109,7 @@ class Report:
         return "; ".join([*shown, *([f"and {more} more"] if more else [])]) or "no disagreement"
 
 
-def audit(places: Places, answers: Path | None = None, buzz_url: str | None = None) -> Report:
+def audit(places: Places, answers: Path | None = None, buzz_url: str | None = None, ears: Ears | None = None) -> Report:
     """Compare everything. What is under way between Postgres and the sinks shows as lost: let it arrive first.
 
     Args:
@@ -115,9 +117,10 @@ def audit(places: Places, answers: Path | None = None, buzz_url: str | None = No
         answers: the ledger of those who voted; None if nobody kept one.
         buzz_url: address of the Buzz service's double; None where nobody decides entries and collects their fees, and
             neither verdicts nor money are looked at.
+        ears: hears what users and other services are told; None where nobody listens.
 
     Raises:
-        OSError: the Buzz service is away.
+        OSError: the Buzz service, or who was told, is away.
     """
     postgres, clickhouse = places.postgres, places.clickhouse
     standing = truth.entries(postgres)
@@ -152,6 +155,8 @@ def audit(places: Places, answers: Path | None = None, buzz_url: str | None = No
     found += verdict_audit.counts(postgres, clickhouse)
     found += money_audit.compare(postgres, clickhouse, books)
     found += ending_audit.compare(postgres, books, voted)
+    if ears is not None:
+        found += told_audit.compare(postgres, books, ears.listen())
     verdicts = verdict_audit.tally(postgres)
     settled, cancelled = ending_audit.tally(postgres)
     return Report(

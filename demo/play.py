@@ -21,6 +21,7 @@ from demo.places import UNREACHABLE, Places
 from demo.program import PROJECT, OwnProgram, ProgramError
 from demo.readings import Reading, read
 from demo.settling import RULES, Settling
+from demo.told.heard import Ears
 from demo.voting import FAVOURITE, OUR_VISITOR, VISITOR, Voting
 from stack.guard import Guard
 from stack.ports import Ports
@@ -78,9 +79,10 @@ def play(request: Request, console: Console) -> Report:
         console.print(f"{time.monotonic() - began:5.1f} s  {line}", soft_wrap=True, highlight=False)
 
     with own_folder() as folder:
-        stack = Stack(folder / "stack", (*EVERYTHING, "buzz"), Options(redis_appendfsync="always"))
+        stack = Stack(folder / "stack", (*EVERYTHING, "buzz", "notifications"), Options(redis_appendfsync="always"))
         ports = Ports()
         voting, settling = Voting(folder, ports), Settling(stack, folder, ports)
+        ears = Ears(stack.notifications.url, stack.kafka.bootstrap_servers)
         try:
             voting.start_pictures()
             stack.start(lambda name, seconds: told(f"{name} is up after {seconds:.1f} s"))
@@ -89,13 +91,14 @@ def play(request: Request, console: Console) -> Report:
                 Places.at(stack.endpoints) as places,
             ):
                 settling.start(pipeline)
-                told("the settle role collects fees")
-                scene = _Scene(pipeline, voting, settling, places, console, told)
+                told("the settle role collects fees, and a second connector tells other services")
+                scene = _Scene(pipeline, voting, settling, places, ears, console, told)
                 report = _perform(request, scene)
                 if request.keep:
                     _stay(scene)
                 return report
         finally:
+            ears.close()
             settling.program.kill()
             voting.pictures.kill()
             stack.close()
@@ -110,6 +113,7 @@ class _Scene:
     voting: Voting
     settling: Settling
     places: Places
+    ears: Ears
     console: Console
     told: Told
 
@@ -123,7 +127,7 @@ class _Scene:
         return self.pipeline.watcher, self.settling.program, self.voting.pictures
 
     def audit(self) -> Report:
-        return audit(self.places, self.voting.ledger, self.settling.buzz_url)
+        return audit(self.places, self.voting.ledger, self.settling.buzz_url, self.ears)
 
 
 def _perform(request: Request, scene: _Scene) -> Report:
@@ -161,6 +165,8 @@ def _tell_of_endings(scene: _Scene) -> None:
     for line in podium.podiums(scene.places.postgres):
         scene.told(line)
     scene.told(podium.ledger(buzz_books.read(scene.settling.buzz_url)))
+    heard = scene.ears.listen()
+    scene.told(f"users were told {len(heard.notices)} times, other services of {len(heard.events)} events")
 
 
 def _answers(judges: OwnProgram) -> str:

@@ -35,6 +35,12 @@ def publish(connection: psycopg.Connection[Any]) -> None:
     connection.commit()
 
 
+def publish_events(connection: psycopg.Connection[Any]) -> None:
+    """Publish what other services are told; see ``docs/events.md``."""
+    connection.execute(debezium.EVENTS_PREPARATION.read_text(encoding="utf-8"))
+    connection.commit()
+
+
 def main() -> int:
     """Do so where the environment says."""
     dsn = os.environ.get("CRUCIBLE_POSTGRES__DSN")
