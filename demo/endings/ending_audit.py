@@ -11,10 +11,7 @@ from demo.truth import Connection
 from demo.vote_truth import Standing
 
 HERE = Path(__file__).parent
-PLACES, PRIZES, SUMS = (
-    "".join((HERE / f"{name}.sql").read_text(encoding="utf-8") for name in ("result", told)).encode()
-    for told in ("places", "prizes", "sums")
-)
+SCHEMA = "crucible_watcher"
 OPEN = """
 SELECT ending.crucible_id, ending.state, coalesce(ending.reason, ending.error)
   FROM crucible_watcher.settlement ending
@@ -36,6 +33,22 @@ ENDED = """
 SELECT count(*) FILTER (WHERE settled_at IS NOT NULL), count(*) FILTER (WHERE state = 'cancelled')
   FROM crucible_watcher.settlement
 """
+
+
+def differing(what: str, schema: str) -> bytes:
+    """Return the query of ``places`` or ``prizes`` that are not what the votes say, or of the ``sums`` of all endings.
+
+    Its parameters are columns of the votes' result, cast again: ``crucibles``, ``entries``, ``ratings``, ``votes``.
+
+    Args:
+        what: one of the three.
+        schema: the watcher's own.
+    """
+    text = "".join((HERE / f"{name}.sql").read_text(encoding="utf-8") for name in ("result", what))
+    return text.replace("SCHEMA", schema).encode()
+
+
+PLACES, PRIZES, SUMS = (differing(what, SCHEMA) for what in ("places", "prizes", "sums"))
 
 
 def tally(postgres: Connection) -> tuple[int, int]:

@@ -6,7 +6,7 @@ WITH cast_again AS (
            AS voted (crucible_id, entry_id, rating, votes)
 ), settled AS (
     SELECT ending.*, crucible."prizePositions" AS prizes, crucible."nsfwLevel" AS level
-      FROM crucible_watcher.settlement ending
+      FROM SCHEMA.settlement ending
       JOIN "Crucible" crucible ON crucible.id = ending.crucible_id
      WHERE ending.settled_at IS NOT NULL
 ), entered AS (
@@ -21,7 +21,7 @@ WITH cast_again AS (
       FROM settled
       JOIN "CrucibleEntry" entry ON entry."crucibleId" = settled.crucible_id
       JOIN "Image" image ON image.id = entry."imageId"
-      LEFT JOIN crucible_watcher.entry_verdict verdict ON verdict.entry_id = entry.id
+      LEFT JOIN SCHEMA.entry_verdict verdict ON verdict.entry_id = entry.id
       LEFT JOIN cast_again ON (cast_again.crucible_id, cast_again.entry_id) = (settled.crucible_id, entry.id)
 ), ranked AS (
     SELECT entered.*,
@@ -31,7 +31,7 @@ WITH cast_again AS (
 ), pools AS (
     SELECT settled.crucible_id, coalesce(sum(verdict.fee), 0)::bigint AS pool
       FROM settled
-      LEFT JOIN crucible_watcher.entry_verdict verdict ON verdict.crucible_id = settled.crucible_id
+      LEFT JOIN SCHEMA.entry_verdict verdict ON verdict.crucible_id = settled.crucible_id
      GROUP BY 1
 ), shares AS (
     SELECT settled.crucible_id, share.position, share.percentage
