@@ -52,6 +52,33 @@ def test_who_wakes_up_after_another_process_has_settled_writes_nothing(endings: 
     assert endings.moved(crucible) == (100, 0, 50)
 
 
+def test_a_step_that_outlasts_its_lease_is_not_for_nothing(endings: Endings) -> None:
+    crucible, found = proven(endings)
+    endings.site.run("UPDATE SCHEMA.settlement SET claimed_until = now() - interval '1 s'")
+    with endings.open_session() as session:
+        other = settlement.claim(session, "other", crucible)
+        assert other is not None
+
+        endings.watch("sleeper")._go_on(session, found)
+        assert endings.state(crucible) == "paying"
+        endings.watch("other")._go_on(session, other)
+
+    endings.go_on()
+    assert endings.moved(crucible) == (100, 0, 50)
+    assert endings.events(crucible).count("crucible.settled") == 1
+
+
+def test_a_sleeper_with_another_proof_writes_nothing(endings: Endings) -> None:
+    """Votes were mended meanwhile, and the ending has come to the same state with another result."""
+    crucible, found = proven(endings)
+    endings.site.run("UPDATE SCHEMA.settlement SET digest = 'another'")
+
+    with endings.open_session() as session:
+        endings.watch("sleeper")._go_on(session, found)
+
+    assert (endings.state(crucible), endings.status(crucible)) == ("proven", "Active")
+
+
 def test_without_its_state_a_sleeper_would_pay_a_second_result(
     endings: Endings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,7 @@ WatcherError
 ├── ViolationError          postgres/faults: a statement breaks a rule of the database
 ├── NoticeRefusedError      notify/port: nobody is told
 ├── ParkedError             settlement/faults: an ending waits for somebody to look
-├── OvertakenError          settlement/faults: an ending is another process'
+├── OvertakenError          settlement/faults: another process was faster
 ├── TooLateError            settlement/cancelling: there is a result already
 └── BuzzRefusedError        buzz/port: Buzz says no
     └── InsufficientFundsError  buzz/port

@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 
 LEASE_SECONDS: Final = 120.0
-"""For how long an ending belongs to who took it; each step begins it anew. Shorter than a step: two do it at once,
-one of them for nothing. Longer: endings of a process that died wait."""
+"""For how long an ending belongs to who took it; each step begins it anew. Shorter than a step: two do it at once, and
+what the later one does is for nothing. Longer: endings of a process that died wait."""
 FIRST_WAIT_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 60.0
 """Waits after the first failure and after many, each twice the one before."""

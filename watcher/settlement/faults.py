@@ -20,7 +20,7 @@ class ParkedError(WatcherError):
 
 
 class OvertakenError(WatcherError):
-    """Raised when an ending is another process' by now: whatever this one was about to write, that one has or will."""
+    """Raised when another process was faster: what this one was about to write, that one has written."""
 
 
 class EntriesMovedError(TemporaryError):

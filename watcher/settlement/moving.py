@@ -24,9 +24,11 @@ def moved(session: Session, one: Settlement, to: SettlementState, written: Writt
     """Return an ending in its next state, within the caller's transaction.
 
     Raises:
-        OvertakenError: it is another process' by now, or in another state; the transaction writes nothing.
+        OvertakenError: somebody was faster; the transaction writes nothing.
     """
     now = settlement.move(session, one, to, written or Written())
     if now is None:
-        raise OvertakenError(f"the ending of crucible {one.crucible_id} is not {one.state.value} and ours any more")
+        raise OvertakenError(
+            f"the ending of crucible {one.crucible_id} is not {one.state.value} any more, or proven anew"
+        )
     return now

@@ -58,7 +58,7 @@ class ResultWriter:
             The ending as it is then; as it was, if the crucible's row says now that there is no result.
 
         Raises:
-            OvertakenError: the ending is another process' by now.
+            OvertakenError: another process was faster.
             ParkedError: it is not plain how the pool is to be divided.
             TemporaryError: PostgreSQL is away; all of it is written, or nothing.
         """

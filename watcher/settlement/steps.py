@@ -77,7 +77,7 @@ class Steps:
         """Do what is to be done next; return the ending as it is then.
 
         Raises:
-            OvertakenError: the ending is another process' by now.
+            OvertakenError: another process was faster.
             ParkedError: it cannot go on by itself.
             TemporaryError: a neighbour is away.
         """

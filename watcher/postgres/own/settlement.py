@@ -108,12 +108,12 @@ def move(session: Session, one: Settlement, to: SettlementState, written: Writte
     """Write that an ending has come to its next state, within the caller's transaction.
 
     Returns:
-        The ending as it is then; None if it is not its owner's any more, or in another state: then nothing may be
-        written that follows from the step.
+        The ending as it is then; None if it is in another state, or proven otherwise, because somebody was faster: then
+        nothing may be written that follows from the step.
     """
     asked: dict[str, Any] = {
         **msgspec.structs.asdict(written), "crucible": one.crucible_id, "from": one.state.value, "to": to.value,
-        "owner": one.claimed_by, "lease": LEASE_SECONDS,
+        "owner": one.claimed_by, "lease": LEASE_SECONDS, "proof": one.digest,
     }  # fmt: skip
     rows = session.run(_STATEMENTS["move"], asked)
     if not rows:

@@ -74,11 +74,12 @@ SELECT {settlement_columns} FROM {schema}.settlement WHERE settlement.crucible_i
 SELECT crucible.status::text, {is_over} FROM public."Crucible" crucible WHERE crucible.id = %s
 
 -- move --
--- From one state to the next, if it is still in that one and still the owner's; the lease begins anew. What a step came to
--- is written with it; NULL leaves what is there.
+-- From one state to the next, if it is still in that one and proven as it was; the lease begins anew. Whose it is does not
+-- matter: a step that outlasts its lease is not for nothing, if nobody was faster. What it came to is written with it;
+-- NULL leaves what is there.
 UPDATE {schema}.settlement
    SET state = %(to)s, changed_at = now(), next_at = now(), attempts = 0, error = NULL,
-       claimed_until = now() + make_interval(secs => %(lease)s),
+       claimed_by = %(owner)s, claimed_until = now() + make_interval(secs => %(lease)s),
        parked_from = CASE WHEN %(to)s = 'parked' THEN state END, reason = %(reason)s,
        frozen_at = coalesce(frozen_at, CASE WHEN %(to)s = 'frozen' THEN now() END),
        epoch = coalesce(%(epoch)s, epoch), seq = coalesce(%(seq)s, seq),
@@ -88,7 +89,7 @@ UPDATE {schema}.settlement
        pool = coalesce(%(pool)s, pool), paid = coalesce(%(paid)s, paid),
        remainder = coalesce(%(remainder)s, remainder), payouts = coalesce(%(payouts)s, payouts),
        refunded = coalesce(%(refunded)s, refunded)
- WHERE crucible_id = %(crucible)s AND state = %(from)s AND claimed_by = %(owner)s
+ WHERE crucible_id = %(crucible)s AND state = %(from)s AND digest IS NOT DISTINCT FROM %(proof)s
 RETURNING {settlement_columns}
 
 -- add_step --

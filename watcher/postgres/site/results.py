@@ -1,4 +1,4 @@
-"""Results, written into the site's own tables: the only statements of the watcher that change any of them."""
+"""Results, written into the site's own tables. Beside these, only checkpoints of scores change any of them."""
 
 from collections.abc import Iterator
 from typing import Final
