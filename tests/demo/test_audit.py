@@ -19,7 +19,7 @@ ANY_ROW = "entityType = 'Crucible' AND metricType = 'Entry' AND metricValue = 1"
 @pytest.fixture
 def site(new_site: NewSite) -> str:
     """A busy site."""
-    return new_site(lived=(11, 150))
+    return new_site(lived=(11, 220))
 
 
 @pytest.fixture
