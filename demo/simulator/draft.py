@@ -178,6 +178,8 @@ class Draft:
     def change_rules(self, crucible: int) -> None:
         """Change what a crucible says of entering it."""
         column, value = any_change(self.rng)
+        if column == "entryFee" and crucible not in self.site.fees:
+            return  # hundreds who came for nothing would have to pay, one by one
         kind = "jsonb" if column == "allowedResources" else "int"
         self._run(
             f'UPDATE "Crucible" SET "{column}" = %s::{kind}, "updatedAt" = now() WHERE id = %s',  # noqa: S608 - ours

@@ -47,7 +47,7 @@ CHANGES: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("allowedResources", (None, "[70, 71]", "[72]")),
     ("entryLimit", (2, 20)),
     ("maxTotalEntries", (None, 20)),
-    ("entryFee", (0, 10, 25)),
+    ("entryFee", (10, 25)),
 )
 """Columns that somebody changes, and to what."""
 
