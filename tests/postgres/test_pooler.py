@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -113,6 +114,36 @@ def test_what_is_set_for_a_session_does_stay(pooler: Pooler) -> None:
     finally:
         with psycopg.connect(pooler.dsn, autocommit=True) as careful:
             careful.execute("RESET statement_timeout")
+
+
+def test_rows_by_the_million_leave_nothing_behind(pooler: Pooler, schema: str) -> None:
+    """COPY in both directions by a temporary table, as a result is written; the next client finds none of it."""
+    copy_in: Any = "COPY pg_temp.of_a_test FROM STDIN"
+    copy_out: Any = "COPY (SELECT * FROM pg_temp.of_a_test WHERE id > %s ORDER BY id) TO STDOUT"
+    with open_session(pooler.dsn, schema) as session:
+        with session.patient(60.0), session.together():
+            session.run("CREATE TEMPORARY TABLE of_a_test (id integer, note text) ON COMMIT DROP")
+            session.copy_in(
+                copy_in, ("".join(f"{n}\t\\N\n" for n in range(at, at + 100)) for at in range(0, 1_000, 100))
+            )
+            found = list(session.copy_out(copy_out, 997))
+        with pytest.raises(RuntimeError, match="within together"):
+            list(session.copy_out(copy_out, 1))
+        assert session.read("SELECT to_regclass('pg_temp.of_a_test')") == [(None,)]
+
+    assert found == [("998", None), ("999", None)]
+    assert settings_of(pooler.dsn)[0] == "0"
+
+
+def test_a_copy_has_the_limits_of_its_statements(pooler: Pooler, schema: str) -> None:
+    """One that takes longer than a statement may is ended by the server."""
+    slow: Any = "COPY (SELECT pg_sleep(30)) TO STDOUT"
+    with (
+        open_session(pooler.dsn, schema, 0.5) as session,
+        pytest.raises(TemporaryError, match="statement timeout"),
+        session.together(),
+    ):
+        list(session.copy_out(slow))
 
 
 def test_a_lock_holds_until_its_transaction_ends(postgres: Stack, schema: str) -> None:

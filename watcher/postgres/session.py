@@ -196,8 +196,10 @@ class Session:
             cursor.set_result(-1)
             return cursor.fetchall() if cursor.description else []
 
-    def copy_out(self, query: LiteralString, *parameters: object) -> Iterator[tuple[str, ...]]:
-        """Yield the rows of a ``COPY ... TO STDOUT`` as they come, as text: by the million, without holding them.
+    def copy_out(self, query: LiteralString, *parameters: object) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a ``COPY ... TO STDOUT`` as they come: by the million, without holding them.
+
+        Values are text, and None for NULL.
 
         Raises:
             RuntimeError: called outside of :meth:`together`, where it would have no limit.
