@@ -28,8 +28,10 @@ SELECT seen.entry_id, seen.crucible_id, seen.verdict
   FROM crucible_watcher.entry_verdict seen
   LEFT JOIN "CrucibleEntry" entry ON entry.id = seen.entry_id AND entry."crucibleId" = seen.crucible_id
   LEFT JOIN "Crucible" crucible ON crucible.id = seen.crucible_id
- WHERE seen.verdict IN ('waiting', 'admitted')
-   AND (entry.id IS NULL OR crucible.status = 'Cancelled' OR crucible.status = 'Completed' AND seen.verdict = 'waiting')
+  LEFT JOIN crucible_watcher.settlement ending ON ending.crucible_id = seen.crucible_id
+ WHERE seen.verdict = 'waiting' AND ending.settled_at IS NOT NULL
+    OR seen.verdict IN ('waiting', 'admitted') AND ending.settled_at IS NULL
+       AND (entry.id IS NULL OR crucible.status = 'Cancelled')
  ORDER BY 1
 """
 UNFINISHED = "SELECT key, state, error FROM crucible_watcher.outbox WHERE state <> 'done' ORDER BY id"

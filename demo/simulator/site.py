@@ -17,7 +17,10 @@ Connection = psycopg.Connection[tuple[int, ...]]
 
 USERS = "SELECT id FROM \"User\" WHERE username LIKE 'user-%' ORDER BY id"
 """The visitor is not among them: somebody who owns nothing may judge everything."""
-OPEN = 'SELECT id, "entryFee" FROM "Crucible" WHERE status = \'Active\' ORDER BY id'
+OPEN = """
+SELECT id, "entryFee" FROM "Crucible" WHERE status = 'Active' AND "endAt" > now() + interval '1 minute' ORDER BY id
+"""
+"""Whose end was brought forward is left alone, also while its result is still to come."""
 
 
 @dataclass(slots=True)
