@@ -18,20 +18,23 @@ coalesce(extract(epoch FROM now() - settlement.frozen_at), 0)::float8, settlemen
 
 -- note_crucibles --
 -- Every crucible that has an end to come gets a row, and its row says what the crucible's does. One that was cancelled is
--- one of ours if it was active under our eyes: what became of others before we came is no business of ours.
+-- one of ours if it was active under our eyes: what became of others before we came is no business of ours. Rows that are
+-- right are left alone, for a conflict locks what it does not change.
 INSERT INTO {schema}.settlement AS there (crucible_id, name, creator_id, setup_prefix, due_at)
 SELECT crucible.id, crucible.name, crucible."userId", crucible."buzzTransactionId", {end}
   FROM public."Crucible" crucible
+  LEFT JOIN {schema}.settlement known ON known.crucible_id = crucible.id
  WHERE crucible.status = 'Active'
-    OR crucible.status = 'Cancelled'
-       AND EXISTS (SELECT FROM {schema}.entry_crucible known WHERE known.crucible_id = crucible.id)
-       AND NOT EXISTS (SELECT FROM {schema}.settlement known WHERE known.crucible_id = crucible.id)
+       AND (known.crucible_id IS NULL
+            OR known.state = 'due'
+               AND (known.name, known.creator_id, known.setup_prefix, known.due_at)
+                   IS DISTINCT FROM (crucible.name, crucible."userId", crucible."buzzTransactionId", {end}))
+    OR crucible.status = 'Cancelled' AND known.crucible_id IS NULL
+       AND EXISTS (SELECT FROM {schema}.entry_crucible seen WHERE seen.crucible_id = crucible.id)
 ON CONFLICT (crucible_id) DO UPDATE
    SET name = excluded.name, creator_id = excluded.creator_id, setup_prefix = excluded.setup_prefix,
        due_at = excluded.due_at
  WHERE there.state = 'due'
-   AND (there.name, there.creator_id, there.setup_prefix, there.due_at)
-       IS DISTINCT FROM (excluded.name, excluded.creator_id, excluded.setup_prefix, excluded.due_at)
 
 -- next_due --
 -- Seconds until the next end that is known, 0 or less if it has come; NULL if none is to come.
