@@ -237,7 +237,7 @@ def _stay(scene: _Scene) -> None:
     console.print("everything stays up; Ctrl-C ends it. To vote:")
     console.print(f"  {_page(scene)}", soft_wrap=True, highlight=False, markup=False)
     console.print("To look around:")
-    for name, value in sorted(pipeline.environ.items()):
+    for name, value in sorted({**pipeline.environ, **scene.settling.exports}.items()):
         console.print(f"  export {name}='{value}'", soft_wrap=True, highlight=False, markup=False)
     token = scene.voting.sign_in.token(_visitor(scene.places))
     for name, value in (("API", scene.voting.at.api), ("TOKEN", token)):

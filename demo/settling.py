@@ -39,6 +39,8 @@ class Settling:
     def __init__(self, stack: Stack, folder: Path, ports: Ports) -> None:
         self.buzz_url = stack.buzz.url
         self.program = OwnProgram("settle role", (), folder, {})
+        self.exports: dict[str, str] = {}
+        """Variables with which `crucible settle` speaks as the role does, once it has been started."""
         self._stack, self._folder, self._port = stack, folder, ports.take()
 
     def start(self, pipeline: Pipeline) -> None:
@@ -49,11 +51,11 @@ class Settling:
         notifications = self._stack.notifications
         faults = [{"kind": kind, "path": "/notifications/bulk", "skip": 2} for kind in HICCUPS]
         httpx.post(f"{notifications.url}/_simulator/faults", json=faults, trust_env=False).raise_for_status()
+        self.exports = {"CRUCIBLE_SETTLE__DSN": pipeline.role_dsn(SETTLE_ROLE), "CRUCIBLE_BUZZ__URL": self.buzz_url}
         environ = {name: value for name, value in self._stack.environ().items() if name.startswith(ITS_OWN)}
         environ |= {
             **RULES,
-            "CRUCIBLE_SETTLE__DSN": pipeline.role_dsn(SETTLE_ROLE),
-            "CRUCIBLE_BUZZ__URL": self.buzz_url,
+            **self.exports,
             "CRUCIBLE_NOTIFY__URL": notifications.url,
             "CRUCIBLE_NOTIFY__TOKEN": notifications.token,
             "CRUCIBLE_SETTLEMENT__SWEEP_INTERVAL": str(LOOK_SECONDS),
