@@ -1,7 +1,7 @@
 """Compares what was heard with what happened: PostgreSQL's rows, and the Buzz service's books."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,6 +12,16 @@ from demo.told.heard import Event, Heard, Notice
 from demo.truth import Connection
 
 Thing = TypeVar("Thing")
+THINNED = """
+SELECT ending.crucible_id
+  FROM crucible_watcher.settlement ending
+ WHERE ending.settled_at IS NOT NULL
+   AND ending.placed <> (
+           SELECT count(*) FROM "CrucibleEntry" entry
+            WHERE entry."crucibleId" = ending.crucible_id AND entry.position IS NOT NULL
+       )
+"""
+"""Crucibles of which entries were deleted after the result: nobody knows their places any more."""
 PLACED = """
 SELECT ending.crucible_id, entry."userId", min(entry.position)
   FROM crucible_watcher.settlement ending JOIN "CrucibleEntry" entry ON entry."crucibleId" = ending.crucible_id
@@ -59,7 +69,12 @@ class Due:
 def compare(postgres: Connection, books: Books, heard: Heard) -> list[Finding]:
     """Compare all of it."""
     ended = dict(postgres.execute(ENDED).fetchall())
-    due = {f"crucible-ended:{crucible}:{user}": Due(user, place) for crucible, user, place in postgres.execute(PLACED)}
+    thinned = {crucible for (crucible,) in postgres.execute(THINNED)}
+    due = {
+        f"crucible-ended:{crucible}:{user}": Due(user, place)
+        for crucible, user, place in postgres.execute(PLACED)
+        if crucible not in thinned
+    }
     due |= {
         f"crucible-reward-earned:{crucible}:{entry}": Due(user, amount)
         for crucible, entry, user, amount in postgres.execute(WON)
@@ -68,14 +83,14 @@ def compare(postgres: Connection, books: Books, heard: Heard) -> list[Finding]:
     due |= {f"crucible-ended:{crucible}": Due(creator) for crucible, creator, _ in over}
     back = {crucible: int(refunded) for crucible, _, refunded in over if refunded}
     verdicts = {entry: (verdict, fee) for entry, verdict, fee in postgres.execute(VERDICTS)}
-    positions = Counter(tuple(row) for row in postgres.execute(POSITIONS))
+    positions = Counter(tuple(row) for row in postgres.execute(POSITIONS) if row[0] not in thinned)
     promised = Counter(tuple(row) for row in postgres.execute(PROMISED))
     return [
-        *notices(due, back, heard.notices),
+        *notices(due, back, [one for one in heard.notices if not _is_place(one, thinned)]),
         *once(heard.events),
         *entries(verdicts, heard.events),
         *endings(ended, heard.events),
-        *results(positions, promised, heard.events),
+        *results(positions, promised, heard.events, thinned),
         *money(books, {prefix.rstrip("-") for (prefix,) in postgres.execute(OURS)}, heard.events),
     ]
 
@@ -143,12 +158,23 @@ def endings(ended: dict[int, str], told: Sequence[Event]) -> list[Finding]:
 
 
 def results(
-    positions: Counter[tuple[int, ...]], promised: Counter[tuple[int, ...]], told: Sequence[Event]
+    positions: Counter[tuple[int, ...]],
+    promised: Counter[tuple[int, ...]],
+    told: Sequence[Event],
+    thinned: Collection[int] = (),
 ) -> list[Finding]:
-    """Standings and prizes that were told are those that stand in the site's tables."""
+    """Standings and prizes that were told are those that stand in the site's tables.
+
+    Args:
+        positions: crucible, entry, position and score of each place.
+        promised: crucible, entry, user and amount of each prize.
+        told: events.
+        thinned: crucibles whose places are not known any more.
+    """
     standings = Counter(
         (one.body["crucibleId"], place["entryId"], place["position"], place["score"])
         for one in told
+        if one.body["crucibleId"] not in thinned
         for place in one.body.get("standings", ())
     )
     won = Counter(
@@ -184,6 +210,11 @@ def money(books: Books, ours: set[str], told: Sequence[Event]) -> list[Finding]:
         *_differences("payments that were told", paid, told_paid),
         *_differences("refunds that were told of", Counter(back.items()), Counter(told_back.items())),
     ]
+
+
+def _is_place(one: Notice, crucibles: Collection[int]) -> bool:
+    """Tell whether a notice tells of a place in one of some crucibles."""
+    return "totalEntries" in one.details and "position" in one.details and one.details["crucibleId"] in crucibles
 
 
 def _number(one: Notice) -> int | None:

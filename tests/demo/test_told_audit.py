@@ -89,6 +89,7 @@ def test_standings_and_prizes_are_those_of_the_tables() -> None:
         "twice standings that were told",
     ]
     assert said(results(positions, Counter(), told)) == ["twice prizes that were told"]
+    assert results(Counter(), promised, told, {7}) == []
 
 
 def test_every_buzz_that_is_told_of_has_moved() -> None:
