@@ -201,7 +201,13 @@ def test_a_rating_that_does_not_follow_from_the_votes(world: VoteWorld) -> None:
         world.redis.hincrby(keys.elo(crucible), entry, 1)
 
     with settling(world, "prove", damage) as (watch, heard):
-        watch.turn()
+
+        def parked() -> bool:
+            change(world, "next_at = now()")
+            watch.turn()
+            return bool(heard.reasons)
+
+        await_that(parked, "the ending is parked", told=lambda: str(heard.faults))
         assert status(world, crucible) == "Active"
         assert "1 entries have other ratings or votes in Redis than the 300 votes" in heard.reasons[0]
         assert world.crucible_command("rebuild", str(crucible), "--replay").returncode == 0
