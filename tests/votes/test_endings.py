@@ -211,7 +211,7 @@ def test_a_rating_that_does_not_follow_from_the_votes(world: VoteWorld) -> None:
         assert status(world, crucible) == "Active"
         assert "1 entries have other ratings or votes in Redis than the 300 votes" in heard.reasons[0]
         assert world.crucible_command("rebuild", str(crucible), "--replay").returncode == 0
-        change(world, "state = parked_from, parked_from = NULL, reason = NULL")
+        change(world, "state = parked_from, parked_from = NULL, reason = NULL WHERE state = 'parked'")
         go_on(world, watch, crucible)
 
     assert check(world, crucible) == 300
