@@ -12,11 +12,11 @@ from demo.truth import Connection
 
 BOUGHT = "SELECT account, kind, sum(amount)::bigint FROM site_buzz_purchase GROUP BY 1, 2"
 ENTRIES = """
-SELECT fee.prefix, fee.entry_id, fee.source, seen.crucible_id, seen.verdict, seen.fee
+SELECT fee.prefix, fee.entry_id, seen.crucible_id, seen.verdict, seen.fee
   FROM crucible_watcher.entry_fee fee JOIN crucible_watcher.entry_verdict seen USING (entry_id)
 """
 WAITING = """
-SELECT entry."buzzTransactionId", entry.id, 'site', seen.crucible_id, seen.verdict, seen.fee
+SELECT entry."buzzTransactionId", entry.id, seen.crucible_id, seen.verdict, seen.fee
   FROM "CrucibleEntry" entry JOIN crucible_watcher.entry_verdict seen ON seen.entry_id = entry.id
  WHERE seen.verdict = 'waiting' AND entry."buzzTransactionId" IS NOT NULL
 """
@@ -47,7 +47,6 @@ class PaidEntry:
     """An entry that somebody has paid for."""
 
     entry: int
-    source: str
     crucible: int
     verdict: str
     fee: int
