@@ -27,8 +27,10 @@ def checkpoints(world: VoteWorld) -> Iterator[tuple[ScoreCheckpoints, Metrics]]:
     settings, metrics = world.settings(), Metrics(CollectorRegistry())
     with world.verification() as verification:
         task = ScoreCheckpoints(partial(site_session, settings), verification.client, metrics, 300.0)
-        yield task, metrics
-        task.end()
+        try:
+            yield task, metrics
+        finally:
+            task.end()
 
 
 def rows(metrics: Metrics) -> int:

@@ -58,8 +58,10 @@ def settling(
             open_session, Disturbed(stored, call, event), heard, "one", lambda _: None,
             observe=True, payouts="external",
         )  # fmt: skip
-        yield watch, heard
-        watch.end()
+        try:
+            yield watch, heard
+        finally:
+            watch.end()
 
 
 def end(world: VoteWorld, crucible: int) -> None:
@@ -75,17 +77,18 @@ def status(world: VoteWorld, crucible: int) -> str:
     return str(row[0])
 
 
-def change(world: VoteWorld, what: str) -> None:
-    """Write something of every end."""
+def change(world: VoteWorld, crucible: int, what: str) -> None:
+    """Write something of an end; other tests' crucibles have theirs."""
     with world.site() as site:
-        site.execute(f"UPDATE {world.name}.settlement SET {what}")  # type: ignore[arg-type]  # noqa: S608 - words of ours
+        text = f"UPDATE {world.name}.settlement SET {what} WHERE crucible_id = %s"  # noqa: S608 - words of ours
+        site.execute(text, [crucible])  # type: ignore[arg-type]
 
 
 def go_on(world: VoteWorld, watch: WatchEndings, crucible: int) -> None:
     """Turn after turn until there is a result; nothing waits for its next attempt."""
 
     def ended() -> bool:
-        change(world, "next_at = now()")
+        change(world, crucible, "next_at = now()")
         watch.turn()
         return status(world, crucible) == "Completed"
 
@@ -203,7 +206,7 @@ def test_a_rating_that_does_not_follow_from_the_votes(world: VoteWorld) -> None:
     with settling(world, "prove", damage) as (watch, heard):
 
         def parked() -> bool:
-            change(world, "next_at = now()")
+            change(world, crucible, "next_at = now()")
             watch.turn()
             return bool(heard.reasons)
 
@@ -211,7 +214,7 @@ def test_a_rating_that_does_not_follow_from_the_votes(world: VoteWorld) -> None:
         assert status(world, crucible) == "Active"
         assert "1 entries have other ratings or votes in Redis than the 300 votes" in heard.reasons[0]
         assert world.crucible_command("rebuild", str(crucible), "--replay").returncode == 0
-        change(world, "state = parked_from, parked_from = NULL, reason = NULL WHERE state = 'parked'")
+        change(world, crucible, "state = parked_from, parked_from = NULL, reason = NULL")
         go_on(world, watch, crucible)
 
     assert check(world, crucible) == 300
