@@ -62,7 +62,7 @@ class Ears:
         return Heard(self._notices(), tuple(self._events))
 
     def close(self) -> None:
-        """Leave Kafka."""
+        """Give back the connection to Kafka."""
         if self._consumer is not None:
             self._consumer.close()
 
