@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+import psutil
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -24,18 +26,13 @@ def thread_cpu_seconds(pid: int) -> dict[str, float]:
 
 def family_cpu_seconds(pid: int) -> float:
     """CPU seconds of a process and of those that it has started and that still run, all threads."""
-    return cpu_seconds(pid) + sum(map(family_cpu_seconds, _children(pid)))
+    return cpu_seconds(pid) + sum(family_cpu_seconds(child.pid) for child in psutil.Process(pid).children())
 
 
 def _stat(folder: Path) -> tuple[str, list[str]]:
     """Return the name of a process or thread, and what stands behind it in ``stat``."""
     before, _, after = (folder / "stat").read_text().rpartition(")")
     return before.partition("(")[2], after.split()
-
-
-def _children(pid: int) -> list[int]:
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
 
 
 def peak_rss_mb(pid: int) -> float:

@@ -19,9 +19,8 @@ from watcher.bootstrap.drain_process import NICE
 
 def children(pid: int) -> list[int]:
     """Processes that a process started."""
-    return [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
+    # Not from /proc's ``children``: that misses some while threads come and go.
+    return [child.pid for child in psutil.Process(pid).children()]
 
 
 def links(site: Site, api: Api) -> int:

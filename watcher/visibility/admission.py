@@ -119,9 +119,8 @@ class Admission(Task):
         """
         self._gather()
         try:
-            with self._session.kept() as session:
-                self._admit_arrived(session)
-                return self._sweep_when_due(session)
+            self._admit_arrived()
+            return self._sweep_when_due()
         except StopError as error:
             raise TemporaryError(str(error)) from error
 
@@ -144,34 +143,36 @@ class Admission(Task):
             self.signal.pause(GATHER_SECONDS)
         self.signal.clear()
 
-    def _admit_arrived(self, session: Session) -> None:
+    def _admit_arrived(self) -> None:
         some = self._taken()
         if some:
             try:
-                self._show(look(session, some, self._undecided), arrived=True)
+                with self._session.kept() as session:
+                    self._show(look(session, some, self._undecided), arrived=True)
             except (TemporaryError, StopError):
                 self._behind = True
                 raise
 
-    def _sweep_when_due(self, session: Session) -> float:
+    def _sweep_when_due(self) -> float:
         """Sweep, if it is time and nobody else does; returns seconds until to look again whether it is."""
         now = clock.now()
         overdue = self._behind and now - self._bulk_at >= CALM_SECONDS
         if overdue or now >= self._sweep_at:
-            wait = self._sweep_in_turn(session, overdue=overdue)
+            wait = self._sweep_in_turn(overdue=overdue)
             self._sweep_at = clock.now() + wait
         until = self._sweep_at
         if self._behind and not overdue:
             until = min(until, self._bulk_at + CALM_SECONDS)
         return max(0.0, until - clock.now())
 
-    def _sweep_in_turn(self, session: Session, *, overdue: bool) -> float:
+    def _sweep_in_turn(self, *, overdue: bool) -> float:
         """Sweep, if Redis says that it is our turn; returns seconds until to ask it again."""
         wait = 0.0 if overdue else self._admissions.due_in()
         if wait > 0:
             return min(wait, self._interval)
         if self._admissions.take_turn():
-            self._sweep(session)
+            with self._session.kept() as session:
+                self._sweep(session)
             if not self._behind:
                 return self._interval
         return min(LOOK_SECONDS, self._interval)

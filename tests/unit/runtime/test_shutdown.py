@@ -175,7 +175,7 @@ def test_whoever_comes_too_late_is_told_at_once() -> None:
 
 def test_real_threads_end_by_a_real_signal() -> None:
     """One that waits, one in the middle of a turn, one that never comes back: as a process would."""
-    at_work, never = threading.Event(), threading.Event()
+    at_work, stuck, never = threading.Event(), threading.Event(), threading.Event()
 
     class Waits(Task):
         def __init__(self) -> None:
@@ -197,6 +197,7 @@ def test_real_threads_end_by_a_real_signal() -> None:
 
     class Stuck(Waits):
         def turn(self) -> float | None:
+            stuck.set()
             never.wait(PATIENCE)
             return 0.0
 
@@ -204,12 +205,13 @@ def test_real_threads_end_by_a_real_signal() -> None:
     order: list[str] = []
     before = os_signal.getsignal(os_signal.SIGTERM)
     try:
-        with Shutdown(2.0) as shutdown:  # for a busy machine; one that is stuck takes all of it
+        with Shutdown(1.0) as shutdown:
             os_signal.signal(os_signal.SIGTERM, lambda *_: shutdown.begin())
             for task in tasks:
                 shutdown.run(Worker(type(task).__name__, task, pytest.fail))
             shutdown.on_end(lambda: order.append(f"closed after {[task.ended for task in tasks]}"))
             assert at_work.wait(PATIENCE)
+            assert stuck.wait(PATIENCE)
             os.kill(os.getpid(), os_signal.SIGTERM)
             assert shutdown.pause(PATIENCE)
             order.append("finished")
