@@ -336,7 +336,7 @@ def test_every_whole_life(endings: Endings, monkeypatch: pytest.MonkeyPatch) -> 
     run_state_machine_as_test(
         lives,
         settings=settings(
-            max_examples=10, stateful_step_count=25, deadline=None, database=None, derandomize=True,
+            max_examples=7, stateful_step_count=25, deadline=None, database=None, derandomize=True,
             suppress_health_check=list(HealthCheck), phases=[Phase.generate],
         ),
     )  # fmt: skip
