@@ -29,7 +29,10 @@
                    WHEN crucible."entryFee" > 0 THEN 'pending'
                    ELSE 'settled' END),
                'collected', coalesce(fee.collected, 0),
-               'voted_on', voted.entry_id IS NOT NULL,
+               -- While Redis does not hold a crucible nobody can tell, and whoever is in keeps the place.
+               'voted_on', voted.entry_id IS NOT NULL OR coalesce((
+                   SELECT (log.facts #>> '{facts,voted_on}')::boolean FROM SCHEMA.entry_decision log
+                    WHERE log.entry_id = entry.id ORDER BY log.id DESC LIMIT 1), false),
                'admitted_before', coalesce(seen.verdict = 'admitted', false)
            ) AS f
       FROM "CrucibleEntry" entry

@@ -139,7 +139,7 @@ def _compared(
 def _but_for_places(reasons: list[str]) -> list[str]:
     """Return reasons as they hold for longer: whether there is a place, nobody looks at again for who is out anyway."""
     others = [reason for reason in reasons if reason not in PLACES]
-    return others or reasons
+    return others or ["no place"] * bool(reasons)
 
 
 def _voted_on(voted: Mapping[int, Standing]) -> dict[str, list[int]]:
