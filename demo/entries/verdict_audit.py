@@ -124,22 +124,22 @@ _LOGGED, _STANDING = second_opinion.logged(SCHEMA).encode(), second_opinion.stan
 
 
 def _compared(
-    where: str, rows: psycopg.Cursor[tuple[Any, ...]], told: Callable[[list[str]], object] = tuple
+    where: str, rows: psycopg.Cursor[tuple[Any, ...]], told: Callable[[str, list[str]], list[str]] | None = None
 ) -> list[Finding]:
     findings = []
     for entry, verdict, reasons, expected, why in rows:
         if verdict is None:
             findings.append(Finding(Kind.LOST, where, f"entry {entry} has no verdict", 1))
-        elif (verdict, told(reasons)) != (expected, told(why)):
+        elif verdict != expected or (told(verdict, reasons) != told(verdict, why) if told else reasons != why):
             what = f"entry {entry} is {verdict} {reasons} instead of {expected} {why}"
             findings.append(Finding(Kind.WRONG, where, what, 1))
     return findings
 
 
-def _but_for_places(reasons: list[str]) -> list[str]:
+def _but_for_places(verdict: str, reasons: list[str]) -> list[str]:
     """Return reasons as they hold for longer: whether there is a place, nobody looks at again for who is out anyway."""
     others = [reason for reason in reasons if reason not in PLACES]
-    return others or ["no place"] * bool(reasons)
+    return others if verdict == "admitted" else others or ["no place"] * bool(reasons)
 
 
 def _voted_on(voted: Mapping[int, Standing]) -> dict[str, list[int]]:

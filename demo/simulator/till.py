@@ -36,7 +36,9 @@ UNSEEN = """
 SELECT prefix FROM unnest(%s::text[]) AS paid (prefix)
  WHERE NOT EXISTS (SELECT FROM crucible_watcher.entry_fee fee WHERE fee.prefix = paid.prefix)
    AND NOT EXISTS (SELECT FROM "CrucibleEntry" entry JOIN "Crucible" crucible ON crucible.id = entry."crucibleId"
-                    WHERE entry."buzzTransactionId" = paid.prefix AND crucible.status = 'Active')
+                     LEFT JOIN crucible_watcher.entry_crucible known ON known.crucible_id = crucible.id
+                    WHERE entry."buzzTransactionId" = paid.prefix
+                      AND (crucible.status = 'Active' OR known.crucible_id IS NOT NULL))
 """
 """Fees of entries that were gone, or whose crucible was, before the watcher looked at them: the site's to give back."""
 
