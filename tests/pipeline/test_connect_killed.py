@@ -200,6 +200,8 @@ def test_only_the_identity_check_keeps_it_from_counting_twice(story: Story, prog
     try:
         watcher.start()
         await_settled(f"http://127.0.0.1:{port}", story.tape.delivered, watcher)
+        with Places.at(places) as own:  # crucibles whose entries came before them are built a little later
+            await_that(lambda: audit(own).lost == 0, "every crucible to be shown", PATIENCE)
         assert watcher.stop(SHUTDOWN) == 0
     finally:
         watcher.kill()
@@ -235,6 +237,7 @@ def test_debezium_loses_the_rest_of_a_copy_cut_after_its_first_row(story: Story)
         imported = importing.result()
     await_that(lambda: imported[-1] in _delivered(tape), "Debezium to deliver the last row", PATIENCE)
 
+    lost -= _delivered(tape)  # some of them had only not come yet
     assert lost
     assert set(imported) - _delivered(tape) == lost
 
