@@ -1,6 +1,7 @@
 """What the change stream tells those who decide about entries: which rows are others than before."""
 
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Final
 
 from watcher.model.effects import CrucibleState
@@ -18,6 +19,12 @@ class Rows:
     gone: set[int] = field(default_factory=set)
     crucibles: set[int] = field(default_factory=set)
 
+    def add(self, others: "Rows") -> None:
+        """Take in the rows of others, which stay as they are."""
+        self.entries |= others.entries
+        self.gone |= others.gone
+        self.crucibles |= others.crucibles
+
     def __len__(self) -> int:
         """Return how many rows this is."""
         return len(self.entries) + len(self.gone) + len(self.crucibles)
@@ -27,6 +34,7 @@ class Told:
     """Rows that somebody told of; forgets them all, and says so, once there are too many."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._rows: Rows | None = Rows()
 
     def add(self, states: RowStates) -> bool:
@@ -34,21 +42,21 @@ class Told:
 
         Verdicts come back as rows as well; to decide because of them would never end.
         """
-        rows, any_there = self._rows, False
+        new = Rows()
         for crucible_id, change in states.items():
-            own = change.has(CrucibleState.kind)
-            any_there = any_there or own or bool(change.entries)
-            if rows is None:
-                continue
-            if own:
-                rows.crucibles.add(crucible_id)
-            rows.gone.update(change.gone())
-            rows.entries.update(entry for entry, _ in change.living())
-        if rows is not None and len(rows) > MAX_TOLD:
-            self._rows = None
-        return any_there
+            if change.has(CrucibleState.kind):
+                new.crucibles.add(crucible_id)
+            new.gone.update(change.gone())
+            new.entries.update(entry for entry, _ in change.living())
+        with self._lock:  # as a whole: who takes them meanwhile would not look at what is added afterwards
+            if self._rows is not None:
+                self._rows.add(new)
+                if len(self._rows) > MAX_TOLD:
+                    self._rows = None
+        return bool(new)
 
     def take(self) -> Rows | None:
         """Return those that were told of since the last time; None if everything has to be looked at."""
-        rows, self._rows = self._rows, Rows()
+        with self._lock:
+            rows, self._rows = self._rows, Rows()
         return rows

@@ -1,6 +1,7 @@
 """What the change stream shows decides which rows are looked at."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -45,3 +46,22 @@ def test_too_many_are_forgotten_and_it_is_said() -> None:
 
     assert told.take() is None
     assert told.take() == Rows()
+
+
+def test_what_is_taken_while_more_is_added_is_whole() -> None:
+    """Two threads: what came after a taking is there at the next one, and is not put where nobody looks any more."""
+    told, taken = Told(), set[int]()
+
+    class Interrupted(RowStates):
+        def items(self) -> Any:
+            for one in super().items():
+                yield one
+                rows = told.take()
+                assert rows is not None
+                taken.update(rows.entries)
+
+    told.add(Interrupted(poll(EntryState(42, 1, 7, 5, 0), EntryState(43, 2, 7, 5, 0))))
+
+    last = told.take()
+    assert last is not None
+    assert taken | last.entries == {1, 2}
