@@ -195,7 +195,7 @@ class BatchSettings(Group):
     on below half."""
     poll_records: Annotated[int, Field(ge=1, le=100_000)] = 8_000
     """Records of one poll. Larger: cheaper per record; the loop turns more slowly."""
-    poll_timeout: Seconds = 0.1
+    poll_timeout: Seconds = 0.15
     """Seconds from one poll that brought records to the next. A record that comes alone is taken at once; of many that
     come one by one, those of so many seconds are taken together. Larger: less work; Redis is half of it staler."""
 

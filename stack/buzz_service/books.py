@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stack.simulator.kept_file import KeptFile
 from stack.simulator.refused import Refused
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable
     from pathlib import Path
 
@@ -74,26 +74,11 @@ class Moved:
     refund_of: str | None
 
 
-class Books:
-    """The file. Every method is one transaction of SQLite's, made by one thread at a time."""
+class Books(KeptFile):
+    """The file. Every method is one transaction."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._file.execute("PRAGMA journal_mode = WAL")
-        self._file.execute("PRAGMA synchronous = FULL")
-        self._file.executescript(_SCHEMA)
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._lock.acquire()
-        self._file.execute("BEGIN IMMEDIATE")
-        return self._file
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            self._file.execute("ROLLBACK" if kind else "COMMIT")
-        finally:
-            self._lock.release()
+        super().__init__(path, _SCHEMA)
 
     def fund(self, purchases: Iterable[tuple[int, str, int]]) -> None:
         """Give accounts Buzz from nowhere: what a purchase does on the site. Each is account, type and amount."""

@@ -8,13 +8,14 @@ was delivered is read from a replica, so what waits is not seen.
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stack.simulator.kept_file import KeptFile
+
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable
     from pathlib import Path
 
@@ -46,27 +47,12 @@ class Sent:
     users: tuple[int, ...]
 
 
-class Queue:
-    """The file. Every method is one transaction of SQLite's, made by one thread at a time."""
+class Queue(KeptFile):
+    """The file. Every method is one transaction."""
 
     def __init__(self, path: Path) -> None:
         self.delivery_seconds = DELIVERY_SECONDS
-        self._lock = threading.Lock()
-        self._file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._file.execute("PRAGMA journal_mode = WAL")
-        self._file.execute("PRAGMA synchronous = FULL")
-        self._file.executescript(_SCHEMA)
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._lock.acquire()
-        self._file.execute("BEGIN IMMEDIATE")
-        return self._file
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            self._file.execute("ROLLBACK" if kind else "COMMIT")
-        finally:
-            self._lock.release()
+        super().__init__(path, _SCHEMA)
 
     def put(self, sent: Iterable[Sent]) -> int:
         """Queue notifications; return how many recipients are new to their key."""

@@ -1,7 +1,6 @@
 """Both ways of keeping Buzz's books, so that one suite runs over both."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -13,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from stack import Stack
-from tests.stack.watching import provided
+from tests.stack.watching import started
 from watcher.buzz.http import HttpBuzz
 from watcher.buzz.ledger import Ledger
 from watcher.buzz.port import Buzz
@@ -41,10 +40,7 @@ class Books:
 @pytest.fixture(scope="package")
 def parts() -> Iterator[Stack]:
     """The double of the service, and PostgreSQL for the ledger."""
-    with provided():
-        stack = Stack(parts=("buzz", "postgres"))
-        stack.start()
-    with closing(stack):
+    with started("buzz", "postgres") as stack:
         yield stack
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.buzz.conftest import Books
 from tests.buzz.test_buzz_contract import fee, prize
+from tests.stack.faults import UNKNOWN, arm
 from watcher.model.buzz import Paid
 from watcher.runtime.http_client import OutcomeUnknownError, RequestNotSentError
 
@@ -15,25 +16,6 @@ from watcher.runtime.http_client import OutcomeUnknownError, RequestNotSentError
 def books(over_http: Books) -> Books:
     """The service alone."""
     return over_http
-
-
-def arm(service: httpx.Client, *faults: dict[str, Any]) -> None:
-    """Have the next requests fail."""
-    service.post("/_simulator/faults", json=list(faults)).raise_for_status()
-
-
-UNKNOWN = [
-    "hang_before",
-    "hang_after",
-    "close_before",
-    "close_after",
-    "500_before",
-    "500_after",
-    "503",
-    "hollow",
-    "garbage",
-]
-"""Faults after which nobody can tell whether the charge was made."""
 
 
 @pytest.mark.parametrize("kind", UNKNOWN)

@@ -11,7 +11,7 @@ from psycopg import sql
 from stack import Stack
 from tests import site_database
 from tests.connector.site import Site
-from tests.stack.watching import provided
+from tests.stack.watching import started
 
 _numbers = count()
 
@@ -19,11 +19,8 @@ _numbers = count()
 @pytest.fixture(scope="package")
 def parts() -> Iterator[Stack]:
     """PostgreSQL, Kafka, Connect and the schema registry, once for all tests of this folder."""
-    with provided():
-        stack = Stack(parts=("postgres", "kafka", "connect", "registry"))
-        stack.start()
-    yield stack
-    stack.close()
+    with started("postgres", "kafka", "connect", "registry") as stack:
+        yield stack
 
 
 @pytest.fixture

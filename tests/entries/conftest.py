@@ -12,7 +12,7 @@ import pytest
 from stack import Stack
 from tests import site_database
 from tests.entries.site import Site
-from tests.stack.watching import provided
+from tests.stack.watching import started
 from watcher.buzz.http import HttpBuzz
 from watcher.migrations.postgres.migrate import ensure
 from watcher.postgres.session import open_session
@@ -25,10 +25,7 @@ _numbers = count(1)
 @pytest.fixture(scope="package")
 def parts() -> Iterator[Stack]:
     """PostgreSQL with the site's tables, and the double of the Buzz service."""
-    with provided():
-        stack = Stack(parts=("buzz", "postgres"))
-        stack.start()
-    with closing(stack):
+    with started("buzz", "postgres") as stack:
         site_database.prepare(str(stack.endpoints.postgres_dsn))
         yield stack
 

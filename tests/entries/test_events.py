@@ -7,8 +7,9 @@ import psycopg
 import pytest
 
 from tests.entries.site import Site
-from tests.entries.test_fees import FEE, arm, due_now
+from tests.entries.test_fees import FEE, due_now
 from tests.entries.test_fees import rich as rich  # noqa: PLC0414 - a fixture
+from tests.stack.faults import arm
 from watcher.events.forget import ForgetEvents
 from watcher.model.crucible_events import fee_refunded
 from watcher.postgres.own import crucible_event

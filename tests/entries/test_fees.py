@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tests.entries.site import Site, carry_out
+from tests.stack.faults import arm
 from watcher.entries.decider import Decider
 from watcher.model.entry_decision import FeePolicy
 from watcher.postgres.own import entry_facts
@@ -42,11 +43,6 @@ def legs(service: httpx.Client, user: int) -> tuple[int, int]:
         sum(one["from_account"] == user for one in moved),
         sum(one["to_account"] == user and one["refund_of"] is not None for one in moved),
     )
-
-
-def arm(service: httpx.Client, *faults: dict[str, Any]) -> None:
-    """Have the next requests fail."""
-    service.post("/_simulator/faults", json=list(faults)).raise_for_status()
 
 
 def due_now(site: Site) -> None:

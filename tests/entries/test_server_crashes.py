@@ -12,7 +12,7 @@ from tests import site_database
 from tests.entries.conftest import opened_site
 from tests.entries.site import Site
 from tests.entries.test_fees import FEE, due_now, holds, legs
-from tests.stack.watching import provided
+from tests.stack.watching import started
 from watcher.entries import decider
 from watcher.model.errors import TemporaryError
 from watcher.outbox import dispatcher
@@ -22,10 +22,7 @@ from watcher.runtime.failpoint import ENTRY_PLACES
 @pytest.fixture(scope="module")
 def mortal() -> Iterator[Stack]:
     """A PostgreSQL of this module's own, for it is killed, and the double of the Buzz service."""
-    with provided():
-        stack = Stack(parts=("buzz", "postgres"))
-        stack.start()
-    with closing(stack):
+    with started("buzz", "postgres") as stack:
         site_database.prepare(str(stack.endpoints.postgres_dsn))
         yield stack
 

@@ -1,7 +1,7 @@
 """Both ways of telling users, so that one suite runs over both."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -14,7 +14,7 @@ from psycopg import sql
 
 from stack import Stack
 from tests import site_database
-from tests.stack.watching import provided
+from tests.stack.watching import started
 from watcher.migrations.postgres.migrate import ensure
 from watcher.notify.http import HttpNotifier
 from watcher.notify.port import Notifier
@@ -41,10 +41,7 @@ class Told:
 @pytest.fixture(scope="package")
 def parts() -> Iterator[Stack]:
     """The double of the service, and PostgreSQL with the site's tables."""
-    with provided():
-        stack = Stack(parts=("notifications", "postgres"))
-        stack.start()
-    with closing(stack):
+    with started("notifications", "postgres") as stack:
         site_database.prepare(str(stack.endpoints.postgres_dsn))
         yield stack
 

@@ -1,7 +1,5 @@
 """The ways in which the site's service fails: everybody is told once, and what is refused says why."""
 
-from typing import Any
-
 import httpx
 import msgspec
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from stack import Stack
 from tests.notify.conftest import OpenSession, Told, everything
 from tests.notify.samples import notice, page
+from tests.stack.faults import UNKNOWN, arm
 from watcher.model.notice import NoticeCategory
 from watcher.model.notices import NoticePage
 from watcher.model.outbox import Delivered, OutboxRow, OutboxState, Outcome, Refused
@@ -17,24 +16,7 @@ from watcher.notify.http import HttpNotifier
 from watcher.notify.port import NoticeRefusedError
 from watcher.runtime.http_client import HttpClient, OutcomeUnknownError, RequestNotSentError
 
-UNKNOWN = [
-    "hang_before",
-    "hang_after",
-    "close_before",
-    "close_after",
-    "500_before",
-    "500_after",
-    "503",
-    "hollow",
-    "garbage",
-]
-"""Faults after which nobody can tell whether users will be told; ``hollow`` is 202 with ``queued: 0``."""
 BULK = "/notifications/bulk"
-
-
-def arm(service: httpx.Client, *faults: dict[str, Any]) -> None:
-    """Have the next requests fail."""
-    service.post("/_simulator/faults", json=list(faults)).raise_for_status()
 
 
 def row(of: NoticePage, state: OutboxState = OutboxState.PENDING) -> OutboxRow:

@@ -9,21 +9,18 @@ import redis
 
 from stack import Stack
 from tests import site_database
-from tests.stack.watching import provided
+from tests.stack.watching import started
 from watcher.migrations.postgres.migrate import ensure
 
 
 @pytest.fixture(scope="package")
 def parts() -> Iterator[Stack]:
     """PostgreSQL with the site's tables and roles, and Redis; started once, emptied for each test."""
-    with provided():
-        stack = Stack(parts=("postgres", "redis"))
-        stack.start()
-    dsn = str(stack.endpoints.postgres_dsn)
-    site_database.prepare(dsn)
-    ensure(site_database.as_role(dsn, site_database.WATCHER_ROLE), "crucible_watcher")
-    yield stack
-    stack.close()
+    with started("postgres", "redis") as stack:
+        dsn = str(stack.endpoints.postgres_dsn)
+        site_database.prepare(dsn)
+        ensure(site_database.as_role(dsn, site_database.WATCHER_ROLE), "crucible_watcher")
+        yield stack
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from stack import Stack
 from tests import site_database
-from tests.stack.watching import provided
+from tests.stack.watching import started
 from watcher.migrations.postgres.migrate import ensure
 from watcher.postgres.session import Session, open_session
 
@@ -18,12 +18,9 @@ _numbers = count()
 @pytest.fixture(scope="package")
 def postgres() -> Iterator[Stack]:
     """PostgreSQL with the site's tables and roles, once for all tests of this folder."""
-    with provided():
-        stack = Stack(parts=("postgres",))
-        stack.start()
-    site_database.prepare(str(stack.endpoints.postgres_dsn))
-    yield stack
-    stack.close()
+    with started("postgres") as stack:
+        site_database.prepare(str(stack.endpoints.postgres_dsn))
+        yield stack
 
 
 @pytest.fixture

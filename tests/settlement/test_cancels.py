@@ -5,8 +5,9 @@ from threading import Barrier, Thread
 
 import pytest
 
-from tests.entries.test_fees import arm, charged_by_the_site
+from tests.entries.test_fees import charged_by_the_site
 from tests.settlement.endings import PAST, Endings
+from tests.stack.faults import arm
 from watcher.model.settlement import OutcomeKind, SettlementState
 from watcher.postgres.own import outbox
 from watcher.settlement import cancelling

@@ -2,9 +2,9 @@
 
 import json
 
-from tests.entries.test_fees import arm
 from tests.settlement.endings import Endings
 from tests.settlement.test_settle_command import Crucible
+from tests.stack.faults import arm
 
 
 def test_what_is_parked_is_listed_shown_and_redriven(endings: Endings, command: Crucible) -> None:

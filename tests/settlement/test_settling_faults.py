@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.entries.test_fees import arm
 from tests.settlement.endings import PAST, Endings
+from tests.stack.faults import arm
 from watcher.model.errors import TemporaryError
 from watcher.model.settlement import SettlementState
 from watcher.postgres.own import outbox, settlement

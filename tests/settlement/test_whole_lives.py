@@ -6,7 +6,6 @@ in plain SQL (``demo/endings``) say; and what was kept of its fees is its pool.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -22,8 +21,10 @@ from hypothesis.stateful import (
 )
 
 from demo.endings.ending_audit import differing
-from tests.entries.test_fees import arm, books
+from tests.entries.test_fees import books
+from tests.scythe import Scythe
 from tests.settlement.endings import FUTURE, Endings
+from tests.stack.faults import arm
 from watcher.model.prizes import Division, Shares
 from watcher.model.settlement import FOLLOWING, SettlementState
 from watcher.outbox import dispatcher
@@ -41,42 +42,10 @@ DIVISIONS = [
 IN_TIME = "2025-12-31"
 """Before the end of any crucible that is over."""
 LOST_ANSWERS = ["500_after", "500_before", "close_after", "503", "garbage"]
+MORTAL = (dispatcher, refunds, result, steps, watch_endings)
+"""Modules whose places to crash count."""
 MAX_ROUNDS = 8
 """Turns after which everything has come to rest. More would only hide that it does not."""
-
-
-class Killed(BaseException):
-    """Raised where a process dies: nothing of the program handles it."""
-
-
-class Scythe:
-    """Kills whoever passes the n-th place to crash, whichever that is.
-
-    Args:
-        patch: of the test.
-    """
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.left = 0
-        self.killed = Counter[str]()
-        for module in (dispatcher, refunds, result, steps, watch_endings):
-            patch.setattr(module, "reach", self._passed)
-
-    def _passed(self, place: str) -> None:
-        self.left -= 1
-        if self.left == 0:
-            self.killed[place] += 1
-            raise Killed(place)
-
-    def run(self, work: Callable[[], None], places: int) -> None:
-        """Do some work, up to so many places."""
-        self.left = places
-        try:
-            work()
-        except Killed:
-            pass
-        finally:
-            self.left = 0
 
 
 class WholeLife(RuleBasedStateMachine):
@@ -328,7 +297,7 @@ class WholeLife(RuleBasedStateMachine):
 
 
 def test_every_whole_life(endings: Endings, monkeypatch: pytest.MonkeyPatch) -> None:
-    scythe, seen = Scythe(monkeypatch), Counter[str]()
+    scythe, seen = Scythe(monkeypatch, *MORTAL), Counter[str]()
     lives = cast(
         "type[WholeLife]", type("WholeLife", (WholeLife,), {"endings": endings, "scythe": scythe, "seen": seen})
     )
@@ -357,7 +326,9 @@ def test_a_division_by_floats_would_be_found(endings: Endings, monkeypatch: pyte
     monkeypatch.setattr(result, "divide", by_floats)
     life = cast(
         "type[WholeLife]",
-        type("WholeLife", (WholeLife,), {"endings": endings, "scythe": Scythe(monkeypatch), "seen": Counter()}),
+        type(
+            "WholeLife", (WholeLife,), {"endings": endings, "scythe": Scythe(monkeypatch, *MORTAL), "seen": Counter()}
+        ),
     )()
     crucible = endings.crucible(prizePositions='{"1": 29}')
     endings.enter(crucible, [life.users[0]])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
-from stack import Unavailable
+from stack import Stack, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +28,16 @@ def provided() -> Iterator[None]:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI=true and a part is missing: {error}")
         pytest.skip(str(error))
+
+
+@contextmanager
+def started(*parts: str) -> Iterator[Stack]:
+    """Parts of the local stack that run until the block ends."""
+    with provided():
+        stack = Stack(parts=parts)
+        stack.start()
+    with closing(stack):
+        yield stack
 
 
 def await_that(holds: Callable[[], bool], what: str, timeout: float = 60.0) -> None:
