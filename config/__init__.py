@@ -2,6 +2,7 @@
 
 from config.example import schema
 from config.load import ConfigError, Settings, Shown, load, show
+from config.roles import FOLLOWS_CHANGES, faults_of_role, require_role
 from config.settings import (
     ApiSettings,
     BatchSettings,
@@ -19,6 +20,7 @@ from config.settings import (
 )
 
 __all__ = [
+    "FOLLOWS_CHANGES",
     "ApiSettings",
     "BatchSettings",
     "ClickHouseSettings",
@@ -34,8 +36,10 @@ __all__ = [
     "RunSettings",
     "Settings",
     "Shown",
+    "faults_of_role",
     "listed",
     "load",
+    "require_role",
     "schema",
     "show",
 ]

@@ -1,10 +1,11 @@
 """Every setting by name: ``kafka.group`` in files and messages, ``CRUCIBLE_KAFKA__GROUP`` in the environment."""
 
 import difflib
+import re
 import typing
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -55,13 +56,27 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else "`crucible config schema` lists all that there are"
 
 
-def without_userinfo(value: Any) -> Any:
-    """An address without the user and password that it may carry.
+def without_secrets(value: Any) -> Any:
+    """An address without what it may carry to be let in: user and password, and the values of its query.
 
-    >>> without_userinfo("http://admin:pw@registry:8080/apis")
+    >>> without_secrets("http://admin:pw@registry:8080/apis")
     'http://***@registry:8080/apis'
+    >>> without_secrets("https://keys.example.com/jwks?site=7&key=k3y")
+    'https://keys.example.com/jwks?site=***&key=***'
     """
-    if not isinstance(value, str) or "://" not in value or "@" not in value:
+    if not isinstance(value, str) or "://" not in value:
         return value
     scheme, _, rest = value.partition("://")
-    return f"{scheme}://***@{rest.rpartition('@')[2]}"
+    user, at, place = rest.rpartition("@")
+    if re.search(r"[?#]", user):  # the @ is one of the query's, or of a password: nothing tells which
+        return f"{scheme}://***"
+    place, mark, query = re.match(r"([^?#]*)([?#]?)(.*)", place, re.DOTALL).groups()  # type: ignore[union-attr] # always
+    return f"{scheme}://{'***@' if at else ''}{place}{mark}{_PARAMETER.sub(_without_value, query)}"
+
+
+_PARAMETER: Final = re.compile(r"[^&;#]+")
+
+
+def _without_value(parameter: re.Match[str]) -> str:
+    name, equals, _ = parameter[0].partition("=")
+    return f"{name}=***" if equals else "***"

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from config.keys import PREFIX, Key, Path, keys, nearest, without_userinfo
+from config.keys import PREFIX, Key, Path, keys, nearest, without_secrets
 from config.settings import SettingsGroups
 from config.sources import CONFIG_FILE, SECRETS_DIR, Environment, Read, Tree, read_file, read_secrets, unknown_variables
 
@@ -98,7 +98,7 @@ def show(settings: Settings, **overrides: Any) -> list[Shown]:
 def _presentable(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return HIDDEN if value.get_secret_value() else ""
-    return list(value) if isinstance(value, tuple) else without_userinfo(value)
+    return list(value) if isinstance(value, tuple) else without_secrets(value)
 
 
 def _origins(overrides: Mapping[str, Any]) -> dict[Path, str]:
@@ -140,4 +140,4 @@ def _fault(path: Path, error: Any, origins: Mapping[Path, str]) -> str:
 
 
 def _given(key: Key, value: Any) -> str:
-    return HIDDEN if key.secret else repr(without_userinfo(value))
+    return HIDDEN if key.secret else repr(without_secrets(value))

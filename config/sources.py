@@ -1,10 +1,12 @@
 """Where settings come from, strongest first: command line, environment, secrets directory, file. Then the defaults."""
 
+import difflib
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
@@ -17,6 +19,14 @@ OUTSIDE = frozenset({CONFIG_FILE, SECRETS_DIR, f"{PREFIX}FAILPOINT", f"{PREFIX}C
 """Variables of ours that are not settings."""
 CONNECTOR = f"{PREFIX}DEBEZIUM_"
 """Beginning of the variables that the connector files refer to; Kafka Connect reads them, not we."""
+
+SERVICE_LINK: Final = re.compile(
+    r".+(_SERVICE_HOST|_SERVICE_PORT(_.+)?|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)", re.DOTALL
+)
+"""Names of the variables with which Kubernetes tells every container of a pod where the services of its namespace are:
+that of a service ``crucible-api`` begin like our own."""
+_SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://.*", re.DOTALL)
+"""What it puts into ``..._PORT``."""
 
 Tree = dict[str, Any]
 
@@ -38,6 +48,10 @@ class Environment(EnvSettingsSource):
             return super().decode_complex_value(field_name, field, value)
         except ValueError:
             return value
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        """Return the variables that may be settings, which a service's are not, whatever its name is."""
+        return {name: value for name, value in super()._load_env_vars().items() if not is_service_link(name, value)}
 
 
 class Read(PydanticBaseSettingsSource):
@@ -77,7 +91,8 @@ def read_file(environ: Mapping[str, str]) -> Given:
 def read_secrets(environ: Mapping[str, str]) -> Given:
     """The directory that ``CRUCIBLE_SECRETS_DIR`` names: one file a setting, e.g. ``kafka__sasl_password``.
 
-    Names beginning with a dot are passed over; orchestrators keep their own bookkeeping there.
+    It may be somebody else's too: a mounted secret has what others need of it, links beginning with two dots, folders.
+    Of a name that is no setting's only one that was meant to be is a fault.
     """
     name = environ.get(SECRETS_DIR)
     given = Given()
@@ -89,26 +104,73 @@ def read_secrets(environ: Mapping[str, str]) -> Given:
     known = {"__".join(key.path): key.path for key in keys()}
     try:
         files = sorted(file for file in Path(name).iterdir() if not file.name.startswith("."))
-        for file in files:
-            path = known.get(file.name.lower())
-            if path is None:
-                given.faults.append(f"{file}: no setting has this name; {nearest(file.name, known)}")
-                continue
-            group = cast("Tree", given.tree.setdefault(path[0], {}))
-            group[path[-1]] = file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        given.faults.append(f"{SECRETS_DIR}: given {name!r}, which cannot be read: {error}")
+    except OSError as error:
+        given.faults.append(f"{SECRETS_DIR}: given {name!r}, which cannot be read: {error.strerror}")
+        return given
+    for file in files:
+        path = known.get(file.name.lower())
+        if path is None:
+            if _was_meant_for_us(file.name, known):
+                given.faults.append(f"{file}: no setting has this name; {nearest(_plain(file.name), known)}")
+            continue
+        try:
+            text = file.read_text(encoding="utf-8")
+        except OSError as error:
+            given.faults.append(f"{file}: cannot be read: {error.strerror}")
+        except UnicodeDecodeError:
+            given.faults.append(f"{file}: is not text in UTF-8")
+        else:
+            cast("Tree", given.tree.setdefault(path[0], {}))[path[-1]] = text.rstrip("\r\n")
     return given
 
 
+def _was_meant_for_us(name: str, known: Iterable[str]) -> bool:
+    """Return whether a file's name begins like one of ours, or is nearly one.
+
+    >>> [_was_meant_for_us(name, ["kafka__group"]) for name in ("kafka__gruop", "kafka.group", "tls.crt", "password")]
+    [True, True, False, False]
+    """
+    plain = _plain(name)
+    group, found, _ = plain.partition("__")
+    if found and group in {one.partition("__")[0] for one in known}:
+        return True
+    return bool(difflib.get_close_matches(plain, known, n=1, cutoff=0.8))
+
+
+def _plain(name: str) -> str:
+    """Return a file's name in the letters of ours, which others write with dots, hyphens or our prefix."""
+    return re.sub(r"[.-]", "_", name.lower()).removeprefix(PREFIX.lower())
+
+
+def is_service_link(name: str, value: str | None) -> bool:
+    """Return whether Kubernetes has set a variable, to tell of a service.
+
+    >>> is_service_link("CRUCIBLE_API_SERVICE_HOST", "10.0.0.7")
+    True
+    >>> is_service_link("CRUCIBLE_API_PORT", "tcp://10.0.0.7:80"), is_service_link("CRUCIBLE_API_PORT", "8080")
+    (True, False)
+    """
+    shouted = name.upper()
+    if shouted in {key.variable for key in keys()}:
+        return False
+    if shouted.endswith("_PORT") and _SERVICE_ADDRESS.fullmatch(value or ""):
+        return True
+    return SERVICE_LINK.fullmatch(shouted) is not None
+
+
 def unknown_variables(environ: Mapping[str, str]) -> dict[tuple[str, ...], str]:
-    """Variables with our prefix that set nothing: the path that they would have, and a line about each."""
+    """Variables with our prefix that set nothing: the path that they would have, and a line about each.
+
+    A misspelt setting would leave a default in force. What Kubernetes sets for services is no setting.
+    """
     known = {key.variable for key in keys()}
     groups = {PREFIX + key.path[0].upper() for key in keys()}
     unknown = {}
     for name in sorted(environ):
         shouted = name.upper()
         if shouted in known | groups | OUTSIDE or shouted.startswith(CONNECTOR):
+            continue
+        if is_service_link(name, environ[name]):
             continue
         if shouted.startswith(PREFIX):
             path = tuple(shouted.removeprefix(PREFIX).lower().split("__"))

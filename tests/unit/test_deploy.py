@@ -16,7 +16,6 @@ from ruamel.yaml import YAML
 import config
 from config.keys import keys
 from handlers import REGISTRY
-from watcher.bootstrap.settle import refuse_without_books
 from watcher.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,7 +134,7 @@ def test_what_settles_has_its_role_and_its_books(monkeypatch: pytest.MonkeyPatch
     for name, value in COMPOSE["settle"]["environment"].items():
         monkeypatch.setenv(name, re.sub(r"\$\{[^:}]*:-([^}]*)\}", r"\1", value))
 
-    refuse_without_books(config.load(run={"role": COMPOSE["settle"]["command"][-1]}))
+    config.require_role(config.load(run={"role": COMPOSE["settle"]["command"][-1]}))
 
     others = [set(service.get("environment", {})) for name, service in COMPOSE.items() if name != "settle"]
     assert [names for names in others if any(re.search("SETTLE|BUZZ", name) for name in names)] == []

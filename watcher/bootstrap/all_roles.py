@@ -9,9 +9,9 @@ from functools import partial
 
 import structlog
 
-from config import Settings
-from watcher.bootstrap.api import ApiRole, refuse_without_auth
-from watcher.bootstrap.settle import refuse_without_books, start_settling
+from config import Settings, require_role
+from watcher.bootstrap.api import ApiRole
+from watcher.bootstrap.settle import start_settling
 from watcher.bootstrap.verification import Verification
 from watcher.bootstrap.watch import watch
 from watcher.model.errors import StopError
@@ -27,12 +27,10 @@ def everything(settings: Settings) -> None:
     """Run all roles until SIGTERM or SIGINT; when one ends, the others are ended. Nothing settles without settle.dsn.
 
     Raises:
-        ConfigError: authentication is not configured.
+        ConfigError: something that a role needs is not set.
         StopError: going on would lose or double something; the message names the next command.
     """
-    refuse_without_auth(settings)
-    if settings.settle.dsn is not None:
-        refuse_without_books(settings)
+    require_role(settings)
     watch(settings, partial(_start_others, settings))
 
 

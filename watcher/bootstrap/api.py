@@ -12,7 +12,7 @@ import structlog
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from config import ConfigError, Settings, listed
+from config import Settings, listed, require_role
 from watcher.api.app import Parts, application
 from watcher.api.http.descriptors import room_for
 from watcher.api.http.rate_limit import RateLimit
@@ -62,7 +62,7 @@ def api(settings: Settings) -> None:
         ConfigError: authentication is not configured.
         StopError: the port is taken.
     """
-    refuse_without_auth(settings)
+    require_role(settings)
     set_up_logs(settings.log.level, settings.log.format)
     metrics = Metrics(CollectorRegistry())
     health = Health(settings.ops.loop_deadline)
@@ -79,22 +79,6 @@ def api(settings: Settings) -> None:
         role = ApiRole(settings, metrics, health, shutdown, verification.verifier)
         shutdown.run(DrainProcess(report, shutdown.fail), until_finished=True)  # judges vote until the last request
         role.run()
-
-
-def refuse_without_auth(settings: Settings) -> None:
-    """Let those settings pass with which the API knows who asks.
-
-    Raises:
-        ConfigError: names every key that is missing.
-    """
-    lines = settings.api.lacks()
-    if settings.redis.cluster:
-        lines.append(
-            "redis.cluster (CRUCIBLE_REDIS__CLUSTER): given True, and the API speaks to one Redis, not to a cluster; "
-            "the watch role does both"
-        )
-    if lines:
-        raise ConfigError("\n".join(lines))
 
 
 class ApiRole:

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry
 
-from config import ConfigError, Settings
+from config import Settings, require_role
 from watcher.bootstrap.ballots import ballots
 from watcher.bootstrap.clients import notification_client, redis_client
 from watcher.bootstrap.endings import compose_endings, settle_session
@@ -57,7 +57,7 @@ def settle(settings: Settings) -> None:
         ConfigError: it is not said who settles, or where the books are.
         StopError: going on would lose or double something; the message names the next command.
     """
-    refuse_without_books(settings)
+    require_role(settings)
     set_up_logs(settings.log.level, settings.log.format)
     metrics = Metrics(CollectorRegistry())
     health = Health(settings.ops.loop_deadline)
@@ -71,29 +71,6 @@ def settle(settings: Settings) -> None:
         start_settling(settings, metrics, health, shutdown)
         while not shutdown.pause(TICK_SECONDS):
             health.turned()
-
-
-def refuse_without_books(settings: Settings) -> None:
-    """Let those settings pass with which the role knows who it is and where the books are.
-
-    Raises:
-        ConfigError: names every key that is missing.
-    """
-    lines = []
-    if settings.settle.dsn is None:
-        lines.append(
-            "settle.dsn (CRUCIBLE_SETTLE__DSN): not set; expected a connection string as the role that "
-            "debezium/postgres/settle.sql makes"
-        )
-    if settings.buzz.books == "service" and settings.buzz.url is None:
-        lines.append(
-            "buzz.url (CRUCIBLE_BUZZ__URL): not set; expected the address of the Buzz service, or buzz.books = "
-            '"ledger" for books in PostgreSQL'
-        )
-    if settings.notify.url is not None and settings.notify.token is None:
-        lines.append("notify.token (CRUCIBLE_NOTIFY__TOKEN): not set; expected the token of the notification service")
-    if lines:
-        raise ConfigError("\n".join(lines))
 
 
 def start_settling(settings: Settings, metrics: Metrics, health: Health, shutdown: Shutdown) -> None:

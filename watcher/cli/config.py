@@ -1,11 +1,15 @@
 """``crucible config``: show, check and describe the settings."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from watcher.cli.exits import BAD_SETTINGS
 from watcher.cli.output import AsJson, note, print_columns, print_json
+from watcher.cli.role import Role, as_settings
+
+if TYPE_CHECKING:
+    import config
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,18 +48,22 @@ def show(
 
 
 @app.command()
-def check(as_json: AsJson = False) -> None:
-    """Say whether the settings can be used; exit 78 with a line for each fault if not.
+def check(
+    role: Annotated[Role | None, typer.Option(help="What the process is to do.", show_default="run.role")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a role can use the settings; exit 78 with a line for each fault if not.
 
-    Example:
+    Examples:
 
       crucible config check && crucible run
+
+      crucible config check --role api
     """
     import config  # noqa: PLC0415
-    from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
 
     try:
-        kafka_client(config.load().kafka)
+        _check(config.load(**as_settings(role)))
     except config.ConfigError as error:
         if not as_json:
             raise
@@ -65,6 +73,25 @@ def check(as_json: AsJson = False) -> None:
         print_json({"ok": True, "faults": []})
     else:
         note("the settings can be used; `crucible doctor` checks what they point to")
+
+
+def _check(settings: "config.Settings") -> None:
+    """Let settings pass that the role can use.
+
+    Raises:
+        ConfigError: it cannot; a line for each fault, those that Kafka's client finds included.
+    """
+    import config  # noqa: PLC0415
+    from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
+
+    lines = list(config.faults_of_role(settings))
+    if settings.run.role in config.FOLLOWS_CHANGES:
+        try:
+            kafka_client(settings.kafka)
+        except config.ConfigError as error:
+            lines.append(str(error))
+    if lines:
+        raise config.ConfigError("\n".join(lines))
 
 
 @app.command()

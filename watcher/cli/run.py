@@ -1,28 +1,15 @@
 """``crucible run``: run the daemon in one of its roles."""
 
 import sys
-from enum import StrEnum
 from functools import partial
 from typing import Annotated
 
 import typer
 
 from watcher.cli.exits import FAILED, code_of, leave
+from watcher.cli.role import Role, as_settings
 
 app = typer.Typer(no_args_is_help=False)
-
-
-class Role(StrEnum):
-    """What a process may do."""
-
-    WATCH = "watch"
-    """Follow the change streams into ClickHouse and Redis."""
-    API = "api"
-    """Serve pairs, votes and standings over HTTP."""
-    SETTLE = "settle"
-    """Move money: collect fees and give them back."""
-    ALL = "all"
-    """All of them, in one process."""
 
 
 @app.command()
@@ -54,7 +41,7 @@ def run(
 def _until_told(role: Role | None) -> None:
     from config import load  # noqa: PLC0415 - `crucible --help` needs neither
 
-    settings = load(**({} if role is None else {"run": {"role": role.value}}))
+    settings = load(**as_settings(role))
     if settings.run.role == "api":
         from watcher.bootstrap.api import api  # noqa: PLC0415 - the one role that needs a web server
 

@@ -5,8 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from handlers import REGISTRY
+from watcher.cli import app
 from watcher.cli.lazy import VERBS, load_verb
 
 
@@ -66,6 +68,45 @@ def test_what_kafkas_client_refuses_is_a_wrong_setting(
     assert done.returncode == 78, done.stderr
     assert done.stderr.splitlines()[0] == "crucible: the settings cannot be used:"
     assert [line in done.stderr, given in done.stderr, "Traceback" in done.stderr] == [True, True, False]
+
+
+AUTH = {
+    "CRUCIBLE_API__ISSUER": "https://site",
+    "CRUCIBLE_API__AUDIENCE": "votes",
+    "CRUCIBLE_API__PAIR_SECRETS": "p" * 32,
+    "CRUCIBLE_API__HS256_SECRETS": "s" * 32,
+}
+NO_KAFKA = {"CRUCIBLE_KAFKA__SECURITY_PROTOCOL": "SSL", "CRUCIBLE_KAFKA__SSL_CA_LOCATION": "/missing"}
+
+
+@pytest.mark.parametrize(
+    ("role", "environ", "keys"),
+    [
+        ("watch", {}, []),
+        ("watch", {"CRUCIBLE_REDIS__CLUSTER": "true"}, []),
+        ("watch", NO_KAFKA, ["kafka.ssl_ca_location"]),
+        ("api", AUTH | NO_KAFKA, []),
+        ("api", AUTH | {"CRUCIBLE_REDIS__CLUSTER": "true"}, ["redis.cluster"]),
+        ("api", {}, ["api.issuer", "api.audience", "api.pair_secrets", "api.hs256_secrets"]),
+        ("settle", NO_KAFKA, ["settle.dsn", "buzz.url"]),
+        (
+            "settle",
+            {"CRUCIBLE_NOTIFY__URL": "http://n", "CRUCIBLE_BUZZ__BOOKS": "ledger"},
+            ["settle.dsn", "notify.token"],
+        ),
+        ("all", AUTH | NO_KAFKA | {"CRUCIBLE_REDIS__CLUSTER": "true"}, ["redis.cluster", "kafka.ssl_ca_location"]),
+        ("all", AUTH | {"CRUCIBLE_SETTLE__DSN": "host=db"}, ["buzz.url"]),
+    ],
+)
+def test_the_check_knows_what_a_role_needs(role: str, environ: dict[str, str], keys: list[str]):
+    """What keeps a role from starting is told before it is started, all at once; what it does not use is not asked of it."""
+    for arguments in (["--role", role], []):  # by the option, and by the setting
+        done = CliRunner().invoke(
+            app, ["config", "check", "--json", *arguments], env={"CRUCIBLE_RUN__ROLE": role, **environ}
+        )
+
+        assert [line.split(" ")[0] for line in json.loads(done.stdout)["faults"]] == keys
+        assert done.exit_code == (78 if keys else 0)
 
 
 def test_a_fault_names_keys_of_secrets_as_they_were_given():

@@ -88,6 +88,12 @@ def test_a_list_is_json_or_commas(monkeypatch: pytest.MonkeyPatch, given: str):
             "a; drop",
             ("postgres.watcher_schema", "'a; drop'", "allowed is: Schema for"),
         ),
+        ("CRUCIBLE_API__IMAGE_URL", "/i/{url!s}", ("api.image_url", "'/i/{url!s}'", "written just so")),
+        ("CRUCIBLE_API__IMAGE_URL", "/i/{id:>9}", ("api.image_url", "written just so")),
+        ("CRUCIBLE_API__IMAGE_URL", "/i/{{url}}", ("api.image_url", "written just so")),
+        ("CRUCIBLE_API__IMAGE_URL", "/i/{name}", ("api.image_url", "written just so")),
+        ("CRUCIBLE_API__IMAGE_URL", "/i/url", ("api.image_url", "written just so")),
+        ("CRUCIBLE_API__JWKS", "ftp://u:pw@k/j?k=3", ("api.jwks", "'ftp://***@k/j?k=***'", "beginning with https://")),
         ("CRUCIBLE_LOG__LEVEL", "loud", ("log.level", "'loud'", "'warning'")),
     ],
 )
@@ -205,6 +211,47 @@ def test_variables_for_others_are_none_of_our_business(monkeypatch: pytest.Monke
     assert config.load()
 
 
+def links(service: str) -> dict[str, str]:
+    """What Kubernetes sets in every container for a service with a named and an unnamed port."""
+    name = service.upper().replace("-", "_")
+    return {
+        f"{name}_SERVICE_HOST": "10.96.3.7",
+        f"{name}_SERVICE_PORT": "8080",
+        f"{name}_SERVICE_PORT_HTTP": "8080",
+        f"{name}_SERVICE_PORT_VOTES_2": "9090",
+        f"{name}_PORT": "tcp://10.96.3.7:8080",
+        f"{name}_PORT_8080_TCP": "tcp://[fd00::7]:8080",
+        f"{name}_PORT_8080_TCP_PROTO": "tcp",
+        f"{name}_PORT_8080_TCP_PORT": "8080",
+        f"{name}_PORT_8080_TCP_ADDR": "10.96.3.7",
+        f"{name}_PORT_53_UDP": "udp://10.96.3.7:53",
+    }
+
+
+@pytest.mark.parametrize(
+    "service", ["crucible", "crucible-api", "crucible-kafka", "crucible-ops", "crucible-api--canary", "crucible--x"]
+)
+def test_services_of_the_namespace_are_no_settings(monkeypatch: pytest.MonkeyPatch, service: str):
+    """Whatever a service is called, no pod stops for what is told of it, and nothing of it is taken for a setting."""
+    for name, value in links(service).items():
+        monkeypatch.setenv(name, value)
+
+    assert [one for one in config.show(config.load()) if one.origin != "default"] == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "given"),
+    [("CRUCIBLE_API_PORT", "8080"), ("CRUCIBLE_OPS_HOST", "::"), ("CRUCIBLE_KAFKA_SERVICE", "x")],
+)
+def test_a_setting_is_misspelt_beside_a_service(monkeypatch: pytest.MonkeyPatch, variable: str, given: str):
+    """What is a typo is told of, also where services of like names are."""
+    for name, value in {**links("crucible-api"), variable: given}.items():
+        monkeypatch.setenv(name, value)
+
+    (line,) = faults()
+    assert line.startswith(f"{variable}: no setting has this name")
+
+
 def test_the_file_is_read_and_its_faults_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """An unknown key or group, a value out of range, a bare value at the top: a line each, with the file."""
     file = tmp_path / "crucible.toml"
@@ -237,9 +284,19 @@ def test_a_file_that_cannot_be_read_is_named(
 
 
 def test_secrets_are_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """One file a key, its last newline taken away; names with a dot are the orchestrator's own."""
-    (tmp_path / "kafka__sasl_password").write_text("hunter2\n")
-    (tmp_path / "..data").mkdir()
+    """One file a key, its last newline taken away, as Kubernetes mounts a secret: links to a link, and others' files."""
+    shared = {
+        "tls.crt": b"\xff\xfe", "ca.crt": b"-----BEGIN", "username": b"u", "password": b"p", "site__api_key": b"k",
+        "README.md": b"-", ".dockerconfigjson": b"{}",
+    }  # fmt: skip
+    version = tmp_path / "..2026_11_30_02_20_00.1234"
+    version.mkdir()
+    (tmp_path / "..data").symlink_to(version.name)
+    for name, content in {"kafka__sasl_password": b"hunter2\n", **shared}.items():
+        (version / name).write_bytes(content)
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "gone").symlink_to("..data/gone")
     monkeypatch.setenv("CRUCIBLE_SECRETS_DIR", str(tmp_path))
 
     password = config.load().kafka.sasl_password
@@ -247,14 +304,47 @@ def test_secrets_are_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     assert password.get_secret_value() == "hunter2"
 
 
-def test_a_secret_nobody_asked_for_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """A misspelt secret would otherwise be an empty password."""
-    (tmp_path / "kafka__sasl_pasword").write_text("hunter2")
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("kafka__sasl_pasword", "did you mean kafka__sasl_password?"),
+        ("kafka.sasl_password", "did you mean kafka__sasl_password?"),
+        ("CRUCIBLE_KAFKA__SASL_PASSWORD", "did you mean kafka__sasl_password?"),
+        ("postgres-dsn", "did you mean postgres__dsn?"),
+        ("api__whatever", "`crucible config schema` lists all"),
+    ],
+)
+def test_a_misspelt_secret_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, hint: str):
+    """It would otherwise be an empty password."""
+    (tmp_path / name).write_text("hunter2")
+    (tmp_path / "tls.key").write_text("hunter2")
     monkeypatch.setenv("CRUCIBLE_SECRETS_DIR", str(tmp_path))
 
     (line,) = faults()
-    assert "did you mean kafka__sasl_password?" in line
+    assert hint in line
     assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda path: path.mkdir(), "cannot be read: Is a directory"),
+        (lambda path: path.symlink_to("..data/gone"), "cannot be read: No such file or directory"),
+        (lambda path: path.write_bytes(b"\xff"), "is not text in UTF-8"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, made: Callable[[Path], object], said: str
+):
+    """By its own name, and the others are read all the same."""
+    made(tmp_path / "registry__password")
+    (tmp_path / "kafka__sasl_mechanism").write_text("none")
+    monkeypatch.setenv("CRUCIBLE_SECRETS_DIR", str(tmp_path))
+
+    assert [line.split(" ", 1)[-1] if "registry" in line else line.split(" ")[0] for line in faults()] == [
+        said,
+        "kafka.sasl_mechanism",
+    ]
 
 
 def test_a_secrets_directory_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -317,12 +407,15 @@ def test_no_secret_is_ever_shown(monkeypatch: pytest.MonkeyPatch):
     }
     for name, value in secrets.items():
         monkeypatch.setenv(name, value)
-    settings = config.load()
+    assert "hunter2" not in repr(config.load())
+    monkeypatch.setenv("CRUCIBLE_REGISTRY__URL", "http://registry/apis?key=hunter2")
+    monkeypatch.setenv("CRUCIBLE_API__JWKS", "https://keys.example.com/jwks?hunter2")
 
-    shown = {one.key: one.value for one in config.show(settings)}
+    shown = {one.key: one.value for one in config.show(config.load())}
 
-    assert "hunter2" not in f"{shown} {settings!r}"
+    assert "hunter2" not in f"{shown}"
     assert shown["redis.url"] == "(hidden)"
+    assert shown["api.jwks"] == "https://keys.example.com/jwks?***"
     monkeypatch.setenv("CRUCIBLE_CLICKHOUSE__DEPLOYMENT", "cluster")
     monkeypatch.setenv("CRUCIBLE_REDIS__URL", "hunter2")
     monkeypatch.setenv("CRUCIBLE_CONNECT__URL", "http://u:hunter2@connect")
