@@ -99,7 +99,7 @@ NO_KAFKA = {"CRUCIBLE_KAFKA__SECURITY_PROTOCOL": "SSL", "CRUCIBLE_KAFKA__SSL_CA_
     ],
 )
 def test_the_check_knows_what_a_role_needs(role: str, environ: dict[str, str], keys: list[str]):
-    """What keeps a role from starting is told before it is started, all at once; what it does not use is not asked of it."""
+    """What keeps a role from starting is told beforehand, all at once; what it does not use is not asked of it."""
     for arguments in (["--role", role], []):  # by the option, and by the setting
         done = CliRunner().invoke(
             app, ["config", "check", "--json", *arguments], env={"CRUCIBLE_RUN__ROLE": role, **environ}

@@ -284,7 +284,7 @@ def test_a_file_that_cannot_be_read_is_named(
 
 
 def test_secrets_are_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """One file a key, its last newline taken away, as Kubernetes mounts a secret: links to a link, and others' files."""
+    """One file a key, its last newline taken away, as Kubernetes mounts them: links to a link, others' files."""
     shared = {
         "tls.crt": b"\xff\xfe", "ca.crt": b"-----BEGIN", "username": b"u", "password": b"p", "site__api_key": b"k",
         "README.md": b"-", ".dockerconfigjson": b"{}",
