@@ -151,7 +151,7 @@ class Arena {
     find("notice").hidden = true;
     find("duel").hidden = find("skip").hidden = false;
     try {
-      const pair = await this.ask(() => this.api.ask(`${this.path}/pair`, { signal: this.over.signal }));
+      const pair = await this.ask(() => this.api.ask(`${this.path}/pair`, { signal: this.over.signal, has: ["left", "right", "token"] }));
       await this.duel.show(pair);
       if (this.clock.out) setTimeout(() => this.next(), EARLY);
       return pair;
@@ -168,7 +168,7 @@ class Arena {
     const body = { winner: pair[side].entryId, loser: pair[other].entryId, token: pair.token };
     this.duel.choose(side);
     try {
-      const outcome = await this.ask(() => this.api.ask(`${this.path}/votes`, { body, signal: this.over.signal }));
+      const outcome = await this.ask(() => this.api.ask(`${this.path}/votes`, { body, signal: this.over.signal, has: ["winner", "loser"] }));
       if (this.crucible) {
         this.mine += 1;
         this.facts();
