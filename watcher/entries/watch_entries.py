@@ -18,7 +18,7 @@ from watcher.model.entry_verdict import EntryReason, VerdictState
 from watcher.model.errors import TemporaryError
 from watcher.model.row_state import RowStates
 from watcher.postgres.kept_session import KeptSession
-from watcher.postgres.own import entries_to_decide, entry_verdict
+from watcher.postgres.own import entries_to_decide, entry_facts, entry_verdict
 from watcher.postgres.own.entries_to_decide import CrucibleToDecide
 from watcher.postgres.session import Session
 from watcher.runtime.retry import Retry
@@ -129,7 +129,16 @@ class WatchEntries:
 
     def _follow_rules(self, session: Session, crucibles: Sequence[CrucibleToDecide]) -> None:
         """Decide entries again whose crucibles say something else than when they were decided."""
-        now = {one.crucible_id: (one.status, self._decider.rules_digest(one.rules)) for one in crucibles}
+        suspects = [one.crucible_id for one in crucibles if self._rules_now(one)[1] != one.decided_by]
+        for some in batched(suspects, SWEEP_CRUCIBLES):
+            self._decide_by_new_rules(session, some)
+
+    def _decide_by_new_rules(self, session: Session, crucible_ids: Sequence[int]) -> None:
+        # Whoever has read the old rules writes what they came to before we list what has a verdict, and before we read
+        # which rules that was decided by; who comes later reads rules as new as ours.
+        entry_facts.await_others(session, crucible_ids)
+        crucibles = entries_to_decide.crucibles_to_decide(session, crucible_ids)
+        now = {one.crucible_id: self._rules_now(one) for one in crucibles}
         changed = [one for one in crucibles if now[one.crucible_id][1] != one.decided_by]
         # Of those that were never decided by any rules, whatever has a verdict by now got it by these.
         known = [one for one in changed if one.decided_by is not None]
@@ -143,6 +152,10 @@ class WatchEntries:
                 self._decide(session, entries, again=True)
         if changed and not self.signal.stopping:
             entries_to_decide.note_crucibles(session, {one.crucible_id: now[one.crucible_id] for one in changed})
+
+    def _rules_now(self, one: CrucibleToDecide) -> tuple[str, int]:
+        """Return what is remembered of a crucible whose entries were decided by its rules as they are."""
+        return one.status, self._decider.rules_digest(one.rules)
 
     def _decide(
         self, session: Session, entries: Sequence[int], *, gone: Sequence[int] = (), again: bool = False

@@ -62,10 +62,12 @@ hashtextextended(ROW(
     crucible."allowedResources"::text AS allowed_resources
 
 -- lock_crucibles --
--- Nobody else decides about the crucibles of these entries, as their rows and as their verdicts have them, until the end
--- of the transaction. In ascending order: two who lock several would wait for each other in another one.
+-- Nobody else decides about these crucibles and those of these entries, as their rows and as their verdicts have them,
+-- until the end of the transaction. In ascending order: two who lock several would wait for each other in another one.
 SELECT crucible_id, pg_advisory_xact_lock(hashtextextended(%(prefix)s || crucible_id, 0))::text
-  FROM (SELECT "crucibleId" AS crucible_id FROM public."CrucibleEntry" WHERE id = ANY(%(entries)s)
+  FROM (SELECT unnest(%(crucibles)s::int[]) AS crucible_id
+        UNION
+        SELECT "crucibleId" FROM public."CrucibleEntry" WHERE id = ANY(%(entries)s)
         UNION
         SELECT seen.crucible_id FROM {schema}.entry_verdict seen WHERE seen.entry_id = ANY(%(entries)s)
         ORDER BY 1
