@@ -87,6 +87,13 @@ def test_a_missing_connector_has_no_configuration_status_or_end():
     assert (worker.config("n"), worker.status("n"), worker.delete("n"), worker.stop("n")) == (None, None, False, False)
 
 
+def test_a_null_in_a_configuration_is_no_setting():
+    """Made by another tool, it is kept by the worker and answered as it is."""
+    worker, _ = connect((200, {"name": "n", "connector.class": "X", "table.include.list": None}))
+
+    assert worker.config("n") == {"name": "n", "connector.class": "X"}
+
+
 def clock(step=0.5):
     """Time that passes with each look at it."""
     return itertools.count(0, step).__next__

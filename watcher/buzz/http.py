@@ -221,12 +221,20 @@ class HttpBuzz:
             answer = self._client.request_blocking("GET", path)
         except OutcomeUnknownError as error:
             raise RequestNotSentError(str(error)) from error
-        if answer.is_success or answer.status == NOT_FOUND:
+        if answer.is_success or (answer.status == NOT_FOUND and not answer.is_page):
             return answer
         raise RequestNotSentError(f"{self._client.where} answers {answer.status} {answer.reason}: {_said(answer)}")
 
     def _post(self, path: str, body: Any) -> HttpResponse:
-        return self._client.request_blocking("POST", path, body=body)
+        """Ask for something to be done.
+
+        Raises:
+            OutcomeUnknownError: among others, whoever refuses is not the service.
+        """
+        answer = self._client.request_blocking("POST", path, body=body)
+        if answer.status in {NOT_FOUND, CONFLICT} and answer.is_page:
+            raise self._unusual(answer)
+        return answer
 
     def _read(self, answer: HttpResponse, kind: type[T]) -> T:
         try:

@@ -11,9 +11,9 @@ import msgspec
 from watcher.model.errors import Reason, RecordError, TemporaryError
 from watcher.runtime.http_client import HttpClient, HttpResponse
 
-_NO_SUCH_SCHEMA: Final = range(40_400, 40_500)
-"""``error_code`` of a registry that knows no such schema, subject or version. 404 alone is anybody's: a proxy's, or the
-registry's own for a wrong path."""
+_NO_SUCH_SCHEMA: Final = 40_403
+"""``error_code`` of a registry that knows no such schema. 404 alone is anybody's: a proxy's, or the registry's own
+for a wrong path; and its other codes are about subjects and versions, for which nobody has asked."""
 
 T = TypeVar("T")
 
@@ -76,6 +76,6 @@ class RegistryClient:
 
 def _is_no_such_schema(response: HttpResponse) -> bool:
     try:
-        return msgspec.json.decode(response.body, type=_Refusal).error_code in _NO_SUCH_SCHEMA
+        return msgspec.json.decode(response.body, type=_Refusal).error_code == _NO_SUCH_SCHEMA
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False

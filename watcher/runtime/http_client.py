@@ -58,6 +58,18 @@ class HttpResponse(msgspec.Struct, frozen=True):
         return 200 <= self.status < 300
 
     @property
+    def is_page(self) -> bool:
+        """Return whether there is a body that is no JSON.
+
+        Then an ingress or a proxy has answered, not a service that speaks JSON: a 404 says nothing of what it has.
+        """
+        try:
+            msgspec.json.decode(self.body or b"null")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return True
+        return False
+
+    @property
     def text(self) -> str:
         """Return the body as text; what is not UTF-8 is shown as replaced."""
         return self.body.decode("utf-8", "replace")

@@ -17,6 +17,9 @@ OTHERS = [
     *((status, b"") for status in (301, 401, 403, 404, 429, 503)),
     *((200, body) for body in (b"<html>", b"\xff", b"{}")),
     *((404, body) for body in (b"<html>Not Found</html>", b'{"error_code":404,"message":"HTTP 404"}', b"\xff")),
+    *((404, b'{"error_code":%d,"message":"not found"}' % code) for code in (40400, 40401, 40402)),
+    *((404, body) for body in (b"404 page not found", b"default backend - 404", b'"40403"', b'[{"error_code":40403}]')),
+    *((status, b'{"error_code":40403}') for status in (403, 500, 503)),
     (500, b"{}"),
 ]
 HEARD: list[tuple[str, str | None]] = []

@@ -53,7 +53,10 @@ class Connect:
     def config(self, name: str) -> Mapping[str, str] | None:
         """Return the configuration that a connector runs with, references unresolved; None if there is no connector."""
         answer = self._ask("GET", f"/connectors/{name}/config")
-        return None if answer.status == 404 else self._decoded(answer, dict[str, str])
+        if answer.status == 404:
+            return None
+        given = self._decoded(answer, dict[str, str | None])  # one that was made with a null keeps it
+        return {key: value for key, value in given.items() if value is not None}
 
     def status(self, name: str) -> ConnectorStatus | None:
         """Return how a connector fares; None if there is none of that name, or it is too young to have a status."""
@@ -122,6 +125,11 @@ class Connect:
                 answer = self._http.request_blocking(method, path, body=body)
             except BadAddressError as error:
                 raise ConnectRefusedError(str(error)) from error
+            if answer.status == 404 and answer.is_page:  # else a wrong address would be a connector that is not there
+                raise ConnectRefusedError(
+                    f"{self._http.where} answered 404 with a page that is not Kafka Connect's; expected the base "
+                    "address of its REST API, e.g. http://connect:8083"
+                )
             if answer.status not in _BUSY:
                 return answer
             if time.monotonic() > deadline:
