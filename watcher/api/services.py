@@ -6,6 +6,7 @@ import msgspec
 from prometheus_client import Counter
 
 from watcher.api.http.rate_limit import RateLimit
+from watcher.api.identity.followers import Followers
 from watcher.api.voting.boards import Boards
 from watcher.api.voting.crucibles import Crucibles
 from watcher.api.voting.endings import Endings
@@ -43,6 +44,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     standings: Standings
     endings: Endings
     boards: Boards
+    followers: Followers
+    """Whoever holds a stream open."""
     pairs: Pairs
     pictures: Pictures
     images: SiteImages

@@ -19,6 +19,7 @@ from watcher.api.http.rate_limit import RateLimit
 from watcher.api.http.server import BACKLOG_CONNECTIONS, MAX_CONNECTIONS, ApiServer
 from watcher.api.http.static_files import ArenaFiles
 from watcher.api.identity.auth import Authenticator
+from watcher.api.identity.followers import Followers
 from watcher.api.identity.jwks import KeySet
 from watcher.api.identity.users import Users
 from watcher.api.voting.next_pair import Pairs
@@ -138,11 +139,21 @@ class ApiRole:
             verifications = VerificationQueue(self._verifier.verify)
             reads = ClickHouseReads(partial(connect_clickhouse, settings, READ_SECONDS), queries())
             self._health.check("clickhouse", reads.ping, critical=False)
+            auth = Authenticator(
+                issuer=api.issuer or "",
+                audience=api.audience or "",
+                secrets=listed(api.hs256_secrets),
+                rsa_key=keys.key if keys else None,
+                leeway=api.leeway,
+            )
+            users = Users(SiteUsers(pool.fetch).users)
+            followers = Followers(auth, users)
             services = compose_services(
                 api,
                 votes_link=votes_link,
                 reads_link=reads_link,
                 pool=pool,
+                followers=followers,
                 watcher_schema=postgres.watcher_schema,
                 clickhouse=reads,
                 on_unverified=verifications.put,
@@ -150,14 +161,8 @@ class ApiRole:
             )
             parts = Parts(
                 services=services,
-                auth=Authenticator(
-                    issuer=api.issuer or "",
-                    audience=api.audience or "",
-                    secrets=listed(api.hs256_secrets),
-                    rsa_key=keys.key if keys else None,
-                    leeway=api.leeway,
-                ),
-                users=Users(SiteUsers(pool.fetch).users),
+                auth=auth,
+                users=users,
                 reads_limit=RateLimit("reads", api.reads_per_minute, reads_link),
                 arena=ArenaFiles(api.image_url),
                 metrics=self._metrics,
@@ -167,7 +172,8 @@ class ApiRole:
                 votes_link.run(),
                 reads_link.run(),
                 self._tick(votes_link, reads_link),
-                *([keys.run(parts.auth.forget)] if keys else []),
+                followers.run(),
+                *([keys.run(partial(_distrust, auth, followers))] if keys else []),
             ]
             try:
                 await self._serve(parts, work, services.boards.stop)
@@ -232,6 +238,12 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setblocking(False)
     log.info("api.listening", host=host, port=listening.getsockname()[1])
     return listening
+
+
+def _distrust(auth: Authenticator, followers: Followers) -> None:
+    """Verify every token anew, of open streams too: the keys are others."""
+    auth.forget()
+    followers.look_soon()
 
 
 def _ping_links(*links: Link) -> None:

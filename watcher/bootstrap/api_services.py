@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from config import ApiSettings, listed
 from watcher.api.http.rate_limit import RateLimit
+from watcher.api.identity.followers import Followers
 from watcher.api.resources import stream
 from watcher.api.services import Services, VoteRules
 from watcher.api.voting.boards import Boards, Seen
@@ -32,6 +33,7 @@ def compose_services(
     votes_link: Link,
     reads_link: Link,
     pool: SitePool,
+    followers: Followers,
     watcher_schema: str,
     clickhouse: ClickHouseReads,
     on_unverified: Callable[[int], None],
@@ -44,6 +46,7 @@ def compose_services(
         votes_link: the connection to Redis for votes.
         reads_link: the one for everything else.
         pool: connections to the site's PostgreSQL.
+        followers: whoever holds a stream open.
         watcher_schema: the watcher's own schema there.
         clickhouse: asks ClickHouse.
         on_unverified: told of a crucible whose state has to be verified or brought back.
@@ -62,6 +65,7 @@ def compose_services(
         standings=standings,
         endings=endings,
         boards=Boards(reads_link, Seen(crucibles, standings, endings), stream.RENDERING, metrics.streams),
+        followers=followers,
         pairs=Pairs(reads_link, pictures, tokens, api.pair_ttl),
         pictures=pictures,
         images=images,

@@ -17,6 +17,7 @@ from watcher.api.http.request import Request
 from watcher.api.http.response import Response
 from watcher.api.http.server import ApiServer
 from watcher.api.identity.auth import Principal
+from watcher.api.identity.followers import Followers
 from watcher.api.identity.users import User
 from watcher.api.resources import stream
 from watcher.api.voting import boards
@@ -28,6 +29,9 @@ from watcher.api.wire import Standing
 from watcher.model.judge_requirements import judge_requirements
 
 SOMEBODY = User(banned=False, muted=False, deleted=False, browsing_level=1, show_nsfw=False, score=None)
+
+EVERYBODY = Followers(cast("Any", None), cast("Any", None))
+"""Looked at by nobody here."""
 
 
 class Known:
@@ -60,7 +64,7 @@ def boards_of(standings: Moving) -> Boards:
 
 async def answer(followed: Boards, headers: Sequence[tuple[bytes, bytes]] = (), crucible_id: int = 1) -> Response:
     """What somebody who wants to follow is answered."""
-    services: Any = SimpleNamespace(crucibles=Known(), boards=followed)
+    services: Any = SimpleNamespace(crucibles=Known(), boards=followed, followers=EVERYBODY)
     principal = Principal(7, time.time() + 600.0)
     request = Request(principal, SOMEBODY, {"id": crucible_id}, headers, cast("Any", None))
     return await stream.stream(services, request)
@@ -144,6 +148,23 @@ async def test_who_was_there_goes_on_from_there(monkeypatch: pytest.MonkeyPatch)
         assert await event(other) == changed != last
         for writer in (first, second, stranger):
             writer.close()
+
+
+async def test_who_may_follow_no_more() -> None:
+    """The stream comes to its end, as a whole answer does; that of somebody else goes on."""
+    async with served(boards_of(Moving(moves=False))) as running:
+        at = running.at  # type: ignore[attr-defined]
+        reader, writer = await follow(at)
+        await event(reader)
+        (follower,) = EVERYBODY._open
+        other, second = await follow(at)
+        await event(other)
+        follower.end()
+
+        await asyncio.wait_for(reader.readuntil(b"\r\n0\r\n\r\n"), 5)
+        assert len(EVERYBODY._open) == 1
+        for one in (writer, second):
+            one.close()
 
 
 async def test_so_many_crucibles_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:

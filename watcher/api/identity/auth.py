@@ -33,9 +33,9 @@ class Principal(msgspec.Struct, frozen=True):
     verified: bool = False
     """Claim ``verified``: the site has checked who this is."""
     browsing_level: int | None = None
-    """Claim ``browsingLevel``; None: the user's row decides."""
+    """Claim ``browsingLevel``, which narrows what the user's row allows; None: the row alone decides."""
     show_nsfw: bool | None = None
-    """Claim ``showNsfw``; None: the user's row decides."""
+    """Claim ``showNsfw``, of which False alone counts; None: the user's row decides."""
 
 
 KeyOf = Callable[[str | None], Any]

@@ -111,8 +111,8 @@ class Users:
             raise
 
 
-def may_vote(user: User) -> None:
-    """Let those pass who may judge.
+def may_follow(user: User) -> None:
+    """Let those pass who may see what goes on: one who is muted may.
 
     Raises:
         ProblemError: why this one may not.
@@ -121,5 +121,14 @@ def may_vote(user: User) -> None:
         raise ProblemError("user_banned")
     if user.deleted:
         raise ProblemError("user_deleted")
+
+
+def may_vote(user: User) -> None:
+    """Let those pass who may judge.
+
+    Raises:
+        ProblemError: why this one may not.
+    """
+    may_follow(user)
     if user.muted:
         raise ProblemError("user_muted")

@@ -14,6 +14,8 @@ from msgspec import Struct
 from watcher.api.http.asgi import Header, Receive, Send
 from watcher.api.http.request import Request
 from watcher.api.http.response import Response
+from watcher.api.identity.followers import Follower, Followers
+from watcher.api.identity.users import may_follow
 from watcher.api.route import CRUCIBLE, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
 from watcher.api.voting.boards import Board, Boards, Rendering
@@ -52,47 +54,50 @@ async def stream(services: Services, request: Request) -> Response:
     """Answer a stream, if there is room for one more.
 
     Raises:
-        ProblemError: there is none, or no such crucible.
+        ProblemError: there is none, or no such crucible, or the asker may not follow it.
     """
+    may_follow(request.user)
     crucible = await services.crucibles.find(request.params["id"])
     services.boards.check_room(crucible.id, request.user_id)
-    return _Stream(services.boards, crucible.id, request)
+    return _Stream(services.boards, services.followers, crucible.id, request)
 
 
 class _Stream(Response):
     """A stream that begins when it is sent."""
 
-    __slots__ = ("_boards", "_crucible_id", "_expires", "_held", "_user_id")
+    __slots__ = ("_boards", "_crucible_id", "_expires", "_followers", "_held", "_request", "_user_id")
 
-    def __init__(self, boards: Boards, crucible_id: int, request: Request) -> None:
+    def __init__(self, boards: Boards, followers: Followers, crucible_id: int, request: Request) -> None:
         super().__init__(b"", 200)
-        self._boards, self._crucible_id, self._user_id = boards, crucible_id, request.user_id
+        self._boards, self._followers, self._request = boards, followers, request
+        self._crucible_id, self._user_id = crucible_id, request.user_id
         self._expires = request.principal.expires
         last = request.header(b"last-event-id")
         self._held = None if last is None else _head(last)
 
     async def send(self, more: Sequence[Header], receive: Receive, send: Send) -> None:
-        """Send events until the client goes, its token expires, the crucible is final or the server stops."""
+        """Send events until the client goes or may not follow any more, the crucible is final or the server stops."""
         headers = [
             (b"content-type", b"text/event-stream; charset=utf-8"),
             (b"cache-control", b"no-store"),
             (b"x-accel-buffering", b"no"),
             *more,
         ]
-        board = self._boards.enter(self._crucible_id, self._user_id)
-        following = asyncio.ensure_future(self._follow(board, headers, send))
-        leaving = asyncio.ensure_future(_hung_up(receive))
-        try:
-            await asyncio.wait([following, leaving], return_when=asyncio.FIRST_COMPLETED)
-            if following.done():
-                following.result()
-        finally:
-            self._boards.leave(board, self._user_id)
-            for task in (following, leaving):
-                task.cancel()
-            await asyncio.gather(following, leaving, return_exceptions=True)
+        with self._followers.following(self._request) as follower:
+            board = self._boards.enter(self._crucible_id, self._user_id)
+            following = asyncio.ensure_future(self._follow(board, follower, headers, send))
+            leaving = asyncio.ensure_future(_hung_up(receive))
+            try:
+                await asyncio.wait([following, leaving], return_when=asyncio.FIRST_COMPLETED)
+                if following.done():
+                    following.result()
+            finally:
+                self._boards.leave(board, self._user_id)
+                for task in (following, leaving):
+                    task.cancel()
+                await asyncio.gather(following, leaving, return_exceptions=True)
 
-    async def _follow(self, board: Board, headers: Sequence[Header], send: Send) -> None:
+    async def _follow(self, board: Board, follower: Follower, headers: Sequence[Header], send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await _send_part(send, b"retry: %d\n\n" % RECONNECT_MS)
         sent = told = b""
@@ -109,9 +114,9 @@ class _Stream(Response):
                     await _send_part(send, latest)
                 continue
             left_seconds = self._expires - time.time()
-            if board.is_over or left_seconds <= 0:
+            if board.is_over or left_seconds <= 0 or follower.gone.done():
                 break
-            if not await board.change(min(HEARTBEAT_SECONDS, left_seconds)):
+            if not await board.change(min(HEARTBEAT_SECONDS, left_seconds), follower.gone):
                 await _send_part(send, b": still here\n\n")
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -139,10 +144,11 @@ ROUTES: Final = (
         summary="The top of the standings, as it changes, and how the crucible ends",
         detail="Server-sent events named `standings`; and `ending`, with what the crucible's answer has as `ending`: "
         "once votes are over, and whenever more is known. A slow client misses what was overtaken. A comment comes "
-        "after 15 s of silence. It ends when the crucible is final, the token expires or the server stops.",
+        "after 15 s of silence. It ends when the crucible is final, the server stops, or the asker may not follow any "
+        "more: the token expired or its key was withdrawn, or the user was banned.",
         params=(CRUCIBLE,),
         answer=StandingsEvent,
         is_stream=True,
-        problems=(*OF_A_CRUCIBLE, "too_many_streams", "stopping"),
+        problems=(*OF_A_CRUCIBLE, "user_banned", "user_deleted", "too_many_streams", "stopping"),
     ),
 )

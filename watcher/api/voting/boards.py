@@ -85,9 +85,9 @@ class Board:
         self._changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._polling = asyncio.create_task(self._poll())
 
-    async def change(self, seconds: float) -> bool:
-        """Wait for a change, for so many seconds at most; return whether there was one."""
-        done, _ = await asyncio.wait([self._changed], timeout=seconds)
+    async def change(self, seconds: float, gone: "asyncio.Future[None]") -> bool:
+        """Wait for a change, for so many seconds at most, or until somebody is gone; return whether there was any."""
+        done, _ = await asyncio.wait([self._changed, gone], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         return bool(done)
 
     def end(self) -> None:
