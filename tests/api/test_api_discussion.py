@@ -1,8 +1,9 @@
 """What is said about a crucible, by the rules of what is said about images."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from tests.api.site import NOW, Api, Contest, Site
+from tests.api.site import NOW, Api, Contest, Site, bearer
 
 
 def discussed(site: Site, contest: Contest) -> int:
@@ -62,6 +63,35 @@ def test_who_sees_nothing_of_a_crucible_does_not_see_its_discussion(api: Api, si
 
     assert adult.json()["total"] == 1
     assert (child.status_code, child.json()["code"]) == (403, "level_not_allowed")
+
+
+def test_what_is_not_safe_for_work_is_not_shown_to_who_sees_pg_alone(api: Api, site: Site) -> None:
+    """Whether the account, the token or the request says so; of discussions and of images, and in counts."""
+    contest, adult = site.contest(entries=2), site.user()
+    remarks = discussed(site, contest), *(site.insert("Thread", imageId=image) for image in contest.images)
+    for thread in remarks:
+        say(site, thread, "explicit", 5, nsfw=True)
+        say(site, thread, "tame")
+    entry = f"{contest.path}/entries/{contest.entries[0]}"
+
+    def shown(user: int, params: Mapping[str, int] | None = None, **claims: Any) -> list[Any]:
+        given = {"params": params or {}, "headers": bearer(user, **claims)}
+        pages = [api.client.get(f"{path}/comments", **given).json() for path in (contest.path, entry)]
+        pair = api.client.get(f"{contest.path}/pair", **given).json()
+        told = [([one["text"] for one in page["comments"]], page["total"]) for page in pages]
+        below = {(pair[side]["topComment"]["text"], pair[side]["commentCount"]) for side in ("left", "right")}
+        return [*told, below, api.client.get(entry, **given).json()["commentCount"]]
+
+    api.get(contest.path, adult)
+    everything, tame = (
+        [(["explicit", "tame"], 2)] * 2 + [{("explicit", 2)}, 2],
+        [(["tame"], 1)] * 2 + [{("tame", 1)}, 1],
+    )
+    assert shown(adult) == everything
+    assert shown(adult, browsingLevel=1) == tame
+    assert shown(adult, {"browsingLevel": 1}) == tame
+    assert shown(site.user(showNsfw=False), showNsfw=True) == tame
+    assert shown(site.user(browsingLevel=1), browsingLevel=31) == tame
 
 
 def test_a_crucible_without_a_discussion(api: Api, site: Site) -> None:

@@ -311,7 +311,7 @@ def test_a_crucible_that_is_nowhere(api: Api, site: Site) -> None:
 
 
 def test_nobody_sees_more_than_their_level(api: Api, site: Site) -> None:
-    """The account, not the request, decides; on pairs, entries and comments alike. A claim outranks the row."""
+    """The account, not the request, decides; on pairs, entries and comments alike. Claims widen nothing."""
     contest = site.contest(entries=0)
     for level in (1, 1, 16, 16):
         site.entry(contest, level)
@@ -329,7 +329,8 @@ def test_nobody_sees_more_than_their_level(api: Api, site: Site) -> None:
     assert sees(adult, explicit) == [True, 200]
     assert [sees(user, explicit) for user in (shy, child)] == [[False, 403]] * 2
     assert sees(adult, explicit, browsingLevel=1) == [False, 403]
-    assert sees(child, explicit, browsingLevel=31) == [True, 200]
+    assert [sees(adult, explicit, showNsfw=False), sees(child, explicit, browsingLevel=31)] == [[False, 403]] * 2
+    assert sees(shy, explicit, showNsfw=True, browsingLevel=31) == [False, 403]
     for _ in range(3):
         pair = api.pair(contest, child, browsingLevel=31)
         assert {pair[side]["entryId"] for side in ("left", "right")} == set(contest.entries[:2])

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -75,7 +76,7 @@ def test_an_image_comes_with_its_best_comment_and_their_number(site: psycopg.Con
     comment(site, mine, "newest", createdAt="2026-01-03")
     comment(site, other, "elsewhere", likes=9)
 
-    found = ask(lambda images: images.commented([IMAGE, SILENT, 999]))
+    found = ask(lambda images: images.commented([IMAGE, SILENT, 999], nsfw=True))
 
     assert found.keys() == {IMAGE, SILENT}
     image, remarks = found[IMAGE]
@@ -98,8 +99,8 @@ def test_what_may_not_be_shown_is_not_counted(site: psycopg.Connection[Any], ask
     comment(site, mine, "loudest", likes=5, **columns)
     shown = comment(site, mine, "shown", hidden=None)
 
-    remarks = ask(lambda images: images.commented([IMAGE]))[IMAGE][1]
-    page = ask(lambda images: images.comments(IMAGE, None, 10))
+    remarks = ask(lambda images: images.commented([IMAGE], nsfw=True))[IMAGE][1]
+    page = ask(lambda images: images.comments(IMAGE, None, 10, nsfw=True)).comments
 
     assert (remarks.count, remarks.top.id) == (1, shown)
     assert [one.id for one in page] == [shown]
@@ -114,8 +115,8 @@ def test_replies_count_and_are_never_the_comment_below_an_image(site: psycopg.Co
     comment(site, answers, "hidden reply", hidden=True)
     deeper = comment(site, thread(site, commentId=reply, rootThreadId=mine, parentThreadId=answers), "deeper")
 
-    remarks = ask(lambda images: images.commented([IMAGE]))[IMAGE][1]
-    page: list[Comment] = ask(lambda images: images.comments(IMAGE, None, 10))
+    remarks = ask(lambda images: images.commented([IMAGE], nsfw=True))[IMAGE][1]
+    page: list[Comment] = ask(lambda images: images.comments(IMAGE, None, 10, nsfw=True)).comments
 
     assert (remarks.count, remarks.top.text) == (3, "parent")
     assert [(one.id, one.reply_to) for one in page] == [(reply, parent), (parent, None), (deeper, reply)]
@@ -127,10 +128,10 @@ def test_nobody_replies_to_whoever_is_gone(site: psycopg.Connection[Any], ask: A
     mine = thread(site, imageId=IMAGE)
     parent = comment(site, mine, "parent", userId=2)
     reply = comment(site, thread(site, commentId=parent, rootThreadId=mine, parentThreadId=mine), "reply")
-    before = ask(lambda images: images.comments(IMAGE, None, 10))
+    before = ask(lambda images: images.comments(IMAGE, None, 10, nsfw=True)).comments
     site.execute(f'UPDATE "User" SET "{gone}" = now() WHERE id = 2')  # type: ignore[arg-type] # noqa: S608
 
-    after = ask(lambda images: images.comments(IMAGE, None, 10))
+    after = ask(lambda images: images.comments(IMAGE, None, 10, nsfw=True)).comments
 
     assert {(one.id, one.reply_to) for one in before} == {(parent, None), (reply, parent)}
     assert [(one.id, one.reply_to) for one in after] == [(reply, None)]
@@ -149,8 +150,8 @@ def test_markup_is_bounded_and_read_beside_the_loop(
 
     for module in ("comments", "images"):
         monkeypatch.setattr(f"watcher.postgres.site.{module}.plain_text", noted)
-    page = ask(lambda images: images.comments(IMAGE, None, 10))
-    top = ask(lambda images: images.commented([IMAGE]))[IMAGE][1].top
+    page = ask(lambda images: images.comments(IMAGE, None, 10, nsfw=True)).comments
+    top = ask(lambda images: images.commented([IMAGE], nsfw=True))[IMAGE][1].top
 
     assert read == [(4_096, False), (2_000, True)]
     assert (len(page[0].text), len(top.text)) == (4_096, 280)
@@ -164,7 +165,7 @@ def test_pages_of_comments_are_all_of_them_once(site: psycopg.Connection[Any], a
 
     seen: list[int] = []
     after: Place | None = None
-    while page := ask(lambda images, after=after: images.comments(IMAGE, after, 3)):
+    while page := ask(lambda images, after=after: images.comments(IMAGE, after, 3, nsfw=True)).comments:
         seen += [one.id for one in page]
         after = Place(page[-1].reactions, page[-1].created_ms, page[-1].id)
         comment(site, mine, "very much liked meanwhile", likes=10)
@@ -172,9 +173,46 @@ def test_pages_of_comments_are_all_of_them_once(site: psycopg.Connection[Any], a
     assert seen == wanted
 
 
+def test_a_page_ends_where_its_markup_is_too_much(site: psycopg.Connection[Any], ask: Ask) -> None:
+    """64 KB of it, whatever the limit: what is left is on the pages that follow, and nothing is there twice."""
+    mine = thread(site, imageId=IMAGE)
+    made = [comment(site, mine, "\u00e9" * 5_000) for _ in range(20)]  # of which 4,096 characters come, 8 KB
+    pages, after = [], None
+    while after or not pages:
+        page = ask(lambda images, after=after: images.comments(IMAGE, after, 100, nsfw=True))
+        pages.append([one.id for one in page.comments])
+        last = page.comments[-1]
+        after = Place(last.reactions, last.created_ms, last.id) if page.more else None
+
+    assert [len(one) for one in pages] == [8, 8, 4]
+    assert sorted(chain(*pages)) == made
+
+
+def test_what_is_not_safe_for_work(site: psycopg.Connection[Any], ask: Ask) -> None:
+    """It is shown and counted where that is asked for, and is nobody's parent elsewhere."""
+    mine = thread(site, imageId=IMAGE)
+    explicit = comment(site, mine, "explicit", likes=3, nsfw=True)
+    tame = comment(site, mine, "tame", likes=1)
+    answers = thread(site, commentId=explicit, rootThreadId=mine, parentThreadId=mine)
+    reply = comment(site, answers, "a reply")
+    comment(site, answers, "an explicit reply", nsfw=True)
+
+    def shown(nsfw: bool) -> tuple[Any, ...]:
+        remarks = ask(lambda images: images.commented([IMAGE], nsfw=nsfw))[IMAGE][1]
+        page = ask(lambda images: images.comments(IMAGE, None, 10, nsfw=nsfw)).comments
+        return (
+            remarks.count,
+            remarks.top.text,
+            [(one.id, one.reply_to) for one in page if one.text != "an explicit reply"],
+        )
+
+    assert shown(nsfw=True) == (4, "explicit", [(explicit, None), (tame, None), (reply, explicit)])
+    assert shown(nsfw=False) == (2, "tame", [(tame, None), (reply, None)])
+
+
 def test_images_as_they_are_now(site: psycopg.Connection[Any], ask: Ask) -> None:
     """The same facts without comments; what is gone is missing."""
     found = ask(lambda images: images.images([OTHER, 999]))
 
     assert {image_id: image.id for image_id, image in found.items()} == {OTHER: OTHER}
-    assert found[OTHER] == ask(lambda images: images.commented([OTHER]))[OTHER][0]
+    assert found[OTHER] == ask(lambda images: images.commented([OTHER], nsfw=True))[OTHER][0]

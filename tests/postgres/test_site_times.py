@@ -86,8 +86,8 @@ def test_what_was_made_at_no_moment_fails_nobody_else(
     async def fetch() -> list[int]:
         async with SitePool(dsn, 1, 10.0) as pool:
             images = SiteImages(pool.fetch)
-            assert (await images.commented([20]))[20][1].count == 3
-            return [one.created_ms for one in await images.comments(20, None, 10)]
+            assert (await images.commented([20], nsfw=True))[20][1].count == 3
+            return [one.created_ms for one in (await images.comments(20, None, 10, nsfw=True)).comments]
 
     assert [one.entry.created_at for one in entries(session, number, 0, 10)] == [LAST_MS, FIRST_MS, 1_769_817_600_000]
     assert asyncio.run(fetch()) == [LAST_MS, 1_769_817_600_000, FIRST_MS]

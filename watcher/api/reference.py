@@ -19,12 +19,14 @@ the operations port, as of every role.
 Every route below `/v1` wants `Authorization: Bearer <JWT>`. `iss`, `aud`, `exp` and `sub` are needed, `sub` is the
 number of a user, the algorithm is HS256 or RS256 and has to be the one of the key that signs. Three claims are looked
 at besides: `verified` (true or false, for crucibles that ask for verified judges), `browsingLevel` (flags) and
-`showNsfw`; without the last two the user's row decides, and one of another type is refused. Keys of RS256 are read
-again every five minutes; a set that cannot be read for an hour is trusted no more. Whether a user is banned, muted or
-gone is asked of the site every 10 s; while the site's database does not answer, nobody gets in.
+`showNsfw`. The last two narrow what the user's row allows and widen nothing; one of another type is refused. Keys of
+RS256 are read again every five minutes; a set that cannot be read for an hour is trusted no more. Whether a user is
+banned, muted or gone is asked of the site every 10 s; while the site's database does not answer, nobody gets in.
+Streams are looked at again as well: they end within seconds once their user is banned or their key is withdrawn.
 
 What somebody sees of images and comments is what is asked for, and the account allows, and the crucible has: the
-flags PG 1, PG13 2, R 4, X 8, XXX 16. An account that does not show NSFW sees PG alone.
+flags PG 1, PG13 2, R 4, X 8, XXX 16. An account that does not show NSFW sees PG alone,
+and who sees PG alone is shown no comment that is marked as not safe for work.
 
 ## Limits
 

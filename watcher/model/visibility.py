@@ -71,6 +71,15 @@ def admitted_level(image: Moderation | None, crucible_level: int) -> int:
     return 0 if image is None or hidden(image, crucible_level) is not None else image.nsfw_level
 
 
+def are_nsfw_comments_shown(levels: int) -> bool:
+    """Whether comments that are not safe for work are shown to whoever sees these levels: not to who sees PG alone.
+
+    >>> are_nsfw_comments_shown(1), are_nsfw_comments_shown(3), are_nsfw_comments_shown(0)
+    (False, True, False)
+    """
+    return bool(levels & ALL_LEVELS & ~PG)
+
+
 def effective_level(requested: int | None, own: int, show_nsfw: bool, crucible: int) -> int:
     """The levels that a judge sees in a crucible; 0 if none.
 

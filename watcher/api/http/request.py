@@ -30,15 +30,14 @@ class Request(msgspec.Struct):
 
     @property
     def own_level(self) -> int:
-        """Return the levels of the asker's account, as flags: the token's, else the site's."""
+        """Return the levels that account and token both allow, as flags: a claim widens no account."""
         claimed = self.principal.browsing_level
-        return self.user.browsing_level if claimed is None else claimed
+        return self.user.browsing_level if claimed is None else self.user.browsing_level & claimed
 
     @property
     def show_nsfw(self) -> bool:
-        """Return whether the asker wants more than PG at all: the token's word, else the site's."""
-        claimed = self.principal.show_nsfw
-        return self.user.show_nsfw if claimed is None else claimed
+        """Return whether the asker wants more than PG at all: neither the token nor the site says no."""
+        return self.user.show_nsfw and self.principal.show_nsfw is not False
 
     def visible_levels(self, allowed: int) -> int:
         """Return the levels that the asker sees where these are allowed, as flags; 0 if none.

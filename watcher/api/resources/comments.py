@@ -1,6 +1,5 @@
 """``GET /v1/crucibles/{id}/entries/{entryId}/comments``: what is said about an entry's image, a page at a time."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -14,7 +13,9 @@ from watcher.api.services import Services
 from watcher.api.voting.pictures import is_visible
 from watcher.api.wire import MAX_ID, Moment, encode, moment
 from watcher.model.errors import TemporaryError
-from watcher.model.site_image import Comment, Place
+from watcher.model.site_image import Place
+from watcher.model.visibility import are_nsfw_comments_shown
+from watcher.postgres.site.comments import CommentPage
 
 CURSOR: Final = r"[0-9]{1,10}\.[0-9]{1,15}\.[0-9]{1,10}"
 """What a cursor looks like: reactions, time and id of the last comment of the page before."""
@@ -52,31 +53,32 @@ async def comments(services: Services, request: Request) -> Response:
     cursor, limit = request.params["cursor"], request.params["limit"]
     after = None if cursor is None else place_of(cursor)
     found = await services.entries.find(crucible, request.params["entryId"])
-    picture = await services.pictures.look_at(found.image_id)
-    if picture is None or not is_visible(picture[0], crucible.level, request.visible_levels(crucible.level)):
+    levels = request.visible_levels(crucible.level)
+    picture = await services.pictures.look_at(found.image_id, levels)
+    if picture is None or not is_visible(picture[0], crucible.level, levels):
         raise ProblemError("level_not_allowed")
     try:
-        read = await services.images.comments(found.image_id, after, limit + 1)
+        nsfw = are_nsfw_comments_shown(levels)
+        page = await services.images.comments(found.image_id, after, limit, nsfw=nsfw)
     except TemporaryError as error:
         raise ProblemError("postgres_away") from error
-    return Response(encode(page_body(read, limit, picture[1].count)))
+    return Response(encode(page_body(page, picture[1].count)))
 
 
-def page_body(read: Sequence[Comment], limit: int, total: int) -> CommentsAnswer:
+def page_body(page: CommentPage, total: int) -> CommentsAnswer:
     """Return a page as bodies have it.
 
     Args:
-        read: the comments; one more than the page has, if there is another page.
-        limit: comments of a page.
+        page: the comments.
         total: comments of all pages.
     """
-    page, more = read[:limit], read[limit:]
     bodies = [
-        ListedComment(one.text, one.reactions, moment(one.created_ms), one.author, one.id, one.reply_to) for one in page
+        ListedComment(one.text, one.reactions, moment(one.created_ms), one.author, one.id, one.reply_to)
+        for one in page.comments
     ]
     following = None
-    if more:
-        last = page[-1]
+    if page.more:
+        last = page.comments[-1]
         following = cursor_of(Place(last.reactions, last.created_ms, last.id))
     return CommentsAnswer(bodies, total, following)
 
@@ -109,7 +111,8 @@ ROUTES: Final = (
         path="/v1/crucibles/{id}/entries/{entryId}/comments",
         handle=comments,
         summary="What is said about an entry's image",
-        detail="Comments and replies as plain text, most reactions first.",
+        detail="Comments and replies as plain text, most reactions first. A page of long comments has fewer than its "
+        "limit. What is not safe for work is left out for who sees PG alone.",
         params=(
             CRUCIBLE,
             ENTRY,

@@ -10,6 +10,7 @@ from watcher.api.route import CRUCIBLE, LEVEL, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
 from watcher.api.wire import encode
 from watcher.model.errors import TemporaryError
+from watcher.model.visibility import are_nsfw_comments_shown
 
 
 async def discussion(services: Services, request: Request) -> Response:
@@ -19,16 +20,18 @@ async def discussion(services: Services, request: Request) -> Response:
         ProblemError: the asker may not, or there is no such crucible.
     """
     crucible = await services.crucibles.find(request.params["id"])
-    if not request.visible_levels(crucible.level):
+    levels = request.visible_levels(crucible.level)
+    if not levels:
         raise ProblemError("level_not_allowed")
     cursor, limit = request.params["cursor"], request.params["limit"]
     after = None if cursor is None else place_of(cursor)
     try:
-        total = await services.discussions.count(crucible.id)
-        read = await services.discussions.comments(crucible.id, after, limit + 1)
+        nsfw = are_nsfw_comments_shown(levels)
+        total = await services.discussions.count(crucible.id, nsfw=nsfw)
+        page = await services.discussions.comments(crucible.id, after, limit, nsfw=nsfw)
     except TemporaryError as error:
         raise ProblemError("postgres_away") from error
-    return Response(encode(page_body(read, limit, total)))
+    return Response(encode(page_body(page, total)))
 
 
 ROUTES: Final = (
@@ -38,7 +41,7 @@ ROUTES: Final = (
         path="/v1/crucibles/{id}/comments",
         handle=discussion,
         summary="What is said about a crucible",
-        detail="Comments and replies as plain text, most reactions first.",
+        detail="Comments and replies as plain text, most reactions first, by the rules of those on images.",
         params=(CRUCIBLE, LEVEL, *COMMENTS_PAGE),
         answer=CommentsAnswer,
         problems=(*OF_A_CRUCIBLE, "level_not_allowed"),

@@ -29,9 +29,10 @@ async def entry(services: Services, request: Request) -> Response:
     """Answer an entry. Whether the asker may see its image is looked up afresh."""
     crucible = await services.crucibles.find(request.params["id"])
     found = await services.entries.find(crucible, request.params["entryId"])
-    picture = await services.pictures.look_at(found.image_id)
+    levels = request.visible_levels(crucible.level)
+    picture = await services.pictures.look_at(found.image_id, levels)
     body, count = None, None
-    if picture is not None and is_visible(picture[0], crucible.level, request.visible_levels(crucible.level)):
+    if picture is not None and is_visible(picture[0], crucible.level, levels):
         image, remarks = picture
         body, count = image_body(image, services.pictures.address(image)), remarks.count
     return Response(encode(EntryAnswer(found.id, found.rank, found.rating, found.votes, body, count)))

@@ -160,7 +160,7 @@ class Pairs:
             pair = await self._candidates.first_new(asker, order())
             if pair is None:
                 return None
-            pictures = await self._pictures.look([one.image_id for one in pair])
+            pictures = await self._pictures.look([one.image_id for one in pair], mask)
             images = {image_id: picture[0] for image_id, picture in pictures.items()}
             gone = await self._correct(asker.crucible_id, drawn.level, mask, pair, images)
             if not gone:

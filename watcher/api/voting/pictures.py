@@ -10,7 +10,7 @@ from cachetools import TTLCache
 from watcher.api.http.problem import ProblemError
 from watcher.model.errors import TemporaryError
 from watcher.model.site_image import Remarks, SiteImage
-from watcher.model.visibility import hidden
+from watcher.model.visibility import are_nsfw_comments_shown, hidden
 from watcher.postgres.site.images import SiteImages
 
 REMARKS_SECONDS: Final = 5.0
@@ -34,24 +34,30 @@ class Pictures:
 
     def __init__(self, images: SiteImages, address: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._images, self._address = images, address
-        self._remarks: TTLCache[int, Remarks] = TTLCache(MAX_REMEMBERED_IMAGES, REMARKS_SECONDS, clock)
+        self._remarks: TTLCache[tuple[int, bool], Remarks] = TTLCache(MAX_REMEMBERED_IMAGES, REMARKS_SECONDS, clock)
 
-    async def look(self, image_ids: Sequence[int]) -> dict[int, Picture]:
+    async def look(self, image_ids: Sequence[int], levels: int) -> dict[int, Picture]:
         """Return images as they are now, with their comments of some seconds ago; those that are gone are missing.
+
+        Args:
+            image_ids: which.
+            levels: what the asker sees in the crucible, as flags; they decide about comments, not about images.
 
         Raises:
             ProblemError: ``postgres_away``.
         """
-        fresh = {image_id: remarks for image_id in image_ids if (remarks := self._remarks.get(image_id)) is not None}
+        nsfw = are_nsfw_comments_shown(levels)
+        remembered = ((image_id, self._remarks.get((image_id, nsfw))) for image_id in image_ids)
+        fresh = {image_id: remarks for image_id, remarks in remembered if remarks is not None}
         try:
             if len(fresh) == len(image_ids):
                 images = await self._images.images(image_ids)
                 return {image_id: (image, fresh[image_id]) for image_id, image in images.items()}
-            found = await self._images.commented(image_ids)
+            found = await self._images.commented(image_ids, nsfw=nsfw)
         except TemporaryError as error:
             raise ProblemError("postgres_away") from error
         for image_id, (_, remarks) in found.items():
-            self._remarks[image_id] = remarks
+            self._remarks[image_id, nsfw] = remarks
         return found
 
     async def moderation(self, image_ids: Sequence[int]) -> dict[int, SiteImage]:
@@ -65,13 +71,17 @@ class Pictures:
         except TemporaryError as error:
             raise ProblemError("postgres_away") from error
 
-    async def look_at(self, image_id: int) -> Picture | None:
+    async def look_at(self, image_id: int, levels: int) -> Picture | None:
         """Return one image as it is now, with its comments of some seconds ago; None if it is gone.
+
+        Args:
+            image_id: which.
+            levels: as :meth:`look` takes them.
 
         Raises:
             ProblemError: ``postgres_away``.
         """
-        return (await self.look([image_id])).get(image_id)
+        return (await self.look([image_id], levels)).get(image_id)
 
     def address(self, image: SiteImage) -> str:
         """Return where an image's file is."""

@@ -1,6 +1,6 @@
 -- fragment comment_count --
 -- How many comments hang from "thread" and, as replies, from threads whose root it is. What is hidden, against the rules
--- or of somebody who is no more counts nowhere.
+-- or of somebody who is no more counts nowhere; what is not safe for work only where "nsfw" is true.
 SELECT count(*) AS comments
     FROM public."CommentV2" comment
     JOIN public."User" author ON author.id = comment."userId"
@@ -9,6 +9,7 @@ SELECT count(*) AS comments
         )
         AND comment.hidden IS NOT TRUE
         AND NOT comment."tosViolation"
+        AND (%(nsfw)s OR NOT comment.nsfw)
         AND author."deletedAt" IS NULL
         AND author."bannedAt" IS NULL
 
@@ -33,9 +34,13 @@ JOIN public."User" author ON author.id = comment."userId"
 LEFT JOIN (
     public."CommentV2" parent
     JOIN public."User" asked ON asked.id = parent."userId" AND asked."deletedAt" IS NULL AND asked."bannedAt" IS NULL
-) ON parent.id = own."commentId" AND parent.hidden IS NOT TRUE AND NOT parent."tosViolation"
+) ON parent.id = own."commentId"
+    AND parent.hidden IS NOT TRUE
+    AND NOT parent."tosViolation"
+    AND (%(nsfw)s OR NOT parent.nsfw)
 WHERE comment.hidden IS NOT TRUE
     AND NOT comment."tosViolation"
+    AND (%(nsfw)s OR NOT comment.nsfw)
     AND author."deletedAt" IS NULL
     AND author."bannedAt" IS NULL
     AND (

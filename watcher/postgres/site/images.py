@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from watcher.model.plain_text import plain_text
-from watcher.model.site_image import Comment, Place, Remark, Remarks, SiteImage
+from watcher.model.site_image import Place, Remark, Remarks, SiteImage
 from watcher.postgres.pool import Fetch
-from watcher.postgres.site.comments import comments_from, page_parameters
+from watcher.postgres.site.comments import CommentPage, page_from, page_parameters
 from watcher.postgres.site.statements import site_statements
 
 REMARK_CHARACTERS: Final = 280
@@ -34,28 +34,33 @@ class SiteImages:
         rows = await self._fetch(_STATEMENTS["images"], {"ids": list(ids)})
         return {row["id"]: SiteImage(**row) for row in rows}
 
-    async def commented(self, ids: Sequence[int]) -> dict[int, tuple[SiteImage, Remarks]]:
+    async def commented(self, ids: Sequence[int], *, nsfw: bool) -> dict[int, tuple[SiteImage, Remarks]]:
         """Return images as they are now with what is said about them, by id, from one query.
+
+        Args:
+            ids: of the images.
+            nsfw: whether comments count that are not safe for work.
 
         Raises:
             TemporaryError: PostgreSQL is away.
         """
-        rows = await self._fetch(_STATEMENTS["commented_images"], {"ids": list(ids)})
+        rows = await self._fetch(_STATEMENTS["commented_images"], {"ids": list(ids), "nsfw": nsfw})
         return {row["id"]: (_image(row), _remarks(row)) for row in rows}
 
-    async def comments(self, image_id: int, after: Place | None, limit: int) -> list[Comment]:
+    async def comments(self, image_id: int, after: Place | None, limit: int, *, nsfw: bool) -> CommentPage:
         """Return a page of an image's comments, most reactions first, the newest of equals.
 
         Args:
             image_id: whether it may be shown is the caller's to know.
             after: the last comment of the page before; None for the first page.
             limit: comments at most.
+            nsfw: whether those are wanted that are not safe for work.
 
         Raises:
             TemporaryError: PostgreSQL is away.
         """
-        given = {"image": image_id, **page_parameters(after, limit)}
-        return await comments_from(await self._fetch(_STATEMENTS["comments"], given))
+        given = {"image": image_id, **page_parameters(after, limit, nsfw=nsfw)}
+        return await page_from(await self._fetch(_STATEMENTS["comments"], given), limit)
 
 
 def _image(row: Mapping[str, Any]) -> SiteImage:

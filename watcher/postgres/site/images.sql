@@ -17,8 +17,9 @@ WHERE id = ANY(%(ids)s)
 -- commented_images --
 -- The same, with the number of comments and the one with most reactions, the newest of equals. Comments hang from the
 -- one thread of the image; replies hang from threads of their own, whose root that thread is: they count, and never stand
--- below an image alone. Of its markup comes what some 280 characters of text are found in. What is hidden, against the rules or of somebody who is no more counts nowhere; the site's own
--- "Thread"."commentCount" has those and lacks the replies.
+-- below an image alone. Of its markup comes what some 280 characters of text are found in. What is hidden, against
+-- the rules or of somebody who is no more counts nowhere, and what is not safe for work only where "nsfw" is true; the
+-- site's own "Thread"."commentCount" has those and lacks the replies.
 SELECT
     image.id,
     image.url,
@@ -51,6 +52,7 @@ LEFT JOIN LATERAL (
     WHERE comment."threadId" = thread.id
         AND comment.hidden IS NOT TRUE
         AND NOT comment."tosViolation"
+        AND (%(nsfw)s OR NOT comment.nsfw)
         AND author."deletedAt" IS NULL
         AND author."bannedAt" IS NULL
     ORDER BY comment."reactionCount" DESC, comment."createdAt" DESC, comment.id DESC
