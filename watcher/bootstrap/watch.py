@@ -159,7 +159,7 @@ def _daemon(
     shutdown.on_end(dead_letters.close)
     return ChangeLoop(
         open_source=open_source,
-        ingest=Ingest(tables, Decoder(tables, avro)),
+        ingest=Ingest(tables, Decoder(tables, avro, kafka.heartbeat_topic)),
         sinks=Sinks(states=redis, rows=writer, dead_letters=dead_letters),
         dead_letter_limit=DeadLetterLimit(limit.consecutive, limit.share, limit.window),
         journal=journal,

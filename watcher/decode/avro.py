@@ -60,6 +60,19 @@ class AvroReader:
     def _parse(self, schema_id: int) -> Any:
         text = self._source.schema(schema_id)
         try:
-            return fastavro.parse_schema(json.loads(text))
+            return fastavro.parse_schema(_as_written(json.loads(text)))
         except Exception as error:
             raise RecordError(Reason.UNKNOWN_SCHEMA, f"schema {schema_id} is not Avro: {error}") from error
+
+
+def _as_written(schema: Any) -> Any:
+    """Return a schema by which values are read as they were written: a time is a number then, as it is in JSON.
+
+    The library would make a ``datetime`` of a ``timestamp-millis``, and fail for one that Python does not have.
+
+    >>> _as_written({"name": "at", "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}]})
+    {'name': 'at', 'type': ['null', {'type': 'long'}]}
+    """
+    if isinstance(schema, dict):
+        return {key: _as_written(value) for key, value in schema.items() if key != "logicalType"}
+    return [_as_written(one) for one in schema] if isinstance(schema, list) else schema

@@ -6,7 +6,9 @@ is of, because topic names are the operator's choice.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Never
+from collections.abc import Set as AbstractSet
+from functools import partial
+from typing import Any, Final, Never
 
 import msgspec
 
@@ -58,6 +60,16 @@ class _SourceOutline(msgspec.Struct):
             return None
 
 
+_BEAT: Final = frozenset({"ts_ms"})
+"""All that a heartbeat has. A row that somebody has taken out of its envelope may have a time as well, and more."""
+_BEAT_TOPICS: Final = "__debezium-heartbeat."
+"""Beginning of the names of Debezium's heartbeat topics, unless the connector says otherwise."""
+_BOUNDARY: Final = frozenset({"status", "id", "event_count", "data_collections", "ts_ms"})
+"""All that a transaction's beginning and end have."""
+_WRAPPER: Final = frozenset({"schema", "payload"})
+"""What Kafka Connect's schema envelope is made of."""
+
+
 class _Outline(msgspec.Struct):
     """The least that tells what a value is, once it proved not to be a change of the expected table."""
 
@@ -93,10 +105,11 @@ class Decoder:
     Args:
         registry: the tables and their row types.
         avro: reads Avro values; None when no schema registry is configured.
+        heartbeat_topic: where heartbeats come from, besides topics with Debezium's own name for them.
     """
 
-    def __init__(self, registry: Registry, avro: AvroReader | None) -> None:
-        self._avro = avro
+    def __init__(self, registry: Registry, avro: AvroReader | None, heartbeat_topic: str = "") -> None:
+        self._avro, self._heartbeat_topic = avro, heartbeat_topic
         self._tables = {table.name: TableDecoder(table) for table in registry}
         self._outline = msgspec.json.Decoder(_Outline)
         self._expected: dict[str, TableDecoder] = {}
@@ -115,7 +128,7 @@ class Decoder:
         if not value:
             return Skip(TOMBSTONE)
         if value[0] == AVRO_MAGIC:
-            return self._from_avro(value)
+            return self._from_avro(topic, value)
         expected = self._expected.get(topic)
         if expected is not None:
             try:
@@ -174,15 +187,15 @@ class Decoder:
         try:
             outline = self._outline.decode(value)
             wrapped = bytes(outline.payload)
-            if wrapped == b"null":
+            if wrapped == b"null" and _names(value) <= _WRAPPER:
                 return Skip(TOMBSTONE)
             if wrapped:
                 value, outline = wrapped, self._outline.decode(wrapped)
+            table = self._table(topic, outline, partial(_names, value))
         except msgspec.ValidationError as error:
             raise RecordError(Reason.NOT_AN_ENVELOPE, str(error)) from error
         except _UNREADABLE as error:
             raise RecordError(Reason.NOT_JSON, str(error)) from error
-        table = self._table(outline)
         if isinstance(table, Skip):
             return table
         if not wrapped:
@@ -196,7 +209,7 @@ class Decoder:
         except _UNREADABLE as error:  # in a text that the outline passed over
             raise RecordError(Reason.NOT_JSON, str(error), table.table.name) from error
 
-    def _from_avro(self, value: bytes) -> ChangeEvent[Any] | Skip:
+    def _from_avro(self, topic: str, value: bytes) -> ChangeEvent[Any] | Skip:
         if self._avro is None:
             raise RecordError(
                 Reason.UNKNOWN_SCHEMA, "the value is Avro, and registry.url is not set: name the schema registry"
@@ -206,7 +219,7 @@ class Decoder:
             outline = msgspec.convert(record, _Outline)
         except msgspec.ValidationError as error:
             raise RecordError(Reason.NOT_AN_ENVELOPE, str(error)) from error
-        table = self._table(outline)
+        table = self._table(topic, outline, record.keys)
         if isinstance(table, Skip):
             return table
         try:
@@ -216,14 +229,19 @@ class Decoder:
         except msgspec.ValidationError as error:
             raise _bad(error, outline.op, table.table.name) from error
 
-    def _table(self, outline: _Outline) -> TableDecoder | Skip:
+    def _table(self, topic: str, outline: _Outline, names: Callable[[], AbstractSet[str]]) -> TableDecoder | Skip:
         if outline.op is None:
-            if outline.status in ("BEGIN", "END"):
+            has = names()
+            if has == _BOUNDARY and outline.status in ("BEGIN", "END"):
                 return Skip(TRANSACTION)
-            if outline.ts_ms is not None and outline.source is None:
+            if has == _BEAT and (topic == self._heartbeat_topic or topic.startswith(_BEAT_TOPICS)):
                 return Skip(HEARTBEAT)
-            raise RecordError(Reason.NOT_AN_ENVELOPE, "expected a Debezium envelope with `op` and `source`")
-        if outline.op == Operation.MESSAGE:
+            raise RecordError(
+                Reason.NOT_AN_ENVELOPE,
+                "expected a Debezium envelope with `op` and `source`; is there a transformation that takes rows out of "
+                "their envelopes (ExtractNewRecordState)?",
+            )
+        if outline.op == Operation.MESSAGE and outline.message is not None:
             return Skip(MESSAGE)
         name = outline.source.table if outline.source else None
         table = self._tables.get(name or "")
@@ -237,6 +255,12 @@ class Decoder:
                 "take the other one out of table.include.list",
             )
         return table
+
+
+def _names(value: bytes) -> AbstractSet[str]:
+    """Return the names of all that a JSON object has; none of anything else."""
+    found = msgspec.json.decode(value)
+    return found.keys() if isinstance(found, dict) else frozenset()
 
 
 def _no_short_way(_: Any) -> Never:

@@ -202,10 +202,36 @@ def test_a_record_that_is_no_envelope_is_refused() -> None:
     assert Reason.NOT_AN_ENVELOPE is refusal(*wire("long", 7)).reason
 
 
-def test_a_heartbeat_is_skipped_in_avro_too() -> None:
-    """Its schema is Debezium's own: a time and nothing else."""
+@pytest.mark.parametrize(("topic", "skipped"), [("__debezium-heartbeat.crucible", True), ("postgres.Crucible", False)])
+def test_a_heartbeat_is_skipped_in_avro_too(topic: str, *, skipped: bool) -> None:
+    """Its schema is Debezium's own: a time and nothing else; it is one in its own topic alone."""
     memory, value = wire(
         {"type": "record", "name": "Beat", "fields": [{"name": "ts_ms", "type": "long"}]}, {"ts_ms": 1}
     )
 
-    assert Skip("heartbeat") == decoder(memory).decode("t", value)
+    if skipped:
+        assert Skip("heartbeat") == decoder(memory).decode(topic, value)
+    else:
+        with pytest.raises(RecordError):
+            decoder(memory).decode(topic, value)
+
+
+@pytest.mark.parametrize("logical", [None, "timestamp-millis", "local-timestamp-millis"])
+def test_a_time_is_a_number_whatever_its_schema_calls_it(logical: str | None) -> None:
+    """``time.precision.mode=connect`` names the type, and the milliseconds are the same; also those of no year."""
+    column = {"type": "long", "logicalType": logical} if logical else "long"
+    numbers = [{"name": name, "type": "long"} for name in ("id", "crucibleId", "userId", "imageId")]
+    row = {"type": "record", "name": "Value", "fields": [*numbers, {"name": "createdAt", "type": ["null", column]}]}
+    place = {"table": "string", "schema": "string", "lsn": "long", "ts_ms": "long"}
+    source = {"type": "record", "name": "S", "fields": [{"name": n, "type": kind} for n, kind in place.items()]}
+    fields = {"before": ["null", row], "after": ["null", "Value"], "source": source, "op": "string"}
+    schema = {"type": "record", "name": "E", "fields": [{"name": n, "type": kind} for n, kind in fields.items()]}
+    for moment in (1_760_000_000_123, -1_000):
+        one = {"id": 1, "crucibleId": 2, "userId": 3, "imageId": 4, "createdAt": moment}
+        told = {"table": "CrucibleEntry", "schema": "public", "lsn": 5, "ts_ms": 6}
+        memory, value = wire(schema, {"before": None, "after": one, "source": told, "op": "c"})
+
+        event = decoder(memory).decode("t", value)
+
+        assert isinstance(event, ChangeEvent)
+        assert event.row.created_at == moment

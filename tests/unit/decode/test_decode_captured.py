@@ -121,7 +121,7 @@ def test_the_three_encodings_say_the_same() -> None:
 def test_one_decoder_tells_them_apart_record_by_record() -> None:
     """What was found in a topic last is a hint only: mixed records decode as each alone does."""
     bare = [envelope for envelope in every() if not envelope.schemas and envelope.name not in REFUSED]
-    decoder = Decoder(REGISTRY, None)
+    decoder = Decoder(REGISTRY, None, heartbeat_topic="one.topic")
 
     mixed = [decoder.decode("one.topic", envelope.value) for envelope in [*bare, *reversed(bare)]]
 

@@ -92,6 +92,52 @@ def test_the_watchers_own_tables_are_known_in_the_schema_that_is_set() -> None:
         decoder.decode("t", altered(CREATE, "source", "schema", to=WATCHER_SCHEMA))
 
 
+FLAT: dict[str, Any] = {"id": 1, "crucibleId": 1, "userId": 2, "imageId": 3}
+
+
+@pytest.mark.parametrize("topic", ["postgres.CrucibleEntry", "__debezium-heartbeat.crucible"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"ts_ms": 1_795_370_552_726},
+        {"ts_ms": 1, "op": None, "source": None},
+        {"ts_ms": 1, "status": "END"},
+        {"status": "BEGIN"},
+        {"payload": None},
+        {"op": "m"},
+        {"op": "m", "source": {"table": "", "schema": "", "lsn": 5, "ts_ms": 6}},
+        {"__op": "c", "__deleted": "false"},
+    ],
+)
+def test_a_row_without_its_envelope_is_refused(more: dict[str, Any], topic: str) -> None:
+    """Whatever columns a site has: a row that was taken out of its envelope is no beat, mark, message or tombstone."""
+    value = json.dumps(FLAT | more).encode()
+    for one in (value, b'{"schema":{},"payload":%s}' % value):
+        with pytest.raises(RecordError):
+            Decoder(REGISTRY, None).decode(topic, one)
+
+
+@pytest.mark.parametrize(
+    ("topic", "set_topic", "skipped"),
+    [
+        ("__debezium-heartbeat.crucible", "", True),
+        ("__debezium-heartbeat.other", "beats", True),
+        ("beats", "beats", True),
+        ("postgres.CrucibleEntry", "beats", False),
+        ("postgres.CrucibleEntry", "", False),
+    ],
+)
+def test_a_beat_is_one_in_its_own_topic_alone(topic: str, set_topic: str, *, skipped: bool) -> None:
+    """A connector may name the topic otherwise; in a table's topic a time alone is no record of anything."""
+    decoder = Decoder(REGISTRY, None, set_topic)
+    for value in (b'{"ts_ms":1795370551009}', b'{"schema":{},"payload":{"ts_ms":1795370551009}}'):
+        if skipped:
+            assert Skip("heartbeat") == decoder.decode(topic, value)
+        else:
+            with pytest.raises(RecordError, match="not_an_envelope"):
+                decoder.decode(topic, value)
+
+
 def test_a_refused_record_leaves_the_next_one_alone() -> None:
     """One decoder, every bad record, and after each a good one that decodes as ever."""
     decoder = Decoder(REGISTRY, None)
