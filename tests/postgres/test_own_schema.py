@@ -16,6 +16,7 @@ from tests import site_database
 from watcher.changes.journal import Journal
 from watcher.migrations.postgres.migrate import ensure
 from watcher.model.errors import HistoryChangedError, TemporaryError
+from watcher.model.extent import Extent
 from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own import history, marker, reconcile_needed
 from watcher.postgres.own.journal import PostgresJournalStore
@@ -148,6 +149,15 @@ def test_a_need_keeps_its_first_time(session):
 
     assert reconcile_needed.needs(session)[0] == first
     assert [need.reason for need in reconcile_needed.needs(session)] == ["snapshot", "truncate"]
+
+
+def test_a_need_keeps_its_first_place_and_moves_its_last(session):
+    """However many letters come, it is one row that says from where to where."""
+    reconcile_needed.note(session, "Crucible", "dead_letter", Extent("t[0]@1", "t[0]@4", 3))
+    reconcile_needed.note(session, "Crucible", "dead_letter", Extent("t[0]@9", "t[0]@9"))
+
+    (found,) = [need.found for need in reconcile_needed.needs(session) if need.reason == "dead_letter"]
+    assert found == Extent("t[0]@1", "t[0]@9", 4)
 
 
 def test_what_is_done_together_is_undone_together(session):

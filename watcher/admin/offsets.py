@@ -8,6 +8,8 @@ from typing import Final
 
 from watcher.kafka.admin import KafkaAdmin, Moment
 from watcher.model.errors import StopError
+from watcher.model.extent import Extent
+from watcher.model.need_reason import NeedReason
 from watcher.model.plan import plan_from_metadata
 from watcher.postgres.own import marker, reconcile_needed
 from watcher.postgres.session import Session
@@ -162,9 +164,16 @@ def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], session: Sessio
     """
     _await_rest(admin, group)
     # Noted before it is true: once the group has moved, nothing else tells of what was skipped.
-    if any(move.skipped for move in wanted):
+    skipping = [move for move in wanted if move.skipped]
+    if skipping:
+        first, last = skipping[0], skipping[-1]
+        found = Extent(
+            f"{first.topic}[{first.partition}]@{first.before or first.low}",
+            f"{last.topic}[{last.partition}]@{last.after}",
+            sum(move.skipped for move in skipping),
+        )
         for table in tables:
-            reconcile_needed.note(session, table, "skipped")
+            reconcile_needed.note(session, table, NeedReason.SKIPPED, found)
     topic = wanted[0].topic
     topic_id = admin.topic_id(topic)
     # The marker goes first: a group without one that finds no offset starts over, which is harmless.

@@ -132,8 +132,8 @@ def _daemon(
     shutdown: Shutdown,
 ) -> ChangeLoop:
     """Put the change stream's parts together."""
-    for needed in journal.reconcile:
-        report.reconcile(needed)
+    for needed, found in journal.reconcile.items():
+        report.reconcile(needed, found)
     redis = RedisSink(redis_client(settings))
     shutdown.on_end(redis.close)
     tables = REGISTRY.with_watcher_schema(settings.postgres.watcher_schema)

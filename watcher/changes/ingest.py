@@ -71,6 +71,7 @@ class Ingest:
     def __init__(self, registry: Registry, decoder: Decoder) -> None:
         self._decode = decoder.decode_run
         self._answers = {table.name: Answers.of(table) for table in registry}
+        self._topics = {table.topic: table.name for table in registry}
 
     def take(
         self, records: Sequence[Record], lanes: Mapping[Partition, Lane], now: float, first: int = 0
@@ -113,7 +114,7 @@ class Ingest:
         if not records:
             return 0
         lane.gathered.since = lane.gathered.since or now
-        run = _Run(records, lane, taken, self._answers)
+        run = _Run(records, lane, taken, self._answers, self._topics.get(lane.topic, ""))
         run.take(self._decode(lane.topic, map(type(records[0]).value, records)))
         done = run.finish()
         if done:
@@ -130,14 +131,18 @@ class _Run:
         lane: their partition; gathers the rows.
         taken: gathers everything else.
         answers: of each table.
+        usual: the table whose changes the topic usually brings; empty: nobody knows.
     """
 
     __slots__ = (
         "_all_answers", "_answers", "_applied", "_committed", "_gathered", "_packed", "_records", "_refused", "_taken",
-        "_unapplied",
+        "_unapplied", "_usual",
     )  # fmt: skip
 
-    def __init__(self, records: Sequence[Record], lane: Lane, taken: Taken, answers: Mapping[str, Answers]) -> None:
+    def __init__(
+        self, records: Sequence[Record], lane: Lane, taken: Taken, answers: Mapping[str, Answers], usual: str
+    ) -> None:
+        self._usual = usual
         self._records, self._gathered, self._taken, self._all_answers = records, lane.gathered, taken, answers
         self._answers = NOBODY
         self._applied: dict[str, list[Operation]] = {"": []}
@@ -251,7 +256,7 @@ class _Run:
         if isinstance(event, Skip):
             self._taken.skip(event.reason)
         elif isinstance(event, RecordError):
-            self._taken.refuse(self._records[at], event, at - self._refused)
+            self._taken.refuse(self._records[at], event, at - self._refused, self._answers.table or self._usual)
             self._refused = at + 1
         else:
             self._committed = event.source.ts_ms

@@ -5,11 +5,12 @@ writes that down as soon as PostgreSQL lets it, and looks every so often whether
 """
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, Protocol, Self
 
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
+from watcher.model.extent import Extent
 from watcher.model.stream import Partition
 from watcher.runtime.worker import Signal, Task
 
@@ -20,7 +21,7 @@ LOOK_SECONDS: Final = 10.0
 class JournalStore(Protocol):
     """The watcher's own schema."""
 
-    def load(self) -> tuple[int, dict[Partition, str], set[ReconcileNeeded]]:
+    def load(self) -> tuple[int, dict[Partition, str], dict[ReconcileNeeded, Extent]]:
         """Return the number of PostgreSQL's history, topic ids of the partitions that the group has read, and needs.
 
         Raises:
@@ -29,12 +30,12 @@ class JournalStore(Protocol):
         """
         ...
 
-    def save(self, seen: dict[Partition, str], needed: set[ReconcileNeeded]) -> set[ReconcileNeeded]:
+    def save(self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent]) -> dict[ReconcileNeeded, Extent]:
         """Write down what is new, if anything is, and look whether PostgreSQL is still the same one.
 
         Args:
             seen: topic ids of partitions that the group has begun to read.
-            needed: tables whose counts only a comparison can tell from now on.
+            needed: tables whose counts only a comparison can tell, and where that was found since the last time.
 
         Returns:
             Every need of a comparison that there is; a person may have settled some.
@@ -63,7 +64,7 @@ class Journal(Task):
         store: JournalStore,
         history: int,
         seen: dict[Partition, str],
-        reconcile: set[ReconcileNeeded],
+        reconcile: dict[ReconcileNeeded, Extent],
         *,
         away: Callable[[TemporaryError], None],
         needs: Callable[[Collection[ReconcileNeeded]], None],
@@ -71,9 +72,9 @@ class Journal(Task):
         self.signal = Signal()
         self._store, self._away, self._needs = store, away, needs
         self.history = history
-        self._seen, self._reconcile = dict(seen), set(reconcile)
+        self._seen, self._reconcile = dict(seen), dict(reconcile)
         self._new: dict[Partition, str] = {}
-        self._noted: set[ReconcileNeeded] = set()
+        self._noted: dict[ReconcileNeeded, Extent] = {}
         self._lock = threading.Lock()
         self.failure: Exception | None = None
         """A reason to stop, found by the worker; the loop looks at it each turn."""
@@ -99,9 +100,10 @@ class Journal(Task):
         return cls(store, *store.load(), away=away, needs=needs)
 
     @property
-    def reconcile(self) -> frozenset[ReconcileNeeded]:
-        """Tables whose counts only a comparison can tell."""
-        return frozenset(self._reconcile)
+    def reconcile(self) -> dict[ReconcileNeeded, Extent]:
+        """Tables whose counts only a comparison can tell, and where that was found."""
+        with self._lock:
+            return dict(self._reconcile)
 
     def seen(self, partition: Partition) -> str | None:
         """Id of the topic when the group first read the partition."""
@@ -115,12 +117,15 @@ class Journal(Task):
                 self._new[partition] = topic_id
             self.signal.wake()
 
-    def note(self, needed: set[ReconcileNeeded]) -> set[ReconcileNeeded]:
-        """Only a comparison can tell these tables' counts; returns those that were not known to."""
+    def note(self, needed: Mapping[ReconcileNeeded, Extent]) -> set[ReconcileNeeded]:
+        """Only a comparison can tell these tables' counts; returns those that were not known to.
+
+        What is known is written down at the next look: it may come with every poll, and moves the last place alone.
+        """
         with self._lock:
-            fresh = needed - self._reconcile
-            self._reconcile |= fresh
-            self._noted |= fresh
+            fresh = needed.keys() - self._reconcile
+            _add(self._reconcile, needed)
+            _add(self._noted, needed)
         if fresh:
             self.signal.wake()
         return fresh
@@ -152,7 +157,7 @@ class Journal(Task):
     def _write_down(self) -> None:
         with self._lock:
             new, self._new = self._new, {}
-            noted, self._noted = self._noted, set()
+            noted, self._noted = self._noted, {}
         try:
             there = self._store.save(new, noted)
         except TemporaryError:
@@ -164,10 +169,18 @@ class Journal(Task):
         else:
             # Who has compared a table deletes its row; what comes after that is a new need, and is to be noted again.
             with self._lock:
-                self._reconcile = there | self._noted
+                self._reconcile = dict(there)
+                _add(self._reconcile, self._noted)
             self._needs(self.reconcile)
 
-    def _put_back(self, new: dict[Partition, str], noted: set[ReconcileNeeded]) -> None:
+    def _put_back(self, new: dict[Partition, str], noted: dict[ReconcileNeeded, Extent]) -> None:
         with self._lock:
             self._new = {**new, **self._new}
-            self._noted |= noted
+            _add(noted, self._noted)
+            self._noted = noted
+
+
+def _add(known: dict[ReconcileNeeded, Extent], later: Mapping[ReconcileNeeded, Extent]) -> None:
+    """Add what was found later."""
+    for need, extent in later.items():
+        known[need] = known[need].then(extent) if need in known else extent

@@ -3,10 +3,11 @@
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
+from watcher.model.metric_columns import SOURCE, SOURCE_ID
 from watcher.model.metric_rows import MetricRows
 from watcher.model.plan import Plan
 from watcher.model.progress import Progress
@@ -29,6 +30,15 @@ class Gathered:
     """Commit time of the oldest change with rows, in milliseconds since 1970, by table."""
     since: float = 0.0
     """When the first record came, in seconds of the engine's clock."""
+
+    def by_table(self, identities: Collection[bytes]) -> Counter[str]:
+        """Return how many of these changes are of each table. Mostly there is one, else the rows have to tell."""
+        tables = {table for table, _ in self.applied}
+        if not identities or len(tables) == 1:
+            return Counter(dict.fromkeys(tables, len(identities))) if identities else Counter()
+        wanted = frozenset(identities)
+        changes = {(row[SOURCE], row[SOURCE_ID]) for row in self.rows if row[SOURCE_ID] in wanted}
+        return Counter(table for table, _ in changes)
 
 
 class AbandonedError(Exception):

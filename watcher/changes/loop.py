@@ -32,7 +32,9 @@ from watcher.changes.sink import DeadLetterSink, StateSink
 from watcher.changes.source import Source
 from watcher.changes.taken import Taken
 from watcher.model.dead_letter import DeadLetterLimit
+from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import OffsetGoneError, OffsetLostError, TopicReplacedError
+from watcher.model.extent import Extent
 from watcher.model.stream import AssignmentListener, Partition, Record
 from watcher.runtime import clock
 from watcher.runtime.deadline import Deadline
@@ -164,6 +166,7 @@ class ChangeLoop:
         while at < end:
             taken, at = self._ingest.take(records, lanes, self._now(), at)
             self._show(taken)
+            self._need(taken.needs())
             self._send_dead_letters(taken)
             self._note(taken)
             self._plans.submit_reread()
@@ -257,14 +260,17 @@ class ChangeLoop:
         """Say what was taken; wait if the record after it has to."""
         self._report.taken(taken)
         self._report.in_flight(self._lanes)
-        for needed in self._journal.note(set(taken.reconcile)) if taken.reconcile else ():
-            self._report.reconcile(needed)
-            for observer in self._observers:
-                observer.reconcile(needed)
         if taken.waiting is not None:
             self._report.away("registry", taken.waiting)
             if self._hold(HOLD_SECONDS):
                 raise taken.waiting
+
+    def _need(self, needs: Mapping[ReconcileNeeded, Extent]) -> None:
+        """Note which tables only a comparison can tell from now on, and tell of those that were not known to."""
+        for needed in self._journal.note(needs) if needs else ():
+            self._report.reconcile(needed, needs[needed])
+            for observer in self._observers:
+                observer.reconcile(needed)
 
     def _apply_backpressure(self) -> None:
         """Stop reading while too much waits for ClickHouse; go on when half of it is gone."""

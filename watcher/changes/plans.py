@@ -256,7 +256,7 @@ class Plans:
         reach("plan.written")
         job.lane.submitted, job.lane.writing = False, Gathered()
         job.lane.progress.written(job.plan)
-        self._report.written(job, written.outcome)
+        self._report.written(job, written.outcome, written.repeated)
 
 
 def _settled(lane: Lane) -> bool:

@@ -12,6 +12,7 @@ from watcher.changes.source import Source
 from watcher.changes.taken import Taken
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
+from watcher.model.extent import Extent
 from watcher.model.plan_outcome import PlanOutcome
 from watcher.model.row_state import ShownStates
 from watcher.model.stream import Partition
@@ -105,8 +106,14 @@ class ChangeReport:
         for table, oldest in taken.oldest.items():
             metrics.freshness.labels(table, "redis").observe(max(0.0, time.time() - oldest / 1000))
 
-    def written(self, job: Job, outcome: PlanOutcome) -> None:
-        """Count a plan that is in ClickHouse, and its changes as applied; a line in the log."""
+    def written(self, job: Job, outcome: PlanOutcome, repeated: Collection[bytes] = ()) -> None:
+        """Count a plan that is in ClickHouse, and its changes as applied; a line in the log.
+
+        Args:
+            job: the plan with its rows.
+            outcome: what writing it came to.
+            repeated: identities of its changes that ClickHouse had before: they were delivered again.
+        """
         metrics, seconds, rows = self._metrics, self._now() - job.named_at, len(job.gathered.rows)
         metrics.plans.labels(outcome.value).inc()
         metrics.plan_duration.observe(seconds)
@@ -114,6 +121,8 @@ class ChangeReport:
         metrics.sink_rows.labels("clickhouse").inc(rows)
         for table, oldest in job.gathered.oldest.items():
             metrics.freshness.labels(table, "clickhouse").observe(max(0.0, time.time() - oldest / 1000))
+        for table, count in job.gathered.by_table(repeated).items():
+            metrics.identities_repeated.labels(table).inc(count)
         self.applied(job.gathered)
         say = log.debug if outcome is PlanOutcome.WRITTEN else log.info
         say("plan.written", outcome=outcome.value, rows=rows, plan=job.plan.token, seconds=round(seconds, 3))
@@ -150,10 +159,13 @@ class ChangeReport:
             for reason in RECONCILE:
                 self._metrics.reconcile_needed.labels(table, reason).set(ReconcileNeeded(table, reason) in there)
 
-    def reconcile(self, needed: ReconcileNeeded) -> None:
-        """Tell of a table whose counts only a comparison with PostgreSQL can tell."""
+    def reconcile(self, needed: ReconcileNeeded, found: Extent) -> None:
+        """Tell of a table whose counts only a comparison with PostgreSQL can tell, and where that was found."""
         self._metrics.reconcile_needed.labels(needed.table, needed.reason).set(1)
-        log.warning("reconcile.needed", table=needed.table, reason=needed.reason)
+        log.warning(
+            "reconcile.needed", table=needed.table, reason=needed.reason, first=found.first, last=found.last,
+            times=found.times,
+        )  # fmt: skip
 
     def rebalanced(self, kind: str, partitions: list[Partition]) -> None:
         """Tell which partitions the group gave or took."""

@@ -7,7 +7,9 @@ from watcher.decode.decoder import HEARTBEAT
 from watcher.model.change import Position
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.effects import ReconcileNeeded
-from watcher.model.errors import RecordError, TemporaryError
+from watcher.model.errors import Reason, RecordError, TemporaryError
+from watcher.model.extent import Extent, lsn_text, offset_text
+from watcher.model.need_reason import NeedReason
 from watcher.model.row_state import RowStates
 from watcher.model.stream import Record
 
@@ -21,6 +23,8 @@ class Taken:
 
     states: RowStates = field(default_factory=RowStates)
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    refused: list[tuple[str, DeadLetter]] = field(default_factory=list)
+    """Those of the letters that are of changes, each with the table of the change."""
     runs: list[tuple[int, int]] = field(default_factory=list)
     """Good records and the dead letters that followed them, for the limit."""
     consumed: Counter[Kind] = field(default_factory=Counter)
@@ -28,7 +32,8 @@ class Taken:
     """Records that say nothing, by table and reason."""
     repeated: Counter[str] = field(default_factory=Counter)
     """Changes that their batch held already, by table."""
-    reconcile: list[ReconcileNeeded] = field(default_factory=list)
+    reconcile: list[tuple[ReconcileNeeded, int]] = field(default_factory=list)
+    """Needs of a comparison, each with the log position at which it arose."""
     newest: dict[str, int] = field(default_factory=dict)
     """Commit time of the last change, in milliseconds since 1970, by table."""
     oldest: dict[str, int] = field(default_factory=dict)
@@ -36,6 +41,19 @@ class Taken:
     heartbeat: bool = False
     waiting: TemporaryError | None = None
     """Why the first record not taken has to wait."""
+
+    def needs(self) -> dict[ReconcileNeeded, Extent]:
+        """Return which tables only a comparison can tell from now on, and where that arose.
+
+        A refused change is one: it moved counts and rows by what its letter holds and the sinks do not.
+        """
+        found: dict[ReconcileNeeded, list[str]] = {}
+        for need, lsn in self.reconcile:
+            found.setdefault(need, []).append(f"LSN {lsn_text(lsn)}")
+        for table, letter in self.refused:
+            place = offset_text(letter.position, letter.timestamp_ms)
+            found.setdefault(ReconcileNeeded(table, NeedReason.DEAD_LETTER), []).append(place)
+        return {need: Extent.of(places) for need, places in found.items()}
 
     def skip(self, reason: str) -> None:
         """Count a record that says nothing of a row."""
@@ -48,10 +66,20 @@ class Taken:
         self.consumed[kind] += 1
         self.ignored[kind[0], "operation"] += 1
 
-    def refuse(self, record: Record, error: RecordError, good: int) -> None:
-        """Make a letter of a record that cannot be used, after so many that can."""
+    def refuse(self, record: Record, error: RecordError, good: int, table: str = "") -> None:
+        """Make a letter of a record that cannot be used.
+
+        Args:
+            record: what cannot be used.
+            error: why.
+            good: how many records before it can.
+            table: whose changes its topic brings, for an error that does not say.
+        """
         self.consumed[error.table, error.op] += 1
-        self.dead_letters.append(dead_letter(record, error))
+        letter = dead_letter(record, error)
+        self.dead_letters.append(letter)
+        if (error.table or table) and error.reason is not Reason.UNKNOWN_TABLE:
+            self.refused.append((error.table or table, letter))
         self.runs.append((good, 1))
 
 

@@ -32,6 +32,8 @@ class Written:
     """None when the partition was taken away first."""
     error: Exception | None = None
     """A reason to stop the daemon."""
+    repeated: frozenset[bytes] = frozenset()
+    """Identities that were there before anything of the job was sent: changes that were delivered again."""
 
 
 class Writer(Task):
@@ -79,7 +81,8 @@ class Writer(Task):
 
     def _outcome(self, job: Job, present: list[set[bytes]] | None) -> Written:
         try:
-            return Written(job, self._write(job, present))
+            outcome, repeated = self._write(job, present)
+            return Written(job, outcome, repeated=repeated)
         except AbandonedError:
             return Written(job, None)
         except Exception as error:  # noqa: BLE001 - handed to the loop, which stops the daemon
@@ -94,8 +97,8 @@ class Writer(Task):
         except Exception:  # noqa: BLE001 - the job itself meets it next, and knows what to make of it
             return None
 
-    def _write(self, job: Job, present: list[set[bytes]] | None) -> PlanOutcome:
-        """Write one job, however many attempts it takes.
+    def _write(self, job: Job, present: list[set[bytes]] | None) -> tuple[PlanOutcome, frozenset[bytes]]:
+        """Write one job, however many attempts it takes; return what it came to, and which changes were there before.
 
         Args:
             job: what to write.
@@ -106,18 +109,19 @@ class Writer(Task):
         """
         rows, identities = job.gathered.rows, job.gathered.identities
         known = None if job.recover else present
+        repeated: frozenset[bytes] = frozenset()
 
         def permit() -> None:
             job.lane.permit()
             reach("insert.sending")
 
         def attempt() -> PlanOutcome:
-            nonlocal known
+            nonlocal known, repeated
             if known is None:
                 return self._sink.recover(job.plan, rows, permit)
             asked, known = known, None  # whatever comes of this, another attempt would have to ask again
-            repeated = {one for some in asked for one in some & identities}
-            outcome = self._sink.write(job.plan, rows, permit, repeated)
+            repeated = frozenset(one for some in asked for one in some & identities)
+            outcome = self._sink.write(job.plan, rows, permit, set(repeated))
             asked.append(identities)
             return outcome
 
@@ -127,4 +131,4 @@ class Writer(Task):
         except TemporaryError as error:
             raise AbandonedError(job.lane.name) from error
         reach("insert.answered")
-        return outcome
+        return outcome, repeated

@@ -34,8 +34,8 @@ class PollEffects(Protocol):
         ...
 
     @property
-    def reconcile(self) -> list["ReconcileNeeded"]:
-        """Return the needs of a comparison."""
+    def reconcile(self) -> list[tuple["ReconcileNeeded", int]]:
+        """Return the needs of a comparison, with the log positions at which they arose."""
         ...
 
 
@@ -179,9 +179,9 @@ class ReconcileNeeded(msgspec.Struct, frozen=True, gc=False):
     table: str
     reason: str
 
-    def pack(self, _lsn: int, poll: PollEffects) -> Packed:
-        """Keep it as it is."""
-        return poll.reconcile, [self]
+    def pack(self, lsn: int, poll: PollEffects) -> Packed:
+        """Keep it with its place."""
+        return poll.reconcile, [(self, lsn)]
 
 
 StateEffect = CrucibleState | CrucibleGone | EntryState | EntryGone | EntryVerdict

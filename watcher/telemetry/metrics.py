@@ -19,6 +19,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from watcher.model.change import Operation
 from watcher.model.entry_verdict import EntryReason, VerdictState
 from watcher.model.errors import Reason
+from watcher.model.need_reason import NeedReason
 from watcher.model.outbox import UNFINISHED, OutboxState
 from watcher.model.plan_outcome import PlanOutcome
 from watcher.model.settlement import FINISHED, SettlementState
@@ -41,7 +42,7 @@ IGNORED: Final = ("operation", "tombstone", "heartbeat", "transaction", "given_u
 partition went to another process, which reads it again, before it was in a plan."""
 PLAN_OUTCOMES: Final = tuple(outcome.value for outcome in PlanOutcome)
 REBALANCES: Final = ("assigned", "revoked", "lost")
-RECONCILE: Final = ("snapshot", "truncate", "skipped")
+RECONCILE: Final = tuple(reason.value for reason in NeedReason)
 DRAIN_OUTCOMES: Final = tuple(outcome for outcome in PLAN_OUTCOMES if outcome != PlanOutcome.REPEATED)
 VERDICTS: Final = ("same", "verified", "rebuilt", "busy", "finished", "unknown")
 REDIS_OUTCOMES: Final = ("applied", "stale", "absent")

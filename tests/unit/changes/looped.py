@@ -25,6 +25,7 @@ from watcher.model.change import Operation
 from watcher.model.dead_letter import DeadLetter, DeadLetterLimit
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
+from watcher.model.extent import Extent
 from watcher.model.metric_rows import MetricRows
 from watcher.model.plan import Plan
 from watcher.model.row_state import RowStates, ShownStates
@@ -106,7 +107,8 @@ class InlineWriter:
                     if job.recover
                     else self.sink.write(job.plan, rows, send, present)
                 )
-                self.done.append(Written(job, how))
+                repeated = frozenset() if job.recover else frozenset(present & job.gathered.identities)
+                self.done.append(Written(job, how, repeated=repeated))
             except AbandonedError:
                 self.done.append(Written(job, None))
             except TemporaryError as error:
@@ -195,19 +197,19 @@ class Store:
         self.away = False
         self.failure: Exception | None = None
         self.partitions: dict[Partition, str] = {}
-        self.needed: set[ReconcileNeeded] = set()
+        self.needed: dict[ReconcileNeeded, Extent] = {}
 
-    def load(self) -> tuple[int, dict[Partition, str], set[ReconcileNeeded]]:
+    def load(self) -> tuple[int, dict[Partition, str], dict[ReconcileNeeded, Extent]]:
         self._check()
-        return 1, dict(self.partitions), set(self.needed)
+        return 1, dict(self.partitions), dict(self.needed)
 
-    def save(self, seen: dict[Partition, str], needed: set[ReconcileNeeded]) -> set[ReconcileNeeded]:
+    def save(self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent]) -> dict[ReconcileNeeded, Extent]:
         if self.away:
             raise TemporaryError("postgres is away")
         self.partitions |= seen
         self.needed |= needed
         self._check()
-        return set(self.needed)
+        return dict(self.needed)
 
     def _check(self) -> None:
         if self.failure is not None:

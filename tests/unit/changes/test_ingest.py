@@ -402,3 +402,18 @@ def test_a_fault_of_the_decoder_is_not_a_records() -> None:
 
     with pytest.raises(LookupError):
         take([record(0, CREATED), record(1, CREATED)], [lane()], ingest=Ingest(REGISTRY, Broken(REGISTRY, None)))
+
+
+@pytest.mark.parametrize(
+    ("content", "tables"),
+    [
+        (b"{", ["CrucibleEntry"]),
+        (value(change(Operation.DELETE, before=None)), ["CrucibleEntry"]),
+        (BAD["an unknown table"][0], []),
+    ],
+)
+def test_a_letter_of_a_change_names_the_table_that_it_is_missed_in(content: bytes | None, tables: list[str]):
+    """Its own, or the one whose changes its topic brings; what is no table of ours is missed nowhere."""
+    taken, _ = take([record(0, content)], [lane()])
+
+    assert [need.table for need in taken.needs()] == tables

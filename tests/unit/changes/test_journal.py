@@ -8,10 +8,13 @@ from tests.stack.watching import await_that
 from watcher.changes.journal import LOOK_SECONDS, Journal
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
+from watcher.model.extent import Extent
 from watcher.model.stream import Partition
 from watcher.runtime.deadline import Deadline
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Worker
+
+ONCE = Extent("LSN 0/1", "LSN 0/1")
 
 
 class Faulty:
@@ -20,17 +23,17 @@ class Faulty:
     def __init__(self, *faults: Exception) -> None:
         self.faults = list(faults)
         self.written: dict[Partition, str] = {}
-        self.noted: set[ReconcileNeeded] = set()
+        self.noted: dict[ReconcileNeeded, Extent] = {}
 
-    def load(self) -> tuple[int, dict[Partition, str], set[ReconcileNeeded]]:
-        return 1, {}, set(self.noted)
+    def load(self) -> tuple[int, dict[Partition, str], dict[ReconcileNeeded, Extent]]:
+        return 1, {}, dict(self.noted)
 
-    def save(self, seen: dict[Partition, str], needed: set[ReconcileNeeded]) -> set[ReconcileNeeded]:
+    def save(self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent]) -> dict[ReconcileNeeded, Extent]:
         if self.faults:
             raise self.faults.pop()
         self.written |= seen
         self.noted |= needed
-        return set(self.noted)
+        return dict(self.noted)
 
 
 def test_an_error_that_nobody_foresaw_is_handed_on() -> None:
@@ -38,15 +41,15 @@ def test_an_error_that_nobody_foresaw_is_handed_on() -> None:
     fault, need = ValueError("no topic id"), ReconcileNeeded("CrucibleEntry", "truncate")
     store, away = Faulty(fault), list[TemporaryError]()
     journal = Journal.load(store, away.append, lambda _: None)
-    journal.note({need})
+    journal.note({need: ONCE})
     journal.remember(("t", 0), "id")
 
     journal.turn()
     assert journal.failure is fault
-    assert (store.written, store.noted) == ({}, set())
+    assert (store.written, store.noted) == ({}, {})
     journal.end()
     assert store.written == {("t", 0): "id"}
-    assert store.noted == {need}
+    assert store.noted == {need: ONCE}
     assert away == []
 
 
@@ -74,8 +77,8 @@ def test_what_is_new_wakes_whoever_writes_it_down_and_what_is_known_does_not() -
     for call in (
         lambda: journal.remember(("t", 0), "id"),
         lambda: journal.remember(("t", 0), "id"),
-        lambda: journal.note({need}),
-        lambda: journal.note({need}),
+        lambda: journal.note({need: ONCE}),
+        lambda: journal.note({need: ONCE}),
     ):
         call()
         woken.append(not journal.signal._wakes.empty())
@@ -90,13 +93,14 @@ def test_a_need_that_comes_again_after_it_was_settled_is_noted_again() -> None:
     need, told = ReconcileNeeded("CrucibleEntry", "truncate"), list[Collection[ReconcileNeeded]]()
     store = Faulty()
     journal = Journal.load(store, lambda _: None, told.append)
-    assert journal.note({need}) == {need}
+    assert journal.note({need: ONCE}) == {need}
     journal.turn()
-    assert (store.noted, journal.note({need})) == ({need}, set())
+    assert (store.noted, journal.note({need: ONCE})) == ({need: ONCE}, set())
 
+    journal.turn()
     store.noted.clear()
     journal.turn()
-    assert (journal.reconcile, told[-1]) == (frozenset(), frozenset())
-    assert journal.note({need}) == {need}
+    assert (journal.reconcile, told[-1]) == ({}, {})
+    assert journal.note({need: ONCE}) == {need}
     journal.end()
-    assert store.noted == {need}
+    assert store.noted.keys() == {need}

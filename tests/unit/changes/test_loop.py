@@ -584,3 +584,31 @@ def test_metadata_is_what_the_next_owner_reads(world: Looped) -> None:
 
     offset, metadata = world.committed()
     assert (offset, json.loads(metadata or "")) == (1, {"plan": 1, "topic": "id-1", "end": 2})
+
+
+def test_what_is_delivered_again_is_counted_as_repeated(world: Looped) -> None:
+    """In a later plan too, where ClickHouse and not the batch recognises it."""
+    world.produce(opened(), entered(1), entered(2))
+    world.turns_for(3.0)
+    before = world.metric("crucible_identities_repeated_total", table="CrucibleEntry")
+    world.produce(entered(1), entered(2), entered(3))
+    world.turns_for(3.0)
+
+    assert before == 0
+    assert world.metric("crucible_identities_repeated_total", table="CrucibleEntry") == 2
+
+
+def test_a_refused_change_leaves_a_need_of_comparison_with_its_places(world: Looped) -> None:
+    """One for its table, however many letters, from the first of them to the last."""
+    at = world.broker.end((TOPIC, 0))
+    for number in (1, 2):
+        world.produce(value(change(Operation.DELETE, before=None)), entered(number))
+    world.turns_for(1.0)
+
+    (found,) = [(need, world.journal.reconcile[need]) for need in world.journal.reconcile]
+    assert found[0] == ReconcileNeeded("CrucibleEntry", "dead_letter")
+    assert found[1].first.startswith(f"{TOPIC}[0]@{at} ")
+    assert found[1].last.startswith(f"{TOPIC}[0]@{at + 2} ")
+    assert found[1].times == 2
+    assert world.heard.reconcile == [ReconcileNeeded("CrucibleEntry", "dead_letter")]
+    assert world.metric("crucible_reconcile_needed", table="CrucibleEntry", reason="dead_letter") == 1

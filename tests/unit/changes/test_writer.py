@@ -152,3 +152,12 @@ def test_a_job_wakes_the_writer_and_none_lets_it_sleep() -> None:
 
     writer.submit(job(1))
     assert not writer.signal._wakes.empty()
+
+
+def test_it_says_which_changes_were_there_before():
+    """Of a plan that nobody has tried to write: those were delivered again."""
+    sink = Sink(there={b"again"})
+    writer, _ = writing(sink, job(0, b"again", b"new"), job(1, b"other"))
+    writer.turn()
+
+    assert [written.repeated for written in writer.done] == [{b"again"}, set()]

@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from watcher.model.effects import ReconcileNeeded
+from watcher.model.extent import Extent
 from watcher.postgres.own import history, marker, reconcile_needed
 from watcher.postgres.session import Session, open_session
 
@@ -24,7 +25,7 @@ class PostgresJournalStore:
     timeout: float
     """Seconds to wait for a connection, and for each statement."""
 
-    def load(self) -> tuple[int, dict[Partition, str], set[ReconcileNeeded]]:
+    def load(self) -> tuple[int, dict[Partition, str], dict[ReconcileNeeded, Extent]]:
         """Return the number of PostgreSQL's history, topic ids of the partitions that the group has read, and needs.
 
         Raises:
@@ -33,7 +34,7 @@ class PostgresJournalStore:
         with self._session() as session:
             return history.check(session), marker.load(session, self.group), _needs(session)
 
-    def save(self, seen: dict[Partition, str], needed: set[ReconcileNeeded]) -> set[ReconcileNeeded]:
+    def save(self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent]) -> dict[ReconcileNeeded, Extent]:
         """Write down what is new, look whether PostgreSQL is still the same one, and return every need there is.
 
         Raises:
@@ -45,7 +46,7 @@ class PostgresJournalStore:
                     for (topic, partition), topic_id in seen.items():
                         marker.remember(session, self.group, topic, partition, topic_id)
                     for need in sorted(needed, key=lambda one: (one.table, one.reason)):
-                        reconcile_needed.note(session, need.table, need.reason)
+                        reconcile_needed.note(session, need.table, need.reason, needed[need])
             history.check(session)
             return _needs(session)
 
@@ -58,5 +59,5 @@ class PostgresJournalStore:
         return open_session(self.dsn, self.schema, self.timeout)
 
 
-def _needs(session: Session) -> set[ReconcileNeeded]:
-    return {ReconcileNeeded(need.source_table, need.reason) for need in reconcile_needed.needs(session)}
+def _needs(session: Session) -> dict[ReconcileNeeded, Extent]:
+    return {ReconcileNeeded(need.source_table, need.reason): need.found for need in reconcile_needed.needs(session)}

@@ -1,6 +1,7 @@
 """Tables whose metrics may lack changes, until they are compared with PostgreSQL.
 
-A snapshot reads rows that were perhaps never counted; a truncate removes rows without naming them.
+A snapshot reads rows that were perhaps never counted; a truncate removes rows without naming them; a refused change
+moved counts that its letter alone knows of; what a connector passed over is told by nobody.
 """
 
 from dataclasses import dataclass
@@ -8,10 +9,13 @@ from datetime import datetime
 from importlib.resources import files
 from typing import Final
 
+from watcher.model.extent import Extent
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
 _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "reconcile_needed.sql")
+NOWHERE: Final = Extent()
+"""The place of what is about a table as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +27,16 @@ class Need:
     """One word, fit for a metric's label: ``snapshot``, ``truncate``."""
     since: datetime
     """When it was first noted, with time zone."""
+    found: Extent
+    """Where it was found, and how often."""
 
 
-def note(session: Session, source_table: str, reason: str) -> None:
-    """Note a need; noting it again keeps the first time."""
-    session.run(_STATEMENTS["note"], source_table, reason)
+def note(session: Session, source_table: str, reason: str, found: Extent = NOWHERE) -> None:
+    """Note a need; noting it again keeps the first time and place, and moves the last."""
+    session.run(_STATEMENTS["note"], source_table, reason, found.first, found.last, found.times)
 
 
 def needs(session: Session) -> tuple[Need, ...]:
     """Return every need, the oldest first."""
-    return tuple(Need(*row) for row in session.read(_STATEMENTS["needs"]))
+    rows = session.read(_STATEMENTS["needs"])
+    return tuple(Need(table, reason, since, Extent(*found)) for table, reason, since, *found in rows)

@@ -6,6 +6,7 @@ from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.migrations.ledger import State
 from watcher.migrations.postgres import migrate
+from watcher.model.extent import Extent
 from watcher.postgres.own import history, reconcile_needed
 from watcher.postgres.session import Session
 
@@ -35,11 +36,18 @@ def own_tables(session: Session) -> Iterator[Finding]:
     for need in waiting:
         yield warn(
             f"postgres.reconcile.{need.source_table}",
-            f"{need.reason} since {need.since:%Y-%m-%d %H:%M}",
+            f"{need.reason} since {need.since:%Y-%m-%d %H:%M}{_places(need.found)}",
             "the stream cannot tell this table's counts; compare them with PostgreSQL",
         )
     if not waiting:
         yield ok("postgres.reconcile", "no table waits for a comparison")
+
+
+def _places(found: Extent) -> str:
+    """Return where it was found, for a line; nothing where nobody knows."""
+    if not found.first:
+        return ""
+    return f": {found.first}" if found.times == 1 else f": {found.times} from {found.first} to {found.last}"
 
 
 def _migrated(session: Session) -> Finding:
