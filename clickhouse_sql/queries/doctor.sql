@@ -1,14 +1,9 @@
 -- tables_of_inserts --
--- The tables that inserts go to, by themselves or through a view, with their settings.
-SELECT name, create_table_query
+-- Tables that keep rows, and what fills them by itself: which table feeds which views, and what each was made by.
+SELECT database, name, engine, create_table_query, toString(uuid), arrayZip(dependencies_database, dependencies_table)
 FROM system.tables
-WHERE database = currentDatabase()
-    AND engine LIKE '%MergeTree'
-    AND (
-        name IN ('entityMetricEvents', 'crucible_entry_rating')
-        OR name IN (SELECT arrayJoin(dependencies_table) FROM system.tables WHERE database = currentDatabase())
-        OR match(name, '_v[0-9]+$')
-    )
+WHERE database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema')
+    AND (engine LIKE '%MergeTree' OR engine IN ('MaterializedView', 'Buffer', 'Null', 'Distributed'))
 
 -- max_block_rows --
 -- A larger insert becomes several blocks, of which one may be there without the other.

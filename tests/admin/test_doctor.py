@@ -16,6 +16,7 @@ import psycopg
 import pytest
 import redis
 from clickhouse_connect.driver.client import Client
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 import config
 import debezium
@@ -206,6 +207,22 @@ def test_a_clickhouse_that_forgets_tokens_is_named(clickhouse: Client, examined:
     assert (found.level, "entityMetricEvents (0)" in found.found) == (Level.FAIL, True)
 
 
+def test_tables_of_the_site_are_its_own_business(clickhouse: Client, examined: Examine):
+    """Whatever they are called; but a view that counts our rows twice is told, and why."""
+    clickhouse.command("CREATE TABLE pageViews_v2 (userId Int32) ENGINE = MergeTree ORDER BY userId")
+    view = "CREATE MATERIALIZED VIEW site_view TO pageViews_v2 AS SELECT userId FROM entityMetricEvents"
+    with broken(clickhouse.command, "SELECT 1", "DROP TABLE pageViews_v2"):
+        before = examined()
+        with broken(clickhouse.command, view, "DROP VIEW site_view"):
+            found = examined()
+
+    assert before["clickhouse.deduplication"].level is Level.OK
+    assert "clickhouse.views_of_others" not in before
+    assert found["clickhouse.deduplication"].level is Level.OK
+    assert found["clickhouse.views_of_others"].level is Level.WARN
+    assert ".pageViews_v2 behind " in found["clickhouse.views_of_others"].found
+
+
 def test_a_column_of_another_type_is_named(clickhouse: Client, examined: Examine):
     """Rows are sent without types, and would be read as something else."""
     alter = "ALTER TABLE entityMetricEvents MODIFY COLUMN userId "
@@ -236,6 +253,35 @@ def test_a_connector_that_does_not_run_is_named(pipeline: Pipeline, examined: Ex
             time.sleep(0.2)
 
     assert (found.level, "crucible connector apply" in found.advice) == (Level.FAIL, True)
+
+
+def test_what_is_read_and_what_has_handlers_are_the_same(examined: Examine):
+    """A topic without handlers is dead letters, a table whose topic nobody reads is not counted."""
+    found = examined(CRUCIBLE_KAFKA__TOPICS="postgres.Crucible,postgres.CrucibleEntry,postgres.Nothing")
+
+    assert found["kafka.tables"].level is Level.WARN
+    assert "postgres.entry_verdict" in found["kafka.tables"].found
+    assert "postgres.Nothing" in found["kafka.topics"].found
+
+
+def test_a_group_that_has_read_everything_has_nothing_to_go(examined: Examine, site: Site):
+    """What a transaction leaves at the end of a topic is no record."""
+    site.make_topic(site.topic, 1)
+    producer = Producer({**site.client, "transactional.id": site.topic, "transaction.timeout.ms": 10_000})
+    producer.init_transactions()
+    for _ in range(3):
+        producer.begin_transaction()
+        producer.produce(site.topic, b"{}", partition=0)
+        producer.commit_transaction()
+    consumer = Consumer({**site.client, "group.id": site.group})
+    told = []
+    for offset in (0, 5):  # of record, marker, record, marker, record, marker
+        consumer.commit(offsets=[TopicPartition(site.topic, 0, offset)], asynchronous=False)
+        found = examined(CRUCIBLE_KAFKA__TOPICS=site.topic, CRUCIBLE_KAFKA__GROUP=site.group)
+        told.append(found["kafka.offsets"].found)
+    consumer.close()
+
+    assert told == ["1 of 1 partitions committed, 3 records to go", "1 of 1 partitions committed, nothing to go"]
 
 
 def test_faults_of_kafka_are_named(examined: Examine, site: Site):

@@ -33,7 +33,10 @@ def test_a_table_that_may_not_be_read_is_named(postgres: Stack, session: Session
         finally:
             administrator.execute(sql.SQL("GRANT SELECT ON {} TO crucible_watcher").format(sql.Identifier(table)))
 
-    assert (finding.level, finding.found) == (Level.FAIL, f"lacks SELECT on {table}")
+    assert (finding.level, finding.found) == (
+        Level.FAIL,
+        f'the role of postgres.dsn lacks SELECT on TABLE "public"."{table}"',
+    )
     assert "debezium/postgres/watcher.sql" in finding.advice
 
 

@@ -1,5 +1,6 @@
 """The doctor's checks of every neighbour, each with the client that it needs."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import partial
@@ -10,12 +11,13 @@ from watcher.admin.connector.file import ConnectorFile
 from watcher.admin.connector.rest import Connect
 from watcher.admin.doctor import clickhouse, connect, kafka, redis
 from watcher.admin.doctor.examine import examine
-from watcher.admin.doctor.findings import Finding
+from watcher.admin.doctor.findings import Finding, explained
 from watcher.admin.doctor.notifications import notifications
+from watcher.admin.doctor.postgres.columns import columns
 from watcher.admin.doctor.postgres.names import SourceNames
 from watcher.admin.doctor.postgres.own_schema import own_tables
 from watcher.admin.doctor.postgres.published import publication, tables
-from watcher.admin.doctor.postgres.rights import rights
+from watcher.admin.doctor.postgres.rights import debezium_rights, rights, role_of_connector
 from watcher.admin.doctor.postgres.server import server, wal_level
 from watcher.admin.doctor.postgres.settling import (
     endings,
@@ -40,27 +42,33 @@ EVENT_SLOT = "crucible_events"
 
 
 def examine_everything(settings: Settings, connector: ConnectorFile) -> Iterator[Finding]:
-    """Yield what is found of every link, in the order in which a change passes it. Nothing is changed.
+    """Yield what is found of every link, in the order in which a change passes it, and last what only follows from it.
+
+    Nothing is changed.
 
     Args:
         settings: where the neighbours are.
         connector: the connector that should run.
     """
     with ExitStack() as opened:
-        yield from _postgres(settings, connector, opened)
-        yield from _settle(settings, opened)
-        yield from _notifications(settings)
-        yield from _connect(settings, connector)
-        yield from _kafka(settings)
-        yield from _registry(settings)
-        yield from _clickhouse(settings, opened)
-        yield from _redis(settings)
+        neighbours = (
+            _postgres(settings, connector, opened),
+            _settle(settings, opened),
+            _notifications(settings),
+            _connect(settings, connector),
+            _kafka(settings),
+            _registry(settings),
+            _clickhouse(settings, opened),
+            _redis(settings),
+        )
+        yield from explained(finding for findings in neighbours for finding in findings)
 
 
 def _postgres(settings: Settings, connector: ConnectorFile, opened: ExitStack) -> Iterator[Finding]:
     at = settings.postgres
+    watched = REGISTRY.with_watcher_schema(at.watcher_schema)
     names = SourceNames(
-        tables=tuple(table.qualified for table in REGISTRY.with_watcher_schema(at.watcher_schema)),
+        tables=tuple(table.qualified for table in watched),
         slot=connector.config.get("slot.name", "debezium"),
         publication=connector.config.get("publication.name", "dbz_publication"),
     )
@@ -76,10 +84,12 @@ def _postgres(settings: Settings, connector: ConnectorFile, opened: ExitStack) -
             wal_level,
             partial(tables, names=names),
             partial(publication, names=names),
+            partial(columns, names=names, rows={table.qualified: table.row for table in watched}),
             partial(slot, names=names),
             heartbeat,
             partial(event_slot, slot_name=EVENT_SLOT),
             partial(rights, names=names),
+            partial(debezium_rights, names=names, role=role_of_connector(connector.config, os.environ)),
             own_tables,
         ),
         "check postgres.dsn, and that the server is up",
@@ -146,6 +156,7 @@ def _kafka(settings: Settings) -> Iterator[Finding]:
         (
             kafka.cluster,
             partial(kafka.topics, wanted=at.topics, heartbeat=at.heartbeat_topic),
+            partial(kafka.registered, wanted=at.topics, tables={table.name: table.topic for table in REGISTRY}),
             partial(kafka.group, name=at.group, wanted=at.topics),
             kafka.offset_metadata,
             partial(kafka.dead_letters, topic=settings.dead_letters.topic),

@@ -42,6 +42,7 @@ def doctor(
     from watcher.admin.connector.file import read_connector_file  # noqa: PLC0415
     from watcher.admin.doctor.findings import Level  # noqa: PLC0415
     from watcher.bootstrap.doctor import examine_everything  # noqa: PLC0415
+    from watcher.telemetry.words import counted  # noqa: PLC0415
 
     settings, connector = config.load(), read_connector_file(file)
     found = []
@@ -52,14 +53,22 @@ def doctor(
     if as_json:
         print_json(found)
     else:
-        counts = {level: sum(finding.level is level for finding in found) for level in Level}
-        note(f"{counts[Level.OK]} ok, {counts[Level.WARN]} warnings, {counts[Level.FAIL]} failures")
+        counts = {level: sum(one.level is level and not one.follows_from for one in found) for level in Level}
+        following = sum(bool(one.follows_from) for one in found)
+        warnings, failures = counted(counts[Level.WARN], "warning"), counted(counts[Level.FAIL], "failure")
+        rest = (
+            f", and {following} that only {'follows' if following == 1 else 'follow'} from others" if following else ""
+        )
+        note(f"{counts[Level.OK]} ok, {warnings}, {failures}{rest}")
     if any(finding.level is Level.FAIL for finding in found):
         raise typer.Exit(FAILED)
 
 
 def _tell(finding: "Finding") -> None:
     mark, colour = MARKS[finding.level.value]
+    if finding.follows_from:
+        typer.echo(f"  ..  {finding.name}: {finding.found}; follows from {finding.follows_from}")
+        return
     typer.echo(f"{typer.style(mark, fg=colour)}  {finding.name}: {finding.found}")
     if finding.advice:
         typer.echo(f"      -> {finding.advice}")

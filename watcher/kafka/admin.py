@@ -1,6 +1,7 @@
 """What people ask of the Kafka cluster, and change in it, through the command line; the daemon has its own shell."""
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
+    KafkaError,
     KafkaException,
     TopicCollection,
     TopicPartition,
@@ -99,6 +101,32 @@ class KafkaAdmin:
             if one.error:
                 raise TemporaryError(f"kafka at {self.brokers}: {one.topic}[{one.partition}]: {one.error.str()}")
         return {(one.topic, one.partition): (one.offset, one.metadata) for one in answers if one.offset >= 0}
+
+    def records_after(self, places: Mapping[Place, int], most: int) -> int:
+        """Return how many records a reader who is at these offsets would still get, and at most so many.
+
+        What transactions leave in a partition, and what was rolled back, is no record.
+
+        Raises:
+            TemporaryError: the cluster does not answer in time.
+        """
+        settings = {"group.id": "crucible-doctor", "enable.auto.commit": False, "enable.partition.eof": True}
+        consumer = Consumer({**self._settings, **settings, "isolation.level": "read_committed"})
+        at_end, records, until = set[Place](), 0, time.monotonic() + MAX_ANSWER_SECONDS
+        try:
+            consumer.assign([TopicPartition(*place, offset) for place, offset in places.items()])
+            while len(at_end) < len(places) and records < most:
+                message = consumer.poll(1.0)
+                if message is None:
+                    if time.monotonic() > until:
+                        raise TemporaryError(f"kafka at {self.brokers}: no end of {len(places)} partitions was found")
+                elif (error := message.error()) is None:
+                    records += 1
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - that is its name in the client
+                    at_end.add((str(message.topic()), message.partition() or 0))
+        finally:
+            consumer.close()
+        return records
 
     def move(self, group: str, offsets: Mapping[Place, int]) -> dict[Place, str]:
         """Commit other offsets for a group that nobody is in.

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from watcher.admin.doctor.clickhouse import block_size
-from watcher.admin.doctor.findings import Level
+from watcher.admin.doctor.deduplication import StoredTable, forgetful
+from watcher.admin.doctor.findings import Finding, Level, explained, fail, ok
 from watcher.admin.doctor.postgres.names import SourceNames
 from watcher.admin.doctor.postgres.rights import rights
 from watcher.admin.doctor.postgres.server import server, wal_level
@@ -39,8 +40,12 @@ def answering(*rows: tuple[object, ...]) -> Session:
 @pytest.mark.parametrize(
     ("rows", "level", "advice"),
     [
-        ([], Level.FAIL, "crucible connector apply"),
-        ([(True, "lost", None)], Level.FAIL, "compare with PostgreSQL"),
+        ([], Level.FAIL, "`crucible connector delete --offsets`, then `crucible connector apply`"),
+        (
+            [(True, "lost", None)],
+            Level.FAIL,
+            "SELECT pg_drop_replication_slot('crucible'), then ",
+        ),
         ([(True, "unreserved", MAX_RETAINED_BYTES)], Level.FAIL, "max_slot_wal_keep_size"),
         ([(False, "reserved", 0)], Level.FAIL, "crucible connector status"),
         ([(True, "extended", MAX_RETAINED_BYTES + 1)], Level.WARN, "the connector lags"),
@@ -62,19 +67,12 @@ def test_a_log_without_rows_is_a_fault(given: str, level: Level):
     assert (found.level, found.found) == (level, given)
 
 
-@pytest.mark.parametrize(
-    ("rows", "lacking"),
-    [
-        ([("CrucibleEntry", False)], "SELECT on CrucibleEntry"),
-        ([], "the schema crucible_watcher, which does not exist"),
-        ([(False, True)], "USAGE and CREATE on schema crucible_watcher"),
-    ],
-)
-def test_a_right_that_is_missing_is_named(rows: list[tuple[object, ...]], lacking: str):
-    """With the file that grants it."""
-    (found,) = rights(answering(*rows), NAMES)
+def test_a_schema_that_is_missing_is_named():
+    """With the file that makes it."""
+    (found,) = rights(answering(), NAMES)
 
-    assert (found.level, lacking in found.found, "watcher.sql" in found.advice) == (Level.FAIL, True, True)
+    assert (found.level, "crucible_watcher does not exist" in found.found) == (Level.FAIL, True)
+    assert "watcher.sql" in found.advice
 
 
 def test_a_standby_is_a_fault():
@@ -101,3 +99,66 @@ def test_a_block_smaller_than_a_batch_is_a_fault(limit: int, level: Level):
     (found,) = block_size(cast("Client", Server(limit)), 100_000)
 
     assert (found.level, str(limit) in found.advice) == (level, level is Level.FAIL)
+
+
+PAUSED = fail("connect.tasks", "paused", "let it run", because=("postgres.slot.gone",))
+IDLE_SLOT = fail("postgres.slot", "nobody streams", "see the tasks", because=("connect.tasks",))
+NO_SLOT = fail("postgres.slot", "there is none", "make one", fault="postgres.slot.gone")
+LATE_BEAT = fail("postgres.heartbeat", "old", "see the tasks", because=("connect.tasks", "postgres.slot.gone"))
+
+
+@pytest.mark.parametrize(
+    ("findings", "follows"),
+    [
+        ([IDLE_SLOT, LATE_BEAT, PAUSED], {"postgres.slot": "connect.tasks", "postgres.heartbeat": "connect.tasks"}),
+        ([NO_SLOT, PAUSED, LATE_BEAT], {"connect.tasks": "postgres.slot", "postgres.heartbeat": "connect.tasks"}),
+        ([IDLE_SLOT, LATE_BEAT], {}),
+        ([ok("postgres.slot", "streams"), PAUSED], {}),
+    ],
+)
+def test_what_only_follows_from_another_fault_is_told_so(findings: list[Finding], follows: dict[str, str]):
+    """Whoever is not explained is somebody's to mend; nothing is left out."""
+    found = list(explained(findings))
+
+    assert {one.name: one.follows_from for one in found if one.follows_from} == follows
+    assert sorted(one.name for one in found) == sorted(one.name for one in findings)
+
+
+OURS = "CREATE TABLE d.entityMetricEvents (x) ENGINE = MergeTree SETTINGS non_replicated_deduplication_window = 100000"
+REMEMBERS = " SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 5"
+
+
+def stored(name: str, engine: str, definition: str = "", feeds: tuple[tuple[str, str], ...] = ()) -> StoredTable:
+    """Return a table of the database d."""
+    return StoredTable("d", name, engine, definition, "00-11", feeds)
+
+
+@pytest.mark.parametrize(
+    ("behind", "found"),
+    [
+        ([stored("v", "MaterializedView", ".. TO d.t (x) AS .."), stored("t", "MergeTree")], [("d.v", "d.t")]),
+        (
+            [stored("v", "MaterializedView", ".. TO d.t (x) AS .."), stored("t", "SummingMergeTree", REMEMBERS)],
+            [],
+        ),
+        ([stored("v", "MaterializedView", ".. TO d.t (x) AS .."), stored("t", "ReplicatedMergeTree")], []),
+        ([stored("v", "MaterializedView"), stored(".inner_id.00-11", "MergeTree")], [("d.v", "d..inner_id.00-11")]),
+        ([stored("ours_mv", "MaterializedView", ".. TO d.t AS .."), stored("t", "MergeTree")], []),
+        (
+            [
+                stored("v", "MaterializedView", ".. TO d.t (x) AS ..", ()),
+                stored("t", "Null", feeds=(("d", "w"),)),
+                stored("w", "MaterializedView", ".. TO d.u (x) AS .."),
+                stored("u", "MergeTree"),
+            ],
+            [("d.w", "d.u")],
+        ),
+    ],
+)
+def test_a_view_of_others_that_would_count_twice(behind: list[StoredTable], found: list[tuple[str, str]]):
+    """At any depth; the site's own tables that nothing of ours feeds are the site's business."""
+    root = stored("entityMetricEvents", "MergeTree", OURS, ((behind[0].database, behind[0].name),))
+    unrelated = stored("pageViews_v2", "MergeTree")
+
+    told = forgetful([root, unrelated, *behind], "d", ["entityMetricEvents"], {"ours_mv"})
+    assert [(one.view, one.table) for one in told] == found

@@ -1,9 +1,9 @@
 """ClickHouse's side: the schema is complete, and an insert that is sent again is recognised."""
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
+from watcher.admin.doctor.deduplication import StoredTable, forgetful
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.clickhouse.client import Client
 from watcher.clickhouse.columns import differences
@@ -18,7 +18,10 @@ OLDEST_VERSION: Final = (24, 8)
 MIN_WINDOW_INSERTS: Final = 10_000
 """Inserts whose tokens are remembered: about an hour of three batches a second. With fewer, a request that was under
 way for long could land twice."""
-WINDOW: Final = re.compile(r"(?<!_)\b(non_replicated|replicated)_deduplication_window = (\d+)")
+RAW_TABLES: Final = ("entityMetricEvents", "crucible_entry_rating")
+"""Tables that inserts go to; each feeds views."""
+SHOWN: Final = 3
+"""Tables that are named; more would hide what is said of them."""
 
 
 def server(client: Client) -> Iterator[Finding]:
@@ -56,18 +59,29 @@ def columns(client: Client) -> Iterator[Finding]:
 def windows(client: Client, deployment: Deployment) -> Iterator[Finding]:
     """Find whether tables remember the tokens of inserts; the default of a plain MergeTree is to forget at once."""
     kind = "non_replicated" if deployment.kind == "single" else "replicated"
-    rows = client.query(queries()["tables_of_inserts"]).result_rows
-    short = []
-    for name, definition in rows:
-        found = {which: int(size) for which, size in WINDOW.findall(definition)}
-        if found.get(kind, 0) < MIN_WINDOW_INSERTS:
-            short.append(f"{name} ({found.get(kind, 'default')})")
+    views, database = list(migrate.made_views()), client.database or "default"
+    stored = [StoredTable(*row) for row in client.query(queries()["tables_of_inserts"]).result_rows]
+    own_names = {*RAW_TABLES, *(view.target for view in views)}
+    ours = [one for one in stored if one.database == database and one.name in own_names]
+    short = [
+        f"{one.name} ({'default' if one.window is None else one.window})"
+        for one in ours
+        if (one.window or 0) < MIN_WINDOW_INSERTS
+    ]
     yield judged(
         "clickhouse.deduplication",
-        bool(rows) and not short,
-        f"too short for {', '.join(short)}" if short else f"{len(rows)} tables remember the tokens of inserts",
+        bool(ours) and not short,
+        f"too short for {', '.join(short)}" if short else f"{len(ours)} tables remember the tokens of inserts",
         f"{MIGRATE}, or ALTER TABLE ... MODIFY SETTING {kind}_deduplication_window = {MIN_WINDOW_INSERTS}",
     )
+    others = list(forgetful(stored, database, RAW_TABLES, {view.name for view in views}))
+    if others:
+        named = ", ".join(f"{one.table} behind {one.view}" for one in others[:SHOWN])
+        yield warn(
+            "clickhouse.views_of_others",
+            f"{named}{', ...' if len(others) > SHOWN else ''}: an insert that is sent again is counted there twice",
+            f"ALTER TABLE {others[0].table} MODIFY SETTING non_replicated_deduplication_window = {MIN_WINDOW_INSERTS}",
+        )
 
 
 def block_size(client: Client, max_rows: int) -> Iterator[Finding]:
@@ -77,17 +91,19 @@ def block_size(client: Client, max_rows: int) -> Iterator[Finding]:
 
 
 def rights(client: Client) -> Iterator[Finding]:
-    """Find whether the user may read and insert."""
-    allowed = [
-        verb
-        for verb in ("SELECT", "INSERT")
-        if client.command(f"CHECK GRANT {verb} ON {_quoted(client.database)}.entityMetricEvents") == 1
+    """Find whether the user may read and insert, and bring in rows that an insert's part was lost with."""
+    database = _quoted(client.database)
+    wanted = [
+        *((verb, f"{database}.{table}") for table in RAW_TABLES for verb in ("SELECT", "INSERT", "ALTER TABLE")),
+        *((verb, f"{database}.*") for verb in ("CREATE TABLE", "DROP TABLE")),
+        *(("SELECT", f"{database}.{view.target}") for view in migrate.made_views()),
     ]
-    lacking = sorted({"SELECT", "INSERT"} - set(allowed))
+    lacking = [f"{verb} ON {on}" for verb, on in wanted if client.command(f"CHECK GRANT {verb} ON {on}") != 1]
     if lacking:
-        yield warn("clickhouse.rights", f"lacks {', '.join(lacking)}", "GRANT them to clickhouse.username")
+        grants = "; ".join(f"GRANT {one} TO ..." for one in lacking)
+        yield warn("clickhouse.rights", f"lacks {', '.join(lacking)}", f"{grants}, the user of clickhouse.username")
     else:
-        yield ok("clickhouse.rights", "SELECT and INSERT")
+        yield ok("clickhouse.rights", "as needed")
 
 
 def _quoted(name: str | None) -> str:

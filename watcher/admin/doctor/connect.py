@@ -10,6 +10,16 @@ from watcher.admin.connector.plan import EXACTLY_ONCE, resend_guards
 from watcher.admin.connector.rest import Connect
 from watcher.admin.doctor.findings import Finding, fail, ok, warn
 
+CAUSES: Final = (
+    "postgres",
+    "kafka",
+    "postgres.wal_level",
+    "postgres.publication",
+    "postgres.debezium_rights",
+    "postgres.slot.gone",
+    "connect.plugin",
+)
+"""Faults of others that end a task."""
 OLDEST_VERSION: Final = (3, 7)
 """Of Debezium: https://github.com/debezium/debezium/pull/7531 and /7760 are in no earlier version."""
 
@@ -43,7 +53,7 @@ def tasks(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
         advice = "`crucible connector status` shows the whole reason"
         if status.at_rest:
             advice = "somebody has put it to rest; `crucible connector apply` lets it run again"
-        yield fail("connect.tasks", " ".join(found.split()), advice)
+        yield fail("connect.tasks", " ".join(found.split()), advice, because=CAUSES)
 
 
 def settings(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:

@@ -1,12 +1,13 @@
 """Kafka's side: the topics keep records long enough and whole, the group has its place, the dead letters are few."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.offsets import group_places
 from watcher.kafka.admin import KafkaAdmin
 from watcher.model.plan import METADATA_LIMIT
+from watcher.telemetry.words import counted
 
 DAY_MS: Final = 86_400_000
 MIN_RETENTION_MS: Final = DAY_MS
@@ -15,10 +16,14 @@ MIN_RECORD_BYTES: Final = 1_048_588
 """Bytes that a record may have at least: Kafka's own default. A crucible's row with both images of it fits."""
 
 
+MAX_LOOKED_AT: Final = 1_000
+"""Records behind that are looked at, whether they are any; of more it does not matter."""
+
+
 def cluster(admin: KafkaAdmin) -> Iterator[Finding]:
     """Find whether a broker answers."""
     brokers, topics_there = admin.size()
-    yield ok("kafka.cluster", f"{brokers} brokers, {topics_there} topics")
+    yield ok("kafka.cluster", f"{counted(brokers, 'broker')}, {counted(topics_there, 'topic')}")
 
 
 def topics(admin: KafkaAdmin, wanted: Sequence[str], heartbeat: str) -> Iterator[Finding]:
@@ -39,6 +44,34 @@ def topics(admin: KafkaAdmin, wanted: Sequence[str], heartbeat: str) -> Iterator
         advice = f"{_APPLY}; without it a stalled stream looks like an idle one (kafka.heartbeat_topic)"
         name = f"kafka.topic.{heartbeat}"
         yield ok(name, "exists") if heartbeat in there else warn(name, "does not exist", advice)
+
+
+def registered(admin: KafkaAdmin, wanted: Sequence[str], tables: Mapping[str, str]) -> Iterator[Finding]:
+    """Find whether what is read and what has handlers are the same tables.
+
+    Args:
+        admin: the cluster.
+        wanted: topics and expressions that the watcher reads.
+        tables: names of the registered tables, each with the topic that the shipped connectors send its changes to.
+    """
+    read = dict.fromkeys([*admin.matching(wanted), *(topic for topic in wanted if not topic.startswith("^"))])
+    named = {topic.rpartition(".")[2] for topic in read}
+    unread = [topic for table, topic in tables.items() if table not in named]
+    unknown = [topic for topic in read if topic.rpartition(".")[2] not in tables]
+    if unread:
+        yield warn(
+            "kafka.tables",
+            f"nobody reads {', '.join(unread)}, though there are handlers",
+            "add to kafka.topics what the connector calls these topics",
+        )
+    if unknown:
+        yield warn(
+            "kafka.topics",
+            f"{', '.join(unknown)}: no handler is registered under that name",
+            "each record becomes a dead letter: take it out of kafka.topics, or register a handler for it",
+        )
+    if not unread and not unknown:
+        yield ok("kafka.tables", f"{counted(len(tables), 'table')} with handlers, each with a topic that is read")
 
 
 def dead_letters(admin: KafkaAdmin, topic: str) -> Iterator[Finding]:
@@ -76,9 +109,13 @@ def group(admin: KafkaAdmin, name: str, wanted: Sequence[str]) -> Iterator[Findi
         topic = gone[0].partition("[")[0]
         yield fail("kafka.offsets", "; ".join(gone), f"`crucible offsets reset --topic {topic} --to earliest`")
     else:
+        behind = {(one.topic, one.partition): (one.low if one.committed is None else one.committed) for one in places}
         lag = sum(one.lag for one in places)
+        # What transactions leave at the end of a partition counts as records until somebody reads.
+        to_go = admin.records_after(behind, lag) if 0 < lag <= MAX_LOOKED_AT else lag
         committed = sum(one.committed is not None for one in places)
-        yield ok("kafka.offsets", f"{committed} of {len(places)} partitions committed, {lag} records to go")
+        left = f"{counted(to_go, 'record')} to go" if to_go else "nothing to go"
+        yield ok("kafka.offsets", f"{committed} of {len(places)} partitions committed, {left}")
     if active:
         yield ok("kafka.group", f"{name}: {len(active)} active ({', '.join(active)})")
     else:
@@ -92,7 +129,7 @@ def _topic(admin: KafkaAdmin, topic: str, partitions: int) -> Iterator[Finding]:
     settings = admin.topic_settings(topic)
     name = f"kafka.topic.{topic}"
     policy, retention = settings.get("cleanup.policy", "delete"), int(settings.get("retention.ms", -1))
-    found = f"{partitions} partitions, {policy}, kept for {_days(settings)}"
+    found = f"{counted(partitions, 'partition')}, {policy}, kept for {_days(settings)}"
     if "compact" in policy:
         yield fail(
             name, found, f"set cleanup.policy=delete on {topic}: compaction drops changes that were not read yet"
@@ -107,7 +144,7 @@ def _topic(admin: KafkaAdmin, topic: str, partitions: int) -> Iterator[Finding]:
 
 def _days(settings: dict[str, str]) -> str:
     retention = int(settings.get("retention.ms", -1))
-    return "ever" if retention < 0 else f"{retention / DAY_MS:g} days"
+    return "ever" if retention < 0 else counted(retention / DAY_MS, "day")
 
 
 def offset_metadata(admin: KafkaAdmin) -> Iterator[Finding]:

@@ -30,6 +30,12 @@ def migrations() -> tuple[Migration, ...]:
     return numbered_migrations(clickhouse_sql.MIGRATIONS)
 
 
+def made_views() -> Iterator[View]:
+    """Yield the materialized views that the migrations make, each with the table that it fills."""
+    for migration in migrations():
+        yield from (step for step in read_steps(migration.text) if isinstance(step, View))
+
+
 def _silent(line: str) -> None:
     """Take a line of progress and show it to nobody."""
 

@@ -7,18 +7,41 @@ SELECT current_setting('server_version'), pg_is_in_recovery()
 SELECT current_setting('wal_level')
 
 -- replica_identities --
--- How much of an old row the log holds, by the table's name with its schema.
-SELECT nspname || '.' || relname, relreplident::text
-FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-WHERE nspname || '.' || relname = ANY(%s) AND relkind IN ('r', 'p')
+-- How much of an old row the log holds: by the table's name with its schema, for the table or, where it has partitions,
+-- for each of them. The log knows only those: the identity of the table above them says nothing.
+SELECT nspname || '.' || root.relname, leaf.oid::regclass::text, leaf.relreplident::text
+  FROM pg_class root
+  JOIN pg_namespace ON pg_namespace.oid = root.relnamespace
+  JOIN pg_class leaf ON leaf.oid = root.oid AND root.relkind = 'r'
+                     OR root.relkind = 'p'
+                        AND leaf.oid IN (SELECT relid FROM pg_partition_tree(root.oid) WHERE isleaf)
+ WHERE nspname || '.' || root.relname = ANY(%s)
+ ORDER BY 1, 2
+
+-- partitioned --
+-- Tables that have partitions, with their schemas.
+SELECT nspname || '.' || relname
+  FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+ WHERE nspname || '.' || relname = ANY(%s) AND relkind = 'p'
 
 -- publication --
--- Whether every kind of change is published; no row where there is no such publication.
-SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE pubname = %s
+-- Whether every kind of change is published, and whether changes of partitions are their table's; no row where there is
+-- no such publication.
+SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate, pubviaroot FROM pg_publication WHERE pubname = %s
 
 -- published_tables --
--- What is published, by the table's name with its schema.
-SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = %s
+-- What is published: the table with its schema, its columns, and the condition that leaves rows out, if any.
+SELECT schemaname || '.' || tablename, attnames::text[], rowfilter FROM pg_publication_tables WHERE pubname = %s
+
+-- columns --
+-- Types of the columns of tables, by the table's name with its schema; a domain's is the type below it.
+SELECT nspname || '.' || relname, attname::text,
+       coalesce(format_type(nullif(typbasetype, 0), typtypmod), format_type(atttypid, atttypmod))
+  FROM pg_attribute
+  JOIN pg_class ON pg_class.oid = attrelid
+  JOIN pg_namespace ON pg_namespace.oid = relnamespace
+  JOIN pg_type ON pg_type.oid = atttypid
+ WHERE nspname || '.' || relname = ANY(%s) AND attnum > 0 AND NOT attisdropped
 
 -- slot --
 -- Whether somebody streams, whether the log is still there, and how many bytes of it are held.
@@ -33,11 +56,23 @@ SELECT to_regclass(%s) IS NOT NULL
 -- Seconds since the connector last wrote its heartbeat; NULL where it never did.
 SELECT extract(epoch FROM now() - max(beat))::float8 FROM crucible_debezium.heartbeat
 
--- readable --
--- Whether this role may read each of the tables that are there.
-SELECT relname, has_table_privilege(pg_class.oid, 'SELECT')
-FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-WHERE nspname || '.' || relname = ANY(%s)
+-- lacking_grants --
+-- What a role lacks, a row each: the object as GRANT names it, and the privilege. NULL for the role: who asks. Objects
+-- that are not there are other checks' findings.
+SELECT wanted.kind || ' ' || wanted.name, wanted.privilege
+  FROM jsonb_to_recordset(%(grants)s::jsonb) AS wanted (kind text, name text, privilege text)
+ CROSS JOIN (SELECT coalesce(%(role)s::text, current_user::text) AS name) AS who
+ WHERE CASE wanted.kind
+       WHEN 'SCHEMA' THEN to_regnamespace(quote_ident(wanted.name)) IS NOT NULL
+                      AND NOT has_schema_privilege(who.name, wanted.name, wanted.privilege)
+       WHEN 'TABLE' THEN to_regclass(wanted.name) IS NOT NULL
+                     AND NOT has_table_privilege(who.name, to_regclass(wanted.name), wanted.privilege)
+       END
+ ORDER BY 1, 2
+
+-- replicates --
+-- Whether a role may log in and stream; no row where there is no such role.
+SELECT rolcanlogin AND (rolreplication OR rolsuper) FROM pg_roles WHERE rolname = %s
 
 -- own_schema --
 -- Whether this role may make tables in its schema; no row where there is no such schema.

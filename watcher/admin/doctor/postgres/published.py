@@ -1,6 +1,7 @@
-"""The watched tables: their log has whole rows, and every change of them is published."""
+"""The watched tables: their log has whole rows, and every change of them is published, partitions included."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from watcher.admin.doctor.findings import Finding, fail, judged
@@ -10,44 +11,77 @@ from watcher.postgres.session import Session
 
 IDENTITIES: Final = {"f": "FULL", "d": "DEFAULT", "n": "NOTHING", "i": "an index"}
 """What ``pg_class.relreplident`` means."""
+FULL: Final = "f"
+SHOWN: Final = 3
+"""Partitions that are named; more would hide what is said of them."""
 
 
 def tables(session: Session, names: SourceNames) -> Iterator[Finding]:
     """Find whether each table exists with whole rows in its log; without the old one, a delete cannot be taken back."""
-    identities = dict(session.read(STATEMENTS["replica_identities"], list(names.tables)))
+    identities: dict[str, dict[str, str]] = defaultdict(dict)
+    for table, part, identity in session.read(STATEMENTS["replica_identities"], list(names.tables)):
+        identities[str(table)][str(part)] = str(identity)
+    partitioned = {table for (table,) in session.read(STATEMENTS["partitioned"], list(names.tables))}
     for table in names.tables:
-        schema, _, plain = table.partition(".")
-        identity, name = identities.get(table), f"postgres.replica_identity.{plain}"
-        if identity is None:
-            advice = (
-                "`crucible migrate up`" if schema == session.schema else "point postgres.dsn to the site's database"
-            )
+        name = f"postgres.replica_identity.{table.partition('.')[2]}"
+        if table not in identities and table not in partitioned:
+            own = table.startswith(f"{session.schema}.")
+            advice = "`crucible migrate up`" if own else "point postgres.dsn to the site's database"
             yield fail(name, "the table does not exist", advice)
         else:
-            yield judged(
-                name,
-                identity == "f",
-                IDENTITIES[identity],
-                f'ALTER TABLE {schema}."{plain}" REPLICA IDENTITY FULL, or {PREPARE}',
-            )
+            yield _identity(name, identities[table], has_partitions=table in partitioned)
+
+
+def _identity(name: str, parts: dict[str, str], *, has_partitions: bool) -> Finding:
+    short = {part: identity for part, identity in parts.items() if identity != FULL}
+    found = " and ".join(sorted({IDENTITIES[one] for one in (short or parts).values()})) or "no partitions yet"
+    if has_partitions and parts:
+        found += f" at {len(short or parts)} of {len(parts)} partitions"
+        found += f": {_named(list(short))}" if short else ""
+    advice = "; ".join(f"ALTER TABLE {part} REPLICA IDENTITY FULL" for part in list(short)[:SHOWN])
+    return judged(name, not short, found, f"{advice}, or {PREPARE}")
 
 
 def publication(session: Session, names: SourceNames) -> Iterator[Finding]:
-    """Find whether every change of the tables, and the heartbeat, are published."""
+    """Find whether every change of the tables, and the heartbeat, are published: whole rows, and all of them."""
     name = "postgres.publication"
     rows = session.read(STATEMENTS["publication"], names.publication)
     if not rows:
         yield fail(name, f"there is no publication {names.publication}", PREPARE)
         return
-    published = {str(table) for (table,) in session.read(STATEMENTS["published_tables"], names.publication)}
-    missing = sorted({*names.tables, HEARTBEAT} - published)
+    ((every_kind, via_root),) = rows
+    partitioned = {table for (table,) in session.read(STATEMENTS["partitioned"], list(names.tables))}
+    if partitioned and not via_root:
+        yield fail(
+            name,
+            f"{names.publication} publishes changes of partitions of {_named(sorted(partitioned))} as the partitions'",
+            f"ALTER PUBLICATION {names.publication} SET (publish_via_partition_root = true); what changed until then "
+            "is lost to the stream",
+        )
+        return
+    published = {
+        str(table): (columns, condition)
+        for table, columns, condition in session.read(STATEMENTS["published_tables"], names.publication)
+    }
+    missing = sorted({*names.tables, HEARTBEAT} - published.keys())
+    filtered = sorted(table for table in names.tables if published.get(table, ((), None))[1])
     if missing:
         yield fail(name, f"{names.publication} lacks {', '.join(missing)}", PREPARE)
+    elif filtered:
+        yield fail(
+            name,
+            f"{names.publication} leaves out rows of {_named(filtered)}",
+            f"ALTER PUBLICATION {names.publication} SET TABLE ... without WHERE, or {PREPARE}",
+        )
     else:
         yield judged(
             name,
-            bool(rows[0][0]),
+            bool(every_kind),
             f"{names.publication}, {len(published)} tables"
-            + ("" if rows[0][0] else ", without some of insert, update, delete, truncate"),
+            + ("" if every_kind else ", without some of insert, update, delete, truncate"),
             f"ALTER PUBLICATION {names.publication} SET (publish = 'insert, update, delete, truncate')",
         )
+
+
+def _named(tables: Sequence[str]) -> str:
+    return ", ".join(tables[:SHOWN]) + (", ..." if len(tables) > SHOWN else "")

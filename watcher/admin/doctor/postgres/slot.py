@@ -3,12 +3,21 @@
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.doctor.postgres.names import HEARTBEAT, PREPARE, SourceNames
 from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.postgres.session import Session
 
+SLOT_GONE: Final = "postgres.slot.gone"
+"""What this fault is called where it explains others: a slot that is there, without a reader, explains none."""
 GIBIBYTE: Final = 1024**3
+ANEW: Final = (
+    "`crucible connector delete --offsets`, then `crucible connector apply`, which makes a slot and reads the tables "
+    "anew; what changed meanwhile is in no stream, so compare with PostgreSQL afterwards"
+)
+"""What to do when a slot and the log that it held are gone: a connector that still has its place does not start."""
 MAX_RETAINED_BYTES: Final = GIBIBYTE
 """Bytes of log held for the slot from which on it is worth a look; a busy site writes that in minutes, not in hours."""
 MAX_BEAT_AGE_SECONDS: Final = 60.0
@@ -20,9 +29,14 @@ def slot(session: Session, names: SourceNames) -> Iterator[Finding]:
     name = "postgres.slot"
     rows = session.read(STATEMENTS["slot"], names.slot)
     if not rows:
-        yield fail(name, f"there is no slot {names.slot}", "start the connector: `crucible connector apply`")
+        advice = f"before its first start `crucible connector apply`, else {ANEW}"
+        yield fail(name, f"there is no slot {names.slot}", advice, fault=SLOT_GONE)
         return
-    yield _standing(name, names.slot, *rows[0])
+    finding = _standing(name, names.slot, *rows[0])
+    if rows[0][1] == "lost":
+        yield msgspec.structs.replace(finding, fault=SLOT_GONE)
+    else:
+        yield msgspec.structs.replace(finding, because=() if rows[0][0] else ("connect.tasks", "connect"))
 
 
 def event_slot(session: Session, slot_name: str) -> Iterator[Finding]:
@@ -38,17 +52,14 @@ def event_slot(session: Session, slot_name: str) -> Iterator[Finding]:
 def _standing(name: str, slot_name: str, active: bool, status: str | None, retained: int | None) -> Finding:
     held = f"{(retained or 0) / GIBIBYTE:.2f} GiB of log held"
     if status in {"lost", "unreserved"}:
-        return fail(
-            name,
-            f"{slot_name}: {status}, {held}",
-            "lost: changes are gone. Delete the slot, apply the connector anew and compare with PostgreSQL afterwards"
-            if status == "lost"
-            else "the log that it needs is about to go: get the connector to read now, or raise max_slot_wal_keep_size",
-        )
+        if status == "lost":
+            advice = f"SELECT pg_drop_replication_slot('{slot_name}'), then {ANEW}"
+            return fail(name, f"{slot_name}: lost, {held}", advice)
+        advice = "the log that it needs is about to go: get the connector to read now, or raise max_slot_wal_keep_size"
+        return fail(name, f"{slot_name}: {status}, {held}", advice)
     if not active:
-        return fail(
-            name, f"{slot_name}: nobody streams, {held}", "see `crucible connector status`; the disk fills meanwhile"
-        )
+        advice = "see `crucible connector status`; the disk fills meanwhile"
+        return fail(name, f"{slot_name}: nobody streams, {held}", advice)
     if (retained or 0) > MAX_RETAINED_BYTES:
         return warn(name, f"{slot_name}: streams, {held}", "the connector lags: see its tasks and Kafka's load")
     return ok(name, f"{slot_name}: streams, {held}")
@@ -62,11 +73,13 @@ def heartbeat(session: Session) -> Iterator[Finding]:
         return
     ((age,),) = session.read(STATEMENTS["heartbeat_age"])
     if age is None:
-        yield fail(name, "never written", "start the connector; its role needs INSERT and UPDATE on the table")
+        advice = "start the connector; its role needs INSERT and UPDATE on the table"
+        yield fail(name, "never written", advice, because=("connect.tasks", "connect", "postgres.debezium_rights"))
     else:
         yield judged(
             name,
             age < MAX_BEAT_AGE_SECONDS,
             f"{age:.0f} s ago",
             "see `crucible connector status` and heartbeat.action.query",
+            because=("connect.tasks", "connect", "postgres.debezium_rights", SLOT_GONE),
         )
