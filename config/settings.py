@@ -340,6 +340,12 @@ class ApiSettings(Group):
     program votes more than people."""
     reads_per_minute: Annotated[int, Field(ge=0, le=6_000_000)] = 600
     """Other requests of a user in a minute; 0: no limit."""
+    connections: Annotated[int, Field(ge=16, le=1_000_000)] = 20_000
+    """Connections of a process, where the kernel allows as many. Above it the one that has waited longest for its
+    client is given up for the one that comes. Larger: more memory can be taken, up to about 100 kB each."""
+    connections_per_address: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Connections of one address (one /64 network of IPv6) to a process; above it requests answer 503. 0: no limit,
+    which is right behind a balancer or proxy, for then all clients come from its address; it has a limit of its own."""
     body_limit: Annotated[int, Field(ge=512, le=1_048_576)] = 4_096
     """Bytes of a request's body. A vote needs about 150."""
     max_log: Annotated[int, Field(ge=1, le=50_000_000)] = 500_000

@@ -14,9 +14,10 @@ from prometheus_client import CollectorRegistry
 
 from config import Settings, listed, require_role
 from watcher.api.app import Parts, application
+from watcher.api.http.connections import Connections
 from watcher.api.http.descriptors import room_for
 from watcher.api.http.rate_limit import RateLimit
-from watcher.api.http.server import BACKLOG_CONNECTIONS, MAX_CONNECTIONS, ApiServer
+from watcher.api.http.server import BACKLOG_CONNECTIONS, ApiServer
 from watcher.api.http.static_files import ArenaFiles
 from watcher.api.identity.auth import Authenticator
 from watcher.api.identity.followers import Followers
@@ -49,6 +50,9 @@ log = structlog.get_logger(__name__)
 
 TICK_SECONDS: Final = 0.5
 """Between two turns of the loop that liveness hears of. Longer: a loop that stands still is noticed later."""
+UNREAD_BYTES: Final = 16_384
+"""Bytes that the kernel keeps of what a client sends and nobody reads, of which Linux makes twice as many. A request
+has fewer. Larger: who sends by the thousand what is not read yet takes more memory."""
 READY_SECONDS: Final = 5.0
 """How long readiness waits for PostgreSQL."""
 READ_SECONDS: Final = 5.0
@@ -109,6 +113,7 @@ class ApiRole:
     ) -> None:
         self._settings, self._metrics, self._health, self._verifier = settings, metrics, health, verifier
         self._shutdown, self._alone = shutdown, alone
+        self._room = room_for(settings.api.connections)
         self._socket = _listen(settings.api.host, settings.api.port)
         self._server: ApiServer | None = None
         shutdown.on_end(self._socket.close)
@@ -189,7 +194,7 @@ class ApiRole:
             self._socket,
             seconds_left=self._shutdown.remaining,
             stopping=stopping,
-            connections=room_for(MAX_CONNECTIONS),
+            connections=Connections(self._room, self._settings.api.connections_per_address),
         )
         if self._shutdown.begun:
             server.stop()
@@ -235,6 +240,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise StopError(
             f"api.host, api.port: cannot listen on {host}:{port}: {error.strerror}; name another port"
         ) from error
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)  # each connection's own
     listening.setblocking(False)
     log.info("api.listening", host=host, port=listening.getsockname()[1])
     return listening

@@ -9,17 +9,22 @@ from typing import Any
 
 import pytest
 
+from watcher.api.http import server as server_module
+from watcher.api.http import uvicorn_internals
+from watcher.api.http.connections import Connections
 from watcher.api.http.server import ApiServer
-from watcher.api.http.uvicorn_internals import MAX_HEAD_BYTES
+from watcher.api.http.uvicorn_internals import MAX_HEAD_BYTES, MAX_QUEUED_REQUESTS, MIN_PIECE_BYTES, BoundedProtocol
 
 
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[tuple[str, int]]:
+async def serving(app: Any, seen: list[ApiServer] | None = None) -> AsyncIterator[tuple[str, int]]:
     """A server of the application; its address."""
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
-    server = ApiServer(app, listening, seconds_left=lambda: 1.0, stopping=lambda: None)
+    server = ApiServer(app, listening, seconds_left=lambda: 1.0, stopping=lambda: None, connections=Connections(100))
     task = asyncio.create_task(server.serve())
+    if seen is not None:
+        seen.append(server)
     try:
         yield listening.getsockname()
     finally:
@@ -171,3 +176,142 @@ async def test_who_goes_with_a_request_behind_is_missed(behind: int) -> None:
         await asyncio.wait_for(gone.wait(), 5)
 
     assert asked == ["/long"]
+
+
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 70\r\n"], ids=["no body", "a body"])
+async def test_requests_that_come_together_are_read_as_they_are_answered(length: bytes) -> None:
+    """However many of them: a few wait, all are answered in their order, and what is left stays unread."""
+    asked = 2_000
+    queued: list[int] = []
+    servers: list[ApiServer] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        queued.append(max(len(one.pipeline) for one in servers[0].server_state.connections))  # type: ignore[union-attr]
+        if scope["method"] == "POST":
+            while (await receive()).get("more_body"):
+                pass
+        await reply(send, scope["path"].encode())
+
+    body = b"\r\n\r\n" * 17 + b"zz" if length else b""
+    method = b"POST" if length else b"GET"
+    async with serving(app, servers) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        sent = b"".join(
+            method + b" /%05d HTTP/1.1\r\nHost: x\r\n" % at + length + b"\r\n" + body for at in range(asked)
+        )
+        sending = asyncio.create_task(_send_all(writer, sent))
+        answers = []
+        for _ in range(asked):
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            assert head.startswith(b"HTTP/1.1 200 ")
+            answers.append(int((await reader.readexactly(6))[1:]))
+        await sending
+        writer.close()
+
+    assert answers == list(range(asked))
+    assert max(queued) <= MAX_QUEUED_REQUESTS + MIN_PIECE_BYTES // 16
+
+
+async def _send_all(writer: asyncio.StreamWriter, sent: bytes) -> None:
+    writer.write(sent)
+    await writer.drain()
+
+
+async def test_who_sends_requests_and_takes_no_answers_is_read_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept of it is what one reading brings, and in the end it is cut off."""
+    monkeypatch.setattr(uvicorn_internals, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(server_module, "SWEEP_SECONDS", 0.05)
+    kept: list[int] = []
+    servers: list[ApiServer] = []
+
+    async def app(_: Any, __: Any, send: Any) -> None:
+        for one in servers[0].server_state.connections:
+            assert isinstance(one, BoundedProtocol)
+            kept.append(len(one._unread) + 1_000 * len(one.pipeline))
+        await reply(send, b"z" * 60_000)
+
+    async with serving(app, servers) as address:
+        with socket.socket() as dead:
+            dead.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            dead.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(dead, address)
+            with pytest.raises(ConnectionError):
+                await asyncio.wait_for(_flood(dead), 20)
+
+    assert max(kept) < 600_000
+
+
+async def _flood(line: socket.socket) -> None:
+    while True:
+        await asyncio.get_running_loop().sock_sendall(line, ANOTHER * 1_000)
+
+
+_POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
+DRIPS = {
+    "empty lines": (b"\r\n", b"\r\n"),
+    "half a method": (b"G", b""),
+    "half a header": (b"GET / HTTP/1.1\r\nHost: x\r\nX: ", b"z"),
+    "a body in chunks": (_POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nz\r\n"),
+    "a body that is asked for": (_POST + b"Content-Length: 999\r\nExpect: 100-continue\r\n\r\n", b"z"),
+}
+"""By name: what a client begins with, and what it sends now and then."""
+
+
+@pytest.mark.parametrize(("begun", "more"), DRIPS.values(), ids=DRIPS)
+@pytest.mark.parametrize("is_first", [True, False], ids=["at first", "after an answer"])
+async def test_what_completes_no_request_gives_no_more_time(
+    begun: bytes, more: bytes, is_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection has its time between two requests, and for each of them, whatever else is sent on it."""
+    monkeypatch.setattr(uvicorn_internals, "PATIENCE_SECONDS", 0.4)
+    monkeypatch.setattr(server_module, "KEEP_ALIVE_SECONDS", 0.4)
+    monkeypatch.setattr(server_module, "SWEEP_SECONDS", 0.05)
+
+    async with serving(echo) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        if not is_first:
+            writer.write(ANOTHER)
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        writer.write(begun)
+        gone = asyncio.create_task(reader.read())
+        try:
+            async with asyncio.timeout(10):
+                while not gone.done():
+                    writer.write(more)
+                    await asyncio.wait([gone], timeout=0.05)
+        finally:
+            gone.cancel()
+            writer.close()
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (b"HTTP/1.1\r\nHost: example.com", 200),
+        (b"HTTP/1.1\r\nHost: example.com:8080", 200),
+        (b"HTTP/1.1\r\nHost: [2001:db8::1]:80", 200),
+        (b"HTTP/1.0\r\nX: y", 200),
+        (b"HTTP/1.1\r\nX: y", 400),
+        (b"HTTP/1.1\r\nHost:", 400),
+        (b"HTTP/1.1\r\nHost: a\r\nX: y\r\nHost: a", 400),
+        (b"HTTP/1.0\r\nHost: a\r\nHost: b", 400),
+        (b"HTTP/1.1\r\nHost: a b", 400),
+        (b"HTTP/1.1\r\nHost: a, b", 400),
+        (b"HTTP/1.1\r\nHost: a/b", 400),
+        (b"HTTP/1.1\r\nHost: user@a", 400),
+        (b"HTTP/1.1\r\nHost: a:port", 400),
+        (b"HTTP/1.1\r\nHost: [a", 400),
+        (b"HTTP/1.1\r\nHost: \xc3\xa4", 400),
+    ],
+)
+async def test_a_request_names_one_host(lines: bytes, status: int) -> None:
+    """One with none, two or one that is none is a problem, and the end of its connection."""
+    async with serving(echo) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"GET / %s\r\n\r\n" % lines)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        body = await asyncio.wait_for(reader.read(), 5) if status == 400 else b""
+        writer.close()
+
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert status == 200 or json.loads(body)["code"] == "bad_request"

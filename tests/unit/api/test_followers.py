@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import Gauge
 
 from watcher.api.http import server, uvicorn_internals
+from watcher.api.http.connections import Connections
 from watcher.api.http.problem import ProblemError
 from watcher.api.http.request import Request
 from watcher.api.http.response import Response
@@ -80,7 +81,7 @@ async def served(followed: Boards) -> AsyncIterator[ApiServer]:
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
     listening.setblocking(False)
-    running = ApiServer(app, listening, seconds_left=lambda: 1.0, stopping=followed.stop)
+    running = ApiServer(app, listening, seconds_left=lambda: 1.0, stopping=followed.stop, connections=Connections(100))
     serving = asyncio.create_task(running.serve())
     running.at = listening.getsockname()  # type: ignore[attr-defined]
     try:

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server, ServerState
 
+from watcher.api.http.connections import Connections
 from watcher.api.http.uvicorn_internals import BoundedProtocol, sent_in_one_write
 
 MODULE = "watcher/api/http/uvicorn_internals.py"
@@ -34,10 +35,11 @@ METHODS = {
     "pause_writing": [],
     "resume_writing": [],
     "send_400_response": ["msg"],
-    "_unsupported_upgrade_warning": [],
+    "_unset_keepalive_if_required": [],
 }
 """Methods of a connection that we extend or replace, with their parameters."""
-PROTOCOL = ("app", "connections", "cycle", "flow", "headers", "limit_concurrency", "loop", "parser", "transport")
+FLOW = {"pause_reading": [], "resume_reading": []}
+PROTOCOL = ("app", "client", "cycle", "flow", "headers", "loop", "parser", "pipeline", "transport")
 CYCLE = (
     "default_headers", "disconnected", "flow", "keep_alive", "message_event", "on_response", "response_complete",
     "response_started", "scope", "transport", "waiting_for_100_continue",
@@ -86,9 +88,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 def connected() -> tuple[BoundedProtocol, Transport]:
     """A connection over no network."""
-    config = uvicorn.Config(app, interface="asgi3", lifespan="off", log_config=None, limit_concurrency=7)
+    config = uvicorn.Config(app, interface="asgi3", lifespan="off", log_config=None)
     config.load()
-    made = BoundedProtocol(config=config, server_state=ServerState(), app_state={})
+    made = BoundedProtocol(Connections(7), config=config, server_state=ServerState(), app_state={})
     transport = Transport()
     made.connection_made(cast("Any", transport))
     return made, transport
@@ -103,14 +105,17 @@ def test_a_connection_has_the_methods_that_we_extend(name: str, params: list[str
 
 
 async def test_a_connection_has_the_attributes_that_we_read() -> None:
-    """And the limit of connections is one that we can take over."""
+    """And one that holds reading can be put in the place of its flow."""
     made, _ = connected()
 
     for name in PROTOCOL:
         with relied_on(f"HttpToolsProtocol.{name}"):
             assert hasattr(made, name)
-    with relied_on("limit_concurrency as Config has it"):
-        assert (made._max_connections, made.limit_concurrency) == (7, None)
+    for name, params in FLOW.items():
+        with relied_on(f"FlowControl.{name}({', '.join(params)})"):
+            assert list(inspect.signature(getattr(FlowControl, name)).parameters)[1:] == params
+    with relied_on("a queue of requests that came together"):
+        assert len(made.pipeline) == 0
     with relied_on("a parser that tells of upgrades"):
         assert made.parser.should_upgrade() is False
 

@@ -7,8 +7,9 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-RESERVED_FILES: Final = 256
-"""Files besides clients' connections: neighbours, logs, modules, and clients that are being told that it is full."""
+RESERVED_FILES: Final = 1_280
+"""Files besides the connections that are kept: neighbours, logs, modules; and a thousand clients that came at once, or
+are being told that it is full."""
 
 
 def room_for(connections: int) -> int:

@@ -4,18 +4,17 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import uvicorn
 
 from watcher.api.http.asgi import Application
+from watcher.api.http.connections import Connections
 from watcher.api.http.uvicorn_internals import BoundedProtocol
 
 KEEP_ALIVE_SECONDS: Final = 75
 """Seconds for which a connection is kept between two requests; above the 60 of usual balancers in front."""
-MAX_CONNECTIONS: Final = 20_000
-"""Connections, where the kernel allows as many (see ``descriptors.py``); above it a request is answered 503 and its
-connection closed."""
 BACKLOG_CONNECTIONS: Final = 4_096
 """Connections that the kernel holds until we take them; its own limit is lower on most machines."""
 SWEEP_SECONDS: Final = 1.0
@@ -30,7 +29,7 @@ class ApiServer(uvicorn.Server):
         listening: a socket that listens.
         seconds_left: how long what is under way may take, asked when the server stops.
         stopping: called when it begins to stop, before connections are waited for.
-        connections: clients at a time.
+        connections: those that are kept, see ``connections.py``.
     """
 
     def __init__(
@@ -40,13 +39,13 @@ class ApiServer(uvicorn.Server):
         *,
         seconds_left: Callable[[], float],
         stopping: Callable[[], None],
-        connections: int = MAX_CONNECTIONS,
+        connections: Connections,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 interface="asgi3",
-                http=BoundedProtocol,
+                http=partial(BoundedProtocol, connections),  # type: ignore[arg-type] # any factory will do
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -54,7 +53,6 @@ class ApiServer(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                limit_concurrency=connections,
                 backlog=BACKLOG_CONNECTIONS,
             )
         )

@@ -13,9 +13,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from watcher.api.http.asgi import Header, Receive, Scope, Send
+from watcher.api.http.asgi import Application, Header, Receive, Scope, Send
+from watcher.api.http.connections import Connections
+from watcher.api.http.host import host_fault
 from watcher.api.http.problem import ProblemError
 
 MAX_HEAD_BYTES: Final = 16_384
@@ -24,8 +28,15 @@ PATIENCE_SECONDS: Final = 10.0
 """Seconds for a request to arrive whole, and for a client to take what is sent to it. Shorter: slow lines are cut off;
 longer: clients that only hold connections hold more of them."""
 MAX_QUEUED_REQUESTS: Final = 8
-"""Requests that may wait behind the one that a connection is answered before it is read no further."""
+"""Requests that may wait behind the one that a connection is answered before it is read no further. Each is some
+kilobytes."""
+MIN_PIECE_BYTES: Final = 64
+"""Bytes of the pieces in which requests that came together are read, at least, so that no more than four are read
+beyond the bound. Smaller: what looks like many heads and is a body costs more."""
 
+_HEAD_END: Final = b"\r\n\r\n"
+"""The end of every head; the parser takes no other."""
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
 _LINE: Final = b"%b: %b\r\n"
 _CLOSE: Final = b"connection: close\r\n"
 
@@ -63,8 +74,24 @@ def sent_in_one_write(send: Send, status: int, headers: Sequence[Header], body: 
     return True
 
 
+class BoundedFlow(FlowControl):
+    """Reads a client no further while more of its requests wait than may."""
+
+    held = False
+
+    def resume_reading(self) -> None:
+        """Read on, unless it is held."""
+        if not self.held:
+            super().resume_reading()
+
+
 class BoundedProtocol(HttpToolsProtocol):
-    """A connection of one client, with bounds on what it may send and how long it may take."""
+    """A connection of one client, with bounds on what it may send and how long it may take.
+
+    Args:
+        kept: the connections of the process.
+        options: what uvicorn makes a connection with.
+    """
 
     _head_bytes = 0
     _request_since = 0.0
@@ -77,45 +104,98 @@ class BoundedProtocol(HttpToolsProtocol):
     """Bytes since the parser last said something."""
     _had_last_request = False
     """Whether the request that arrived last is the connection's last: nothing behind it is read as another."""
+    _has_room = True
+    """Whether the connection is one of those that there is room for."""
+    _unread = b""
+    """What came and is not read yet, because too many requests wait; empty unless reading is held."""
+    flow: BoundedFlow
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        # uvicorn's own refusal is plain text and does not say when to come back.
-        self._max_connections, self.limit_concurrency = self.limit_concurrency, None
-        self._served = self.app
+    def __init__(self, kept: Connections, **options: Any) -> None:
+        super().__init__(**options)
+        self._kept = kept
+        self._served: Application = self.app
         self._under_way: list[RequestResponseCycle] = []
 
     def connection_made(self, transport: Any) -> None:
         """A client is there; it should say something soon."""
         super().connection_made(transport)
+        self.flow = BoundedFlow(transport)
         self._request_since = self.loop.time()
+        self._has_room = self._kept.enter(self, self.client[0] if self.client else "")
+
+    def give_up(self) -> None:
+        """End the connection at once: another takes its place."""
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client went: whoever answers it hears of it, not only whoever answers its last request."""
         super().connection_lost(exc)
+        self._kept.leave(self, self.client[0] if self.client else "")
         for cycle in self._under_way:
             if not cycle.response_complete:
                 cycle.disconnected = True
             cycle.message_event.set()
         self._under_way.clear()
+        self._unread = b""
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of what the client sends.
 
-        The parser tells of a header when it is complete, and keeps it until then: one without end is never counted in
+        However many requests are in it, some are begun and the rest waits, unread, until those are answered. Bytes that
+        begin no request give nobody more time: see ``on_message_begin``.
+        """
+        if self._had_last_request or self.transport.is_closing():
+            return
+        if self._unread:
+            self._unread += data
+        elif data.count(_HEAD_END) + len(self.pipeline) > MAX_QUEUED_REQUESTS:
+            self._unread = data
+            self._read_on()
+        else:
+            self._take(data)
+
+    def _read_on(self) -> None:
+        """Read what came, until as many requests wait as may, and hold reading while something is left."""
+        unread, at = self._unread, 0
+        while at < len(unread) and len(self.pipeline) < MAX_QUEUED_REQUESTS:
+            if self._had_last_request or self.transport.is_closing():
+                at = len(unread)
+                break
+            end = unread.find(_HEAD_END, at + MIN_PIECE_BYTES)
+            piece = unread[at : len(unread) if end < 0 else end + len(_HEAD_END)]
+            at += len(piece)
+            self._take(piece)
+        self._unread = unread[at:]
+        if self._unread:
+            self.flow.held = True
+            self.flow.pause_reading()
+        elif self.flow.held:
+            self.flow.held = False
+            if self._request_since:
+                self._request_since = self.loop.time()  # the time before was ours
+            if len(self.pipeline) < MAX_QUEUED_REQUESTS and not self.transport.is_closing():
+                self.flow.resume_reading()
+
+    def _take(self, data: bytes) -> None:
+        """Have the parser read a piece.
+
+        It tells of a header when it is complete, and keeps it until then: one without end is never counted in
         ``on_header``. The same goes for a trailer, and for what follows a chunk's length.
         """
-        if self._had_last_request:
-            return
         self._parser_spoke = False
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade:
+            pass  # a server may answer as if no upgrade had been asked for
         self._bytes_in_silence = 0 if self._parser_spoke else self._bytes_in_silence + len(data)
         if self._bytes_in_silence > MAX_HEAD_BYTES and not self.transport.is_closing():
             with suppress(HeadTooLargeError):
                 self._refuse_head()
 
     def on_message_begin(self) -> None:
-        """Take the beginning of a request."""
+        """Take the beginning of a request, which ends the time between two; empty lines before it do not."""
         self._parser_spoke = True
         self._head_bytes = 0
         self._request_since = self.loop.time()
@@ -140,9 +220,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to answer the request."""
         self._parser_spoke = True
-        full = self._max_connections is not None and len(self.connections) > self._max_connections
+        self._unset_keepalive_if_required()
         upgrade = self.parser.should_upgrade()
-        self.app = _overloaded if full else _upgraded_body if upgrade and _has_body(self.headers) else self._served
+        self.app = self._application(asks_for_upgrade=upgrade)
         super().on_headers_complete()
         self._under_way = [cycle for cycle in self._under_way if not cycle.response_complete]
         self._under_way.append(self.cycle)
@@ -153,6 +233,20 @@ class BoundedProtocol(HttpToolsProtocol):
             # that body, it would read it as a request of its own.
             self._had_last_request = True
             self.cycle.keep_alive = False
+        if not self.cycle.keep_alive and not _has_body(self.headers):
+            self._had_last_request = True  # what follows is nobody's, and would only be kept
+
+    def _application(self, *, asks_for_upgrade: bool) -> Application:
+        """Return what answers the request whose headers are complete."""
+        if not self._has_room:
+            return _overloaded
+        version = self.parser.get_http_version()
+        fault = host_fault(self.headers, version) if version in _VERSIONS else "HTTP/1.1 is spoken here"
+        if fault is not None:
+            return _Refused(fault)
+        if asks_for_upgrade and _has_body(self.headers):
+            return _Refused("a request with a body cannot ask for an upgrade")
+        return self._served
 
     def on_body(self, body: bytes) -> None:
         """Take part of the body; how much of it is taken is for the route to say."""
@@ -163,16 +257,34 @@ class BoundedProtocol(HttpToolsProtocol):
         """Note that the request is there as a whole."""
         self._request_since = 0.0
         super().on_message_complete()
+        self._note_who_waits()
+
+    def on_response_complete(self) -> None:
+        """Answer the next request, if it is there, and read on."""
+        super().on_response_complete()
+        if self._unread:
+            self._read_on()
+        self._note_who_waits()
 
     def pause_writing(self) -> None:
         """Note that the client takes less than it is sent."""
         self._write_blocked_since = self.loop.time()
         super().pause_writing()
+        self._note_who_waits()
 
     def resume_writing(self) -> None:
         """Note that the client takes what it is sent."""
         self._write_blocked_since = 0.0
         super().resume_writing()
+        self._note_who_waits()
+
+    def _note_who_waits(self) -> None:
+        """Tell whether it is the client who is waited for, or we."""
+        is_whole = not self._request_since or bool(self.pipeline)
+        if is_whole and not self._write_blocked_since and not (self.cycle is None or self.cycle.response_complete):
+            self._kept.works(self)
+        elif not self.transport.is_closing():
+            self._kept.waits(self)
 
     def abort_if_too_slow(self, now: float) -> None:
         """Cut off a client that has kept us waiting for longer than we do.
@@ -180,7 +292,7 @@ class BoundedProtocol(HttpToolsProtocol):
         Args:
             now: seconds of the event loop's clock.
         """
-        request = self._request_since if self.parser is not None else 0.0
+        request = self._request_since if self.parser is not None and not self.flow.held else 0.0
         for since in (request, self._write_blocked_since):
             if since and now - since > PATIENCE_SECONDS:
                 self.transport.abort()
@@ -201,9 +313,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.write(b"".join([*head, b"\r\n", body]))
         self.transport.close()
         raise HeadTooLargeError
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: a server may answer as if no upgrade had been asked for."""
 
     def send_400_response(self, msg: str) -> None:
         """Answer a request that is no HTTP, in the words of all our problems."""
@@ -233,9 +342,19 @@ async def _overloaded(_: Scope, __: Receive, send: Send) -> None:
     await _send_and_close(ProblemError("overloaded"), send)
 
 
-async def _upgraded_body(_: Scope, __: Receive, send: Send) -> None:
-    """Answer a request whose body the parser passed over."""
-    await _send_and_close(ProblemError("bad_request", "a request with a body cannot ask for an upgrade"), send)
+class _Refused:
+    """Answers a request that is not one, or whose body the parser passed over.
+
+    Args:
+        why: what is wrong with it.
+    """
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        """Say why, and close."""
+        await _send_and_close(ProblemError("bad_request", self._why), send)
 
 
 async def _send_and_close(problem: ProblemError, send: Send) -> None:
