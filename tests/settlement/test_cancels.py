@@ -72,6 +72,27 @@ def test_a_cancelled_crucible_without_an_entry(endings: Endings) -> None:
     assert endings.shown(crucible, "refunded") == 0
 
 
+@pytest.mark.parametrize(
+    ("created", "refunded"),
+    [("now() AT TIME ZONE 'UTC'", True), ("'2025-01-01'", False)],
+    ids=["since somebody settles", "control: before"],
+)
+def test_a_fee_for_setting_up_what_nobody_saw_goes_back(endings: Endings, created: str, refunded: bool) -> None:
+    """Made and cancelled between two looks, without an entry."""
+    creator = endings.rich()
+    charged_by_the_site(endings.service, creator, f"setup-{creator}-", 500)
+    endings.turn()
+    crucible = endings.crucible(userId=creator, buzzTransactionId=f"setup-{creator}-", status="Cancelled")
+    free = endings.crucible(status="Cancelled")
+    endings.site.run(f'UPDATE "Crucible" SET "createdAt" = {created} WHERE id = %s', crucible)  # noqa: S608 - of the list
+
+    endings.go_on()
+
+    assert endings.holds(creator) == (1_000 if refunded else 500)
+    assert endings.state(crucible) == ("cancelled" if refunded else None)
+    assert endings.state(free) is None
+
+
 def test_a_cancel_that_came_while_nobody_looked(endings: Endings) -> None:
     crucible, user = endings.crucible(), endings.rich()
     endings.enter(crucible, [user])

@@ -6,6 +6,7 @@ from tests.settlement.endings import FUTURE, PAST, Endings
 from watcher.model.entry_decision import FeePolicy
 from watcher.model.settlement import SettlementState
 from watcher.postgres.own import settlement
+from watcher.postgres.site import results
 
 
 def test_a_crucible_ends_with_places_scores_and_prizes(endings: Endings) -> None:
@@ -37,6 +38,24 @@ def test_a_crucible_ends_with_places_scores_and_prizes(endings: Endings) -> None
         'You placed #1 in "Autumn light"', 'You earned 200 Buzz from crucible "Autumn light"'
     ]  # fmt: skip
     assert endings.notices(users[2]) == ['You placed #4 in "Autumn light"']
+
+
+def test_a_result_of_several_pages_is_one(endings: Endings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries of another crucible, whose ids lie between, keep what they have."""
+    monkeypatch.setattr(results, "PAGE", 2)
+    crucible, other = endings.crucible(), endings.crucible()
+    entries = [endings.enter(one, [None])[0] for one in (crucible, other, crucible, crucible, crucible, crucible)]
+    first, between, *rest = entries
+    for loser in rest:
+        endings.ballots.vote(crucible, first, loser)
+    endings.end(crucible)
+
+    endings.go_on()
+
+    positions = [position for _, position, *_ in endings.table(crucible)]
+    assert (positions[0], sorted(positions)) == (1, [1, 2, 3, 4, 5])
+    assert [votes for *_, votes in endings.table(crucible)] == [4, 1, 1, 1, 1]
+    assert endings.table(other) == [(between, None, 1500, 0)]
 
 
 def test_no_vote_counts_from_the_freeze_on(endings: Endings) -> None:

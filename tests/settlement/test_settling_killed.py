@@ -41,11 +41,14 @@ def doomed(parts: Stack, settle_dsn: str, endings: Endings, tmp_path: Path) -> D
 
 @pytest.mark.parametrize("place", ENDING_PLACES)
 def test_killed_while_settling(endings: Endings, doomed: Doomed, place: str) -> None:
-    """Whoever died: each prize is paid once, places match scores, and everybody is told once."""
+    """Whoever died: each prize is paid once, places match scores, and everybody is told once.
+
+    An image that is hidden after the death keeps its entry's place if the freeze was written, else it has none.
+    """
     crucible, late = endings.crucible(), endings.rich()
-    users = [endings.rich() for _ in range(3)]
-    first, second, third = endings.enter(crucible, users)
-    for winner, loser in [(second, first), (second, third), (first, third)]:
+    users = [endings.rich() for _ in range(4)]
+    first, second, third, hidden = endings.enter(crucible, users)
+    for winner, loser in [(second, first), (second, third), (first, third), (third, hidden), (first, hidden)]:
         endings.ballots.vote(crucible, winner, loser)
     waits = endings.site.enter(crucible, late)
     endings.site.decide()
@@ -54,16 +57,22 @@ def test_killed_while_settling(endings: Endings, doomed: Doomed, place: str) -> 
     doomed.die_at(place)
     if ENDING_PLACES.index(place) >= ENDING_PLACES.index("ending.votes_frozen"):
         endings.ballots.freeze(crucible)  # as Redis has it, which outlives the process
+    endings.site.run(
+        'UPDATE "Image" SET "needsReview" = \'minor\' WHERE id = (SELECT "imageId" FROM "CrucibleEntry" WHERE id = %s)',
+        hidden,
+    )
+    competes = ENDING_PLACES.index(place) >= ENDING_PLACES.index("ending.frozen")
     endings.go_on()
 
     assert (endings.state(crucible), endings.status(crucible)) == ("done", "Completed")
     scores = {entry: rating for entry, rating, _ in endings.ballots.recompute(crucible).ratings}
     assert [row[:3] for row in endings.table(crucible)] == [
-        (first, 2, scores[first]), (second, 1, scores[second]), (third, 3, scores[third]), (waits, None, 1500)
+        (first, 2, scores[first]), (second, 1, scores[second]), (third, 3, scores[third]),
+        (hidden, 4 if competes else None, scores[hidden]), (waits, None, 1500),
     ]  # fmt: skip
-    assert [endings.holds(user) for user in (*users, late)] == [990, 1_050, 960, 1_000]
+    assert [endings.holds(user) for user in (*users, late)] == [1_020, 1_100, 980, 900, 1_000]
     taken, back, paid = endings.moved(crucible)
-    assert (taken - back, paid) == (300, 300)
+    assert (taken - back, paid) == (400, 400)
     assert [kind for kind in endings.events(crucible) if kind != "fee.refunded"] == [
         "crucible.frozen", "crucible.settled", *["prize.paid"] * 3
     ]  # fmt: skip

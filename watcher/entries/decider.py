@@ -14,7 +14,7 @@ import msgspec
 
 from watcher.model.crucible_events import of_decisions
 from watcher.model.entry_decision import Candidate, Decision, FeePolicy, decide_in_order, pay_once, withdraw
-from watcher.model.entry_rules import COMPLETED, CrucibleRules
+from watcher.model.entry_rules import CrucibleRules
 from watcher.model.entry_verdict import VerdictState
 from watcher.postgres.own import crucible_event, entries_to_decide, entry_facts, entry_verdict, outbox
 from watcher.postgres.own.outbox import NewRow
@@ -80,7 +80,7 @@ class Decider:
         page = entry_facts.facts(session, crucible_ids, entry_ids, again=again)
         decisions: list[Decision] = []
         for crucible_id, some in groupby(pay_once(one.candidate for one in page), key=lambda one: one.crucible_id):
-            decisions += self._in_order(crucible_id, [one for one in some if not _is_settled(one)])
+            decisions += self._in_order(crucible_id, [one for one in some if not one.stands])
         rules = {
             one.candidate.crucible_id: one.candidate.facts.crucible for one in page if one.candidate.before is None
         }
@@ -130,12 +130,6 @@ class Decider:
         crucible_event.write(session, of_decisions(decisions))
         reach("verdicts.committing")
         return [one for one in decisions if one.is_new]
-
-
-def _is_settled(one: Candidate) -> bool:
-    """Tell whether an entry's verdict stands for good: it counted in a result that prizes were paid by."""
-    over = one.facts.crucible is not None and one.facts.crucible.status == COMPLETED
-    return over and one.before is not None and one.before.state is not VerdictState.WAITING
 
 
 def _told(one: Candidate, voted: set[int]) -> Candidate:

@@ -10,7 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from watcher.model.buzz import entry_prefix
-from watcher.model.entry_rules import EntryFacts, Payment, decide
+from watcher.model.entry_rules import ACTIVE, COMPLETED, EntryFacts, Payment, decide
 from watcher.model.entry_verdict import EntryReason, Verdict, VerdictState, reasons_told
 
 
@@ -64,6 +64,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """The entrant whom it has, if another one."""
     enforced_before: bool = True
     """Whether it keeps out who is not admitted."""
+    competes: bool | None = None
+    """Whether it is one of those among whom places will be given; None: that is not fixed yet, or is over."""
 
     @property
     def occupies(self) -> bool:
@@ -74,6 +76,18 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     def is_another(self) -> bool:
         """Tell whether the verdict that is written is about another image, crucible or entrant."""
         return (self.image_before, self.crucible_before, self.user_before) != (None, None, None)
+
+    @property
+    def stands(self) -> bool:
+        """Tell whether its verdict is decided for good: it counted in a result, or votes are closed.
+
+        Whoever waits when votes are closed may still get in, if it competes. A crucible that is cancelled afterwards is
+        another matter: then nobody takes part.
+        """
+        status = self.facts.crucible.status if self.facts.crucible else ""
+        closed = self.competes is not None and status == ACTIVE and self.crucible_before is None
+        decided = self.before is not None and self.before.state is not VerdictState.WAITING
+        return decided and (status == COMPLETED or closed)
 
 
 OCCUPYING = (VerdictState.WAITING, VerdictState.ADMITTED)
@@ -144,7 +158,7 @@ def decide_in_order(page: Iterable[Candidate], policy: FeePolicy) -> Iterator[De
     """
     users, images, total = Counter[int](), Counter[int](), 0
     for one in page:
-        facts = one.facts
+        facts = _as_it_competes(one)
         if not one.occupies:  # the others count only those before them, which were written before
             facts = msgspec.structs.replace(
                 facts,
@@ -189,6 +203,14 @@ def foresee(one: Candidate) -> Verdict:
 
 
 _AS_IF_PAID = FeePolicy(observe=True)
+
+
+def _as_it_competes(one: Candidate) -> EntryFacts:
+    """Return the facts about an entry; for one that came or is shown too late, the crucible is over."""
+    crucible = one.facts.crucible
+    if one.competes is not False or crucible is None or crucible.status != ACTIVE:
+        return one.facts
+    return msgspec.structs.replace(one.facts, crucible=msgspec.structs.replace(crucible, status=COMPLETED))
 
 
 def _fee(one: Candidate, policy: FeePolicy) -> EntryFee | None:

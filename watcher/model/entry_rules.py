@@ -18,6 +18,8 @@ NOT_SCANNED: Final = frozenset({"Pending", "Rescan", "PendingManualAssignment"})
 """States of ingestion after which another one comes."""
 NOT_SCANNABLE: Final = frozenset({"Error", "NotFound"})
 """States of ingestion with which the site has given up."""
+ACTIVE: Final = "Active"
+"""Status of crucibles that take entries."""
 CANCELLED: Final = "Cancelled"
 COMPLETED: Final = "Completed"
 """Statuses of crucibles that are over."""
@@ -136,7 +138,7 @@ def broken_rules(facts: EntryFacts) -> Iterator[EntryReason]:
 
 
 def _entering(facts: EntryFacts, crucible: CrucibleRules) -> Iterator[EntryReason]:
-    if crucible.status != "Active":
+    if crucible.status != ACTIVE:
         yield EntryReason.CRUCIBLE_NOT_ACTIVE
     if crucible.start_ms is not None and facts.created_ms < crucible.start_ms:
         yield EntryReason.NOT_STARTED

@@ -1,7 +1,8 @@
 """Who came where: the order of a crucible's entries when it ends.
 
 By rating, the higher first; then by when the entry was made, the earlier first; then by its id. An entry that is not
-admitted, or hidden, gets its score and no position. A million entries are a few arrays here, not a million objects.
+admitted, or was hidden at the freeze, gets its score and no position. A million entries are a few arrays here, not a
+million objects.
 """
 
 from array import array
@@ -23,7 +24,7 @@ class EnteredEntries(msgspec.Struct, frozen=True):
     created_us: "array[int]" = msgspec.field(default_factory=lambda: array("l"))
     """When the row was made, by the site's clock: microseconds since 1970."""
     placed: bytearray = msgspec.field(default_factory=bytearray)
-    """1: it takes part and may be shown, so it gets a position; else 0."""
+    """1: it takes part, and could be shown when votes were closed, so it gets a position; else 0."""
 
     @classmethod
     def of(cls, rows: Iterable[tuple[int, int, int, bool]]) -> "EnteredEntries":

@@ -76,6 +76,7 @@ class ResultWriter:
                     f'"prizePositions" cannot be read: {error}. Nothing is paid. Mend the column, then '
                     f"`crucible settle retry {one.crucible_id}`"
                 ) from error
+            results.fix_competitors(session, one.crucible_id)  # frozen by a version that did not
             entered = results.entered(session, one.crucible_id, undecided=self._observe)
             ranking = rank(entered, proven.ratings)
             pool = settlement.pool(session, one.crucible_id, observe=self._observe, entry_fee=crucible.entry_fee)

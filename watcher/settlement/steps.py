@@ -11,7 +11,7 @@ from typing import Final
 from watcher.model import crucible_events
 from watcher.model.crucible_events import CrucibleEvent
 from watcher.model.settlement import Action, SettlementState, next_action
-from watcher.postgres.own import settlement
+from watcher.postgres.own import entry_facts, settlement
 from watcher.postgres.own.settlement import Settlement, Written
 from watcher.postgres.session import Session
 from watcher.postgres.site import results
@@ -84,12 +84,17 @@ class Steps:
         return self._steps[next_action(one.state, settlement.crucible_now(session, one.crucible_id))](session, one)
 
     def _freeze(self, session: Session, one: Settlement) -> Settlement:
-        """Write first that it is frozen: what Redis then refuses, whoever rebuilds it knows to refuse too."""
+        """Write first that it is frozen: what Redis then refuses, whoever rebuilds it knows to refuse too.
+
+        Who competes is written with it, so that nothing of that depends on how long the result takes.
+        """
         with session.together():
+            entry_facts.lock_crucible(session, one.crucible_id)
             crucible = results.lock_crucible(session, one.crucible_id)
             if next_action(one.state, crucible.now if crucible else None) is not Action.FREEZE:
                 return one  # its end was moved just now
             now = moved(session, one, SettlementState.FROZEN)
+            results.fix_competitors(session, one.crucible_id)
             if now.frozen_at is not None:
                 self._tell(session, [crucible_events.frozen(one.crucible_id, now.frozen_at)])
             reach("ending.freezing")

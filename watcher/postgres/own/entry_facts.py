@@ -87,9 +87,10 @@ def vanished(session: Session, entry_ids: Sequence[int]) -> list[Candidate]:
 
 
 def candidate_from(crucible_id: int, crucible: CrucibleRules | None, row: Sequence[Any]) -> Candidate:
-    """Return an entry to be decided, from the fragment ``fact_columns`` and the places taken in its crucible."""
+    """Return an entry to be decided, from the fragment ``fact_columns``, the places taken, and whether it competes."""
     entry, user, image, created, site_prefix, owner, level, ingestion, kind, blocked, resources = row[:11]
     image_before, crucible_before, user_before, enforced, earlier_of_user, earlier_of_image, earlier_in_all = row[17:24]
+    competes = row[24]
     seen = None
     if owner is not None:
         seen = EntryImage(
@@ -105,6 +106,7 @@ def candidate_from(crucible_id: int, crucible: CrucibleRules | None, row: Sequen
         earlier_of_image=earlier_of_image, site_prefix=site_prefix or None, fee=_fee(row[11:15]),
         before=_verdict(*row[15:17]), image_before=image_before, crucible_before=crucible_before,
         user_before=user_before, enforced_before=enforced is not False,
+        competes=competes,
     )  # fmt: skip
 
 

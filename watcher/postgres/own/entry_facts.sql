@@ -61,6 +61,11 @@ hashtextextended(ROW(
     crucible."maxTotalEntries" AS max_total_entries,
     crucible."allowedResources"::text AS allowed_resources
 
+-- fragment is_closed --
+-- Whether it is fixed who competes in "crucible".
+EXISTS (SELECT FROM {schema}.settlement
+         WHERE settlement.crucible_id = crucible.id AND settlement.competitors IS NOT NULL)
+
 -- lock_crucibles --
 -- Nobody else decides about these crucibles and those of these entries, as their rows and as their verdicts have them,
 -- until the end of the transaction. In ascending order: two who lock several would wait for each other in another one.
@@ -94,7 +99,11 @@ SELECT
          ELSE (SELECT count(*) FROM {schema}.entry_verdict one
                 WHERE one.crucible_id = crucible.id AND one.verdict IN ('waiting', 'admitted')
                   AND (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))
-    END AS earlier_in_all
+    END AS earlier_in_all,
+    CASE WHEN {is_closed}
+         THEN (entry."crucibleId", entry.id) IN (SELECT one.crucible_id, unnest(one.competitors)
+                                                   FROM {schema}.settlement one
+                                                  WHERE one.crucible_id = ANY(%(crucibles)s)) END AS competes
 FROM public."CrucibleEntry" entry
 JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId"
 LEFT JOIN public."Image" image ON image.id = entry."imageId"

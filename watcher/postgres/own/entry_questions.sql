@@ -9,7 +9,8 @@ SELECT
                  FROM (SELECT FROM {schema}.entry_verdict one
                         WHERE one.crucible_id = crucible.id AND one.verdict IN ('waiting', 'admitted')
                         LIMIT greatest(crucible."maxTotalEntries", 0)) taken)
-    END AS earlier_in_all
+    END AS earlier_in_all,
+    CASE WHEN {is_closed} THEN false END AS competes
 FROM public."Crucible" crucible
 CROSS JOIN (
     SELECT 0 AS id, %(user)s::int AS "userId", %(image)s::int AS "imageId", %(crucible)s::int AS "crucibleId",

@@ -18,8 +18,11 @@ coalesce(extract(epoch FROM now() - settlement.frozen_at), 0)::float8, settlemen
 
 -- note_crucibles --
 -- Every crucible that has an end to come gets a row, and its row says what the crucible's does. One that was cancelled is
--- one of ours if it was active under our eyes: what became of others before we came is no business of ours. Rows that are
--- right are left alone, for a conflict locks what it does not change.
+-- one of ours if it was active under our eyes, or was set up for a fee since we are here: what became of others before we
+-- came is no business of ours. Rows that are right are left alone, for a conflict locks what it does not change.
+WITH begun AS (
+    INSERT INTO {schema}.settling_since DEFAULT VALUES ON CONFLICT DO NOTHING
+)
 INSERT INTO {schema}.settlement AS there (crucible_id, name, creator_id, setup_prefix, due_at)
 SELECT crucible.id, crucible.name, crucible."userId", crucible."buzzTransactionId", {end}
   FROM public."Crucible" crucible
@@ -30,7 +33,9 @@ SELECT crucible.id, crucible.name, crucible."userId", crucible."buzzTransactionI
                AND (known.name, known.creator_id, known.setup_prefix, known.due_at)
                    IS DISTINCT FROM (crucible.name, crucible."userId", crucible."buzzTransactionId", {end}))
     OR crucible.status = 'Cancelled' AND known.crucible_id IS NULL
-       AND EXISTS (SELECT FROM {schema}.entry_crucible seen WHERE seen.crucible_id = crucible.id)
+       AND (EXISTS (SELECT FROM {schema}.entry_crucible seen WHERE seen.crucible_id = crucible.id)
+            OR crucible."buzzTransactionId" <> ''
+               AND crucible."createdAt" >= (SELECT since AT TIME ZONE 'UTC' FROM {schema}.settling_since))
 ON CONFLICT (crucible_id) DO UPDATE
    SET name = excluded.name, creator_id = excluded.creator_id, setup_prefix = excluded.setup_prefix,
        due_at = excluded.due_at
@@ -91,7 +96,8 @@ UPDATE {schema}.settlement
        entries = coalesce(%(entries)s, entries), placed = coalesce(%(placed)s, placed),
        pool = coalesce(%(pool)s, pool), paid = coalesce(%(paid)s, paid),
        remainder = coalesce(%(remainder)s, remainder), payouts = coalesce(%(payouts)s, payouts),
-       refunded = coalesce(%(refunded)s, refunded)
+       refunded = coalesce(%(refunded)s, refunded),
+       competitors = CASE WHEN %(to)s NOT IN ('ranked', 'refunding') THEN competitors END
  WHERE crucible_id = %(crucible)s AND state = %(from)s AND digest IS NOT DISTINCT FROM %(proof)s
 RETURNING {settlement_columns}
 
@@ -175,7 +181,7 @@ RETURNING state
 -- Before the result there is none yet, and everything goes back.
 UPDATE {schema}.settlement
    SET state = 'refunding', parked_from = NULL, reason = NULL, next_at = now(), attempts = 0, error = NULL,
-       claimed_by = NULL, claimed_until = NULL, changed_at = now()
+       claimed_by = NULL, claimed_until = NULL, changed_at = now(), competitors = NULL
  WHERE crucible_id = %s AND coalesce(parked_from, state) IN ('due', 'frozen', 'drained', 'proven')
 RETURNING state
 

@@ -11,6 +11,9 @@ from watcher.postgres.session import Session
 from watcher.postgres.site.statements import site_statements
 
 _STATEMENTS: Final = site_statements("results.sql")
+PAGE: Final = 20_000
+"""Entries of one statement. More: where the site has an index by hash over "crucibleId", one statement outlasts
+settlement.step_timeout, for each row of it walks along all entries of the crucible; fewer: more statements."""
 LINES_AT_ONCE: Final = 10_000
 """Lines of one message. More: more memory; fewer: more calls."""
 NO_POSITION: Final = r"\N"
@@ -35,6 +38,16 @@ def lock_crucible(session: Session, crucible_id: int) -> LockedCrucible | None:
     return LockedCrucible(Crucible(status, is_over), prizes, fee)
 
 
+def fix_competitors(session: Session, crucible_id: int) -> None:
+    """Write who competes in a crucible, unless that is written already.
+
+    Args:
+        session: within the transaction of the freeze.
+        crucible_id: whose entries; it is locked, so that none is being made.
+    """
+    session.run(_STATEMENTS["fix_competitors"], {"crucible": crucible_id})
+
+
 def entered(session: Session, crucible_id: int, *, undecided: bool) -> EnteredEntries:
     """Return the entries of a crucible as they are now.
 
@@ -56,8 +69,15 @@ def write_results(session: Session, crucible_id: int, ranking: Ranking) -> int:
         ranking: of them.
     """
     session.run(_STATEMENTS["make_results"])
-    session.copy_in(_STATEMENTS["fill_results"], _lines(ranking))
-    return int(session.run(_STATEMENTS["write_results"], crucible_id)[0][0])
+    written = 0
+    for first in range(0, len(ranking.entry_ids), PAGE):
+        page = slice(first, first + PAGE)
+        session.copy_in(_STATEMENTS["fill_results"], _lines(ranking, page))
+        ids = ranking.entry_ids[page]
+        asked = {"crucible": crucible_id, "first": ids[0], "last": ids[-1]}
+        written += int(session.run(_STATEMENTS["write_results"], asked)[0][0])
+        session.run(_STATEMENTS["forget_results"])
+    return written
 
 
 def set_status(session: Session, crucible_id: int, status: str) -> None:
@@ -65,10 +85,10 @@ def set_status(session: Session, crucible_id: int, status: str) -> None:
     session.run(_STATEMENTS["set_status"], status, crucible_id)
 
 
-def _lines(ranking: Ranking) -> Iterator[str]:
+def _lines(ranking: Ranking, page: slice) -> Iterator[str]:
     lines = []
-    columns = zip(ranking.entry_ids, ranking.scores, ranking.votes, ranking.positions, strict=True)
-    for entry, score, votes, position in columns:
+    columns = (ranking.entry_ids, ranking.scores, ranking.votes, ranking.positions)
+    for entry, score, votes, position in zip(*(column[page] for column in columns), strict=True):
         lines.append(f"{entry}\t{score}\t{votes}\t{position or NO_POSITION}\n")
         if len(lines) == LINES_AT_ONCE:
             yield "".join(lines)
