@@ -12,6 +12,7 @@ from rich.console import Console
 from demo.places import UNREACHABLE
 from demo.play import Request, play
 from demo.program import ProgramError
+from demo.verdict import OK, verdict
 from stack.unavailable import NotReady, Unavailable
 
 INTERRUPTED = 130
@@ -34,19 +35,10 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, the last line is the verdict
         traceback.print_exc(file=sys.stdout)
         return _failed(f"an error in the demo itself: {type(error).__name__}: {error}".partition("\n")[0])
-    idle = "" if report.changes else "nothing was changed, so nothing was shown"
-    idle = idle or ("" if report.votes or not request.votes else "nobody's vote was counted, so nothing was shown")
-    if not report.ok or idle:
-        why = idle or str(report)
-        return _failed(f"lost={report.lost} twice={report.twice} wrong={report.wrong} changes={report.changes}: {why}")
-    seconds = time.monotonic() - began
-    print(
-        f"demo: ok changes={report.changes} entries={report.entries} votes={report.votes} "
-        f"admitted={report.admitted} rejected={report.rejected} refunded={report.refunded} "
-        f"settled={report.settled} paid={report.paid} cancelled={report.cancelled} "
-        f"lost={report.lost} twice={report.twice} seconds={seconds:.0f}",
-        flush=True,
-    )
+    said = verdict(report, time.monotonic() - began, voted=bool(request.votes))
+    if not said.startswith(OK):
+        return _failed(said)
+    print(f"demo: {said}", flush=True)
     return 0
 
 

@@ -58,11 +58,14 @@ class Board:
         console: where to; whether it is a terminal decides how.
         parts: whose being alive is shown.
         look: takes a reading.
+        people: who is there as well, and may leave.
     """
 
-    def __init__(self, console: Console, parts: Sequence[Living], look: Callable[[], Reading]) -> None:
+    def __init__(
+        self, console: Console, parts: Sequence[Living], look: Callable[[], Reading], people: Sequence[Living] = ()
+    ) -> None:
         self._console = console
-        self._parts = parts
+        self._parts, self._people = parts, people
         self._look = look
         self._rates = Rates()
         self._began = time.monotonic()
@@ -103,7 +106,9 @@ class Board:
             words += [f"votes={watcher.votes} ({self._rates.voted:.0f}/s)"]
             words += [f"consumed={watcher.consumed}", f"lag={watcher.lag}", f"dead={watcher.dead}"]
             words += [f"fresh_{sink}={p50:g}/{p99:g}s" for sink, (p50, p99) in watcher.freshness.items()]
+        left = [part.name for part in self._people if part.pid is None]
         gone = [part.name for part in self._parts if part.pid is None]
+        words += [f"left={','.join(left)}"] if left else []
         words += [f"gone={','.join(gone)}"] if gone else []
         words += ["stores=away"] if reading.stores is None else []
         words += ["watcher=away"] if reading.watcher is None else []
@@ -114,7 +119,7 @@ class Board:
 
     def _parts_line(self) -> Text:
         line = Text(f"{time.monotonic() - self._began:4.0f} s  ")
-        for part in self._parts:
+        for part in (*self._parts, *self._people):
             line.append("● " if part.pid else "○ ", style="green" if part.pid else "red")
             line.append(f"{part.name}  ")
         return line

@@ -22,6 +22,7 @@ from demo.program import PROJECT, OwnProgram, ProgramError
 from demo.readings import Reading, read
 from demo.settling import RULES, Settling
 from demo.told.heard import Ears
+from demo.verdict import verdict
 from demo.voting import FAVOURITE, OUR_VISITOR, VISITOR, Voting
 from stack.guard import Guard
 from stack.ports import Ports
@@ -94,9 +95,10 @@ def play(request: Request, console: Console) -> Report:
                 told("the settle role collects fees, and a second connector tells other services")
                 scene = _Scene(pipeline, voting, settling, places, ears, console, told)
                 report = _perform(request, scene)
-                if request.keep:
-                    _stay(scene)
-                return report
+                if not request.keep:
+                    return report
+                told(verdict(report, time.monotonic() - began, voted=bool(request.votes)))
+                return _stay(scene)
         finally:
             ears.close()
             settling.program.kill()
@@ -143,7 +145,7 @@ def _perform(request: Request, scene: _Scene) -> Report:
             if program is not site:
                 program.start()
         scene.told(f"vote yourself: {_page(scene)}")
-        board = Board(scene.console, (*scene.parts(), *people.values()), scene.read)
+        board = Board(scene.console, scene.parts(), scene.read, tuple(people.values()))
         arrival = _Arrival(scene.audit)
         board.watch(lambda: _left(scene, people) and arrival())
         if request.votes:
@@ -153,11 +155,9 @@ def _perform(request: Request, scene: _Scene) -> Report:
         for program in people.values():
             program.kill()
     if not request.keep:
-        code = pipeline.watcher.stop(SHUTDOWN)
-        if code:
-            raise ProgramError(f"the watcher ended with exit code {code}. {pipeline.watcher.last_words()}")
-        scene.settling.stop()
-    return scene.audit()
+        _end(scene)
+    # Whoever has voted on the page meanwhile kept no ledger of it.
+    return audit(scene.places, None, scene.settling.buzz_url, scene.ears)
 
 
 def _tell_of_endings(scene: _Scene) -> None:
@@ -232,7 +232,8 @@ class _Arrival:
         return report.ok or now - self._moved > WITHOUT_PROGRESS
 
 
-def _stay(scene: _Scene) -> None:
+def _stay(scene: _Scene) -> Report:
+    """Stay up until somebody interrupts, then end as without staying, and audit what there is by then."""
     pipeline, console = scene.pipeline, scene.console
     console.print("everything stays up; Ctrl-C ends it. To vote:")
     console.print(f"  {_page(scene)}", soft_wrap=True, highlight=False, markup=False)
@@ -243,7 +244,21 @@ def _stay(scene: _Scene) -> None:
     for name, value in (("API", scene.voting.at.api), ("TOKEN", token)):
         console.print(f"  export {name}='{value}'", soft_wrap=True, highlight=False, markup=False)
     try:
-        Board(console, scene.parts(), scene.read).watch(lambda: False)
+        Board(console, scene.parts(), scene.read).watch(lambda: _left(scene, {}) and False)
     except KeyboardInterrupt:
-        pipeline.watcher.stop(SHUTDOWN)
-        scene.settling.stop()
+        console.print("ending: what is under way arrives, then all is compared once more")
+        _end(scene)
+    # Whoever has voted on the page meanwhile kept no ledger of it.
+    return audit(scene.places, None, scene.settling.buzz_url, scene.ears)
+
+
+def _end(scene: _Scene) -> None:
+    """End the daemon's roles as an operator does.
+
+    Raises:
+        ProgramError: one of them did not end well.
+    """
+    code = scene.pipeline.watcher.stop(SHUTDOWN)
+    if code:
+        raise ProgramError(f"the watcher ended with exit code {code}. {scene.pipeline.watcher.last_words()}")
+    scene.settling.stop()

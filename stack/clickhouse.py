@@ -10,7 +10,7 @@ from stack import probe
 from stack.cache import PROJECT
 from stack.leashed import Program
 from stack.part import Part
-from stack.unavailable import Unavailable
+from stack.unavailable import EXTRA, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ class ClickHouse(Part):
     def fetch(self) -> None:
         """See that the engine is installed: it is a wheel, not a download of ours."""
         if importlib.util.find_spec("chdb") is None:
-            raise Unavailable("clickhouse", "chdb is not installed; install the extra: pip install -e '.[stack]'")
+            raise Unavailable("clickhouse", f"chdb is not installed; {EXTRA}")
 
     def prepare(self) -> None:
         """Make the data folder."""

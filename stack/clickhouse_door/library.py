@@ -13,6 +13,8 @@ import sys
 from importlib.machinery import PathFinder
 from typing import Any
 
+from stack.unavailable import EXTRA
+
 _NAME = "chdb._chdb"
 
 
@@ -21,7 +23,7 @@ def _load() -> Any:
     folders = None if package is None else package.submodule_search_locations
     spec = None if folders is None else PathFinder.find_spec(_NAME, list(folders))
     if spec is None or spec.loader is None:
-        raise ImportError("chdb is not installed; install the extra: pip install -e '.[stack]'", name=_NAME)
+        raise ImportError(f"chdb is not installed; {EXTRA}", name=_NAME)
     usual = sys.getdlopenflags()
     # As the package does it: the library keeps its own allocator, whatever else is loaded.
     sys.setdlopenflags(usual | os.RTLD_DEEPBIND)

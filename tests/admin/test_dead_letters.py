@@ -7,6 +7,9 @@ import pytest
 
 from tests.admin.conftest import Site
 from watcher.admin.dead_letters import read_dead_letters
+from watcher.admin.doctor.findings import Level
+from watcher.admin.doctor.kafka import dead_letters
+from watcher.kafka.admin import KafkaAdmin
 from watcher.kafka.dead_letters import MAX_CUT_VALUE_BYTES, KafkaDeadLetters
 from watcher.model.change import Position
 from watcher.model.dead_letter import DeadLetter
@@ -172,3 +175,25 @@ def test_no_topic_is_no_letters(site: Site):
     done = site.crucible("dlq", "list", "--json")
 
     assert (done.returncode, json.loads(done.stdout)) == (0, [])
+
+
+def test_letters_that_somebody_has_seen_to_warn_no_more(site: Site, sink: KafkaDeadLetters):
+    """Only newer ones do, also in a topic that was made anew."""
+    admin = KafkaAdmin(site.client)
+
+    def told() -> tuple[Level, str]:
+        found = {one.name: one for one in dead_letters(admin, site.letters, site.group)}["kafka.dead_letters"]
+        return found.level, found.found
+
+    sink.send([letter(1), letter(2)])
+    sink.flush(30)
+    first = told()
+    done = site.crucible("dlq", "seen")
+    seen = told()
+    sink.send([letter(3)])
+    sink.flush(30)
+
+    assert first == (Level.WARN, f"up to 2 letters in {site.letters} that nobody has looked at")
+    assert (done.returncode, "seen to 2 letters" in done.stderr) == (0, True)
+    assert seen == (Level.OK, f"2 letters in {site.letters}, all seen")
+    assert told() == (Level.WARN, f"up to 1 letter in {site.letters} that nobody has looked at")

@@ -75,6 +75,19 @@ def test_a_dry_run_changes_nothing(site: Site):
     assert places(site)[0]["committed"] == 5
 
 
+def test_each_topic_that_is_named_is_moved(site: Site):
+    """Not the last one alone; partitions can only be those of one."""
+    topics = [site.topic, f"{site.topic}Entry"]
+    for topic in topics:
+        site.make_topic(topic, 1)
+    named = [word for topic in topics for word in ("--topic", topic)]
+    done = site.crucible("offsets", "reset", *named, "--to", "latest", "--yes", "--json")
+    refused = site.crucible("offsets", "reset", *named, "--partition", "0", "--to", "latest", "--yes")
+
+    assert [move["topic"] for move in json.loads(done.stdout)["moves"]] == topics
+    assert (refused.returncode, "name one --topic" in refused.stderr) == (2, True)
+
+
 def test_without_a_yes_nothing_happens(site: Site):
     """A question that nobody answers is a no."""
     site.make_topic(site.topic)

@@ -57,6 +57,6 @@ def merged(letters: Iterable[StoredDeadLetter]) -> list[StoredDeadLetter]:
     return sorted(first.values(), key=lambda letter: (letter.time, letter.partition, letter.offset))
 
 
-def counted(letters: Iterable[StoredDeadLetter], property_of: Callable[[StoredDeadLetter], str]) -> dict[str, int]:
+def frequencies(letters: Iterable[StoredDeadLetter], property_of: Callable[[StoredDeadLetter], str]) -> dict[str, int]:
     """Return how many letters have each value of a property, the most frequent value first."""
     return dict(Counter(map(property_of, letters)).most_common())

@@ -159,7 +159,7 @@ def _kafka(settings: Settings) -> Iterator[Finding]:
             partial(kafka.registered, wanted=at.topics, tables={table.name: table.topic for table in REGISTRY}),
             partial(kafka.group, name=at.group, wanted=at.topics),
             kafka.offset_metadata,
-            partial(kafka.dead_letters, topic=settings.dead_letters.topic),
+            partial(kafka.dead_letters, topic=settings.dead_letters.topic, group=at.group),
         ),
         "check kafka.bootstrap_servers and the security settings, and that a broker is up",
     )

@@ -1,4 +1,4 @@
-"""``crucible dlq``: list and show the records that could not be used."""
+"""``crucible dlq``: list and show the records that could not be used, and note that somebody has seen to them."""
 
 import re
 from datetime import datetime
@@ -9,6 +9,7 @@ import typer
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, note, print_columns, print_json
 from watcher.model.errors import Reason
+from watcher.telemetry.words import counted
 
 if TYPE_CHECKING:
     from watcher.kafka.dead_letter_topic import StoredDeadLetter
@@ -41,7 +42,7 @@ def list_dead_letters(
 
       crucible dlq list --json | jq 'group_by(.reason) | map({(.[0].reason): length}) | add'
     """
-    from watcher.admin.dead_letters import DeadLetterFilter, counted  # noqa: PLC0415
+    from watcher.admin.dead_letters import DeadLetterFilter, frequencies  # noqa: PLC0415
 
     wanted = DeadLetterFilter(table=table, reason=_reason(reason), topic=topic, since=_time(since))
     found = [letter for letter in _dead_letters() if wanted.takes(letter)]
@@ -63,8 +64,8 @@ def list_dead_letters(
             for one in shown
         ],
     )
-    reasons = ", ".join(f"{count} {why}" for why, count in counted(found, lambda one: one.record.reason).items())
-    note(f"{len(found)} dead letters" + (f": {reasons}" if reasons else "") + f"; {len(shown)} shown")
+    reasons = ", ".join(f"{count} {why}" for why, count in frequencies(found, lambda one: one.record.reason).items())
+    note(counted(len(found), "dead letter") + (f": {reasons}" if reasons else "") + f"; {len(shown)} shown")
 
 
 @app.command()
@@ -105,6 +106,30 @@ def show(
         typer.echo(f"value: {_text(value)}")
         if one.value is not None and len(one.value) > MAX_SHOWN_BYTES:
             note(f"{len(one.value) - MAX_SHOWN_BYTES} bytes more; --json shows all")
+
+
+@app.command()
+def seen(as_json: AsJson = False) -> None:
+    """Note that you have seen to all dead letters that are there now; `crucible doctor` then warns of newer ones only.
+
+    No letter is removed; `crucible dlq list` shows them as before.
+
+    Examples:
+
+      crucible dlq seen
+    """
+    import config  # noqa: PLC0415
+    from watcher.admin.letters_seen import mark_seen  # noqa: PLC0415
+    from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
+    from watcher.kafka.admin import KafkaAdmin  # noqa: PLC0415
+
+    settings = config.load()
+    admin = KafkaAdmin(kafka_client(settings.kafka))
+    new = mark_seen(admin, settings.dead_letters.topic, settings.kafka.group)
+    if as_json:
+        print_json({"topic": settings.dead_letters.topic, "new": new})
+    else:
+        note(f"seen to {counted(new, 'letter')} of {settings.dead_letters.topic} that nobody had seen to")
 
 
 def _dead_letters() -> "list[StoredDeadLetter]":

@@ -41,14 +41,14 @@ def show(as_json: AsJson = False) -> None:
 
 @app.command()
 def reset(
-    topic: Annotated[str, typer.Option(help="Topic to move in.")],
+    topic: Annotated[list[str], typer.Option(help="Topic to move in; may be repeated.")],
     to: Annotated[str, typer.Option(help="earliest, latest, an offset, or a time like 2026-01-31T12:00:00Z.")],
     partition: Annotated[list[int] | None, typer.Option(help="Only this partition; may be repeated.")] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Move the group in a topic; every watcher must be stopped.
+    """Move the group in topics; every watcher must be stopped.
 
     Going back is harmless: what was counted before is recognised and not counted again. Going forward skips records;
     the tables concerned are then marked as in need of a comparison with PostgreSQL.
@@ -71,19 +71,26 @@ def reset(
         raise typer.BadParameter(str(error), param_hint="--to") from None
     settings = config.load()
     admin, group = KafkaAdmin(kafka_client(settings.kafka)), settings.kafka.group
-    wanted = offsets.moves(admin, group, topic, target, partition)
+    topics = list(dict.fromkeys(topic))
+    if partition and len(topics) > 1:
+        raise typer.BadParameter(
+            "partitions of several topics cannot be meant: name one --topic", param_hint="--partition"
+        )
+    wanted = {one: offsets.moves(admin, group, one, target, partition) for one in topics}
+    moves = [move for found in wanted.values() for move in found]
     if not as_json:
         print_columns(
             ("topic", "partition", "from", "to", "skips"),
-            [(one.topic, one.partition, one.before, one.after, one.skipped) for one in wanted],
+            [(one.topic, one.partition, one.before, one.after, one.skipped) for one in moves],
         )
     if not dry_run:
         if not yes:
-            typer.confirm(f"Move group {group} in {topic}?", abort=True, err=True)
+            typer.confirm(f"Move group {group} in {', '.join(topics)}?", abort=True, err=True)
         with site_session(settings) as session:
-            offsets.reset(admin, group, wanted, session, _tables(topic))
+            for one, found in wanted.items():
+                offsets.reset(admin, group, found, session, _tables(one))
     if as_json:
-        rows = [{name: getattr(one, name) for name in (*one.__dataclass_fields__, "skipped")} for one in wanted]
+        rows = [{name: getattr(one, name) for name in (*one.__dataclass_fields__, "skipped")} for one in moves]
         print_json({"group": group, "moves": rows, "applied": not dry_run})
     else:
         note("nothing was changed (--dry-run)" if dry_run else "moved; start the watcher")

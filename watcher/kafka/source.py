@@ -245,7 +245,7 @@ class KafkaSource:
                 "broker's group.min.session.timeout.ms and group.max.session.timeout.ms"
             )
         if error.code() in TOPIC_AWAY:
-            self._report(f"{where} does not exist yet: start the connector, or name the topic in kafka.topics")
+            self._report(f"{where}: no broker knows it yet; if that goes on, start the connector or mend kafka.topics")
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
             self._ends[message.topic() or "", message.partition() or 0] = message.offset() or 0
         else:

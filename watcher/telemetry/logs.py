@@ -6,6 +6,7 @@ that one parser reads all. Secrets are cut out of every text, whoever wrote it.
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final, Literal, TextIO
@@ -61,11 +62,28 @@ def set_up_logs(
     )
     handler = logging.StreamHandler(target)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=rendered))
+    logging.captureWarnings(capture=True)
+    sys.unraisablehook = _unraisable
+    threading.excepthook = _uncaught
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(LIBRARIES)
     for ours in ("watcher", "handlers"):
         logging.getLogger(ours).setLevel(level.upper())
+
+
+def _unraisable(found: "sys.UnraisableHookArgs") -> None:
+    """Log what Python can raise nowhere, e.g. in a callback that C calls; it would write past the logs."""
+    _log_uncaught("exception.ignored", found.exc_value, where=repr(found.object))
+
+
+def _uncaught(found: threading.ExceptHookArgs) -> None:
+    """Log what ends a thread that is nobody's."""
+    _log_uncaught("thread.ended", found.exc_value, where=found.thread.name if found.thread else None)
+
+
+def _log_uncaught(event: str, error: BaseException | None, where: str | None) -> None:
+    structlog.get_logger("watcher").error(event, where=where, error=error, exc_info=error)
 
 
 def _without_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

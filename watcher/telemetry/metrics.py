@@ -184,7 +184,9 @@ class Metrics:
             "Calls to a sink, or to another neighbour, that failed or whose outcome is unknown; they are made again.",
             sink=NEIGHBOURS,
         )
-        self.sink_queue_rows = self._gauge("sink_queue_rows", "Rows in memory that wait for the sink.", sink=SINKS)
+        self.sink_queue_rows = self._gauge(
+            "sink_queue_rows", "Rows in memory that wait for the sink.", sink=("clickhouse",)
+        )
         self.plan_duration = self._histogram(
             "plan_duration_seconds", "From naming a plan to every row being in ClickHouse.", FLUSH_BUCKETS
         )

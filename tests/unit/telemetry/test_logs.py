@@ -3,6 +3,9 @@
 import io
 import json
 import logging
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -25,7 +28,10 @@ def restored() -> Iterator[None]:
     """Logging is the process's; what a test sets up is taken back."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    hooks = sys.unraisablehook, threading.excepthook
     yield
+    sys.unraisablehook, threading.excepthook = hooks
+    logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
@@ -44,6 +50,42 @@ def test_elsewhere_than_on_a_terminal_a_line_is_an_object():
     assert (ours["event"], ours["rows"], ours["level"]) == ("batch.flushed", 512, "info")
     assert ours["timestamp"].endswith("Z")
     assert (theirs["event"], theirs["level"]) == ("retrying soon", "warning")
+
+
+UNTIDY = """
+import gc, threading, warnings
+from watcher.telemetry.logs import set_up_logs
+
+class Spiteful:
+    def __del__(self):
+        raise OSError("nobody catches this; password=hunter2")
+
+def fail():
+    raise RuntimeError("nobody waits for this")
+
+set_up_logs()
+warnings.warn("old ways", DeprecationWarning)
+warnings.warn("odd ways")
+del_me = Spiteful()
+del del_me
+gc.collect()
+thread = threading.Thread(target=fail, name="nobodys")
+thread.start()
+thread.join()
+"""
+
+
+def test_what_python_says_by_itself_is_an_object_too():
+    """Warnings, and errors that nobody can catch: one parser reads all lines."""
+    done = subprocess.run([sys.executable, "-c", UNTIDY], capture_output=True, text=True, check=True, timeout=30)
+
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [one["event"].partition(":")[0] for one in lines if one["event"].startswith(("exc", "thr"))] == [
+        "exception.ignored",
+        "thread.ended",
+    ]
+    assert any("odd ways" in one["event"] for one in lines)
+    assert "hunter2" not in done.stderr
 
 
 @pytest.mark.usefixtures("restored")

@@ -11,6 +11,7 @@ from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse import migrate
 from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.ledger import State
+from watcher.telemetry.words import counted
 
 MIGRATE: Final = "`crucible migrate up`"
 OLDEST_VERSION: Final = (24, 8)
@@ -44,9 +45,9 @@ def migrations(client: Client, deployment: Deployment) -> Iterator[Finding]:
     if odd:
         yield fail("clickhouse.schema", ", ".join(odd), "run the release that applied them, or a later one")
     elif pending:
-        yield fail("clickhouse.schema", f"{len(pending)} migrations pending: {', '.join(pending)}", MIGRATE)
+        yield fail("clickhouse.schema", f"{counted(len(pending), 'migration')} pending: {', '.join(pending)}", MIGRATE)
     else:
-        yield ok("clickhouse.schema", f"{len(standing)} migrations applied")
+        yield ok("clickhouse.schema", f"{counted(len(standing), 'migration')} applied")
 
 
 def columns(client: Client) -> Iterator[Finding]:
@@ -71,7 +72,7 @@ def windows(client: Client, deployment: Deployment) -> Iterator[Finding]:
     yield judged(
         "clickhouse.deduplication",
         bool(ours) and not short,
-        f"too short for {', '.join(short)}" if short else f"{len(ours)} tables remember the tokens of inserts",
+        f"too short for {', '.join(short)}" if short else f"{counted(len(ours), 'table')} with tokens of inserts",
         f"{MIGRATE}, or ALTER TABLE ... MODIFY SETTING {kind}_deduplication_window = {MIN_WINDOW_INSERTS}",
     )
     others = list(forgetful(stored, database, RAW_TABLES, {view.name for view in views}))

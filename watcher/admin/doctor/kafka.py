@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from watcher.admin import letters_seen
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.offsets import group_places
 from watcher.kafka.admin import KafkaAdmin
@@ -74,8 +75,8 @@ def registered(admin: KafkaAdmin, wanted: Sequence[str], tables: Mapping[str, st
         yield ok("kafka.tables", f"{counted(len(tables), 'table')} with handlers, each with a topic that is read")
 
 
-def dead_letters(admin: KafkaAdmin, topic: str) -> Iterator[Finding]:
-    """Find whether dead letters stay until somebody looks, and there are none."""
+def dead_letters(admin: KafkaAdmin, topic: str, group: str) -> Iterator[Finding]:
+    """Find whether dead letters stay until somebody looks, and there are none that nobody has looked at."""
     name = "kafka.dead_letters"
     partitions = admin.topics().get(topic)
     if partitions is None:
@@ -88,12 +89,15 @@ def dead_letters(admin: KafkaAdmin, topic: str) -> Iterator[Finding]:
             f"{topic} keeps letters for {_days(settings)}, counted from their record's time",
             f"set retention.ms=-1 on {topic}: a letter of an old record may be gone before anybody reads it",
         )
-    bounds = admin.bounds((topic, number) for number in range(partitions))
-    count = sum(high - low for low, high in bounds.values())
-    if count:
-        yield warn(name, f"up to {count} letters in {topic}", "`crucible dlq list` says why each was refused")
+    new, seen = letters_seen.since_seen(admin, topic, group)
+    if new:
+        yield warn(
+            name,
+            f"up to {counted(new, 'letter')} in {topic} that nobody has looked at",
+            "`crucible dlq list` says why each was refused, `crucible dlq seen` that you have seen to them",
+        )
     else:
-        yield ok(name, f"{topic} is empty")
+        yield ok(name, f"{counted(seen, 'letter')} in {topic}, all seen" if seen else f"{topic} is empty")
 
 
 def group(admin: KafkaAdmin, name: str, wanted: Sequence[str]) -> Iterator[Finding]:

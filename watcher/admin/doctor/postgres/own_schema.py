@@ -9,6 +9,7 @@ from watcher.migrations.postgres import migrate
 from watcher.model.extent import Extent
 from watcher.postgres.own import history, reconcile_needed
 from watcher.postgres.session import Session
+from watcher.telemetry.words import counted
 
 
 def own_tables(session: Session) -> Iterator[Finding]:
@@ -57,6 +58,6 @@ def _migrated(session: Session) -> Finding:
     if odd:
         return fail("postgres.schema", ", ".join(odd), "run the release that applied them, or a later one")
     if pending:
-        found = f"{len(pending)} migrations pending: {', '.join(pending)}"
+        found = f"{counted(len(pending), 'migration')} pending: {', '.join(pending)}"
         return warn("postgres.schema", found, "`crucible migrate up`, or start the watcher, which does the same")
-    return ok("postgres.schema", f"{session.schema}, {len(standing)} migrations applied")
+    return ok("postgres.schema", f"{session.schema}, {counted(len(standing), 'migration')} applied")

@@ -8,6 +8,7 @@ from watcher.admin.doctor.findings import Finding, fail, judged
 from watcher.admin.doctor.postgres.names import HEARTBEAT, PREPARE, SourceNames
 from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.postgres.session import Session
+from watcher.telemetry.words import counted
 
 IDENTITIES: Final = {"f": "FULL", "d": "DEFAULT", "n": "NOTHING", "i": "an index"}
 """What ``pg_class.relreplident`` means."""
@@ -77,7 +78,7 @@ def publication(session: Session, names: SourceNames) -> Iterator[Finding]:
         yield judged(
             name,
             bool(every_kind),
-            f"{names.publication}, {len(published)} tables"
+            f"{names.publication}, {counted(len(published), 'table')}"
             + ("" if every_kind else ", without some of insert, update, delete, truncate"),
             f"ALTER PUBLICATION {names.publication} SET (publish = 'insert, update, delete, truncate')",
         )

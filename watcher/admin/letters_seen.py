@@ -1,0 +1,41 @@
+"""Up to where somebody has seen to the dead letters: offsets of a group that nobody is ever in."""
+
+from watcher.kafka.admin import KafkaAdmin
+from watcher.model.errors import TemporaryError
+
+
+def since_seen(admin: KafkaAdmin, topic: str, group: str) -> tuple[int, int]:
+    """Return how many letters came since somebody has seen to them, and how many before that are still there.
+
+    Args:
+        admin: the cluster.
+        topic: the dead letters'.
+        group: the watcher's consumer group.
+
+    Raises:
+        TemporaryError: the cluster does not answer.
+    """
+    places = [(topic, number) for number in range(admin.topics().get(topic, 0))]
+    bounds, marks = admin.bounds(places), admin.committed(_marker(group), places)
+    # A topic that was made anew begins below the mark of the one before it.
+    marked = {place: marks.get(place, (low, None))[0] for place, (low, _) in bounds.items()}
+    upto = {place: max(low, marked[place] if marked[place] <= high else low) for place, (low, high) in bounds.items()}
+    return sum(bounds[one][1] - upto[one] for one in places), sum(upto[one] - bounds[one][0] for one in places)
+
+
+def mark_seen(admin: KafkaAdmin, topic: str, group: str) -> int:
+    """Note that all letters until now were seen to; return how many of them were new.
+
+    Raises:
+        TemporaryError: the cluster does not answer, or does not take the mark.
+    """
+    new, _ = since_seen(admin, topic, group)
+    places = [(topic, number) for number in range(admin.topics().get(topic, 0))]
+    refused = admin.move(_marker(group), admin.offsets(places, "latest")) if places else {}
+    if refused:
+        raise TemporaryError(f"kafka at {admin.brokers}: {topic}: {', '.join(refused.values())}")
+    return new
+
+
+def _marker(group: str) -> str:
+    return f"{group}.dead-letters-seen"
