@@ -5,9 +5,12 @@ The new connector reads both tables in a snapshot, and the new transactions come
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from confluent_kafka.admin import AdminClient
 
@@ -16,6 +19,7 @@ from demo.pipeline import SHUTDOWN, SLOT, Pipeline
 from demo.places import Places
 from demo.simulator import Simulator
 from tests.acceptance.daemon import await_that
+from tests.command import crucible
 from tests.pipeline.running import PATIENCE, TABLES, await_agreement, consumed, count, logged, running, unsettled
 
 if TYPE_CHECKING:
@@ -55,6 +59,11 @@ def live(pipeline: Pipeline) -> None:
 def delete_connector(pipeline: Pipeline) -> None:
     """Delete the connector with its offsets, as our command does, and its slot, as that command says."""
     pipeline.crucible("connector", "delete", "--offsets", "--yes")
+    drop_slot(pipeline)
+
+
+def drop_slot(pipeline: Pipeline) -> None:
+    """Drop the connector's slot once nobody streams from it."""
     free = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND active"
     with pipeline.connect() as connection:
         connection.autocommit = True
@@ -93,9 +102,26 @@ def end(pipeline: Pipeline) -> None:
     assert report.changes == logged(pipeline).total()
 
 
-def test_a_connector_with_its_offsets_and_slot(pipeline: Pipeline):
-    """The snapshot counts nothing and is said to leave a question, and the watcher follows on without a restart."""
-    delete_connector(pipeline)
+def lose_slot(pipeline: Pipeline) -> None:
+    """Have somebody drop the slot while the connector rests; the connector, which knows its place in the log, stays."""
+    connector = f"{pipeline.environ['CRUCIBLE_CONNECT__URL']}/connectors/{SLOT}"
+    httpx.put(f"{connector}/stop", timeout=30).raise_for_status()
+    drop_slot(pipeline)
+
+
+def test_a_slot_that_was_dropped(pipeline: Pipeline):
+    """The doctor names two commands, and after them the watcher follows on without a restart.
+
+    The snapshot counts nothing and is said to leave a question.
+    """
+    lose_slot(pipeline)
+    found = json.loads(crucible("doctor", "--json", environ={**os.environ, **pipeline.environ}).stdout)
+    (slot,) = (one for one in found if one["name"] == "postgres.slot")
+    failures = [one["name"] for one in found if one["level"] == "fail" and not one["follows_from"]]
+    assert (failures, slot["found"]) == (["postgres.slot"], f"there is no slot {SLOT}")
+    advised = re.findall(r"`crucible ([^`]+)`", slot["advice"].partition(", else ")[2])
+    assert advised == ["connector delete --offsets", "connector apply"]
+    pipeline.crucible(*advised[0].split(), "--yes")
     rows = standing(pipeline)
     assert min(rows.values()) > 0
     pipeline.apply_connector()
