@@ -62,6 +62,7 @@ DECLARE
     entry   text;
     place   name;
     quoted  text;
+    leaf    text;
     wanted  text[] := ARRAY['crucible_debezium.heartbeat', 'crucible_debezium.signal'];
     found   text[];
 BEGIN
@@ -75,6 +76,13 @@ BEGIN
         IF (SELECT relreplident FROM pg_class WHERE oid = quoted::regclass) <> 'f' THEN
             EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', quoted); -- takes a lock for an instant
         END IF;
+        -- The log knows partitions alone, each with an identity of its own. A new one has the default: run this again.
+        FOR leaf IN
+            SELECT relid::regclass::text FROM pg_partition_tree(quoted::regclass) JOIN pg_class ON pg_class.oid = relid
+             WHERE isleaf AND relreplident <> 'f'
+        LOOP
+            EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', leaf);
+        END LOOP;
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', place, role);
         EXECUTE format('GRANT SELECT ON %s TO %I', quoted, role);
         wanted := wanted || quoted;
@@ -82,7 +90,11 @@ BEGIN
 
     IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'crucible') THEN
         EXECUTE 'CREATE PUBLICATION crucible FOR TABLE ' || array_to_string(wanted, ', ')
-             || ' WITH (publish = ''insert, update, delete, truncate'')';
+             || ' WITH (publish = ''insert, update, delete, truncate'', publish_via_partition_root = true)';
+    END IF;
+    -- What changes in a partition is a change of its table, under the table's name and in its topic.
+    IF NOT (SELECT pubviaroot FROM pg_publication WHERE pubname = 'crucible') THEN
+        ALTER PUBLICATION crucible SET (publish_via_partition_root = true);
     END IF;
     SELECT coalesce(array_agg(format('%I.%I', schemaname, tablename)), '{}')
       INTO found

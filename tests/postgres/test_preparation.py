@@ -89,3 +89,20 @@ def test_a_table_of_the_site_that_is_missing_stops_the_preparation(
 
     with pytest.raises(psycopg.errors.UndefinedTable, match=r"public\.CrucibleEntry"):
         site.execute(SCRIPT.encode())
+
+
+def test_a_table_of_partitions_is_prepared_whole(site: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Each partition logs whole rows, one that came later too, and their changes are their table's."""
+    site.execute(
+        """CREATE TABLE elsewhere.entry_verdict (id bigint PRIMARY KEY) PARTITION BY RANGE (id);
+        CREATE TABLE elsewhere.first PARTITION OF elsewhere.entry_verdict FOR VALUES FROM (0) TO (10)"""
+    )
+    site.execute(SCRIPT.encode())
+    site.execute("CREATE TABLE elsewhere.second PARTITION OF elsewhere.entry_verdict FOR VALUES FROM (10) TO (20)")
+    site.execute("ALTER PUBLICATION crucible SET (publish_via_partition_root = false)")
+
+    site.execute(SCRIPT.encode())
+
+    assert published(site) == SITES | CONNECTORS | {"elsewhere.entry_verdict"}
+    identities = site.execute("SELECT relname, relreplident FROM pg_class WHERE relname IN ('first', 'second')")
+    assert dict(identities.fetchall()) == {"first": "f", "second": "f"}  # type: ignore[arg-type]
