@@ -5,9 +5,10 @@ from typing import Annotated
 
 import msgspec
 
-from watcher.model.bounds import Id, Milliseconds, RowId
+from watcher.model.bounds import Id, RowId
 from watcher.model.change import ChangeEvent, Operation
 from watcher.model.effects import CrucibleGone, CrucibleState, Effect, MetricDelta, ReconcileNeeded
+from watcher.model.moments import Moment, end_ms, start_ms
 from watcher.model.prizes import paid_places
 from watcher.model.registry import Table, on
 
@@ -26,8 +27,8 @@ class CrucibleRow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     name: str
     status: Status
     nsfw_level: int
-    start_at: Milliseconds | None
-    end_at: Milliseconds | None
+    start_at: Moment | None
+    end_at: Moment | None
     judge_requirements: str | None
     prize_positions: str | None
 
@@ -57,8 +58,8 @@ def show_crucible(event: ChangeEvent[CrucibleRow]) -> Iterator[Effect]:
         name=row.name,
         status=row.status,
         nsfw_level=row.nsfw_level,
-        start_at=row.start_at,
-        end_at=row.end_at,
+        start_at=start_ms(row.start_at),
+        end_at=end_ms(row.end_at),
         judge_requirements=row.judge_requirements,
         places=paid_places(row.prize_positions),
     )

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from watcher.model.bounds import Id, Milliseconds, RowId
+from watcher.model.bounds import Id, RowId
 from watcher.model.change import ChangeEvent, Operation
 from watcher.model.effects import Effect, EntryGone, EntryState, MetricDelta, ReconcileNeeded
+from watcher.model.moments import Moment, moment_ms
 from watcher.model.registry import Table, on
 
 
@@ -21,7 +22,7 @@ class CrucibleEntryRow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     crucible_id: Id
     user_id: Id
     image_id: Id
-    created_at: Milliseconds
+    created_at: Moment
 
 
 @on(Operation.CREATE, Operation.UPDATE, Operation.DELETE)
@@ -47,7 +48,7 @@ def show_entry(event: ChangeEvent[CrucibleEntryRow]) -> Iterator[Effect]:
     if before and (after is None or after.crucible_id != before.crucible_id):
         yield EntryGone(before.crucible_id, before.id)
     if after:
-        yield EntryState(after.crucible_id, after.id, after.user_id, after.image_id, after.created_at)
+        yield EntryState(after.crucible_id, after.id, after.user_id, after.image_id, moment_ms(after.created_at))
 
 
 @on(Operation.READ)

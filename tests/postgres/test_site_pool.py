@@ -186,6 +186,11 @@ def test_options_of_the_connection_string_hold_for_both(postgres: Stack, dsn: st
 def test_a_moment_without_end_is_no_moment(postgres: Stack, dsn: str) -> None:
     """PostgreSQL holds ``infinity``, which the driver refuses by itself."""
     query = "SELECT 'infinity'::timestamp AS a, 'infinity'::timestamptz AS b, timestamp '2026-01-31' AS c"
+    beyond = [
+        f"'{moment}'::{kind}"
+        for moment in ("10000-01-01", "infinity", "44-03-15 BC", "-infinity")
+        for kind in ("timestamp", "timestamptz", "date")
+    ]
 
     async def run() -> list[dict[str, object]]:
         async with SitePool(dsn, 1, 5.0) as pool:
@@ -195,6 +200,9 @@ def test_a_moment_without_end_is_no_moment(postgres: Stack, dsn: str) -> None:
         ((first, second, third),) = session.read(query)
     assert (first, second, third.isoformat()) == (None, None, "2026-01-31T00:00:00")
     assert list(asyncio.run(run())[0].values()) == [first, second, third]
+    with open_session(dsn, "any") as session:
+        (row,) = session.read(f"SELECT {', '.join(beyond)}")  # type: ignore[arg-type] # a test's own
+    assert [value and value.year for value in row] == [None] * 6 + [1] * 6
     with (
         psycopg.connect(str(postgres.endpoints.postgres_dsn)) as plain,
         pytest.raises(psycopg.DataError, match="timestamp too large"),

@@ -8,7 +8,7 @@ is of, because topic names are the operator's choice.
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import Any, Final, Never
+from typing import Any, Final, Never, cast
 
 import msgspec
 
@@ -82,8 +82,21 @@ class _Outline(msgspec.Struct):
     message: Any = None
 
 
+UNAVAILABLE: Final = "__debezium_unavailable_value"
+"""What the connector puts where it does not know a value, unless it is told another word."""
+UNAVAILABLE_BYTES: Final = UNAVAILABLE.encode()
+
 Decoded = ChangeEvent[Any] | Skip | RecordError | TemporaryError
 """What one record of many came to."""
+
+
+def _texts(row: type[Any]) -> tuple[str, ...]:
+    """Return the columns of a row that may be long enough to be stored apart from it."""
+    fields = msgspec.inspect.type_info(row).fields  # type: ignore[attr-defined] # a row is a struct
+    kinds = {one.name: getattr(one.type, "types", (one.type,)) for one in fields}
+    return tuple(
+        name for name, types in kinds.items() if any(isinstance(kind, msgspec.inspect.StrType) for kind in types)
+    )
 
 
 class TableDecoder:
@@ -92,7 +105,29 @@ class TableDecoder:
     def __init__(self, table: Table[Any]) -> None:
         self.table = table
         self.type = ChangeEvent[table.row]  # type: ignore[name-defined]
-        self.decode = msgspec.json.Decoder(self.type).decode
+        self._decode: Callable[[Any], ChangeEvent[Any]] = msgspec.json.Decoder(self.type).decode
+        self._texts = _texts(table.row)
+        self.decode = self._decode_with_texts if self._texts else self._decode
+        """Returns the change that a value in JSON is."""
+
+    def _decode_with_texts(self, value: bytes) -> ChangeEvent[Any]:
+        event = self._decode(value)
+        return self.filled(event) if UNAVAILABLE_BYTES in value else event
+
+    def filled(self, event: ChangeEvent[Any]) -> ChangeEvent[Any]:
+        """Return an update whose row has what its columns hold, also those that PostgreSQL did not send again.
+
+        A long value that an update leaves alone is stored apart from the row, and not in the log a second time: the
+        connector puts a placeholder there. With ``REPLICA IDENTITY FULL`` the row before has it.
+
+        Raises:
+            RecordError: the row before is missing.
+        """
+        if event.op is not Operation.UPDATE:
+            return event
+        before, after = complete(event).before, cast("Any", event.after)
+        kept = {name: getattr(before, name) for name in self._texts if getattr(after, name) == UNAVAILABLE}
+        return msgspec.structs.replace(event, after=msgspec.structs.replace(after, **kept)) if kept else event
 
     def owns(self, source: Source) -> bool:
         """Return whether a change with this source is one of the table, by its name and PostgreSQL schema."""
@@ -225,7 +260,7 @@ class Decoder:
         try:
             if outline.source and outline.source.stream_position is not None:
                 return complete(_placed(record, outline.source, table))
-            return complete(msgspec.convert(record, table.type))
+            return table.filled(complete(msgspec.convert(record, table.type)))
         except msgspec.ValidationError as error:
             raise _bad(error, outline.op, table.table.name) from error
 

@@ -208,6 +208,42 @@ def test_ten_megabytes_of_one_record_are_read() -> None:
     assert isinstance(event, ChangeEvent)
 
 
+PLACEHOLDER = "__debezium_unavailable_value"
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_value_that_was_not_sent_again_is_that_of_the_row_before(*, warm: bool) -> None:
+    """A long text that an update leaves alone: in any needed column, also with other columns' values changed."""
+    decoder = Decoder(REGISTRY, None)
+    if warm:
+        decoder.decode("t", CONTEST)
+    for column in ("name", "judgeRequirements", "prizePositions"):
+        value = altered(altered(CONTEST, "after", column, to=PLACEHOLDER), "before", column, to='{"1":100}')
+        for event in (decoder.decode("t", value), next(decoder.decode_run("t", [value]))):
+            assert isinstance(event, ChangeEvent)
+            assert json.loads(msgspec.json.encode(event.after))[column] == '{"1":100}'
+            assert event.after.status == "Completed"
+
+
+def test_a_value_that_is_not_known_and_has_no_row_before_is_refused() -> None:
+    """With another replica identity than FULL nobody can tell what it is."""
+    value = altered(altered(CONTEST, "after", "judgeRequirements", to=PLACEHOLDER), "before", to=None)
+
+    error = refusal(value)
+
+    assert (error.reason, "REPLICA IDENTITY FULL" in error.detail) == (Reason.INCOMPLETE_ROW, True)
+
+
+def test_somebody_may_call_a_crucible_like_the_placeholder() -> None:
+    """An insert has all of its row: there it is a name like any other."""
+    event = Decoder(REGISTRY, None).decode(
+        "t", altered(altered(altered(CONTEST, "op", to="c"), "before", to=None), "after", "name", to=PLACEHOLDER)
+    )
+
+    assert isinstance(event, ChangeEvent)
+    assert event.after.name == PLACEHOLDER
+
+
 RAW: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -97,3 +97,37 @@ def test_a_large_column_that_did_not_change_is_no_change() -> None:
     event = captured("toast")
 
     assert not [one for one in effects(event) if isinstance(one, MetricDelta)]
+
+
+ENDLESS, BEGINNINGLESS = 9_223_372_036_825_200_000, -9_223_372_036_832_400_000
+"""What Debezium 3.7 sends for the infinities of a ``timestamp(3)``."""
+FIRST_MS, LAST_MS = -2_208_988_800_000, 10_413_791_999_999
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (None, None, (None, None)),
+        (1_769_860_800_000, 1_769_904_000_000, (1_769_860_800_000, 1_769_904_000_000)),
+        (BEGINNINGLESS, ENDLESS, (None, None)),
+        (ENDLESS, BEGINNINGLESS, (LAST_MS, FIRST_MS)),
+        (-63_517_824_000_000, 568_971_820_800_000, (None, None)),  # 44 BC and the year 20000
+        (-210_866_803_200_000, 9_224_318_015_999_999, (None, None)),  # the first and the last that PostgreSQL holds
+        (-1_000, -500, (-1_000, -500)),
+    ],
+)
+def test_a_crucible_without_an_end_has_none(
+    start: int | None, end: int | None, expected: tuple[int | None, int | None]
+) -> None:
+    """The stream reads the moments that nothing else holds as PostgreSQL's statements do (tests/postgres)."""
+    (*_, state) = effects(change(Operation.CREATE, after=contest(start_at=start, end_at=end)))
+
+    assert (state.start_at, state.end_at) == expected
+
+
+@pytest.mark.parametrize("given", [1_769_860_800_000_000, 1_769_860_800_000_000_000, -63_517_824_000_000_000])
+def test_another_unit_is_refused(given: int) -> None:
+    """Microseconds would pass for an end in a far future, for each row of a connector that is set otherwise."""
+    for columns in ({"start_at": given}, {"end_at": given}):
+        with pytest.raises(ValueError, match=r"no moment in milliseconds.*time\.precision\.mode"):
+            effects(change(Operation.CREATE, after=contest(**columns)))

@@ -135,6 +135,22 @@ def test_a_changed_key_is_a_delete_and_a_create() -> None:
     assert [type(one) for event in (gone, come) for one in show_entry(event)] == [EntryGone, EntryState]
 
 
+@pytest.mark.parametrize(
+    ("given", "held"),
+    [
+        (9_223_372_036_825_200_000, 10_413_791_999_999),
+        (-9_223_372_036_832_400_000, -2_208_988_800_000),
+        (568_971_820_800_000, 10_413_791_999_999),
+        (10_413_792_000_000, 10_413_791_999_999),
+    ],
+)
+def test_an_entry_made_at_no_moment_stands_at_the_outermost(given: int, held: int) -> None:
+    """As PostgreSQL's statements have it; it only breaks ties."""
+    (*_, state) = effects(change(Operation.CREATE, after=entry(created_at=given)))
+
+    assert state.created_at == held
+
+
 def test_a_snapshots_row_is_shown_and_not_counted() -> None:
     """What it stands for was counted when it happened, or never; a comparison has to tell."""
     event = captured("snapshot")

@@ -5,12 +5,15 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 
 from watcher.model.entry_rules import CrucibleRules
+from watcher.postgres.moments import MOMENTS
 from watcher.postgres.own.entry_facts import rules_from
 from watcher.postgres.own.entry_verdict import crucible_rows
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
-_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "entry_facts.sql", "entries_to_decide.sql")
+_STATEMENTS: Final = named_statements(
+    files("watcher.postgres.own"), "entry_facts.sql", "entries_to_decide.sql", constants=MOMENTS
+)
 START: Final = (0, "-infinity", 0)
 """The place before all entries of all crucibles: crucible, when an entry was made, and its id."""
 GONE: Final = "gone"

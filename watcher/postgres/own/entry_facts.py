@@ -7,10 +7,11 @@ from typing import Any, Final, NamedTuple
 from watcher.model.entry_decision import Candidate, EntryFee, FeeSource
 from watcher.model.entry_rules import CrucibleRules, EntryFacts, EntryImage, Payment
 from watcher.model.entry_verdict import EntryReason, Verdict, VerdictState
+from watcher.postgres.moments import MOMENTS
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
-_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "entry_facts.sql")
+_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "entry_facts.sql", constants=MOMENTS)
 RULE_COLUMNS: Final = 8
 """Columns of the fragment ``rule_columns``."""
 _ENTRIES_OF: Final = "entries of "

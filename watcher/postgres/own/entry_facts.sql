@@ -4,7 +4,7 @@
     entry.id              AS entry_id,
     entry."userId"        AS user_id,
     entry."imageId"       AS image_id,
-    (extract(epoch FROM entry."createdAt") * 1000)::bigint AS created_ms,
+    (extract(epoch FROM greatest(least(entry."createdAt", {LAST_MOMENT}), {FIRST_MOMENT})) * 1000)::bigint AS created_ms,
     -- What was paid for one entry is not paid for another.
     CASE WHEN NOT EXISTS (
         SELECT FROM {schema}.entry_fee one
@@ -54,8 +54,10 @@ hashtextextended(ROW(
                        WHERE settlement.crucible_id = crucible.id AND settlement.settled_at IS NOT NULL)
          THEN 'Completed' ELSE crucible.status::text END,
     crucible."nsfwLevel" AS level,
-    CASE WHEN isfinite(crucible."startAt") THEN (extract(epoch FROM crucible."startAt") * 1000)::bigint END AS start_ms,
-    CASE WHEN isfinite(crucible."endAt") THEN (extract(epoch FROM crucible."endAt") * 1000)::bigint END AS end_ms,
+    CASE WHEN crucible."startAt" > {FIRST_MOMENT}
+         THEN (extract(epoch FROM least(crucible."startAt", {LAST_MOMENT})) * 1000)::bigint END AS start_ms,
+    CASE WHEN crucible."endAt" < {LAST_MOMENT}
+         THEN (extract(epoch FROM greatest(crucible."endAt", {FIRST_MOMENT})) * 1000)::bigint END AS end_ms,
     crucible."entryFee"  AS entry_fee,
     crucible."entryLimit" AS entry_limit,
     crucible."maxTotalEntries" AS max_total_entries,

@@ -7,12 +7,15 @@ import msgspec
 
 from watcher.model.entry_decision import Candidate
 from watcher.model.entry_verdict import EntryReason, VerdictState
+from watcher.postgres.moments import MOMENTS
 from watcher.postgres.own.entry_facts import RULE_COLUMNS, candidate_from, rules_from
 from watcher.postgres.pool import Fetch
 from watcher.postgres.session import quoted
 from watcher.sql_files import named_statements
 
-_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "entry_facts.sql", "entry_questions.sql")
+_STATEMENTS: Final = named_statements(
+    files("watcher.postgres.own"), "entry_facts.sql", "entry_questions.sql", constants=MOMENTS
+)
 
 
 class OwnEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from typing import Final
 
 from watcher.model.row_state import FINISHED
 from watcher.model.visibility import ALL_LEVELS, SCANNED
+from watcher.postgres.moments import MOMENTS
 from watcher.sql_files import Statements, named_statements
 
 _SHARED: Final = ("times.sql", "visibility.sql", "comments.sql")
@@ -12,9 +13,7 @@ CONSTANTS: Final = {
     "ALL_LEVELS": ALL_LEVELS,
     "SCANNED": SCANNED,
     "FINISHED": ", ".join(f"'{status}'" for status in sorted(FINISHED)),
-    # The years of `Milliseconds` in model/bounds.py, which the change stream is held to.
-    "FIRST_MOMENT": "timestamp '1900-01-01'",
-    "LAST_MOMENT": "timestamp '2299-12-31 23:59:59.999'",
+    **MOMENTS,
 }
 """What stands in braces in the files of this folder besides their fragments."""
 
