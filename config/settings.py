@@ -58,6 +58,10 @@ Topic = Annotated[str, AfterValidator(_topic)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)]
 
 
+TRACING = ("traceparent", "tracestate", "baggage", "sentry-trace")
+"""Headers of W3C Trace Context and Baggage, and of Sentry."""
+
+
 class Group(BaseModel):
     """A group of settings: frozen, and unknown keys are refused."""
 
@@ -325,6 +329,10 @@ class ApiSettings(Group):
     """JSON Web Key Set with the RSA keys of RS256 tokens: an address or a file. Read again every five minutes, and when
     a key id is unknown. An address has to begin with https://, or be one of this machine: whoever stands in between
     could sign as anybody. Unset: RS256 is refused."""
+    token_limit: Annotated[int, Field(ge=512, le=65_536)] = 8_192
+    """Bytes of a bearer token. A request's other headers have 8,192 more. Smaller: users with many roles are refused,
+    whose tokens list them. Larger: whoever asks can make more work. A proxy in front has a limit of its own, usually
+    8 kB for a header."""
     leeway: Annotated[float, Field(ge=0, le=300)] = 5.0
     """Seconds by which the issuer's clock may be ahead or behind. Larger: expired tokens live longer."""
     pair_secrets: SecretStr | None = None
@@ -358,6 +366,9 @@ class ApiSettings(Group):
     ``https://images.example.com/{url}/width=450``. The page to vote on may load from that origin and no other."""
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     """Origins whose pages may call the API from a browser, e.g. ``https://example.com``. Empty: none but its own."""
+    cors_headers: Annotated[tuple[str, ...], BeforeValidator(_split)] = TRACING
+    """Headers that such pages may send besides those that the API reads: by default what tools for tracing and for
+    error reports put into every request. A browser does not send a request at all for a header that is missing here."""
 
     @field_validator("hs256_secrets", "pair_secrets")
     @classmethod
@@ -398,6 +409,14 @@ class ApiSettings(Group):
             if not re.fullmatch(r"https?://[^/*@\s]+", origin):
                 raise ValueError(f"{origin!r} is no origin like https://example.com; a star is not allowed")
         return origins
+
+    @field_validator("cors_headers")
+    @classmethod
+    def _headers_are_headers(cls, headers: tuple[str, ...]) -> tuple[str, ...]:
+        for header in headers:
+            if header == "*" or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", header):
+                raise ValueError(f"{header!r} is no name of a header like X-Request-Id; a star is not allowed")
+        return headers
 
     def lacks(self) -> list[str]:
         """What role ``api`` needs of this group and is not set, a line each; it must not start without."""

@@ -370,10 +370,18 @@ def test_other_origins_may_not_unless_they_are_named(api: Api, site: Site) -> No
     closed = api.client.options("/v1/crucibles/1/votes", headers=asked)
     plain = api.client.get("/v1/judges/me", headers={**bearer(1), "Origin": "https://page.test"})
     opened = named.client.options("/v1/crucibles/1/votes", headers=asked)
+    traced = {
+        "Access-Control-Request-Headers": "authorization,baggage,content-type,sentry-trace,traceparent,tracestate"
+    }
+    with_traces = named.client.options("/v1/crucibles/1/votes", headers=asked | traced)
+    with_more = named.client.options(
+        "/v1/crucibles/1/votes", headers=asked | {"Access-Control-Request-Headers": "x-of-nobody"}
+    )
     other = named.client.get("/v1/judges/me", headers={**bearer(1), "Origin": "https://else.test"})
 
     assert all("access-control-allow-origin" not in one.headers for one in (closed, plain, other))
     assert opened.headers["access-control-allow-origin"] == "https://page.test"
+    assert (with_traces.status_code, with_more.status_code) == (200, 400)
     assert named.close() == 0
 
 

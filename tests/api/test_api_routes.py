@@ -205,6 +205,7 @@ def test_the_stream_shows_each_change(api: Api, site: Site) -> None:
         after = next(events)
 
     assert stream.headers["content-type"].startswith("text/event-stream")
+    assert "no-transform" in stream.headers["cache-control"]  # a proxy that compresses would hold it back
     assert [one["rating"] for one in before["entries"]] == [1500] * 4
     assert [one["rating"] for one in after["entries"]] == [1516, 1500, 1500, 1484]
 

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from stack import Stack
+from watcher.postgres.own.entry_facts import facts
 from watcher.postgres.pool import SitePool
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import crucible, entries
@@ -63,6 +64,29 @@ def test_a_crucible_without_an_end_has_none(
     assert row is not None
     assert found is not None
     assert (row.start_at, row.end_at) == (found["start_ms"], found["end_ms"]) == expected
+
+
+def test_entries_of_no_moment_are_decided_by_the_same_ones(
+    site: psycopg.Connection[Any], session: Session, dsn: str
+) -> None:
+    """Whoever decides reads the moments that the stream and the API do, and one row stops none of the others."""
+    number = made(
+        site,
+        """INSERT INTO "Crucible" ("userId", name, "startAt", "endAt", "updatedAt")
+           VALUES (1, 'odd', '-infinity', '20000-01-01', now())""",
+    )
+    entered = [
+        made(
+            site, 'INSERT INTO "CrucibleEntry" ("crucibleId", "userId", "imageId", "createdAt") VALUES (%s, 1, 1, %s)',
+            number, moment,
+        )
+        for moment in ("infinity", "-infinity", "20000-01-01", "0044-03-15 BC", "2026-01-31")
+    ]  # fmt: skip
+
+    found = {one.candidate.entry_id: one.candidate.facts for one in facts(session, [number], entered, again=True)}
+
+    assert [found[one].created_ms for one in entered] == [LAST_MS, FIRST_MS, LAST_MS, FIRST_MS, 1_769_817_600_000]
+    assert {(one.crucible.start_ms, one.crucible.end_ms) for one in found.values() if one.crucible} == {(None, None)}
 
 
 def test_what_was_made_at_no_moment_fails_nobody_else(

@@ -26,6 +26,8 @@ from watcher.api.services import Services
 from watcher.telemetry.http import RouteMetrics
 from watcher.telemetry.metrics import Metrics
 
+READ_HEADERS: Final = ("Authorization", "Content-Type", "If-None-Match", "Last-Event-ID")
+"""Headers of a request that are read here, and that pages of other origins may hence send."""
 EXPOSED_HEADERS: Final = ("RateLimit", "RateLimit-Policy", "Retry-After", "ETag", "Date")
 """Headers that pages of other origins may read."""
 
@@ -42,6 +44,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     arena: ArenaFiles
     metrics: Metrics
     cors_origins: Sequence[str] = ()
+    cors_headers: Sequence[str] = ()
+    """Headers that pages of other origins may send besides those that are read here."""
 
 
 def application(parts: Parts) -> Application:
@@ -78,7 +82,7 @@ def application(parts: Parts) -> Application:
         front,
         allow_origins=list(parts.cors_origins),
         allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type", "If-None-Match", "Last-Event-ID"],
+        allow_headers=[*READ_HEADERS, *parts.cors_headers],
         expose_headers=list(EXPOSED_HEADERS),
         max_age=600,
     )

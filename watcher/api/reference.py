@@ -23,6 +23,9 @@ at besides: `verified` (true or false, for crucibles that ask for verified judge
 RS256 are read again every five minutes; a set that cannot be read for an hour is trusted no more. Whether a user is
 banned, muted or gone is asked of the site every 10 s; while the site's database does not answer, nobody gets in.
 Streams are looked at again as well: they end within seconds once their user is banned or their key is withdrawn.
+A token may have 8,192 bytes, or what `api.token_limit` says. Pages of the origins in `api.cors_origins` may send the
+headers that are read here and those in `api.cors_headers`, by default what tools for tracing add to every request.
+A wish for another protocol (`Upgrade: h2c`, as Java's `HttpClient` has it) is ignored.
 
 What somebody sees of images and comments is what is asked for, and the account allows, and the crucible has: the
 flags PG 1, PG13 2, R 4, X 8, XXX 16. An account that does not show NSFW sees PG alone,
@@ -61,7 +64,8 @@ nothing is told.
 named `standings` hold the first 100 places. Those named `ending` come once votes are over, and whenever more is known
 of how the crucible ends: `frozen`, `settling`, then `completed` with podium, prizes and proof, or `cancelled`; then the
 stream ends. `GET /v1/crucibles/{id}` has the same as `ending`. A client that is slow gets the latest and not the ones
-in between; one that takes nothing for 10 s is cut off.
+in between; one that takes nothing for 10 s is cut off. The answer says `no-transform`, for proxies that would compress
+events and hold them back.
 
 ## Routes
 """

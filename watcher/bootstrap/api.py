@@ -30,7 +30,7 @@ from watcher.bootstrap.drain_process import DrainProcess
 from watcher.bootstrap.verification import compose_verification
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
-from watcher.model.errors import StopError, TemporaryError
+from watcher.model.errors import TemporaryError
 from watcher.postgres.pool import SitePool
 from watcher.postgres.site.users import SiteUsers
 from watcher.recovery.verification_queue import VerificationQueue
@@ -41,6 +41,7 @@ from watcher.redis.scripts import VOTE
 from watcher.runtime.garbage_collector import calm_the_collector
 from watcher.runtime.shutdown import Shutdown
 from watcher.telemetry.health import Health
+from watcher.telemetry.listening import listen
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
 from watcher.telemetry.probes import ProbeServer
@@ -55,6 +56,8 @@ UNREAD_BYTES: Final = 16_384
 has fewer. Larger: who sends by the thousand what is not read yet takes more memory."""
 READY_SECONDS: Final = 5.0
 """How long readiness waits for PostgreSQL."""
+OTHER_HEAD_BYTES: Final = 8_192
+"""Bytes of a request's address and headers besides the token: the site's cookies, and what proxies add."""
 READ_SECONDS: Final = 5.0
 """How long a question about the past may take in ClickHouse, if clickhouse.timeout, which is for inserts, allows more:
 its threads are few, and each that waits for a silent server is one less for the questions after."""
@@ -150,6 +153,7 @@ class ApiRole:
                 secrets=listed(api.hs256_secrets),
                 rsa_key=keys.key if keys else None,
                 leeway=api.leeway,
+                max_bytes=api.token_limit,
             )
             users = Users(SiteUsers(pool.fetch).users)
             followers = Followers(auth, users)
@@ -172,6 +176,7 @@ class ApiRole:
                 arena=ArenaFiles(api.image_url),
                 metrics=self._metrics,
                 cors_origins=api.cors_origins,
+                cors_headers=api.cors_headers,
             )
             work = [
                 votes_link.run(),
@@ -195,6 +200,7 @@ class ApiRole:
             seconds_left=self._shutdown.remaining,
             stopping=stopping,
             connections=Connections(self._room, self._settings.api.connections_per_address),
+            max_head_bytes=self._settings.api.token_limit + OTHER_HEAD_BYTES,
         )
         if self._shutdown.begun:
             server.stop()
@@ -233,13 +239,7 @@ def _listen(host: str, port: int) -> socket.socket:
     Raises:
         StopError: it is taken, or not ours to take.
     """
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.create_server((host, port), family=family, backlog=BACKLOG_CONNECTIONS)
-    except OSError as error:
-        raise StopError(
-            f"api.host, api.port: cannot listen on {host}:{port}: {error.strerror}; name another port"
-        ) from error
+    listening = listen(host, port, "api.host, api.port", BACKLOG_CONNECTIONS)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)  # each connection's own
     listening.setblocking(False)
     log.info("api.listening", host=host, port=listening.getsockname()[1])

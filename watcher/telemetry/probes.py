@@ -17,13 +17,15 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from watcher.model.errors import StopError
 from watcher.telemetry.health import Health, Report
+from watcher.telemetry.listening import listen
 
 log = structlog.get_logger(__name__)
 
 SLOW_CLIENT_SECONDS: Final = 10.0
 """How long a client may take over its request, so that a half-open connection does not keep a thread."""
+BACKLOG_CONNECTIONS: Final = 16
+"""Connections that the kernel holds until they are taken."""
 IDLE_SECONDS: Final = 3600.0
 """Until the server's thread wakes up although nobody asked."""
 
@@ -52,7 +54,7 @@ class ProbeServer:
             "/readyz": self._readyz,
             "/metrics": self._metrics,
         }
-        self._server = _listen(host, port, _handler(self._answer))
+        self._server = _Server(listen(host, port, "ops.host, ops.port", BACKLOG_CONNECTIONS), _handler(self._answer))
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(IDLE_SECONDS,), name="probes", daemon=True
         )
@@ -110,14 +112,6 @@ class ProbeServer:
         return HTTPStatus.OK, content_type, encode(self._registry)
 
 
-def _listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> "_Server":
-    try:
-        return (_ServerOfSix if ":" in host else _Server)((host, port), handler)
-    except (OSError, UnicodeError) as error:  # the latter of a name that no name server could know
-        said = getattr(error, "strerror", None) or error
-        raise StopError(f"ops.host, ops.port: cannot listen on {host}:{port}: {said}; name others") from error
-
-
 def stacks() -> str:
     """What every thread is doing, for the log of a process that is about to be restarted."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
@@ -130,15 +124,16 @@ def stacks() -> str:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def __init__(self, listening: socket.socket, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(listening.getsockname(), handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
+
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the library's signature
         """A client that hangs up is no event; anything else is logged like the rest, not printed."""
         error = sys.exception()
         if not isinstance(error, OSError):
             log.warning("probe.failed", error=repr(error))
-
-
-class _ServerOfSix(_Server):
-    address_family = socket.AF_INET6
 
 
 def _handler(answer: Callable[[str, str, str], Answer]) -> type[BaseHTTPRequestHandler]:

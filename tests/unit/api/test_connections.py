@@ -17,11 +17,13 @@ from watcher.api.http.uvicorn_internals import MAX_HEAD_BYTES, MAX_QUEUED_REQUES
 
 
 @asynccontextmanager
-async def serving(app: Any, seen: list[ApiServer] | None = None) -> AsyncIterator[tuple[str, int]]:
+async def serving(app: Any, seen: list[ApiServer] | None = None, **options: Any) -> AsyncIterator[tuple[str, int]]:
     """A server of the application; its address."""
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
-    server = ApiServer(app, listening, seconds_left=lambda: 1.0, stopping=lambda: None, connections=Connections(100))
+    server = ApiServer(
+        app, listening, seconds_left=lambda: 1.0, stopping=lambda: None, connections=Connections(100), **options
+    )
     task = asyncio.create_task(server.serve())
     if seen is not None:
         seen.append(server)
@@ -131,26 +133,79 @@ async def test_nothing_is_read_behind_an_upgrade(caplog: pytest.LogCaptureFixtur
     assert [record.message for record in caplog.records if record.levelname not in ("DEBUG", "INFO")] == []
 
 
-@pytest.mark.parametrize("length", [b"Content-Length: 13", b"Transfer-Encoding: chunked"])
-async def test_an_upgrade_with_a_body(length: bytes) -> None:
-    """The parser passes its body over: it is told so, and nobody is asked to answer what is left of it."""
-    asked: list[str] = []
+VOTE = b'{"winner": 1}'
+JAVA = (
+    b"POST /v1/crucibles/1/votes?x=1 HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nHost: x\r\n"
+    b"HTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAABgAGAAA\r\nUpgrade: h2c\r\n"
+    b"User-Agent: Java-http-client/21\r\n"
+)
+"""As the HttpClient of Java 11 and later begins, unless it is told to speak HTTP/1.1."""
+BODIES = {
+    "length": b"Content-Length: 13\r\n\r\n" + VOTE,
+    "chunked": b"Transfer-Encoding: chunked\r\n\r\n5\r\n" + VOTE[:5] + b"\r\n8\r\n" + VOTE[5:] + b"\r\n0\r\n\r\n",
+    "length, and it waits": b"Expect: 100-continue\r\nContent-Length: 13\r\n\r\n" + VOTE,
+}
+
+
+@pytest.mark.parametrize("size", [1, 7, 200, 100_000], ids="in pieces of {}".format)
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("head", [JAVA, UPGRADE], ids=["Java", "another"])
+async def test_an_upgrade_with_a_body(head: bytes, body: str, size: int) -> None:
+    """The wish is ignored and the request answered; the connection goes on, with requests behind it, such ones too."""
+    asked: list[tuple[str, str, list[bytes]]] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        asked.append(scope["path"])
+        asked.append((scope["method"], scope["path"], [name for name, _ in scope["headers"]]))
         await echo(scope, receive, send)
 
+    one = head + BODIES[body]
     async with serving(app) as address:
         reader, writer = await asyncio.open_connection(*address)
-        writer.write(UPGRADE + length + b"\r\n\r\n" + b'{"winner": 1}')
+        sent = one + ANOTHER + one
+        for at in range(0, len(sent), size):
+            writer.write(sent[at : at + size])
+            await asyncio.sleep(0)
+        heads = []
+        for length in (len(VOTE), 0, len(VOTE)):
+            answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            if answer.startswith(b"HTTP/1.1 100 "):
+                answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            heads.append(answer)
+            assert await asyncio.wait_for(reader.readexactly(length), 5) == VOTE[:length]
+        writer.close()
+
+    assert [answer[:12] for answer in heads] == [b"HTTP/1.1 200"] * 3
+    assert [b"connection: close" in answer for answer in heads] == [False] * 3
+    path = head.split(b" ")[1].partition(b"?")[0].decode()
+    assert [(method, at) for method, at, _ in asked] == [("POST", path), ("GET", "/another"), ("POST", path)]
+    assert {b"upgrade", b"http2-settings", b"connection"}.isdisjoint(name for *_, names in asked for name in names)
+    assert b"host" in asked[0][2]
+
+
+async def test_what_else_connection_says_holds() -> None:
+    """A client that asks for an upgrade and for the connection to be closed gets the latter."""
+    async with serving(echo) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(
+            b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\nContent-Length: 1\r\n\r\nz"
+        )
         answer = await asyncio.wait_for(reader.read(), 5)
         writer.close()
 
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400 ")
-    assert json.loads(body)["code"] == "bad_request"
-    assert "upgrade" in json.loads(body)["detail"]
-    assert asked == []
+    assert b"connection: close\r\n" in answer
+    assert answer.endswith(b"\r\n\r\nz")
+
+
+@pytest.mark.parametrize(("max_head_bytes", "status"), [(16_384, b"431"), (24_576, b"200")])
+async def test_the_bound_of_a_head_is_the_server_s(max_head_bytes: int, status: bytes) -> None:
+    """Longer tokens are allowed by a setting, and the bound on all headers follows it."""
+    async with serving(echo, max_head_bytes=max_head_bytes) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: %s\r\n\r\n" % (b"y" * 20_000))
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 %s " % status)
 
 
 @pytest.mark.parametrize("behind", [1, 3])

@@ -2,15 +2,18 @@
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from watcher.model.errors import StopError
 from watcher.telemetry.health import CACHED, Health
+from watcher.telemetry.listening import listen
 from watcher.telemetry.probes import ProbeServer
 
 
@@ -211,3 +214,22 @@ def test_a_taken_port_is_an_error_at_once(server: ProbeServer, health: Health):
     """Two daemons on one port would answer for each other."""
     with pytest.raises(StopError, match="in use"):
         ProbeServer("127.0.0.1", server.port, health, CollectorRegistry())
+
+
+@pytest.mark.parametrize("kind", ["probes", "judges"])
+def test_all_addresses_are_those_of_both_kinds(health: Health, kind: str):
+    """``::`` is taken alike for both ports: whoever comes over IPv4 is served too."""
+    with ExitStack() as opened:
+        if kind == "probes":
+            port = opened.enter_context(ProbeServer("::", 0, health, CollectorRegistry())).port
+        else:
+            port = opened.enter_context(listen("::", 0, "api.host, api.port", 5)).getsockname()[1]
+
+        for address in ("127.0.0.1", "::1"):
+            socket.create_connection((address, port), timeout=5).close()
+
+
+def test_an_address_that_is_not_all_is_just_that_one(health: Health):
+    """Who names an address of IPv6 gets that and no other."""
+    with ProbeServer("::1", 0, health, CollectorRegistry()) as server, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), timeout=5)

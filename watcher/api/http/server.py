@@ -11,7 +11,7 @@ import uvicorn
 
 from watcher.api.http.asgi import Application
 from watcher.api.http.connections import Connections
-from watcher.api.http.uvicorn_internals import BoundedProtocol
+from watcher.api.http.uvicorn_internals import MAX_HEAD_BYTES, BoundedProtocol
 
 KEEP_ALIVE_SECONDS: Final = 75
 """Seconds for which a connection is kept between two requests; above the 60 of usual balancers in front."""
@@ -30,6 +30,7 @@ class ApiServer(uvicorn.Server):
         seconds_left: how long what is under way may take, asked when the server stops.
         stopping: called when it begins to stop, before connections are waited for.
         connections: those that are kept, see ``connections.py``.
+        max_head_bytes: of a request's address and headers.
     """
 
     def __init__(
@@ -40,12 +41,13 @@ class ApiServer(uvicorn.Server):
         seconds_left: Callable[[], float],
         stopping: Callable[[], None],
         connections: Connections,
+        max_head_bytes: int = MAX_HEAD_BYTES,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 interface="asgi3",
-                http=partial(BoundedProtocol, connections),  # type: ignore[arg-type] # any factory will do
+                http=partial(BoundedProtocol, connections, max_head_bytes),  # type: ignore[arg-type] # any factory will do
                 ws="none",
                 lifespan="off",
                 log_config=None,

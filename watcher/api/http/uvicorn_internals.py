@@ -23,7 +23,8 @@ from watcher.api.http.host import host_fault
 from watcher.api.http.problem import ProblemError
 
 MAX_HEAD_BYTES: Final = 16_384
-"""Bytes of a request's address and headers. Smaller: the site's cookies beside a token would not fit."""
+"""Bytes of a request's address and headers, unless the server says otherwise. Smaller: the site's cookies beside a
+token would not fit."""
 PATIENCE_SECONDS: Final = 10.0
 """Seconds for a request to arrive whole, and for a client to take what is sent to it. Shorter: slow lines are cut off;
 longer: clients that only hold connections hold more of them."""
@@ -38,6 +39,8 @@ _HEAD_END: Final = b"\r\n\r\n"
 """The end of every head; the parser takes no other."""
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _LINE: Final = b"%b: %b\r\n"
+_OF_UPGRADES: Final = frozenset({b"upgrade", b"http2-settings"})
+"""Headers, and options of ``Connection``, with which a client asks for another protocol."""
 _CLOSE: Final = b"connection: close\r\n"
 
 
@@ -104,15 +107,17 @@ class BoundedProtocol(HttpToolsProtocol):
     """Bytes since the parser last said something."""
     _had_last_request = False
     """Whether the request that arrived last is the connection's last: nothing behind it is read as another."""
+    _is_upgrade_with_body = False
+    """Whether the request under way asks for another protocol and has a body."""
     _has_room = True
     """Whether the connection is one of those that there is room for."""
     _unread = b""
     """What came and is not read yet, because too many requests wait; empty unless reading is held."""
     flow: BoundedFlow
 
-    def __init__(self, kept: Connections, **options: Any) -> None:
+    def __init__(self, kept: Connections, max_head_bytes: int = MAX_HEAD_BYTES, **options: Any) -> None:
         super().__init__(**options)
-        self._kept = kept
+        self._kept, self._max_head_bytes = kept, max_head_bytes
         self._served: Application = self.app
         self._under_way: list[RequestResponseCycle] = []
 
@@ -187,12 +192,33 @@ class BoundedProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
-        except httptools.HttpParserUpgrade:
-            pass  # a server may answer as if no upgrade had been asked for
+        except httptools.HttpParserUpgrade as upgrade:  # a server may answer as if none had been asked for
+            if self._is_upgrade_with_body:
+                self._is_upgrade_with_body = False
+                self._take_without_upgrade(data[upgrade.args[0] :])
         self._bytes_in_silence = 0 if self._parser_spoke else self._bytes_in_silence + len(data)
-        if self._bytes_in_silence > MAX_HEAD_BYTES and not self.transport.is_closing():
+        if self._bytes_in_silence > self._max_head_bytes and not self.transport.is_closing():
             with suppress(HeadTooLargeError):
                 self._refuse_head()
+
+    def _take_without_upgrade(self, behind: bytes) -> None:
+        """Have a request read again without its wish for another protocol, which its body would have been taken for.
+
+        Java's ``HttpClient`` asks for HTTP/2 with its first request, also with one that has a body.
+
+        Args:
+            behind: what came behind its headers.
+        """
+        head = [self.parser.get_method(), b" ", self.url, b" HTTP/", self.parser.get_http_version().encode(), b"\r\n"]
+        for name, given in self.headers:
+            value = given
+            if name == b"connection":
+                options = (one.strip() for one in given.split(b","))
+                value = b", ".join(one for one in options if one.lower() not in _OF_UPGRADES)
+            if name not in _OF_UPGRADES and value:
+                head.append(_LINE % (name, value))
+        self.parser = httptools.HttpRequestParser(self)
+        self._take(b"".join([*head, b"\r\n", behind]))
 
     def on_message_begin(self) -> None:
         """Take the beginning of a request, which ends the time between two; empty lines before it do not."""
@@ -205,7 +231,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take part of the address."""
         self._parser_spoke = True
         self._head_bytes += len(url)
-        if self._head_bytes > MAX_HEAD_BYTES:
+        if self._head_bytes > self._max_head_bytes:
             self._refuse_head()
         super().on_url(url)
 
@@ -213,7 +239,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take one header of the request."""
         self._parser_spoke = True
         self._head_bytes += len(name) + len(value) + 4
-        if self._head_bytes > MAX_HEAD_BYTES:
+        if self._head_bytes > self._max_head_bytes:
             self._refuse_head()
         super().on_header(name, value)
 
@@ -222,21 +248,23 @@ class BoundedProtocol(HttpToolsProtocol):
         self._parser_spoke = True
         self._unset_keepalive_if_required()
         upgrade = self.parser.should_upgrade()
-        self.app = self._application(asks_for_upgrade=upgrade)
+        self._is_upgrade_with_body = upgrade and _has_body(self.headers)
+        if self._is_upgrade_with_body:
+            return  # the parser is about to pass the body over; see _take_without_upgrade
+        self.app = self._application()
         super().on_headers_complete()
         self._under_way = [cycle for cycle in self._under_way if not cycle.response_complete]
         self._under_way.append(self.cycle)
         if 1 < len(self._under_way) <= MAX_QUEUED_REQUESTS:
             self.flow.resume_reading()  # else nobody would notice that the client of a stream went
         if upgrade:
-            # The parser takes what follows for another protocol and passes the body over; were it given the rest of
-            # that body, it would read it as a request of its own.
+            # The parser takes what follows for another protocol; were it given that, it would read it as a request.
             self._had_last_request = True
             self.cycle.keep_alive = False
         if not self.cycle.keep_alive and not _has_body(self.headers):
             self._had_last_request = True  # what follows is nobody's, and would only be kept
 
-    def _application(self, *, asks_for_upgrade: bool) -> Application:
+    def _application(self) -> Application:
         """Return what answers the request whose headers are complete."""
         if not self._has_room:
             return _overloaded
@@ -244,8 +272,6 @@ class BoundedProtocol(HttpToolsProtocol):
         fault = host_fault(self.headers, version) if version in _VERSIONS else "HTTP/1.1 is spoken here"
         if fault is not None:
             return _Refused(fault)
-        if asks_for_upgrade and _has_body(self.headers):
-            return _Refused("a request with a body cannot ask for an upgrade")
         return self._served
 
     def on_body(self, body: bytes) -> None:
@@ -255,6 +281,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note that the request is there as a whole."""
+        if self._is_upgrade_with_body:
+            return
         self._request_since = 0.0
         super().on_message_complete()
         self._note_who_waits()
@@ -305,7 +333,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """
         if self.transport.is_closing():
             raise HeadTooLargeError
-        problem = ProblemError("headers_too_large", f"{MAX_HEAD_BYTES} bytes are allowed")
+        problem = ProblemError("headers_too_large", f"{self._max_head_bytes} bytes are allowed")
         body = problem.body()
         head = [b"HTTP/1.1 431 Request Header Fields Too Large\r\n"]
         headers = [*problem.headers(), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
@@ -343,7 +371,7 @@ async def _overloaded(_: Scope, __: Receive, send: Send) -> None:
 
 
 class _Refused:
-    """Answers a request that is not one, or whose body the parser passed over.
+    """Answers a request that is not one.
 
     Args:
         why: what is wrong with it.

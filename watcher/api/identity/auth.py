@@ -6,6 +6,7 @@ else, RS256 with RSA keys of the key set and nothing else. So a public key can n
 
 import time
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 import jwt
@@ -17,8 +18,8 @@ from watcher.api.remembered import Remembered
 
 MAX_REMEMBERED_TOKENS: Final = 20_000
 """Verified tokens that are remembered; above it the oldest is forgotten and verified again (0.1 ms and more)."""
-MAX_AUTHORIZATION_BYTES: Final = 4_096
-"""Bytes of an ``Authorization`` header that are still looked at."""
+_LONG_TOKEN_BYTES: Final = 1_024
+"""Bytes of a token from which on its digest is remembered in its place: long ones would fill the memory."""
 _MAX_ID: Final = 2**31 - 1
 _BEARER: Final = b"bearer "
 _REQUIRED: Final = ["exp", "iss", "aud", "sub"]
@@ -51,6 +52,7 @@ class Authenticator:
         secrets: shared secrets of HS256, each is tried; none: HS256 is refused.
         rsa_key: finds the RSA key of RS256; None: RS256 is refused.
         leeway: seconds by which the clocks may differ.
+        max_bytes: bytes of a token that is still looked at.
         clock: Unix seconds.
     """
 
@@ -62,10 +64,11 @@ class Authenticator:
         secrets: Sequence[bytes] = (),
         rsa_key: KeyOf | None = None,
         leeway: float = 0.0,
+        max_bytes: int = 8_192,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._issuer, self._audience, self._leeway, self._clock = issuer, audience, leeway, clock
-        self._secrets, self._rsa_key = tuple(secrets), rsa_key
+        self._secrets, self._rsa_key, self._max_bytes = tuple(secrets), rsa_key, max_bytes
         self._known: Remembered[bytes, Principal] = Remembered(MAX_REMEMBERED_TOKENS, clock)
 
     def principal(self, headers: Sequence[Header]) -> Principal:
@@ -80,17 +83,18 @@ class Authenticator:
                 if held:
                     raise ProblemError("bad_token", "there are two Authorization headers")
                 held = value
-        known = self._known.get(held)
+        if len(held) > self._max_bytes + len(_BEARER):
+            raise ProblemError("bad_token", f"longer than {self._max_bytes} bytes, which api.token_limit allows")
+        name = held if len(held) < _LONG_TOKEN_BYTES else sha256(held).digest()
+        known = self._known.get(name)
         if known is not None:
             return known
         if not held:
             raise ProblemError("no_token")
         if held[:7].lower() != _BEARER:
             raise ProblemError("no_token", "the scheme of the Authorization header is not Bearer")
-        if len(held) > MAX_AUTHORIZATION_BYTES:
-            raise ProblemError("bad_token", f"longer than {MAX_AUTHORIZATION_BYTES} bytes")
         principal = self._verify(held[7:].strip())
-        self._known.put(held, principal, principal.expires - self._clock())
+        self._known.put(name, principal, principal.expires - self._clock())
         return principal
 
     def forget(self) -> None:

@@ -79,7 +79,7 @@ class _Stream(Response):
         """Send events until the client goes or may not follow any more, the crucible is final or the server stops."""
         headers = [
             (b"content-type", b"text/event-stream; charset=utf-8"),
-            (b"cache-control", b"no-store"),
+            (b"cache-control", b"no-store, no-transform"),  # a proxy that compresses would hold events back for ever
             (b"x-accel-buffering", b"no"),
             *more,
         ]
