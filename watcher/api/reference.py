@@ -35,8 +35,20 @@ and who sees PG alone is shown no comment that is marked as not safe for work.
 
 Each user has `api.votes_per_minute` votes and `api.reads_per_minute` other requests a minute, which may come at once.
 `RateLimit-Policy` and `RateLimit` are those of draft-ietf-httpapi-ratelimit-headers-11. The count is kept in Redis for
-all processes; each goes by what it heard last, so a user may overshoot by what is in flight, and without Redis nobody
-is refused. **A repeated vote is never charged and never refused for a limit.**
+all processes. What is under way counts: one process holds the limit exactly, and each further one adds what it answers
+of a user, 16 at a time, before it hears of the others. Further requests wait for their turn; 256 may, and beyond that it
+is 429 `rate_limited`. Without Redis each process counts for itself.
+
+**A repeated vote is never charged, and the first repeat of a vote is never refused for a limit.** What counts no vote,
+which is further repeats and refused votes, is bounded in each process: five times the votes of a minute, 300 at least.
+
+The site's database is shared out among those who ask: a user has half of its connections at most, and waits behind one
+question of each other user. Where too many wait, whoever has most of them is answered 503 `overloaded`, and nobody else
+is; `postgres_away` is said when the database does not answer. A user has eight streams; where a process has no room for
+another, one of whoever has most of them ends.
+
+A connection may have 75 s between two requests, and ten for each of them to arrive and for each answer to be taken.
+Where all of `api.connections` are taken, the one that has waited longest for its client is closed.
 
 ## Voting
 

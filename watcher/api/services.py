@@ -15,6 +15,7 @@ from watcher.api.voting.history import History
 from watcher.api.voting.next_pair import Pairs
 from watcher.api.voting.pictures import Pictures
 from watcher.api.voting.standings import Standings
+from watcher.api.voting.uncounted_votes import UncountedVotes
 from watcher.model.pair_token import PairTokens
 from watcher.postgres.own.entry_questions import EntryQuestions
 from watcher.postgres.site.discussions import SiteDiscussions
@@ -59,6 +60,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """Reads pair tokens."""
     vote_rules: VoteRules
     votes_limit: RateLimit
+    uncounted_votes: UncountedVotes
     votes_counted: Counter
     """Votes that counted."""
     votes_repeated: Counter

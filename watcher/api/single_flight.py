@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from watcher.postgres.pool import PoolBusyError
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -13,7 +15,8 @@ class SingleFlight(Generic[K, V]):
     """Has one task at a time for each key, however many wait for it.
 
     Whoever stops waiting takes it from nobody: the task goes on, and remembers at its end what it remembers. What it
-    fails with is told to all who wait; nothing is kept here, so the next one asks again.
+    fails with is told to all who wait; nothing is kept here, so the next one asks again. A user's share of the database
+    is that user's alone: where it is spent, whoever else waited for the same asks anew.
     """
 
     def __init__(self) -> None:
@@ -50,7 +53,13 @@ class SingleFlight(Generic[K, V]):
         Raises:
             Exception: what it fails with.
         """
-        return await asyncio.shield(self.join(key, ask))
+        while True:
+            is_mine = key not in self._under_way
+            try:
+                return await asyncio.shield(self.join(key, ask))
+            except Exception as error:
+                if is_mine or not isinstance(error.__cause__ or error, PoolBusyError):
+                    raise
 
     def _done(self, key: K, task: "asyncio.Task[V]") -> None:
         self._under_way.pop(key, None)

@@ -23,6 +23,7 @@ from watcher.api.identity.auth import Authenticator
 from watcher.api.identity.followers import Followers
 from watcher.api.identity.jwks import KeySet
 from watcher.api.identity.users import Users
+from watcher.api.voting.boards import MAX_STREAMS
 from watcher.api.voting.next_pair import Pairs
 from watcher.bootstrap.api_services import compose_services
 from watcher.bootstrap.clients import connect_clickhouse
@@ -167,6 +168,7 @@ class ApiRole:
                 clickhouse=reads,
                 on_unverified=verifications.put,
                 metrics=self._metrics,
+                most_streams=min(MAX_STREAMS, self._room // 4),
             )
             parts = Parts(
                 services=services,

@@ -15,6 +15,7 @@ from watcher.api.voting.history import History
 from watcher.api.voting.next_pair import Pairs
 from watcher.api.voting.pictures import Pictures
 from watcher.api.voting.standings import Standings
+from watcher.api.voting.uncounted_votes import UncountedVotes
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.pair_token import PairTokens
 from watcher.postgres.own.endings import StoredEndings
@@ -38,6 +39,7 @@ def compose_services(
     clickhouse: ClickHouseReads,
     on_unverified: Callable[[int], None],
     metrics: Metrics,
+    most_streams: int,
 ) -> Services:
     """Return what resources answer from; the history has to be closed in the end.
 
@@ -51,6 +53,7 @@ def compose_services(
         clickhouse: asks ClickHouse.
         on_unverified: told of a crucible whose state has to be verified or brought back.
         metrics: of the process.
+        most_streams: of the process at a time.
     """
     site, images = SiteCrucibles(pool.fetch), SiteImages(pool.fetch)
     crucibles = Crucibles(reads_link, site.crucible, on_unverified)
@@ -64,7 +67,7 @@ def compose_services(
         entries=Entries(reads_link, site.final_entry),
         standings=standings,
         endings=endings,
-        boards=Boards(reads_link, Seen(crucibles, standings, endings), stream.RENDERING, metrics.streams),
+        boards=Boards(reads_link, Seen(crucibles, standings, endings), stream.RENDERING, metrics.streams, most_streams),
         followers=followers,
         pairs=Pairs(reads_link, pictures, tokens, api.pair_ttl),
         pictures=pictures,
@@ -75,6 +78,7 @@ def compose_services(
         tokens=tokens,
         vote_rules=VoteRules(require_token=api.require_pair_token, max_body_bytes=api.body_limit, max_log=api.max_log),
         votes_limit=RateLimit("votes", api.votes_per_minute, votes_link),
+        uncounted_votes=UncountedVotes(api.votes_per_minute),
         votes_counted=metrics.votes.labels("ok"),
         votes_repeated=metrics.votes.labels("repeated"),
         on_unverified=on_unverified,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, LiteralString, Self
 
@@ -11,13 +12,15 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from watcher.model.errors import TemporaryError
+from watcher.postgres.fair_queue import ASKER, FairQueue, QueueFullError
 from watcher.postgres.faults import said
 from watcher.postgres.session import CONNECTING, PATIENCE_FACTOR, AsyncConnection, connection_string, limited
 
 log = structlog.get_logger(__name__)
 
 MAX_WAITING: Final = 200
-"""Requests that may wait for a connection. Above it one fails at once, not when nobody listens any more."""
+"""Requests that may wait for a connection. Above it one fails at once, not when nobody listens any more: one of the
+user who has most of them."""
 LOG_INTERVAL_SECONDS: Final = 1.0
 """Seconds between two lines about failures. Shorter: where thousands fail at once, writing that down is what stops the
 loop."""
@@ -28,12 +31,17 @@ Fetch = Callable[[LiteralString, Mapping[str, Any]], Awaitable[Rows]]
 """Returns the rows of one statement, as :meth:`SitePool.fetch` does. Raises ``TemporaryError``."""
 
 
+class PoolBusyError(TemporaryError):
+    """Raised when PostgreSQL answers, and too much is asked of it: by this user, or by everybody."""
+
+
 class SitePool:
     """Connections of the event loop that opens it.
 
-    Who waits, waits before the pool is touched, and may be cancelled there. Whoever has a connection runs in a task of
-    its own, which nobody cancels: the server ends a statement at its limit, and a server that falls silent is given up
-    by the connection. So every connection comes back, whatever becomes of those who asked.
+    Who waits, waits before the pool is touched, in turn with other users, and may be cancelled there. Whoever has a
+    connection runs in a task of its own, which nobody cancels: the server ends a statement at its limit, and a server
+    that falls silent is given up by the connection. So every connection comes back, whatever becomes of those who
+    asked.
 
     Args:
         dsn: libpq's connection string.
@@ -46,8 +54,8 @@ class SitePool:
 
     def __init__(self, dsn: str, size: int, timeout: float) -> None:
         self._timeout = timeout
-        self._free = asyncio.Semaphore(size)
-        self._waiting = 0
+        self._queue = FairQueue(size, MAX_WAITING)
+        self._answered_at = float("-inf")
         self._silent_until, self._unlogged = 0.0, 0
         self._reading: set[asyncio.Task[Rows]] = set()
         self._pool = AsyncConnectionPool(
@@ -77,16 +85,18 @@ class SitePool:
         connection.patience = self._timeout * PATIENCE_FACTOR
 
     async def fetch(self, query: LiteralString, parameters: Mapping[str, Any] | None = None) -> Rows:
-        """Return the rows of one statement that changes nothing.
+        """Return the rows of one statement that changes nothing, for ``ASKER``.
 
         Raises:
-            TemporaryError: PostgreSQL is away, too slow or refuses, or too many wait for it.
+            PoolBusyError: too many wait for it.
+            TemporaryError: PostgreSQL is away, too slow or refuses.
         """
         deadline = asyncio.get_running_loop().time() + self._timeout
-        await self._wait_for_place(deadline)
+        asker = ASKER.get()
+        await self._wait_for_place(asker, deadline)
         reading = asyncio.ensure_future(self._read(query, parameters, deadline))
         self._reading.add(reading)
-        reading.add_done_callback(self._left)
+        reading.add_done_callback(partial(self._left, asker))
         # Neither this timeout nor a cancellation of the caller ends the task.
         done, _ = await asyncio.wait([reading], timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
         if not done:
@@ -97,17 +107,16 @@ class SitePool:
             self._away(f"{type(error).__name__}: {said(error)}")
             raise TemporaryError(f"postgres: {type(error).__name__}") from error
 
-    async def _wait_for_place(self, deadline: float) -> None:
-        if self._free.locked() and self._waiting >= MAX_WAITING:
-            raise self._away(f"{self._waiting} requests wait for a connection already")
-        self._waiting += 1
+    async def _wait_for_place(self, asker: int, deadline: float) -> None:
         try:
             async with asyncio.timeout_at(deadline):
-                await self._free.acquire()
+                await self._queue.enter(asker)
+        except QueueFullError:
+            raise self._busy() from None
         except TimeoutError:
+            if asyncio.get_running_loop().time() - self._answered_at < self._timeout:
+                raise self._busy() from None
             raise self._away(f"no connection within {self._timeout:g} s") from None
-        finally:
-            self._waiting -= 1
 
     async def _read(self, query: LiteralString, parameters: Mapping[str, Any] | None, deadline: float) -> Rows:
         """Read on one of the connections, and give it back. Never cancelled."""
@@ -117,22 +126,33 @@ class SitePool:
             async with psycopg.AsyncClientCursor(connection, row_factory=dict_row) as cursor:
                 await cursor.execute(limited(query, deadline - now(), read_only=True), parameters)
                 await cursor.set_result(-1)
+                self._answered_at = now()
                 return await cursor.fetchall()
         finally:
             await self._pool.putconn(connection)
 
-    def _left(self, reading: "asyncio.Task[Rows]") -> None:
-        self._free.release()
+    def _left(self, asker: int, reading: "asyncio.Task[Rows]") -> None:
+        self._queue.leave(asker)
         self._reading.discard(reading)
         if not reading.cancelled():
             reading.exception()  # whoever asked may be gone
 
     def _away(self, why: str) -> TemporaryError:
-        """Return the error, and log it unless another one was logged just now."""
+        """Return the error of a server that does not answer, and log it."""
+        self._log("neighbour.away", why)
+        return TemporaryError(f"postgres: {why}")
+
+    def _busy(self) -> PoolBusyError:
+        """Return the error of a server that is asked too much, and log it."""
+        why = f"{self._queue.waiting} questions wait for a connection"
+        self._log("neighbour.busy", why)
+        return PoolBusyError(f"postgres: {why}")
+
+    def _log(self, event: str, why: str) -> None:
+        """Log a failure, unless another one was logged just now."""
         now = asyncio.get_running_loop().time()
         if now >= self._silent_until:
-            log.warning("neighbour.away", neighbour="postgres", error=why, unlogged=self._unlogged)
+            log.warning(event, neighbour="postgres", error=why, unlogged=self._unlogged)
             self._silent_until, self._unlogged = now + LOG_INTERVAL_SECONDS, 0
         else:
             self._unlogged += 1
-        return TemporaryError(f"postgres: {why}")

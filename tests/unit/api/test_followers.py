@@ -56,11 +56,21 @@ class Moving:
         return Page([Standing(at, at, 1_500 + self.turn, self.turn) for at in range(1, limit + 1)], limit)
 
 
-def boards_of(standings: Moving) -> Boards:
+class Somebody:
+    """A follower."""
+
+    def __init__(self, user_id: int) -> None:
+        self.user_id, self.ended = user_id, False
+
+    def end(self) -> None:
+        self.ended = True
+
+
+def boards_of(standings: Moving, most_streams: int = 100) -> Boards:
     gauge = Gauge("followers", "of this test", registry=None)
     known = cast("Crucibles", Known())
     seen = Seen(known, cast("Standings", standings), Endings(cast("Any", None)))
-    return Boards(cast("Any", None), seen, stream.RENDERING, gauge)
+    return Boards(cast("Any", None), seen, stream.RENDERING, gauge, most_streams)
 
 
 async def answer(followed: Boards, headers: Sequence[tuple[bytes, bytes]] = (), crucible_id: int = 1) -> Response:
@@ -118,8 +128,8 @@ async def test_who_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
         reader, writer = await follow(running.at)  # type: ignore[attr-defined]
         both, seen = False, 0
         async with asyncio.timeout(20):
-            while not both or followed._of_user[7] == 2:
-                both = both or followed._of_user[7] == 2
+            while not both or followed._streams == 2:
+                both = both or followed._streams == 2
                 await event(reader)
                 seen += 1
 
@@ -172,10 +182,47 @@ async def test_so_many_crucibles_are_followed(monkeypatch: pytest.MonkeyPatch) -
     """One more is refused; one that is followed already is not."""
     monkeypatch.setattr(boards, "MAX_BOARDS", 1)
     followed = boards_of(Moving(moves=False))
-    board = followed.enter(1, 7)
+    seven = Somebody(7)
+    board = followed.enter(1, seven)
 
     await answer(followed, crucible_id=1)
     with pytest.raises(ProblemError, match="overloaded"):
         await answer(followed, crucible_id=2)
-    followed.leave(board, 7)
+    followed.leave(board, seven)
     await answer(followed, crucible_id=2)
+
+
+async def test_accounts_do_not_take_all_streams_from_the_next_one() -> None:
+    """Where all are taken, the newest of whoever has most ends; one each is nobody's to take."""
+    followed = boards_of(Moving(moves=False), 16)
+    greedy = [Somebody(user_id) for user_id in (1, 2) for _ in range(8)]
+    places = [followed.enter(1, one) for one in greedy]
+    with pytest.raises(ProblemError, match="too_many_streams"):
+        followed.check_room(1, 1)
+
+    comers = [Somebody(user_id) for user_id in range(3, 17)]
+    for one in comers:
+        followed.check_room(1, one.user_id)
+        followed.enter(1, one)
+
+    assert [one.ended for one in greedy] == ([False] + [True] * 7) * 2
+    assert not any(one.ended for one in comers)
+    with pytest.raises(ProblemError, match="overloaded"):
+        followed.check_room(1, 17)
+    for board, one in zip(places, greedy, strict=True):
+        followed.leave(board, one)
+    followed.check_room(1, 17)
+
+
+async def test_one_account_does_not_take_all_crucibles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where as many are followed as may, one that only whoever has most follows makes room for the next."""
+    monkeypatch.setattr(boards, "MAX_BOARDS", 4)
+    followed = boards_of(Moving(moves=False))
+    greedy = [Somebody(1) for _ in range(4)]
+    for crucible_id, one in enumerate(greedy, 1):
+        followed.enter(crucible_id, one)
+    followed.enter(4, Somebody(2))
+
+    followed.check_room(5, 3)
+
+    assert [one.ended for one in greedy] == [False, False, True, False]

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from watcher.api.single_flight import SingleFlight
+from watcher.postgres.pool import PoolBusyError
 
 
 class Question:
@@ -93,3 +94,16 @@ async def test_a_failure_is_told_to_all_and_kept_for_nobody() -> None:
 
     assert [str(one) for one in found] == ["away", "away"]
     assert await flight.get("key", question) == "told"
+
+
+async def test_a_share_that_is_spent_is_one_users_alone() -> None:
+    """Whoever waits for a question that was refused for the sake of its asker asks anew, and is answered."""
+    flight, question = SingleFlight[str, str](), Question()
+    tasks = await waiting(flight, question, 3)
+    refused, question.answer = question.answer, asyncio.get_running_loop().create_future()
+    question.answer.set_result("told")
+    refused.set_exception(PoolBusyError("postgres: 200 questions wait"))
+
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(found[0]), *found[1:]] == [PoolBusyError, "told", "told"]

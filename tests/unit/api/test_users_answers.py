@@ -10,6 +10,7 @@ from watcher.api.http.problem import ProblemError
 from watcher.api.identity import users
 from watcher.api.identity.users import User, Users
 from watcher.model.errors import TemporaryError
+from watcher.postgres.fair_queue import ASKER, EVERYBODY
 
 ROW = {"banned": False, "muted": False, "deleted": False, "browsing_level": 1, "show_nsfw": False, "score": None}
 
@@ -107,3 +108,33 @@ async def test_a_failure_is_not_remembered() -> None:
     away = False
 
     assert isinstance((await asked(found, 1))[0], User)
+
+
+async def test_thousands_who_come_one_after_the_other_are_few_questions() -> None:
+    """While two are asked, whoever comes is gathered for the next: everybody's, and no user's."""
+    questions: list[int] = []
+    asked_by: set[int] = set()
+    under_way = most = 0
+
+    async def fetch(user_ids: Sequence[int]) -> list[dict[str, Any]]:
+        nonlocal under_way, most
+        questions.append(len(user_ids))
+        asked_by.add(ASKER.get())
+        under_way += 1
+        most = max(most, under_way)
+        for _ in range(200):
+            await asyncio.sleep(0)
+        under_way -= 1
+        return [{**ROW, "id": one} for one in user_ids]
+
+    found, asked_for = Users(fetch), []
+    ASKER.set(7)
+    for user_id in range(1, 5_001):
+        asked_for.append(asyncio.create_task(found.user(user_id)))
+        await asyncio.sleep(0)
+    answers = await asyncio.wait_for(asyncio.gather(*asked_for), 10)
+
+    assert len(answers) == sum(questions) == 5_000
+    assert most == users.MAX_QUESTIONS
+    assert len(questions) < 100
+    assert asked_by == {EVERYBODY}

@@ -16,8 +16,9 @@ from watcher.api.http.problem import ProblemError
 from watcher.api.http.rate_limit import RateLimit
 from watcher.api.http.request import Request
 from watcher.api.http.response import Response
-from watcher.api.identity.auth import Authenticator
+from watcher.api.identity.auth import Authenticator, Principal
 from watcher.api.identity.users import Users
+from watcher.postgres.fair_queue import ASKER
 from watcher.telemetry.http import RouteMetrics
 
 log = structlog.get_logger(__name__)
@@ -67,13 +68,12 @@ class Guarded:
         try:
             principal = self._auth.principal(scope["headers"])
             user_id = principal.user_id
-            if self._strict:
-                self._limit.check(user_id)
-            params = self._read(scope)
-            user = self._users.known(user_id)
-            if user is None:
-                user = await self._users.user(user_id)
-            response = await self._handle(Request(principal, user, params, scope["headers"], receive))
+            ASKER.set(user_id)
+            await self._limit.turns.take(user_id)
+            try:
+                response = await self._answer(principal, scope, receive)
+            finally:
+                self._limit.turns.give_back(user_id)
         except ProblemError as problem:
             self._metrics.refused(problem.code)
             charged = problem.status < 500 and problem.code != "rate_limited"
@@ -89,6 +89,29 @@ class Guarded:
             more = self._limit.headers(user_id)
         self._metrics.answered(response.status, time.perf_counter() - began)
         await response.send(more, receive, send)
+
+    async def _answer(self, principal: Principal, scope: Scope, receive: Receive) -> Response:
+        """Carry a request out that is within its user's limit.
+
+        Raises:
+            ProblemError: it is not carried out.
+        """
+        if not self._strict:
+            return await self._carry_out(principal, scope, receive)
+        user_id, limit = principal.user_id, self._limit
+        if (wait := limit.begin(user_id)) > 0:
+            raise limit.problem(wait)
+        try:
+            return await self._carry_out(principal, scope, receive)
+        finally:
+            limit.end(user_id)
+
+    async def _carry_out(self, principal: Principal, scope: Scope, receive: Receive) -> Response:
+        params = self._read(scope)
+        user = self._users.known(principal.user_id)
+        if user is None:
+            user = await self._users.user(principal.user_id)
+        return await self._handle(Request(principal, user, params, scope["headers"], receive))
 
     def _read(self, scope: Scope) -> dict[str, Any]:
         """Return the parameters of a request.

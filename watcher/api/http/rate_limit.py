@@ -1,8 +1,8 @@
 """How many requests a user may send: counted in Redis for all processes, decided here from what it last said.
 
 A request is charged when its outcome is known, with the next votes or alone, so nobody waits for the count and what is
-exempt is never charged. So a user may overshoot by what is in flight. Fails open: without
-Redis nothing is refused here.
+exempt is never charged. What is under way counts until then; so in one process the limit holds exactly, and each
+further one adds what it answers before it hears of the others. Without Redis each process counts for itself.
 
 Headers: ``RateLimit-Policy`` and ``RateLimit`` of draft-ietf-httpapi-ratelimit-headers-11, and ``Retry-After``.
 """
@@ -17,12 +17,12 @@ from typing import Final
 import hiredis
 
 from watcher.api.http.asgi import Header
+from watcher.api.http.leaky_buckets import LeakyBuckets
 from watcher.api.http.problem import ProblemError
+from watcher.api.http.turns import Turns
 from watcher.redis.limit import LIMIT, charge_command, left
 from watcher.redis.link import Link, LinkLostError
 
-MAX_USERS: Final = 50_000
-"""Users whose count is remembered here; a forgotten one is let through once."""
 WINDOW_SECONDS: Final = 60
 """Seconds in which the quota flows back."""
 
@@ -38,30 +38,34 @@ class RateLimit:
     """
 
     def __init__(self, kind: str, quota: int, link: Link, clock: Callable[[], float] = time.monotonic) -> None:
-        self._kind, self._quota, self._link, self._clock = kind, quota, link, clock
+        self._kind, self._quota, self._link = kind, quota, link
         self._each_us = WINDOW_SECONDS * 1_000_000 // quota if quota else 0
         self._policy = b'"%s";q=%d;w=%d' % (kind.encode(), quota, WINDOW_SECONDS)
         self._name = b'"%s"' % kind.encode()
-        self._known: dict[int, tuple[int, float, float]] = {}
-        """By user, as Redis last said: requests left, when one more is free, when all are."""
+        self._buckets = LeakyBuckets(quota or 1, WINDOW_SECONDS, clock)
+        self.turns = Turns()
+        self._under_way: dict[int, int] = {}
+        """By user: requests that were let pass, and may be charged."""
         self._owed: dict[int, int] = {}
-        """By user: requests that are not charged yet."""
+        """By user: requests that Redis is still to be told of."""
+        self._told: dict[int, int] = {}
+        """By user: requests that Redis was told of, and has not answered yet."""
 
-    def wait(self, user_id: int) -> float:
-        """Return the seconds until the user's next request is free; 0: now."""
-        known = self._known.get(user_id)
-        if known is None or known[0] > 0:
-            return 0.0
-        return max(0.0, known[1] - self._clock())
+    def begin(self, user_id: int) -> float:
+        """Return the seconds until a request of the user is within the limit; 0: it is, until :meth:`end` is called."""
+        under_way = self._under_way.get(user_id, 0)
+        if self._quota and (wait := self._buckets.wait_seconds(user_id, under_way)) > 0:
+            return wait
+        self._under_way[user_id] = under_way + 1
+        return 0.0
 
-    def check(self, user_id: int) -> None:
-        """Let those pass who have something left.
-
-        Raises:
-            ProblemError: ``rate_limited``.
-        """
-        if (wait := self.wait(user_id)) > 0:
-            raise self.problem(wait)
+    def end(self, user_id: int) -> None:
+        """Note the end of a request that was let pass; whether it is charged is said at once."""
+        under_way = self._under_way[user_id] - 1
+        if under_way:
+            self._under_way[user_id] = under_way
+        else:
+            del self._under_way[user_id]
 
     def problem(self, wait: float) -> ProblemError:
         """Return the problem of a user who has nothing left.
@@ -78,23 +82,17 @@ class RateLimit:
         if not self._owed:
             asyncio.get_running_loop().call_soon(self._settle)
         self._owed[user_id] = self._owed.get(user_id, 0) + 1
-        known = self._known.get(user_id)
-        if known is None or known[0] <= 0:
-            return
-        if known[0] > 1:
-            self._known[user_id] = known[0] - 1, known[1], known[2]
-        else:  # nothing left, as far as we know; Redis is about to say for how long
-            self._known[user_id] = 0, self._clock() + self._each_us / 1e6, known[2]
+        self._buckets.charge(user_id)
 
     def headers(self, user_id: int) -> list[Header]:
         """Return what the user has left, as of the last that we heard, as headers."""
         if not self._quota:
             return []
-        requests, free, full = self._known.get(user_id) or (self._quota - 1, 0.0, self._clock() + self._each_us / 1e6)
-        until = (full if requests else free) - self._clock()
+        requests = self._buckets.left(user_id)
+        until = self._buckets.full_seconds(user_id) if requests else self._buckets.wait_seconds(user_id)
         return [
             (b"ratelimit-policy", self._policy),
-            (b"ratelimit", b"%s;r=%d;t=%d" % (self._name, requests, max(0, math.ceil(until)))),
+            (b"ratelimit", b"%s;r=%d;t=%d" % (self._name, requests, math.ceil(until))),
         ]
 
     def _settle(self) -> None:
@@ -103,9 +101,15 @@ class RateLimit:
             answer = self._link.ask(charge_command(self._kind, owed, self._quota, self._each_us))
         except LinkLostError:
             return
+        for user_id, requests in owed.items():
+            self._told[user_id] = self._told.get(user_id, 0) + requests
         answer.add_done_callback(partial(self._note, owed))
 
     def _note(self, owed: Mapping[int, int], done: "asyncio.Future[object]") -> None:
+        for user_id, requests in owed.items():
+            self._told[user_id] -= requests
+            if not self._told[user_id]:
+                del self._told[user_id]
         if done.cancelled() or done.exception() is not None:
             return
         answer = done.result()
@@ -113,8 +117,6 @@ class RateLimit:
             if str(answer).startswith("NOSCRIPT"):
                 self._link.tell(("SCRIPT", "LOAD", LIMIT.text))
             return
-        now, known = self._clock(), self._known
-        for user_id, (requests, wait_ms, full_ms) in zip(owed, left(answer), strict=True):
-            known[user_id] = requests, now + wait_ms / 1000, now + full_ms / 1000
-        while len(known) > MAX_USERS:
-            del known[next(iter(known))]
+        for user_id, (_, __, full_ms) in zip(owed, left(answer), strict=True):
+            unknown = self._told.get(user_id, 0) + self._owed.get(user_id, 0)
+            self._buckets.say(user_id, full_ms / 1000 + unknown * self._buckets.each_seconds)

@@ -15,7 +15,9 @@ import structlog
 from watcher.api.http.problem import ProblemError
 from watcher.api.remembered import Remembered
 from watcher.api.single_flight import SingleFlight
+from watcher.api.site_problem import site_problem
 from watcher.model.errors import TemporaryError
+from watcher.postgres.fair_queue import ASKER, EVERYBODY
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +25,9 @@ FRESH_SECONDS: Final = 10.0
 """Seconds for which an answer stands. Longer: a ban takes longer to be felt. Shorter: more questions."""
 MAX_REMEMBERED_USERS: Final = 50_000
 """Users that are remembered; above it the one that was asked for longest ago is asked for again."""
+MAX_QUESTIONS: Final = 2
+"""Questions under way at a time; meanwhile those who come are gathered for the next. More: where users come by the
+thousand, each question has few of them, and the queue is full of questions."""
 _UNKNOWN: Final = "user_unknown"
 
 
@@ -57,6 +62,7 @@ class Users:
         self._asking: SingleFlight[int, User | str] = SingleFlight()
         self._next: tuple[list[int], asyncio.Task[Rows]] | None = None
         """The question that is about to be asked: its users, to whom more may be added, and its rows."""
+        self._places = asyncio.Semaphore(MAX_QUESTIONS)
 
     def known(self, user_id: int) -> User | None:
         """Return the user, if the answer is still fresh and there is one; else :meth:`user` has to be awaited."""
@@ -67,7 +73,7 @@ class Users:
         """Return the user.
 
         Raises:
-            ProblemError: ``user_unknown``, or ``postgres_away``.
+            ProblemError: ``user_unknown``, ``postgres_away`` or ``overloaded``.
         """
         found = self._remembered.get(user_id)
         if found is None:
@@ -80,7 +86,7 @@ class Users:
         try:
             rows = await asyncio.shield(self._together(user_id))
         except TemporaryError as error:
-            raise ProblemError("postgres_away") from error
+            raise site_problem(error) from error
         except Exception as error:
             raise ProblemError("internal") from error
         try:
@@ -92,7 +98,7 @@ class Users:
         return found
 
     def _together(self, user_id: int) -> "asyncio.Task[Rows]":
-        """Return the rows of a question for this user and all others who are asked for in this turn of the loop."""
+        """Return the rows of the next question, for this user and all others who are asked for until it is asked."""
         if self._next is None:
             user_ids: list[int] = []
             self._next = user_ids, asyncio.get_running_loop().create_task(self._rows(user_ids))
@@ -101,14 +107,16 @@ class Users:
         return rows
 
     async def _rows(self, user_ids: list[int]) -> Rows:
-        self._next = None
-        try:
-            return {row["id"]: row for row in await self._fetch(user_ids)}
-        except TemporaryError:
-            raise
-        except Exception:
-            log.exception("people.failed")
-            raise
+        ASKER.set(EVERYBODY)
+        async with self._places:
+            self._next = None
+            try:
+                return {row["id"]: row for row in await self._fetch(user_ids)}
+            except TemporaryError:
+                raise
+            except Exception:
+                log.exception("people.failed")
+                raise
 
 
 def may_follow(user: User) -> None:

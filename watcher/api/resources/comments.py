@@ -10,6 +10,7 @@ from watcher.api.http.request import Request
 from watcher.api.http.response import Response
 from watcher.api.route import CRUCIBLE, ENTRY, LEVEL, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
+from watcher.api.site_problem import site_problem
 from watcher.api.voting.pictures import is_visible
 from watcher.api.wire import MAX_ID, Moment, encode, moment
 from watcher.model.errors import TemporaryError
@@ -61,7 +62,7 @@ async def comments(services: Services, request: Request) -> Response:
         nsfw = are_nsfw_comments_shown(levels)
         page = await services.images.comments(found.image_id, after, limit, nsfw=nsfw)
     except TemporaryError as error:
-        raise ProblemError("postgres_away") from error
+        raise site_problem(error) from error
     return Response(encode(page_body(page, picture[1].count)))
 
 

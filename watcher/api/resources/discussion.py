@@ -8,6 +8,7 @@ from watcher.api.http.response import Response
 from watcher.api.resources.comments import COMMENTS_PAGE, CommentsAnswer, page_body, place_of
 from watcher.api.route import CRUCIBLE, LEVEL, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
+from watcher.api.site_problem import site_problem
 from watcher.api.wire import encode
 from watcher.model.errors import TemporaryError
 from watcher.model.visibility import are_nsfw_comments_shown
@@ -30,7 +31,7 @@ async def discussion(services: Services, request: Request) -> Response:
         total = await services.discussions.count(crucible.id, nsfw=nsfw)
         page = await services.discussions.comments(crucible.id, after, limit, nsfw=nsfw)
     except TemporaryError as error:
-        raise ProblemError("postgres_away") from error
+        raise site_problem(error) from error
     return Response(encode(page_body(page, total)))
 
 

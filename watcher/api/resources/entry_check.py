@@ -10,6 +10,7 @@ from watcher.api.http.request import Request
 from watcher.api.http.response import Response
 from watcher.api.route import CRUCIBLE, Route
 from watcher.api.services import Services
+from watcher.api.site_problem import site_problem
 from watcher.api.wire import MAX_ID, FeeBody, ReasonBody, encode, reason_bodies
 from watcher.model.entry_decision import foresee
 from watcher.model.entry_verdict import VerdictState
@@ -50,7 +51,7 @@ async def check(services: Services, request: Request) -> Response:
     try:
         found = await services.entry_questions.hypothetical(request.params["id"], request.user_id, body.imageId)
     except TemporaryError as error:
-        raise ProblemError("postgres_away") from error
+        raise site_problem(error) from error
     if found is None or found.facts.crucible is None:
         raise ProblemError("unknown_crucible")
     verdict = foresee(found)

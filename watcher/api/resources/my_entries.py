@@ -9,6 +9,7 @@ from watcher.api.http.request import Request
 from watcher.api.http.response import Response
 from watcher.api.route import CRUCIBLE, Route
 from watcher.api.services import Services
+from watcher.api.site_problem import site_problem
 from watcher.api.wire import EntryId, FeeBody, Moment, ReasonBody, encode, moment, reason_bodies
 from watcher.model.entry_verdict import reasons_told
 from watcher.model.errors import TemporaryError
@@ -47,7 +48,7 @@ async def mine(services: Services, request: Request) -> Response:
     try:
         found = await services.entry_questions.entries_of(request.params["id"], request.user_id, MAX_ENTRIES)
     except TemporaryError as error:
-        raise ProblemError("postgres_away") from error
+        raise site_problem(error) from error
     if found is None:
         raise ProblemError("unknown_crucible")
     return Response(encode(MyEntriesAnswer([_body(one) for one in found])))

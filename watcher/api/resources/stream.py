@@ -65,12 +65,12 @@ async def stream(services: Services, request: Request) -> Response:
 class _Stream(Response):
     """A stream that begins when it is sent."""
 
-    __slots__ = ("_boards", "_crucible_id", "_expires", "_followers", "_held", "_request", "_user_id")
+    __slots__ = ("_boards", "_crucible_id", "_expires", "_followers", "_held", "_request")
 
     def __init__(self, boards: Boards, followers: Followers, crucible_id: int, request: Request) -> None:
         super().__init__(b"", 200)
         self._boards, self._followers, self._request = boards, followers, request
-        self._crucible_id, self._user_id = crucible_id, request.user_id
+        self._crucible_id = crucible_id
         self._expires = request.principal.expires
         last = request.header(b"last-event-id")
         self._held = None if last is None else _head(last)
@@ -84,7 +84,7 @@ class _Stream(Response):
             *more,
         ]
         with self._followers.following(self._request) as follower:
-            board = self._boards.enter(self._crucible_id, self._user_id)
+            board = self._boards.enter(self._crucible_id, follower)
             following = asyncio.ensure_future(self._follow(board, follower, headers, send))
             leaving = asyncio.ensure_future(_hung_up(receive))
             try:
@@ -92,7 +92,7 @@ class _Stream(Response):
                 if following.done():
                     following.result()
             finally:
-                self._boards.leave(board, self._user_id)
+                self._boards.leave(board, follower)
                 for task in (following, leaving):
                     task.cancel()
                 await asyncio.gather(following, leaving, return_exceptions=True)
@@ -145,7 +145,8 @@ ROUTES: Final = (
         detail="Server-sent events named `standings`; and `ending`, with what the crucible's answer has as `ending`: "
         "once votes are over, and whenever more is known. A slow client misses what was overtaken. A comment comes "
         "after 15 s of silence. It ends when the crucible is final, the server stops, or the asker may not follow any "
-        "more: the token expired or its key was withdrawn, or the user was banned.",
+        "more: the token expired or its key was withdrawn, or the user was banned. Where there is no room for another, "
+        "one of whoever has most ends.",
         params=(CRUCIBLE,),
         answer=StandingsEvent,
         is_stream=True,

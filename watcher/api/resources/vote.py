@@ -70,12 +70,33 @@ async def vote(services: Services, request: Request) -> Response:
     Raises:
         ProblemError: it does not count; the code says why.
     """
+    uncounted, user_id = services.uncounted_votes, request.user_id
+    wait_seconds = uncounted.wait_seconds(user_id)
+    try:
+        body = await _BODY.read(request, services.vote_rules.max_body_bytes)
+        cast = Vote(request.params["id"], user_id, body.winner, body.loser)
+        if wait_seconds and not uncounted.is_unrepeated(cast):
+            raise uncounted.problem(wait_seconds)
+        said = await _counted(services, request, body, cast)
+    except ProblemError as problem:
+        uncounted.refused(user_id)
+        if wait_seconds and problem.status < 500:
+            raise uncounted.problem(wait_seconds) from problem
+        raise
+    (uncounted.repeated if said.repeated else uncounted.counted)(cast)
+    return _answer(services, body, said)
+
+
+async def _counted(services: Services, request: Request, body: VoteBody, cast: Vote) -> VoteOutcome:
+    """Return what a vote came to.
+
+    Raises:
+        ProblemError: it does not count; the code says why.
+    """
     may_vote(request.user)
-    body = await _BODY.read(request, services.vote_rules.max_body_bytes)
     if body.winner == body.loser:
         raise ProblemError(VoteRefusal.SAME_ENTRY)
-    crucible_id: int = request.params["id"]
-    user_id = request.user_id
+    crucible_id, user_id = cast.crucible_id, cast.user_id
     refuse = _judge_token(services, body, crucible_id, user_id)
     crucible = services.crucibles.known(crucible_id)
     if crucible is None:
@@ -85,12 +106,16 @@ async def vote(services: Services, request: Request) -> Response:
     if refuse is None:
         unmet = crucible.requirements.refusal(verified=request.principal.verified, score=request.user.score)
         refuse = None if unmet is None else VoteRefusal(unmet)
-    wait_seconds = services.votes_limit.wait(user_id)
-    if refuse is None and wait_seconds > 0:
+    wait_seconds = 0.0
+    if refuse is None and (wait_seconds := services.votes_limit.begin(user_id)) > 0:
         refuse = VoteRefusal.RATE_LIMITED
-    said = await _cast(services, Vote(crucible_id, user_id, body.winner, body.loser), refuse)
+    try:
+        said = await _cast(services, cast, refuse)
+    finally:
+        if refuse is None:
+            services.votes_limit.end(user_id)
     if isinstance(said, VoteOutcome):
-        return _answer(services, body, said)
+        return said
     if said in _COMING_BACK:
         services.crucibles.forget(crucible_id)
         services.on_unverified(crucible_id)

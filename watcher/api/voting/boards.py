@@ -5,9 +5,8 @@ words in between and holds nobody up.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
 
@@ -17,6 +16,7 @@ from watcher.api.voting.crucibles import Crucible, Crucibles
 from watcher.api.voting.endings import Endings
 from watcher.api.voting.standings import Page, Standings
 from watcher.api.wire import Ending
+from watcher.postgres.fair_queue import ASKER, EVERYBODY
 from watcher.redis import keys
 from watcher.redis.link import Link
 
@@ -29,7 +29,7 @@ POLL_SECONDS: Final = 0.25
 MAX_STREAMS_PER_USER: Final = 8
 """Streams of one user."""
 MAX_STREAMS: Final = 5_000
-"""Streams of this process."""
+"""Streams of this process, where it has room for four times as many connections."""
 MAX_BOARDS: Final = 1_000
 """Crucibles that are followed at a time in this process, each of which is looked at ``1 / POLL_SECONDS`` times a
 second."""
@@ -53,6 +53,19 @@ class Seen(NamedTuple):
     crucibles: Crucibles
     standings: Standings
     endings: Endings
+
+
+class Follower(Protocol):
+    """Somebody with an open stream, as :class:`watcher.api.identity.followers.Follower` is."""
+
+    @property
+    def user_id(self) -> int:
+        """Return whose stream it is."""
+        ...
+
+    def end(self) -> None:
+        """Have the stream end."""
+        ...
 
 
 class Look(NamedTuple):
@@ -104,6 +117,7 @@ class Board:
         changed.set_result(None)
 
     async def _poll(self) -> None:
+        ASKER.set(EVERYBODY)  # and not whoever came first
         sign, read_again = None, 0.0
         while not self.is_over:
             try:
@@ -133,12 +147,18 @@ class Boards:
         seen: what is looked at.
         rendering: makes of it what followers are sent.
         gauge: how many follow.
+        most_streams: at a time.
     """
 
-    def __init__(self, link: Link, seen: Seen, rendering: Rendering, gauge: Any) -> None:
+    def __init__(
+        self, link: Link, seen: Seen, rendering: Rendering, gauge: Any, most_streams: int = MAX_STREAMS
+    ) -> None:
         self._link, self._seen, self._rendering, self._gauge = link, seen, rendering, gauge
+        self._most_streams = most_streams
         self._boards: dict[int, Board] = {}
-        self._of_user: Counter[int] = Counter()
+        self._of_user: dict[int, dict[Follower, Board]] = {}
+        """By user: the streams that count, the oldest first."""
+        self._streams = 0
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -148,36 +168,62 @@ class Boards:
             board.end()
 
     def check_room(self, crucible_id: int, user_id: int) -> None:
-        """Let those pass for whom there is room.
+        """Let those pass for whom there is room, or can be made: whoever has most streams gives way to one with less.
 
         Raises:
             ProblemError: ``stopping``, ``too_many_streams`` or ``overloaded``.
         """
         if self._is_stopping:  # a stream that began now would end with nobody to end it
             raise ProblemError("stopping")
-        if self._of_user[user_id] >= MAX_STREAMS_PER_USER:
+        own = len(self._of_user.get(user_id, ()))
+        if own >= MAX_STREAMS_PER_USER:
             raise ProblemError("too_many_streams")
-        another = crucible_id not in self._boards
-        if self._of_user.total() >= MAX_STREAMS or (another and len(self._boards) >= MAX_BOARDS):
-            raise ProblemError("overloaded")
+        if crucible_id not in self._boards and len(self._boards) >= MAX_BOARDS:
+            self._make_room(own, frees_board=True)
+        if self._streams >= self._most_streams:
+            self._make_room(own, frees_board=False)
 
-    def enter(self, crucible_id: int, user_id: int) -> Board:
+    def _make_room(self, own: int, *, frees_board: bool) -> None:
+        """End a stream of whoever has most of them.
+
+        Args:
+            own: streams of who comes; only somebody who keeps more than that gives way.
+            frees_board: end one that its board has no other follower than.
+
+        Raises:
+            ProblemError: ``overloaded``.
+        """
+        for streams in sorted(self._of_user.values(), key=len, reverse=True):
+            if len(streams) <= own + 1:
+                break
+            for follower, board in reversed(streams.items()):
+                if board.followers == 1 or not frees_board:
+                    self.leave(board, follower)
+                    follower.end()
+                    return
+        raise ProblemError("overloaded")
+
+    def enter(self, crucible_id: int, follower: Follower) -> Board:
         """Return the board of a crucible for one more who follows it; to be given back by :meth:`leave`."""
         board = self._boards.get(crucible_id)
         if board is None or board.is_over:
             board = self._boards[crucible_id] = Board(self, crucible_id)
         board.followers += 1
-        self._of_user[user_id] += 1
+        self._of_user.setdefault(follower.user_id, {})[follower] = board
+        self._streams += 1
         self._gauge.inc()
         return board
 
-    def leave(self, board: Board, user_id: int) -> None:
-        """Follow no more; the last one closes the board."""
+    def leave(self, board: Board, follower: Follower) -> None:
+        """Follow no more; the last one closes the board. Does nothing for one who gave way before."""
+        streams = self._of_user.get(follower.user_id, {})
+        if streams.pop(follower, None) is None:
+            return
+        if not streams:
+            del self._of_user[follower.user_id]
+        self._streams -= 1
         self._gauge.dec()
         board.followers -= 1
-        self._of_user[user_id] -= 1
-        if not self._of_user[user_id]:
-            del self._of_user[user_id]
         if not board.followers:
             board.close()
             if self._boards.get(board.crucible_id) is board:

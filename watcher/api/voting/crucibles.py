@@ -10,6 +10,7 @@ import msgspec
 from watcher.api.http.problem import ProblemError
 from watcher.api.remembered import Remembered
 from watcher.api.single_flight import SingleFlight
+from watcher.api.site_problem import site_problem
 from watcher.api.voting.ask_redis import ask_redis
 from watcher.model.errors import TemporaryError
 from watcher.model.judge_requirements import JudgeRequirements, judge_requirements
@@ -146,7 +147,7 @@ class Crucibles:
         try:
             row = await self._fetch(crucible_id)
         except TemporaryError as error:
-            raise ProblemError("postgres_away") from error
+            raise site_problem(error) from error
         if row is None:
             return "unknown_crucible"
         if row["status"] not in FINISHED:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
-from watcher.api.http.problem import ProblemError
 from watcher.api.remembered import Remembered
 from watcher.api.single_flight import SingleFlight
+from watcher.api.site_problem import site_problem
 from watcher.api.voting.crucibles import Crucible
 from watcher.api.wire import Ending, EndingStatus, FeeBody, Place, ProofBody, moment
 from watcher.model.errors import TemporaryError
@@ -74,7 +74,7 @@ class Endings:
             return await self._asking.get(key, partial(self._ask, crucible))
         except TemporaryError as error:
             if crucible.finished:
-                raise ProblemError("postgres_away") from error
+                raise site_problem(error) from error
             return Ending(status="frozen")  # Redis is enough to know that
 
     async def _ask(self, crucible: Crucible) -> Ending:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from watcher.api.http.problem import ProblemError
+from watcher.api.site_problem import site_problem
 from watcher.api.voting.ask_redis import ask_redis, ask_redis_together
 from watcher.api.voting.crucibles import Crucible
 from watcher.model.errors import TemporaryError
@@ -63,7 +64,7 @@ class Entries:
         try:
             row = await self._fetch(crucible_id, entry_id)
         except TemporaryError as error:
-            raise ProblemError("postgres_away") from error
+            raise site_problem(error) from error
         if row is None:
             raise ProblemError("unknown_entry")
         return Entry(row["id"], row["image"], row["score"], row["votes"], row["rank"])

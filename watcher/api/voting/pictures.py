@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from cachetools import TTLCache
 
-from watcher.api.http.problem import ProblemError
+from watcher.api.site_problem import site_problem
 from watcher.model.errors import TemporaryError
 from watcher.model.site_image import Remarks, SiteImage
 from watcher.model.visibility import are_nsfw_comments_shown, hidden
@@ -44,7 +44,7 @@ class Pictures:
             levels: what the asker sees in the crucible, as flags; they decide about comments, not about images.
 
         Raises:
-            ProblemError: ``postgres_away``.
+            ProblemError: ``postgres_away`` or ``overloaded``.
         """
         nsfw = are_nsfw_comments_shown(levels)
         remembered = ((image_id, self._remarks.get((image_id, nsfw))) for image_id in image_ids)
@@ -55,7 +55,7 @@ class Pictures:
                 return {image_id: (image, fresh[image_id]) for image_id, image in images.items()}
             found = await self._images.commented(image_ids, nsfw=nsfw)
         except TemporaryError as error:
-            raise ProblemError("postgres_away") from error
+            raise site_problem(error) from error
         for image_id, (_, remarks) in found.items():
             self._remarks[image_id, nsfw] = remarks
         return found
@@ -64,12 +64,12 @@ class Pictures:
         """Return images as they are now, without comments; those that are gone are missing.
 
         Raises:
-            ProblemError: ``postgres_away``.
+            ProblemError: ``postgres_away`` or ``overloaded``.
         """
         try:
             return await self._images.images(image_ids)
         except TemporaryError as error:
-            raise ProblemError("postgres_away") from error
+            raise site_problem(error) from error
 
     async def look_at(self, image_id: int, levels: int) -> Picture | None:
         """Return one image as it is now, with its comments of some seconds ago; None if it is gone.
@@ -79,7 +79,7 @@ class Pictures:
             levels: as :meth:`look` takes them.
 
         Raises:
-            ProblemError: ``postgres_away``.
+            ProblemError: ``postgres_away`` or ``overloaded``.
         """
         return (await self.look([image_id], levels)).get(image_id)
 

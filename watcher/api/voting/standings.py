@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from watcher.api.http.problem import ProblemError
+from watcher.api.site_problem import site_problem
 from watcher.api.voting.ask_redis import ask_redis, ask_redis_together
 from watcher.api.voting.crucibles import Crucible
 from watcher.api.wire import Standing
@@ -54,7 +54,7 @@ class Standings:
             total, placed = await self._count(crucible.id)
             rows = await self._fetch(crucible.id, offset, limit) if offset < total else []
         except TemporaryError as error:
-            raise ProblemError("postgres_away") from error
+            raise site_problem(error) from error
         standings = [
             Standing(offset + at, row["id"], row["score"], row["votes"]) for at, row in enumerate(rows, start=1)
         ]
