@@ -36,8 +36,8 @@ and who sees PG alone is shown no comment that is marked as not safe for work.
 Each user has `api.votes_per_minute` votes and `api.reads_per_minute` other requests a minute, which may come at once.
 `RateLimit-Policy` and `RateLimit` are those of draft-ietf-httpapi-ratelimit-headers-11. The count is kept in Redis for
 all processes. What is under way counts: one process holds the limit exactly, and each further one adds what it answers
-of a user, 16 at a time, before it hears of the others. Further requests wait for their turn; 256 may, and beyond that it
-is 429 `rate_limited`. Without Redis each process counts for itself.
+of a user, 16 at a time, before it hears of the others. Further requests wait for their turn; 256 may, and beyond that
+it is 429 `rate_limited`. Without Redis each process counts for itself.
 
 **A repeated vote is never charged, and the first repeat of a vote is never refused for a limit.** What counts no vote,
 which is further repeats and refused votes, is bounded in each process: five times the votes of a minute, 300 at least.
