@@ -175,32 +175,6 @@ def test_a_claim_of_a_clock_that_was_set_back_holds_up_nothing(endings: Endings,
     assert (endings.state(crucible) != "due") is goes_on
 
 
-@pytest.mark.parametrize("place", ["result.locked", "result.ranked", "result.announced", "result.committing"])
-def test_postgresql_that_goes_in_mid_transaction(endings: Endings, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    """As a failover does it: the connection is gone, and with it everything that was not committed."""
-    crucible, user = endings.crucible(), endings.rich()
-    endings.enter(crucible, [user])
-    endings.end(crucible)
-
-    def fails(reached: str) -> None:
-        if reached == place:
-            monkeypatch.undo()
-            endings.site.all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'crucible_settle'")
-
-    monkeypatch.setattr(result, "reach", fails)
-    with pytest.raises(TemporaryError):
-        endings.turn()
-    assert (endings.state(crucible), endings.status(crucible), endings.table(crucible)[0][1]) == (
-        "proven",
-        "Active",
-        None,
-    )
-    endings.go_on()
-
-    assert (endings.state(crucible), endings.holds(user)) == ("done", 950)
-    assert len(endings.notices(user)) == 2
-
-
 def test_a_commit_whose_answer_was_lost_is_found_done(endings: Endings, monkeypatch: pytest.MonkeyPatch) -> None:
     crucible, user = endings.crucible(), endings.rich()
     endings.enter(crucible, [user])

@@ -153,11 +153,12 @@ SELECT EXISTS (
 
 -- refunds --
 -- What went back because a crucible was cancelled or is gone. Of entries that were withdrawn nothing is told but when:
--- they count from when the crucible was found to be gone, less what that may have taken.
-SELECT (payload ->> 'user')::int, (payload ->> 'entry')::int, (result ->> 'refunded')::bigint
+-- they count from when the crucible was found to be gone, less what that may have taken. What went back by an attempt
+-- whose answer was lost is not in the answer to the next one, but went back all the same.
+SELECT (payload ->> 'user')::int, (payload ->> 'entry')::int, (result ->> 'taken')::bigint
   FROM {schema}.outbox
  WHERE channel = 'buzz' AND kind = 'refund' AND state = 'done' AND {about_crucible} = %(crucible)s
-   AND (result ->> 'refunded')::bigint > 0
+   AND (result ->> 'taken')::bigint > 0
    AND (payload -> 'reasons' ?| ARRAY['crucible_not_active', 'crucible_unknown', 'setup']
         OR payload -> 'reasons' = '[]' AND %(gone)s
            AND created_at > (SELECT min(made_at) FROM {schema}.settlement_step
