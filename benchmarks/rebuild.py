@@ -54,11 +54,11 @@ def measure(console: Console) -> list[Result]:
         console.print(f"writing {VOTES:,} votes of {JUDGES:,} judges on {ENTRIES:,} entries to ClickHouse")
         ratings = _votes(stack, crucible_id, entries)
         took = []
-        with verifying(load()) as (verifier, _), redis.Redis.from_url(stack.redis.url) as client:
+        with verifying(load()) as verification, redis.Redis.from_url(stack.redis.url) as client:
             for _ in range(RUNS):
                 client.flushall()
                 begun = time.monotonic()
-                done = verifier.rebuild(crucible_id, replayed=True)
+                done = verification.verifier.rebuild(crucible_id, replayed=True)
                 took.append(time.monotonic() - begun)
                 if not isinstance(done, Rebuilt) or done.replayed != VOTES or done.pairs != VOTES:
                     raise RuntimeError(f"{done} instead of {VOTES} votes replayed")

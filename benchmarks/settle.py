@@ -70,8 +70,8 @@ def settled(console: Console, sizes: Mapping[str, int], *, by_hash: bool) -> tup
             crucible_id = _crucible(dsn, size)
             _decide(dsn, crucible_id)
             _vote(stack, dsn, crucible_id)
-            with verifying(load()) as (verifier, _):
-                verifier.rebuild(crucible_id)
+            with verifying(load()) as verification:
+                verification.verifier.rebuild(crucible_id)
             seconds, peak = _settle(dsn, crucible_id)
             most = max(most, peak)
             console.print(f"  {seconds:.1f} s, {peak:,.0f} MB")

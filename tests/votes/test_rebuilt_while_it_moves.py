@@ -102,7 +102,7 @@ def test_entries_that_go_and_return_meanwhile(world: VoteWorld, monkeypatch: pyt
         if not gone:
             gone.append(world.take_out(crucible, going))
             world.put_back(returned)
-            apply(world.redis, [(100, EntryGone(crucible, going)), (100, returned)])
+            apply(world.redis, [(end := world.log_end(), EntryGone(crucible, going)), (end, returned)])
         return page
 
     monkeypatch.setattr(rows, "entries", then_moved)
@@ -110,7 +110,7 @@ def test_entries_that_go_and_return_meanwhile(world: VoteWorld, monkeypatch: pyt
     assert world.keep(crucible) == [Comparison.REBUILT]
     assert [world.held(crucible, one) for one in (going, returning)] == [(None, None), before[1]]
     world.put_back(gone[0])
-    apply(world.redis, [(200, gone[0])])
+    apply(world.redis, [(world.log_end(), gone[0])])
 
     assert [world.held(crucible, one) for one in (going, returning)] == before
 
@@ -125,7 +125,7 @@ def test_a_crucible_that_ends_meanwhile_expires(world: VoteWorld, monkeypatch: p
 
     def ended(*arguments: object) -> int:
         world.redis.sadd(keys.judges(crucible), 1)
-        apply(world.redis, [(100, state(crucible, "Completed"))])
+        apply(world.redis, [(world.log_end(), state(crucible, "Completed"))])
         end_judges(world.redis, crucible)
         assert world.redis.ttl(keys.judges(crucible)) > 0  # type: ignore[operator]
         return write_judged(*arguments)  # type: ignore[arg-type]

@@ -221,12 +221,12 @@ def test_an_entry_that_was_away_goes_on_where_its_votes_left_it(
         before = world.held(crucible, one)
         entry = world.take_out(crucible, one)
         if told:
-            apply(world.redis, [(100, EntryGone(crucible, one))])
+            apply(world.redis, [(world.log_end(), EntryGone(crucible, one))])
         meanwhile(world, crucible)
         assert world.held(crucible, one) == (None, None)
         world.put_back(entry)
         if streamed:
-            apply(world.redis, [(200, EntryGone(crucible, one)), (300, entry)])
+            apply(world.redis, [(end := world.log_end(), EntryGone(crucible, one)), (end + 1, entry)])
             assert world.held(crucible, one) == before
         _compared(world, crucible)
         assert world.held(crucible, one) == before

@@ -126,6 +126,13 @@ class VoteWorld:
                 [entry.crucible_id, entry.entry_id, entry.user_id, entry.image_id, entry.created_at],
             )
 
+    def log_end(self) -> int:
+        """Where PostgreSQL's log ends now: what is said to have been written there is newer than any comparison."""
+        with self.site() as site:
+            row = site.execute("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint").fetchone()
+        assert row is not None
+        return int(row[0])
+
     def held(self, crucible_id: int, entry_id: int) -> tuple[Any, Any]:
         """Rating and number of votes that Redis has of an entry."""
         names = keys.elo(crucible_id), keys.votes(crucible_id)

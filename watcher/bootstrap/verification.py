@@ -61,13 +61,13 @@ def compose_verification(settings: Settings, report: VoteReport, open_site: Open
 
 
 @contextmanager
-def verifying(settings: Settings) -> Iterator[tuple[Verifier, OpenSite]]:
-    """A verifier for a command, which answers for itself, and how it reaches PostgreSQL."""
+def verifying(settings: Settings) -> Iterator[Verification]:
+    """A verifier for a command, which answers for itself, with what it works with."""
     set_up_logs("warning", settings.log.format)
     report = VoteReport(Metrics(CollectorRegistry()))
     verification = _compose(settings, report, partial(site_session, settings))
     try:
-        yield verification.verifier, verification.open_site
+        yield verification
     finally:
         verification.close()
 

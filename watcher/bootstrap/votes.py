@@ -9,7 +9,7 @@ from watcher.clickhouse.queries import queries
 from watcher.clickhouse.vote_history import VoteHistory
 from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
-from watcher.postgres.site.contests import lately_finished, unfinished
+from watcher.postgres.site.contests import files_of_rows, lately_finished, unfinished
 from watcher.recovery.sweep import Sweep
 from watcher.recovery.verification_rounds import SiteCrucibles, VerificationRounds
 from watcher.redis.vote_log import VoteLog
@@ -51,4 +51,6 @@ class VoteTasks:
 
 def _site_crucibles(open_site: OpenSite) -> SiteCrucibles:
     with open_site() as session:
-        return SiteCrucibles(unfinished(session, "Active"), lately_finished(session, KEEP_FINISHED_SECONDS))
+        files = files_of_rows(session)  # first: a table that is emptied in between is noticed by the next round
+        active = unfinished(session, "Active")
+        return SiteCrucibles(active, lately_finished(session, KEEP_FINISHED_SECONDS), files)

@@ -111,7 +111,7 @@ def watch(settings: Settings, beside: Beside = lambda *_: None) -> None:
             observers=[
                 Observer(shown=admission.arrived),
                 Observer(shown=entries.shown),
-                Observer(absent=votes.rounds.missed),
+                Observer(absent=votes.rounds.missed, emptied=votes.rounds.emptied),
             ],
             shutdown=shutdown,
         )

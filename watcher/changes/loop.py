@@ -35,6 +35,7 @@ from watcher.model.dead_letter import DeadLetterLimit
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import OffsetGoneError, OffsetLostError, TopicReplacedError
 from watcher.model.extent import Extent
+from watcher.model.need_reason import NeedReason
 from watcher.model.stream import AssignmentListener, Partition, Record
 from watcher.runtime import clock
 from watcher.runtime.deadline import Deadline
@@ -267,6 +268,9 @@ class ChangeLoop:
 
     def _need(self, needs: Mapping[ReconcileNeeded, Extent]) -> None:
         """Note which tables only a comparison can tell from now on, and tell of those that were not known to."""
+        for table in sorted(needed.table for needed in needs if needed.reason == NeedReason.TRUNCATE):
+            for observer in self._observers:
+                observer.emptied(table)
         for needed in self._journal.note(needs) if needs else ():
             self._report.reconcile(needed, needs[needed])
             for observer in self._observers:

@@ -26,5 +26,7 @@ class Observer:
     """The state sink shows these rows from now on."""
     absent: Callable[[frozenset[int]], None] = _ignore
     """The state sink does not hold these crucibles, though entries came for them."""
+    emptied: Callable[[str], None] = _ignore
+    """Somebody has emptied a table as a whole, which names no rows; each time it is heard of."""
     reconcile: Callable[[ReconcileNeeded], None] = _ignore
     """Only a comparison with PostgreSQL can tell a table's counts; heard once until somebody has compared."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=False)
 
 TITLES = ("crucible", "entries", "votes", "replayed", "pairs", "forgotten", "epoch", "seconds")
+SHOWN_GONE = 10
+"""Ids of crucibles that are gone in one line."""
 PLAIN_EVERY = 5.0
 """Seconds between two plain lines of the same step; without a terminal nothing can be overwritten."""
 
@@ -73,8 +75,8 @@ def _one(crucible_id: int, replayed: bool, progress: "_Progress") -> "list[Rebui
     from watcher.bootstrap.verification import verifying  # noqa: PLC0415
     from watcher.recovery.verifier import Comparison  # noqa: PLC0415
 
-    with verifying(load()) as (verifier, _):
-        done = verifier.rebuild(crucible_id, replayed=replayed, progress=progress)
+    with verifying(load()) as verification:
+        done = verification.verifier.rebuild(crucible_id, replayed=replayed, progress=progress)
     if done is Comparison.UNKNOWN:
         note(f"PostgreSQL has no crucible {crucible_id}")
         raise typer.Exit(FAILED)
@@ -91,11 +93,20 @@ def _all(replayed: bool, anew: bool, progress: "_Progress") -> "list[Rebuilt]":
     from config import load  # noqa: PLC0415
     from watcher.bootstrap.verification import verifying  # noqa: PLC0415
     from watcher.recovery.rebuild_all import rebuild_all  # noqa: PLC0415
+    from watcher.recovery.sweep import Sweep  # noqa: PLC0415
 
     done = []
-    with verifying(load()) as (verifier, open_session):
+    with verifying(load()) as verification:
+        if gone := Sweep(verification.client, verification.verifier).take_out_all_gone():
+            some = ", ".join(map(str, gone[:SHOWN_GONE])) + (", ..." if len(gone) > SHOWN_GONE else "")
+            note(f"{len(gone)} crucibles that PostgreSQL does not have were taken out of Redis: {some}")
         rebuilt = rebuild_all(
-            verifier, open_session, replayed=replayed, anew=anew, begun=progress.begun, progress=progress
+            verification.verifier,
+            verification.open_site,
+            replayed=replayed,
+            anew=anew,
+            begun=progress.begun,
+            progress=progress,
         )
         for one in rebuilt:
             done.append(one)

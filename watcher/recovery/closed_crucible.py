@@ -7,6 +7,7 @@ from watcher.clickhouse.vote_history import LastVote
 from watcher.model.errors import TemporaryError
 from watcher.postgres.own import history as histories
 from watcher.postgres.own.frozen_place import frozen_place
+from watcher.postgres.own.horizon import Horizon
 from watcher.postgres.own.vote_epoch import raise_epoch
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import crucible as site_crucible
@@ -37,13 +38,30 @@ class ClosedCrucible:
     """Whether an entry takes part about which nothing was decided; None: that is waited for."""
 
     @classmethod
-    def close(cls, locked: LockedCrucible, session: Session, identity: str, undecided: bool | None = True) -> Self:
+    def close(
+        cls,
+        locked: LockedCrucible,
+        session: Session,
+        identity: str,
+        horizon: Horizon,
+        undecided: bool | None = True,
+    ) -> Self:
         """Refuse votes from now on, and return the crucible that is closed.
 
+        Args:
+            locked: the crucible.
+            session: PostgreSQL, where its rows are.
+            identity: of the Redis process that holds it.
+            horizon: as PostgreSQL has told it just now. What the stream says from before it is no news to who shows the
+                rows as they are from now on; without it, a row that is gone would come back with its late creation.
+            undecided: whether an entry takes part about which nothing was decided; None: that is waited for.
+
         Raises:
-            TemporaryError: Redis is away, or the lock is lost.
+            TemporaryError: a neighbour is away, or the lock is lost.
         """
-        return cls(locked, session, identity, locked.close(), undecided)
+        mark = keys.mark(current_history(session), horizon.lsn)
+        state = locked.close(mark if horizon.certain else "", "" if horizon.certain else mark)
+        return cls(locked, session, identity, state, undecided)
 
     @property
     def id(self) -> int:

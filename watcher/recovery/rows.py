@@ -1,6 +1,6 @@
 """The entries of a crucible, compared row by row: Redis is made to show what PostgreSQL has."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,9 +75,18 @@ def show_rows(
         if len(page) < PAGE_ENTRIES:
             break
         after = until
-    left = locked.read(sorted(gone))
-    locked.write([EntryWrite(entry_id, row, row[: keys.MARK_CHARACTERS]) for entry_id, row in left.items()])
+    take_away(locked, gone)
     return count
+
+
+def take_away(locked: LockedCrucible, entry_ids: Collection[int]) -> None:
+    """Make Redis show these entries no more, because PostgreSQL has them no more.
+
+    Raises:
+        TemporaryError: Redis is away, or the lock is lost.
+    """
+    left = locked.read(sorted(entry_ids))
+    locked.write([EntryWrite(entry_id, row, row[: keys.MARK_CHARACTERS]) for entry_id, row in left.items()])
 
 
 def _no_older(page: list[SiteEntry], shown: dict[int, str], rows: SiteRows) -> list[SiteEntry]:

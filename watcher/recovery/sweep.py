@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Final, cast
 
 import structlog
@@ -11,10 +12,15 @@ from watcher.model.errors import TemporaryError
 from watcher.recovery.verifier import Verifier
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary, node_identities
+from watcher.redis.present import Walk, doubt
+from watcher.redis.site_files import known_files, remember_files
 from watcher.redis.vote_log import VoteLog, hint_undrained
 
 MAX_CRUCIBLES: Final = 500
 """Crucibles looked at in one round trip."""
+MAX_PAGES: Final = 100
+"""Pages of Redis' keys that one round looks through for crucibles that are gone: a hundred thousand keys, some fifty
+milliseconds of Redis' time. More: votes wait; fewer: what was deleted while nobody read is noticed later."""
 ENDED_SECONDS: Final = 60.0
 """Time for which a crucible that takes no votes is not asked about again. A first snapshot brings the entries of every
 crucible there ever was, many times over. Longer: one that is set back to active waits as long for its verifier."""
@@ -34,7 +40,7 @@ class Sweep:
 
     def __init__(self, client: Client, verifier: Verifier) -> None:
         self._client, self._verifier = client, verifier
-        self._votes = VoteLog(client)
+        self._votes, self._walk = VoteLog(client), Walk(client)
         self._ended: dict[int, float] = {}
         self._failures: Counter[int] = Counter()
 
@@ -66,6 +72,66 @@ class Sweep:
         """
         hint_undrained(self._votes, list(crucible_ids))
 
+    def look_for_gone(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Look through a part of what Redis holds for crucibles that PostgreSQL does not have, and take them out.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
+        found, _ = self._walk.pages(MAX_PAGES)
+        self.take_out_gone(found, stopping)
+
+    def take_out_all_gone(self) -> list[int]:
+        """Have every crucible leave Redis that PostgreSQL does not have, and return them.
+
+        Raises:
+            TemporaryError: a neighbour is away; some may be done.
+        """
+        return self.take_out_gone(sorted(self._all(lambda _: None)))
+
+    def take_out_gone(self, crucible_ids: Sequence[int], stopping: Callable[[], bool] = lambda: False) -> list[int]:
+        """Have those of the crucibles that PostgreSQL does not have leave Redis, and return them.
+
+        Raises:
+            TemporaryError: a neighbour is away; some may be done, and in none of them votes are taken.
+        """
+        gone: list[int] = []
+        for at in range(0, len(crucible_ids), MAX_CRUCIBLES):
+            gone += self._verifier.gone(crucible_ids[at : at + MAX_CRUCIBLES])
+        doubt(self._client, gone)  # each was compared when it was there
+        for one in gone:
+            log.warning("crucible.gone", crucible=one)
+        self.compare(gone, stopping)
+        return gone
+
+    def files_changed(self, files: str) -> bool:
+        """Return whether the site's tables lay in other files when somebody, in any process, last looked.
+
+        Raises:
+            TemporaryError: Redis is away.
+        """
+        known = known_files(self._client)
+        if not known:
+            remember_files(self._client, files)
+        return known not in {"", files}
+
+    def doubt_all(self, files: str) -> list[int]:
+        """Refuse votes in everything that Redis holds until it was compared, because rows have gone that nobody named.
+
+        Args:
+            files: which the site's tables lie in now; remembered once votes are refused.
+
+        Returns:
+            The crucibles that are to be compared.
+
+        Raises:
+            TemporaryError: Redis is away; votes may be refused in some.
+        """
+        found = self._all(partial(doubt, self._client))
+        remember_files(self._client, files)
+        log.warning("crucibles.doubted", crucibles=len(found))
+        return sorted(found)
+
     def verify(self, crucible_ids: Iterable[int], stopping: Callable[[], bool] = lambda: False) -> None:
         """Compare these, those that failed before after the others. One that fails keeps no other one waiting.
 
@@ -76,11 +142,15 @@ class Sweep:
         Raises:
             TemporaryError: a neighbour is away; some may be done.
         """
-        away: list[TemporaryError] = []
-        in_a_row = 0
         some = list(crucible_ids)
         self.restore_hints(some)
-        for one in sorted(self._open(self.unverified(some)), key=lambda one: (self._failures[one], one)):
+        self.compare(self._open(self.unverified(some)), stopping)
+
+    def compare(self, crucible_ids: Iterable[int], stopping: Callable[[], bool] = lambda: False) -> None:
+        """Have the verifier look at each of these, finished or not, as :meth:`verify` does with those that need it."""
+        away: list[TemporaryError] = []
+        in_a_row = 0
+        for one in sorted(crucible_ids, key=lambda one: (self._failures[one], one)):
             if stopping():
                 break
             try:
@@ -100,6 +170,15 @@ class Sweep:
                 in_a_row = 0
         if away:
             raise TemporaryError(f"{len(away)} crucibles were not compared; the last of them: {away[-1]}") from away[-1]
+
+    def _all(self, found: Callable[[list[int]], None]) -> set[int]:
+        """Return all crucibles that Redis holds, each told to somebody as it is found."""
+        walk, whole, all_of_them = Walk(self._client), False, set[int]()
+        while not whole:
+            some, whole = walk.pages(MAX_PAGES)
+            found(some)
+            all_of_them.update(some)
+        return all_of_them
 
     def _open(self, crucible_ids: list[int]) -> list[int]:
         """Return those that may take votes, by one question to PostgreSQL about all whose answer is not remembered."""

@@ -26,6 +26,8 @@ class SiteCrucibles(NamedTuple):
     lately_finished: Collection[int]
     """Ids of those that took some until lately. Nobody compares them, and their logs expire; so those that hold votes
     get back the hint that a crash may have taken."""
+    files: str = ""
+    """Which files its tables lie in: others once somebody has emptied a table as a whole."""
 
 
 class VerificationRounds(Task):
@@ -48,6 +50,8 @@ class VerificationRounds(Task):
         self.signal, self.retry = Signal(), ROUND_AWAY
         self._sweep, self._site, self._looked = sweep, site, looked
         self._interval = interval
+        self._active_before: frozenset[int] = frozenset()
+        self._emptied = False
         self._missed: set[int] = set()
         self._due = 0.0
         self._lock = threading.Lock()
@@ -56,6 +60,12 @@ class VerificationRounds(Task):
         """Have these compared now, because Redis does not hold them; returns at once. For any thread."""
         with self._lock:
             self._missed.update(crucible_ids)
+        self.signal.wake()
+
+    def emptied(self, table: str) -> None:
+        """Have everything compared now, because somebody has emptied a table as a whole; returns at once."""
+        log.warning("table.emptied", table=table)
+        self._emptied = True
         self.signal.wake()
 
     def turn(self) -> float:
@@ -70,13 +80,18 @@ class VerificationRounds(Task):
         with self._lock:
             missed, self._missed = self._missed, set()
         active: Collection[int] = ()
+        crucibles: SiteCrucibles | None = None
         try:
-            if time.monotonic() >= self._due:
+            if self._emptied or time.monotonic() >= self._due:
                 crucibles = self._site()
                 self._sweep.restore_hints(crucibles.lately_finished)
                 active = crucibles.active
                 self._due = time.monotonic() + self._interval
-            self._sweep.verify(sorted(missed.union(active)), lambda: self.signal.stopping)
+            try:
+                self._sweep.verify(sorted(missed.union(active)), self._stopping)
+            finally:
+                if crucibles is not None:  # nor does one that cannot be compared keep those that are gone
+                    self._look_for_gone(crucibles)
         except TemporaryError:
             with self._lock:
                 self._missed |= missed.union(active)
@@ -85,6 +100,29 @@ class VerificationRounds(Task):
             if active:  # also when one of them could not be compared: the others' votes are counted all the same
                 self._looked(active)
         return max(0.0, self._due - time.monotonic())
+
+    def _look_for_gone(self, crucibles: SiteCrucibles) -> None:
+        """See that nobody votes on what is not there any more, whoever took it away and however.
+
+        Raises:
+            TemporaryError: a neighbour is away; the next turn looks again.
+        """
+        if self._sweep.files_changed(crucibles.files) or self._emptied:
+            self._emptied = False  # before: who empties a table meanwhile is heard once more
+            try:
+                found = self._sweep.doubt_all(crucibles.files)
+            except TemporaryError:
+                self._emptied = True
+                raise
+            gone = self._sweep.take_out_gone(found, self._stopping)
+            self._sweep.compare(set(found).difference(gone), self._stopping)
+        active = frozenset(crucibles.active)
+        self._sweep.take_out_gone(sorted(self._active_before - active), self._stopping)
+        self._active_before = active
+        self._sweep.look_for_gone(self._stopping)
+
+    def _stopping(self) -> bool:
+        return self.signal.stopping
 
     def away(self, error: TemporaryError) -> None:
         """Log that a round will be made again."""

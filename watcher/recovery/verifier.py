@@ -4,7 +4,8 @@ Redis may come back empty, with an older copy of its files, or as a replica that
 Redis process in which it was last compared (its fence); the vote's script refuses in any other. The verifier compares:
 
 - the numbers of its votes: not below what ClickHouse has seen. Below, or absent: it is rebuilt;
-- its rows: what PostgreSQL says, where the change stream has not said anything newer;
+- its rows: what PostgreSQL says, where the change stream has not said anything newer. What the stream says afterwards
+  from before the comparison is no news;
 - then votes are numbered in a new epoch, so that no number is given out twice, whatever was lost.
 """
 
@@ -15,15 +16,16 @@ from enum import StrEnum
 from watcher.model.effects import CrucibleGone
 from watcher.model.errors import TemporaryError
 from watcher.model.row_state import FINISHED
+from watcher.postgres.own.horizon import Horizons
 from watcher.postgres.own.vote_epoch import raise_epoch
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import crucible as site_crucible
-from watcher.postgres.site.contests import unfinished_of
+from watcher.postgres.site.contests import present_of, unfinished_of
 from watcher.recovery.closed_crucible import ClosedCrucible, current_history
 from watcher.recovery.comparison_pool import ComparisonConnections
 from watcher.recovery.progress_listener import ProgressListener, in_silence
 from watcher.recovery.rebuild import Rebuild, Rebuilt
-from watcher.recovery.rows import show_rows
+from watcher.recovery.rows import show_rows, take_away
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary, node_identities
 from watcher.redis.locked_crucible import LockedCrucible, fence, lock_crucible
@@ -65,7 +67,7 @@ class Verifier:
         observe: Callable[[int, Comparison], None],
         undecided: bool | None = True,
     ) -> None:
-        self._undecided = undecided
+        self._undecided, self._horizons = undecided, Horizons()
         self._client, self._open_session, self._lend, self._observe = client, open_session, lend, observe
         self._unanswered: dict[int, str] = {}
         self._at_work: set[LockedCrucible] = set()
@@ -103,6 +105,16 @@ class Verifier:
         with self._open_session() as session:
             return unfinished_of(session, crucible_ids)
 
+    def gone(self, crucible_ids: Sequence[int]) -> list[int]:
+        """Return those of the crucibles that PostgreSQL does not have.
+
+        Raises:
+            TemporaryError: PostgreSQL is away.
+        """
+        with self._open_session() as session:
+            there = present_of(session, crucible_ids)
+        return [one for one in crucible_ids if one not in there]
+
     def rebuild(
         self, crucible_id: int, *, replayed: bool = False, progress: ProgressListener = in_silence
     ) -> Rebuilt | Comparison:
@@ -133,7 +145,7 @@ class Verifier:
                     return comparison
                 with self._lend() as connections:
                     connections.history.last_vote(crucible_id)  # a healthy one stays open while ClickHouse is away
-                closed = ClosedCrucible.close(locked, session, identity, self._undecided)
+                closed = self._close(locked, session, identity)
                 return Rebuild(closed, self._lend, progress, asked_for=True).run(replayed=replayed)
 
     def release(self) -> None:
@@ -154,11 +166,15 @@ class Verifier:
             finally:
                 self._at_work.discard(locked)
 
+    def _close(self, locked: LockedCrucible, session: Session, identity: str) -> ClosedCrucible:
+        horizon = self._horizons.now(session)
+        return ClosedCrucible.close(locked, session, identity, horizon, self._undecided)
+
     def _compare(self, locked: LockedCrucible, identity: str) -> Comparison:
         with self._open_session() as session:
             if comparison := self._ended(locked, session, identity):
                 return comparison
-            closed = ClosedCrucible.close(locked, session, identity, self._undecided)
+            closed = self._close(locked, session, identity)
             with self._lend() as connections:
                 last = connections.history.last_vote(closed.id)
             if closed.lacks_votes(last):
@@ -179,7 +195,8 @@ class Verifier:
         if row is not None and (row.status not in FINISHED or locked.exists()):
             return None
         if row is None and locked.exists():
-            state = locked.close()
+            state = self._close(locked, session, identity).state
+            take_away(locked, locked.shown_ids())  # a TRUNCATE names no rows, and a stream that was lost none at all
             epoch = raise_epoch(session, locked.crucible_id, state.epoch)
             mark, fields = keys.mark(current_history(session), 0), CrucibleGone(locked.crucible_id).fields()
             locked.open(epoch, identity, state, mark, fields, votes_before=0)

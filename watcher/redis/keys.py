@@ -53,6 +53,12 @@ ADMISSION_SWEPT: Final = "crucible:admission:swept"
 """String: the next such sweep is not due yet. Expires when it is."""
 
 
+SITE_FILES: Final = "crucible:site:files"
+"""String: which files the site's tables lay in when they were last looked at; a TRUNCATE gives them others."""
+ALL_STATES: Final = "{crucible:*:elo}:state"
+"""Pattern of the states of all crucibles."""
+
+
 def elo(crucible_id: int) -> str:
     """Return the name of a hash, entry id -> rating.
 
@@ -77,6 +83,15 @@ def state(crucible_id: int) -> str:
     The crucible is present if and only if this key is.
     """
     return tag(crucible_id) + STATE
+
+
+def crucible_of(name: bytes) -> int:
+    """Return the id of the crucible that a key belongs to.
+
+    >>> crucible_of(b"{crucible:42:elo}:state")
+    42
+    """
+    return int(name.split(b":")[1])
 
 
 def entries(crucible_id: int) -> str:

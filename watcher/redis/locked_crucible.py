@@ -139,9 +139,15 @@ class LockedCrucible:
         self._elo, self._state = keys.elo(crucible_id), keys.state(crucible_id)
         self._lock = keys.verifier_lock(crucible_id)
 
-    def close(self) -> ClosedState:
-        """Refuse votes from now on, and return what Redis held; an absent crucible becomes present."""
-        answer = self._run(CLOSE, [self._lock, self._state])
+    def close(self, horizon: str = "", unsure: str = "") -> ClosedState:
+        """Refuse votes from now on, and return what Redis held; an absent crucible becomes present.
+
+        Args:
+            horizon: mark before which no row's change is news, because its rows are shown as they are before it is
+                opened; empty: none is known.
+            unsure: the same where some of those changes may be news: who brings one has the crucible compared anew.
+        """
+        answer = self._run(CLOSE, [self._lock, self._state], horizon, unsure)
         if not answer:
             raise CrucibleLockLostError(self.crucible_id)
         present, epoch, seq, mark, before = answer
@@ -254,7 +260,7 @@ class LockedCrucible:
         votes_before: int,
         frozen: str = "",
     ) -> None:
-        """Accept votes again, and release the lock.
+        """Accept votes again, unless what was compared is in doubt since, and release the lock.
 
         Args:
             epoch: of the votes to come.

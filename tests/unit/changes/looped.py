@@ -234,6 +234,7 @@ class Heard:
     shown: list[RowStates] = field(default_factory=list)
     absent: list[frozenset[int]] = field(default_factory=list)
     reconcile: list[ReconcileNeeded] = field(default_factory=list)
+    emptied: list[str] = field(default_factory=list)
     turns: int = 0
 
     def turned(self) -> None:
@@ -278,6 +279,7 @@ class Looped:
             observers=[
                 Observer(turned=self.heard.turned, shown=self.heard.shown.append),
                 Observer(absent=self.heard.absent.append, reconcile=self.heard.reconcile.append),
+                Observer(emptied=self.heard.emptied.append),
             ],
             now=self.clock.now,
             sleep=self.clock.pass_by,

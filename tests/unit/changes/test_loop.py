@@ -140,6 +140,16 @@ def test_observers_hear_what_concerns_them(world: Looped) -> None:
     assert world.heard.turns > 10
 
 
+def test_observers_hear_each_time_that_a_table_is_emptied(world: Looped) -> None:
+    """Also when it is known already that its counts need a comparison."""
+    for _ in range(2):
+        world.produce(value(change(Operation.TRUNCATE)))
+        world.turns_for(1.0)
+
+    assert world.heard.emptied == ["CrucibleEntry", "CrucibleEntry"]
+    assert world.heard.reconcile == [ReconcileNeeded("CrucibleEntry", "truncate")]
+
+
 def test_a_poll_that_is_cut_by_a_plan_keeps_its_order() -> None:
     """A plan that is read again ends in the middle of a poll; the rest is taken after it was handed over."""
     world = Looped()

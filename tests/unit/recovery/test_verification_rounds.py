@@ -15,10 +15,32 @@ class Sweep:
     def __init__(self) -> None:
         self.asked: list[list[int]] = []
         self.hinted: list[list[int]] = []
-        self.hints_away = False
+        self.hints_away = self.doubts_away = False
+        self.files, self.walks = "", 0
+        self.looked_for: list[list[int]] = []
+        self.compared: list[list[int]] = []
         self.away = True
         self.told_to_stop: list[bool] = []
         self.during: Callable[[], None] = lambda: None
+
+    def files_changed(self, files: str) -> bool:
+        self.files, before = files, self.files
+        return before not in {"", files}
+
+    def doubt_all(self, _files: str) -> list[int]:
+        if self.doubts_away:
+            raise TemporaryError("redis is away")
+        return [1, 2, 7, 8]
+
+    def take_out_gone(self, crucible_ids: Collection[int], _: Callable[[], bool]) -> list[int]:
+        self.looked_for.append(list(crucible_ids))
+        return [one for one in crucible_ids if one == 8]
+
+    def compare(self, crucible_ids: Collection[int], _: Callable[[], bool]) -> None:
+        self.compared.append(sorted(crucible_ids))
+
+    def look_for_gone(self, _: Callable[[], bool]) -> None:
+        self.walks += 1
 
     def restore_hints(self, crucible_ids: Collection[int]) -> None:
         self.hinted.append(list(crucible_ids))
@@ -38,6 +60,7 @@ class World:
 
     def __init__(self, interval: float = 3600.0) -> None:
         self.sweep, self.events = Sweep(), list[str]()
+        self.active, self.files = [1, 2], "100 200"
         sweep: Any = self.sweep
         self.rounds = VerificationRounds(
             sweep,
@@ -48,7 +71,7 @@ class World:
 
     def site(self) -> SiteCrucibles:
         self.events.append("the site is asked")
-        return SiteCrucibles([1, 2], [7])
+        return SiteCrucibles(self.active, [7], self.files)
 
 
 def test_a_crucible_that_cannot_be_compared_costs_the_others_nothing() -> None:
@@ -134,3 +157,57 @@ def test_a_site_that_is_away_leaves_what_was_missed(crucibles: tuple[int, ...]) 
     world.rounds.turn()
     assert world.sweep.asked == [[1, 2]]
     assert world.events[-1] == "looked at [1, 2]"
+
+
+def test_one_that_the_site_does_not_name_any_more_is_looked_for() -> None:
+    """It may be finished, or gone, and then nobody votes on it."""
+    world = World(interval=0.0)
+    world.sweep.away = False
+    world.rounds.turn()
+    world.active = [2]
+    world.rounds.turn()
+
+    assert world.sweep.looked_for == [[], [1]]
+    assert world.sweep.walks == 2
+    assert world.sweep.compared == []
+
+
+def test_one_that_cannot_be_compared_keeps_none_that_is_gone() -> None:
+    """Every round fails by it, and looks for those all the same."""
+    world = World(interval=0.0)
+    for _ in range(2):
+        with pytest.raises(TemporaryError):
+            world.rounds.turn()
+
+    assert world.sweep.walks == 2
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_emptied_table_has_everything_compared(told: bool) -> None:
+    """At once where the stream tells of it, else when the next round finds its rows in another file."""
+    world = World(interval=3600.0 if told else 0.0)
+    world.sweep.away = False
+    world.rounds.turn()
+    if told:
+        world.rounds.emptied("Crucible")
+        world.rounds.signal.wait(3600.0)  # returns, because it is woken
+    else:
+        world.files = "300 200"
+    world.rounds.turn()
+    assert (world.sweep.looked_for[1], world.sweep.compared) == ([1, 2, 7, 8], [[1, 2, 7]])
+
+    world.rounds.turn()
+    assert len(world.sweep.compared) == 1, "once"
+
+
+def test_what_could_not_be_doubted_is_doubted_by_the_next_turn() -> None:
+    """Redis was away when the stream told of it, which it does once."""
+    world = World()
+    world.sweep.away, world.sweep.doubts_away = False, True
+    world.rounds.emptied("CrucibleEntry")
+    with pytest.raises(TemporaryError):
+        world.rounds.turn()
+    world.sweep.doubts_away = False
+    world.rounds.turn()
+
+    assert world.sweep.compared == [[1, 2, 7]]

@@ -59,6 +59,16 @@ def unfinished_of(session: Session, ids: Sequence[int]) -> set[int]:
     return {row[0] for row in session.read(_STATEMENTS["unfinished_of"], list(ids))}
 
 
+def present_of(session: Session, ids: Sequence[int]) -> set[int]:
+    """Return the ids of those crucibles that are there, whatever their status."""
+    return {row[0] for row in session.read(_STATEMENTS["present_of"], list(ids))}
+
+
+def files_of_rows(session: Session) -> str:
+    """Return which files the rows of crucibles and entries lie in: others after a TRUNCATE."""
+    return str(session.read(_STATEMENTS["files"])[0][0])
+
+
 def unfinished(session: Session, *statuses: str) -> list[int]:
     """Return the ids of crucibles in these states, or of all that are not finished; ascending."""
     return [row[0] for row in session.read(_STATEMENTS["unfinished"], list(statuses), list(statuses))]

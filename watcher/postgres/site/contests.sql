@@ -37,6 +37,21 @@ WHERE entry."crucibleId" = %s AND entry.id = ANY(%s)
 -- Which of some crucibles are there and take part.
 SELECT id FROM public."Crucible" WHERE id = ANY(%s) AND status::text NOT IN ({FINISHED})
 
+-- present_of --
+-- Which of some crucibles are there, whatever their status.
+SELECT id FROM public."Crucible" WHERE id = ANY(%s)
+
+-- files --
+-- The files that rows lie in which Redis shows. TRUNCATE gives a table another one, and tells nobody else who was not
+-- there; so does VACUUM FULL, which changes no row.
+SELECT coalesce(string_agg(pg_relation_filenode(part.relid)::text, ' ' ORDER BY part.relid), '')
+FROM unnest(ARRAY['public."Crucible"'::regclass, 'public."CrucibleEntry"'::regclass]) AS shown (name)
+CROSS JOIN LATERAL (
+    SELECT shown.name AS relid
+    UNION
+    SELECT relid FROM pg_partition_tree(shown.name)
+) part
+
 -- unfinished --
 -- All crucibles that take part, for a sweep; or those in some states, if any are given.
 SELECT id

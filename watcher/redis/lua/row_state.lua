@@ -17,19 +17,29 @@
 --               verdict: entry, image, and 1 if the entry takes part or 0
 --       3 and on: for each crucible its entries' rows, SIZE bytes each: position, entry, user, image, created, and 1 or,
 --         of one that is gone, 0
--- Answer: { rows applied, rows older than what is shown, { absent crucibles that entries came for },
---         { crucibles that have ended, and whose judges' keys do not expire yet } }
+-- Answer: { rows applied, rows older than what is shown, { absent crucibles that entries came for, and crucibles that
+--         are to be compared anew }, { crucibles that have ended, and whose judges' keys do not expire yet } }
 --         Judges may be very many, so whoever calls sees to them, in portions. The list of judges expires when that is
 --         done; until then it is answered at each of the crucible's rows, also at one that comes again.
 -- Guaranteed: applying it twice, late or out of order changes nothing: a row's state carries the place in the log that it
---         shows (its mark), and an older mark never overwrites a newer one. A rating, once there, is the votes' alone.
+--         shows (its mark), and an older mark never overwrites a newer one. Nor does a row, whether Redis has heard of it
+--         or not, that is older than the crucible's horizon: rows were shown as PostgreSQL had them later. Where that is
+--         not sure, the row is shown and the crucible compared anew. A rating, once there, is the votes' alone.
 --         Nothing outlives a crucible that has ended.
 
 local CHUNK = 1000 -- unpack() has a limited stack
 local ENTRY, SIZE = '@PACKED_ENTRY@', @PACKED_ENTRY_BYTES@
 
 local applied, stale, absent, ending = 0, 0, {}, {}
+local horizon, unsure, doubted -- of the crucible at hand: marks, and whether a row of it came from between them
 local history = mark_history(ARGV[1])
+
+-- Whether a row with this mark says nothing new, given the mark of what is shown.
+local function no_news(mark, shown)
+  if shown >= mark or mark < horizon then return true end
+  if mark < unsure then doubted = true end
+  return false
+end
 
 -- Every key that the crucible may have, but for those of its judges.
 local function all_but_judges(keys)
@@ -51,8 +61,7 @@ end
 -- Takes and returns what TTL said of the state: -2 absent, -1 for ever, else seconds.
 local function show_crucible(keys, row, left)
   local mark, seconds = marked(history, row[2]), row[3]
-  local shown = redis.call('HGET', keys[2], 'mark')
-  if shown and shown >= mark then
+  if no_news(mark, redis.call('HGET', keys[2], 'mark') or '') then
     stale = stale + 1
   elseif left ~= -2 or seconds == 0 then
     if left == -2 then redis.call('HSET', keys[2], 'epoch', 1, 'seq', 0) end
@@ -79,7 +88,7 @@ local function show_verdict(keys, row, left)
   local mark, id, takes_part = marked(history, row[2]), string.format('%.0f', row[3]), row[5]
   local verdicts = companion(keys[1], VERDICTS)
   local shown = redis.call('HGET', verdicts, id)
-  if shown and string.sub(shown, 1, MARK_CHARACTERS) >= mark then
+  if no_news(mark, shown and string.sub(shown, 1, MARK_CHARACTERS) or '') then
     stale = stale + 1
   else
     redis.call('HSET', verdicts, id, mark .. takes_part)
@@ -117,7 +126,7 @@ local function show_entries(keys, entries)
     local texts, lives = {}, {}
     for at, id in ipairs(ids) do
       local mark, row = marks[at], new_rows[at]
-      if shown[id] >= mark then
+      if no_news(mark, shown[id]) then
         stale = stale + 1
       else
         local old = rows[id]
@@ -148,6 +157,8 @@ for at, change in ipairs(cmsgpack.unpack(ARGV[2])) do
   local keys = { unpack(KEYS, at * 3 - 2, at * 3) }
   local rows, entries = change[2], ARGV[at + 2]
   local left = seconds_left(keys[2])
+  local known = redis.call('HMGET', keys[2], 'horizon', 'unsure')
+  horizon, unsure, doubted = known[1] or '', known[2] or '', false
   if #rows > 0 then
     for _, row in ipairs(rows) do left = SHOW[row[1]](keys, row, left) end
     if left > 0 and redis.call('TTL', companion(keys[1], JUDGES)) == -1 then ending[#ending + 1] = change[1] end
@@ -163,6 +174,11 @@ for at, change in ipairs(cmsgpack.unpack(ARGV[2])) do
         for _, name in ipairs({ VOTES, LEFT, STANDINGS }) do redis.call('EXPIRE', companion(keys[1], name), left) end
       end
     end
+  end
+  if doubted then
+    redis.call('HSET', keys[2], 'doubted', 1)
+    redis.call('HDEL', keys[2], 'fence')
+    absent[#absent + 1] = change[1]
   end
 end
 

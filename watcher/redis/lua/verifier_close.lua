@@ -4,15 +4,22 @@
 -- KEYS  1 {crucible:{id}:elo}:keeper  string, token of the verifier at work
 --       2 {crucible:{id}:elo}:state   hash
 -- ARGV  1 token   2 milliseconds that the verifier has until its next step
+--       3 horizon: mark before which no row's change is news, because the verifier will show the rows as they are; '' for
+--         none   4 the same where some of them may be, '' for none
 -- Answer: { was it present (1), or absent or in the middle of a rebuild (0), epoch, seq, mark, votes of all epochs
 --         before }; nothing if somebody else is at work
 -- Guaranteed: no vote counts from now on, for votes need a fence and find none. A crucible that is absent becomes present,
---         so that rows which change from now on are shown and not lost.
+--         so that rows which change from now on are shown and not lost. What was said before the horizon and comes from
+--         now on is not shown, see row_state.lua.
 
 if not locked(KEYS[1], ARGV[1], ARGV[2]) then return {} end
 local present = redis.call('EXISTS', KEYS[2])
 if present == 0 then redis.call('HSET', KEYS[2], 'epoch', 0, 'seq', 0, 'status', '', 'rebuilding', ARGV[1]) end
-redis.call('HDEL', KEYS[2], 'fence')
+redis.call('HDEL', KEYS[2], 'fence', 'doubted')
+for at, name in ipairs({ 'horizon', 'unsure' }) do
+  if ARGV[at + 2] ~= '' then redis.call('HSET', KEYS[2], name, ARGV[at + 2]) end
+end
+if ARGV[3] ~= '' then redis.call('HDEL', KEYS[2], 'unsure') end
 local state = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'mark', 'rebuilding', 'before')
 return {
   state[4] and 0 or 1, tonumber(state[1] or 0), tonumber(state[2] or 0), state[3] or '', tonumber(state[5] or 0),

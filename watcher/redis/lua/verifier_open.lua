@@ -15,7 +15,8 @@
 -- Answer: 1; 2 if it has ended and its judges' keys do not expire yet, which is the caller's to see to, as in
 --         row_state.lua; 0 if somebody else is at work
 -- Guaranteed: votes get numbers of the new epoch, from 1. If the row's mark has changed meanwhile, the row is newer than
---         what the verifier knows, and stays. All that was written of a crucible that has ended ends with it. One that
+--         what the verifier knows, and stays. One that was doubted since it was closed stays closed to votes, to be
+--         compared anew. All that was written of a crucible that has ended ends with it. One that
 --         was frozen stays frozen.
 
 if not locked(KEYS[1], ARGV[1], ARGV[2]) then return 0 end
@@ -24,7 +25,8 @@ if (redis.call('HGET', KEYS[2], 'mark') or '') == ARGV[5] then
   -- Its end came while nobody told this process: it begins to expire now, and not anew if it has begun.
   if ARGV[8] ~= '0' and redis.call('TTL', KEYS[2]) == -1 then redis.call('EXPIRE', KEYS[2], ARGV[8]) end
 end
-redis.call('HSET', KEYS[2], 'epoch', ARGV[3], 'seq', 0, 'fence', ARGV[4], 'before', ARGV[7])
+redis.call('HSET', KEYS[2], 'epoch', ARGV[3], 'seq', 0, 'before', ARGV[7])
+if redis.call('HDEL', KEYS[2], 'doubted') == 0 then redis.call('HSET', KEYS[2], 'fence', ARGV[4]) end
 if string.sub(ARGV[9], 1, 1) == '=' then
   redis.call('HSET', KEYS[2], 'frozen', string.sub(ARGV[9], 2))
 elseif ARGV[9] ~= '' then
