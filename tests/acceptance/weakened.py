@@ -107,7 +107,7 @@ def batch() -> None:
 def marks() -> None:
     """Redis shows whatever came last, older or not."""
     shipped = watcher.redis.sink.ROW_STATE
-    weak = Script.of(shipped.text.replace("shown[id] >= mark", "false"))
+    weak = Script.of(shipped.text.replace("no_news(mark, shown[id])", "false"))
     assert weak != shipped
     watcher.redis.sink.ROW_STATE = weak  # type: ignore[misc]
 
