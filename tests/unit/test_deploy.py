@@ -214,17 +214,17 @@ def test_alerts_on_an_age_wait_for_the_first_turn():
 
     assert [rule["alert"] for rule in on_an_age] == [
         *("CrucibleLoopStuck", "CrucibleVotesNotDrained", "CrucibleOutboxOld", "CrucibleEntriesWaitLong"),
-        "CrucibleSettlementLate",
+        *("CrucibleSettlementLate", "CrucibleCheckpointsLate"),
     ]
     assert {rule.get("for") for rule in on_an_age} == {"1m"}
 
 
 def test_alerts_on_what_one_role_alone_knows_pass_over_the_others():
     """A process of another role never sets the gauge, and its 0 is no age of fifty years."""
-    of_some = re.compile(r"time\(\) - .*(outbox|entries|settlement)")
+    of_some = re.compile(r"time\(\) - .*(outbox|entries|settlement|checkpoint)")
     of_one_role = [rule["expr"] for rule in RULES if of_some.search(rule["expr"])]
 
-    assert len(of_one_role) == 3
+    assert len(of_one_role) == 4
     unset = re.compile(r"_seconds(\{.*\})? > 0\)")
     assert [expression for expression in of_one_role if not unset.search(expression)] == []
 

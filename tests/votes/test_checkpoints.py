@@ -136,18 +136,22 @@ def test_a_crucible_that_nobody_compared_is_left_out(world: VoteWorld) -> None:
 
 
 def test_a_neighbour_that_is_away_is_waited_for(world: VoteWorld) -> None:
-    """Nothing is forgotten: the next turn writes what the failed one did not."""
+    """Nothing is forgotten: the next turn writes what the failed one did not. Until then the last one gets older."""
     crucible = active(world)
     world.vote(crucible, votes=50)
     with checkpoints(world) as (task, metrics):
+        assert Metrics(CollectorRegistry()).checkpoint_timestamp._value.get() == 0  # of a process of another role
+        begun = metrics.checkpoint_timestamp._value.get()
         world.stack.redis.kill()
         with pytest.raises(TemporaryError) as failed:
             task.turn()
         task.away(failed.value)
+        assert metrics.checkpoint_timestamp._value.get() == begun > 0
         world.start_redis()
         world.keep(crucible)
         task.turn()
 
+    assert metrics.checkpoint_timestamp._value.get() > begun
     assert metrics.checkpoint_errors._value.get() == 1
     assert site(world, crucible) == live(world, crucible)
 

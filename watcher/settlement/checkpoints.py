@@ -51,6 +51,7 @@ class ScoreCheckpoints:
         self._session, self._client = KeptSession(open_session), client
         self._metrics, self._interval = metrics, interval
         self._written: dict[int, tuple[int, int]] = {}
+        metrics.checkpoint_timestamp.set_to_current_time()  # until the first one: 0 would be an age of fifty years
 
     def turn(self) -> float:
         """Write the scores of every active crucible that was voted on since; return the seconds until the next time.

@@ -231,9 +231,9 @@ class Metrics:
             "checkpoint_errors", "Checkpoints of scores that failed because a neighbour was away; they are made again."
         )
         self.checkpoint_timestamp = self._gauge(
-            "checkpoint_timestamp_seconds", "When every active crucible's scores were last written, Unix time."
+            "checkpoint_timestamp_seconds",
+            "When every active crucible's scores were last written, Unix time; 0 where that is nobody's task.",
         )
-        self.checkpoint_timestamp.set_to_current_time()  # 0 would be an age of fifty years until the first one
         self.outbox_rows = self._gauge(
             "outbox_rows", "Rows of the outbox that are not done.", channel=CHANNELS, state=OUTBOX_STATES
         )
