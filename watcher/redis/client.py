@@ -10,6 +10,8 @@ from redis.connection import Connection
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from watcher.model.errors import TemporaryError
+from watcher.redis.identity import identity_of
+from watcher.redis.leaving import leaving
 from watcher.redis.scripts import Script
 
 Client = redis.Redis | RedisCluster
@@ -29,7 +31,11 @@ def open_client(url: str, *, cluster: bool, timeout: float) -> Client:
     """
     options = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
     with away_is_temporary():
-        return RedisCluster.from_url(url, **options) if cluster else redis.Redis.from_url(url, **options)
+        if cluster:
+            return RedisCluster.from_url(url, **options)
+        pool = redis.ConnectionPool.from_url(url, **options)
+        pool.connection_class = leaving(pool.connection_class)
+        return redis.Redis.from_pool(pool)
 
 
 @contextmanager
@@ -73,6 +79,9 @@ def node_identity(client: Client, key: str) -> str:
 
     Returns:
         Run id and replication id, as ``fence`` of a crucible's state holds them.
+
+    Raises:
+        TemporaryError: it is a replica, or does not say who it is.
     """
     return node_identities(client, [key])[0]
 
@@ -80,11 +89,15 @@ def node_identity(client: Client, key: str) -> str:
 def node_identities(client: Client, names: Sequence[str]) -> list[str]:
     """Return the same for several keys; each process is asked once."""
     if not isinstance(client, RedisCluster):
-        return [fence(client.info("server"), client.info("replication"))] * len(names)
+        try:
+            return [identity_of(client.info("server") | client.info("replication"))] * len(names)
+        except TemporaryError:
+            client.connection_pool.disconnect(inuse_connections=False)  # the name may lead to another one by now
+            raise
     nodes = [client.get_node_from_key(name) for name in names]  # type: ignore[no-untyped-call]
     known = {
-        node.name: fence(client.info("server", target_nodes=node), client.info("replication", target_nodes=node))
-        for node in {node.name: node for node in nodes}.values()
+        name: identity_of(client.info("server", target_nodes=node) | client.info("replication", target_nodes=node))
+        for name, node in {node.name: node for node in nodes}.items()
     }
     return [known[node.name] for node in nodes]
 
@@ -118,14 +131,3 @@ def packed(*words: str | int) -> bytes:
     """
     texts = [str(word).encode() for word in words]
     return b"*%d\r\n%s" % (len(texts), b"".join(b"$%d\r\n%s\r\n" % (len(text), text) for text in texts))
-
-
-def fence(server: object, replication: object) -> str:
-    """Return the identity, from two sections of INFO.
-
-    >>> fence({"run_id": "a1"}, {"master_replid": "b2"})
-    'a1:b2'
-    """
-    assert isinstance(server, dict)  # noqa: S101 - tells the type checker what every client answers
-    assert isinstance(replication, dict)  # noqa: S101
-    return f"{server['run_id']}:{replication['master_replid']}"

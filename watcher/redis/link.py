@@ -18,6 +18,9 @@ import hiredis
 import structlog
 from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection, parse_url
 
+from watcher.model.errors import TemporaryError
+from watcher.redis.identity import identity_of
+from watcher.redis.leaving import says_it_is_no_primary
 from watcher.runtime.connection_faults import connection_fault
 from watcher.runtime.retry import Retry
 
@@ -36,8 +39,8 @@ CONNECTING: Final = Retry(0.05, 1.0)
 _HOST, _PORT = "127.0.0.1", 6379
 """Where a Redis is whose address does not say."""
 _NOTHING: Final = object()
-_MOVED: Final = (b"READONLY", b"LOADING", b"MASTERDOWN", b"UNBLOCKED", b"NOAUTH")
-"""Beginnings of errors that say that this is no longer the process that we connected to."""
+_LEFT: Final = ("UNBLOCKED", "NOAUTH")
+"""Beginnings of errors that say that this is no longer the connection that we made."""
 
 
 class LinkLostError(Exception):
@@ -182,6 +185,10 @@ class Link:
         self._identity = await _identity(wire)
 
 
+def _is_lost(error: str) -> bool:
+    return error.startswith(_LEFT) or says_it_is_no_primary(error)
+
+
 async def _done(wire: "_Wire", command: Command, what: str) -> Any:
     answer = await wire.ask(command)
     if isinstance(answer, hiredis.ReplyError):
@@ -195,15 +202,14 @@ async def _identity(wire: "_Wire") -> str:
     Raises:
         LinkLostError: the connection was lost, the process is a replica, or it does not say who it is.
     """
-    told: dict[bytes, bytes] = {}
+    told: dict[str, object] = {}
     for section in ("server", "replication"):
         answer = await _done(wire, ("INFO", section), "INFO")
-        told |= dict(line.split(b":", 1) for line in answer.split(b"\r\n") if b":" in line)
-    if told.get(b"role") != b"master":
-        raise LinkLostError("this redis is a replica")
-    if missing := [name.decode() for name in (b"run_id", b"master_replid") if not told.get(name)]:
-        raise LinkLostError(f"this redis does not tell its {' and '.join(missing)}, by which votes know it")
-    return f"{told[b'run_id'].decode()}:{told[b'master_replid'].decode()}"
+        told |= dict(line.split(":", 1) for line in answer.decode("latin-1").split("\r\n") if ":" in line)
+    try:
+        return identity_of(told)
+    except TemporaryError as error:
+        raise LinkLostError(str(error)) from error
 
 
 class _Wire(asyncio.Protocol):
@@ -273,7 +279,7 @@ class _Wire(asyncio.Protocol):
                 self._under_way -= 1
                 if future is not None and not future.done():
                     future.set_result(answer)
-                if isinstance(answer, hiredis.ReplyError) and str(answer).encode().startswith(_MOVED):
+                if isinstance(answer, hiredis.ReplyError) and _is_lost(str(answer)):
                     self.close()
                     return
         except (hiredis.ProtocolError, IndexError):

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
+from watcher.model.errors import TemporaryError
+from watcher.redis.identity import identity_of
 from watcher.redis.nodes import RedisNode
 
 OLDEST_VERSION: Final = (6, 2)
@@ -21,6 +23,16 @@ def server(node: RedisNode) -> Iterator[Finding]:
         yield fail("redis.server", f"version {version}, a {role}", "point redis.url to the primary")
     else:
         yield judged("redis.server", numbers >= OLDEST_VERSION, f"version {version}", "use 6.2 or later")
+
+
+def identity(node: RedisNode) -> Iterator[Finding]:
+    """Find whether the server says who it is, by which votes of before a switch-over are told from those of after."""
+    try:
+        identity_of({**node.info("server"), **node.info("replication"), "role": "master"})
+    except TemporaryError as error:
+        yield fail("redis.identity", str(error), "without it no vote is taken and none is stored")
+    else:
+        yield ok("redis.identity", "run_id and master_replid")
 
 
 def eviction(node: RedisNode) -> Iterator[Finding]:
@@ -74,4 +86,4 @@ def hashes(node: RedisNode) -> Iterator[Finding]:
     )
 
 
-CHECKS: Final = (server, eviction, persistence, hashes)
+CHECKS: Final = (server, identity, eviction, persistence, hashes)
