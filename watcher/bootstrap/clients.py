@@ -8,6 +8,7 @@ from math import inf
 from config import Settings
 from watcher.clickhouse import client as clickhouse_client
 from watcher.clickhouse import columns as clickhouse_columns
+from watcher.clickhouse.pinned_settings import check_settings
 from watcher.migrations.clickhouse import migrate
 from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.postgres.migrate import ensure
@@ -52,11 +53,13 @@ def connect_clickhouse(settings: Settings, at_most: float = inf) -> clickhouse_c
     Raises:
         SchemaPendingError: migrations are missing; a view made later must not meet rows of an older program.
         ColumnTypeError: the site has changed the type of a column.
+        PinnedSettingError: the user's profile keeps requests from having the settings that they need.
     """
     client = connect_clickhouse_as_it_is(settings, at_most)
     try:
         _check_migrated(client, deployment(settings))
         clickhouse_columns.check_types(client)
+        check_settings(client)
     except BaseException:
         client.close()
         raise

@@ -187,6 +187,7 @@ def _clickhouse(settings: Settings, opened: ExitStack) -> Iterator[Finding]:
             clickhouse.server,
             partial(clickhouse.migrations, deployment=made_for),
             clickhouse.columns,
+            clickhouse.settings,
             partial(clickhouse.windows, deployment=made_for),
             partial(clickhouse.block_size, max_rows=settings.batch.max_rows),
             clickhouse.rights,

@@ -22,6 +22,7 @@ WatcherError
 │   ├── SinkDisagreesError
 │   │   └── ViewsDisagreeError      clickhouse/planned_insert
 │   ├── ColumnTypeError         clickhouse/columns
+│   ├── PinnedSettingError      clickhouse/pinned_settings
 │   ├── PostgresRefusedError       postgres/faults
 │   ├── MigrationError          migrations/deployment
 │   ├── ReplayDiffersError      recovery/replay

@@ -7,6 +7,7 @@ from watcher.admin.doctor.deduplication import StoredTable, forgetful
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.clickhouse.client import Client
 from watcher.clickhouse.columns import differences
+from watcher.clickhouse.pinned_settings import ADVICE, pinned_settings
 from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse import migrate
 from watcher.migrations.clickhouse.deployment import Deployment
@@ -55,6 +56,12 @@ def columns(client: Client) -> Iterator[Finding]:
     different = list(differences(client))
     advice = "mend it while the watcher stands; it does not start before"
     yield judged("clickhouse.columns", not different, "; ".join(different) or "types as sent", advice)
+
+
+def settings(client: Client) -> Iterator[Finding]:
+    """Find whether the user's profile lets requests have the settings that they need."""
+    found = list(pinned_settings(client))
+    yield judged("clickhouse.settings", not found, "; ".join(found) or "as needed", ADVICE)
 
 
 def windows(client: Client, deployment: Deployment) -> Iterator[Finding]:

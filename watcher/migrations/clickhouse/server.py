@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import DatabaseError
+from clickhouse_connect.driver.exceptions import DatabaseError, ProgrammingError
 
+from watcher.clickhouse.pinned_settings import ADVICE, PinnedSettingError
 from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.lock import Progress
@@ -61,9 +62,13 @@ class Server:
 
         Raises:
             LockLostError: one may.
+            PinnedSettingError: the user's profile keeps the statement from having its settings.
         """
         self.held()
-        self.client.command(text, parameters=parameters or None, settings={**settings, "log_comment": self._mark})
+        try:
+            self.client.command(text, parameters=parameters or None, settings={**settings, "log_comment": self._mark})
+        except ProgrammingError as error:  # the driver's, of a setting that the server keeps as it is
+            raise PinnedSettingError(f"clickhouse: {error}. {ADVICE}") from error
 
     @property
     def _mark(self) -> str:
