@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 from watcher.clickhouse.link import INSERT_SETTINGS, READ_SETTINGS
 from watcher.model.errors import StopError
 
-TOKEN: Final = "insert_deduplication_token"
+_OF_EACH_INSERT: Final = "insert_deduplication_token"
 """Another one for each insert, so that no value of a profile would do."""
 
 
@@ -31,14 +31,14 @@ def check_settings(client: Client) -> None:
 
 
 ADVICE: Final = (
-    "Take them out of the constraints of the user's profile (readonly, CONST), or give clickhouse.username a profile of "
-    "its own: ALTER USER ... SETTINGS PROFILE ..."
+    "Take them out of the constraints of the user's profile (readonly, CONST), or give clickhouse.username a profile "
+    "of its own: ALTER USER ... SETTINGS PROFILE ..."
 )
 
 
 def pinned_settings(client: Client) -> Iterator[str]:
     """Yield a sentence for each setting that cannot be what is needed; one that is just that may be pinned."""
-    needed: Mapping[str, Any] = {**INSERT_SETTINGS, **READ_SETTINGS, TOKEN: None}
+    needed: Mapping[str, Any] = {**INSERT_SETTINGS, **READ_SETTINGS, _OF_EACH_INSERT: None}
     for name, value in needed.items():
         known = client.server_settings.get(name)
         if known is None or not int(known.readonly) or (value is not None and str(known.value) == str(value)):

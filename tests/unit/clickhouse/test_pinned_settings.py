@@ -54,5 +54,5 @@ def test_a_migration_that_may_not_have_its_settings_says_so() -> None:
 
     client: Any = SimpleNamespace(command=command, database="d")
 
-    with pytest.raises(PinnedSettingError, match="alter_sync is unknown or readonly.*profile"):
+    with pytest.raises(PinnedSettingError, match=r"alter_sync is unknown or readonly.*profile"):
         Server(client, None, None).change("ALTER ...", {"alter_sync": 2})  # type: ignore[arg-type] # not looked at
