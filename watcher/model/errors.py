@@ -9,7 +9,8 @@ WatcherError
 │   ├── CrucibleLockLostError   redis/locked_crucible
 │   ├── EntriesMovedError       settlement/faults
 │   ├── DrainTimeoutError       votes/drain
-│   └── LockLostError           migrations/lock
+│   ├── LockLostError           migrations/lock
+│   └── PoolBusyError           postgres/pool
 ├── StopError               going on would lose or double something: stop, say what to do
 │   ├── OffsetGoneError
 │   ├── OffsetLostError
