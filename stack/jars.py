@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stack.authorities import Authorities, trusted
 from stack.cache import arriving, cache_folder, only_one
 from stack.progress import Progress
 from stack.unavailable import EXTRA, Unavailable
@@ -92,14 +93,14 @@ def unpack(group: str) -> Path:
 
 def _download(group: str, missing: list[Artifact]) -> None:
     progress = Progress(group, len(missing))
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
+    with trusted() as authorities, ThreadPoolExecutor(CONNECTIONS) as pool:
         # Taking each result raises the first error; files that arrived before it stay.
-        for _ in pool.map(lambda artifact: _download_one(group, artifact, progress), missing):
+        for _ in pool.map(lambda artifact: _download_one(group, artifact, progress, authorities), missing):
             progress.file_done()
     progress.finish()
 
 
-def _download_one(group: str, artifact: Artifact, progress: Progress) -> None:
+def _download_one(group: str, artifact: Artifact, progress: Progress, authorities: Authorities) -> None:
     try:
         from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415  # slow to import, seldom needed
     except ImportError as error:
@@ -117,7 +118,9 @@ def _download_one(group: str, artifact: Artifact, progress: Progress) -> None:
         try:
             found = context.project(organisation, name).at_version(version).artifact(*rest).resolve()
         except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
-            raise Unavailable(group, f"{artifact.coordinate} could not be downloaded: {error}") from error
+            raise Unavailable(
+                group, f"{artifact.coordinate} could not be downloaded: {error}{authorities.advice(error)}"
+            ) from error
         with found.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != artifact.sha256:

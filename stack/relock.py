@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from jgo.maven import MavenContext
 
+from stack.authorities import trusted
 from stack.jars import LOCK, SILENCE_SECONDS
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ HEADER = """\
 
 def main() -> None:
     """Resolve and download everything into a scratch folder, and write what was found."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with trusted(), tempfile.TemporaryDirectory() as scratch:
         context = MavenContext(repo_cache=Path(scratch), local_repos=[], timeout=SILENCE_SECONDS)
         text = HEADER
         for group, (why, coordinates, transitive) in WANTED.items():

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import io
+import os
+import ssl
 import tarfile
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
+from certifi import where
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from stack import jars
+from stack.authorities import VARIABLES, trusted
 from stack.unavailable import Unavailable
 
 if TYPE_CHECKING:
@@ -24,7 +34,7 @@ pytest.importorskip("jgo", reason="the stack extra is not installed")
 class Repository:
     """A Maven repository on loopback that notes what it is asked for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: ssl.SSLContext | None = None) -> None:
         self.folder = folder
         self.asked: list[str] = []
         asked = self.asked
@@ -38,7 +48,9 @@ class Repository:
                     asked.append(self.path.rpartition("/")[2])
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        if tls is not None:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"http{'' if tls is None else 's'}://127.0.0.1:{self.server.server_port}"
 
     def put(self, coordinate: str, content: bytes) -> str:
         """Publish a file; return its digest."""
@@ -53,7 +65,50 @@ class Repository:
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
     """Give a repository, with an empty cache and lock file beside it."""
-    served = Repository(tmp_path / "repository")
+    yield from serving(Repository(tmp_path / "repository"), tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
+    """Give a server's certificate of an authority that nobody knows, and that authority's file."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a company")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    folder = tmp_path / "authorities"
+    folder.mkdir()
+    file, key_file = folder / "company.pem", tmp_path / "key.pem"
+    file.write_bytes(made.public_bytes(Encoding.PEM))
+    key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, key_file)
+    return context, file
+
+
+@pytest.fixture
+def private(
+    authority: tuple[ssl.SSLContext, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Repository]:
+    """Give a repository behind that authority; no variable names any."""
+    for name in (*VARIABLES, "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for served in serving(Repository(tmp_path / "repository", authority[0]), tmp_path, monkeypatch):
+        lock({"org.demo:a:1.0": served.put("org.demo:a:1.0", b"a")})
+        yield served
+
+
+def serving(served: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
+    """Serve it until the test ends."""
     served.folder.mkdir()
     thread = threading.Thread(target=served.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -115,6 +170,43 @@ def test_a_repository_that_is_not_there(repository: Repository, monkeypatch: pyt
 
     with pytest.raises(Unavailable, match="could not be downloaded"):
         jars.fetch("demo")
+
+
+@pytest.mark.parametrize("variable", [*VARIABLES, "SSL_CERT_DIR"])
+def test_a_private_authority_that_is_named_is_trusted(
+    private: Repository, authority: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """By any of the variables that pip and others read, and by lying in the system's folder; nothing stays set."""
+    monkeypatch.setenv(variable, str(authority[1].parent if variable == "SSL_CERT_DIR" else authority[1]))
+    before = os.environ.get("REQUESTS_CA_BUNDLE")
+
+    assert [path.read_bytes() for path in jars.fetch("demo")] == [b"a"]
+    assert os.environ.get("REQUESTS_CA_BUNDLE") == before
+
+
+def test_a_private_authority_that_nobody_knows_is_told_of(private: Repository) -> None:
+    """With the variable that helps."""
+    with pytest.raises(Unavailable, match=r"org.demo:a:1.0 could not .*not known here: name .*SSL_CERT_FILE"):
+        jars.fetch("demo")
+
+
+def test_a_file_of_authorities_that_is_not_there_is_named(
+    private: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And the variable that names it."""
+    monkeypatch.setenv("PIP_CERT", str(tmp_path / "gone.pem"))
+
+    with pytest.raises(Unavailable, match=r"PIP_CERT names .*gone.pem, which is not there"):
+        jars.fetch("demo")
+
+
+def test_the_public_authorities_stay_trusted() -> None:
+    """Those that came with the library and the system's, each once."""
+    with trusted({}) as authorities:
+        known = ssl.create_default_context(cafile=str(authorities.file)).get_ca_certs(binary_form=True)
+
+    assert set(ssl.create_default_context(cafile=where()).get_ca_certs(binary_form=True)) <= set(known)
+    assert len(known) == len(set(known))
 
 
 def test_an_archive_is_unpacked_once(repository: Repository) -> None:
