@@ -26,7 +26,7 @@ UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """Whom downloads trust."""
+    """The certificate authorities whom downloads trust, and what named them."""
 
     file: Path
     """Their certificates."""

@@ -2,12 +2,16 @@
 
 import logging
 import os
+import socket
+import ssl
+from urllib.parse import urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import OperationalError
 
 from watcher.model.errors import TemporaryError
+from watcher.runtime.connection_faults import connection_fault
 
 __all__ = ["Client", "connect", "reason"]
 
@@ -33,6 +37,7 @@ def connect(
         TemporaryError: the server does not answer.
         clickhouse_connect.driver.exceptions.Error: it refuses.
     """
+    address = f"{'https' if secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
     try:
         return clickhouse_connect.get_client(
             host=host,
@@ -49,19 +54,27 @@ def connect(
         )
     except OperationalError as error:
         raise TemporaryError(
-            f"clickhouse at {host}:{port} does not answer: {reason(error)}; "
+            f"clickhouse at {host}:{port} does not answer: {reason(error, address)}; "
             "is it up, and are clickhouse.host and clickhouse.port right?"
         ) from error
 
 
-def reason(error: BaseException) -> str:
-    """Return what a driver's error comes down to, in one line; where nobody answered, the operating system's word.
+def reason(error: BaseException, url: str = "") -> str:
+    """Return what a driver's error comes down to, in one line; where nobody answered, why there is no connection.
+
+    Args:
+        error: the driver's; it wraps those of what lies below several times over.
+        url: the server's address, if it is known.
 
     >>> reason(ValueError("Code: 60. Unknown table."))
     'ValueError: Code: 60. Unknown table.'
     """
+    address = urlsplit(url)
     at: BaseException | None = error
     while at is not None:
+        # Of names and of TLS the numbers are not the operating system's: -2 and 1 would mean something else there.
+        if isinstance(at, ssl.SSLError | socket.gaierror):
+            return connection_fault(at, address.hostname or "the server", address.port or 0) or str(at)
         if isinstance(at, OSError) and at.errno is not None:
             return os.strerror(at.errno)
         at = at.__cause__ or at.__context__

@@ -51,8 +51,9 @@ class ClickHouseLink:
             self.close()
             raise  # we called the client wrongly; asking again would go on for ever
         except (ClickHouseError, OSError) as error:
+            url = str(getattr(self._client, "url", ""))
             self.close()
-            raise TemporaryError(f"clickhouse: {reason(error)}") from error
+            raise TemporaryError(f"clickhouse: {reason(error, url)}") from error
 
     def close(self) -> None:
         """Give the connection back."""

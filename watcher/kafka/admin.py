@@ -16,6 +16,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
+from watcher.kafka.explained import explained
 from watcher.model.errors import TemporaryError
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_SECONDS: Final = 10.0
 """Seconds to wait for an answer of the cluster."""
+
+_ALL_DOWN: Final = "brokers are down"
+"""What the client says besides the reason."""
 
 AnswerT = TypeVar("AnswerT")
 Place = tuple[str, int]
@@ -40,8 +44,10 @@ class KafkaAdmin:
 
     def __init__(self, client: Mapping[str, Any]) -> None:
         self.brokers = str(client.get("bootstrap.servers", ""))
-        self._settings = {**client, "log_level": 0}  # its answers say it better
-        self._client = AdminClient(self._settings)
+        self._settings: dict[str, Any] = {**client, "log_level": 0}  # its answers say it better
+        self._faults: list[str] = []
+        callbacks: dict[str, Any] = {"error_cb": lambda error: self._faults.append(error.str())}
+        self._client = AdminClient(self._settings | callbacks)
 
     def topics(self) -> dict[str, int]:
         """Return every topic with its number of partitions.
@@ -52,7 +58,9 @@ class KafkaAdmin:
         try:
             found = self._client.list_topics(timeout=MAX_ANSWER_SECONDS).topics
         except KafkaException as error:
-            raise TemporaryError(f"kafka at {self.brokers} does not answer: {said(error)}") from error
+            self._client.poll(0)  # has it tell what it has met; its answer is that there was none
+            met = next((one for one in self._faults if _ALL_DOWN not in one), "")
+            raise TemporaryError(f"kafka at {self.brokers} does not answer: {explained(met) or said(error)}") from error
         return {name: len(topic.partitions) for name, topic in found.items() if topic.error is None}
 
     def matching(self, wanted: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka import TopicCollection as Topics
 from confluent_kafka.admin import AdminClient
 
+from watcher.kafka.explained import explained
 from watcher.model.change import Position
 from watcher.model.errors import OffsetLostError, StopError, TemporaryError
 from watcher.model.stream import AssignmentListener, Committed, Partition
@@ -71,7 +72,7 @@ class KafkaSource:
                 # What librdkafka holds for us. Smaller: the loop starves; larger: memory.
                 "queued.max.messages.kbytes": 32_768,
                 "fetch.queue.backoff.ms": 20,
-                "error_cb": lambda error: report(error.str()),
+                "error_cb": lambda error: report(explained(error.str())),
             }
         )
 

@@ -18,6 +18,21 @@ _POOLER_REFUSES_OPTIONS: Final = re.compile(r"unsupported startup parameter")
 _POOLER_REFUSES_TRANSACTIONS: Final = re.compile(r"not allowed in statement pooling mode")
 
 
+_HINTS: Final = (
+    (
+        re.compile(r"invalid response to SSL negotiation"),
+        "what answers there is no PostgreSQL; check host and port of the connection string",
+    ),
+    (
+        re.compile(r"certificate verify failed|root certificate file"),
+        "name the file of the authority that signs in sslrootcert of the connection string, or sslrootcert=system",
+    ),
+    (re.compile(r"does not support SSL"), "sslmode of the connection string asks for TLS"),
+    (re.compile(r"server closed the connection unexpectedly"), "if it never answers: does a proxy there want TLS?"),
+)
+"""What libpq's words for a connection that was not made leave open."""
+
+
 class PostgresRefusedError(StopError):
     """Raised when PostgreSQL, or the pooler before it, is there and refuses what the watcher needs."""
 
@@ -67,7 +82,7 @@ def faults_named(schema: str) -> Iterator[None]:
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         if advice := _advice(str(error)):
             raise PostgresRefusedError(f"postgres: {said(error)}; {advice}") from error
-        raise TemporaryError(f"postgres is away: {said(error)}") from error
+        raise TemporaryError(f"postgres is away: {said(error)}{_hint(str(error))}") from error
     except psycopg.InternalError as error:
         # What the server or the session cannot do, not what was asked: a standby or a full disk made it read-only, a
         # transaction was ended because it stood idle.
@@ -88,3 +103,7 @@ def _advice(words: str) -> str:
     if _POOLER_REFUSES_TRANSACTIONS.search(words):
         return "let pool_mode be transaction or session for postgres.dsn: what belongs together is one transaction"
     return ""
+
+
+def _hint(words: str) -> str:
+    return next((f"; {hint}" for pattern, hint in _HINTS if pattern.search(words)), "")

@@ -7,7 +7,7 @@ from typing import Any
 import redis
 from redis.cluster import RedisCluster
 from redis.connection import Connection
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import InvalidResponse, NoScriptError, RedisClusterException, RedisError
 
 from watcher.model.errors import TemporaryError
 from watcher.redis.identity import identity_of
@@ -47,6 +47,10 @@ def away_is_temporary() -> Iterator[None]:
     """
     try:
         yield
+    except InvalidResponse as error:
+        raise TemporaryError(
+            f"redis: what answers does not speak Redis' protocol ({error}); is it TLS (rediss://), or something else?"
+        ) from error
     except (RedisError, RedisClusterException, OSError) as error:  # a cluster's own is none of the others
         raise TemporaryError(f"redis: {type(error).__name__}: {error}") from error
 

@@ -1,4 +1,4 @@
-"""Connections that are made anew once the process at the other end is no primary any more.
+"""The synchronous client's connections: made anew once the process at the other end is no primary any more.
 
 Behind one name, a service's or a balancer's, another process becomes the primary while the old one stays up and keeps
 its connections: on those every write is refused for as long as they are kept.
@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from redis.connection import AbstractConnection
 from redis.exceptions import RedisError
+
+from watcher.runtime.connection_faults import connection_fault
 
 _GONE: Final = ("READONLY", "MASTERDOWN", "LOADING")
 """Beginnings of errors that say that this is not the primary."""
@@ -29,7 +31,12 @@ def says_it_is_no_primary(error: str) -> bool:
 
 
 class _Leaving(AbstractConnection):
-    """Asks to be closed when it is given back, after such an answer."""
+    """Asks to be closed when it is given back, after such an answer; and says why it was not made."""
+
+    def _error_message(self, exception: BaseException) -> str:
+        host, port = getattr(self, "host", None), getattr(self, "port", None)
+        said = None if host is None or port is None else connection_fault(exception, str(host), int(port))
+        return said or str(super()._error_message(exception))  # type: ignore[no-untyped-call]
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         try:

@@ -32,6 +32,7 @@ def migration_client(connect: Callable[[], Client]) -> Iterator[Client]:
         MigrationError: ClickHouse refuses a statement.
     """
     logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)  # what it warns of is raised as well
+    client: Client | None = None
     try:
         client = connect()
         if isinstance(client, HttpClient):
@@ -41,7 +42,7 @@ def migration_client(connect: Callable[[], Client]) -> Iterator[Client]:
         finally:
             client.close()
     except (OperationalError, OSError) as error:
-        raise TemporaryError(f"clickhouse does not answer: {reason(error)}") from error
+        raise TemporaryError(f"clickhouse does not answer: {reason(error, str(getattr(client, 'url', '')))}") from error
     except DatabaseError as error:
         said = str(error).partition("server response: ")[2] or str(error)
         raise MigrationError(

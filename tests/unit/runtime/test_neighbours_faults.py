@@ -1,0 +1,173 @@
+"""Why a neighbour cannot be reached, in words that name what to look at: the same faults before each of them."""
+
+import datetime as dt
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from socket import create_server, socket
+from threading import Thread
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from watcher.clickhouse.client import connect
+from watcher.kafka.admin import KafkaAdmin
+from watcher.model.errors import TemporaryError
+from watcher.postgres.session import open_session
+from watcher.redis.client import open_client
+from watcher.redis.sink import RedisSink
+
+SECONDS = 2.0
+PLAIN = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"
+
+
+def postgres(host: str, port: int, *, tls: bool) -> None:
+    mode = "sslmode=verify-full&sslrootcert=system&sslnegotiation=direct" if tls else "sslmode=prefer"
+    with open_session(f"postgresql://u:p@{host}:{port}/d?{mode}", "s", SECONDS):
+        """It never gets here."""
+
+
+def redis(host: str, port: int, *, tls: bool) -> None:
+    client = open_client(f"redis{'s' if tls else ''}://{host}:{port}", cluster=False, timeout=SECONDS)
+    try:
+        RedisSink(client).ping()
+    finally:
+        client.close()
+
+
+def clickhouse(host: str, port: int, *, tls: bool) -> None:
+    connect(host=host, port=port, username="u", password="p", database="d", secure=tls, timeout=SECONDS)
+
+
+def kafka(host: str, port: int, *, tls: bool) -> None:
+    KafkaAdmin({"bootstrap.servers": f"{host}:{port}", "security.protocol": "SSL" if tls else "PLAINTEXT"}).topics()
+
+
+NEIGHBOURS: dict[str, Callable[..., None]] = {
+    "postgres": postgres,
+    "redis": redis,
+    "clickhouse": clickhouse,
+    "kafka": kafka,
+}
+MISLEADING = ("Operation not permitted", "Unknown error", "Exec format", "Success", "Broker transport failure")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka's client tries until nobody waits any more."""
+    monkeypatch.setattr("watcher.kafka.admin.MAX_ANSWER_SECONDS", 1.0)
+
+
+@contextmanager
+def listening(answer: Callable[[socket], Any]) -> Iterator[int]:
+    """Somebody at a port who is none of the neighbours."""
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return
+            try:
+                answer(client)
+            except OSError:
+                pass
+            finally:
+                client.close()
+
+    with create_server(("127.0.0.1", 0)) as server:
+        Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[int]:
+    """A port that speaks HTTP without TLS, and refuses whatever is asked."""
+    with listening(lambda client: (client.recv(100), client.sendall(PLAIN))) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def signed_by_itself(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A port with TLS, whose certificate nobody vouches for."""
+    folder = tmp_path_factory.mktemp("certificate")
+    key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, SHA256())
+    )
+    file, key_file = folder / "certificate.pem", folder / "key.pem"
+    file.write_bytes(made.public_bytes(Encoding.PEM))
+    key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, key_file)
+    context.set_alpn_protocols(["postgresql"])
+    with listening(lambda client: context.wrap_socket(client, server_side=True).recv(100)) as port:
+        yield port
+
+
+def fault(neighbour: str, host: str, port: int, *, tls: bool = False) -> str:
+    """What is said of a neighbour that cannot be reached."""
+    with pytest.raises(TemporaryError) as raised:
+        NEIGHBOURS[neighbour](host, port, tls=tls)
+    said = str(raised.value)
+    assert [one for one in MISLEADING if one in said] == []
+    return said.lower()
+
+
+@pytest.mark.parametrize("neighbour", NEIGHBOURS)
+def test_a_host_that_is_not_known(neighbour: str) -> None:
+    """By its name, and that it is the name."""
+    said = fault(neighbour, "nosuch.invalid", 7)
+
+    assert "nosuch.invalid" in said
+    assert any(word in said for word in ("is not known", "not known", "resolve"))
+
+
+@pytest.mark.parametrize("neighbour", NEIGHBOURS)
+def test_nobody_listens(neighbour: str) -> None:
+    """With the port."""
+    with create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    said = fault(neighbour, "127.0.0.1", port)
+
+    assert str(port) in said
+    assert any(word in said for word in ("nobody listens", "refused"))
+
+
+@pytest.mark.parametrize("neighbour", NEIGHBOURS)
+def test_tls_to_a_port_without(neighbour: str, plain: int) -> None:
+    """That it is no TLS that answers."""
+    said = fault(neighbour, "127.0.0.1", plain, tls=True)
+
+    assert any(word in said for word in ("does not speak tls", "wrong version number", "ssl error"))
+
+
+@pytest.mark.parametrize("neighbour", NEIGHBOURS)
+def test_a_certificate_that_nobody_vouches_for(neighbour: str, signed_by_itself: int) -> None:
+    """That it is the certificate, and which setting helps."""
+    said = fault(neighbour, "127.0.0.1", signed_by_itself, tls=True)
+
+    assert "certificate" in said
+    assert [one for one in ("ssl_cert_file", "ssl.ca.location", "ssl_ca_location", "sslrootcert") if one in said], said
+
+
+@pytest.mark.parametrize("neighbour", ["postgres", "redis"])
+def test_something_else_at_the_port(neighbour: str, plain: int) -> None:
+    """That it is another protocol's."""
+    said = fault(neighbour, "127.0.0.1", plain)
+
+    assert any(word in said for word in ("there is no postgresql", "does not speak redis' protocol"))
