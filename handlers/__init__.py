@@ -13,4 +13,4 @@ MODULES: Final = (
 )
 """The modules of this folder whose ``TABLE`` is watched, in the order in which generated lists name them."""
 
-REGISTRY: Final = Registry.of(*(import_module(f"handlers.{module}").TABLE for module in MODULES))
+REGISTRY: Final = Registry.of(*(import_module(f"handlers.{module}").TABLE for module in MODULES)).with_counts_checked()

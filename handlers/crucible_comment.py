@@ -10,6 +10,7 @@ import msgspec
 
 from watcher.model.bounds import Id, RowId
 from watcher.model.change import ChangeEvent, Operation
+from watcher.model.counts import Count
 from watcher.model.effects import Effect, MetricDelta, ReconcileNeeded
 from watcher.model.registry import WATCHER_SCHEMA, Table, on
 
@@ -48,5 +49,6 @@ TABLE = Table(
     row=CrucibleCommentRow,
     handlers=(count_comments, compare_comments),
     ignored={Operation.MESSAGE: "logical messages carry no row"},
+    counts=(Count(entity_type="Crucible", entity="crucible_id", user="user_id", metric_type="commentCount"),),
     sample=CrucibleCommentRow(id=9, crucible_id=42, user_id=7),
 )

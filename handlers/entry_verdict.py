@@ -10,6 +10,7 @@ import msgspec
 
 from watcher.model.bounds import Id, RowId
 from watcher.model.change import ChangeEvent, Operation
+from watcher.model.counts import Count
 from watcher.model.effects import Effect, EntryVerdict, MetricDelta, ReconcileNeeded
 from watcher.model.entry_verdict import VerdictState
 from watcher.model.registry import WATCHER_SCHEMA, Table, on
@@ -81,6 +82,19 @@ TABLE = Table(
     row=EntryVerdictRow,
     handlers=(count_verdicts, show_verdict, compare_verdicts),
     ignored={Operation.MESSAGE: "logical messages carry no row"},
+    counts=(
+        *(
+            Count(
+                entity_type="Crucible",
+                entity="crucible_id",
+                user="user_id",
+                metric_type=metric_type,
+                where=("verdict", verdict.value),
+            )
+            for verdict, metric_type in COUNTED.items()
+        ),
+        Count(entity_type="Crucible", entity="crucible_id", user="user_id", metric_type="PrizePool", value="fee"),
+    ),
     sample=EntryVerdictRow(
         id=1001, crucible_id=42, user_id=7, image_id=555, verdict=VerdictState.ADMITTED, enforced=True, fee=100
     ),

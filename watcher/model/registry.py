@@ -1,13 +1,15 @@
 """Which handlers answer which change: a value, built by naming tables, never by scanning folders."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, cast
 
 import msgspec
 
-from watcher.model.change import SITE_SCHEMA, ChangeEvent, Operation, RowT
-from watcher.model.effects import Effect
+from watcher.model.change import SITE_SCHEMA, ChangeEvent, Operation, RowT, Source
+from watcher.model.counts import Count, CountedTable, Total, counted, with_columns
+from watcher.model.effects import Effect, MetricDelta
 
 WATCHER_SCHEMA: Final = "crucible_watcher"
 """The PostgreSQL schema of the watcher's own tables, unless the setting ``postgres.watcher_schema`` says otherwise."""
@@ -59,6 +61,8 @@ class Table(msgspec.Struct, Generic[RowT], frozen=True):
     """A row for the handler catalogue and for tests."""
     schema: str = SITE_SCHEMA
     """The PostgreSQL schema that the table lies in."""
+    counts: tuple[Count, ...] = ()
+    """What a row counts for, as its handlers have it: `crucible reconcile` compares rows and counts by it."""
 
     @property
     def qualified(self) -> str:
@@ -69,6 +73,11 @@ class Table(msgspec.Struct, Generic[RowT], frozen=True):
     def topic(self) -> str:
         """The topic that the shipped connectors send the table's changes to: ``postgres.Crucible``."""
         return f"postgres.{self.name}"
+
+    @property
+    def counted(self) -> CountedTable:
+        """The table as its rows are compared with what was counted."""
+        return with_columns(self.schema, self.name, cast("type[msgspec.Struct]", self.row), self.counts)
 
     def answering(self, operation: Operation) -> tuple[Handler[RowT], ...]:
         """Return the handlers of an operation, in the order of their declaration."""
@@ -107,6 +116,21 @@ class Registry(msgspec.Struct, frozen=True):
             named[table.name] = table
         return cls(tables=named)
 
+    def with_counts_checked(self) -> "Registry":
+        """Return this registry, once what each table says that a row counts for is what its handlers count.
+
+        Raises:
+            RegistryError: it is something else for a table's sample.
+        """
+        for table in self:
+            by_handlers, said = created(table, table.sample), counted(table.counts, table.sample)
+            if by_handlers != said:
+                raise RegistryError(
+                    f"table {table.name}: its handlers count {dict(by_handlers)} when the sample is made, and its "
+                    f"`counts` say {dict(said)}: name in `counts` what a row counts for"
+                )
+        return self
+
     def with_watcher_schema(self, schema: str) -> "Registry":
         """Return the registry with the watcher's own tables in another schema; ``postgres.watcher_schema`` names it."""
         return Registry(
@@ -118,6 +142,17 @@ class Registry(msgspec.Struct, frozen=True):
 
     def __iter__(self) -> Iterator[Table[Any]]:
         return iter(self.tables.values())
+
+
+def created(table: Table[Any], row: Any) -> Counter[Total]:
+    """Return what a table's handlers count when a row is made."""
+    event = ChangeEvent(Operation.CREATE, Source(table.name, 0, 0, schema=table.schema), after=row)
+    found: Counter[Total] = Counter()
+    for handler in table.answering(Operation.CREATE):
+        for effect in handler(event):
+            if isinstance(effect, MetricDelta):
+                found[effect.entity_type, effect.entity_id, effect.user_id, effect.metric_type] += effect.value
+    return Counter({total: value for total, value in found.items() if value})
 
 
 class RegistryError(Exception):

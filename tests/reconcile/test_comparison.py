@@ -1,0 +1,127 @@
+"""A comparison names each kind of difference, and nothing where nothing differs."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.command import crucible
+from tests.reconcile.conftest import World
+from watcher.clickhouse.queries import queries
+from watcher.clickhouse.reads import ClickHouseReads
+from watcher.model.counts import CountedTable
+from watcher.postgres.counted_rows import CountedRows
+from watcher.postgres.session import open_session
+from watcher.reconcile.table import TableComparison
+
+from handlers import REGISTRY  # isort: skip
+
+ENTRIES = REGISTRY.tables["CrucibleEntry"].counted
+
+
+def compared(world: World, table: CountedTable = ENTRIES, range_keys: int = 100, looks: Any = None) -> dict[int, Any]:
+    """Return what differs, by key, and look again without waiting."""
+    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
+        reads = ClickHouseReads(lambda: world.clickhouse, queries())
+        pause = looks or (lambda _: None)
+        comparison = TableComparison(table, CountedRows(session, table), reads, pause, range_keys)
+        return {one.key: one for _, found in comparison.differing(lambda *_: None) for one in found}
+
+
+def test_where_all_agrees_nothing_is_read_row_by_row(world: World) -> None:
+    """Whatever was counted there and back again."""
+    contest = world.crucible()
+    world.enter(contest, 350)
+    world.count()
+    world.count("id <= 50", sign=-1, lsn=10_000)
+    world.count("id <= 50", lsn=20_000)
+    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
+        reads = ClickHouseReads(lambda: world.clickhouse, queries())
+        comparison = TableComparison(ENTRIES, CountedRows(session, ENTRIES), reads, range_keys=100)
+        ranges = list(comparison.differing(lambda *_: None))
+
+    assert ranges == []
+
+
+def test_each_kind_of_difference_is_named(world: World) -> None:
+    contest, other = world.crucible(), world.crucible()
+    world.enter(contest, 350)
+    world.count("id NOT IN (7, 8, 340)")  # never counted
+    world.count("id = 20", lsn=30_000)  # counted again
+    world.count("id = 130", sign=-1, lsn=31_000)  # counted back, and is still there
+    world.site.execute('DELETE FROM "CrucibleEntry" WHERE id IN (99, 300)')
+    world.site.execute('UPDATE "CrucibleEntry" SET "crucibleId" = %s WHERE id = 200', (other,))
+
+    found = compared(world)
+    assert {key: one.kind.value for key, one in found.items()} == {
+        7: "missing",
+        8: "missing",
+        20: "repeated",
+        99: "left_over",
+        130: "missing",
+        200: "elsewhere",
+        300: "left_over",
+        340: "missing",
+    }
+    assert found[200].expected == {f"Crucible:{other}:3:Entry": 1, "User:3:3:crucibleEntryCount": 1}
+    assert found[200].counted == {f"Crucible:{contest}:3:Entry": 1, "User:3:3:crucibleEntryCount": 1}
+
+
+def test_two_rows_that_took_each_others_user_are_two_differences(world: World) -> None:
+    """Sums that only added would not see it."""
+    contest = world.crucible()
+    world.enter(contest, 3)
+    world.count()
+    world.site.execute('UPDATE "CrucibleEntry" SET "userId" = 4 - "userId"')
+
+    assert {key: one.kind.value for key, one in compared(world).items()} == {2: "elsewhere", 3: "elsewhere"}
+
+
+def test_rows_beyond_the_last_one_are_found(world: World) -> None:
+    """A table that was emptied has no rows, and its counts are all left over."""
+    contest = world.crucible()
+    world.enter(contest, 10, first=1_000)
+    world.count()
+    world.site.execute('TRUNCATE "CrucibleEntry"')
+
+    assert {one.kind.value for one in compared(world).values()} == {"left_over"}
+    assert set(compared(world)) == set(range(1_000, 1_010))
+
+
+def test_what_is_on_its_way_is_no_difference(world: World) -> None:
+    """It is looked at again until it stays as it is."""
+    contest = world.crucible()
+    world.enter(contest, 20)
+    world.count("id <= 10")
+    arrivals = iter(["id BETWEEN 11 AND 15", "id BETWEEN 16 AND 19"])
+    looks = []
+
+    def arrive(seconds: float) -> None:
+        looks.append(seconds)
+        condition = next(arrivals, None)
+        if condition:
+            world.count(condition, lsn=40_000 + 1_000 * len(looks))
+
+    assert {key: one.kind.value for key, one in compared(world, looks=arrive).items()} == {20: "missing"}
+    assert len(looks) == 3
+
+
+@pytest.mark.parametrize("break_view", [False, True])
+def test_the_command(world: World, *, break_view: bool) -> None:
+    """It exits with 1 where something differs, and names changes that are there twice and views that are wrong."""
+    contest = world.crucible()
+    world.enter(contest, 5)
+    world.count()
+    world.clickhouse.command("INSERT INTO entityMetricEvents SELECT * FROM entityMetricEvents WHERE sourceKey = 3")
+    if break_view:
+        world.clickhouse.command("ALTER TABLE metric_daily_v1 DELETE WHERE entity_id = 2 SETTINGS mutations_sync = 2")
+    done = crucible("reconcile", "--table", "CrucibleEntry", "--json", environ=world.environ)
+
+    report = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert [(one["table"], one["kinds"]) for one in report["tables"]] == [("CrucibleEntry", {"repeated": 1})]
+    assert [(one["source"], one["rows"], one["keys"]) for one in report["twice"]] == [("CrucibleEntry", 2, [3, 3])]
+    assert [one["view"] for one in report["views"]] == (["metric_daily"] if break_view else [])
+    told = crucible("reconcile", "--table", "CrucibleEntry", environ=world.environ)
+    assert "CrucibleEntry  repeated" in told.stdout
+    assert crucible("reconcile", "--table", "Nothing", environ=world.environ).returncode == 2

@@ -1,0 +1,88 @@
+"""What a row counts for while it is there, as its table says it: so rows and counts are compared without a stream."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+Total = tuple[str, int, int, str]
+"""Entity type, entity, user, metric type: what metric events are added up by."""
+
+
+class Count(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric that a row moves by existing: its handlers move it there and back as the row comes, changes and goes.
+
+    >>> Count(entity_type="Crucible", entity="crucible_id", user="user_id", metric_type="Entry").metric
+    'Crucible/Entry'
+    """
+
+    entity_type: str
+    entity: str
+    """Field of the row with the entity's id."""
+    user: str
+    """Field of the row with the user's id."""
+    metric_type: str
+    value: int | str = 1
+    """How much: a number, or the field of the row that says it."""
+    where: tuple[str, str] | None = None
+    """Field and text: only rows that have it there count; None: all do."""
+
+    @property
+    def metric(self) -> str:
+        """Return entity type and metric type as one text."""
+        return f"{self.entity_type}/{self.metric_type}"
+
+
+class CountedTable(msgspec.Struct, frozen=True):
+    """A source table, as rows and counts are compared."""
+
+    schema: str
+    name: str
+    """Also the ``source`` of its metric events."""
+    key: str
+    """Column of the primary key."""
+    counts: tuple[Count, ...]
+    """With columns in the places of fields."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return the metrics in the order in which they are numbered, from 1."""
+        return tuple(dict.fromkeys(count.metric for count in self.counts))
+
+
+def counted(counts: Iterable[Count], row: Any) -> Counter[Total]:
+    """Return what a row counts for.
+
+    Args:
+        counts: of its table.
+        row: of the table's row type.
+    """
+    found: Counter[Total] = Counter()
+    for count in counts:
+        if count.where is None or getattr(row, count.where[0]) == count.where[1]:
+            total = (count.entity_type, getattr(row, count.entity), getattr(row, count.user), count.metric_type)
+            found[total] += count.value if isinstance(count.value, int) else getattr(row, count.value)
+    return Counter({total: value for total, value in found.items() if value})
+
+
+def with_columns(
+    schema: str, name: str, row: type[msgspec.Struct], counts: Iterable[Count], key: str = "id"
+) -> CountedTable:
+    """Return a table whose counts name columns, as the row type's fields are called in the table."""
+    column = {field.name: field.encode_name for field in msgspec.structs.fields(row)}
+    return CountedTable(
+        schema=schema,
+        name=name,
+        key=column[key],
+        counts=tuple(
+            msgspec.structs.replace(
+                count,
+                entity=column[count.entity],
+                user=column[count.user],
+                value=count.value if isinstance(count.value, int) else column[count.value],
+                where=None if count.where is None else (column[count.where[0]], count.where[1]),
+            )
+            for count in counts
+        ),
+    )

@@ -1,0 +1,21 @@
+-- key_span --
+-- From where to where the keys of a table go; NULL for an empty one.
+SELECT min({key})::bigint, max({key})::bigint FROM {source}
+
+-- checksums --
+-- What a table's rows count for, added up to one number for each range of keys. Equal counts have equal sums, whoever
+-- adds them up; metric events are added up by the same arithmetic, so that only ranges that differ are read row by row.
+SELECT key / %(size)s, sum((mixed * mixed %% {PRIME})::numeric * value)::text
+  FROM (SELECT key, value,
+               (((key %% {PRIME} * {FACTOR} + entity) %% {PRIME} * {FACTOR} + who) %% {PRIME} * {FACTOR} + metric)
+                   %% {PRIME} AS mixed
+          FROM ({counted_of_range}) one) weighed
+ GROUP BY 1
+
+-- rows_of_range --
+-- What the rows of a range of keys count for.
+SELECT key, metric, entity, who, value FROM ({counted_of_range}) one WHERE value <> 0
+
+-- rows_of_keys --
+-- What some rows count for, as they are by now.
+SELECT key, metric, entity, who, value FROM ({counted_of_keys}) one WHERE value <> 0

@@ -1,0 +1,60 @@
+"""How counts differ from what rows count for; pure."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+
+import msgspec
+
+from watcher.model.counts import Total
+
+Counts = Mapping[int, Counter[Total]]
+"""By key of the row: what it counts for, or what was counted of it."""
+
+
+class Kind(StrEnum):
+    """How a row's counts are wrong."""
+
+    MISSING = "missing"
+    """The row is there and was never counted, or counted back."""
+    LEFT_OVER = "left_over"
+    """It is counted, and the row is gone."""
+    REPEATED = "repeated"
+    """It is counted several times over."""
+    ELSEWHERE = "elsewhere"
+    """It is counted for another entity or user, or by another amount, than its row says."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One row whose counts are not what it counts for."""
+
+    key: int
+    kind: Kind
+    expected: dict[str, int]
+    """Metrics as ``EntityType:entity:user:metricType`` -> what the row counts for."""
+    counted: dict[str, int]
+    """The same -> what was counted."""
+
+
+def differences(expected: Counts, counted: Counts) -> Iterator[Difference]:
+    """Yield every row whose counts differ, by key."""
+    for key in sorted(expected.keys() | counted.keys()):
+        wanted, there = expected.get(key, Counter()), counted.get(key, Counter())
+        if wanted != there:
+            yield Difference(key, _kind(wanted, there), _said(wanted), _said(there))
+
+
+def _kind(wanted: Counter[Total], there: Counter[Total]) -> Kind:
+    if not there:
+        return Kind.MISSING
+    if not wanted:
+        return Kind.LEFT_OVER
+    if wanted.keys() == there.keys() and all(there[one] > value > 0 for one, value in wanted.items()):
+        return Kind.REPEATED
+    return Kind.ELSEWHERE
+
+
+def _said(counts: Counter[Total]) -> dict[str, int]:
+    return {
+        f"{entity}:{entity_id}:{user}:{metric}": value for (entity, entity_id, user, metric), value in counts.items()
+    }

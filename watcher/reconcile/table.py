@@ -1,0 +1,123 @@
+"""Compares a table's rows in PostgreSQL with what was counted of them in ClickHouse.
+
+Ranges of keys are compared by their sums first, and only those that differ are read row by row. What differs then is
+looked at again until it stays as it is: a change may be on its way. Memory is that of some ranges, and so is the load
+on the site's database: one question at a time, each of a bounded range.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Protocol
+
+from watcher.clickhouse.reads import ClickHouseReads
+from watcher.model.counts import CountedTable, Total
+from watcher.postgres.counted_rows import Counted, CountedRows
+from watcher.reconcile.differences import Difference, differences
+
+RANGE_KEYS: Final = 1 << 16
+"""Keys of a range. More: a difference has more rows read; fewer: more sums."""
+STEP_RANGES: Final = 16
+"""Ranges of one question to PostgreSQL: a million keys, some seconds at most."""
+PIECE_KEYS: Final = 5_000
+"""Keys that are looked at again in one question."""
+MAX_LOOKS: Final = 15
+LOOK_SECONDS: Final = 2.0
+"""Looks, and seconds between two of them, until a difference that changes is told as it is. Fewer or shorter: what is
+on its way from PostgreSQL to ClickHouse is told as a difference."""
+
+
+class Progress(Protocol):
+    """Hears how far a comparison is."""
+
+    def __call__(self, done: int, whole: int) -> None:
+        """So many ranges of so many are compared."""
+        ...
+
+
+class TableComparison:
+    """Compares one table.
+
+    Args:
+        table: which.
+        rows: its rows.
+        reads: asks ClickHouse.
+        pause: waits for some seconds.
+        range_keys: keys of a range.
+    """
+
+    def __init__(
+        self,
+        table: CountedTable,
+        rows: CountedRows,
+        reads: ClickHouseReads,
+        pause: Callable[[float], None] = time.sleep,
+        range_keys: int = RANGE_KEYS,
+    ) -> None:
+        self._table, self._rows, self._reads = table, rows, reads
+        self._pause, self._size = pause, range_keys
+
+    def differing(self, progress: Progress) -> Iterator[tuple[int, Sequence[Difference]]]:
+        """Yield each range whose sums differ, with what is different in it: perhaps nothing, at a second look.
+
+        Raises:
+            PostgresRefusedError: the table, or the right to read it, is missing.
+            TemporaryError: a neighbour is away.
+        """
+        span = self._rows.span()
+        whole = 0 if span is None else span[1] // self._size + 1
+        for at, number in enumerate(found := self._differing_ranges(whole, progress), 1):
+            yield number, self._looked_at_again(self._of_range(number))
+            progress(whole - len(found) + at, whole)
+
+    def _differing_ranges(self, whole: int, progress: Progress) -> list[int]:
+        parameters = {"source": self._table.name, "metrics": list(self._table.metrics), "size": self._size}
+        counted = {int(number): int(total) for number, total in self._reads("counted_checksums", parameters)}
+        found = []
+        for first in range(0, whole, STEP_RANGES):
+            after = min(whole, first + STEP_RANGES)
+            sums = self._rows.checksums(first * self._size, after * self._size, self._size)
+            found += [number for number in range(first, after) if sums.get(number, 0) != counted.get(number, 0)]
+            progress(after - len(found), whole)
+        return found + sorted(number for number, total in counted.items() if total and number >= whole)
+
+    def _of_range(self, number: int) -> list[Difference]:
+        low, high = number * self._size, (number + 1) * self._size
+        counted = self._reads("counted_of_range", {"source": self._table.name, "low": low, "high": high})
+        return list(differences(self._gathered(self._rows.of_range(low, high)), _totals(counted)))
+
+    def _of_keys(self, keys: Sequence[int]) -> list[Difference]:
+        counted = self._reads("counted_of_keys", {"source": self._table.name, "keys": list(keys)})
+        return list(differences(self._gathered(self._rows.of_keys(keys)), _totals(counted)))
+
+    def _looked_at_again(self, found: list[Difference]) -> list[Difference]:
+        """Return the differences that stay as they are from one look to the next."""
+        for _ in range(MAX_LOOKS):
+            if not found:
+                break
+            self._pause(LOOK_SECONDS)
+            keys = [one.key for one in found]
+            again = [
+                one
+                for first in range(0, len(keys), PIECE_KEYS)
+                for one in self._of_keys(keys[first : first + PIECE_KEYS])
+            ]
+            if again == found:
+                break
+            found = again
+        return found
+
+    def _gathered(self, rows: Iterable[Counted]) -> dict[int, Counter[Total]]:
+        metrics = [tuple(metric.split("/", 1)) for metric in self._table.metrics]
+        gathered: dict[int, Counter[Total]] = defaultdict(Counter)
+        for key, metric, entity, user, value in rows:
+            entity_type, metric_type = metrics[metric - 1]
+            gathered[key][entity_type, entity, user, metric_type] += value
+        return gathered
+
+
+def _totals(rows: Iterable[Sequence[int | str]]) -> dict[int, Counter[Total]]:
+    gathered: dict[int, Counter[Total]] = defaultdict(Counter)
+    for key, entity_type, metric_type, entity, user, net in rows:
+        gathered[int(key)][str(entity_type), int(entity), int(user), str(metric_type)] += int(net)
+    return gathered
