@@ -14,10 +14,12 @@ class MemoryBallots(Ballots):
     def __init__(self) -> None:
         self.votes: dict[int, list[tuple[int, int]]] = defaultdict(list)
         self.frozen: dict[int, Frozen] = {}
-        self.lost: set[int] = set()
-        """Crucibles whose last vote ClickHouse lacks, although it was drained."""
+        self.lost: dict[int, int] = {}
+        """Crucible -> an entry of it that Redis gives a point more than the votes do."""
         self.slow: Counter[int] = Counter()
         """How many looks it takes until the votes are in ClickHouse."""
+        self.drained: dict[int, int] = {}
+        """Crucible -> votes that are there."""
         self.away: Counter[str] = Counter()
         """How many calls of a method find a neighbour away."""
         self.asked: Counter[str] = Counter()
@@ -37,15 +39,24 @@ class MemoryBallots(Ballots):
         self._ask("drain")
         assert crucible_id in self.frozen, "drained before it was frozen"
         self.slow[crucible_id] -= 1
-        return self.slow[crucible_id] < 0
+        waiting = len(self.votes[crucible_id]) - self.drained.get(crucible_id, 0)
+        if self.slow[crucible_id] >= 0 or (timeout <= 0 and waiting):
+            return False
+        self.drained[crucible_id] = len(self.votes[crucible_id])
+        return True
 
     def prove(self, crucible_id: int) -> Proven | Differs:
         self._ask("prove")
         assert crucible_id in self.frozen, "proven before it was frozen"
-        if crucible_id in self.lost and self.votes[crucible_id]:
-            entry = self.votes[crucible_id][-1][0]
-            return Differs("1 entry of 2", (Difference(entry, 1516, 1, 1500, 0),))
-        return self.recompute(crucible_id)
+        proven = self.recompute(crucible_id)
+        if (spoilt := self.lost.get(crucible_id)) is not None:
+            (told,) = [
+                Difference(entry, rating + 1, votes, rating, votes)
+                for entry, rating, votes in proven.ratings
+                if entry == spoilt
+            ]
+            return Differs(f"1 entries of {len(proven.ratings)}", (told,))
+        return proven
 
     def recompute(self, crucible_id: int) -> Proven:
         ratings, votes = defaultdict[int, int](lambda: BASE_RATING), Counter[int]()

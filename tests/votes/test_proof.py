@@ -85,18 +85,6 @@ def test_a_result_is_proven(world: VoteWorld) -> None:
     assert recomputed == proven
 
 
-def test_a_crucible_without_votes_is_proven(world: VoteWorld) -> None:
-    """Nobody voted: an empty result, and no error."""
-    crucible = world.crucible(3)
-    with ballots(world) as kept:
-        assert kept.freeze(crucible).seq == 0
-        assert kept.drain(crucible, SECONDS)
-        proven = kept.prove(crucible)
-
-    assert isinstance(proven, Proven)
-    assert (len(proven.ratings), proven.votes, proven.digest) == (0, 0, hashlib.sha256().hexdigest())
-
-
 def test_judges_in_the_moment_of_the_freeze(world: VoteWorld) -> None:
     """Whatever they were answered is what counts: every vote that counted is in the result, and none came after it."""
     crucible = world.crucible()
@@ -218,15 +206,6 @@ def test_while_clickhouse_is_away_nothing_is_decided(world: VoteWorld) -> None:
         world.stack.clickhouse.await_ready()
         assert kept.freeze(crucible) == frozen
         assert isinstance(kept.prove(crucible), Proven)
-
-
-def test_a_drain_that_takes_too_long_says_so(world: VoteWorld) -> None:
-    """Its votes still wait; the next attempt goes on."""
-    crucible = voted(world)
-    with ballots(world) as kept:
-        kept.freeze(crucible)
-        assert not kept.drain(crucible, -1.0)
-        assert kept.drain(crucible, SECONDS)
 
 
 def test_a_crucible_under_rebuild_is_frozen_afterwards(world: VoteWorld) -> None:
