@@ -11,6 +11,9 @@ from stack import Stack
 from tests.postgres import pgbouncer
 from tests.postgres.pgbouncer import Pooler
 from tests.stack.watching import provided
+from watcher.admin.doctor.examine import examine
+from watcher.admin.doctor.findings import Level
+from watcher.admin.doctor.postgres import pooler as checks
 from watcher.migrations.lock import alone
 from watcher.migrations.postgres.migrate import ensure
 from watcher.model.errors import TemporaryError
@@ -170,9 +173,25 @@ def test_a_pooler_that_knows_no_transactions_is_refused(postgres: Stack, schema:
     with (
         provided(),
         pgbouncer.running(str(postgres.endpoints.postgres_dsn), pool_mode="statement", pool_size=1) as pooler,
-        pytest.raises(PostgresRefusedError, match=r"statement pooling mode.*let pool_mode be transaction"),
     ):
-        ensure(pooler.dsn, schema)
+        with pytest.raises(PostgresRefusedError, match=r"statement pooling mode.*let pool_mode be transaction"):
+            ensure(pooler.dsn, schema)
+        with open_session(pooler.dsn, schema) as session:
+            (found,) = examine("postgres", lambda: session, (checks.pooler,), "-")
+
+    assert (found.name, found.level) == ("postgres.pooler", Level.FAIL)
+    assert "let pool_mode be transaction or session" in found.found
+
+
+def test_the_doctor_says_what_stands_between(pooler: Pooler, dsn: str, schema: str) -> None:
+    """Nothing, or a pooler that keeps transactions together."""
+    told = []
+    for at in (dsn, pooler.dsn):
+        with open_session(at, schema) as session:
+            told += list(checks.pooler(session))
+
+    assert [one.level for one in told] == [Level.OK] * 2
+    assert [one.found.partition(":")[0].partition(" hands")[0] for one in told] == ["none", "a pooler"]
 
 
 def test_options_of_the_connection_string_are_not_ours_to_drop(pooler: Pooler, schema: str) -> None:

@@ -16,6 +16,7 @@ from watcher.admin.doctor.notifications import notifications
 from watcher.admin.doctor.postgres.columns import columns
 from watcher.admin.doctor.postgres.names import SourceNames
 from watcher.admin.doctor.postgres.own_schema import own_tables
+from watcher.admin.doctor.postgres.pooler import pooler
 from watcher.admin.doctor.postgres.published import publication, tables
 from watcher.admin.doctor.postgres.rights import debezium_rights, rights, role_of_connector
 from watcher.admin.doctor.postgres.server import server, wal_level
@@ -81,6 +82,7 @@ def _postgres(settings: Settings, connector: ConnectorFile, opened: ExitStack) -
         open_postgres,
         (
             server,
+            pooler,
             wal_level,
             partial(tables, names=names),
             partial(publication, names=names),

@@ -186,6 +186,11 @@ class Session:
         self.schema = schema
         self._quoted = quoted(schema)
 
+    @property
+    def backend(self) -> int:
+        """Return the server's process that the connection was made with, as whoever took it has told."""
+        return self._connection.info.backend_pid
+
     def read(self, query: LiteralString, *parameters: object) -> list[tuple[Any, ...]]:
         """Return the rows of a statement that changes nothing; outside :meth:`together` the server holds it to that.
 

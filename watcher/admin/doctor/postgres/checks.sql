@@ -110,3 +110,7 @@ SELECT index.relname::text
   JOIN pg_am ON pg_am.oid = index.relam AND pg_am.amname = 'hash'
   JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0] AND attname = 'crucibleId'
  WHERE indrelid = to_regclass('public."CrucibleEntry"')
+
+-- backend --
+-- Which of the server's processes answers: not the one that we have connected to, where a pooler stands between.
+SELECT pg_backend_pid()
