@@ -187,13 +187,21 @@ def test_unknown_paths_and_methods(api: Api) -> None:
     assert "GET" in method.headers["allow"]
 
 
-@pytest.mark.parametrize("path", ["", "/stream", "/standings", "/pair"])
+@pytest.mark.parametrize("path", ["", "/stream", "/standings"])
 def test_heads(api: Api, contest: Contest, path: str) -> None:
-    """405 at once: a HEAD of a stream would otherwise keep one running that nobody sees."""
-    answer = api.client.head(contest.path + path, headers=bearer(contest.owners[0]), timeout=30)
+    """What a GET has before its body; of a stream too, of which none is left running that nobody sees."""
+    headers = bearer(contest.owners[0])
+    head = api.client.head(contest.path + path, headers=headers, timeout=30)
+    with api.client.stream("GET", contest.path + path, headers=headers) as whole:
+        same = ("content-type", "content-length", "cache-control", "etag")
 
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
-    assert api.daemon.metric("crucible_streams") == 0
+        assert (head.status_code, head.content) == (200, b"")
+        assert [head.headers.get(name) for name in same] == [whole.headers.get(name) for name in same]
+    await_that(lambda: api.daemon.metric("crucible_streams") == 0, "no stream is left")
+    refused = api.client.head(contest.path + path)
+    assert (refused.status_code, refused.content) == (401, b"")
+    votes = api.client.head(contest.path + "/votes", headers=headers)
+    assert (votes.status_code, votes.headers["allow"]) == (405, "POST")
 
 
 def test_a_hundred_megabytes(api: Api, contest: Contest) -> None:

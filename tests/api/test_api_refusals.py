@@ -378,9 +378,18 @@ def test_other_origins_may_not_unless_they_are_named(api: Api, site: Site) -> No
         "/v1/crucibles/1/votes", headers=asked | {"Access-Control-Request-Headers": "x-of-nobody"}
     )
     other = named.client.get("/v1/judges/me", headers={**bearer(1), "Origin": "https://else.test"})
+    refused = named.client.options("/v1/crucibles/1/votes", headers={**asked, "Origin": "https://else.test"})
+    method = named.client.options("/v1/crucibles/1/votes", headers={**asked, "Access-Control-Request-Method": "PUT"})
 
     assert all("access-control-allow-origin" not in one.headers for one in (closed, plain, other))
     assert opened.headers["access-control-allow-origin"] == "https://page.test"
+    for one in (refused, method):
+        assert (one.status_code, one.headers["content-type"]) == (400, "application/problem+json")
+        assert one.json()["code"] == "cors_refused"
+    assert ("access-control-allow-origin" in refused.headers, "access-control-allow-origin" in method.headers) == (
+        False,
+        True,
+    )
     assert (with_traces.status_code, with_more.status_code) == (200, 400)
     assert named.close() == 0
 

@@ -9,6 +9,7 @@ import starlette.requests
 import starlette.responses
 import starlette.routing
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
@@ -65,7 +66,6 @@ def application(parts: Parts) -> Application:
             strict=not route.is_vote,
         )
         known = _Path(route.path, guarded, methods=[route.method])
-        known.methods = {route.method}  # it adds HEAD to GET, and a HEAD of a stream would run like one, for nobody
         routes.append(known)
         if route.is_vote:
             votes = guarded
@@ -78,7 +78,7 @@ def application(parts: Parts) -> Application:
     front = app if votes is None else _votes_first(votes, app)
     if not parts.cors_origins:
         return front
-    return CORSMiddleware(
+    return _Cors(
         front,
         allow_origins=list(parts.cors_origins),
         allow_methods=["GET", "POST"],
@@ -100,6 +100,19 @@ class _Path(starlette.routing.Route):
         return (starlette.routing.Match.FULL if match is starlette.routing.Match.PARTIAL else match), child
 
 
+class _Cors(CORSMiddleware):
+    """Lets pages of other origins ask, and tells those that may not in the words of all our problems."""
+
+    def preflight_response(self, request_headers: Headers) -> starlette.responses.Response:
+        """Answer a browser that asks whether a page may."""
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:
+            return response
+        problem = ProblemError("cors_refused", bytes(response.body).decode())
+        more = {name: value for name, value in response.headers.items() if name not in _OF_THE_BODY}
+        return _response(problem, more)
+
+
 def _votes_first(votes: Guarded, others: Starlette) -> Application:
     """Return an application that lets votes pass by the router, which costs each of them more than its token does."""
 
@@ -115,6 +128,7 @@ def _votes_first(votes: Guarded, others: Starlette) -> Application:
     return front
 
 
+_OF_THE_BODY: Final = frozenset({"content-type", "content-length"})
 _BEFORE, _AFTER = "/v1/crucibles/", "/votes"
 
 

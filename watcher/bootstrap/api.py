@@ -152,7 +152,7 @@ class ApiRole:
                 issuer=api.issuer or "",
                 audience=api.audience or "",
                 secrets=listed(api.hs256_secrets),
-                rsa_key=keys.key if keys else None,
+                rsa_keys=keys.of if keys else None,
                 leeway=api.leeway,
                 max_bytes=api.token_limit,
             )

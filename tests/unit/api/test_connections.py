@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from watcher.api.http import server as server_module
 from watcher.api.http import uvicorn_internals
 from watcher.api.http.connections import Connections
+from watcher.api.http.pipelined import MAX_IN_A_TURN
 from watcher.api.http.server import ApiServer
 from watcher.api.http.uvicorn_internals import MAX_HEAD_BYTES, MAX_QUEUED_REQUESTS, MIN_PIECE_BYTES, BoundedProtocol
 
@@ -265,6 +267,36 @@ async def test_requests_that_come_together_are_read_as_they_are_answered(length:
 
     assert answers == list(range(asked))
     assert max(queued) <= MAX_QUEUED_REQUESTS + MIN_PIECE_BYTES // 16
+
+
+async def test_requests_that_come_together_give_others_their_turn() -> None:
+    """Of all that many connections have sent a few are begun in a turn; whoever asks one thing waits no longer."""
+    begun_in: Counter[int] = Counter()
+    turn = 0
+
+    async def count() -> None:
+        nonlocal turn
+        while True:
+            await asyncio.sleep(0)
+            turn += 1
+
+    async def app(scope: Any, _: Any, send: Any) -> None:
+        begun_in[turn] += scope["path"] == "/many"
+        await reply(send, b"")
+
+    async with serving(app) as address:
+        counting = asyncio.create_task(count())
+        opened = [await asyncio.open_connection(*address) for _ in range(40)]
+        for _, writer in opened:
+            writer.write(b"GET /one HTTP/1.1\r\nHost: x\r\n\r\n" + b"GET /many HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
+        for reader, writer in opened:
+            for _ in range(51):
+                await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+            writer.close()
+        counting.cancel()
+
+    assert sum(begun_in.values()) == 40 * 50
+    assert max(begun_in.values()) <= 2 * MAX_IN_A_TURN
 
 
 async def _send_all(writer: asyncio.StreamWriter, sent: bytes) -> None:

@@ -2,15 +2,20 @@
 
 import asyncio
 import json
+import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from jwt.algorithms import RSAAlgorithm
 from structlog.testing import capture_logs
 
+from watcher.api.http.problem import ProblemError
 from watcher.api.identity import jwks as key_set
+from watcher.api.identity.auth import Authenticator
 from watcher.api.identity.jwks import KeySet, parse
 
 GOOD: dict[str, Any] = RSAAlgorithm.to_jwk(generate_private_key(65_537, 2_048).public_key(), as_dict=True)
@@ -38,6 +43,55 @@ def test_a_key_that_cannot_be_used_leaves_the_others(key: dict[str, Any]) -> Non
     assert list(parse(json.dumps({"keys": others}).encode())) == ["before", "after"]
     with pytest.raises(ValueError, match="no RSA key"):
         parse(json.dumps({"keys": [key]}).encode())
+
+
+def test_a_short_key_is_none() -> None:
+    """Also where the set says that it signs: whoever finds it out signs as anybody."""
+    short = RSAAlgorithm.to_jwk(generate_private_key(65_537, 1_024).public_key(), as_dict=True)  # noqa: S505 - that is the point
+
+    with capture_logs() as logs, pytest.raises(ValueError, match="no RSA key"):
+        parse(json.dumps({"keys": [short]}).encode())
+    assert "1024 bits" in logs[0]["error"]
+
+
+def test_a_private_key_is_taken_for_its_public_one() -> None:
+    """Whoever put it there has to change it, and can still do that while people get in."""
+    private = RSAAlgorithm.to_jwk(generate_private_key(65_537, 2_048), as_dict=True)
+
+    ((key,),) = parse(json.dumps({"keys": [private]}).encode()).values()
+    assert hasattr(key, "verify")
+
+
+async def test_each_key_that_may_be_meant_is_tried(tmp_path: Path) -> None:
+    """Two without an id, two of the same id; and all of them for a token that names none."""
+    makers = {name: generate_private_key(65_537, 2_048) for name in ("a", "b", "c", "d", "stranger")}
+    kids = {"a": None, "b": None, "c": "same", "d": "same"}
+    listed = []
+    for name, kid in kids.items():
+        one = RSAAlgorithm.to_jwk(makers[name].public_key(), as_dict=True)
+        listed.append(one if kid is None else {**one, "kid": kid})
+    path, read = tmp_path / "keys.json", asyncio.Event()
+    path.write_text(json.dumps({"keys": listed}))
+    keys = KeySet(str(path), 1.0)
+    auth = Authenticator(issuer="site", audience="crucible", rsa_keys=keys.of)
+    claims = {"sub": "7", "iss": "site", "aud": "crucible", "exp": int(time.time()) + 600}
+
+    def who(maker: str, kid: str | None) -> int | str:
+        token = jwt.encode(claims, makers[maker], "RS256", None if kid is None else {"kid": kid})
+        try:
+            return auth.principal([(b"authorization", f"Bearer {token}".encode())]).user_id
+        except ProblemError as problem:
+            return problem.code
+
+    running = asyncio.create_task(keys.run(read.set))
+    try:
+        await asyncio.wait_for(read.wait(), 5)
+        assert [who(maker, None) for maker in ("a", "b", "c", "d", "stranger")] == [7, 7, 7, 7, "bad_token"]
+        assert [who(maker, "same") for maker in ("c", "d", "a", "stranger")] == [7, 7, "bad_token", "bad_token"]
+        assert [who(maker, "new") for maker in ("a", "b", "c", "stranger")] == [7, 7, "bad_token", "bad_token"]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["head", "body"])
@@ -72,12 +126,12 @@ async def test_a_server_that_drips_is_given_up(begun: bytes, monkeypatch: pytest
     running = asyncio.create_task(keys.run(lambda: turns.put_nowait(None)))
     try:
         await asyncio.wait_for(turns.get(), 10)
-        assert keys.key("only") is not None
+        assert keys.of("only") is not None
         dripping.set()
         now[0] += key_set.TRUSTED_SECONDS
         await asyncio.wait_for(turns.get(), 10)
         with pytest.raises(ConnectionError):
-            keys.key("only")
+            keys.of("only")
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

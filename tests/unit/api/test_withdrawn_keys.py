@@ -31,7 +31,7 @@ async def test_a_withdrawn_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     path = tmp_path / "keys.json"
     write(path, old=old, new=new)
     keys, turns = KeySet(str(path), 1.0), asyncio.Queue[None]()
-    auth = Authenticator(issuer="site", audience="crucible", rsa_key=keys.key)
+    auth = Authenticator(issuer="site", audience="crucible", rsa_keys=keys.of)
     claims = {"sub": "7", "iss": "site", "aud": "crucible", "exp": int(time.time()) + 600}
     tokens = {kid: jwt.encode(claims, key, "RS256", {"kid": kid}) for kid, key in (("old", old), ("new", new))}
     headers = {kid: [(b"authorization", f"Bearer {token}".encode())] for kid, token in tokens.items()}
@@ -73,16 +73,16 @@ async def test_a_set_that_cannot_be_read_for_long(tmp_path: Path, monkeypatch: p
         now[0] += key_set.TRUSTED_SECONDS - 1
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(turns.get(), 0.2)
-        assert keys.key("only") is not None
+        assert keys.of("only") is not None
 
         now[0] += 1
         await asyncio.wait_for(turns.get(), 5)
         with pytest.raises(ConnectionError):
-            keys.key("only")
+            keys.of("only")
 
         away.rename(path)
         await asyncio.wait_for(turns.get(), 5)
-        assert keys.key("only") is not None
+        assert keys.of("only") is not None
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

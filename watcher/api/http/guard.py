@@ -87,6 +87,8 @@ class Guarded:
             if response.charged:
                 self._limit.charge(user_id)
             more = self._limit.headers(user_id)
+        if scope["method"] == "HEAD":
+            response = response.head()
         self._metrics.answered(response.status, time.perf_counter() - began)
         await response.send(more, receive, send)
 

@@ -48,6 +48,7 @@ PROBLEM_KINDS: Final[Mapping[str, ProblemKind]] = {
     "wrong_media_type": ProblemKind(415, "The body has to be application/json"),
     "no_such_route": ProblemKind(404, "There is no such path"),
     "method_not_allowed": ProblemKind(405, "The path does not answer this method"),
+    "cors_refused": ProblemKind(400, "Pages of this origin may not ask that from a browser"),
     # Who asks.
     "no_token": ProblemKind(401, "A bearer token is needed"),
     "bad_token": ProblemKind(401, "The bearer token is not valid"),

@@ -47,5 +47,8 @@ class Request(msgspec.Struct):
         return effective_level(self.params.get("browsingLevel"), self.own_level, self.show_nsfw, allowed)
 
     def header(self, name: bytes) -> bytes | None:
-        """Return the value of a header, given in small letters; None if the request has none."""
-        return next((value for each, value in self.headers if each == name), None)
+        """Return the value of a header, given in small letters; None if the request has none.
+
+        Several lines of one header are one list (RFC 9110, 5.3).
+        """
+        return b", ".join(value for each, value in self.headers if each == name) or None

@@ -30,6 +30,10 @@ class Response:
     ) -> None:
         self.body, self.status, self.headers, self.charged = body, status, headers, charged
 
+    def head(self) -> "Response":
+        """Return what a HEAD is answered in its place; the server keeps the body to itself."""
+        return self
+
     async def send(self, more: Sequence[Header], receive: Receive, send: Send) -> None:
         """Send it, with a length.
 

@@ -77,7 +77,7 @@ class ArenaFiles:
             return
         content, headers = found
         headers = [*headers, *self._common]
-        held = next((value for key, value in scope["headers"] if key == b"if-none-match"), b"")
+        held = b", ".join(value for key, value in scope["headers"] if key == b"if-none-match")
         if names_tag(held, headers[1][1]):
             await Response(b"", 304, headers[1:]).send((), receive, send)
         else:

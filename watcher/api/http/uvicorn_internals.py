@@ -11,6 +11,7 @@ fails with a sentence instead of in production.
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import httptools
@@ -20,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from watcher.api.http.asgi import Application, Header, Receive, Scope, Send
 from watcher.api.http.connections import Connections
 from watcher.api.http.host import host_fault
+from watcher.api.http.pipelined import Pipelined
 from watcher.api.http.problem import ProblemError
 
 MAX_HEAD_BYTES: Final = 16_384
@@ -93,6 +95,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     Args:
         kept: the connections of the process.
+        pipelined: begins requests of the process that came behind others.
+        max_head_bytes: of a request's address and headers.
         options: what uvicorn makes a connection with.
     """
 
@@ -109,15 +113,19 @@ class BoundedProtocol(HttpToolsProtocol):
     """Whether the request that arrived last is the connection's last: nothing behind it is read as another."""
     _is_upgrade_with_body = False
     """Whether the request under way asks for another protocol and has a body."""
+    _is_next_pipelined = False
+    """Whether a request that is begun now came before the one before it was answered."""
     _has_room = True
     """Whether the connection is one of those that there is room for."""
     _unread = b""
     """What came and is not read yet, because too many requests wait; empty unless reading is held."""
     flow: BoundedFlow
 
-    def __init__(self, kept: Connections, max_head_bytes: int = MAX_HEAD_BYTES, **options: Any) -> None:
+    def __init__(
+        self, kept: Connections, pipelined: Pipelined, max_head_bytes: int = MAX_HEAD_BYTES, **options: Any
+    ) -> None:
         super().__init__(**options)
-        self._kept, self._max_head_bytes = kept, max_head_bytes
+        self._kept, self._pipelined, self._max_head_bytes = kept, pipelined, max_head_bytes
         self._served: Application = self.app
         self._under_way: list[RequestResponseCycle] = []
 
@@ -289,10 +297,23 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Answer the next request, if it is there, and read on."""
+        self._is_next_pipelined = True
         super().on_response_complete()
         if self._unread:
             self._read_on()
+        self._is_next_pipelined = False
         self._note_who_waits()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Begin to answer a request; one that came behind another gives others their turn first."""
+        if self._is_next_pipelined:
+            self._pipelined.begin_later(partial(self._begin, cycle, app))
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if not cycle.disconnected:
+            super()._start_asgi_task(cycle, app)
 
     def pause_writing(self) -> None:
         """Note that the client takes less than it is sent."""

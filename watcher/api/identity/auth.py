@@ -39,8 +39,8 @@ class Principal(msgspec.Struct, frozen=True):
     """Claim ``showNsfw``, of which False alone counts; None: the user's row decides."""
 
 
-KeyOf = Callable[[str | None], Any]
-"""The RSA key of a key id. Raises ``LookupError`` if there is none, ``ConnectionError`` if nobody can tell."""
+KeysOf = Callable[[str | None], Sequence[Any]]
+"""The RSA keys of a key id. Raises ``LookupError`` if there is none, ``ConnectionError`` if nobody can tell."""
 
 
 class Authenticator:
@@ -50,7 +50,7 @@ class Authenticator:
         issuer: what ``iss`` has to be.
         audience: what ``aud`` has to be or contain.
         secrets: shared secrets of HS256, each is tried; none: HS256 is refused.
-        rsa_key: finds the RSA key of RS256; None: RS256 is refused.
+        rsa_keys: finds the RSA keys of RS256, each is tried; None: RS256 is refused.
         leeway: seconds by which the clocks may differ.
         max_bytes: bytes of a token that is still looked at.
         clock: Unix seconds.
@@ -62,13 +62,13 @@ class Authenticator:
         issuer: str,
         audience: str,
         secrets: Sequence[bytes] = (),
-        rsa_key: KeyOf | None = None,
+        rsa_keys: KeysOf | None = None,
         leeway: float = 0.0,
         max_bytes: int = 8_192,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._issuer, self._audience, self._leeway, self._clock = issuer, audience, leeway, clock
-        self._secrets, self._rsa_key, self._max_bytes = tuple(secrets), rsa_key, max_bytes
+        self._secrets, self._rsa_keys, self._max_bytes = tuple(secrets), rsa_keys, max_bytes
         self._known: Remembered[bytes, Principal] = Remembered(MAX_REMEMBERED_TOKENS, clock)
 
     def principal(self, headers: Sequence[Header]) -> Principal:
@@ -109,15 +109,15 @@ class Authenticator:
         algorithm = head.get("alg")
         if algorithm == "HS256" and self._secrets:
             return self._claims(token, algorithm, self._secrets)
-        if algorithm == "RS256" and self._rsa_key is not None:
+        if algorithm == "RS256" and self._rsa_keys is not None:
             kid = head.get("kid")
             try:
-                key = self._rsa_key(kid if isinstance(kid, str) else None)
+                keys = self._rsa_keys(kid if isinstance(kid, str) else None)
             except ConnectionError as error:
                 raise ProblemError("keys_away") from error
             except LookupError as error:
                 raise ProblemError("bad_token", "no key with this id") from error
-            return self._claims(token, algorithm, (key,))
+            return self._claims(token, algorithm, keys)
         raise ProblemError("bad_token", "signed with an algorithm that is not taken here")
 
     def _claims(self, token: bytes, algorithm: str, keys: Sequence[Any]) -> Principal:

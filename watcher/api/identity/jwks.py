@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,10 @@ MIN_READ_INTERVAL_SECONDS: Final = 10.0
 """Seconds between two reads, however many unknown key ids come in."""
 RETRY_SECONDS: Final = 1.0
 """Seconds until a set that could not be read is asked for again."""
+MIN_KEY_BITS: Final = 2_048
+"""Bits of an RSA key (RFC 7518, 3.3). Shorter ones can be found out, and then anybody signs as anybody."""
+MAX_TRIED_KEYS: Final = 16
+"""Keys that a token is tried with which does not say which is its own. More: forged tokens cost more."""
 MAX_SET_BYTES: Final = 1_000_000
 """Bytes of a key set."""
 
@@ -42,24 +46,29 @@ class KeySet:
     def __init__(self, source: str, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._source, self._clock = source, clock
         self._http = HttpClient("the key set", "api.jwks", source, timeout, max_bytes=MAX_SET_BYTES)
-        self._keys: dict[str | None, Any] = {}
+        self._keys: dict[str | None, list[Any]] = {}
         self._read_at = float("-inf")
         self._wanted = asyncio.Event()
 
-    def key(self, kid: str | None) -> Any:
-        """The key of an id; a set of one key needs none.
+    def of(self, kid: str | None) -> Sequence[Any]:
+        """Return the keys that a token may be signed with, of which each has to be tried.
+
+        Args:
+            kid: the id that the token names: those of that id, or where there is none those without an id. None: all.
 
         Raises:
             ConnectionError: not known yet; a fresh set is being read.
             LookupError: the set has no such key.
         """
-        found = self._keys.get(kid)
-        if found is None and kid is None and len(self._keys) == 1:
-            found = next(iter(self._keys.values()))
-        if found is not None:
-            return found
-        if self._clock() - self._read_at >= MIN_READ_INTERVAL_SECONDS:
+        found = [key for some in self._keys.values() for key in some] if kid is None else self._keys.get(kid, [])
+        if found:
+            return found[:MAX_TRIED_KEYS]
+        is_stale = self._clock() - self._read_at >= MIN_READ_INTERVAL_SECONDS
+        if is_stale:
             self._wanted.set()
+        if unnamed := self._keys.get(None):
+            return unnamed[:MAX_TRIED_KEYS]
+        if is_stale:
             raise ConnectionError("the key set is being read")
         raise LookupError("no such key")
 
@@ -71,7 +80,7 @@ class KeySet:
         """
         if not self._keys:
             raise ConnectionError("api.jwks: the key set was not read yet, or not for too long")
-        return f"{len(self._keys)} known"
+        return f"{sum(map(len, self._keys.values()))} known"
 
     async def run(self, changed: Callable[[], None] = lambda: None) -> None:
         """Keep the set fresh until cancelled.
@@ -107,8 +116,21 @@ class KeySet:
         return answer.body
 
 
-def parse(text: bytes) -> dict[str | None, Any]:
-    """The RSA keys for signatures of a set; keys of other kinds, and those that cannot be used, are passed over.
+def _public_key(one: dict[str, Any]) -> Any:
+    """Return the key of a member of a set.
+
+    Raises:
+        PyJWTError: it is none.
+        ValueError: it is too short.
+    """
+    key = jwt.PyJWK(one, algorithm="RS256").key
+    if key.key_size < MIN_KEY_BITS:
+        raise ValueError(f"{key.key_size} bits, at least {MIN_KEY_BITS} are needed: make a longer key")
+    return key if hasattr(key, "verify") else key.public_key()  # a private one that somebody put there
+
+
+def parse(text: bytes) -> dict[str | None, list[Any]]:
+    """The RSA keys for signatures of a set, by id; keys of other kinds, and those that cannot be used, are passed over.
 
     One that lacks a member or whose numbers are no key's must not take the others with it (RFC 7517, section 5).
 
@@ -117,12 +139,13 @@ def parse(text: bytes) -> dict[str | None, Any]:
     """
     try:
         listed = json.loads(text)["keys"]
-        found: dict[str | None, Any] = {}
+        found: dict[str | None, list[Any]] = {}
         for one in listed:
             if one.get("kty") == "RSA" and one.get("use", "sig") == "sig" and one.get("alg", "RS256") == "RS256":
                 try:
-                    found[one.get("kid")] = jwt.PyJWK(one, algorithm="RS256").key
-                except (jwt.PyJWTError, TypeError) as error:
+                    key = _public_key(one)
+                    found.setdefault(one.get("kid"), []).append(key)
+                except (jwt.PyJWTError, TypeError, ValueError) as error:
                     log.warning(
                         "key_set.key_unusable", kid=str(one.get("kid"))[:100], error=f"{type(error).__name__}: {error}"
                     )

@@ -27,6 +27,12 @@ HEARTBEAT_SECONDS: Final = 15.0
 RECONNECT_MS: Final = 2_000
 """Milliseconds after which a browser's own client connects again."""
 
+_HEADERS: Final[Sequence[Header]] = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store, no-transform"),  # a proxy that compresses would hold events back for ever
+    (b"x-accel-buffering", b"no"),
+)
+
 
 class StandingsEvent(Struct, frozen=True):
     """The top of the standings, as the stream sends it with each change."""
@@ -62,6 +68,16 @@ async def stream(services: Services, request: Request) -> Response:
     return _Stream(services.boards, services.followers, crucible.id, request)
 
 
+class _Head(Response):
+    """What a HEAD is answered, instead of a stream that nobody would see."""
+
+    async def send(self, more: Sequence[Header], receive: Receive, send: Send) -> None:
+        """Send the headers of a stream, whose length nobody knows."""
+        del receive
+        await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *more]})
+        await send({"type": "http.response.body", "body": b""})
+
+
 class _Stream(Response):
     """A stream that begins when it is sent."""
 
@@ -75,14 +91,13 @@ class _Stream(Response):
         last = request.header(b"last-event-id")
         self._held = None if last is None else _head(last)
 
+    def head(self) -> Response:
+        """Return the headers alone."""
+        return _Head(b"")
+
     async def send(self, more: Sequence[Header], receive: Receive, send: Send) -> None:
         """Send events until the client goes or may not follow any more, the crucible is final or the server stops."""
-        headers = [
-            (b"content-type", b"text/event-stream; charset=utf-8"),
-            (b"cache-control", b"no-store, no-transform"),  # a proxy that compresses would hold events back for ever
-            (b"x-accel-buffering", b"no"),
-            *more,
-        ]
+        headers = [*_HEADERS, *more]
         with self._followers.following(self._request) as follower:
             board = self._boards.enter(self._crucible_id, follower)
             following = asyncio.ensure_future(self._follow(board, follower, headers, send))

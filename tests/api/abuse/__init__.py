@@ -1,0 +1,1 @@
+"""Attacks on the shipped API, and what another client sees meanwhile."""

@@ -1,0 +1,322 @@
+"""What attackers found, against the shipped API with the limits that it ships with; and what others see meanwhile.
+
+Nobody else waits for longer than 250 ms in 99 of 100 cases, or is told anything but ``overloaded``; and what was taken
+of memory is given back. On a machine that is slow by itself, it counts what the other took without an attack.
+"""
+
+import asyncio
+import itertools
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.daemon import await_that
+from tests.api.abuse.neighbour import Seen
+from tests.api.site import Api, Contest, Site, bearer, pair_token, token
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+P99_MS = 250.0
+MEMORY_MB = 50.0
+CONNECTIONS = 1_200
+STREAMS = CONNECTIONS // 4
+CALM_SECONDS = 1.0
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Attacked:
+    """An API with a neighbour who asks it all the time."""
+
+    def __init__(self, site: Site, api: Api, contest: Contest) -> None:
+        self.site, self.api, self.contest = site, api, contest
+        self.log = site.folder / "neighbour.log"
+        with self.log.open("wb") as out:
+            self._neighbour = subprocess.Popen(
+                [sys.executable, "-m", "tests.api.abuse.neighbour"], stdin=subprocess.PIPE, stdout=out, cwd=REPOSITORY
+            )
+        told = {"port": api.port, "path": contest.path, "tokens": [token(one) for one in users(site, 100)]}
+        assert self._neighbour.stdin is not None
+        self._neighbour.stdin.write(json.dumps(told).encode() + b"\n")
+        self._neighbour.stdin.flush()
+        await_that(lambda: len(self.seen(0)) > 50, "the neighbour is answered")
+
+    def close(self) -> None:
+        self._neighbour.communicate(timeout=30)
+
+    def seen(self, since: float, until: float = float("inf")) -> list[Seen]:
+        """What the neighbour saw."""
+        lines = self.log.read_text().rpartition("\n")[0].splitlines()
+        return [seen for line in lines if since <= (seen := Seen(*json.loads(line))).at <= until]
+
+    def request(self, path: str = "", user: int | None = None, method: str = "GET", body: bytes = b"") -> bytes:
+        """A request as bytes."""
+        head = f"{method} {self.contest.path}{path} HTTP/1.1\r\nHost: x\r\n"
+        head += "" if user is None else f"Authorization: Bearer {token(user)}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
+        return head.encode() + b"\r\n" + body
+
+    def vote(self, user: int, winner: int, loser: int) -> bytes:
+        """A vote as bytes."""
+        given = {"winner": winner, "loser": loser, "token": pair_token(self.contest, user, winner, loser)}
+        return self.request("/votes", user, "POST", json.dumps(given).encode())
+
+    @asynccontextmanager
+    async def lines(self, number: int) -> AsyncIterator[list[Line]]:
+        """So many connections."""
+        opened: list[Line] = []
+        try:
+            for _ in range(number):
+                opened.append(await asyncio.open_connection("127.0.0.1", self.api.port))  # noqa: PERF401 - closed below
+            yield opened
+        finally:
+            for _, writer in opened:
+                writer.transport.abort()
+
+    def withstands(self, attack: Callable[["Attacked"], Awaitable[None]]) -> list[Seen]:
+        """Attack, and hold what the neighbour sees to what is promised; return it."""
+        began = time.monotonic()
+        time.sleep(CALM_SECONDS)
+        calm, memory = self.seen(began), self.api.daemon.rss_mb()
+        began = time.monotonic()
+        asyncio.run(asyncio.wait_for(_attack(attack, self), 120))
+        seen = self.seen(began)
+        bad = Counter((one.status, one.code) for one in seen if one.status == 0 or one.status >= 500)
+        allowed = max(P99_MS, 4 * p99(calm))
+
+        assert len(seen) > 5
+        assert set(bad) <= {(503, "overloaded")}, bad
+        assert p99(seen) <= allowed, f"p99 {p99(seen):.0f} ms, calm {p99(calm):.0f} ms, of {len(seen)}"
+        await_that(
+            lambda: self.api.daemon.rss_mb() - memory <= MEMORY_MB, f"memory is back at {memory:.0f} MB", 20,
+            lambda: f"{self.api.daemon.rss_mb():.0f} MB",
+        )  # fmt: skip
+        return seen
+
+
+async def _attack(attack: Callable[[Attacked], Awaitable[None]], attacked: Attacked) -> None:
+    await attack(attacked)
+
+
+def p99(seen: Sequence[Seen]) -> float:
+    """Milliseconds that 99 of 100 stayed below."""
+    return sorted(one.ms for one in seen)[max(0, len(seen) * 99 // 100 - 1)]
+
+
+def users(site: Site, number: int) -> list[int]:
+    """So many new users."""
+    query = 'INSERT INTO "User" ("browsingLevel", "showNsfw") SELECT 31, true FROM generate_series(1, %s) RETURNING id'
+    return [row[0] for row in site.postgres.execute(query, (number,))]
+
+
+async def answer(line: Line) -> tuple[int, bytes]:
+    """The next answer on a connection."""
+    reader, _ = line
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0] or 0)
+    return int(head[9:12]), await reader.readexactly(length)
+
+
+def code(body: bytes) -> str:
+    return str(json.loads(body).get("code", ""))
+
+
+@pytest.fixture(scope="module")
+def size(request: pytest.FixtureRequest) -> int:
+    """By how much larger attacks are that are found in full with ``--soak``."""
+    return 4 if request.config.getoption("--soak") else 1
+
+
+@pytest.fixture(scope="module")
+def attacked(site: Site) -> Iterator[Attacked]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    contest = site.contest(entries=46)
+    api = Api({**site.environ, **_AS_SHIPPED}, site.folder)
+    try:
+        api.get(contest.path, contest.owners[0])
+        made = Attacked(site, api, contest)
+        try:
+            yield made
+        finally:
+            made.close()
+        assert api.close() == 0, api.daemon.last_words()
+    finally:
+        api.kill()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+_AS_SHIPPED = {
+    "CRUCIBLE_API__CONNECTIONS": str(CONNECTIONS),
+    "CRUCIBLE_API__VOTES_PER_MINUTE": "120",
+    "CRUCIBLE_API__READS_PER_MINUTE": "600",
+}
+"""But for the connections, of which one process of a test opens fewer."""
+
+
+@pytest.mark.parametrize("takes", [True, False], ids=["takes answers", "takes none"])
+def test_requests_by_the_thousand_on_one_connection(attacked: Attacked, size: int, *, takes: bool) -> None:
+    """Ten connections of 14,000 requests each, without a token; or forty that take no answers."""
+    sent = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * (14_000 if not takes else 3_500 * size)
+
+    async def attack(on: Attacked) -> None:
+        async with on.lines(10 if takes else 40) as lines:
+            for _, writer in lines:
+                writer.write(sent)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(3.0 * size):
+                    await asyncio.gather(*(_drain(line) if takes else asyncio.sleep(60) for line in lines))
+
+    attacked.withstands(attack)
+
+
+async def _drain(line: Line) -> None:
+    while await line[0].read(65_536):
+        pass
+
+
+def test_connections_of_empty_lines(attacked: Attacked) -> None:
+    """More than there is room for, none of which asks a second time: whoever comes gets in."""
+
+    async def attack(on: Attacked) -> None:
+        async with on.lines(CONNECTIONS + 300) as lines:
+            for _ in range(3):
+                for _, writer in lines:
+                    if not writer.is_closing():
+                        writer.write(b"\r\n")
+                await asyncio.sleep(0.3)
+            async with on.lines(1) as (comes,):
+                comes[1].write(on.request())
+                assert (await asyncio.wait_for(answer(comes), 10))[0] == 401
+
+    attacked.withstands(attack)
+
+
+def test_votes_of_one_user_that_come_at_once(attacked: Attacked) -> None:
+    """Of 950 over as many connections those count that the limit allows; and each of them gets its answer again."""
+    (judge,) = users(attacked.site, 1)
+    pairs = list(itertools.combinations(attacked.contest.entries, 2))[:950]
+    votes = [attacked.vote(judge, *pair) for pair in pairs]
+    counted: list[bytes] = []
+    refused: Counter[str] = Counter()
+
+    async def attack(on: Attacked) -> None:
+        async with on.lines(len(votes)) as lines:
+            for (_, writer), vote in zip(lines, votes, strict=True):
+                writer.write(vote[:-1])
+            for (_, writer), vote in zip(lines, votes, strict=True):
+                writer.write(vote[-1:])
+            for line, vote in zip(lines, votes, strict=True):
+                status, body = await answer(line)
+                if status == 200:
+                    counted.append(vote)
+                else:
+                    refused[code(body)] += 1
+
+    attacked.withstands(attack)
+
+    assert 120 <= len(counted) <= 122  # two a second are free again
+    assert set(refused) == {"rate_limited"}
+    assert attacked.api.get(attacked.contest.path, judge).json()["me"] == {"votes": len(counted)}
+
+
+def test_what_counts_no_vote_is_bounded(attacked: Attacked) -> None:
+    """Repeats and refused votes as fast as they are answered; a repeat that was lost once is answered all the same."""
+    (judge,) = users(attacked.site, 1)
+    first, second, third, *_ = attacked.contest.entries
+    repeat, lost = attacked.vote(judge, first, second), attacked.vote(judge, second, third)
+    other_way = attacked.vote(judge, second, first)
+    said: Counter[tuple[int, str]] = Counter()
+
+    async def attack(on: Attacked) -> None:
+        async with on.lines(9) as (one, *lines):
+            answers = []
+            for vote in (repeat, lost):
+                one[1].write(vote)
+                answers.append(await answer(one))
+            assert [status for status, _ in answers] == [200, 200]
+            until = time.monotonic() + 2
+            await asyncio.gather(*(_hammer(line, (repeat, other_way), until, said) for line in lines))
+            one[1].write(lost)
+            assert await answer(one) == answers[1]
+            one[1].write(repeat)
+            assert (await answer(one))[0] == 429
+
+    began = time.monotonic()
+    attacked.withstands(attack)
+
+    answered = sum(count for (status, _), count in said.items() if status != 429)
+    assert answered <= 600 + 10 * (time.monotonic() - began)
+    assert {key for key in said if key[0] != 429} == {(200, ""), (409, "judged_otherwise")}
+
+
+async def _hammer(line: Line, requests: Sequence[bytes], until: float, said: Counter[tuple[int, str]]) -> None:
+    for one in itertools.cycle(requests):
+        if time.monotonic() > until:
+            return
+        line[1].write(one)
+        status, body = await answer(line)
+        said[status, code(body)] += 1
+
+
+def test_one_user_who_asks_for_pairs(attacked: Attacked) -> None:
+    """600 at once: what is too much of them is that user's, and is no outage of the database."""
+    (judge,) = users(attacked.site, 1)
+    said: Counter[tuple[int, str]] = Counter()
+
+    async def attack(on: Attacked) -> None:
+        async with on.lines(600) as lines:
+            for _, writer in lines:
+                writer.write(on.request("/pair", judge))
+            for line in lines:
+                status, body = await answer(line)
+                said[status, code(body) if status >= 400 else ""] += 1
+
+    seen = attacked.withstands(attack)
+
+    assert set(said) <= {(200, ""), (429, "rate_limited"), (503, "overloaded")}
+    assert said[200, ""] >= 100
+    assert all(one.status < 500 for one in seen)
+
+
+def test_accounts_that_each_open_a_stream(attacked: Attacked, size: int) -> None:
+    """By the thousand and at once, all gone again: the database is asked as before, and is not said to be away."""
+    askers = [attacked.request("/stream", user) for user in users(attacked.site, min(1_000, CONNECTIONS) * size)]
+
+    async def attack(on: Attacked) -> None:
+        for some in (askers[at : at + 1_000] for at in range(0, len(askers), 1_000)):
+            async with on.lines(len(some)) as lines:
+                for (_, writer), asks in zip(lines, some, strict=True):
+                    writer.write(asks)
+                heads = [await reader.readuntil(b"\r\n\r\n") for reader, _ in lines]
+                assert {head[9:12] for head in heads} <= {b"200", b"503"}
+                assert sum(head[9:12] == b"200" for head in heads) >= STREAMS
+
+    attacked.withstands(attack)
+
+    (judge,) = users(attacked.site, 1)
+    assert attacked.api.client.get(f"{attacked.contest.path}/pair", headers=bearer(judge)).status_code == 200
+    await_that(attacked.api.ready, "it is ready")
+
+
+def test_accounts_that_take_all_streams(attacked: Attacked) -> None:
+    """Eight each, until there is room for no more: whoever comes next gets one."""
+    greedy = [user for user in users(attacked.site, STREAMS // 8 + 2) for _ in range(8)]
+    comers = users(attacked.site, 20)
+
+    async def attack(on: Attacked) -> None:
+        async with on.lines(len(greedy)) as taken, on.lines(len(comers)) as lines:
+            for opened, asking in ((taken, greedy), (lines, comers)):
+                for (_, writer), user in zip(opened, asking, strict=True):
+                    writer.write(on.request("/stream", user))
+                heads = [await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20) for reader, _ in opened]
+            assert [head[9:12] for head in heads] == [b"200"] * len(comers)
+
+    attacked.withstands(attack)
+    await_that(lambda: attacked.api.daemon.metric("crucible_streams") == 0, "the streams are over")
