@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import OperationalError
+from clickhouse_connect.driver.httputil import check_env_proxy
 
 from watcher.model.errors import TemporaryError
 from watcher.runtime.connection_faults import connection_fault
@@ -34,10 +35,18 @@ def connect(
         timeout: seconds until a request without an answer fails.
 
     Raises:
-        TemporaryError: the server does not answer.
+        TemporaryError: the server does not answer, or a variable names a proxy that cannot be used.
         clickhouse_connect.driver.exceptions.Error: it refuses.
     """
-    address = f"{'https' if secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+    scheme = "https" if secure else "http"
+    address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    proxy = check_env_proxy(scheme, host, port) or ""
+    through = f" through the proxy that {scheme.upper()}_PROXY names" if proxy else ""
+    if "://" in proxy and not proxy.lower().startswith(("http://", "https://")):
+        raise TemporaryError(
+            f"clickhouse at {host}:{port}: {scheme.upper()}_PROXY names a proxy with {proxy.partition('://')[0]}://, "
+            f"and its driver speaks with those of http:// alone; name one, or {host} in NO_PROXY"
+        )
     try:
         return clickhouse_connect.get_client(
             host=host,
@@ -54,7 +63,7 @@ def connect(
         )
     except OperationalError as error:
         raise TemporaryError(
-            f"clickhouse at {host}:{port} does not answer: {reason(error, address)}; "
+            f"clickhouse at {host}:{port} does not answer{through}: {reason(error, proxy or address)}; "
             "is it up, and are clickhouse.host and clickhouse.port right?"
         ) from error
 

@@ -171,3 +171,20 @@ def test_something_else_at_the_port(neighbour: str, plain: int) -> None:
     said = fault(neighbour, "127.0.0.1", plain)
 
     assert any(word in said for word in ("there is no postgresql", "does not speak redis' protocol"))
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        ("socks5h://127.0.0.1:1", "HTTP_PROXY names a proxy with socks5h://"),
+        ("http://nosuch.invalid:3128", "through the proxy that HTTP_PROXY names: the host nosuch.invalid is not known"),
+    ],
+)
+def test_clickhouse_behind_a_proxy_that_is_none(monkeypatch: pytest.MonkeyPatch, proxy: str, said: str) -> None:
+    """The variable is named, and not ClickHouse's host, which may be right."""
+    for name in ("http_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+
+    with pytest.raises(TemporaryError, match=said):
+        clickhouse("10.255.255.1", 8123, tls=False)
