@@ -7,7 +7,7 @@ and many little (log-normal); entrants are judges too. Nobody is shown own entri
 
 import random
 from bisect import bisect
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
@@ -70,8 +70,11 @@ class Contest:
         self.votes = [0] * entries
         self.early = entries - round(LATE * entries)
         self.cast = 0
+        self.turned_away = 0
+        """Times that a judge came for whom there was no pair left."""
         self._judged: dict[int, set[Pair]] = {}
         self._seen: dict[int, deque[int]] = {}
+        self._met: dict[int, Counter[int]] = {}
 
     @property
     def entered(self) -> int:
@@ -94,34 +97,56 @@ class Contest:
         """The entries that the judge was shown last."""
         return self._seen.setdefault(judge, deque(maxlen=10))
 
-    def play(self, choose: "Choice") -> None:
-        """Let judges come and vote until the end.
+    def met(self, judge: int) -> Counter[int]:
+        """How often the judge was shown each entry."""
+        return self._met.setdefault(judge, Counter())
+
+    def play(self, choose: "Choice", until: float = 1.0) -> None:
+        """Let judges come and vote until so much of the votes is cast.
 
         Raises:
             RuntimeError: the way to pair showed a judge what it must not.
         """
         chance, activity = self.chance, self.world.activity
-        while self.cast < self.total:
+        while self.cast < self.total * until:
             judge = bisect(activity, chance.random() * activity[-1])
-            pair = choose(self, judge)
+            pair = self.show(choose, judge)
             if pair is None:  # this judge has seen everything
+                self.turned_away += 1
                 continue
-            if not self.is_new(judge, *pair):
-                raise RuntimeError(f"judge {judge} was shown {pair}: an own entry, or judged before")
-            self._judged.setdefault(judge, set()).add((min(pair), max(pair)))
-            self.just_seen(judge).extend(pair)
-            self._vote(*pair)
+            self.count(*self.judged(*pair))
+            self.cast += 1
 
-    def _vote(self, one: int, other: int) -> None:
-        strengths, ratings = self.world.strengths, self.ratings
+    def show(self, choose: "Choice", judge: int) -> Pair | None:
+        """Show a judge the next pair, which is not shown again; None if there is none.
+
+        Raises:
+            RuntimeError: the way to pair chose what the judge must not be shown.
+        """
+        pair = choose(self, judge)
+        if pair is None:
+            return None
+        if not self.is_new(judge, *pair):
+            raise RuntimeError(f"judge {judge} was shown {pair}: an own entry, or judged before")
+        self._judged.setdefault(judge, set()).add((min(pair), max(pair)))
+        self.just_seen(judge).extend(pair)
+        self.met(judge).update(pair)
+        return pair
+
+    def judged(self, one: int, other: int) -> Pair:
+        """Return winner and loser as somebody judges them who goes by their strengths."""
+        strengths = self.world.strengths
         odds = 10.0 ** ((strengths[one] - strengths[other]) / SCALE)
-        winner, loser = (one, other) if self.chance.random() < odds / (1.0 + odds) else (other, one)
+        return (one, other) if self.chance.random() < odds / (1.0 + odds) else (other, one)
+
+    def count(self, winner: int, loser: int) -> None:
+        """Count a vote."""
+        ratings = self.ratings
         points = gain(ratings[winner], ratings[loser])
         ratings[winner] += points
         ratings[loser] -= points
-        self.votes[one] += 1
-        self.votes[other] += 1
-        self.cast += 1
+        self.votes[winner] += 1
+        self.votes[loser] += 1
 
 
 Choice = Callable[[Contest, int], Pair | None]

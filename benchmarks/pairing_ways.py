@@ -20,10 +20,10 @@ def shipped(contest: Contest, judge: int) -> Pair | None:
     top: list[Candidate] = []
     if wanted := finalists(part, PLACES, chance.random):
         best = nsmallest(wanted, range(entered), key=lambda entry: (-ratings[entry], entry))
-        top = [_candidate(contest, entry) for entry in best if contest.world.owners[entry] != judge]
+        top = [_candidate(contest, judge, entry) for entry in best if contest.world.owners[entry] != judge]
     for count in (POLICY.draw, POLICY.wide_draw, entered):
         some = chance.sample(range(entered), min(count, entered))
-        drawn = [_candidate(contest, entry) for entry in some if contest.world.owners[entry] != judge]
+        drawn = [_candidate(contest, judge, entry) for entry in some if contest.world.owners[entry] != judge]
         for one, other in pairs(drawn, top, entered, part, chance.random, avoid=contest.just_seen(judge)):
             if contest.is_new(judge, one.entry_id, other.entry_id):
                 return one.entry_id, other.entry_id
@@ -80,8 +80,8 @@ def _seconds(contest: Contest, first: int, away: dict[int, int]) -> list[int]:
     return found or others
 
 
-def _candidate(contest: Contest, entry: int) -> Candidate:
-    return Candidate(entry, entry, contest.votes[entry], contest.ratings[entry], 1)
+def _candidate(contest: Contest, judge: int, entry: int) -> Candidate:
+    return Candidate(entry, entry, contest.votes[entry], contest.ratings[entry], 1, contest.met(judge)[entry])
 
 
 def chance_of(seed: int) -> random.Random:

@@ -17,6 +17,8 @@ from demo.sign_in import SignIn
 
 PASSING = frozenset({429, 502, 503, 504})
 """Answers that mean: ask again."""
+EXHAUSTED = "skips_exhausted"
+"""The code of a refusal that passes only when more is judged."""
 LONGEST_PAUSE = 5.0
 """Seconds until one asks again at the latest."""
 TRIES = 60
@@ -59,6 +61,8 @@ class Panel:
         self._client, self._sign_in, self._ledger, self._rng = client, sign_in, ledger, rng
         self._pace = pace or Pace()
         self._tokens: dict[int, str] = {}
+        self._looking: set[tuple[int, int]] = set()
+        """Users with the crucible whose pair they look at."""
         self.users: list[int] = []
         self.crucibles: list[int] = []
         """Open ones, the favourite first; the caller keeps the list up to date."""
@@ -92,6 +96,16 @@ class Panel:
             (self.crucibles[0], self.crucibles[min(1, len(self.crucibles) - 1)], rng.choice(self.crucibles)),
             (pace.favourite, pace.contest, 1 - pace.favourite - pace.contest),
         )
+        if (user, crucible) in self._looking:  # nobody sits in two chairs
+            return
+        self._looking.add((user, crucible))
+        try:
+            await self._judge_one(user, crucible, stop)
+        finally:
+            self._looking.remove((user, crucible))
+
+    async def _judge_one(self, user: int, crucible: int, stop: asyncio.Event) -> None:
+        rng, pace = self._rng, self._pace
         served = await self._ask(user, f"/v1/crucibles/{crucible}/pair", given_up=stop)
         if served is None or served.is_error:
             return
@@ -100,7 +114,7 @@ class Panel:
         left, right = pair["left"], pair["right"]
         self._ledger.shown(*(Shown(user, crucible, side["image"]["url"]) for side in (left, right)))
         if rng.random() < pace.skips:
-            self.told["skipped"] += 1
+            await self._skip(user, crucible, pair)
             return
         if prefers_left(left["image"]["url"], right["image"]["url"], rng):
             winner, loser = left["entryId"], right["entryId"]
@@ -120,15 +134,20 @@ class Panel:
             again = await self._see_through(user, path, vote)
             self.told["repeat"] += 1
             deleted = again.status_code == HTTPStatus.NOT_FOUND  # the crucible, by the site, in between
-            if not deleted and (again.is_error or again.json() != said):
+            if not deleted and (again.is_error or _counted(again.json()) != _counted(said)):
                 self._ledger.broken(f"a repeat on crucible {crucible} was answered {again.status_code} {again.text}")
         if self._rng.random() < self._pace.reversals:
             other = await self._see_through(user, path, {**vote, "winner": vote["loser"], "loser": vote["winner"]})
             if not other.is_error:
                 self._ledger.broken(f"both ways round were accepted on crucible {crucible}: {other.text}")
 
+    async def _skip(self, user: int, crucible: int, pair: Mapping[str, Any]) -> None:
+        answer = await self._see_through(user, f"/v1/crucibles/{crucible}/skips", {"token": pair["token"]})
+        if not answer.is_error:
+            self.told["skipped"] += 1
+
     async def _see_through(self, user: int, path: str, vote: Mapping[str, Any]) -> httpx.Response:
-        """What a vote came to. Seen through to the end: nobody else knows whether it counted."""
+        """What a vote, or a skip, came to. Seen through to the end: nobody else knows whether it counted."""
         answer = await self._ask(user, path, vote)
         if answer is None:
             raise TimeoutError(f"{path} was not answered in {TRIES} tries; answers so far: {dict(self.told)}")
@@ -146,7 +165,7 @@ class Panel:
             except httpx.TransportError as error:
                 self.told[type(error).__name__] += 1
             else:
-                if answer.status_code not in PASSING:
+                if answer.status_code not in PASSING or _code(answer) == EXHAUSTED:
                     if answer.is_error:
                         self.told[_code(answer)] += 1
                     return answer
@@ -161,6 +180,11 @@ class Panel:
         if user not in self._tokens:
             self._tokens[user] = self._sign_in.token(user)
         return self._tokens[user]
+
+
+def _counted(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a vote came to, without what is open to the judge since."""
+    return {name: said[name] for name in ("winner", "loser", "epoch", "seq", "votedAt")}
 
 
 def _cast(user: int, crucible: int, said: Mapping[str, Any]) -> Cast:

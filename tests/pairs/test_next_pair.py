@@ -18,7 +18,8 @@ from tests.pairs.contest import CRUCIBLE, Contest
 from tests.site_database import as_role
 from watcher.api.http.problem import ProblemError
 from watcher.api.resources import pair
-from watcher.api.voting.next_pair import NoPair, Pairs, ServedPair
+from watcher.api.voting.candidates import Asker
+from watcher.api.voting.next_pair import NoPair, Pairs, Served, ServedPair
 from watcher.api.voting.pictures import Pictures
 from watcher.model.pair_token import PairTokens, SignedPair
 from watcher.model.vote import pair_field
@@ -29,6 +30,7 @@ from watcher.redis.admit import ADMIT, Placement, admit_command
 from watcher.redis.link import Link, LinkLostError
 
 T = TypeVar("T")
+Many = Callable[..., Awaitable[list[ServedPair]]]
 JUDGE = 3
 ADDRESS = "https://img.example/{url}/{id}"
 TOKENS = PairTokens([bytes(32)])
@@ -96,14 +98,30 @@ def source(parts: Stack) -> PairSource:
     return PairSource(parts)
 
 
-def one_pair(pairs: Pairs, level: int = 31) -> Awaitable[ServedPair | NoPair]:
-    return pairs.next_pair(CRUCIBLE, JUDGE, level)
+def served(pairs: Pairs, level: int = 31, account: int = 31) -> Awaitable[Served | NoPair]:
+    """What is open to the judge."""
+    return pairs.serve(Asker(CRUCIBLE, JUDGE, level, account))
 
 
-async def many(pairs: Pairs, number: int, level: int = 31) -> list[ServedPair]:
-    answers = [await pairs.next_pair(CRUCIBLE, JUDGE, level) for _ in range(number)]
-    assert all(isinstance(answer, ServedPair) for answer in answers)
-    return answers  # type: ignore[return-value]
+async def one_pair(pairs: Pairs, level: int = 31) -> ServedPair | NoPair:
+    """What the judge is to judge now."""
+    answer = await served(pairs, level, level)
+    return answer if isinstance(answer, NoPair) else answer.pair
+
+
+@pytest.fixture
+def many(contest: Contest) -> Many:
+    """As many pairs, each as if it were the judge's first."""
+
+    async def ask(pairs: Pairs, number: int, level: int = 31) -> list[ServedPair]:
+        answers = []
+        for _ in range(number):
+            contest.raw.delete(keys.open_pairs(CRUCIBLE, JUDGE))
+            answers.append(await one_pair(pairs, level))
+        assert all(isinstance(answer, ServedPair) for answer in answers)
+        return answers  # type: ignore[return-value]
+
+    return ask
 
 
 def ids(answer: ServedPair | NoPair) -> set[int]:
@@ -121,10 +139,10 @@ def test_a_pair_shows_two_images_and_what_is_said_of_them(contest: Contest, sour
     )
 
     before = time.time()
-    served = source(one_pair)
+    opened = source(served)
 
-    assert isinstance(served, ServedPair)
-    answer = pair.answer(served, Pictures(cast("SiteImages", None), ADDRESS))
+    assert isinstance(opened, Served)
+    answer = pair.answer(opened, Pictures(cast("SiteImages", None), ADDRESS))
     sides = {side.entryId: side for side in (answer.left, answer.right)}
     image, comment = sides[11].image, sides[11].topComment
     assert (image.url, image.type) == ("https://img.example/a%20b/%C3%A4/1", "video")
@@ -140,7 +158,7 @@ def test_a_pair_shows_two_images_and_what_is_said_of_them(contest: Contest, sour
     assert before + 599 < token.expires < time.time() + 600
 
 
-def test_never_own_never_judged_and_both_sides(contest: Contest, source: PairSource) -> None:
+def test_never_own_never_judged_and_both_sides(contest: Contest, source: PairSource, many: Many) -> None:
     """Whatever the judge has judged, what comes is new, and of others; an entry is not always on the same side."""
     enter(contest, {11: 1, 12: 2, 13: 3, 14: 4})
     enter(contest, {15: 5, 16: 6}, user=JUDGE)
@@ -169,7 +187,7 @@ def test_every_pair_comes_until_all_are_judged(contest: Contest, source: PairSou
         contest.raw.hset(keys.judged(CRUCIBLE, JUDGE), mapping=judged)  # type: ignore[arg-type]
 
     assert ids(source(one_pair)) == set(last)
-    judge(contest, last)
+    judge(contest, last)  # as the open pair
     assert source(one_pair) is NoPair.ALL_JUDGED
 
 
@@ -194,7 +212,7 @@ def test_fewer_than_two_to_see(
     assert source(lambda pairs: one_pair(pairs, level)) is NoPair.TOO_FEW
 
 
-def test_an_image_that_was_hidden_a_moment_ago_is_not_served(contest: Contest, source: PairSource) -> None:
+def test_an_image_that_was_hidden_a_moment_ago_is_not_served(contest: Contest, source: PairSource, many: Many) -> None:
     """Nor any other that was: they leave the pools at once, and another pair is chosen."""
     enter(contest, {entry: entry for entry in range(1, 11)})
     for image, columns in {1: {"nsfwLevel": 32}, 2: {"tosViolation": True}, 3: {"needsReview": "x"}}.items():
@@ -209,7 +227,7 @@ def test_an_image_that_was_hidden_a_moment_ago_is_not_served(contest: Contest, s
     assert set(contest.admitted()) == {6, 7, 8, 9, 10}
 
 
-def test_an_image_with_another_level_changes_its_pool(contest: Contest, source: PairSource) -> None:
+def test_an_image_with_another_level_changes_its_pool(contest: Contest, source: PairSource, many: Many) -> None:
     """Whoever may see the new one still gets it; whoever may not does not, from that very request on."""
     enter(contest, {11: 1, 12: 2, 13: 3})
     contest.image(1, nsfwLevel=16)
@@ -221,7 +239,7 @@ def test_an_image_with_another_level_changes_its_pool(contest: Contest, source: 
     assert 11 in set().union(*map(ids, source(lambda pairs: many(pairs, 20))))
 
 
-def test_an_image_that_is_gone_leaves(contest: Contest, source: PairSource) -> None:
+def test_an_image_that_is_gone_leaves(contest: Contest, source: PairSource, many: Many) -> None:
     """Its entry's own deletion may still be on its way."""
     enter(contest, {11: 1, 12: 2})
     contest.site.execute(
@@ -237,7 +255,7 @@ def test_an_image_that_is_gone_leaves(contest: Contest, source: PairSource) -> N
     assert contest.admitted() == {11: 1, 12: 1}
 
 
-def test_comments_are_remembered_and_moderation_is_not(contest: Contest, source: PairSource) -> None:
+def test_comments_are_remembered_and_moderation_is_not(contest: Contest, source: PairSource, many: Many) -> None:
     """A comment may be some seconds late; a hidden image may not."""
     enter(contest, {11: 1, 12: 2, 13: 3})
 
@@ -255,7 +273,7 @@ def test_comments_are_remembered_and_moderation_is_not(contest: Contest, source:
 
     assert set().union(*map(ids, first)) == {11, 12, 13}
     assert set().union(*map(ids, second)) == {11, 12}
-    assert {remarks.count for served in second for _, remarks in served.pictures.values()} == {0}
+    assert {remarks.count for answer in second for _, remarks in answer.pictures.values()} == {0}
 
 
 @pytest.mark.parametrize(

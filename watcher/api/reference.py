@@ -52,8 +52,19 @@ Where all of `api.connections` are taken, the one that has waited longest for it
 
 ## Voting
 
-1. `GET .../pair` answers two entries and a `token`.
-2. `POST .../votes` with `{"winner": ..., "loser": ..., "token": ...}` counts it.
+1. `GET .../pair` answers two entries and a `token`, and as `following` the pair after it.
+2. `POST .../votes` with `{"winner": ..., "loser": ..., "token": ...}` counts it, or `POST .../skips` with `{"token":
+   ...}` passes the pair on. Both answer the next `pair` and its `following`, so nothing has to be asked in between.
+
+Two pairs are open to a judge at a time, in this order. The same ones are answered until the first is judged or
+skipped, or one of their images may not be shown any more, whichever process is asked. The token of the second counts
+once the first is done; before, it is `pair_token_early`, and that of any other pair is `pair_token_stale`: ask for the
+pair. Three pairs may be skipped at once, and one more for every third that is judged; `skipsLeft` tells how many, and
+beyond it there is 429 `skips_exhausted`. A skipped pair does not come again. After half of its life a token is signed
+anew, for the same pair.
+
+Where the open pairs of a judge are lost, with Redis or after a week, any pair token that has not expired is taken once
+more, and the next `GET` opens new pairs.
 
 If the answer is lost, send the same vote again: it counts once, and the answer is the same, also after the token
 expired, the crucible ended or the limit was reached. A 503 has `Retry-After` and means that nothing was refused: ask

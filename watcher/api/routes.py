@@ -15,6 +15,7 @@ from watcher.api.resources import (
     judge,
     my_entries,
     pair,
+    skip,
     standings,
     stream,
     vote,
@@ -24,6 +25,7 @@ from watcher.api.route import Route
 ROUTES: Final[tuple[Route, ...]] = (
     *vote.ROUTES,
     *pair.ROUTES,
+    *skip.ROUTES,
     *standings.ROUTES,
     *stream.ROUTES,
     *entry_check.ROUTES,

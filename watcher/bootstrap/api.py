@@ -38,6 +38,7 @@ from watcher.recovery.verification_queue import VerificationQueue
 from watcher.recovery.verifier import Verifier
 from watcher.redis.limit import LIMIT
 from watcher.redis.link import Link
+from watcher.redis.open_pairs import SKIP
 from watcher.redis.scripts import VOTE
 from watcher.runtime.garbage_collector import calm_the_collector
 from watcher.runtime.shutdown import Shutdown
@@ -137,7 +138,7 @@ class ApiRole:
         settings, api = self._settings, self._settings.api
         postgres = settings.postgres
         votes_link = self._link("votes", [VOTE.text, LIMIT.text])
-        reads_link = self._link("reads", [LIMIT.text, *Pairs.SCRIPTS])
+        reads_link = self._link("reads", [LIMIT.text, SKIP.text, *Pairs.SCRIPTS])
         keys = KeySet(api.jwks, postgres.timeout) if api.jwks else None
         pool = SitePool(postgres.dsn.get_secret_value(), api.postgres_connections, postgres.timeout)
         async with pool:

@@ -28,6 +28,8 @@ class Candidate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     rating: int
     level: int
     """Exact nsfwLevel of its image."""
+    met: int = 0
+    """Times that the judge has met it: pairs with it that were judged, skipped, or are open."""
 
 
 Pair = tuple[Candidate, Candidate]

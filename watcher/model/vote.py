@@ -32,6 +32,8 @@ class VoteOutcome(msgspec.Struct, frozen=True, gc=False):
     """When it counted, by Redis' clock: milliseconds since 1970, UTC."""
     repeated: bool
     """The judge had cast this vote before; nothing was written."""
+    opened: bool = False
+    """Pairs are open to the judge, of which this was the first."""
 
 
 class LoggedVote(NamedTuple):
@@ -70,6 +72,10 @@ class VoteRefusal(StrEnum):
     """The crucible's result is being worked out: no vote counts any more, whatever its clock says."""
     NOT_STARTED = "not_started"
     ENDED = "ended"
+    PAIR_TOKEN_EARLY = "pair_token_early"  # noqa: S105 - a code, not a secret
+    """The pair follows another one, which is neither judged nor skipped."""
+    PAIR_TOKEN_STALE = "pair_token_stale"  # noqa: S105
+    """The pair is not open to the judge any more."""
     UNKNOWN_ENTRY = "unknown_entry"
     """One of the two is not, or no more, in the crucible."""
     NOT_ADMITTED = "not_admitted"

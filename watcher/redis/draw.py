@@ -1,6 +1,6 @@
 """How entries for a pair are drawn from Redis. Without a client: the API, tests and benchmarks share it."""
 
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 
@@ -31,6 +31,12 @@ class Drawn(msgspec.Struct, frozen=True, array_like=True):
     """Those of the highest rating, best first, without the judge's own."""
     frozen: bool
     """Whether the result is being worked out, so that no vote counts any more."""
+    open: str
+    """The judge's open pairs, as :class:`watcher.model.open_pairs.OpenPairs` reads them; empty if there are none."""
+    held: list[Candidate]
+    """Their entries that are admitted still, but for those of pairs that were judged meanwhile."""
+    met: int
+    """Pairs that the judge was served: judged, skipped or open."""
 
     @property
     def start_ms(self) -> int | None:
@@ -57,7 +63,7 @@ _drawn = msgspec.msgpack.Decoder(Drawn).decode
 
 
 def draw_command(
-    crucible_id: int, *, user_id: int, mask: int, count: int, top: int, seed: int
+    crucible_id: int, *, user_id: int, mask: int, count: int, top: int, seed: int, if_wanting: bool = False
 ) -> list[str | int | bytes]:
     """Return the command that draws.
 
@@ -68,6 +74,7 @@ def draw_command(
         count: random entries.
         top: entries of the highest rating.
         seed: of what the script draws by lot; below 2 ** 31.
+        if_wanting: draw nothing if two pairs are open to the judge.
     """
     names = [
         keys.elo(crucible_id),
@@ -76,8 +83,14 @@ def draw_command(
         keys.votes(crucible_id),
         keys.standings(crucible_id),
         keys.admitted(crucible_id),
+        keys.judged(crucible_id, user_id),
+        keys.open_pairs(crucible_id, user_id),
     ]
-    return ["EVALSHA", DRAW.sha, len(names), *names, user_id, mask, count, top, seed]
+    return ["EVALSHA", DRAW.sha, len(names), *names, user_id, mask, count, top, seed, int(if_wanting)]
+
+
+PACKED_OUTCOMES: Final = b"packed"
+"""What the script answers if what the judge has judged has to be unpacked first, see ``unpack.lua``."""
 
 
 def drawn(answer: object) -> Drawn | None:

@@ -25,7 +25,12 @@ COMPANIONS: Final = (STATE, ENTRIES, VOTES, LEFT, STANDINGS, ADMITTED, JUDGES, L
 POOL: Final = "pool:"
 """What the companions' names begin with of which a crucible has one for each level, ..."""
 JUDGED: Final = "judged:"
-"""... and one for each judge."""
+"""... one for each judge who has voted, ..."""
+OPEN: Final = "open:"
+"""... and one for each judge who was served pairs."""
+OPEN_SECONDS: Final = 7 * 86_400
+"""Seconds that a judge's open pairs are kept after the last one was opened; longer than any pair token lives. A judge
+who comes back later begins anew, with the skips that everybody begins with."""
 
 FROZEN: Final = "frozen"
 """Field of the state: epoch and number of the last vote before the freeze, ``3:100``; absent while votes are taken."""
@@ -151,6 +156,11 @@ def judged(crucible_id: int, user_id: int) -> str:
 def judged_prefix(crucible_id: int) -> str:
     """Return what the names of all judges' keys begin with; the user's id follows."""
     return tag(crucible_id) + JUDGED
+
+
+def open_pairs(crucible_id: int, user_id: int) -> str:
+    """Return the name of a hash: what is open to a judge, see ``vote.lua``, and which pairs the judge has skipped."""
+    return f"{tag(crucible_id)}{OPEN}{user_id}"
 
 
 def log(crucible_id: int) -> str:

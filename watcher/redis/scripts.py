@@ -11,6 +11,7 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import Final
 
+from watcher.model.open_pairs import FREE_SKIPS, PAIRS_PER_SKIP
 from watcher.model.rating import BASE_RATING, GAINS
 from watcher.model.row_state import PACKED_ENTRY
 from watcher.model.visibility import ALL_LEVELS
@@ -30,6 +31,9 @@ DATA: Final = {
     "MARK_POSITION": keys.MARK_POSITION,
     "PACKED_ENTRY": PACKED_ENTRY.format.replace("Q", "I8").replace("q", "i8"),
     "PACKED_ENTRY_BYTES": str(PACKED_ENTRY.size),
+    "OPEN_SECONDS": str(keys.OPEN_SECONDS),
+    "FREE_SKIPS": str(FREE_SKIPS),
+    "PAIRS_PER_SKIP": str(PAIRS_PER_SKIP),
     "POOL": keys.POOL,
     "STANDING": keys.STANDING,
     "STANDING_ID_FROM": str(keys.STANDING_ID_FROM + 1),  # Lua counts from 1

@@ -3,15 +3,17 @@
 from typing import TYPE_CHECKING, Final, cast
 
 from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
-from watcher.redis.keys import ADMITTED, ENTRIES, JUDGED, JUDGES, LOG, STANDINGS, STATE, VOTES, elo, tag
+from watcher.redis.keys import ADMITTED, ENTRIES, JUDGED, JUDGES, LOG, OPEN, STANDINGS, STATE, VOTES, elo, tag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_KEYS: Final = 9
+_KEYS: Final = 10
 
 
-def vote_command(sha: str, vote: Vote, fence: str, refuse: VoteRefusal | None, max_log: int) -> list[str | int]:
+def vote_command(
+    sha: str, vote: Vote, fence: str, refuse: VoteRefusal | None, max_log: int, *, served: bool = False
+) -> list[str | int]:
     """Return the command that casts a vote.
 
     Args:
@@ -20,13 +22,14 @@ def vote_command(sha: str, vote: Vote, fence: str, refuse: VoteRefusal | None, m
         fence: identity of the Redis process at the other end of the very connection that this is sent through.
         refuse: if given, only a repeat is answered; anything else is refused with this.
         max_log: votes that may wait for ClickHouse in this crucible's log.
+        served: the vote is on a pair that was served to the judge, and counts only if that is the one to judge now.
     """
     own = tag(vote.crucible_id)
     return [
         "EVALSHA", sha, _KEYS,
         elo(vote.crucible_id), own + STATE, own + ENTRIES, own + STANDINGS, own + VOTES, own + LOG, own + JUDGES,
-        f"{own}{JUDGED}{vote.user_id}", own + ADMITTED,
-        fence, vote.user_id, vote.winner, vote.loser, refuse or "", max_log,
+        f"{own}{JUDGED}{vote.user_id}", own + ADMITTED, f"{own}{OPEN}{vote.user_id}",
+        fence, vote.user_id, vote.winner, vote.loser, refuse or "", max_log, int(served),
     ]  # fmt: skip
 
 
@@ -39,13 +42,13 @@ def outcome(answer: object) -> VoteOutcome | VoteRefusal:
     Raises:
         ValueError: it is not an answer of this script.
 
-    >>> outcome([b"ok", 1516, 1484, 16, 1, 3, 1_760_000_000_000, 0])
-    VoteOutcome(winner_elo=1516, loser_elo=1484, winner_delta=16, epoch=1, seq=3, ms=1760000000000, repeated=False)
+    >>> outcome([b"ok", 1516, 1484, 16, 1, 3, 1_760_000_000_000, 0, 0]).winner_elo
+    1516
     >>> outcome([b"ended"])
     <VoteRefusal.ENDED: 'ended'>
     """
     code, *numbers = cast("Sequence[bytes | str | int]", answer)
     if code in {b"ok", "ok"}:
-        winner_elo, loser_elo, delta, epoch, seq, ms, repeated = cast("list[int]", numbers)
-        return VoteOutcome(winner_elo, loser_elo, delta, epoch, seq, ms, bool(repeated))
+        winner_elo, loser_elo, delta, epoch, seq, ms, repeated, opened = cast("list[int]", numbers)
+        return VoteOutcome(winner_elo, loser_elo, delta, epoch, seq, ms, bool(repeated), bool(opened))
     return VoteRefusal(code.decode() if isinstance(code, bytes) else str(code))

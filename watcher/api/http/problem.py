@@ -68,6 +68,9 @@ PROBLEM_KINDS: Final[Mapping[str, ProblemKind]] = {
     "pair_token_forged": ProblemKind(403, "The pair token was not signed here"),
     "pair_token_foreign": ProblemKind(403, "The pair token is for another crucible, judge or pair"),
     "pair_token_expired": ProblemKind(410, "The pair token has expired; ask for a new pair"),
+    "pair_token_early": ProblemKind(409, "The pair comes after another one, which is neither judged nor skipped yet"),
+    "pair_token_stale": ProblemKind(410, "The pair is not open to this judge any more; ask for a new pair"),
+    "skips_exhausted": ProblemKind(429, "Too many pairs skipped; judge some first"),
     "same_entry": ProblemKind(409, "An entry cannot win against itself"),
     "unknown_entry": ProblemKind(404, "The crucible has no such entry"),
     "not_admitted": ProblemKind(409, "An entry of the pair is not admitted"),
@@ -146,12 +149,12 @@ def problem_table() -> str:
     """Return the codes as a Markdown table."""
     rows: list[Any] = ["| code | status | what | `Retry-After` |", "|---|---|---|---|"]
     rows += [
-        f"| `{code}` | {one.status} | {one.title} | {one.retry_after_seconds or _unless_fixed(one)} |"
+        f"| `{code}` | {one.status} | {one.title} | {one.retry_after_seconds or _unless_fixed(code)} |"
         for code, one in PROBLEM_KINDS.items()
     ]
     return "\n".join(rows)
 
 
-def _unless_fixed(kind: ProblemKind) -> str:
+def _unless_fixed(code: str) -> str:
     """Return when to come back, in words, where the table does not say."""
-    return "until free" if kind.status == 429 else "-"
+    return {"rate_limited": "until free", "skips_exhausted": "once more is judged"}.get(code, "-")

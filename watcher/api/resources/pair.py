@@ -1,7 +1,9 @@
-"""``GET /v1/crucibles/{id}/pair``: the next pair to judge, or in which words there is none."""
+"""``GET /v1/crucibles/{id}/pair``: the pair to judge and the one that follows it, or in which words there is none."""
 
+import asyncio
 from typing import Final
 
+import structlog
 from msgspec import Struct
 
 from watcher.api.http.problem import ProblemError
@@ -10,9 +12,14 @@ from watcher.api.http.response import Response
 from watcher.api.identity.users import may_vote
 from watcher.api.route import CRUCIBLE, LEVEL, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
-from watcher.api.voting.next_pair import NoPair, ServedPair
+from watcher.api.voting.candidates import Asker
+from watcher.api.voting.crucibles import Crucible
+from watcher.api.voting.next_pair import NoPair, Served, ServedPair
 from watcher.api.voting.pictures import Picture, Pictures
 from watcher.api.wire import EntryId, ImageBody, Moment, encode, image_body, moment
+from watcher.model.visibility import effective_level
+
+log = structlog.get_logger(__name__)
 
 _NO_PAIR: Final = {NoPair.ALL_JUDGED: "all_judged", NoPair.TOO_FEW: "no_pair"}
 
@@ -34,7 +41,7 @@ class PairSide(Struct, frozen=True):
     commentCount: int  # noqa: N815
 
 
-class PairAnswer(Struct, frozen=True):
+class PairBody(Struct, frozen=True):
     """Two entries to judge, and the token that a vote on them needs."""
 
     left: PairSide
@@ -43,29 +50,99 @@ class PairAnswer(Struct, frozen=True):
     expiresAt: Moment  # noqa: N815
 
 
+class PairAnswer(PairBody, frozen=True):
+    """The pair to judge now, and the one that follows it."""
+
+    following: PairBody | None
+    """The next one, so that its images can be loaded meanwhile. Its token counts when this one is judged or skipped."""
+    skipsLeft: int  # noqa: N815
+    """Pairs that may be passed on before another one is judged."""
+
+
+class OpenNow(Struct, frozen=True):
+    """What is open to a judge after a vote or a skip."""
+
+    pair: PairBody | None
+    """To judge now. None: ask for it, and learn why there is none."""
+    following: PairBody | None
+    """To judge after that, if there is one."""
+    skipsLeft: int | None  # noqa: N815
+    """Pairs that may be passed on before another one is judged; None if nobody knows just now."""
+
+
+NOTHING: Final = OpenNow(None, None, None)
+NEXT_PAIR_SECONDS: Final = 1.0
+"""Seconds that the answer to a vote or a skip waits for the pair that is open next. Longer: what was done is told later
+when a neighbour is slow; shorter: judges have to ask for the next pair."""
+
+
 async def pair(services: Services, request: Request) -> Response:
-    """Answer the next pair.
+    """Answer what is open to the judge.
 
     Raises:
-        ProblemError: there is none for the asker; the code says why.
+        ProblemError: nothing is; the code says why.
     """
     may_vote(request.user)
     crucible = await services.crucibles.find(request.params["id"])
     if not crucible.live:
         raise ProblemError("not_active")
-    levels = request.visible_levels(crucible.level)
-    if not levels:
+    asker = asker_of(request, crucible, request.visible_levels(crucible.level))
+    if not asker.level:
         raise ProblemError("level_not_allowed")
-    served = await services.pairs.next_pair(crucible.id, request.user_id, levels)
+    served = await services.pairs.serve(asker)
     if isinstance(served, NoPair):
         raise ProblemError(_NO_PAIR[served])
     return Response(encode(answer(served, services.pictures)))
 
 
-def answer(served: ServedPair, pictures: Pictures) -> PairAnswer:
-    """Return a pair as the judge is told of it."""
+def asker_of(request: Request, crucible: Crucible, level: int) -> Asker:
+    """Return the judge who asks.
+
+    Args:
+        request: of the judge.
+        crucible: in which one.
+        level: flags that the judge wants to see, and may.
+    """
+    account = effective_level(None, request.own_level, request.show_nsfw, crucible.level)
+    return Asker(crucible.id, request.user_id, level & account, account)
+
+
+async def open_now(services: Services, asker: Asker) -> OpenNow:
+    """Return what is open to a judge who has just judged or skipped a pair; nothing if it cannot be told just now."""
+    # Not cancelled when it takes too long: what it opens then is served to whoever asks next.
+    serving = asyncio.ensure_future(services.pairs.serve(asker))
+    await asyncio.wait([serving], timeout=NEXT_PAIR_SECONDS)
+    if not serving.done():
+        serving.add_done_callback(_heard)
+        return NOTHING
+    if (error := serving.exception()) is not None:
+        if not isinstance(error, ProblemError):
+            log.error("pair.failed", crucible=asker.crucible_id, exc_info=error)
+        return NOTHING
+    served = serving.result()
+    if isinstance(served, NoPair):
+        return NOTHING
+    told = answer(served, services.pictures)
+    return OpenNow(PairBody(told.left, told.right, told.token, told.expiresAt), told.following, told.skipsLeft)
+
+
+def _heard(serving: "asyncio.Future[Served | NoPair]") -> None:
+    if not serving.cancelled():
+        serving.exception()
+
+
+def answer(served: Served, pictures: Pictures) -> PairAnswer:
+    """Return what is open to a judge as the judge is told of it."""
+    left, right = _sides(served.pair, pictures)
+    following = None
+    if (after := served.following) is not None:
+        following = PairBody(*_sides(after, pictures), after.token, moment(after.expires_ms))
+    return PairAnswer(left, right, served.pair.token, moment(served.pair.expires_ms), following, served.skips_left)
+
+
+def _sides(served: ServedPair, pictures: Pictures) -> tuple[PairSide, PairSide]:
     left, right = (_side(one.entry_id, served.pictures[one.image_id], pictures) for one in (served.left, served.right))
-    return PairAnswer(left, right, served.token, moment(served.expires_ms))
+    return left, right
 
 
 def _side(entry_id: int, picture: Picture, pictures: Pictures) -> PairSide:
@@ -82,9 +159,11 @@ ROUTES: Final = (
         method="GET",
         path="/v1/crucibles/{id}/pair",
         handle=pair,
-        summary="The next pair to judge",
+        summary="The pair to judge",
         detail="Two entries that the asker has not judged and does not own, on random sides, with the token that a "
-        "vote needs.",
+        "vote needs; and the pair that follows. It is the same pair until it is judged or skipped, or one of its "
+        "images may not be shown any more. Its token is signed anew after half of its life. Whoever asks for fewer "
+        "levels than the open pair needs passes it on, and that is a skip.",
         params=(CRUCIBLE, LEVEL),
         answer=PairAnswer,
         problems=(
@@ -95,6 +174,7 @@ ROUTES: Final = (
             "level_not_allowed",
             "all_judged",
             "no_pair",
+            "skips_exhausted",
             "not_active",
             "frozen",
             "not_started",

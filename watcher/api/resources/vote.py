@@ -18,10 +18,12 @@ from watcher.api.http.problem import ProblemError
 from watcher.api.http.request import Request
 from watcher.api.http.response import JSON, Response
 from watcher.api.identity.users import may_vote
+from watcher.api.resources.pair import NOTHING, OpenNow, PairBody, asker_of, open_now
 from watcher.api.route import CRUCIBLE, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
+from watcher.api.voting.candidates import Asker
 from watcher.api.wire import EntryId, Moment, encode, moment
-from watcher.model.pair_token import TokenFault
+from watcher.model.pair_token import SignedPair, TokenFault
 from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
 from watcher.redis import keys
 from watcher.redis.link import LinkLostError
@@ -59,6 +61,12 @@ class VoteAnswer(Struct, frozen=True, gc=False):
     seq: int
     """Place of the vote in its crucible, with the epoch before it."""
     votedAt: Moment  # noqa: N815
+    pair: PairBody | None = None
+    """To judge next. None: ask for it, and learn why there is none."""
+    following: PairBody | None = None
+    """To judge after that, if there is one."""
+    skipsLeft: int | None = None  # noqa: N815
+    """Pairs that may be passed on before another one is judged; None if nobody knows just now."""
 
 
 _BODY: Final = JsonBody(VoteBody)
@@ -77,18 +85,20 @@ async def vote(services: Services, request: Request) -> Response:
         cast = Vote(request.params["id"], user_id, body.winner, body.loser)
         if wait_seconds and not uncounted.is_unrepeated(cast):
             raise uncounted.problem(wait_seconds)
-        said = await _counted(services, request, body, cast)
+        said, asker = await _counted(services, request, body, cast)
     except ProblemError as problem:
         uncounted.refused(user_id)
         if wait_seconds and problem.status < 500:
             raise uncounted.problem(wait_seconds) from problem
         raise
     (uncounted.repeated if said.repeated else uncounted.counted)(cast)
-    return _answer(services, body, said)
+    return _answer(services, body, said, NOTHING if asker is None else await open_now(services, asker))
 
 
-async def _counted(services: Services, request: Request, body: VoteBody, cast: Vote) -> VoteOutcome:
-    """Return what a vote came to.
+async def _counted(
+    services: Services, request: Request, body: VoteBody, cast: Vote
+) -> tuple[VoteOutcome, Asker | None]:
+    """Return what a vote came to, and the judge as pairs are open to them; None where none are.
 
     Raises:
         ProblemError: it does not count; the code says why.
@@ -97,7 +107,7 @@ async def _counted(services: Services, request: Request, body: VoteBody, cast: V
     if body.winner == body.loser:
         raise ProblemError(VoteRefusal.SAME_ENTRY)
     crucible_id, user_id = cast.crucible_id, cast.user_id
-    refuse = _judge_token(services, body, crucible_id, user_id)
+    signed, refuse = _judge_token(services, body, crucible_id, user_id)
     crucible = services.crucibles.known(crucible_id)
     if crucible is None:
         crucible = await services.crucibles.find(crucible_id)
@@ -110,12 +120,13 @@ async def _counted(services: Services, request: Request, body: VoteBody, cast: V
     if refuse is None and (wait_seconds := services.votes_limit.begin(user_id)) > 0:
         refuse = VoteRefusal.RATE_LIMITED
     try:
-        said = await _cast(services, cast, refuse)
+        said = await _cast(services, cast, refuse, served=signed is not None)
     finally:
         if refuse is None:
             services.votes_limit.end(user_id)
     if isinstance(said, VoteOutcome):
-        return said
+        asker = asker_of(request, crucible, signed.level) if signed is not None and said.opened else None
+        return said, asker
     if said in _COMING_BACK:
         services.crucibles.forget(crucible_id)
         services.on_unverified(crucible_id)
@@ -124,8 +135,10 @@ async def _counted(services: Services, request: Request, body: VoteBody, cast: V
     raise ProblemError(said, crucible.requirements.not_understood if "requirement" in said else None)
 
 
-def _judge_token(services: Services, body: VoteBody, crucible_id: int, user_id: int) -> VoteRefusal | None:
-    """Return why the pair token may not be voted with any more; None if it may.
+def _judge_token(
+    services: Services, body: VoteBody, crucible_id: int, user_id: int
+) -> tuple[SignedPair | None, VoteRefusal | None]:
+    """Return what the pair token says, None without one, and why it may not be voted with any more, None if it may.
 
     Raises:
         ProblemError: it is none of ours, or not for this vote.
@@ -133,7 +146,7 @@ def _judge_token(services: Services, body: VoteBody, crucible_id: int, user_id: 
     if body.token is None:
         if services.vote_rules.require_token:
             raise ProblemError("pair_token_missing")
-        return None
+        return None, None
     signed = services.tokens.read(body.token)
     if isinstance(signed, TokenFault):
         raise ProblemError(f"pair_token_{signed.value}")
@@ -141,19 +154,22 @@ def _judge_token(services: Services, body: VoteBody, crucible_id: int, user_id: 
         crucible_id=crucible_id, user_id=user_id, winner=body.winner, loser=body.loser, now=time.time()
     )
     if fault is TokenFault.EXPIRED:
-        return VoteRefusal.PAIR_TOKEN_EXPIRED
+        return signed, VoteRefusal.PAIR_TOKEN_EXPIRED
     if fault is not None:
         raise ProblemError(f"pair_token_{fault.value}")
-    return None
+    return signed, None
 
 
-async def _cast(services: Services, cast: Vote, refuse: VoteRefusal | None) -> VoteOutcome | VoteRefusal:
+async def _cast(
+    services: Services, cast: Vote, refuse: VoteRefusal | None, *, served: bool
+) -> VoteOutcome | VoteRefusal:
     """Return what the script says of a vote.
 
     Args:
         services: of this process.
         cast: the vote.
         refuse: if given, only a repeat is answered; anything else is refused with this.
+        served: the pair was served to the judge, and has to be the one to judge now.
 
     Raises:
         ProblemError: ``redis_away``.
@@ -164,7 +180,8 @@ async def _cast(services: Services, cast: Vote, refuse: VoteRefusal | None) -> V
         try:
             # In this order on one connection: the hint must not come after the vote.
             link.tell_once(hint)
-            said = await link.ask(vote_command(VOTE.sha, cast, link.identity, refuse, services.vote_rules.max_log))
+            most = services.vote_rules.max_log
+            said = await link.ask(vote_command(VOTE.sha, cast, link.identity, refuse, most, served=served))
             if not isinstance(said, hiredis.ReplyError):
                 return outcome(said)
             if not str(said).startswith("NOSCRIPT"):
@@ -175,7 +192,7 @@ async def _cast(services: Services, cast: Vote, refuse: VoteRefusal | None) -> V
     raise ProblemError("redis_away")
 
 
-def _answer(services: Services, body: VoteBody, counted: VoteOutcome) -> Response:
+def _answer(services: Services, body: VoteBody, counted: VoteOutcome, now: OpenNow) -> Response:
     (services.votes_repeated if counted.repeated else services.votes_counted).inc()
     told = VoteAnswer(
         Side(body.winner, counted.winner_elo, counted.winner_delta),
@@ -183,6 +200,9 @@ def _answer(services: Services, body: VoteBody, counted: VoteOutcome) -> Respons
         counted.epoch,
         counted.seq,
         moment(counted.ms),
+        now.pair,
+        now.following,
+        now.skipsLeft,
     )
     return Response(encode(told), headers=_HEADERS, charged=not counted.repeated)
 
@@ -195,7 +215,9 @@ ROUTES: Final = (
         handle=vote,
         summary="Vote on a pair",
         detail="The same vote sent again gets the same answer and counts once, also after the token expired, the "
-        "crucible ended or the limit was reached: whoever lost the answer just asks again.",
+        "crucible ended or the limit was reached: whoever lost the answer just asks again. Beside it stands what is "
+        "open to the judge at that moment. A vote counts on the pair that is open, not on the one that follows it, and "
+        "on no other.",
         params=(CRUCIBLE,),
         body=VoteBody,
         answer=VoteAnswer,
@@ -214,6 +236,8 @@ ROUTES: Final = (
             "pair_token_forged",
             "pair_token_foreign",
             "pair_token_expired",
+            "pair_token_early",
+            "pair_token_stale",
             "same_entry",
             "unknown_entry",
             "not_admitted",

@@ -10,16 +10,18 @@ from watcher.api.http.problem import ProblemError
 from watcher.api.voting.ask_redis import ask_redis
 from watcher.api.voting.entries import entry_row
 from watcher.api.voting.judged_pairs import JudgedPairs
+from watcher.model.open_pairs import OpenPairs
 from watcher.model.pairing import Candidate, Pair
 from watcher.model.visibility import ALL_LEVELS
 from watcher.model.vote import pair_field
 from watcher.redis import keys
 from watcher.redis.admit import ADMIT, Placement, admit_command
-from watcher.redis.draw import DRAW, Drawn, draw_command, drawn
+from watcher.redis.draw import DRAW, PACKED_OUTCOMES, Drawn, draw_command, drawn
 from watcher.redis.link import Link
+from watcher.redis.open_pairs import OPEN, open_command
 
 FIRST_PAIRS, NEXT_PAIRS = 48, 512
-"""Pairs of which Redis is asked at a time whether they are judged: one of the first is nearly always new."""
+"""Pairs of which Redis is asked at a time whether they are done: one of the first is nearly always new."""
 SCANNED_ENTRIES: Final = 1_000
 """Entries of one step through a pool: a third of a millisecond in which votes wait."""
 
@@ -30,7 +32,9 @@ class Asker(msgspec.Struct, frozen=True):
     crucible_id: int
     user_id: int
     level: int
-    """Flags that the judge may see."""
+    """Flags of what the judge wants to see now, and may."""
+    account_level: int
+    """Flags of all that the judge may see."""
 
 
 class Candidates:
@@ -43,16 +47,26 @@ class Candidates:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def draw(self, asker: Asker, *, count: int, top: int, seed: int) -> Drawn:
-        """Return some that were drawn at random; see ``draw_command``.
+    async def draw(self, asker: Asker, *, count: int, top: int, seed: int, if_wanting: bool) -> Drawn:
+        """Return some that were drawn at random, and what is open to the judge; see ``draw_command``.
 
         Raises:
             ProblemError: the crucible is not open for votes, or Redis is away.
         """
         command = draw_command(
-            asker.crucible_id, user_id=asker.user_id, mask=asker.level, count=count, top=top, seed=seed
+            asker.crucible_id,
+            user_id=asker.user_id,
+            mask=asker.level,
+            count=count,
+            top=top,
+            seed=seed,
+            if_wanting=if_wanting,
         )
-        found = drawn(await ask_redis(self._link, command, DRAW))
+        answer = await ask_redis(self._link, command, DRAW)
+        while answer == PACKED_OUTCOMES:
+            await self._done(asker).unpack()
+            answer = await ask_redis(self._link, command, DRAW)
+        found = drawn(answer)
         if found is None:
             raise ProblemError("absent")
         if found.status != "Active":
@@ -66,29 +80,38 @@ class Candidates:
         return found
 
     async def first_new(self, asker: Asker, order: Iterator[Pair]) -> Pair | None:
-        """Return the first pair that the judge has not judged; None if there is none.
+        """Return the first pair that the judge has neither judged nor skipped; None if there is none.
 
         Raises:
             ProblemError: Redis is away.
         """
-        judged, size = self._judged(asker), FIRST_PAIRS
+        done, size = self._done(asker), FIRST_PAIRS
         while some := list(islice(order, size)):
             fields = [pair_field(one.entry_id, other.entry_id) for one, other in some]
-            for pair, is_judged in zip(some, await judged.are_judged(fields), strict=True):
-                if not is_judged:
+            for pair, is_done in zip(some, await done.are_done(fields), strict=True):
+                if not is_done:
                     return pair
             size = NEXT_PAIRS
         return None
 
-    async def judged(self, asker: Asker) -> set[str]:
-        """Return every pair that the judge has judged, as ``pair_field`` names it.
+    async def done(self, asker: Asker) -> set[str]:
+        """Return every pair that the judge has judged or skipped, as ``pair_field`` names it.
 
         Raises:
             ProblemError: Redis is away.
         """
-        return await self._judged(asker).all()
+        return await self._done(asker).all_done()
 
-    def _judged(self, asker: Asker) -> JudgedPairs:
+    async def open(self, asker: Asker, read: str, wanted: OpenPairs, skipped: Sequence[str]) -> bool:
+        """Write down which pairs are open to the judge; False if something else is there by now, see ``open_command``.
+
+        Raises:
+            ProblemError: Redis is away.
+        """
+        command = open_command(asker.crucible_id, asker.user_id, read, wanted, skipped)
+        return bool(await ask_redis(self._link, command, OPEN))
+
+    def _done(self, asker: Asker) -> JudgedPairs:
         return JudgedPairs(self._link, asker.crucible_id, asker.user_id)
 
     async def everything(self, asker: Asker, mask: int) -> AsyncIterator[Candidate]:

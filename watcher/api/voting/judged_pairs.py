@@ -1,4 +1,4 @@
-"""The pairs that a judge has judged in a crucible; a rebuild may have packed them."""
+"""The pairs that a judge has judged or skipped in a crucible; a rebuild may have packed the judged ones."""
 
 from collections.abc import Sequence
 
@@ -19,9 +19,10 @@ class JudgedPairs:
 
     def __init__(self, link: Link, crucible_id: int, user_id: int) -> None:
         self._link, self._name = link, keys.judged(crucible_id, user_id)
+        self._skipped = keys.open_pairs(crucible_id, user_id)
 
-    async def are_judged(self, fields: Sequence[str]) -> list[bool]:
-        """Return which of some pairs the judge has judged, in their order.
+    async def are_done(self, fields: Sequence[str]) -> list[bool]:
+        """Return which of some pairs the judge has judged or skipped, in their order.
 
         Args:
             fields: pairs as ``pair_field`` names them.
@@ -29,20 +30,23 @@ class JudgedPairs:
         Raises:
             ProblemError: Redis is away.
         """
-        packed, *found = await ask_redis(self._link, ("HMGET", self._name, PACKED, *fields))
+        (packed, *judged), skipped = await ask_redis_together(
+            self._link, ("HMGET", self._name, PACKED, *fields), ("HMGET", self._skipped, *fields)
+        )
         if packed is not None:
-            await self._unpack()
-            found = await ask_redis(self._link, ("HMGET", self._name, *fields))
-        return [outcome is not None for outcome in found]
+            await self.unpack()
+            judged = await ask_redis(self._link, ("HMGET", self._name, *fields))
+        return [any(one is not None for one in said) for said in zip(judged, skipped, strict=True)]
 
-    async def all(self) -> set[str]:
-        """Return every pair that the judge has judged, as ``pair_field`` names it.
+    async def all_done(self) -> set[str]:
+        """Return every pair that the judge has judged or skipped, as ``pair_field`` names it.
 
         Raises:
             ProblemError: Redis is away.
         """
-        await self._unpack()
-        return {field.decode() for field in await ask_redis(self._link, ("HKEYS", self._name))}
+        await self.unpack()
+        judged, skipped = await ask_redis_together(self._link, ("HKEYS", self._name), ("HKEYS", self._skipped))
+        return {field.decode() for field in (*judged, *skipped)}
 
     async def count(self) -> int:
         """Return how many pairs the judge has judged.
@@ -52,11 +56,17 @@ class JudgedPairs:
         """
         count, packed = await ask_redis_together(self._link, ("HLEN", self._name), ("HEXISTS", self._name, PACKED))
         if packed:
-            await self._unpack()
+            await self.unpack()
             count = await ask_redis(self._link, ("HLEN", self._name))
         return int(count)
 
-    async def _unpack(self) -> None:
-        """Give each pair its field. A block at a time: nobody's votes wait for a judge of very many pairs."""
+    async def unpack(self) -> None:
+        """Give each pair its field, for readers that know no blocks.
+
+        A block at a time: nobody's votes wait for a judge of very many pairs.
+
+        Raises:
+            ProblemError: Redis is away.
+        """
         while await ask_redis(self._link, unpack_command(self._name)):
             pass

@@ -1,10 +1,11 @@
-"""The next pair for a judge: drawn, chosen, looked at once more, and signed.
+"""The pairs that are open to a judge: the one to judge now and the one that follows it, each drawn, chosen and signed.
 
-1. draw some entries at random (one script, the same cost for any number of entries);
-2. put pairs of them in order (:mod:`watcher.model.pairing`) and take the first that the judge has not judged;
-3. ask the site whether both images may be shown right now. If one may not, it leaves the pools at once, with all others
-   of the draw that may not, and the choice is made again;
-4. sign a token for the pair.
+1. read what is open, and draw some entries at random (one script, the same cost for any number of entries);
+2. for each pair that is missing, put pairs of what was drawn in order (:mod:`watcher.model.pairing`) and take the first
+   that the judge has neither judged nor skipped;
+3. ask the site whether all images may be shown right now, those of open pairs too. If one may not, it leaves the pools
+   at once, with all others of the draw that may not, and the choice is made again;
+4. write down what is open now, if no other process has opened something else meanwhile, and sign a token for each pair.
 
 A judge who has seen every pair of a draw gets a wider one, and at last every pair is gone through, so that "all judged"
 is said only when it is so.
@@ -24,6 +25,7 @@ from cachetools import LRUCache
 from watcher.api.http.problem import ProblemError
 from watcher.api.voting.candidates import Asker, Candidates, without
 from watcher.api.voting.pictures import Picture, Pictures
+from watcher.model.open_pairs import OpenPair, OpenPairs, skips_allowed
 from watcher.model.pair_token import PairTokens, SignedPair
 from watcher.model.pairing import POLICY, Candidate, Pair, elapsed, finalists, pairs
 from watcher.model.site_image import SiteImage
@@ -32,6 +34,7 @@ from watcher.model.vote import pair_field
 from watcher.redis.admit import ADMIT, Placement
 from watcher.redis.draw import DRAW, Drawn
 from watcher.redis.link import Link
+from watcher.redis.open_pairs import OPEN
 
 MAX_REMEMBERED: Final = 20_000
 """Judges whose last images, and crucibles whose times, are remembered."""
@@ -42,7 +45,12 @@ MAX_WIDE_DRAWS: Final = 4
 MAX_CHOICES: Final = 5
 """Times that a pair is chosen of one draw: each time an image was hidden since it was last looked at."""
 
-Order = Callable[[], Iterator[Pair]]
+OPEN_AT_ONCE: Final = 2
+"""Pairs that are open to a judge: one to look at, and one whose images can be loaded meanwhile. More: more to choose
+from."""
+
+Order = Callable[[Sequence[Pair]], Iterator[Pair]]
+"""Returns pairs in order of preference, beside those that are open."""
 
 
 class NoPair(Enum):
@@ -66,6 +74,17 @@ class ServedPair(msgspec.Struct, frozen=True, kw_only=True):
     expires_ms: int
 
 
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """What is open to a judge."""
+
+    pair: ServedPair
+    """To judge now."""
+    following: ServedPair | None
+    """To judge after that."""
+    skips_left: int
+    """Pairs that may be passed on before another one is judged."""
+
+
 class _Facts(msgspec.Struct, frozen=True):
     """What the last draw said of a crucible: only the policy goes by it."""
 
@@ -74,8 +93,38 @@ class _Facts(msgspec.Struct, frozen=True):
     places: int = 0
 
 
+class _Open(msgspec.Struct, frozen=True):
+    """A pair that is open, or is about to be."""
+
+    said: OpenPair
+    pair: Pair
+    """Left and right."""
+
+    @property
+    def field(self) -> str:
+        return pair_field(self.said.left, self.said.right)
+
+
+class _Draw(msgspec.Struct, frozen=True):
+    """What a judge's pairs are chosen of, once."""
+
+    asker: Asker
+    drawn: Drawn
+    order: Order
+    """Begins anew when entries became hidden."""
+    hidden: set[int]
+    """Entries whose image this judge may not see; more are added."""
+    last: bool
+    """One pair will do, for there are no others."""
+
+    @property
+    def mask(self) -> int:
+        """Levels that the judge sees, as flags."""
+        return self.asker.level & self.drawn.level
+
+
 class Pairs:
-    """Chooses the next pair for each judge who asks.
+    """Serves each judge who asks the pairs to judge.
 
     Args:
         link: Redis; it should load ``SCRIPTS`` when it connects.
@@ -86,7 +135,7 @@ class Pairs:
         clock: Unix time in seconds.
     """
 
-    SCRIPTS: Final = (DRAW.text, ADMIT.text)
+    SCRIPTS: Final = (DRAW.text, ADMIT.text, OPEN.text)
 
     def __init__(
         self,
@@ -103,108 +152,178 @@ class Pairs:
         self._seen: LRUCache[int, deque[int]] = LRUCache(MAX_REMEMBERED)
         self._facts: LRUCache[int, _Facts] = LRUCache(MAX_REMEMBERED)
 
-    async def next_pair(self, crucible_id: int, user_id: int, level: int) -> ServedPair | NoPair:
-        """Return the next pair for a judge, or why there is none.
-
-        Args:
-            crucible_id: which crucible.
-            user_id: the judge.
-            level: flags that the judge may see; the crucible's own are taken into account here.
+    async def serve(self, asker: Asker) -> Served | NoPair:
+        """Return what is open to a judge, or why nothing is. What is missing is opened.
 
         Raises:
-            ProblemError: the crucible is not open for votes, or a neighbour is away.
+            ProblemError: the crucible is not open for votes, a neighbour is away, or ``skips_exhausted``: the judge
+                wants to see fewer levels than the open pair needs, which would pass it on.
         """
-        asker = Asker(crucible_id, user_id, level)
-        facts = self._facts.get(crucible_id, _Facts())
+        facts = self._facts.get(asker.crucible_id, _Facts())
         part = elapsed(int(self._clock() * 1000), facts.start_ms, facts.end_ms)
         top = finalists(part, facts.places, self._chance.random)
         hidden: set[int] = set()
         for attempt in range(1 + MAX_WIDE_DRAWS):
             count = POLICY.wide_draw if attempt else POLICY.draw
-            drawn = await self._draw(asker, count, 0 if attempt else top)
-            answer = await self._serve(asker, drawn, self._preferred(asker, drawn, part, hidden), hidden)
-            if answer is not None:
-                return answer
-            if drawn.visible <= count:  # that was everything
+            drawn = await self._draw(asker, count, 0 if attempt else top, if_wanting=not attempt)
+            everything = drawn.visible <= count
+            order = self._preferred(asker, drawn, part, hidden)
+            served = await self._serve(_Draw(asker, drawn, order, hidden, everything))
+            if served is not None:
+                return served
+            if everything and not without(drawn.held, hidden):
                 return _nothing(without(drawn.entries, hidden))
         return await self._go_through(asker, drawn, hidden)
 
-    async def _draw(self, asker: Asker, count: int, top: int) -> Drawn:
-        drawn = await self._candidates.draw(asker, count=count, top=top, seed=self._chance.getrandbits(31))
+    async def _draw(self, asker: Asker, count: int, top: int, *, if_wanting: bool) -> Drawn:
+        seed = self._chance.getrandbits(31)
+        drawn = await self._candidates.draw(asker, count=count, top=top, seed=seed, if_wanting=if_wanting)
         self._facts[asker.crucible_id] = _Facts(drawn.start_ms, drawn.end_ms, drawn.places)
         return drawn
 
     def _preferred(self, asker: Asker, drawn: Drawn, part: float, hidden: set[int]) -> Order:
-        def order() -> Iterator[Pair]:
+        def order(beside: Sequence[Pair]) -> Iterator[Pair]:
+            open_images = [one.image_id for pair in beside for one in pair]
             return pairs(
                 without(drawn.entries, hidden),
                 without(drawn.top, hidden),
                 drawn.visible,
                 part,
                 self._chance.random,
-                avoid=self._seen.get(asker.user_id, ()),
+                avoid=[*self._seen.get(asker.user_id, ()), *open_images],
             )
 
         return order
 
-    async def _serve(self, asker: Asker, drawn: Drawn, order: Order, hidden: set[int]) -> ServedPair | None:
-        """Return the first new pair of the order whose images may be shown; None if there is none.
+    async def _serve(self, draw: _Draw) -> Served | None:
+        """Return what is open, after opening the first new pairs of the order for those that are missing.
 
-        Args:
-            asker, drawn: who asks, and what was drawn.
-            order: begins anew when entries became hidden.
-            hidden: entries whose image this judge may not see; more are added.
+        Returns:
+            None if there is none, too few, or another process has opened some meanwhile.
         """
-        mask = asker.level & drawn.level
+        drawn, hidden = draw.drawn, draw.hidden
+        held, passed = OpenPairs.of(drawn.open), list[str]()
+        kept = _held(held, drawn.held)
         for _ in range(MAX_CHOICES):
-            pair = await self._candidates.first_new(asker, order())
-            if pair is None:
+            opened = [*kept, *await self._choose(draw, kept)]
+            if not opened:
                 return None
-            pictures = await self._pictures.look([one.image_id for one in pair], mask)
+            shown = [one for each in opened for one in each.pair]
+            pictures = await self._pictures.look(list({one.image_id for one in shown}), draw.mask)
             images = {image_id: picture[0] for image_id, picture in pictures.items()}
-            gone = await self._correct(asker.crucible_id, drawn.level, mask, pair, images)
+            gone = await self._correct(draw, shown, images)
             if not gone:
-                return self._signed(asker, mask, pair, pictures)
-            every = [*drawn.entries, *drawn.top]
-            images = await self._pictures.moderation([one.image_id for one in every])
-            hidden |= gone | await self._correct(asker.crucible_id, drawn.level, mask, every, images)
+                if len(opened) < OPEN_AT_ONCE and not draw.last:
+                    return None
+                wanted = OpenPairs(held.judged, held.skipped + len(passed), tuple(each.said for each in opened))
+                return await self._open(draw, wanted, opened, passed, pictures)
+            gone_pairs = [each for each in kept if _touches(each, gone)]
+            passed += [each.field for each in gone_pairs if _unwanted(draw, each, images)]
+            if passed and held.skipped + len(passed) > skips_allowed(held.judged):
+                raise ProblemError("skips_exhausted")
+            kept = [each for each in kept if each not in gone_pairs]
+            hidden |= gone
+            if every := [*drawn.entries, *drawn.top]:
+                images = await self._pictures.moderation([one.image_id for one in every])
+                hidden |= await self._correct(draw, every, images)
         raise ProblemError("overloaded", "images are being hidden faster than pairs can be chosen")
 
-    async def _correct(
-        self, crucible_id: int, level: int, mask: int, some: Sequence[Candidate], images: Mapping[int, SiteImage]
-    ) -> set[int]:
+    async def _choose(self, draw: _Draw, kept: Sequence[_Open]) -> list[_Open]:
+        """Return new pairs beside those that are open, as many as are missing or there are."""
+        chosen: list[_Open] = []
+        while len(kept) + len(chosen) < OPEN_AT_ONCE:
+            beside = [*kept, *chosen]
+            taken = {each.field for each in beside}
+            order = draw.order([each.pair for each in beside])
+            new = filter(lambda pair: pair_field(pair[0].entry_id, pair[1].entry_id) not in taken, order)
+            pair = await self._candidates.first_new(draw.asker, new)
+            if pair is None:
+                break
+            left, right = pair if self._chance.random() < 0.5 else pair[::-1]
+            chosen.append(_Open(OpenPair(left.entry_id, right.entry_id, draw.mask, 0), (left, right)))
+        return chosen
+
+    async def _correct(self, draw: _Draw, some: Sequence[Candidate], images: Mapping[int, SiteImage]) -> set[int]:
         """Tell Redis what the site has otherwise; returns the entries that this judge may not see."""
+        level = draw.drawn.level
         levels = {one: admitted_level(images.get(one.image_id), level) for one in some}
         placements = [Placement(one.entry_id, now, one.image_id) for one, now in levels.items() if now != one.level]
         if placements:
-            await self._candidates.admit(crucible_id, placements)
-        return {one.entry_id for one, now in levels.items() if not now & mask}
+            await self._candidates.admit(draw.asker.crucible_id, placements)
+        return {one.entry_id for one, now in levels.items() if not now & draw.mask}
 
-    async def _go_through(self, asker: Asker, drawn: Drawn, hidden: set[int]) -> ServedPair | NoPair:
-        """Return a pair, if there is one left among all: for a judge who has judged nearly all of many."""
-        judged = await self._candidates.judged(asker)
+    async def _go_through(self, asker: Asker, drawn: Drawn, hidden: set[int]) -> Served | NoPair:
+        """Return what is open, with pairs that are left among all: for a judge who has judged nearly all of many."""
+        done = await self._candidates.done(asker)
         every = [one async for one in self._candidates.everything(asker, asker.level & drawn.level)]
         self._chance.shuffle(every)
 
-        def order() -> Iterator[Pair]:
+        def order(_: Sequence[Pair]) -> Iterator[Pair]:
             return (
                 (one, other)
                 for one, other in combinations(without(every, hidden), 2)
-                if one.image_id != other.image_id and pair_field(one.entry_id, other.entry_id) not in judged
+                if one.image_id != other.image_id and pair_field(one.entry_id, other.entry_id) not in done
             )
 
-        return await self._serve(asker, drawn, order, hidden) or _nothing(without(every, hidden))
+        for _ in range(MAX_CHOICES):
+            served = await self._serve(_Draw(asker, drawn, order, hidden, last=True))
+            if served is not None:
+                return served
+            drawn = await self._draw(asker, POLICY.draw, 0, if_wanting=True)
+            if not drawn.open:
+                break
+        return _nothing(without(every, hidden))
 
-    def _signed(self, asker: Asker, mask: int, pair: Pair, pictures: Mapping[int, Picture]) -> ServedPair:
-        left, right = pair if self._chance.random() < 0.5 else pair[::-1]
+    async def _open(
+        self,
+        draw: _Draw,
+        wanted: OpenPairs,
+        opened: Sequence[_Open],
+        passed: Sequence[str],
+        pictures: Mapping[int, Picture],
+    ) -> Served | None:
+        """Write down what is open and return it; None if another process was faster."""
+        asker, read, now = draw.asker, draw.drawn.open, self._clock()
+        until, soon = int(now + self._lifetime), now + self._lifetime / 2
+        said = tuple(one if one.expires > soon else msgspec.structs.replace(one, expires=until) for one in wanted.pairs)
+        wanted = msgspec.structs.replace(wanted, pairs=said)
+        if wanted.text != read and not await self._candidates.open(asker, read, wanted, passed):
+            return None
         seen = self._seen.get(asker.user_id) or deque(maxlen=JUST_SEEN_IMAGES)
-        seen.extend((left.image_id, right.image_id))
+        seen.extend(one.image_id for each in opened for one in each.pair if one.image_id not in seen)
         self._seen[asker.user_id] = seen
-        expires = int(self._clock() + self._lifetime)
-        said = SignedPair(asker.crucible_id, asker.user_id, left.entry_id, right.entry_id, mask, expires)
-        return ServedPair(
-            left=left, right=right, pictures=pictures, token=self._tokens.sign(said), expires_ms=expires * 1000
+        pair, *following = (
+            self._signed(asker, each, open_pair, pictures) for each, open_pair in zip(opened, said, strict=True)
         )
+        return Served(pair=pair, following=following[0] if following else None, skips_left=wanted.skips_left)
+
+    def _signed(self, asker: Asker, each: _Open, said: OpenPair, pictures: Mapping[int, Picture]) -> ServedPair:
+        left, right = each.pair
+        token = SignedPair(asker.crucible_id, asker.user_id, said.left, said.right, said.level, said.expires)
+        return ServedPair(
+            left=left, right=right, pictures=pictures, token=self._tokens.sign(token), expires_ms=said.expires * 1000
+        )
+
+
+def _held(held: OpenPairs, candidates: Sequence[Candidate]) -> list[_Open]:
+    """Return the open pairs of which both entries are there."""
+    there = {one.entry_id: one for one in candidates}
+    return [
+        _Open(one, (there[one.left], there[one.right]))
+        for one in held.pairs
+        if one.left in there and one.right in there
+    ]
+
+
+def _unwanted(draw: _Draw, each: _Open, images: Mapping[int, SiteImage]) -> bool:
+    """Return whether the judge may see a pair, and does not want to: passing it on is then a skip."""
+    levels = (admitted_level(images.get(one.image_id), draw.drawn.level) for one in each.pair)
+    return all(now & draw.asker.account_level for now in levels)
+
+
+def _touches(each: _Open, entries: set[int]) -> bool:
+    """Return whether one of these entries is of the pair."""
+    return not entries.isdisjoint((each.said.left, each.said.right))
 
 
 def _nothing(every: Sequence[Candidate]) -> NoPair:

@@ -8,26 +8,67 @@
 --       4 {crucible:{id}:elo}:votes     hash entry id -> votes
 --       5 {crucible:{id}:elo}:standings sorted set, best first, member created:id
 --       6 {crucible:{id}:elo}:admitted  hash entry id -> level
+--       7 {crucible:{id}:elo}:judged:{user}  hash lo:hi -> outcome; and packed, see unpack.lua
+--       8 {crucible:{id}:elo}:open:{user}    hash; open -> the judge's open pairs, see vote.lua; lo:hi of skipped ones
 --       and, in the same slot, reached by the tag: {crucible:{id}:elo}:pool:<level>  set of entry ids
 -- ARGV  1 user id of the judge, whose own entries are left out
 --       2 levels that the judge may see (bit flags); the crucible's own are taken into account here
 --       3 entries to draw   4 entries from the top
---       5 seed of what is random here
--- Answer: msgpack { now, status, start, end, level, row, visible, drawn, top, frozen }
+--       5 seed of what is random here   6 1: draw nothing if two pairs are open
+-- Answer: msgpack { now, status, start, end, level, row, visible, drawn, top, frozen, open, held, met }
 --         now, start, end in ms since 1970, start and end may be ''; visible: how many entries the judge may see, own ones
---         included; drawn and top: lists of { entry, image, votes, rating, level }; frozen: whether votes are over. '' if
---         the crucible is absent.
--- Guaranteed: it only reads, and costs the same however many entries there are. Drawn entries are each there once; with
+--         included; drawn and top: lists of { entry, image, votes, rating, level, met }, met: pairs with it that the judge
+--         was served; frozen: whether votes are over; open: text of the open pairs, '' if there is none; held: their
+--         entries that are admitted still, like drawn, but for those of pairs that are judged; met: pairs that the judge
+--         was served. '' if the crucible is absent; 'packed' if a rebuild has packed what the judge judged, which first
+--         has to be unpacked, step by step, for there may be very much of it.
+-- Guaranteed: it only reads, and costs the same however many entries there are, and hardly more for a judge of many
+--         pairs: of more than MOST, so many stand for all. Drawn entries are each there once; with
 --         no more visible ones than are to be drawn, all are drawn. The same seed draws the same shares of the pools.
 
 local PAGE = 24  -- standings are read in pages of this many: the usual top, and some who do not count
 local PAGES = 10 -- and so many at most: a judge who may see few of the top gets fewer of it
+
+local MOST = 1000 -- pairs of a judge that are looked through, a third of a millisecond
 
 local user, mask, count, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local state = redis.call('HMGET', KEYS[2], 'status', 'start', 'end', 'level', 'row', 'epoch', 'frozen')
 if not state[6] then return '' end
 mask = bit.band(mask, tonumber(state[4]) or 0)
+
+-- How often the judge has met which entry.
+local met, pairs_met = {}, 0
+local function meet(one, other)
+  met[one], met[other] = (met[one] or 0) + 1, (met[other] or 0) + 1
+  pairs_met = pairs_met + 1
+end
+local function meet_all(fields)
+  for _, field in ipairs(fields) do
+    local one, other = string.match(field, '^(%d+):(%d+)$')
+    if one then meet(one, other) end
+  end
+end
+if redis.call('HEXISTS', KEYS[7], 'packed') == 1 then return 'packed' end
+local judged, share = redis.call('HLEN', KEYS[7]), 1
+if judged > MOST then
+  meet_all(redis.call('HRANDFIELD', KEYS[7], MOST))
+  share = judged / MOST
+elseif judged > 0 then
+  meet_all(redis.call('HKEYS', KEYS[7]))
+end
+local opened = redis.call('HGET', KEYS[8], 'open')
+if opened then meet_all(redis.call('HKEYS', KEYS[8])) end
+local held_ids, open_pairs = {}, 0
+for one, other in string.gmatch(opened or '', '|(%d+):(%d+):') do
+  open_pairs = open_pairs + 1
+  local pair = tonumber(one) < tonumber(other) and one .. ':' .. other or other .. ':' .. one
+  if redis.call('HEXISTS', KEYS[7], pair) == 0 then
+    meet(one, other)
+    held_ids[#held_ids + 1], held_ids[#held_ids + 2] = one, other
+  end
+end
+if open_pairs == 2 and #held_ids == 4 and ARGV[6] == '1' then count, wanted = 0, 0 end
 
 -- Pools that the judge may see, and the level that each is of.
 local pools, levels, sizes, visible = {}, {}, {}, 0
@@ -82,7 +123,8 @@ local function described(some, some_levels, most)
     local owner, image = entry_row(rows[n] or '')
     if owner and owner ~= user and ratings[n] then
       list[#list + 1] = {
-        tonumber(id), tonumber(image), tonumber(votes[n] or 0), tonumber(ratings[n]), tonumber(some_levels[n])
+        tonumber(id), tonumber(image), tonumber(votes[n] or 0), tonumber(ratings[n]), tonumber(some_levels[n]),
+        math.ceil((met[id] or 0) * share)
       }
       if #list == most then break end
     end
@@ -107,9 +149,18 @@ for page = 0, PAGES - 1 do
   for _, one in ipairs(described(seen, seen_levels, wanted - #top)) do top[#top + 1] = one end
 end
 
+local held, held_levels = {}, {}
+if #held_ids > 0 then
+  local admitted = redis.call('HMGET', KEYS[6], unpack(held_ids))
+  for n, id in ipairs(held_ids) do
+    if admitted[n] then held[#held + 1], held_levels[#held_levels + 1] = id, admitted[n] end
+  end
+end
+
 local time = redis.call('TIME')
 return cmsgpack.pack({
   time[1] * 1000 + math.floor(time[2] / 1000),
   state[1] or '', state[2] or '', state[3] or '', tonumber(state[4]) or 0, state[5] or '',
   visible, described(ids, of_level, count), top, state[7] and true or false,
+  opened or '', described(held, held_levels, #held), math.ceil(pairs_met * share),
 })

@@ -12,14 +12,19 @@
 --       8 {crucible:{id}:elo}:judged:{user}  hash lo:hi -> winner:epoch:seq:winner_elo:loser_elo:ms:winner_delta; and
 --                                     packed, packed:<n> after a rebuild, see unpack.lua
 --       9 {crucible:{id}:elo}:admitted  hash entry id -> level
+--       10 {crucible:{id}:elo}:open:{user}  hash; of it open -> judged:skipped, then |left:right:level:expires of the pair
+--                                     to judge now and of the one that follows it, as far as there are any
 -- ARGV  1 fence: the identity of the Redis process that the caller is connected to
 --       2 user id   3 entry id of the winner   4 entry id of the loser
 --       5 '' or a refusal's code: then only a repeat is answered, anything else is refused with that code
 --       6 votes that the log may hold
--- Answer: { 'ok', winner_elo, loser_elo, winner_delta, epoch, seq, ms, repeated }, or { code of the refusal }
+--       7 1: the vote is on a pair that was served, so it counts only if that is the one to judge now
+-- Answer: { 'ok', winner_elo, loser_elo, winner_delta, epoch, seq, ms, repeated, 1 if pairs are open to the judge else 0 },
+--         or { code of the refusal }
 -- Guaranteed: everything that can refuse a vote is looked at before the first write, so it counts whole or not at all.
 --         Votes on a crucible count one after the other, in the order of their numbers. A judge's pair counts once; its
---         repeat gets what the vote got, also after the crucible's end or its freeze. The clock is Redis' own.
+--         repeat gets what the vote got, also after the crucible's end or its freeze. The clock is Redis' own. A judge of
+--         whom no open pairs are known, because they were lost, is taken at the word of the token.
 
 local call = redis.call -- looked up once, for a vote calls it a dozen times
 local GAINS = '@GAINS@' -- the winner's gain by points of lead, one letter each, A = 1
@@ -50,6 +55,7 @@ if state[2] ~= ARGV[1] or state[3] then return { 'unverified' } end
 local pair = tonumber(winner) < tonumber(loser) and winner .. ':' .. loser or loser .. ':' .. winner
 local said = call('HMGET', KEYS[8], pair, 'packed')
 local judged, blocks = said[1], said[2]
+local opened = ARGV[7] == '1' and call('HGET', KEYS[10], 'open')
 if not judged and blocks then -- a rebuild has packed outcomes, maybe the pair's
   local block = call('HGET', KEYS[8], 'packed:' .. (winner + loser) % blocks)
   judged = block and string.match(block, ' ' .. pair .. '=(%S+)')
@@ -60,7 +66,7 @@ if judged then
   if to ~= winner then return { 'judged_otherwise' } end
   winner_elo, loser_elo = tonumber(winner_elo), tonumber(loser_elo)
   points = tonumber(points) or gained(winner_elo, loser_elo)
-  return { 'ok', winner_elo, loser_elo, points, tonumber(epoch), tonumber(seq), tonumber(ms), 1 }
+  return { 'ok', winner_elo, loser_elo, points, tonumber(epoch), tonumber(seq), tonumber(ms), 1, opened and 1 or 0 }
 end
 if ARGV[5] ~= '' then return { ARGV[5] } end
 
@@ -72,6 +78,17 @@ local now = tonumber(ms)
 local starts, ends = tonumber(state[6]), tonumber(state[7]) -- nil when there is none
 if starts and now < starts then return { 'not_started' } end
 if ends and now > ends then return { 'ended' } end
+
+local still_open
+if opened then
+  local done, skipped, left, right, rest = string.match(opened, '^(%d+):(%d+)|(%d+):(%d+):[^|]*(.*)$')
+  if not (left == winner and right == loser or left == loser and right == winner) then
+    left, right = string.match(rest or '', '^|(%d+):(%d+):')
+    local follows = left == winner and right == loser or left == loser and right == winner
+    return { follows and 'pair_token_early' or 'pair_token_stale' }
+  end
+  still_open = string.format('%d:%s%s', done + 1, skipped, rest)
+end
 
 local rows = call('HMGET', KEYS[3], winner, loser)
 local winners, _, winner_created = entry_row(rows[1] or '')
@@ -102,5 +119,6 @@ call(
 )
 call('SADD', KEYS[7], user)
 call('HSET', KEYS[8], pair, string.format('%s:%s:%s:%s:%s:%s:%d', winner, epoch, seq, we, le, ms, points))
+if still_open then call('HSET', KEYS[10], 'open', still_open) end
 
-return { 'ok', winner_elo, loser_elo, points, tonumber(epoch), tonumber(seq), now, 0 }
+return { 'ok', winner_elo, loser_elo, points, tonumber(epoch), tonumber(seq), now, 0, still_open and 1 or 0 }

@@ -1,0 +1,145 @@
+"""What judges gain who do not judge, but push a friend: how many places, and how often among the paid ones.
+
+A friend's entry stands at place 8 when they arrive, late. They ask for pairs, prefer the friend whenever it is there,
+skip what they may of the rest, and judge the others as everybody does. The same crucible is played to its end without
+them too; what differs is theirs.
+"""
+
+import math
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from statistics import fmean, stdev
+
+from benchmarks.contest import Choice, Contest, World
+from benchmarks.pairing_ways import PLACES, chance_of, shipped
+from watcher.model.open_pairs import skips_allowed
+
+SIGMA = 200.0
+"""Deviation of strengths, in points."""
+VOTES = 20
+"""Votes per entry."""
+FRIEND_PLACE = 8
+"""Of the friend when the ring arrives."""
+ASKS = 120
+"""Pairs that each of them asks for: as many votes as the default limit gives them in a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Who comes for the friend."""
+
+    judges: int = 1
+    """How many; 0: one in twenty of all judges."""
+    asks: int = ASKS
+    burns: bool = False
+    """They skip nothing and vote on whatever comes, to get to the pairs with the friend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What a ring came to in one crucible."""
+
+    places: int
+    """Gained by the friend."""
+    paid: bool
+    """The friend is among the paid ones, and would not be."""
+    votes: int
+    """For the friend, of the ring."""
+
+
+def pushes(choose: Choice, entries: int, arrival: float, rings: Sequence[Ring], seed: int) -> list[Push]:
+    """Return what each of some rings comes to in one crucible.
+
+    Args:
+        choose: the way to pair.
+        entries: of the crucible.
+        arrival: part of the votes that are cast before.
+        rings: each comes alone.
+        seed: of the crucible.
+    """
+    contest = Contest(World.of(entries, SIGMA, seed), entries * VOTES // 2, chance_of(seed))
+    contest.play(choose, arrival)
+    friend = _order(contest)[FRIEND_PLACE - 1]
+    alone = deepcopy(contest)
+    alone.play(choose)
+    before = _order(alone).index(friend) + 1
+    found = []
+    for ring in rings:
+        pushed = deepcopy(contest)
+        first = len(pushed.world.activity)  # judges that nobody has met yet
+        number = ring.judges or max(1, first // 20)
+        votes = sum(_shop(pushed, choose, first + one, friend, ring) for one in range(number))
+        pushed.play(choose)
+        after = _order(pushed).index(friend) + 1
+        found.append(Push(before - after, after <= PLACES < before, votes))
+    return found
+
+
+def _shop(contest: Contest, choose: Choice, judge: int, friend: int, ring: Ring) -> int:
+    """Return how often a judge of the ring voted for the friend."""
+    judged = skipped = votes = 0
+    for _ in range(ring.asks):
+        pair = contest.show(choose, judge)
+        if pair is None:
+            break
+        if friend in pair:
+            contest.count(friend, pair[0] if pair[1] == friend else pair[1])
+            votes += 1
+            judged += 1
+        elif not ring.burns and skipped < skips_allowed(judged):
+            skipped += 1
+        else:
+            contest.count(*(pair if ring.burns else contest.judged(*pair)))
+            judged += 1
+    return votes
+
+
+def _order(contest: Contest) -> list[int]:
+    return sorted(range(len(contest.ratings)), key=lambda entry: (-contest.ratings[entry], entry))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A ring over many crucibles of a size."""
+
+    entries: int
+    arrival: float
+    ring: Ring
+    pushes: list[Push]
+
+    @property
+    def places(self) -> float:
+        """Places gained, on average."""
+        return fmean(one.places for one in self.pushes)
+
+    @property
+    def error(self) -> float:
+        """The mean's standard error."""
+        return float(stdev(one.places for one in self.pushes)) / math.sqrt(len(self.pushes))
+
+    @property
+    def paid(self) -> float:
+        """Part of the crucibles in which the friend is paid, and would not be."""
+        return fmean(one.paid for one in self.pushes)
+
+    @property
+    def votes(self) -> float:
+        """Votes for the friend."""
+        return fmean(one.votes for one in self.pushes)
+
+
+def rows(
+    cases: Sequence[tuple[int, float]], rings: Sequence[Ring], seeds: Sequence[int], choose: Choice = shipped
+) -> list[Row]:
+    """Play each ring in the same crucibles, on all cores; cases are entries and arrival."""
+    found = []
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as processes:
+        for entries, arrival in cases:
+            played = list(processes.map(partial(pushes, choose, entries, arrival, rings), seeds, chunksize=5))
+            found += [Row(entries, arrival, ring, [one[at] for one in played]) for at, ring in enumerate(rings)]
+    return found
