@@ -2,7 +2,7 @@
 
 A friend's entry stands at place 8 when they arrive, late. They ask for pairs, prefer the friend whenever it is there,
 skip what they may of the rest, and judge the others as everybody does. The same crucible is played to its end without
-them too; what differs is theirs.
+them too, and both some times, because much is chance; what differs on average is theirs.
 """
 
 import math
@@ -25,6 +25,8 @@ VOTES = 20
 """Votes per entry."""
 FRIEND_PLACE = 8
 """Of the friend when the ring arrives."""
+ENDS = 5
+"""Times that a crucible is played from the ring's arrival to its end."""
 ASKS = 120
 """Pairs that each of them asks for: as many votes as the default limit gives them in a minute."""
 
@@ -34,21 +36,26 @@ class Ring:
     """Who comes for the friend."""
 
     judges: int = 1
-    """How many; 0: one in twenty of all judges."""
+    share: float = 0.0
+    """How many more, as a part of all judges."""
     asks: int = ASKS
     burns: bool = False
     """They skip nothing and vote on whatever comes, to get to the pairs with the friend."""
+
+    def number(self, judges: int) -> int:
+        """Return how many come where there are so many judges."""
+        return self.judges + round(self.share * judges)
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
     """What a ring came to in one crucible."""
 
-    places: int
+    places: float
     """Gained by the friend."""
-    paid: bool
-    """The friend is among the paid ones, and would not be."""
-    votes: int
+    paid: float
+    """By how much more often the friend is among the paid ones, as a part of all ends."""
+    votes: float
     """For the friend, of the ring."""
 
 
@@ -65,19 +72,29 @@ def pushes(choose: Choice, entries: int, arrival: float, rings: Sequence[Ring], 
     contest = Contest(World.of(entries, SIGMA, seed), entries * VOTES // 2, chance_of(seed))
     contest.play(choose, arrival)
     friend = _order(contest)[FRIEND_PLACE - 1]
-    alone = deepcopy(contest)
-    alone.play(choose)
-    before = _order(alone).index(friend) + 1
+    alone, _ = _ends(contest, choose, friend, Ring(judges=0), seed)
     found = []
     for ring in rings:
-        pushed = deepcopy(contest)
-        first = len(pushed.world.activity)  # judges that nobody has met yet
-        number = ring.judges or max(1, first // 20)
-        votes = sum(_shop(pushed, choose, first + one, friend, ring) for one in range(number))
-        pushed.play(choose)
-        after = _order(pushed).index(friend) + 1
-        found.append(Push(before - after, after <= PLACES < before, votes))
+        pushed, votes = _ends(contest, choose, friend, ring, seed)
+        found.append(Push(fmean(alone) - fmean(pushed), _paid(pushed) - _paid(alone), votes))
     return found
+
+
+def _ends(contest: Contest, choose: Choice, friend: int, ring: Ring, seed: int) -> tuple[list[int], float]:
+    """Return the friend's final places, and how often the ring voted for it on average."""
+    first = len(contest.world.activity)  # judges that nobody has met yet
+    places, votes = [], 0
+    for number in range(ENDS):
+        end = deepcopy(contest)
+        end.chance = chance_of(seed + 1_000_000 * (1 + number))
+        votes += sum(_shop(end, choose, first + one, friend, ring) for one in range(ring.number(first)))
+        end.play(choose)
+        places.append(_order(end).index(friend) + 1)
+    return places, votes / ENDS
+
+
+def _paid(places: Sequence[int]) -> float:
+    return fmean(place <= PLACES for place in places)
 
 
 def _shop(contest: Contest, choose: Choice, judge: int, friend: int, ring: Ring) -> int:

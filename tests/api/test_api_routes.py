@@ -51,7 +51,8 @@ def test_a_pair_says_nothing_that_sways(api: Api, site: Site) -> None:
 
     pair = api.pair(contest, judge)
 
-    assert set(pair) == {"left", "right", "token", "expiresAt"}
+    assert set(pair) == {"left", "right", "token", "expiresAt", "following", "skipsLeft"}
+    assert set(pair["following"]) == {"left", "right", "token", "expiresAt"}
     assert set(pair["left"]) == {"entryId", "image", "topComment", "commentCount"}
     assert set(pair["left"]["image"]) == {"url", "type", "width", "height", "nsfwLevel"}
 

@@ -104,12 +104,13 @@ def test_skip_casts_nothing(world: World, tabs: Tabs) -> None:
 
 
 def test_skipping_the_last_pair_says_so(world: World, tabs: Tabs) -> None:
-    """With one pair left a skip brings it again, and the page says why."""
+    """A skipped pair does not come again."""
     page = tabs.open(world.open(world.site.contest(2)))
-    with hears(page, "Skipped.", "You have skipped every other pair."):
+    with hears(page, "Skipped."):
         page.keyboard.press("s")
 
-    pair_is_there(page)
+    page.locator("#notice[data-code=all_judged]").wait_for()
+    tabs.troubles.clear()  # that there is no pair is a 404, which the console shows
 
 
 def test_keys_can_be_switched_off(world: World, tabs: Tabs) -> None:

@@ -25,7 +25,6 @@ class Arena {
     this.path = `crucibles/${crucible}`;
     this.over = new AbortController();
     this.api = new Api(new URL("../v1/", window.location), token);
-    this.skipped = new Set();
     this.crucible = null;
     this.ending = null;
     this.mine = null;
@@ -189,15 +188,15 @@ class Arena {
 
   async skip() {
     if (!this.duel.open) return;
-    const was = named(this.duel.pair);
-    this.skipped.add(was);
-    say("Skipped.");
-    for (let tries = 0; tries < 4; tries += 1) {
-      const pair = await this.next();
-      if (!pair || !this.skipped.has(named(pair))) return;
+    const body = { token: this.duel.pair.token };
+    try {
+      await this.api.ask(`${this.path}/skips`, { body, signal: this.over.signal });
+      say("Skipped.");
+    } catch (error) {
+      say(error.message, "bad");
+      if (error instanceof Problem && error.code === "skips_exhausted") return;
     }
-    this.skipped.clear();
-    say("You have skipped every other pair. Here it is again.");
+    await this.next();
   }
 
   /** Ask until there is an answer, and say why it takes long. */
@@ -300,7 +299,6 @@ function live(state, text) {
 const count = (number, one, many) => (number === undefined || number === null ? "" : `${number.toLocaleString()} ${number === 1 ? one : many}`);
 
 /** A pair by its entries, whichever way round. */
-const named = (pair) => [pair.left.entryId, pair.right.entryId].sort((one, other) => one - other).join(":");
 
 /** The token of the address' fragment, which is then taken out of the address and of the history. */
 function takeToken() {

@@ -166,7 +166,7 @@ class Pairs:
         for attempt in range(1 + MAX_WIDE_DRAWS):
             count = POLICY.wide_draw if attempt else POLICY.draw
             drawn = await self._draw(asker, count, 0 if attempt else top, if_wanting=not attempt)
-            everything = drawn.visible <= count
+            everything = drawn.visible <= count and not (drawn.held and not drawn.entries)  # which was not drawn
             order = self._preferred(asker, drawn, part, hidden)
             served = await self._serve(_Draw(asker, drawn, order, hidden, everything))
             if served is not None:
