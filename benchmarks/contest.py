@@ -140,7 +140,7 @@ class Contest:
         return (one, other) if self.chance.random() < odds / (1.0 + odds) else (other, one)
 
     def count(self, winner: int, loser: int) -> None:
-        """Count a vote."""
+        """Move both ratings, as a vote that counts does."""
         ratings = self.ratings
         points = gain(ratings[winner], ratings[loser])
         ratings[winner] += points
