@@ -5,7 +5,7 @@ from heapq import nsmallest
 from itertools import combinations
 
 from benchmarks.contest import Contest, Pair
-from watcher.model.pairing import POLICY, Candidate, finalists, pairs
+from watcher.model.pairing import POLICY, Candidate, Meetings, finalists, leaders, pairs
 
 PLACES = 3
 """Paid places."""
@@ -18,13 +18,16 @@ def shipped(contest: Contest, judge: int) -> Pair | None:
     chance, entered, part = contest.chance, contest.entered, contest.part
     ratings = contest.ratings
     top: list[Candidate] = []
+    leading = nsmallest(leaders(part, PLACES), range(entered), key=lambda entry: (-ratings[entry], entry))
+    meetings = Meetings(sum(contest.met(judge).values()) // 2, leading)
     if wanted := finalists(part, PLACES, chance.random):
         best = nsmallest(wanted, range(entered), key=lambda entry: (-ratings[entry], entry))
         top = [_candidate(contest, judge, entry) for entry in best if contest.world.owners[entry] != judge]
     for count in (POLICY.draw, POLICY.wide_draw, entered):
         some = chance.sample(range(entered), min(count, entered))
         drawn = [_candidate(contest, judge, entry) for entry in some if contest.world.owners[entry] != judge]
-        for one, other in pairs(drawn, top, entered, part, chance.random, avoid=contest.just_seen(judge)):
+        seen = contest.just_seen(judge)
+        for one, other in pairs(drawn, top, entered, part, chance.random, avoid=seen, meetings=meetings):
             if contest.is_new(judge, one.entry_id, other.entry_id):
                 return one.entry_id, other.entry_id
         top = []

@@ -5,6 +5,9 @@ of few votes (early) or one of near rating (late). The prize places need more vo
 ten pairs come from the top. Drawing anew for each pair needs no memory, no reservation, and costs the same with a
 hundred entries as with a million; ``benchmarks/ranking.py`` measures what it is worth.
 
+No judge meets an entry much more often than the others, and late nobody meets one of the leaders twice: otherwise one
+judge who always prefers the same entry would bring it to a prize. ``benchmarks/shopping.py`` measures what is left.
+
 What is drawn holds none of the judge's own entries. Whether the judge has seen a pair is not known here: pairs come in
 order of preference, and the caller takes the first that is new.
 """
@@ -58,6 +61,13 @@ class Policy:
     cap_factor: int = 4
     cap_votes: int = 10
     """Finalists with more votes than ``cap_factor`` times the median plus this are served by the base alone."""
+    bounded_from: int = 32
+    """Entries from which on it is bounded how often a judge meets one: fewer make too few pairs."""
+    meets: int = 2
+    """Times that a judge may meet an entry, beyond how often that judge has met entries on average. More: whoever looks
+    for a friend finds it more often; fewer: all the same, for honest judges too."""
+    leader_meets: int = 1
+    """Times that a judge may meet one of the leaders after the turn. Each more is worth another place to a friend."""
 
 
 POLICY = Policy()
@@ -86,6 +96,45 @@ def finalists(part: float, places: int, random: Random, policy: Policy = POLICY)
     return max(policy.finals_least, policy.finals_per_place * places)
 
 
+def leaders(part: float, places: int, policy: Policy = POLICY) -> int:
+    """How many entries of the standings count as leaders at most: those that finals are made of; 0 before the turn.
+
+    Args:
+        part: of the time that is over.
+        places: paid places of the crucible.
+    """
+    return 0 if part < policy.turn else max(policy.finals_least, policy.finals_per_place * places)
+
+
+def _of_them(visible: int) -> int:
+    """How many entries the top has at most where so many are to be seen."""
+    return max(4, visible // 5)
+
+
+class Meetings(msgspec.Struct, frozen=True):
+    """How often a judge has met what; of entries it is known by each."""
+
+    pairs: int = 0
+    """Pairs that the judge was served."""
+    leaders: Sequence[int] = ()
+    """The first of the standings, best first, as many as ``leaders`` says."""
+
+    def may_meet(self, visible: int, policy: Policy = POLICY) -> "tuple[Callable[[Candidate], bool], int]":
+        """Return whether the judge may meet an entry at all, and how often one is met before all others are.
+
+        Args:
+            visible: entries that the judge may see.
+            policy: the numbers.
+        """
+        if visible < policy.bounded_from:
+            return (lambda _: True), visible
+        leading = frozenset(self.leaders[: _of_them(visible)])
+        return (
+            lambda one: one.met < policy.leader_meets or one.entry_id not in leading,
+            policy.meets + 2 * self.pairs // visible,
+        )
+
+
 def pairs(
     drawn: Sequence[Candidate],
     top: Sequence[Candidate],
@@ -94,9 +143,13 @@ def pairs(
     random: Random,
     *,
     avoid: Collection[int] = (),
+    meetings: Meetings = Meetings(),  # noqa: B008 - it is frozen
     policy: Policy = POLICY,
 ) -> Iterator[Pair]:
     """Pairs for one judge, the best first: some of the top if there is a top, then every pair of what was drawn.
+
+    Those with an entry that the judge has met often come after all others, and those with a leader that the judge has
+    met late in the crucible's time do not come.
 
     Args:
         drawn: random entries, each once.
@@ -105,9 +158,19 @@ def pairs(
         part: of the crucible's time that is over.
         random: the only source of chance.
         avoid: images that the judge has just seen; their pairs come last.
+        meetings: what the judge has met.
+        policy: the numbers.
     """
-    yield from _of_the_top(top[: min(len(top), max(4, visible // 5))], drawn, random, policy)
-    yield from _of_the_rest(drawn, part >= policy.turn, random, avoid, policy)
+    may_meet, often = meetings.may_meet(visible, policy)
+    finals = [one for one in top[: min(len(top), _of_them(visible))] if may_meet(one)]
+    yield from _of_the_top(finals, drawn, random, policy)
+    allowed = [one for one in drawn if may_meet(one)]
+    rarely_met = [one for one in allowed if one.met < often]
+    yield from _of_the_rest(rarely_met, part >= policy.turn, random, avoid, policy)
+    if len(rarely_met) < len(allowed):
+        by_meetings = sorted(allowed, key=lambda one: (one.met, random()))
+        for at, one in enumerate(by_meetings):
+            yield from ((other, one) for other in by_meetings[:at] if one.met >= often and _differ(one, other))
 
 
 def _of_the_top(top: Sequence[Candidate], drawn: Sequence[Candidate], random: Random, policy: Policy) -> Iterator[Pair]:

@@ -37,6 +37,8 @@ class Drawn(msgspec.Struct, frozen=True, array_like=True):
     """Their entries that are admitted still, but for those of pairs that were judged meanwhile."""
     met: int
     """Pairs that the judge was served: judged, skipped or open."""
+    leaders: list[int]
+    """The first of the standings, best first, as many as were asked for."""
 
     @property
     def start_ms(self) -> int | None:
@@ -63,7 +65,15 @@ _drawn = msgspec.msgpack.Decoder(Drawn).decode
 
 
 def draw_command(
-    crucible_id: int, *, user_id: int, mask: int, count: int, top: int, seed: int, if_wanting: bool = False
+    crucible_id: int,
+    *,
+    user_id: int,
+    mask: int,
+    count: int,
+    top: int,
+    seed: int,
+    if_wanting: bool = False,
+    leaders: int = 0,
 ) -> list[str | int | bytes]:
     """Return the command that draws.
 
@@ -75,6 +85,7 @@ def draw_command(
         top: entries of the highest rating.
         seed: of what the script draws by lot; below 2 ** 31.
         if_wanting: draw nothing if two pairs are open to the judge.
+        leaders: entries of the standings to name.
     """
     names = [
         keys.elo(crucible_id),
@@ -86,7 +97,7 @@ def draw_command(
         keys.judged(crucible_id, user_id),
         keys.open_pairs(crucible_id, user_id),
     ]
-    return ["EVALSHA", DRAW.sha, len(names), *names, user_id, mask, count, top, seed, int(if_wanting)]
+    return ["EVALSHA", DRAW.sha, len(names), *names, user_id, mask, count, top, seed, int(if_wanting), leaders]
 
 
 PACKED_OUTCOMES: Final = b"packed"

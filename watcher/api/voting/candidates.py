@@ -47,7 +47,7 @@ class Candidates:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def draw(self, asker: Asker, *, count: int, top: int, seed: int, if_wanting: bool) -> Drawn:
+    async def draw(self, asker: Asker, *, count: int, top: int, leaders: int, seed: int, if_wanting: bool) -> Drawn:
         """Return some that were drawn at random, and what is open to the judge; see ``draw_command``.
 
         Raises:
@@ -61,6 +61,7 @@ class Candidates:
             top=top,
             seed=seed,
             if_wanting=if_wanting,
+            leaders=leaders,
         )
         answer = await ask_redis(self._link, command, DRAW)
         while answer == PACKED_OUTCOMES:

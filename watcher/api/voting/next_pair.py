@@ -13,8 +13,8 @@ is said only when it is so.
 
 import random
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from itertools import combinations
 from typing import Final
@@ -27,7 +27,7 @@ from watcher.api.voting.candidates import Asker, Candidates, without
 from watcher.api.voting.pictures import Picture, Pictures
 from watcher.model.open_pairs import OpenPair, OpenPairs, skips_allowed
 from watcher.model.pair_token import PairTokens, SignedPair
-from watcher.model.pairing import POLICY, Candidate, Pair, elapsed, finalists, pairs
+from watcher.model.pairing import POLICY, Candidate, Meetings, Pair, elapsed, finalists, leaders, pairs
 from watcher.model.site_image import SiteImage
 from watcher.model.visibility import admitted_level
 from watcher.model.vote import pair_field
@@ -161,11 +161,11 @@ class Pairs:
         """
         facts = self._facts.get(asker.crucible_id, _Facts())
         part = elapsed(int(self._clock() * 1000), facts.start_ms, facts.end_ms)
-        top = finalists(part, facts.places, self._chance.random)
+        top, leading = finalists(part, facts.places, self._chance.random), leaders(part, facts.places)
         hidden: set[int] = set()
         for attempt in range(1 + MAX_WIDE_DRAWS):
             count = POLICY.wide_draw if attempt else POLICY.draw
-            drawn = await self._draw(asker, count, 0 if attempt else top, if_wanting=not attempt)
+            drawn = await self._draw(asker, count, 0 if attempt else top, leading, if_wanting=not attempt)
             everything = drawn.visible <= count and not (drawn.held and not drawn.entries)  # which was not drawn
             order = self._preferred(asker, drawn, part, hidden)
             served = await self._serve(_Draw(asker, drawn, order, hidden, everything))
@@ -173,24 +173,28 @@ class Pairs:
                 return served
             if everything and not without(drawn.held, hidden):
                 return _nothing(without(drawn.entries, hidden))
-        return await self._go_through(asker, drawn, hidden)
+        return await self._go_through(asker, drawn, leading, hidden)
 
-    async def _draw(self, asker: Asker, count: int, top: int, *, if_wanting: bool) -> Drawn:
+    async def _draw(self, asker: Asker, count: int, top: int, leading: int, *, if_wanting: bool) -> Drawn:
         seed = self._chance.getrandbits(31)
-        drawn = await self._candidates.draw(asker, count=count, top=top, seed=seed, if_wanting=if_wanting)
+        drawn = await self._candidates.draw(
+            asker, count=count, top=top, leaders=leading, seed=seed, if_wanting=if_wanting
+        )
         self._facts[asker.crucible_id] = _Facts(drawn.start_ms, drawn.end_ms, drawn.places)
         return drawn
 
     def _preferred(self, asker: Asker, drawn: Drawn, part: float, hidden: set[int]) -> Order:
         def order(beside: Sequence[Pair]) -> Iterator[Pair]:
             open_images = [one.image_id for pair in beside for one in pair]
+            chosen = {one.entry_id for pair in beside for one in pair}.difference(one.entry_id for one in drawn.held)
             return pairs(
-                without(drawn.entries, hidden),
-                without(drawn.top, hidden),
+                _met_once_more(without(drawn.entries, hidden), chosen),
+                _met_once_more(without(drawn.top, hidden), chosen),
                 drawn.visible,
                 part,
                 self._chance.random,
                 avoid=[*self._seen.get(asker.user_id, ()), *open_images],
+                meetings=Meetings(drawn.met + len(chosen) // 2, drawn.leaders),
             )
 
         return order
@@ -252,16 +256,20 @@ class Pairs:
             await self._candidates.admit(draw.asker.crucible_id, placements)
         return {one.entry_id for one, now in levels.items() if not now & draw.mask}
 
-    async def _go_through(self, asker: Asker, drawn: Drawn, hidden: set[int]) -> Served | NoPair:
+    async def _go_through(self, asker: Asker, drawn: Drawn, leading: int, hidden: set[int]) -> Served | NoPair:
         """Return what is open, with pairs that are left among all: for a judge who has judged nearly all of many."""
         done = await self._candidates.done(asker)
         every = [one async for one in self._candidates.everything(asker, asker.level & drawn.level)]
-        self._chance.shuffle(every)
+        met = Counter(int(entry) for field in done if field[0].isdigit() for entry in field.split(":"))
+        every = [msgspec.structs.replace(one, met=met[one.entry_id]) for one in every]
+        may_meet, _ = Meetings(len(done), drawn.leaders).may_meet(drawn.visible)
+        allowed = [one for one in every if may_meet(one)]
+        self._chance.shuffle(allowed)
 
         def order(_: Sequence[Pair]) -> Iterator[Pair]:
             return (
                 (one, other)
-                for one, other in combinations(without(every, hidden), 2)
+                for one, other in combinations(without(allowed, hidden), 2)
                 if one.image_id != other.image_id and pair_field(one.entry_id, other.entry_id) not in done
             )
 
@@ -269,7 +277,7 @@ class Pairs:
             served = await self._serve(_Draw(asker, drawn, order, hidden, last=True))
             if served is not None:
                 return served
-            drawn = await self._draw(asker, POLICY.draw, 0, if_wanting=True)
+            drawn = await self._draw(asker, POLICY.draw, 0, leading, if_wanting=True)
             if not drawn.open:
                 break
         return _nothing(without(every, hidden))
@@ -313,6 +321,11 @@ def _held(held: OpenPairs, candidates: Sequence[Candidate]) -> list[_Open]:
         for one in held.pairs
         if one.left in there and one.right in there
     ]
+
+
+def _met_once_more(some: Sequence[Candidate], entries: Collection[int]) -> list[Candidate]:
+    """Return candidates, of which these entries are about to be met."""
+    return [msgspec.structs.replace(one, met=one.met + 1) if one.entry_id in entries else one for one in some]
 
 
 def _unwanted(draw: _Draw, each: _Open, images: Mapping[int, SiteImage]) -> bool:

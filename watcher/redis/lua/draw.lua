@@ -15,12 +15,14 @@
 --       2 levels that the judge may see (bit flags); the crucible's own are taken into account here
 --       3 entries to draw   4 entries from the top
 --       5 seed of what is random here   6 1: draw nothing if two pairs are open
--- Answer: msgpack { now, status, start, end, level, row, visible, drawn, top, frozen, open, held, met }
+--       7 entries of the standings that are named as leaders
+-- Answer: msgpack { now, status, start, end, level, row, visible, drawn, top, frozen, open, held, met,
+--         leaders }
 --         now, start, end in ms since 1970, start and end may be ''; visible: how many entries the judge may see, own ones
 --         included; drawn and top: lists of { entry, image, votes, rating, level, met }, met: pairs with it that the judge
 --         was served; frozen: whether votes are over; open: text of the open pairs, '' if there is none; held: their
 --         entries that are admitted still, like drawn, but for those of pairs that are judged; met: pairs that the judge
---         was served. '' if the crucible is absent; 'packed' if a rebuild has packed what the judge judged, which first
+--         was served; leaders: ids of the first of the standings, best first. '' if the crucible is absent; 'packed' if a rebuild has packed what the judge judged, which first
 --         has to be unpacked, step by step, for there may be very much of it.
 -- Guaranteed: it only reads, and costs the same however many entries there are, and hardly more for a judge of many
 --         pairs: of more than MOST, so many stand for all. Drawn entries are each there once; with
@@ -149,6 +151,11 @@ for page = 0, PAGES - 1 do
   for _, one in ipairs(described(seen, seen_levels, wanted - #top)) do top[#top + 1] = one end
 end
 
+local leaders = {}
+if tonumber(ARGV[7]) > 0 then
+  for n, member in ipairs(redis.call('ZRANGE', KEYS[5], 0, ARGV[7] - 1)) do leaders[n] = tonumber(standing_id(member)) end
+end
+
 local held, held_levels = {}, {}
 if #held_ids > 0 then
   local admitted = redis.call('HMGET', KEYS[6], unpack(held_ids))
@@ -162,5 +169,5 @@ return cmsgpack.pack({
   time[1] * 1000 + math.floor(time[2] / 1000),
   state[1] or '', state[2] or '', state[3] or '', tonumber(state[4]) or 0, state[5] or '',
   visible, described(ids, of_level, count), top, state[7] and true or false,
-  opened or '', described(held, held_levels, #held), math.ceil(pairs_met * share),
+  opened or '', described(held, held_levels, #held), math.ceil(pairs_met * share), leaders,
 })
