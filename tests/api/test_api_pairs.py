@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import redis
+from psycopg import sql
 
 from tests.api.site import Api, Contest, Site, bearer, pair_token
 from watcher.redis import keys
@@ -100,6 +101,34 @@ def test_asking_for_fewer_levels_is_a_skip(api: Api, site: Site) -> None:
         left.append(answer.json().get("skipsLeft", answer.json().get("code")))
 
     assert left == [3, 1, "skips_exhausted", 1]  # each time both open pairs are passed on
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        {"ingestion": "Blocked"},
+        {"needsReview": "minor"},
+        {"tosViolation": True},
+        {"blockedFor": "reasons"},
+        {"nsfwLevel": 16},
+    ],
+    ids=lambda columns: next(iter(columns)),
+)
+def test_a_vote_on_what_was_hidden_since_is_refused(api: Api, site: Site, hidden: dict[str, Any]) -> None:
+    """Whatever the sweep has seen; another pair is open then, and it was no skip."""
+    contest, judge = site.contest(5, level=31), site.user(browsingLevel=15)
+    pair = api.pair(contest, judge)
+    image = contest.images[contest.entries.index(pair["right"]["entryId"])]
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in hidden.items()
+    )
+    site.postgres.execute(sql.SQL('UPDATE "Image" SET {} WHERE id = {}').format(columns, sql.Literal(image)))
+
+    assert code(api.vote(contest, judge, pair)) == (409, "not_admitted")
+    assert api.get(contest.path, judge).json()["votes"] == 0
+    after = api.pair(contest, judge)
+    assert pair["right"]["entryId"] not in {*(ids(after) or ()), *(ids(after["following"]) or ())}
+    assert (after["skipsLeft"], api.vote(contest, judge, after).status_code) == (3, 200)
 
 
 @pytest.mark.parametrize("how", ["flushed", "expired"])

@@ -11,6 +11,7 @@ from watcher.api.voting.boards import Boards
 from watcher.api.voting.crucibles import Crucibles
 from watcher.api.voting.endings import Endings
 from watcher.api.voting.entries import Entries
+from watcher.api.voting.entry_sight import EntrySight
 from watcher.api.voting.history import History
 from watcher.api.voting.next_pair import Pairs
 from watcher.api.voting.pictures import Pictures
@@ -49,6 +50,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """Whoever holds a stream open."""
     pairs: Pairs
     pictures: Pictures
+    entry_sight: EntrySight
+    """Whether what is voted on may be shown at this moment."""
     images: SiteImages
     """What is said about images."""
     discussions: SiteDiscussions

@@ -11,6 +11,7 @@ from watcher.api.voting.boards import Boards, Seen
 from watcher.api.voting.crucibles import Crucibles
 from watcher.api.voting.endings import Endings
 from watcher.api.voting.entries import Entries
+from watcher.api.voting.entry_sight import EntrySight
 from watcher.api.voting.history import History
 from watcher.api.voting.next_pair import Pairs
 from watcher.api.voting.pictures import Pictures
@@ -71,6 +72,7 @@ def compose_services(
         followers=followers,
         pairs=Pairs(reads_link, pictures, tokens, api.pair_ttl),
         pictures=pictures,
+        entry_sight=EntrySight(images),
         images=images,
         discussions=SiteDiscussions(pool.fetch),
         entry_questions=EntryQuestions(pool.fetch, watcher_schema),

@@ -22,6 +22,7 @@ from watcher.api.resources.pair import NOTHING, OpenNow, PairBody, asker_of, ope
 from watcher.api.route import CRUCIBLE, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
 from watcher.api.voting.candidates import Asker
+from watcher.api.voting.crucibles import Crucible
 from watcher.api.wire import EntryId, Moment, encode, moment
 from watcher.model.pair_token import SignedPair, TokenFault
 from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
@@ -120,7 +121,7 @@ async def _counted(
     if refuse is None and (wait_seconds := services.votes_limit.begin(user_id)) > 0:
         refuse = VoteRefusal.RATE_LIMITED
     try:
-        said = await _cast(services, cast, refuse, served=signed is not None)
+        said = await _look_and_cast(services, request, crucible, cast, refuse=refuse, served=signed is not None)
     finally:
         if refuse is None:
             services.votes_limit.end(user_id)
@@ -133,6 +134,28 @@ async def _counted(
     if said is VoteRefusal.RATE_LIMITED:
         raise services.votes_limit.problem(wait_seconds)
     raise ProblemError(said, crucible.requirements.not_understood if "requirement" in said else None)
+
+
+async def _look_and_cast(
+    services: Services, request: Request, crucible: Crucible, cast: Vote, *, refuse: VoteRefusal | None, served: bool
+) -> VoteOutcome | VoteRefusal:
+    """Return what the script says of a vote, which refuses one on what the judge may not see at this moment.
+
+    Raises:
+        ProblemError: ``redis_away``, or ``postgres_away`` for a vote that is no repeat.
+    """
+    away = None
+    if refuse is None:
+        levels = request.visible_levels(crucible.level)
+        try:
+            if not await services.entry_sight.are_visible((cast.winner, cast.loser), crucible.level, levels):
+                refuse = VoteRefusal.NOT_ADMITTED
+        except ProblemError as problem:
+            away, refuse = problem, VoteRefusal.NOT_ADMITTED
+    said = await _cast(services, cast, refuse, served=served)
+    if away is not None and said is VoteRefusal.NOT_ADMITTED:
+        raise away
+    return said
 
 
 def _judge_token(

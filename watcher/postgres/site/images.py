@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from watcher.model.plain_text import plain_text
 from watcher.model.site_image import Place, Remark, Remarks, SiteImage
+from watcher.model.visibility import Moderation
 from watcher.postgres.pool import Fetch
 from watcher.postgres.site.comments import CommentPage, page_from, page_parameters
 from watcher.postgres.site.statements import site_statements
@@ -33,6 +34,24 @@ class SiteImages:
         """
         rows = await self._fetch(_STATEMENTS["images"], {"ids": list(ids)})
         return {row["id"]: SiteImage(**row) for row in rows}
+
+    async def of_entries(self, ids: Sequence[int]) -> dict[int, Moderation]:
+        """Return what decides about the images of entries as it is now, by entry; those that are gone are missing.
+
+        Raises:
+            TemporaryError: PostgreSQL is away.
+        """
+        rows = await self._fetch(_STATEMENTS["images_of_entries"], {"ids": list(ids)})
+        return {
+            row["id"]: Moderation(
+                nsfw_level=row["nsfwLevel"],
+                tos_violation=row["tosViolation"],
+                needs_review=row["needsReview"],
+                ingestion=row["ingestion"],
+                blocked_for=row["blockedFor"],
+            )
+            for row in rows
+        }
 
     async def commented(self, ids: Sequence[int], *, nsfw: bool) -> dict[int, tuple[SiteImage, Remarks]]:
         """Return images as they are now with what is said about them, by id, from one query.

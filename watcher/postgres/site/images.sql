@@ -14,6 +14,13 @@ SELECT
 FROM public."Image"
 WHERE id = ANY(%(ids)s)
 
+-- images_of_entries --
+-- What decides whether the images of entries may be shown, by entry.
+SELECT entry.id, {moderation}
+FROM public."CrucibleEntry" AS entry
+JOIN public."Image" AS image ON image.id = entry."imageId"
+WHERE entry.id = ANY(%(ids)s)
+
 -- commented_images --
 -- The same, with the number of comments and the one with most reactions, the newest of equals. Comments hang from the
 -- one thread of the image; replies hang from threads of their own, whose root that thread is: they count, and never stand
