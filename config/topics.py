@@ -5,5 +5,6 @@ TOPICS = (
     "postgres.CrucibleEntry",
     "postgres.entry_verdict",
     "postgres.crucible_comment",
+    "postgres.beat",
 )
 """Where the shipped connectors send the changes of the tables of ``handlers/__init__.py``, in its order."""

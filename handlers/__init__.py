@@ -10,6 +10,7 @@ MODULES: Final = (
     "crucible_entry",
     "entry_verdict",
     "crucible_comment",
+    "beat",
 )
 """The modules of this folder whose ``TABLE`` is watched, in the order in which generated lists name them."""
 

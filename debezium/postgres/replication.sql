@@ -56,7 +56,8 @@ DECLARE
         'public.Crucible',
         'public.CrucibleEntry',
         'crucible_watcher.entry_verdict',
-        'crucible_watcher.crucible_comment'
+        'crucible_watcher.crucible_comment',
+        'crucible_watcher.beat'
     ];
     -- written by `make docs`: end
     entry   text;

@@ -5,6 +5,7 @@ from itertools import count
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from stack import Stack
 from tests import site_database
@@ -45,3 +46,15 @@ def session(dsn: str, schema: str) -> Iterator[Session]:
     ensure(dsn, schema)
     with open_session(dsn, schema) as one:
         yield one
+
+
+@pytest.fixture
+def own_database(postgres: Stack, schema: str) -> Iterator[tuple[str, str]]:
+    """A copy of the database, of a test's own: its connection string as administrator and as watcher."""
+    administrator = str(postgres.endpoints.postgres_dsn)
+    name, whole = f"own_of_{schema}", psycopg.conninfo.conninfo_to_dict(administrator)["dbname"]
+    with psycopg.connect(administrator, autocommit=True, dbname="template1") as server:
+        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(whole)))
+        own = psycopg.conninfo.make_conninfo(administrator, dbname=name)
+        yield own, site_database.as_role(own, site_database.WATCHER_ROLE)
+        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

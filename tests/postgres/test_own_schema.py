@@ -147,7 +147,7 @@ def test_a_need_keeps_its_first_time(session):
     reconcile_needed.note(session, "CrucibleEntry", "snapshot")
     reconcile_needed.note(session, "CrucibleEntry", "truncate")
 
-    assert reconcile_needed.needs(session)[0] == first
+    assert reconcile_needed.needs(session)[0].since == first.since
     assert [need.reason for need in reconcile_needed.needs(session)] == ["snapshot", "truncate"]
 
 
@@ -184,18 +184,6 @@ def test_a_database_without_the_sites_tables_is_told_apart_from_one_without_ours
             history.accepted(empty)
 
     assert unfinished(session, "Active") == []
-
-
-@pytest.fixture
-def own_database(postgres, schema):
-    """A copy of the database, of a test's own: its connection string as administrator and as watcher."""
-    administrator = str(postgres.endpoints.postgres_dsn)
-    name, whole = f"own_of_{schema}", psycopg.conninfo.conninfo_to_dict(administrator)["dbname"]
-    with psycopg.connect(administrator, autocommit=True, dbname="template1") as server:
-        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(whole)))
-        own = psycopg.conninfo.make_conninfo(administrator, dbname=name)
-        yield own, site_database.as_role(own, site_database.WATCHER_ROLE)
-        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _read_only(administrator, *, so):

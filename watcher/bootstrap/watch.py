@@ -16,6 +16,7 @@ from watcher.bootstrap.kafka_client import kafka_client
 from watcher.bootstrap.verification import Verification, compose_verification
 from watcher.bootstrap.visibility import compose_admission
 from watcher.bootstrap.votes import VoteTasks
+from watcher.changes.beats import Beats
 from watcher.changes.ingest import Ingest
 from watcher.changes.journal import Journal
 from watcher.changes.limits import Limits
@@ -35,10 +36,12 @@ from watcher.events.forget import ForgetEvents
 from watcher.kafka.dead_letters import KafkaDeadLetters
 from watcher.kafka.librdkafka import librdkafka_version
 from watcher.kafka.source import KafkaSource
+from watcher.model.beat import BEAT_TABLE
 from watcher.model.dead_letter import DeadLetterLimit
 from watcher.model.errors import TemporaryError
 from watcher.model.stream import AssignmentListener
 from watcher.postgres.own.journal import PostgresJournalStore
+from watcher.redis.beat_marks import RedisBeatMarks
 from watcher.redis.sink import RedisSink
 from watcher.runtime.garbage_collector import calm_the_collector
 from watcher.runtime.retry import Retry, retry
@@ -96,9 +99,10 @@ def watch(settings: Settings, beside: Beside = lambda *_: None) -> None:
         shutdown.run(Worker("entries", entries, shutdown.fail))
         forget = ForgetEvents(partial(site_session, settings), settings.events.keep_days)
         shutdown.run(Worker("events", forget, shutdown.fail))
-        changes = ChangeReport(metrics, settings.ops.stalled_after)
+        beats = _beats(settings, shutdown)
+        changes = ChangeReport(metrics, settings.ops.stalled_after, beats=beats)
         store = _store(settings)
-        journal = _journal(store, changes, health, shutdown)
+        journal = _journal(store, changes, beats, health, shutdown)
         if journal is None:
             return
         shutdown.run(Worker("journal", journal, shutdown.fail), until_finished=True)
@@ -108,6 +112,7 @@ def watch(settings: Settings, beside: Beside = lambda *_: None) -> None:
             report=changes,
             health=health,
             journal=journal,
+            beats=beats,
             observers=[
                 Observer(shown=admission.arrived),
                 Observer(shown=entries.shown),
@@ -128,6 +133,7 @@ def _daemon(
     report: ChangeReport,
     health: Health,
     journal: Journal,
+    beats: Beats,
     observers: Sequence[Observer],
     shutdown: Shutdown,
 ) -> ChangeLoop:
@@ -175,17 +181,35 @@ def _daemon(
         ),
         shutdown=shutdown,
         observers=[Observer(turned=health.turned), *observers],
+        beats=beats,
     )
 
 
 def _store(settings: Settings) -> PostgresJournalStore:
     postgres = settings.postgres
     return PostgresJournalStore(
-        postgres.dsn.get_secret_value(), postgres.watcher_schema, settings.kafka.group, postgres.timeout
+        postgres.dsn.get_secret_value(),
+        postgres.watcher_schema,
+        settings.kafka.group,
+        postgres.timeout,
+        tuple(table.qualified for table in REGISTRY.with_watcher_schema(postgres.watcher_schema)),
     )
 
 
-def _journal(store: PostgresJournalStore, report: ChangeReport, health: Health, shutdown: Shutdown) -> Journal | None:
+def _beats(settings: Settings, shutdown: Shutdown) -> Beats:
+    """Return who follows the beats, with a connection to Redis for each of the two threads that do."""
+
+    def marks() -> RedisBeatMarks:
+        made = RedisBeatMarks(redis_client(settings), settings.postgres.watcher_schema, settings.kafka.group)
+        shutdown.on_end(made.close)
+        return made
+
+    return Beats(marks(), marks(), (table.name for table in REGISTRY if table.name != BEAT_TABLE))
+
+
+def _journal(
+    store: PostgresJournalStore, report: ChangeReport, beats: Beats, health: Health, shutdown: Shutdown
+) -> Journal | None:
     """Read the journal, without which nothing can begin, however long PostgreSQL takes; None if we are to end first."""
     told = partial(report.away, "postgres")
 
@@ -194,7 +218,9 @@ def _journal(store: PostgresJournalStore, report: ChangeReport, health: Health, 
         health.turned()
 
     try:
-        return retry(partial(Journal.load, store, told, report.needs), POSTGRES_AT_THE_START, shutdown.pause, away)
+        return retry(
+            partial(Journal.load, store, told, report.needs, beats), POSTGRES_AT_THE_START, shutdown.pause, away
+        )
     except TemporaryError:
         if shutdown.begun:
             return None

@@ -135,8 +135,8 @@ class _Run:
     """
 
     __slots__ = (
-        "_all_answers", "_answers", "_applied", "_committed", "_gathered", "_packed", "_records", "_refused", "_taken",
-        "_unapplied", "_usual",
+        "_all_answers", "_answers", "_applied", "_committed", "_gathered", "_lsn", "_packed", "_records", "_refused",
+        "_taken", "_unapplied", "_usual",
     )  # fmt: skip
 
     def __init__(
@@ -153,6 +153,8 @@ class _Run:
         """Records up to the last one that was refused."""
         self._committed = 0
         """Time of the last change, in milliseconds since 1970."""
+        self._lsn = 0
+        """Its place in the log."""
         self._packed: list[Packed] = []
         """Effects that are no rows, in the order in which they are to be kept."""
 
@@ -177,6 +179,7 @@ class _Run:
         A change whose handler fails, or asks for what is no row, leaves nothing behind; its error stands in its place.
         """
         table, packs, by_operation = self._answers
+        lsn = self._lsn
         gathered, taken, committed = self._gathered, self._taken, self._committed
         rows, identities = gathered.rows, gathered.identities
         packed, lsns, times = rows.packed, rows.lsns, rows.times
@@ -221,7 +224,7 @@ class _Run:
                 break
             rows.count += index
             applied(event.op)
-        self._committed = committed
+        self._committed, self._lsn = committed, lsn
         return other
 
     def finish(self) -> int:
@@ -266,6 +269,7 @@ class _Run:
         """Note when the table's last change was committed. They come in order, but for a few; this serves a gauge."""
         if self._answers is not NOBODY:
             self._taken.newest[self._answers.table] = self._committed
+            self._taken.farthest = max(self._taken.farthest, (self._committed, self._lsn))
 
 
 def _before(records: Sequence[Record], cut: int) -> Sequence[Record]:

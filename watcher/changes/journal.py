@@ -8,9 +8,12 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import Final, Protocol, Self
 
+from watcher.changes.beats import Beats
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
 from watcher.model.extent import Extent
+from watcher.model.farthest import Farthest
+from watcher.model.look import Look
 from watcher.model.stream import Partition
 from watcher.runtime.worker import Signal, Task
 
@@ -30,15 +33,18 @@ class JournalStore(Protocol):
         """
         ...
 
-    def save(self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent]) -> dict[ReconcileNeeded, Extent]:
+    def save(
+        self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent], farthest: Farthest | None = None
+    ) -> Look:
         """Write down what is new, if anything is, and look whether PostgreSQL is still the same one.
 
         Args:
             seen: topic ids of partitions that the group has begun to read.
             needed: tables whose counts only a comparison can tell, and where that was found since the last time.
+            farthest: how far the stream is known to have been; a beat is written then. None: no beats are wanted.
 
         Returns:
-            Every need of a comparison that there is; a person may have settled some.
+            What there is now; a person may have settled some of the needs.
 
         Raises:
             HistoryChangedError: log positions may have fallen. What is new is written down.
@@ -57,6 +63,7 @@ class Journal(Task):
         reconcile: likewise.
         away: told when PostgreSQL does not take what is new; the worker tries again.
         needs: told, at every look, which needs of a comparison there are; a person may have settled some.
+        beats: which beats came, and which were written; None: none are wanted.
     """
 
     def __init__(
@@ -68,7 +75,9 @@ class Journal(Task):
         *,
         away: Callable[[TemporaryError], None],
         needs: Callable[[Collection[ReconcileNeeded]], None],
+        beats: Beats | None = None,
     ) -> None:
+        self._beats = beats
         self.signal = Signal()
         self._store, self._away, self._needs = store, away, needs
         self.history = history
@@ -85,6 +94,7 @@ class Journal(Task):
         store: JournalStore,
         away: Callable[[TemporaryError], None],
         needs: Callable[[Collection[ReconcileNeeded]], None],
+        beats: Beats | None = None,
     ) -> Self:
         """Read what the store holds.
 
@@ -92,12 +102,13 @@ class Journal(Task):
             store: the watcher's own schema.
             away: told later, when PostgreSQL does not take what is new.
             needs: told later, which needs of a comparison there are.
+            beats: told later, which beats were written.
 
         Raises:
             HistoryChangedError: log positions may have fallen since the watcher last ran.
             TemporaryError: PostgreSQL is away.
         """
-        return cls(store, *store.load(), away=away, needs=needs)
+        return cls(store, *store.load(), away=away, needs=needs, beats=beats)
 
     @property
     def reconcile(self) -> dict[ReconcileNeeded, Extent]:
@@ -139,7 +150,7 @@ class Journal(Task):
         Raises:
             TemporaryError: PostgreSQL is away; what was new still is.
         """
-        self._write_down()
+        self._write_down(self._beats.farthest() if self._beats else None)
         return LOOK_SECONDS
 
     def away(self, error: TemporaryError) -> None:
@@ -154,12 +165,12 @@ class Journal(Task):
         """
         self._write_down()
 
-    def _write_down(self) -> None:
+    def _write_down(self, farthest: Farthest | None = None) -> None:
         with self._lock:
             new, self._new = self._new, {}
             noted, self._noted = self._noted, {}
         try:
-            there = self._store.save(new, noted)
+            look = self._store.save(new, noted, farthest)
         except TemporaryError:
             self._put_back(new, noted)
             raise
@@ -169,9 +180,11 @@ class Journal(Task):
         else:
             # Who has compared a table deletes its row; what comes after that is a new need, and is to be noted again.
             with self._lock:
-                self._reconcile = dict(there)
+                self._reconcile = dict(look.needs)
                 _add(self._reconcile, self._noted)
             self._needs(self.reconcile)
+            if self._beats and farthest:
+                self.note(self._beats.looked(look))
 
     def _put_back(self, new: dict[Partition, str], noted: dict[ReconcileNeeded, Extent]) -> None:
         with self._lock:

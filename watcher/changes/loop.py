@@ -21,6 +21,7 @@ from typing import Final, TypeVar
 import structlog
 
 from watcher.changes.assignment import Assignment
+from watcher.changes.beats import Beats
 from watcher.changes.ingest import Ingest
 from watcher.changes.journal import Journal
 from watcher.changes.lane import Lane
@@ -83,6 +84,7 @@ class ChangeLoop:
         limits: sizes and times.
         shutdown: when to end, and how long finishing may take.
         observers: hear of what a poll came to.
+        beats: follow what the watcher writes itself; None: nobody does.
         now: monotonic seconds.
         sleep: waits so many seconds; None: as the shutdown does, which ends the wait when it begins.
     """
@@ -99,12 +101,13 @@ class ChangeLoop:
         limits: Limits,
         shutdown: Shutdown,
         observers: Sequence[Observer] = (),
+        beats: Beats | None = None,
         now: Callable[[], float] = clock.now,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
         self._ingest, self._sinks, self._dead_letter_limit = ingest, sinks, dead_letter_limit
         self._journal, self._report, self._limits, self._observers = journal, report, limits, observers
-        self._now = now
+        self._now, self._beats = now, beats
         self._polled_meanwhile: deque[tuple[Sequence[Record], Mapping[Partition, Lane]]] = deque()
         """Records that came while the loop was held up, with the lanes that there were."""
         self._shutdown = shutdown
@@ -167,6 +170,7 @@ class ChangeLoop:
         while at < end:
             taken, at = self._ingest.take(records, lanes, self._now(), at)
             self._show(taken)
+            self._follow_beats(taken)
             self._need(taken.needs())
             self._send_dead_letters(taken)
             self._note(taken)
@@ -241,6 +245,17 @@ class ChangeLoop:
             observer.shown(taken.states)
             if shown.absent:
                 observer.absent(shown.absent)
+
+    def _follow_beats(self, taken: Taken) -> None:
+        """Note how far the stream is, and which beats never came; return when that outlives the process."""
+        beats = self._beats
+        if beats is None:
+            return
+        at, lsn = taken.farthest
+        if lsn:
+            beats.passed(lsn, at)
+        if taken.beats:
+            self._need(self._retry("redis", lambda: beats.came(taken.beats)))
 
     def _send_dead_letters(self, taken: Taken) -> None:
         """Send the letters of what was taken; return when they are durable.

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from watcher.changes.beats import Beats
 from watcher.changes.lane import Gathered, Job, Lane
 from watcher.changes.source import Source
 from watcher.changes.taken import Taken
@@ -18,7 +19,7 @@ from watcher.model.row_state import ShownStates
 from watcher.model.stream import Partition
 from watcher.runtime import clock
 from watcher.telemetry.metrics import RECONCILE, UNKNOWN, Metrics
-from watcher.telemetry.stream_state import StreamSigns, stream_state
+from watcher.telemetry.stream_state import StreamSigns, StreamState, stream_state
 
 log = structlog.get_logger(__name__)
 
@@ -33,9 +34,18 @@ class ChangeReport:
         metrics: the daemon's metrics.
         stalled_after: seconds without record or heartbeat until a stream counts as stalled.
         now: monotonic seconds.
+        beats: which beats of the watcher's own came; None: none are written.
     """
 
-    def __init__(self, metrics: Metrics, stalled_after: float, now: Callable[[], float] = clock.now) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        stalled_after: float,
+        now: Callable[[], float] = clock.now,
+        beats: Beats | None = None,
+    ) -> None:
+        self._beats = beats
+        self._states: dict[str, StreamState] = {}
         self._metrics, self._stalled_after, self._now = metrics, stalled_after, now
         self._started = time.time()
         self._heard: dict[str, float] = {}
@@ -60,10 +70,45 @@ class ChangeReport:
                 done = lane.progress.idle and source.at_end(partition)
                 lag = 0 if done else max(0, high - lane.progress.durable)
                 metrics.consumer_lag.labels(partition[0], str(partition[1])).set(lag)
+        self._show_streams(wall, paused=source.paused > 0)
+
+    def _show_streams(self, wall: float, *, paused: bool) -> None:
+        """Tell the state of each stream, and in the log when one is cut off and when it is no more."""
+        metrics, beats, before = self._metrics, self._beats, dict(self._states)
+        last_beat = None if beats is None or beats.heard_at is None else wall - (self._now() - beats.heard_at)
         for table in metrics.tables:
-            signs = StreamSigns(self._heard.get(table), self._heartbeat, paused=source.paused > 0)
+            signs = StreamSigns(
+                self._heard.get(table),
+                self._heartbeat,
+                last_beat,
+                beats.overdue_for if beats else None,
+                unpublished=beats is not None and table in beats.unpublished,
+                paused=paused,
+            )
             state = stream_state(signs, started=self._started, now=wall, stalled_after=self._stalled_after)
             metrics.show_stream_state(table, state)
+            self._states[table] = state
+        if beats is not None and beats.last is not None:
+            metrics.last_beat_timestamp.set(beats.last.written / 1000)
+        cut, was_cut = ({t for t, s in of.items() if s is StreamState.CUT_OFF} for of in (self._states, before))
+        if cut - was_cut:
+            log.error(
+                "stream.cut_off", tables=sorted(cut), last=str(beats.last) if beats else None,
+                do="changes are passed over now: `crucible doctor`, then debezium/postgres/replication.sql",
+            )  # fmt: skip
+        if was_cut - cut:
+            log.warning("stream.comes_again", tables=sorted(was_cut - cut))
+
+    def ping(self) -> None:
+        """See that the streams come.
+
+        Raises:
+            TemporaryError: one is cut off or stalled.
+        """
+        for state in (StreamState.CUT_OFF, StreamState.STALLED):
+            tables = sorted(table for table, found in list(self._states.items()) if found is state)
+            if tables:
+                raise TemporaryError(f"{', '.join(tables)}: {state.value}; run `crucible doctor`")
 
     def taken(self, taken: Taken) -> None:
         """Count records that were taken, whose states are shown and whose dead letters are sent."""

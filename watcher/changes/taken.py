@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from watcher.decode.decoder import HEARTBEAT
+from watcher.model.beat import Beat
 from watcher.model.change import Position
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.effects import ReconcileNeeded
@@ -34,6 +35,9 @@ class Taken:
     """Changes that their batch held already, by table."""
     reconcile: list[tuple[ReconcileNeeded, int]] = field(default_factory=list)
     """Needs of a comparison, each with the log position at which it arose."""
+    beats: list[Beat] = field(default_factory=list)
+    farthest: tuple[int, int] = (0, 0)
+    """Commit time, in milliseconds since 1970, and log position of the change that was committed last."""
     newest: dict[str, int] = field(default_factory=dict)
     """Commit time of the last change, in milliseconds since 1970, by table."""
     oldest: dict[str, int] = field(default_factory=dict)

@@ -22,7 +22,7 @@ def show(as_json: AsJson = False) -> None:
 
     with site_session(load()) as session:
         present, known = history.current(session), history.accepted(session)
-    same = bool(known) and known[-1].identity == present
+    same = bool(known) and known[-1].goes_on(present)
     if as_json:
         print_json({"present": present, "accepted": known, "same": same})
     else:
@@ -38,7 +38,7 @@ def show(as_json: AsJson = False) -> None:
 
 @app.command()
 def accept(yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Accept that PostgreSQL was restored, failed over or replaced, and that log positions may have fallen.
+    """Accept that PostgreSQL was restored, failed over, replaced or set back, and that log positions may have fallen.
 
     The history's number rises, so that new row states win over older ones whatever their log position. What is counted
     stays counted once. Accepting an unchanged history changes nothing.
@@ -48,15 +48,18 @@ def accept(yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -
       crucible history accept --yes
     """
     from config import load  # noqa: PLC0415
+    from handlers import REGISTRY  # noqa: PLC0415
     from watcher.bootstrap.clients import site_session  # noqa: PLC0415
+    from watcher.model.beat import BEAT_TABLE  # noqa: PLC0415
     from watcher.postgres.own import history  # noqa: PLC0415
 
     with site_session(load()) as session:
         present, known = history.current(session), history.accepted(session)
-        change = not known or known[-1].identity != present
+        change = not known or not known[-1].goes_on(present)
         if change and not dry_run and not yes:
             typer.confirm(f"Accept {present} as the next history?", abort=True)
-        now = history.accept(session) if change and not dry_run else None
+        counted = [table.name for table in REGISTRY if table.name != BEAT_TABLE]
+        now = history.accept(session, counted) if change and not dry_run else None
     if as_json:
         print_json({"present": present, "change": change, "applied": now is not None, "history": now})
     elif now is not None:

@@ -2,8 +2,8 @@
 
 There are three kinds. A metric delta is a row of the batch that its change is counted in, once; what packs it is in
 ``metric_row.py``, because the change's identity is part of the row. A row state is shown, and a need of comparison is
-noted; those pack themselves, with :meth:`pack`. The loop moves only bytes, so another row state is a class here, the
-handler that yields it, and what ``row_state.lua`` does with its kind.
+noted, and so is a beat; those pack themselves, with :meth:`pack`. The loop moves only bytes, so another row state is a
+class here, the handler that yields it, and what ``row_state.lua`` does with its kind.
 """
 
 from collections.abc import Iterable, MutableSequence
@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol, final
 
 import msgspec
 
+from watcher.model.beat import Beat
 from watcher.model.row_state import FINISHED, KEEP_FINISHED_SECONDS, VERDICT, RowStates, packed_entry, packed_row
 
 
@@ -36,6 +37,11 @@ class PollEffects(Protocol):
     @property
     def reconcile(self) -> list[tuple["ReconcileNeeded", int]]:
         """Return the needs of a comparison, with the log positions at which they arose."""
+        ...
+
+    @property
+    def beats(self) -> list[Beat]:
+        """Return the beats that came."""
         ...
 
 
@@ -173,6 +179,18 @@ class EntryVerdict(msgspec.Struct, frozen=True, gc=False):
         return poll.states[self.crucible_id].rows, [row]
 
 
+class BeatCame(msgspec.Struct, frozen=True, gc=False):
+    """A beat of the watcher's own came back."""
+
+    number: int
+    written: int
+    read: bool
+
+    def pack(self, lsn: int, poll: PollEffects) -> Packed:
+        """Keep it with its place in the log."""
+        return poll.beats, [Beat(self.number, self.written, lsn, self.read)]
+
+
 class ReconcileNeeded(msgspec.Struct, frozen=True, gc=False):
     """The stream cannot tell by how much the table's counts moved; comparing with PostgreSQL can."""
 
@@ -185,4 +203,4 @@ class ReconcileNeeded(msgspec.Struct, frozen=True, gc=False):
 
 
 StateEffect = CrucibleState | CrucibleGone | EntryState | EntryGone | EntryVerdict
-Effect = MetricDelta | StateEffect | ReconcileNeeded
+Effect = MetricDelta | StateEffect | BeatCame | ReconcileNeeded

@@ -193,6 +193,11 @@ def drain(bucket: int) -> str:
     return f"crucible:drain:{bucket}"
 
 
+def last_beat(schema: str, group: str) -> str:
+    """Return the name of a string: the last beat, of those in this schema, that this consumer group has heard."""
+    return f"crucible:beat:{schema}:{group}"
+
+
 def limit(user_id: int, kind: str) -> str:
     """Return the name of a string: how much a user has left of one kind of rate limit."""
     return f"crucible:limit:{user_id}:{kind}"

@@ -165,6 +165,10 @@ class Metrics:
         self.last_heartbeat_timestamp = self._gauge(
             "last_heartbeat_timestamp_seconds", "Time of Debezium's newest heartbeat, Unix time."
         )
+        self.last_beat_timestamp = self._gauge(
+            "last_beat_timestamp_seconds",
+            "When the newest change was written that the watcher writes itself and that came back, Unix time.",
+        )
         self.stream_state = self._gauge(
             "stream_state", "1 for the state that the stream is in.", table=self.tables, state=STATES
         )

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
+
+MARGIN_SECONDS: Final = 5.0
+"""A change that came so long after an overdue beat was written may have been written before it."""
 
 
 class StreamState(Enum):
@@ -10,9 +14,11 @@ class StreamState(Enum):
     LIVE = "live"
     """Changes arrive."""
     IDLE = "idle"
-    """No changes, but heartbeats: PostgreSQL, Debezium and Kafka work, nobody writes to the table."""
+    """No changes, but beats or heartbeats: PostgreSQL, Debezium and Kafka work, nobody writes to the table."""
     STALLED = "stalled"
-    """Neither changes nor heartbeats: something between PostgreSQL and here stands still."""
+    """Neither changes nor beats nor heartbeats: something between PostgreSQL and here stands still."""
+    CUT_OFF = "cut_off"
+    """Debezium lives, and what is written does not come: the publication, or the table in it, is gone."""
     PAUSED = "paused"
     """We do not read, because a sink has to catch up first."""
     FAILED = "failed"
@@ -29,6 +35,12 @@ class StreamSigns:
 
     last_event: float | None
     last_heartbeat: float | None
+    last_beat: float | None = None
+    """When a change that the watcher wrote itself came back."""
+    beat_overdue_for: float | None = None
+    """Seconds since the first such change was written that has not come back, if that is too long."""
+    unpublished: bool = False
+    """The table is in no publication that its connector could read."""
     paused: bool = False
     failed: bool = False
 
@@ -52,7 +64,13 @@ def stream_state(signs: StreamSigns, *, started: float, now: float, stalled_afte
         return StreamState.FAILED
     if signs.paused:
         return StreamState.PAUSED
+    if signs.unpublished:
+        return StreamState.CUT_OFF
+    overdue = signs.beat_overdue_for
+    if overdue is not None and (signs.last_event or 0.0) < now - overdue + MARGIN_SECONDS:
+        beating = signs.last_heartbeat is not None and now - signs.last_heartbeat < overdue
+        return StreamState.CUT_OFF if beating else StreamState.STALLED
     if signs.last_event is not None and now - signs.last_event < stalled_after:
         return StreamState.LIVE
-    heard = max(started, signs.last_heartbeat if signs.last_heartbeat is not None else started)
+    heard = max(started, signs.last_heartbeat or started, signs.last_beat or started)
     return StreamState.IDLE if now - heard < stalled_after else StreamState.STALLED

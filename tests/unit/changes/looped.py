@@ -26,6 +26,8 @@ from watcher.model.dead_letter import DeadLetter, DeadLetterLimit
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
 from watcher.model.extent import Extent
+from watcher.model.farthest import Farthest
+from watcher.model.look import Look
 from watcher.model.metric_rows import MetricRows
 from watcher.model.plan import Plan
 from watcher.model.row_state import RowStates, ShownStates
@@ -203,13 +205,15 @@ class Store:
         self._check()
         return 1, dict(self.partitions), dict(self.needed)
 
-    def save(self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent]) -> dict[ReconcileNeeded, Extent]:
+    def save(
+        self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent], _farthest: Farthest | None = None
+    ) -> Look:
         if self.away:
             raise TemporaryError("postgres is away")
         self.partitions |= seen
         self.needed |= needed
         self._check()
-        return dict(self.needed)
+        return Look(dict(self.needed))
 
     def _check(self) -> None:
         if self.failure is not None:

@@ -9,6 +9,8 @@ from watcher.changes.journal import LOOK_SECONDS, Journal
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
 from watcher.model.extent import Extent
+from watcher.model.farthest import Farthest
+from watcher.model.look import Look
 from watcher.model.stream import Partition
 from watcher.runtime.deadline import Deadline
 from watcher.runtime.retry import Retry
@@ -28,12 +30,14 @@ class Faulty:
     def load(self) -> tuple[int, dict[Partition, str], dict[ReconcileNeeded, Extent]]:
         return 1, {}, dict(self.noted)
 
-    def save(self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent]) -> dict[ReconcileNeeded, Extent]:
+    def save(
+        self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent], _farthest: Farthest | None = None
+    ) -> Look:
         if self.faults:
             raise self.faults.pop()
         self.written |= seen
         self.noted |= needed
-        return dict(self.noted)
+        return Look(dict(self.noted))
 
 
 def test_an_error_that_nobody_foresaw_is_handed_on() -> None:

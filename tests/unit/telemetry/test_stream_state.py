@@ -41,3 +41,38 @@ def test_what_we_do_ourselves_comes_first():
     states = [stream_state(signs, started=STARTED, now=NOW, stalled_after=SILENCE) for signs in (paused, failed)]
 
     assert states == [StreamState.PAUSED, StreamState.FAILED]
+
+
+@pytest.mark.parametrize(
+    ("event", "heartbeat", "overdue", "expected"),
+    [
+        (1_900.0, 1_995.0, 70.0, StreamState.CUT_OFF),  # the last change came before the beat was written
+        (1_930.0, 1_995.0, 70.0, StreamState.CUT_OFF),  # or was written before it, and came a moment later
+        (1_950.0, 1_995.0, 70.0, StreamState.LIVE),  # changes come: the beat has only not come yet
+        (1_900.0, 1_920.0, 70.0, StreamState.STALLED),  # nothing comes since: the connector stands still
+        (1_900.0, None, 70.0, StreamState.STALLED),
+        (None, 1_995.0, 70.0, StreamState.CUT_OFF),
+        (1_900.0, 1_995.0, None, StreamState.LIVE),
+    ],
+)
+def test_a_beat_that_does_not_come_back_tells_cut_off_from_quiet(
+    event: float | None, heartbeat: float | None, overdue: float | None, expected: StreamState
+):
+    """Debezium's heartbeat goes on when the publication is gone; what the watcher wrote does not come then."""
+    signs = StreamSigns(last_event=event, last_heartbeat=heartbeat, beat_overdue_for=overdue)
+
+    assert expected is stream_state(signs, started=STARTED, now=NOW, stalled_after=SILENCE)
+
+
+def test_beats_of_another_replica_prove_the_way_too():
+    """One process hears the heartbeat and one the beats; of what either kept, the others learn."""
+    signs = StreamSigns(last_event=None, last_heartbeat=None, last_beat=1_995.0)
+
+    assert stream_state(signs, started=STARTED, now=NOW, stalled_after=SILENCE) is StreamState.IDLE
+
+
+def test_a_table_that_is_not_published_is_cut_off_at_once():
+    """Whatever came of it a moment ago."""
+    signs = StreamSigns(last_event=NOW, last_heartbeat=NOW, unpublished=True)
+
+    assert stream_state(signs, started=STARTED, now=NOW, stalled_after=SILENCE) is StreamState.CUT_OFF

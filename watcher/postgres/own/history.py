@@ -4,23 +4,36 @@ A restore, a promoted standby or a new cluster may hand out log positions a seco
 position wins" would then refuse what is new. So each history has a number, the number comes before the position, and
 raising it is a person's decision.
 
-What this cannot see: storage set back to an older snapshot and started as if nothing had happened. System identifier
-and timeline stay as they were, and this table goes back with them. Recover with a point in time instead: that starts a
-new timeline.
+Storage that was set back to an older snapshot, and started as if nothing had happened, keeps system identifier and
+timeline, and this table goes back with it. It is known by what came from the log: a position beyond the log's end, or a
+beat that PostgreSQL has not written yet. Of a copy that is younger than the last beat that came nothing tells.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from typing import Final
 
 from watcher.model.errors import HistoryChangedError, TemporaryError
+from watcher.model.extent import Extent, lsn_text
+from watcher.model.farthest import Farthest
+from watcher.model.need_reason import NeedReason
+from watcher.postgres.own import beat, reconcile_needed
+from watcher.postgres.own.beat import Standing
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
 _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "history.sql")
 FIRST: Final = 1
 """Number of the history that the first start finds."""
+_SET_BACK: Final = (
+    "PostgreSQL was set back in place: changes came from its log up to LSN {}, and it has lost what lay there. The "
+    "connector still has its place beyond, and passes over every change until the log has grown past it. Make it anew: "
+    "`crucible connector delete --offsets --yes`, `SELECT pg_drop_replication_slot('crucible')`, `crucible connector "
+    "apply`. Then run `crucible history accept`, start the watcher, and compare the tables: what was counted of the "
+    "lost stretch stays counted"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,12 @@ class History:
     identity: SourceIdentity
     accepted: datetime
     """When, with time zone."""
+    fell_from: int | None = None
+    """The log position, of those that came in this history, above which its log was found to end."""
+
+    def goes_on(self, now: SourceIdentity) -> bool:
+        """Return whether this is still PostgreSQL's history."""
+        return self.identity == now and self.fell_from is None
 
 
 def current(session: Session) -> SourceIdentity:
@@ -65,7 +84,7 @@ def current(session: Session) -> SourceIdentity:
 def accepted(session: Session) -> tuple[History, ...]:
     """Return every history that was accepted, the youngest last."""
     rows = session.read(_STATEMENTS["accepted"])
-    return tuple(History(number, SourceIdentity(system, timeline), when) for number, system, timeline, when in rows)
+    return tuple(History(number, SourceIdentity(*source), when, fell) for number, *source, when, fell in rows)
 
 
 def check(session: Session) -> int:
@@ -85,11 +104,32 @@ def check(session: Session) -> int:
             "once. See that the connector streams from this server, then run `crucible history accept` and start the "
             "watcher"
         )
+    if last.fell_from is not None:
+        raise HistoryChangedError(_SET_BACK.format(lsn_text(last.fell_from)))
     return last.number
 
 
-def accept(session: Session) -> History:
+def check_end_of_log(session: Session, standing: Standing, farthest: Farthest) -> None:
+    """See that the log still reaches as far as changes have come from; remember it if not.
+
+    Raises:
+        HistoryChangedError: PostgreSQL was set back in place.
+    """
+    last = accepted(session)[-1]
+    number = standing.beat.number if standing.beat else 0
+    fell_from = farthest.above(standing.end_of_log, number, int(last.accepted.timestamp() * 1000))
+    if fell_from is not None:
+        session.run(_STATEMENTS["fell"], fell_from, last.number)
+        raise HistoryChangedError(_SET_BACK.format(lsn_text(fell_from)))
+
+
+def accept(session: Session, tables: Iterable[str] = ()) -> History:
     """Accept the present history under the next number; an unchanged one keeps its number.
+
+    Args:
+        session: PostgreSQL.
+        tables: the watched tables, which are to be compared then: what was counted of the old history may never have
+            been in this one.
 
     Returns:
         The history that now holds.
@@ -98,7 +138,15 @@ def accept(session: Session) -> History:
     with session.together():
         session.lock("history")
         known = accepted(session)
-        if not known or known[-1].identity != now:
+        if not known or not known[-1].goes_on(now):
             number = known[-1].number + 1 if known else FIRST
             session.run(_STATEMENTS["accept"], number, now.system_identifier, now.timeline)
+            for table in tables if known else ():
+                reconcile_needed.note(session, table, NeedReason.SET_BACK, _given_up(known[-1], beat.standing(session)))
         return accepted(session)[-1]
+
+
+def _given_up(last: History, now: Standing) -> Extent:
+    """Return from where to where the log was given up, as far as that is known."""
+    seen = "" if last.fell_from is None else f", seen up to LSN {lsn_text(last.fell_from)}"
+    return Extent(f"history {last.number}{seen}", f"accepted at LSN {lsn_text(now.end_of_log)}")

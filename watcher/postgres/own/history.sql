@@ -10,7 +10,7 @@ FROM pg_control_system()
 
 -- accepted --
 -- All of them: people compare the last with what PostgreSQL is now.
-SELECT number, system_identifier, timeline, accepted FROM {schema}.history ORDER BY number
+SELECT number, system_identifier, timeline, accepted, fell_from FROM {schema}.history ORDER BY number
 
 -- accept_first --
 -- Nothing was counted before the first. Two processes that start at once see the same cluster: either's row will do.
@@ -22,3 +22,7 @@ ON CONFLICT DO NOTHING
 -- accept --
 -- A person's decision, which raises the number.
 INSERT INTO {schema}.history (number, system_identifier, timeline) VALUES (%s, %s, %s)
+
+-- fell --
+-- Found once, it is so until a person has accepted what there is: also for whoever does not know how far the stream was.
+UPDATE {schema}.history SET fell_from = %s WHERE number = %s

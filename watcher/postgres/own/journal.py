@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.extent import Extent
-from watcher.postgres.own import history, marker, reconcile_needed
+from watcher.model.farthest import Farthest
+from watcher.model.look import Look
+from watcher.postgres.own import beat, history, marker, reconcile_needed
 from watcher.postgres.session import Session, open_session
 
 Partition = tuple[str, int]
@@ -24,6 +26,8 @@ class PostgresJournalStore:
     group: str
     timeout: float
     """Seconds to wait for a connection, and for each statement."""
+    tables: tuple[str, ...] = ()
+    """The watched tables with their schemas; those that are not published are told."""
 
     def load(self) -> tuple[int, dict[Partition, str], dict[ReconcileNeeded, Extent]]:
         """Return the number of PostgreSQL's history, topic ids of the partitions that the group has read, and needs.
@@ -34,11 +38,18 @@ class PostgresJournalStore:
         with self._session() as session:
             return history.check(session), marker.load(session, self.group), _needs(session)
 
-    def save(self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent]) -> dict[ReconcileNeeded, Extent]:
-        """Write down what is new, look whether PostgreSQL is still the same one, and return every need there is.
+    def save(
+        self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent], farthest: Farthest | None = None
+    ) -> Look:
+        """Write down what is new, look whether PostgreSQL is still the same one, write a beat, and say what there is.
+
+        Args:
+            seen: topic ids of partitions that the group has begun to read.
+            needed: tables that need a comparison, and where that was found.
+            farthest: how far the stream is known to have been; None: no beat is written.
 
         Raises:
-            HistoryChangedError: log positions may have fallen; what is new is written down.
+            HistoryChangedError: log positions may have fallen, or have; what is new is written down.
         """
         with self._session() as session:
             if seen or needed:
@@ -48,7 +59,13 @@ class PostgresJournalStore:
                     for need in sorted(needed, key=lambda one: (one.table, one.reason)):
                         reconcile_needed.note(session, need.table, need.reason, needed[need])
             history.check(session)
-            return _needs(session)
+            if farthest is None:
+                return Look(_needs(session))
+            standing = beat.standing(session)
+            history.check_end_of_log(session, standing, farthest)
+            written = beat.write(session) or standing.beat
+            unpublished = beat.unpublished(session, self.tables) if self.tables else ()
+            return Look(_needs(session), written, unpublished, standing.end_of_log)
 
     def ping(self) -> None:
         """Ask for an answer."""

@@ -6,7 +6,7 @@ from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.migrations.ledger import State
 from watcher.migrations.postgres import migrate
-from watcher.model.extent import Extent
+from watcher.model.extent import Extent, lsn_text
 from watcher.postgres.own import history, reconcile_needed
 from watcher.postgres.session import Session
 from watcher.telemetry.words import counted
@@ -29,9 +29,13 @@ def own_tables(session: Session) -> Iterator[Finding]:
         last = known[-1]
         yield judged(
             "postgres.history",
-            last.identity == now,
-            f"number {last.number}, {last.identity}" + ("" if last.identity == now else f"; PostgreSQL is now {now}"),
-            "if a restore or failover was meant: `crucible history accept`",
+            last.goes_on(now),
+            f"number {last.number}, {last.identity}"
+            + ("" if last.identity == now else f"; PostgreSQL is now {now}")
+            + ("" if last.fell_from is None else f"; set back in place from LSN {lsn_text(last.fell_from)}"),
+            "if a restore or failover was meant: `crucible history accept`"
+            if last.fell_from is None
+            else "make the connector anew, then `crucible history accept` (docs/operating.md)",
         )
     waiting = reconcile_needed.needs(session)
     for need in waiting:

@@ -1,0 +1,108 @@
+"""The beat and the end of the log, on a real PostgreSQL."""
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from watcher.migrations.postgres.migrate import ensure
+from watcher.model.beat import Beat
+from watcher.model.errors import HistoryChangedError
+from watcher.model.farthest import Farthest
+from watcher.postgres.own import beat, history, reconcile_needed
+from watcher.postgres.own.journal import PostgresJournalStore
+from watcher.postgres.session import open_session
+
+LONG_AGO = "UPDATE {schema}.beat SET written = written - 60000"
+
+
+def test_watchers_take_turns_to_write_and_numbers_have_no_gaps(session):
+    """One of several writes a beat, and nobody another one until it is due."""
+    first, second = beat.write(session), beat.write(session)
+    assert first is not None
+    assert (first.number, second) == (1, None)
+
+    session.run(LONG_AGO)
+    third = beat.write(session)
+    assert third is not None
+    assert third.number == 2
+    assert beat.standing(session).beat == third
+
+
+def test_a_clock_that_is_set_back_makes_no_beat_earlier_than_another(session):
+    """Whether a beat is later than another is told by its time."""
+    beat.write(session)
+    session.run("UPDATE {schema}.beat SET written = written + 3600000")
+    ahead = beat.standing(session).beat
+    written = beat.write(session)
+
+    assert ahead is not None
+    assert written is not None
+    assert written.written == ahead.written + 1
+
+
+def farthest(session, lsn, number=0):
+    """What came in the present history, from there."""
+    now = int(history.accepted(session)[-1].accepted.timestamp() * 1000) + 1000
+    return Farthest(lsn, now, Beat(number, now, 1) if number else None)
+
+
+def test_a_log_that_ends_below_what_came_of_it_stops_until_it_is_accepted(dsn, schema, session):
+    """System and timeline are the same; every start stops, whatever it knows, and the tables are to be compared."""
+    history.check(session)
+    store = PostgresJournalStore(dsn, schema, "g", 5.0)
+    end = beat.standing(session).end_of_log
+    assert store.save({}, {}, farthest(session, end)).beat is not None
+    ahead = farthest(session, end + (1 << 30))
+
+    with pytest.raises(HistoryChangedError, match=r"set back in place.*`crucible connector delete --offsets --yes`.*"):
+        store.save({}, {}, ahead)
+    with pytest.raises(HistoryChangedError, match=r"`crucible history accept`"):
+        store.load()
+    assert history.accept(session, ["Crucible"]).number == 2
+    assert store.load()[0] == 2
+    (need,) = reconcile_needed.needs(session)
+    assert (need.source_table, need.reason) == ("Crucible", "set_back")
+    assert "seen up to LSN" in need.found.first
+
+
+def test_a_log_that_has_grown_again_tells_by_its_beats(dsn, schema, session):
+    """There are fewer in PostgreSQL than came."""
+    history.check(session)
+    store = PostgresJournalStore(dsn, schema, "g", 5.0)
+    store.save({}, {}, Farthest())
+    assert store.save({}, {}, farthest(session, 1, number=1)).beat is not None
+
+    with pytest.raises(HistoryChangedError, match="set back in place"):
+        store.save({}, {}, farthest(session, 1, number=7))
+
+
+def test_what_came_before_a_history_was_accepted_says_nothing_of_it(dsn, schema, session):
+    """Records of before wait in Kafka, and what came last is kept in Redis: neither stops the watcher again."""
+    history.check(session)
+    far = 1 << 50
+    before = Farthest(far, 1_000, Beat(7, 1_000, far))
+
+    assert PostgresJournalStore(dsn, schema, "g", 5.0).save({}, {}, before).beat is not None
+
+
+def test_a_watched_table_that_is_not_published_beside_the_beat_is_named(own_database, schema):
+    """While nothing is published, beats tell; a table that is not there is nobody's fault."""
+    administrator, dsn = own_database
+    ensure(dsn, schema)
+    tables = ["public.Crucible", "public.CrucibleEntry", "public.NoSuchTable"]
+
+    def unpublished():
+        with open_session(dsn, schema) as session:
+            return beat.unpublished(session, tables)
+
+    with psycopg.connect(administrator, autocommit=True) as server:
+        before = unpublished()
+        own = sql.Identifier(schema, "beat")
+        server.execute(
+            sql.SQL('CREATE PUBLICATION with_beats FOR TABLE {}, public."Crucible", public."CrucibleEntry"').format(own)
+        )
+        whole = unpublished()
+        server.execute('ALTER PUBLICATION with_beats DROP TABLE public."CrucibleEntry"')
+        part = unpublished()
+
+    assert (before, whole, part) == ((), (), ("CrucibleEntry",))

@@ -1,0 +1,50 @@
+"""The beat: one row that watchers take turns to write, and where PostgreSQL's log ends."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+from watcher.model.beat import Beat
+from watcher.postgres.session import Session
+from watcher.sql_files import named_statements
+
+_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "beat.sql")
+
+EVERY_SECONDS: Final = 8.0
+"""At least between two beats, whoever writes them: a little less than between two looks of a watcher at PostgreSQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What PostgreSQL says of itself."""
+
+    end_of_log: int
+    beat: Beat | None
+    """The last that was written, without its place in the log; None before the first."""
+
+
+def standing(session: Session) -> Standing:
+    """Return where the log ends, and the last beat that was written."""
+    ((end, number, written),) = session.read(_STATEMENTS["standing"])
+    return Standing(end, None if number is None else Beat(number, written, 0))
+
+
+def write(session: Session) -> Beat | None:
+    """Write the next beat and return it, without its place in the log; None if somebody has just written one."""
+    rows = session.run(_STATEMENTS["write"], EVERY_SECONDS * 1000)
+    for number, written in rows:
+        return Beat(number, written, lsn=0)
+    return None
+
+
+def unpublished(session: Session, tables: Collection[str]) -> tuple[str, ...]:
+    """Return which of these tables are there and not published, while beats are; their names without the schema.
+
+    While beats are not published either, they tell by themselves.
+
+    Args:
+        session: to ask.
+        tables: names with their schemas, like ``public.Crucible``.
+    """
+    return tuple(name for (name,) in session.read(_STATEMENTS["unpublished"], session.schema, list(tables)))
