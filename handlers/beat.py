@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from watcher.model.beat import BEAT_TABLE
-from watcher.model.bounds import Milliseconds, RowId
+from watcher.model.bounds import RowId
 from watcher.model.change import ChangeEvent, Operation
 from watcher.model.effects import BeatCame, Effect
 from watcher.model.registry import WATCHER_SCHEMA, Table, on
@@ -20,7 +20,8 @@ class BeatRow(msgspec.Struct, frozen=True, gc=False):
 
     id: RowId
     number: int
-    written: Milliseconds
+    written: int
+    """Milliseconds since 1970, by PostgreSQL's clock."""
 
 
 @on(Operation.CREATE, Operation.UPDATE, Operation.READ)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from demo import site
 from demo.audit import audit
 from demo.pipeline import SHUTDOWN, SLOT, Pipeline
 from demo.places import Places
@@ -29,6 +31,7 @@ SCENES = 150
 TOPICS = [f"postgres.{table}" for table in TABLES]
 COMMAND = re.compile(r"crucible (offsets reset --topic \S+ --to earliest)")
 READ_BY_SNAPSHOT = "r"
+BETWEEN_BEATS = r"beat \d+ at LSN \S+ \S+Z \.\. beat \d+ at LSN \S+ \S+Z"
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +121,7 @@ def test_a_slot_that_was_dropped(pipeline: Pipeline):
     found = json.loads(crucible("doctor", "--json", environ={**os.environ, **pipeline.environ}).stdout)
     (slot,) = (one for one in found if one["name"] == "postgres.slot")
     failures = [one["name"] for one in found if one["level"] == "fail" and not one["follows_from"]]
-    assert (failures, slot["found"]) == (["postgres.slot"], f"there is no slot {SLOT}")
+    assert (failures, slot["found"]) == (["postgres.slot"], f"there is no slot {SLOT}"), found
     advised = re.findall(r"`crucible ([^`]+)`", slot["advice"].partition(", else ")[2])
     assert advised == ["connector delete --offsets", "connector apply"]
     pipeline.crucible(*advised[0].split(), "--yes")
@@ -127,9 +130,69 @@ def test_a_slot_that_was_dropped(pipeline: Pipeline):
     pipeline.apply_connector()
     await_snapshot(pipeline, rows)
     for table in TABLES:
-        assert count(pipeline.ops_url, "crucible_reconcile_needed", table=table, reason="snapshot") == 1
+        for reason in ("snapshot", "begun_anew"):
+            assert count(pipeline.ops_url, "crucible_reconcile_needed", table=table, reason=reason) == 1
+    assert re.fullmatch(BETWEEN_BEATS, place(pipeline, "CrucibleEntry", "begun_anew"))
     live(pipeline)
     end(pipeline)
+
+
+def state(pipeline: Pipeline, table: str) -> str:
+    """Return the state that the watcher says the table's stream is in."""
+    states = ("live", "idle", "stalled", "cut_off", "paused", "failed")
+    shown = (one for one in states if count(pipeline.ops_url, "crucible_stream_state", table=table, state=one))
+    return next(shown, "nobody answers")
+
+
+def ready(pipeline: Pipeline) -> tuple[int, str]:
+    """Return the status of the watcher's readiness, and what its check of the streams says."""
+    answer = httpx.get(f"{pipeline.ops_url}/readyz", timeout=10)
+    (stream,) = (one["detail"] for one in answer.json()["checks"] if one["name"] == "stream")
+    return answer.status_code, stream
+
+
+def place(pipeline: Pipeline, table: str, reason: str) -> str:
+    """Return from where to where the watcher has noted that changes are missing."""
+    found = """SELECT first_place || ' .. ' || last_place FROM crucible_watcher.reconcile_needed
+                WHERE (source_table, reason) = (%s, %s)"""
+    with pipeline.connect() as connection:
+        row = connection.execute(found, (table, reason)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def test_a_table_that_is_taken_out_of_the_publication(pipeline: Pipeline):
+    """It is said of that table alone, at the next look, and leaves its place behind; the others go on."""
+    with pipeline.connect() as site:
+        site.autocommit = True
+        site.execute('ALTER PUBLICATION crucible DROP TABLE public."CrucibleEntry"')
+        await_that(lambda: state(pipeline, "CrucibleEntry") == "cut_off", "the table to be missed", 30.0)
+        other, refused = state(pipeline, "Crucible"), ready(pipeline)
+        site.execute('ALTER PUBLICATION crucible ADD TABLE public."CrucibleEntry"')
+        await_that(lambda: state(pipeline, "CrucibleEntry") != "cut_off", "the table to be back", 30.0)
+
+    assert other in {"live", "idle"}
+    assert refused[0] == 503
+    assert refused[1].startswith("CrucibleEntry: cut_off")
+    assert "LSN " in place(pipeline, "CrucibleEntry", "cut_off")
+    assert place(pipeline, "Crucible", "cut_off") == ""
+
+
+def test_a_publication_that_is_gone_and_made_anew(pipeline: Pipeline, pytestconfig: pytest.Config):
+    """PostgreSQL passes it over in silence and Debezium's heartbeat goes on: the beats tell, within two minutes."""
+    if not pytestconfig.getoption("soak"):
+        pytest.skip("takes two minutes: make soak")
+    with pipeline.connect() as connection:
+        connection.autocommit = True
+        connection.execute("DROP PUBLICATION crucible")
+        await_that(lambda: {state(pipeline, one) for one in TABLES} == {"cut_off"}, "the streams to be missed", 120.0)
+        refused = ready(pipeline)
+        site.publish(connection)
+    await_that(lambda: "cut_off" not in {state(pipeline, one) for one in TABLES}, "the streams to come again", PATIENCE)
+    await_that(lambda: all(place(pipeline, one, "cut_off") for one in TABLES), "the hole to be noted", PATIENCE)
+
+    assert refused[0] == 503
+    assert pipeline.watcher.log.read_text().count('"stream.cut_off"') == 2  # with the table of the test before
+    assert re.fullmatch(BETWEEN_BEATS, place(pipeline, "Crucible", "cut_off"))
 
 
 def test_the_topics_too(pipeline: Pipeline):
@@ -156,3 +219,41 @@ def test_the_topics_too(pipeline: Pipeline):
     assert sorted(told) == [f"offsets reset --topic {topic} --to earliest" for topic in TOPICS]
     await_snapshot(pipeline, rows)
     end(pipeline)
+
+
+def test_a_database_that_is_set_back_in_place(pipeline: Pipeline, pytestconfig: pytest.Config):
+    """Nothing in PostgreSQL tells: the watcher stops all the same, names the commands, and after them it follows on."""
+    if not pytestconfig.getoption("soak"):
+        pytest.skip("takes a minute: make soak")
+    postgres, url = pipeline.stack.postgres, pipeline.ops_url
+    copy = postgres._data.with_name("older")
+    postgres.kill()
+    shutil.copytree(postgres._data, copy)
+    postgres.start()
+    postgres.await_ready(PATIENCE)
+    live(pipeline)
+    await_agreement(pipeline.endpoints)
+    postgres.kill()
+    shutil.rmtree(postgres._data)
+    copy.rename(postgres._data)
+    postgres.start()
+    postgres.await_ready(PATIENCE)
+    await_that(lambda: not pipeline.watcher.is_alive(), "the watcher to stop", PATIENCE, pipeline.watcher.last_words)
+    said = pipeline.watcher.log.read_text()
+    assert pipeline.watcher.wait(1.0) == 1
+    assert "set back in place" in said
+    found = json.loads(crucible("doctor", "--json", environ={**os.environ, **pipeline.environ}).stdout)
+    assert {"postgres.history", "connect.position"} <= {one["name"] for one in found if one["level"] == "fail"}
+
+    pipeline.watcher.start()
+    await_that(lambda: not pipeline.watcher.is_alive(), "it to stop again", PATIENCE, pipeline.watcher.last_words)
+    delete_connector(pipeline)
+    pipeline.apply_connector()
+    pipeline.crucible("history", "accept", "--yes")
+    pipeline.start_watcher()
+    live(pipeline)
+    with pipeline.connect() as connection:
+        (newest,) = connection.execute('SELECT max(id) FROM "CrucibleEntry"').fetchone() or (0,)
+    await_that(lambda: count(url, "crucible_events_applied_total", table="CrucibleEntry", op="c") > 0, "new changes")
+    assert newest
+    assert place(pipeline, "Crucible", "set_back").startswith("history 1, seen up to LSN ")

@@ -35,6 +35,7 @@ from watcher.bootstrap.kafka_client import kafka_client
 from watcher.decode.registry import RegistryClient
 from watcher.kafka.admin import KafkaAdmin
 from watcher.notify.http import HttpNotifier
+from watcher.postgres.own import beat
 from watcher.postgres.session import Session, open_session
 from watcher.redis.nodes import RedisNode, open_nodes
 
@@ -131,6 +132,11 @@ def _connect(settings: Settings, connector: ConnectorFile) -> Iterator[Finding]:
         worker.status(connector.name)
         return worker
 
+    def end_of_log() -> int:
+        at = settings.postgres
+        with open_session(at.dsn.get_secret_value(), at.watcher_schema, at.timeout) as session:
+            return beat.end_of_log(session)
+
     yield from examine(
         "connect",
         open_connect,
@@ -139,6 +145,7 @@ def _connect(settings: Settings, connector: ConnectorFile) -> Iterator[Finding]:
             partial(connect.tasks, file=connector),
             partial(connect.settings, file=connector),
             partial(connect.guards, file=connector),
+            partial(connect.position, file=connector, end_of_log=end_of_log),
         ),
         "check connect.url, and that a worker is up; with Debezium Server instead there is nothing to check here",
     )

@@ -19,6 +19,7 @@ from watcher.bootstrap.votes import VoteTasks
 from watcher.changes.beats import Beats
 from watcher.changes.ingest import Ingest
 from watcher.changes.journal import Journal
+from watcher.changes.key_changes import KeyChanges
 from watcher.changes.limits import Limits
 from watcher.changes.loop import ChangeLoop, Sinks
 from watcher.changes.observer import Observer
@@ -66,7 +67,11 @@ Beside = Callable[[Metrics, Health, Shutdown, Verification], None]
 """Starts what else runs in the process, given its metrics and health, what ends it in order, and the verifier."""
 
 
-def watch(settings: Settings, beside: Beside = lambda *_: None) -> None:
+def _nothing(*_: object) -> None:
+    """Start nothing beside it."""
+
+
+def watch(settings: Settings, beside: Beside = _nothing) -> None:
     """Run the watch role until SIGTERM or SIGINT.
 
     Args:
@@ -107,6 +112,8 @@ def watch(settings: Settings, beside: Beside = lambda *_: None) -> None:
             return
         shutdown.run(Worker("journal", journal, shutdown.fail), until_finished=True)
         health.check("postgres", store.ping, critical=False)
+        # Beside the API it is shown alone: votes go on whatever comes of the streams.
+        health.check("stream", changes.ping, critical=beside is _nothing)
         daemon = _daemon(
             settings,
             report=changes,
@@ -161,6 +168,8 @@ def _daemon(
     limit = settings.dead_letters
     writer = Writer(PlannedInsert(CHANGES, ClickHouseLink(connect), queries()), partial(report.away, "clickhouse"))
     shutdown.run(Worker("writer", writer, shutdown.fail), until_finished=True)
+    key_changes = KeyChanges(PlannedInsert(CHANGES, ClickHouseLink(connect), queries()))
+    shutdown.run(Worker("key-changes", key_changes, shutdown.fail))
     dead_letters = KafkaDeadLetters(client, limit.topic, kafka.group)
     shutdown.on_end(dead_letters.close)
     return ChangeLoop(
@@ -182,6 +191,7 @@ def _daemon(
         shutdown=shutdown,
         observers=[Observer(turned=health.turned), *observers],
         beats=beats,
+        key_changes=key_changes,
     )
 
 

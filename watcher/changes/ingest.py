@@ -10,13 +10,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from watcher.changes.lane import NO_CUT, Lane
 from watcher.changes.taken import Taken
-from watcher.decode.decoder import Decoded, Decoder, Skip
-from watcher.model.change import ChangeEvent, Operation
+from watcher.decode.decoder import TOMBSTONE, Decoded, Decoder, Skip
+from watcher.model.change import ChangeEvent, Operation, Position
 from watcher.model.effects import Effect, MetricDelta, Packed
 from watcher.model.errors import Reason, RecordError, TemporaryError
+from watcher.model.extent import lsn_text
 from watcher.model.identity import Digested, digest, digested
+from watcher.model.key_change import KeyChange, deletes_among, new_key
 from watcher.model.metric_row import Packs, packs_of
 from watcher.model.registry import Registry, Table
 from watcher.model.stream import Partition, Record
@@ -69,7 +73,7 @@ class Ingest:
     """
 
     def __init__(self, registry: Registry, decoder: Decoder) -> None:
-        self._decode = decoder.decode_run
+        self._decode, self._decode_one = decoder.decode_run, decoder.decode
         self._answers = {table.name: Answers.of(table) for table in registry}
         self._topics = {table.topic: table.name for table in registry}
 
@@ -117,10 +121,34 @@ class Ingest:
         run = _Run(records, lane, taken, self._answers, self._topics.get(lane.topic, ""))
         run.take(self._decode(lane.topic, map(type(records[0]).value, records)))
         done = run.finish()
+        if run.deletes:
+            suspected = deletes_among(records[:done], run.deletes, run.tombstones)
+            taken.key_changes += filter(None, map(self._key_change, suspected))
         if done:
             lane.progress.deliver(_offset(records[0]))
             lane.progress.nothing_before(_offset(records[done - 1]) + 1)
         return done
+
+    def _key_change(self, record: Record) -> KeyChange | None:
+        """Return the key change whose delete this is, if its create would be counted."""
+        key = new_key(record.headers())
+        topic, value = record.topic() or "", record.value()
+        if key is None or value is None:
+            return None
+        event = self._decode_one(topic, value)
+        if not isinstance(event, ChangeEvent) or event.before is None or event.op is not Operation.DELETE:
+            return None
+        source = event.source
+        answer = self._answers[source.table].by_operation.get(Operation.CREATE)
+        if answer is None:
+            return None
+        create = ChangeEvent(Operation.CREATE, source, None, msgspec.structs.replace(event.before, id=key))
+        if not any(type(effect) is MetricDelta for function in answer.functions for effect in function(create)):
+            return None
+        identity = digest(answer.digested(key, source.lsn, source.ts_us or source.ts_ms * 1000))
+        position = Position(topic, record.partition() or 0, _offset(record))
+        place = f"{position} LSN {lsn_text(source.lsn)} key {event.before.id} to {key}"
+        return KeyChange(source.table, topic, identity, source.lsn, place)
 
 
 class _Run:
@@ -136,13 +164,17 @@ class _Run:
 
     __slots__ = (
         "_all_answers", "_answers", "_applied", "_committed", "_gathered", "_lsn", "_packed", "_records", "_refused",
-        "_taken", "_unapplied", "_usual",
+        "_taken", "_unapplied", "_usual", "deletes", "tombstones",
     )  # fmt: skip
 
     def __init__(
         self, records: Sequence[Record], lane: Lane, taken: Taken, answers: Mapping[str, Answers], usual: str
     ) -> None:
         self._usual = usual
+        self.tombstones: list[int] = []
+        """Where they lie among the records."""
+        self.deletes = 0
+        """How many were applied, once it is finished."""
         self._records, self._gathered, self._taken, self._all_answers = records, lane.gathered, taken, answers
         self._answers = NOBODY
         self._applied: dict[str, list[Operation]] = {"": []}
@@ -237,6 +269,7 @@ class _Run:
         self._note_newest()
         for table, operations in self._applied.items():
             counts = {(table, operation): count for operation, count in Counter(operations).items()}
+            self.deletes += counts.get((table, Operation.DELETE), 0)
             taken.consumed.update(counts)
             self._gathered.applied.update(counts)
         return done
@@ -257,6 +290,8 @@ class _Run:
         at = self._done
         self._unapplied += 1
         if isinstance(event, Skip):
+            if event.reason == TOMBSTONE:
+                self.tombstones.append(at)
             self._taken.skip(event.reason)
         elif isinstance(event, RecordError):
             self._taken.refuse(self._records[at], event, at - self._refused, self._answers.table or self._usual)

@@ -24,6 +24,7 @@ from watcher.changes.assignment import Assignment
 from watcher.changes.beats import Beats
 from watcher.changes.ingest import Ingest
 from watcher.changes.journal import Journal
+from watcher.changes.key_changes import KeyChanges
 from watcher.changes.lane import Lane
 from watcher.changes.limits import Limits
 from watcher.changes.observer import Observer
@@ -85,6 +86,7 @@ class ChangeLoop:
         shutdown: when to end, and how long finishing may take.
         observers: hear of what a poll came to.
         beats: follow what the watcher writes itself; None: nobody does.
+        key_changes: misses creates of changed keys; None: nobody does.
         now: monotonic seconds.
         sleep: waits so many seconds; None: as the shutdown does, which ends the wait when it begins.
     """
@@ -102,12 +104,13 @@ class ChangeLoop:
         shutdown: Shutdown,
         observers: Sequence[Observer] = (),
         beats: Beats | None = None,
+        key_changes: KeyChanges | None = None,
         now: Callable[[], float] = clock.now,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
         self._ingest, self._sinks, self._dead_letter_limit = ingest, sinks, dead_letter_limit
         self._journal, self._report, self._limits, self._observers = journal, report, limits, observers
-        self._now, self._beats = now, beats
+        self._now, self._beats, self._key_changes = now, beats, key_changes
         self._polled_meanwhile: deque[tuple[Sequence[Record], Mapping[Partition, Lane]]] = deque()
         """Records that came while the loop was held up, with the lanes that there were."""
         self._shutdown = shutdown
@@ -170,11 +173,13 @@ class ChangeLoop:
         while at < end:
             taken, at = self._ingest.take(records, lanes, self._now(), at)
             self._show(taken)
-            self._follow_beats(taken)
+            self._follow_stream(taken)
             self._need(taken.needs())
             self._send_dead_letters(taken)
             self._note(taken)
             self._plans.submit_reread()
+        if self._key_changes is not None:
+            self._need(self._key_changes.follow(self._lanes, self._source))
         self._plans.collect()
         self._plans.commit_due()
         self._apply_backpressure()
@@ -246,8 +251,10 @@ class ChangeLoop:
             if shown.absent:
                 observer.absent(shown.absent)
 
-    def _follow_beats(self, taken: Taken) -> None:
-        """Note how far the stream is, and which beats never came; return when that outlives the process."""
+    def _follow_stream(self, taken: Taken) -> None:
+        """Note how far the stream is, what it announces, and which beats never came, once that outlives the process."""
+        if self._key_changes is not None and taken.key_changes:
+            self._key_changes.expect(taken.key_changes, self._lanes)
         beats = self._beats
         if beats is None:
             return

@@ -10,6 +10,7 @@ from watcher.model.dead_letter import DeadLetter
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import Reason, RecordError, TemporaryError
 from watcher.model.extent import Extent, lsn_text, offset_text
+from watcher.model.key_change import KeyChange
 from watcher.model.need_reason import NeedReason
 from watcher.model.row_state import RowStates
 from watcher.model.stream import Record
@@ -38,6 +39,8 @@ class Taken:
     beats: list[Beat] = field(default_factory=list)
     farthest: tuple[int, int] = (0, 0)
     """Commit time, in milliseconds since 1970, and log position of the change that was committed last."""
+    key_changes: list[KeyChange] = field(default_factory=list)
+    """Deletes whose rows go on under another key."""
     newest: dict[str, int] = field(default_factory=dict)
     """Commit time of the last change, in milliseconds since 1970, by table."""
     oldest: dict[str, int] = field(default_factory=dict)

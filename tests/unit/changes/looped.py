@@ -11,6 +11,7 @@ from handlers import REGISTRY
 from tests.change_events import change, contest, entry, value
 from watcher.changes.ingest import Ingest
 from watcher.changes.journal import Journal
+from watcher.changes.key_changes import KeyChanges
 from watcher.changes.lane import AbandonedError, Job, Lane
 from watcher.changes.limits import Limits
 from watcher.changes.loop import ChangeLoop, Sinks
@@ -269,6 +270,7 @@ class Looped:
         """Put a new loop in the place of the last one, as a restart does."""
         report = ChangeReport(Metrics(self.registry_anew(), (table.name for table in REGISTRY)), 30.0, self.clock.now)
         self.journal = Journal.load(self.store, lambda error: report.away("postgres", error), report.needs)
+        self.key_changes = KeyChanges(self.rows, self.clock.now)
         self.shutdown = Shutdown(DEADLINE_SECONDS, self.clock.now)
         self.writer = InlineWriter(self.rows, self.clock, lambda error: report.away("clickhouse", error))
         self.loop = ChangeLoop(
@@ -280,6 +282,7 @@ class Looped:
             report=report,
             limits=self.limits,
             shutdown=self.shutdown,
+            key_changes=self.key_changes,
             observers=[
                 Observer(turned=self.heard.turned, shown=self.heard.shown.append),
                 Observer(absent=self.heard.absent.append, reconcile=self.heard.reconcile.append),

@@ -83,3 +83,17 @@ class Validation(msgspec.Struct, frozen=True):
     def errors(self) -> Mapping[str, tuple[str, ...]]:
         """Return what is wrong, by key."""
         return {setting.value.name: setting.value.errors for setting in self.configs if setting.value.errors}
+
+
+class _Place(msgspec.Struct, frozen=True):
+    lsn: int | None = None
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    offset: _Place | None = None
+
+
+class Offsets(msgspec.Struct, frozen=True):
+    """How far a connector has read, by what it has stored."""
+
+    offsets: tuple[_Stored, ...] = ()

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from watcher.admin.connector.answers import ConnectorStatus, Plugin, Validation
+from watcher.admin.connector.answers import ConnectorStatus, Offsets, Plugin, Validation
 from watcher.admin.connector.secrets import without_secrets
 from watcher.model.errors import TemporaryError, WatcherError
 from watcher.runtime.http_client import BadAddressError, HttpClient, HttpResponse, Transport
@@ -62,6 +62,14 @@ class Connect:
         """Return how a connector fares; None if there is none of that name, or it is too young to have a status."""
         answer = self._ask("GET", f"/connectors/{name}/status")
         return None if answer.status == 404 else self._decoded(answer, ConnectorStatus)
+
+    def position(self, name: str) -> int | None:
+        """Return the log position that a connector has stored; None if it has none, or the worker does not tell."""
+        answer = self._ask("GET", f"/connectors/{name}/offsets")
+        if answer.status in {404, 405}:  # workers tell since Kafka 3.5
+            return None
+        stored = self._decoded(answer, Offsets).offsets
+        return max((one.offset.lsn for one in stored if one.offset and one.offset.lsn is not None), default=None)
 
     def version(self, plugin: str) -> str | None:
         """Return the version of a plugin, as the worker tells it; None if it has none of that class."""

@@ -1,6 +1,6 @@
 """Kafka Connect's side: the connector runs as its file says, and which guards against re-sent changes are on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from watcher.admin.connector.diff import changed_settings
@@ -8,7 +8,8 @@ from watcher.admin.connector.failure import failure_text
 from watcher.admin.connector.file import ConnectorFile
 from watcher.admin.connector.plan import EXACTLY_ONCE, resend_guards
 from watcher.admin.connector.rest import Connect
-from watcher.admin.doctor.findings import Finding, fail, ok, warn
+from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
+from watcher.model.extent import lsn_text
 
 CAUSES: Final = (
     "postgres",
@@ -83,3 +84,25 @@ def guards(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
             "set exactly.once.source.support to preparing, then to enabled, on every worker",
         )
     yield ok("watcher.identity", "on: a change that comes again is recognised, and only committed records are read")
+
+
+def position(connect: Connect, file: ConnectorFile, end_of_log: Callable[[], int]) -> Iterator[Finding]:
+    """Find whether the connector's place is one that PostgreSQL's log has reached; else it passes over every change.
+
+    Args:
+        connect: the worker.
+        file: the connector that should run.
+        end_of_log: asks PostgreSQL where its log ends.
+    """
+    stored = connect.position(file.name)
+    if stored is None:
+        return
+    end = end_of_log()
+    place = f"stored at LSN {lsn_text(stored)}, PostgreSQL's log ends at {lsn_text(end)}"
+    yield judged(
+        "connect.position",
+        stored <= end,
+        place,
+        "PostgreSQL was set back: make the connector anew (`crucible connector delete --offsets --yes`, drop the slot, "
+        "`crucible connector apply`), then `crucible history accept`",
+    )

@@ -48,3 +48,9 @@ def unpublished(session: Session, tables: Collection[str]) -> tuple[str, ...]:
         tables: names with their schemas, like ``public.Crucible``.
     """
     return tuple(name for (name,) in session.read(_STATEMENTS["unpublished"], session.schema, list(tables)))
+
+
+def end_of_log(session: Session) -> int:
+    """Return where the log ends that is written out."""
+    ((end,),) = session.read(_STATEMENTS["end_of_log"])
+    return int(end)

@@ -25,3 +25,7 @@ SELECT split_part(watched, '.', 2)
    AND watched NOT IN (SELECT published FROM published JOIN ours USING (pubname))
    AND to_regclass(format('%%I.%%I', split_part(watched, '.', 1), split_part(watched, '.', 2))) IS NOT NULL
  ORDER BY 1
+
+-- end_of_log --
+-- Asked by itself where the watcher has no tables yet.
+SELECT (pg_current_wal_lsn() - '0/0')::bigint
