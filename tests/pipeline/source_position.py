@@ -37,6 +37,19 @@ class Position(NamedTuple):
         """
         return self.rows == 1 and self.operation == "INSERT"
 
+    @property
+    def after_one_row_of_an_update(self) -> bool:
+        """Where Debezium may go on with the next log record, though just the delete of a changed key was delivered.
+
+        An update of any other kind is one row as well, and done; nothing that is stored tells the two apart.
+        """
+        return self.rows == 1 and self.operation == "UPDATE"
+
+    @property
+    def in_doubt(self) -> bool:
+        """Where Debezium loses what is left of a log record, or may."""
+        return self.after_the_first_row_of_an_insert or self.after_one_row_of_an_update
+
 
 class SourcePosition:
     """Reads what the worker has committed.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Self
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from tests.pipeline.running import TABLES
 
@@ -41,10 +42,13 @@ class Tape:
                 "group.id": "tape",
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
+                "enable.partition.eof": True,
                 "log_level": 0,
             }
         )
         self._assigned: set[str] = set()
+        self._read_to: dict[tuple[str | None, int | None], int] = {}
+        """Next offset of each partition."""
 
     def __enter__(self) -> Self:
         return self
@@ -66,10 +70,30 @@ class Tape:
         """Read on, a little or a lot; how many changes were delivered so far."""
         self._find()
         for record in self._consumer.consume(AT_ONCE, IDLE):
-            value = record.value()
+            value, error = record.value(), record.error()
+            if error is None or error.code() == KafkaError._PARTITION_EOF:
+                # A partition's end is told with the offset after the last record, a transaction's marks included.
+                self._read_to[record.topic(), record.partition()] = record.offset() + (error is None)
             if record.error() is None and value is not None:
                 self._note(json.loads(value))
         return self.delivered.total()
+
+    def wind_to_end(self, patience: float) -> None:
+        """Read all that the topics hold now; partitions are read at their own pace, so one record proves no other.
+
+        Raises:
+            TimeoutError: it was not read within so many seconds.
+        """
+        self._find()
+        ends = {at: self._consumer.get_watermark_offsets(TopicPartition(*at), 10)[1] for at in self._places()}
+        until = time.monotonic() + patience
+        while any(self._read_to.get(at, 0) < end for at, end in ends.items()):
+            if time.monotonic() > until:
+                raise TimeoutError(f"read to {self._read_to} of {ends}")
+            self.wind()
+
+    def _places(self) -> list[tuple[str, int]]:
+        return [(topic, number) for topic in sorted(self._assigned) for number in range(PARTITIONS)]
 
     def _note(self, envelope: dict[str, object]) -> None:
         operation, source = str(envelope["op"]), envelope["source"]

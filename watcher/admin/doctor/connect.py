@@ -9,6 +9,7 @@ from watcher.admin.connector.file import ConnectorFile
 from watcher.admin.connector.plan import EXACTLY_ONCE, resend_guards
 from watcher.admin.connector.rest import Connect
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
+from watcher.model.errors import WatcherError
 from watcher.model.extent import lsn_text
 
 CAUSES: Final = (
@@ -97,7 +98,10 @@ def position(connect: Connect, file: ConnectorFile, end_of_log: Callable[[], int
     stored = connect.position(file.name)
     if stored is None:
         return
-    end = end_of_log()
+    try:
+        end = end_of_log()
+    except WatcherError:
+        return  # PostgreSQL's own checks say what is the matter
     place = f"stored at LSN {lsn_text(stored)}, PostgreSQL's log ends at {lsn_text(end)}"
     yield judged(
         "connect.position",
