@@ -12,9 +12,11 @@ from watcher.admin.doctor.findings import Finding, judged
 from watcher.admin.doctor.postgres.names import SourceNames
 from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.model.bounds import Microseconds, Milliseconds
+from watcher.model.moments import Moment
 from watcher.postgres.session import Session
 
 _TYPES: Final[tuple[tuple[Any, str], ...]] = (
+    (Moment, r"timestamp\([0-3]\) without time zone"),
     (Milliseconds, r"timestamp\([0-3]\) without time zone"),
     (Microseconds, r"timestamp(\([4-6]\))? without time zone"),
     (bool, "boolean"),
