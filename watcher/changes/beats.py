@@ -146,7 +146,18 @@ class Beats:
 
     @property
     def overdue_for(self) -> float | None:
-        """Return the seconds since the first beat was written of which none has come; None while none is overdue."""
+        """Return the seconds since the first beat was written of which none has come; None while none is overdue.
+
+        Until the first one came, none is: the beat's table may not be published yet, or its topic not read.
+        """
+        return self._age() if self._last is not None else None
+
+    @property
+    def absent_for(self) -> float | None:
+        """Return the seconds since the first beat was written, if none has ever come and one should have."""
+        return self._age() if self._last is None else None
+
+    def _age(self) -> float | None:
         with self._lock:
             age = self._now() - self._awaited[0][1] if self._awaited else 0.0
         return age if age >= OVERDUE_SECONDS else None

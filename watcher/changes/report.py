@@ -46,6 +46,7 @@ class ChangeReport:
     ) -> None:
         self._beats = beats
         self._states: dict[str, StreamState] = {}
+        self._told_of_absence = False
         self._metrics, self._stalled_after, self._now = metrics, stalled_after, now
         self._started = time.time()
         self._heard: dict[str, float] = {}
@@ -88,6 +89,13 @@ class ChangeReport:
             state = stream_state(signs, started=self._started, now=wall, stalled_after=self._stalled_after)
             metrics.show_stream_state(table, state)
             self._states[table] = state
+        if beats is not None and beats.absent_for is not None and not self._told_of_absence:
+            self._told_of_absence = True
+            log.warning(
+                "stream.without_beats",
+                do="run debezium/postgres/replication.sql and `crucible connector apply`, and have the beats' topic "
+                "in kafka.topics: without them a stream that is cut off looks like a quiet one",
+            )
         if beats is not None and beats.last is not None:
             metrics.last_beat_timestamp.set(beats.last.written / 1000)
         cut, was_cut = ({t for t, s in of.items() if s is StreamState.CUT_OFF} for of in (self._states, before))

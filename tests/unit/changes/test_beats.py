@@ -140,15 +140,27 @@ def test_a_beat_is_overdue_when_it_was_written_and_did_not_come(beats: Beats, cl
     assert beats.overdue_for is None
 
 
+def test_before_the_first_beat_came_none_is_overdue(beats: Beats, clock: Clock):
+    """Its table may not be published yet, or its topic not read: that is said, and no stream is called cut off."""
+    beats.looked(Look({}, beat(1)))
+    clock.seconds += OVERDUE_SECONDS
+
+    assert (beats.overdue_for, beats.absent_for) == (None, OVERDUE_SECONDS)
+    beats.came([beat(1)])
+    assert (beats.overdue_for, beats.absent_for) == (None, None)
+
+
 def test_what_another_process_heard_counts(kept: Kept, clock: Clock):
     """The one that does not read the beats learns of them from what is kept."""
     reader, other = following(kept, clock), following(kept, clock)
-    other.looked(Look({}, beat(1)))
+    reader.came([beat(1)])
+    assert other.farthest().beat == beat(1)
+    other.looked(Look({}, beat(2)))
     clock.seconds += OVERDUE_SECONDS
     assert other.overdue_for is not None
-    reader.came([beat(1)])
+    reader.came([beat(2)])
 
-    assert other.farthest().beat == beat(1)
+    assert other.farthest().beat == beat(2)
     assert other.overdue_for is None
 
 
