@@ -83,6 +83,7 @@ class ChangeReport:
                 self._heartbeat,
                 last_beat,
                 beats.overdue_for if beats else None,
+                max(self._heard.values(), default=None),
                 unpublished=beats is not None and table in beats.unpublished,
                 paused=paused,
             )

@@ -8,6 +8,11 @@ MARGIN_SECONDS: Final = 5.0
 """A change that came so long after an overdue beat was written may have been written before it."""
 
 
+HEARTBEAT_SECONDS: Final = 30.0
+"""Since the last heartbeat in which Debezium surely lives: three of them. Larger: one that has just died looks alive,
+and what it does not bring looks cut off."""
+
+
 class StreamState(Enum):
     """What a table's stream is doing; exactly one holds at a time."""
 
@@ -39,6 +44,8 @@ class StreamSigns:
     """When a change that the watcher wrote itself came back."""
     beat_overdue_for: float | None = None
     """Seconds since the first such change was written that has not come back, if that is too long."""
+    last_of_any: float | None = None
+    """When a change of any table came: while some do, a beat has only not come yet."""
     unpublished: bool = False
     """The table is in no publication that its connector could read."""
     paused: bool = False
@@ -67,9 +74,10 @@ def stream_state(signs: StreamSigns, *, started: float, now: float, stalled_afte
     if signs.unpublished:
         return StreamState.CUT_OFF
     overdue = signs.beat_overdue_for
-    if overdue is not None and (signs.last_event or 0.0) < now - overdue + MARGIN_SECONDS:
-        beating = signs.last_heartbeat is not None and now - signs.last_heartbeat < overdue
-        return StreamState.CUT_OFF if beating else StreamState.STALLED
+    if overdue is not None and (signs.last_of_any or 0.0) < now - overdue + MARGIN_SECONDS:
+        beating = signs.last_heartbeat is not None and now - signs.last_heartbeat < HEARTBEAT_SECONDS
+        if beating:
+            return StreamState.CUT_OFF
     if signs.last_event is not None and now - signs.last_event < stalled_after:
         return StreamState.LIVE
     heard = max(started, signs.last_heartbeat or started, signs.last_beat or started)
