@@ -10,7 +10,6 @@ from watcher.model.errors import HistoryChangedError
 from watcher.model.farthest import Farthest
 from watcher.postgres.own import beat, history, reconcile_needed
 from watcher.postgres.own.journal import PostgresJournalStore
-from watcher.postgres.session import open_session
 
 LONG_AGO = "UPDATE {schema}.beat SET written = written - 60000"
 
@@ -85,24 +84,46 @@ def test_what_came_before_a_history_was_accepted_says_nothing_of_it(dsn, schema,
     assert PostgresJournalStore(dsn, schema, "g", 5.0).save({}, {}, before).beat is not None
 
 
-def test_a_watched_table_that_is_not_published_beside_the_beat_is_named(own_database, schema):
-    """While nothing is published, beats tell; a table that is not there is nobody's fault."""
+@pytest.fixture
+def looks(own_database, schema):
+    """How PostgreSQL is told something, and what the next look then finds: unpublished tables, and republished ones."""
     administrator, dsn = own_database
     ensure(dsn, schema)
-    tables = ["public.Crucible", "public.CrucibleEntry", "public.NoSuchTable"]
-
-    def unpublished():
-        with open_session(dsn, schema) as session:
-            return beat.unpublished(session, tables)
-
+    store = PostgresJournalStore(dsn, schema, "g", 5.0, ("public.Crucible", "public.CrucibleEntry", "public.Nothing"))
+    store.load()
+    own = sql.Identifier(schema, "beat").as_string(None)
     with psycopg.connect(administrator, autocommit=True) as server:
-        before = unpublished()
-        own = sql.Identifier(schema, "beat")
-        server.execute(
-            sql.SQL('CREATE PUBLICATION with_beats FOR TABLE {}, public."Crucible", public."CrucibleEntry"').format(own)
-        )
-        whole = unpublished()
-        server.execute('ALTER PUBLICATION with_beats DROP TABLE public."CrucibleEntry"')
-        part = unpublished()
 
-    assert (before, whole, part) == ((), (), ("CrucibleEntry",))
+        def look(*statements):
+            for statement in statements:
+                server.execute(statement.replace("BEAT", own).encode())
+            found = store.save({}, {}, Farthest())
+            return found.unpublished, found.republished
+
+        yield look
+
+
+PUBLISH = 'CREATE PUBLICATION with_beats FOR TABLE BEAT, public."Crucible", public."CrucibleEntry"'
+TAKE_OUT = 'ALTER PUBLICATION with_beats DROP TABLE public."CrucibleEntry"'
+PUT_IN = 'ALTER PUBLICATION with_beats ADD TABLE public."CrucibleEntry"'
+
+
+def test_a_watched_table_that_is_not_published_beside_the_beat_is_named(looks):
+    """While nothing is published, beats tell; a table that is not there is nobody's fault."""
+    assert looks() == ((), ())
+    assert looks(PUBLISH) == ((), ())
+    assert looks(TAKE_OUT) == (("CrucibleEntry",), ())
+    assert looks() == (("CrucibleEntry",), ())
+    assert looks(PUT_IN) == ((), ("CrucibleEntry",))
+    assert looks() == ((), ())
+
+
+def test_what_happened_to_a_publication_between_two_looks_is_seen(looks):
+    """A beat may have come before and the next one after; where a table is added, nothing of the others is missing."""
+    assert looks(PUBLISH) == ((), ())
+    assert looks('ALTER PUBLICATION with_beats ADD TABLE public."User"') == ((), ())
+    assert looks(TAKE_OUT, PUT_IN) == ((), ("CrucibleEntry",))
+    both = ("Crucible", "CrucibleEntry")
+    assert looks("DROP PUBLICATION with_beats", PUBLISH) == ((), both)
+    assert looks("ALTER PUBLICATION with_beats SET (publish = 'insert')") == ((), both)
+    assert looks() == ((), ())

@@ -133,9 +133,12 @@ class Beats:
                 self._awaited.append((look.beat.written, self._now()))
         if look.unpublished and look.unpublished != self.unpublished:
             log.error("stream.unpublished", tables=look.unpublished, lsn=lsn_text(look.end_of_log))
+        if look.republished:
+            log.error("stream.republished", tables=look.republished, lsn=lsn_text(look.end_of_log))
         self.unpublished = look.unpublished
         place = f"LSN {lsn_text(look.end_of_log)}"
-        return {ReconcileNeeded(table, NeedReason.CUT_OFF): Extent(place, place) for table in look.unpublished}
+        found = Extent(str(self._last) if self._last else place, place)
+        return {ReconcileNeeded(table, NeedReason.CUT_OFF): found for table in (*look.unpublished, *look.republished)}
 
     # -- anybody ------------------------------------------------------------------------------------------------------
 

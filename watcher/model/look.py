@@ -18,4 +18,6 @@ class Look(msgspec.Struct, frozen=True):
     """The last that was written, by whichever watcher; without its place in the log."""
     unpublished: tuple[str, ...] = ()
     """Watched tables of which no change is published, though beats are."""
+    republished: tuple[str, ...] = ()
+    """Those that were published as something else at the look before, maybe of another process."""
     end_of_log: int = 0

@@ -166,9 +166,18 @@ def test_what_another_process_heard_counts(kept: Kept, clock: Clock):
 
 def test_a_table_that_is_not_published_is_to_be_compared(beats: Beats):
     """From where the log ended when it was seen."""
-    found = beats.looked(Look({}, beat(1), ("Crucible",), 4096))
+    found = beats.looked(Look({}, beat(1), unpublished=("Crucible",), end_of_log=4096))
 
     assert found == {ReconcileNeeded("Crucible", "cut_off"): Extent("LSN 0/1000", "LSN 0/1000")}
     assert beats.unpublished == ("Crucible",)
     assert beats.looked(Look({}, beat(2))) == {}
+    assert beats.unpublished == ()
+
+
+def test_a_table_that_is_published_anew_is_to_be_compared(beats: Beats):
+    """However short it was away, it may have been between two beats: from the last that came to where the log ends."""
+    beats.came([beat(1)])
+    found = beats.looked(Look({}, beat(1), republished=("Crucible",), end_of_log=8192))
+
+    assert found == {ReconcileNeeded("Crucible", "cut_off"): Extent(str(beat(1)), "LSN 0/2000")}
     assert beats.unpublished == ()

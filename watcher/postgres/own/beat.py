@@ -1,6 +1,5 @@
 """The beat: one row that watchers take turns to write, and where PostgreSQL's log ends."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
@@ -36,18 +35,6 @@ def write(session: Session) -> Beat | None:
     for number, written in rows:
         return Beat(number, written, lsn=0)
     return None
-
-
-def unpublished(session: Session, tables: Collection[str]) -> tuple[str, ...]:
-    """Return which of these tables are there and not published, while beats are; their names without the schema.
-
-    While beats are not published either, they tell by themselves.
-
-    Args:
-        session: to ask.
-        tables: names with their schemas, like ``public.Crucible``.
-    """
-    return tuple(name for (name,) in session.read(_STATEMENTS["unpublished"], session.schema, list(tables)))
 
 
 def end_of_log(session: Session) -> int:

@@ -12,20 +12,6 @@ ON CONFLICT (id) DO UPDATE
  WHERE excluded.written - there.written NOT BETWEEN 0 AND %s
 RETURNING number, written
 
--- unpublished --
--- Beside the beat, in the publications that have it: how a site names its publication is no concern of ours.
-WITH published AS MATERIALIZED (
-    SELECT pubname, schemaname || '.' || tablename AS published FROM pg_publication_tables
-), ours AS (
-    SELECT pubname FROM published WHERE published = %s || '.beat'
-)
-SELECT split_part(watched, '.', 2)
-  FROM unnest(%s::text[]) watched
- WHERE EXISTS (SELECT FROM ours)
-   AND watched NOT IN (SELECT published FROM published JOIN ours USING (pubname))
-   AND to_regclass(format('%%I.%%I', split_part(watched, '.', 1), split_part(watched, '.', 2))) IS NOT NULL
- ORDER BY 1
-
 -- end_of_log --
 -- Asked by itself where the watcher has no tables yet.
 SELECT (pg_current_wal_lsn() - '0/0')::bigint

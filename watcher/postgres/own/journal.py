@@ -7,7 +7,7 @@ from watcher.model.effects import ReconcileNeeded
 from watcher.model.extent import Extent
 from watcher.model.farthest import Farthest
 from watcher.model.look import Look
-from watcher.postgres.own import beat, history, marker, reconcile_needed
+from watcher.postgres.own import beat, history, marker, published, reconcile_needed
 from watcher.postgres.session import Session, open_session
 
 Partition = tuple[str, int]
@@ -64,8 +64,14 @@ class PostgresJournalStore:
             standing = beat.standing(session)
             history.check_end_of_log(session, standing, farthest)
             written = beat.write(session) or standing.beat
-            unpublished = beat.unpublished(session, self.tables) if self.tables else ()
-            return Look(_needs(session), written, unpublished, standing.end_of_log)
+            now = published.published(session, self.tables) if self.tables else {}
+            return Look(
+                _needs(session),
+                written,
+                unpublished=tuple(table for table, print_ in now.items() if print_ is None),
+                republished=published.changed(session, now),
+                end_of_log=standing.end_of_log,
+            )
 
     def ping(self) -> None:
         """Ask for an answer."""
