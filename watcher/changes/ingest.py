@@ -14,13 +14,13 @@ import msgspec
 
 from watcher.changes.lane import NO_CUT, Lane
 from watcher.changes.taken import Taken
-from watcher.decode.decoder import TOMBSTONE, Decoded, Decoder, Skip
+from watcher.decode.decoder import Decoded, Decoder, Skip
 from watcher.model.change import ChangeEvent, Operation, Position
 from watcher.model.effects import Effect, MetricDelta, Packed
 from watcher.model.errors import Reason, RecordError, TemporaryError
 from watcher.model.extent import lsn_text
 from watcher.model.identity import Digested, digest, digested
-from watcher.model.key_change import KeyChange, deletes_among, new_key
+from watcher.model.key_change import KeyChange, new_key
 from watcher.model.metric_row import Packs, packs_of
 from watcher.model.registry import Registry, Table
 from watcher.model.stream import Partition, Record
@@ -122,8 +122,7 @@ class Ingest:
         run.take(self._decode(lane.topic, map(type(records[0]).value, records)))
         done = run.finish()
         if run.deletes:
-            suspected = deletes_among(records[:done], run.deletes, run.tombstones)
-            taken.key_changes += filter(None, map(self._key_change, suspected))
+            taken.key_changes += filter(None, (self._key_change(records[at]) for at in run.deletes))
         if done:
             lane.progress.deliver(_offset(records[0]))
             lane.progress.nothing_before(_offset(records[done - 1]) + 1)
@@ -163,24 +162,22 @@ class _Run:
     """
 
     __slots__ = (
-        "_all_answers", "_answers", "_applied", "_committed", "_gathered", "_lsn", "_packed", "_records", "_refused",
-        "_taken", "_unapplied", "_usual", "deletes", "tombstones",
+        "_all_answers", "_answers", "_applied", "_aside", "_committed", "_gathered", "_lsn", "_packed", "_records", "_refused",
+        "_taken", "_usual", "deletes",
     )  # fmt: skip
 
     def __init__(
         self, records: Sequence[Record], lane: Lane, taken: Taken, answers: Mapping[str, Answers], usual: str
     ) -> None:
         self._usual = usual
-        self.tombstones: list[int] = []
-        """Where they lie among the records."""
-        self.deletes = 0
-        """How many were applied, once it is finished."""
+        self.deletes: Sequence[int] = ()
+        """Which of the records are deletes, or may be, once it is finished."""
         self._records, self._gathered, self._taken, self._all_answers = records, lane.gathered, taken, answers
         self._answers = NOBODY
         self._applied: dict[str, list[Operation]] = {"": []}
         """Operations of the changes that were applied, by table; counted at the end."""
-        self._unapplied = 0
-        """Records that were taken and are not applied."""
+        self._aside: list[int] = []
+        """Which records were taken and are not applied."""
         self._refused = 0
         """Records up to the last one that was refused."""
         self._committed = 0
@@ -193,7 +190,7 @@ class _Run:
     @property
     def _done(self) -> int:
         """Return how many records were taken."""
-        return self._unapplied + sum(map(len, self._applied.values()))
+        return len(self._aside) + sum(map(len, self._applied.values()))
 
     def take(self, events: Iterator[Decoded]) -> None:
         """Take what the records mean, up to one that has to wait."""
@@ -269,10 +266,19 @@ class _Run:
         self._note_newest()
         for table, operations in self._applied.items():
             counts = {(table, operation): count for operation, count in Counter(operations).items()}
-            self.deletes += counts.get((table, Operation.DELETE), 0)
+            if (table, Operation.DELETE) in counts:
+                self.deletes = self._deletes(operations)
             taken.consumed.update(counts)
             self._gathered.applied.update(counts)
         return done
+
+    def _deletes(self, operations: Sequence[Operation]) -> Sequence[int]:
+        """Return where the deletes are, given the operations of their table's changes; of several, any may be."""
+        if sum(map(bool, self._applied.values())) > 1:
+            return range(self._done)
+        aside = frozenset(self._aside)
+        applied = (at for at in range(self._done) if at not in aside) if aside else range(self._done)
+        return [at for at, operation in zip(applied, operations, strict=True) if operation is Operation.DELETE]
 
     def _of_another_table(self, event: ChangeEvent[Any]) -> Decoded | None:
         """Apply a change and go on with its table; return its error, or itself if nothing answers it, else None."""
@@ -288,10 +294,8 @@ class _Run:
     def _set_aside(self, event: ChangeEvent[Any] | Skip | RecordError) -> None:
         """Count a record that comes to nothing."""
         at = self._done
-        self._unapplied += 1
+        self._aside.append(at)
         if isinstance(event, Skip):
-            if event.reason == TOMBSTONE:
-                self.tombstones.append(at)
             self._taken.skip(event.reason)
         elif isinstance(event, RecordError):
             self._taken.refuse(self._records[at], event, at - self._refused, self._answers.table or self._usual)

@@ -3,18 +3,16 @@
 Both come from one log record. A connector that is stopped between the two, for whatever reason, may go on behind it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
-from watcher.model.stream import Headers, Partition, Record
+from watcher.model.stream import Headers, Partition
 
 NEW_KEY: Final = "__debezium.newkey"
 """Header of the delete, and of its tombstone: the key under which the row goes on."""
 
-_DELETE: Final = b'"op":"d"'
-"""Of a delete in JSON, as Debezium writes it."""
 _READ: Final = msgspec.json.Decoder(dict[str, int]).decode
 
 
@@ -48,21 +46,6 @@ def new_key(headers: Headers | None) -> int | None:
                 return None
             return next(iter(found.values())) if len(found) == 1 else None
     return None
-
-
-def deletes_among(records: Sequence[Record], count: int, tombstones: Iterable[int]) -> Iterator[Record]:
-    """Yield those records that might be deletes of key changes; to read the headers of all would cost too much.
-
-    A tombstone follows its delete directly, so mostly those before one are all; where a delete has no tombstone, for
-    the poll divides the two or the connector sends none, any record may be one.
-
-    Args:
-        records: of one partition.
-        count: how many deletes are among them.
-        tombstones: where tombstones are.
-    """
-    before = [records[at - 1] for at in tombstones if at and _DELETE in (records[at - 1].value() or b"")]
-    yield from before if len(before) >= count else records
 
 
 def of_topic(partitions: Iterable[Partition], topic: str) -> set[Partition]:
