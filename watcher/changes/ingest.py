@@ -162,8 +162,8 @@ class _Run:
     """
 
     __slots__ = (
-        "_all_answers", "_answers", "_applied", "_aside", "_committed", "_gathered", "_lsn", "_packed", "_records", "_refused",
-        "_taken", "_usual", "deletes",
+        "_all_answers", "_answers", "_applied", "_aside", "_committed", "_gathered", "_lsn", "_packed", "_records",
+        "_refused", "_taken", "_usual", "deletes",
     )  # fmt: skip
 
     def __init__(
