@@ -205,3 +205,36 @@ def test_a_debezium_that_loses_its_place_is_told(plugins, level, said):
     (found,) = connect_checks.plugin(worker, FILE)
 
     assert (found.level, said in found.found) == (level, True)
+
+
+def stored(lsn):
+    """An answer about offsets: of PostgreSQL's connector, as Kafka Connect 4 gives it."""
+    return 200, {"offsets": [{"partition": {"server": "crucible"}, "offset": {"lsn": lsn, "txId": 7, "snapshot": None}}]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "end", "level"),
+    [
+        (stored(4096), 4096, Level.OK),
+        (stored(4097), 4096, Level.FAIL),
+        ((200, {"offsets": []}), 4096, None),
+        ((200, {"offsets": [{"partition": {}, "offset": None}]}), 4096, None),
+        ((404, {"message": "no such connector"}), 4096, None),
+        (stored(4096), TemporaryError("postgres is away"), None),
+    ],
+)
+def test_a_place_beyond_the_end_of_the_log_is_one_of_a_database_that_was_set_back(answer, end, level):
+    """The connector passes over every change until the log has grown beyond it; who has no place says nothing."""
+
+    def end_of_log():
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    worker, _ = connect(answer)
+    found = list(connect_checks.position(worker, FILE, end_of_log))
+
+    assert [one.level for one in found] == ([] if level is None else [level])
+    if level is Level.FAIL:
+        assert found[0].found == "stored at LSN 0/1001, PostgreSQL's log ends at 0/1000"
+        assert "`crucible history accept`" in found[0].advice
