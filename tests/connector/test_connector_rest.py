@@ -209,7 +209,7 @@ def test_a_debezium_that_loses_its_place_is_told(plugins, level, said):
 
 def stored(lsn):
     """An answer about offsets: of PostgreSQL's connector, as Kafka Connect 4 gives it."""
-    return 200, {"offsets": [{"partition": {"server": "crucible"}, "offset": {"lsn": lsn, "txId": 7, "snapshot": None}}]}
+    return 200, {"offsets": [{"partition": {"server": "crucible"}, "offset": {"lsn": lsn, "txId": 7}}]}
 
 
 @pytest.mark.parametrize(
