@@ -135,6 +135,6 @@ def test_the_doctor_says_how_the_schema_stands(dsn: str, schema: str, monkeypatc
 
     assert before[:2] == (Level.WARN, f"{schema} has no tables")
     assert good == (Level.OK, f"{schema}, {len(known)} migrations applied", "")
-    assert behind[:2] == (Level.WARN, f"1 migrations pending: {NEXT}")
+    assert behind[:2] == (Level.WARN, f"1 migration pending: {NEXT}")
     assert "`crucible migrate up`" in behind[2]
     assert changed[:2] == (Level.FAIL, f"{known[0]} is changed")
