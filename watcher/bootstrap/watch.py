@@ -197,12 +197,13 @@ def _daemon(
 
 def _store(settings: Settings) -> PostgresJournalStore:
     postgres = settings.postgres
+    tables = REGISTRY.with_watcher_schema(postgres.watcher_schema)
     return PostgresJournalStore(
         postgres.dsn.get_secret_value(),
         postgres.watcher_schema,
         settings.kafka.group,
         postgres.timeout,
-        tuple(table.qualified for table in REGISTRY.with_watcher_schema(postgres.watcher_schema)),
+        tuple(table.qualified for table in tables if table.name != BEAT_TABLE),
     )
 
 
