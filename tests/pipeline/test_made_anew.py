@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import httpx
@@ -192,7 +193,7 @@ def test_a_publication_that_is_gone_and_made_anew(pipeline: Pipeline, pytestconf
 
     assert refused[0] == 503
     assert pipeline.watcher.log.read_text().count('"stream.cut_off"') == 2  # with the table of the test before
-    assert re.fullmatch(BETWEEN_BEATS, place(pipeline, "Crucible", "cut_off"))
+    assert re.fullmatch(r"beat \d+ at .* \.\. (beat|LSN) .*", place(pipeline, "Crucible", "cut_off"))
 
 
 def test_the_topics_too(pipeline: Pipeline):
@@ -228,7 +229,7 @@ def test_a_database_that_is_set_back_in_place(pipeline: Pipeline, pytestconfig: 
     postgres, url = pipeline.stack.postgres, pipeline.ops_url
     copy = postgres._data.with_name("older")
     postgres.kill()
-    shutil.copytree(postgres._data, copy)
+    subprocess.run(["cp", "-a", postgres._data, copy], check=True)  # noqa: S607 - with its owner, who is not us
     postgres.start()
     postgres.await_ready(PATIENCE)
     live(pipeline)
