@@ -39,7 +39,8 @@ class Guarded:
         auth: verifies tokens.
         users: the site's users.
         limit: the limit that its answers count against.
-        strict: refuse a user who has nothing left; a route that is not strict sees to that itself.
+        strict: refuse a user who has nothing left; a route that is not strict sees to that itself, and to whose
+            questions it asks.
         metrics: counts its answers.
     """
 
@@ -68,12 +69,16 @@ class Guarded:
         try:
             principal = self._auth.principal(scope["headers"])
             user_id = principal.user_id
-            ASKER.set(user_id)
-            await self._limit.turns.take(user_id)
+            turns = self._limit.turns
+            if not turns.is_taken(user_id):
+                await turns.wait(user_id)
             try:
-                response = await self._answer(principal, scope, receive)
+                if self._strict:
+                    response = await self._answer(principal, scope, receive)
+                else:
+                    response = await self._carry_out(principal, scope, receive)
             finally:
-                self._limit.turns.give_back(user_id)
+                turns.give_back(user_id)
         except ProblemError as problem:
             self._metrics.refused(problem.code)
             charged = problem.status < 500 and problem.code != "rate_limited"
@@ -98,9 +103,8 @@ class Guarded:
         Raises:
             ProblemError: it is not carried out.
         """
-        if not self._strict:
-            return await self._carry_out(principal, scope, receive)
         user_id, limit = principal.user_id, self._limit
+        ASKER.set(user_id)
         if (wait := limit.begin(user_id)) > 0:
             raise limit.problem(wait)
         try:

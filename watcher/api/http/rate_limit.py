@@ -88,8 +88,7 @@ class RateLimit:
         """Return what the user has left, as of the last that we heard, as headers."""
         if not self._quota:
             return []
-        requests = self._buckets.left(user_id)
-        until = self._buckets.full_seconds(user_id) if requests else self._buckets.wait_seconds(user_id)
+        requests, until = self._buckets.left(user_id)
         return [
             (b"ratelimit-policy", self._policy),
             (b"ratelimit", b"%s;r=%d;t=%d" % (self._name, requests, math.ceil(until))),

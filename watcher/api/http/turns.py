@@ -20,16 +20,20 @@ class Turns:
         self._under_way: dict[int, int] = {}
         self._waiting: dict[int, deque[asyncio.Future[None]]] = {}
 
-    async def take(self, user_id: int) -> None:
-        """Return when it is the turn of a request, which has to be given back.
+    def is_taken(self, user_id: int) -> bool:
+        """Take the turn of a request at once, if that can be, and return whether it was; it has to be given back."""
+        under_way = self._under_way.get(user_id, 0)
+        if under_way >= MAX_UNDER_WAY:
+            return False
+        self._under_way[user_id] = under_way + 1
+        return True
+
+    async def wait(self, user_id: int) -> None:
+        """Return when it is the turn of a request that could not take it at once.
 
         Raises:
             ProblemError: ``rate_limited``; too many of the user's requests wait already.
         """
-        under_way = self._under_way.get(user_id, 0)
-        if under_way < MAX_UNDER_WAY:
-            self._under_way[user_id] = under_way + 1
-            return
         waiting = self._waiting.setdefault(user_id, deque())
         if len(waiting) >= MAX_WAITING:
             raise ProblemError("rate_limited", f"{MAX_UNDER_WAY + MAX_WAITING} requests at a time", 1)

@@ -156,12 +156,16 @@ class BoundedProtocol(HttpToolsProtocol):
 
         However many requests are in it, some are begun and the rest waits, unread, until those are answered. Bytes that
         begin no request give nobody more time: see ``on_message_begin``.
+
+        Each head has two line ends at least, and these are counted in no time; most pieces have one request.
         """
         if self._had_last_request or self.transport.is_closing():
             return
         if self._unread:
             self._unread += data
-        elif data.count(_HEAD_END) + len(self.pipeline) > MAX_QUEUED_REQUESTS:
+        elif (
+            data.count(b"\n") > 2 * (room := MAX_QUEUED_REQUESTS - len(self.pipeline)) and data.count(_HEAD_END) > room
+        ):
             self._unread = data
             self._read_on()
         else:

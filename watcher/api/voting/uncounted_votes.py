@@ -10,7 +10,6 @@ from typing import Final
 
 from watcher.api.http.leaky_buckets import LeakyBuckets
 from watcher.api.http.problem import ProblemError
-from watcher.api.remembered import Remembered
 from watcher.model.vote import Vote
 
 PER_VOTE: Final = 5
@@ -20,10 +19,9 @@ LEAST: Final = 300
 """However few votes a user may cast, so many may count nothing in a minute."""
 WINDOW_SECONDS: Final = 60.0
 """Seconds in which that flows back."""
-MAX_REMEMBERED_VOTES: Final = 50_000
-"""Votes of which it is known that they were not repeated yet; above it the oldest is forgotten."""
-REMEMBERED_SECONDS: Final = 600.0
-"""Seconds for which that is known. A client that lost an answer asks again within seconds."""
+REMEMBERED_VOTES: Final = 25_000
+"""The last votes of which it is known that they were not repeated yet, at least so many. A client that lost an answer
+asks again within seconds; fewer, and it may be refused if its user has sent too much that counts nothing."""
 
 
 class UncountedVotes:
@@ -37,7 +35,8 @@ class UncountedVotes:
     def __init__(self, votes_per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = max(LEAST, PER_VOTE * votes_per_minute)
         self._buckets = LeakyBuckets(self._most, WINDOW_SECONDS, clock) if votes_per_minute else None
-        self._unrepeated: Remembered[Vote, bool] = Remembered(MAX_REMEMBERED_VOTES, clock)
+        self._unrepeated: set[Vote] = set()
+        self._unrepeated_before: set[Vote] = set()
 
     def wait_seconds(self, user_id: int) -> float:
         """Return the seconds until the user may send something else than a first repeat; 0: now."""
@@ -45,7 +44,7 @@ class UncountedVotes:
 
     def is_unrepeated(self, vote: Vote) -> bool:
         """Return whether a vote counted and was not repeated yet, as far as this process knows."""
-        return self._unrepeated.get(vote) is not None
+        return vote in self._unrepeated or vote in self._unrepeated_before
 
     def problem(self, wait_seconds: float) -> ProblemError:
         """Return the problem of a user who has sent too much that counts nothing."""
@@ -53,13 +52,16 @@ class UncountedVotes:
 
     def counted(self, vote: Vote) -> None:
         """Note a vote that counted."""
-        if self._buckets is not None:
-            self._unrepeated.put(vote, value=True, seconds=REMEMBERED_SECONDS)
+        self._unrepeated.add(vote)
+        if len(self._unrepeated) >= REMEMBERED_VOTES:
+            self._unrepeated, self._unrepeated_before = self._unrepeated_before, self._unrepeated
+            self._unrepeated.clear()
 
     def repeated(self, vote: Vote) -> None:
         """Note a repeat, which is free at first."""
         if self.is_unrepeated(vote):
-            self._unrepeated.forget(vote)
+            self._unrepeated.discard(vote)
+            self._unrepeated_before.discard(vote)
         else:
             self.refused(vote.user_id)
 
