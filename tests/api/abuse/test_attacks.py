@@ -21,12 +21,13 @@ import pytest
 from tests.acceptance.daemon import await_that
 from tests.api.abuse.neighbour import Seen
 from tests.api.site import Api, Contest, Site, bearer, pair_token, token
+from watcher.api.http.turns import MAX_UNDER_WAY
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 P99_MS = 250.0
 MEMORY_MB = 50.0
 CONNECTIONS = 1_200
-STREAMS = CONNECTIONS // 4
+"""Connections that the API keeps here, and four times as many with ``--soak``; by itself it keeps more."""
 CALM_SECONDS = 1.0
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -34,8 +35,9 @@ Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Attacked:
     """An API with a neighbour who asks it all the time."""
 
-    def __init__(self, site: Site, api: Api, contest: Contest) -> None:
+    def __init__(self, site: Site, api: Api, contest: Contest, connections: int) -> None:
         self.site, self.api, self.contest = site, api, contest
+        self.connections, self.streams = connections, connections // 4
         self.log = site.folder / "neighbour.log"
         with self.log.open("wb") as out:
             self._neighbour = subprocess.Popen(
@@ -134,14 +136,15 @@ def size(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(scope="module")
-def attacked(site: Site) -> Iterator[Attacked]:
+def attacked(site: Site, size: int) -> Iterator[Attacked]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     contest = site.contest(entries=46)
-    api = Api({**site.environ, **_AS_SHIPPED}, site.folder)
+    connections = {"CRUCIBLE_API__CONNECTIONS": str(CONNECTIONS * size)}
+    api = Api({**site.environ, **_AS_SHIPPED, **connections}, site.folder)
     try:
         api.get(contest.path, contest.owners[0])
-        made = Attacked(site, api, contest)
+        made = Attacked(site, api, contest, CONNECTIONS * size)
         try:
             yield made
         finally:
@@ -153,11 +156,9 @@ def attacked(site: Site) -> Iterator[Attacked]:
 
 
 _AS_SHIPPED = {
-    "CRUCIBLE_API__CONNECTIONS": str(CONNECTIONS),
     "CRUCIBLE_API__VOTES_PER_MINUTE": "120",
     "CRUCIBLE_API__READS_PER_MINUTE": "600",
 }
-"""But for the connections, of which one process of a test opens fewer."""
 
 
 @pytest.mark.parametrize("takes", [True, False], ids=["takes answers", "takes none"])
@@ -185,7 +186,7 @@ def test_connections_of_empty_lines(attacked: Attacked) -> None:
     """More than there is room for, none of which asks a second time: whoever comes gets in."""
 
     async def attack(on: Attacked) -> None:
-        async with on.lines(CONNECTIONS + 300) as lines:
+        async with on.lines(on.connections + 300) as lines:
             for _ in range(3):
                 for _, writer in lines:
                     if not writer.is_closing():
@@ -249,7 +250,7 @@ def test_what_counts_no_vote_is_bounded(attacked: Attacked) -> None:
     attacked.withstands(attack)
 
     answered = sum(count for (status, _), count in said.items() if status != 429)
-    assert answered <= 600 + 10 * (time.monotonic() - began)
+    assert answered <= 600 + 10 * (time.monotonic() - began) + MAX_UNDER_WAY
     assert set(said) == {(200, ""), (409, "judged_otherwise"), (429, "rate_limited")}
 
 
@@ -282,18 +283,17 @@ def test_one_user_who_asks_for_pairs(attacked: Attacked) -> None:
     assert all(one.status < 500 for one in seen)
 
 
-def test_accounts_that_each_open_a_stream(attacked: Attacked, size: int) -> None:
+def test_accounts_that_each_open_a_stream(attacked: Attacked) -> None:
     """By the thousand and at once, all gone again: the database is asked as before, and is not said to be away."""
-    askers = [attacked.request("/stream", user) for user in users(attacked.site, min(1_000, CONNECTIONS) * size)]
+    askers = [attacked.request("/stream", user) for user in users(attacked.site, attacked.connections - 200)]
 
     async def attack(on: Attacked) -> None:
-        for some in (askers[at : at + 1_000] for at in range(0, len(askers), 1_000)):
-            async with on.lines(len(some)) as lines:
-                for (_, writer), asks in zip(lines, some, strict=True):
-                    writer.write(asks)
-                heads = [await reader.readuntil(b"\r\n\r\n") for reader, _ in lines]
-                assert {head[9:12] for head in heads} <= {b"200", b"503"}
-                assert sum(head[9:12] == b"200" for head in heads) >= STREAMS
+        async with on.lines(len(askers)) as lines:
+            for (_, writer), asks in zip(lines, askers, strict=True):
+                writer.write(asks)
+            heads = [await reader.readuntil(b"\r\n\r\n") for reader, _ in lines]
+        assert {head[9:12] for head in heads} == {b"200", b"503"}
+        assert sum(head[9:12] == b"200" for head in heads) >= on.streams
 
     attacked.withstands(attack)
 
@@ -304,7 +304,7 @@ def test_accounts_that_each_open_a_stream(attacked: Attacked, size: int) -> None
 
 def test_accounts_that_take_all_streams(attacked: Attacked) -> None:
     """Eight each, until there is room for no more: whoever comes next gets one."""
-    greedy = [user for user in users(attacked.site, STREAMS // 8 + 2) for _ in range(8)]
+    greedy = [user for user in users(attacked.site, attacked.streams // 8 + 2) for _ in range(8)]
     comers = users(attacked.site, 20)
 
     async def attack(on: Attacked) -> None:

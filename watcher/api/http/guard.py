@@ -39,8 +39,7 @@ class Guarded:
         auth: verifies tokens.
         users: the site's users.
         limit: the limit that its answers count against.
-        strict: refuse a user who has nothing left; a route that is not strict sees to that itself, and to whose
-            questions it asks.
+        strict: refuse a user who has nothing left; a route that is not strict sees to that itself.
         metrics: counts its answers.
     """
 
@@ -69,6 +68,7 @@ class Guarded:
         try:
             principal = self._auth.principal(scope["headers"])
             user_id = principal.user_id
+            ASKER.set(user_id)
             turns = self._limit.turns
             if not turns.is_taken(user_id):
                 await turns.wait(user_id)
@@ -104,7 +104,6 @@ class Guarded:
             ProblemError: it is not carried out.
         """
         user_id, limit = principal.user_id, self._limit
-        ASKER.set(user_id)
         if (wait := limit.begin(user_id)) > 0:
             raise limit.problem(wait)
         try:

@@ -26,7 +26,6 @@ from watcher.api.voting.crucibles import Crucible
 from watcher.api.wire import EntryId, Moment, encode, moment
 from watcher.model.pair_token import SignedPair, TokenFault
 from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
-from watcher.postgres.fair_queue import ASKER
 from watcher.redis import keys
 from watcher.redis.link import LinkLostError
 from watcher.redis.scripts import VOTE
@@ -112,7 +111,6 @@ async def _counted(
     signed, refuse = _judge_token(services, body, crucible_id, user_id)
     crucible = services.crucibles.known(crucible_id)
     if crucible is None:
-        ASKER.set(user_id)
         crucible = await services.crucibles.find(crucible_id)
     if not crucible.live:
         raise ProblemError(VoteRefusal.NOT_ACTIVE)
