@@ -6,10 +6,13 @@ import resource
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any, Self
 
 import pytest
+from structlog.testing import capture_logs
 
+from watcher.api.http import server
 from watcher.api.http.connections import Connections
 from watcher.api.http.server import ApiServer
 
@@ -61,8 +64,16 @@ async def head(reader: asyncio.StreamReader) -> bytes:
 
 
 @pytest.mark.parametrize("said", [WORDS, WORDS + b"\r\n", b"GET / HT"], ids=["idle", "an empty line", "half a request"])
-async def test_one_too_many_takes_the_place_of_one_that_waits(said: bytes) -> None:
-    """Of the one that has waited longest for its client, which is hung up on; the other one stays."""
+async def test_one_too_many_takes_the_place_of_one_that_waits(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the one that has waited longest for its client, which is hung up on, and told to operators; others stay."""
+    monkeypatch.setattr(server, "SWEEP_SECONDS", 0.02)
+    with capture_logs() as logs:
+        await _one_too_many(said, logs)
+
+    assert [(line["event"], line["given_up"]) for line in logs] == [("connections.full", 1)]
+
+
+async def _one_too_many(said: bytes, logs: Sequence[object]) -> None:
     async with Served() as served:
         oldest, _ = await served.open(said)
         if said.startswith(WORDS):
@@ -76,6 +87,10 @@ async def test_one_too_many_takes_the_place_of_one_that_waits(said: bytes) -> No
         assert await asyncio.wait_for(oldest.read(), 5) == b""
         other_writer.write(WORDS)
         assert (await head(other)).startswith(b"HTTP/1.1 200")
+        async with asyncio.timeout(5):
+            while not logs:
+                other_writer.write(WORDS)
+                await head(other)
 
 
 async def test_one_too_many_while_all_are_answered() -> None:

@@ -31,6 +31,8 @@ class Connections:
     def __init__(self, most: int, most_per_address: int = 0) -> None:
         self._most, self._most_per_address = most, most_per_address
         self._open = 0
+        self.given_up = 0
+        """Connections that made place for others."""
         self._of_address: dict[str, int] = {}
         self._waiting: dict[Connection, None] = {}
         """Connections that wait for their clients, the one that has waited longest first."""
@@ -79,6 +81,7 @@ class Connections:
         if longest is None:
             return False
         del self._waiting[longest]
+        self.given_up += 1
         longest.give_up()
         return True
 

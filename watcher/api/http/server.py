@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
+import structlog
 import uvicorn
 
 from watcher.api.http.asgi import Application
 from watcher.api.http.connections import Connections
 from watcher.api.http.pipelined import Pipelined
 from watcher.api.http.uvicorn_internals import MAX_HEAD_BYTES, BoundedProtocol
+
+log = structlog.get_logger(__name__)
 
 KEEP_ALIVE_SECONDS: Final = 75
 """Seconds for which a connection is kept between two requests; above the 60 of usual balancers in front."""
@@ -59,6 +62,7 @@ class ApiServer(uvicorn.Server):
                 backlog=BACKLOG_CONNECTIONS,
             )
         )
+        self._kept = connections
         self._listening, self._on_stopping, self._seconds_left = listening, stopping, seconds_left
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -89,9 +93,13 @@ class ApiServer(uvicorn.Server):
             self._sweeping.cancel()
 
     async def _sweep(self) -> None:
+        given_up = 0
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, BoundedProtocol):
                     connection.abort_if_too_slow(now)
+            if self._kept.given_up > given_up:
+                log.warning("connections.full", given_up=self._kept.given_up - given_up)
+                given_up = self._kept.given_up
