@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -143,11 +144,24 @@ class Daemon:
         samples = self._metrics(name).get(name, [])
         return sum(value for found, value in samples if labels.items() <= found.items())
 
-    def _metrics(self, prefix: str) -> dict[str, list[tuple[dict[str, str], float]]]:
-        """Samples whose names begin so; the others are not worth reading."""
+    def ready(self) -> dict[str, Any]:
+        """What readiness says, by the check's name, and as ``seconds`` how long that took and as ``ok`` the whole."""
+        begun = time.monotonic()
+        answer = httpx.get(f"http://127.0.0.1:{self._port()}/readyz", timeout=10)
+        said = answer.json()
+        assert said["ok"] == (answer.status_code == 200)
+        checks = {check["name"]: check for check in said["checks"]}
+        assert len(checks) == len(said["checks"]), "each stands there once"
+        return {"ok": said["ok"], "seconds": time.monotonic() - begun, **checks}
+
+    def _port(self) -> int:
         if self._ops_port is None:
             self._ops_port = int(self.await_event("probes.listening")["port"])
-        text = http_text(self._ops_port, "/metrics", 10)
+        return self._ops_port
+
+    def _metrics(self, prefix: str) -> dict[str, list[tuple[dict[str, str], float]]]:
+        """Samples whose names begin so; the others are not worth reading."""
+        text = http_text(self._port(), "/metrics", 10)
         assert text is not None, f"no metrics. {self.last_words()}"
         found: dict[str, list[tuple[dict[str, str], float]]] = {}
         some = "\n".join(line for line in text.splitlines() if line.startswith(prefix)) + "\n"

@@ -12,6 +12,10 @@ from tests.faults.clickhouse_phantom import NewestInsert, newest_insert
 COUNT = 300
 
 
+SECOND = 1.0
+"""That an orchestrator gives a probe by default."""
+
+
 def back(part: Part) -> None:
     """Start a part that was killed and wait for it."""
     part.start()
@@ -226,3 +230,30 @@ def test_what_waits_for_clickhouse_grows_without_back_pressure(world: World):
     most, _ = flood(world, daemon, bound)
 
     assert most > 2 * bound
+
+
+def test_a_frozen_neighbour_is_not_well(world: World):
+    """Each answer comes within a second and says how old it is, none is that of before; the log tells of its return."""
+    daemon = world.start()
+    await_that(lambda: daemon.ready()["ok"], "readiness", told=daemon.last_words)
+    for name, part, critical in (
+        ("redis", world.stack.redis, True),
+        ("clickhouse", world.stack.clickhouse, True),
+        ("kafka", world.stack.kafka, True),
+        ("postgres", world.stack.postgres, False),
+    ):
+        part.pause()
+        await_that(lambda name=name: not daemon.ready()[name]["ok"], f"{name} is not well", 5, daemon.last_words)
+        answers = [daemon.ready() for _ in range(6)]
+        part.resume()
+        assert [one[name]["ok"] for one in answers] == [False] * 6, name
+        assert {one["ok"] for one in answers} == {not critical}, name
+        assert max(one["seconds"] for one in answers) < SECOND, name
+        assert all(one[name]["age_seconds"] is not None for one in answers), name
+        await_that(lambda: daemon.ready()["ok"], f"{name} is well again", 60, daemon.last_words)
+    world.stack.clickhouse.pause()
+    daemon.await_event("neighbour.away", neighbour="clickhouse")
+    assert daemon.metric("crucible_neighbour_up", neighbour="clickhouse") == 0
+    world.stack.clickhouse.resume()
+    daemon.await_event("neighbour.back", neighbour="clickhouse")
+    assert daemon.metric("crucible_neighbour_up", neighbour="clickhouse") == 1

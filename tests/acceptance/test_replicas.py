@@ -91,3 +91,29 @@ def test_two_watchers_with_one_name_do_not_share_it(world: World):
     assert "kafka.group_instance_id" in one.text()
     world.await_acknowledged(60, other)
     assert world.verdict() == []
+
+
+def test_who_cannot_write_takes_no_partition(wide: World):
+    """With a wrong password or database it waits outside of the group; who has partitions keeps them, and goes on."""
+    well = wide.start()
+    await_that(lambda: holds(well) == PARTITIONS, "all of them", 60, well.last_words)
+    before = well.metric("crucible_rebalances_total")
+    database, redis = wide.environ["CRUCIBLE_CLICKHOUSE__DATABASE"], wide.environ["CRUCIBLE_REDIS__URL"]
+    wrong = {
+        "a password of ClickHouse": ("clickhouse", wide.start(clickhouse__password="wrong")),
+        "a database of ClickHouse": ("clickhouse", wide.start(clickhouse__database=f"no_{database}")),
+        "a password of Redis": ("redis", wide.start(redis__url=redis.replace("://", "://nobody:wrong@"))),
+    }
+    for what, (neighbour, daemon) in wrong.items():
+        daemon.await_event("neighbour.refuses", neighbour=neighbour)
+        said = daemon.ready()
+        assert (said["ok"], said["start"]["detail"].partition(":")[0]) == (False, f"waits for {neighbour}"), what
+        assert said[neighbour]["refused"], what
+    wide.produce(wide.history.work(COUNT))
+    wide.await_acknowledged(60, well)
+
+    assert wide.members() == 1
+    assert holds(well) == PARTITIONS
+    assert well.metric("crucible_rebalances_total") == before
+    assert [daemon.terminate(15) for _, daemon in wrong.values()] == [0, 0, 0]
+    assert wide.verdict() == []

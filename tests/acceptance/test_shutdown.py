@@ -48,7 +48,10 @@ def test_sigterm_while_postgres_is_waited_for_at_the_start(world: World):
     """Nothing was begun, so there is nothing to finish; being asked to end is no failure."""
     daemon = world.start(postgres__dsn="postgresql://crucible_watcher@127.0.0.1:1/site")
     daemon.await_event("neighbour.away", neighbour="postgres")
+    said = daemon.ready()
 
+    assert not said["ok"]
+    assert said["start"]["detail"].startswith("waits for postgres: ")
     assert daemon.terminate(15) == 0
 
     assert not daemon.events("partition.assigned")

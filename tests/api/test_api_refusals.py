@@ -450,3 +450,24 @@ def test_an_api_with_secrets_is_ready_without_its_key_set(site: Site, tmp_path: 
     (keys,) = (one for one in httpx.get(f"http://127.0.0.1:{api.ops}/readyz").json()["checks"] if one["name"] == "keys")
     assert (keys["ok"], keys["critical"]) == (False, False)
     assert api.get(site.contest().path, site.user()).status_code == 200
+
+
+def test_a_right_that_is_missing_is_told_as_such(site: Site) -> None:
+    """The database is there: the answer, readiness, a metric and the log say that it refuses, and what."""
+    api, judge, contest = site.api(), site.user(), site.contest()
+    await_that(lambda: api.get(f"{contest.path}/pair", judge).status_code == 200, "a pair", 30, api.daemon.last_words)
+    site.postgres.execute('REVOKE SELECT ON "Image" FROM crucible_watcher')
+    try:
+        refused = api.get(f"{contest.path}/pair", judge)
+        await_that(lambda: not api.ready(), "not ready", 30, api.daemon.last_words)
+        said = api.daemon.ready()["postgres"]
+        api.daemon.await_event("neighbour.refuses", neighbour="postgres")
+        await_that(lambda: api.daemon.metric("crucible_neighbour_refuses", neighbour="postgres") == 1, "the metric", 30)
+    finally:
+        site.postgres.execute('GRANT SELECT ON "Image" TO crucible_watcher')
+    await_that(api.ready, "ready again", 30, api.daemon.last_words)
+
+    assert (refused.status_code, refused.json()["code"]) == (503, "postgres_refuses")
+    assert said["refused"]
+    assert "permission denied for table Image" in said["detail"]
+    assert api.get(f"{contest.path}/pair", judge).status_code == 200

@@ -338,7 +338,13 @@ def test_probes_and_metrics_are_on_the_operations_port(api: Api, voted: tuple[Co
     ready = httpx.get(f"{ops}/readyz", timeout=10).json()
 
     assert httpx.get(f"{ops}/livez", timeout=10).status_code == 200
-    assert {check["name"] for check in ready["checks"]} == {"loop", "redis", "postgres", "clickhouse"}
+    assert {check["name"] for check in ready["checks"]} == {
+        "loop",
+        "redis",
+        "postgres",
+        "postgres.comments",
+        "clickhouse",
+    }
     assert api.daemon.metric("crucible_votes_total", outcome="ok") >= 6
     route = "/v1/crucibles/{id}/votes"
     assert api.daemon.metric("crucible_http_requests_total", route=route, status="200") >= 6

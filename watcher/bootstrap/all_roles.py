@@ -40,7 +40,7 @@ def _start_others(
     role = ApiRole(settings, metrics, health, shutdown, verification.verifier, alone=False)
     shutdown.run(Worker("api", _Serving(role, shutdown), shutdown.fail), until_finished=True)
     if settings.settle.dsn is not None:
-        start_settling(settings, metrics, health, shutdown)
+        start_settling(settings, metrics, health, shutdown, alone=False)
 
 
 class _Serving(Task):

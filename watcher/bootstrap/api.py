@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import structlog
 import uvloop
@@ -28,11 +28,13 @@ from watcher.api.voting.next_pair import Pairs
 from watcher.bootstrap.api_services import compose_services
 from watcher.bootstrap.clients import connect_clickhouse
 from watcher.bootstrap.drain_process import DrainProcess
+from watcher.bootstrap.neighbours import LookAtNeighbours
 from watcher.bootstrap.verification import compose_verification
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.errors import TemporaryError
 from watcher.postgres.pool import SitePool
+from watcher.postgres.site.readable import REST, VOTING
 from watcher.postgres.site.users import SiteUsers
 from watcher.recovery.verification_queue import VerificationQueue
 from watcher.recovery.verifier import Verifier
@@ -42,7 +44,8 @@ from watcher.redis.open_pairs import SKIP
 from watcher.redis.scripts import VOTE
 from watcher.runtime.garbage_collector import calm_the_collector
 from watcher.runtime.shutdown import Shutdown
-from watcher.telemetry.health import Health
+from watcher.runtime.worker import Worker
+from watcher.telemetry.health import Health, Ping
 from watcher.telemetry.listening import listen
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
@@ -88,6 +91,7 @@ def api(settings: Settings) -> None:
         shutdown.on_end(verification.close)
         role = ApiRole(settings, metrics, health, shutdown, verification.verifier)
         shutdown.run(DrainProcess(report, shutdown.fail), until_finished=True)  # judges vote until the last request
+        shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics), shutdown.fail))
         role.run()
 
 
@@ -142,13 +146,15 @@ class ApiRole:
         keys = KeySet(api.jwks, postgres.timeout) if api.jwks else None
         pool = SitePool(postgres.dsn.get_secret_value(), api.postgres_connections, postgres.timeout)
         async with pool:
-            self._health.check("redis", partial(_ping_links, votes_link, reads_link))
-            self._health.check("postgres", partial(_ping_postgres, asyncio.get_running_loop(), pool))
+            loop = asyncio.get_running_loop()
+            self._check("redis", partial(_ping_links, votes_link, reads_link))
+            self._check("postgres", partial(_read_postgres, loop, pool, VOTING))
+            self._check("postgres.comments", partial(_read_postgres, loop, pool, REST), critical=False)
             if keys is not None:
-                self._health.check("keys", keys.ping, critical=not api.hs256_secrets)  # tokens of the other kind go on
+                self._check("keys", keys.ping, critical=not api.hs256_secrets)  # tokens of the other kind go on
             verifications = VerificationQueue(self._verifier.verify)
             reads = ClickHouseReads(partial(connect_clickhouse, settings, READ_SECONDS), queries())
-            self._health.check("clickhouse", reads.ping, critical=False)
+            self._check("clickhouse", reads.ping, critical=False)
             auth = Authenticator(
                 issuer=api.issuer or "",
                 audience=api.audience or "",
@@ -207,6 +213,8 @@ class ApiRole:
         )
         if self._shutdown.begun:
             server.stop()
+        if self._alone:
+            self._health.started()
         calm_the_collector()
         serving = asyncio.ensure_future(server.serve())
         try:
@@ -230,6 +238,10 @@ class ApiRole:
             for link in links:
                 self._metrics.redis_link_up.labels(link.name).set(1 if link.identity else 0)
             await asyncio.sleep(TICK_SECONDS)
+
+    def _check(self, name: str, ping: Ping, *, critical: bool = True) -> None:
+        """Have readiness look at a neighbour; beside another role under a name that says whose it is."""
+        self._health.check(name if self._alone else f"api.{name}", ping, critical=critical)
 
     def _link(self, name: str, scripts: Sequence[str]) -> Link:
         redis = self._settings.redis
@@ -261,5 +273,5 @@ def _ping_links(*links: Link) -> None:
         raise TemporaryError(f"no connection for {' and '.join(away)}")
 
 
-def _ping_postgres(loop: asyncio.AbstractEventLoop, pool: SitePool) -> None:
-    asyncio.run_coroutine_threadsafe(pool.fetch("SELECT 1"), loop).result(READY_SECONDS)
+def _read_postgres(loop: asyncio.AbstractEventLoop, pool: SitePool, query: LiteralString) -> None:
+    asyncio.run_coroutine_threadsafe(pool.fetch(query), loop).result(READY_SECONDS)

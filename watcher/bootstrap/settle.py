@@ -15,6 +15,7 @@ from watcher.bootstrap.ballots import ballots
 from watcher.bootstrap.clients import notification_client, redis_client
 from watcher.bootstrap.endings import compose_endings, settle_session
 from watcher.bootstrap.entries import fee_policy
+from watcher.bootstrap.neighbours import LookAtNeighbours
 from watcher.buzz.http import HttpBuzz
 from watcher.buzz.ledger import Ledger
 from watcher.buzz.port import Buzz
@@ -40,6 +41,7 @@ from watcher.settlement.report import EndingReport
 from watcher.telemetry.health import Health
 from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.neighbours import event_of
 from watcher.telemetry.probes import ProbeServer
 
 log = structlog.get_logger(__name__)
@@ -68,18 +70,28 @@ def settle(settings: Settings) -> None:
         log.info("probes.listening", port=probes.port)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: shutdown.begin())
+        shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics), shutdown.fail))
         start_settling(settings, metrics, health, shutdown)
+        health.started()
         while not shutdown.pause(TICK_SECONDS):
             health.turned()
 
 
-def start_settling(settings: Settings, metrics: Metrics, health: Health, shutdown: Shutdown) -> None:
+def start_settling(
+    settings: Settings, metrics: Metrics, health: Health, shutdown: Shutdown, *, alone: bool = True
+) -> None:
     """Start the workers that carry out the outbox; returns once PostgreSQL has answered, or the process is to end."""
     connect = partial(settle_session, settings)
-    health.check("postgres", partial(_ping, connect))
+    health.check("postgres" if alone else "settle.postgres", partial(_ping, connect))
+
+    def away(neighbour: str, error: TemporaryError) -> None:
+        log.warning(event_of(error), neighbour=neighbour, error=str(error))
+        health.awaits(neighbour, error)
+        health.turned()
+
     try:
-        retry(partial(_check_migrated, connect), AT_THE_START, shutdown.pause, _away)
-        buzz = retry(partial(_books, settings), AT_THE_START, shutdown.pause, _away)
+        retry(partial(_check_migrated, connect), AT_THE_START, shutdown.pause, partial(away, "postgres"))
+        buzz = retry(partial(_books, settings), AT_THE_START, shutdown.pause, partial(away, "the books"))
     except TemporaryError:
         if shutdown.begun:
             return
@@ -99,7 +111,7 @@ def start_settling(settings: Settings, metrics: Metrics, health: Health, shutdow
         stored = votes.enter_context(ballots(settings, metrics, connect))
         endings = compose_endings(settings, connect, stored, EndingReport(metrics), owner)
         shutdown.run(Worker("endings", endings, shutdown.fail))
-        client = retry(partial(redis_client, settings), AT_THE_START, shutdown.pause, _away)
+        client = retry(partial(redis_client, settings), AT_THE_START, shutdown.pause, partial(away, "redis"))
         shutdown.on_end(client.close)
         checkpoints = ScoreCheckpoints(connect, client, metrics, settings.settlement.checkpoint_interval)
         shutdown.run(Worker("checkpoints", checkpoints, shutdown.fail))
@@ -137,7 +149,3 @@ def _check_migrated(connect: "partial[AbstractContextManager[Session]]") -> None
 def _ping(connect: "partial[AbstractContextManager[Session]]") -> None:
     with connect() as session:
         session.read("SELECT 1")
-
-
-def _away(error: TemporaryError) -> None:
-    log.warning("neighbour.away", neighbour="postgres", error=str(error))

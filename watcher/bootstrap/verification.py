@@ -13,7 +13,7 @@ from watcher.bootstrap.visibility import undecided
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.vote_history import VoteHistory
 from watcher.clickhouse.vote_tables import VoteTables
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import RefusedError
 from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.session import Session
 from watcher.recovery.comparison_pool import ComparisonConnections, ComparisonPool
@@ -92,10 +92,11 @@ def _patient_session(settings: Settings) -> Iterator[Session]:
     """:func:`site_session` for a role, which a right or a table that is missing must not end.
 
     Raises:
-        TemporaryError: PostgreSQL is away or refuses; the message says what to run, and it may be run any time.
+        TemporaryError: PostgreSQL is away.
+        RefusedError: it refuses; the message says what to run, and it may be run any time.
     """
     try:
         with site_session(settings) as session:
             yield session
     except PostgresRefusedError as error:
-        raise TemporaryError(str(error)) from error
+        raise RefusedError(str(error)) from error

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -13,6 +13,7 @@ from handlers import REGISTRY
 from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry_auth, site_session
 from watcher.bootstrap.entries import compose_entries
 from watcher.bootstrap.kafka_client import kafka_client
+from watcher.bootstrap.neighbours import STREAM, LookAtNeighbours
 from watcher.bootstrap.verification import Verification, compose_verification
 from watcher.bootstrap.visibility import compose_admission
 from watcher.bootstrap.votes import VoteTasks
@@ -42,6 +43,7 @@ from watcher.model.dead_letter import DeadLetterLimit
 from watcher.model.errors import TemporaryError
 from watcher.model.stream import AssignmentListener
 from watcher.postgres.own.journal import PostgresJournalStore
+from watcher.postgres.site.readable import try_reading
 from watcher.redis.beat_marks import RedisBeatMarks
 from watcher.redis.sink import RedisSink
 from watcher.runtime.garbage_collector import calm_the_collector
@@ -55,13 +57,14 @@ from watcher.telemetry.probes import ProbeServer
 from watcher.votes.report import VoteReport
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 LEASE_SHARE: Final = 2 / 3
 """Part of the session timeout for which a commit proves that the partition is ours. The broker counts from our last
 heartbeat, which may be a few seconds older than the commit; the rest is for those and for the insert's way."""
 
-POSTGRES_AT_THE_START: Final = Retry(1.0, 1.0)
-"""Waits between attempts to read the journal. Longer: a later start; shorter: PostgreSQL is hammered as it starts."""
+AT_THE_START: Final = Retry(1.0, 1.0)
+"""Waits between attempts to reach a neighbour. Longer: a later start; shorter: it is hammered as it starts."""
 
 Beside = Callable[[Metrics, Health, Shutdown, Verification], None]
 """Starts what else runs in the process, given its metrics and health, what ends it in order, and the verifier."""
@@ -107,15 +110,23 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         beats = _beats(settings, shutdown)
         changes = ChangeReport(metrics, settings.ops.stalled_after, beats=beats)
         store = _store(settings)
+        health.check("postgres", store.ping, critical=False)
+        health.check("postgres.site", partial(_read_site, settings), critical=False)
+        shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics), shutdown.fail))
         journal = _journal(store, changes, beats, health, shutdown)
         if journal is None:
             return
         shutdown.run(Worker("journal", journal, shutdown.fail), until_finished=True)
-        health.check("postgres", store.ping, critical=False)
+        redis = RedisSink(redis_client(settings))
+        clickhouse = ClickHouseReads(partial(connect_clickhouse, settings), queries())
+        shutdown.on_end(redis.close)
+        health.check("redis", redis.ping)
+        health.check("clickhouse", clickhouse.ping)
         # Beside the API it is shown alone: votes go on whatever comes of the streams.
-        health.check("stream", changes.ping, critical=beside is _nothing)
+        health.check(STREAM, changes.ping, critical=beside is _nothing)
         daemon = _daemon(
             settings,
+            redis,
             report=changes,
             health=health,
             journal=journal,
@@ -131,11 +142,17 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         calm_the_collector()
         shutdown.run(Worker("drain", votes.drainer, shutdown.fail))
         shutdown.run(Worker("verifier", votes.rounds, shutdown.fail))
+        for name, try_writing in (("redis", redis.try_writing), ("clickhouse", clickhouse.try_writing)):
+            # Partitions are for whoever can do something with them: another replica may have them, and do.
+            if not _await_neighbour(name, try_writing, changes, health, shutdown):
+                return
+        health.started()
         daemon.run([*settings.kafka.topics, *filter(None, [settings.kafka.heartbeat_topic])])
 
 
 def _daemon(
     settings: Settings,
+    redis: RedisSink,
     *,
     report: ChangeReport,
     health: Health,
@@ -147,8 +164,6 @@ def _daemon(
     """Put the change stream's parts together."""
     for needed, found in journal.reconcile.items():
         report.reconcile(needed, found)
-    redis = RedisSink(redis_client(settings))
-    shutdown.on_end(redis.close)
     tables = REGISTRY.with_watcher_schema(settings.postgres.watcher_schema)
     registry = settings.registry
     avro = None
@@ -162,9 +177,7 @@ def _daemon(
         health.check("kafka", source.ping)
         return source
 
-    health.check("redis", redis.ping)
     connect = partial(connect_clickhouse, settings)
-    health.check("clickhouse", ClickHouseReads(connect, queries()).ping)
     limit = settings.dead_letters
     writer = Writer(PlannedInsert(CHANGES, ClickHouseLink(connect), queries()), partial(report.away, "clickhouse"))
     shutdown.run(Worker("writer", writer, shutdown.fail), until_finished=True)
@@ -218,20 +231,47 @@ def _beats(settings: Settings, shutdown: Shutdown) -> Beats:
     return Beats(marks(), marks(), (table.name for table in REGISTRY if table.name != BEAT_TABLE))
 
 
+def _read_site(settings: Settings) -> None:
+    """See that the site's tables may be read, which entries, visibility and comparisons need."""
+    with site_session(settings) as session:
+        try_reading(session)
+
+
 def _journal(
     store: PostgresJournalStore, report: ChangeReport, beats: Beats, health: Health, shutdown: Shutdown
 ) -> Journal | None:
     """Read the journal, without which nothing can begin, however long PostgreSQL takes; None if we are to end first."""
-    told = partial(report.away, "postgres")
+    load = partial(Journal.load, store, partial(report.away, "postgres"), report.needs, beats)
+    return _at_the_start("postgres", load, report, health, shutdown)
+
+
+def _await_neighbour(
+    name: str, attempt: Callable[[], None], report: ChangeReport, health: Health, shutdown: Shutdown
+) -> bool:
+    """Return True once a neighbour does what is needed of it, and False if we are to end first."""
+
+    def done() -> bool:
+        attempt()
+        return True
+
+    return _at_the_start(name, done, report, health, shutdown) or False
+
+
+def _at_the_start(
+    name: str, action: Callable[[], T], report: ChangeReport, health: Health, shutdown: Shutdown
+) -> T | None:
+    """Return what comes of an action, without which nothing can begin, however long it takes.
+
+    None if we are to end first.
+    """
 
     def away(error: TemporaryError) -> None:
-        told(error)
+        report.away(name, error)
+        health.awaits(name, error)
         health.turned()
 
     try:
-        return retry(
-            partial(Journal.load, store, told, report.needs, beats), POSTGRES_AT_THE_START, shutdown.pause, away
-        )
+        return retry(action, AT_THE_START, shutdown.pause, away)
     except TemporaryError:
         if shutdown.begun:
             return None

@@ -19,6 +19,7 @@ from watcher.model.row_state import ShownStates
 from watcher.model.stream import Partition
 from watcher.runtime import clock
 from watcher.telemetry.metrics import RECONCILE, UNKNOWN, Metrics
+from watcher.telemetry.neighbours import event_of
 from watcher.telemetry.stream_state import StreamSigns, StreamState, stream_state
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,8 @@ class ChangeReport:
         self._heard: dict[str, float] = {}
         self._heartbeat: float | None = None
         self._gauged_at = 0.0
+        self._stalled: dict[str, float] = {}
+        """Since when streams stand still of which that was told."""
         self._moved = True
         """Changes were applied or given up since what is in flight was told."""
 
@@ -90,6 +93,7 @@ class ChangeReport:
             state = stream_state(signs, started=self._started, now=wall, stalled_after=self._stalled_after)
             metrics.show_stream_state(table, state)
             self._states[table] = state
+            self._tell_stalled(table, state, wall)
         if beats is not None and beats.absent_for is not None and not self._told_of_absence:
             self._told_of_absence = True
             log.warning(
@@ -118,6 +122,15 @@ class ChangeReport:
             tables = sorted(table for table, found in list(self._states.items()) if found is state)
             if tables:
                 raise TemporaryError(f"{', '.join(tables)}: {state.value}; run `crucible doctor`")
+
+    def _tell_stalled(self, table: str, state: StreamState, wall: float) -> None:
+        """Say once that a stream stands still, and once that it goes on."""
+        if state is StreamState.STALLED:
+            if table not in self._stalled:
+                self._stalled[table] = wall
+                log.warning("stream.stalled", table=table, after=self._stalled_after)
+        elif since := self._stalled.pop(table, None):
+            log.warning("stream.back", table=table, state=state.value, seconds=round(wall - since, 1))
 
     def taken(self, taken: Taken) -> None:
         """Count records that were taken, whose states are shown and whose dead letters are sent."""
@@ -200,7 +213,7 @@ class ChangeReport:
     def away(self, neighbour: str, error: TemporaryError) -> None:
         """Count a call that a neighbour did not answer, and that is made again; a line in the log."""
         self._metrics.sink_errors.labels(neighbour).inc()
-        log.warning("neighbour.away", neighbour=neighbour, error=str(error))
+        log.warning(event_of(error), neighbour=neighbour, error=str(error))
 
     def commit_refused(self, partition: Partition, reason: str) -> None:
         """Count a commit that Kafka did not take; nothing was sent under its name, and it is made again."""

@@ -2,8 +2,10 @@
 
 import logging
 import os
+import re
 import socket
 import ssl
+from typing import Final
 from urllib.parse import urlsplit
 
 import clickhouse_connect
@@ -11,10 +13,15 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import OperationalError
 from clickhouse_connect.driver.httputil import check_env_proxy
 
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import RefusedError, TemporaryError
 from watcher.runtime.connection_faults import connection_fault
 
-__all__ = ["Client", "connect", "reason"]
+__all__ = ["Client", "connect", "fault", "reason"]
+
+_CODE: Final = re.compile(r"\bcode: (\d+)", re.IGNORECASE)
+REFUSALS: Final = frozenset({81, 164, 192, 193, 194, 291, 497, 516})
+"""Error codes of ClickHouse that mean no: of an unknown database, of what may only be read, of users, passwords and
+rights (``SELECT * FROM system.errors`` has their names)."""
 
 # What the driver warns of comes as an exception as well. Without a log, Python would print it between a verb's answers.
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
@@ -35,6 +42,7 @@ def connect(
         timeout: seconds until a request without an answer fails.
 
     Raises:
+        RefusedError: it does not let us in.
         TemporaryError: the server does not answer, or a variable names a proxy that cannot be used.
         clickhouse_connect.driver.exceptions.Error: it refuses.
     """
@@ -62,10 +70,33 @@ def connect(
             compress=False,  # loopback or one data centre: the CPU is dearer than the bytes
         )
     except OperationalError as error:
+        if isinstance(refused := fault(error), RefusedError):
+            raise refused from error
         raise TemporaryError(
             f"clickhouse at {host}:{port} does not answer{through}: {reason(error, proxy or address)}; "
             "is it up, and are clickhouse.host and clickhouse.port right?"
         ) from error
+
+
+def fault(error: BaseException, url: str = "") -> TemporaryError:
+    """Return a driver's error as one of ours; what is there and says no is told from what is away.
+
+    Args:
+        error: the driver's.
+        url: the server's address, if it is known.
+
+    >>> type(fault(ValueError("Received ClickHouse exception, code: 516, ..."))).__name__
+    'RefusedError'
+    >>> type(fault(ValueError("Code: 241. Memory limit exceeded"))).__name__
+    'TemporaryError'
+    """
+    said = f"clickhouse: {reason(error, url)}"
+    found = _CODE.search(str(error))
+    if found is not None and int(found[1]) in REFUSALS:
+        return RefusedError(
+            f"{said}; check clickhouse.username, clickhouse.password and clickhouse.database, and rights"
+        )
+    return TemporaryError(said)
 
 
 def reason(error: BaseException, url: str = "") -> str:

@@ -7,8 +7,7 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingError
 
-from watcher.clickhouse.client import reason
-from watcher.model.errors import TemporaryError
+from watcher.clickhouse.client import fault
 
 INSERT_SETTINGS: Final[dict[str, Any]] = {
     "async_insert": 0,  # the server must have the rows when it answers
@@ -43,7 +42,8 @@ class ClickHouseLink:
         """Lend the client for a block; whatever it raises there means that nobody knows what came of the request.
 
         Raises:
-            TemporaryError: the server is away, or refused; ask what is there before sending again.
+            RefusedError: the server says no.
+            TemporaryError: the server is away; ask what is there before sending again.
         """
         try:
             yield self.client()
@@ -53,7 +53,7 @@ class ClickHouseLink:
         except (ClickHouseError, OSError) as error:
             url = str(getattr(self._client, "url", ""))
             self.close()
-            raise TemporaryError(f"clickhouse: {reason(error, url)}") from error
+            raise fault(error, url) from error
 
     def close(self) -> None:
         """Give the connection back."""

@@ -45,6 +45,17 @@ class ClickHouseReads:
         with self._link().asking() as client:
             client.command(self._queries["ping"])
 
+    def try_writing(self) -> None:
+        """Return when what the watcher writes could be written, and what it needs for that be read; nothing is.
+
+        Raises:
+            RefusedError: the server does not let us.
+            TemporaryError: it does not answer.
+        """
+        with self._link().asking() as client:
+            for name in ("changes_writable", "votes_writable"):
+                client.command(self._queries[name], settings={"async_insert": 0})
+
     def _link(self) -> ClickHouseLink:
         """Return the calling thread's own connection."""
         link: ClickHouseLink | None = getattr(self._own, "link", None)

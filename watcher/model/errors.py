@@ -3,6 +3,7 @@
 WatcherError
 ├── RecordError             one record cannot be used: a dead letter with its reason, the rest flows on
 ├── TemporaryError          something outside is away: wait and try again
+│   ├── RefusedError            ... or is there and says no: somebody has to mend that meanwhile
 │   ├── RequestNotSentError     runtime/http_client
 │   │   └── BadAddressError         runtime/http_client
 │   ├── OutcomeUnknownError     runtime/http_client
@@ -77,6 +78,10 @@ class RecordError(WatcherError):
 
 class TemporaryError(WatcherError):
     """A neighbour is away or busy; the same call may go through later."""
+
+
+class RefusedError(TemporaryError):
+    """A neighbour is there and refuses: a password, name or right. The same call goes through once that is mended."""
 
 
 class StopError(WatcherError):

@@ -31,6 +31,13 @@ _HINTS: Final = (
     (re.compile(r"server closed the connection unexpectedly"), "if it never answers: does a proxy there want TLS?"),
 )
 """What libpq's words for a connection that was not made leave open."""
+REFUSALS: Final = (
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+)
+"""What a server says that is there and does not do what is asked: waiting does not help."""
 
 
 class PostgresRefusedError(StopError):

@@ -11,9 +11,9 @@ import structlog
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import RefusedError, TemporaryError
 from watcher.postgres.fair_queue import ASKER, FairQueue, QueueFullError
-from watcher.postgres.faults import said
+from watcher.postgres.faults import REFUSALS, said
 from watcher.postgres.session import CONNECTING, PATIENCE_FACTOR, AsyncConnection, connection_string, limited
 
 log = structlog.get_logger(__name__)
@@ -89,6 +89,7 @@ class SitePool:
 
         Raises:
             PoolBusyError: too many wait for it.
+            RefusedError: a right, a table or a column is missing.
             TemporaryError: PostgreSQL is away, too slow or refuses.
         """
         deadline = asyncio.get_running_loop().time() + self._timeout
@@ -104,6 +105,9 @@ class SitePool:
         try:
             return reading.result()
         except psycopg.Error as error:
+            if isinstance(error, REFUSALS):
+                self._log("neighbour.refuses", said(error))
+                raise RefusedError(f"postgres: {said(error)}") from error
             self._away(f"{type(error).__name__}: {said(error)}")
             raise TemporaryError(f"postgres: {type(error).__name__}") from error
 

@@ -7,9 +7,17 @@ from typing import Any
 import redis
 from redis.cluster import RedisCluster
 from redis.connection import Connection
-from redis.exceptions import InvalidResponse, NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    InvalidResponse,
+    NoPermissionError,
+    NoScriptError,
+    RedisClusterException,
+    RedisError,
+)
 
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import RefusedError, TemporaryError
 from watcher.redis.identity import identity_of
 from watcher.redis.leaving import leaving
 from watcher.redis.scripts import Script
@@ -43,6 +51,7 @@ def away_is_temporary() -> Iterator[None]:
     """Turn whatever the client raises into an error that means "again, later".
 
     Raises:
+        RefusedError: Redis does not let us in, or do that.
         TemporaryError: Redis is away, full or loading.
     """
     try:
@@ -51,6 +60,8 @@ def away_is_temporary() -> Iterator[None]:
         raise TemporaryError(
             f"redis: what answers does not speak Redis' protocol ({error}); is it TLS (rediss://), or something else?"
         ) from error
+    except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
+        raise RefusedError(f"redis: {type(error).__name__}: {error}; check redis.url and the user's rights") from error
     except (RedisError, RedisClusterException, OSError) as error:  # a cluster's own is none of the others
         raise TemporaryError(f"redis: {type(error).__name__}: {error}") from error
 

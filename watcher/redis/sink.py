@@ -86,6 +86,16 @@ class RedisSink:
         with away_is_temporary():
             self._client.ping()
 
+    def try_writing(self) -> None:
+        """Return when Redis would write, which one that is a replica or full does not; it writes nothing.
+
+        Raises:
+            RefusedError: it does not let us.
+            TemporaryError: it does not answer, or may only be read.
+        """
+        with away_is_temporary():
+            self._client.delete(keys.NOTHING)
+
     def close(self) -> None:
         """Give the connections back."""
         self._client.close()

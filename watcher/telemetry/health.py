@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from watcher.model.errors import RefusedError, StopError
 from watcher.telemetry.redaction import describe
 
-CACHED: Final = 5.0
-"""Seconds for which a ping's answer stands. Smaller: probes load the neighbours. Larger: readiness lags."""
-GLANCE: Final = 0.2
-"""Seconds that a probe gives a check that does not count; it is asked beside it. Orchestrators wait for one."""
+FRESH_SECONDS: Final = 2.0
+"""How long a look's answer stands. Shorter: probes load the neighbours. Longer: one that is gone is told of later."""
+DEADLINE_SECONDS: Final = 0.7
+"""How long a probe waits for looks that are under way, for all of them together: orchestrators wait for one second.
+Longer: they do not hear the answer. Shorter: a slow network looks like an outage."""
 
 Ping = Callable[[], object]
 """Returns when the neighbour answers, with a detail or None; raises when it does not. Must have its own timeout."""
@@ -25,6 +27,10 @@ class Checked:
     ok: bool
     critical: bool
     detail: str
+    age_seconds: float | None = None
+    """How long ago the neighbour was looked at; None: it has not answered yet, or this is no neighbour."""
+    refused: bool = False
+    """Whether it is there and refuses what is asked of it, so that waiting does not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,44 +45,61 @@ class Report:
         return all(check.ok for check in self.checks if check.critical)
 
 
-class _Cached:
-    """A ping whose answer stands for a while. While one caller pings, others get the answer before.
-
-    One that is not critical never holds up a probe: it is asked in a thread of its own.
-    """
+class _Look:
+    """A ping in a thread of its own, so that one that hangs holds up nobody; its answer stands for a while."""
 
     def __init__(self, name: str, ping: Ping, critical: bool, clock: Callable[[], float]) -> None:
         self._name, self._ping, self._critical, self._clock = name, ping, critical, clock
         self._lock = threading.Lock()
+        self._wanted, self._idle = threading.Semaphore(0), threading.Event()
+        self._idle.set()
+        self._thread: threading.Thread | None = None
         self._answer: Checked | None = None
-        self._asked_at = float("-inf")
+        self._began = self._answered = float("-inf")
+
+    def begin(self) -> None:
+        """Have the neighbour looked at, unless that was done just now or is under way; returns at once."""
+        with self._lock:
+            if not self._idle.is_set() or self._clock() - self._answered < FRESH_SECONDS:
+                return
+            self._idle.clear()
+            self._began = self._clock()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look, name=f"look-{self._name}", daemon=True)
+                self._thread.start()
+            self._wanted.release()
+
+    def await_answer(self, seconds: float, patience: float) -> None:
+        """Wait for a look that is under way; not for one that has lasted for longer than the patience already."""
+        if self._clock() - self._began < patience:
+            self._idle.wait(seconds)
 
     def answer(self) -> Checked:
-        if self._critical:
-            self._look(wait=self._answer is None)
-        elif self._due() and not self._lock.locked():
-            looking = threading.Thread(target=self._look, name=f"ping-{self._name}", daemon=True)
-            looking.start()
-            looking.join(GLANCE)
-        return self._answer or Checked(self._name, ok=False, critical=self._critical, detail="no answer yet")
+        """Return what is known now. A look that has not come back is no good one, whatever was seen before."""
+        with self._lock:
+            now, before = self._clock(), self._answer
+            age = None if before is None else round(now - self._answered, 1)
+            if before is not None and self._idle.is_set():
+                return Checked(self._name, before.ok, self._critical, before.detail, age, before.refused)
+            detail = f"no answer for {now - self._began:.1f} s"
+            if before is not None:
+                detail += f"; {age:g} s ago: {before.detail or ('ok' if before.ok else 'no')}"
+            return Checked(self._name, ok=False, critical=self._critical, detail=detail, age_seconds=age)
 
-    def _look(self, *, wait: bool = False) -> None:
-        if self._lock.acquire(blocking=wait):
-            try:
-                if self._due():
-                    self._answer = self._ask()
-                    self._asked_at = self._clock()
-            finally:
-                self._lock.release()
-
-    def _due(self) -> bool:
-        return self._answer is None or self._clock() - self._asked_at >= CACHED
+    def _look(self) -> None:
+        while True:
+            self._wanted.acquire()
+            answer = self._ask()
+            with self._lock:
+                self._answer, self._answered = answer, self._clock()
+                self._idle.set()
 
     def _ask(self) -> Checked:
         try:
             detail = self._ping()
         except Exception as error:  # noqa: BLE001 - a ping fails in its client's own way, and that is the answer
-            return Checked(self._name, ok=False, critical=self._critical, detail=describe(error))
+            refused = isinstance(error, RefusedError | StopError)
+            return Checked(self._name, ok=False, critical=self._critical, detail=describe(error), refused=refused)
         return Checked(self._name, ok=True, critical=self._critical, detail="" if detail is None else str(detail))
 
 
@@ -92,7 +115,8 @@ class Health:
         self._deadline, self._clock = loop_deadline, clock
         self._turned_at = {"loop": clock()}
         self._stopping = False
-        self._checks: list[_Cached] = []
+        self._starting: str | None = "the process is starting"
+        self._looks: list[_Look] = []
 
     def turned(self, loop: str = "loop") -> None:
         """A loop went round once, paused or not.
@@ -102,6 +126,15 @@ class Health:
         """
         self._turned_at[loop] = self._clock()
 
+    def awaits(self, neighbour: str, error: Exception) -> None:
+        """The process cannot start before a neighbour answers otherwise; until then it is not ready."""
+        if self._starting is not None:
+            self._starting = f"waits for {neighbour}: {describe(error)}"
+
+    def started(self) -> None:
+        """What the process needs to begin is there; from now on neighbours alone decide whether it is ready."""
+        self._starting = None
+
     def stopping(self) -> None:
         """Shutdown has begun: alive, but no longer ready."""
         self._stopping = True
@@ -110,11 +143,11 @@ class Health:
         """Add a neighbour to ``/readyz``.
 
         Args:
-            name: the neighbour.
-            ping: asks it, at most every five seconds.
+            name: the neighbour, and in a process of several roles before it whose it is.
+            ping: asks it, at most every two seconds.
             critical: whether the probe fails with it; otherwise its fault is only shown.
         """
-        self._checks.append(_Cached(name, ping, critical, self._clock))
+        self._looks.append(_Look(name, ping, critical, self._clock))
 
     def alive(self) -> Report:
         """Whether every loop turned within its deadline."""
@@ -126,7 +159,19 @@ class Health:
         return Checked(name, ok=age <= self._deadline, critical=True, detail=detail)
 
     def ready(self) -> Report:
-        """Whether the loop turns and every critical neighbour answers."""
+        """Whether the process has started, its loops turn, and every critical neighbour answers."""
         if self._stopping:
             return Report((Checked("shutdown", ok=False, critical=True, detail="the process is stopping"),))
-        return Report((*self.alive().checks, *(check.answer() for check in self._checks)))
+        waits = self._starting
+        starting = () if waits is None else (Checked("start", ok=False, critical=True, detail=waits),)
+        return Report((*self.alive().checks, *starting, *self.neighbours()))
+
+    def neighbours(self, patience: float = DEADLINE_SECONDS) -> tuple[Checked, ...]:
+        """Return how each neighbour is, when all have answered, or after so many seconds."""
+        looks = list(self._looks)
+        for look in looks:  # all first: they are waited for side by side
+            look.begin()
+        until = time.monotonic() + patience
+        for look in looks:
+            look.await_answer(max(0.0, until - time.monotonic()), patience)
+        return tuple(look.answer() for look in looks)

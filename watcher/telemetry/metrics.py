@@ -306,6 +306,15 @@ class Metrics:
         )
 
     def _declare_process(self) -> None:
+        self.neighbour_up = self._gauge(
+            "neighbour_up", "1 while the neighbour answers as `/readyz` tells, looked at every ten seconds.",
+            neighbour=OPEN,
+        )  # fmt: skip
+        self.neighbour_refuses = self._gauge(
+            "neighbour_refuses",
+            "1 while the neighbour is there and refuses: a password, a name or a right has to be mended.",
+            neighbour=OPEN,
+        )
         self.loop_last_turn_timestamp = self._gauge(
             "loop_last_turn_timestamp_seconds",
             "When the process' loop last turned, Unix time: the consumer's, or the API's.",

@@ -11,8 +11,8 @@ from contextlib import ExitStack
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from watcher.model.errors import StopError
-from watcher.telemetry.health import CACHED, Health
+from watcher.model.errors import RefusedError, StopError, TemporaryError
+from watcher.telemetry.health import DEADLINE_SECONDS, FRESH_SECONDS, Health
 from watcher.telemetry.listening import listen
 from watcher.telemetry.probes import ProbeServer
 
@@ -34,7 +34,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def health(clock: Clock) -> Health:
-    return Health(loop_deadline=60.0, clock=clock)
+    one = Health(loop_deadline=60.0, clock=clock)
+    one.started()
+    return one
 
 
 @pytest.fixture
@@ -114,72 +116,101 @@ def test_a_neighbour_that_is_not_critical_is_only_shown(server: ProbeServer, hea
 
 
 def test_probes_do_not_load_the_neighbours(health: Health, clock: Clock):
-    """Any number of probes within five seconds is one ping."""
+    """Any number of probes within two seconds is one ping, and each answer says how old it is."""
     pings: list[float] = []
     health.check("redis", lambda: pings.append(clock.now))
 
-    for later in (0.0, 1.0, 1.0, CACHED - 2.0, 1.0):
+    ages = []
+    for later in (0.0, 0.5, 0.5, FRESH_SECONDS - 1.0, 0.5):
         clock.now += later
-        health.ready()
+        ages.append(health.ready().checks[-1].age_seconds)
 
-    assert pings == [100.0, 100.0 + CACHED]
-
-
-def test_a_ping_that_hangs_does_not_hang_the_next_probe(health: Health, clock: Clock):
-    """While one asks, the others get the answer before."""
-    asking, release = threading.Event(), threading.Event()
-    first = [True]
-
-    def ping() -> None:
-        if first.pop() if first else False:
-            return
-        asking.set()
-        assert release.wait(10)
-
-    health.check("redis", ping)
-    assert health.ready().ok
-    clock.now += CACHED
-    slow = threading.Thread(target=health.ready)
-    slow.start()
-    assert asking.wait(10)
-
-    try:
-        assert health.ready().ok
-    finally:
-        release.set()
-        slow.join()
+    assert pings == [100.0, 100.0 + FRESH_SECONDS]
+    assert ages == [0.0, 0.5, 1.0, 0.0, 0.5]
 
 
-def test_a_check_that_does_not_count_holds_up_no_probe(server: ProbeServer, health: Health, clock: Clock):
-    """Neither the first probe of a process nor one whose answer is stale waits for it; its answer is shown later."""
+@pytest.mark.parametrize(("critical", "status"), [(True, 503), (False, 200)])
+def test_a_neighbour_that_hangs_is_not_well(
+    server: ProbeServer, health: Health, clock: Clock, critical: bool, status: int
+):
+    """However well it was before; nobody waits for it for longer than a probe has, and the next ones not at all."""
     asked, release = threading.Semaphore(0), threading.Event()
+    release.set()
 
-    def ping() -> None:
+    def ping() -> str:
         asked.release()
         assert release.wait(30)
+        return "26.9"
 
-    health.check("clickhouse", ping, critical=False)
+    def shown() -> tuple[int, bool, str]:
+        code, _, body = ask(server, "/readyz")
+        found = json.loads(body)["checks"][-1]
+        return code, found["ok"], found["detail"]
 
-    def shown() -> tuple[int, str]:
-        status, _, body = ask(server, "/readyz")
-        return status, json.loads(body)["checks"][1]["detail"]
-
+    health.check("clickhouse", ping, critical=critical)
     try:
-        assert shown() == (200, "no answer yet")
+        assert shown() == (200, True, "26.9")
         assert asked.acquire(timeout=10)
-        clock.now += CACHED
-        assert shown() == (200, "no answer yet")
+        release.clear()
+        clock.now += FRESH_SECONDS
+        assert shown() == (status, False, "no answer for 0.0 s; 2 s ago: 26.9")
+        clock.now += 8.0
+        assert shown() == (status, False, "no answer for 8.0 s; 10 s ago: 26.9")
         release.set()
         until = time.monotonic() + 10
-        while (said := shown()) != (200, "") and time.monotonic() < until:
+        while (said := shown()) != (200, True, "26.9") and time.monotonic() < until:
             pass
-        assert said == (200, "")
-        release.clear()
-        clock.now += CACHED
-        assert shown() == (200, "")
-        assert asked.acquire(timeout=10)
+        assert said == (200, True, "26.9")
     finally:
         release.set()
+
+
+def test_many_that_hang_take_no_longer_than_one(health: Health, clock: Clock):
+    """They are waited for side by side, and when they have had their time not at all."""
+    release = threading.Event()
+    for number in range(5):
+        health.check(f"neighbour {number}", lambda: release.wait(30))
+    took = []
+    try:
+        for _ in range(2):
+            begun = time.monotonic()
+            assert not health.ready().ok
+            took.append(time.monotonic() - begun)
+            clock.now += DEADLINE_SECONDS
+    finally:
+        release.set()
+
+    assert took[0] < 2 * DEADLINE_SECONDS
+    assert took[1] < DEADLINE_SECONDS
+
+
+def test_a_process_that_waits_for_a_neighbour_at_its_start_is_not_ready(clock: Clock):
+    """Although it is alive, and no neighbour is asked about yet."""
+    health = Health(loop_deadline=60.0, clock=clock)
+    (start,) = health.ready().checks[1:]
+    assert (start.name, start.ok, start.critical) == ("start", False, True)
+    health.awaits("postgres", TemporaryError("no route"))
+    (start,) = health.ready().checks[1:]
+    assert start.detail == "waits for postgres: no route"
+    assert health.alive().ok
+    health.started()
+
+    assert health.ready().ok
+
+
+def test_a_neighbour_that_refuses_is_told_from_one_that_is_away(health: Health):
+    """Nobody has to wait for what only a person can mend."""
+
+    def refuse() -> None:
+        raise RefusedError("permission denied for table Image")
+
+    def away() -> None:
+        raise TemporaryError("connection refused")
+
+    health.check("postgres", refuse)
+    health.check("redis", away)
+
+    assert [check.refused for check in health.neighbours()] == [True, False]
 
 
 def test_a_process_that_stops_takes_no_more_work(server: ProbeServer, health: Health):

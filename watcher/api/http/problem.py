@@ -91,6 +91,7 @@ PROBLEM_KINDS: Final[Mapping[str, ProblemKind]] = {
     # Neighbours and this process.
     "redis_away": ProblemKind(503, "The live state cannot be reached", 1),
     "postgres_away": ProblemKind(503, "The site's database cannot be reached", 1),
+    "postgres_refuses": ProblemKind(503, "The site's database does not let us read what this needs", 5),
     "clickhouse_away": ProblemKind(503, "The vote history cannot be reached", 2),
     "keys_away": ProblemKind(503, "The keys of tokens cannot be reached", 2),
     "overloaded": ProblemKind(503, "The server is busy", 1),

@@ -1,0 +1,35 @@
+"""Looks at the neighbours whether or not somebody asks, so that logs and metrics tell of them in time."""
+
+from typing import Final
+
+from watcher.runtime.worker import Signal, Task
+from watcher.telemetry.health import Health
+from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.neighbours import NeighbourReport
+
+LOOK_SECONDS: Final = 10.0
+"""Between two looks. Longer: an alert comes later; shorter: an idle process is less idle."""
+STREAM: Final = "stream"
+"""Check of readiness that is about no neighbour."""
+PATIENCE_SECONDS: Final = 3.0
+"""For those that do not answer. Shorter: a slow one is told to be away; longer: the process' end may have to wait."""
+
+
+class LookAtNeighbours(Task):
+    """Looks at every neighbour that readiness asks about.
+
+    Args:
+        health: knows them.
+        metrics: of the process.
+    """
+
+    def __init__(self, health: Health, metrics: Metrics) -> None:
+        self.signal = Signal()
+        self._health, self._report = health, NeighbourReport(metrics)
+
+    def turn(self) -> float:
+        """Look once, and return the seconds until the next look."""
+        for checked in self._health.neighbours(PATIENCE_SECONDS):
+            if checked.name != STREAM:  # of which the change stream's report tells
+                self._report.seen(checked)
+        return LOOK_SECONDS
