@@ -24,7 +24,13 @@ def prepare(connection: psycopg.Connection[Any]) -> None:
     for statement in watched_tables.statements(REGISTRY):
         connection.execute(statement)
     # The publication twice: before the watcher's role is there, and for the tables that came after it.
-    for script in (*debezium.PREPARATION, debezium.THREADS, debezium.SETTLE, debezium.PREPARATION[0]):
+    for script in (
+        *debezium.PREPARATION,
+        debezium.THREADS,
+        debezium.PAYMENTS,
+        debezium.SETTLE,
+        debezium.PREPARATION[0],
+    ):
         connection.execute(script.read_text(encoding="utf-8"))
         connection.commit()
 

@@ -28,6 +28,7 @@ def prepare(dsn: str) -> None:
         for preparation in debezium.PREPARATION:
             site.execute(preparation.read_bytes())
         site.execute(debezium.THREADS.read_bytes())
+        site.execute(debezium.PAYMENTS.read_bytes())
         site.execute(debezium.SETTLE.read_bytes())
         site.execute(debezium.PREPARATION[0].read_bytes())  # again, for the tables that came after it
         site.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(WATCHER_ROLE), PASSWORD))

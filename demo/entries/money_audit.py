@@ -12,8 +12,12 @@ from demo.truth import Connection
 
 BOUGHT = "SELECT account, kind, sum(amount)::bigint FROM site_buzz_purchase GROUP BY 1, 2"
 ENTRIES = """
+SELECT fee.prefix, fee.entry_id, fee.crucible_id, 'returned', 0
+  FROM crucible_watcher.entry_fee fee WHERE fee.returned
+UNION ALL
 SELECT fee.prefix, fee.entry_id, seen.crucible_id, seen.verdict, seen.fee
   FROM crucible_watcher.entry_fee fee JOIN crucible_watcher.entry_verdict seen USING (entry_id)
+ WHERE NOT fee.returned
 """
 WAITING = """
 SELECT entry."buzzTransactionId", entry.id, seen.crucible_id, seen.verdict, seen.fee
@@ -38,6 +42,8 @@ WHERE entityType = 'Crucible' AND metricType = 'PrizePool' GROUP BY 1
 """
 PRIZES = "crucible-prize-"
 """What the names of prizes begin with; the audit of endings looks at those."""
+RETURNED = "returned"
+"""What stands for the verdict where a payment is no entry's fee."""
 OURS = "crucible-entry-"
 """What the names of fees begin with that the watcher takes: then the crucible's id and the entry's."""
 
@@ -101,7 +107,8 @@ def once(books: Books, entries: Mapping[str, PaidEntry]) -> list[Finding]:
     for one in books.fees:
         paid = entries.get(one.prefix)
         # Of a payment that no entry is known for, its own name tells.
-        names[paid.entry if paid else _entry_of(one)].add(one.prefix)
+        if paid is None or paid.verdict != RETURNED:
+            names[paid.entry if paid else _entry_of(one)].add(one.prefix)
     for entry, prefixes in sorted(names.items(), key=str):
         if entry is not None and len(prefixes) > 1:
             what = f"entry {entry} was charged under {' and '.join(sorted(prefixes))}"

@@ -39,7 +39,7 @@
       JOIN "Crucible" crucible ON crucible.id = entry."crucibleId"
       JOIN "Image" image ON image.id = entry."imageId"
       LEFT JOIN SCHEMA.entry_verdict seen ON seen.entry_id = entry.id AND seen.crucible_id = crucible.id
-      LEFT JOIN SCHEMA.entry_fee fee ON fee.entry_id = entry.id
+      LEFT JOIN SCHEMA.entry_fee fee ON fee.entry_id = entry.id AND NOT fee.returned
       LEFT JOIN unnest(%(crucibles)s::int[], %(entries)s::int[]) AS voted (crucible_id, entry_id)
              ON (voted.crucible_id, voted.entry_id) = (crucible.id, entry.id)
      CROSS JOIN LATERAL (

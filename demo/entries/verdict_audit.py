@@ -35,6 +35,7 @@ SELECT seen.entry_id, seen.crucible_id, seen.verdict
  ORDER BY 1
 """
 UNFINISHED = "SELECT key, state, error FROM crucible_watcher.outbox WHERE state <> 'done' ORDER BY id"
+NOT_LOOKED_AT = "SELECT prefix, entry_id FROM crucible_watcher.left_payment ORDER BY id"
 VERDICTS = """
 SELECT 'Crucible', crucible_id, metric, sum(value)::bigint
   FROM crucible_watcher.entry_verdict,
@@ -102,6 +103,10 @@ def opinions(postgres: Connection, voted: Mapping[int, Standing]) -> list[Findin
             *(
                 Finding(Kind.LOST, "outbox", f"{key} is {state}: {error}", 1)
                 for key, state, error in postgres.execute(UNFINISHED)
+            ),
+            *(
+                Finding(Kind.LOST, "payments", f"{prefix} has left entry {entry}, and nobody has looked at it", 1)
+                for prefix, entry in postgres.execute(NOT_LOOKED_AT)
             ),
         ]
 

@@ -6,8 +6,6 @@ import os
 import sys
 from contextlib import nullcontext
 
-import psycopg
-
 from demo.simulator.simulator import Bounds, Simulator
 from demo.simulator.till import Till
 from stack.ending import Ending
@@ -27,9 +25,6 @@ def main() -> int:
     ):
         print(json.dumps({"state": "playing", "crucibles": len(simulator.site.crucibles)}), flush=True)
         tally = simulator.run(options.seconds, ending.wait)
-        if till:
-            with psycopg.connect(options.dsn) as site:
-                till.tidy_up(site)
         done = {
             "state": "done",
             "changes": tally.changes,

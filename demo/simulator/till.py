@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Self
 
 import httpx
-import psycopg
 
 BANK = 0
 ENTRY_FEE = 25
@@ -32,15 +31,6 @@ SELECT id, kind, amount
 ON CONFLICT DO NOTHING
 RETURNING account, kind, amount
 """
-UNSEEN = """
-SELECT prefix FROM unnest(%s::text[]) AS paid (prefix)
- WHERE NOT EXISTS (SELECT FROM crucible_watcher.entry_fee fee WHERE fee.prefix = paid.prefix)
-   AND NOT EXISTS (SELECT FROM "CrucibleEntry" entry JOIN "Crucible" crucible ON crucible.id = entry."crucibleId"
-                     LEFT JOIN crucible_watcher.entry_crucible known ON known.crucible_id = crucible.id
-                    WHERE entry."buzzTransactionId" = paid.prefix
-                      AND (crucible.status = 'Active' OR known.crucible_id IS NOT NULL))
-"""
-"""Fees of entries that were gone, or whose crucible was, before the watcher looked at them: the site's to give back."""
 
 
 class Till:
@@ -52,7 +42,6 @@ class Till:
 
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=url, timeout=PATIENCE_SECONDS, trust_env=False)
-        self._taken: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -83,9 +72,7 @@ class Till:
         except httpx.TransportError:
             pass
         legs = self._client.get("/multi-transactions", params={"externalTransactionIdPrefix": prefix})
-        taken = bool(legs.raise_for_status().json())
-        self._taken += [prefix] if taken else []
-        return taken
+        return bool(legs.raise_for_status().json())
 
     def give_back(self, prefix: str) -> None:
         """Give a fee back that was taken for an entry which was not made after all; asked again until it is so."""
@@ -97,11 +84,6 @@ class Till:
             if answer.status_code in _BACK:
                 return
         raise TimeoutError(f"{prefix} was not given back in {GIVING_BACK} attempts")
-
-    def tidy_up(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-        """Give back the fees of entries that nobody decided about; the connection is to the site's database."""
-        for (prefix,) in connection.execute(UNSEEN, (self._taken,)).fetchall():
-            self.give_back(prefix)
 
     def hiccup(self, kind: str) -> None:
         """Have the next request that moves Buzz fail, in one of the ways that the real service is known for."""

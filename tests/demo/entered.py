@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import psycopg
 
+import debezium
 from demo.entries.verdict_audit import SCHEMA
 from demo.judges.ledger import Cast
 from demo.simulator import change_log
@@ -39,6 +40,9 @@ SELECT entry_id, crucible_id, user_id, metric, value, number
  WHERE value <> 0
 """
 
+WATCHER = "DO $$ BEGIN CREATE ROLE crucible_watcher; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+"""The role that payments are noted for."""
+
 
 def fill(dsn: str, buzz_url: str) -> list[Cast]:
     """Let entries be admitted, rejected, withdrawn and wait, with fees that we took and fees that the site took.
@@ -54,6 +58,8 @@ def fill(dsn: str, buzz_url: str) -> list[Cast]:
         admin.execute(PURCHASES)
         admin.execute(f"CREATE SCHEMA {SCHEMA}")
         ensure(dsn, SCHEMA)
+        admin.execute(WATCHER)
+        admin.execute(debezium.PAYMENTS.read_bytes())
         buzz = HttpBuzz(HttpClient("the Buzz service", "buzz.url", buzz_url, 5.0))
         site = Site(admin, partial(open_session, dsn, SCHEMA), SCHEMA, buzz)
         rich, poor = site.user(), site.user()

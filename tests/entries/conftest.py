@@ -46,6 +46,7 @@ def opened_site(parts: Stack) -> Iterator[Site]:
     with closing(psycopg.connect(admin_dsn, autocommit=True)) as admin:
         admin.execute(f"SET crucible.watcher_schema = '{schema}'")
         admin.execute(site_database.debezium.PREPARATION[1].read_bytes())
+        admin.execute(site_database.debezium.PAYMENTS.read_bytes())
         ensure(dsn, schema)
         buzz = HttpBuzz(HttpClient("the Buzz service", "buzz.url", parts.buzz.url, CLIENT_SECONDS))
         yield Site(admin, partial(open_session, dsn, schema), schema, buzz)

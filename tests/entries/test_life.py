@@ -53,6 +53,20 @@ RULES: dict[str, list[Any]] = {
 }
 """What a crucible may say, by column; what lets entries in stands there more often, so that lives go on."""
 SCANS = [("Scanned", 1), ("Scanned", 8), ("Scanned", 0), ("Rescan", 1), ("Blocked", 32), ("Error", 0), ("Pending", 0)]
+STILL_OWED = """
+SELECT fee.prefix FROM SCHEMA.entry_fee fee JOIN SCHEMA.entry_verdict seen USING (entry_id)
+ WHERE NOT fee.returned AND seen.verdict IN ('waiting', 'admitted')
+UNION
+SELECT entry."buzzTransactionId" FROM "CrucibleEntry" entry JOIN SCHEMA.entry_verdict seen ON seen.entry_id = entry.id
+ WHERE entry."buzzTransactionId" <> '' AND seen.verdict = 'waiting'
+"""
+"""Payments that may be kept: of entries that are in or may come in. Whatever else was paid has gone back."""
+COME_BACK = """
+WITH gone AS (DELETE FROM "CrucibleEntry" WHERE id = %s RETURNING *)
+INSERT INTO "CrucibleEntry" (id, "crucibleId", "userId", "imageId", "createdAt", "buzzTransactionId")
+SELECT id, "crucibleId", "userId", "imageId", now(), coalesce(%s, "buzzTransactionId") FROM gone
+"""
+"""A row that is deleted, and another one with its id."""
 PATIENCE_SECONDS = 30.0
 MAX_ROUNDS = 12
 """Sweeps and settlements after which everything has come to rest. More would only hide that it does not."""
@@ -84,7 +98,10 @@ class Life(RuleBasedStateMachine):
         finally:
             arm(self.service)
             self.site.run('DELETE FROM "Crucible"')
-            tables = ("entry_verdict", "entry_fee", "entry_decision", "entry_crucible", "entry_digest", "outbox")
+            tables = (
+                *("entry_verdict", "entry_fee", "entry_decision", "entry_crucible", "entry_digest", "outbox"),
+                *("left_payment", "completed_crucible"),
+            )
             self.site.run(f"TRUNCATE {', '.join(f'SCHEMA.{table}' for table in tables)}")
 
     @initialize()
@@ -145,10 +162,29 @@ class Life(RuleBasedStateMachine):
         )  # fmt: skip
 
     @precondition(lambda self: self.entries)
-    @rule(data=st.data())
-    def withdraw(self, data: st.DataObject) -> None:
-        """An entry's row is deleted."""
-        self.site.run('DELETE FROM "CrucibleEntry" WHERE id = %s', data.draw(st.sampled_from(self.entries)))
+    @rule(data=st.data(), whole=st.sampled_from([False, False, False, False, False, True]))
+    def withdraw(self, data: st.DataObject, whole: bool) -> None:
+        """An entry's row is deleted, or all of them, by a way that names none."""
+        if whole:
+            self.site.run('TRUNCATE "CrucibleEntry"')
+        else:
+            self.site.run('DELETE FROM "CrucibleEntry" WHERE id = %s', data.draw(st.sampled_from(self.entries)))
+
+    @precondition(lambda self: self.entries)
+    @rule(data=st.data(), how=st.sampled_from(["names another", "names none", "comes back", "comes back, paid anew"]))
+    def rewrite(self, data: st.DataObject, how: str) -> None:
+        """A row names another payment or none, or is deleted and there is another one with its id."""
+        there = [entry for (entry,) in self.site.all('SELECT id FROM "CrucibleEntry" ORDER BY 1')]
+        if not there:
+            return
+        entry, prefix = data.draw(st.sampled_from(there)), f"site-{uuid4().hex}-"
+        if how in {"names another", "comes back, paid anew"}:
+            charged_by_the_site(self.service, self.users[0], prefix, 3)
+        if how.startswith("names"):
+            named = prefix if how == "names another" else None
+            self.site.run('UPDATE "CrucibleEntry" SET "buzzTransactionId" = %s WHERE id = %s', named, entry)
+        else:
+            self.site.run(COME_BACK, entry, prefix if how.endswith("anew") else None)
 
     @precondition(lambda self: self.crucibles)
     @rule(data=st.data(), how=st.sampled_from(["cancel", "nothing", "delete"]))
@@ -163,13 +199,13 @@ class Life(RuleBasedStateMachine):
             self.site.run('DELETE FROM "Crucible" WHERE id = %s', crucible)
         self.crucibles.remove(crucible)
 
-    @rule(place=st.sampled_from(["", "", *ENTRY_PLACES[:3]]), times=st.integers(1, 2))
+    @rule(place=st.sampled_from(["", *ENTRY_PLACES[:3]]), times=st.integers(1, 2))
     def decide(self, place: str, times: int) -> None:
         """A sweep, perhaps of a process that dies in it."""
         self.scythe.run(self.site.decide, times if place else 0, place)
 
     @rule(
-        place=st.sampled_from(["", "", "", *ENTRY_PLACES]),
+        place=st.sampled_from(["", "", *ENTRY_PLACES[2:]]),
         times=st.integers(1, 2),
         faults=st.lists(st.sampled_from(LOST_ANSWERS), max_size=2),
     )
@@ -193,7 +229,7 @@ class Life(RuleBasedStateMachine):
         assert not taken or taken.most_common(1)[0][1] == 1
         prefixes = {prefix for (prefix,) in self.site.all("SELECT prefix FROM SCHEMA.entry_fee")}
         assert {prefix for prefix in taken if prefix.startswith("crucible-entry-")} <= prefixes
-        refunds = self.site.all("SELECT subject FROM SCHEMA.outbox WHERE kind = 'refund'")
+        refunds = self.site.all("SELECT payload ->> 'prefix' FROM SCHEMA.outbox WHERE kind = 'refund'")
         assert len(refunds) == len(set(refunds))
 
     def come_to_rest(self) -> None:
@@ -217,7 +253,7 @@ class Life(RuleBasedStateMachine):
         held = self._held()
         for entry, state, fee, prefix in self.site.all(
             "SELECT seen.entry_id, seen.verdict, seen.fee, fee.prefix FROM SCHEMA.entry_verdict seen "
-            "LEFT JOIN SCHEMA.entry_fee fee USING (entry_id)"
+            "LEFT JOIN SCHEMA.entry_fee fee ON fee.entry_id = seen.entry_id AND NOT fee.returned"
         ):
             holds = sum(amount for external, amount in held.items() if prefix and external.startswith(prefix))
             self.seen[f"{state}, {'paid' if prefix else 'free'}"] += 1
@@ -225,6 +261,8 @@ class Life(RuleBasedStateMachine):
                 assert fee == holds, (entry, fee, holds)
             elif state != "waiting":
                 assert (fee, holds) == (0, 0), (entry, state, fee, holds)
+        kept = tuple(prefix for (prefix,) in self.site.all(STILL_OWED))
+        assert [external for external in held if not external.startswith(kept)] == []
         self.seen["refunds"] += self.site.one(
             "SELECT count(*)::int FROM SCHEMA.outbox WHERE kind = 'refund' AND (result ->> 'refunded')::int > 0"
         )
@@ -239,7 +277,11 @@ class Life(RuleBasedStateMachine):
         """Fees that were taken and not given back, by external id."""
         moved = books(self.service)["moved"]
         back = {one["refund_of"] for one in moved if one["refund_of"] is not None}
-        return {one["external"]: one["amount"] for one in moved if one["from_account"] != 0 and one["id"] not in back}
+        return {
+            one["external"]: one["amount"]
+            for one in moved
+            if one["from_account"] in self.users and one["id"] not in back
+        }
 
 
 def live(site: Site, service: httpx.Client, patch: pytest.MonkeyPatch) -> type[Life]:

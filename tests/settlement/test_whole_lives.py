@@ -82,6 +82,7 @@ class WholeLife(RuleBasedStateMachine):
             tables = (
                 *("entry_verdict", "entry_fee", "entry_decision", "entry_crucible", "entry_digest", "outbox", "notice"),
                 *("settlement", "settlement_step", "settlement_prize", "crucible_event"),
+                *("left_payment", "completed_crucible"),
             )
             site.run(f"TRUNCATE {', '.join(f'SCHEMA.{table}' for table in tables)}")
 

@@ -16,6 +16,7 @@ from watcher.admin.doctor.notifications import notifications
 from watcher.admin.doctor.postgres.columns import columns
 from watcher.admin.doctor.postgres.names import SourceNames
 from watcher.admin.doctor.postgres.own_schema import own_tables
+from watcher.admin.doctor.postgres.payments import payments
 from watcher.admin.doctor.postgres.pooler import pooler
 from watcher.admin.doctor.postgres.published import publication, tables
 from watcher.admin.doctor.postgres.rights import debezium_rights, rights, role_of_connector
@@ -94,6 +95,7 @@ def _postgres(settings: Settings, connector: ConnectorFile, opened: ExitStack) -
             partial(rights, names=names),
             partial(debezium_rights, names=names, role=role_of_connector(connector.config, os.environ)),
             own_tables,
+            payments,
         ),
         "check postgres.dsn, and that the server is up",
     )

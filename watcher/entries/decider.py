@@ -16,7 +16,8 @@ from watcher.model.crucible_events import of_decisions
 from watcher.model.entry_decision import Candidate, Decision, FeePolicy, decide_in_order, pay_once, withdraw
 from watcher.model.entry_rules import CrucibleRules
 from watcher.model.entry_verdict import VerdictState
-from watcher.postgres.own import crucible_event, entries_to_decide, entry_facts, entry_verdict, outbox
+from watcher.model.left_payment import StrayPayment, strays, unseen_entries
+from watcher.postgres.own import crucible_event, entries_to_decide, entry_facts, entry_verdict, left_payment, outbox
 from watcher.postgres.own.outbox import NewRow
 from watcher.postgres.session import Session
 from watcher.runtime.failpoint import reach
@@ -64,6 +65,32 @@ class Decider:
             new = self._decide(session, crucibles, entry_ids, again=again) if entry_ids else []
             return left + new + self._fill_places(session, crucibles, left + new)
 
+    def take_back(self, session: Session, crucible_id: int | None = None) -> list[Decision] | None:
+        """Have what the site took for entries go back where no row names it any more, a page of it.
+
+        Args:
+            session: a connection.
+            crucible_id: of one crucible; None: of all.
+
+        Returns:
+            Verdicts that are other than before; None if there was nothing to look at.
+        """
+        notes = left_payment.noted(session, crucible_id, PAGE)
+        if not notes:
+            return None
+        with session.together():
+            crucibles = entry_facts.lock_crucibles_of(
+                session, [note.entry_id for note in notes], [note.crucible_id for note in notes]
+            )
+            left = left_payment.read(session, notes)
+            replaced = [one.entry_id for one in left if one.is_replaced]
+            gone = entry_facts.vanished(session, replaced, another=True) if replaced else []
+            unseen = list(pay_once(unseen_entries(left)))
+            new = self._write(session, [withdraw(one, self._policy) for one in (*gone, *unseen)])
+            self._give_back(session, strays(left, unseen))
+            left_payment.forget(session, left)
+            return new + self._fill_places(session, crucibles, new)
+
     def _withdraw(self, session: Session, entry_ids: Sequence[int]) -> list[Decision]:
         # Read under the lock: a row that came back with the same id is no withdrawal.
         gone = entry_facts.vanished(session, entry_ids)
@@ -85,6 +112,7 @@ class Decider:
             one.candidate.crucible_id: one.candidate.facts.crucible for one in page if one.candidate.before is None
         }
         firsts = {number: (one.status, self.rules_digest(one)) for number, one in rules.items() if one is not None}
+        self._give_back(session, filter(None, map(_stray, decisions)))
         return self._write(session, decisions, {one.candidate.entry_id: one.digest for one in page}, firsts)
 
     def _in_order(self, crucible_id: int, page: list[Candidate]) -> list[Decision]:
@@ -124,12 +152,20 @@ class Decider:
         firsts: Mapping[int, tuple[str, int]] | None = None,
     ) -> list[Decision]:
         reach("verdicts.decided")
-        entry_verdict.write(session, decisions, self._by, digests, firsts)
+        others = entry_verdict.write(session, decisions, self._by, digests, firsts)
         reach("verdicts.written")
-        outbox.put(session, _outbox_rows(decisions))
+        # What somebody else has asked about or given back meanwhile is not asked about, and not given back.
+        outbox.put(session, _outbox_rows(one for one in decisions if one.candidate.entry_id not in others))
         crucible_event.write(session, of_decisions(decisions))
         reach("verdicts.committing")
         return [one for one in decisions if one.is_new]
+
+    def _give_back(self, session: Session, payments: Iterable[StrayPayment]) -> None:
+        """Have payments go back that are no entry's fee."""
+        some = [] if self._policy.observe else list(payments)
+        if some:
+            new = left_payment.give_back(session, some)
+            outbox.put(session, (_refund_of(one) for one in some if one.prefix in new))
 
 
 def _told(one: Candidate, voted: set[int]) -> Candidate:
@@ -138,9 +174,22 @@ def _told(one: Candidate, voted: set[int]) -> Candidate:
     return msgspec.structs.replace(one, facts=facts)
 
 
+def _stray(one: Decision) -> StrayPayment | None:
+    """Return what the site took for an entry besides its fee; None: nothing."""
+    if one.stray is None:
+        return None
+    return StrayPayment(one.candidate.entry_id, one.candidate.crucible_id, one.candidate.facts.user_id, one.stray)
+
+
+def _refund_of(one: StrayPayment) -> NewRow:
+    about = {"entry": one.entry_id, "crucible": one.crucible_id, "user": one.user_id}
+    payload = {**about, "prefix": one.prefix, "reasons": []}
+    return NewRow(CHANNEL, REFUND, f"entry:{one.entry_id}", f"refund:{one.prefix}:{one.entry_id}", payload)
+
+
 def _outbox_rows(decisions: Iterable[Decision]) -> Iterator[NewRow]:
     for one in decisions:
-        if not one.is_new:
+        if not one.is_new and one.noted is None:
             continue
         entry = one.candidate.entry_id
         subject = f"entry:{entry}"

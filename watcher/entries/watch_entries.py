@@ -96,6 +96,7 @@ class WatchEntries:
             else:
                 self._look(session, told)
             if now >= self._ripe_at:
+                self._take_back(session)
                 self._decide(session, entries_to_decide.ripe_entries(session), again=True)
                 self._observer.waiting(*entry_verdict.waiting_age(session))
                 self._ripe_at = self._clock() + RIPE_SECONDS
@@ -113,6 +114,8 @@ class WatchEntries:
     def _look(self, session: Session, told: Rows) -> None:
         """Decide what was told of."""
         self._decide(session, sorted(told.entries), gone=sorted(told.gone))
+        if told.gone:
+            self._take_back(session)
         if told.crucibles:
             self._follow_rules(session, entries_to_decide.crucibles_to_decide(session, told.crucibles))
 
@@ -170,6 +173,11 @@ class WatchEntries:
             self._tell(decisions)
             changed += len(decisions)
         return changed
+
+    def _take_back(self, session: Session) -> None:
+        """Have what was paid for rows that are gone go back, page by page."""
+        while not self.signal.stopping and (decisions := self._decider.take_back(session)) is not None:
+            self._tell(decisions)
 
     def _tell(self, decisions: Sequence[Decision]) -> None:
         alike = Counter((one.verdict.state, one.verdict.reasons) for one in decisions)

@@ -126,6 +126,18 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return self.collect
 
     @property
+    def stray(self) -> str | None:
+        """Return the prefix of what the site took for the entry besides its fee, which is to go back; None: nothing.
+
+        The first prefix that somebody asked about is the entry's. One that is the beginning of the other, or has it as
+        its beginning, may name the same payment.
+        """
+        fee, other = self.candidate.fee, self.candidate.site_prefix
+        if fee is None or other is None or fee.prefix.startswith(other) or other.startswith(fee.prefix):
+            return None
+        return other
+
+    @property
     def frees_a_place(self) -> bool:
         """Tell whether another entry may have the place that this one held, or its image."""
         leaves = self.verdict.state not in OCCUPYING or self.candidate.is_another
@@ -167,7 +179,7 @@ def decide_in_order(page: Iterable[Candidate], policy: FeePolicy) -> Iterator[De
             )
         same_image = one.earlier_of_image + (0 if one.occupies else images[one.image_id])
         fee = _fee(one, policy)
-        if _is_final(one, fee):
+        if _is_final(one):
             verdict = one.before or Verdict(VerdictState.REJECTED)
             yield Decision(candidate=one, verdict=verdict, enforced=not policy.observe)
             continue
@@ -229,11 +241,10 @@ def _fee(one: Candidate, policy: FeePolicy) -> EntryFee | None:
     return None
 
 
-def _is_final(one: Candidate, fee: EntryFee | None) -> bool:
+def _is_final(one: Candidate) -> bool:
     """Tell whether an entry was rejected and its fee given back: a refunded key can never be charged again."""
-    if one.before is None or one.before.state not in {VerdictState.REJECTED, VerdictState.WITHDRAWN}:
-        return False
-    return fee is not None and not _is_ours_and_unasked(one, fee)
+    is_out = one.before is not None and one.before.state in {VerdictState.REJECTED, VerdictState.WITHDRAWN}
+    return is_out and one.fee is not None
 
 
 def _is_ours_and_unasked(one: Candidate, fee: EntryFee) -> bool:

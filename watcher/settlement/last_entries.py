@@ -23,6 +23,8 @@ class LastEntries:
 
     def decide(self, session: Session, crucible_id: int) -> None:
         """Decide entries about which nothing was decided, and withdraw those whose row is gone."""
+        while self._decider.take_back(session, crucible_id) is not None:
+            pass
         while gone := entries_to_decide.vanished_of(session, [crucible_id], PAGE):
             if not self._decider.decide(session, [], gone=gone):
                 break

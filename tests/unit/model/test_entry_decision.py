@@ -158,11 +158,14 @@ def test_nothing_is_written_twice() -> None:
     [
         ({}, VerdictState.ADMITTED),
         ({"fee": EntryFee("p-", FeeSource.WATCHER, Payment.SETTLED, 100)}, VerdictState.REJECTED),
-        ({"site_prefix": "site-1"}, VerdictState.REJECTED),
+        ({"site_prefix": "site-1"}, VerdictState.WAITING),
     ],
 )
 def test_a_rejected_entry_may_come_in_later_unless_its_fee_went_back(more: dict[str, Any], state: VerdictState) -> None:
-    """A key that was refunded stays taken, so a second charge under it would only look like one."""
+    """A key that was refunded stays taken, so a second charge under it would only look like one.
+
+    One that nobody has asked about yet was not refunded.
+    """
     facts = GOOD if more else FREE
     rejected = Verdict(VerdictState.REJECTED, (R.LEVEL_NOT_ALLOWED,))
 
@@ -170,6 +173,25 @@ def test_a_rejected_entry_may_come_in_later_unless_its_fee_went_back(more: dict[
 
     assert decision.verdict.state is state
     assert decision.refund is None
+
+
+@pytest.mark.parametrize(
+    ("fee", "named", "stray"),
+    [
+        (None, "site-2-", None),
+        ("site-1-", None, None),
+        ("site-1-", "site-1-", None),
+        ("site-1-", "site-2-", "site-2-"),
+        ("site-1", "site-1-", None),  # the same legs, written more carefully
+        ("site-1-", "site-1", None),
+    ],
+)
+def test_what_is_paid_besides_the_fee_goes_back(fee: str | None, named: str | None, stray: str | None) -> None:
+    known = EntryFee(fee, FeeSource.SITE, Payment.SETTLED, 100) if fee else None
+
+    (decision,) = decide_in_order([entry(1, facts=GOOD, fee=known, site_prefix=named, before=ADMITTED)], POLICY)
+
+    assert decision.stray == stray
 
 
 def test_an_entry_that_nobody_has_made_is_foreseen_as_paid() -> None:

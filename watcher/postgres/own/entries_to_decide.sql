@@ -1,6 +1,7 @@
 -- crucibles_to_decide --
 -- Crucibles whose entries may lack a verdict or get another one, with the rules that theirs were decided by. Those that
--- are over, or gone, are looked at once more, unless they ended before anybody decided about their entries.
+-- are over, or gone, are looked at once more; one about whose entries nobody has decided only if it was cancelled and was
+-- made after we came: what became of others is no business of ours.
 SELECT
     coalesce(crucible.id, known.crucible_id),
     known.rules_digest,
@@ -10,6 +11,8 @@ FROM public."Crucible" crucible
 FULL JOIN {schema}.entry_crucible known ON known.crucible_id = crucible.id
 WHERE (crucible.status = 'Active'
        OR crucible.status IN ('Completed', 'Cancelled') AND known.status <> crucible.status::text
+       OR crucible.status = 'Cancelled' AND known.crucible_id IS NULL
+          AND crucible."createdAt" >= (SELECT min(applied_at) AT TIME ZONE 'UTC' FROM {schema}.migration)
        OR crucible.id IS NULL AND known.status NOT IN ('Completed', 'gone'))
   AND (%(crucibles)s::int[] IS NULL OR coalesce(crucible.id, known.crucible_id) = ANY(%(crucibles)s))
 ORDER BY 1
@@ -49,7 +52,7 @@ SELECT seen.entry_id
         AND (image.id IS NULL OR image.ingestion NOT IN ('Pending', 'Rescan', 'PendingManualAssignment')
              AND (image."nsfwLevel" <> 0 OR image.ingestion <> 'Scanned'))
         OR 'fee_pending' = ANY (seen.reasons)
-           AND NOT EXISTS (SELECT FROM {schema}.entry_fee fee WHERE fee.entry_id = seen.entry_id))
+           AND NOT EXISTS (SELECT FROM {schema}.entry_fee fee WHERE fee.entry_id = seen.entry_id AND NOT fee.returned))
  ORDER BY seen.entered_at, seen.entry_id
 
 -- without_a_place --
@@ -61,7 +64,7 @@ SELECT seen.entry_id
    AND ('total_limit' = ANY (seen.reasons)
         OR 'user_limit' = ANY (seen.reasons) AND seen.user_id = ANY(%(users)s)
         OR 'image_entered_already' = ANY (seen.reasons) AND seen.image_id = ANY(%(images)s))
-   AND NOT EXISTS (SELECT FROM {schema}.entry_fee fee WHERE fee.entry_id = seen.entry_id)
+   AND NOT EXISTS (SELECT FROM {schema}.entry_fee fee WHERE fee.entry_id = seen.entry_id AND NOT fee.returned)
  ORDER BY seen.entered_at, seen.entry_id
  LIMIT %(most)s
 

@@ -74,9 +74,15 @@ def facts(session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int
     ]
 
 
-def vanished(session: Session, entry_ids: Sequence[int]) -> list[Candidate]:
-    """Return those of some entries whose row is gone, and whose crucible had not ended."""
-    rows = session.run(_STATEMENTS["vanished_facts"], list(entry_ids))
+def vanished(session: Session, entry_ids: Sequence[int], *, another: bool = False) -> list[Candidate]:
+    """Return those of some entries whose row is gone, and whose crucible had not ended.
+
+    Args:
+        session: a connection.
+        entry_ids: which.
+        another: their rows are gone as the caller knows, and those that are there are other entries with their ids.
+    """
+    rows = session.run(_STATEMENTS["vanished_facts"], {"entries": list(entry_ids), "another": another})
     return [
         Candidate(
             entry_id=entry, crucible_id=crucible, image_id=image,

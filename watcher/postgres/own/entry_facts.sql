@@ -5,10 +5,10 @@
     entry."userId"        AS user_id,
     entry."imageId"       AS image_id,
     (extract(epoch FROM greatest(least(entry."createdAt", {LAST_MOMENT}), {FIRST_MOMENT})) * 1000)::bigint AS created_ms,
-    -- What was paid for one entry is not paid for another.
+    -- What was paid for one entry is not paid for another, and what went back for none.
     CASE WHEN NOT EXISTS (
         SELECT FROM {schema}.entry_fee one
-         WHERE one.prefix = entry."buzzTransactionId" AND one.entry_id <> entry.id
+         WHERE one.prefix = entry."buzzTransactionId" AND (one.entry_id <> entry.id OR one.returned)
     ) THEN entry."buzzTransactionId" END AS site_prefix,
     image."userId"        AS owner_id,
     image."nsfwLevel"     AS image_level,
@@ -110,7 +110,7 @@ FROM public."CrucibleEntry" entry
 JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId"
 LEFT JOIN public."Image" image ON image.id = entry."imageId"
 LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id
-LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = entry.id
+LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = entry.id AND NOT fee.returned
 LEFT JOIN {schema}.entry_digest known ON known.entry_id = entry.id
 CROSS JOIN LATERAL (SELECT {facts_digest} AS digest) now
 WHERE entry.id = ANY(%(entries)s) AND entry."crucibleId" = ANY(%(crucibles)s)
@@ -118,17 +118,18 @@ WHERE entry.id = ANY(%(entries)s) AND entry."crucibleId" = ANY(%(crucibles)s)
 ORDER BY entry."crucibleId", entry."createdAt", entry.id
 
 -- vanished_facts --
--- Some entries whose row is gone, if their crucible had not ended when it was last looked at: they are withdrawn.
+-- Some entries whose row is gone, if their crucible had not ended when it was last looked at: they are withdrawn. So are
+-- those whose row was another one, if the caller knows.
 SELECT seen.entry_id, seen.crucible_id, seen.user_id, seen.image_id,
        (extract(epoch FROM seen.entered_at) * 1000)::bigint, seen.verdict, seen.reasons,
        fee.prefix, fee.source, fee.payment, fee.collected
   FROM {schema}.entry_verdict seen
-  LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = seen.entry_id
+  LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = seen.entry_id AND NOT fee.returned
   LEFT JOIN {schema}.entry_crucible known ON known.crucible_id = seen.crucible_id
   LEFT JOIN public."Crucible" crucible ON crucible.id = seen.crucible_id
- WHERE seen.entry_id = ANY(%s) AND seen.verdict IN ('waiting', 'admitted')
+ WHERE seen.entry_id = ANY(%(entries)s) AND seen.verdict IN ('waiting', 'admitted')
    AND known.status IS DISTINCT FROM 'Completed' AND crucible.status IS DISTINCT FROM 'Completed'
    AND NOT EXISTS (SELECT FROM {schema}.settlement
                     WHERE settlement.crucible_id = seen.crucible_id AND settlement.settled_at IS NOT NULL)
-   AND NOT EXISTS (SELECT FROM public."CrucibleEntry" entry WHERE entry.id = seen.entry_id)
+   AND (%(another)s OR NOT EXISTS (SELECT FROM public."CrucibleEntry" entry WHERE entry.id = seen.entry_id))
  ORDER BY seen.crucible_id, seen.entered_at, seen.entry_id

@@ -21,7 +21,7 @@ def write(
     by: str,
     digests: Mapping[int, int] | None = None,
     firsts: Mapping[int, tuple[str, int]] | None = None,
-) -> None:
+) -> set[int]:
     """Write what was decided, within the caller's transaction; a verdict that stays the same writes nothing.
 
     Args:
@@ -30,22 +30,26 @@ def write(
         by: the role that decided.
         digests: what entries were decided with, to be remembered.
         firsts: status and digest of the rules of crucibles, to be remembered of those that had no entry decided yet.
+
+    Returns:
+        Entries whose fee is another's after all: somebody who had read the same was faster.
     """
-    new = [one for one in decisions if one.is_new]
+    decided = list(decisions)
+    new = [one for one in decided if one.is_new]
     digests, firsts = digests or {}, firsts or {}
-    if not new and not digests:
-        return
-    session.run(
-        _STATEMENTS["write_verdicts"],
-        {
-            "by": by, "verdicts": _json(_row(one) for one in new), "entries": list(digests),
-            "digests": list(digests.values()),
-            "firsts": crucible_rows(firsts),
-        },
-    )  # fmt: skip
-    fees = [_asked(one, fee) for one in new if (fee := one.noted) is not None]
-    if fees:
-        session.run(_STATEMENTS["ask_fees"], _json(fees))
+    if new or digests:
+        session.run(
+            _STATEMENTS["write_verdicts"],
+            {
+                "by": by, "verdicts": _json(_row(one) for one in new), "entries": list(digests),
+                "digests": list(digests.values()),
+                "firsts": crucible_rows(firsts),
+            },
+        )  # fmt: skip
+    fees = {one.candidate.entry_id: _asked(one, fee) for one in decided if (fee := one.noted) is not None}
+    if not fees:
+        return set()
+    return fees.keys() - {entry for (entry,) in session.run(_STATEMENTS["ask_fees"], _json(fees.values()))}
 
 
 def settle_fee(session: Session, entry_id: int, payment: Payment, collected: int) -> bool:

@@ -40,10 +40,11 @@ SELECT entry_id, crucible_id, user_id, prefix, source, payment
   FROM jsonb_to_recordset(%s::jsonb)
        AS one (entry_id int, crucible_id int, user_id int, prefix text, source text, payment text)
 ON CONFLICT DO NOTHING
+RETURNING entry_id
 
 -- settle_fee --
 -- What a fee came to.
-UPDATE {schema}.entry_fee SET payment = %s, collected = %s, settled_at = now() WHERE entry_id = %s
+UPDATE {schema}.entry_fee SET payment = %s, collected = %s, settled_at = now() WHERE entry_id = %s AND NOT returned
 RETURNING crucible_id
 
 -- verdict_state --
@@ -76,7 +77,7 @@ SELECT verdict, count(*)::int, sum(fee)::bigint FROM {schema}.entry_verdict WHER
 SELECT seen.entry_id, seen.crucible_id, seen.user_id, seen.image_id, seen.verdict, seen.reasons, seen.fee,
        seen.entered_at, seen.decided_at, seen.waiting_since, fee.prefix, fee.source, fee.payment, fee.collected
   FROM {schema}.entry_verdict seen
-  LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = seen.entry_id
+  LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = seen.entry_id AND NOT fee.returned
  WHERE seen.entry_id = %s
 
 -- decisions_of --

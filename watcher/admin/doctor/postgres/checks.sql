@@ -114,3 +114,12 @@ SELECT index.relname::text
 -- backend --
 -- Which of the server's processes answers: not the one that we have connected to, where a pooler stands between.
 SELECT pg_backend_pid()
+
+-- payment_triggers --
+-- Triggers on the site's tables that are on, and call a function of our schema.
+SELECT tgname::text
+  FROM pg_trigger
+  JOIN pg_proc ON pg_proc.oid = tgfoid
+  JOIN pg_namespace ON pg_namespace.oid = pronamespace
+ WHERE tgrelid IN (to_regclass('public."CrucibleEntry"'), to_regclass('public."Crucible"'))
+   AND tgenabled IN ('O', 'A') AND nspname = %s
