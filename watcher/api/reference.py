@@ -47,8 +47,9 @@ question of each other user. Where too many wait, whoever has most of them is an
 is; `postgres_away` is said when the database does not answer. A user has eight streams; where a process has no room for
 another, one of whoever has most of them ends.
 
-A connection may have 75 s between two requests, and ten for each of them to arrive and for each answer to be taken.
-Where all of `api.connections` are taken, the one that has waited longest for its client is closed.
+HEAD is answered wherever GET is. A request names one host, or is 400 `bad_request` and the end of its connection; so is
+what is no HTTP. A connection may have 75 s between two requests, and ten for each of them to arrive and for each answer
+to be taken. Where all of `api.connections` are taken, the one that has waited longest for its client is closed.
 
 ## Voting
 

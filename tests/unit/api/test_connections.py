@@ -350,9 +350,9 @@ async def test_what_completes_no_request_gives_no_more_time(
     begun: bytes, more: bytes, is_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection has its time between two requests, and for each of them, whatever else is sent on it."""
-    monkeypatch.setattr(uvicorn_internals, "PATIENCE_SECONDS", 0.4)
-    monkeypatch.setattr(server_module, "KEEP_ALIVE_SECONDS", 0.4)
-    monkeypatch.setattr(server_module, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(uvicorn_internals, "PATIENCE_SECONDS", 0.15)
+    monkeypatch.setattr(server_module, "KEEP_ALIVE_SECONDS", 0.15)
+    monkeypatch.setattr(server_module, "SWEEP_SECONDS", 0.02)
 
     async with serving(echo) as address:
         reader, writer = await asyncio.open_connection(*address)
@@ -365,7 +365,7 @@ async def test_what_completes_no_request_gives_no_more_time(
             async with asyncio.timeout(10):
                 while not gone.done():
                     writer.write(more)
-                    await asyncio.wait([gone], timeout=0.05)
+                    await asyncio.wait([gone], timeout=0.02)
         finally:
             gone.cancel()
             writer.close()
