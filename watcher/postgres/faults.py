@@ -89,7 +89,7 @@ def faults_named(schema: str) -> Iterator[None]:
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         if advice := _advice(str(error)):
             raise PostgresRefusedError(f"postgres: {said(error)}; {advice}") from error
-        raise TemporaryError(f"postgres is away: {said(error)}{_hint(str(error))}") from error
+        raise TemporaryError(f"postgres is away: {explained(error)}") from error
     except psycopg.InternalError as error:
         # What the server or the session cannot do, not what was asked: a standby or a full disk made it read-only, a
         # transaction was ended because it stood idle.
@@ -101,6 +101,12 @@ def said(error: psycopg.Error) -> str:
     return error.diag.message_primary or str(error).strip().partition("\n")[0]
 
 
+def explained(error: psycopg.Error) -> str:
+    """Return what the server or the driver said, and what it leaves open of a connection that was not made."""
+    words = str(error)
+    return next((f"{said(error)}; {hint}" for pattern, hint in _HINTS if pattern.search(words)), said(error))
+
+
 def _advice(words: str) -> str:
     """Return what to do about a connection that was refused for good; empty where trying again may help."""
     if _WRONG_ADDRESS.search(words):
@@ -110,7 +116,3 @@ def _advice(words: str) -> str:
     if _POOLER_REFUSES_TRANSACTIONS.search(words):
         return "let pool_mode be transaction or session for postgres.dsn: what belongs together is one transaction"
     return ""
-
-
-def _hint(words: str) -> str:
-    return next((f"; {hint}" for pattern, hint in _HINTS if pattern.search(words)), "")

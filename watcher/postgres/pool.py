@@ -1,6 +1,7 @@
 """Reads of the site's own tables for requests that come all at once: a pool of connections, one statement each."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from types import TracebackType
@@ -9,11 +10,11 @@ from typing import Any, Final, LiteralString, Self
 import psycopg
 import structlog
 from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from watcher.model.errors import RefusedError, TemporaryError
 from watcher.postgres.fair_queue import ASKER, FairQueue, QueueFullError
-from watcher.postgres.faults import REFUSALS, said
+from watcher.postgres.faults import REFUSALS, explained, said
 from watcher.postgres.session import CONNECTING, PATIENCE_FACTOR, AsyncConnection, connection_string, limited
 
 log = structlog.get_logger(__name__)
@@ -26,6 +27,8 @@ LOG_INTERVAL_SECONDS: Final = 1.0
 loop."""
 _CLOSING_SECONDS: Final = 1.0
 """Seconds that statements have to end when the pool is closed."""
+# What the pool warns of is in our lines; it would say it for each of many attempts.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 Rows = list[dict[str, Any]]
 Fetch = Callable[[LiteralString, Mapping[str, Any]], Awaitable[Rows]]
 """Returns the rows of one statement, as :meth:`SitePool.fetch` does. Raises ``TemporaryError``."""
@@ -57,10 +60,11 @@ class SitePool:
         self._queue = FairQueue(size, MAX_WAITING)
         self._answered_at = float("-inf")
         self._silent_until, self._unlogged = 0.0, 0
+        self._refused = ""
         self._reading: set[asyncio.Task[Rows]] = set()
         self._pool = AsyncConnectionPool(
             connection_string(dsn, timeout, "crucible-api"),
-            connection_class=AsyncConnection,
+            connection_class=_telling(self._note),
             kwargs=CONNECTING,
             configure=self._configure,
             min_size=1,
@@ -84,6 +88,10 @@ class SitePool:
     async def _configure(self, connection: AsyncConnection) -> None:
         connection.patience = self._timeout * PATIENCE_FACTOR
 
+    def _note(self, refused: str) -> None:
+        """Note why no connection can be made, or that one was: who waits for one only learns that it does not come."""
+        self._refused = refused
+
     async def fetch(self, query: LiteralString, parameters: Mapping[str, Any] | None = None) -> Rows:
         """Return the rows of one statement that changes nothing, for ``ASKER``.
 
@@ -101,9 +109,11 @@ class SitePool:
         # Neither this timeout nor a cancellation of the caller ends the task.
         done, _ = await asyncio.wait([reading], timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
         if not done:
-            raise self._away(f"no answer within {self._timeout:g} s")
+            raise self._away(self._refused or f"no answer within {self._timeout:g} s")
         try:
             return reading.result()
+        except PoolTimeout as error:
+            raise self._away(self._refused or f"no connection within {self._timeout:g} s") from error
         except psycopg.Error as error:
             if isinstance(error, REFUSALS):
                 self._log("neighbour.refuses", said(error))
@@ -120,7 +130,7 @@ class SitePool:
         except TimeoutError:
             if asyncio.get_running_loop().time() - self._answered_at < self._timeout:
                 raise self._busy() from None
-            raise self._away(f"no connection within {self._timeout:g} s") from None
+            raise self._away(self._refused or f"no connection within {self._timeout:g} s") from None
 
     async def _read(self, query: LiteralString, parameters: Mapping[str, Any] | None, deadline: float) -> Rows:
         """Read on one of the connections, and give it back. Never cancelled."""
@@ -160,3 +170,20 @@ class SitePool:
             self._silent_until, self._unlogged = now + LOG_INTERVAL_SECONDS, 0
         else:
             self._unlogged += 1
+
+
+def _telling(note: Callable[[str], None]) -> type[AsyncConnection]:
+    """Return connections that tell why they could not be made, and nothing once they are."""
+
+    class Telling(AsyncConnection):
+        @classmethod
+        async def connect(cls, conninfo: str = "", **options: Any) -> Self:
+            try:
+                made = await super().connect(conninfo, **options)
+            except psycopg.OperationalError as error:
+                note(explained(error))
+                raise
+            note("")
+            return made
+
+    return Telling

@@ -1,6 +1,6 @@
 """Redis' synchronous client: made in one way, and its faults in our words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -105,13 +105,13 @@ def node_identities(client: Client, names: Sequence[str]) -> list[str]:
     """Return the same for several keys; each process is asked once."""
     if not isinstance(client, RedisCluster):
         try:
-            return [identity_of(client.info("server") | client.info("replication"))] * len(names)
+            return [fence(client.info("server"), client.info("replication"))] * len(names)
         except TemporaryError:
             client.connection_pool.disconnect(inuse_connections=False)  # the name may lead to another one by now
             raise
     nodes = [client.get_node_from_key(name) for name in names]  # type: ignore[no-untyped-call]
     known = {
-        name: identity_of(client.info("server", target_nodes=node) | client.info("replication", target_nodes=node))
+        name: fence(client.info("server", target_nodes=node), client.info("replication", target_nodes=node))
         for name, node in {node.name: node for node in nodes}.items()
     }
     return [known[node.name] for node in nodes]
@@ -146,3 +146,15 @@ def packed(*words: str | int) -> bytes:
     """
     texts = [str(word).encode() for word in words]
     return b"*%d\r\n%s" % (len(texts), b"".join(b"$%d\r\n%s\r\n" % (len(text), text) for text in texts))
+
+
+def fence(server: Mapping[str, object], replication: Mapping[str, object]) -> str:
+    """Return the identity of a process, as votes are fenced with it, from two sections of its INFO.
+
+    Raises:
+        TemporaryError: it is a replica, or does not say who it is.
+
+    >>> fence({"run_id": "a1"}, {"role": "master", "master_replid": "b2"})
+    'a1:b2'
+    """
+    return identity_of({**server, **replication})

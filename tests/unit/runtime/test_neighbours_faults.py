@@ -1,5 +1,6 @@
 """Why a neighbour cannot be reached, in words that name what to look at: the same faults before each of them."""
 
+import asyncio
 import datetime as dt
 import ssl
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from watcher.clickhouse.client import connect
 from watcher.kafka.admin import KafkaAdmin
 from watcher.model.errors import TemporaryError
+from watcher.postgres.pool import SitePool
 from watcher.postgres.session import open_session
 from watcher.redis.client import open_client
 from watcher.redis.sink import RedisSink
@@ -188,3 +190,19 @@ def test_clickhouse_behind_a_proxy_that_is_none(monkeypatch: pytest.MonkeyPatch,
 
     with pytest.raises(TemporaryError, match=said):
         clickhouse("10.255.255.1", 8123, tls=False)
+
+
+@pytest.mark.parametrize("where", ["nosuch.invalid:7", "127.0.0.1:1"])
+def test_who_waits_for_a_connection_learns_why_none_comes(where: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The pool of requests: not that there was no answer, but that there is no such host, or that nobody listens."""
+
+    async def run() -> str:
+        async with SitePool(f"postgresql://u:p@{where}/d", 1, 1.0) as pool:
+            with pytest.raises(TemporaryError) as away:
+                await pool.fetch("SELECT 1")
+        return str(away.value)
+
+    said = asyncio.run(run())
+
+    assert any(word in said for word in ("resolve host 'nosuch.invalid'", "Connection refused"))
+    assert caplog.records == []
