@@ -72,8 +72,12 @@ BAD = {
     "Avro without a registry": (b"\x00\x00\x00\x00\x07bytes", "unknown_schema"),
     "one byte": (b"\x00", "unknown_schema"),
 }
-IGNORED = (None, b'{"ts_ms":1767225600000}', envelope(op="m", after=None), b'{"status":"BEGIN","id":"7"}')
-"""Tombstone, heartbeat, logical message, transaction."""
+IGNORED = (
+    None,
+    envelope(op="m", after=None),
+    b'{"status":"BEGIN","id":"7","event_count":null,"data_collections":null,"ts_ms":1767225600000}',
+)
+"""Tombstone, logical message, transaction. (A heartbeat is one on its own topic alone.)"""
 
 
 def unaccounted(daemon: Daemon) -> float:

@@ -1,14 +1,18 @@
 """What the loop says of itself."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from watcher.changes.lane import Gathered, Lane
 from watcher.changes.report import ChangeReport
+from watcher.changes.taken import Taken
+from watcher.model.beat import Beat
 from watcher.model.errors import TemporaryError
 from watcher.model.progress import Progress
 from watcher.telemetry.metrics import UNKNOWN, Metrics
@@ -63,3 +67,68 @@ def test_whoever_is_away_is_counted(registry: CollectorRegistry, report: ChangeR
     counted.append(registry.get_sample_value("crucible_sink_errors_total", {"sink": neighbour}))
 
     assert counted == [0, 1]
+
+
+class Nothing:
+    """A source that has delivered all there is."""
+
+    paused = 0
+
+
+class Followed:
+    """Beats that are overdue for as long as they are said to be."""
+
+    heard_at: float | None = None
+    last = Beat(7, 1_760_000_000_000, 4096)
+    overdue_for: float | None = None
+    absent_for: float | None = None
+    unpublished: tuple[str, ...] = ()
+
+
+def test_a_stream_that_is_cut_off_is_said_once_and_fails_readiness(registry: CollectorRegistry):
+    """As long as it is, by the gauge and by the probe; in the log when it begins and when it is over."""
+    beats, now = Followed(), itertools.count(1.0, 2.0)
+    given: Any = beats
+    report = ChangeReport(Metrics(registry, TABLES), 120.0, lambda: next(now), given)
+    quiet = Taken(heartbeat=True)
+
+    def state() -> str:
+        nothing: Any = Nothing()
+        report.taken(quiet)
+        report.turn(nothing, {})
+        try:
+            report.ping()
+        except TemporaryError as error:
+            return str(error)
+        return "ready"
+
+    with capture_logs() as logs:
+        found = [state()]
+        beats.overdue_for = 70.0
+        found += [state(), state()]
+        beats.overdue_for = None
+        found.append(state())
+        beats.unpublished = ("Crucible",)
+        found.append(state())
+    said = [one["event"] for one in logs]
+
+    cut = "Crucible, CrucibleEntry: cut_off; run `crucible doctor`"
+    assert found == ["ready", cut, cut, "ready", "Crucible: cut_off; run `crucible doctor`"]
+    assert said == ["stream.cut_off", "stream.comes_again", "stream.cut_off"]
+    assert registry.get_sample_value("crucible_last_beat_timestamp_seconds") == 1_760_000_000
+
+
+def test_that_no_beat_ever_came_is_said_once(registry: CollectorRegistry):
+    """Nothing is called cut off for it: the beat's table may not be published yet."""
+    beats, now = Followed(), itertools.count(1.0, 2.0)
+    beats.absent_for = 60.0
+    given: Any = beats
+    report = ChangeReport(Metrics(registry, TABLES), 120.0, lambda: next(now), given)
+    nothing: Any = Nothing()
+
+    with capture_logs() as logs:
+        for _ in range(3):
+            report.turn(nothing, {})
+    report.ping()
+
+    assert [one["event"] for one in logs] == ["stream.without_beats"]
