@@ -8,6 +8,8 @@ of one table in it that are answered and packed are a *stretch*, which one loop 
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import compress, repeat
+from operator import is_
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -278,7 +280,7 @@ class _Run:
             return range(self._done)
         aside = frozenset(self._aside)
         applied = (at for at in range(self._done) if at not in aside) if aside else range(self._done)
-        return [at for at, operation in zip(applied, operations, strict=True) if operation is Operation.DELETE]
+        return list(compress(applied, map(is_, operations, repeat(Operation.DELETE))))
 
     def _of_another_table(self, event: ChangeEvent[Any]) -> Decoded | None:
         """Apply a change and go on with its table; return its error, or itself if nothing answers it, else None."""
