@@ -159,6 +159,22 @@ def test_a_table_that_waits_for_a_comparison_is_told(examined: Examine, postgres
     assert (found.level, found.found.split()[0]) == (Level.WARN, "truncate")
 
 
+def test_a_table_that_waits_for_several_reasons_is_told_once(examined: Examine, postgres: psycopg.Connection):
+    """Each reason with its place, the newest first."""
+    insert = """INSERT INTO crucible_watcher.reconcile_needed
+                       (source_table, reason, since, first_place, last_place, times)
+                VALUES ('Crucible', 'key_change', now() + interval '1 hour', 'a', 'a', 1),
+                       ('Crucible', 'cut_off', now() + interval '2 hours', 'b', 'c', 7)"""
+    delete = "DELETE FROM crucible_watcher.reconcile_needed WHERE reason IN ('key_change', 'cut_off')"
+    with broken(postgres.execute, insert, delete):  # type: ignore[arg-type]
+        first, second, *_ = examined()["postgres.reconcile.Crucible"].found.split("; ")
+
+    assert first.startswith("cut_off since ")
+    assert first.endswith(": 7 from b to c")
+    assert second.startswith("key_change since ")
+    assert second.endswith(": a")
+
+
 @pytest.mark.parametrize(
     ("name", "setting", "bad", "good"),
     [

@@ -37,11 +37,14 @@ def own_tables(session: Session) -> Iterator[Finding]:
             if last.fell_from is None
             else "make the connector anew, then `crucible history accept` (docs/operating.md)",
         )
-    waiting = reconcile_needed.needs(session)
-    for need in waiting:
+    waiting: dict[str, list[str]] = {}
+    for need in reversed(reconcile_needed.needs(session)):  # the newest first
+        found = f"{need.reason} since {need.since:%Y-%m-%d %H:%M}{_places(need.found)}"
+        waiting.setdefault(need.source_table, []).append(found)
+    for table, reasons in sorted(waiting.items()):
         yield warn(
-            f"postgres.reconcile.{need.source_table}",
-            f"{need.reason} since {need.since:%Y-%m-%d %H:%M}{_places(need.found)}",
+            f"postgres.reconcile.{table}",
+            "; ".join(reasons),
             "the stream cannot tell this table's counts; compare them with PostgreSQL",
         )
     if not waiting:
