@@ -59,7 +59,7 @@ BAD = {
     "an entry beyond Int32": (row(id=2**31), "bad_row"),
     "a user beyond any integer": (row(userId=10**400), "bad_row"),
     "a negative id": (row(userId=-1), "bad_row"),
-    "created in another age": (row(createdAt=10**17), "handler"),
+    "created in another age": (row(id=1_000_000, createdAt=10**17), "handler"),  # a repeat would not be looked at
     "committed in another age": (source(ts_ms=10**17, ts_us=10**18), "bad_source"),
     "committed before the calendar": (source(ts_ms=-(10**17)), "bad_source"),
     "a log position that is a text": (source(lsn="here"), "bad_source"),

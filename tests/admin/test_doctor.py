@@ -164,7 +164,10 @@ def test_a_table_that_waits_for_several_reasons_is_told_once(examined: Examine, 
     insert = """INSERT INTO crucible_watcher.reconcile_needed
                        (source_table, reason, since, first_place, last_place, times)
                 VALUES ('Crucible', 'key_change', now() + interval '1 hour', 'a', 'a', 1),
-                       ('Crucible', 'cut_off', now() + interval '2 hours', 'b', 'c', 7)"""
+                       ('Crucible', 'cut_off', now() + interval '2 hours', 'b', 'c', 7)
+                ON CONFLICT (source_table, reason) DO UPDATE
+                   SET (since, first_place, last_place, times)
+                     = (excluded.since, excluded.first_place, excluded.last_place, excluded.times)"""
     delete = "DELETE FROM crucible_watcher.reconcile_needed WHERE reason IN ('key_change', 'cut_off')"
     with broken(postgres.execute, insert, delete):  # type: ignore[arg-type]
         first, second, *_ = examined()["postgres.reconcile.Crucible"].found.split("; ")
