@@ -1,7 +1,7 @@
 """What endings cost where the site keeps its index by hash over "crucibleId": the same as ``settle``, with it in place.
 
 No goal: each row that is written walks along all entries of its crucible in that index, so that ten times the entries
-take a hundred times as long. It takes a quarter of an hour, and is measured only when it is asked for.
+take a hundred times as long. It takes the better part of an hour, and is measured only when it is asked for.
 """
 
 from rich.console import Console

@@ -175,6 +175,34 @@ def test_a_claim_of_a_clock_that_was_set_back_holds_up_nothing(endings: Endings,
     assert (endings.state(crucible) != "due") is goes_on
 
 
+@pytest.mark.parametrize(
+    ("ahead", "holds"),
+    [("1 hour", (950, 920)), ("30 seconds", (900, 900))],
+    ids=["the clock was set back", "control: a wait and a claim that hold"],
+)
+def test_prizes_that_wait_by_a_clock_that_was_set_back_are_paid(
+    endings: Endings, ahead: str, holds: tuple[int, int]
+) -> None:
+    """One was to be tried again later, and one was on its way when the clock was an hour ahead."""
+    crucible, users = endings.crucible(prizePositions='{"1": 25, "2": 10}'), [endings.rich(), endings.rich()]
+    endings.enter(crucible, users)
+    endings.end(crucible)
+    endings.turn()
+    endings.site.run(
+        "UPDATE SCHEMA.outbox SET next_at = now() + %s::interval WHERE kind = 'prize' AND payload ->> 'position' = '1'",
+        ahead,
+    )
+    endings.site.run(
+        "UPDATE SCHEMA.outbox SET state = 'sending', claimed_by = 'somebody', claimed_until = now() + %s::interval "
+        "WHERE kind = 'prize' AND payload ->> 'position' = '2'",
+        ahead,
+    )
+
+    endings.pay()
+
+    assert tuple(endings.holds(user) for user in users) == holds
+
+
 def test_a_commit_whose_answer_was_lost_is_found_done(endings: Endings, monkeypatch: pytest.MonkeyPatch) -> None:
     crucible, user = endings.crucible(), endings.rich()
     endings.enter(crucible, [user])

@@ -153,9 +153,20 @@ def _percentage(place: object, value: object) -> Fraction:
         raise UnreadablePrizesError(expected)
     if not 0 <= value <= WHOLE:
         raise UnreadablePrizesError(expected)
-    if isinstance(value, Decimal) and value and -int(value.normalize().as_tuple().exponent) > MAX_DECIMALS:
+    if isinstance(value, Decimal) and value and _decimals(value) > MAX_DECIMALS:
         raise UnreadablePrizesError(f"{expected}, with {MAX_DECIMALS} decimals at most")
     return Fraction(value)
+
+
+def _decimals(value: Decimal) -> int:
+    """Return how many decimals a number has; of one that is very small at least as many as it has zeros.
+
+    Asked in this order: to normalize such a number makes nothing of it, and a fraction of it has no end.
+
+    >>> [_decimals(Decimal(text)) for text in ("33.30", "1e2", "1e-999999999999")]
+    [1, -2, 999999999999]
+    """
+    return max(-value.adjusted(), -int(value.normalize().as_tuple().exponent))
 
 
 def _said(value: object) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from watcher.model.outbox import OutboxRow, OutboxState, Step
+from watcher.model.outbox import LONGEST_WAIT_SECONDS, OutboxRow, OutboxState, Step
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
@@ -87,7 +87,10 @@ def take(session: Session, channel: str, most: int, owner: str, lease_seconds: f
         owner: of them, until the lease is over; names one dispatcher of one process.
         lease_seconds: until somebody else may take them.
     """
-    rows = session.run(_STATEMENTS["take_rows"], channel, most, owner, lease_seconds)
+    asked = {
+        "channel": channel, "most": most, "owner": owner, "lease": lease_seconds, "longest_wait": LONGEST_WAIT_SECONDS,
+    }  # fmt: skip
+    rows = session.run(_STATEMENTS["take_rows"], asked)
     return [
         OutboxRow(
             id=number, channel=named, kind=kind, subject=subject, key=key, payload=payload, state=OutboxState(state),

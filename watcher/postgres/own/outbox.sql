@@ -6,22 +6,27 @@ ON CONFLICT (key) DO NOTHING
 
 -- take_rows --
 -- Rows that are due, each the oldest of its subject that is not done, and nobody else's. What their state was before is
--- returned: it says whether they may have been sent already. The lock makes two who take at once share them out.
+-- returned: it says whether they may have been sent already. The lock makes two who take at once share them out. A wait or
+-- a claim that lies further ahead than one can be made is of a clock that was set back, and is none.
 WITH due AS (
     SELECT id, state
       FROM {schema}.outbox o
-     WHERE channel = %s
-       AND (state IN ('pending', 'unknown') AND next_at <= now() OR state = 'sending' AND claimed_until <= now())
+     WHERE channel = %(channel)s
+       AND (state IN ('pending', 'unknown')
+            AND (next_at <= now() OR next_at > now() + make_interval(secs => 2 * %(longest_wait)s))
+            OR state = 'sending'
+            AND (claimed_until <= now() OR claimed_until > now() + make_interval(secs => 2 * %(lease)s)))
        AND NOT EXISTS (
                SELECT FROM {schema}.outbox older
                 WHERE older.subject = o.subject AND older.id < o.id AND older.state <> 'done'
            )
      ORDER BY next_at, id
-     LIMIT %s
+     LIMIT %(most)s
        FOR UPDATE SKIP LOCKED
 )
 UPDATE {schema}.outbox o
-   SET state = 'sending', attempts = attempts + 1, claimed_by = %s, claimed_until = now() + make_interval(secs => %s)
+   SET state = 'sending', attempts = attempts + 1, claimed_by = %(owner)s,
+       claimed_until = now() + make_interval(secs => %(lease)s)
   FROM due
  WHERE o.id = due.id
 RETURNING o.id, o.channel, o.kind, o.subject, o.key, o.payload, due.state, o.attempts
