@@ -9,7 +9,7 @@ import redis
 
 from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
 from watcher.redis import keys
-from watcher.redis.client import fence
+from watcher.redis.identity import identity_of
 from watcher.redis.scripts import VOTE
 from watcher.redis.vote import outcome, vote_command
 
@@ -31,7 +31,7 @@ def send(client: redis.Redis, votes: Sequence[Vote], cast: Cast, max_log: int = 
     counted = 0
     try:
         with client.client() as one:  # a single connection
-            identity = fence(one.info("server"), one.info("replication"))
+            identity = identity_of({**one.info("server"), **one.info("replication")})
             one.script_load(VOTE.text)
             pipeline = one.pipeline(transaction=False)
             for vote in votes:

@@ -17,7 +17,7 @@ from watcher.model.vote import VoteRefusal
 from watcher.recovery import closed_crucible
 from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
-from watcher.redis.client import fence
+from watcher.redis.identity import identity_of
 
 
 def test_redis_killed_among_votes(world: VoteWorld) -> None:
@@ -111,7 +111,7 @@ def test_redis_set_back(world: VoteWorld) -> None:
 
 def _unfenced(world: VoteWorld, crucible: int, _: Any) -> None:
     """Somebody says that it was compared, and nobody has."""
-    identity = fence(world.redis.info("server"), world.redis.info("replication"))
+    identity = identity_of({**world.redis.info("server"), **world.redis.info("replication")})
     world.redis.hset(keys.state(crucible), "fence", identity)
 
 

@@ -32,7 +32,7 @@ from watcher.model.errors import TemporaryError
 from watcher.model.vote import Vote
 from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
-from watcher.redis.client import fence
+from watcher.redis.identity import identity_of
 from watcher.telemetry.metrics import Metrics
 from watcher.votes.report import VoteReport
 
@@ -253,7 +253,7 @@ class VoteWorld:
 
         def votable() -> bool:
             with suppress(redis.RedisError):
-                identity = fence(self.redis.info("server"), self.redis.info("replication")).encode()
+                identity = identity_of({**self.redis.info("server"), **self.redis.info("replication")}).encode()
                 return all(self.redis.hget(keys.state(one), "fence") == identity for one in crucible_ids)
             return False
 
