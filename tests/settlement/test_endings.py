@@ -222,7 +222,7 @@ def test_ends_that_move_move_the_due_time(endings: Endings) -> None:
         endings.turn()
         assert (endings.state(crucible), endings.shown(crucible, "due_at")) == ("due", None)
 
-    endings.end(crucible)
+    endings.end(crucible, "-infinity")
     endings.go_on()
     assert endings.state(crucible) == "done"
 

@@ -1,5 +1,6 @@
 """Whole ends with real votes: through every step, with the stores that hold them, and with these lost on the way."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -129,6 +130,17 @@ def test_a_crucible_ends_among_votes(world: VoteWorld) -> None:
     assert check(world, crucible) == len(answered) >= 200
     assert world.cast.refused[VoteRefusal.FROZEN] > 0
     assert verdict(world, crucible) == []
+    world.redis.flushall()
+    proven = world.crucible_command("settle", "proof", str(crucible), "--json")
+    assert proven.returncode == 0, proven.stderr
+    rows = result(world, crucible)
+    assert json.loads(proven.stdout)["digest"] == digest(rows)
+    with world.clickhouse() as client:  # somebody is given a point afterwards
+        client.command(
+            "ALTER TABLE crucible_entry_rating UPDATE winner_elo = winner_elo + 1 "
+            f"WHERE crucible_id = {crucible} SETTINGS mutations_sync = 2"
+        )
+    assert world.crucible_command("settle", "proof", str(crucible)).returncode == 1
 
 
 @pytest.mark.parametrize("call", ["freeze", "drain", "prove"])
