@@ -176,8 +176,11 @@ def _telling(note: Callable[[str], None]) -> type[AsyncConnection]:
     """Return connections that tell why they could not be made, and nothing once they are."""
 
     class Telling(AsyncConnection):
+        """A connection of the pool's, which tells how the attempt to make it ended."""
+
         @classmethod
         async def connect(cls, conninfo: str = "", **options: Any) -> Self:
+            """Return a connection, or tell why there is none."""
             try:
                 made = await super().connect(conninfo, **options)
             except psycopg.OperationalError as error:
