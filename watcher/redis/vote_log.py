@@ -4,6 +4,7 @@ Every call can be made by several processes at once: what matters is decided by 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, cast
 
 from watcher.model.drain_plan import PLAN_VERSION, DrainPlan, Range, plan_from_text, plan_version
@@ -14,6 +15,7 @@ from watcher.redis.client import Client, away_is_temporary, node_identities, run
 from watcher.redis.scripts import script
 
 _DELETE_IF_SAME: Final = script("delete_if_same")
+_FINISH: Final = script("finish")
 
 
 class VoteLog:
@@ -64,7 +66,25 @@ class VoteLog:
                 found[crucible_id] = _votes(answer)
                 left -= len(found[crucible_id])
         self._read_on([one for one, votes in found.items() if len(votes) == portion], found, left)
+        self._finish_last(found)
         return found
+
+    def _finish_last(self, found: Mapping[int, list[LoggedVote]]) -> None:
+        """Have the last vote of each log counted whole, and leave it out for now where that cannot be done.
+
+        What is in the log and not in the state is one of which Redis refused a part.
+        """
+        voted = [one for one, votes in found.items() if votes]
+        states = self._pipe(("HMGET", keys.state(one), "epoch", "seq") for one in voted)
+        for crucible_id, (epoch, seq) in zip(voted, states, strict=True):
+            last = found[crucible_id][-1]
+            if epoch is None or (last.epoch, last.seq) != (int(epoch), int(seq) + 1):
+                continue
+            finished = False
+            with suppress(TemporaryError):  # the right may be missing still; the others' votes do not wait for that
+                finished = bool(run_script(self._client, _FINISH, [keys.elo(crucible_id)]))
+            if not finished:
+                found[crucible_id].pop()
 
     def _read_on(self, crucible_ids: list[int], found: dict[int, list[LoggedVote]], left: int) -> None:
         """Read on in the logs that had more than their part, some of each in turn."""

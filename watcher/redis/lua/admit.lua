@@ -36,11 +36,11 @@ for n, placement in ipairs(cmsgpack.unpack(ARGV[1])) do
     hide(elo, id, had, created)
     answers[n] = 'removed'
   else
-    if had > 0 then redis.call('SREM', pool(elo, had), id) end
     redis.call('SADD', pool(elo, level), id)
-    redis.call('HSET', KEYS[5], id, level)
-    redis.call('ZADD', KEYS[4], -rating, standing(created, id))
     if left > 0 then redis.call('EXPIRE', pool(elo, level), left) end
+    redis.call('ZADD', KEYS[4], -rating, standing(created, id))
+    if had > 0 then redis.call('SREM', pool(elo, had), id) end
+    redis.call('HSET', KEYS[5], id, level) -- last, for by it is known what is done
     answers[n] = had == 0 and 'admitted' or 'moved'
   end
 end

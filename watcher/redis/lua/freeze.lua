@@ -1,6 +1,8 @@
 -- Freezes a crucible: from now on no vote counts in it, whoever casts it.
+-- uses: logged
 --
--- KEYS  1 {crucible:{id}:elo}:state  hash; of it epoch, seq, fence, rebuilding, frozen
+-- KEYS  1 {crucible:{id}:elo}:state  hash; of it epoch, seq, fence, rebuilding, frozen. The other companions, for a vote
+--         that has to be finished first, are reached by its tag
 -- ARGV  1 fence: the identity of the Redis process that the caller is connected to
 -- Answer: { epoch, seq } of the last vote before the freeze; nothing if Redis does not hold the crucible, or nobody has
 --         compared it with the other stores: its last vote may be another one then, and votes are refused anyway
@@ -11,6 +13,7 @@ local state = redis.call('HMGET', KEYS[1], 'fence', 'rebuilding', 'frozen', 'epo
 if state[1] ~= ARGV[1] or state[2] then return {} end
 local frozen = state[3]
 if not frozen then
+  if finish_logged(string.match(KEYS[1], '^{(.+)}:')) then state[5] = redis.call('HGET', KEYS[1], 'seq') end
   frozen = string.format('%s:%s', state[4], state[5])
   redis.call('HSET', KEYS[1], 'frozen', frozen)
 end

@@ -42,11 +42,11 @@ local function standing_id(member) return string.format('%d', string.sub(member,
 
 -- section: sight
 -- uses: companions pools standings
--- Judges see the entry no more.
+-- Judges see the entry no more. By its admission it is known what is done, so that goes last.
 local function hide(elo, id, level, created)
-  redis.call('HDEL', companion(elo, ADMITTED), id)
   redis.call('SREM', pool(elo, level), id)
   redis.call('ZREM', companion(elo, STANDINGS), standing(created, id))
+  redis.call('HDEL', companion(elo, ADMITTED), id)
 end
 
 -- section: changed_rows
@@ -87,6 +87,64 @@ local function come_back(elo, id)
     redis.call('HDEL', companion(elo, LEFT), id)
   end
   return rating or @BASE@
+end
+
+-- section: logged
+-- uses: companions judged rows standings
+-- A vote that is in the log counts. Should Redis refuse one of the writes that follow, because a right is missing, then
+-- the state has not its number yet, and whoever finds that does them again: all of them say what is to be.
+-- Takes epoch and number, the fields of the log, the points that changed hands (nil if nobody knows), and when the
+-- entries were created (nil of one that judges see no more).
+local function count_logged(elo, epoch, seq, vote, points, winner_created, loser_created)
+  local call, winner, loser = redis.call, vote.w, vote.l
+  local votes = call('HMGET', companion(elo, VOTES), winner, loser)
+  local places = {}
+  if winner_created then places[1], places[2] = string.format('%d', -vote.we), standing(winner_created, winner) end
+  if loser_created then
+    places[#places + 1] = string.format('%d', -vote.le)
+    places[#places + 1] = standing(loser_created, loser)
+  end
+  if #places > 0 then call('ZADD', companion(elo, STANDINGS), unpack(places)) end
+  call('SADD', companion(elo, JUDGES), vote.u)
+  local pair = tonumber(winner) < tonumber(loser) and winner .. ':' .. loser or loser .. ':' .. winner
+  local outcome = string.format('%s:%s:%s:%s:%s:%s', winner, epoch, seq, vote.we, vote.le, vote.t)
+  call('HSET', judged(elo, vote.u), pair, points and outcome .. ':' .. points or outcome)
+  call('HSET', elo, winner, vote.we, loser, vote.le)
+  call(
+    'HSET', companion(elo, VOTES),
+    winner, string.format('%d', (votes[1] or 0) + 1), loser, string.format('%d', (votes[2] or 0) + 1)
+  )
+  call('HSET', companion(elo, STATE), 'seq', seq)
+end
+
+-- Finishes the last vote of the log if the state has not its number; returns whether there was one to finish. One whose
+-- entries have changed since is left: then the other stores have to be asked.
+local function finish_logged(elo)
+  local last = redis.call('XREVRANGE', companion(elo, LOG), '+', '-', 'COUNT', 1)[1]
+  if not last then return false end
+  local state = redis.call('HMGET', companion(elo, STATE), 'epoch', 'seq', 'frozen', 'rebuilding')
+  if not state[1] or state[3] or state[4] then return false end
+  local seq = string.format('%d', state[2] + 1)
+  if last[1] ~= state[1] .. '-' .. seq then return false end
+  local vote = {}
+  for at = 1, #last[2], 2 do vote[last[2][at]] = last[2][at + 1] end
+  local pair = tonumber(vote.w) < tonumber(vote.l) and vote.w .. ':' .. vote.l or vote.l .. ':' .. vote.w
+  local outcome = redis.call('HGET', judged(elo, vote.u), pair) or ''
+  if string.find(outcome, ':' .. state[1] .. ':' .. seq .. ':', 1, true) then -- all but the number was written
+    redis.call('HSET', companion(elo, STATE), 'seq', seq)
+    return true
+  end
+  local rows = redis.call('HMGET', companion(elo, ENTRIES), vote.w, vote.l)
+  local _, _, winner_created = entry_row(rows[1] or '')
+  local _, _, loser_created = entry_row(rows[2] or '')
+  if not (winner_created and loser_created) then return false end
+  local seen = redis.call('HMGET', companion(elo, ADMITTED), vote.w, vote.l)
+  local points = vote.we - (redis.call('HGET', elo, vote.w) or @BASE@)
+  count_logged(
+    elo, state[1], seq, vote, points ~= 0 and string.format('%d', points) or nil,
+    seen[1] and winner_created or nil, seen[2] and loser_created or nil
+  )
+  return true
 end
 
 -- section: voted

@@ -22,7 +22,8 @@
 --         Judges may be very many, so whoever calls sees to them, in portions. The list of judges expires when that is
 --         done; until then it is answered at each of the crucible's rows, also at one that comes again.
 -- Guaranteed: applying it twice, late or out of order changes nothing: a row's state carries the place in the log that it
---         shows (its mark), and an older mark never overwrites a newer one. Nor does a row, whether Redis has heard of it
+--         shows (its mark), and an older mark never overwrites a newer one. A mark is written after all that it stands
+--         for, so should Redis refuse a part, because a right is missing, then the same row that comes again does it. Nor does a row, whether Redis has heard of it
 --         or not, that is older than the crucible's horizon: rows were shown as PostgreSQL had them later. Where that is
 --         not sure, the row is shown and the crucible compared anew. A rating, once there, is the votes' alone.
 --         Nothing outlives a crucible that has ended.
@@ -65,10 +66,6 @@ local function show_crucible(keys, row, left)
     stale = stale + 1
   elseif left ~= -2 or seconds == 0 then
     if left == -2 then redis.call('HSET', keys[2], 'epoch', 1, 'seq', 0) end
-    redis.call(
-      'HSET', keys[2], 'mark', mark,
-      'row', row[4], 'status', row[5], 'start', row[6], 'end', row[7], 'level', row[8]
-    )
     if seconds == 0 then
       if left > 0 then go_on(keys) end
       left = -1
@@ -76,6 +73,10 @@ local function show_crucible(keys, row, left)
       for _, key in ipairs(all_but_judges(keys)) do redis.call('EXPIRE', key, seconds) end
       left = seconds
     end
+    redis.call(
+      'HSET', keys[2], 'mark', mark,
+      'row', row[4], 'status', row[5], 'start', row[6], 'end', row[7], 'level', row[8]
+    )
     applied = applied + 1
   end
   return left
@@ -91,13 +92,13 @@ local function show_verdict(keys, row, left)
   if no_news(mark, shown and string.sub(shown, 1, MARK_CHARACTERS) or '') then
     stale = stale + 1
   else
-    redis.call('HSET', verdicts, id, mark .. takes_part)
-    if left > 0 then redis.call('EXPIRE', verdicts, left) end
     local level = takes_part == 0 and redis.call('HGET', companion(keys[1], ADMITTED), id)
     if level then
       local _, _, created = entry_row(redis.call('HGET', keys[3], id) or '')
       hide(keys[1], id, level, created)
     end
+    redis.call('HSET', verdicts, id, mark .. takes_part)
+    if left > 0 then redis.call('EXPIRE', verdicts, left) end
     applied = applied + 1
   end
   return left
@@ -139,7 +140,6 @@ local function show_entries(keys, entries)
         applied = applied + 1
       end
     end
-    if #texts > 0 then redis.call('HSET', keys[3], unpack(texts)) end
     if #lives > 0 then
       local ratings, new = redis.call('HMGET', keys[1], unpack(lives)), {}
       for at, id in ipairs(lives) do
@@ -150,6 +150,7 @@ local function show_entries(keys, entries)
       end
       if #new > 0 then redis.call('HSET', keys[1], unpack(new)) end
     end
+    if #texts > 0 then redis.call('HSET', keys[3], unpack(texts)) end
   end
 end
 

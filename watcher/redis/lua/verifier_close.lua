@@ -1,8 +1,9 @@
 -- Closes a crucible to votes, for as long as its verifier needs to compare or rebuild it.
--- uses: lock
+-- uses: lock logged
 --
 -- KEYS  1 {crucible:{id}:elo}:keeper  string, token of the verifier at work
---       2 {crucible:{id}:elo}:state   hash
+--       2 {crucible:{id}:elo}:state   hash. The other companions, for a vote that has to be finished first, are reached by
+--         its tag
 -- ARGV  1 token   2 milliseconds that the verifier has until its next step
 --       3 horizon: mark before which no row's change is news, because the verifier will show the rows as they are; '' for
 --         none   4 the same where some of them may be, '' for none
@@ -15,6 +16,7 @@
 if not locked(KEYS[1], ARGV[1], ARGV[2]) then return {} end
 local present = redis.call('EXISTS', KEYS[2])
 if present == 0 then redis.call('HSET', KEYS[2], 'epoch', 0, 'seq', 0, 'status', '', 'rebuilding', ARGV[1]) end
+if present == 1 then finish_logged(string.match(KEYS[2], '^{(.+)}:')) end
 redis.call('HDEL', KEYS[2], 'fence', 'doubted')
 for at, name in ipairs({ 'horizon', 'unsure' }) do
   if ARGV[at + 2] ~= '' then redis.call('HSET', KEYS[2], name, ARGV[at + 2]) end

@@ -1,5 +1,5 @@
 -- Casts a vote.
--- uses: rows standings
+-- uses: logged
 --
 -- KEYS  1 crucible:{id}:elo             hash entry id -> rating
 --       2 {crucible:{id}:elo}:state     hash; of it status, start, end, fence, epoch, seq, rebuilding,
@@ -48,77 +48,83 @@ local user, winner, loser = ARGV[2], ARGV[3], ARGV[4]
 
 if winner == loser then return { 'same_entry' } end
 
-local state = call('HMGET', KEYS[2], 'epoch', 'fence', 'rebuilding', 'seq', 'status', 'start', 'end', 'frozen')
-if not state[1] then return { 'absent' } end
-if state[2] ~= ARGV[1] or state[3] then return { 'unverified' } end
+-- Returns the answer; nothing if another vote had to be finished first.
+local function cast()
+  local state = call('HMGET', KEYS[2], 'epoch', 'fence', 'rebuilding', 'seq', 'status', 'start', 'end', 'frozen')
+  if not state[1] then return { 'absent' } end
+  if state[2] ~= ARGV[1] or state[3] then return { 'unverified' } end
 
-local pair = tonumber(winner) < tonumber(loser) and winner .. ':' .. loser or loser .. ':' .. winner
-local said = call('HMGET', KEYS[8], pair, 'packed')
-local judged, blocks = said[1], said[2]
-local opened = ARGV[7] == '1' and call('HGET', KEYS[10], 'open')
-if not judged and blocks then -- a rebuild has packed outcomes, maybe the pair's
-  local block = call('HGET', KEYS[8], 'packed:' .. (winner + loser) % blocks)
-  judged = block and string.match(block, ' ' .. pair .. '=(%S+)')
-end
-if judged then
-  local to, epoch, seq, winner_elo, loser_elo, ms, points =
-    string.match(judged, '^(%d+):(%d+):(%d+):(-?%d+):(-?%d+):(%d+):?(%d*)$')
-  if to ~= winner then return { 'judged_otherwise' } end
-  winner_elo, loser_elo = tonumber(winner_elo), tonumber(loser_elo)
-  points = tonumber(points) or gained(winner_elo, loser_elo)
-  return { 'ok', winner_elo, loser_elo, points, tonumber(epoch), tonumber(seq), tonumber(ms), 1, opened and 1 or 0 }
-end
-if ARGV[5] ~= '' then return { ARGV[5] } end
-
-if state[5] ~= 'Active' then return { 'not_active' } end
-if state[8] then return { 'frozen' } end
-local time = call('TIME')
-local ms = time[1] .. string.sub('00000' .. time[2], -6, -4)
-local now = tonumber(ms)
-local starts, ends = tonumber(state[6]), tonumber(state[7]) -- nil when there is none
-if starts and now < starts then return { 'not_started' } end
-if ends and now > ends then return { 'ended' } end
-
-local still_open
-if opened then
-  local done, skipped, left, right, rest = string.match(opened, '^(%d+):(%d+)|(%d+):(%d+):[^|]*(.*)$')
-  if not (left == winner and right == loser or left == loser and right == winner) then
-    left, right = string.match(rest or '', '^|(%d+):(%d+):')
-    local follows = left == winner and right == loser or left == loser and right == winner
-    return { follows and 'pair_token_early' or 'pair_token_stale' }
+  local pair = tonumber(winner) < tonumber(loser) and winner .. ':' .. loser or loser .. ':' .. winner
+  local said = call('HMGET', KEYS[8], pair, 'packed')
+  local judged, blocks = said[1], said[2]
+  local opened = ARGV[7] == '1' and call('HGET', KEYS[10], 'open')
+  if not judged and blocks then -- a rebuild has packed outcomes, maybe the pair's
+    local block = call('HGET', KEYS[8], 'packed:' .. (winner + loser) % blocks)
+    judged = block and string.match(block, ' ' .. pair .. '=(%S+)')
   end
-  still_open = string.format('%d:%s%s', done + 1, skipped, rest)
+  if judged then
+    local to, epoch, seq, winner_elo, loser_elo, ms, points =
+      string.match(judged, '^(%d+):(%d+):(%d+):(-?%d+):(-?%d+):(%d+):?(%d*)$')
+    if to ~= winner then return { 'judged_otherwise' } end
+    winner_elo, loser_elo = tonumber(winner_elo), tonumber(loser_elo)
+    points = tonumber(points) or gained(winner_elo, loser_elo)
+    return { 'ok', winner_elo, loser_elo, points, tonumber(epoch), tonumber(seq), tonumber(ms), 1, opened and 1 or 0 }
+  end
+  if ARGV[5] ~= '' then return { ARGV[5] } end
+
+  if state[5] ~= 'Active' then return { 'not_active' } end
+  if state[8] then return { 'frozen' } end
+  local time = call('TIME')
+  local ms = time[1] .. string.sub('00000' .. time[2], -6, -4)
+  local now = tonumber(ms)
+  local starts, ends = tonumber(state[6]), tonumber(state[7]) -- nil when there is none
+  if starts and now < starts then return { 'not_started' } end
+  if ends and now > ends then return { 'ended' } end
+
+  local still_open
+  if opened then
+    local done, skipped, left, right, rest = string.match(opened, '^(%d+):(%d+)|(%d+):(%d+):[^|]*(.*)$')
+    if not (left == winner and right == loser or left == loser and right == winner) then
+      left, right = string.match(rest or '', '^|(%d+):(%d+):')
+      local follows = left == winner and right == loser or left == loser and right == winner
+      return { follows and 'pair_token_early' or 'pair_token_stale' }
+    end
+    still_open = string.format('%d:%s%s', done + 1, skipped, rest)
+  end
+
+  local rows = call('HMGET', KEYS[3], winner, loser)
+  local winners, _, winner_created = entry_row(rows[1] or '')
+  local losers, _, loser_created = entry_row(rows[2] or '')
+  if not (winners and losers) then return { 'unknown_entry' } end
+  local admitted = call('HMGET', KEYS[9], winner, loser)
+  if not (admitted[1] and admitted[2]) then return { 'not_admitted' } end
+  if winners == user or losers == user then return { 'own_entry' } end
+  if call('XLEN', KEYS[6]) >= tonumber(ARGV[6]) then return { 'backlog' } end
+
+  local ratings = call('HMGET', KEYS[1], winner, loser)
+  local winner_elo, loser_elo = tonumber(ratings[1]) or BASE, tonumber(ratings[2]) or BASE
+  local points = gain(winner_elo - loser_elo)
+  winner_elo, loser_elo = winner_elo + points, loser_elo - points
+  local epoch, seq = state[1], string.format('%d', state[4] + 1)
+  local vote = {
+    w = winner, l = loser, u = user, t = ms, we = string.format('%d', winner_elo), le = string.format('%d', loser_elo)
+  }
+
+  -- The log comes first: should Redis refuse to write (memory, disk, a right that is missing), it refuses here, or what
+  -- is written is known by it, and finished by whoever comes next.
+  local added = redis.pcall(
+    'XADD', KEYS[6], epoch .. '-' .. seq, 'w', winner, 'l', loser, 'u', user, 't', ms, 'we', vote.we, 'le', vote.le
+  )
+  if type(added) == 'table' then
+    if not string.find(added.err, 'equal or smaller', 1, true) then return added end
+    if finish_logged(KEYS[1]) then return nil end
+    call('HDEL', KEYS[2], 'fence') -- another vote has this number, and nobody knows which: the other stores are asked
+    return { 'unverified' }
+  end
+  count_logged(KEYS[1], epoch, seq, vote, points, winner_created, loser_created)
+  if still_open then call('HSET', KEYS[10], 'open', still_open) end
+
+  return { 'ok', winner_elo, loser_elo, points, tonumber(epoch), tonumber(seq), now, 0, still_open and 1 or 0 }
 end
 
-local rows = call('HMGET', KEYS[3], winner, loser)
-local winners, _, winner_created = entry_row(rows[1] or '')
-local losers, _, loser_created = entry_row(rows[2] or '')
-if not (winners and losers) then return { 'unknown_entry' } end
-local admitted = call('HMGET', KEYS[9], winner, loser)
-if not (admitted[1] and admitted[2]) then return { 'not_admitted' } end
-if winners == user or losers == user then return { 'own_entry' } end
-if call('XLEN', KEYS[6]) >= tonumber(ARGV[6]) then return { 'backlog' } end
-
-local ratings = call('HMGET', KEYS[1], winner, loser)
-local winner_elo, loser_elo = tonumber(ratings[1]) or BASE, tonumber(ratings[2]) or BASE
-local points = gain(winner_elo - loser_elo)
-winner_elo, loser_elo = winner_elo + points, loser_elo - points
-local epoch, seq = state[1], string.format('%d', state[4] + 1)
-local we, le = string.format('%d', winner_elo), string.format('%d', loser_elo)
-
--- The log comes first: should Redis refuse to write (memory, disk, a number used before), it refuses here.
-call('XADD', KEYS[6], epoch .. '-' .. seq, 'w', winner, 'l', loser, 'u', user, 't', ms, 'we', we, 'le', le)
-call('HSET', KEYS[2], 'seq', seq)
-call('HSET', KEYS[1], winner, we, loser, le)
-call('HINCRBY', KEYS[5], winner, 1)
-call('HINCRBY', KEYS[5], loser, 1)
-call(
-  'ZADD', KEYS[4],
-  string.format('%d', -winner_elo), standing(winner_created, winner),
-  string.format('%d', -loser_elo), standing(loser_created, loser)
-)
-call('SADD', KEYS[7], user)
-call('HSET', KEYS[8], pair, string.format('%s:%s:%s:%s:%s:%s:%d', winner, epoch, seq, we, le, ms, points))
-if still_open then call('HSET', KEYS[10], 'open', still_open) end
-
-return { 'ok', winner_elo, loser_elo, points, tonumber(epoch), tonumber(seq), now, 0, still_open and 1 or 0 }
+return cast() or cast()

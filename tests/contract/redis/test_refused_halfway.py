@@ -1,0 +1,194 @@
+"""Scripts that Redis stops halfway, because their user may not use a command: it is finished later, or never was.
+
+On a real Redis. Rights are the only thing that it looks at in the middle of a script; at memory, disk and role it looks
+before the first write.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+import redis
+from redis.exceptions import RedisError
+
+from stack import Stack
+from tests.contract.redis.arena import CREATED_MS, CRUCIBLE, FENCE, OWNERS_FROM, Arena
+from tests.contract.redis.rows import apply, state
+from watcher.model.effects import EntryGone, EntryState, EntryVerdict
+from watcher.model.vote import LoggedVote, VoteOutcome
+from watcher.redis import keys
+from watcher.redis.admit import ADMIT, Placement, admit_command
+from watcher.redis.freeze import freeze
+from watcher.redis.vote_log import VoteLog
+
+JUDGE, OTHER = 5, 6
+REFUSED = r"permission|can't run"
+USER, PASSWORD = "limited", "no-secret"
+LIMITED = ("hset", "zadd", "sadd", "xadd")
+"""What a vote writes with."""
+
+Without = Callable[[str], redis.Redis]
+
+
+@pytest.fixture
+def without(client: redis.Redis, server: Stack) -> Iterator[Without]:
+    """A client of a user who may do everything but one command."""
+    opened: list[redis.Redis] = []
+
+    def connect(command: str) -> redis.Redis:
+        client.execute_command(
+            "ACL", "SETUSER", USER, "reset", "on", f">{PASSWORD}", "~*", "&*", "+@all", f"-{command}"
+        )
+        opened.append(redis.Redis.from_url(server.redis.url, username=USER, password=PASSWORD, decode_responses=True))
+        return opened[-1]
+
+    yield connect
+    for one in opened:
+        one.close()
+    client.execute_command("ACL", "DELUSER", USER)
+
+
+@pytest.fixture
+def arena(client: redis.Redis) -> Arena:
+    """A crucible to vote in."""
+    return Arena(client)
+
+
+def torn(arena: Arena, limited: redis.Redis) -> None:
+    """A vote for entry 1 against entry 2, of which Redis refuses a part."""
+    with pytest.raises(RedisError, match=REFUSED):
+        limited.execute_command(*arena.command(JUDGE, 1, 2))
+
+
+@pytest.mark.parametrize("command", LIMITED)
+def test_a_vote_that_was_refused_halfway_is_finished_by_the_next(arena: Arena, without: Without, command: str) -> None:
+    """The crucible goes on, and whoever was not answered is told the same as the log says."""
+    arena.vote(OTHER, 1, 3)
+    torn(arena, without(command))
+    logged = len(arena.log())
+
+    after = arena.vote(OTHER, 2, 4)
+    again = arena.vote(JUDGE, 1, 2)
+
+    assert isinstance(after, VoteOutcome)
+    assert isinstance(again, VoteOutcome)
+    assert (after.seq, again.seq, again.repeated) == ((2, 3, False) if command == "xadd" else (3, 2, True))
+    assert len(arena.log()) == 3
+    assert logged == (1 if command == "xadd" else 2)
+    arena.check()
+
+
+@pytest.mark.parametrize("command", LIMITED)
+def test_its_own_repeat_finishes_it_too(arena: Arena, without: Without, command: str) -> None:
+    """Once it may be written; until then it is refused as before, and not counted twice."""
+    limited = without(command)
+    torn(arena, limited)
+    torn(arena, limited)
+
+    came = arena.vote(JUDGE, 1, 2)
+
+    assert isinstance(came, VoteOutcome)
+    assert (came.winner_elo, came.winner_delta, came.seq, came.repeated) == (1516, 16, 1, command != "xadd")
+    assert arena.vote(JUDGE, 2, 1) == "judged_otherwise"
+    assert len(arena.log()) == 1
+    arena.check()
+
+
+def test_no_vote_leaves_the_log_before_it_is_finished(arena: Arena, without: Without, server: Stack) -> None:
+    """The drain finishes it, if it may, and leaves it where it is if not."""
+    torn(arena, without("hset"))
+    with redis.Redis.from_url(server.redis.url, username=USER, password=PASSWORD) as limited:
+        assert VoteLog(limited).heads([CRUCIBLE], 100) == {CRUCIBLE: []}
+    assert arena.client.hget(keys.votes(CRUCIBLE), "1") is None
+
+    with redis.Redis.from_url(server.redis.url) as plain:
+        (vote,) = VoteLog(plain).heads([CRUCIBLE], 100)[CRUCIBLE]
+
+    assert isinstance(vote, LoggedVote)
+    assert (vote.winner, vote.loser, vote.user_id, vote.seq) == (1, 2, JUDGE, 1)
+    arena.check()
+
+
+def test_a_freeze_counts_what_was_begun(arena: Arena, without: Without) -> None:
+    """What is in the log goes to the other stores, so the place of the last vote is its."""
+    torn(arena, without("hset"))
+
+    assert freeze(arena.client, CRUCIBLE, FENCE) == (1, 1)
+    arena.check()
+
+
+def test_a_number_that_somebody_else_used_has_the_crucible_compared(arena: Arena) -> None:
+    """Where nobody can tell which vote it was: votes are refused until the other stores were asked, not for ever."""
+    arena.client.xadd(keys.log(CRUCIBLE), {"w": 1}, id="1-7")
+
+    assert arena.vote(JUDGE, 1, 2) == "unverified"
+    assert arena.client.hget(keys.state(CRUCIBLE), "fence") is None
+
+
+def test_a_full_redis_refuses_a_vote_whole(arena: Arena) -> None:
+    """Nothing of it is written, and the crucible goes on when there is room."""
+    arena.vote(OTHER, 1, 3)
+    arena.client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(RedisError, match="OOM"):
+            arena.client.execute_command(*arena.command(JUDGE, 1, 2))
+    finally:
+        arena.client.config_set("maxmemory", 0)
+
+    arena.check()
+    assert isinstance(arena.vote(JUDGE, 1, 2), VoteOutcome)
+    arena.check()
+
+
+WRITES = ("hset", "hdel", "zadd", "zrem", "sadd", "srem", "expire", "persist")
+ENTRY = EntryState(CRUCIBLE, 1, OWNERS_FROM + 1, 10, CREATED_MS - 1)
+CHANGES = {
+    "another image": lambda client: apply(client, [(9, EntryState(CRUCIBLE, 1, OWNERS_FROM + 1, 77, CREATED_MS - 1))]),
+    "another time": lambda client: apply(client, [(9, EntryState(CRUCIBLE, 1, OWNERS_FROM + 1, 10, CREATED_MS))]),
+    "gone": lambda client: apply(client, [(9, EntryGone(CRUCIBLE, 1))]),
+    "gone and back": lambda client: apply(client, [(9, EntryGone(CRUCIBLE, 1))]) or apply(client, [(10, ENTRY)]),
+    "rejected": lambda client: apply(client, [(9, EntryVerdict(CRUCIBLE, 1, 10, takes_part=False))]),
+    "ended": lambda client: apply(client, [(9, state(CRUCIBLE, "Completed", start_at=None, end_at=None))]),
+    "another level": lambda client: client.execute_command(*admit_command(CRUCIBLE, [Placement(1, 4, 10)])),
+    "hidden": lambda client: client.execute_command(*admit_command(CRUCIBLE, [Placement(1, 0, 10)])),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_was_refused_halfway_is_done_when_it_comes_again(
+    client: redis.Redis, without: Without, change: str
+) -> None:
+    """Whatever right is missing when a row or a placement comes first, in the end Redis shows the same."""
+    came = {}
+    for command in ("", *WRITES):
+        client.flushall()
+        arena = Arena(client)
+        client.script_load(ADMIT.text)
+        assert isinstance(arena.vote(JUDGE, 1, 2), VoteOutcome)
+        if command:
+            with suppress(RedisError):  # not each needs each right
+                CHANGES[change](without(command))
+        CHANGES[change](client)
+        came[command] = _everything(client)
+
+    assert all(one == came[""] for one in came.values()), {
+        command: sorted(set(map(str, one.items())) ^ set(map(str, came[""].items()))) for command, one in came.items()
+    }
+
+
+def _everything(client: redis.Redis) -> dict[str, object]:
+    """What Redis holds, and whether it expires; but for what says when."""
+    read = {"hash": client.hgetall, "set": client.smembers, "string": client.get}
+    found: dict[str, object] = {}
+    for name in client.scan_iter():
+        kind = str(client.type(name))
+        if kind == "zset":
+            held: object = client.zrange(name, 0, -1, withscores=True)
+        elif kind == "stream":
+            held = client.xlen(name)
+        else:
+            held = read[kind](name)
+        if name == keys.judged(CRUCIBLE, JUDGE):
+            held = len(held)  # type: ignore[arg-type]
+        found[name] = (held, int(client.ttl(name)) > 0)  # type: ignore[arg-type]
+    return found
