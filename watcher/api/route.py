@@ -26,7 +26,7 @@ LEVEL: Final = Param(
 
 EVERYWHERE: Final = (
     "bad_request", "no_token", "bad_token", "token_expired", "user_unknown", "rate_limited", "keys_away",
-    "postgres_away", "postgres_refuses", "redis_away", "overloaded", "internal",
+    "postgres_away", "postgres_refuses", "redis_away", "redis_refuses", "overloaded", "internal",
 )  # fmt: skip
 """Codes that every route may answer with."""
 OF_A_CRUCIBLE: Final = ("unknown_crucible", "absent", "unverified", "rebuilding")

@@ -41,6 +41,7 @@ from watcher.recovery.verifier import Verifier
 from watcher.redis.limit import LIMIT
 from watcher.redis.link import Link
 from watcher.redis.open_pairs import SKIP
+from watcher.redis.refusals import Refusals
 from watcher.redis.scripts import VOTE
 from watcher.runtime.garbage_collector import calm_the_collector
 from watcher.runtime.shutdown import Shutdown
@@ -60,7 +61,7 @@ UNREAD_BYTES: Final = 16_384
 """Bytes that the kernel keeps of what a client sends and nobody reads, of which Linux makes twice as many. A request
 has fewer. Larger: who sends by the thousand what is not read yet takes more memory."""
 READY_SECONDS: Final = 5.0
-"""How long readiness waits for PostgreSQL."""
+"""How long readiness waits for PostgreSQL, and for Redis."""
 OTHER_HEAD_BYTES: Final = 8_192
 """Bytes of a request's address and headers besides the token: the site's cookies, and what proxies add."""
 READ_SECONDS: Final = 5.0
@@ -122,6 +123,7 @@ class ApiRole:
     ) -> None:
         self._settings, self._metrics, self._health, self._verifier = settings, metrics, health, verifier
         self._shutdown, self._alone = shutdown, alone
+        self._refusals = Refusals(metrics.redis_refusals)
         self._room = room_for(settings.api.connections)
         self._socket = _listen(settings.api.host, settings.api.port)
         self._server: ApiServer | None = None
@@ -147,7 +149,7 @@ class ApiRole:
         pool = SitePool(postgres.dsn.get_secret_value(), api.postgres_connections, postgres.timeout)
         async with pool:
             loop = asyncio.get_running_loop()
-            self._check("redis", partial(_ping_links, votes_link, reads_link))
+            self._check("redis", partial(_ping_links, loop, votes_link, reads_link))
             self._check("postgres", partial(_read_postgres, loop, pool, VOTING))
             self._check("postgres.comments", partial(_read_postgres, loop, pool, REST), critical=False)
             if keys is not None:
@@ -245,7 +247,7 @@ class ApiRole:
 
     def _link(self, name: str, scripts: Sequence[str]) -> Link:
         redis = self._settings.redis
-        return Link(redis.url.get_secret_value(), redis.timeout, scripts, name)
+        return Link(redis.url.get_secret_value(), redis.timeout, scripts, name, on_error=self._refusals.note)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -267,10 +269,15 @@ def _distrust(auth: Authenticator, followers: Followers) -> None:
     followers.look_soon()
 
 
-def _ping_links(*links: Link) -> None:
+def _ping_links(loop: asyncio.AbstractEventLoop, *links: Link) -> None:
     away = [link.name for link in links if not link.identity]
     if away:
         raise TemporaryError(f"no connection for {' and '.join(away)}")
+    refuses = asyncio.run_coroutine_threadsafe(links[0].rehearse(), loop).result(READY_SECONDS)
+    if refuses:
+        what, why = next(iter(refuses.items()))
+        more = f", and {len(refuses) - 1} more" if len(refuses) > 1 else ""
+        raise TemporaryError(f"redis refuses {what}{more}: {why}; see `crucible doctor`")
 
 
 def _read_postgres(loop: asyncio.AbstractEventLoop, pool: SitePool, query: LiteralString) -> None:

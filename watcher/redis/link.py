@@ -11,7 +11,7 @@ The protocol is hiredis', the connection ours: awaiting each call of redis-py co
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 import hiredis
@@ -21,6 +21,7 @@ from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection, 
 from watcher.model.errors import TemporaryError
 from watcher.redis.identity import identity_of
 from watcher.redis.leaving import says_it_is_no_primary
+from watcher.redis.rehearsal import COMMANDS, refused
 from watcher.runtime.connection_faults import connection_fault
 from watcher.runtime.retry import Retry
 
@@ -55,13 +56,22 @@ class Link:
         timeout: seconds without an answer until the connection counts as lost.
         scripts: texts that are loaded at each connect, before anything else may be sent.
         name: what ``CLIENT LIST`` shows.
+        on_error: told of each error that Redis answers.
     """
 
-    def __init__(self, url: str, timeout: float, scripts: Sequence[str] = (), name: str = "api") -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout: float,
+        scripts: Sequence[str] = (),
+        name: str = "api",
+        *,
+        on_error: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._options: dict[str, Any] = dict(parse_url(url))
         self._timeout, self._scripts, self.name = timeout, tuple(scripts), name
         self._wire: _Wire | None = None
-        self._identity = ""
+        self._identity, self._on_error = "", on_error
 
     @property
     def identity(self) -> str:
@@ -107,6 +117,15 @@ class Link:
             LinkLostError: there is none.
         """
         await self.ask(("PING",))
+
+    async def rehearse(self) -> dict[str, str]:
+        """Return what Redis would refuse, see :mod:`watcher.redis.rehearsal`.
+
+        Raises:
+            LinkLostError: the connection was lost.
+        """
+        waiting = [self.ask(command) for command in COMMANDS]  # in one turn of the loop: nothing comes in between
+        return refused([await answer for answer in waiting])
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
@@ -156,7 +175,7 @@ class Link:
 
     async def _connect(self) -> "_Wire":
         loop = asyncio.get_running_loop()
-        wire = _Wire(loop)
+        wire = _Wire(loop, self._on_error)
         options = dict(self._options)
         kind = options.pop("connection_class", None)
         if kind is not None and issubclass(kind, UnixDomainSocketConnection):
@@ -215,8 +234,8 @@ async def _identity(wire: "_Wire") -> str:
 class _Wire(asyncio.Protocol):
     """The bytes of one connection: commands out, answers in, in the same order."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_error: Callable[[str], None]) -> None:
+        self._loop, self._on_error = loop, on_error
         self._transport: asyncio.Transport | None = None
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         self._waiting: deque[asyncio.Future[Any] | None] = deque()
@@ -279,9 +298,11 @@ class _Wire(asyncio.Protocol):
                 self._under_way -= 1
                 if future is not None and not future.done():
                     future.set_result(answer)
-                if isinstance(answer, hiredis.ReplyError) and _is_lost(str(answer)):
-                    self.close()
-                    return
+                if isinstance(answer, hiredis.ReplyError):
+                    self._on_error(str(answer))
+                    if _is_lost(str(answer)):
+                        self.close()
+                        return
         except (hiredis.ProtocolError, IndexError):
             self.close()
             return

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import redis
 from redis.cluster import RedisCluster
+
+from watcher.redis.rehearsal import rehearse
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,8 @@ class RedisNode:
     """Answers a section of INFO."""
     config_get: Callable[[str], Mapping[Any, Any]]
     """Answers a setting; managed services refuse this."""
+    rehearse: Callable[[], Mapping[str, str]]
+    """Answers what would be refused, see :mod:`watcher.redis.rehearsal`."""
 
 
 def open_nodes(url: str, *, cluster: bool, timeout: float) -> list[RedisNode]:
@@ -33,8 +38,10 @@ def open_nodes(url: str, *, cluster: bool, timeout: float) -> list[RedisNode]:
     if not cluster:
         client = redis.Redis.from_url(url, **options)
         client.ping()
-        return [RedisNode(client.info, client.config_get)]
+        return [RedisNode(client.info, client.config_get, partial(rehearse, client))]
     whole = RedisCluster.from_url(url, **options)
     primaries: Any = whole.get_primaries()  # type: ignore[no-untyped-call]
     clients = [node.redis_connection for node in primaries]
-    return [RedisNode(client.info, client.config_get) for client in clients if client is not None]
+    return [
+        RedisNode(client.info, client.config_get, partial(rehearse, client)) for client in clients if client is not None
+    ]

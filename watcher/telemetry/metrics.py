@@ -304,6 +304,12 @@ class Metrics:
         self.redis_link_up = self._gauge(
             "redis_link_up", "1 while the API has this connection to Redis.", link=("votes", "reads")
         )
+        self.redis_refusals = self._counter(
+            "redis_refusals",
+            "What Redis refused to the API: for want of a right, memory, its disk or replicas, or as no primary. "
+            "Readiness asks too.",
+            reason=("noperm", "oom", "readonly", "misconf", "noreplicas"),
+        )
 
     def _declare_process(self) -> None:
         self.neighbour_up = self._gauge(

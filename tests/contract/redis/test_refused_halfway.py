@@ -19,6 +19,9 @@ from watcher.model.vote import LoggedVote, VoteOutcome
 from watcher.redis import keys
 from watcher.redis.admit import ADMIT, Placement, admit_command
 from watcher.redis.freeze import freeze
+from watcher.redis.refusals import refusal
+from watcher.redis.rehearsal import WRITES as WRITING
+from watcher.redis.rehearsal import rehearse
 from watcher.redis.vote_log import VoteLog
 
 JUDGE, OTHER = 5, 6
@@ -192,3 +195,20 @@ def _everything(client: redis.Redis) -> dict[str, object]:
             held = len(held)  # type: ignore[arg-type]
         found[name] = (held, int(client.ttl(name)) > 0)  # type: ignore[arg-type]
     return found
+
+
+def test_what_would_be_refused_is_known_without_writing(client: redis.Redis, without: Without) -> None:
+    """Of rights and of memory, by command and with Redis' words; nothing is left behind."""
+    assert rehearse(client) == {}
+    told = rehearse(without("zadd"))
+    client.config_set("maxmemory", 1)
+    try:
+        full = rehearse(client)
+    finally:
+        client.config_set("maxmemory", 0)
+
+    assert {what.split()[0] for what in told} == {"ZADD"}
+    assert {refusal(why) for why in told.values()} == {"noperm"}
+    assert {"HSET", "SADD", "XADD"} <= {what.split()[0] for what in full} < {command[0] for command in WRITING}
+    assert {refusal(why) for why in full.values()} == {"oom"}
+    assert client.dbsize() == 0

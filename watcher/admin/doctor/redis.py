@@ -12,6 +12,8 @@ OLDEST_VERSION: Final = (6, 2)
 PACKED_SETTING: Final = "hash-max-ziplist-entries"
 """Fields up to which a hash is one string that is searched from end to end; newer servers know it by this name too."""
 MAX_PACKED_FIELDS: Final = 64
+MAX_TOLD: Final = 3
+"""Refused writes that are told; the others are counted."""
 
 
 def server(node: RedisNode) -> Iterator[Finding]:
@@ -86,4 +88,20 @@ def hashes(node: RedisNode) -> Iterator[Finding]:
     )
 
 
-CHECKS: Final = (server, identity, eviction, persistence, hashes)
+def writes(node: RedisNode) -> Iterator[Finding]:
+    """Find whether everything would be taken that is written."""
+    refuses = node.rehearse()
+    if not refuses:
+        yield ok("redis.writes", "every kind of write would be taken")
+        return
+    told = "; ".join(f"{what}: {why}" for what, why in list(refuses.items())[:MAX_TOLD])
+    more = f"; and {len(refuses) - MAX_TOLD} more" if len(refuses) > MAX_TOLD else ""
+    yield fail(
+        "redis.writes",
+        f"{told}{more}",
+        "for NOPERM, ACL SETUSER <user> +@all ~crucible:* ~{crucible:*; for OOM, raise maxmemory; for READONLY, point "
+        "redis.url to the primary; for MISCONF, see the server's log about its disk",
+    )
+
+
+CHECKS: Final = (server, identity, eviction, persistence, hashes, writes)

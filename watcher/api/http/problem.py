@@ -90,6 +90,7 @@ PROBLEM_KINDS: Final[Mapping[str, ProblemKind]] = {
     "backlog": ProblemKind(503, "Votes come faster than they can be stored", 5),
     # Neighbours and this process.
     "redis_away": ProblemKind(503, "The live state cannot be reached", 1),
+    "redis_refuses": ProblemKind(503, "The live state cannot be written", 5),
     "postgres_away": ProblemKind(503, "The site's database cannot be reached", 1),
     "postgres_refuses": ProblemKind(503, "The site's database does not let us read what this needs", 5),
     "clickhouse_away": ProblemKind(503, "The vote history cannot be reached", 2),

@@ -21,6 +21,7 @@ from watcher.api.identity.users import may_vote
 from watcher.api.resources.pair import NOTHING, OpenNow, PairBody, asker_of, open_now
 from watcher.api.route import CRUCIBLE, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
+from watcher.api.voting.ask_redis import refused
 from watcher.api.voting.candidates import Asker
 from watcher.api.voting.crucibles import Crucible
 from watcher.api.wire import EntryId, Moment, encode, moment
@@ -208,7 +209,7 @@ async def _cast(
             if not isinstance(said, hiredis.ReplyError):
                 return outcome(said)
             if not str(said).startswith("NOSCRIPT"):
-                raise ProblemError("redis_away") from RuntimeError(str(said))
+                raise refused(said)
             await link.load(VOTE.text)
         except LinkLostError as error:
             raise ProblemError("redis_away") from error

@@ -6,6 +6,7 @@ import hiredis
 
 from watcher.api.http.problem import ProblemError
 from watcher.redis.link import Command, Link, LinkLostError
+from watcher.redis.refusals import refusal
 from watcher.redis.scripts import Script
 
 
@@ -18,7 +19,7 @@ async def ask_redis(link: Link, command: Command, script: Script | None = None) 
         script: what the command runs; loaded where this Redis does not know it yet.
 
     Raises:
-        ProblemError: ``redis_away``; also when Redis refuses.
+        ProblemError: ``redis_away``, or ``redis_refuses``.
     """
     try:
         answer = await link.ask(command)
@@ -28,7 +29,7 @@ async def ask_redis(link: Link, command: Command, script: Script | None = None) 
     except LinkLostError as error:
         raise ProblemError("redis_away") from error
     if isinstance(answer, hiredis.ReplyError):
-        raise ProblemError("redis_away") from answer
+        raise refused(answer)
     return answer
 
 
@@ -36,7 +37,7 @@ async def ask_redis_together(link: Link, *commands: Command) -> list[Any]:
     """Return the answers to some commands that go out together, in their order.
 
     Raises:
-        ProblemError: ``redis_away``; also when Redis refuses one.
+        ProblemError: ``redis_away``, or ``redis_refuses`` for one of them.
     """
     try:
         waiting = [link.ask(command) for command in commands]
@@ -45,5 +46,12 @@ async def ask_redis_together(link: Link, *commands: Command) -> list[Any]:
         raise ProblemError("redis_away") from error
     for answer in answers:
         if isinstance(answer, hiredis.ReplyError):
-            raise ProblemError("redis_away") from answer
+            raise refused(answer)
     return answers
+
+
+def refused(error: hiredis.ReplyError) -> ProblemError:
+    """Return the problem that an error is which Redis answered."""
+    problem = ProblemError("redis_away" if refusal(str(error)) is None else "redis_refuses")
+    problem.__cause__ = error
+    return problem
