@@ -27,7 +27,7 @@ class Recorded(asyncio.Transport):
 async def test_hint_at_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hint that finds no room does not count as told: the next vote of the same turn sends it in front of itself."""
     monkeypatch.setattr(link, "MAX_WAITING_COMMANDS", 1)
-    wire, transport = link._Wire(asyncio.get_running_loop()), Recorded()
+    wire, transport = link._Wire(asyncio.get_running_loop(), [].append), Recorded()
     wire.connection_made(transport)
     first = wire.ask(("PING",))
 
@@ -49,7 +49,7 @@ async def test_hint_at_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_hint_once_a_pipeline() -> None:
     """Equal hints of one pipeline go out once; the next one's goes out again."""
-    wire, transport = link._Wire(asyncio.get_running_loop()), Recorded()
+    wire, transport = link._Wire(asyncio.get_running_loop(), [].append), Recorded()
     wire.connection_made(transport)
 
     wire.tell_once(HINT)

@@ -35,6 +35,8 @@ class Logs:
         return answers
 
     def _range(self, name: str, key: str, first: str, last: str, *count: Any) -> list[Any]:
+        if name == "HMGET":  # how far the state is: whatever is in the log has been counted whole
+            return [b"1", b"%d" % MANY]
         assert name == "XRANGE"
         length = next(votes for crucible, votes in self._votes.items() if f"crucible:{crucible[1:]}:" in key)
         low = 1 if first == "-" else int(first.split("-")[1]) + first.startswith("(")

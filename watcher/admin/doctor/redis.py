@@ -99,8 +99,8 @@ def writes(node: RedisNode) -> Iterator[Finding]:
     yield fail(
         "redis.writes",
         f"{told}{more}",
-        "for NOPERM, ACL SETUSER <user> +@all ~crucible:* ~{crucible:*; for OOM, raise maxmemory; for READONLY, point "
-        "redis.url to the primary; for MISCONF, see the server's log about its disk",
+        "for NOPERM, ACL SETUSER <user> +@all ~*; for OOM, raise maxmemory; for READONLY, point redis.url to the "
+        "primary; for MISCONF, see the server's log about its disk",
     )
 
 
