@@ -128,21 +128,6 @@ def test_a_number_that_somebody_else_used_has_the_crucible_compared(arena: Arena
     assert arena.client.hget(keys.state(CRUCIBLE), "fence") is None
 
 
-def test_a_full_redis_refuses_a_vote_whole(arena: Arena) -> None:
-    """Nothing of it is written, and the crucible goes on when there is room."""
-    arena.vote(OTHER, 1, 3)
-    arena.client.config_set("maxmemory", 1)
-    try:
-        with pytest.raises(RedisError, match="OOM"):
-            arena.client.execute_command(*arena.command(JUDGE, 1, 2))
-    finally:
-        arena.client.config_set("maxmemory", 0)
-
-    arena.check()
-    assert isinstance(arena.vote(JUDGE, 1, 2), VoteOutcome)
-    arena.check()
-
-
 WRITES = ("hset", "hdel", "zadd", "zrem", "sadd", "srem", "expire", "persist")
 ENTRY = EntryState(CRUCIBLE, 1, OWNERS_FROM + 1, 10, CREATED_MS - 1)
 CHANGES = {
