@@ -2,13 +2,14 @@
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from statistics import mean
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.model.pairing import POLICY, Candidate, Pair, elapsed, finalists, pairs
+from watcher.model.pairing import POLICY, Candidate, Meetings, Pair, elapsed, finalists, leaders, pairs
 
 candidates = st.builds(
     Candidate,
@@ -127,3 +128,45 @@ def test_images_just_seen_come_last(seed: int, part: float) -> None:
 def test_the_elapsed_part_is_a_part(now: int, start: int | None, end: int | None) -> None:
     """Whatever the clock and the row say."""
     assert 0.0 <= elapsed(now, start, end) <= 1.0
+
+
+def _met(number: int, **met: int) -> list[Candidate]:
+    """Entries 1 to a number, of which some were met so often: ``e7=2``."""
+    return [Candidate(one, one, 0, 1500 - one, 1, met.get(f"e{one}", 0)) for one in range(1, number + 1)]
+
+
+def _served(drawn: list[Candidate], part: float, meetings: Meetings, top: Sequence[Candidate] = ()) -> list[set[int]]:
+    found = pairs(drawn, top, len(drawn), part, random.Random(7).random, meetings=meetings)
+    return [{one.entry_id, other.entry_id} for one, other in found]
+
+
+def test_a_leader_is_met_once_late() -> None:
+    """Neither in a final nor among the rest a second time; early it is an entry as all others."""
+    drawn, first = _met(40, e2=1), Meetings(pairs=1, leaders=tuple(range(1, 13)))
+
+    late = _served(drawn, 0.9, first, drawn[:12])
+
+    assert not any(2 in one for one in late)
+    assert {1, 3} in late
+    assert any(2 in one for one in _served(drawn, 0.5, Meetings(pairs=1)))
+    assert leaders(POLICY.turn - 0.01, 3) == 0
+    assert leaders(POLICY.turn, 3) == POLICY.finals_least
+
+
+def test_who_was_met_often_comes_last() -> None:
+    """Twice more than entries are on average; then those that were met least of them first."""
+    drawn = _met(40, e1=2, e2=5)
+
+    often = [bool(one & {1, 2}) for one in _served(drawn, 0.5, Meetings(pairs=10))]
+
+    assert often == sorted(often)
+    assert sum(often) == 2 * 39 - 1
+    assert not all(one & {1, 2} for one in _served(drawn, 0.5, Meetings(pairs=10))[:100])
+    assert any(one & {1, 2} for one in _served(drawn, 0.5, Meetings(pairs=100))[:39])
+
+
+def test_in_a_small_crucible_everybody_meets_everybody() -> None:
+    """There are too few pairs to be choosy."""
+    drawn = _met(POLICY.bounded_from - 1, e1=9, e2=9)
+
+    assert len(_served(drawn, 0.9, Meetings(40, (1, 2)))) == len(drawn) * (len(drawn) - 1) // 2
