@@ -27,7 +27,7 @@ VOTES = 20
 """Votes per entry."""
 RUNS = {1000: 60, 100: 300}
 """Crucibles by number of entries."""
-GOALS = {1000: {"tau": 0.695, "p3": 0.62, "p10": 0.62}, 100: {"tau": 0.70, "p3": 0.56, "p10": 0.68}}
+GOALS = {1000: {"tau": 0.695, "p3": 0.62, "p10": 0.62}, 100: {"tau": 0.70, "p3": 0.54, "p10": 0.66}}
 LEAST_SHARE = 0.8
 """Of the mean number of votes: what every entry has to get."""
 LATE_MARGIN = 0.05
