@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.model.plain_text import MAX_MARKUP_CHARACTERS, plain_text
+from tests.unit.model.counting import Counting
+from watcher.model import plain_text as plain_text_module
+from watcher.model.plain_text import plain_text
 
 
 @pytest.mark.parametrize(
@@ -84,38 +86,48 @@ def test_markup_is_read_as_browsers_read_it(markup: str, text: str) -> None:
 BRACKETS = ["<", "</", "<!", "<!--", "<![", "<?"]
 TAGS = ["<a ", "<a x='", '<a "', '"<a ">', "<b>", "<b>x", "<a =", "<a b = ", "<a/", "a<b", "<td>", "<p>x", "<ul><li>"]
 UNSEEN = ["<script>", "<svg></svgx", "<svg></svg x", "<script></scripx", "<template>"]
+COUNTED_CHARACTERS = 800
+MAX_LOOKS = 40
+"""Characters that are looked at for each one there is: names of elements are tried one after the other."""
 HOSTILE = [*BRACKETS, *TAGS, *UNSEEN, "&#", "&" + "a" * 32, "&#9", "9", "<p><b a>"]
 
 
-def cost(markup: str) -> float:
-    """Seconds of the processor for one comment, the least of some."""
-    costs = []
-    for _ in range(7):
-        began = time.process_time()
-        plain_text(markup)
-        costs.append(time.process_time() - began)
-    return min(costs)
+def looks(markup: str) -> int:
+    """Characters that are looked at in one comment; some of them several times."""
+    counting = Counting(plain_text_module._MARKUP)
+    assert counting.spans(markup) == [found.span() for found in plain_text_module._MARKUP.finditer(markup)]
+    return counting.looks
 
 
 @pytest.mark.parametrize(
     "before", ["", '<a "">', "<script>", "<a '", "&#"], ids=["alone", "tag", "script", "quote", "&#"]
 )
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_cost_grows_with_length_and_not_faster(before: str, piece: str) -> None:
-    """Eight times as long may cost eight times as much; were the rest looked at again for each, it would be 64."""
-    long = (before + piece * MAX_MARKUP_CHARACTERS)[:MAX_MARKUP_CHARACTERS]
+def test_work_grows_with_length_and_not_faster(before: str, piece: str) -> None:
+    """Four times as long is four times the work; were the rest looked at again for each, it would be sixteen."""
+    long = before + piece * (COUNTED_CHARACTERS // len(piece))
+    short = before + piece * (COUNTED_CHARACTERS // 4 // len(piece))
 
-    # What is too short to be measured is allowed for: a tenth of a millisecond.
-    assert cost(long) < 24 * max(cost(long[: len(long) // 8]), 0.000_1)
+    assert looks(long) <= 5 * looks(short)
+    assert looks(long) <= MAX_LOOKS * len(long)
 
 
 def test_what_grows_faster_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the test above: an expression that looks for the end of each tag again, as ours once did."""
-    again = re.compile("<a (?:[^>]*>)?")
-    monkeypatch.setattr("watcher.model.plain_text._MARKUP", again)
+    again = re.compile("<a (?:[^>]*>)?", re.ASCII)
+    monkeypatch.setattr(plain_text_module, "_MARKUP", again)
 
     with pytest.raises(AssertionError):
-        test_cost_grows_with_length_and_not_faster("", "<a ")
+        test_work_grows_with_length_and_not_faster("", "<a ")
+
+
+@pytest.mark.parametrize("markup", ["&#" * 10_000, "&" + "a" * 20_000, "&#9" * 6_000, "\ufdd0" * 20_000, " " * 20_000])
+def test_what_is_left_of_a_comment_costs_little(markup: str) -> None:
+    """References, marks and space are read by expressions and functions of one pass, too."""
+    began = time.process_time()
+    plain_text(markup)
+
+    assert time.process_time() - began < 0.25  # a quadratic one takes seconds
 
 
 @pytest.mark.parametrize("piece", ["<p>", "</p>", "<br/>", "<P>\n"])
