@@ -361,6 +361,10 @@ class ApiSettings(Group):
     Smaller: a shorter absence of ClickHouse is felt. Larger: more memory of Redis."""
     postgres_connections: Annotated[int, Field(ge=1, le=100)] = 8
     """Connections to the site's database at most. More than its cores only makes each answer later."""
+    standings: Literal["live", "after_vote", "at_end"] = "live"
+    """When judges are told how entries stand, which sways them: "live": always; "after_vote": once they have voted in
+    the crucible; "at_end": once votes are over, and until then a vote is answered without its points. How the entries
+    of a judge's open pair stand is told to that judge in none of them."""
     image_url: str = "{url}"
     """Address of an image, made from its row: ``{url}`` (escaped) and ``{id}``; for example
     ``https://images.example.com/{url}/width=450``. The page to vote on may load from that origin and no other."""

@@ -65,7 +65,9 @@ def ratings(voted: Mapping[int, Standing]) -> list[Finding]:
 
 def answers(told: Told, votes: Iterable[Cast]) -> list[Finding]:
     """What was answered 2xx is in ClickHouse, as it was answered; what is there was answered; no word was broken."""
-    stored, answered = Counter(votes), set(told.votes)
+    stored = Counter(votes)
+    known = {(vote.crucible, vote.epoch, vote.seq): vote for vote in stored}
+    answered = {_completed(vote, known) for vote in told.votes}
     lost = sorted(answered - stored.keys())
     unasked = sorted(stored.keys() - answered)
     return [
@@ -73,6 +75,14 @@ def answers(told: Told, votes: Iterable[Cast]) -> list[Finding]:
         *(Finding(Kind.TWICE, "answered votes", f"{vote} is there, and nobody was told", 1) for vote in unasked),
         *(Finding(Kind.WRONG, "answers", what, 1) for what in told.broken),
     ]
+
+
+def _completed(vote: Cast, known: Mapping[tuple[int, int, int], Cast]) -> Cast:
+    """A vote with the ratings that are stored of it, where its judge was told none."""
+    there = known.get((vote.crucible, vote.epoch, vote.seq))
+    if vote.winner_elo is not None or there is None:
+        return vote
+    return vote._replace(winner_elo=there.winner_elo, loser_elo=there.loser_elo)
 
 
 def redis(client: redis_client.Redis, standing: Mapping[int, set[int]], voted: Mapping[int, Standing]) -> list[Finding]:

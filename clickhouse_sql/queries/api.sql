@@ -32,3 +32,25 @@ SELECT votes, count()
 FROM (SELECT user_id, sum(votes) AS votes FROM judge_activity GROUP BY user_id)
 GROUP BY votes
 ORDER BY votes
+
+-- own_votes --
+-- How many votes one judge has cast in a crucible, and in how many of them the chosen entry stands above the other by now.
+WITH
+    own AS
+    (
+        SELECT winner_entry_id, loser_entry_id
+        FROM crucible_entry_rating
+        WHERE crucible_id = {crucible:UInt32} AND user_id = {user:UInt32} AND vote_seq > 0
+    ),
+    rated AS
+    (
+        SELECT entry_id, argMaxMerge(rating) AS rating
+        FROM entry_rating_v1
+        WHERE crucible_id = {crucible:UInt32}
+            AND entry_id IN (SELECT arrayJoin([winner_entry_id, loser_entry_id]) FROM own)
+        GROUP BY entry_id
+    )
+SELECT count(), countIf(chosen.rating > other.rating)
+FROM own
+INNER JOIN rated AS chosen ON chosen.entry_id = own.winner_entry_id
+INNER JOIN rated AS other ON other.entry_id = own.loser_entry_id

@@ -17,9 +17,9 @@ class Cast(NamedTuple):
     winner: int
     loser: int
     user: int
-    winner_elo: int
-    """Rating after the vote, as answered."""
-    loser_elo: int
+    winner_elo: int | None
+    """Rating after the vote, as answered; None of a vote whose points the judge was not told."""
+    loser_elo: int | None
 
 
 class Shown(NamedTuple):

@@ -134,7 +134,7 @@ class Panel:
             again = await self._see_through(user, path, vote)
             self.told["repeat"] += 1
             deleted = again.status_code == HTTPStatus.NOT_FOUND  # the crucible, by the site, in between
-            if not deleted and (again.is_error or _counted(again.json()) != _counted(said)):
+            if not deleted and (again.is_error or not _agree(again.json(), said)):
                 self._ledger.broken(f"a repeat on crucible {crucible} was answered {again.status_code} {again.text}")
         if self._rng.random() < self._pace.reversals:
             other = await self._see_through(user, path, {**vote, "winner": vote["loser"], "loser": vote["winner"]})
@@ -182,9 +182,14 @@ class Panel:
         return self._tokens[user]
 
 
-def _counted(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What a vote came to, without what is open to the judge since."""
-    return {name: said[name] for name in ("winner", "loser", "epoch", "seq", "votedAt")}
+def _agree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two answers tell of the same vote, apart from points that one of them does not tell."""
+    same = ("epoch", "seq", "votedAt")
+    return all(one[name] == other[name] for name in same) and all(
+        told is None or other[side][name] in {told, None}
+        for side in ("winner", "loser")
+        for name, told in one[side].items()
+    )
 
 
 def _cast(user: int, crucible: int, said: Mapping[str, Any]) -> Cast:

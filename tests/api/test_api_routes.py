@@ -202,7 +202,7 @@ def test_the_stream_shows_each_change(api: Api, site: Site) -> None:
     contest, judge = site.contest(), site.user()
     pair = api.pair(contest, judge)
 
-    with httpx.stream("GET", f"{api.url}{contest.path}/stream", headers=bearer(judge), timeout=20) as stream:
+    with httpx.stream("GET", f"{api.url}{contest.path}/stream", headers=bearer(site.user()), timeout=20) as stream:
         events = (json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: "))
         before = next(events)
         api.vote(contest, judge, pair)

@@ -82,6 +82,24 @@ that decides about entries, and what it would cost. `GET .../entries/mine` tells
 give their [reasons](#reasons-of-entries) by codes with a sentence for people. Of what somebody else's image is like
 nothing is told.
 
+## What is told of standings
+
+Standings sway judges. `api.standings` says when they are told while a crucible takes votes: standings and stream, an
+entry's place, rating, votes and history, and what a vote came to. Once votes are over everybody is told everything.
+
+| `api.standings` | what |
+|---|---|
+| `live` | everything is told |
+| `after_vote` | everything to who has voted in the crucible |
+| `at_end` | nothing, and the answer to a vote has `null` for ratings and points |
+
+Before that, standings and history answer 403 with `standings_after_vote` or `standings_at_end`, an entry has `null` for
+place, rating and votes, and the stream has no event `standings`.
+
+Under each of them nobody is told how the two entries of their own open pair stand, until it is judged or skipped: they
+are left out of standings and stream, an entry has no place, rating or votes, and its history is 403 `pair_open`. Where
+one of a vote's entries is in the pair that is open next, its answer has neither ratings nor points.
+
 ## Standings as they change
 
 `GET .../stream` answers server-sent events. `EventSource` cannot send a token: read the body with `fetch`. Those

@@ -32,6 +32,9 @@ EVERYWHERE: Final = (
 OF_A_CRUCIBLE: Final = ("unknown_crucible", "absent", "unverified", "rebuilding")
 """Codes of every route that is about one crucible."""
 
+WITHHELD: Final = ("standings_after_vote", "standings_at_end")
+"""Codes of every route that tells how entries stand, which the setting ``api.standings`` may leave to later."""
+
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """A route of the API: method, path and all that is said of them."""

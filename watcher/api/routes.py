@@ -14,6 +14,7 @@ from watcher.api.resources import (
     history,
     judge,
     my_entries,
+    own_votes,
     pair,
     skip,
     standings,
@@ -35,5 +36,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *comments.ROUTES,
     *discussion.ROUTES,
     *crucible.ROUTES,
+    *own_votes.ROUTES,
     *judge.ROUTES,
 )

@@ -9,6 +9,7 @@ from watcher.api.http.rate_limit import RateLimit
 from watcher.api.identity.followers import Followers
 from watcher.api.voting.boards import Boards
 from watcher.api.voting.crucibles import Crucibles
+from watcher.api.voting.disclosure import Disclosure
 from watcher.api.voting.endings import Endings
 from watcher.api.voting.entries import Entries
 from watcher.api.voting.entry_sight import EntrySight
@@ -45,6 +46,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     entries: Entries
     standings: Standings
     endings: Endings
+    disclosure: Disclosure
+    """What may be told of how entries stand."""
     boards: Boards
     followers: Followers
     """Whoever holds a stream open."""

@@ -24,6 +24,7 @@ from watcher.api.identity.followers import Followers
 from watcher.api.identity.jwks import KeySet
 from watcher.api.identity.users import Users
 from watcher.api.voting.boards import MAX_STREAMS
+from watcher.api.voting.disclosure import Disclosure
 from watcher.api.voting.next_pair import Pairs
 from watcher.bootstrap.api_services import compose_services
 from watcher.bootstrap.clients import connect_clickhouse
@@ -144,7 +145,7 @@ class ApiRole:
         settings, api = self._settings, self._settings.api
         postgres = settings.postgres
         votes_link = self._link("votes", [VOTE.text, LIMIT.text])
-        reads_link = self._link("reads", [LIMIT.text, SKIP.text, *Pairs.SCRIPTS])
+        reads_link = self._link("reads", [LIMIT.text, SKIP.text, *Pairs.SCRIPTS, *Disclosure.SCRIPTS])
         keys = KeySet(api.jwks, postgres.timeout) if api.jwks else None
         pool = SitePool(postgres.dsn.get_secret_value(), api.postgres_connections, postgres.timeout)
         async with pool:

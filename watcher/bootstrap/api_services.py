@@ -9,6 +9,7 @@ from watcher.api.resources import stream
 from watcher.api.services import Services, VoteRules
 from watcher.api.voting.boards import Boards, Seen
 from watcher.api.voting.crucibles import Crucibles
+from watcher.api.voting.disclosure import Disclosure
 from watcher.api.voting.endings import Endings
 from watcher.api.voting.entries import Entries
 from watcher.api.voting.entry_sight import EntrySight
@@ -59,6 +60,7 @@ def compose_services(
     site, images = SiteCrucibles(pool.fetch), SiteImages(pool.fetch)
     crucibles = Crucibles(reads_link, site.crucible, on_unverified)
     standings = Standings(reads_link, site.final_standings, site.final_count)
+    disclosure = Disclosure(reads_link, api.standings)
     endings = Endings(StoredEndings(pool.fetch, watcher_schema))
     pictures, tokens = Pictures(images, api.image_url), PairTokens(listed(api.pair_secrets))
     return Services(
@@ -68,7 +70,14 @@ def compose_services(
         entries=Entries(reads_link, site.final_entry),
         standings=standings,
         endings=endings,
-        boards=Boards(reads_link, Seen(crucibles, standings, endings), stream.RENDERING, metrics.streams, most_streams),
+        disclosure=disclosure,
+        boards=Boards(
+            reads_link,
+            Seen(crucibles, standings, endings, disclosure),
+            stream.RENDERING,
+            metrics.streams,
+            most_streams,
+        ),
         followers=followers,
         pairs=Pairs(reads_link, pictures, tokens, api.pair_ttl),
         pictures=pictures,

@@ -24,6 +24,7 @@ from watcher.api.resources import stream
 from watcher.api.voting import boards
 from watcher.api.voting.boards import Boards, Seen
 from watcher.api.voting.crucibles import Crucible, Crucibles
+from watcher.api.voting.disclosure import Disclosure
 from watcher.api.voting.endings import Endings
 from watcher.api.voting.standings import Page, Standings
 from watcher.api.wire import Standing
@@ -69,7 +70,7 @@ class Somebody:
 def boards_of(standings: Moving, most_streams: int = 100) -> Boards:
     gauge = Gauge("followers", "of this test", registry=None)
     known = cast("Crucibles", Known())
-    seen = Seen(known, cast("Standings", standings), Endings(cast("Any", None)))
+    seen = Seen(known, cast("Standings", standings), Endings(cast("Any", None)), Disclosure(cast("Any", None), "live"))
     return Boards(cast("Any", None), seen, stream.RENDERING, gauge, most_streams)
 
 

@@ -77,6 +77,9 @@ PROBLEM_KINDS: Final[Mapping[str, ProblemKind]] = {
     "own_entry": ProblemKind(403, "Nobody judges an entry of their own"),
     "all_judged": ProblemKind(404, "This judge has judged every pair"),
     "no_pair": ProblemKind(404, "There are fewer than two entries for this judge"),
+    "pair_open": ProblemKind(403, "How an entry of an open pair stands is not told to its judge"),
+    "standings_after_vote": ProblemKind(403, "Standings are told to who has voted in this crucible"),
+    "standings_at_end": ProblemKind(403, "Standings are told once votes are over"),
     "judged_otherwise": ProblemKind(409, "The pair was judged the other way round before"),
     # The crucible.
     "unknown_crucible": ProblemKind(404, "There is no such crucible"),

@@ -1,5 +1,6 @@
 """``GET /v1/crucibles/{id}/entries/{entryId}``: one entry, its place and its image."""
 
+import asyncio
 from typing import Final
 
 from msgspec import Struct
@@ -17,9 +18,9 @@ class EntryAnswer(Struct, frozen=True):
 
     entryId: EntryId  # noqa: N815 - the wire's spelling
     rank: int | None
-    """None: not admitted, so without a place."""
-    rating: int
-    votes: int
+    """None: not admitted, so without a place; or, with rating and votes, it is not told how the entry stands."""
+    rating: int | None
+    votes: int | None
     image: ImageBody | None
     """None: outside the levels that the asker sees, or withdrawn."""
     commentCount: int | None  # noqa: N815
@@ -28,14 +29,17 @@ class EntryAnswer(Struct, frozen=True):
 async def entry(services: Services, request: Request) -> Response:
     """Answer an entry. Whether the asker may see its image is looked up afresh."""
     crucible = await services.crucibles.find(request.params["id"])
-    found = await services.entries.find(crucible, request.params["entryId"])
+    told, found = await asyncio.gather(
+        services.disclosure.to(crucible, request.user_id), services.entries.find(crucible, request.params["entryId"])
+    )
     levels = request.visible_levels(crucible.level)
     picture = await services.pictures.look_at(found.image_id, levels)
     body, count = None, None
     if picture is not None and is_visible(picture[0], crucible.level, levels):
         image, remarks = picture
         body, count = image_body(image, services.pictures.address(image)), remarks.count
-    return Response(encode(EntryAnswer(found.id, found.rank, found.rating, found.votes, body, count)))
+    rank, rating, votes = (None, None, None) if told.hides(found.id) else (found.rank, found.rating, found.votes)
+    return Response(encode(EntryAnswer(found.id, rank, rating, votes, body, count)))
 
 
 ROUTES: Final = (

@@ -8,7 +8,7 @@ from msgspec import Struct
 from watcher.api.http.params import Param
 from watcher.api.http.request import Request
 from watcher.api.http.response import Response
-from watcher.api.route import CRUCIBLE, ENTRY, OF_A_CRUCIBLE, Route
+from watcher.api.route import CRUCIBLE, ENTRY, OF_A_CRUCIBLE, WITHHELD, Route
 from watcher.api.services import Services
 from watcher.api.voting.history import MAX_POINTS
 from watcher.api.wire import EntryId, Moment, encode, moment
@@ -41,6 +41,7 @@ async def history(services: Services, request: Request) -> Response:
     """
     crucible = await services.crucibles.find(request.params["id"])
     entry_id = request.params["entryId"]
+    (await services.disclosure.to(crucible, request.user_id)).check(entry_id)
     await services.entries.find(crucible, entry_id)
     rows = thinned(await services.history.ratings(request.user_id, crucible.id, entry_id), request.params["points"])
     points = [HistoryPoint(moment(at * 1000), rating, votes) for at, rating, votes in rows]
@@ -74,6 +75,6 @@ ROUTES: Final = (
             Param(name="points", what="Points at most.", least=2, most=MAX_POINTS, default=200),
         ),
         answer=HistoryAnswer,
-        problems=(*OF_A_CRUCIBLE, "unknown_entry", "clickhouse_away"),
+        problems=(*OF_A_CRUCIBLE, "unknown_entry", "pair_open", *WITHHELD, "clickhouse_away"),
     ),
 )

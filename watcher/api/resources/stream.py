@@ -38,12 +38,14 @@ class StandingsEvent(Struct, frozen=True):
     """The top of the standings, as the stream sends it with each change."""
 
     entries: list[Standing]
+    """Without the two of the pair that is open to the asker."""
     total: int
 
 
-def event(page: Page) -> bytes:
-    """Return standings as an event, whose id is that of its content."""
-    body = encode(StandingsEvent(page.entries, page.total))
+def event(page: Page, veiled: frozenset[int]) -> bytes:
+    """Return standings as an event, whose id is that of its content; without some entries."""
+    entries = [one for one in page.entries if one.entryId not in veiled] if veiled else page.entries
+    body = encode(StandingsEvent(entries, page.total))
     return b"%sdata: %s\n\n" % (_head(xxhash.xxh3_64_hexdigest(body).encode()), body)
 
 
@@ -117,12 +119,12 @@ class _Stream(Response):
         await _send_part(send, b"retry: %d\n\n" % RECONNECT_MS)
         sent = told = b""
         while True:
-            latest, ending = board.event, board.ending
+            latest, ending = await board.event(follower.user_id), board.ending
             if ending and ending != told:
                 told = ending
                 await _send_part(send, ending)
                 continue
-            if latest is not sent:
+            if latest and latest != sent:
                 is_held = not sent and self._held is not None and latest.startswith(self._held)
                 sent = latest
                 if not is_held:  # else it is where the client's last stream ended

@@ -48,9 +48,9 @@ class Side(Struct, frozen=True, gc=False):
     """What the vote came to for one of the two."""
 
     entryId: EntryId  # noqa: N815 - the wire's spelling
-    rating: int
-    """After the vote."""
-    delta: int
+    rating: int | None
+    """After the vote. None, as the points: not told yet, or one of the two is in the pair that is open now."""
+    delta: int | None
     """Points won or lost."""
 
 
@@ -87,20 +87,20 @@ async def vote(services: Services, request: Request) -> Response:
         cast = Vote(request.params["id"], user_id, body.winner, body.loser)
         if wait_seconds and not uncounted.is_unrepeated(cast):
             raise uncounted.problem(wait_seconds)
-        said, asker = await _counted(services, request, body, cast)
+        said, crucible, asker = await _counted(services, request, body, cast)
     except ProblemError as problem:
         uncounted.refused(user_id)
         if wait_seconds and problem.status < 500:
             raise uncounted.problem(wait_seconds) from problem
         raise
     (uncounted.repeated if said.repeated else uncounted.counted)(cast)
-    return _answer(services, body, said, NOTHING if asker is None else await open_now(services, asker))
+    return _answer(services, crucible, body, said, NOTHING if asker is None else await open_now(services, asker))
 
 
 async def _counted(
     services: Services, request: Request, body: VoteBody, cast: Vote
-) -> tuple[VoteOutcome, Asker | None]:
-    """Return what a vote came to, and the judge as pairs are open to them; None where none are.
+) -> tuple[VoteOutcome, Crucible, Asker | None]:
+    """Return what a vote came to, in which crucible, and the judge as pairs are open to them; None where none are.
 
     Raises:
         ProblemError: it does not count; the code says why.
@@ -128,7 +128,7 @@ async def _counted(
             services.votes_limit.end(user_id)
     if isinstance(said, VoteOutcome):
         asker = asker_of(request, crucible, signed.level) if signed is not None and said.opened else None
-        return said, asker
+        return said, crucible, asker
     if said in _COMING_BACK:
         services.crucibles.forget(crucible_id)
         services.on_unverified(crucible_id)
@@ -216,11 +216,16 @@ async def _cast(
     raise ProblemError("redis_away")
 
 
-def _answer(services: Services, body: VoteBody, counted: VoteOutcome, now: OpenNow) -> Response:
+def _answer(services: Services, crucible: Crucible, body: VoteBody, counted: VoteOutcome, now: OpenNow) -> Response:
     (services.votes_repeated if counted.repeated else services.votes_counted).inc()
+    shown = frozenset((now.pair.left.entryId, now.pair.right.entryId) if now.pair else ())
+    winner = Side(body.winner, counted.winner_elo, counted.winner_delta)
+    loser = Side(body.loser, counted.loser_elo, -counted.winner_delta)
+    if services.disclosure.of_vote(crucible, shown).hides(body.winner, body.loser):
+        winner, loser = Side(body.winner, None, None), Side(body.loser, None, None)
     told = VoteAnswer(
-        Side(body.winner, counted.winner_elo, counted.winner_delta),
-        Side(body.loser, counted.loser_elo, -counted.winner_delta),
+        winner,
+        loser,
         counted.epoch,
         counted.seq,
         moment(counted.ms),

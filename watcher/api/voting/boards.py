@@ -5,7 +5,8 @@ words in between and holds nobody up.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
@@ -13,6 +14,7 @@ import structlog
 from watcher.api.http.problem import ProblemError
 from watcher.api.voting.ask_redis import ask_redis_together
 from watcher.api.voting.crucibles import Crucible, Crucibles
+from watcher.api.voting.disclosure import Disclosure, Told
 from watcher.api.voting.endings import Endings
 from watcher.api.voting.standings import Page, Standings
 from watcher.api.wire import Ending
@@ -35,6 +37,9 @@ MAX_BOARDS: Final = 1_000
 second."""
 ENDING_SECONDS: Final = 1.0
 """Seconds between two looks at a crucible whose result is being worked out. Longer: it is seen later."""
+DISCLOSURE_SECONDS: Final = 1.0
+"""Seconds after which it is asked anew what followers may be told, though standings stand still: they skip pairs, too.
+Whenever standings are read it is asked as well."""
 FULL_READ_SECONDS: Final = 5.0
 """Seconds after which standings are read although nothing seems to have moved: an entry that comes as another goes
 leaves their number as it was."""
@@ -43,7 +48,8 @@ leaves their number as it was."""
 class Rendering(NamedTuple):
     """How followers are sent what is new; what is equal has equal bytes."""
 
-    standings: Callable[[Page], bytes]
+    standings: Callable[[Page, frozenset[int]], bytes]
+    """Of a page, but for some entries."""
     ending: Callable[[Ending], bytes]
 
 
@@ -53,6 +59,7 @@ class Seen(NamedTuple):
     crucibles: Crucibles
     standings: Standings
     endings: Endings
+    disclosure: Disclosure
 
 
 class Follower(Protocol):
@@ -71,7 +78,7 @@ class Follower(Protocol):
 class Look(NamedTuple):
     """What one look at a crucible came to."""
 
-    standings: bytes
+    standings: Page
     ending: bytes
     """Empty while the crucible takes votes."""
     is_final: bool
@@ -88,9 +95,13 @@ class Board:
 
     def __init__(self, boards: "Boards", crucible_id: int) -> None:
         self._boards, self.crucible_id = boards, crucible_id
-        self.followers = 0
-        self.event = b""
-        """The standings as followers are sent them; empty before the first look."""
+        self.followers: Counter[int] = Counter()
+        """Streams by user."""
+        self._page: Page | None = None
+        self._events: dict[frozenset[int], bytes] = {}
+        """The page as followers are sent it, by the entries that are left out."""
+        self._told: dict[int, Told] = {}
+        """What followers may be told."""
         self.ending = b""
         """How the crucible ends, likewise; empty while it takes votes."""
         self.is_over = False
@@ -102,6 +113,22 @@ class Board:
         """Wait for a change, for so many seconds at most, or until somebody is gone; return whether there was any."""
         done, _ = await asyncio.wait([self._changed, gone], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         return bool(done)
+
+    async def event(self, user_id: int) -> bytes:
+        """Return the standings as a follower is sent them; empty before the first look, and while they are not told."""
+        told = self._told.get(user_id)
+        if told is None:
+            try:
+                told = self._told[user_id] = (await self._boards.told(self.crucible_id, [user_id]))[user_id]
+            except ProblemError:
+                return b""
+        if self._page is None or told.refusal is not None:
+            return b""
+        veiled = told.veiled.intersection(one.entryId for one in self._page.entries) if told.veiled else told.veiled
+        event = self._events.get(veiled)
+        if event is None:
+            event = self._events[veiled] = self._boards.rendering.standings(self._page, veiled)
+        return event
 
     def end(self) -> None:
         """Tell followers that nothing changes any more."""
@@ -116,21 +143,38 @@ class Board:
         changed, self._changed = self._changed, asyncio.get_running_loop().create_future()
         changed.set_result(None)
 
+    def _take(self, look: Look | None, told: Mapping[int, Told]) -> None:
+        """Keep what was seen, and wake followers if any of it is new."""
+        changed = told != self._told
+        self._told = dict(told)
+        if look is not None and (look.standings, look.ending) != (self._page, self.ending):
+            changed = True
+            if look.standings != self._page:
+                self._page, self._events = look.standings, {}
+            self.ending = look.ending
+        if changed:
+            self._wake()
+
     async def _poll(self) -> None:
         ASKER.set(EVERYBODY)  # and not whoever came first
-        sign, read_again = None, 0.0
+        sign, read_again, ask_again = None, 0.0, 0.0
         while not self.is_over:
             try:
                 now = asyncio.get_running_loop().time()
                 seen = await self._boards.sign(self.crucible_id)
+                look = None
                 if seen is None or seen != sign or now >= read_again:
                     look = await self._boards.look(self.crucible_id)
                     sign, read_again = seen, now + (ENDING_SECONDS if look.ending else FULL_READ_SECONDS)
-                    if (look.standings, look.ending) != (self.event, self.ending):
-                        self.event, self.ending = look.standings, look.ending
-                        self._wake()
-                    if look.is_final:
-                        self.end()
+                told: Mapping[int, Told] = self._told
+                if look is not None or now >= ask_again:  # not before the standings: what is told must be as new
+                    told, ask_again = (
+                        await self._boards.told(self.crucible_id, list(self.followers)),
+                        now + DISCLOSURE_SECONDS,
+                    )
+                self._take(look, told)
+                if look is not None and look.is_final:
+                    self.end()
             except ProblemError as problem:
                 if problem.status == 404:
                     self.end()
@@ -153,7 +197,7 @@ class Boards:
     def __init__(
         self, link: Link, seen: Seen, rendering: Rendering, gauge: Any, most_streams: int = MAX_STREAMS
     ) -> None:
-        self._link, self._seen, self._rendering, self._gauge = link, seen, rendering, gauge
+        self._link, self._seen, self.rendering, self._gauge = link, seen, rendering, gauge
         self._most_streams = most_streams
         self._boards: dict[int, Board] = {}
         self._of_user: dict[int, dict[Follower, Board]] = {}
@@ -197,7 +241,7 @@ class Boards:
             if len(streams) <= own + 1:
                 break
             for follower, board in reversed(streams.items()):
-                if board.followers == 1 or not frees_board:
+                if board.followers.total() == 1 or not frees_board:
                     self.leave(board, follower)
                     follower.end()
                     return
@@ -208,7 +252,7 @@ class Boards:
         board = self._boards.get(crucible_id)
         if board is None or board.is_over:
             board = self._boards[crucible_id] = Board(self, crucible_id)
-        board.followers += 1
+        board.followers[follower.user_id] += 1
         self._of_user.setdefault(follower.user_id, {})[follower] = board
         self._streams += 1
         self._gauge.inc()
@@ -223,7 +267,9 @@ class Boards:
             del self._of_user[follower.user_id]
         self._streams -= 1
         self._gauge.dec()
-        board.followers -= 1
+        board.followers[follower.user_id] -= 1
+        if not board.followers[follower.user_id]:
+            del board.followers[follower.user_id]
         if not board.followers:
             board.close()
             if self._boards.get(board.crucible_id) is board:
@@ -252,5 +298,13 @@ class Boards:
         crucible: Crucible = await self._seen.crucibles.find(crucible_id)
         page = await self._seen.standings.page(crucible, 0, SHOWN_ENTRIES)
         ending = await self._seen.endings.of(crucible)
-        rendered = b"" if ending is None else self._rendering.ending(ending)
-        return Look(self._rendering.standings(page), rendered, crucible.finished)
+        rendered = b"" if ending is None else self.rendering.ending(ending)
+        return Look(page, rendered, crucible.finished)
+
+    async def told(self, crucible_id: int, user_ids: Sequence[int]) -> Mapping[int, Told]:
+        """Return what each of some users may be told of a crucible's standings.
+
+        Raises:
+            ProblemError: nobody can tell.
+        """
+        return await self._seen.disclosure.to_each(await self._seen.crucibles.find(crucible_id), user_ids)

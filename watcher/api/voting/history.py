@@ -81,6 +81,17 @@ class History:
         async with _patience():
             return await self._in_turn_of(user_id, "rating_history", parameters)
 
+    async def own_votes(self, user_id: int, crucible_id: int) -> tuple[int, int]:
+        """Return how many votes a judge cast in a crucible, and of how many the chosen entry stands above the other.
+
+        Raises:
+            ProblemError: ``clickhouse_away``, or ``overloaded``.
+        """
+        async with _patience():
+            rows = await self._in_turn_of(user_id, "own_votes", {"crucible": crucible_id, "user": user_id})
+        votes, upheld = rows[0]
+        return int(votes), int(upheld)
+
     async def judge(self, user_id: int) -> tuple[Rows, Rows]:
         """Return what a judge did, and how many judges have how many votes.
 
