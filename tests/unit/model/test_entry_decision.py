@@ -58,6 +58,47 @@ def test_a_place_that_becomes_free_is_free() -> None:
     assert states(leaves, comes) == ["rejected", "admitted"]
 
 
+@pytest.mark.parametrize(
+    ("competes", "facts", "expected"),
+    [
+        (None, FREE, "admitted"),
+        (True, FREE, "admitted"),
+        (False, FREE, "rejected"),
+        (True, but(FREE, **{"image.ingestion": "Pending"}), "waiting"),
+        (False, but(FREE, **{"image.ingestion": "Pending"}), "rejected"),
+    ],
+)
+def test_once_votes_are_closed_who_does_not_compete_gets_in_no_more(
+    competes: bool | None, facts: Any, expected: str
+) -> None:
+    assert states(entry(1, competes=competes, facts=facts)) == [expected]
+    assert states(entry(1, competes=competes, facts=facts, before=WAITING)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("competes", "before", "status", "more", "stands"),
+    [
+        (True, ADMITTED, "Active", {}, True),
+        (False, ADMITTED, "Active", {}, True),
+        (False, Verdict(VerdictState.REJECTED), "Active", {}, True),
+        (True, WAITING, "Active", {}, False),
+        (True, None, "Active", {}, False),
+        (None, ADMITTED, "Active", {}, False),
+        (True, ADMITTED, "Cancelled", {}, False),
+        (False, ADMITTED, "Active", {"crucible_before": 41}, False),
+        (None, ADMITTED, "Completed", {}, True),
+        (None, WAITING, "Completed", {}, False),
+    ],
+)
+def test_what_was_decided_when_votes_were_closed_stands(
+    competes: bool | None, before: Verdict | None, status: str, more: dict[str, Any], stands: bool
+) -> None:
+    """Unless the crucible is cancelled then, or the entry came from another one."""
+    facts = but(FREE, **{"crucible.status": status})
+
+    assert entry(1, competes=competes, before=before, facts=facts, **more).stands is stands
+
+
 def test_the_crucible_is_full() -> None:
     page = [entry(n, user=n, facts=but(FREE, earlier_in_all=8)) for n in range(1, 5)]
 
