@@ -97,9 +97,7 @@ def tabs(browser: Browser) -> Iterator[Tabs]:
 def pair_is_there(page: Page) -> tuple[int, int]:
     """Wait for a pair; the natural widths of both images, which are 0 for one that did not load."""
     page.locator("#duel[aria-busy=false]").wait_for()
-    return page.evaluate(
-        "[...document.querySelectorAll('.frame img[data-shown]:not(.halo)')].map((i) => i.naturalWidth)"
-    )
+    return page.evaluate("[...document.querySelectorAll('.frame img:not(.halo)')].map((i) => i.naturalWidth)")
 
 
 def shot(page: Page, name: str) -> None:

@@ -32,6 +32,14 @@ def judge(world: World, contest: Contest, times: int, favourite: int | None = No
             client.post("/votes", json=vote).raise_for_status()
 
 
+def look(world: World, tabs: Tabs, contest: Contest) -> Page:
+    """The page of whoever owns all entries: who judges does not see those of the pair on the board."""
+    page = tabs.open(world.open(contest, world.site.owner), wait=False)
+    page.get_by_role("heading", name="Nothing to judge yet").wait_for()
+    tabs.troubles.clear()  # the console reports that there is no pair
+    return page
+
+
 def board(page: Page) -> list[tuple[str, str]]:
     """Entry and rating of each row, best first."""
     return page.evaluate(
@@ -43,7 +51,7 @@ def board(page: Page) -> list[tuple[str, str]]:
 def test_standings_move_live(world: World, tabs: Tabs) -> None:
     """Votes of others show on the open page, in the order and with the numbers of Redis; rows keep focus and choice."""
     contest = world.site.contest(5)
-    page = tabs.open(world.open(contest))
+    page = look(world, tabs, contest)
     page.locator("#rows .row").nth(4).wait_for()
     page.get_by_text("live", exact=True).wait_for()
     last = contest.entries[-1]
@@ -63,7 +71,7 @@ def test_standings_move_live(world: World, tabs: Tabs) -> None:
 
 def test_board_shows_images(world: World, tabs: Tabs) -> None:
     """Rows in view get the image of their entry."""
-    page = tabs.open(world.open(world.site.contest(3)))
+    page = look(world, tabs, world.site.contest(3))
 
     await_that(lambda: page.locator("#rows img.thumb").count() == 3, "three small images")
 
@@ -77,7 +85,7 @@ def test_chart_of_a_chosen_entry(world: World, tabs: Tabs) -> None:
     await_that(lambda: len(_points(world, contest, chosen)) == 4, "the votes to be in ClickHouse")
     first, *_, rating = _points(world, contest, chosen)
     assert rating == world.ratings(contest)[chosen]
-    page = tabs.open(world.open(contest))
+    page = look(world, tabs, contest)
     page.get_by_role("button", name=re.compile(f": entry {chosen},")).click()
     chart = page.get_by_role(
         "img", name=re.compile(rf"^Rating of entry {chosen}: {first} at .*, now {rating}; lowest {first}")
@@ -105,10 +113,10 @@ def test_chart_of_an_entry_whose_past_is_not_to_be_had(world: World, tabs: Tabs)
     gone = {
         "status": 404,
         "content_type": "application/problem+json",
-        "body": '{"status": 404, "title": "Gone astray"}',
+        "body": '{"status": 404, "code": "unknown_entry", "title": "Gone astray"}',
     }
     page.route(re.compile(rf"/entries/{second}/history$"), lambda route: route.fulfill(**gone))
-    page.goto(world.open(contest))
+    page.goto(world.open(contest, world.site.owner))
     page.get_by_role("button", name=re.compile(f": entry {first},")).click()
     page.get_by_role("img", name=re.compile(f"^Rating of entry {first}:")).wait_for()
 
@@ -122,7 +130,7 @@ def test_chart_of_an_entry_whose_past_is_not_to_be_had(world: World, tabs: Tabs)
 def test_chart_goes_on_live(world: World, tabs: Tabs) -> None:
     """A vote on the charted entry adds a point to an empty chart, without asking again."""
     contest = world.site.contest(2)
-    page = tabs.open(world.open(contest))
+    page = look(world, tabs, contest)
     page.get_by_role("img", name=f"entry {contest.entries[0]} has no votes yet").wait_for()
     judge(world, contest, 1, favourite=contest.entries[0])
 
@@ -144,12 +152,13 @@ def test_stream_comes_back(world: World, tabs: Tabs) -> None:
             route.continue_()
 
     page.route("**/stream", break_once)
-    page.goto(world.open(contest))
+    page.goto(world.open(contest, world.site.owner))
     page.get_by_text("reconnecting", exact=True).wait_for()
     judge(world, contest, 1)
 
     page.get_by_role("button", name=re.compile("rating 1516, 1 vote")).wait_for()
     assert len(broken) == 2
+    tabs.troubles = [one for one in tabs.troubles if "404" not in one]  # who owns all entries has no pair
 
 
 def _points(world: World, contest: Contest, entry: int) -> list[int]:

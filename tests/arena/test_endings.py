@@ -37,6 +37,8 @@ def test_the_result_comes_in(world: World, tabs: Tabs) -> None:
     world.freeze(contest, "proven")
     world.settle(contest, 2_500, 1_500)
     says(page, "This crucible has ended")
+    page.get_by_text(f"Entry {contest.entries[0]} has won with 1599.", exact=True).wait_for()
+    page.get_by_text("You did not vote here.", exact=True).wait_for()
     page.get_by_role("heading", name="Result").wait_for()
     page.get_by_text("final", exact=True).wait_for()  # the stream's last word
     page.locator("#result img").nth(2).wait_for()

@@ -62,7 +62,7 @@ def test_who_has_no_entry_has_no_panel(world: World, tabs: Tabs) -> None:
     """Neither seen nor heard of by who only judges."""
     page = tabs.open("about:blank", wait=False)
     with page.expect_response(re.compile("/entries/mine$")) as answered:
-        page.goto(world.open(world.site.contest(2)))
+        page.goto(world.open(world.site.contest(4)))
     assert answered.value.json() == {"entries": []}
     page.locator("#rows .row").nth(1).wait_for()
 

@@ -47,7 +47,7 @@ TARGETS = "button:not([hidden]), input, label"
 
 def test_everything_has_a_name(world: World, tabs: Tabs) -> None:
     """What can be operated and what is shown has a role and a name that a screen reader can say."""
-    contest = world.site.contest(3, name="Crucible of names")
+    contest = world.site.contest(5, name="Crucible of names")  # of which the two of the pair are not on the board
     page = tabs.open(world.open(contest))
     page.locator("#rows .row").nth(2).wait_for()
 
@@ -61,7 +61,7 @@ def test_everything_has_a_name(world: World, tabs: Tabs) -> None:
         assert page.get_by_role("button", name=name).count() == 1, name
     assert page.get_by_role("complementary", name="Standings").count() == 1
     assert page.get_by_role("list").get_by_role("listitem").count() == 3
-    assert page.get_by_role("button", name=re.compile(r"^Place 1: entry \d+, rating 1500, 0 votes")).count() == 1
+    assert page.get_by_role("button", name=re.compile(r"^Place \d: entry \d+, rating 1500, 0 votes")).count() == 3
     unnamed = page.evaluate(
         "[...document.querySelectorAll('button, input, img:not([alt]), video')].filter((one) => one.checkVisibility()"
         " && !(one.ariaLabel || one.textContent.trim() || one.labels?.length || one.alt)).map((one) => one.outerHTML)"
@@ -71,7 +71,7 @@ def test_everything_has_a_name(world: World, tabs: Tabs) -> None:
 
 def test_what_happens_is_said_aloud(world: World, tabs: Tabs) -> None:
     """A vote is announced politely; the clock and the standings, which change all the time, are not."""
-    page = tabs.open(world.open(world.site.contest(3)))
+    page = tabs.open(world.open(world.site.contest(6)))
     page.keyboard.press("a")
     page.get_by_role("status").get_by_text("You chose the left image: it rose by 16 to 1516.").wait_for()
 
@@ -83,7 +83,7 @@ def test_what_happens_is_said_aloud(world: World, tabs: Tabs) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_contrast_is_enough(world: World, tabs: Tabs, scheme: str) -> None:
     """Every text is readable by the AA rule, 4.5 to 1, in light and in dark."""
-    contest = world.site.contest(3)
+    contest = world.site.contest(5)
     page = tabs.open(world.open(contest), color_scheme=scheme)
     page.locator("#rows .row").nth(2).wait_for()
     await_that(lambda: page.evaluate(COLOURS_STAND), "no transition of colour to be under way")
@@ -141,6 +141,92 @@ def test_without_motion(world: World, tabs: Tabs) -> None:
         page.keyboard.press("a")
 
     assert page.evaluate("document.getAnimations().length") == 0
+
+
+def test_phone_by_one_thumb(world: World, tabs: Tabs) -> None:
+    """Both can be chosen from the lower edge, or by a swipe over either; a push that is taken back chooses nothing."""
+    contest = world.site.contest(6)
+    page = tabs.open(world.open(contest), phone=True)
+    for name in ("Choose the upper image", "Choose the lower image"):
+        box = page.get_by_role("button", name=name).bounding_box()
+        assert box, name
+        assert box["y"] > 844 * 0.7, name
+        assert box["height"] >= 48, name
+    with hears(page, "You chose the lower image"):
+        page.get_by_role("button", name="Choose the lower image").tap()
+    pair_is_there(page)
+    _swipe(page, "left", 30)
+    _swipe(page, "left", 5, down=200)
+    assert page.locator("#duel").get_attribute("aria-busy") == "false"
+    for side, called, way in (("left", "upper", 200), ("right", "lower", -200)):
+        with hears(page, f"You chose the {called} image"):
+            _swipe(page, side, way)
+        pair_is_there(page)
+
+    assert world.votes(contest) == 3
+    assert page.locator(".side[style*=transform]").count() == 0
+
+
+def test_either_can_be_looked_at_closely(world: World, tabs: Tabs) -> None:
+    """By a button on each, and by a key; larger at a click; back by Escape, and nothing was voted for."""
+    contest = world.site.contest(3)
+    page = tabs.open(world.open(contest))
+    for side in ("left", "right"):
+        src = page.locator(f"[data-side={side}] .frame img:not(.halo)").get_attribute("src")
+        page.get_by_role("button", name=f"Look closely at the {side} image").click()
+        close = page.get_by_role("dialog", name=f"The {side} image")
+        close.wait_for()
+        assert close.get_by_role("img").get_attribute("src") == src
+        before = close.get_by_role("img").bounding_box()
+        close.get_by_role("img").click()
+        after = close.get_by_role("img").bounding_box()
+        assert before
+        assert after
+        assert after["width"] > 1.5 * before["width"]
+        page.keyboard.press("a")
+        shot(page, f"close-{side}")
+        page.keyboard.press("Escape")
+        close.wait_for(state="hidden")
+    page.locator("[data-side=right] .vote").focus()
+    page.keyboard.press("z")
+    page.get_by_role("dialog", name="The right image").wait_for()
+
+    assert world.votes(contest) == 0
+
+
+def test_a_comment_is_read_aloud_as_a_sentence(world: World, tabs: Tabs) -> None:
+    """One end is enough, whatever the comment ends with; one that has none gets a full stop."""
+    contest = world.site.contest(2)
+    for image, text in zip(contest.images.values(), ("A fine contrast.", "no end"), strict=True):
+        world.site.comment(image, text, *["more"] * 8)
+    page = tabs.open(world.open(contest))
+    names = {one.get_attribute("aria-label") for one in page.locator(".talk").all()}
+
+    assert {(name or "").rpartition(" on the ")[0] for name in names} == {
+        "Top comment: A fine contrast. 9 comments",
+        "Top comment: no end. 9 comments",
+    }
+
+
+PUSH = """
+([side, way, down]) => {
+  const article = document.querySelector(`[data-side=${side}]`);
+  const box = article.getBoundingClientRect();
+  const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+  const told = (type, part) => article.querySelector(".vote").dispatchEvent(new PointerEvent(type, {
+    bubbles: true, pointerType: "touch", isPrimary: true, pointerId: 7,
+    clientX: x + way * part, clientY: y + down * part,
+  }));
+  told("pointerdown", 0);
+  for (let part = 0.1; part <= 1; part += 0.1) told("pointermove", part);
+  told("pointerup", 1);
+}
+"""
+"""A finger that goes sideways, and perhaps down, on one of the two."""
+
+
+def _swipe(page: Page, side: str, way: int, down: int = 0) -> None:
+    page.evaluate(PUSH, [side, way, down])
 
 
 def _small(page: Page) -> list[str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_token_leaves_the_address(world: World, tabs: Tabs) -> None:
-    """The fragment is gone from address and history, nothing is stored, and no request's address holds the token."""
+    """The fragment is gone from address and history, and no request's address holds the token; only this tab has it."""
     address = world.open(world.site.contest(3))
     token = address.partition("#token=")[2]
     asked: list[str] = []
@@ -28,11 +28,50 @@ def test_token_leaves_the_address(world: World, tabs: Tabs) -> None:
 
     assert page.url == address.partition("#")[0]
     assert not [url for url in asked if token in url.partition("#")[0]]
-    assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+    assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
     assert token not in page.content()
     page.go_back()
     page.go_forward()
+    page.locator("#duel[aria-busy=false]").wait_for()
+
+
+def test_a_reload_keeps_the_session_until_it_expires(world: World, tabs: Tabs) -> None:
+    """Loaded anew the same pair is there; at its expiry the token is kept no longer, and a tab beside never had it."""
+    address = world.open(world.site.contest(3))
+    page = tabs.open(address)
+    shown = "[...document.querySelectorAll('.frame img:not(.halo)')].map((i) => i.src)"
+    before = page.evaluate(shown)
+    page.reload()
+    page.locator("#duel[aria-busy=false]").wait_for()
+    assert page.evaluate(shown) == before
+    beside = page.context.new_page()
+    beside.goto(address.partition("#")[0])
+    beside.get_by_role("heading", name="Please sign in").wait_for()
+    beside.close()
+
+    kept = page.evaluate("JSON.parse(sessionStorage['crucible.token'])")
+    assert kept["token"] == address.partition("#token=")[2]
+    page.evaluate("sessionStorage['crucible.token'] = JSON.stringify({ token: 'a.b.c', until: Date.now() - 1 })")
+    page.reload()
     page.get_by_role("heading", name="Please sign in").wait_for()
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_the_token_is_forgotten_in_time(world: World, tabs: Tabs) -> None:
+    """Also by a page that stays open: nothing is kept past the expiry, nor what the API does not take any more."""
+    address = world.open(world.site.contest(3))
+    page = tabs.open("about:blank", wait=False)
+    page.clock.install()
+    page.goto(address)
+    page.locator("#duel[aria-busy=false]").wait_for()
+    left = page.evaluate("JSON.parse(sessionStorage['crucible.token']).until - Date.now()")
+    page.clock.fast_forward(int(left) + 1_000)
+    await_that(lambda: page.evaluate("sessionStorage.getItem('crucible.token')") is None, "the token to be forgotten")
+
+    forged = tabs.open(address + "forged", wait=False)
+    forged.get_by_role("heading", name="Your sign-in is damaged").wait_for()
+    assert forged.evaluate("sessionStorage.getItem('crucible.token')") is None
+    tabs.troubles = [one for one in tabs.troubles if "401" not in one]
 
 
 def test_policy_is_strict(world: World) -> None:

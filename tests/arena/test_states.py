@@ -64,13 +64,25 @@ def test_without_a_token(world: World, refused: Tabs) -> None:
 
 
 def test_token_that_is_not_valid(world: World, refused: Tabs) -> None:
-    """A forged token: the same; and a good one, put into the address of the open page, is taken."""
+    """A forged token is told from none; and a good one, put into the address of the open page, is taken."""
     address = world.open(world.site.contest(2))
     page = refused.open(address + "forged", wait=False)
-    says(page, "Please sign in")
+    says(page, "Your sign-in is damaged")
 
     page.evaluate("(hash) => { location.hash = hash; }", address.partition("#")[2])
     pair_is_there(page)
+
+
+@pytest.mark.parametrize("token", ["", "cut.off", "\u20ac.\u20ac.\u20ac", "a.b.c%0A"])
+def test_token_that_is_none(world: World, refused: Tabs, token: str) -> None:
+    """What cannot be a token is not even sent, and is told from a missing one."""
+    asked: list[str] = []
+    page = refused.open("about:blank", wait=False)
+    page.on("request", lambda request: asked.append(request.url) if "/v1/" in request.url else None)
+    page.goto(world.open(world.site.contest(2)).partition("#")[0] + f"#token={token}")
+
+    says(page, "Your sign-in is damaged")
+    assert asked == []
 
 
 def test_banned(world: World, refused: Tabs) -> None:
@@ -89,6 +101,9 @@ def test_all_judged_and_new_entries(world: World, refused: Tabs) -> None:
     page = refused.open(world.open(world.site.contest(2)))
     page.keyboard.press("d")
     says(page, "You have judged every pair")
+    page.get_by_text(re.compile(r"^Entry \d+ leads with 1516\.$")).wait_for()
+    page.get_by_text("You cast 1 vote, and your choice stands above the other.", exact=True).wait_for()
+    shot(page, "all-judged-outlook")
     page.get_by_role("button", name="Look again").click()
 
     says(page, "You have judged every pair")

@@ -13,14 +13,14 @@ from tests.arena.ears import hears
 from tests.stack.watching import await_that
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from tests.arena.world import World
 
 
 def shown_pair(page: Page) -> list[str]:
     """Addresses of the two images, the left one first."""
-    return page.evaluate("[...document.querySelectorAll('.frame img[data-shown]:not(.halo)')].map((i) => i.src)")
+    return page.evaluate("[...document.querySelectorAll('.frame img:not(.halo)')].map((i) => i.src)")
 
 
 def vote(page: Page, world: World, how: str) -> None:
@@ -59,29 +59,18 @@ def test_vote_reaches_redis(world: World, tabs: Tabs, how: str) -> None:
     assert page.locator("#facts").inner_text().endswith("1 by you")
 
 
-WATCH_POINTS = """
-() => {
-  const duel = document.getElementById("duel");
-  const points = ({ dataset, innerText }) => [dataset.outcome, innerText.match(/[+\u2212]\\d+/)?.[0]];
-  window.points = new Promise((resolve) => {
-    new MutationObserver(() => {
-      const sides = [...duel.querySelectorAll(".side")].map((side) => [side.dataset.side, points(side)]);
-      if (sides.some(([, [, points]]) => points)) resolve(Object.fromEntries(sides));
-    }).observe(duel, { attributes: true, childList: true, subtree: true });
-    setTimeout(resolve, 30000, null);
-  });
-}
-"""
-"""Notes what both sides show as soon as one of them shows points: they are there for less than a second."""
-
-
 def test_points_of_a_vote_are_shown(world: World, tabs: Tabs) -> None:
-    """Between the vote and the next pair both sides show how many points went over."""
+    """Beside the next pair, which waits for nothing: both images of the last one, and how many points went over."""
     page = tabs.open(world.open(world.site.contest(4)))
-    page.evaluate(WATCH_POINTS)
-    page.keyboard.press("a")
+    left, right = shown_pair(page)
+    with hears(page, "You chose the left image: it rose by 16 to 1516."):
+        page.keyboard.press("a")
 
-    assert page.evaluate("window.points") == {"left": ["won", "+16"], "right": ["lost", "\u221216"]}
+    points = (
+        "[...document.querySelectorAll('#last > span')].map((one) => [one.querySelector('img').src, one.innerText])"
+    )
+    assert page.evaluate(points) == [[left, "+16"], [right, "\u221216"]]
+    pair_is_there(page)
     shot(page, "voted")
 
 
@@ -90,11 +79,11 @@ def test_skip_casts_nothing(world: World, tabs: Tabs) -> None:
     contest = world.site.contest(8)
     page = tabs.open(world.open(contest))
     first = set(shown_pair(page))
-    with page.expect_response("**/pair"):
+    with page.expect_response("**/skips"), hears(page, "Skipped."):
         page.keyboard.press("s")
     pair_is_there(page)
     second = shown_pair(page)
-    with page.expect_response("**/pair"):
+    with page.expect_response("**/skips"), hears(page, "Skipped."):
         page.get_by_role("button", name="Skip this pair").click()
     pair_is_there(page)
 
@@ -103,14 +92,68 @@ def test_skip_casts_nothing(world: World, tabs: Tabs) -> None:
     assert world.votes(contest) == 0
 
 
-def test_skipping_the_last_pair_says_so(world: World, tabs: Tabs) -> None:
-    """A skipped pair does not come again."""
+def test_skips_that_are_used_up(world: World, tabs: Tabs) -> None:
+    """The page says so in words, the pair stays and may be voted on; a vote later there may be skips again."""
+    contest = world.site.contest(8)
+    page = tabs.open(world.open(contest))
+    for _ in range(3):
+        with hears(page, "Skipped."):
+            page.keyboard.press("s")
+        pair_is_there(page)
+    seen = shown_pair(page)
+    with hears(page, "You have skipped too many pairs. Judge some, and you may skip again."):
+        page.keyboard.press("s")
+    shot(page, "skips-exhausted")
+
+    pair_is_there(page)
+    assert shown_pair(page) == seen
+    for _ in range(3):
+        vote(page, world, "d right")
+    with hears(page, "Skipped."):
+        page.keyboard.press("s")
+    tabs.troubles = [one for one in tabs.troubles if "429" not in one]
+
+
+def test_a_skipped_pair_does_not_come_again(world: World, tabs: Tabs) -> None:
+    """After the only pair was skipped there is nothing left."""
     page = tabs.open(world.open(world.site.contest(2)))
     with hears(page, "Skipped."):
         page.keyboard.press("s")
 
     page.locator("#notice[data-code=all_judged]").wait_for()
-    tabs.troubles.clear()  # that there is no pair is a 404, which the console shows
+    tabs.troubles = [one for one in tabs.troubles if "404" not in one]  # the console reports the refusal
+
+
+def test_the_pair_that_follows_is_there_at_once(world: World, tabs: Tabs) -> None:
+    """Its images are loaded before: a key is enough, without an answer of the API, and it may be voted on, too."""
+    contest = world.site.contest(8)
+    page = tabs.open("about:blank", wait=False)
+    asked: list[str] = []
+    held: list[Route] = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    page.route(re.compile(r"/votes$"), lambda route: held.append(route))  # noqa: PLW0108 - a method in C is taken for no handler
+    page.goto(world.open(contest))
+    pair_is_there(page)
+    images = re.compile(r"image-\d+$")
+    await_that(lambda: page.evaluate("1") and len(set(filter(images.match, asked))) >= 4, "images of both pairs")
+    first = shown_pair(page)
+    page.keyboard.press("a")
+    second = shown_pair(page)
+    assert set(first).isdisjoint(second) or first != second
+    assert all(pair_is_there(page))
+    page.keyboard.press("d")  # not dropped; it waits for the answer to the first
+    page.locator("#duel[aria-busy=true]").wait_for()
+    await_that(lambda: page.evaluate("1") and len(held) == 1, "the first vote to be sent")
+    assert world.votes(contest) == 0
+    asked.clear()
+    with hears(page, "You chose the left image", "You chose the right image"):
+        held[0].continue_()
+        await_that(lambda: page.evaluate("1") and len(held) == 2, "the second vote to be sent")
+        held[1].continue_()
+
+    assert all(pair_is_there(page))
+    assert world.votes(contest) == 2
+    assert "pair" not in asked, "the answer to a vote brings the pair after it"
 
 
 def test_keys_can_be_switched_off(world: World, tabs: Tabs) -> None:
@@ -155,7 +198,6 @@ def test_every_pair_by_keyboard_alone(world: World, tabs: Tabs) -> None:
         assert page.evaluate("document.activeElement.ariaLabel") == "Vote for the left image"
         page.keyboard.press("Enter")
         page.locator("#facts", has_text=re.compile(rf"\b{done} by you$")).wait_for()
-        page.locator("[data-outcome]").first.wait_for(state="detached")
         page.locator("#duel[aria-busy=false], #notice:not([hidden])").first.wait_for()
     page.get_by_role("heading", name="You have judged every pair").wait_for()
 
@@ -202,6 +244,7 @@ def test_video_plays_muted(world: World, tabs: Tabs) -> None:
     assert page.evaluate(facts) == [[True, True, True, False]] * 2
     with hears(page, "You chose the right image"):
         page.get_by_role("button", name="Vote for the right image").click()
+    page.locator("#notice[data-code=all_judged]").wait_for()
     tabs.troubles = [one for one in tabs.troubles if "404" not in one]  # there is no pair after this one
 
 
@@ -232,28 +275,28 @@ def test_a_late_pair_does_not_take_the_place_of_a_newer_one(world: World, tabs: 
 
     voted_on = page.evaluate(
         """async ([left, right]) => {
-            const { Duel } = await import(new URL("duel.js", document.querySelector("script[src$='arena.js']").src));
+            const base = document.querySelector("script[src$='arena.js']").src;
+            const { Duel } = await import(new URL("duel.js", base).href);
+            const { Prepared } = await import(new URL("pictures.js", base).href);
             const root = document.getElementById("duel").cloneNode(true);
-            const duel = new Duel(root, { vote() {}, talk() {} });
+            const duel = new Duel(root, { vote() {}, talk() {}, zoom() {} });
             const side = (url, entryId) => ({ entryId, image: { url, type: "image" }, topComment: null });
-            const held = [];
-            const made = duel.picture.bind(duel);
-            duel.picture = (given, name) => {
-                const picture = given.entryId < 3 ? document.createElement("img") : made(given, name);
-                if (given.entryId < 3) held.push(picture); // does not come until it is told to
-                return picture;
-            };
-            const first = duel.show({ left: side(left, 1), right: side(right, 2) });
+            const late = new Prepared({ left: side(left, 1), right: side(right, 2) });
+            let come;
+            late.ready = new Promise((resolve) => (come = resolve)); // does not come until it is told to
+            const first = duel.show(late);
+            const open = duel.open;
             duel.clear();
-            await duel.show({ left: side(left, 3), right: side(right, 4) });
-            held.forEach((picture) => picture.dispatchEvent(new Event("load")));
+            const there = new Prepared({ left: side(left, 3), right: side(right, 4) });
+            await duel.show(there);
+            come();
             await first;
-            return [held.length, duel.pair.left.entryId, duel.pair.right.entryId, duel.open];
+            return [open, duel.shown.pair.left.entryId, duel.shown.pair.right.entryId, duel.open];
         }""",
         seen,
     )
 
-    assert voted_on == [2, 3, 4, True]
+    assert voted_on == [False, 3, 4, True]
 
 
 def test_one_pair_is_fetched_at_a_time(world: World, tabs: Tabs) -> None:

@@ -5,17 +5,24 @@ import { Chart } from "./chart.js";
 import { Comments } from "./comments.js";
 import { Countdown } from "./countdown.js";
 import { Duel } from "./duel.js";
+import { listen } from "./keys.js";
+import { Last } from "./last.js";
+import { Outlook } from "./outlook.js";
 import { OwnEntries } from "./own.js";
 import { late, pause, persist, rest } from "./patience.js";
 import { Result, further } from "./result.js";
+import { forget, isWhole, takeToken } from "./session.js";
 import { Standings } from "./standings.js";
 import { follow } from "./stream.js";
-import { closed, endingCode, movingOn, notice, waiting } from "./words.js";
+import { swipe } from "./swipe.js";
+import { Voting } from "./voting.js";
+import { closed, endingCode, notice, summed } from "./words.js";
+import { Zoom } from "./zoom.js";
 
-const AFTERGLOW = 650; // ms that the points of a vote are shown before the next pair
 const TOP = 50; // entries on the board
 const REFRESH = 30_000; // ms between looks at the crucible itself
 const EARLY = 1_000; // ms until a pair is asked for again when this page thinks that the crucible has begun or ended, and the server not yet
+const STORED = 3; // seconds in which a vote comes to where it is stored, and somewhat more
 const BUSY = 2_000; // ms from a change of the standings to such a look
 
 const find = (id) => document.getElementById(id);
@@ -30,37 +37,39 @@ class Arena {
     this.mine = null;
     this.soon = null;
     this.failed = 0; // looks since one was answered
-    this.fetching = null;
   }
 
   start() {
     const { signal } = this.over;
-    this.duel = new Duel(find("duel"), { vote: (side) => this.vote(side), talk: (side) => this.talk(side) });
-    this.comments = new Comments(find("comments"), (path, abort) => this.api.ask(path, { signal: abort }));
-    this.own = new OwnEntries(find("own"), say);
     const image = (entry) => this.api.ask(`${this.path}/entries/${entry}`, { signal }).then((told) => told.image);
+    this.duel = new Duel(find("duel"), { vote: (side) => this.vote(side), talk: (side) => this.talk(side), zoom: (side) => this.closely(side) });
+    this.comments = new Comments(find("comments"), (path, abort) => this.api.ask(path, { signal: abort }));
+    this.zoom = new Zoom(find("closely"));
+    this.last = new Last(find("last"));
+    this.own = new OwnEntries(find("own"), say);
     this.result = new Result(find("result"), image);
+    this.outlook = new Outlook(find("outlook"), image);
     this.chart = new Chart(find("chart"), find("past-read"));
-    this.board = new Standings(find("rows"), {
-      chosen: (entry) => this.past(entry),
-      image,
-    });
+    this.board = new Standings(find("rows"), { chosen: (entry) => this.past(entry), away: (is) => this.chart.hide(is), image });
     this.clock = new Countdown({
       clock: find("clock"),
       label: find("clock-label"),
       now: () => Date.now() + this.api.ahead,
       over: () => this.look().then(() => this.next()),
     });
-    find("skip").addEventListener("click", () => this.skip());
-    find("notice-act").addEventListener("click", () => this.next());
-    find("discuss").addEventListener("click", () =>
-      this.comments.show(`${this.path}/comments`, "Discussion of this crucible", "Nothing was said about this crucible yet."),
-    );
-    document.addEventListener("keydown", (event) => this.key(event));
-    find("discuss").hidden = !this.api.token;
-    if (!this.api.token) {
+    this.voting = new Voting({
+      api: this.api, path: this.path, duel: this.duel, signal, say, quiet,
+      judging: (entries) => this.board.veil(entries),
+      counted: (...vote) => this.counted(...vote),
+      stop: (error) => this.stop(error),
+      over: () => this.ending !== null,
+      skips: (left) => find("skip").setAttribute("aria-disabled", String(left === 0)),
+    });
+    this.listen();
+    find("discuss").hidden = !isWhole(this.api.token);
+    if (!isWhole(this.api.token)) {
       live("off", "not signed in");
-      this.stop(new Problem(401, { code: "signed_out" }));
+      this.stop(new Problem(401, { code: this.api.token === null ? "no_token" : "bad_token" }));
       return;
     }
     follow(this.api, `${this.path}/stream`, {
@@ -69,10 +78,31 @@ class Arena {
       event: (name, data) => ({ standings: () => this.standings(data), ending: () => this.end(data) })[name]?.(),
       over: () => this.finished,
     }).then((refused) => live("off", refused ? "not available" : "final"));
-    this.look().then(() => this.next());
+    this.look().then(() => this.voting.resume()).then(() => this.again());
     this.stand();
     setInterval(() => this.look(), REFRESH);
     setInterval(() => this.stand(), REFRESH);
+  }
+
+  listen() {
+    find("skip").addEventListener("click", () => this.voting.skip());
+    find("notice-act").addEventListener("click", () => this.next());
+    find("discuss").addEventListener("click", () =>
+      this.comments.show(`${this.path}/comments`, "Discussion of this crucible", "Nothing was said about this crucible yet."),
+    );
+    for (const side of ["left", "right"]) {
+      find(`reach-${side}`).addEventListener("click", () => this.vote(side));
+      swipe(find("duel").querySelector(`[data-side=${side}]`), () => this.vote(side));
+    }
+    listen(find("keys"), () => this.comments.open || this.zoom.open, {
+      a: () => this.vote("left"),
+      arrowleft: () => this.vote("left"),
+      d: () => this.vote("right"),
+      arrowright: () => this.vote("right"),
+      s: () => this.voting.skip(),
+      c: () => this.talk(this.duel.near),
+      z: () => this.closely(this.duel.near),
+    });
   }
 
   // The crucible itself.
@@ -135,75 +165,34 @@ class Arena {
 
   // Pairs.
 
-  /** The next pair; whoever asks while one is on its way waits for the same one. */
+  /** Look what there is to judge. */
   next() {
-    this.fetching ??= this.fetch().finally(() => (this.fetching = null));
-    return this.fetching;
-  }
-
-  async fetch() {
     if (this.ending) {
       this.stop(new Problem(409, { code: "frozen" }));
-      return null;
+      return;
     }
-    this.duel.clear();
     find("notice").hidden = true;
     find("duel").hidden = find("skip").hidden = false;
-    try {
-      const pair = await this.ask(() => this.api.ask(`${this.path}/pair`, { signal: this.over.signal, has: ["left", "right", "token"] }));
-      await this.duel.show(pair);
-      if (this.clock.out) setTimeout(() => this.next(), EARLY);
-      return pair;
-    } catch (error) {
-      this.stop(error);
-      return null;
-    }
+    this.voting.next().then(() => this.again());
   }
 
-  async vote(side) {
-    if (!this.duel.open) return;
-    const { pair } = this.duel;
-    const other = side === "left" ? "right" : "left";
-    const body = { winner: pair[side].entryId, loser: pair[other].entryId, token: pair.token };
-    this.duel.choose(side);
-    try {
-      const outcome = await this.ask(() => this.api.ask(`${this.path}/votes`, { body, signal: this.over.signal, has: ["winner", "loser"] }));
-      if (this.crucible) {
-        this.mine += 1;
-        this.facts();
-      }
-      if (this.duel.pair === pair) this.duel.settle(side, outcome.winner.delta);
-      say(`You chose the ${this.duel.called(side)} image: it rose by ${outcome.winner.delta} to ${outcome.winner.rating}.`);
-      await rest(AFTERGLOW / 1000);
-    } catch (error) {
-      if (!(error instanceof Problem) || !movingOn(error.code)) {
-        this.stop(error);
-        return;
-      }
-      say(movingOn(error.code));
-      await rest(AFTERGLOW / 500);
-    }
-    if (this.duel.pair === pair || this.duel.pair === null) await this.next(); // else the clock has brought another one
+  /** By our clock it has ended, and yet there was a pair: ask again soon. */
+  again() {
+    if (this.clock.out && this.voting.line.length) setTimeout(() => this.next(), EARLY);
   }
 
-  async skip() {
-    if (!this.duel.open) return;
-    const body = { token: this.duel.pair.token };
-    try {
-      await this.api.ask(`${this.path}/skips`, { body, signal: this.over.signal });
-      say("Skipped.");
-    } catch (error) {
-      say(error.message, "bad");
-      if (error instanceof Problem && error.code === "skips_exhausted") return;
-    }
-    await this.next();
+  vote(side) {
+    this.voting.vote(side);
   }
 
-  /** Ask until there is an answer, and say why it takes long. */
-  async ask(call) {
-    const answer = await persist(call, { waiting: (error, seconds) => say(waiting(error, seconds), "bad"), signal: this.over.signal });
-    quiet("bad");
-    return answer;
+  counted(prepared, side, { winner }) {
+    if (this.crucible) {
+      this.mine += 1;
+      this.facts();
+    }
+    const came = winner.delta === null ? "it counts." : `it rose by ${winner.delta} to ${winner.rating}.`;
+    say(`You chose the ${this.duel.called(side)} image: ${came}`);
+    this.last.show(prepared, side, winner.delta);
   }
 
   /** Say why there is nothing to judge. */
@@ -216,6 +205,7 @@ class Arena {
     if (code === "not_started" && Date.parse(this.crucible?.startAt ?? "") <= this.clock.now()) setTimeout(() => this.next(), EARLY);
     const { title, text, act, tone } = notice(code, error);
     const had = find("duel").contains(document.activeElement) || document.activeElement === find("skip");
+    this.voting.end();
     this.duel.clear();
     find("duel").hidden = find("skip").hidden = true;
     find("notice-title").textContent = title;
@@ -224,16 +214,46 @@ class Arena {
     find("notice-act").hidden = !act;
     Object.assign(find("notice").dataset, { waiting: "false", tone, code: code || "unknown" });
     find("notice").hidden = false;
+    if (error instanceof Problem && error.status === 401) forget();
+    this.sum(code);
     say(title);
     if (had) find("notice-title").focus();
+  }
+
+  /** Beside a notice after which there is nothing more to do: who is in front, and how the own votes did. */
+  async sum(code) {
+    const { signal } = this.over;
+    find("outlook").hidden = !summed(code);
+    if (!summed(code)) return;
+    this.outlook.leader(this.front, this.finished);
+    try {
+      const call = () => this.api.ask(`${this.path}/votes/mine`, { signal, has: ["votes", "upheld"] });
+      for (let tries = 0; tries < 4 && find("notice").dataset.code === code; tries += 1) {
+        const [told, cast] = [await persist(call, { waiting: () => {}, signal }), this.mine ?? 0];
+        this.outlook.mine(told.votes < cast ? { votes: cast, upheld: null } : told, this.finished);
+        if (told.votes >= cast) return;
+        await rest(STORED, { signal }); // the last ones are on their way to where they are stored
+      }
+    } catch (error) {
+      if (!(error instanceof Problem) && !signal.aborted) throw error; // without it the notice says what matters
+    }
+  }
+
+  /** Whoever is first, as far as it is told. */
+  get front() {
+    return this.ending?.podium?.[0] ?? this.board.first;
   }
 
   // Comments.
 
   talk(side) {
-    if (!this.duel.pair) return;
-    const path = `${this.path}/entries/${this.duel.pair[side].entryId}/comments`;
+    if (!this.duel.shown) return;
+    const path = `${this.path}/entries/${this.duel.shown.pair[side].entryId}/comments`;
     this.comments.show(path, `Comments on the ${this.duel.called(side)} image`, "No comments on this image yet.");
+  }
+
+  closely(side) {
+    if (this.duel.shown) this.zoom.show(this.duel.shown.pair[side], this.duel.called(side));
   }
 
   // The board.
@@ -241,6 +261,7 @@ class Arena {
   standings({ entries }) {
     this.soon ??= setTimeout(() => this.look(), BUSY);
     this.board.show(entries.slice(0, TOP));
+    if (!find("outlook").hidden) this.outlook.leader(this.front, this.finished);
     const picked = entries.find((entry) => entry.entryId === this.board.picked);
     if (picked && this.charted === picked.entryId) this.chart.add({ at: Date.now() + this.api.ahead, rating: picked.rating });
   }
@@ -261,24 +282,6 @@ class Arena {
       if (!signal.aborted) find("past-read").textContent = error.message;
     }
   }
-
-  // Keys.
-
-  key(event) {
-    if (!find("keys").checked || this.comments.open || event.repeat) return;
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select")) return;
-    const act = {
-      a: () => this.vote("left"),
-      arrowleft: () => this.vote("left"),
-      d: () => this.vote("right"),
-      arrowright: () => this.vote("right"),
-      s: () => this.skip(),
-      c: () => this.talk(this.duel.near),
-    }[event.key.toLowerCase()];
-    if (!act) return;
-    event.preventDefault();
-    act();
-  }
 }
 
 function say(text, tone = "calm") {
@@ -297,15 +300,6 @@ function live(state, text) {
 }
 
 const count = (number, one, many) => (number === undefined || number === null ? "" : `${number.toLocaleString()} ${number === 1 ? one : many}`);
-
-/** A pair by its entries, whichever way round. */
-
-/** The token of the address' fragment, which is then taken out of the address and of the history. */
-function takeToken() {
-  const token = new URLSearchParams(window.location.hash.slice(1)).get("token");
-  if (window.location.hash) window.history.replaceState(null, "", window.location.pathname + window.location.search);
-  return token ?? "";
-}
 
 const crucible = window.location.pathname.split("/").filter(Boolean).at(-1);
 const arena = new Arena(crucible, takeToken());

@@ -33,6 +33,14 @@ export class Chart {
     this.reading.textContent = "";
   }
 
+  /** Show nothing while its entry is judged; what is known of it stays. */
+  hide(is) {
+    if (this.svg.parentElement.dataset.away === String(is)) return;
+    this.svg.parentElement.dataset.away = String(is);
+    if (is) this.reading.textContent = "not shown while you judge it";
+    else this.draw();
+  }
+
   /** One more, now. */
   add(point) {
     const last = this.points.at(-1);

@@ -6,21 +6,45 @@ const MOVE = { duration: 420, easing: "cubic-bezier(.2,.8,.2,1)" };
 export class Standings {
   /**
    * @param {HTMLOListElement} list
-   * @param {{chosen: (entry: any) => void, image: (entryId: number) => Promise<any>}} to
+   * @param {{chosen: (entry: any) => void, away: (is: boolean) => void, image: (entryId: number) => Promise<any>}} to
+   *   `away`: whether the chosen entry is not on the board just now
    */
-  constructor(list, { chosen, image }) {
+  constructor(list, { chosen, away, image }) {
     this.list = list;
     this.chosen = chosen;
+    this.away = away;
     this.image = image;
+    this.images = new Map(); // by entry: rows come and go with the pairs
+    this.ready = false; // whether it is known what to leave out
     this.wanted = Promise.resolve();
     this.seen = new IntersectionObserver((changes) => this.look(changes), { rootMargin: "100px" });
     this.rows = new Map();
     this.picked = null;
+    this.veiled = new Set(); // entries that are judged just now: what they stand at would sway
+    this.entries = [];
     this.still = window.matchMedia("(prefers-reduced-motion: reduce)");
   }
 
   /** @param {{rank: number, entryId: number, rating: number, votes: number}[]} entries best first */
   show(entries) {
+    this.entries = entries;
+    this.draw(entries.filter(({ entryId }) => !this.veiled.has(entryId)));
+  }
+
+  /** The entry in front; undefined before anything is known. */
+  get first() {
+    return this.entries[0];
+  }
+
+  /** @param {number[]} ids of entries to leave out for now */
+  veil(ids) {
+    if (this.ready && ids.length === this.veiled.size && ids.every((id) => this.veiled.has(id))) return;
+    this.ready = true;
+    this.veiled = new Set(ids);
+    this.show(this.entries);
+  }
+
+  draw(entries) {
     const before = new Map([...this.rows].map(([id, row]) => [id, row.item.offsetTop]));
     const gone = new Set(this.rows.keys());
     entries.forEach((entry, at) => {
@@ -36,7 +60,8 @@ export class Standings {
       this.rows.delete(id);
     }
     if (!this.still.matches) this.glide(before);
-    if (this.picked === null && entries.length) this.pick(entries[0].entryId);
+    if (this.picked === null && this.ready && entries.length) this.pick(entries[0].entryId);
+    else if (this.picked !== null) this.away(!this.rows.has(this.picked));
   }
 
   pick(id) {
@@ -87,7 +112,7 @@ export class Standings {
       if (!isIntersecting || !this.rows.has(id)) continue;
       this.seen.unobserve(target);
       this.wanted = this.wanted
-        .then(() => this.image(id))
+        .then(async () => this.images.get(id) ?? (await this.image(id)))
         .then((image) => this.thumb(id, image), () => setTimeout(() => this.again(id), AGAIN));
     }
   }
@@ -101,8 +126,13 @@ export class Standings {
   thumb(id, image) {
     const row = this.rows.get(id);
     if (!row || !image || image.type === "video") return;
+    this.images.set(id, image);
     const picture = Object.assign(new Image(), { className: "thumb", alt: "", decoding: "async" });
-    picture.addEventListener("error", () => setTimeout(() => this.again(id), AGAIN), { once: true });
+    const lost = () => {
+      this.images.delete(id);
+      setTimeout(() => this.again(id), AGAIN);
+    };
+    picture.addEventListener("error", lost, { once: true });
     picture.src = image.url;
     row.thumb.replaceWith(picture);
     row.thumb = picture;
@@ -112,6 +142,7 @@ export class Standings {
     const last = row.entry;
     row.entry = entry;
     row.place.textContent = String(entry.rank);
+    row.button.dataset.top = String(entry.rank <= 3);
     row.rating.textContent = String(entry.rating);
     row.votes.textContent = entry.votes === 1 ? "1 vote" : `${entry.votes} votes`;
     if (last && last.rating !== entry.rating) row.button.dataset.moved = entry.rating > last.rating ? "up" : "down";

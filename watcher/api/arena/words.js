@@ -13,7 +13,8 @@ const NOTICES = {
   not_started: ["This crucible has not begun", "Voting opens when the clock runs out."],
   not_active: ["This crucible is not open", "Votes are taken while it is active."],
   unknown_crucible: ["There is no such crucible", "The address may be mistyped, or the crucible was removed."],
-  signed_out: ["Please sign in", "Open this page from the site. The sign-in is kept in this page alone, and not over a reload."],
+  no_token: ["Please sign in", "Open this page from the site. The sign-in is kept in this tab alone."],
+  bad_token: ["Your sign-in is damaged", "The address was cut off or changed on its way, or the sign-in was withdrawn. Open this page from the site again."],
   token_expired: ["Your sign-in has expired", "Open this page from the site again."],
   user_banned: ["You cannot vote", "This account is banned."],
   user_muted: ["You cannot vote", "This account is muted."],
@@ -30,6 +31,9 @@ const MOVING_ON = {
   not_admitted: "One of the two was withdrawn. Here is another pair.",
   unknown_entry: "One of the two was withdrawn. Here is another pair.",
   own_entry: "One of the two is yours. Here is another pair.",
+  pair_token_stale: "That pair is not open any more. Here is another.",
+  pair_token_early: "That pair comes after this one.",
+  skips_exhausted: "You have skipped too many pairs. Judge some, and you may skip again.",
 };
 
 const LEFT_FOR_GOOD = new Set(["ended", "frozen", "not_active", "not_started"]);
@@ -37,11 +41,11 @@ const LEFT_FOR_GOOD = new Set(["ended", "frozen", "not_active", "not_started"]);
 /** @returns {{title: string, text: string, act: string|undefined, tone: "calm"|"bad"}} */
 export function notice(code, error) {
   const [title, text, act] = NOTICES[code] ?? byStatus(error);
-  return { title, text, act, tone: NOTICES[code] && code !== "signed_out" && error?.status !== 403 ? "calm" : "bad" };
+  return { title, text, act, tone: NOTICES[code] && code !== "bad_token" && error?.status !== 403 ? "calm" : "bad" };
 }
 
 function byStatus(error) {
-  if (error?.status === 401) return NOTICES.signed_out;
+  if (error?.status === 401) return NOTICES.bad_token;
   if (error?.status === 403) return ["This is not for you", error.message];
   return ["Something went wrong", error?.message ?? "", "Try again"];
 }
@@ -49,7 +53,10 @@ function byStatus(error) {
 /** What to say of a crucible that ends, by how far that is. */
 export const endingCode = ({ status }) => (status === "settling" ? "frozen" : status);
 
-/** What to say when a vote was refused and another pair follows, or undefined. */
+/** After which notices it is told who is in front, and how the own votes did. */
+export const summed = (code) => ["all_judged", "ended", "completed", "frozen"].includes(code);
+
+/** What to say when a vote or a skip was refused and a pair follows, or undefined. */
 export const movingOn = (code) => MOVING_ON[code];
 
 /** Whether the crucible takes no votes from anybody. */
