@@ -12,6 +12,8 @@ from watcher.api.http.problem import ProblemError
 from watcher.api.resources.history import history
 from watcher.api.resources.judge import judge
 from watcher.api.voting import history as past
+from watcher.api.voting.disclosure import EVERYTHING
+from watcher.api.voting.disclosure import Told as ToldOfStandings
 from watcher.api.voting.history import MAX_IN_TURN, MAX_POINTS, MAX_REMEMBERED_ROWS, History
 
 
@@ -27,7 +29,7 @@ class Told:
         self.began = threading.Semaphore(0)
         self._lock = threading.Lock()
         self.past = History(self.query, lambda: self.now)
-        self.services: Any = SimpleNamespace(history=self.past, crucibles=self, entries=self)
+        self.services: Any = SimpleNamespace(history=self.past, crucibles=self, entries=self, disclosure=self)
 
     def query(self, _: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
         with self._lock:
@@ -44,6 +46,9 @@ class Told:
         if entry_id == 404:
             raise ProblemError("unknown_entry")
         return self
+
+    async def to(self, *_: Any) -> ToldOfStandings:
+        return EVERYTHING
 
     id = 7
 
