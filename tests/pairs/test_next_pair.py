@@ -319,3 +319,26 @@ def test_scripts_that_redis_lost_are_loaded_again(contest: Contest, source: Pair
         return await one_pair(pairs)
 
     assert ids(source(flushed)) == {11, 12}
+
+
+@pytest.mark.parametrize("start", ["long ago", ""], ids=["late", "nobody knows when it began"])
+def test_late_a_judge_meets_no_leader_twice(contest: Contest, source: PairSource, start: str) -> None:
+    """However many pairs the judge asks for and judges; the others are met as often as there are pairs."""
+    enter(contest, {entry: entry % 20 + 1 for entry in range(1, 41)})
+    now = int(time.time() * 1000)
+    contest.raw.hset(keys.state(CRUCIBLE), mapping={"start": start and now - 9_000_000, "end": now + 1_000_000})
+    leaders = {keys.standing_entry_id(one) for one in contest.raw.zrange(keys.standings(CRUCIBLE), 0, 7)}  # type: ignore[union-attr]
+
+    async def judge_many(pairs: Pairs) -> list[set[int]]:
+        await one_pair(pairs)  # what the crucible's times are is known from the first draw
+        contest.raw.delete(keys.open_pairs(CRUCIBLE, JUDGE))
+        found = []
+        for _ in range(40):
+            found.append(ids(await one_pair(pairs)))
+            judge(contest, tuple(found[-1]))  # type: ignore[arg-type]
+        return found
+
+    met = Counter(entry for pair in source(judge_many) for entry in pair)
+
+    assert max(met[entry] for entry in leaders) == 1
+    assert max(met.values()) > 1

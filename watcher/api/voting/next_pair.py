@@ -161,7 +161,10 @@ class Pairs:
         """
         facts = self._facts.get(asker.crucible_id, _Facts())
         part = elapsed(int(self._clock() * 1000), facts.start_ms, facts.end_ms)
-        top, leading = finalists(part, facts.places, self._chance.random), leaders(part, facts.places)
+        top = finalists(part, facts.places, self._chance.random)
+        # Of one that ends, and of which nobody knows when it began, nobody knows how late it is: it may be.
+        may_be_late = facts.start_ms is None and facts.end_ms is not None
+        leading = leaders(1.0 if may_be_late else part, facts.places)
         hidden: set[int] = set()
         for attempt in range(1 + MAX_WIDE_DRAWS):
             count = POLICY.wide_draw if attempt else POLICY.draw
