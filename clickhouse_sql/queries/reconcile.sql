@@ -32,12 +32,14 @@ GROUP BY sourceKey, entityType, metricType, entityId, userId
 HAVING net != 0
 
 -- events_twice --
--- Rows of changes that are there more than once, by their source table, with some of their keys.
-SELECT source, count() AS rows, groupArray(5)(sourceKey) AS keys
+-- Rows of changes that are there more than once, by their source table, with some of their keys; but for those that were
+-- mended, which count once again though they are there twice.
+SELECT source, count() AS rows, groupArray(5)(key) AS keys
 FROM (
-    SELECT source, sourceId, sourceIndex, any(sourceKey) AS sourceKey
+    SELECT source, sourceId, sourceIndex, any(sourceKey) AS key
     FROM entityMetricEvents
     WHERE source != ''
+        AND (source, sourceKey) NOT IN (SELECT source, sourceKey FROM entityMetricEvents WHERE sourceIndex >= 128)
     GROUP BY source, sourceId, sourceIndex
     HAVING count() > 1
 )
@@ -61,3 +63,16 @@ GROUP BY entity_type, entity_id, metric_type
 HAVING counted != viewed
 ORDER BY entity_type, entity_id, metric_type
 LIMIT {most:UInt32}
+
+-- present_repairs --
+-- Repairs of some rows that are there already; their rows are numbered from 128 on, those of changes from 0.
+SELECT DISTINCT sourceId
+FROM entityMetricEvents
+WHERE source IN {sources:Array(String)} AND sourceKey IN {keys:Array(Int64)} AND sourceIndex >= 128
+
+-- repairs_of_keys --
+-- How many rows of repairs some rows of a source table have.
+SELECT sourceKey, count()
+FROM entityMetricEvents
+WHERE source = {source:String} AND sourceKey IN {keys:Array(Int64)} AND sourceIndex >= 128
+GROUP BY sourceKey

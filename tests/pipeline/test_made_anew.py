@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCENES = 150
+UNSEEN = """INSERT INTO "CrucibleEntry" ("crucibleId", "userId", "imageId")
+    SELECT crucible.id, image."userId", image.id FROM "Image" image
+     CROSS JOIN (SELECT max(id) AS id FROM "Crucible") crucible
+     ORDER BY image.id DESC LIMIT 40"""
 TOPICS = [f"postgres.{table}" for table in TABLES]
 COMMAND = re.compile(r"crucible (offsets reset --topic \S+ --to earliest)")
 READ_BY_SNAPSHOT = "r"
@@ -114,17 +118,20 @@ def lose_slot(pipeline: Pipeline) -> None:
 
 
 def test_a_slot_that_was_dropped(pipeline: Pipeline):
-    """The doctor names two commands, and after them the watcher follows on without a restart.
+    """The doctor names two commands, after them the watcher follows on, and what fell into the hole is mended.
 
     The snapshot counts nothing and is said to leave a question.
     """
     lose_slot(pipeline)
-    found = json.loads(crucible("doctor", "--json", environ={**os.environ, **pipeline.environ}).stdout)
+    surroundings = {**os.environ, **pipeline.environ}
+    found = json.loads(crucible("doctor", "--json", environ=surroundings).stdout)
     (slot,) = (one for one in found if one["name"] == "postgres.slot")
     failures = [one["name"] for one in found if one["level"] == "fail" and not one["follows_from"]]
     assert (failures, slot["found"]) == (["postgres.slot"], f"there is no slot {SLOT}"), found
     advised = re.findall(r"`crucible ([^`]+)`", slot["advice"].partition(", else ")[2])
     assert advised == ["connector delete --offsets", "connector apply"]
+    with pipeline.connect() as site:
+        site.execute(UNSEEN)  # nobody streams this
     pipeline.crucible(*advised[0].split(), "--yes")
     rows = standing(pipeline)
     assert min(rows.values()) > 0
@@ -134,7 +141,17 @@ def test_a_slot_that_was_dropped(pipeline: Pipeline):
         assert count(pipeline.ops_url, "crucible_reconcile_needed", table=table, reason="snapshot") == 1
     await_that(lambda: bool(place(pipeline, "CrucibleEntry", "begun_anew")), "the new beginning to be noted", PATIENCE)
     assert re.fullmatch(BETWEEN_BEATS, place(pipeline, "CrucibleEntry", "begun_anew"))
+    with Places.at(pipeline.endpoints) as places:
+        assert audit(places).lost > 0
+    mended = crucible("reconcile", "--fix", "--json", environ=surroundings, timeout=300)
+    assert mended.returncode == 0, (mended.stdout, mended.stderr)
+    assert sum(sum(one["mended"].values()) for one in json.loads(mended.stdout)["tables"]) > 0
+    with pipeline.connect() as connection:
+        assert connection.execute("SELECT * FROM crucible_watcher.reconcile_needed").fetchall() == []
     live(pipeline)
+    await_agreement(pipeline.endpoints)
+    again = crucible("reconcile", "--json", environ=surroundings)
+    assert again.returncode == 0, again.stdout
     end(pipeline)
 
 

@@ -14,6 +14,7 @@ from tests import site_database
 from tests.clickhouse_clients import ClickHouseClients
 from tests.clickhouse_template import copy_template, migrate_template
 from tests.stack.watching import started
+from watcher.clickhouse.client import connect
 from watcher.migrations.postgres.migrate import ensure
 
 _numbers = count(1)
@@ -44,6 +45,19 @@ class World:
         """Settings of a command."""
         dsn = site_database.as_role(str(self.stack.endpoints.postgres_dsn), site_database.WATCHER_ROLE)
         return {**self.stack.environ(), "CRUCIBLE_POSTGRES__DSN": dsn, "CRUCIBLE_CLICKHOUSE__DATABASE": self.database}
+
+    def client(self) -> Client:
+        """Return a client of ClickHouse of one's own."""
+        at = self.stack.endpoints
+        return connect(
+            host=str(at.clickhouse_host),
+            port=int(at.clickhouse_port or 0),
+            username=str(at.clickhouse_user),
+            password=str(at.clickhouse_password),
+            database=self.database,
+            secure=False,
+            timeout=30,
+        )
 
     def crucible(self) -> int:
         """Make one of user 1, and return its id."""

@@ -63,8 +63,9 @@ def test_each_kind_of_difference_is_named(world: World) -> None:
         300: "left_over",
         340: "missing",
     }
-    assert found[200].expected == {f"Crucible:{other}:3:Entry": 1, "User:3:3:crucibleEntryCount": 1}
-    assert found[200].counted == {f"Crucible:{contest}:3:Entry": 1, "User:3:3:crucibleEntryCount": 1}
+    user = ("User", 3, 3, "crucibleEntryCount")
+    assert found[200].expected == {("Crucible", other, 3, "Entry"): 1, user: 1}
+    assert found[200].counted == {("Crucible", contest, 3, "Entry"): 1, user: 1}
 
 
 def test_two_rows_that_took_each_others_user_are_two_differences(world: World) -> None:
@@ -117,8 +118,8 @@ def test_the_command(world: World, *, break_view: bool) -> None:
         world.clickhouse.command("ALTER TABLE metric_daily_v1 DELETE WHERE entity_id = 2 SETTINGS mutations_sync = 2")
     done = crucible("reconcile", "--table", "CrucibleEntry", "--json", environ=world.environ)
 
+    assert done.returncode == 1, done.stderr
     report = json.loads(done.stdout)
-    assert done.returncode == 1
     assert [(one["table"], one["kinds"]) for one in report["tables"]] == [("CrucibleEntry", {"repeated": 1})]
     assert [(one["source"], one["rows"], one["keys"]) for one in report["twice"]] == [("CrucibleEntry", 2, [3, 3])]
     assert [one["view"] for one in report["views"]] == (["metric_daily"] if break_view else [])

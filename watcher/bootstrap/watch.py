@@ -44,6 +44,7 @@ from watcher.model.errors import TemporaryError
 from watcher.model.stream import AssignmentListener
 from watcher.postgres.own.journal import PostgresJournalStore
 from watcher.postgres.site.readable import try_reading
+from watcher.reconcile.after_repairs import AfterRepairs
 from watcher.redis.beat_marks import RedisBeatMarks
 from watcher.redis.sink import RedisSink
 from watcher.runtime.garbage_collector import calm_the_collector
@@ -179,7 +180,8 @@ def _daemon(
 
     connect = partial(connect_clickhouse, settings)
     limit = settings.dead_letters
-    writer = Writer(PlannedInsert(CHANGES, ClickHouseLink(connect), queries()), partial(report.away, "clickhouse"))
+    rows = AfterRepairs(PlannedInsert(CHANGES, ClickHouseLink(connect), queries()), partial(site_session, settings))
+    writer = Writer(rows, partial(report.away, "clickhouse"))
     shutdown.run(Worker("writer", writer, shutdown.fail), until_finished=True)
     key_changes = KeyChanges(PlannedInsert(CHANGES, ClickHouseLink(connect), queries()))
     shutdown.run(Worker("key-changes", key_changes, shutdown.fail))

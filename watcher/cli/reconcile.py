@@ -1,10 +1,12 @@
 """``crucible reconcile``: what no stream can tell, found by comparing the stores with each other."""
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+import debezium
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, note, print_columns, print_json
 from watcher.telemetry.words import counted
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=False)
 
-TITLES: Final = ("where", "what", "rows", "for example")
+TITLES: Final = ("where", "what", "rows", "mended", "for example")
+MAX_LOGGED: Final = 100
+"""Repairs that are shown."""
 SAID_EVERY_SECONDS: Final = 5.0
 """Between two lines of progress."""
 
@@ -22,14 +26,23 @@ SAID_EVERY_SECONDS: Final = 5.0
 @app.command()
 def reconcile(
     table: Annotated[list[str] | None, typer.Option(help="Only this table; may be repeated.")] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Put right what was counted of rows.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="Only show who has mended what, the latest first.")] = False,
+    file: Annotated[
+        Path,
+        typer.Option("--file", "-f", help="Connector file: it names the slot.", show_default="debezium/connector.json"),
+    ] = debezium.CONNECTOR,
     as_json: AsJson = False,
 ) -> None:
     """Compare rows in PostgreSQL with what was counted of them in ClickHouse, and the counts with themselves.
 
     A row may be missing, left over after its row went, counted several times, or counted elsewhere; a change may be
     there twice; a view may show otherwise than its table adds up to. Ranges of keys are compared by sums, and only
-    those that differ row by row; what differs is looked at again before it is told, for it may be on its way. Nothing
-    is changed.
+    those that differ row by row; what differs is looked at again before it is told, for it may be on its way.
+
+    Without --fix nothing is changed. With it, what was counted of rows is put right by further metric events, once the
+    stream is past what was compared; a change of them that comes later still is not counted on top. Views and changes
+    that are there twice are told; the latter are right again once their rows are.
 
     Exit codes: 0 all agrees, 1 something differs, 75 a neighbour is away.
 
@@ -38,19 +51,26 @@ def reconcile(
       crucible reconcile
 
       crucible reconcile --table CrucibleEntry --json | jq .tables[0].kinds
+
+      crucible reconcile --fix
     """
     import config  # noqa: PLC0415
+    from watcher.admin.connector.file import read_connector_file  # noqa: PLC0415
     from watcher.bootstrap.reconciling import comparing, counted_tables  # noqa: PLC0415
 
     settings = config.load()
+    if log:
+        _show_log(as_json=as_json)
+        return
+    slot = read_connector_file(file).config.get("slot.name", "debezium")
     tables = counted_tables(settings)
     unknown = [name for name in table or () if name not in tables]
     if unknown:
         raise typer.BadParameter(
             f"no rows are counted of {', '.join(unknown)}; of {', '.join(tables)} they are", param_hint="--table"
         )
-    with comparing(settings) as comparer:
-        report = comparer.everything((tables[name] for name in dict.fromkeys(table or tables)), _Progress())
+    with comparing(settings, slot, note) as comparer:
+        report = comparer.everything((tables[name] for name in dict.fromkeys(table or tables)), _Progress(), fix=fix)
     if as_json:
         print_json(report)
     else:
@@ -75,21 +95,50 @@ class _Progress:
             note(f"{table}: {done} of {counted(whole, 'range')} compared, about {left:.0f} s to go")
 
 
+def _show_log(*, as_json: bool) -> None:
+    import config  # noqa: PLC0415
+    from watcher.bootstrap.clients import site_session  # noqa: PLC0415
+    from watcher.postgres.own import repair  # noqa: PLC0415
+
+    with site_session(config.load()) as session:
+        found = repair.log(session, MAX_LOGGED)
+    if as_json:
+        print_json(found)
+        return
+    print_columns(
+        ("when", "who", "table", "rows", "what", "written"),
+        [
+            (
+                f"{one.made_at:%Y-%m-%d %H:%M:%S}",
+                one.made_by,
+                one.table,
+                one.rows,
+                ", ".join(f"{kind} {rows}" for kind, rows in one.kinds.items()),
+                "not yet: run `crucible reconcile --fix` again" if one.done_at is None else f"{one.done_at:%H:%M:%S}",
+            )
+            for one in found
+        ],
+    )
+
+
 def _tell(report: "Report") -> None:
-    rows: list[tuple[str, str, object, str]] = []
+    rows: list[tuple[str, str, object, object, str]] = []
     for table in report.tables:
         for kind, number in table.kinds.items():
-            example = next(one for one in table.examples if one.kind.value == kind)
+            example = next(one for one in table.examples if one.kind == kind)
             right, there = example.expected or "nothing", example.counted or "nothing"
-            told = f"row {example.key} counts for {right}, counted is {there}"
-            rows.append((table.table, kind, number, told))
-    rows += [(one.source, "change there twice", one.rows, f"of row {one.keys[0]}") for one in report.twice]
+            told = f"row {example.key} counts for {right}, counted was {there}"
+            rows.append((table.table, kind, number, table.mended.get(kind, 0), told))
+    rows += [(one.source, "change there twice", one.rows, 0, f"of row {one.keys[0]}") for one in report.twice]
     rows += [
-        (one.view, "view differs", one.differing, "{}: counted {}, shown {}".format(*one.examples[0]))
+        (one.view, "view differs", one.differing, 0, "{}: counted {}, shown {}".format(*one.examples[0]))
         for one in report.views
     ]
     if rows:
         print_columns(TITLES, rows)
-        note(f"{counted(len(rows), 'kind')} of differences; --json names more rows of each")
+    if report.finds_nothing:
+        note(
+            f"{counted(len(report.tables), 'table')} compared, with their views: all agrees" + (" now" if rows else "")
+        )
     else:
-        note(f"{counted(len(report.tables), 'table')} compared, with their views: all agrees")
+        note("--json names more rows of each kind; `crucible reconcile --fix` puts right what was counted of rows")

@@ -30,10 +30,10 @@ class Difference(msgspec.Struct, frozen=True):
 
     key: int
     kind: Kind
-    expected: dict[str, int]
-    """Metrics as ``EntityType:entity:user:metricType`` -> what the row counts for."""
-    counted: dict[str, int]
-    """The same -> what was counted."""
+    expected: Mapping[Total, int]
+    """What the row counts for."""
+    counted: Mapping[Total, int]
+    """What was counted of it."""
 
 
 def differences(expected: Counts, counted: Counts) -> Iterator[Difference]:
@@ -41,7 +41,7 @@ def differences(expected: Counts, counted: Counts) -> Iterator[Difference]:
     for key in sorted(expected.keys() | counted.keys()):
         wanted, there = expected.get(key, Counter()), counted.get(key, Counter())
         if wanted != there:
-            yield Difference(key, _kind(wanted, there), _said(wanted), _said(there))
+            yield Difference(key, _kind(wanted, there), dict(wanted), dict(there))
 
 
 def _kind(wanted: Counter[Total], there: Counter[Total]) -> Kind:
@@ -52,9 +52,3 @@ def _kind(wanted: Counter[Total], there: Counter[Total]) -> Kind:
     if wanted.keys() == there.keys() and all(there[one] > value > 0 for one, value in wanted.items()):
         return Kind.REPEATED
     return Kind.ELSEWHERE
-
-
-def _said(counts: Counter[Total]) -> dict[str, int]:
-    return {
-        f"{entity}:{entity_id}:{user}:{metric}": value for (entity, entity_id, user, metric), value in counts.items()
-    }

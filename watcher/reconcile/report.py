@@ -1,16 +1,28 @@
 """What a comparison found, as people and programs read it."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
+from watcher.model.counts import Total
 from watcher.reconcile.differences import Difference
 from watcher.reconcile.events import TwiceReport, ViewReport
 
 EXAMPLES: Final = 3
 """Differences of each kind that are named."""
+
+
+class Example(msgspec.Struct, frozen=True):
+    """One row that differs, in words."""
+
+    key: int
+    kind: str
+    expected: dict[str, int]
+    """Metrics as ``EntityType:entity:user:metricType`` -> what the row counts for."""
+    counted: dict[str, int]
+    """The same -> what was counted of it."""
 
 
 class TableReport(msgspec.Struct, frozen=True):
@@ -21,7 +33,14 @@ class TableReport(msgspec.Struct, frozen=True):
     """Ranges of keys whose sums differed, and that were read row by row."""
     kinds: dict[str, int]
     """Kind of difference -> rows."""
-    examples: tuple[Difference, ...]
+    mended: dict[str, int]
+    """Those of them that were put right."""
+    examples: tuple[Example, ...]
+
+    @property
+    def left(self) -> dict[str, int]:
+        """Return what still differs."""
+        return {kind: left for kind, rows in self.kinds.items() if (left := rows - self.mended.get(kind, 0))}
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -34,7 +53,7 @@ class Report(msgspec.Struct, frozen=True):
     @property
     def finds_nothing(self) -> bool:
         """Return whether everything agrees."""
-        return not (any(one.kinds for one in self.tables) or self.twice or self.views)
+        return not (any(one.left for one in self.tables) or self.twice or self.views)
 
 
 class TableSummary:
@@ -43,7 +62,8 @@ class TableSummary:
     def __init__(self, table: str) -> None:
         self._table, self._ranges = table, 0
         self._kinds: Counter[str] = Counter()
-        self._examples: list[Difference] = []
+        self._mended: Counter[str] = Counter()
+        self._examples: list[Example] = []
 
     def add(self, found: Iterable[Difference]) -> None:
         """Add the differences of one range."""
@@ -51,8 +71,22 @@ class TableSummary:
         for one in found:
             self._kinds[one.kind.value] += 1
             if self._kinds[one.kind.value] <= EXAMPLES:
-                self._examples.append(one)
+                self._examples.append(Example(one.key, one.kind.value, _said(one.expected), _said(one.counted)))
+
+    def add_mended(self, kinds: Mapping[str, int]) -> None:
+        """Add what was put right, kind by kind."""
+        self._mended.update(kinds)
 
     def report(self) -> TableReport:
         """Return what it came to."""
-        return TableReport(self._table, self._ranges, dict(sorted(self._kinds.items())), tuple(self._examples))
+        return TableReport(
+            self._table,
+            self._ranges,
+            dict(sorted(self._kinds.items())),
+            dict(sorted(self._mended.items())),
+            tuple(self._examples),
+        )
+
+
+def _said(counts: Mapping[Total, int]) -> dict[str, int]:
+    return {f"{kind}:{entity}:{user}:{metric}": value for (kind, entity, user, metric), value in sorted(counts.items())}

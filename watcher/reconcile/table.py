@@ -86,9 +86,18 @@ class TableComparison:
         counted = self._reads("counted_of_range", {"source": self._table.name, "low": low, "high": high})
         return list(differences(self._gathered(self._rows.of_range(low, high)), _totals(counted)))
 
-    def _of_keys(self, keys: Sequence[int]) -> list[Difference]:
-        counted = self._reads("counted_of_keys", {"source": self._table.name, "keys": list(keys)})
-        return list(differences(self._gathered(self._rows.of_keys(keys)), _totals(counted)))
+    def of_keys(self, keys: Sequence[int]) -> list[Difference]:
+        """Return what differs by now of some rows, by key.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
+        found: list[Difference] = []
+        for first in range(0, len(keys), PIECE_KEYS):
+            piece = list(keys[first : first + PIECE_KEYS])
+            counted = self._reads("counted_of_keys", {"source": self._table.name, "keys": piece})
+            found += differences(self._gathered(self._rows.of_keys(piece)), _totals(counted))
+        return found
 
     def _looked_at_again(self, found: list[Difference]) -> list[Difference]:
         """Return the differences that stay as they are from one look to the next."""
@@ -96,12 +105,7 @@ class TableComparison:
             if not found:
                 break
             self._pause(LOOK_SECONDS)
-            keys = [one.key for one in found]
-            again = [
-                one
-                for first in range(0, len(keys), PIECE_KEYS)
-                for one in self._of_keys(keys[first : first + PIECE_KEYS])
-            ]
+            again = self.of_keys([one.key for one in found])
             if again == found:
                 break
             found = again

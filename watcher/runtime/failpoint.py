@@ -74,7 +74,13 @@ CANCEL_PLACES: Final = (
 )
 """Every place that a cancelled crucible passes until all of its fees went back."""
 
-ALL_PLACES: Final = (*PLACES, *DRAIN_PLACES, *ENTRY_PLACES, *ENDING_PLACES, *CANCEL_PLACES[1:])
+REPAIR_PLACES: Final = ("repair.decided", "repair.written")
+"""Every place that a repair of counts passes once it is decided."""
+
+ALL_PLACES: Final = (
+    *(*PLACES, *DRAIN_PLACES, *ENTRY_PLACES, *ENDING_PLACES, *CANCEL_PLACES[1:]),
+    *REPAIR_PLACES,
+)
 
 ACTIONS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 

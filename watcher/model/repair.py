@@ -1,0 +1,84 @@
+"""Metric events that put right what was counted of some rows."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+import msgspec
+from xxhash import xxh3_128_digest
+
+from watcher.model.counts import Total
+from watcher.model.metric_row import MetricRow
+
+FIRST_INDEX: Final = 128
+"""Number of a repair's first row of a key. Those of a change begin with 0, so repairs are told from changes by it."""
+
+
+class RepairPlan(msgspec.Struct, frozen=True):
+    """A repair that was decided: rows to be written, and the changes that they see to."""
+
+    id: int
+    table: str
+    history: int
+    lsn: int
+    """Changes up to this position are in what was compared; later ones are the stream's."""
+    keys: tuple[int, ...]
+    kinds: Mapping[str, int]
+    token: str
+    planned: bytes
+    """Rows of ``entityMetricEvents``, packed."""
+    doubtful: bool = True
+    """Whether ClickHouse may know the token without having the rows: whoever planned it may have sent it."""
+
+
+def identity(table: str, key: int, counted: Mapping[Total, int], expected: Mapping[Total, int], earlier: int) -> bytes:
+    """Return the identity of a repair of one row, the same for everybody who finds the same.
+
+    Args:
+        table: source table.
+        key: of the row.
+        counted: what was counted of it.
+        expected: what it counts for.
+        earlier: rows of earlier repairs of it: what was wrong once may become wrong in the same way again.
+
+    >>> none, one = {}, {("User", 7, 7, "crucibleCount"): 1}
+    >>> identity("Crucible", 1, none, one, 0) == identity("Crucible", 1, none, one, 0)
+    True
+    >>> identity("Crucible", 1, none, one, 0) == identity("Crucible", 1, none, one, 2)
+    False
+    """
+    said = msgspec.json.encode(("repair", table, key, earlier, sorted(counted.items()), sorted(expected.items())))
+    return xxh3_128_digest(said)
+
+
+def repairing_rows(
+    table: str,
+    key: int,
+    counted: Mapping[Total, int],
+    expected: Mapping[Total, int],
+    *,
+    earlier: int,
+    lsn: int,
+    now_ms: int,
+) -> Iterator[MetricRow]:
+    """Yield the rows that make what was counted of a row what it counts for.
+
+    Args:
+        table: source table.
+        key: of the row.
+        counted: what was counted of it.
+        expected: what it counts for.
+        earlier: as for :func:`identity`.
+        lsn: position in the log up to which changes of the row are seen to.
+        now_ms: milliseconds since 1970.
+    """
+    who = identity(table, key, counted, expected, earlier)
+    wrong = sorted(total for total in {*counted, *expected} if counted.get(total, 0) != expected.get(total, 0))
+    for index, total in enumerate(wrong, FIRST_INDEX):
+        entity_type, entity, user, metric_type = total
+        value = expected.get(total, 0) - counted.get(total, 0)
+        yield entity_type, entity, user, metric_type, value, now_ms, table, key, lsn, who, index
+
+
+def token_of(rows: Iterable[MetricRow]) -> str:
+    """Return the token of an insert of some repairs: the same repairs have the same."""
+    return f"repair/{xxh3_128_digest(b''.join(row[9] + bytes([row[10]]) for row in rows)).hex()}"

@@ -1,0 +1,99 @@
+"""Repairs of counts: decided here before they are written, and remembered for what they see to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from importlib.resources import files
+from typing import Final
+
+import msgspec
+
+from watcher.model.repair import RepairPlan
+from watcher.postgres.session import Session
+from watcher.sql_files import named_statements
+
+_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "repair.sql")
+
+
+class Logged(msgspec.Struct, frozen=True):
+    """A repair as people are told of it."""
+
+    made_at: datetime
+    made_by: str
+    table: str
+    kinds: Mapping[str, int]
+    rows: int
+    done_at: datetime | None
+    """None: decided, and not known to be written; the next run finishes it."""
+
+
+def open_repairs(session: Session, table: str) -> list[RepairPlan]:
+    """Return the repairs of a table that were decided and are not known to be written."""
+    rows = session.read(_STATEMENTS["open_repairs"], table)
+    return [
+        RepairPlan(number, source, history, lsn, tuple(keys), kinds, token, bytes(planned))
+        for number, source, history, lsn, keys, kinds, token, planned in rows
+    ]
+
+
+def alone(session: Session, table: str) -> None:
+    """Wait until nobody else plans repairs of a table; holds until the end of the transaction."""
+    session.run(_STATEMENTS["alone"], table)
+
+
+def plan(session: Session, repair: RepairPlan, made_by: str) -> RepairPlan:
+    """Decide a repair; return it with its number."""
+    kinds = msgspec.json.encode(repair.kinds).decode()
+    values = (repair.history, repair.lsn, list(repair.keys), kinds, repair.token, repair.planned, made_by)
+    ((number,),) = session.run(_STATEMENTS["plan"], repair.table, *values)
+    return msgspec.structs.replace(repair, id=number)
+
+
+def done(session: Session, number: int) -> None:
+    """Note that a repair is written."""
+    session.run(_STATEMENTS["done"], number)
+
+
+def withdraw(session: Session, number: int) -> None:
+    """Forget a repair that is not written."""
+    session.run(_STATEMENTS["withdraw"], number)
+
+
+def mark(session: Session) -> int:
+    """Return the highest position of the log that a repair has seen to; 0: there was none."""
+    ((lsn,),) = session.read(_STATEMENTS["mark"])
+    return int(lsn)
+
+
+def covering(session: Session, table: str, keys: Iterable[int], lowest: int) -> dict[int, int]:
+    """Return, of some rows, up to which position repairs have seen to their changes.
+
+    Args:
+        session: a connection.
+        table: the rows' table.
+        keys: theirs.
+        lowest: position below which a repair does not matter.
+    """
+    asked = {"table": table, "keys": list(keys), "from": lowest}
+    return dict(session.read(_STATEMENTS["covering"], asked))
+
+
+def position(session: Session) -> tuple[int, int]:
+    """Return the present position in the log, and the number of the history that it is of."""
+    ((lsn, history),) = session.read(_STATEMENTS["position"])
+    return int(lsn), int(history)
+
+
+def streamed(session: Session, slot: str, lsn: int) -> tuple[bool, bool] | None:
+    """Return whether somebody streams from a slot, and whether everything up to a position has; None without it."""
+    rows = session.read(_STATEMENTS["streamed"], {"slot": slot, "lsn": lsn})
+    return (bool(rows[0][0]), bool(rows[0][1])) if rows else None
+
+
+def log(session: Session, most: int) -> Sequence[Logged]:
+    """Return who mended what, the latest first."""
+    return [Logged(*row) for row in session.read(_STATEMENTS["log"], most)]
+
+
+def mended(session: Session, table: str, before: datetime) -> list[str]:
+    """Forget why a table should be compared, as far as it was noted before; return the reasons."""
+    return [reason for (reason,) in session.run(_STATEMENTS["mended"], table, before)]

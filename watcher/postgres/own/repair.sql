@@ -1,0 +1,51 @@
+-- alone --
+-- Nobody else plans repairs of a table until the end of the transaction.
+SELECT pg_advisory_xact_lock(hashtextextended('crucible reconcile ' || %s, 0))::text
+
+-- open_repairs --
+-- Repairs of a table that were decided and are not known to be written.
+SELECT id, source_table, history, lsn, keys, kinds, token, planned FROM {schema}.repair
+ WHERE source_table = %s AND done_at IS NULL ORDER BY id
+
+-- plan --
+-- Decide a repair.
+INSERT INTO {schema}.repair (source_table, history, lsn, keys, kinds, token, planned, made_by)
+VALUES (%s, %s, %s, %s, %s::jsonb, %s, %s, %s)
+RETURNING id
+
+-- done --
+-- It is written; who did it and what for stays.
+UPDATE {schema}.repair SET done_at = now(), planned = NULL WHERE id = %s
+
+-- withdraw --
+-- It is not to be: something of it has changed before it was written.
+DELETE FROM {schema}.repair WHERE id = %s AND done_at IS NULL
+
+-- mark --
+-- The highest position that a repair has seen to.
+SELECT coalesce(max(lsn), 0) FROM {schema}.repair WHERE history = (SELECT max(number) FROM {schema}.history)
+
+-- covering --
+-- Of some rows, up to where repairs have seen to their changes.
+SELECT key, max(lsn)
+  FROM {schema}.repair, unnest(keys) AS key
+ WHERE history = (SELECT max(number) FROM {schema}.history) AND source_table = %(table)s AND lsn >= %(from)s
+   AND keys && %(keys)s AND key = ANY(%(keys)s)
+ GROUP BY key
+
+-- position --
+-- The present position in the log, and the number of the history that it is of.
+SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint, (SELECT max(number) FROM {schema}.history)
+
+-- streamed --
+-- Whether everything up to a position has left the slot, and somebody streams; no row without the slot.
+SELECT active, (confirmed_flush_lsn - '0/0'::pg_lsn)::bigint >= %(lsn)s
+  FROM pg_replication_slots WHERE slot_name = %(slot)s AND database = current_database()
+
+-- log --
+-- Who mended what, the latest first.
+SELECT made_at, made_by, source_table, kinds, cardinality(keys), done_at FROM {schema}.repair ORDER BY id DESC LIMIT %s
+
+-- mended --
+-- Needs of a comparison that were noted before a repair of the whole table began.
+DELETE FROM {schema}.reconcile_needed WHERE source_table = %s AND since < %s RETURNING reason

@@ -1,0 +1,102 @@
+"""Whether the change stream is past a position of PostgreSQL's log: what it has not brought until then, it will not."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from watcher.admin.offsets import group_places
+from watcher.kafka.admin import KafkaAdmin
+from watcher.model.errors import StopError
+from watcher.postgres.own import repair
+from watcher.postgres.session import Session
+
+PATIENCE_SECONDS: Final = 300.0
+"""Seconds to wait. A connector that has nothing to send tells PostgreSQL where it is once a minute or so."""
+LOOK_SECONDS: Final = 1.0
+MAX_LOOKED_AT: Final = 1_000
+"""Records behind that are looked at, whether they are any: what transactions leave is none."""
+
+
+class StreamStandsError(StopError):
+    """Raised when the stream does not get past a position: repairs would be counted twice once it goes on."""
+
+
+class Stream:
+    """The way from PostgreSQL's log to ClickHouse.
+
+    Args:
+        session: asks PostgreSQL.
+        admin: asks Kafka.
+        slot: the connector's.
+        group: the watcher's consumer group.
+        topics: what it reads.
+        told: is told what is waited for.
+        pause: waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        admin: KafkaAdmin,
+        *,
+        slot: str,
+        group: str,
+        topics: Iterable[str],
+        told: Callable[[str], None],
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._session, self._admin, self._slot, self._group = session, admin, slot, group
+        self._topics, self._told, self._pause = list(topics), told, pause
+
+    def await_passed(self, lsn: int) -> None:
+        """Return when every change up to a position has been sent to Kafka, read from there and written.
+
+        Raises:
+            StreamStandsError: it stands; the message says where, and what to do.
+            TemporaryError: a neighbour is away.
+        """
+        self._await(
+            lambda: self._has_left(lsn),
+            f"the slot {self._slot} to pass on what was written until now",
+            "see `crucible connector status`, and run this again once it streams",
+        )
+        ends = {place: high for place, (_, high) in self._bounds().items()}
+        self._await(
+            lambda: self._has_read(ends),
+            f"group {self._group} to read and write what is in its topics",
+            "start the watcher with `crucible run`, and see `crucible offsets show`",
+        )
+
+    def _await(self, came: Callable[[], bool], what: str, advice: str) -> None:
+        until, said = time.monotonic() + PATIENCE_SECONDS, False
+        while not came():
+            if time.monotonic() > until:
+                raise StreamStandsError(f"waited {PATIENCE_SECONDS:g} s for {what}: {advice}")
+            if not said:
+                self._told(f"waiting for {what}")
+                said = True
+            self._pause(LOOK_SECONDS)
+
+    def _has_left(self, lsn: int) -> bool:
+        found = repair.streamed(self._session, self._slot, lsn)
+        if found is None:
+            raise StreamStandsError(f"there is no slot {self._slot}: `crucible doctor` says what to do")
+        return found[1]
+
+    def _bounds(self) -> dict[tuple[str, int], tuple[int, int]]:
+        partitions = self._admin.topics()
+        return self._admin.bounds(
+            (topic, number) for topic in self._admin.matching(self._topics) for number in range(partitions[topic])
+        )
+
+    def _has_read(self, ends: dict[tuple[str, int], int]) -> bool:
+        behind = {}
+        for one in group_places(self._admin, self._group, self._admin.matching(self._topics)):
+            at = one.low if one.committed is None else one.committed
+            if at < ends.get((one.topic, one.partition), 0):
+                behind[one.topic, one.partition] = at
+        if not behind:
+            return True
+        if sum(ends[place] - at for place, at in behind.items()) > MAX_LOOKED_AT:
+            return False
+        return self._admin.records_after(behind, 1) == 0
