@@ -45,7 +45,7 @@ def own_tables(session: Session) -> Iterator[Finding]:
         yield warn(
             f"postgres.reconcile.{table}",
             "; ".join(reasons),
-            "the stream cannot tell this table's counts: `crucible reconcile` compares them, and with --fix puts them right",
+            "the stream cannot tell its counts: `crucible reconcile` compares them, and with --fix puts them right",
         )
     if not waiting:
         yield ok("postgres.reconcile", "no table waits for a comparison")
