@@ -14,6 +14,7 @@ from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry
 from watcher.bootstrap.entries import compose_entries
 from watcher.bootstrap.kafka_client import kafka_client
 from watcher.bootstrap.neighbours import STREAM, LookAtNeighbours
+from watcher.bootstrap.slots import LookAtSlots
 from watcher.bootstrap.verification import Verification, compose_verification
 from watcher.bootstrap.visibility import compose_admission
 from watcher.bootstrap.votes import VoteTasks
@@ -113,6 +114,7 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         store = _store(settings)
         health.check("postgres", store.ping, critical=False)
         health.check("postgres.site", partial(_read_site, settings), critical=False)
+        shutdown.run(Worker("slots", LookAtSlots(partial(site_session, settings), metrics), shutdown.fail))
         shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics), shutdown.fail))
         journal = _journal(store, changes, beats, health, shutdown)
         if journal is None:

@@ -243,6 +243,7 @@ class ChangeLoop:
         if not taken.states:
             return
         begun = time.monotonic()
+        self._report.showing(taken)
         shown = self._retry("redis", lambda: self._sinks.states.apply(taken.states, self._journal.history))
         reach("redis.applied")
         self._report.shown(taken, shown, time.monotonic() - begun)

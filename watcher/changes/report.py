@@ -53,6 +53,8 @@ class ChangeReport:
         self._heard: dict[str, float] = {}
         self._heartbeat: float | None = None
         self._gauged_at = 0.0
+        self._showing: dict[str, int] = {}
+        """Commit time of the first change that is about to be shown, in milliseconds since 1970, by table."""
         self._stalled: dict[str, float] = {}
         """Since when streams stand still of which that was told."""
         self._moved = True
@@ -74,7 +76,24 @@ class ChangeReport:
                 done = lane.progress.idle and source.at_end(partition)
                 lag = 0 if done else max(0, high - lane.progress.durable)
                 metrics.consumer_lag.labels(partition[0], str(partition[1])).set(lag)
+        self._show_waiting(lanes.values(), wall)
         self._show_streams(wall, paused=source.paused > 0)
+
+    def _show_waiting(self, lanes: Collection[Lane], wall: float) -> None:
+        """Tell since when changes wait for a sink: no write that goes through tells of it while none does."""
+        gathered = [some.oldest for lane in lanes for some in (lane.gathered, lane.writing)]
+        for table in self._metrics.tables:
+            waiting = {
+                "clickhouse": min((some[table] for some in gathered if table in some), default=None),
+                "redis": self._showing.get(table),
+            }
+            for sink, oldest in waiting.items():
+                since = wall if oldest is None else oldest / 1000
+                self._metrics.waiting_since_timestamp.labels(table, sink).set(since)
+
+    def showing(self, taken: Taken) -> None:
+        """Take note that row states are about to be shown, which may take long."""
+        self._showing = dict(taken.oldest)
 
     def _show_streams(self, wall: float, *, paused: bool) -> None:
         """Tell the state of each stream, and in the log when one is cut off and when it is no more."""
@@ -165,6 +184,7 @@ class ChangeReport:
     def shown(self, taken: Taken, shown: ShownStates, seconds: float) -> None:
         """Count row states that are in Redis. Freshness is that of the poll's oldest change, so it never flatters."""
         metrics = self._metrics
+        self._showing = {}
         metrics.redis_rows.labels("applied").inc(shown.rows)
         metrics.redis_rows.labels("stale").inc(shown.stale)
         metrics.redis_rows.labels("absent").inc(shown.unshown)

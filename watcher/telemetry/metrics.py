@@ -159,6 +159,12 @@ class Metrics:
             table=self.tables,
             sink=SINKS,
         )
+        self.waiting_since_timestamp = self._gauge(
+            "waiting_since_timestamp_seconds",
+            "Commit time of the oldest change that was read and is not in the sink yet, Unix time; now if none waits.",
+            table=self.tables,
+            sink=SINKS,
+        )
         self.last_event_timestamp = self._gauge(
             "last_event_timestamp_seconds", "Commit time of the newest change, Unix time.", table=self.tables
         )
@@ -312,6 +318,14 @@ class Metrics:
         )
 
     def _declare_process(self) -> None:
+        self.slot_active = self._gauge(
+            "slot_active", "1 while somebody streams from the replication slot: a connector whose task runs.",
+            slot=OPEN,
+        )  # fmt: skip
+        self.slot_retained = self._gauge(
+            "slot_retained_bytes", "Bytes of PostgreSQL's log that are held until the slot's reader has them.",
+            slot=OPEN,
+        )
         self.neighbour_up = self._gauge(
             "neighbour_up", "1 while the neighbour answers as `/readyz` tells, looked at every ten seconds.",
             neighbour=OPEN,

@@ -1,0 +1,50 @@
+"""Looks at the connectors' slots: who streams, and how much of PostgreSQL's log is held for them."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Final
+
+from watcher.model.errors import TemporaryError
+from watcher.postgres.faults import PostgresRefusedError
+from watcher.postgres.own.slots import slots
+from watcher.postgres.session import Session
+from watcher.runtime.worker import Signal, Task
+from watcher.telemetry.metrics import Metrics
+
+LOOK_SECONDS: Final = 15.0
+"""Between two looks. Longer: an alert comes later; shorter: more connections."""
+
+
+class LookAtSlots(Task):
+    """Tells of the slots in metrics. One that was there and is gone counts as one that nobody streams from.
+
+    Args:
+        open_session: connects to PostgreSQL.
+        metrics: of the process.
+    """
+
+    def __init__(self, open_session: Callable[[], AbstractContextManager[Session]], metrics: Metrics) -> None:
+        self.signal = Signal()
+        self._open_session, self._metrics = open_session, metrics
+        self._seen: set[str] = set()
+
+    def turn(self) -> float:
+        """Look once, and return the seconds until the next look.
+
+        Raises:
+            TemporaryError: PostgreSQL is away or refuses.
+        """
+        try:
+            with self._open_session() as session:
+                found = slots(session)
+        except PostgresRefusedError as error:
+            raise TemporaryError(str(error)) from error
+        for slot in found:
+            self._metrics.slot_active.labels(slot.name).set(slot.active)
+            self._metrics.slot_retained.labels(slot.name).set(slot.retained_bytes)
+        names = {slot.name for slot in found}
+        for gone in self._seen - names:
+            self._metrics.slot_active.labels(gone).set(0)
+            self._metrics.slot_retained.labels(gone).set(0)
+        self._seen |= names
+        return LOOK_SECONDS
