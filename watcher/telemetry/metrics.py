@@ -323,7 +323,8 @@ class Metrics:
             slot=OPEN,
         )  # fmt: skip
         self.slot_retained = self._gauge(
-            "slot_retained_bytes", "Bytes of PostgreSQL's log that are held until the slot's reader has them.",
+            "slot_retained_bytes",
+            "Bytes of PostgreSQL's log that are held until the slot's reader has them.",
             slot=OPEN,
         )
         self.neighbour_up = self._gauge(

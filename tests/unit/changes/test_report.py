@@ -1,9 +1,10 @@
 """What the loop says of itself."""
 
 import itertools
+import time
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -15,6 +16,7 @@ from watcher.changes.taken import Taken
 from watcher.model.beat import Beat
 from watcher.model.errors import TemporaryError
 from watcher.model.progress import Progress
+from watcher.model.row_state import ShownStates
 from watcher.telemetry.metrics import UNKNOWN, Metrics
 
 TABLES = ("Crucible", "CrucibleEntry")
@@ -132,3 +134,52 @@ def test_that_no_beat_ever_came_is_said_once(registry: CollectorRegistry):
     report.ping()
 
     assert [one["event"] for one in logs] == ["stream.without_beats"]
+
+
+class _Source:
+    """A source of no partitions."""
+
+    paused = 0
+
+    def high_water(self, _: object) -> None:
+        return None
+
+
+def test_what_waits_for_a_sink_has_an_age_while_nothing_goes_through(registry: CollectorRegistry):
+    """Freshness is told by writes, and an outage has none; each sink's oldest change is, of each table."""
+    now = iter(range(10, 1000, 10))
+    report = ChangeReport(Metrics(registry, TABLES), 30.0, lambda: float(next(now)))
+    waiting = lane(0, {}, {})
+    waiting.gathered.oldest, waiting.writing.oldest = {"Crucible": 5_000}, {"Crucible": 2_000}
+
+    def since(table: str, sink: str) -> float:
+        report.turn(cast("Any", _Source()), by_partition([waiting]))
+        told = registry.get_sample_value("crucible_waiting_since_timestamp_seconds", {"table": table, "sink": sink})
+        assert told is not None
+        return told
+
+    began = time.time()
+    assert since("Crucible", "clickhouse") == 2
+    assert since("CrucibleEntry", "clickhouse") >= began
+    report.showing(Taken(oldest={"CrucibleEntry": 7_000}))
+    assert since("CrucibleEntry", "redis") == 7
+    report.shown(Taken(), ShownStates(1, 0), 0.1)
+    assert since("CrucibleEntry", "redis") >= began
+
+
+def test_a_stream_that_stalls_is_told_once_and_so_is_its_return(registry: CollectorRegistry):
+    """A line each, whoever looks at the gauge; the control is a stream that never stalls."""
+    now = iter(range(10, 100_000, 10))
+    report = ChangeReport(Metrics(registry, ["Crucible"]), 0.0, lambda: float(next(now)))
+    source, lanes = cast("Any", _Source()), by_partition([lane(0, {}, {})])
+    with capture_logs() as lines:
+        for _ in range(3):
+            report.turn(source, lanes)
+        source.paused = 1
+        for _ in range(2):
+            report.turn(source, lanes)
+
+    assert [(line["event"], line["table"]) for line in lines] == [
+        ("stream.stalled", "Crucible"),
+        ("stream.back", "Crucible"),
+    ]
