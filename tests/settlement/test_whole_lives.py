@@ -157,7 +157,8 @@ class WholeLife(RuleBasedStateMachine):
         else:
             columns = "\"needsReview\" = 'minor'" if how == "hidden" else "ingestion = 'Scanned', \"nsfwLevel\" = 1"
             image = '(SELECT "imageId" FROM "CrucibleEntry" WHERE id = %s)'
-            site.run(f'UPDATE "Image" SET {columns} WHERE id = {image}', entry)  # noqa: S608 - of the line above
+            changed = f'UPDATE "Image" SET {columns}, "updatedAt" = now() AT TIME ZONE \'UTC\' WHERE id = {image}'  # noqa: S608
+            site.run(changed, entry)
 
     @rule()
     def decide(self) -> None:
