@@ -93,28 +93,24 @@ end
 -- uses: companions judged rows standings
 -- A vote that is in the log counts. Should Redis refuse one of the writes that follow, because a right is missing, then
 -- the state has not its number yet, and whoever finds that does them again: all of them say what is to be.
--- Takes epoch and number, the fields of the log, the points that changed hands (nil if nobody knows), and when the
--- entries were created (nil of one that judges see no more).
-local function count_logged(elo, epoch, seq, vote, points, winner_created, loser_created)
-  local call, winner, loser = redis.call, vote.w, vote.l
-  local votes = call('HMGET', companion(elo, VOTES), winner, loser)
-  local places = {}
-  if winner_created then places[1], places[2] = string.format('%d', -vote.we), standing(winner_created, winner) end
-  if loser_created then
-    places[#places + 1] = string.format('%d', -vote.le)
-    places[#places + 1] = standing(loser_created, loser)
+-- Takes the vote script's keys, epoch and number, the fields of the log, the pair's name, the points that changed hands
+-- (nil if nobody knows), and when the entries were created (nil of one that judges see no more).
+local function count_logged(keys, epoch, seq, vote, pair, points, winner_created, loser_created)
+  local call, winner, loser, we, le = redis.call, vote.w, vote.l, vote.we, vote.le
+  local votes = call('HMGET', keys[5], winner, loser)
+  if winner_created and loser_created then
+    call('ZADD', keys[4], -we, standing(winner_created, winner), -le, standing(loser_created, loser))
+  elseif winner_created then
+    call('ZADD', keys[4], -we, standing(winner_created, winner))
+  elseif loser_created then
+    call('ZADD', keys[4], -le, standing(loser_created, loser))
   end
-  if #places > 0 then call('ZADD', companion(elo, STANDINGS), unpack(places)) end
-  call('SADD', companion(elo, JUDGES), vote.u)
-  local pair = tonumber(winner) < tonumber(loser) and winner .. ':' .. loser or loser .. ':' .. winner
-  local outcome = string.format('%s:%s:%s:%s:%s:%s', winner, epoch, seq, vote.we, vote.le, vote.t)
-  call('HSET', judged(elo, vote.u), pair, points and outcome .. ':' .. points or outcome)
-  call('HSET', elo, winner, vote.we, loser, vote.le)
-  call(
-    'HSET', companion(elo, VOTES),
-    winner, string.format('%d', (votes[1] or 0) + 1), loser, string.format('%d', (votes[2] or 0) + 1)
-  )
-  call('HSET', companion(elo, STATE), 'seq', seq)
+  call('SADD', keys[7], vote.u)
+  local outcome = string.format('%s:%s:%s:%s:%s:%s', winner, epoch, seq, we, le, vote.t)
+  call('HSET', keys[8], pair, points and outcome .. ':' .. points or outcome)
+  call('HSET', keys[1], winner, we, loser, le)
+  call('HSET', keys[5], winner, (votes[1] or 0) + 1, loser, (votes[2] or 0) + 1)
+  call('HSET', keys[2], 'seq', seq)
 end
 
 -- Finishes the last vote of the log if the state has not its number; returns whether there was one to finish. One whose
@@ -140,8 +136,12 @@ local function finish_logged(elo)
   if not (winner_created and loser_created) then return false end
   local seen = redis.call('HMGET', companion(elo, ADMITTED), vote.w, vote.l)
   local points = vote.we - (redis.call('HGET', elo, vote.w) or @BASE@)
+  local keys = {
+    [1] = elo, [2] = companion(elo, STATE), [4] = companion(elo, STANDINGS), [5] = companion(elo, VOTES),
+    [7] = companion(elo, JUDGES), [8] = judged(elo, vote.u),
+  }
   count_logged(
-    elo, state[1], seq, vote, points ~= 0 and string.format('%d', points) or nil,
+    keys, state[1], seq, vote, pair, points ~= 0 and string.format('%d', points) or nil,
     seen[1] and winner_created or nil, seen[2] and loser_created or nil
   )
   return true

@@ -121,7 +121,7 @@ local function cast()
     call('HDEL', KEYS[2], 'fence') -- another vote has this number, and nobody knows which: the other stores are asked
     return { 'unverified' }
   end
-  count_logged(KEYS[1], epoch, seq, vote, points, winner_created, loser_created)
+  count_logged(KEYS, epoch, seq, vote, pair, points, winner_created, loser_created)
   if still_open then call('HSET', KEYS[10], 'open', still_open) end
 
   return { 'ok', winner_elo, loser_elo, points, tonumber(epoch), tonumber(seq), now, 0, still_open and 1 or 0 }
