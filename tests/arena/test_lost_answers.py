@@ -58,3 +58,22 @@ def test_a_vote_outlives_a_silent_api(world: World, refused: Tabs) -> None:
         assert len(set(between.votes)) == 1
         assert world.votes(contest) == 1
         assert page.locator("#notice").is_hidden()
+
+
+def test_a_vote_outlives_a_reload(world: World, refused: Tabs) -> None:
+    """Loaded anew before it was answered, the page sends it again, before it asks for anything to judge."""
+    contest = world.site.contest(4)
+    with closing(Between(urlsplit(world.voting.at.api).port or 0)) as between:
+        address = world.open(contest)
+        page = refused.open(address.replace(urlsplit(address).netloc, f"127.0.0.1:{between.port}"))
+        between.spoils = [SILENT]
+        page.keyboard.press("a")
+        assert between.arrived.wait(30)
+        page.reload()
+        pair_is_there(page)
+
+        assert len(between.votes) == 2
+        assert len(set(between.votes)) == 1
+        assert world.votes(contest) == 1
+        assert page.evaluate("JSON.parse(sessionStorage['crucible.votes'])") == []
+        page.locator("#facts", has_text="1 by you").wait_for()
