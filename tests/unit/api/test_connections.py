@@ -13,7 +13,7 @@ import pytest
 from watcher.api.http import server as server_module
 from watcher.api.http import uvicorn_internals
 from watcher.api.http.connections import Connections
-from watcher.api.http.pipelined import MAX_IN_A_TURN
+from watcher.api.http.later import FIRST_IN_A_TURN, PIPELINED_IN_A_TURN
 from watcher.api.http.server import ApiServer
 from watcher.api.http.uvicorn_internals import MAX_HEAD_BYTES, MAX_QUEUED_REQUESTS, MIN_PIECE_BYTES, BoundedProtocol
 
@@ -296,7 +296,35 @@ async def test_requests_that_come_together_give_others_their_turn() -> None:
         counting.cancel()
 
     assert sum(begun_in.values()) == 40 * 50
-    assert max(begun_in.values()) <= 2 * MAX_IN_A_TURN
+    assert max(begun_in.values()) <= 2 * PIPELINED_IN_A_TURN
+
+
+async def test_connections_that_come_together_give_others_their_turn() -> None:
+    """A few of their first requests are begun in a turn; an older connection's next one is not behind them."""
+    begun: list[str] = []
+
+    async def app(scope: Any, _: Any, send: Any) -> None:
+        begun.append(scope["path"])
+        await reply(send, b"")
+
+    async with serving(app) as address:
+        reader, old = await asyncio.open_connection(*address)
+        old.write(ANOTHER)
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        opened = [await asyncio.open_connection(*address) for _ in range(90)]
+        begun.clear()
+        for _, writer in opened:
+            writer.write(b"GET /new HTTP/1.1\r\nHost: x\r\n\r\n")
+        old.write(b"GET /old HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        before = begun.index("/old")
+        for other, writer in opened:
+            await asyncio.wait_for(other.readuntil(b"\r\n\r\n"), 5)
+            writer.close()
+        old.close()
+
+    assert len(begun) == 91
+    assert before <= 4 * FIRST_IN_A_TURN
 
 
 async def _send_all(writer: asyncio.StreamWriter, sent: bytes) -> None:

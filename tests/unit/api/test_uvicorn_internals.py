@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import Server, ServerState
 
 from watcher.api.http.connections import Connections
-from watcher.api.http.pipelined import Pipelined
+from watcher.api.http.later import Bursts
 from watcher.api.http.uvicorn_internals import BoundedProtocol, sent_in_one_write
 
 MODULE = "watcher/api/http/uvicorn_internals.py"
@@ -92,7 +92,7 @@ def connected() -> tuple[BoundedProtocol, Transport]:
     """A connection over no network."""
     config = uvicorn.Config(app, interface="asgi3", lifespan="off", log_config=None)
     config.load()
-    made = BoundedProtocol(Connections(7), Pipelined(), config=config, server_state=ServerState(), app_state={})
+    made = BoundedProtocol(Connections(7), Bursts(), config=config, server_state=ServerState(), app_state={})
     transport = Transport()
     made.connection_made(cast("Any", transport))
     return made, transport

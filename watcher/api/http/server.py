@@ -12,7 +12,7 @@ import uvicorn
 
 from watcher.api.http.asgi import Application
 from watcher.api.http.connections import Connections
-from watcher.api.http.pipelined import Pipelined
+from watcher.api.http.later import Bursts
 from watcher.api.http.uvicorn_internals import MAX_HEAD_BYTES, BoundedProtocol
 
 log = structlog.get_logger(__name__)
@@ -51,7 +51,7 @@ class ApiServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 interface="asgi3",
-                http=partial(BoundedProtocol, connections, Pipelined(), max_head_bytes),  # type: ignore[arg-type] # any factory will do
+                http=partial(BoundedProtocol, connections, Bursts(), max_head_bytes),  # type: ignore[arg-type] # any factory will do
                 ws="none",
                 lifespan="off",
                 log_config=None,

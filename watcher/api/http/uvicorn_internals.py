@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from watcher.api.http.asgi import Application, Header, Receive, Scope, Send
 from watcher.api.http.connections import Connections
 from watcher.api.http.host import host_fault
-from watcher.api.http.pipelined import Pipelined
+from watcher.api.http.later import Bursts
 from watcher.api.http.problem import ProblemError
 
 MAX_HEAD_BYTES: Final = 16_384
@@ -95,7 +95,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     Args:
         kept: the connections of the process.
-        pipelined: begins requests of the process that came behind others.
+        bursts: of the process, which are begun later.
         max_head_bytes: of a request's address and headers.
         options: what uvicorn makes a connection with.
     """
@@ -113,6 +113,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """Whether the request that arrived last is the connection's last: nothing behind it is read as another."""
     _is_upgrade_with_body = False
     """Whether the request under way asks for another protocol and has a body."""
+    _is_new = True
+    """Whether no request of the connection was begun yet."""
     _is_next_pipelined = False
     """Whether a request that is begun now came before the one before it was answered."""
     _has_room = True
@@ -121,11 +123,9 @@ class BoundedProtocol(HttpToolsProtocol):
     """What came and is not read yet, because too many requests wait; empty unless reading is held."""
     flow: BoundedFlow
 
-    def __init__(
-        self, kept: Connections, pipelined: Pipelined, max_head_bytes: int = MAX_HEAD_BYTES, **options: Any
-    ) -> None:
+    def __init__(self, kept: Connections, bursts: Bursts, max_head_bytes: int = MAX_HEAD_BYTES, **options: Any) -> None:
         super().__init__(**options)
-        self._kept, self._pipelined, self._max_head_bytes = kept, pipelined, max_head_bytes
+        self._kept, self._bursts, self._max_head_bytes = kept, bursts, max_head_bytes
         self._served: Application = self.app
         self._under_way: list[RequestResponseCycle] = []
 
@@ -142,12 +142,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client went: whoever answers it hears of it, not only whoever answers its last request."""
+        under_way, self.cycle = self.cycle, None  # type: ignore[assignment] # whoever answers it is told below
         super().connection_lost(exc)
+        self.cycle = under_way
         self._kept.leave(self, self.client[0] if self.client else "")
         for cycle in self._under_way:
             if not cycle.response_complete:
                 cycle.disconnected = True
-            cycle.message_event.set()
+            self._bursts.goodbyes.do(cycle.message_event.set)
         self._under_way.clear()
         self._unread = b""
 
@@ -309,9 +311,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._note_who_waits()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Begin to answer a request; one that came behind another gives others their turn first."""
+        """Begin to answer a request; the first one, and one that came behind another, give others their turn first."""
         if self._is_next_pipelined:
-            self._pipelined.begin_later(partial(self._begin, cycle, app))
+            self._bursts.pipelined.do(partial(self._begin, cycle, app))
+        elif self._is_new:
+            self._is_new = False
+            self._bursts.first.do(partial(self._begin, cycle, app))
         else:
             super()._start_asgi_task(cycle, app)
 

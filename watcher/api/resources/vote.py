@@ -80,6 +80,26 @@ async def vote(services: Services, request: Request) -> Response:
     Raises:
         ProblemError: it does not count; the code says why.
     """
+    limit, user_id = services.votes_limit, request.user_id
+    over_seconds = limit.begin(user_id)
+    try:
+        return await _vote(services, request, over_seconds)
+    finally:
+        if not over_seconds:
+            limit.end(user_id)  # and is charged by whoever called, before anybody else is looked at
+
+
+async def _vote(services: Services, request: Request, over_seconds: float) -> Response:
+    """Cast a vote and answer what it came to.
+
+    Args:
+        services: of this process.
+        request: the judge's.
+        over_seconds: seconds until the judge may vote again; 0: now.
+
+    Raises:
+        ProblemError: it does not count; the code says why.
+    """
     uncounted, user_id = services.uncounted_votes, request.user_id
     wait_seconds = uncounted.wait_seconds(user_id)
     try:
@@ -87,7 +107,7 @@ async def vote(services: Services, request: Request) -> Response:
         cast = Vote(request.params["id"], user_id, body.winner, body.loser)
         if wait_seconds and not uncounted.is_unrepeated(cast):
             raise uncounted.problem(wait_seconds)
-        said, crucible, asker = await _counted(services, request, body, cast)
+        said, crucible, asker = await _counted(services, request, body, cast, over_seconds)
     except ProblemError as problem:
         uncounted.refused(user_id)
         if wait_seconds and problem.status < 500:
@@ -98,7 +118,7 @@ async def vote(services: Services, request: Request) -> Response:
 
 
 async def _counted(
-    services: Services, request: Request, body: VoteBody, cast: Vote
+    services: Services, request: Request, body: VoteBody, cast: Vote, over_seconds: float
 ) -> tuple[VoteOutcome, Crucible, Asker | None]:
     """Return what a vote came to, in which crucible, and the judge as pairs are open to them; None where none are.
 
@@ -118,14 +138,9 @@ async def _counted(
     if refuse is None:
         unmet = crucible.requirements.refusal(verified=request.principal.verified, score=request.user.score)
         refuse = None if unmet is None else VoteRefusal(unmet)
-    wait_seconds = 0.0
-    if refuse is None and (wait_seconds := services.votes_limit.begin(user_id)) > 0:
+    if refuse is None and over_seconds:
         refuse = VoteRefusal.RATE_LIMITED
-    try:
-        said = await _look_and_cast(services, request, crucible, cast, refuse=refuse, served=signed is not None)
-    finally:
-        if refuse is None:
-            services.votes_limit.end(user_id)
+    said = await _look_and_cast(services, request, crucible, cast, refuse=refuse, served=signed is not None)
     if isinstance(said, VoteOutcome):
         asker = asker_of(request, crucible, signed.level) if signed is not None and said.opened else None
         return said, crucible, asker
@@ -133,7 +148,7 @@ async def _counted(
         services.crucibles.forget(crucible_id)
         services.on_unverified(crucible_id)
     if said is VoteRefusal.RATE_LIMITED:
-        raise services.votes_limit.problem(wait_seconds)
+        raise services.votes_limit.problem(over_seconds)
     raise ProblemError(said, crucible.requirements.not_understood if "requirement" in said else None)
 
 

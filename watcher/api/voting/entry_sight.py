@@ -13,7 +13,7 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from watcher.api.http.problem import ProblemError
+from watcher.api.site_problem import site_problem
 from watcher.model.errors import TemporaryError
 from watcher.model.visibility import Moderation, hidden
 from watcher.postgres.site.images import SiteImages
@@ -55,14 +55,14 @@ class EntrySight:
             levels: levels that somebody sees there, as flags.
 
         Raises:
-            ProblemError: ``postgres_away``.
+            ProblemError: ``postgres_away`` or ``overloaded``.
         """
         age = self._age(entries)
         if age > FRESH_SECONDS:
             try:
                 await asyncio.shield(self._together(entries))
             except TemporaryError as error:
-                raise ProblemError("postgres_away") from error
+                raise site_problem(error) from error
         elif age > ASK_AGAIN_SECONDS:
             self._together(entries)
         found = (self._seen[one][0] for one in entries if one in self._seen)
