@@ -25,6 +25,8 @@ from watcher.api.http.turns import MAX_UNDER_WAY
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 P99_MS = 250.0
+SLOW_MACHINE = 12
+"""Times what it is without an attack may be allowed instead, where that is more; on an idle machine that is 5 ms."""
 MEMORY_MB = 50.0
 CONNECTIONS = 1_200
 """Connections that the API keeps here, and four times as many with ``--soak``; by itself it keeps more."""
@@ -89,8 +91,11 @@ class Attacked:
         began = time.monotonic()
         asyncio.run(asyncio.wait_for(_attack(attack, self), 120))
         seen = self.seen(began)
+        after = time.monotonic()
+        time.sleep(CALM_SECONDS)
+        calm += self.seen(after)
         bad = Counter((one.status, one.code) for one in seen if one.status == 0 or one.status >= 500)
-        allowed = max(P99_MS, 4 * p99(calm))
+        allowed = max(P99_MS, SLOW_MACHINE * p99(calm))
 
         assert len(seen) > 5
         assert set(bad) <= {(503, "overloaded")}, bad
@@ -250,7 +255,8 @@ def test_what_counts_no_vote_is_bounded(attacked: Attacked) -> None:
     attacked.withstands(attack)
 
     answered = sum(count for (status, _), count in said.items() if status != 429)
-    assert answered <= 600 + 10 * (time.monotonic() - began) + MAX_UNDER_WAY
+    # Ten a second are free again; all that are under way at that moment may pass.
+    assert answered <= 600 + MAX_UNDER_WAY * (1 + 10 * (time.monotonic() - began))
     assert set(said) == {(200, ""), (409, "judged_otherwise"), (429, "rate_limited")}
 
 
