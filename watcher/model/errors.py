@@ -28,6 +28,7 @@ WatcherError
 │   ├── PostgresRefusedError       postgres/faults
 │   ├── MigrationError          migrations/deployment
 │   ├── ReplayDiffersError      recovery/replay
+│   ├── StreamStandsError       reconcile/stream
 │   └── ResetRefusedError       admin/offsets
 ├── ConnectRefusedError     admin/connector/rest: Kafka Connect says no
 ├── ConnectorFileError      admin/connector/file
