@@ -157,18 +157,60 @@ def test_a_withdrawn_entry_is_refunded_once(site: Site, rich: int, service: http
     assert legs(service, rich) == (1, 1)
 
 
-def test_a_cancelled_crucible_gives_back_what_waits(site: Site, rich: int, service: httpx.Client) -> None:
-    crucible = site.crucible(entryFee=FEE)
-    entry = site.enter(crucible, rich)
+@pytest.mark.parametrize("payer", ["the site", "we"])
+@pytest.mark.parametrize(
+    ("state", "reasons"), [("for its scan", ["image_not_scanned"]), ("for its fee", []), ("in", [])]
+)
+def test_a_cancelled_crucible_gives_back_what_waits(
+    site: Site, rich: int, service: httpx.Client, payer: str, state: str, reasons: list[str]
+) -> None:
+    crucible, columns = site.crucible(entryFee=FEE), {}
+    if payer == "the site":
+        charged_by_the_site(service, rich, f"site-{rich}-")
+        columns = {"buzzTransactionId": f"site-{rich}-"}
+    image = site.image(rich, 0, "Pending") if state == "for its scan" else site.image(rich)
+    entry = site.enter(crucible, rich, image, **columns)
     site.decide()
-    site.settle()
+    if state == "in":
+        site.settle()
+        assert site.verdict(entry) == ("admitted", [], FEE)
 
     site.run("UPDATE \"Crucible\" SET status = 'Cancelled' WHERE id = %s", crucible)
-    site.decide()
-    site.settle()
+    for _ in range(2):
+        site.decide()
+        site.settle()
 
-    assert site.verdict(entry) == ("rejected", ["crucible_not_active"], 0)
+    assert site.verdict(entry) == ("rejected", ["crucible_not_active", *reasons], 0)
     assert holds(service, rich) == 1_000
+
+
+@pytest.mark.parametrize("lost", ["the end of the row", "everything of the entry"])
+@pytest.mark.parametrize("held", [1_000, FEE])
+def test_a_server_that_fails_over_without_its_last_commits_charges_once(
+    site: Site, service: httpx.Client, lost: str, held: int
+) -> None:
+    """What a standby has not heard of was sent all the same, also what the user could not pay a second time."""
+    user = site.user()
+    service.post("/_simulator/fund", json={"accountId": user, "accountType": "User", "amount": held})
+    entry = site.enter(site.crucible(entryFee=FEE), user)
+    site.decide()
+    tables = ("entry_verdict", "entry_fee", "entry_decision", "entry_digest", "outbox", "crucible_event")
+    for table in tables:
+        site.run(f"CREATE TABLE SCHEMA.{table}_kept AS TABLE SCHEMA.{table}")
+    site.settle()
+    assert site.verdict(entry) == ("admitted", [], FEE)
+
+    for table in tables:
+        site.run(f"TRUNCATE SCHEMA.{table}")
+        if lost == "the end of the row":
+            site.run(f"INSERT INTO SCHEMA.{table} OVERRIDING SYSTEM VALUE TABLE SCHEMA.{table}_kept")
+    for _ in range(2):
+        site.decide()
+        site.settle()
+
+    assert site.verdict(entry) == ("admitted", [], FEE)
+    assert legs(service, user) == (1, 0)
+    assert holds(service, user) == held - FEE
 
 
 def test_a_deleted_crucible_gives_back_what_it_took(site: Site, rich: int, service: httpx.Client) -> None:

@@ -7,6 +7,7 @@ import sysconfig
 import tomllib
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,3 +85,13 @@ def test_a_room_without_a_layer_is_caught(tmp_path: Path) -> None:
     (said,) = lint(tmp_path).values()
 
     assert "unlisted" in said
+
+
+@pytest.mark.parametrize(("role", "knows"), [("watch", False), ("api", False), ("settle", True)])
+def test_who_faces_the_public_or_the_stream_knows_no_way_to_the_books(role: str, knows: bool) -> None:
+    """Nothing that these roles are made of can move Buzz; the one that does is the control."""
+    graph = grimp.build_graph("watcher")
+
+    reached = graph.find_upstream_modules(f"watcher.bootstrap.{role}")
+
+    assert ({"watcher.buzz.http", "watcher.buzz.ledger"} & reached != set()) is knows

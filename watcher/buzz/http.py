@@ -119,6 +119,8 @@ class HttpBuzz:
             },
         )
         if answer.status == BAD_REQUEST:
+            if legs := self.collected(charge.prefix):  # sent before by who has forgotten it, and not to be paid twice
+                return _whole(legs, charge)
             if not self._can_pay(charge):
                 raise InsufficientFundsError(f"user {charge.user_id} holds less than {charge.amount} Buzz")
             raise BuzzRefusedError(f"the Buzz service refuses the charge {charge.prefix}: {_said(answer)}")
