@@ -9,7 +9,7 @@ import pytest
 from handlers import crucible_comment, entry_verdict
 from tests.change_events import change
 from watcher.model.change import Operation
-from watcher.model.effects import MetricDelta
+from watcher.model.effects import EntryVerdict, MetricDelta
 from watcher.model.entry_verdict import VerdictState
 
 ROW = entry_verdict.TABLE.sample
@@ -59,6 +59,40 @@ def test_a_fee_that_becomes_known_is_the_pool_s_difference() -> None:
     event = change(Operation.UPDATE, row(VerdictState.ADMITTED, 60), row(VerdictState.ADMITTED), table="entry_verdict")
 
     assert totals(entry_verdict.count_verdicts(event)) == {"PrizePool": 40}
+
+
+def test_a_verdict_that_moves_is_counted_where_it_is() -> None:
+    """An entry that is moved takes its place and its fee out of one crucible and into the other."""
+    before = row(VerdictState.ADMITTED)
+    event = change(Operation.UPDATE, before, msgspec.structs.replace(before, crucible_id=43), table="entry_verdict")
+
+    assert [
+        (one.entity_id, one.metric_type, one.value)
+        for one in entry_verdict.count_verdicts(event)
+        if isinstance(one, MetricDelta)
+    ] == [(42, "EntryAdmitted", -1), (42, "PrizePool", -100), (43, "EntryAdmitted", +1), (43, "PrizePool", +100)]
+
+
+@pytest.mark.parametrize("enforced", [True, False])
+@pytest.mark.parametrize("state", VerdictState)
+def test_who_is_let_in_is_judged(state: VerdictState, enforced: bool) -> None:
+    """Whatever it was before, and as a snapshot reads it; where verdicts keep nobody out, everybody."""
+    after = msgspec.structs.replace(row(state), enforced=enforced)
+    shown = EntryVerdict(42, 1001, 555, takes_part=state is VerdictState.ADMITTED or not enforced)
+
+    for was, now in [(Operation.CREATE, None), (Operation.UPDATE, ROW), (Operation.READ, None)]:
+        assert list(entry_verdict.show_verdict(change(was, now, after, table="entry_verdict"))) == [shown]
+
+
+def test_who_is_gone_or_elsewhere_is_not_judged_where_it_was() -> None:
+    moved = msgspec.structs.replace(ROW, crucible_id=43)
+    left = EntryVerdict(42, 1001, 555, takes_part=False)
+
+    deleted = entry_verdict.show_verdict(change(Operation.DELETE, ROW, None, table="entry_verdict"))
+    elsewhere = entry_verdict.show_verdict(change(Operation.UPDATE, ROW, moved, table="entry_verdict"))
+
+    assert list(deleted) == [left]
+    assert list(elsewhere) == [left, EntryVerdict(43, 1001, 555, takes_part=True)]
 
 
 @pytest.mark.parametrize(
