@@ -21,6 +21,11 @@ BEGIN
             crucible_id integer NOT NULL,
             user_id     integer NOT NULL
         )$sql$, place);
+    IF (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = format('%I.crucible_comment', place)::regclass) = watcher
+    THEN
+        RAISE EXCEPTION '%.crucible_comment belongs to %, who could have the site run anything by it: drop it, and run this again',
+            place, watcher;
+    END IF;
     EXECUTE format('CREATE INDEX IF NOT EXISTS crucible_comment_crucible ON %I.crucible_comment (crucible_id)', place);
     IF (SELECT relreplident FROM pg_class WHERE oid = format('%I.crucible_comment', place)::regclass) <> 'f' THEN
         EXECUTE format('ALTER TABLE %I.crucible_comment REPLICA IDENTITY FULL', place);

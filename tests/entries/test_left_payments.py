@@ -2,6 +2,7 @@
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
+import debezium
 from stack import Stack
 from tests import site_database
 from tests.entries.site import Site
@@ -393,18 +395,27 @@ def test_what_runs_in_the_site_s_transactions_is_not_the_watcher_s(parts: Stack,
         watcher.execute(statement.format(f'"{site.schema}"'))  # type: ignore[arg-type]
 
 
-def test_a_table_that_the_watcher_has_made_first_is_refused(parts: Stack) -> None:
+@pytest.mark.parametrize(
+    ("file", "table"),
+    [
+        (debezium.PAYMENTS, "left_payment"),
+        (debezium.PAYMENTS, "completed_crucible"),
+        (debezium.THREADS, "crucible_comment"),
+    ],
+)
+def test_a_table_that_the_watcher_has_made_first_is_refused(parts: Stack, file: Path, table: str) -> None:
     """Whatever hangs from it would run with the rights of who runs the file."""
     dsn = site_database.as_role(str(parts.endpoints.postgres_dsn), WATCHER)
+    place = f"first_{table}"
     with psycopg.connect(str(parts.endpoints.postgres_dsn)) as admin:
-        admin.execute("CREATE SCHEMA taken_first")
-        admin.execute("GRANT CREATE, USAGE ON SCHEMA taken_first TO crucible_watcher")
+        admin.execute(f"CREATE SCHEMA {place}")  # type: ignore[arg-type]
+        admin.execute(f"GRANT CREATE, USAGE ON SCHEMA {place} TO crucible_watcher")  # type: ignore[arg-type]
         admin.commit()
         with psycopg.connect(dsn) as watcher:
-            watcher.execute("CREATE TABLE taken_first.left_payment ()")
-        admin.execute("SET crucible.watcher_schema = 'taken_first'")
-        with pytest.raises(errors.RaiseException, match="left_payment belongs to crucible_watcher"):
-            admin.execute(site_database.debezium.PAYMENTS.read_bytes())
+            watcher.execute(f"CREATE TABLE {place}.{table} (crucible_id integer)")  # type: ignore[arg-type]
+        admin.execute(f"SET crucible.watcher_schema = '{place}'")  # type: ignore[arg-type]
+        with pytest.raises(errors.RaiseException, match=f"{table} belongs to crucible_watcher"):
+            admin.execute(file.read_bytes())
 
 
 def test_the_doctor_names_what_is_not_noted(site: Site) -> None:
