@@ -3,13 +3,16 @@
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
-from tests.buzz.conftest import Books
+from stack import Stack
+from tests.buzz.conftest import CLIENT_SECONDS, Books
 from tests.buzz.test_buzz_contract import fee, prize
 from tests.stack.faults import UNKNOWN, arm
+from watcher.buzz.http import HttpBuzz
 from watcher.model.buzz import Paid
-from watcher.runtime.http_client import OutcomeUnknownError, RequestNotSentError
+from watcher.runtime.http_client import HttpClient, HttpResponse, OutcomeUnknownError, RequestNotSentError
 
 
 @pytest.fixture
@@ -108,3 +111,23 @@ def test_without_the_look_up_a_hollow_success_passes_for_a_payment(
 
     assert books.buzz.charge(charge) == []
     assert books.holds(user) == 1_000
+
+
+class _LooksAtBalancesFirst(HttpBuzz):
+    """Refuses whoever holds too little before it looks whether the key was used."""
+
+    def _post(self, path: str, body: Any) -> HttpResponse:
+        if self.balance(body["fromAccountId"]) < body["amount"]:
+            return HttpResponse(400, {}, b'{"message": "insufficient funds"}')
+        return super()._post(path, body)
+
+
+def test_who_has_paid_with_the_last_buzz_does_not_hold_too_little(parts: Stack, books: Books, user: int) -> None:
+    """Sent as if it were the first time, by a process whose PostgreSQL came back without its last commits."""
+    buzz = _LooksAtBalancesFirst(HttpClient("the Buzz service", "buzz.url", parts.buzz.url, CLIENT_SECONDS))
+    charge = msgspec.structs.replace(fee(user), amount=books.holds(user))
+
+    first, again = buzz.charge(charge), buzz.charge(charge)
+
+    assert first == again
+    assert books.holds(user) == 0
