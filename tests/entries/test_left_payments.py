@@ -94,7 +94,7 @@ def test_without_the_triggers_nobody_gets_it_back(site: Site, rich: int, service
     assert money(service, rich) == KEPT
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["the row", "its crucible", "all entries"])
 @pytest.mark.parametrize("state", ["for its scan", "for its fee", "in"])
 def test_an_entry_that_goes_while_it_waits_gets_its_fee_back(
     site: Site, rich: int, service: httpx.Client, state: str, way: str
