@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks.results import Result, merge, show
 
-KNOWN = ("cdc", "entries", "freshness", "idle", "page", "ranking", "pairs", "rebuild", "settle", "votes")
+KNOWN = ("cdc", "entries", "freshness", "idle", "page", "ranking", "pairs", "rebuild", "reconcile", "settle", "votes")
 WHEN_ASKED_FOR = ("settle_by_hash",)
 """Takes long, and has no goal."""
 
