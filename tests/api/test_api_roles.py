@@ -82,10 +82,12 @@ def test_both_roles_in_one_process(site: Site) -> None:
 
         counted = api.vote(contest, judge, api.pair(contest, judge))
         live = httpx.get(f"http://127.0.0.1:{api.ops}/livez", timeout=10).json()
+        said = api.daemon.ready()  # each stands there once
         code = api.close()
 
     assert counted.status_code == 200, counted.text
     assert {check["name"] for check in live["checks"]} == {"loop", "api"}
+    assert {"postgres", "redis", "clickhouse", "api.postgres", "api.redis", "api.clickhouse"} <= said.keys()
     assert code == 0
 
 
