@@ -403,19 +403,26 @@ def test_redis_stands_still(site: Site) -> None:
 
 
 def test_postgres_away_lets_nobody_in(site: Site) -> None:
-    """Whom we do not know, and nobody can tell us of, may nothing; who was seen a moment ago may still vote."""
+    """Whom we do not know may nothing, and no image is voted on of which nobody can tell whether it may be shown.
+
+    A vote that has counted is answered all the same.
+    """
     api = site.api(CRUCIBLE_POSTGRES__TIMEOUT="1")
     contest, known, stranger = site.contest(), site.user(), site.user()
     pair = api.pair(contest, known)
+    counted = api.vote(contest, known, pair)
 
     site.stack.postgres.pause()
     try:
-        vote = api.vote(contest, known, pair)
+        repeat = api.vote(contest, known, pair)
+        await_that(lambda: api.vote(contest, known, counted.json()["pair"]).status_code == 503, "a look at images to age")
+        unseen = api.vote(contest, known, counted.json()["pair"])
         refused = api.client.get(contest.path, headers=bearer(stranger))
     finally:
         site.stack.postgres.resume()
 
-    assert vote.status_code == 200, vote.text
+    assert (counted.status_code, repeat.status_code) == (200, 200), repeat.text
+    assert (unseen.status_code, unseen.json()["code"]) == (503, "postgres_away")
     assert (refused.status_code, refused.json()["code"]) == (503, "postgres_away")
     assert api.get(contest.path, stranger).status_code == 200
     assert api.close() == 0
