@@ -415,8 +415,9 @@ def test_postgres_away_lets_nobody_in(site: Site) -> None:
     site.stack.postgres.pause()
     try:
         repeat = api.vote(contest, known, pair)
-        await_that(lambda: api.vote(contest, known, counted.json()["pair"]).status_code == 503, "a look at images to age")
-        unseen = api.vote(contest, known, counted.json()["pair"])
+        following = counted.json()["pair"]
+        await_that(lambda: api.vote(contest, known, following).status_code == 503, "what was known of images to be old")
+        unseen = api.vote(contest, known, following)
         refused = api.client.get(contest.path, headers=bearer(stranger))
     finally:
         site.stack.postgres.resume()
