@@ -157,7 +157,7 @@ def test_a_slot_that_was_dropped(pipeline: Pipeline):
 
 def state(pipeline: Pipeline, table: str) -> str:
     """Return the state that the watcher says the table's stream is in."""
-    states = ("live", "idle", "stalled", "cut_off", "paused", "failed")
+    states = ("live", "idle", "stalled", "cut_off", "paused")
     shown = (one for one in states if count(pipeline.ops_url, "crucible_stream_state", table=table, state=one))
     return next(shown, "nobody answers")
 

@@ -26,8 +26,6 @@ class StreamState(Enum):
     """Debezium lives, and what is written does not come: the publication, or the table in it, is gone."""
     PAUSED = "paused"
     """We do not read, because a sink has to catch up first."""
-    FAILED = "failed"
-    """The daemon stopped reading and says why in its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,6 @@ class StreamSigns:
     unpublished: bool = False
     """The table is in no publication that its connector could read."""
     paused: bool = False
-    failed: bool = False
 
 
 def stream_state(signs: StreamSigns, *, started: float, now: float, stalled_after: float) -> StreamState:
@@ -67,8 +64,6 @@ def stream_state(signs: StreamSigns, *, started: float, now: float, stalled_afte
     >>> stream_state(signs, started=90.0, now=131.0, stalled_after=30.0).value
     'stalled'
     """
-    if signs.failed:
-        return StreamState.FAILED
     if signs.paused:
         return StreamState.PAUSED
     if signs.unpublished:

@@ -79,7 +79,7 @@ def test_a_stream_is_in_one_state():
         state.value: registry.get_sample_value("crucible_stream_state", {"table": "Crucible", "state": state.value})
         for state in StreamState
     }
-    assert shown == {"live": 0, "idle": 0, "stalled": 1, "cut_off": 0, "paused": 0, "failed": 0}
+    assert shown == {"live": 0, "idle": 0, "stalled": 1, "cut_off": 0, "paused": 0}
 
 
 def test_two_daemons_in_a_process_do_not_meet():
