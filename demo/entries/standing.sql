@@ -1,5 +1,6 @@
     -- Every verdict of an active crucible as it stands, with the facts as the site's own tables tell them now. Left out
-    -- are verdicts that stay whatever is changed: those after which a fee went back.
+    -- are verdicts that stay whatever is changed: those after which a fee went back, and those of crucibles whose votes are
+    -- closed, for it is fixed then who competes.
     SELECT entry.id, entry.id AS entry_id, seen.verdict, seen.reasons, NULL AS verdict_before,
            jsonb_build_object(
                'user_id', entry."userId",
@@ -54,4 +55,6 @@
                  OR (other.entered_at, other.entry_id) < (entry."createdAt", entry.id))
      ) places
      WHERE crucible.status = 'Active'
+       AND NOT EXISTS (SELECT FROM SCHEMA.settlement ending
+                        WHERE ending.crucible_id = crucible.id AND ending.frozen_at IS NOT NULL)
        AND NOT (coalesce(seen.verdict IN ('rejected', 'withdrawn'), false) AND fee.entry_id IS NOT NULL)

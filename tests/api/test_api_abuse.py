@@ -287,15 +287,15 @@ def test_a_client_that_sends_slowly_is_cut_off(api: Api, site: Site, contest: Co
 
 
 def test_a_stream_that_nobody_reads_holds_nobody_up(api: Api, site: Site) -> None:
-    """One client reads nothing; the other sees each vote at once, and votes go on."""
-    contest, judge, sleeper = site.contest(entries=6), site.user(), site.user()
+    """One client reads nothing; another sees each vote at once, and votes go on."""
+    contest, judge, sleeper, reader = site.contest(entries=6), site.user(), site.user(), site.user()
     api.get(contest.path, judge)
     seen: list[Any] = []
 
     def follow() -> None:
         with (
             suppress(httpx.HTTPError),
-            httpx.stream("GET", f"{api.url}{contest.path}/stream", headers=bearer(judge), timeout=20) as stream,
+            httpx.stream("GET", f"{api.url}{contest.path}/stream", headers=bearer(reader), timeout=20) as stream,
         ):
             for line in stream.iter_lines():
                 if line.startswith("data: "):

@@ -53,8 +53,8 @@ def test_the_same_seed_gives_the_same_crucible() -> None:
 
 
 def test_what_ships_ranks_better_than_chance() -> None:
-    """Over some crucibles of 60 entries, by more than chance explains."""
+    """Over some crucibles of 100 entries, by more than chance explains."""
     seeds = range(40)
-    shipped, uniform = (sum(run(way, 60, seed).tau for seed in seeds) / len(seeds) for way in ("shipped", "uniform"))
+    shipped, uniform = (sum(run(way, 100, seed).tau for seed in seeds) / len(seeds) for way in ("shipped", "uniform"))
 
-    assert shipped > uniform + 0.015  # .035 expected, standard error of the difference .007
+    assert shipped > uniform + 0.02  # .037 expected, standard error of the difference .006

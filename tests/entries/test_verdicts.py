@@ -125,6 +125,37 @@ def test_an_entry_that_was_voted_on_stays(site: Site) -> None:
     assert site.verdict(entry) == ("admitted", ["level_not_allowed"], 0)
 
 
+@pytest.mark.parametrize(
+    ("limit", "column", "reason"),
+    [
+        ({"maxTotalEntries": 1}, "crucibleId", "total_limit"),
+        ({"entryLimit": 1}, "userId", "user_limit"),
+        ({"entryLimit": 2}, "imageId", "image_entered_already"),
+    ],
+)
+def test_an_entry_that_is_moved_takes_nobody_s_place(
+    site: Site, limit: dict[str, int], column: str, reason: str
+) -> None:
+    """However old it is: who was in when it came stays in, by one rule as by the other."""
+    crucible, other, user = site.crucible(**limit), site.crucible(), site.user()
+    elsewhere = other if column == "crucibleId" else crucible
+    moved = site.enter(elsewhere, user if column == "imageId" else site.user())
+    there = site.enter(crucible, user)
+    site.decide()
+    if column == "imageId":
+        site.run('UPDATE "CrucibleEntry" SET "imageId" = (SELECT "imageId" FROM "CrucibleEntry" WHERE id = %s)'
+                 " WHERE id = %s", there, moved)  # fmt: skip
+    else:
+        value = crucible if column == "crucibleId" else user
+        if column == "userId":
+            site.run('UPDATE "Image" SET "userId" = %s WHERE id IN (SELECT "imageId" FROM "CrucibleEntry")', user)
+        site.run(f'UPDATE "CrucibleEntry" SET "{column}" = %s WHERE id = %s', value, moved)  # noqa: S608
+    site.decide()
+
+    assert site.verdict(there)[0] == "admitted"
+    assert site.verdict(moved) == ("rejected", [reason], 0)
+
+
 def test_an_entry_that_is_deleted_is_withdrawn(site: Site) -> None:
     crucible, user = site.crucible(), site.user()
     entry = site.enter(crucible, user)

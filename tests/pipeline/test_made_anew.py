@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from confluent_kafka.admin import AdminClient
+from redis import Redis
 
 from demo import site
 from demo.audit import audit
@@ -22,6 +23,7 @@ from demo.pipeline import SHUTDOWN, SLOT, Pipeline
 from demo.places import Places
 from demo.simulator import Simulator
 from tests.acceptance.daemon import await_that
+from tests.clickhouse_clients import ClickHouseClients
 from tests.command import crucible
 from tests.pipeline.running import PATIENCE, TABLES, await_agreement, consumed, count, logged, running, unsettled
 
@@ -184,7 +186,9 @@ def test_a_table_that_is_taken_out_of_the_publication(pipeline: Pipeline):
         site.autocommit = True
         site.execute('ALTER PUBLICATION crucible DROP TABLE public."CrucibleEntry"')
         await_that(lambda: state(pipeline, "CrucibleEntry") == "cut_off", "the table to be missed", 30.0)
-        other, refused = state(pipeline, "Crucible"), ready(pipeline)
+        other = state(pipeline, "Crucible")
+        await_that(lambda: ready(pipeline)[0] == 503, "readiness to look again", 30.0)
+        refused = ready(pipeline)
         site.execute('ALTER PUBLICATION crucible ADD TABLE public."CrucibleEntry"')
         await_that(lambda: state(pipeline, "CrucibleEntry") != "cut_off", "the table to be back", 30.0)
 
@@ -275,3 +279,28 @@ def test_a_database_that_is_set_back_in_place(pipeline: Pipeline, pytestconfig: 
     await_that(lambda: count(url, "crucible_events_applied_total", table="CrucibleEntry", op="c") > 0, "new changes")
     assert newest
     assert place(pipeline, "Crucible", "set_back").startswith("history 1, seen up to LSN ")
+
+
+def test_tables_that_are_emptied(pipeline: Pipeline):
+    """TRUNCATE names no rows: Redis lets go of all crucibles, and a command takes back what was counted of them."""
+    clients = ClickHouseClients(pipeline.endpoints)
+    totals = clients.of(str(pipeline.endpoints.clickhouse_database))
+
+    def entries() -> int:
+        asked = "SELECT sum(total) FROM metric_totals WHERE (entity_type, metric_type) = ('Crucible', 'Entry')"
+        return int(totals.query(asked).result_rows[0][0])
+
+    before = entries()
+    with pipeline.connect() as connection:
+        connection.execute('TRUNCATE "Crucible" CASCADE')
+    redis = Redis.from_url(pipeline.environ["CRUCIBLE_REDIS__URL"])
+    with redis:
+        await_that(lambda: not redis.keys("crucible:*:elo"), "ratings of what is gone to leave Redis", PATIENCE)
+    for table in TABLES:
+        assert count(pipeline.ops_url, "crucible_reconcile_needed", table=table, reason="truncate") == 1
+    mended = crucible("reconcile", "--fix", environ={**os.environ, **pipeline.environ}, timeout=300)
+
+    assert before > 0
+    assert (mended.returncode, "left_over" in mended.stdout) == (0, True), mended.stderr
+    assert entries() == 0
+    clients.close()

@@ -69,8 +69,13 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def occupies(self) -> bool:
-        """Tell whether it holds one of the places that are counted."""
+        """Tell whether it holds one of the places that are counted, here or where it was before."""
         return self.before is not None and self.before.state in OCCUPYING
+
+    @property
+    def holds_place(self) -> bool:
+        """Tell whether it holds a place here: who comes from another crucible takes none from those who are in."""
+        return self.occupies and self.crucible_before is None
 
     @property
     def is_another(self) -> bool:
@@ -171,13 +176,15 @@ def decide_in_order(page: Iterable[Candidate], policy: FeePolicy) -> Iterator[De
     users, images, total = Counter[int](), Counter[int](), 0
     for one in page:
         facts = _as_it_competes(one)
-        if not one.occupies:  # the others count only those before them, which were written before
-            facts = msgspec.structs.replace(
-                facts,
-                earlier_of_user=facts.earlier_of_user + users[facts.user_id],
-                earlier_in_all=facts.earlier_in_all + total,
-            )
-        same_image = one.earlier_of_image + (0 if one.occupies else images[one.image_id])
+        # Who holds a place counts only those before it, which were written before.
+        is_of_user = one.holds_place and one.user_before is None
+        is_of_image = one.holds_place and one.image_before is None
+        facts = msgspec.structs.replace(
+            facts,
+            earlier_of_user=facts.earlier_of_user + (0 if is_of_user else users[facts.user_id]),
+            earlier_in_all=facts.earlier_in_all + (0 if one.holds_place else total),
+        )
+        same_image = one.earlier_of_image + (0 if is_of_image else images[one.image_id])
         fee = _fee(one, policy)
         if _is_final(one):
             verdict = one.before or Verdict(VerdictState.REJECTED)
@@ -191,10 +198,10 @@ def decide_in_order(page: Iterable[Candidate], policy: FeePolicy) -> Iterator[De
             admitted_before=one.before is not None and one.before.state is VerdictState.ADMITTED,
         )
         verdict = decide(facts)
-        change = int(verdict.state in OCCUPYING) - int(one.occupies)
-        users[facts.user_id] += change
-        images[one.image_id] += change
-        total += change
+        is_in = int(verdict.state in OCCUPYING)
+        users[facts.user_id] += is_in - int(is_of_user)
+        images[one.image_id] += is_in - int(is_of_image)
+        total += is_in - int(one.holds_place)
         yield msgspec.structs.replace(_consequences(one, verdict, fee, policy), facts=facts)
 
 

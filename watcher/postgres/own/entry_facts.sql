@@ -1,6 +1,7 @@
 -- fragment fact_columns --
 -- Everything that decides about "entry", but for its crucible and the places taken there: the image with its resources,
--- the fee, the verdict so far, and who came before. One that holds a place counts those before it; one that does not, all.
+-- the fee, the verdict so far, and who came before. One that holds a place counts those before it; one that does not, all,
+-- and whoever comes from another crucible, user or image holds none of these.
     entry.id              AS entry_id,
     entry."userId"        AS user_id,
     entry."imageId"       AS image_id,
@@ -31,12 +32,14 @@
     (SELECT count(*) FROM {schema}.entry_verdict one
       WHERE one.crucible_id = entry."crucibleId" AND one.user_id = entry."userId" AND one.entry_id <> entry.id
         AND one.verdict IN ('waiting', 'admitted')
-        AND (coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
+        AND (NOT coalesce(seen.verdict IN ('waiting', 'admitted') AND (seen.crucible_id, seen.user_id)
+                                                                      = (entry."crucibleId", entry."userId"), false)
              OR (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))) AS earlier_of_user,
     (SELECT count(*) FROM {schema}.entry_verdict one
       WHERE one.crucible_id = entry."crucibleId" AND one.image_id = entry."imageId" AND one.entry_id <> entry.id
         AND one.verdict IN ('waiting', 'admitted')
-        AND (coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
+        AND (NOT coalesce(seen.verdict IN ('waiting', 'admitted') AND (seen.crucible_id, seen.image_id)
+                                                                      = (entry."crucibleId", entry."imageId"), false)
              OR (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))) AS earlier_of_image
 
 -- fragment facts_digest --
@@ -96,7 +99,7 @@ SELECT
 {rule_columns},
 {fact_columns},
     CASE WHEN crucible."maxTotalEntries" IS NULL THEN 0
-         WHEN coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
+         WHEN NOT coalesce(seen.verdict IN ('waiting', 'admitted') AND seen.crucible_id = entry."crucibleId", false)
          THEN coalesce((SELECT taken.places FROM taken WHERE taken.crucible_id = crucible.id), 0)
          ELSE (SELECT count(*) FROM {schema}.entry_verdict one
                 WHERE one.crucible_id = crucible.id AND one.verdict IN ('waiting', 'admitted')
