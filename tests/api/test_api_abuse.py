@@ -416,8 +416,10 @@ def test_postgres_away_lets_nobody_in(site: Site) -> None:
     try:
         repeat = api.vote(contest, known, pair)
         following = counted.json()["pair"]
-        await_that(lambda: api.vote(contest, known, following).status_code == 503, "what was known of images to be old")
-        unseen = api.vote(contest, known, following)
+        left, right = following["left"]["entryId"], following["right"]["entryId"]
+        body = {"winner": left, "loser": right, "token": following["token"]}
+        await_that(lambda: api.post(contest, known, body).status_code == 503, "what was known of images to be old")
+        unseen = api.post(contest, known, body)
         refused = api.client.get(contest.path, headers=bearer(stranger))
     finally:
         site.stack.postgres.resume()
