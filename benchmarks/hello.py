@@ -16,7 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from watcher.api.http.connections import Connections
 from watcher.api.http.server import ApiServer
+
+MAX_CONNECTIONS = 20_000
 
 
 class Body(msgspec.Struct):
@@ -47,7 +50,9 @@ def main() -> None:
     listening = socket.create_server(("127.0.0.1", 0), backlog=4_096)
     listening.setblocking(False)
     app = Starlette(routes=[Route("/v1/crucibles/{id}/votes", hello, methods=["POST"])])
-    server = ApiServer(app, listening, seconds_left=lambda: 1.0, stopping=lambda: None)
+    server = ApiServer(
+        app, listening, seconds_left=lambda: 1.0, stopping=lambda: None, connections=Connections(MAX_CONNECTIONS)
+    )
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
     gc.collect()
     gc.freeze()
