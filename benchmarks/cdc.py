@@ -128,8 +128,8 @@ class Bench:
                 break
             meanwhile()
         numbers = range(1, CRUCIBLES + 1)
-        shown = sum(self._redis.hlen(f"crucible:{number}:elo") for number in numbers)  # type: ignore[misc]
-        opened = sum(self._redis.exists(f"{{crucible:{number}:elo}}:state") for number in numbers)  # type: ignore[misc]
+        shown = sum(self._redis.hlen(f"crucible:{number}:elo") for number in numbers)
+        opened = sum(self._redis.exists(f"{{crucible:{number}:elo}}:state") for number in numbers)
         living = self._done // 10 * LIVING_OF_TEN
         if (written, shown, opened) != (rows, living, CRUCIBLES):
             raise SystemExit(

@@ -62,7 +62,7 @@ def measure(console: Console) -> list[Result]:
                 took.append(time.monotonic() - begun)
                 if not isinstance(done, Rebuilt) or done.replayed != VOTES or done.pairs != VOTES:
                     raise RuntimeError(f"{done} instead of {VOTES} votes replayed")
-                shown: dict[bytes, bytes] = client.hgetall(f"crucible:{crucible_id}:elo")  # type: ignore[assignment]
+                shown: dict[bytes, bytes] = client.hgetall(f"crucible:{crucible_id}:elo")
                 if {int(one): int(rating) for one, rating in shown.items()} != ratings:
                     raise RuntimeError("the ratings that came back are other than those that were lost")
                 console.print(f"  {took[-1]:.2f} s")

@@ -29,7 +29,7 @@ from benchmarks.load import Loaded
 from benchmarks.process import cpu_seconds
 from benchmarks.results import Result
 from demo.play import own_folder
-from stack.topology import Options, Stack
+from stack.topology import Options, PartName, Stack
 from tests.api.site import Api, Contest, Site, pair_token, token
 
 CONNECTIONS: Final = 64
@@ -79,7 +79,7 @@ seen, and so does without what spares their verification."""
 
 @contextmanager
 def _site(folder: Path, appendfsync: Any) -> Iterator[tuple[Stack, Site]]:
-    parts = ("redis", "postgres", "clickhouse")
+    parts: tuple[PartName, ...] = ("redis", "postgres", "clickhouse")
     with Stack(folder / "stack", parts=parts, options=Options(redis_appendfsync=appendfsync)) as stack:
         site = Site(stack, folder, anew=True)
         try:
@@ -219,5 +219,5 @@ def _hello() -> Iterator[tuple[int, int]]:
 
 def _script_seconds(client: "redis.Redis") -> float:
     """What Redis has spent in scripts so far."""
-    told: dict[str, Any] = client.info("commandstats")  # type: ignore[assignment]
+    told: dict[str, Any] = client.info("commandstats")
     return float(told.get("cmdstat_evalsha", {}).get("usec", 0)) / 1e6

@@ -2,22 +2,17 @@
 
 from config.example import schema
 from config.load import ConfigError, Settings, Shown, load, show
-from config.roles import FOLLOWS_CHANGES, faults_of_role, require_role
-from config.settings import (
-    ApiSettings,
-    BatchSettings,
+from config.neighbours import (
     ClickHouseSettings,
     ConnectSettings,
-    DeadLetterSettings,
     KafkaSettings,
-    LogSettings,
-    OpsSettings,
     PostgresSettings,
     RedisSettings,
     RegistrySettings,
-    RunSettings,
-    listed,
 )
+from config.process import BatchSettings, DeadLetterSettings, LogSettings, OpsSettings, RunSettings
+from config.roles import FOLLOWS_CHANGES, faults_of_role, require_role
+from config.vote_api import ApiSettings, listed
 
 __all__ = [
     "FOLLOWS_CHANGES",

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -21,6 +20,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 import config
 import debezium
 from demo.pipeline import Pipeline
+from tests.acceptance.daemon import await_that
 from tests.admin.conftest import Site
 from watcher.admin.connector.file import read_connector_file
 from watcher.admin.doctor.examine import examine
@@ -86,11 +86,10 @@ def broken(run: Callable[[str], object], breaking: str, mending: str) -> Iterato
 
 def test_a_healthy_pipeline_has_no_fault(pipeline: Pipeline, examined: Examine, postgres: psycopg.Connection):
     """Every link is looked at, none fails, and no secret is said."""
-    until = time.monotonic() + 90
-    while failures(found := examined()) and time.monotonic() < until:  # the first heartbeat takes some seconds
-        time.sleep(0.5)
+    # The first heartbeat takes some seconds.
+    await_that(lambda: failures(examined()) == {}, "no fault", 90, lambda: str(failures(examined())))
 
-    assert failures(found) == {}
+    found = examined()
     assert {name.split(".")[0] for name in found} == {"postgres", "connect", "watcher", "kafka", "clickhouse", "redis"}
     said = json.dumps([[one.found, one.advice] for one in found.values()])
     secrets = [pipeline.endpoints.postgres_password, pipeline.endpoints.clickhouse_password]
@@ -267,9 +266,8 @@ def test_a_connector_that_does_not_run_is_named(pipeline: Pipeline, examined: Ex
         httpx.put(f"{connector}/{state}", timeout=30).raise_for_status()
 
     with broken(put, "pause", "resume"):
-        until = time.monotonic() + 30
-        while (found := examined()["connect.tasks"]).level is Level.OK and time.monotonic() < until:
-            time.sleep(0.2)
+        await_that(lambda: examined()["connect.tasks"].level is not Level.OK, "the pause to show", 30)
+        found = examined()["connect.tasks"]
 
     assert (found.level, "crucible connector apply" in found.advice) == (Level.FAIL, True)
 

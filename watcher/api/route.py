@@ -32,6 +32,16 @@ EVERYWHERE: Final = (
 OF_A_CRUCIBLE: Final = ("unknown_crucible", "absent", "unverified", "rebuilding")
 """Codes of every route that is about one crucible."""
 
+OF_A_BODY: Final = ("bad_json", "body_too_large", "wrong_media_type")
+"""Codes of every route that takes a body."""
+OF_A_JUDGE: Final = ("user_banned", "user_muted", "user_deleted")
+"""Codes of every route for those who may vote."""
+OF_A_TOKEN: Final = (
+    *("pair_token_malformed", "pair_token_forged", "pair_token_foreign"),
+    *("pair_token_expired", "pair_token_early", "pair_token_stale"),
+)
+"""Codes of every route that takes the token of a pair."""
+
 WITHHELD: Final = ("standings_after_vote", "standings_at_end")
 """Codes of every route that tells how entries stand, which the setting ``api.standings`` may leave to later."""
 

@@ -1,21 +1,15 @@
 """Why a neighbour cannot be reached, in words that name what to look at: the same faults before each of them."""
 
 import asyncio
-import datetime as dt
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
 from socket import create_server, socket
 from threading import Thread
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.certificates import self_signed
 from watcher.clickhouse.client import connect
 from watcher.kafka.admin import KafkaAdmin
 from watcher.model.errors import TemporaryError
@@ -97,25 +91,7 @@ def plain() -> Iterator[int]:
 @pytest.fixture(scope="module")
 def signed_by_itself(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A port with TLS, whose certificate nobody vouches for."""
-    folder = tmp_path_factory.mktemp("certificate")
-    key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, SHA256())
-    )
-    file, key_file = folder / "certificate.pem", folder / "key.pem"
-    file.write_bytes(made.public_bytes(Encoding.PEM))
-    key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file, key_file)
+    context, _ = self_signed(tmp_path_factory.mktemp("certificate"))
     context.set_alpn_protocols(["postgresql"])
     with listening(lambda client: context.wrap_socket(client, server_side=True).recv(100)) as port:
         yield port

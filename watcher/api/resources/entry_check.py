@@ -8,7 +8,7 @@ from watcher.api.http.body import JsonBody
 from watcher.api.http.problem import ProblemError
 from watcher.api.http.request import Request
 from watcher.api.http.response import Response
-from watcher.api.route import CRUCIBLE, Route
+from watcher.api.route import CRUCIBLE, OF_A_BODY, Route
 from watcher.api.services import Services
 from watcher.api.site_problem import site_problem
 from watcher.api.wire import MAX_ID, FeeBody, ReasonBody, encode, reason_bodies
@@ -72,6 +72,6 @@ ROUTES: Final = (
         params=(CRUCIBLE,),
         body=CheckBody,
         answer=CheckAnswer,
-        problems=("unknown_crucible", "bad_json", "body_too_large", "wrong_media_type"),
+        problems=("unknown_crucible", *OF_A_BODY),
     ),
 )

@@ -11,7 +11,7 @@ from watcher.api.http.request import Request
 from watcher.api.http.response import Response
 from watcher.api.identity.users import may_vote
 from watcher.api.resources.pair import OpenNow, asker_of, open_now
-from watcher.api.route import CRUCIBLE, OF_A_CRUCIBLE, Route
+from watcher.api.route import CRUCIBLE, OF_A_BODY, OF_A_CRUCIBLE, OF_A_JUDGE, OF_A_TOKEN, Route
 from watcher.api.services import Services
 from watcher.api.voting.ask_redis import ask_redis
 from watcher.api.wire import encode
@@ -92,18 +92,9 @@ ROUTES: Final = (
         answer=OpenNow,
         problems=(
             *OF_A_CRUCIBLE,
-            "bad_json",
-            "body_too_large",
-            "wrong_media_type",
-            "user_banned",
-            "user_muted",
-            "user_deleted",
-            "pair_token_malformed",
-            "pair_token_forged",
-            "pair_token_foreign",
-            "pair_token_expired",
-            "pair_token_early",
-            "pair_token_stale",
+            *OF_A_BODY,
+            *OF_A_JUDGE,
+            *OF_A_TOKEN,
             "skips_exhausted",
             "not_active",
             "frozen",

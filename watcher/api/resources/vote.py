@@ -19,7 +19,7 @@ from watcher.api.http.request import Request
 from watcher.api.http.response import JSON, Response
 from watcher.api.identity.users import may_vote
 from watcher.api.resources.pair import NOTHING, OpenNow, PairBody, asker_of, open_now
-from watcher.api.route import CRUCIBLE, OF_A_CRUCIBLE, Route
+from watcher.api.route import CRUCIBLE, OF_A_BODY, OF_A_CRUCIBLE, OF_A_JUDGE, OF_A_TOKEN, Route
 from watcher.api.services import Services
 from watcher.api.voting.ask_redis import refused
 from watcher.api.voting.candidates import Asker
@@ -267,21 +267,12 @@ ROUTES: Final = (
         answer=VoteAnswer,
         problems=(
             *OF_A_CRUCIBLE,
-            "bad_json",
-            "body_too_large",
-            "wrong_media_type",
-            "user_banned",
-            "user_muted",
-            "user_deleted",
+            *OF_A_BODY,
+            *OF_A_JUDGE,
             "judge_requirement_unmet",
             "judge_requirement_unknown",
             "pair_token_missing",
-            "pair_token_malformed",
-            "pair_token_forged",
-            "pair_token_foreign",
-            "pair_token_expired",
-            "pair_token_early",
-            "pair_token_stale",
+            *OF_A_TOKEN,
             "same_entry",
             "unknown_entry",
             "not_admitted",
