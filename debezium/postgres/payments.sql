@@ -33,13 +33,22 @@ BEGIN
         )$sql$, place);
     -- A cascade deletes the crucible's row before those of its entries, which would not know how it stood.
     EXECUTE format('CREATE TABLE IF NOT EXISTS %I.completed_crucible (crucible_id integer PRIMARY KEY)', place);
-    FOREACH one IN ARRAY ARRAY['left_payment', 'completed_crucible'] LOOP
+    -- What was paid for setting up a crucible stands in its row alone as well; of one that is over it is spent.
+    EXECUTE format($sql$
+        CREATE TABLE IF NOT EXISTS %I.left_crucible (
+            crucible_id integer      PRIMARY KEY,
+            name        text         NOT NULL,
+            user_id     integer      NOT NULL,
+            prefix      text         NOT NULL,
+            created_at  timestamp(3) NOT NULL
+        )$sql$, place);
+    FOREACH one IN ARRAY ARRAY['left_payment', 'completed_crucible', 'left_crucible'] LOOP
         IF (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = format('%I.%I', place, one)::regclass) = watcher THEN
             RAISE EXCEPTION '%.% belongs to %, who could have the site run anything by it: drop it, and run this again',
                 place, one, watcher;
         END IF;
     END LOOP;
-    EXECUTE format('GRANT SELECT, DELETE ON %I.left_payment TO %I', place, watcher);
+    EXECUTE format('GRANT SELECT, DELETE ON %1$I.left_payment, %1$I.left_crucible TO %2$I', place, watcher);
 
     -- They run with the rights of who runs this file, because whoever deletes an entry on the site has none in our schema.
     EXECUTE format($sql$
@@ -78,6 +87,24 @@ BEGIN
         END
         $body$ $sql$, place);
 
+    EXECUTE format($sql$
+        CREATE OR REPLACE FUNCTION %1$I.note_left_crucibles() RETURNS trigger
+            LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+        BEGIN
+            INSERT INTO %1$I.left_crucible (crucible_id, name, user_id, prefix, created_at)
+            SELECT id, name, "userId", "buzzTransactionId", "createdAt"
+              FROM (SELECT OLD.* WHERE TG_OP = 'DELETE' UNION ALL
+                    SELECT * FROM public."Crucible" WHERE TG_OP = 'TRUNCATE') gone
+             WHERE status::text <> 'Completed' AND "buzzTransactionId" <> ''
+            ON CONFLICT DO NOTHING;
+            RETURN NULL;
+        END
+        $body$ $sql$, place);
+
+    EXECUTE format('CREATE OR REPLACE TRIGGER crucible_deleted AFTER DELETE ON public."Crucible" '
+                   'FOR EACH ROW EXECUTE FUNCTION %I.note_left_crucibles()', place);
+    EXECUTE format('CREATE OR REPLACE TRIGGER crucibles_emptied BEFORE TRUNCATE ON public."Crucible" '
+                   'FOR EACH STATEMENT EXECUTE FUNCTION %I.note_left_crucibles()', place);
     EXECUTE format('CREATE OR REPLACE TRIGGER crucible_payment_deleted AFTER DELETE ON public."CrucibleEntry" '
                    'FOR EACH ROW WHEN (OLD."buzzTransactionId" <> '''') EXECUTE FUNCTION %I.note_left_payment()', place);
     EXECUTE format('CREATE OR REPLACE TRIGGER crucible_payment_replaced '

@@ -93,6 +93,51 @@ def test_a_fee_for_setting_up_what_nobody_saw_goes_back(endings: Endings, create
     assert endings.state(free) is None
 
 
+@pytest.mark.parametrize("way", ['DELETE FROM "Crucible"', 'TRUNCATE "Crucible" CASCADE'], ids=["deleted", "emptied"])
+@pytest.mark.parametrize(
+    ("status", "created", "refunded"),
+    [
+        ("Active", "now() AT TIME ZONE 'UTC'", True),
+        ("Cancelled", "now() AT TIME ZONE 'UTC'", True),
+        ("Completed", "now() AT TIME ZONE 'UTC'", False),
+        ("Active", "'2025-01-01'", False),
+    ],
+    ids=["active", "cancelled", "control: over", "control: before somebody settles"],
+)
+def test_a_fee_for_setting_up_what_went_unseen_goes_back(
+    endings: Endings, way: str, status: str, created: str, refunded: bool
+) -> None:
+    """Made and taken away between two looks, without an entry: once, however often somebody looks."""
+    creator = endings.rich()
+    charged_by_the_site(endings.service, creator, f"setup-{creator}-", 500)
+    endings.turn()
+    crucible = endings.crucible(userId=creator, buzzTransactionId=f"setup-{creator}-", status=status)
+    endings.site.run(f'UPDATE "Crucible" SET "createdAt" = {created} WHERE id = %s', crucible)  # noqa: S608 - of the list
+    endings.site.run(way)
+
+    endings.go_on()
+    endings.go_on()
+
+    assert endings.holds(creator) == (1_000 if refunded else 500)
+    assert endings.state(crucible) == ("cancelled" if refunded else None)
+
+
+def test_without_the_triggers_a_fee_for_setting_up_stays_where_it_is(endings: Endings) -> None:
+    """The control."""
+    creator = endings.rich()
+    charged_by_the_site(endings.service, creator, f"setup-{creator}-", 500)
+    endings.turn()
+    endings.site.run('ALTER TABLE "Crucible" DISABLE TRIGGER crucible_deleted')
+    try:
+        endings.crucible(userId=creator, buzzTransactionId=f"setup-{creator}-")
+        endings.site.run('DELETE FROM "Crucible"')
+    finally:
+        endings.site.run('ALTER TABLE "Crucible" ENABLE TRIGGER crucible_deleted')
+    endings.go_on()
+
+    assert endings.holds(creator) == 500
+
+
 def test_a_cancel_that_came_while_nobody_looked(endings: Endings) -> None:
     crucible, user = endings.crucible(), endings.rich()
     endings.enter(crucible, [user])

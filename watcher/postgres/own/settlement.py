@@ -47,6 +47,8 @@ class Waiting(msgspec.Struct, frozen=True):
 def note_crucibles(session: Session) -> None:
     """See that every crucible with an end to come has a row that says what the crucible's does."""
     session.run(_STATEMENTS["note_crucibles"])
+    if session.read(_STATEMENTS["left_crucibles_are_noted"], session.schema) == [(True,)]:
+        session.run(_STATEMENTS["note_left_crucibles"])
 
 
 def next_due_seconds(session: Session) -> float | None:

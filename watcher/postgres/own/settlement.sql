@@ -41,6 +41,24 @@ ON CONFLICT (crucible_id) DO UPDATE
        due_at = excluded.due_at
  WHERE there.state = 'due'
 
+-- left_crucibles_are_noted --
+-- Whether the site's database notes crucibles whose rows go (debezium/postgres/payments.sql).
+SELECT to_regclass(quote_ident(%s) || '.left_crucible') IS NOT NULL
+
+-- note_left_crucibles --
+-- Crucibles that were set up for a fee since we are here, and whose rows went before anybody looked: the fee goes back as
+-- that of any crucible that is deleted. Those that are known are seen to by their own row.
+WITH gone AS (
+    DELETE FROM {schema}.left_crucible note
+     WHERE NOT EXISTS (SELECT FROM public."Crucible" crucible WHERE crucible.id = note.crucible_id)
+    RETURNING crucible_id, name, user_id, prefix, created_at
+)
+INSERT INTO {schema}.settlement (crucible_id, name, creator_id, setup_prefix)
+SELECT crucible_id, name, user_id, prefix
+  FROM gone
+ WHERE created_at >= (SELECT since AT TIME ZONE 'UTC' FROM {schema}.settling_since)
+ON CONFLICT (crucible_id) DO NOTHING
+
 -- next_due --
 -- Seconds until the next end that is known, 0 or less if it has come; NULL if none is to come.
 SELECT extract(epoch FROM min({end}) - now() AT TIME ZONE 'UTC')::float8

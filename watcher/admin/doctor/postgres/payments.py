@@ -13,13 +13,15 @@ TRIGGERS: Final = frozenset(
         "crucible_payment_replaced",
         "crucible_payments_emptied",
         "crucible_completed_deleted",
+        "crucible_deleted",
+        "crucibles_emptied",
     }
 )
 """What ``debezium/postgres/payments.sql`` makes."""
 
 
 def payments(session: Session) -> Iterator[Finding]:
-    """Find whether every way in which an entry's row can take its payment with it is noted, in this schema."""
+    """Find whether every way in which the row of an entry or crucible can take its payment with it is noted."""
     noted = {str(name) for (name,) in session.read(STATEMENTS["payment_triggers"], session.schema)}
     missing = sorted(TRIGGERS - noted)
     yield judged(
