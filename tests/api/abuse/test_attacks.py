@@ -1,12 +1,15 @@
 """What attackers found, against the shipped API with the limits that it ships with; and what others see meanwhile.
 
 Nobody else waits for longer than 250 ms in 99 of 100 cases, or is told anything but ``overloaded``; and what was taken
-of memory is given back. On a machine that is slow by itself, it counts what the other took without an attack.
+of memory is given back. That is held to where nobody else is at work: `make soak`. Beside three other processes of the
+suite, on two cores, some requests wait for a processor, and it is a second: what these attacks once did took several.
+On a machine that is slow by itself, it counts what the other took without an attack.
 """
 
 import asyncio
 import itertools
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -24,7 +27,8 @@ from tests.api.site import Api, Contest, Site, bearer, pair_token, token
 from watcher.api.http.turns import MAX_UNDER_WAY
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-P99_MS = 250.0
+IS_SHARED = "PYTEST_XDIST_WORKER" in os.environ
+P99_MS = 1_000.0 if IS_SHARED else 250.0
 SLOW_MACHINE = 12
 """Times what it is without an attack may be allowed instead, where that is more; on an idle machine that is 5 ms."""
 MEMORY_MB = 50.0
