@@ -43,5 +43,5 @@ def _stopped_halfway(api: Api, site: Site, client: redis.Redis) -> None:
     assert len(api.daemon.events("redis.refuses")) == 1
     assert (next_vote.status_code, repeat.status_code) == (200, 200)
     assert sorted(answer.json()["seq"] for answer in (next_vote, repeat)) == [1, 2]
-    await_that(lambda: api.get(contest.path, judge).json()["votes"] == 2, "both are shown", 5)
+    await_that(lambda: api.get(contest.path, judge).json()["votes"] == 2, "both are shown", 30)
     await_that(api.ready, "it is ready again", 20)

@@ -157,7 +157,7 @@ def test_rate_is_kept(site: str) -> None:
         changes = simulator.run(3.0).changes - before
         took = time.monotonic() - began
 
-    assert took < 8
+    assert took < 30
     assert 300 <= changes <= 3_000
 
 

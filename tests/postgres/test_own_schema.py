@@ -270,7 +270,7 @@ def test_a_server_that_falls_silent_is_given_up(dsn, schema, freeze):
 
     assert isinstance(outcome, TemporaryError), outcome
     assert "the connection is closed" in str(outcome)  # else the first question's answer would be the second's
-    assert 1.5 < seconds < 8
+    assert 1.5 < seconds < 30
     with open_session(dsn, schema, timeout=1.0) as another:
         assert another.run("SELECT 1") == [(1,)]
 
@@ -287,7 +287,7 @@ def test_a_server_that_falls_silent_before_a_commit_is_given_up(dsn, session, sc
 
     assert isinstance(outcome, TemporaryError), outcome
     assert "no answer within 2 s" in str(outcome)
-    assert 1.5 < seconds < 8
+    assert 1.5 < seconds < 30
     assert marker.load(session, "g") == {}  # so far: it may yet wake up and read on
 
 

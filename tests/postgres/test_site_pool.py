@@ -87,7 +87,7 @@ def test_a_statement_that_takes_too_long_is_ended_by_the_server(postgres: Stack,
         began = time.monotonic()
         with pytest.raises(TemporaryError):
             await pool.fetch("SELECT pg_sleep(60)")
-        assert time.monotonic() - began < 5.0
+        assert time.monotonic() - began < 30.0
         await settled(pool)
         assert (await pool.fetch("SELECT pg_backend_pid() AS pid"))[0]["pid"] == before
         with psycopg.connect(str(postgres.endpoints.postgres_dsn)) as looking:
@@ -120,7 +120,7 @@ def test_a_server_that_falls_silent_costs_a_connection_and_no_place(dsn: str) ->
     (before, after), waited = asyncio.run(run())
 
     assert before != after
-    assert waited < 3.0
+    assert waited < 20.0
 
 
 def test_who_waits_is_bounded(dsn: str) -> None:
@@ -134,7 +134,7 @@ def test_who_waits_is_bounded(dsn: str) -> None:
             began = time.monotonic()
             with pytest.raises(PoolBusyError, match="wait for a connection"):
                 await pool.fetch("SELECT 1")
-            assert time.monotonic() - began < 1.0
+            assert time.monotonic() - began < 4.0
             for one in asked:
                 one.cancel()
             return len(await asyncio.gather(*asked, return_exceptions=True))
