@@ -11,7 +11,7 @@ FROM (
         (((sourceKey % 2147483647 * 1000003 + entityId) % 2147483647 * 1000003 + userId) % 2147483647 * 1000003
             + toInt64(indexOf({metrics:Array(String)}, concat(entityType, '/', metricType)))) % 2147483647 AS mixed
     FROM entityMetricEvents
-    WHERE source = {source:String}
+    WHERE source = {source:String} AND sourceKey BETWEEN {low:Int64} AND {high:Int64}
 )
 GROUP BY range
 

@@ -19,6 +19,8 @@ RANGE_KEYS: Final = 1 << 16
 """Keys of a range. More: a difference has more rows read; fewer: more sums."""
 STEP_RANGES: Final = 16
 """Ranges of one question to PostgreSQL: a million keys, some seconds at most."""
+MAX_KEY: Final = 2**63 - 1
+"""The highest key that ClickHouse can hold."""
 PIECE_KEYS: Final = 5_000
 """Keys that are looked at again in one question."""
 MAX_LOOKS: Final = 15
@@ -57,29 +59,57 @@ class TableComparison:
         self._table, self._rows, self._reads = table, rows, reads
         self._pause, self._size = pause, range_keys
 
-    def differing(self, progress: Progress) -> Iterator[tuple[int, Sequence[Difference]]]:
+    def ranges(self) -> int:
+        """Return how many ranges the table's rows have, from the one of key 0 on; 0 for an empty table.
+
+        Raises:
+            PostgresRefusedError: the table, or the right to read it, is missing.
+            TemporaryError: PostgreSQL is away.
+        """
+        span = self._rows.span()
+        return 0 if span is None else span[1] // self._size + 1
+
+    def differing(self, progress: Progress, part: range | None = None) -> Iterator[tuple[int, Sequence[Difference]]]:
         """Yield each range whose sums differ, with what is different in it: perhaps nothing, at a second look.
+
+        Args:
+            progress: is told of ranges of the part.
+            part: only these ranges, by their number; one that ends at :meth:`ranges` or behind it goes on to whatever
+                was counted beyond the last row. None: all.
 
         Raises:
             PostgresRefusedError: the table, or the right to read it, is missing.
             TemporaryError: a neighbour is away.
         """
-        span = self._rows.span()
-        whole = 0 if span is None else span[1] // self._size + 1
-        for at, number in enumerate(found := self._differing_ranges(whole, progress), 1):
+        rows_end = self.ranges()
+        first = 0 if part is None else part.start
+        end = rows_end if part is None else min(part.stop, rows_end)
+        beyond = part is None or part.stop >= rows_end
+        whole = max(0, end - first)
+        for at, number in enumerate(found := self._differing_ranges(first, end, progress, beyond=beyond), 1):
             yield number, self._looked_at_again(self._of_range(number))
-            progress(whole - len(found) + at, whole)
+            progress(max(0, whole - len(found)) + at, max(whole, len(found)))
 
-    def _differing_ranges(self, whole: int, progress: Progress) -> list[int]:
-        parameters = {"source": self._table.name, "metrics": list(self._table.metrics), "size": self._size}
-        counted = {int(number): int(total) for number, total in self._reads("counted_checksums", parameters)}
+    def _differing_ranges(self, first: int, end: int, progress: Progress, *, beyond: bool) -> list[int]:
+        counted = self._counted(first, None if beyond else end)
         found = []
-        for first in range(0, whole, STEP_RANGES):
-            after = min(whole, first + STEP_RANGES)
-            sums = self._rows.checksums(first * self._size, after * self._size, self._size)
-            found += [number for number in range(first, after) if sums.get(number, 0) != counted.get(number, 0)]
-            progress(after - len(found), whole)
-        return found + sorted(number for number, total in counted.items() if total and number >= whole)
+        for low in range(first, end, STEP_RANGES):
+            after = min(end, low + STEP_RANGES)
+            sums = self._rows.checksums(low * self._size, after * self._size, self._size)
+            found += [number for number in range(low, after) if sums.get(number, 0) != counted.get(number, 0)]
+            progress(after - first - len(found), end - first)
+        return found + sorted(number for number, total in counted.items() if total and number >= max(first, end))
+
+    def _counted(self, first: int, end: int | None) -> dict[int, int]:
+        """Return the sums of what was counted, by range, from one range to below another; None: to the last."""
+        parameters = {
+            "source": self._table.name,
+            "metrics": list(self._table.metrics),
+            "size": self._size,
+            "low": first * self._size,
+            "high": MAX_KEY if end is None else end * self._size - 1,
+        }
+        return {int(number): int(total) for number, total in self._reads("counted_checksums", parameters)}
 
     def _of_range(self, number: int) -> list[Difference]:
         low, high = number * self._size, (number + 1) * self._size
