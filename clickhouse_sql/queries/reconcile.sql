@@ -33,12 +33,12 @@ HAVING net != 0
 
 -- events_twice --
 -- Rows of changes that are there more than once, by their source table, with some of their keys; but for those that were
--- mended, which count once again though they are there twice.
+-- mended, which count once again though they are there twice. Votes are looked at by their numbers.
 SELECT source, count() AS rows, groupArray(5)(key) AS keys
 FROM (
     SELECT source, sourceId, sourceIndex, any(sourceKey) AS key
     FROM entityMetricEvents
-    WHERE source != ''
+    WHERE source NOT IN ('', 'vote')
         AND (source, sourceKey) NOT IN (SELECT source, sourceKey FROM entityMetricEvents WHERE sourceIndex >= 128)
     GROUP BY source, sourceId, sourceIndex
     HAVING count() > 1

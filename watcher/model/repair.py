@@ -82,3 +82,25 @@ def repairing_rows(
 def token_of(rows: Iterable[MetricRow]) -> str:
     """Return the token of an insert of some repairs: the same repairs have the same."""
     return f"repair/{xxh3_128_digest(b''.join(row[9] + bytes([row[10]]) for row in rows)).hex()}"
+
+
+def vote_event_row(
+    crucible_id: int, judge: int, seq: int, at_ms: int, *, counted: int, expected: int, earlier: int
+) -> MetricRow:
+    """Return the row that makes what was counted of a vote what it counts for; it is dated as the vote.
+
+    Args:
+        crucible_id: where it was cast.
+        judge: who cast it.
+        seq: its number.
+        at_ms: when; milliseconds since 1970.
+        counted: what its events add up to.
+        expected: what they should.
+        earlier: rows of earlier repairs of it, as for :func:`identity`.
+
+    >>> vote_event_row(42, 3, 5, 1_999, counted=2, expected=1, earlier=0)[:9]
+    ('Crucible', 42, 3, 'Vote', -1, 1999, 'vote', 42, 5)
+    """
+    total = ("Crucible", crucible_id, judge, "Vote")
+    who = identity(f"vote/{seq}/{at_ms // 1000}", crucible_id, {total: counted}, {total: expected}, earlier)
+    return (*total, expected - counted, at_ms, "vote", crucible_id, seq, who, FIRST_INDEX)

@@ -50,6 +50,12 @@ class VoteLog:
         )
         return {bucket for bucket in buckets if not any(answers[2 * bucket : 2 * bucket + 2])}
 
+    def oldest(self, crucible_id: int) -> tuple[int, int] | None:
+        """Return epoch and number of the oldest vote in a crucible's log; None if it is empty."""
+        (found,) = self._pipe([("XRANGE", keys.log(crucible_id), "-", "+", "COUNT", 1)])
+        votes = _votes(found)
+        return (votes[0].epoch, votes[0].seq) if votes else None
+
     def heads(self, crucible_ids: Sequence[int], most: int) -> VotesByCrucible:
         """Return the oldest votes of some logs, at most so many in all; a log that is empty gets an empty list.
 

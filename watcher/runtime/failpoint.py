@@ -74,8 +74,8 @@ CANCEL_PLACES: Final = (
 )
 """Every place that a cancelled crucible passes until all of its fees went back."""
 
-REPAIR_PLACES: Final = ("repair.decided", "repair.written")
-"""Every place that a repair of counts passes once it is decided."""
+REPAIR_PLACES: Final = ("repair.decided", "repair.copied", "repair.written")
+"""Every place that a repair of counts, or of votes, passes once it is decided."""
 
 ALL_PLACES: Final = (
     *(*PLACES, *DRAIN_PLACES, *ENTRY_PLACES, *ENDING_PLACES, *CANCEL_PLACES[1:]),

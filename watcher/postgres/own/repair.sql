@@ -44,7 +44,9 @@ SELECT active, (confirmed_flush_lsn - '0/0'::pg_lsn)::bigint >= %(lsn)s
 
 -- log --
 -- Who mended what, the latest first.
-SELECT made_at, made_by, source_table, kinds, cardinality(keys), done_at FROM {schema}.repair ORDER BY id DESC LIMIT %s
+SELECT made_at, made_by, source_table, kinds,
+       (SELECT coalesce(sum(rows::bigint), 0)::bigint FROM jsonb_each_text(kinds) AS one(kind, rows)), done_at
+  FROM {schema}.repair ORDER BY id DESC LIMIT %s
 
 -- mended --
 -- Needs of a comparison that were noted before a repair of the whole table began.
