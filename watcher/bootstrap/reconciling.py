@@ -11,6 +11,7 @@ from config import Settings
 from handlers import REGISTRY
 from watcher.bootstrap.clients import connect_clickhouse, site_session
 from watcher.bootstrap.kafka_client import kafka_client
+from watcher.bootstrap.reconciling_crucibles import CrucibleComparer
 from watcher.clickhouse.link import ClickHouseLink
 from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.clickhouse.queries import queries
@@ -48,12 +49,18 @@ def comparing(settings: Settings, slot: str, told: Callable[[str], None]) -> Ite
         told: is told what a repair waits for.
     """
     connect = partial(connect_clickhouse, settings)
-    with site_session(settings) as session:
+    with site_session(settings) as session, CrucibleComparer(settings, session, made_by()) as crucibles:
         insert = PlannedInsert(REPAIRS, ClickHouseLink(connect), queries())
         try:
-            yield Comparer(session, ClickHouseReads(connect, queries()), insert, _Way(settings, session, slot, told))
+            way = _Way(settings, session, slot, told)
+            yield Comparer(session, ClickHouseReads(connect, queries()), insert, way, crucibles)
         finally:
             insert.close()
+
+
+def made_by() -> str:
+    """Return who mends, for the log."""
+    return f"{getuser()}@{gethostname()}"
 
 
 class _Way:
@@ -81,20 +88,28 @@ class Comparer:
         reads: reads ClickHouse.
         insert: writes repairs.
         way: knows whether the stream is past a position.
+        crucibles: compares votes, and Redis.
     """
 
     def __init__(
-        self, session: Session, reads: ClickHouseReads, insert: PlannedInsert[MetricRows, bytes], way: _Way
+        self,
+        session: Session,
+        reads: ClickHouseReads,
+        insert: PlannedInsert[MetricRows, bytes],
+        way: _Way,
+        crucibles: CrucibleComparer,
     ) -> None:
         self._session, self._reads, self._insert, self._way = session, reads, insert, way
+        self._crucibles = crucibles
 
-    def everything(self, tables: Iterable[CountedTable], heard: Heard, *, fix: bool) -> Report:
+    def everything(self, tables: Iterable[CountedTable], heard: Heard, *, fix: bool, crucibles: bool = False) -> Report:
         """Compare some tables, and all metric events with themselves.
 
         Args:
             tables: which.
             heard: told how far it is.
-            fix: whether to put right what was counted of rows.
+            fix: whether to put right what can be derived.
+            crucibles: whether to compare votes and Redis too.
 
         Raises:
             PostgresRefusedError: a table, or the right to read it, is missing.
@@ -104,7 +119,8 @@ class Comparer:
         return Report(
             tuple(self._mended(one, heard) if fix else self._compared(one, heard) for one in tables),
             tuple(events_twice(self._reads)),
-            tuple(differing_views(self._reads, EXAMPLES)),
+            votes=self._crucibles.votes(fix=fix) if crucibles else (),
+            views=tuple(differing_views(self._reads, EXAMPLES)),
         )
 
     def _comparison(self, table: CountedTable) -> TableComparison:
@@ -126,7 +142,7 @@ class Comparer:
             insert=self._insert,
             reads=self._reads,
             await_passed=self._way.await_passed,
-            made_by=f"{getuser()}@{gethostname()}",
+            made_by=made_by(),
         )
         repairer.finish_open()
         for _, found in comparison.differing(partial(heard, table.name)):

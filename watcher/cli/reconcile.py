@@ -12,6 +12,7 @@ from watcher.cli.output import AsJson, note, print_columns, print_json
 from watcher.telemetry.words import counted
 
 if TYPE_CHECKING:
+    from watcher.reconcile.finding import Finding
     from watcher.reconcile.report import Report
 
 app = typer.Typer(no_args_is_help=False)
@@ -70,7 +71,9 @@ def reconcile(
             f"no rows are counted of {', '.join(unknown)}; of {', '.join(tables)} they are", param_hint="--table"
         )
     with comparing(settings, slot, note) as comparer:
-        report = comparer.everything((tables[name] for name in dict.fromkeys(table or tables)), _Progress(), fix=fix)
+        report = comparer.everything(
+            (tables[name] for name in dict.fromkeys(table or tables)), _Progress(), fix=fix, crucibles=not table
+        )
     if as_json:
         print_json(report)
     else:
@@ -134,6 +137,7 @@ def _tell(report: "Report") -> None:
         (one.view, "view differs", one.differing, 0, "{}: counted {}, shown {}".format(*one.examples[0]))
         for one in report.views
     ]
+    rows += [(one.where, one.kind, one.rows, one.mended, _example(one)) for one in report.votes]
     if rows:
         print_columns(TITLES, rows)
     if report.finds_nothing:
@@ -142,3 +146,7 @@ def _tell(report: "Report") -> None:
         )
     else:
         note("--json names more rows of each kind; `crucible reconcile --fix` puts right what was counted of rows")
+
+
+def _example(found: "Finding") -> str:
+    return found.examples[0] + ("" if found.derivable else " (what is right cannot be derived)")

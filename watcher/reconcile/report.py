@@ -9,6 +9,7 @@ import msgspec
 from watcher.model.counts import Total
 from watcher.reconcile.differences import Difference
 from watcher.reconcile.events import TwiceReport, ViewReport
+from watcher.reconcile.finding import Finding
 
 EXAMPLES: Final = 3
 """Differences of each kind that are named."""
@@ -49,11 +50,14 @@ class Report(msgspec.Struct, frozen=True):
     tables: tuple[TableReport, ...]
     twice: tuple[TwiceReport, ...]
     views: tuple[ViewReport, ...]
+    votes: tuple[Finding, ...] = ()
+    """What is wrong with votes and their events, kind by kind."""
 
     @property
     def finds_nothing(self) -> bool:
         """Return whether everything agrees."""
-        return not (any(one.left for one in self.tables) or self.twice or self.views)
+        left = any(one.left for one in self.tables) or any(one.left for one in self.votes)
+        return not (left or self.twice or self.views)
 
 
 class TableSummary:
