@@ -1,15 +1,21 @@
 -- counted_checksums --
 -- What was counted of a source table, added up to one number for each range of keys: the same arithmetic as for the rows
--- in PostgreSQL. A metric that the table should not move is number 0, and shows as a difference.
+-- in PostgreSQL (watcher/model/checksum.py). A type that the table should not move is number 0, and shows as a difference.
 SELECT
     intDiv(sourceKey, {size:Int64}) AS range,
-    toString(sum(toInt128(mixed * mixed % 2147483647) * metricValue)) AS total
+    sum(mixed * mixed % 2147483647 * counted % 2147483647 * metricValue % 2147483647) AS total
 FROM (
     SELECT
         sourceKey,
         metricValue,
-        (((sourceKey % 2147483647 * 1000003 + entityId) % 2147483647 * 1000003 + userId) % 2147483647 * 1000003
-            + toInt64(indexOf({metrics:Array(String)}, concat(entityType, '/', metricType)))) % 2147483647 AS mixed
+        (sourceKey % 2147483647 * 998244353 + 1224736769) % 2147483647 AS mixed,
+        (
+            toInt64(entityId) * 469762049 + toInt64(userId) * 167772161
+            + toInt64(
+                transform(entityType, {entity_types:Array(String)}, arrayEnumerate({entity_types:Array(String)}), 0) * 1000
+                + transform(metricType, {metric_types:Array(String)}, arrayEnumerate({metric_types:Array(String)}), 0)
+            ) * 1053818881
+        ) % 2147483647 AS counted
     FROM entityMetricEvents
     WHERE source = {source:String} AND sourceKey BETWEEN {low:Int64} AND {high:Int64}
 )
@@ -33,12 +39,21 @@ HAVING net != 0
 
 -- events_twice --
 -- Rows of changes that are there more than once, by their source table, with some of their keys; but for those that were
--- mended, which count once again though they are there twice. Votes are looked at by their numbers.
+-- mended, which count once again though they are there twice. Votes are looked at by their numbers. Changes are sought
+-- first whose rows are more than the numbers among them: that takes a fifth of the time that it takes to group all rows
+-- by all that is asked.
 SELECT source, count() AS rows, groupArray(5)(key) AS keys
 FROM (
     SELECT source, sourceId, sourceIndex, any(sourceKey) AS key
     FROM entityMetricEvents
     WHERE source NOT IN ('', 'vote')
+        AND sourceId IN (
+            SELECT sourceId
+            FROM entityMetricEvents
+            WHERE source NOT IN ('', 'vote')
+            GROUP BY sourceId
+            HAVING count() > bitCount(groupBitOr(bitShiftLeft(toUInt64(1), sourceIndex % 64)))
+        )
         AND (source, sourceKey) NOT IN (SELECT source, sourceKey FROM entityMetricEvents WHERE sourceIndex >= 128)
     GROUP BY source, sourceId, sourceIndex
     HAVING count() > 1

@@ -90,12 +90,12 @@ class World:
             ]
         )
 
-    def events(self, rows: list[tuple[Any, ...]]) -> None:
-        """Insert metric events of entries: entity type, entity, user, metric, value, key, log position, index."""
+    def events(self, rows: list[tuple[Any, ...]], source: str = "CrucibleEntry") -> None:
+        """Insert metric events: entity type, entity, user, metric, value, key, log position, index."""
         self.clickhouse.insert(
             "entityMetricEvents",
             [
-                (kind, entity, user, metric, value, 0, "CrucibleEntry", key, lsn, lsn.to_bytes(16, "big"), index)
+                (kind, entity, user, metric, value, 0, source, key, lsn, lsn.to_bytes(16, "big"), index)
                 for kind, entity, user, metric, value, key, lsn, index in rows
             ],
             column_names=(
@@ -113,6 +113,6 @@ def world(parts: Stack) -> Iterator[World]:
     copy_template(clients.of("default"), name)
     with psycopg.connect(str(parts.endpoints.postgres_dsn), autocommit=True) as site:
         yield World(site, clients.of(name), name, parts)
-        site.execute('TRUNCATE "Crucible", "CrucibleEntry" RESTART IDENTITY CASCADE')
+        site.execute('TRUNCATE "Crucible", "CrucibleEntry", crucible_watcher.entry_verdict RESTART IDENTITY CASCADE')
     clients.of("default").command(f"DROP DATABASE {name} SYNC")
     clients.close()

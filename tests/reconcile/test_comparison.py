@@ -155,3 +155,28 @@ def test_the_command(world: World, *, break_view: bool) -> None:
     told = crucible("reconcile", "--table", "CrucibleEntry", environ=world.environ)
     assert "CrucibleEntry  repeated" in told.stdout
     assert crucible("reconcile", "--table", "Nothing", environ=world.environ).returncode == 2
+
+
+def test_amounts_and_states_are_in_the_sums(world: World) -> None:
+    """Verdicts count by what they say and for what was paid; negative and large amounts are numbers like any other."""
+    world.site.execute(
+        """INSERT INTO crucible_watcher.entry_verdict (entry_id, crucible_id, user_id, image_id, verdict, fee, entered_at)
+           SELECT n, 5, 3, 9, CASE n % 3 WHEN 0 THEN 'admitted' WHEN 1 THEN 'rejected' ELSE 'waiting' END,
+                  CASE n % 3 WHEN 0 THEN 2000000000 + n ELSE 0 END, now() FROM generate_series(1, 250) n"""
+    )
+    rows = []
+    for n in range(1, 251):
+        said = {0: "EntryAdmitted", 1: "EntryRejected"}.get(n % 3)
+        rows += [(said, 1, n)] if said else []
+        if n % 3 == 0:
+            rows += [("PrizePool", 7, n), ("PrizePool", -7, n), ("PrizePool", 2_000_000_000 + n, n)]
+    world.events(
+        [("Crucible", 5, 3, metric, value, n, at, 0) for at, (metric, value, n) in enumerate(rows)], "entry_verdict"
+    )
+    verdicts = REGISTRY.tables["entry_verdict"].counted
+    with comparing(world, verdicts) as comparison:
+        assert list(comparison.differing(lambda *_: None)) == []
+    world.site.execute("UPDATE crucible_watcher.entry_verdict SET fee = fee - 1 WHERE entry_id = 99")
+    world.site.execute("UPDATE crucible_watcher.entry_verdict SET verdict = 'waiting' WHERE entry_id = 4")
+
+    assert {key: one.kind.value for key, one in compared(world, verdicts).items()} == {4: "left_over", 99: "elsewhere"}

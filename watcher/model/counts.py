@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 Total = tuple[str, int, int, str]
 """Entity type, entity, user, metric type: what metric events are added up by."""
+MAX_METRIC_TYPES: Final = 1_000
+"""Types of metrics that a table has room for."""
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,9 +48,25 @@ class CountedTable(msgspec.Struct, frozen=True):
     """With columns in the places of fields."""
 
     @property
-    def metrics(self) -> tuple[str, ...]:
-        """Return the metrics in the order in which they are numbered, from 1."""
-        return tuple(dict.fromkeys(count.metric for count in self.counts))
+    def entity_types(self) -> tuple[str, ...]:
+        """Return the types of entities that are counted for, in the order in which they are numbered, from 1."""
+        return tuple(dict.fromkeys(count.entity_type for count in self.counts))
+
+    @property
+    def metric_types(self) -> tuple[str, ...]:
+        """Return the types of metrics, in the order in which they are numbered, from 1."""
+        return tuple(dict.fromkeys(count.metric_type for count in self.counts))
+
+    def number(self, entity_type: str, metric_type: str) -> int:
+        """Return the number that a metric has in sums and answers; a type that the table does not name has number 0.
+
+        >>> table = CountedTable("public", "T", "id", (Count(entity_type="A", entity="", user="", metric_type="b"),))
+        >>> table.number("A", "b"), table.number("A", "other")
+        (1001, 1000)
+        """
+        kinds, metrics = self.entity_types, self.metric_types
+        first = kinds.index(entity_type) + 1 if entity_type in kinds else 0
+        return first * MAX_METRIC_TYPES + (metrics.index(metric_type) + 1 if metric_type in metrics else 0)
 
 
 def counted(counts: Iterable[Count], row: Any) -> Counter[Total]:

@@ -5,11 +5,9 @@ SELECT min({key})::bigint, max({key})::bigint FROM {source}
 -- checksums --
 -- What a table's rows count for, added up to one number for each range of keys. Equal counts have equal sums, whoever
 -- adds them up; metric events are added up by the same arithmetic, so that only ranges that differ are read row by row.
-SELECT key / %(size)s, sum((mixed * mixed %% {PRIME})::numeric * value)::text
-  FROM (SELECT key, value,
-               (((key %% {PRIME} * {FACTOR} + entity) %% {PRIME} * {FACTOR} + who) %% {PRIME} * {FACTOR} + metric)
-                   %% {PRIME} AS mixed
-          FROM ({counted_of_range}) one) weighed
+SELECT ({key}::bigint - %(low)s) / %(size)s, sum({key_number} * ({counts_number} %% {PRIME}) %% {PRIME})::text
+  FROM {source}
+ WHERE {key} >= %(low)s AND {key} < %(high)s
  GROUP BY 1
 
 -- rows_of_range --

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 from watcher.clickhouse.reads import ClickHouseReads
+from watcher.model.checksum import same
 from watcher.model.counts import CountedTable, Total
 from watcher.postgres.counted_rows import Counted, CountedRows
 from watcher.reconcile.differences import Difference, differences
@@ -58,6 +59,9 @@ class TableComparison:
     ) -> None:
         self._table, self._rows, self._reads = table, rows, reads
         self._pause, self._size = pause, range_keys
+        self._metrics = {
+            table.number(one.entity_type, one.metric_type): (one.entity_type, one.metric_type) for one in table.counts
+        }
 
     def ranges(self) -> int:
         """Return how many ranges the table's rows have, from the one of key 0 on; 0 for an empty table.
@@ -96,15 +100,18 @@ class TableComparison:
         for low in range(first, end, STEP_RANGES):
             after = min(end, low + STEP_RANGES)
             sums = self._rows.checksums(low * self._size, after * self._size, self._size)
-            found += [number for number in range(low, after) if sums.get(number, 0) != counted.get(number, 0)]
+            found += [number for number in range(low, after) if not same(sums.get(number, 0), counted.get(number, 0))]
             progress(after - first - len(found), end - first)
-        return found + sorted(number for number, total in counted.items() if total and number >= max(first, end))
+        return found + sorted(
+            number for number, total in counted.items() if not same(total, 0) and number >= max(first, end)
+        )
 
     def _counted(self, first: int, end: int | None) -> dict[int, int]:
         """Return the sums of what was counted, by range, from one range to below another; None: to the last."""
         parameters = {
             "source": self._table.name,
-            "metrics": list(self._table.metrics),
+            "entity_types": list(self._table.entity_types),
+            "metric_types": list(self._table.metric_types),
             "size": self._size,
             "low": first * self._size,
             "high": MAX_KEY if end is None else end * self._size - 1,
@@ -142,10 +149,9 @@ class TableComparison:
         return found
 
     def _gathered(self, rows: Iterable[Counted]) -> dict[int, Counter[Total]]:
-        metrics = [tuple(metric.split("/", 1)) for metric in self._table.metrics]
         gathered: dict[int, Counter[Total]] = defaultdict(Counter)
         for key, metric, entity, user, value in rows:
-            entity_type, metric_type = metrics[metric - 1]
+            entity_type, metric_type = self._metrics[metric]
             gathered[key][entity_type, entity, user, metric_type] += value
         return gathered
 
