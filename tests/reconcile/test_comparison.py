@@ -160,7 +160,8 @@ def test_the_command(world: World, *, break_view: bool) -> None:
 def test_amounts_and_states_are_in_the_sums(world: World) -> None:
     """Verdicts count by what they say and for what was paid; negative and large amounts are numbers like any other."""
     world.site.execute(
-        """INSERT INTO crucible_watcher.entry_verdict (entry_id, crucible_id, user_id, image_id, verdict, fee, entered_at)
+        """INSERT INTO crucible_watcher.entry_verdict
+                  (entry_id, crucible_id, user_id, image_id, verdict, fee, entered_at)
            SELECT n, 5, 3, 9, CASE n % 3 WHEN 0 THEN 'admitted' WHEN 1 THEN 'rejected' ELSE 'waiting' END,
                   CASE n % 3 WHEN 0 THEN 2000000000 + n ELSE 0 END, now() FROM generate_series(1, 250) n"""
     )
