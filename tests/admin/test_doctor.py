@@ -269,7 +269,7 @@ def test_a_connector_that_does_not_run_is_named(pipeline: Pipeline, examined: Ex
         await_that(lambda: examined()["connect.tasks"].level is not Level.OK, "the pause to show", 30)
         found = examined()["connect.tasks"]
 
-    assert (found.level, "crucible connector apply" in found.advice) == (Level.FAIL, True)
+    assert (found.level, "crucible connector resume" in found.advice) == (Level.FAIL, True)
 
 
 def test_what_is_read_and_what_has_handlers_are_the_same(examined: Examine):

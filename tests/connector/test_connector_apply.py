@@ -36,21 +36,43 @@ def test_applied_once_it_streams_and_applied_twice_it_changes_nothing(site, cruc
     assert {task["state"] for task in answer["status"]["tasks"]} == {"RUNNING"}
 
 
-@pytest.mark.parametrize("rest", ["pause", "stop"])
-def test_a_connector_at_rest_runs_again_when_applied(site, crucible, rest):
+def test_a_connector_at_rest_runs_again_when_applied(site, crucible):
     """It differs from the file by its state alone, which `diff` shows and `apply` ends."""
     crucible("connector", "apply", *site.overlay)
-    httpx.put(f"{site.parts.endpoints.connect_url}/connectors/{site.name}/{rest}").raise_for_status()
+    httpx.put(f"{site.parts.endpoints.connect_url}/connectors/{site.name}/stop").raise_for_status()
     until = time.monotonic() + 30
     while (shown := crucible("connector", "diff", *site.overlay)).returncode == 0 and time.monotonic() < until:
         time.sleep(0.2)  # the worker takes notice a moment later
     applied = crucible("connector", "apply", *site.overlay)
     after = crucible("connector", "diff", *site.overlay)
 
-    state = {"pause": "PAUSED", "stop": "STOPPED"}[rest]
-    assert (shown.returncode, f"~ state: {state} -> RUNNING" in shown.stdout) == (1, True), shown.stdout + shown.stderr
+    assert (shown.returncode, "~ state: STOPPED -> RUNNING" in shown.stdout) == (1, True), shown.stdout + shown.stderr
     assert (applied.returncode, "1 task(s) running" in applied.stdout) == (0, True), applied.stdout + applied.stderr
     assert after.returncode == 0
+
+
+def test_paused_by_a_person_it_goes_on_from_there(site, crucible):
+    """Each verb returns when it is so: what is written between pause and resume comes after both, and once."""
+    named = ["--name", site.name]
+    crucible("connector", "apply", *site.overlay)
+    site.await_streaming()
+    paused = crucible("connector", "pause", *named)
+    with site.database() as database:
+        database.execute(CRUCIBLE, (1,))
+    again, refused = crucible("connector", "pause", *named, "--json"), crucible("connector", "restart", *named)
+    shown = crucible("connector", "status", *named)
+    resumed = crucible("connector", "resume", *named)
+    operations = [json.loads(record.value())["op"] for record in site.records("postgres.Crucible", 1)]
+    restarted = crucible("connector", "restart", *named, "--all", "--json")
+
+    done = (paused, again, refused, shown, resumed, restarted)
+    assert [one.returncode for one in done] == [0, 0, 1, 1, 0, 0], [one.stderr for one in done]
+    assert paused.stdout == (f"connector {site.name} was RUNNING (task 0 RUNNING), and is PAUSED (task 0 PAUSED)\n")
+    assert (json.loads(again.stdout)["did"], json.loads(again.stdout)["status"]["state"]) == (False, "PAUSED")
+    assert "`crucible connector resume`" in refused.stderr
+    assert f"connector {site.name} is PAUSED; `crucible connector resume` lets it run again" in shown.stderr
+    assert operations == ["c"]
+    assert (json.loads(restarted.stdout)["did"], json.loads(restarted.stdout)["status"]["runs"]) == (True, True)
 
 
 def test_every_key_of_every_shipped_file_is_known_to_the_plugin(site):

@@ -10,6 +10,13 @@ from watcher.admin.connector.apply import ConnectorFailedError, apply_plan, awai
 from watcher.admin.connector.file import ConnectorFile
 from watcher.admin.connector.plan import plan_connector
 from watcher.admin.connector.rest import Connect, ConnectRefusedError
+from watcher.admin.connector.running import (
+    ConnectorRestsError,
+    NoConnectorError,
+    pause_connector,
+    restart_connector,
+    resume_connector,
+)
 from watcher.admin.doctor import connect as connect_checks
 from watcher.admin.doctor.findings import Level
 from watcher.model.errors import TemporaryError
@@ -162,6 +169,65 @@ def test_a_connector_at_rest_is_resumed(state, poll):
     assert told == [*([("PUT", "/connectors/n/config")] if changes else []), ("PUT", "/connectors/n/resume")]
 
 
+def test_a_pause_waits_for_tasks_that_still_read_and_not_for_those_that_have_failed():
+    """A failed task stays failed when its connector is paused; a running one goes on for a moment."""
+    running, going = status("RUNNING", "RUNNING", "FAILED"), status("PAUSED", "RUNNING", "FAILED")
+    worker, asked = connect(running, (202, None), going, going, status("PAUSED", "PAUSED", "FAILED"))
+
+    outcome = pause_connector(worker, "n", timeout=30.0)
+
+    assert [method for method, _, _ in asked] == ["GET", "PUT", "GET", "GET", "GET"]
+    assert str(outcome) == (
+        "connector n was RUNNING (task 0 RUNNING, task 1 FAILED), and is PAUSED (task 0 PAUSED, task 1 FAILED)"
+    )
+
+
+def test_tasks_that_never_rest_are_worth_another_look():
+    """What was asked, what is, and the next command."""
+    worker, _ = connect(status("RUNNING", "RUNNING"), (202, None), status("PAUSED", "RUNNING"))
+
+    with pytest.raises(TemporaryError, match=r"pause n: after 0 s it is PAUSED \(task 0 RUNNING\).*connector status"):
+        pause_connector(worker, "n", timeout=0.0)
+
+
+@pytest.mark.parametrize(
+    ("verb", "states"),
+    [
+        (pause_connector, ("PAUSED", "PAUSED")),
+        (resume_connector, ("RUNNING",) * 2),
+        (restart_connector, ("RUNNING",) * 2),
+    ],
+)
+def test_what_is_so_already_is_not_asked_for(verb, states):
+    """The second time nothing is done, and that is said."""
+    worker, asked = connect(status(*states))
+
+    outcome = verb(worker, "n", timeout=30.0)
+
+    assert [method for method, _, _ in asked] == ["GET"]
+    assert (outcome.did, "nothing was done" in str(outcome)) == (False, True)
+
+
+@pytest.mark.parametrize("verb", [pause_connector, resume_connector, restart_connector])
+def test_a_connector_that_is_not_there_is_named_with_those_that_are(verb):
+    """A wrong name is seen at once."""
+    worker, _ = connect((404, {"message": "No status found"}), (200, ["other", "crucible"]))
+
+    with pytest.raises(NoConnectorError, match=r"n: Kafka Connect at http://c .* it has crucible, other\. Say --name"):
+        verb(worker, "n", timeout=30.0)
+
+
+@pytest.mark.parametrize("state", ["PAUSED", "STOPPED"])
+def test_a_restart_does_not_wake_what_somebody_has_put_to_rest(state):
+    """Connect would say yes, and nothing would run."""
+    worker, asked = connect(status(state))
+
+    with pytest.raises(ConnectorRestsError, match=f"restart n: it is {state}.*connector resume"):
+        restart_connector(worker, "n", timeout=30.0)
+
+    assert [method for method, _, _ in asked] == ["GET"]
+
+
 def test_a_connector_that_runs_is_not_resumed():
     """The control of the test above."""
     valid = 200, {"configs": []}
@@ -177,7 +243,11 @@ def test_a_connector_that_runs_is_not_resumed():
 
 @pytest.mark.parametrize(
     ("states", "advice"),
-    [(("PAUSED", "PAUSED"), "connector apply"), (("STOPPED",), "connector apply"), (("RUNNING",), "connector status")],
+    [
+        (("PAUSED", "PAUSED"), "connector resume"),
+        (("STOPPED",), "connector resume"),
+        (("RUNNING",), "connector status"),
+    ],
 )
 def test_the_doctor_names_what_wakes_a_connector_at_rest(states, advice):
     """Looking again, which helps with everything else, does not."""

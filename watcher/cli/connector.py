@@ -1,35 +1,20 @@
 """``crucible connector``: keep Debezium's connector at what its file says."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import debezium
-from watcher.cli.exits import BAD_SETTINGS, FAILED
+from watcher.cli import connector_running
+from watcher.cli.connecting import File, Name, Timeout, open_connect, read_file, shown_status
+from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, DryRun, Yes, note, print_columns, print_json
 
 if TYPE_CHECKING:
-    from watcher.admin.connector.answers import ConnectorStatus
-    from watcher.admin.connector.file import ConnectorFile
     from watcher.admin.connector.plan import ConnectorPlan
-    from watcher.admin.connector.rest import Connect
 
 app = typer.Typer(no_args_is_help=True)
 
-File = Annotated[
-    Path,
-    typer.Option(
-        "--file",
-        "-f",
-        help="Connector file; those in debezium/ are found from anywhere.",
-        show_default="debezium/connector.json",
-        dir_okay=False,
-    ),
-]
-Name = Annotated[str | None, typer.Option(help="Name of the connector.", show_default="the file's")]
 Overlay = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Replaces a key of the file; KEY= removes it. May be repeated."),
@@ -43,7 +28,7 @@ def apply(
     file: File = debezium.CONNECTOR,
     name: Name = None,
     overlay: Overlay = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for the tasks.", min=1)] = 60.0,
+    timeout: Timeout = 60.0,
     dry_run: DryRun = False,
     allow_unknown: AllowUnknown = False,
     as_json: AsJson = False,
@@ -66,8 +51,8 @@ def apply(
     from watcher.admin.connector.apply import apply_plan  # noqa: PLC0415
     from watcher.admin.connector.plan import plan_connector  # noqa: PLC0415
 
-    with _connect() as connect:
-        wanted = _read(file, name, overlay)
+    with open_connect() as connect:
+        wanted = read_file(file, name, overlay)
         plan = plan_connector(connect, wanted, allow_unknown=allow_unknown)
         if not as_json:
             _tell(plan)
@@ -95,8 +80,8 @@ def diff(
     """
     from watcher.admin.connector.plan import plan_connector  # noqa: PLC0415
 
-    with _connect() as connect:
-        plan = plan_connector(connect, _read(file, name, overlay), allow_unknown=allow_unknown)
+    with open_connect() as connect:
+        plan = plan_connector(connect, read_file(file, name, overlay), allow_unknown=allow_unknown)
     if as_json:
         print_json({"plan": plan})
     else:
@@ -117,8 +102,8 @@ def status(*, file: File = debezium.CONNECTOR, name: Name = None, as_json: AsJso
     from watcher.admin.connector.file import ConnectorFile  # noqa: PLC0415
     from watcher.admin.connector.plan import resend_guards  # noqa: PLC0415
 
-    with _connect() as connect:
-        wanted = _read(file, name, None)
+    with open_connect() as connect:
+        wanted = read_file(file, name, None)
         found = connect.status(wanted.name)
         running = connect.config(wanted.name)
         if found is None or running is None:
@@ -127,7 +112,7 @@ def status(*, file: File = debezium.CONNECTOR, name: Name = None, as_json: AsJso
         current = ConnectorFile(wanted.name, running)
         guards = resend_guards(connect, current)
     if as_json:
-        print_json({"status": _shown(found, current), "guards": guards})
+        print_json({"status": shown_status(found, current), "guards": guards})
     else:
         rows = [(f"connector {found.name}", found.connector.state, found.connector.worker_id)]
         rows += [(f"task {task.id}", task.state, task.worker_id) for task in found.tasks]
@@ -138,8 +123,13 @@ def status(*, file: File = debezium.CONNECTOR, name: Name = None, as_json: AsJso
         if found.traces:
             note(failure_text(found, current))
         if found.at_rest:
-            note(f"connector {found.name} is {found.at_rest}; `crucible connector apply` lets it run again")
+            note(f"connector {found.name} is {found.at_rest}; `crucible connector resume` lets it run again")
         raise typer.Exit(FAILED)
+
+
+app.command()(connector_running.pause)
+app.command()(connector_running.resume)
+app.command()(connector_running.restart)
 
 
 @app.command()
@@ -161,8 +151,8 @@ def delete(
 
       crucible connector delete --offsets --yes
     """
-    wanted = _read(file, name, None)
-    with _connect() as connect:
+    wanted = read_file(file, name, None)
+    with open_connect() as connect:
         running = connect.config(wanted.name)
         if running is None:
             note(f"there is no connector {wanted.name}")
@@ -185,43 +175,6 @@ def delete(
     )
 
 
-def _read(file: Path, name: str | None, overlay: list[str] | None) -> "ConnectorFile":
-    from watcher.admin.connector.file import read_connector_file  # noqa: PLC0415
-
-    if file.parts[:1] == ("debezium",) and not file.exists():  # a shipped one, named from elsewhere than a checkout
-        file = debezium.HERE.joinpath(*file.parts[1:])
-    with _faults():
-        return read_connector_file(file, name=name, overlay=overlay or ())
-
-
-@contextmanager
-def _connect() -> Iterator["Connect"]:
-    from config import load  # noqa: PLC0415
-    from watcher.admin.connector.rest import Connect  # noqa: PLC0415
-
-    settings = load().connect
-    with _faults():
-        yield Connect(settings.url, settings.timeout)
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Turn faults of the file into exit code 78, and those of a running connector into 1."""
-    from watcher.admin.connector.apply import ConnectorFailedError  # noqa: PLC0415
-    from watcher.admin.connector.file import ConnectorFileError  # noqa: PLC0415
-    from watcher.admin.connector.plan import ConnectorInvalidError  # noqa: PLC0415
-    from watcher.admin.connector.rest import ConnectRefusedError  # noqa: PLC0415
-
-    try:
-        yield
-    except (ConnectorFileError, ConnectorInvalidError, ConnectRefusedError) as error:
-        note(str(error))
-        raise typer.Exit(BAD_SETTINGS) from error
-    except ConnectorFailedError as error:
-        note(str(error))
-        raise typer.Exit(FAILED) from error
-
-
 def _tell(plan: "ConnectorPlan") -> None:
     if not plan.exists:
         typer.echo(f"connector {plan.name} is new:")
@@ -235,22 +188,3 @@ def _tell(plan: "ConnectorPlan") -> None:
         typer.echo(f"  {change}")
     for line in plan.guards.lines():
         typer.echo(line)
-
-
-def _shown(found: "ConnectorStatus", current: "ConnectorFile") -> dict[str, object]:
-    from watcher.admin.connector.secrets import without_secrets  # noqa: PLC0415
-
-    return {
-        "name": found.name,
-        "state": found.connector.state,
-        "runs": found.runs,
-        "tasks": [
-            {
-                "id": task.id,
-                "state": task.state,
-                "worker": task.worker_id,
-                "trace": task.trace and without_secrets(task.trace, [current.config]),
-            }
-            for task in found.tasks
-        ],
-    }

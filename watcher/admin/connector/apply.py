@@ -40,7 +40,7 @@ def apply_plan(connect: Connect, file: ConnectorFile, todo: ConnectorPlan, *, ti
     else:
         before = connect.status(file.name)
         if before is not None and before.traces:
-            connect.restart_failed(file.name)
+            connect.restart(file.name)
     if todo.at_rest:
         connect.resume(file.name)
     return await_running(connect, file, timeout=timeout)

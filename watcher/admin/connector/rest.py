@@ -50,6 +50,11 @@ class Connect:
         self._timeout = timeout
         self._pause = pause
 
+    @property
+    def where(self) -> str:
+        """Return what messages call the worker, and where it is."""
+        return self._http.where
+
     def config(self, name: str) -> Mapping[str, str] | None:
         """Return the configuration that a connector runs with, references unresolved; None if there is no connector."""
         answer = self._ask("GET", f"/connectors/{name}/config")
@@ -109,9 +114,18 @@ class Connect:
         """Let a connector that was paused or stopped run again. False: there is none."""
         return self._done(self._ask("PUT", f"/connectors/{name}/resume"))
 
-    def restart_failed(self, name: str) -> bool:
-        """Start what has failed once more. False: there is no such connector."""
-        return self._done(self._ask("POST", f"/connectors/{name}/restart?includeTasks=true&onlyFailed=true"))
+    def pause(self, name: str) -> bool:
+        """Let a connector's tasks rest where they are, keeping what they hold. False: there is none."""
+        return self._done(self._ask("PUT", f"/connectors/{name}/pause"))
+
+    def restart(self, name: str, *, only_failed: bool = True) -> bool:
+        """Start the connector and its tasks once more: those that have failed, or all. False: there is no connector."""
+        failed = str(only_failed).lower()
+        return self._done(self._ask("POST", f"/connectors/{name}/restart?includeTasks=true&onlyFailed={failed}"))
+
+    def names(self) -> list[str]:
+        """Return the names of all connectors that there are."""
+        return sorted(self._decoded(self._ask("GET", "/connectors"), list[str]))
 
     def remove_offsets(self, name: str) -> bool:
         """Forget how far a stopped connector has read, so that it will start anew. False: there is none."""

@@ -54,7 +54,7 @@ def tasks(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
         found = failure_text(status, file) if status.traces else f"{file.name}: {status.connector.state}"
         advice = "`crucible connector status` shows the whole reason"
         if status.at_rest:
-            advice = "somebody has put it to rest; `crucible connector apply` lets it run again"
+            advice = "somebody has put it to rest; `crucible connector resume` lets it run again"
         yield fail("connect.tasks", " ".join(found.split()), advice, because=CAUSES)
 
 

@@ -1,0 +1,93 @@
+"""``crucible connector pause``, ``resume`` and ``restart``; ``connector.py`` has them among its verbs."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import debezium
+from watcher.cli.connecting import File, Name, Timeout, open_connect, read_file, shown_status
+from watcher.cli.output import AsJson, note, print_json
+
+if TYPE_CHECKING:
+    from watcher.admin.connector.rest import Connect
+    from watcher.admin.connector.running import Outcome
+
+
+def pause(
+    *, file: File = debezium.CONNECTOR, name: Name = None, timeout: Timeout = 60.0, as_json: AsJson = False
+) -> None:
+    """Pause the connector, and wait until no task reads any more. Nothing is lost: `resume` goes on from there.
+
+    PostgreSQL keeps its log for the slot meanwhile.
+
+    Examples:
+
+      crucible connector pause
+
+      crucible connector pause --name crucible-events --json
+    """
+    from watcher.admin.connector.running import pause_connector  # noqa: PLC0415
+
+    with open_connect() as connect:
+        _answer(connect, pause_connector(connect, _name(file, name), timeout=timeout), as_json=as_json)
+    note("PostgreSQL keeps its log for the slot until `crucible connector resume`: mind its disk")
+
+
+def resume(
+    *, file: File = debezium.CONNECTOR, name: Name = None, timeout: Timeout = 60.0, as_json: AsJson = False
+) -> None:
+    """Wake the connector that is paused or stopped, and wait until every task runs.
+
+    Examples:
+
+      crucible connector resume
+    """
+    from watcher.admin.connector.running import resume_connector  # noqa: PLC0415
+
+    with open_connect() as connect:
+        _answer(connect, resume_connector(connect, _name(file, name), timeout=timeout), as_json=as_json)
+
+
+def restart(
+    *,
+    file: File = debezium.CONNECTOR,
+    name: Name = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="What runs too: a secret in a file is read when a task begins.")
+    ] = False,
+    timeout: Timeout = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Start the connector and its tasks that have failed once more, and wait until every task runs.
+
+    Examples:
+
+      crucible connector restart
+
+      crucible connector restart --all
+    """
+    from watcher.admin.connector.running import restart_connector  # noqa: PLC0415
+
+    with open_connect() as connect:
+        outcome = restart_connector(connect, _name(file, name), timeout=timeout, everything=everything)
+        _answer(connect, outcome, as_json=as_json)
+
+
+def _name(file: File, name: str | None) -> str:
+    return name or read_file(file, None, None).name
+
+
+def _answer(connect: "Connect", outcome: "Outcome", *, as_json: bool) -> None:
+    from watcher.admin.connector.file import ConnectorFile  # noqa: PLC0415
+
+    if not as_json:
+        typer.echo(str(outcome))
+        return
+    current = ConnectorFile(outcome.after.name, connect.config(outcome.after.name) or {})
+    print_json(
+        {
+            "did": outcome.did,
+            "before": shown_status(outcome.before, current),
+            "status": shown_status(outcome.after, current),
+        }
+    )
