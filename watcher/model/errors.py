@@ -34,6 +34,8 @@ WatcherError
 ├── ConnectorFileError      admin/connector/file
 ├── ConnectorInvalidError   admin/connector/plan
 ├── ConnectorFailedError    admin/connector/apply
+├── NoConnectorError        admin/connector/running
+├── ConnectorRestsError     admin/connector/running: what was put to rest does not restart
 ├── ViolationError          postgres/faults: a statement breaks a rule of the database
 ├── NoticeRefusedError      notify/port: nobody is told
 ├── ParkedError             settlement/faults: an ending waits for somebody to look
