@@ -55,6 +55,21 @@ class EventsSettings(Group):
     table."""
 
 
+class ReconcileSettings(Group):
+    """Rows compared with what was counted of them while the watcher runs, a part at a time (docs/operating.md)."""
+
+    interval: Annotated[float, Field(ge=0, le=604_800)] = 300.0
+    """Seconds between two turns, of all processes together; a turn compares up to a million keys, which take PostgreSQL
+    and ClickHouse a few seconds. 300: ten million rows are looked at within an hour, for about a hundredth of a
+    processor. Shorter: what differs is found sooner, for more load; longer: the other way round. 0: only
+    `crucible reconcile` compares."""
+    auto_fix: bool = False
+    """Put right what is found, as `crucible reconcile --fix` does. Off, it is shown (`crucible_drift_rows`) and left to
+    a person, who may want to know first how it came about."""
+    slot: Identifier = "crucible"
+    """The connector's replication slot (slot.name), which tells whether a change may still be on its way."""
+
+
 class BuzzSettings(Group):
     """The books of Buzz, for the role ``settle`` alone."""
 

@@ -15,6 +15,7 @@ from config.domains import (
     EntriesSettings,
     EventsSettings,
     NotifySettings,
+    ReconcileSettings,
     SettlementSettings,
     SettleSettings,
     VotesSettings,
@@ -48,6 +49,7 @@ class SettingsGroups(Group):
     votes: VotesSettings = VotesSettings()
     entries: EntriesSettings = EntriesSettings()
     events: EventsSettings = EventsSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
     buzz: BuzzSettings = BuzzSettings()
     notify: NotifySettings = NotifySettings()
     settlement: SettlementSettings = SettlementSettings()

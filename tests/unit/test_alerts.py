@@ -107,6 +107,8 @@ STORIES: dict[str, list[Story]] = {
     "CrucibleCommitsRefused": [counted("crucible_offset_commit_errors_total", 0, 2)],
     "CrucibleSinkFails": [counted('crucible_sink_errors_total{sink="clickhouse"}', 0, 2)],
     "CrucibleComparisonNeeded": [fact(f'crucible_reconcile_needed{{{ENTRIES},reason="truncate"}}', 0, 1)],
+    "CrucibleDrift": [fact(f'crucible_drift_rows{{{ENTRIES},kind="missing"}}', 0, 3)],
+    "CrucibleComparisonStands": [Story("crucible_reconcile_last_run_timestamp_seconds", "now", "stands")],
     "CrucibleVotesNotDrained": [Story("crucible_votes_drained_until_timestamp_seconds", "now", "stands")],
     "CrucibleVotesUnbalanced": [fact("crucible_crucibles_unbalanced", 0, 1)],
     "CrucibleOutboxParked": [fact('crucible_outbox_rows{channel="buzz",state="parked"}', 0, 1)],

@@ -213,8 +213,8 @@ def test_alerts_on_an_age_wait_for_the_first_turn():
     on_an_age = [rule for rule in RULES if rule["expr"].startswith("time() -")]
 
     assert [rule["alert"] for rule in on_an_age] == [
-        *("CrucibleLoopStuck", "CrucibleVotesNotDrained", "CrucibleOutboxOld", "CrucibleEntriesWaitLong"),
-        *("CrucibleSettlementLate", "CrucibleCheckpointsLate"),
+        *("CrucibleLoopStuck", "CrucibleComparisonStands", "CrucibleVotesNotDrained", "CrucibleOutboxOld"),
+        *("CrucibleEntriesWaitLong", "CrucibleSettlementLate", "CrucibleCheckpointsLate"),
     ]
     assert {rule.get("for") for rule in on_an_age} == {"1m"}
 

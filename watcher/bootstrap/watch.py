@@ -14,6 +14,7 @@ from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry
 from watcher.bootstrap.entries import compose_entries
 from watcher.bootstrap.kafka_client import kafka_client
 from watcher.bootstrap.neighbours import STREAM, LookAtNeighbours
+from watcher.bootstrap.rolling import start_comparing
 from watcher.bootstrap.slots import LookAtSlots
 from watcher.bootstrap.verification import Verification, compose_verification
 from watcher.bootstrap.visibility import compose_admission
@@ -109,6 +110,7 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         shutdown.run(Worker("entries", entries, shutdown.fail))
         forget = ForgetEvents(partial(site_session, settings), settings.events.keep_days)
         shutdown.run(Worker("events", forget, shutdown.fail))
+        start_comparing(settings, metrics, shutdown)
         beats = _beats(settings, shutdown)
         changes = ChangeReport(metrics, settings.ops.stalled_after, beats=beats)
         store = _store(settings)

@@ -141,6 +141,25 @@ class Metrics:
             table=self.tables,
             reason=RECONCILE,
         )
+        self.drift_rows = self._gauge(
+            "drift_rows",
+            "Rows whose counts are not what they count for, as last compared by turns or by `crucible reconcile`.",
+            kind=OPEN,
+            table=OPEN,
+        )
+        self.reconcile_last_run_timestamp = self._gauge(
+            "reconcile_last_run_timestamp_seconds",
+            "When a part of the rows was last compared by turns, by whichever process, Unix time; 0 where that is off.",
+        )
+        self.reconcile_errors = self._counter(
+            "reconcile_errors", "Turns of the comparison, or their part of a table, that failed; they are made again."
+        )
+        self.reconcile_mended_rows = self._counter(
+            "reconcile_mended_rows",
+            "Rows whose counts were put right by turns (`reconcile.auto_fix`).",
+            kind=OPEN,
+            table=OPEN,
+        )
 
     def _declare_stream(self) -> None:
         self.consumer_lag = self._gauge(

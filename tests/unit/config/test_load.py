@@ -1,5 +1,6 @@
 """A wrong setting is one line that names the key, what was given and what is allowed; nothing wrong passes silently."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import config
+import debezium
 
 Give = Callable[..., None]
 
@@ -28,6 +30,13 @@ def faults() -> list[str]:
 def test_the_defaults_are_usable():
     """Without any setting the program starts against neighbours on this machine."""
     assert config.load().kafka.group == "crucible-watcher"
+
+
+def test_the_slot_is_that_of_the_shipped_connector():
+    """Comparisons ask it whether a change may still be on its way."""
+    shipped = json.loads(debezium.CONNECTOR.read_text())
+
+    assert config.load().reconcile.slot == shipped.get("config", shipped)["slot.name"]
 
 
 @pytest.mark.parametrize("given", ["a,b", " a , b ,", '["a", "b"]'])
