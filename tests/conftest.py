@@ -20,7 +20,10 @@ from tests.minutes import Minutes
 if TYPE_CHECKING:
     from xdist.scheduler.loadscope import LoadScopeScheduling
 
-LONG = ("pipeline", "votes", "acceptance", "migration", "demo", "arena", "api", "connector", "admin", "contract")
+LONG = (
+    "votes", "demo", "api", "acceptance", "pipeline", "arena", "entries", "settlement", "connector", "migration",
+    "contract", "unit", "admin",
+)  # fmt: skip
 """Folders in the order in which they begin, the longest first; the others follow."""
 IN_MEMORY = "/dev/shm"  # noqa: S108 - it is asked for because it is what it is
 ROOM = 8 << 30
