@@ -29,6 +29,16 @@ WHERE source = {source:String} AND sourceKey >= {low:Int64} AND sourceKey < {hig
 GROUP BY sourceKey, entityType, metricType, entityId, userId
 HAVING net != 0
 
+-- highest_counted --
+-- The highest key of a source table of which anything was counted; 0 where nothing was.
+SELECT max(sourceKey) FROM entityMetricEvents WHERE source = {source:String}
+
+-- counted_keys --
+-- About how many keys of a range anything was counted of, and from where to where they go.
+SELECT uniq(sourceKey), min(sourceKey), max(sourceKey)
+FROM entityMetricEvents
+WHERE source = {source:String} AND sourceKey >= {low:Int64} AND sourceKey < {high:Int64}
+
 -- counted_of_keys --
 -- The same of some keys, as it is by now.
 SELECT sourceKey, entityType, metricType, entityId, userId, sum(metricValue) AS net

@@ -3,32 +3,23 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from typing import Final
 
-from watcher.model.errors import TemporaryError
+from watcher.postgres.held_lock import Held, LockLostError, held_lock
 from watcher.postgres.session import open_session
-from watcher.sql_files import named_statements
+
+__all__ = ["Held", "LockLostError", "Progress", "alone"]
 
 Progress = Callable[[str], None]
 """Is told, in a line a time, what is going on."""
-Held = Callable[[], None]
-"""Asks whether the lock is still ours; raises :class:`LockLostError` if it is not."""
 _POLL_SECONDS: Final = 0.2
 """Seconds between two tries for the lock."""
-_STATEMENTS: Final = named_statements(files("watcher.migrations"), "lock.sql")
-
-
-class LockLostError(TemporaryError):
-    """PostgreSQL has ended the transaction that held the lock: another run may have begun."""
+ADVICE: Final = "Nothing more was changed: run `crucible migrate up` again"
 
 
 @contextmanager
 def alone(dsn: str, schema: str, database: str, timeout: float, progress: Progress) -> Iterator[Held]:
     """Hold the lock for the length of the block; wait for it as long as another process has it.
-
-    It is a transaction's, which stays open. A session's would be given to somebody else by a pooler that hands
-    connections around between transactions, together with the connection.
 
     Args:
         dsn: libpq's connection string.
@@ -42,22 +33,10 @@ def alone(dsn: str, schema: str, database: str, timeout: float, progress: Progre
         TemporaryError: PostgreSQL is away.
     """
     with open_session(dsn, schema, timeout) as session:
-
-        def held() -> None:
-            try:
-                session.run("SELECT 1")
-            except TemporaryError as error:
-                raise LockLostError(
-                    f"the lock that keeps other runs away is gone: {error}. Nothing more was changed: run "
-                    "`crucible migrate up` again"
-                ) from error
-
-        told, name = False, f"crucible migrate {database}"
+        told = False
         while True:
-            with session.together():
-                if session.run(_STATEMENTS["try_lock"], name)[0][0]:
-                    session.run(_STATEMENTS["stay"])
-                    held()  # moreover a question without parameters lets go of the snapshot, which would hold up vacuum
+            with held_lock(session, f"crucible migrate {database}", ADVICE) as held:
+                if held is not None:
                     yield held
                     return
             if not told:

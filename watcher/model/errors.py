@@ -10,7 +10,8 @@ WatcherError
 │   ├── CrucibleLockLostError   redis/locked_crucible
 │   ├── EntriesMovedError       settlement/faults
 │   ├── DrainTimeoutError       votes/drain
-│   ├── LockLostError           migrations/lock
+│   ├── LockLostError           postgres/held_lock
+│   ├── BackfillBusyError       bootstrap/backfilling
 │   └── PoolBusyError           postgres/pool
 ├── StopError               going on would lose or double something: stop, say what to do
 │   ├── OffsetGoneError
@@ -29,6 +30,7 @@ WatcherError
 │   ├── MigrationError          migrations/deployment
 │   ├── ReplayDiffersError      recovery/replay
 │   ├── StreamStandsError       reconcile/stream
+│   ├── BackfillPausedError     reconcile/backfill
 │   └── ResetRefusedError       admin/offsets
 ├── ConnectRefusedError     admin/connector/rest: Kafka Connect says no
 ├── ConnectorFileError      admin/connector/file

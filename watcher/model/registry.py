@@ -9,7 +9,7 @@ import msgspec
 
 from watcher.model.change import SITE_SCHEMA, ChangeEvent, Operation, RowT, Source
 from watcher.model.counts import Count, CountedTable, Total, counted, with_columns
-from watcher.model.effects import Effect, MetricDelta
+from watcher.model.effects import Effect, MetricDelta, StateEffect
 
 WATCHER_SCHEMA: Final = "crucible_watcher"
 """The PostgreSQL schema of the watcher's own tables, unless the setting ``postgres.watcher_schema`` says otherwise."""
@@ -78,6 +78,12 @@ class Table(msgspec.Struct, Generic[RowT], frozen=True):
     def counted(self) -> CountedTable:
         """The table as its rows are compared with what was counted."""
         return with_columns(self.schema, self.name, cast("type[msgspec.Struct]", self.row), self.counts)
+
+    @property
+    def shows_rows(self) -> bool:
+        """Whether Redis shows the table's rows, as a snapshot of them has it."""
+        event = ChangeEvent(Operation.READ, Source(self.name, 0, 0, schema=self.schema), after=self.sample)
+        return any(isinstance(one, StateEffect) for handler in self.answering(Operation.READ) for one in handler(event))
 
     def answering(self, operation: Operation) -> tuple[Handler[RowT], ...]:
         """Return the handlers of an operation, in the order of their declaration."""

@@ -53,6 +53,19 @@ class CountedRows:
         sums = self._session.read(self._statements["checksums"], bounds)
         return {low // size + number: int(total) for number, total in sums}
 
+    def page(self, after: int, until: int, most: int) -> tuple[int | None, int]:
+        """Return the last key of a page of rows, and how many they are; None and 0 where there are no more.
+
+        Args:
+            after: key before the first.
+            until: the highest key that may be among them.
+            most: rows of a page.
+        """
+        ((last, rows),) = self._session.read(
+            self._statements["page_end"], {"after": after, "until": until, "most": most}
+        )
+        return last, rows
+
     def of_range(self, low: int, high: int) -> Iterator[Counted]:
         """Yield what the rows with keys from ``low`` to below ``high`` count for."""
         yield from cast(

@@ -10,6 +10,12 @@ SELECT ({key}::bigint - %(low)s) / %(size)s, sum({key_number} * ({counts_number}
  WHERE {key} >= %(low)s AND {key} < %(high)s
  GROUP BY 1
 
+-- page_end --
+-- The last key of a page of so many rows, and how many there are.
+SELECT max(key), count(*)
+  FROM (SELECT {key}::bigint AS key FROM {source} WHERE {key} > %(after)s AND {key} <= %(until)s
+         ORDER BY {key} LIMIT %(most)s) page
+
 -- rows_of_range --
 -- What the rows of a range of keys count for.
 SELECT key, metric, entity, who, value FROM ({counted_of_range}) one WHERE value <> 0

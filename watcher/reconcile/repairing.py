@@ -9,12 +9,11 @@ carries out; two runs at once decide the same or see each other's.
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
-
-import msgspec
+from typing import Final, Protocol
 
 from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.clickhouse.reads import ClickHouseReads
+from watcher.model.metric_columns import SOURCE_ID
 from watcher.model.metric_row import unpacked
 from watcher.model.metric_rows import MetricRows
 from watcher.model.repair import RepairPlan, repairing_rows, token_of
@@ -22,13 +21,29 @@ from watcher.postgres.own import repair
 from watcher.postgres.session import Session
 from watcher.reconcile.after_repairs import LOOK_SECONDS
 from watcher.reconcile.differences import Difference
-from watcher.reconcile.table import TableComparison
+from watcher.reconcile.stream import StreamStandsError
 from watcher.runtime.failpoint import reach
 
 BATCH_KEYS: Final = 10_000
 """Rows that are mended together. More: fewer waits for the stream; one insert has to hold them."""
 ANNOUNCED_SECONDS: Final = 2.5 * LOOK_SECONDS
 """Between an announcement and what it announces: every watcher has seen it by then."""
+
+
+MAX_LOOKS: Final = 120
+"""Looks for transactions that were open, a second between two. Fewer: a long one of the site has nothing mended."""
+
+
+class KeyComparison(Protocol):
+    """Tells what differs of some rows by now."""
+
+    def of_keys(self, keys: Sequence[int]) -> list[Difference]:
+        """Return what differs of the rows with these keys, by key.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
+        ...
 
 
 class Repairer:
@@ -49,7 +64,7 @@ class Repairer:
         self,
         session: Session,
         table: str,
-        comparison: TableComparison,
+        comparison: KeyComparison,
         *,
         insert: PlannedInsert[MetricRows, bytes],
         reads: ClickHouseReads,
@@ -62,56 +77,112 @@ class Repairer:
         self._made_by, self._pause = made_by, pause
 
     def finish_open(self) -> int:
-        """Carry out what earlier runs have decided and perhaps not written; return how many rows that were.
+        """Carry out what other runs have decided and perhaps not written; return how many rows that were.
+
+        What is no longer wrong in the way that was decided about, and was not written, is forgotten.
 
         Raises:
             TemporaryError: a neighbour is away; call again.
             SinkDisagreesError: ClickHouse does not show what was written.
         """
-        rows = 0
-        for plan in repair.open_repairs(self._session, self._table):
-            self._insert.recover(plan, MetricRows(unpacked(plan.planned)))
-            repair.done(self._session, plan.id)
-            rows += len(plan.keys)
+        rows, plans = 0, repair.open_repairs(self._session, self._table)
+        if plans:
+            self._pause(ANNOUNCED_SECONDS)  # whoever decided it may have died, or be about to write it
+        for plan in plans:
+            planned = MetricRows(unpacked(plan.planned))
+            if self._is_still_wrong(plan, planned) or self._is_there(planned):
+                self._insert.recover(plan, planned)
+                repair.done(self._session, plan.id)
+                rows += len(plan.keys)
+            else:
+                repair.withdraw(self._session, plan.id)
         return rows
+
+    def _is_still_wrong(self, plan: RepairPlan, planned: MetricRows) -> bool:
+        """Return whether what a repair adds is what its rows lack."""
+        adds: Counter[object] = Counter()
+        for entity_type, entity, user, metric_type, value, _, _, key, *_ in planned:
+            adds[key, (entity_type, entity, user, metric_type)] += value
+        lacks = {
+            (one.key, total): value
+            for one in self._comparison.of_keys(plan.keys)
+            for total in {*one.expected, *one.counted}
+            if (value := one.expected.get(total, 0) - one.counted.get(total, 0))
+        }
+        return dict(adds) == lacks
+
+    def _is_there(self, planned: MetricRows) -> bool:
+        return not self._insert.present([planned]).isdisjoint(row[SOURCE_ID] for row in planned)
 
     def mend(self, found: Sequence[Difference]) -> Mapping[str, int]:
         """Put right those differences that are none of a change on its way; return how many, by kind.
+
+        However many they are, the stream is waited for once, and so are the watchers.
 
         Raises:
             StreamStandsError: the stream does not go on.
             TemporaryError: a neighbour is away. What was decided is carried out by the next run.
             SinkDisagreesError: ClickHouse does not show what was written.
         """
-        keys = [one.key for one in found]
         lsn, history = repair.position(self._session)  # the rows were read before
+        newest = repair.newest_transaction(self._session)
         self._await_passed(lsn)
-        earlier = self._earlier(keys)  # before the look: what is written after it has these numbers too
-        real = [one for one in self._comparison.of_keys(keys) if one in found]
+        self._await_ended(newest)
+        real = [
+            batch
+            for first in range(0, len(found), BATCH_KEYS)
+            if (batch := self._real(found[first : first + BATCH_KEYS], lsn, history))
+        ]
         if not real:
             return {}
-        plan = self._decided(real, earlier, lsn, history)
-        if plan is None:
+        plans = self._decided([plan for plan, _ in real])
+        if not plans:
             self.finish_open()
             return {}
         reach("repair.decided")
         self._pause(ANNOUNCED_SECONDS)
-        if self._comparison.of_keys(plan.keys) != real:
-            repair.withdraw(self._session, plan.id)  # a later look finds what is left of it
-            return {}
-        self._insert.write(plan, MetricRows(unpacked(plan.planned)))
-        reach("repair.written")
-        repair.done(self._session, plan.id)
-        return plan.kinds
+        mended: Counter[str] = Counter()
+        for plan, (_, wrong) in zip(plans, real, strict=True):
+            if self._comparison.of_keys(plan.keys) != wrong:
+                repair.withdraw(self._session, plan.id)  # a later look finds what is left of it
+                continue
+            self._insert.write(plan, MetricRows(unpacked(plan.planned)))
+            reach("repair.written")
+            repair.done(self._session, plan.id)
+            mended.update(plan.kinds)
+        return mended
+
+    def _await_ended(self, newest: int) -> None:
+        """Return when every transaction up to one has ended: what it has written before the position shows by then.
+
+        Raises:
+            StreamStandsError: one stays open.
+        """
+        for _ in range(MAX_LOOKS):
+            if repair.oldest_transaction(self._session) > newest:
+                return
+            self._pause(LOOK_SECONDS)
+        raise StreamStandsError(
+            f"a transaction of PostgreSQL has been open for {MAX_LOOKS * LOOK_SECONDS:g} s, and may have written what "
+            "is to be mended: pg_stat_activity shows it by its backend_xid, or pg_prepared_xacts, and run "
+            "this again once it has ended"
+        )
+
+    def _real(
+        self, found: Sequence[Difference], lsn: int, history: int
+    ) -> tuple[RepairPlan, Sequence[Difference]] | None:
+        """Return those of some differences that are still there, with the repair of them; None: there are none."""
+        keys = [one.key for one in found]
+        earlier = self._earlier(keys)  # before the look: what is written after it has these numbers too
+        known = {one.key: one for one in found}
+        real = [one for one in self._comparison.of_keys(keys) if one == known.get(one.key)]
+        return (self._planned(real, earlier, lsn, history), real) if real else None
 
     def _earlier(self, keys: Sequence[int]) -> dict[int, int]:
         rows = self._reads("repairs_of_keys", {"source": self._table, "keys": list(keys)})
         return {int(key): int(count) for key, count in rows}
 
-    def _decided(
-        self, real: Sequence[Difference], earlier: Mapping[int, int], lsn: int, history: int
-    ) -> RepairPlan | None:
-        """Return the repair, once PostgreSQL has it; None where another run's is under way."""
+    def _planned(self, real: Sequence[Difference], earlier: Mapping[int, int], lsn: int, history: int) -> RepairPlan:
         now_ms = time.time_ns() // 1_000_000
         rows = [
             row
@@ -126,18 +197,21 @@ class Repairer:
                 now_ms=now_ms,
             )
         ]
-        plan = RepairPlan(
+        return RepairPlan(
             id=0,
             table=self._table,
             history=history,
             lsn=lsn,
             keys=tuple(one.key for one in real),
-            kinds=Counter(one.kind.value for one in real),
+            kinds=dict(Counter(one.kind.value for one in real)),
             token=token_of(rows),
             planned=bytes(MetricRows(rows).packed),
         )
+
+    def _decided(self, plans: Sequence[RepairPlan]) -> list[RepairPlan]:
+        """Return the repairs, once PostgreSQL has them; none where another run's are under way."""
         with self._session.together():
             repair.alone(self._session, self._table)
             if repair.open_repairs(self._session, self._table):
-                return None
-            return repair.plan(self._session, msgspec.structs.replace(plan, kinds=dict(plan.kinds)), self._made_by)
+                return []
+            return [repair.plan(self._session, plan, self._made_by) for plan in plans]

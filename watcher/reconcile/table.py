@@ -59,9 +59,6 @@ class TableComparison:
     ) -> None:
         self._table, self._rows, self._reads = table, rows, reads
         self._pause, self._size = pause, range_keys
-        self._metrics = {
-            table.number(one.entity_type, one.metric_type): (one.entity_type, one.metric_type) for one in table.counts
-        }
 
     def ranges(self) -> int:
         """Return how many ranges the table's rows have, from the one of key 0 on; 0 for an empty table.
@@ -121,7 +118,7 @@ class TableComparison:
     def _of_range(self, number: int) -> list[Difference]:
         low, high = number * self._size, (number + 1) * self._size
         counted = self._reads("counted_of_range", {"source": self._table.name, "low": low, "high": high})
-        return list(differences(self._gathered(self._rows.of_range(low, high)), _totals(counted)))
+        return list(differences(gathered(self._table, self._rows.of_range(low, high)), totals(counted)))
 
     def of_keys(self, keys: Sequence[int]) -> list[Difference]:
         """Return what differs by now of some rows, by key.
@@ -133,7 +130,7 @@ class TableComparison:
         for first in range(0, len(keys), PIECE_KEYS):
             piece = list(keys[first : first + PIECE_KEYS])
             counted = self._reads("counted_of_keys", {"source": self._table.name, "keys": piece})
-            found += differences(self._gathered(self._rows.of_keys(piece)), _totals(counted))
+            found += differences(gathered(self._table, self._rows.of_keys(piece)), totals(counted))
         return found
 
     def _looked_at_again(self, found: list[Difference]) -> list[Difference]:
@@ -148,16 +145,22 @@ class TableComparison:
             found = again
         return found
 
-    def _gathered(self, rows: Iterable[Counted]) -> dict[int, Counter[Total]]:
-        gathered: dict[int, Counter[Total]] = defaultdict(Counter)
-        for key, metric, entity, user, value in rows:
-            entity_type, metric_type = self._metrics[metric]
-            gathered[key][entity_type, entity, user, metric_type] += value
-        return gathered
+
+def gathered(table: CountedTable, rows: Iterable[Counted]) -> dict[int, Counter[Total]]:
+    """Return, by key, what rows of a table count for."""
+    metrics = {
+        table.number(one.entity_type, one.metric_type): (one.entity_type, one.metric_type) for one in table.counts
+    }
+    found: dict[int, Counter[Total]] = defaultdict(Counter)
+    for key, metric, entity, user, value in rows:
+        entity_type, metric_type = metrics[metric]
+        found[key][entity_type, entity, user, metric_type] += value
+    return found
 
 
-def _totals(rows: Iterable[Sequence[int | str]]) -> dict[int, Counter[Total]]:
-    gathered: dict[int, Counter[Total]] = defaultdict(Counter)
+def totals(rows: Iterable[Sequence[int | str]]) -> dict[int, Counter[Total]]:
+    """Return, by key, what was counted, from ClickHouse's answer."""
+    found: dict[int, Counter[Total]] = defaultdict(Counter)
     for key, entity_type, metric_type, entity, user, net in rows:
-        gathered[int(key)][str(entity_type), int(entity), int(user), str(metric_type)] += int(net)
-    return gathered
+        found[int(key)][str(entity_type), int(entity), int(user), str(metric_type)] += int(net)
+    return found

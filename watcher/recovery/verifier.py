@@ -80,12 +80,19 @@ class Verifier:
             SinkDisagreesError: ClickHouse does not show what was written.
         """
         identity, verified_in = fence(self._client, crucible_id)
-        if identity == verified_in:
-            return Comparison.SAME
-        with self._lock(crucible_id) as locked:
-            comparison = Comparison.BUSY if locked is None else self._compare(locked, identity)
-        self._observe(crucible_id, comparison)
-        return comparison
+        return Comparison.SAME if identity == verified_in else self._locked_and_compared(crucible_id, identity)
+
+    def compare(self, crucible_id: int) -> Comparison:
+        """Compare it row by row, though it was compared in this process, and return what that came to.
+
+        Votes are answered with "again, later" meanwhile.
+
+        Raises:
+            TemporaryError: a neighbour is away; votes stay refused until this, or ``verify``, is called again.
+            SinkDisagreesError: ClickHouse does not show what was written.
+        """
+        identity, _ = fence(self._client, crucible_id)
+        return self._locked_and_compared(crucible_id, identity)
 
     def identity(self, crucible_ids: Sequence[int]) -> str:
         """Return the identity of the Redis that holds these crucibles; of a cluster, of all its processes that do.
@@ -169,6 +176,12 @@ class Verifier:
     def _close(self, locked: LockedCrucible, session: Session, identity: str) -> ClosedCrucible:
         horizon = self._horizons.now(session)
         return ClosedCrucible.close(locked, session, identity, horizon, self._undecided)
+
+    def _locked_and_compared(self, crucible_id: int, identity: str) -> Comparison:
+        with self._lock(crucible_id) as locked:
+            comparison = Comparison.BUSY if locked is None else self._compare(locked, identity)
+        self._observe(crucible_id, comparison)
+        return comparison
 
     def _compare(self, locked: LockedCrucible, identity: str) -> Comparison:
         with self._open_session() as session:

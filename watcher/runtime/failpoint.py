@@ -77,9 +77,20 @@ CANCEL_PLACES: Final = (
 REPAIR_PLACES: Final = ("repair.decided", "repair.copied", "repair.written")
 """Every place that a repair of counts, or of votes, passes once it is decided."""
 
+BACKFILL_PLACES: Final = (
+    "backfill.begun",
+    "backfill.compared",
+    "backfill.mended",
+    "backfill.noted",
+    "backfill.shown",
+    "backfill.finished",
+)
+"""Every place that a backfill passes, besides those of the repairs that it makes."""
+
 ALL_PLACES: Final = (
     *(*PLACES, *DRAIN_PLACES, *ENTRY_PLACES, *ENDING_PLACES, *CANCEL_PLACES[1:]),
     *REPAIR_PLACES,
+    *BACKFILL_PLACES,
 )
 
 ACTIONS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}

@@ -83,6 +83,16 @@ def position(session: Session) -> tuple[int, int]:
     return int(lsn), int(history)
 
 
+def newest_transaction(session: Session) -> int:
+    """Return the number of the newest transaction that may have written anything by now."""
+    return int(session.read(_STATEMENTS["newest_transaction"])[0][0])
+
+
+def oldest_transaction(session: Session) -> int:
+    """Return the number of the oldest transaction that has not ended, or of the next one where all have."""
+    return int(session.read(_STATEMENTS["oldest_transaction"])[0][0])
+
+
 def streamed(session: Session, slot: str, lsn: int) -> tuple[bool, bool] | None:
     """Return whether somebody streams from a slot, and whether everything up to a position has; None without it."""
     rows = session.read(_STATEMENTS["streamed"], {"slot": slot, "lsn": lsn})

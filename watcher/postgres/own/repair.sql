@@ -34,8 +34,17 @@ SELECT key, max(lsn)
  GROUP BY key
 
 -- position --
--- The present position in the log, and the number of the history that it is of.
-SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint, (SELECT max(number) FROM {schema}.history)
+-- The present position in the log, and the number of the history that it is of. Where it is written next and not up to
+-- where it is on disk: with synchronous_commit = off what shows may not be there yet.
+SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint, (SELECT max(number) FROM {schema}.history)
+
+-- newest_transaction --
+-- The newest transaction that may have written anything by now.
+SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1
+
+-- oldest_transaction --
+-- The oldest one that has not ended.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
 
 -- streamed --
 -- Whether everything up to a position has left the slot, and somebody streams; no row without the slot.

@@ -1,0 +1,167 @@
+"""The backfill of one table, put together for the command line."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from config import Settings
+from handlers import REGISTRY
+from watcher.bootstrap.clients import connect_clickhouse, site_session
+from watcher.bootstrap.kafka_client import kafka_client
+from watcher.bootstrap.reconciling import made_by
+from watcher.bootstrap.verification import verifying
+from watcher.clickhouse.link import ClickHouseLink
+from watcher.clickhouse.planned_insert import PlannedInsert
+from watcher.clickhouse.queries import queries
+from watcher.clickhouse.reads import ClickHouseReads
+from watcher.clickhouse.repair_rows import REPAIRS
+from watcher.kafka.admin import KafkaAdmin
+from watcher.model.errors import TemporaryError
+from watcher.model.registry import Table
+from watcher.postgres.counted_rows import CountedRows
+from watcher.postgres.held_lock import Held, held_lock
+from watcher.postgres.own import backfill_run
+from watcher.postgres.own.backfill_run import Run
+from watcher.postgres.session import Session
+from watcher.postgres.site.contests import unfinished
+from watcher.reconcile.backfill import Heard, Turn, count_rows, finish, show_crucibles
+from watcher.reconcile.chunk import ChunkComparison
+from watcher.reconcile.repairing import Repairer
+from watcher.reconcile.stream import Stream
+from watcher.runtime.failpoint import reach
+
+AwaitPassed = Callable[[int, Turn], None]
+"""Returns when the stream is past a position of the log, for a run that is seen to be at work meanwhile."""
+
+
+class BackfillBusyError(TemporaryError):
+    """Raised when another process is at the table."""
+
+
+def backfilled_tables(settings: Settings) -> dict[str, Table[Any]]:
+    """Return the tables whose rows count for something, or are shown, by name."""
+    tables = REGISTRY.with_watcher_schema(settings.postgres.watcher_schema)
+    return {table.name: table for table in tables if table.counts or table.shows_rows}
+
+
+@contextmanager
+def alone_at(settings: Settings, table: str) -> Iterator[Held]:
+    """Keep other backfills of a table away for the length of a block.
+
+    Raises:
+        BackfillBusyError: there is one.
+        TemporaryError: PostgreSQL is away.
+    """
+    name = f"crucible backfill {settings.postgres.watcher_schema} {table}"
+    advice = "What is done is noted: run `crucible backfill` again"
+    with site_session(settings) as session, held_lock(session, name, advice) as held:
+        if held is None:
+            with site_session(settings) as other:
+                at_it = next((one.made_by for one in backfill_run.runs(other, 100) if one.table == table), "somebody")
+            raise BackfillBusyError(
+                f"{table} is being backfilled by {at_it}: see `crucible backfill --status`, or end it with "
+                f"`crucible backfill --table {table} --pause`"
+            )
+        yield held
+
+
+def backfill(
+    settings: Settings,
+    table: Table[Any],
+    *,
+    slot: str,
+    anew: bool,
+    stops: Callable[[], bool],
+    heard: Heard,
+    told: Callable[[str], None],
+) -> tuple[Run, bool]:
+    """Bring a table's rows to ClickHouse, and to Redis where it shows them.
+
+    Args:
+        settings: where the neighbours are.
+        table: which.
+        slot: the connector's.
+        anew: begin at the first row, wherever an earlier run stands.
+        stops: whether this process was asked to end.
+        heard: told how far it is.
+        told: told what is waited for.
+
+    Returns:
+        The run as it ended, and whether it went on with an earlier one.
+
+    Raises:
+        BackfillBusyError: another process is at it.
+        BackfillPausedError: it was to pause.
+        StreamStandsError: the stream does not go on.
+        TemporaryError: a neighbour is away; run it again.
+    """
+    with alone_at(settings, table.name) as held, site_session(settings) as session:
+        kafka, admin = settings.kafka, KafkaAdmin(kafka_client(settings.kafka))
+
+        def await_passed(lsn: int, turn: Turn) -> None:
+            Stream(
+                session, admin, slot=slot, group=kafka.group, topics=kafka.topics, told=told, pause=turn.rest
+            ).await_passed(lsn)
+
+        turn, resumed = begun(settings, session, table, anew=anew, held=held, stops=stops, heard=heard)
+        if table.counts:
+            _count(settings, session, table, turn, await_passed)
+        if table.shows_rows:
+            with verifying(settings) as verification:
+                show_crucibles(turn, partial(unfinished, session), verification.verifier.compare)
+        finish(session, turn.run, table.name)
+        return turn.run, resumed
+
+
+def begun(
+    settings: Settings,
+    session: Session,
+    table: Table[Any],
+    *,
+    anew: bool,
+    held: Held,
+    stops: Callable[[], bool],
+    heard: Heard,
+) -> tuple[Turn, bool]:
+    """Return the run of a table to be gone on with, or a new one, and whether it is an earlier one."""
+    if anew:
+        backfill_run.give_up(session, table.name)
+    run = backfill_run.open_run(session, table.name)
+    resumed, who = run is not None, made_by()
+    if run is None:
+        run = backfill_run.begin(session, table.name, "rows", _highest(settings, session, table), who)
+    backfill_run.take(session, run, who)
+    reach("backfill.begun")
+    return Turn(session, run, held=held, stops=stops, heard=heard), resumed
+
+
+def _highest(settings: Settings, session: Session, table: Table[Any]) -> int:
+    """Return the highest key that a row has, or that anything was counted of."""
+    if not table.counts:
+        return 0
+    reads = ClickHouseReads(partial(connect_clickhouse, settings), queries())
+    ((counted,),) = reads("highest_counted", {"source": table.name})
+    span = CountedRows(session, table.counted).span()
+    return max(int(counted), 0 if span is None else span[1])
+
+
+def _count(settings: Settings, session: Session, table: Table[Any], turn: Turn, await_passed: AwaitPassed) -> None:
+    connect = partial(connect_clickhouse, settings)
+    reads, rows = ClickHouseReads(connect, queries()), CountedRows(session, table.counted)
+    chunks = ChunkComparison(table.counted, rows, reads)
+    insert = PlannedInsert(REPAIRS, ClickHouseLink(connect), queries())
+    try:
+        repairer = Repairer(
+            session,
+            table.name,
+            chunks,
+            insert=insert,
+            reads=reads,
+            await_passed=lambda lsn: await_passed(lsn, turn),
+            made_by=made_by(),
+            pause=turn.rest,
+        )
+        count_rows(turn, rows, chunks, repairer)
+    finally:
+        insert.close()

@@ -1,0 +1,194 @@
+"""``crucible backfill``: rows that are there already, brought to ClickHouse and Redis beside the stream."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+import typer
+
+import debezium
+from watcher.cli.exits import FAILED, TRY_AGAIN
+from watcher.cli.output import AsJson, note, print_columns, print_json
+
+if TYPE_CHECKING:
+    from config import Settings
+    from watcher.postgres.own.backfill_run import Run
+
+app = typer.Typer(no_args_is_help=False)
+
+MAX_SHOWN: Final = 100
+"""Runs that are shown."""
+SAID_EVERY_SECONDS: Final = 5.0
+"""Between two lines of progress."""
+
+
+@app.command()
+def backfill(
+    table: Annotated[str | None, typer.Option(help="Which table's rows; a handler answers for it.")] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Begin at the first row, whatever is done.")] = False,
+    pause: Annotated[bool, typer.Option("--pause", help="Ask whoever is at the table to stop after its page.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Only show how far runs are, the latest first.")] = False,
+    file: Annotated[
+        Path,
+        typer.Option("--file", "-f", help="Connector file: it names the slot.", show_default="debezium/connector.json"),
+    ] = debezium.CONNECTOR,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a table's rows that are there already to ClickHouse and Redis, while the stream goes on.
+
+    For a first start on tables that have rows: a snapshot of them is shown and not counted. Rows are taken in the order
+    of their keys, page by page. What was counted of a page is compared with what its rows count for, and put right as
+    `crucible reconcile --fix` does it: once the stream is past it, under identities of its own, so that neither a row
+    that the stream has counted nor a change that comes later is counted twice. Rows that go or change before their page
+    came are put right as well. Where Redis shows the table, every crucible that takes votes is then compared there.
+
+    How far it is lies in PostgreSQL. Ctrl-C or --pause ends it after what is under way; run again, it goes on there,
+    and so it does after it was killed. One process at a time has a table.
+
+    Exit codes: 0 all rows are right, 1 some did not stand still (run `crucible reconcile --fix`), or the stream stands,
+    75 it was paused, another process is at it, or a neighbour is away: run it again.
+
+    Examples:
+
+      crucible backfill --table CrucibleEntry
+
+      crucible backfill --table CrucibleEntry --pause
+
+      crucible backfill --status --json | jq '.[0].looked_at'
+    """
+    import config  # noqa: PLC0415
+    from watcher.bootstrap.backfilling import backfilled_tables  # noqa: PLC0415
+
+    settings = config.load()
+    if status:
+        _show(settings, as_json=as_json)
+        return
+    tables = backfilled_tables(settings)
+    if table not in tables:
+        given = "no table is named" if table is None else f"{table} has no rows that count or are shown"
+        raise typer.BadParameter(f"{given}; {', '.join(tables)} have", param_hint="--table")
+    if pause:
+        _pause(settings, table)
+        return
+    _backfill(settings, table, file, anew=anew, as_json=as_json)
+
+
+def _backfill(settings: "Settings", table: str, file: Path, *, anew: bool, as_json: bool) -> None:
+    from watcher.admin.connector.file import read_connector_file  # noqa: PLC0415
+    from watcher.bootstrap.backfilling import backfill as run_backfill  # noqa: PLC0415
+    from watcher.bootstrap.backfilling import backfilled_tables  # noqa: PLC0415
+    from watcher.reconcile.backfill import BackfillPausedError  # noqa: PLC0415
+
+    slot = read_connector_file(file).config.get("slot.name", "debezium")
+    with _asked_to_end() as ends:
+        try:
+            run, resumed = run_backfill(
+                settings,
+                backfilled_tables(settings)[table],
+                slot=slot,
+                anew=anew,
+                stops=lambda: bool(ends),
+                heard=_Progress(table),
+                told=note,
+            )
+        except BackfillPausedError as error:
+            note(f"{table}: {error}")
+            raise typer.Exit(TRY_AGAIN) from error
+    if as_json:
+        print_json({"table": table, "resumed": resumed} | msgspec.structs.asdict(run) | {"state": "done"})
+    else:
+        mended = ", ".join(f"{kind} {rows}" for kind, rows in sorted(run.mended.items())) or "none"
+        note(f"{table}: {run.looked_at} rows compared; put right: {mended}")
+    if run.still_wrong:
+        note(f"{run.still_wrong} rows did not stand still: run `crucible reconcile --table {table} --fix`")
+        raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _asked_to_end() -> Iterator[list[int]]:
+    """Yield a list that is empty until somebody presses Ctrl-C or sends SIGTERM; the second time it ends at once."""
+    asked: list[int] = []
+
+    def ask(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        note("pausing after what is under way; once more ends it at once, and what is done is noted all the same")
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Progress:
+    """Says how far a run is, now and then."""
+
+    def __init__(self, table: str) -> None:
+        self._table, self._said, self._began = table, time.monotonic(), time.monotonic()
+        self._first: int | None = None
+
+    def __call__(self, run: "Run", what: str) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = run.done_key or 0
+        if now - self._said < SAID_EVERY_SECONDS:
+            return
+        self._said = now
+        if what == "crucibles":
+            note(f"{self._table}: compared in Redis up to crucible {run.done_crucible}")
+            return
+        done, whole = run.done_key or 0, run.until_key
+        left = ""
+        if done > self._first:
+            left = f", about {(now - self._began) / (done - self._first) * (whole - done):.0f} s to go"
+        note(f"{self._table}: {run.looked_at} rows, up to key {done} of {whole}{left}")
+
+
+def _pause(settings: "Settings", table: str) -> None:
+    from watcher.bootstrap.backfilling import BackfillBusyError, alone_at  # noqa: PLC0415
+    from watcher.bootstrap.clients import site_session  # noqa: PLC0415
+    from watcher.postgres.own import backfill_run  # noqa: PLC0415
+
+    try:
+        with alone_at(settings, table):
+            note(f"nobody is at {table}; `crucible backfill --status` shows where it stands")
+        raise typer.Exit(FAILED)
+    except BackfillBusyError:
+        with site_session(settings) as session:
+            backfill_run.ask_pause(session, table)
+        note(f"{table}: asked; it pauses after what is under way")
+
+
+def _show(settings: "Settings", *, as_json: bool) -> None:
+    from watcher.bootstrap.clients import site_session  # noqa: PLC0415
+    from watcher.postgres.own import backfill_run  # noqa: PLC0415
+
+    with site_session(settings) as session:
+        found = backfill_run.runs(session, MAX_SHOWN)
+    if as_json:
+        print_json(found)
+        return
+    print_columns(
+        ("began", "table", "state", "who", "last seen", "rows", "up to key", "of", "put right"),
+        [
+            (
+                f"{one.began_at:%Y-%m-%d %H:%M:%S}",
+                one.table,
+                one.state,
+                one.made_by,
+                f"{one.seen_at:%H:%M:%S}",
+                one.looked_at,
+                one.done_key,
+                one.until_key,
+                ", ".join(f"{kind} {rows}" for kind, rows in sorted(one.mended.items())) or "none",
+            )
+            for one in found
+        ],
+    )
