@@ -59,7 +59,7 @@ class Ranges(Protocol):
 
 
 class Mends(Protocol):
-    """Puts differences right."""
+    """Puts right what differs, for good."""
 
     def finish_open(self) -> int:
         """Carry out what other runs have decided."""
