@@ -177,6 +177,25 @@ def test_a_table_that_waits_for_several_reasons_is_told_once(examined: Examine, 
     assert second.endswith(": a")
 
 
+def test_drift_and_the_last_comparison_are_told(examined: Examine, postgres: psycopg.Connection):
+    """What differs, with the command; and who has compared when, and found what."""
+    insert = """INSERT INTO crucible_watcher.drift VALUES
+                       ('Crucible', 0, 'missing', 3), ('Crucible', 65536, 'missing', 4);
+                INSERT INTO crucible_watcher.reconcile_run (made_with, made_by, began, tables, found)
+                VALUES ('command', 'me@here', now(), '{Crucible}', '{"Crucible": {"missing": 7}}')
+                ON CONFLICT (made_with) DO UPDATE SET made_by = excluded.made_by, found = excluded.found"""
+    delete = "DELETE FROM crucible_watcher.drift; DELETE FROM crucible_watcher.reconcile_run WHERE made_by = 'me@here'"
+    with broken(postgres.execute, insert, delete):  # type: ignore[arg-type]
+        found = examined()
+        drift, last = found["postgres.drift.Crucible"], found["postgres.compared"]
+
+    assert (drift.level, drift.found) == (Level.WARN, "7 missing as last compared")
+    assert "`crucible reconcile --fix`" in drift.advice
+    assert "by `crucible reconcile` (me@here) until " in last.found
+    assert last.found.partition("(me@here)")[2].split("; ")[0].endswith(": Crucible 7 missing")
+    assert "postgres.drift.Crucible" not in examined()
+
+
 @pytest.mark.parametrize(
     ("name", "setting", "bad", "good"),
     [

@@ -152,6 +152,11 @@ def test_the_command(world: World, *, break_view: bool) -> None:
     assert [(one["table"], one["kinds"]) for one in report["tables"]] == [("CrucibleEntry", {"repeated": 1})]
     assert [(one["source"], one["rows"], one["keys"]) for one in report["twice"]] == [("CrucibleEntry", 2, [3, 3])]
     assert [one["view"] for one in report["views"]] == (["metric_daily"] if break_view else [])
+    made_with, found = world.site.execute(
+        "SELECT made_with, found FROM crucible_watcher.reconcile_run ORDER BY ended DESC LIMIT 1"
+    ).fetchone()  # type: ignore[misc]
+    views = {"metric_daily": {"view": 1}} if break_view else {}
+    assert (made_with, found) == ("command", {"CrucibleEntry": {"repeated": 1, "twice": 2}, **views})
     told = crucible("reconcile", "--table", "CrucibleEntry", environ=world.environ)
     assert "CrucibleEntry  repeated" in told.stdout
     assert crucible("reconcile", "--table", "Nothing", environ=world.environ).returncode == 2

@@ -10,6 +10,7 @@ from psycopg import sql
 
 from handlers import REGISTRY
 from tests import site_database
+from tests.command import crucible
 from tests.reconcile.conftest import World
 from watcher.clickhouse.link import ClickHouseLink
 from watcher.clickhouse.planned_insert import PlannedInsert
@@ -159,6 +160,26 @@ def test_what_is_counted_meanwhile_is_no_drift_any_more(site: World) -> None:
         due(site)
 
     assert one.drift() == {}
+
+
+def test_the_command_takes_back_what_was_found(site: World) -> None:
+    """At once, and not a round later; without the right to note anything it compares all the same."""
+    site.site.execute("UPDATE crucible_watcher.reconcile_turn SET source_table = 'CrucibleEntry', next_key = 600")
+    one = Process(site, "one")
+    one.task.turn()
+    reconcile = ("reconcile", "--table", "CrucibleEntry")
+    assert one.drift() == {"missing": 1}
+    site.count("id = 650", lsn=90_000)
+    role = sql.Identifier(site_database.WATCHER_ROLE)
+    site.site.execute(sql.SQL("REVOKE DELETE ON crucible_watcher.drift FROM {}").format(role))
+    assert crucible(*reconcile, environ=site.environ).returncode == 0
+    site.site.execute(sql.SQL("GRANT DELETE ON crucible_watcher.drift TO {}").format(role))
+    one.task.turn()
+    assert one.drift() == {"missing": 1}
+    assert crucible(*reconcile, environ=site.environ).returncode == 0
+    one.task.turn()
+
+    assert (one.drift(), one.drift("Crucible")) == ({}, {"missing": 1})
 
 
 def test_one_process_at_a_time_and_not_before_it_is_due(site: World) -> None:

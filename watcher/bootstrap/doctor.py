@@ -14,6 +14,7 @@ from watcher.admin.doctor.examine import examine
 from watcher.admin.doctor.findings import Finding, explained
 from watcher.admin.doctor.notifications import notifications
 from watcher.admin.doctor.postgres.columns import columns
+from watcher.admin.doctor.postgres.compared import compared
 from watcher.admin.doctor.postgres.names import SourceNames
 from watcher.admin.doctor.postgres.own_schema import own_tables
 from watcher.admin.doctor.postgres.payments import payments
@@ -95,6 +96,7 @@ def _postgres(settings: Settings, connector: ConnectorFile, opened: ExitStack) -
             partial(rights, names=names),
             partial(debezium_rights, names=names, role=role_of_connector(connector.config, os.environ)),
             own_tables,
+            compared,
             payments,
         ),
         "check postgres.dsn, and that the server is up",

@@ -24,6 +24,7 @@ from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.own import repair
 from watcher.postgres.session import Session
 from watcher.reconcile.events import differing_views, events_twice
+from watcher.reconcile.noted import note
 from watcher.reconcile.repairing import BATCH_KEYS, Repairer
 from watcher.reconcile.report import EXAMPLES, Report, TableReport, TableSummary
 from watcher.reconcile.stream import Stream
@@ -116,12 +117,15 @@ class Comparer:
             StreamStandsError: something is to be mended, and the stream does not go on.
             TemporaryError: a neighbour is away.
         """
-        return Report(
+        began = datetime.now(UTC)
+        report = Report(
             tuple(self._mended(one, heard) if fix else self._compared(one, heard) for one in tables),
             tuple(events_twice(self._reads)),
             votes=self._crucibles.votes(fix=fix) if crucibles else (),
             views=tuple(differing_views(self._reads, EXAMPLES)),
         )
+        note(self._session, report, made_by(), began)
+        return report
 
     def _comparison(self, table: CountedTable) -> TableComparison:
         return TableComparison(table, CountedRows(self._session, table), self._reads)

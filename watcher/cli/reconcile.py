@@ -41,9 +41,10 @@ def reconcile(
     there twice; a view may show otherwise than its table adds up to. Ranges of keys are compared by sums, and only
     those that differ row by row; what differs is looked at again before it is told, for it may be on its way.
 
-    Without --fix nothing is changed. With it, what was counted of rows is put right by further metric events, once the
-    stream is past what was compared; a change of them that comes later still is not counted on top. Views and changes
-    that are there twice are told; the latter are right again once their rows are.
+    Without --fix nothing is changed, and what was found is noted for the doctor. With it, what was counted of rows is
+    put right by further metric events, once the stream is past what was compared; a change of them that comes later
+    still is not counted on top. Views and changes that are there twice are told; the latter are right again once their
+    rows are.
 
     Exit codes: 0 all agrees, 1 something differs, 75 a neighbour is away.
 

@@ -1,0 +1,42 @@
+"""Notes what a comparison of whole tables by the command came to, where watchers and the doctor find it."""
+
+from collections import Counter
+from datetime import datetime
+
+import structlog
+
+from watcher.postgres.faults import PostgresRefusedError
+from watcher.postgres.own import drift
+from watcher.postgres.session import Session
+from watcher.reconcile.report import Report
+
+log = structlog.get_logger(__name__)
+
+
+def note(session: Session, report: Report, made_by: str, began: datetime) -> None:
+    """Note who has compared when and what is left, and that tables of which nothing is left have no drift any more.
+
+    A role that may only read compares all the same; then nobody is told.
+
+    Args:
+        session: PostgreSQL.
+        report: of whole tables.
+        made_by: who has run it.
+        began: when it began, with time zone.
+    """
+    found = {one.table: Counter(one.left) for one in report.tables if one.left}
+    for twice in report.twice:
+        found.setdefault(twice.source, Counter())["twice"] += twice.rows
+    for view in report.views:
+        found.setdefault(view.view, Counter())["view"] += view.differing
+    for vote in report.votes:
+        if vote.left:
+            found.setdefault(vote.where, Counter())[vote.kind] += vote.left
+    tables = tuple(one.table for one in report.tables)
+    try:
+        for one in report.tables:
+            if not one.left:
+                drift.compared(session, one.table, 0, None, {})
+        drift.note_run(session, drift.Run("command", made_by, began, tables, found))
+    except PostgresRefusedError as error:
+        log.info("reconcile.not_noted", error=str(error))
