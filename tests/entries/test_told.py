@@ -100,18 +100,84 @@ def test_rules_that_are_others_have_all_entries_decided_again(site: Site, watch:
     assert [site.verdict(one) for one in entries] == [("rejected", ["level_not_allowed"], 0)] * 3
 
 
-def test_a_row_that_says_the_same_is_not_decided(
-    site: Site, watch: WatchEntries, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """The entries that were decided, one list for each crucible and time."""
+    seen: list[list[int]] = []
+    in_order = Decider._in_order
+    note = lambda *given: seen.append([one.entry_id for one in given[2]]) or in_order(*given)  # noqa: E731
+    monkeypatch.setattr(Decider, "_in_order", note)
+    return seen
+
+
+def test_an_end_that_is_moved_has_those_decided_that_it_is_about(
+    site: Site, watch: WatchEntries, pages: list[list[int]]
 ) -> None:
+    """However many others the crucible has."""
+    crucible = site.crucible(entryLimit=9, endAt="2026-01-10")
+    early, between, late = (site.enter(crucible, createdAt=f"2026-01-{day}") for day in ("05", "15", "25"))
+    tell(watch, *(came(crucible, one) for one in (early, between, late)), state(crucible))
+    assert [site.verdict(one) for one in (early, between)] == [("admitted", [], 0), ("rejected", ["ended"], 0)]
+    pages.clear()
+
+    for end, verdicts in (("2026-01-20", [True, True, False]), ("2026-01-01", [False] * 3), (None, [True] * 3)):
+        site.run('UPDATE "Crucible" SET "endAt" = %s WHERE id = %s', end, crucible)
+        tell(watch, state(crucible))
+
+        assert [site.verdict(one)[0] == "admitted" for one in (early, between, late)] == verdicts  # type: ignore[index]
+    assert pages == [[between], [early, between], [early, between, late]]
+
+
+def test_an_end_that_somebody_was_decided_by_is_remembered(site: Site, watch: WatchEntries) -> None:
+    """It was moved and moved back before anybody was told of it; whoever came in between is in all the same."""
+    crucible = site.crucible(entryLimit=9, endAt="2026-01-20")
+    tell(watch, came(crucible, site.enter(crucible, createdAt="2026-01-05")), state(crucible))
+    site.run('UPDATE "Crucible" SET "endAt" = \'2026-01-10\' WHERE id = %s', crucible)
+    between = site.enter(crucible, createdAt="2026-01-15")
+    tell(watch, came(crucible, between))
+    assert site.verdict(between) == ("rejected", ["ended"], 0)
+
+    site.run('UPDATE "Crucible" SET "endAt" = \'2026-01-20\' WHERE id = %s', crucible)
+    tell(watch, state(crucible))
+
+    assert site.verdict(between) == ("admitted", [], 0)
+
+
+def test_who_waits_for_another_place_is_not_decided(site: Site, watch: WatchEntries, pages: list[list[int]]) -> None:
+    """Two places become free in two crucibles: of one user here, of another there."""
+    users, crucibles = (site.user(), site.user()), (site.crucible(), site.crucible())
+    entries = [(crucible, site.enter(crucible, user)) for crucible in crucibles for user in users * 2]
+    tell(watch, *(came(*one) for one in entries))
+    site.run('DELETE FROM "CrucibleEntry" WHERE id = ANY(%s)', [entries[0][1], entries[5][1]])
+    pages.clear()
+
+    tell(watch, EntryGone(*entries[0]), EntryGone(*entries[5]))
+
+    assert pages == [[entries[2][1]], [entries[7][1]]]
+    assert [site.verdict(entry)[0] for _, entry in entries] == [  # type: ignore[index]
+        "withdrawn", "admitted", "admitted", "rejected", "admitted", "withdrawn", "rejected", "admitted",
+    ]  # fmt: skip
+
+
+def test_who_is_gone_with_the_crucible_is_withdrawn_though_nobody_tells(site: Site, watch: WatchEntries) -> None:
+    crucible = site.crucible(entryLimit=9)
+    entries = [site.enter(crucible) for _ in range(3)]
+    tell(watch, *(came(crucible, one) for one in entries))
+
+    site.run('DELETE FROM "Crucible" WHERE id = %s', crucible)
+    tell(watch, state(crucible))
+
+    assert [site.verdict(one) for one in entries] == [("withdrawn", [], 0)] * 3
+
+
+def test_a_row_that_says_the_same_is_not_decided(site: Site, watch: WatchEntries, pages: list[list[int]]) -> None:
     """Ratings are written into the site's rows now and then: nothing that decides is another one."""
     crucible = site.crucible()
     entry = site.enter(crucible)
     tell(watch, came(crucible, entry))
     site.run('UPDATE "CrucibleEntry" SET score = 1516, "voteCount" = 1, position = 1 WHERE id = %s', entry)
     site.run("UPDATE \"Crucible\" SET name = 'another' WHERE id = %s", crucible)
-    pages: list[int] = []
-    in_order = Decider._in_order
-    monkeypatch.setattr(Decider, "_in_order", lambda *given: pages.append(len(given[2])) or in_order(*given))
+    pages.clear()
 
     tell(watch, came(crucible, entry), state(crucible))
 

@@ -5,7 +5,7 @@ limit are one after the other, in whichever processes. What is to be done outsid
 is a row of the outbox in the same transaction.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import groupby
 from typing import Final
@@ -13,11 +13,13 @@ from typing import Final
 import msgspec
 
 from watcher.model.crucible_events import of_decisions
+from watcher.model.decided_by import NO_END, DecidedBy
 from watcher.model.entry_decision import Candidate, Decision, FeePolicy, decide_in_order, pay_once, withdraw
 from watcher.model.entry_rules import CrucibleRules
 from watcher.model.entry_verdict import VerdictState
 from watcher.model.left_payment import StrayPayment, strays, unseen_entries
 from watcher.postgres.own import crucible_event, entries_to_decide, entry_facts, entry_verdict, left_payment, outbox
+from watcher.postgres.own.entry_facts import Found
 from watcher.postgres.own.outbox import NewRow
 from watcher.postgres.session import Session
 from watcher.runtime.failpoint import reach
@@ -96,10 +98,11 @@ class Decider:
         gone = entry_facts.vanished(session, entry_ids)
         return self._write(session, [withdraw(one, self._policy) for one in gone])
 
-    def rules_digest(self, rules: CrucibleRules | None) -> int:
-        """Return a number that is another one where a crucible's rules, or what the settings say of fees, are."""
-        text = msgspec.json.encode((rules, self._policy))
-        return int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)
+    def decides_by(self, rules: CrucibleRules) -> DecidedBy:
+        """Return what is remembered of the rules by which a crucible's entries are decided."""
+        end = NO_END if rules.end_ms is None else rules.end_ms
+        text = msgspec.json.encode((msgspec.structs.replace(rules, end_ms=None), self._policy))
+        return DecidedBy(rules.status, int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True), end, end)
 
     def _decide(
         self, session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int], *, again: bool
@@ -108,12 +111,8 @@ class Decider:
         decisions: list[Decision] = []
         for crucible_id, some in groupby(pay_once(one.candidate for one in page), key=lambda one: one.crucible_id):
             decisions += self._in_order(crucible_id, [one for one in some if not one.stands])
-        rules = {
-            one.candidate.crucible_id: one.candidate.facts.crucible for one in page if one.candidate.before is None
-        }
-        firsts = {number: (one.status, self.rules_digest(one)) for number, one in rules.items() if one is not None}
         self._give_back(session, filter(None, map(_stray, decisions)))
-        return self._write(session, decisions, {one.candidate.entry_id: one.digest for one in page}, firsts)
+        return self._write(session, decisions, page)
 
     def _in_order(self, crucible_id: int, page: list[Candidate]) -> list[Decision]:
         decisions = list(decide_in_order(page, self._policy))
@@ -135,24 +134,28 @@ class Decider:
         left = [one.candidate for one in new if one.frees_a_place]
         if not left:
             return []
-        waiting = entries_to_decide.without_a_place(
-            session,
-            {one.crucible_before or one.crucible_id for one in left},
-            {one.user_before or one.facts.user_id for one in left},
-            {one.image_before or one.image_id for one in left},
-            PAGE,
-        )
+        freed = [
+            (
+                one.crucible_before or one.crucible_id,
+                one.user_before or one.facts.user_id,
+                one.image_before or one.image_id,
+            )
+            for one in left
+        ]
+        waiting = entries_to_decide.without_a_place(session, freed, PAGE)
         return self._decide(session, crucible_ids, waiting, again=True) if waiting else []
 
-    def _write(
-        self,
-        session: Session,
-        decisions: list[Decision],
-        digests: Mapping[int, int] | None = None,
-        firsts: Mapping[int, tuple[str, int]] | None = None,
-    ) -> list[Decision]:
+    def _write(self, session: Session, decisions: list[Decision], page: Sequence[Found] = ()) -> list[Decision]:
         reach("verdicts.decided")
-        others = entry_verdict.write(session, decisions, self._by, digests, firsts)
+        rules = {one.candidate.crucible_id: one.candidate.facts.crucible for one in page}
+        others = entry_verdict.write(
+            session,
+            decisions,
+            self._by,
+            digests={one.candidate.entry_id: one.digest for one in page},
+            rules={number: self.decides_by(one) for number, one in rules.items() if one is not None},
+            firsts={one.candidate.crucible_id for one in page if one.candidate.before is None},
+        )
         reach("verdicts.written")
         # What somebody else has asked about or given back meanwhile is not asked about, and not given back.
         outbox.put(session, _outbox_rows(one for one in decisions if one.candidate.entry_id not in others))

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from watcher.entries.decider import PAGE, Decider
 from watcher.entries.told import Rows, Told
+from watcher.model.decided_by import ALL_ENTRIES, DecidedBy, Entered
 from watcher.model.entry_decision import Decision
 from watcher.model.entry_rules import COMPLETED
 from watcher.model.entry_verdict import EntryReason, VerdictState
@@ -19,7 +20,7 @@ from watcher.model.errors import TemporaryError
 from watcher.model.row_state import RowStates
 from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.own import entries_to_decide, entry_facts, entry_verdict
-from watcher.postgres.own.entries_to_decide import CrucibleToDecide
+from watcher.postgres.own.entries_to_decide import GONE, CrucibleToDecide
 from watcher.postgres.session import Session
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal
@@ -32,6 +33,9 @@ SWEEP_CRUCIBLES: Final = 200
 """Crucibles whose entries one statement of a sweep looks through. More: fewer statements, each longer."""
 SWEEP_ENTRIES: Final = 50_000
 """Entries that one statement of a sweep looks through: some tenths of a second."""
+
+BY_NONE: Final = DecidedBy(GONE, 0, 0, 0)
+"""What is remembered of a crucible that was deleted."""
 
 
 class VerdictObserver(Protocol):
@@ -123,16 +127,14 @@ class WatchEntries:
         """Decide everything about which something is new, whoever told of it or did not."""
         crucibles = entries_to_decide.crucibles_to_decide(session)
         for some in batched([one.crucible_id for one in crucibles], SWEEP_CRUCIBLES):
-            while gone := entries_to_decide.vanished_of(session, some, PAGE):
-                if not self._decide(session, [], gone=gone):
-                    break
+            self._withdraw_vanished(session, some)
             for entries in entries_to_decide.changed_entries(session, some, SWEEP_ENTRIES):
                 self._decide(session, entries)
         self._follow_rules(session, crucibles)
 
     def _follow_rules(self, session: Session, crucibles: Sequence[CrucibleToDecide]) -> None:
         """Decide entries again whose crucibles say something else than when they were decided."""
-        suspects = [one.crucible_id for one in crucibles if self._rules_now(one)[1] != one.decided_by]
+        suspects = [one.crucible_id for one in crucibles if self._affected(one) is not None]
         for some in batched(suspects, SWEEP_CRUCIBLES):
             self._decide_by_new_rules(session, some)
 
@@ -141,24 +143,38 @@ class WatchEntries:
         # which rules that was decided by; who comes later reads rules as new as ours.
         entry_facts.await_others(session, crucible_ids)
         crucibles = entries_to_decide.crucibles_to_decide(session, crucible_ids)
-        now = {one.crucible_id: self._rules_now(one) for one in crucibles}
-        changed = [one for one in crucibles if now[one.crucible_id][1] != one.decided_by]
+        affected = {one.crucible_id: made for one in crucibles if (made := self._affected(one)) is not None}
+        changed = [one for one in crucibles if one.crucible_id in affected]
         # Of those that were never decided by any rules, whatever has a verdict by now got it by these.
         known = [one for one in changed if one.decided_by is not None]
         # Who takes part in a result is settled; but nobody waits for it any more.
         over = [one.crucible_id for one in known if one.status == COMPLETED]
-        others = [one.crucible_id for one in known if one.status != COMPLETED]
+        gone = [one.crucible_id for one in known if one.rules is None]
+        others = {one: affected[one] for one in (one.crucible_id for one in known) if one not in {*over, *gone}}
         if over:
             self._decide(session, entries_to_decide.waiting_entries(session, over), again=True)
+        if gone:
+            self._withdraw_vanished(session, gone)
         if others:
             for entries in entries_to_decide.decided_entries(session, others, PAGE):
                 self._decide(session, entries, again=True)
         if changed and not self.signal.stopping:
-            entries_to_decide.note_crucibles(session, {one.crucible_id: now[one.crucible_id] for one in changed})
+            notes = {one.crucible_id: (one.decided_by, self._decided_by_now(one)) for one in changed}
+            entries_to_decide.note_crucibles(session, notes)
 
-    def _rules_now(self, one: CrucibleToDecide) -> tuple[str, int]:
+    def _withdraw_vanished(self, session: Session, crucible_ids: Sequence[int]) -> None:
+        while gone := entries_to_decide.vanished_of(session, crucible_ids, PAGE):
+            if not self._decide(session, [], gone=gone):
+                break
+
+    def _affected(self, one: CrucibleToDecide) -> Entered | None:
+        """Return the entries of a crucible that its rules as they are may decide otherwise; None: none."""
+        now = self._decided_by_now(one)
+        return ALL_ENTRIES if one.decided_by is None else one.decided_by.affected_by(now)
+
+    def _decided_by_now(self, one: CrucibleToDecide) -> DecidedBy:
         """Return what is remembered of a crucible whose entries were decided by its rules as they are."""
-        return one.status, self._decider.rules_digest(one.rules)
+        return BY_NONE if one.rules is None else self._decider.decides_by(one.rules)
 
     def _decide(
         self, session: Session, entries: Sequence[int], *, gone: Sequence[int] = (), again: bool = False

@@ -1,13 +1,15 @@
 """Which entries may get a verdict, or another one: told, changed, ripe, gone, or next in line for a place."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Final, NamedTuple
 
+import msgspec
+
+from watcher.model.decided_by import DecidedBy, Entered
 from watcher.model.entry_rules import CrucibleRules
 from watcher.postgres.moments import MOMENTS
 from watcher.postgres.own.entry_facts import rules_from
-from watcher.postgres.own.entry_verdict import crucible_rows
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
@@ -26,8 +28,8 @@ class CrucibleToDecide(NamedTuple):
     crucible_id: int
     rules: CrucibleRules | None
     """None: it was deleted."""
-    decided_by: int | None
-    """Digest of the rules by which its entries were decided; None: none of them was."""
+    decided_by: DecidedBy | None
+    """The rules by which its entries were decided; None: none of them was."""
 
     @property
     def status(self) -> str:
@@ -39,8 +41,12 @@ def crucibles_to_decide(session: Session, crucible_ids: Iterable[int] | None = N
     """Return the crucibles whose entries may get a verdict or another one; of these only, if some are named."""
     told = None if crucible_ids is None else list(crucible_ids)
     return [
-        CrucibleToDecide(crucible_id, rules_from(columns) if there else None, decided_by)
-        for crucible_id, decided_by, there, *columns in session.run(
+        CrucibleToDecide(
+            crucible_id,
+            rules_from(columns) if there else None,
+            None if status is None else DecidedBy(status, digest, first_end, last_end),
+        )
+        for crucible_id, status, digest, first_end, last_end, there, *columns in session.run(
             _STATEMENTS["crucibles_to_decide"], {"crucibles": told}
         )
     ]
@@ -63,17 +69,24 @@ def changed_entries(session: Session, crucible_ids: Sequence[int], most: int) ->
             yield changed
 
 
-def decided_entries(session: Session, crucible_ids: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Yield the entries of some crucibles that have a verdict, page by page, in the order in which they came."""
+def decided_entries(session: Session, made: Mapping[int, Entered], most: int) -> Iterator[list[int]]:
+    """Yield entries that have a verdict, page by page, in the order in which they came.
+
+    Args:
+        session: a connection.
+        made: whose, and when they were made: by crucible.
+        most: entries of a page.
+    """
     crucible, time, entry = START
+    crucibles = {
+        "crucibles": list(made), "firsts": [one.first_ms for one in made.values()],
+        "lasts": [one.last_ms for one in made.values()],
+    }  # fmt: skip
     while True:
         rows = session.run(
             _STATEMENTS["decided_entries"],
-            {
-                "crucibles": list(crucible_ids), "after_crucible": crucible, "after_time": time, "after_id": entry,
-                "most": most,
-            },
-        )  # fmt: skip
+            crucibles | {"after_crucible": crucible, "after_time": time, "after_id": entry, "most": most},
+        )
         if rows:
             yield [entry for _, _, entry in rows]
         if len(rows) < most:
@@ -97,25 +110,33 @@ def vanished_of(session: Session, crucible_ids: Sequence[int], most: int) -> lis
     return [entry for (entry,) in rows]
 
 
-def without_a_place(
-    session: Session, crucible_ids: Iterable[int], user_ids: Iterable[int], image_ids: Iterable[int], most: int
-) -> list[int]:
+def without_a_place(session: Session, freed: Collection[tuple[int, int, int]], most: int) -> list[int]:
     """Return entries that were rejected for want of a place and may get one that is free now.
 
     Args:
         session: a connection.
-        crucible_ids: where places have become free.
-        user_ids: whose entries held them.
-        image_ids: of those entries.
+        freed: places: crucible, user and image of each entry that held one.
         most: entries.
     """
+    crucibles, users, images = (list(column) for column in zip(*freed, strict=True))
     rows = session.run(
-        _STATEMENTS["without_a_place"],
-        {"crucibles": list(crucible_ids), "users": list(user_ids), "images": list(image_ids), "most": most},
+        _STATEMENTS["without_a_place"], {"crucibles": crucibles, "users": users, "images": images, "most": most}
     )
     return [entry for (entry,) in rows]
 
 
-def note_crucibles(session: Session, crucibles: Mapping[int, tuple[str, int]]) -> None:
-    """Remember by which rules all entries of some crucibles were decided: status and digest of each."""
-    session.run(_STATEMENTS["note_crucibles"], crucible_rows(crucibles))
+def note_crucibles(session: Session, crucibles: Mapping[int, tuple[DecidedBy | None, DecidedBy]]) -> None:
+    """Remember by which rules all entries of some crucibles were decided.
+
+    Args:
+        session: a connection.
+        crucibles: what was noted of each when its rules were read, and what is to be noted.
+    """
+    rows = [
+        {
+            "crucible_id": number, **by._asdict(),
+            **({f"known_{name}": value for name, value in before._asdict().items()} if before else {}),
+        }
+        for number, (before, by) in crucibles.items()
+    ]  # fmt: skip
+    session.run(_STATEMENTS["note_crucibles"], msgspec.json.encode(rows).decode())

@@ -4,7 +4,10 @@
 -- made after we came: what became of others is no business of ours.
 SELECT
     coalesce(crucible.id, known.crucible_id),
+    known.status,
     known.rules_digest,
+    known.first_end_ms,
+    known.last_end_ms,
     crucible.id IS NOT NULL AS there,
 {rule_columns}
 FROM public."Crucible" crucible
@@ -28,12 +31,17 @@ SELECT max(page.id), array_agg(page.id ORDER BY page."createdAt", page.id) FILTE
           LEFT JOIN {schema}.entry_digest known ON known.entry_id = entry.id) page
 
 -- decided_entries --
--- Entries of some crucibles that have a verdict, from one on, in the order in which they came: the rules have changed.
-SELECT crucible_id, entered_at::text, entry_id
-  FROM {schema}.entry_verdict
- WHERE crucible_id = ANY(%(crucibles)s) AND verdict <> 'withdrawn'
-   AND (crucible_id, entered_at, entry_id) > (%(after_crucible)s, %(after_time)s::timestamp, %(after_id)s)
- ORDER BY crucible_id, entered_at, entry_id
+-- Entries that have a verdict, of crucibles whose rules have changed, if they were made at times for which that makes a
+-- difference; from one on, in the order in which they came.
+SELECT seen.crucible_id, seen.entered_at::text, seen.entry_id
+  FROM unnest(%(crucibles)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[]) AS told (crucible_id, first_ms, last_ms)
+  JOIN {schema}.entry_verdict seen
+    ON seen.crucible_id = told.crucible_id
+   AND seen.entered_at >= coalesce(to_timestamp(told.first_ms / 1000.0) AT TIME ZONE 'UTC', '-infinity')
+   AND seen.entered_at <= coalesce(to_timestamp(told.last_ms / 1000.0) AT TIME ZONE 'UTC', 'infinity')
+ WHERE seen.verdict <> 'withdrawn'
+   AND (seen.crucible_id, seen.entered_at, seen.entry_id) > (%(after_crucible)s, %(after_time)s::timestamp, %(after_id)s)
+ ORDER BY seen.crucible_id, seen.entered_at, seen.entry_id
  LIMIT %(most)s
 
 -- waiting_entries --
@@ -56,14 +64,19 @@ SELECT seen.entry_id
  ORDER BY seen.entered_at, seen.entry_id
 
 -- without_a_place --
--- Entries that were rejected because another one had their place, which is free now: of a user, of an image, or of all.
--- A fee that went back does not come again, so those who had paid stay out.
+-- Entries that were rejected because another one had their place, which is free now: that of this user in this crucible, of
+-- this image, or of all. A fee that went back does not come again, so those who had paid stay out.
+WITH freed AS (
+    SELECT * FROM unnest(%(crucibles)s::int[], %(users)s::int[], %(images)s::int[]) AS one (crucible_id, user_id, image_id)
+)
 SELECT seen.entry_id
   FROM {schema}.entry_verdict seen
  WHERE seen.crucible_id = ANY(%(crucibles)s) AND seen.verdict = 'rejected'
    AND ('total_limit' = ANY (seen.reasons)
-        OR 'user_limit' = ANY (seen.reasons) AND seen.user_id = ANY(%(users)s)
-        OR 'image_entered_already' = ANY (seen.reasons) AND seen.image_id = ANY(%(images)s))
+        OR 'user_limit' = ANY (seen.reasons)
+           AND (seen.crucible_id, seen.user_id) IN (SELECT crucible_id, user_id FROM freed)
+        OR 'image_entered_already' = ANY (seen.reasons)
+           AND (seen.crucible_id, seen.image_id) IN (SELECT crucible_id, image_id FROM freed))
    AND NOT EXISTS (SELECT FROM {schema}.entry_fee fee WHERE fee.entry_id = seen.entry_id AND NOT fee.returned)
  ORDER BY seen.entered_at, seen.entry_id
  LIMIT %(most)s
@@ -78,9 +91,22 @@ SELECT seen.entry_id
  LIMIT %(most)s
 
 -- note_crucibles --
--- The rules by which all entries of some crucibles were decided.
-INSERT INTO {schema}.entry_crucible (crucible_id, status, rules_digest)
-SELECT crucible_id, status, rules_digest
-  FROM jsonb_to_recordset(%s::jsonb) AS one (crucible_id int, status text, rules_digest bigint)
-ON CONFLICT (crucible_id) DO UPDATE SET status = excluded.status, rules_digest = excluded.rules_digest
-WHERE (entry_crucible.status, entry_crucible.rules_digest) IS DISTINCT FROM (excluded.status, excluded.rules_digest)
+-- The rules by which all entries of some crucibles were decided. An end by which somebody has decided since we have read
+-- which ends there were (known_...) stays noted.
+WITH told AS (
+    SELECT * FROM jsonb_to_recordset(%s::jsonb)
+           AS one (crucible_id int, status text, digest bigint, first_end_ms bigint, last_end_ms bigint,
+                   known_first_end_ms bigint, known_last_end_ms bigint)
+), others AS (
+    UPDATE {schema}.entry_crucible there
+       SET status = told.status, rules_digest = told.digest,
+           first_end_ms = CASE WHEN there.first_end_ms >= told.known_first_end_ms THEN told.first_end_ms
+                               ELSE least(there.first_end_ms, told.first_end_ms) END,
+           last_end_ms = CASE WHEN there.last_end_ms <= told.known_last_end_ms THEN told.last_end_ms
+                              ELSE greatest(there.last_end_ms, told.last_end_ms) END
+      FROM told
+     WHERE there.crucible_id = told.crucible_id
+)
+INSERT INTO {schema}.entry_crucible (crucible_id, status, rules_digest, first_end_ms, last_end_ms)
+SELECT crucible_id, status, digest, first_end_ms, last_end_ms FROM told
+ON CONFLICT DO NOTHING

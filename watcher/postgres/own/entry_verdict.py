@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from watcher.model.decided_by import DecidedBy
 from watcher.model.entry_decision import Decision, EntryFee
 from watcher.model.entry_rules import Payment
 from watcher.model.entry_verdict import VerdictState
@@ -19,8 +20,10 @@ def write(
     session: Session,
     decisions: Iterable[Decision],
     by: str,
+    *,
     digests: Mapping[int, int] | None = None,
-    firsts: Mapping[int, tuple[str, int]] | None = None,
+    rules: Mapping[int, DecidedBy] | None = None,
+    firsts: Iterable[int] = (),
 ) -> set[int]:
     """Write what was decided, within the caller's transaction; a verdict that stays the same writes nothing.
 
@@ -29,21 +32,25 @@ def write(
         decisions: what to write.
         by: the role that decided.
         digests: what entries were decided with, to be remembered.
-        firsts: status and digest of the rules of crucibles, to be remembered of those that had no entry decided yet.
+        rules: by which entries of crucibles were decided.
+        firsts: crucibles that perhaps had no entry decided yet.
 
     Returns:
         Entries whose fee is another's after all: somebody who had read the same was faster.
     """
     decided = list(decisions)
     new = [one for one in decided if one.is_new]
-    digests, firsts = digests or {}, firsts or {}
+    digests, first = digests or {}, set(firsts)
     if new or digests:
         session.run(
             _STATEMENTS["write_verdicts"],
             {
                 "by": by, "verdicts": _json(_row(one) for one in new), "entries": list(digests),
                 "digests": list(digests.values()),
-                "firsts": crucible_rows(firsts),
+                "rules": _json(
+                    {"crucible_id": number, "is_first": number in first, **by._asdict()}
+                    for number, by in (rules or {}).items()
+                ),
             },
         )  # fmt: skip
     fees = {one.candidate.entry_id: _asked(one, fee) for one in decided if (fee := one.noted) is not None}
@@ -82,14 +89,6 @@ def _row(one: Decision) -> Mapping[str, Any]:
         "entered_ms": one.candidate.facts.created_ms,
         "facts": {"facts": one.facts, "earlier_of_image": one.candidate.earlier_of_image, "fee": one.candidate.fee},
     }  # fmt: skip
-
-
-def crucible_rows(crucibles: Mapping[int, tuple[str, int]]) -> str:
-    """Return status and digest of the rules of crucibles as the statements take them."""
-    return _json(
-        {"crucible_id": number, "status": status, "rules_digest": digest}
-        for number, (status, digest) in crucibles.items()
-    )
 
 
 def _asked(one: Decision, fee: EntryFee) -> Mapping[str, Any]:

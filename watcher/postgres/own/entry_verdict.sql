@@ -1,15 +1,24 @@
 -- write_verdicts --
--- What was decided, its log, what it was decided with, and the rules by which crucibles' first entries were. A verdict is
--- written only where something is another than it was, so that what stays the same makes no change event.
+-- What was decided, its log, what it was decided with, and by which rules: those of crucibles' first entries, and of others
+-- an end that none was decided by before. A verdict is written only where something is another than it was, so that what
+-- stays the same makes no change event.
 WITH digests AS (
     INSERT INTO {schema}.entry_digest AS there (entry_id, digest)
     SELECT * FROM unnest(%(entries)s::int[], %(digests)s::bigint[])
     ON CONFLICT (entry_id) DO UPDATE SET digest = excluded.digest WHERE there.digest <> excluded.digest
-), firsts AS (
-    INSERT INTO {schema}.entry_crucible (crucible_id, status, rules_digest)
-    SELECT crucible_id, status, rules_digest
-      FROM jsonb_to_recordset(%(firsts)s::jsonb) AS one (crucible_id int, status text, rules_digest bigint)
-    ON CONFLICT DO NOTHING
+), rules AS (
+    INSERT INTO {schema}.entry_crucible AS there (crucible_id, status, rules_digest, first_end_ms, last_end_ms)
+    SELECT crucible_id, status, digest, first_end_ms, last_end_ms
+      FROM jsonb_to_recordset(%(rules)s::jsonb)
+           AS one (crucible_id int, status text, digest bigint, first_end_ms bigint, last_end_ms bigint, is_first boolean)
+     WHERE one.is_first OR EXISTS (
+               SELECT FROM {schema}.entry_crucible known
+                WHERE known.crucible_id = one.crucible_id
+                  AND (one.first_end_ms < known.first_end_ms OR one.last_end_ms > known.last_end_ms))
+    ON CONFLICT (crucible_id) DO UPDATE
+       SET first_end_ms = least(there.first_end_ms, excluded.first_end_ms),
+           last_end_ms = greatest(there.last_end_ms, excluded.last_end_ms)
+     WHERE excluded.first_end_ms < there.first_end_ms OR excluded.last_end_ms > there.last_end_ms
 ), log AS (
     INSERT INTO {schema}.entry_decision (entry_id, made_by, verdict, reasons, facts)
     SELECT entry_id, %(by)s, verdict, reasons, facts
