@@ -7,6 +7,7 @@ follows the changes has come first.
 from collections.abc import Iterable, Iterator, Sequence
 
 from watcher.entries.decider import PAGE, Decider
+from watcher.model.decided_by import ALL_ENTRIES
 from watcher.postgres.own import entries_to_decide, settlement
 from watcher.postgres.session import Session
 
@@ -38,7 +39,7 @@ class LastEntries:
     def send_home(self, session: Session, crucible_id: int) -> None:
         """Decide all entries again, now that the crucible is cancelled or gone: nobody takes part any more."""
         self.decide(session, crucible_id)
-        self._decide(session, entries_to_decide.decided_entries(session, [crucible_id], PAGE), again=True)
+        self._decide(session, entries_to_decide.decided_entries(session, {crucible_id: ALL_ENTRIES}, PAGE), again=True)
 
     def _decide(self, session: Session, lists: Iterable[Sequence[int]], *, again: bool) -> None:
         for entries in lists:
