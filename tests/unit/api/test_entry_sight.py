@@ -61,22 +61,20 @@ def test_what_is_hidden_or_of_another_level_is_not_seen(sight: EntrySight) -> No
 
     async def ask() -> list[bool]:
         return [
-            await sight.are_visible(entries, crucible, levels)
-            for entries, crucible, levels in (
-                ((1, 2), 31, 31), ((1, 3), 31, 31), ((1, 2), 2, 31), ((1, 2), 31, 2), ((1, 9), 31, 31),
-            )
-        ]  # fmt: skip
+            await sight.are_visible(entries, levels)
+            for entries, levels in (((1, 2), 31), ((1, 3), 31), ((1, 2), 2), ((1, 9), 31))
+        ]
 
-    assert asyncio.run(ask()) == [True, False, False, False, True]
+    assert asyncio.run(ask()) == [True, False, False, True]
 
 
 def test_many_votes_are_one_question_at_a_time(sight: EntrySight, images: Images) -> None:
     """All that are asked in one turn go together; those that come meanwhile go together after it."""
 
     async def ask() -> None:
-        first = [asyncio.create_task(sight.are_visible((1, 2), 31, 31)) for _ in range(100)]
+        first = [asyncio.create_task(sight.are_visible((1, 2), 31)) for _ in range(100)]
         await asyncio.sleep(0)
-        await asyncio.gather(*first, *(sight.are_visible((2, other), 31, 31) for other in range(10, 60)))
+        await asyncio.gather(*first, *(sight.are_visible((2, other), 31) for other in range(10, 60)))
 
     asyncio.run(ask())
 
@@ -90,19 +88,32 @@ def test_an_answer_stands_for_a_second_and_is_renewed_before(
     """Whoever votes on waits for nothing, and learns of a change within the second."""
 
     async def ask() -> list[bool]:
-        said = [await sight.are_visible((1, 2), 31, 31)]
+        said = [await sight.are_visible((1, 2), 31)]
         images.held[2] = HIDDEN
         now[0] += ASK_AGAIN_SECONDS + 0.1
-        said.append(await sight.are_visible((1, 2), 31, 31))  # from memory; the question is on its way
+        said.append(await sight.are_visible((1, 2), 31))  # from memory; the question is on its way
         await asyncio.sleep(0.01)
-        said.append(await sight.are_visible((1, 2), 31, 31))
+        said.append(await sight.are_visible((1, 2), 31))
         images.held[2] = SHOWN
         now[0] += FRESH_SECONDS + 0.1
-        said.append(await sight.are_visible((1, 2), 31, 31))  # asked for, and waited for
+        said.append(await sight.are_visible((1, 2), 31))  # asked for, and waited for
         return said
 
     assert asyncio.run(ask()) == [True, True, False, True]
     assert len(images.asked) == 3
+
+
+def test_no_more_entries_are_remembered_than_there_is_room_for(
+    sight: EntrySight, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked for longest ago is forgotten, and asked for again."""
+    monkeypatch.setattr("watcher.api.voting.entry_sight.MAX_REMEMBERED_ENTRIES", 2)
+
+    async def ask() -> list[bool]:
+        return [await sight.are_visible(pair, 31) for pair in ((1, 3), (1, 2), (1, 2), (3, 2))]
+
+    assert asyncio.run(ask()) == [False, True, True, False]
+    assert images.asked == [[1, 3], [1, 2], [2, 3]]
 
 
 def test_nothing_is_known_without_the_site(sight: EntrySight, images: Images) -> None:
@@ -110,8 +121,8 @@ def test_nothing_is_known_without_the_site(sight: EntrySight, images: Images) ->
     images.away = True
 
     with pytest.raises(ProblemError) as error:
-        asyncio.run(sight.are_visible((1, 2), 31, 31))
+        asyncio.run(sight.are_visible((1, 2), 31))
     images.away = False
 
     assert error.value.code == "postgres_away"
-    assert asyncio.run(sight.are_visible((1, 2), 31, 31))
+    assert asyncio.run(sight.are_visible((1, 2), 31))

@@ -164,7 +164,7 @@ async def _look_and_cast(
     if refuse is None:
         levels = request.visible_levels(crucible.level)
         try:
-            if not await services.entry_sight.are_visible((cast.winner, cast.loser), crucible.level, levels):
+            if not await services.entry_sight.are_visible((cast.winner, cast.loser), levels):
                 refuse = VoteRefusal.NOT_ADMITTED
         except ProblemError as problem:
             away, refuse = problem, VoteRefusal.NOT_ADMITTED

@@ -2,20 +2,18 @@
 
 A vote looks at two entries, and thousands of votes a second at the same ones. So an answer stands for ``FRESH_SECONDS``
 and is asked for anew while it stands, for all entries at once: one question is under way and one is gathered, however
-many vote. Where judges keep voting, none of them waits.
+many vote. Where judges keep voting, none of them waits. What an answer means is worked out once, not at each vote.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextvars import Context
 from typing import Final
 
-from cachetools import LRUCache
-
 from watcher.api.site_problem import site_problem
 from watcher.model.errors import TemporaryError
-from watcher.model.visibility import Moderation, hidden
+from watcher.model.visibility import ALL_LEVELS, admitted_level
 from watcher.postgres.site.images import SiteImages
 
 FRESH_SECONDS: Final = 1.0
@@ -26,9 +24,8 @@ ASK_AGAIN_SECONDS: Final = 0.5
 MAX_ENTRIES: Final = 1_000
 """Entries of one question."""
 MAX_REMEMBERED_ENTRIES: Final = 50_000
-"""Entries that are remembered; above it the one that was voted on longest ago is asked for again."""
-
-_Seen = tuple[Moderation | None, float]
+"""Entries that are remembered; above it the one that was asked for longest ago is asked for again."""
+_UNKNOWN: Final = 0, float("-inf")
 
 
 class EntrySight:
@@ -41,39 +38,35 @@ class EntrySight:
 
     def __init__(self, images: SiteImages, clock: Callable[[], float] = time.monotonic) -> None:
         self._images, self._clock = images, clock
-        self._seen: LRUCache[int, _Seen] = LRUCache(MAX_REMEMBERED_ENTRIES)
+        self._seen: dict[int, tuple[int, float]] = {}
+        """By entry: the levels that somebody has to see one of, and when that was asked for; the latest at the end."""
         self._gathered: tuple[set[int], asyncio.Task[None]] | None = None
         """The question that is about to be asked: its entries, to which more may be added."""
         self._under_way: asyncio.Task[None] | None = None
 
-    async def are_visible(self, entries: Sequence[int], crucible_level: int, levels: int) -> bool:
-        """Return whether somebody may see all of some entries; of those that the site does not have nothing is said.
+    async def are_visible(self, pair: tuple[int, int], levels: int) -> bool:
+        """Return whether somebody may see both of two entries; of one that the site does not have nothing is said.
 
         Args:
-            entries: their ids.
-            crucible_level: levels that the crucible allows, as flags.
-            levels: levels that somebody sees there, as flags.
+            pair: their ids.
+            levels: levels that somebody sees in the crucible, as flags; none that it does not allow.
 
         Raises:
             ProblemError: ``postgres_away`` or ``overloaded``.
         """
-        age = self._age(entries)
+        now = self._clock()
+        one, asked_at = self._seen.get(pair[0], _UNKNOWN)
+        other, other_asked_at = self._seen.get(pair[1], _UNKNOWN)
+        age = now - min(asked_at, other_asked_at)
         if age > FRESH_SECONDS:
             try:
-                await asyncio.shield(self._together(entries))
+                await asyncio.shield(self._together(pair))
             except TemporaryError as error:
                 raise site_problem(error) from error
+            one, other = (self._seen.get(entry, _UNKNOWN)[0] for entry in pair)
         elif age > ASK_AGAIN_SECONDS:
-            self._together(entries)
-        found = (self._seen[one][0] for one in entries if one in self._seen)
-        return all(
-            one is None or (hidden(one, crucible_level) is None and bool(one.nsfw_level & levels)) for one in found
-        )
-
-    def _age(self, entries: Sequence[int]) -> float:
-        """Return how old the oldest answer is, in seconds."""
-        now = self._clock()
-        return max(now - seen[1] if (seen := self._seen.get(one)) is not None else float("inf") for one in entries)
+            self._together(pair)
+        return bool(one & levels and other & levels)
 
     def _together(self, entries: Collection[int]) -> "asyncio.Task[None]":
         """Return the question that these entries are asked for with."""
@@ -94,8 +87,12 @@ class EntrySight:
             self._gathered = None
         now = self._clock()
         images = await self._images.of_entries(sorted(entries))
+        seen = self._seen
         for one in entries:
-            self._seen[one] = images.get(one), now
+            seen.pop(one, None)
+            seen[one] = (admitted_level(images[one], ALL_LEVELS) if one in images else ALL_LEVELS), now
+        while len(seen) > MAX_REMEMBERED_ENTRIES:
+            del seen[next(iter(seen))]
 
 
 def _heard(asking: "asyncio.Task[None]") -> None:
