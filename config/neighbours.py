@@ -195,9 +195,22 @@ class PostgresSettings(Group):
 
 
 class ConnectSettings(Group):
-    """Kafka Connect's REST API, for ``crucible connector`` and ``crucible doctor``; the daemon does not need it."""
+    """Kafka Connect's REST API, for ``crucible connector`` and ``crucible doctor``.
+
+    Where ``url`` is set, the role ``watch`` looks after the connectors too; it does not need it.
+    """
 
     url: HttpAddress = "http://127.0.0.1:8083"
     """Address of any worker."""
     timeout: Seconds = 30.0
     """Seconds to wait for an answer."""
+    connectors: Names = ("crucible", "crucible-events")
+    """Connectors that the role ``watch`` looks after; one that is not there is not missed."""
+    restart_failed: bool = True
+    """Start tasks that have failed once more: after 15 seconds, then after waits twice as long each, six times an hour
+    at most. What somebody has paused or stopped is left alone. Needs ``url`` to be set; false: nobody looks."""
+
+    @property
+    def looked_after(self) -> bool:
+        """Return whether the daemon looks after the connectors: the address was given, and not merely left as it is."""
+        return self.restart_failed and "url" in self.model_fields_set

@@ -1,17 +1,25 @@
 """The connector file that ships, applied to the real Kafka Connect."""
 
 import json
+import re
 import time
+from functools import partial
 
 import httpx
 import psycopg
 import pytest
+from prometheus_client import CollectorRegistry
 
 import debezium
 from tests import site_database
 from tests.connector.site import CRUCIBLE, ENTRY
-from watcher.admin.connector.file import read_connector_file
+from watcher.admin.connector.apply import await_running
+from watcher.admin.connector.file import ConnectorFile, read_connector_file
+from watcher.admin.connector.keep_running import KeepRunning
 from watcher.admin.connector.plan import ConnectorInvalidError, plan_connector
+from watcher.migrations.postgres.migrate import ensure
+from watcher.postgres.session import open_session
+from watcher.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.usefixtures("parts")
 
@@ -70,9 +78,28 @@ def test_paused_by_a_person_it_goes_on_from_there(site, crucible):
     assert paused.stdout == (f"connector {site.name} was RUNNING (task 0 RUNNING), and is PAUSED (task 0 PAUSED)\n")
     assert (json.loads(again.stdout)["did"], json.loads(again.stdout)["status"]["state"]) == (False, "PAUSED")
     assert "`crucible connector resume`" in refused.stderr
-    assert f"connector {site.name} is PAUSED; `crucible connector resume` lets it run again" in shown.stderr
+    assert re.search(rf"{site.name} is PAUSED since 20\d\d-\S+, by \S+@\S+; `crucible connector resume`", shown.stderr)
     assert operations == ["c"]
     assert (json.loads(restarted.stdout)["did"], json.loads(restarted.stdout)["status"]["runs"]) == (True, True)
+
+
+def test_a_task_that_has_failed_is_started_again_once_its_cause_is_gone(site, crucible):
+    """Kafka Connect itself would leave it as it is for ever."""
+    done = crucible("connector", "apply", *site.overlay, "--set", "publication.name=later")
+    metrics, schema = Metrics(CollectorRegistry()), "crucible_watcher"
+    ensure(site.dsn, schema)
+    with site.worker() as worker, site.database() as database:
+        keeper = KeepRunning(worker, [site.name], partial(open_session, site.dsn, schema), metrics, "a:1")
+        keeper.turn()
+        database.execute('CREATE PUBLICATION later FOR TABLE "Crucible", "CrucibleEntry"')
+        database.execute("UPDATE crucible_watcher.connector SET failed_since = now() - interval '1 minute'")
+        before = worker.status(site.name)
+        keeper.turn()
+        after = await_running(worker, ConnectorFile(site.name, {}), timeout=60.0)
+
+    assert (done.returncode, before.runs, after.runs) == (1, False, True)
+    told = {"connector": site.name}
+    assert metrics.registry.get_sample_value("crucible_connector_task_restarts_total", told) == 1
 
 
 def test_every_key_of_every_shipped_file_is_known_to_the_plugin(site):

@@ -81,6 +81,12 @@ STORIES: dict[str, list[Story]] = {
         Story('crucible_neighbour_up{neighbour="postgres"}', 1, 0),
     ],
     "CrucibleConnectorStands": [Story('crucible_slot_active{slot="crucible"}', 1, 0)],
+    "CrucibleConnectorTaskFailed": [
+        Story('crucible_connector_tasks{connector="crucible",state="failed",instance="a"}', 0, 1),
+        Story('crucible_connector_tasks{connector="crucible",state="running",instance="a"}', 1, 0),
+    ],
+    "CrucibleConnectorGivenUp": [fact('crucible_connector_given_up{connector="crucible"}', 0, 1)],
+    "CrucibleConnectorPaused": [Story('crucible_connector_tasks{connector="crucible",state="paused"}', 0, 1)],
     "CrucibleLogHeld": [fact('crucible_slot_retained_bytes{slot="crucible"}', 1e6, 6e9)],
     "CrucibleVotesSlow": [
         counted(f'{TOOK}{{{VOTES},le="0.1"}}', 50, 0), counted(f'{TOOK}{{{VOTES},le="1"}}', 50, 50),

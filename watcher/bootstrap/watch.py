@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from config import Settings
 from handlers import REGISTRY
 from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry_auth, site_session
+from watcher.bootstrap.connectors import keep_connectors_running
 from watcher.bootstrap.entries import compose_entries
 from watcher.bootstrap.kafka_client import kafka_client
 from watcher.bootstrap.neighbours import STREAM, LookAtNeighbours
@@ -117,6 +118,8 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         health.check("postgres", store.ping, critical=False)
         health.check("postgres.site", partial(_read_site, settings), critical=False)
         shutdown.run(Worker("slots", LookAtSlots(partial(site_session, settings), metrics), shutdown.fail))
+        if settings.connect.looked_after:
+            shutdown.run(Worker("connectors", keep_connectors_running(settings, metrics), shutdown.fail))
         shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics), shutdown.fail))
         journal = _journal(store, changes, beats, health, shutdown)
         if journal is None:

@@ -123,7 +123,8 @@ def status(*, file: File = debezium.CONNECTOR, name: Name = None, as_json: AsJso
         if found.traces:
             note(failure_text(found, current))
         if found.at_rest:
-            note(f"connector {found.name} is {found.at_rest}; `crucible connector resume` lets it run again")
+            noted = _told_of_rest(found.name)
+            note(f"connector {found.name} is {found.at_rest}{noted}; `crucible connector resume` lets it run again")
         raise typer.Exit(FAILED)
 
 
@@ -173,6 +174,22 @@ def delete(
         f"replication slot {slot} still holds the log; if the connector does not come back, run in PostgreSQL: "
         f"SELECT pg_drop_replication_slot('{slot}')"
     )
+
+
+def _told_of_rest(name: str) -> str:
+    """Return since when a connector is at rest and by whom, as far as that is known."""
+    from config import load  # noqa: PLC0415
+    from watcher.bootstrap.connectors import rest_of  # noqa: PLC0415
+    from watcher.model.errors import WatcherError  # noqa: PLC0415
+
+    try:
+        rest = rest_of(load(), name)
+    except WatcherError:
+        return ""  # it is about the connector, and doctor looks at PostgreSQL
+    if rest is None:
+        return ""
+    by = f", by {rest.by}" if rest.by else ", by somebody who asked Kafka Connect itself"
+    return f" since {rest.since.isoformat(timespec='seconds')}{by}"
 
 
 def _tell(plan: "ConnectorPlan") -> None:

@@ -29,7 +29,10 @@ def pause(
     from watcher.admin.connector.running import pause_connector  # noqa: PLC0415
 
     with open_connect() as connect:
-        _answer(connect, pause_connector(connect, _name(file, name), timeout=timeout), as_json=as_json)
+        outcome = pause_connector(connect, _name(file, name), timeout=timeout)
+        _answer(connect, outcome, as_json=as_json)
+    if outcome.did:
+        _note_who(outcome.after.name)
     note("PostgreSQL keeps its log for the slot until `crucible connector resume`: mind its disk")
 
 
@@ -75,6 +78,18 @@ def restart(
 
 def _name(file: File, name: str | None) -> str:
     return name or read_file(file, None, None).name
+
+
+def _note_who(name: str) -> None:
+    """Write down who has paused a connector, if PostgreSQL is there; it may be away just when one has to be paused."""
+    from config import load  # noqa: PLC0415
+    from watcher.bootstrap.connectors import note_rest  # noqa: PLC0415
+    from watcher.model.errors import WatcherError  # noqa: PLC0415
+
+    try:
+        note_rest(load(), name)
+    except WatcherError as error:
+        note(f"it is paused; that it was you is not noted for `crucible connector status`: {error}")
 
 
 def _answer(connect: "Connect", outcome: "Outcome", *, as_json: bool) -> None:

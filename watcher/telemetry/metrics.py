@@ -58,6 +58,9 @@ SETTLEMENT_STATES: Final = tuple(state.value for state in SettlementState if sta
 """Of endings that are not over."""
 SETTLEMENT_STEPS: Final = tuple(state.value for state in SettlementState if state is not SettlementState.DUE)
 
+CONNECTOR_STATES: Final = ("running", "failed", "paused", "restarting", "unassigned")
+"""Of a connector's tasks, in Kafka Connect's words."""
+
 ADMISSIONS: Final = ("admitted", "moved", "removed", "refused")
 HIDDEN: Final = ("", *(reason.value for reason in Hidden))
 
@@ -346,6 +349,20 @@ class Metrics:
             "Bytes of PostgreSQL's log that are held until the slot's reader has them.",
             slot=OPEN,
         )
+        self.connector_tasks = self._gauge(
+            "connector_tasks",
+            "Tasks of the connector in this state; a connector that has failed itself counts among the failed ones.",
+            connector=OPEN,
+            state=CONNECTOR_STATES,
+        )
+        self.connector_restarts = self._counter(
+            "connector_task_restarts", "Restarts of what had failed that the watcher asked for.", connector=OPEN
+        )
+        self.connector_given_up = self._gauge(
+            "connector_given_up",
+            "1 while what has failed is not started once more, because it was too often within the hour.",
+            connector=OPEN,
+        )
         self.neighbour_up = self._gauge(
             "neighbour_up", "1 while the neighbour answers as `/readyz` tells, looked at every ten seconds.",
             neighbour=OPEN,
@@ -363,6 +380,11 @@ class Metrics:
         self.build_info = self._gauge(
             "build_info", "1; its labels say what runs.", version=OPEN, python=OPEN, librdkafka=OPEN
         )
+
+    def forget(self, gauge: Gauge, *labels: str) -> None:
+        """Show a gauge no more for these labels, because this process does not know it any more."""
+        if labels in gauge._metrics:  # noqa: SLF001 - no public way to ask
+            gauge.remove(*labels)
 
     def _counter(self, name: str, text: str, **labels: Values) -> Counter:
         counter = Counter(f"crucible_{name}_total", text, tuple(labels), registry=self.registry)

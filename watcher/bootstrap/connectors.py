@@ -1,0 +1,47 @@
+"""Who looks after the connectors, put together."""
+
+import getpass
+import os
+import socket
+from functools import partial
+from typing import Final
+
+from config import Settings
+from watcher.admin.connector.keep_running import KeepRunning
+from watcher.admin.connector.rest import Connect
+from watcher.bootstrap.clients import site_session
+from watcher.postgres.own import connector
+from watcher.postgres.own.connector import Rest
+from watcher.telemetry.metrics import Metrics
+
+PATIENCE_SECONDS: Final = 5.0
+"""For a worker that does not answer, whatever ``connect.timeout`` says. Longer: the process' end may have to wait."""
+
+
+def keep_connectors_running(settings: Settings, metrics: Metrics) -> KeepRunning:
+    """Return the task that starts failed tasks once more; it connects when it takes its turns."""
+    connect = Connect(settings.connect.url, min(settings.connect.timeout, PATIENCE_SECONDS))
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    return KeepRunning(connect, settings.connect.connectors, partial(site_session, settings), metrics, owner)
+
+
+def note_rest(settings: Settings, name: str) -> None:
+    """Note that whoever runs this process has put a connector to rest.
+
+    Raises:
+        PostgresRefusedError: the role may not write to the watcher's schema.
+        TemporaryError: PostgreSQL is away.
+    """
+    with site_session(settings) as session:
+        connector.note_rest(session, name, f"{getpass.getuser()}@{socket.gethostname()}")
+
+
+def rest_of(settings: Settings, name: str) -> Rest | None:
+    """Return since when, and by whom, a connector is at rest, as far as anybody has noted it.
+
+    Raises:
+        PostgresRefusedError: the role may not read the watcher's schema.
+        TemporaryError: PostgreSQL is away.
+    """
+    with site_session(settings) as session:
+        return connector.rest_of(session, name)
