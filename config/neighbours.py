@@ -195,10 +195,7 @@ class PostgresSettings(Group):
 
 
 class ConnectSettings(Group):
-    """Kafka Connect's REST API, for ``crucible connector`` and ``crucible doctor``.
-
-    Where ``url`` is set, the role ``watch`` looks after the connectors too; it does not need it.
-    """
+    """Kafka Connect's REST API, for ``crucible connector`` and ``doctor``; where it is set, ``watch`` asks too."""
 
     url: HttpAddress = "http://127.0.0.1:8083"
     """Address of any worker."""

@@ -278,12 +278,16 @@ def test_a_database_without_tables_is_named(clickhouse: Client, examined: Examin
 
 
 def test_a_connector_that_does_not_run_is_named(pipeline: Pipeline, examined: Examine):
-    """Somebody has paused it: nothing comes, and nothing else looks wrong."""
+    """Somebody has paused it: nothing comes, and nothing else looks wrong. The watcher looks after it too."""
     connector = f"{pipeline.environ['CRUCIBLE_CONNECT__URL']}/connectors/crucible"
 
     def put(state: str) -> None:
         httpx.put(f"{connector}/{state}", timeout=30).raise_for_status()
 
+    looked_after = 'crucible_connector_tasks{connector="crucible",state="running"} 1.0'
+    await_that(
+        lambda: looked_after in httpx.get(f"{pipeline.ops_url}/metrics").text, "the watcher to look after it", 30
+    )
     with broken(put, "pause", "resume"):
         await_that(lambda: examined()["connect.tasks"].level is not Level.OK, "the pause to show", 30)
         found = examined()["connect.tasks"]
