@@ -37,6 +37,8 @@ REPEATED = (
     "SELECT source, sourceKey, hex(sourceId), sourceIndex, count() FROM entityMetricEvents "
     "WHERE source != '' GROUP BY 1, 2, 3, 4 HAVING count() > 1"
 )
+REPAIRED = "SELECT uniqExact(source, sourceKey) FROM entityMetricEvents WHERE source != '' AND sourceIndex >= 128"
+"""A change's first metric event is number 0, a repair's 128."""
 COUNTED = "(('Crucible', 'Entry'), ('User', 'crucibleEntryCount'), ('User', 'crucibleCount'))"
 VIEW_TOTALS: Mapping[str, str] = {
     **{
@@ -75,6 +77,8 @@ class Report:
     """Prizes that were paid."""
     cancelled: int = 0
     """Crucibles that gave everything back."""
+    repaired: int = 0
+    """Rows whose counts were put right."""
 
     @property
     def ok(self) -> bool:
@@ -148,8 +152,9 @@ def audit(places: Places, answers: Path | None = None, buzz_url: str | None = No
     for view, query in VIEW_TOTALS.items():
         wanted = by_crucible if view == "crucible_stats" else expected
         found += compare_sums(view, wanted, metric_totals(clickhouse, query))
+    repaired = int(clickhouse.query(REPAIRED).result_rows[0][0])
     if buzz_url is None:
-        return Report(truth.changes(postgres), len(ids), len(votes), tuple(found))
+        return Report(truth.changes(postgres), len(ids), len(votes), tuple(found), repaired=repaired)
     books = buzz_books.read(buzz_url)
     found += verdict_audit.opinions(postgres, voted)
     found += verdict_audit.counts(postgres, clickhouse)
@@ -163,6 +168,7 @@ def audit(places: Places, answers: Path | None = None, buzz_url: str | None = No
         truth.changes(postgres), len(ids), len(votes), tuple(found),
         admitted=verdicts.get("admitted", 0), rejected=verdicts.get("rejected", 0), refunded=len(books.refunds),
         settled=settled, paid=len(ending_audit.prizes(books)), cancelled=cancelled,
+        repaired=repaired,
     )  # fmt: skip
 
 

@@ -140,6 +140,11 @@ class Pipeline:
         surroundings = {**self.environ, **(environ or {})}
         OwnProgram(f"crucible-{arguments[0]}", ("-m", "watcher", *arguments), self._folder, surroundings).run(PATIENCE)
 
+    def command(self, *arguments: str) -> OwnProgram:
+        """A verb of the ``crucible`` command as a program that is not started yet, with the watcher's settings."""
+        surroundings = {**self.environ, DSN: self.role_dsn(WATCHER_ROLE)}
+        return OwnProgram(f"crucible {' '.join(arguments)}", ("-m", "watcher", *arguments), self._folder, surroundings)
+
     def role_dsn(self, role: str) -> str:
         """Connect to the site's database as one of the roles that were prepared, by this string."""
         return make_conninfo(self.endpoints.postgres_dsn or "", user=role, password=self._password)

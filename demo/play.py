@@ -22,6 +22,7 @@ from demo.program import PROJECT, OwnProgram, ProgramError
 from demo.readings import Reading, read
 from demo.settling import RULES, Settling
 from demo.told.heard import Ears
+from demo.unheard import Unheard
 from demo.verdict import verdict
 from demo.voting import FAVOURITE, OUR_VISITOR, VISITOR, Voting
 from stack.guard import Guard
@@ -31,6 +32,8 @@ from stack.topology import EVERYTHING, Options, Stack
 WITHOUT_PROGRESS = 20.0
 """Seconds in which nothing more arrives until the audit's verdict stands."""
 LOOK = 0.5
+UNHEARD_SHARE = 0.2
+"""Of the site's time, after which crucibles are made of which nobody hears: it is found and mended meanwhile."""
 STARTING = 30.0
 """Seconds that the simulator has to connect and to create its people."""
 
@@ -138,6 +141,7 @@ def _perform(request: Request, scene: _Scene) -> Report:
     site = pipeline.simulator((*pace, "--buzz", scene.settling.buzz_url))
     judges = voting.judges(pipeline.environ, seconds=request.seconds, rate=request.votes, seed=request.seed)
     people = {"the site simulator": site, **({"the judges": judges} if request.votes else {})}
+    unheard = Unheard(pipeline, scene.places, scene.told, request.seconds * UNHEARD_SHARE)
     try:
         site.start()
         site.await_word(STARTING)
@@ -147,11 +151,13 @@ def _perform(request: Request, scene: _Scene) -> Report:
         scene.told(f"vote yourself: {_page(scene)}")
         board = Board(scene.console, scene.parts(), scene.read, tuple(people.values()))
         arrival = _Arrival(scene.audit)
-        board.watch(lambda: _left(scene, people) and arrival())
+        board.watch(lambda: all((unheard(), _left(scene, people))) and arrival())
+        unheard.compare()
         if request.votes:
             scene.told(f"what the judges were answered: {_answers(judges)}")
         _tell_of_endings(scene)
     finally:
+        unheard.close()
         for program in people.values():
             program.kill()
     if not request.keep:

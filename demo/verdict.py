@@ -17,6 +17,7 @@ def verdict(report: Report, seconds: float, *, voted: bool) -> str:
         voted: whether judges were at it.
     """
     idle = "" if report.changes else "nothing was changed, so nothing was shown"
+    idle = idle or ("" if report.repaired else "nothing was put right, so nothing was shown")
     idle = idle or ("" if report.votes or not voted else "nobody's vote was counted, so nothing was shown")
     if not report.ok or idle:
         why = idle or str(report)
@@ -24,6 +25,6 @@ def verdict(report: Report, seconds: float, *, voted: bool) -> str:
     return (
         f"{OK}changes={report.changes} entries={report.entries} votes={report.votes} "
         f"admitted={report.admitted} rejected={report.rejected} refunded={report.refunded} "
-        f"settled={report.settled} paid={report.paid} cancelled={report.cancelled} "
+        f"settled={report.settled} paid={report.paid} cancelled={report.cancelled} repaired={report.repaired} "
         f"lost={report.lost} twice={report.twice} seconds={seconds:.0f}"
     )

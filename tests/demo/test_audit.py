@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from demo.audit import Kind, audit
+from demo.verdict import verdict
 from tests.demo.conftest import NewSite, one
 from tests.demo.perfect_watcher import COLUMNS, bring_over
 
@@ -163,3 +165,18 @@ def _repeat(places: Places, identity: str | None = None) -> None:
         f"INSERT INTO entityMetricEvents ({columns}) SELECT {columns} FROM entityMetricEvents "  # noqa: S608
         f"WHERE sourceId = unhex('{which}') AND {ANY_ROW} LIMIT 1"
     )
+
+
+def test_a_demo_in_which_nothing_was_put_right_has_shown_nothing(right: Places) -> None:
+    """Rows that came by a repair are told by their numbers; the last line names how many rows they are of."""
+    before = audit(right)
+    right.clickhouse.command(
+        "INSERT INTO entityMetricEvents SELECT * REPLACE (sourceIndex + 128 AS sourceIndex) FROM entityMetricEvents "
+        "WHERE source = 'Crucible' ORDER BY sourceKey LIMIT 1"
+    )
+    after = replace(audit(right), findings=())
+
+    assert (before.repaired, after.repaired) == (0, 1)
+    assert "nothing was put right" in verdict(replace(before, votes=1), 1.0, voted=True)
+    assert verdict(replace(after, votes=1), 1.0, voted=True).startswith("ok ")
+    assert " repaired=1 " in verdict(replace(after, votes=1), 1.0, voted=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.program import PROJECT
+from demo.unheard import CRUCIBLES
 from stack.family import descendants
 from stack.topology import EVERYTHING, Stack
 from tests.stack.watching import await_that, lives, provided
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 VERDICT = re.compile(
     r"demo: ok changes=(\d+) entries=(\d+) votes=(\d+) admitted=(\d+) rejected=(\d+) refunded=(\d+) settled=(\d+) "
-    r"paid=(\d+) cancelled=(\d+) lost=0 twice=0 seconds=(\d+)"
+    r"paid=(\d+) cancelled=(\d+) repaired=(\d+) lost=0 twice=0 seconds=(\d+)"
 )
 
 
@@ -78,6 +79,7 @@ def test_demo_ends_by_itself_and_finds_nothing_lost() -> None:
     assert int(verdict[5]) > 10, "hardly anybody is out"
     assert int(verdict[7]) >= 2, "one crucible ends with entries, and one without"
     assert int(verdict[9]) >= 1, "none was cancelled"
+    assert int(verdict[10]) >= CRUCIBLES, "what no stream could tell was not put right"
     assert re.search(r"vote yourself: http://127\.0\.0\.1:\d+/arena/\d+#token=\S+\n", out), out
     assert "\x1b" not in out, "colours or cursor movements without a terminal"
     assert len(family) > 10
