@@ -11,6 +11,12 @@ SELECT DISTINCT sourceId
 FROM entityMetricEvents
 WHERE source != '' AND ({ranges})
 
+-- present_at --
+-- Which changes at exactly these places of the log are counted already.
+SELECT DISTINCT sourceId
+FROM entityMetricEvents
+WHERE source != '' AND sourceLsn IN {lsns:Array(UInt64)}
+
 -- totals_raw --
 -- The totals of some keys by the table's own rows, which every view has to agree with.
 SELECT entityType, entityId, metricType, sum(metricValue)

@@ -20,6 +20,8 @@ class DeadLetterFilter(msgspec.Struct, frozen=True):
     topic: str | None = None
     """Topic of the refused record."""
     since: datetime | None = None
+    letter: str | None = None
+    """``PARTITION@OFFSET`` of the letter, or ``TOPIC[PARTITION]@OFFSET`` of the record."""
 
     def takes(self, letter: StoredDeadLetter) -> bool:
         """Return whether the letter is one of them."""
@@ -29,6 +31,14 @@ class DeadLetterFilter(msgspec.Struct, frozen=True):
             and (self.reason is None or record.reason == self.reason)
             and (self.topic is None or record.topic == self.topic)
             and (self.since is None or letter.time >= self.since)
+            and (
+                self.letter is None
+                or self.letter
+                in (
+                    f"{letter.partition}@{letter.offset}",
+                    f"{record.topic}[{record.partition}]@{record.offset}",
+                )
+            )
         )
 
 

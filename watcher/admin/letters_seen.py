@@ -1,16 +1,26 @@
 """Up to where somebody has seen to the dead letters: offsets of a group that nobody is ever in."""
 
+from collections.abc import Callable
+
 from watcher.kafka.admin import KafkaAdmin
 from watcher.model.errors import TemporaryError
 
 
-def since_seen(admin: KafkaAdmin, topic: str, group: str) -> tuple[int, int]:
-    """Return how many letters came since somebody has seen to them, and how many before that are still there.
+def none_done(_: int, __: int) -> int:
+    """Know of no letter that is done."""
+    return 0
+
+
+def since_seen(
+    admin: KafkaAdmin, topic: str, group: str, done_from: Callable[[int, int], int] = none_done
+) -> tuple[int, int]:
+    """Return how many letters came since somebody has seen to them and are not done, and how many others are there.
 
     Args:
         admin: the cluster.
         topic: the dead letters'.
         group: the watcher's consumer group.
+        done_from: tells how many letters of a partition are done that lie at an offset or behind it.
 
     Raises:
         TemporaryError: the cluster does not answer.
@@ -20,7 +30,9 @@ def since_seen(admin: KafkaAdmin, topic: str, group: str) -> tuple[int, int]:
     # A topic that was made anew begins below the mark of the one before it.
     marked = {place: marks.get(place, (low, None))[0] for place, (low, _) in bounds.items()}
     upto = {place: max(low, marked[place] if marked[place] <= high else low) for place, (low, high) in bounds.items()}
-    return sum(bounds[one][1] - upto[one] for one in places), sum(upto[one] - bounds[one][0] for one in places)
+    there = sum(high - low for low, high in bounds.values())
+    new = sum(max(0, bounds[one][1] - upto[one] - done_from(one[1], upto[one])) for one in places)
+    return new, there - new
 
 
 def mark_seen(admin: KafkaAdmin, topic: str, group: str) -> int:

@@ -36,8 +36,9 @@ from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment, n
 from watcher.bootstrap.kafka_client import kafka_client
 from watcher.decode.registry import RegistryClient
 from watcher.kafka.admin import KafkaAdmin
+from watcher.model.errors import WatcherError
 from watcher.notify.http import HttpNotifier
-from watcher.postgres.own import beat
+from watcher.postgres.own import beat, letters
 from watcher.postgres.session import Session, open_session
 from watcher.redis.nodes import RedisNode, open_nodes
 
@@ -172,10 +173,25 @@ def _kafka(settings: Settings) -> Iterator[Finding]:
             partial(kafka.registered, wanted=at.topics, tables={table.name: table.topic for table in REGISTRY}),
             partial(kafka.group, name=at.group, wanted=at.topics),
             kafka.offset_metadata,
-            partial(kafka.dead_letters, topic=settings.dead_letters.topic, group=at.group),
+            partial(
+                kafka.dead_letters,
+                topic=settings.dead_letters.topic,
+                group=at.group,
+                done=partial(_done_letters, settings),
+            ),
         ),
         "check kafka.bootstrap_servers and the security settings, and that a broker is up",
     )
+
+
+def _done_letters(settings: Settings, topic_id: str, partition: int, offset: int) -> int:
+    """Return how many letters are done from an offset on; none where PostgreSQL does not say, as its own lines tell."""
+    at = settings.postgres
+    try:
+        with open_session(at.dsn.get_secret_value(), at.watcher_schema, at.timeout) as session:
+            return letters.done_from(session, topic_id, partition, offset)
+    except WatcherError:
+        return 0
 
 
 def _registry(settings: Settings) -> Iterator[Finding]:

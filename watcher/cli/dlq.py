@@ -1,38 +1,42 @@
 """``crucible dlq``: list and show the records that could not be used, and note that somebody has seen to them."""
 
-import re
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from watcher.cli.dlq_purge import purge
+from watcher.cli.dlq_replay import replay
 from watcher.cli.exits import FAILED
+from watcher.cli.letter_options import OfReason, OfTable, OfTopic, Since, names_of, reason_of, time_of, with_letter_form
 from watcher.cli.output import AsJson, note, print_columns, print_json
-from watcher.model.errors import Reason
 from watcher.telemetry.words import counted
 
 if TYPE_CHECKING:
     from watcher.kafka.dead_letter_topic import StoredDeadLetter
+    from watcher.postgres.own.letters import Story
+
+    Stories = dict[tuple[int, int], Story]
 
 app = typer.Typer(no_args_is_help=True)
 
 MAX_SHOWN_BYTES: Final = 4_000
 """Bytes of a value that are shown to a person; --json has all."""
-_LETTER: Final = re.compile(r"(\d+|.+\[\d+\])@\d+")
+
+app.command()(replay)
+app.command()(purge)
 
 
 @app.command("list")
 def list_dead_letters(
-    table: Annotated[
-        str | None, typer.Option(help="Only of this source table; unknown: of none that is known.")
-    ] = None,
-    reason: Annotated[str | None, typer.Option(help="Only with this reason, e.g. bad_row.")] = None,
-    topic: Annotated[str | None, typer.Option(help="Only records of this topic.")] = None,
-    since: Annotated[str | None, typer.Option(help="Only from this time on, e.g. 2026-01-31T12:00:00Z.")] = None,
+    table: OfTable = None,
+    reason: OfReason = None,
+    topic: OfTopic = None,
+    since: Since = None,
+    left: Annotated[bool, typer.Option("--left", help="Only those that are not done.")] = False,
     limit: Annotated[int, typer.Option(help="At most so many, the newest.", min=1)] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters: where the record lies, and why it was refused. Their content is not shown.
+    """List dead letters: where the record lies, why it was refused, and what became of it. Content is not shown.
 
     Examples:
 
@@ -40,18 +44,23 @@ def list_dead_letters(
 
       crucible dlq list --table CrucibleEntry --reason bad_row --since 2026-01-31
 
+      crucible dlq list --left
+
       crucible dlq list --json | jq 'group_by(.reason) | map({(.[0].reason): length}) | add'
     """
     from watcher.admin.dead_letters import DeadLetterFilter, frequencies  # noqa: PLC0415
 
-    wanted = DeadLetterFilter(table=table, reason=_reason(reason), topic=topic, since=_time(since))
+    wanted = DeadLetterFilter(table=table, reason=reason_of(reason), topic=topic, since=time_of(since, "--since"))
     found = [letter for letter in _dead_letters() if wanted.takes(letter)]
+    became = _stories(found)
+    if left:
+        found = [one for one in found if not _summary(one, became)["done"]]
     shown = found[-limit:]
     if as_json:
-        print_json([_summary(letter) for letter in shown])
+        print_json([_summary(letter, became) for letter in shown])
         return
     print_columns(
-        ("letter", "record", "time", "table", "reason", "message"),
+        ("letter", "record", "time", "table", "reason", "became", "message"),
         [
             (
                 f"{one.partition}@{one.offset}" + (f" (x{one.copies})" if one.copies > 1 else ""),
@@ -59,6 +68,7 @@ def list_dead_letters(
                 one.time.isoformat(timespec="milliseconds"),
                 one.record.table or "-",
                 one.record.reason,
+                _told(became.get((one.partition, one.offset))),
                 one.record.message.splitlines()[0][:100] if one.record.message else "",
             )
             for one in shown
@@ -85,20 +95,17 @@ def show(
 
       crucible dlq show 0@17 --json | jq -r .value
     """
-    if not _LETTER.fullmatch(letter):
-        raise typer.BadParameter(
-            f"{letter!r} is neither PARTITION@OFFSET like 0@17 nor TOPIC[PARTITION]@OFFSET; see `crucible dlq list`",
-            param_hint="letter",
-        )
-    found = [one for one in _dead_letters() if letter in _names(one)]
+    with_letter_form(letter, "letter")
+    found = [one for one in _dead_letters() if letter in names_of(one)]
     if not found:
         note(f"there is no dead letter {letter}; `crucible dlq list` shows which there are")
         raise typer.Exit(FAILED)
+    became = _stories(found)
     if as_json:
-        print_json([_whole(one) for one in found] if len(found) > 1 else _whole(found[0]))
+        print_json([_whole(one, became) for one in found] if len(found) > 1 else _whole(found[0], became))
         return
     for one in found:
-        print_columns(("what", "is"), [(name, value) for name, value in _summary(one).items()])
+        print_columns(("what", "is"), [(name, value) for name, value in _summary(one, became).items()])
         for name, value in one.headers:
             typer.echo(f"header {name}: {_text(value)}")
         typer.echo(f"key: {_text(one.key)}")
@@ -141,14 +148,32 @@ def _dead_letters() -> "list[StoredDeadLetter]":
     return read_dead_letters(kafka_client(settings.kafka), settings.dead_letters.topic)
 
 
-def _names(letter: "StoredDeadLetter") -> tuple[str, str]:
-    record = letter.record
-    return f"{letter.partition}@{letter.offset}", f"{record.topic}[{record.partition}]@{record.offset}"
+def _stories(found: "list[StoredDeadLetter]") -> "Stories":
+    """Return what became of letters; of none where PostgreSQL does not say: they can be looked at all the same."""
+    import config  # noqa: PLC0415
+    from watcher.bootstrap.letters import opened_letters  # noqa: PLC0415
+    from watcher.model.errors import TemporaryError, WatcherError  # noqa: PLC0415
+
+    if not found:
+        return {}
+    try:
+        with opened_letters(config.load()) as letters:
+            return letters.stories(found)
+    except (TemporaryError, WatcherError) as error:
+        note(f"what became of them is not known: {error}")
+        return {}
 
 
-def _summary(letter: "StoredDeadLetter") -> dict[str, Any]:
+def _told(story: "Story | None") -> str:
+    if story is None:
+        return "-"
+    return story.outcome if story.tries == 1 else f"{story.outcome} (x{story.tries})"
+
+
+def _summary(letter: "StoredDeadLetter", became: "Stories") -> dict[str, Any]:
     record = letter.record
-    at, position = _names(letter)
+    at, position = names_of(letter)
+    story = became.get((letter.partition, letter.offset))
     return {
         "letter": at,
         "record": position,
@@ -160,12 +185,17 @@ def _summary(letter: "StoredDeadLetter") -> dict[str, Any]:
         "refusals": record.refusals,
         "copies": letter.copies,
         "truncated_bytes": record.truncated_bytes,
+        "became": None if story is None else story.outcome,
+        "done": story is not None and story.done,
+        "tries": 0 if story is None else story.tries,
+        "last_tried": None if story is None else story.last_tried.isoformat(timespec="seconds"),
+        "said": None if story is None else story.message,
     }
 
 
-def _whole(letter: "StoredDeadLetter") -> dict[str, Any]:
+def _whole(letter: "StoredDeadLetter", became: "Stories") -> dict[str, Any]:
     headers = [{"name": name, "value": _text(value)} for name, value in letter.headers]
-    return {**_summary(letter), "key": _text(letter.key), "value": _text(letter.value), "headers": headers}
+    return {**_summary(letter, became), "key": _text(letter.key), "value": _text(letter.value), "headers": headers}
 
 
 def _text(value: bytes | None) -> str | None:
@@ -176,19 +206,3 @@ def _text(value: bytes | None) -> str | None:
         return value.decode()
     except UnicodeDecodeError:
         return f"0x{value.hex()}"
-
-
-def _reason(text: str | None) -> str | None:
-    allowed = [one.value for one in Reason]
-    if text is not None and text not in allowed:
-        raise typer.BadParameter(f"{text!r} is not one of {', '.join(allowed)}", param_hint="--reason")
-    return text
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a time like 2026-01-31T12:00:00Z", param_hint="--since") from None

@@ -153,6 +153,16 @@ class KafkaAdmin:
         moved = [one for answer in answers for one in answer.topic_partitions or []]
         return {(one.topic, one.partition): one.error.str() for one in moved if one.error}
 
+    def delete_before(self, offsets: Mapping[Place, int]) -> None:
+        """Delete the records of partitions that lie before these offsets; Kafka deletes no others.
+
+        Raises:
+            TemporaryError: the cluster does not answer, or refuses, as it does for a topic that it compacts.
+        """
+        wanted = [TopicPartition(*place, offset) for place, offset in offsets.items()]
+        for one, answer in self._client.delete_records(wanted, request_timeout=MAX_ANSWER_SECONDS).items():
+            self._answer(answer, f"records of {one.topic}[{one.partition}]")
+
     def members(self, group: str) -> list[str]:
         """Return who is in a group now, by client id and host."""
         asked = self._client.describe_consumer_groups([group], request_timeout=MAX_ANSWER_SECONDS)[group]

@@ -39,6 +39,15 @@ class StoredDeadLetter(msgspec.Struct, frozen=True):
     """How often the letter was sent: a batch that was read again after a crash refuses its records again."""
 
 
+class LetterPlace(msgspec.Struct, frozen=True):
+    """A record of the dead-letter topic."""
+
+    partition: int
+    offset: int
+    letter: StoredDeadLetter | None
+    """None: the record is no letter; somebody else has put it there."""
+
+
 def stored_dead_letters(client: Mapping[str, Any], topic: str) -> list[StoredDeadLetter]:
     """Return every letter of the topic, each copy by itself; none where there is no topic.
 
@@ -49,7 +58,63 @@ def stored_dead_letters(client: Mapping[str, Any], topic: str) -> list[StoredDea
     Raises:
         TemporaryError: no broker answers.
     """
-    consumer = Consumer(
+    return [place.letter for place in letter_places(client, topic) if place.letter is not None]
+
+
+def letter_places(client: Mapping[str, Any], topic: str) -> Iterator[LetterPlace]:
+    """Yield every record of the topic, one after the other, so that a topic of any size can be gone through.
+
+    Args:
+        client: librdkafka settings of the connection (brokers, security).
+        topic: the dead-letter topic; there may be none.
+
+    Raises:
+        TemporaryError: no broker answers.
+    """
+    consumer = _reader(client)
+    try:
+        for message in _messages(consumer, topic):
+            yield LetterPlace(message.partition() or 0, message.offset() or 0, _letter(message))
+    except KafkaException as error:
+        raise _away(client, error) from error
+    finally:
+        consumer.close()
+
+
+def value_at(client: Mapping[str, Any], record: RefusedRecord) -> bytes | None:
+    """Return the value that lies where a refused record lay, in its own topic; None where nothing does any more.
+
+    Args:
+        client: librdkafka settings of the connection (brokers, security).
+        record: where; in a topic that was made anew another record may lie there.
+
+    Raises:
+        TemporaryError: no broker answers.
+    """
+    place = TopicPartition(record.topic, record.partition, record.offset)
+    consumer = _reader(client)
+    try:
+        found = consumer.list_topics(record.topic, timeout=MAX_SILENCE_SECONDS).topics[record.topic]
+        if found.error is not None or record.partition not in found.partitions:
+            return None
+        low, high = consumer.get_watermark_offsets(place, timeout=MAX_SILENCE_SECONDS)
+        if not low <= record.offset < high:
+            return None
+        consumer.assign([place])
+        message = consumer.poll(MAX_SILENCE_SECONDS)
+        if message is None:
+            raise _away(client, KafkaException(KafkaError(KafkaError._TIMED_OUT)))  # noqa: SLF001
+        if message.error() is not None or message.offset() != record.offset:
+            return None
+        return _bytes(message.value())
+    except KafkaException as error:
+        raise _away(client, error) from error
+    finally:
+        consumer.close()
+
+
+def _reader(client: Mapping[str, Any]) -> Consumer:
+    return Consumer(
         {
             **client,
             "group.id": f"crucible-dlq-reader-{uuid.uuid4()}",  # never joined, never committed
@@ -59,12 +124,10 @@ def stored_dead_letters(client: Mapping[str, Any], topic: str) -> list[StoredDea
             "log_level": 0,
         }
     )
-    try:
-        return [letter for message in _messages(consumer, topic) if (letter := _letter(message)) is not None]
-    except KafkaException as error:
-        raise TemporaryError(f"kafka at {client.get('bootstrap.servers')} does not answer: {said(error)}") from error
-    finally:
-        consumer.close()
+
+
+def _away(client: Mapping[str, Any], error: KafkaException) -> TemporaryError:
+    return TemporaryError(f"kafka at {client.get('bootstrap.servers')} does not answer: {said(error)}")
 
 
 def _messages(consumer: Consumer, topic: str) -> Iterator[Message]:
@@ -86,6 +149,7 @@ def _messages(consumer: Consumer, topic: str) -> Iterator[Message]:
             error = message.error()
             if error is None:
                 yield message
+                heard = time.monotonic()  # whoever takes it may have taken its time
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                 unread.discard(message.partition() or 0)
             else:

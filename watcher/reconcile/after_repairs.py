@@ -1,12 +1,13 @@
-"""Keeps changes from being counted on top of a repair that has seen to them already.
+"""Keeps changes from being counted on top of a repair, or a replay of letters, that has seen to them already.
 
 A repair makes what was counted of some rows what they count for, up to a position in the log. Should a change of such a
 row up to there come after all (a dead letter that is produced again, offsets that are set back, a connector that reads
-its log once more), it is in the counts. So it is taken for one that is there.
+its log once more), it is in the counts. So it is taken for one that is there. And so is a change that somebody has
+decided to count from its dead letter, whether that is written yet or not.
 
-A repair is announced in PostgreSQL before it is written, for longer than the time after which announcements are looked
-for here. Nothing is asked while there are no changes, and once a second else; the rows of a batch are looked at only if
-one of them lies before a repair's position.
+A repair, and a replay, is announced in PostgreSQL before it is written, for longer than the time after which
+announcements are looked for here. Nothing is asked while there are no changes, and once a second else; the rows of a
+batch are looked at only if one of them lies before the position of such a one.
 """
 
 import time
@@ -23,7 +24,7 @@ from watcher.model.metric_rows import MetricRows
 from watcher.model.plan import Plan
 from watcher.model.plan_outcome import PlanOutcome
 from watcher.postgres.kept_session import KeptSession
-from watcher.postgres.own import repair
+from watcher.postgres.own import repair, replay
 from watcher.postgres.session import Session
 
 LOOK_SECONDS: Final = 1.0
@@ -51,7 +52,7 @@ class AfterRepairs:
         self._mark, self._looked_at = 0, float("-inf")
 
     def present(self, batches: Sequence[MetricRows]) -> set[bytes]:
-        """Return the identities of changes that are there, and of those that a repair has seen to."""
+        """Return the identities of changes that are there, and of those that a repair or a replay has seen to."""
         return self._sink.present(batches) | self._seen_to(batches)
 
     def write(self, plan: Plan, rows: MetricRows, before_send: Callable[[], None], present: set[bytes]) -> PlanOutcome:
@@ -59,7 +60,7 @@ class AfterRepairs:
         return self._sink.write(plan, rows, before_send, present)
 
     def recover(self, plan: Plan, rows: MetricRows, before_send: Callable[[], None]) -> PlanOutcome:
-        """Write a plan that somebody may have written, but for what a repair has seen to."""
+        """Write a plan that somebody may have written, but for what a repair or a replay has seen to."""
         seen_to = self._seen_to([rows])
         if seen_to:
             rows = MetricRows(row for row in rows if row[SOURCE_ID] not in seen_to)
@@ -71,10 +72,10 @@ class AfterRepairs:
         self._sink.close()
 
     def _seen_to(self, batches: Sequence[MetricRows]) -> set[bytes]:
-        """Return the identities of the changes that a repair has seen to.
+        """Return the identities of the changes that a repair or a replay has seen to.
 
         Raises:
-            TemporaryError: PostgreSQL is away, and some lie before a repair that is known of.
+            TemporaryError: PostgreSQL is away, and some lie before what is known of.
         """
         lowest = min((min(rows.lsns) for rows in batches if len(rows)), default=None)
         if lowest is None:
@@ -92,6 +93,8 @@ class AfterRepairs:
             for table, keys in by_table.items():
                 for key, upto in repair.covering(session, table, keys, lowest).items():
                     found.update(who for lsn, who in keys[key] if lsn <= upto)
+                changes = {who for some in keys.values() for _, who in some}
+                found |= replay.decided(session, changes, lowest)
         return found
 
     def _look_for_announcements(self) -> None:
@@ -100,7 +103,7 @@ class AfterRepairs:
             return
         try:
             with self._session.kept() as session:
-                self._mark = repair.mark(session)
+                self._mark = max(repair.mark(session), replay.mark(session))
         except TemporaryError:
             pass  # nobody announces anything there meanwhile, and changes need not wait for it
         self._looked_at = now

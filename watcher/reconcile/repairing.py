@@ -17,7 +17,7 @@ from watcher.model.metric_columns import SOURCE_ID
 from watcher.model.metric_row import unpacked
 from watcher.model.metric_rows import MetricRows
 from watcher.model.repair import RepairPlan, repairing_rows, token_of
-from watcher.postgres.own import repair
+from watcher.postgres.own import repair, replay
 from watcher.postgres.session import Session
 from watcher.reconcile.after_repairs import LOOK_SECONDS
 from watcher.reconcile.differences import Difference
@@ -209,9 +209,9 @@ class Repairer:
         )
 
     def _decided(self, plans: Sequence[RepairPlan]) -> list[RepairPlan]:
-        """Return the repairs, once PostgreSQL has them; none where another run's are under way."""
+        """Return the repairs, once PostgreSQL has them; none where another run's, or a replay of letters, are under way."""
         with self._session.together():
             repair.alone(self._session, self._table)
-            if repair.open_repairs(self._session, self._table):
+            if repair.open_repairs(self._session, self._table) or replay.open_replays(self._session, self._table):
                 return []
             return [repair.plan(self._session, plan, self._made_by) for plan in plans]

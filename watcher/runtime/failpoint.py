@@ -87,10 +87,14 @@ BACKFILL_PLACES: Final = (
 )
 """Every place that a backfill passes, besides those of the repairs that it makes."""
 
+REPLAY_PLACES: Final = ("replay.shown", "replay.decided", "replay.written", "replay.noting")
+"""Every place that dead letters pass that are taken again."""
+
 ALL_PLACES: Final = (
     *(*PLACES, *DRAIN_PLACES, *ENTRY_PLACES, *ENDING_PLACES, *CANCEL_PLACES[1:]),
     *REPAIR_PLACES,
     *BACKFILL_PLACES,
+    *REPLAY_PLACES,
 )
 
 ACTIONS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}

@@ -1,6 +1,7 @@
 """Kafka's side: the topics keep records long enough and whole, the group has its place, the dead letters are few."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from watcher.admin import letters_seen
@@ -16,6 +17,9 @@ MIN_RETENTION_MS: Final = DAY_MS
 MIN_RECORD_BYTES: Final = 1_048_588
 """Bytes that a record may have at least: Kafka's own default. A crucible's row with both images of it fits."""
 
+
+DoneLetters = Callable[[str, int, int], int]
+"""From the id of the letters' topic, a partition and an offset to how many letters from there on are done."""
 
 MAX_LOOKED_AT: Final = 1_000
 """Records behind that are looked at, whether they are any; of more it does not matter."""
@@ -75,8 +79,15 @@ def registered(admin: KafkaAdmin, wanted: Sequence[str], tables: Mapping[str, st
         yield ok("kafka.tables", f"{counted(len(tables), 'table')} with handlers, each with a topic that is read")
 
 
-def dead_letters(admin: KafkaAdmin, topic: str, group: str) -> Iterator[Finding]:
-    """Find whether dead letters stay until somebody looks, and there are none that nobody has looked at."""
+def dead_letters(admin: KafkaAdmin, topic: str, group: str, done: DoneLetters | None = None) -> Iterator[Finding]:
+    """Find whether dead letters stay until somebody looks, and there are none that nobody has looked at.
+
+    Args:
+        admin: the cluster.
+        topic: the dead letters'.
+        group: the watcher's consumer group.
+        done: tells how many letters are done of a topic's id, a partition, and from an offset on; None: nobody knows.
+    """
     name = "kafka.dead_letters"
     partitions = admin.topics().get(topic)
     if partitions is None:
@@ -89,12 +100,14 @@ def dead_letters(admin: KafkaAdmin, topic: str, group: str) -> Iterator[Finding]
             f"{topic} keeps letters for {_days(settings)}, counted from their record's time",
             f"set retention.ms=-1 on {topic}: a letter of an old record may be gone before anybody reads it",
         )
-    new, seen = letters_seen.since_seen(admin, topic, group)
+    done_from = partial(done, admin.topic_id(topic)) if done else letters_seen.none_done
+    new, seen = letters_seen.since_seen(admin, topic, group, done_from)
     if new:
         yield warn(
             name,
             f"up to {counted(new, 'letter')} in {topic} that nobody has looked at",
-            "`crucible dlq list` says why each was refused, `crucible dlq seen` that you have seen to them",
+            "`crucible dlq list --left` says why each was refused; mend that and run `crucible dlq replay`, or "
+            "`crucible dlq seen` says that you have seen to them",
         )
     else:
         yield ok(name, f"{counted(seen, 'letter')} in {topic}, all seen" if seen else f"{topic} is empty")

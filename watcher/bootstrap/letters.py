@@ -1,0 +1,225 @@
+"""Dead letters taken again, put together for the command line."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property, partial
+from getpass import getuser
+from socket import gethostname
+
+from config import Settings
+from handlers import REGISTRY
+from watcher.admin.dead_letters import DeadLetterFilter
+from watcher.admin.offsets import group_places
+from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry_auth, site_session
+from watcher.bootstrap.kafka_client import kafka_client
+from watcher.changes.ingest import Ingest
+from watcher.clickhouse.letter_rows import LETTERS
+from watcher.clickhouse.link import ClickHouseLink
+from watcher.clickhouse.planned_insert import PlannedInsert
+from watcher.clickhouse.queries import queries
+from watcher.decode.avro import AvroReader
+from watcher.decode.decoder import Decoder
+from watcher.decode.registry import RegistryClient
+from watcher.kafka.admin import KafkaAdmin
+from watcher.kafka.dead_letter_topic import LetterPlace, StoredDeadLetter, letter_places, value_at
+from watcher.letters.needs import TableStanding, settle
+from watcher.letters.purging import Purge, purges
+from watcher.letters.replaying import Replayer
+from watcher.letters.standing import Passed, Standing
+from watcher.letters.taking import Account, Taking, done_letters
+from watcher.letters.understanding import Understanding
+from watcher.model.metric_rows import MetricRows
+from watcher.postgres.own import history, letters, reconcile_needed, replay
+from watcher.postgres.own.letters import Story, Tried
+from watcher.postgres.session import Session
+from watcher.redis.sink import RedisSink
+
+
+@contextmanager
+def opened_letters(settings: Settings) -> Iterator["Letters"]:
+    """Connect to Kafka and PostgreSQL for the length of a block, and yield the dead letters.
+
+    Raises:
+        ConfigError: Kafka's client refuses its settings.
+        PostgresRefusedError: the role may not do what is needed.
+        TemporaryError: PostgreSQL is away.
+    """
+    client = kafka_client(settings.kafka)
+    with site_session(settings) as session:
+        yield Letters(settings, client, session)
+
+
+class Letters:
+    """The dead-letter topic, and what became of its letters.
+
+    Args:
+        settings: everything.
+        client: librdkafka settings of the connection.
+        session: PostgreSQL, as the watcher's role.
+    """
+
+    def __init__(self, settings: Settings, client: Mapping[str, str], session: Session) -> None:
+        self._settings, self._client, self._session = settings, client, session
+        self.topic = settings.dead_letters.topic
+        self._tables = REGISTRY.with_watcher_schema(settings.postgres.watcher_schema)
+        self._usual = {table.topic: table.name for table in self._tables}
+
+    @cached_property
+    def _admin(self) -> KafkaAdmin:
+        return KafkaAdmin(self._client)
+
+    @cached_property
+    def partitions(self) -> int:
+        """Return how many partitions the topic has; 0: there is none.
+
+        Raises:
+            TemporaryError: Kafka is away.
+        """
+        return self._admin.topics().get(self.topic, 0)
+
+    @cached_property
+    def _topic_id(self) -> str:
+        return self._admin.topic_id(self.topic)
+
+    def stories(self, stored: Iterable[StoredDeadLetter]) -> dict[tuple[int, int], Story]:
+        """Return what became so far of those letters that were taken, by partition and offset.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
+        some = list(stored)
+        if not some:
+            return {}
+        return {
+            (partition, offset): story
+            for partition in {one.partition for one in some}
+            for offset, story in letters.known(
+                self._session, self._topic_id, partition, [one.offset for one in some if one.partition == partition]
+            ).items()
+        }
+
+    def take(
+        self, wanted: DeadLetterFilter, *, dry_run: bool
+    ) -> tuple[Iterator[tuple[StoredDeadLetter, Tried]], Account]:
+        """Return the letters that are wanted, taken one batch after the other as they are asked for, and the account.
+
+        Args:
+            wanted: which.
+            dry_run: only foresee what would become of them.
+
+        Raises:
+            HistoryChangedError: PostgreSQL is another than the one that was accepted.
+            TemporaryError: a neighbour is away.
+        """
+        taking = Taking(self._session, self._topic_id, self._table_of)
+        return self._taken(taking, wanted, dry_run=dry_run), taking.account
+
+    def _taken(
+        self, taking: Taking, wanted: DeadLetterFilter, *, dry_run: bool
+    ) -> Iterator[tuple[StoredDeadLetter, Tried]]:
+        settings = self._settings
+        history.check(self._session)
+        insert = PlannedInsert(LETTERS, ClickHouseLink(partial(connect_clickhouse, settings)), queries())
+        redis = RedisSink(redis_client(settings))
+        try:
+            replayer = self._replayer(insert, redis)
+            if not dry_run:
+                for table in replay.open_tables(self._session):
+                    replayer.finish_open(table)
+            yield from taking.through(letter_places(self._client, self.topic), wanted, replayer, dry_run=dry_run)
+        finally:
+            redis.close()
+            insert.close()
+
+    def needs(self) -> Sequence[reconcile_needed.Need]:
+        """Return what is to be compared, to be given to :meth:`settle` once letters were taken."""
+        return reconcile_needed.needs(self._session)
+
+    def settle(self, before: Sequence[reconcile_needed.Need], account: Account) -> list[TableStanding]:
+        """Take away the needs of comparison that letters leave no reason for; return how each table stands.
+
+        Args:
+            before: as they were before letters were taken.
+            account: of taking them.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
+        return settle(self._session, self._topic_id, before, account.left, self._low())
+
+    def purgeable(self, before: datetime | None) -> list[Purge]:
+        """Return what may be deleted of each partition; see :func:`watcher.letters.purging.purges`.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
+        return list(purges(self._with_done(letter_places(self._client, self.topic)), before).values())
+
+    def purge(self, some: Iterable[Purge]) -> None:
+        """Delete letters from their topic, for good.
+
+        Raises:
+            TemporaryError: a neighbour is away, or Kafka refuses.
+        """
+        found = list(some)
+        for one in found:
+            letters.purge(self._session, self._topic_id, one.partition, one.upto, lost=one.not_done > 0)
+        self._admin.delete_before({(self.topic, one.partition): one.upto for one in found})
+
+    def _low(self) -> dict[int, int]:
+        places = [(self.topic, number) for number in range(self.partitions)]
+        return {partition: low for (_, partition), (low, _) in self._admin.bounds(places).items()}
+
+    def _with_done(self, places: Iterable[LetterPlace]) -> Iterator[tuple[LetterPlace, bool]]:
+        for batch in _batches(places):
+            stored = [one.letter for one in batch if one.letter is not None]
+            done = done_letters(self._session, self._topic_id, stored)
+            for place in batch:
+                yield place, (place.partition, place.offset) in done
+
+    def _table_of(self, letter: StoredDeadLetter) -> str:
+        return letter.record.table or self._usual.get(letter.record.topic, "")
+
+    def _replayer(self, insert: PlannedInsert[MetricRows, bytes], redis: RedisSink) -> Replayer:
+        settings = self._settings
+        registry = settings.registry
+        avro = None
+        if registry.url:
+            avro = AvroReader(RegistryClient(registry.url, registry_auth(settings), registry.timeout))
+        decoder = Decoder(self._tables, avro, settings.kafka.heartbeat_topic)
+        return Replayer(
+            self._session,
+            insert=insert,
+            states=redis,
+            understanding=Understanding(Ingest(self._tables, decoder)),
+            standing=self._standing(),
+            history=history.accepted(self._session)[-1],
+            topic_id=self._topic_id,
+            table_of=self._table_of,
+            made_by=f"{getuser()}@{gethostname()}",
+        )
+
+    def _standing(self) -> Standing:
+        kafka = self._settings.kafka
+        followed = [one for one in (*kafka.topics, kafka.heartbeat_topic) if one]
+
+        def follows(topic: str) -> bool:
+            return any(topic == one or (one.startswith("^") and re.match(one, topic)) for one in followed)
+
+        passed = {
+            (one.topic, one.partition): Passed(one.low, one.high, one.committed)
+            for one in group_places(self._admin, kafka.group, self._admin.matching(followed))
+        }
+        return Standing(follows, passed, kafka.group, partial(value_at, self._client))
+
+
+def _batches(places: Iterable[LetterPlace]) -> Iterator[list[LetterPlace]]:
+    batch: list[LetterPlace] = []
+    for place in places:
+        batch.append(place)
+        if len(batch) == 1_000:
+            yield batch
+            batch = []
+    yield batch

@@ -1,0 +1,251 @@
+"""Takes dead letters again: shows their row states, and counts their changes once.
+
+The letters of a batch are understood first. Their row states go to Redis, whose script keeps what is newer. Their
+changes are decided in PostgreSQL, under the lock that repairs are decided under; announced there for as long as a
+watcher takes to see it, so that none counts the same change meanwhile; and written under a token made of them. Only
+then are the letters noted as done. Whoever dies before that leaves letters that are not done, and perhaps a decision
+that the next run carries out under the same token. Two runs at once see each other's decisions.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from watcher.changes.sink import StateSink
+from watcher.clickhouse.planned_insert import PlannedInsert
+from watcher.kafka.dead_letter_topic import StoredDeadLetter
+from watcher.letters.standing import CutError, Standing
+from watcher.letters.understanding import Meaning, Understanding
+from watcher.model.change import Position
+from watcher.model.effects import ReconcileNeeded
+from watcher.model.errors import TemporaryError
+from watcher.model.extent import Extent
+from watcher.model.letter_outcome import Outcome
+from watcher.model.metric_row import unpacked
+from watcher.model.metric_rows import MetricRows
+from watcher.model.need_reason import NeedReason
+from watcher.model.replay import ReplayPlan, token_of
+from watcher.model.row_state import RowStates
+from watcher.postgres.own import letters, reconcile_needed, repair, replay
+from watcher.postgres.own.history import History
+from watcher.postgres.own.letters import Tried
+from watcher.postgres.session import Session
+from watcher.reconcile.after_repairs import LOOK_SECONDS
+from watcher.runtime.failpoint import reach
+
+BATCH_LETTERS: Final = 1_000
+"""Letters that are taken together. More: more memory, and one insert holds them; fewer: more waits for watchers to see
+what was decided."""
+ANNOUNCED_SECONDS: Final = 2.5 * LOOK_SECONDS
+"""Between a decision and its insert: every watcher has seen it by then."""
+
+Became = tuple[Outcome, str]
+"""What became of a letter, and a word on it."""
+
+
+class Replayer:
+    """Takes letters of one dead-letter topic.
+
+    Args:
+        session: PostgreSQL, as the watcher's role.
+        insert: writes changes to ClickHouse.
+        states: shows row states.
+        understanding: tells what letters come to.
+        standing: tells which may be taken.
+        history: PostgreSQL's present one.
+        topic_id: Kafka's id of the dead-letter topic.
+        table_of: whose change a letter is that cannot be understood.
+        made_by: who replays, for the log.
+        pause: waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        insert: PlannedInsert[MetricRows, bytes],
+        states: StateSink,
+        understanding: Understanding,
+        standing: Standing,
+        history: History,
+        topic_id: str,
+        table_of: Callable[[StoredDeadLetter], str],
+        made_by: str,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._session, self._insert, self._states = session, insert, states
+        self._understanding, self._standing, self._history = understanding, standing, history
+        self._topic_id, self._table_of, self._made_by, self._pause = topic_id, table_of, made_by, pause
+
+    def foresee(self, batch: Sequence[StoredDeadLetter]) -> list[Tried]:
+        """Return what would become of some letters now; nothing is written anywhere.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
+        meanings, became = self._understood(batch)
+        for table, some in _by_table(meanings).items():
+            before = self._counted_before(table, some)
+            became |= {id(one.letter): before.get(id(one.letter), (Outcome.COUNTED, "")) for one in some}
+        return self._tried(batch, became, meanings)
+
+    def replay(self, batch: Sequence[StoredDeadLetter]) -> list[Tried]:
+        """Take some letters, note what became of them, and return it.
+
+        Raises:
+            TemporaryError: a neighbour is away, or a repair of these rows is under way. What was decided is carried
+                out by the next run.
+            SinkDisagreesError: ClickHouse does not show what was written.
+        """
+        meanings, became = self._understood(batch)
+        self._show(meanings)
+        reach("replay.shown")
+        for table, some in _by_table(meanings).items():
+            became |= self._count(table, some)
+        self._need(meanings)
+        tried = self._tried(batch, became, meanings)
+        reach("replay.noting")
+        letters.tried(self._session, self._topic_id, tried, self._made_by)
+        return tried
+
+    def finish_open(self, table: str) -> None:
+        """Carry out what earlier runs have decided and perhaps not written.
+
+        Raises:
+            TemporaryError: a neighbour is away; call again.
+            SinkDisagreesError: ClickHouse does not show what was written.
+        """
+        found = replay.open_replays(self._session, table)
+        if found:
+            self._pause(ANNOUNCED_SECONDS)  # whoever has decided it may have died before that was seen
+        for plan in found:
+            self._insert.recover(plan, MetricRows(unpacked(plan.planned)))
+            reach("replay.written")
+            replay.done(self._session, plan.id)
+
+    # -- one batch, step by step --------------------------------------------------------------------------------------
+
+    def _understood(self, batch: Sequence[StoredDeadLetter]) -> tuple[list[Meaning], dict[int, Became]]:
+        """Return what those letters come to that may be taken, and what becomes of the others, by their place."""
+        meanings, became = list[Meaning](), dict[int, Became]()
+        for letter in batch:
+            refusal = self._standing.refusal(letter)
+            if refusal is None:
+                try:
+                    meaning = self._understanding.of(letter, self._standing.value(letter))
+                except CutError as error:
+                    refusal = Outcome.CUT, str(error)
+                else:
+                    refusal = self._unfit(meaning)
+                    meanings += [meaning] if refusal is None else []
+            if refusal is not None:
+                became[id(letter)] = refusal
+        return meanings, became
+
+    def _unfit(self, meaning: Meaning) -> Became | None:
+        """Return why what a letter comes to is not to be done; None if it is."""
+        if meaning.error is not None:
+            return Outcome.REFUSED, f"{meaning.error.reason.value}: {meaning.error.detail}"
+        accepted = self._history.accepted.timestamp() * 1000
+        if self._history.number > 1 and 0 < meaning.committed < accepted:
+            return Outcome.OTHER_HISTORY, (
+                f"committed before history {self._history.number} of PostgreSQL was accepted: what it says may never "
+                f"have been in this one; compare with `crucible reconcile --table {meaning.table} --fix`"
+            )
+        if not (len(meaning.rows) or meaning.taken.states or meaning.taken.reconcile):
+            return Outcome.SKIPPED, ""
+        return None
+
+    def _show(self, meanings: Iterable[Meaning]) -> None:
+        states = RowStates()
+        for meaning in meanings:
+            for crucible, change in meaning.taken.states.items():
+                states[crucible].rows += change.rows
+                states[crucible].entries += change.entries
+        if states:
+            self._states.apply(states, self._history.number)
+
+    def _count(self, table: str, meanings: Sequence[Meaning]) -> dict[int, Became]:
+        """Count the changes of a table that nobody has counted; return what became of all of them."""
+        with self._session.together():
+            repair.alone(self._session, table)
+            became = self._decided(table, meanings)
+        reach("replay.decided")
+        self.finish_open(table)
+        return became
+
+    def _counted_before(self, table: str, meanings: Sequence[Meaning]) -> dict[int, Became]:
+        """Return what became of those changes that are counted, or that a repair has seen to."""
+        present = self._insert.present([one.rows for one in meanings])
+        lowest = min(one.lsn for one in meanings)
+        decided = replay.decided(self._session, (one.change for one in meanings), lowest)
+        covered = repair.covering(self._session, table, {one.key for one in meanings}, lowest)
+        became, seen = dict[int, Became](), set[bytes]()
+        for one in meanings:
+            if one.change in present or one.change in decided:
+                became[id(one.letter)] = Outcome.REPEATED, ""
+            elif one.lsn <= covered.get(one.key, -1):
+                became[id(one.letter)] = Outcome.REPAIRED, "`crucible reconcile --log` says by whom"
+            elif one.change in seen:
+                became[id(one.letter)] = Outcome.REPEATED, "another of these letters has the same change"
+            seen.add(one.change)
+        return became
+
+    def _decided(self, table: str, meanings: Sequence[Meaning]) -> dict[int, Became]:
+        """Decide to count those changes of a table that nobody has counted; return what becomes of all of them."""
+        keys = {one.key for one in meanings}
+        if any(keys.intersection(one.keys) for one in repair.open_repairs(self._session, table)):
+            raise TemporaryError(
+                f"a repair of {table} is under way: run this again when it is done; one that was killed is finished "
+                f"by `crucible reconcile --table {table} --fix`"
+            )
+        became = self._counted_before(table, meanings)
+        new = [one for one in meanings if id(one.letter) not in became]
+        if new:
+            rows = MetricRows(row for one in new for row in one.rows)
+            identities = frozenset(one.change for one in new)
+            highest, token = max(one.lsn for one in new), token_of(identities)
+            plan = ReplayPlan(0, table, self._history.number, highest, identities, token, bytes(rows.packed))
+            replay.plan(self._session, plan, self._made_by)
+        return became | {id(one.letter): (Outcome.COUNTED, "") for one in new}
+
+    def _need(self, meanings: Iterable[Meaning]) -> None:
+        """Note which tables only a comparison can tell, because of what these letters say."""
+        needs: dict[ReconcileNeeded, Extent] = {}
+        for meaning in meanings:
+            for need, extent in meaning.taken.needs().items():
+                needs[need] = needs[need].then(extent) if need in needs else extent
+        awaited = {one.identity: one for meaning in meanings for one in meaning.taken.key_changes}
+        if awaited:
+            rows = MetricRows()
+            rows.lsns.extend(one.lsn for one in awaited.values())
+            rows.count = len(awaited)
+            for identity in awaited.keys() - self._insert.present([rows]):
+                change = awaited[identity]
+                need, extent = ReconcileNeeded(change.table, NeedReason.KEY_CHANGE), Extent(change.place, change.place)
+                needs[need] = needs[need].then(extent) if need in needs else extent
+        for need, extent in needs.items():
+            reconcile_needed.note(self._session, need.table, need.reason, extent)
+
+    def _tried(
+        self, batch: Sequence[StoredDeadLetter], became: Mapping[int, Became], meanings: Iterable[Meaning]
+    ) -> list[Tried]:
+        tables = {id(one.letter): one.table for one in meanings}
+        tried = []
+        for letter in batch:
+            outcome, message = became.get(id(letter), (Outcome.APPLIED, ""))
+            at = letter.record
+            table = tables.get(id(letter)) or self._table_of(letter)
+            where = str(Position(at.topic, at.partition, at.offset))
+            tried.append(Tried(letter.partition, letter.offset, table, where, outcome, message))
+        return tried
+
+
+def _by_table(meanings: Iterable[Meaning]) -> dict[str, list[Meaning]]:
+    """Return what counts, by table."""
+    found = defaultdict[str, list[Meaning]](list)
+    for meaning in meanings:
+        if len(meaning.rows):
+            found[meaning.table].append(meaning)
+    return dict(found)
