@@ -12,6 +12,7 @@ import pytest
 from handlers import REGISTRY
 from tests.change_events import COMMITTED_US, change, contest, entry, value
 from tests.reconcile.conftest import World
+from tests.reconcile.test_repair import mending
 from tests.scythe import Scythe
 from watcher.admin.dead_letters import DeadLetterFilter
 from watcher.changes.ingest import Ingest
@@ -42,6 +43,7 @@ from watcher.postgres.own import history, letters, reconcile_needed, repair, rep
 from watcher.postgres.own.letters import Tried
 from watcher.postgres.session import Session, open_session
 from watcher.reconcile.after_repairs import AfterRepairs
+from watcher.reconcile.stream import StreamStandsError
 
 TOPIC = "postgres.CrucibleEntry"
 TABLES = {TOPIC: "CrucibleEntry"}
@@ -306,6 +308,23 @@ def test_with_tokens_by_chance_they_count_twice(site: World, monkeypatch: pytest
         both(site)
 
     assert total(site) == 40
+
+
+def test_a_repair_gives_way_to_a_replay_that_was_killed(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be counted on top of it; the command that carries it out is named."""
+    contest_id = site.crucible()
+    site.enter(contest_id, 1)
+    event = change(Operation.CREATE, after=entry(id=1, crucible_id=contest_id, user_id=2), lsn=10_001)
+    scythe = Scythe(monkeypatch, replaying)
+    with running(site) as run:
+        scythe.run(lambda: run.replayer.replay([letter(1, event)]) and None, 1, "replay.decided")
+    with mending(site) as mender:
+        with pytest.raises(StreamStandsError, match="crucible dlq replay --table CrucibleEntry"):
+            mender.mend()
+        with running(site) as run:
+            run.replayer.replay([letter(1, event)])
+
+        assert (mender.mend(), mender.found(), total(site)) == ({}, [], 1)
 
 
 def stream_meets(world: World, sink: Callable[[Any], Any]) -> int:

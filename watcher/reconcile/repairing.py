@@ -128,6 +128,7 @@ class Repairer:
         newest = repair.newest_transaction(self._session)
         self._await_passed(lsn)
         self._await_ended(newest)
+        self._await_replayed()
         real = [
             batch
             for first in range(0, len(found), BATCH_KEYS)
@@ -166,6 +167,21 @@ class Repairer:
             f"a transaction of PostgreSQL has been open for {MAX_LOOKS * LOOK_SECONDS:g} s, and may have written what "
             "is to be mended: pg_stat_activity shows it by its backend_xid, or pg_prepared_xacts, and run "
             "this again once it has ended"
+        )
+
+    def _await_replayed(self) -> None:
+        """Return when no replay of letters has decided to count what is not written.
+
+        Raises:
+            StreamStandsError: one stays open, for who decided it was killed.
+        """
+        for _ in range(MAX_LOOKS):
+            if not replay.open_replays(self._session, self._table):
+                return
+            self._pause(LOOK_SECONDS)
+        raise StreamStandsError(
+            f"a replay of dead letters has decided to count changes of {self._table}, and has not written them: "
+            f"`crucible dlq replay --table {self._table}` does, then run this again"
         )
 
     def _real(
@@ -209,7 +225,7 @@ class Repairer:
         )
 
     def _decided(self, plans: Sequence[RepairPlan]) -> list[RepairPlan]:
-        """Return the repairs, once PostgreSQL has them; none where another run's, or a replay of letters, are under way."""
+        """Return the repairs, once PostgreSQL has them; none where others are under way, or a replay of letters is."""
         with self._session.together():
             repair.alone(self._session, self._table)
             if repair.open_repairs(self._session, self._table) or replay.open_replays(self._session, self._table):
