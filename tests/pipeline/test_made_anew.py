@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from tests.acceptance.daemon import await_that
 from tests.clickhouse_clients import ClickHouseClients
 from tests.command import crucible
 from tests.pipeline.running import PATIENCE, TABLES, await_agreement, consumed, count, logged, running, unsettled
+from watcher.runtime.failpoint import BACKFILL_PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,6 +166,35 @@ def test_a_slot_that_was_dropped(pipeline: Pipeline):
     await_agreement(pipeline.endpoints)
     again = crucible("reconcile", "--json", environ=surroundings)
     assert again.returncode == 0, again.stdout
+    end(pipeline)
+
+
+def test_rows_that_were_there_before(pipeline: Pipeline, pytestconfig: pytest.Config):
+    """They are counted once beside users who go on, though the backfill is killed at every place that it passes."""
+    if not pytestconfig.getoption("soak"):
+        pytest.skip("takes two minutes: make soak")
+    surroundings = {**os.environ, **pipeline.environ}
+    lose_slot(pipeline)
+    with pipeline.connect() as site:
+        site.execute(UNSEEN)  # nobody streams this
+    await_lost_beat(pipeline)
+    pipeline.crucible("connector", "delete", "--offsets", "--yes")
+    rows = standing(pipeline)
+    pipeline.apply_connector()
+    await_snapshot(pipeline, rows)
+    with Places.at(pipeline.endpoints) as places:
+        assert audit(places).lost > 0
+    codes = []
+    begun, compared, *others = BACKFILL_PLACES
+    for place_to_die in (begun, compared, "repair.decided", *others, ""):
+        live(pipeline)
+        killed = {**surroundings, "CRUCIBLE_FAILPOINT": place_to_die} if place_to_die else surroundings
+        done = crucible("backfill", "--table", "CrucibleEntry", "--json", environ=killed, timeout=300)
+        codes.append(done.returncode)
+    told = json.loads(done.stdout)
+
+    assert codes == [128 + signal.SIGKILL] * (len(codes) - 1) + [0], done.stderr
+    assert (told["state"], told["still_wrong"]) == ("done", 0)
     end(pipeline)
 
 
