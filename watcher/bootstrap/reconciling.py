@@ -123,6 +123,7 @@ class Comparer:
             tuple(events_twice(self._reads)),
             votes=self._crucibles.votes(fix=fix) if crucibles else (),
             views=tuple(differing_views(self._reads, EXAMPLES)),
+            redis=self._crucibles.redis(heard, fix=fix) if crucibles else (),
         )
         note(self._session, report, made_by(), began)
         return report

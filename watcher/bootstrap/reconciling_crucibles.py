@@ -1,6 +1,6 @@
 """Votes compared with themselves, their events and Redis, and Redis with the other stores, put together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from typing import Self
@@ -8,16 +8,21 @@ from typing import Self
 from config import Settings
 from watcher.bootstrap.clients import connect_clickhouse
 from watcher.bootstrap.verification import Verification, verifying
+from watcher.bootstrap.visibility import undecided
 from watcher.clickhouse.link import ClickHouseLink
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
+from watcher.clickhouse.vote_history import VoteHistory
 from watcher.postgres.session import Session
 from watcher.reconcile.finding import Finding, Findings
+from watcher.reconcile.redis_crucible import CrucibleLook
+from watcher.reconcile.redis_crucibles import Heard, RedisComparison
 from watcher.reconcile.report import EXAMPLES
 from watcher.reconcile.vote_repairs import VoteRepairer
 from watcher.reconcile.votes import VoteComparison
 from watcher.redis.locked_crucible import lock_crucible
 from watcher.redis.vote_log import VoteLog
+from watcher.votes.balance import VoteBalance
 
 
 class CrucibleComparer:
@@ -66,6 +71,26 @@ class CrucibleComparer:
             repairer.mend(one, findings)
         return findings.all()
 
+    def redis(self, heard: Heard, *, fix: bool) -> tuple[Finding, ...]:
+        """Return what Redis shows otherwise than the other stores say.
+
+        Args:
+            heard: told how many crucibles are compared.
+            fix: whether to have the verifier put right what can be derived.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+            SinkDisagreesError: ClickHouse does not show what was written.
+        """
+        findings = Findings(EXAMPLES)
+        client, history = self._verification.client, VoteHistory(self._connect, queries())
+        self._open.callback(history.close)
+        look = CrucibleLook(client, self._session, history, undecided(self._settings))
+        balance = VoteBalance(client, history, _NobodyListens())
+        comparison = RedisComparison(client, self._session, look, balance, verifier=self._verification.verifier)
+        comparison.compare(findings, heard, fix=fix)
+        return findings.all()
+
     @contextmanager
     def _alone(self, crucible_id: int) -> Iterator[bool]:
         with lock_crucible(self._verification.client, crucible_id, {}) as locked:
@@ -78,3 +103,10 @@ class CrucibleComparer:
     @cached_property
     def _verification(self) -> Verification:
         return self._open.enter_context(verifying(self._settings))
+
+
+class _NobodyListens:
+    """Whoever counts once hears of it as an answer."""
+
+    def unbalanced(self, votes: Mapping[int, int]) -> None:
+        """Hear of a look, and do nothing."""

@@ -138,7 +138,7 @@ def _tell(report: "Report") -> None:
         (one.view, "view differs", one.differing, 0, "{}: counted {}, shown {}".format(*one.examples[0]))
         for one in report.views
     ]
-    rows += [(one.where, one.kind, one.rows, one.mended, _example(one)) for one in report.votes]
+    rows += [(one.where, one.kind, one.rows, one.mended, _example(one)) for one in (*report.votes, *report.redis)]
     if rows:
         print_columns(TITLES, rows)
     if report.finds_nothing:

@@ -52,11 +52,13 @@ class Report(msgspec.Struct, frozen=True):
     views: tuple[ViewReport, ...]
     votes: tuple[Finding, ...] = ()
     """What is wrong with votes and their events, kind by kind."""
+    redis: tuple[Finding, ...] = ()
+    """What Redis shows otherwise than PostgreSQL and ClickHouse say, kind by kind."""
 
     @property
     def finds_nothing(self) -> bool:
         """Return whether everything agrees."""
-        left = any(one.left for one in self.tables) or any(one.left for one in self.votes)
+        left = any(one.left for one in self.tables) or any(one.left for one in (*self.votes, *self.redis))
         return not (left or self.twice or self.views)
 
 

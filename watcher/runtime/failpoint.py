@@ -74,8 +74,8 @@ CANCEL_PLACES: Final = (
 )
 """Every place that a cancelled crucible passes until all of its fees went back."""
 
-REPAIR_PLACES: Final = ("repair.decided", "repair.copied", "repair.written")
-"""Every place that a repair of counts, or of votes, passes once it is decided."""
+REPAIR_PLACES: Final = ("repair.decided", "repair.copied", "repair.written", "repair.doubted", "repair.shown")
+"""Every place that a repair passes: of counts and of votes once it is decided, then of what Redis shows."""
 
 BACKFILL_PLACES: Final = (
     "backfill.begun",

@@ -82,6 +82,16 @@ class VoteBalance:
         Raises:
             TemporaryError: a neighbour is away.
         """
+        found = self.differing(crucible_ids)
+        self._observer.unbalanced({one: votes for one, votes in found.items() if one in self._doubted})
+        self._doubted = set(found)
+
+    def differing(self, crucible_ids: Iterable[int]) -> dict[int, int]:
+        """Return, of one look, how many votes ClickHouse has too many, or, below zero, lacks; by crucible.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
         found: dict[int, int] = {}
         waiting = sorted(crucible_ids)
         while waiting:
@@ -91,8 +101,7 @@ class VoteBalance:
             after = self._numbered(list(before))
             differing = {one: excess(before[one], counted.get(one, 0), after[one]) for one in after}
             found |= {one: votes for one, votes in differing.items() if votes}
-        self._observer.unbalanced({one: votes for one, votes in found.items() if one in self._doubted})
-        self._doubted = set(found)
+        return found
 
     def _numbered(self, crucible_ids: Sequence[int]) -> dict[int, Numbered]:
         """Return the numbers of those that take votes; the others are being compared, and theirs mean nothing yet."""

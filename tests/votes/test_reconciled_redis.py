@@ -1,0 +1,209 @@
+"""What Redis shows otherwise than the other stores say is found, named, and put right by the verifier."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from tests.scythe import Scythe
+from tests.votes.verdict import verdict
+from tests.votes.world import VoteWorld
+from watcher.clickhouse.queries import queries
+from watcher.clickhouse.vote_history import VoteHistory
+from watcher.clickhouse.vote_tables import VoteTables
+from watcher.model.drain_plan import event_rows, vote_rows
+from watcher.model.vote import LoggedVote
+from watcher.postgres.session import open_session
+from watcher.reconcile import redis_crucibles
+from watcher.reconcile.finding import Findings
+from watcher.reconcile.redis_crucible import CrucibleLook
+from watcher.reconcile.redis_crucibles import RedisComparison
+from watcher.redis import keys
+from watcher.votes.balance import VoteBalance
+
+
+@contextmanager
+def comparing(world: VoteWorld) -> Iterator[RedisComparison]:
+    """A run of its own, which does not wait between two looks."""
+    history = VoteHistory(lambda: world._clients.of(world.name), queries())
+    with (
+        world.verification() as verification,
+        open_session(str(world.stack.endpoints.postgres_dsn), world.name) as session,
+    ):
+        look = CrucibleLook(world.redis, session, history, undecided=True)
+        balance = VoteBalance(world.redis, history, None)  # type: ignore[arg-type]
+        yield RedisComparison(world.redis, session, look, balance, verifier=verification.verifier, pause=lambda _: None)
+
+
+def found(world: VoteWorld, *, fix: bool = False) -> dict[str, tuple[int, int, bool]]:
+    """Rows, those that are left, and whether what is right can be derived, by kind."""
+    findings = Findings(3)
+    with comparing(world) as one:
+        one.compare(findings, lambda *_: None, fix=fix, only=world.crucibles)  # type: ignore[attr-defined]
+    return {each.kind: (each.rows, each.left, each.derivable) for each in findings.all()}
+
+
+@pytest.fixture
+def judged(world: VoteWorld) -> VoteWorld:
+    """Some crucibles with votes, all of which are drained; those of other tests are of no interest."""
+    ids = [world.crucible(entries=5) for _ in range(6)]
+    world.keep(*ids)
+    world.vote(*ids, votes=300)
+    world.drained()
+    world.crucibles = ids  # type: ignore[attr-defined]
+    return world
+
+
+def ids_of(world: VoteWorld) -> list[int]:
+    """The crucibles of the test."""
+    ids: list[int] = world.crucibles  # type: ignore[attr-defined]
+    return ids
+
+
+def plant(world: VoteWorld) -> dict[str, int]:
+    """Have Redis be wrong in each way that there is; how often, by kind."""
+    rows, votes, gone, _, lost, doubted = ids_of(world)
+    missing, other, verdict_of, hidden, *_ = map(str, world.entries(rows))
+    world.redis.hdel(keys.entries(rows), missing)
+    world.redis.hset(keys.entries(rows), "999999999", keys.mark(1, 5) + '{"user":1,"image":2,"created":3}')
+    text = world.redis.hget(keys.entries(rows), other).decode()  # type: ignore[union-attr]
+    world.redis.hset(keys.entries(rows), other, text.replace('"image":', '"image":9'))
+    world.redis.hset(keys.state(rows), "row", "{}")
+    with world.site() as site:
+        site.execute(
+            f"""INSERT INTO {world.name}.entry_verdict (entry_id, crucible_id, user_id, image_id, verdict, entered_at)
+                SELECT id, "crucibleId", "userId", "imageId", 'admitted', "createdAt"
+                FROM "CrucibleEntry" WHERE id = %s""",  # noqa: S608
+            [verdict_of],
+        )
+    world.redis.hset(keys.verdicts(rows), verdict_of, keys.mark(1, 5) + "0")
+    world.redis.hdel(keys.admitted(rows), hidden)
+    first, second, *_ = map(str, world.entries(votes))
+    world.redis.hincrby(keys.elo(votes), first, 7)
+    world.redis.hincrby(keys.votes(votes), second, 1)
+    world.redis.zincrby(keys.standings(votes), 3, world.redis.zrange(keys.standings(votes), 4, 4)[0])  # type: ignore[index]
+    world.redis.sadd(keys.pool(votes, 1), "999999999")
+    with world.site() as site:
+        site.execute('DELETE FROM "CrucibleEntry" WHERE "crucibleId" = %s', [gone])
+        site.execute('DELETE FROM "Crucible" WHERE id = %s', [gone])
+    world.redis.delete(keys.state(lost))
+    world.redis.hset(keys.state(doubted), "fence", "of another process")
+    return {
+        "entry missing": 1,
+        "entry that PostgreSQL does not have": 1,
+        "entry's row differs": 1,
+        "crucible's row differs": 1,
+        "verdict differs": 1,
+        "placement differs": 1,
+        "rating differs": 1,
+        "number of votes differs": 1,
+        "pools differ": 2,
+        "crucible that PostgreSQL does not have": 1,
+        "active crucible absent": 1,
+        "crucible not compared": 1,
+    }
+
+
+def test_where_all_agrees_nothing_is_told(judged: VoteWorld) -> None:
+    """Whatever is on its way: votes that wait in the log are not in ClickHouse yet."""
+    assert found(judged) == {}
+    judged.vote(*ids_of(judged), votes=40)
+
+    assert found(judged) == {}
+
+
+def test_each_kind_is_named_and_put_right(judged: VoteWorld) -> None:
+    """By the verifier, to the numbers that a replay of the votes gives; without being told to nothing is written."""
+    kinds = plant(judged)
+    looked = found(judged)
+    assert found(judged) == looked
+    assert {kind: (rows, rows, True) for kind, rows in kinds.items()}.items() <= looked.items()
+    mended = found(judged, fix=True)
+
+    assert {kind: left for kind, (_, left, _) in mended.items()} == dict.fromkeys(looked, 0)
+    assert found(judged) == {}
+    assert verdict(judged, *ids_of(judged)[:2], *ids_of(judged)[3:]) == []
+
+
+def add_votes(world: VoteWorld, crucible: int, number: int) -> None:
+    """Bring votes into ClickHouse that Redis knows nothing of, as a late insert does."""
+    first, second, *_ = world.entries(crucible)
+    with world.clickhouse() as client:
+        history = VoteHistory(lambda: client, queries())
+        last = history.last_vote(crucible)
+    some = [
+        LoggedVote(last.epoch, last.seq + at, first, second, 9_000_000 + at, 1_790_000_000_000, 1600 + at, 1400 - at)
+        for at in range(1, number + 1)
+    ]
+    tables = VoteTables(lambda: world._clients.of(world.name), queries())
+    tables.votes.write(_Late(f"late {crucible}"), vote_rows({crucible: some}))
+    tables.events.write(_Late(f"late {crucible}"), event_rows({crucible: some}))
+    tables.close()
+
+
+class _Late:
+    """A plan of a test."""
+
+    doubtful = False
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+
+def test_late_votes_are_taken_in_while_nobody_has_voted_since(judged: VoteWorld) -> None:
+    """Else nobody can tell which ratings are right, and nothing is touched."""
+    taken, left, *_ = ids_of(judged)
+    judged.stack.redis.kill()
+    judged.start_redis()
+    judged.keep(*ids_of(judged))
+    add_votes(judged, taken, 4)
+    assert found(judged)["votes that Redis does not know"] == (4, 4, True)
+    assert found(judged, fix=True)["votes that Redis does not know"] == (4, 0, True)
+    assert found(judged) == {}
+    judged.vote(left, votes=5)
+    judged.drained()
+    add_votes(judged, left, 3)
+    before = judged.redis.hgetall(keys.elo(left))
+
+    assert found(judged, fix=True)["votes that Redis does not know"] == (3, 3, False)
+    assert judged.redis.hgetall(keys.elo(left)) == before
+
+
+def test_what_clickhouse_lacks_is_told_and_redis_is_left_alone(judged: VoteWorld) -> None:
+    """Redis alone has those votes' ratings."""
+    one = ids_of(judged)[0]
+    judged.redis.hincrby(keys.state(one), "before", 6)
+    judged.redis.hincrby(keys.elo(one), str(judged.entries(one)[0]), 9)
+    before = judged.redis.hgetall(keys.elo(one))
+    told = found(judged, fix=True)
+
+    assert (told["votes that ClickHouse lacks"], told["rating differs"]) == ((6, 6, False), (1, 1, False))
+    assert judged.redis.hgetall(keys.elo(one)) == before
+
+
+@pytest.mark.parametrize("place", ["repair.doubted", "repair.shown"])
+def test_who_dies_in_it_is_finished_by_the_next(judged: VoteWorld, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    plant(judged)
+    scythe = Scythe(monkeypatch, redis_crucibles)
+    scythe.run(lambda: found(judged, fix=True) and None, 1, place)
+    assert scythe.killed.total() == 1
+    found(judged, fix=True)
+
+    assert found(judged) == {}
+    assert verdict(judged, *ids_of(judged)[:2], *ids_of(judged)[3:]) == []
+
+
+def test_two_runs_at_once_among_votes(judged: VoteWorld) -> None:
+    """The verifier has a crucible to itself; who comes second finds it right, or leaves it to the first."""
+    plant(judged)
+    ids = ids_of(judged)
+    with comparing(judged) as one, comparing(judged) as other, judged.judging(*ids[3:]), ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(run.compare, Findings(3), lambda *_: None, fix=True, only=ids) for run in (one, other)]
+        for done in runs:
+            done.result(120)
+    judged.drained()
+    found(judged, fix=True)
+
+    assert found(judged) == {}
+    assert verdict(judged, *ids_of(judged)[:2], *ids_of(judged)[3:]) == []

@@ -1,0 +1,229 @@
+"""Compares what Redis shows of one crucible with PostgreSQL's rows and ClickHouse's ratings, and changes nothing.
+
+It is the verifier's own comparison (``recovery/rows.py``), with a crucible that notes what is to be written instead of
+writing it. Nothing is locked, and votes go on.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple, cast
+
+import msgspec
+
+from watcher.clickhouse.vote_history import VoteHistory
+from watcher.postgres.session import Session
+from watcher.postgres.site.contests import crucible as site_crucible
+from watcher.recovery.closed_crucible import current_history
+from watcher.recovery.progress_listener import in_silence
+from watcher.recovery.rows import SiteRows, show_rows
+from watcher.redis import keys
+from watcher.redis.admit import Placement
+from watcher.redis.client import Client, away_is_temporary
+from watcher.redis.locked_crucible import EntryWrite, LockedCrucible
+from watcher.redis.voted_entries import held_entries
+
+MAX_HELD: Final = 10_000
+"""Differences of one crucible that are told. More: more memory; whoever mends it mends all of them."""
+PAGE_ENTRIES: Final = 1_000
+"""Entries of one question to Redis. More: votes wait; fewer: more round trips."""
+LEVELS: Final = range(1, 32)
+"""Levels that an admitted image may have."""
+
+
+class RedisKind(StrEnum):
+    """How Redis is wrong about a crucible."""
+
+    GHOST = "crucible that PostgreSQL does not have"
+    ABSENT = "active crucible absent"
+    UNVERIFIED = "crucible not compared"
+    """Redis came back, or something is in doubt; votes are refused until a verifier has been there."""
+    CRUCIBLE = "crucible's row differs"
+    ENTRY_MISSING = "entry missing"
+    ENTRY_GHOST = "entry that PostgreSQL does not have"
+    ENTRY = "entry's row differs"
+    VERDICT = "verdict differs"
+    PLACEMENT = "placement differs"
+    RATING = "rating differs"
+    VOTES = "number of votes differs"
+    STANDING = "standing differs"
+    POOLS = "pools differ"
+    MORE_VOTES = "votes that Redis does not know"
+    FEWER_VOTES = "votes that ClickHouse lacks"
+
+
+OF_VOTES: Final = frozenset({RedisKind.RATING, RedisKind.VOTES, RedisKind.STANDING, RedisKind.POOLS})
+"""Put right by a rebuild from ClickHouse; the others by the verifier's look at the rows."""
+
+
+class Differing(NamedTuple):
+    """One thing that differs."""
+
+    kind: RedisKind
+    entry_id: int
+    """0: it is about the crucible."""
+    said: str
+    """What is shown and what is right: the same at every look as long as neither changes."""
+
+
+class _Created(msgspec.Struct):
+    created: int
+
+
+class ObservedCrucible(LockedCrucible):
+    """A crucible that a verifier's step changes nothing in: what it would write is noted as a difference.
+
+    Args:
+        client: Redis.
+        crucible_id: which.
+    """
+
+    def __init__(self, client: Client, crucible_id: int) -> None:
+        super().__init__(client, crucible_id, token="")
+        self.found: set[Differing] = set()
+
+    def note(self, kind: RedisKind, entry_id: int, shown: object, right: object) -> None:
+        """Note a difference, unless very many are noted."""
+        if len(self.found) < MAX_HELD:
+            self.found.add(Differing(kind, entry_id, f"shown is {shown or 'nothing'}, right is {right or 'nothing'}"))
+
+    def write(self, entries: Sequence[EntryWrite]) -> int:
+        """Note which rows, ratings and votes differ; nothing is written."""
+        for one in entries:
+            shown, right = one.read[keys.MARK_CHARACTERS :], one.wanted[keys.MARK_CHARACTERS :]
+            if shown != right:
+                kind = RedisKind.ENTRY if shown and right else RedisKind.ENTRY_GHOST
+                self.note(kind if shown else RedisKind.ENTRY_MISSING, one.entry_id, shown, right)
+        rated = [one for one in entries if one.rating is not None]
+        held = held_entries(self.client, self.crucible_id, [one.entry_id for one in rated])
+        for one, there in zip(rated, held, strict=True):
+            if there.rating is None and not one.read[keys.MARK_CHARACTERS :]:
+                continue  # it is missing, or left without votes that Redis knows of
+            if there.rating != one.rating:
+                self.note(RedisKind.RATING, one.entry_id, there.rating, one.rating)
+            if there.votes != one.votes:
+                self.note(RedisKind.VOTES, one.entry_id, there.votes, one.votes)
+        return 0
+
+    def write_verdicts(self, verdicts: Sequence[tuple[int, str, str]]) -> None:
+        """Note which verdicts differ; nothing is written."""
+        for entry, shown, right in verdicts:
+            marks = keys.MARK_CHARACTERS
+            self.note(RedisKind.VERDICT, entry, shown[marks:], right[marks:])
+
+    def admit(self, placements: Sequence[Placement]) -> None:
+        """Note which placements and standings differ; nothing is admitted."""
+        for at in range(0, len(placements), PAGE_ENTRIES):
+            self._compare_placements(placements[at : at + PAGE_ENTRIES])
+
+    def _compare_placements(self, placements: Sequence[Placement]) -> None:
+        ids = [str(one.entry_id) for one in placements]
+        if not ids:
+            return
+        with away_is_temporary():
+            pipeline = self.client.pipeline(transaction=False)
+            for name in (keys.admitted, keys.elo, keys.entries):
+                pipeline.hmget(name(self.crucible_id), ids)
+            levels, ratings, rows = cast("list[list[bytes | None]]", pipeline.execute())
+        standing: dict[int, tuple[str, int]] = {}
+        for one, level, rating, text in zip(placements, levels, ratings, rows, strict=True):
+            row = keys.entry_row(text)
+            if row is None or rating is None:
+                continue
+            if int(level or 0) != one.level:
+                self.note(RedisKind.PLACEMENT, one.entry_id, int(level or 0), one.level)
+            elif one.level:
+                created = msgspec.json.decode(row, type=_Created).created
+                standing[one.entry_id] = keys.standing(created, one.entry_id), -int(rating)
+        self._compare_standings(standing)
+
+    def _compare_standings(self, standing: Mapping[int, tuple[str, int]]) -> None:
+        if not standing:
+            return
+        with away_is_temporary():
+            members = [member for member, _ in standing.values()]
+            scores = self.client.zmscore(keys.standings(self.crucible_id), members)
+        for (entry_id, (_, right)), score in zip(standing.items(), scores, strict=True):
+            if score != right:
+                self.note(RedisKind.STANDING, entry_id, score, right)
+
+    def compare_sizes(self) -> None:
+        """Note whether standings or pools hold others than those that are admitted."""
+        with away_is_temporary():
+            pipeline = self.client.pipeline(transaction=False)
+            pipeline.hlen(keys.admitted(self.crucible_id))
+            pipeline.zcard(keys.standings(self.crucible_id))
+            for level in LEVELS:
+                pipeline.scard(keys.pool(self.crucible_id, level))
+            admitted, standing, *pooled = cast("list[int]", pipeline.execute())
+        if standing != admitted:
+            self.note(RedisKind.STANDING, 0, standing, admitted)
+        if sum(pooled) != admitted:
+            self.note(RedisKind.POOLS, 0, sum(pooled), admitted)
+
+
+class CrucibleLook:
+    """Looks at one crucible after the other.
+
+    Args:
+        client: Redis.
+        session: PostgreSQL.
+        history: votes and ratings in ClickHouse.
+        undecided: whether an entry takes part about which nothing was decided; None: that is waited for.
+    """
+
+    def __init__(self, client: Client, session: Session, history: VoteHistory, undecided: bool | None) -> None:
+        self._client, self._session, self._history, self._undecided = client, session, history, undecided
+
+    def differing(self, crucible_id: int, *, finished: bool = False) -> set[Differing]:
+        """Return what Redis shows otherwise than the other stores say; at most so many.
+
+        Args:
+            crucible_id: one that Redis holds.
+            finished: it takes no more votes, and only its own row is compared.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
+        row = site_crucible(self._session, crucible_id)
+        if row is None:
+            return {Differing(RedisKind.GHOST, 0, "shown is a crucible, right is nothing")}
+        observed = ObservedCrucible(self._client, crucible_id)
+        fields = row.fields()
+        with away_is_temporary():
+            shown = cast("list[bytes | None]", self._client.hmget(keys.state(crucible_id), list(fields)))
+        for (name, right), there in zip(fields.items(), shown, strict=True):
+            if (there or b"").decode() != right:
+                observed.note(RedisKind.CRUCIBLE, 0, f"{name} {(there or b'').decode()}", right)
+        if not finished:
+            rows = SiteRows(self._session, current_history(self._session), row, self._undecided)
+
+            def ratings(after: int, until: int) -> dict[int, tuple[int, int]]:
+                return self._history.ratings(crucible_id, after, until)
+
+            show_rows(observed, rows, in_silence, ratings)
+            observed.compare_sizes()
+        return observed.found
+
+    def waiting(self, crucible_id: int) -> set[int]:
+        """Return the entries of votes that may not be in ClickHouse yet.
+
+        Raises:
+            TemporaryError: Redis is away.
+        """
+        return set(_logged_entries(self._client, crucible_id))
+
+
+def _logged_entries(client: Client, crucible_id: int) -> Iterator[int]:
+    after = "-"
+    while True:
+        with away_is_temporary():
+            page = cast(
+                "list[tuple[bytes, Mapping[bytes, bytes]]]",
+                client.xrange(keys.log(crucible_id), after, "+", PAGE_ENTRIES),
+            )
+        for _, fields in page:
+            yield int(fields[b"w"])
+            yield int(fields[b"l"])
+        if len(page) < PAGE_ENTRIES:
+            return
+        after = f"({page[-1][0].decode()}"
