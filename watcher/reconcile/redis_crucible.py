@@ -35,14 +35,11 @@ class RedisKind(StrEnum):
 
     GHOST = "crucible that PostgreSQL does not have"
     ABSENT = "active crucible absent"
-    UNVERIFIED = "crucible not compared"
-    """Redis came back, or something is in doubt; votes are refused until a verifier has been there."""
     CRUCIBLE = "crucible's row differs"
     ENTRY_MISSING = "entry missing"
     ENTRY_GHOST = "entry that PostgreSQL does not have"
     ENTRY = "entry's row differs"
     VERDICT = "verdict differs"
-    PLACEMENT = "placement differs"
     RATING = "rating differs"
     VOTES = "number of votes differs"
     STANDING = "standing differs"
@@ -111,14 +108,16 @@ class ObservedCrucible(LockedCrucible):
             self.note(RedisKind.VERDICT, entry, shown[marks:], right[marks:])
 
     def admit(self, placements: Sequence[Placement]) -> None:
-        """Note which placements and standings differ; nothing is admitted."""
-        for at in range(0, len(placements), PAGE_ENTRIES):
-            self._compare_placements(placements[at : at + PAGE_ENTRIES])
+        """Note which standings differ; nothing is admitted.
 
-    def _compare_placements(self, placements: Sequence[Placement]) -> None:
+        Whether an entry is shown to judges is looked at again each minute (``visibility/admission.py``), and until then
+        another answer of moderation is no difference.
+        """
+        for at in range(0, len(placements), PAGE_ENTRIES):
+            self._compare_standings(placements[at : at + PAGE_ENTRIES])
+
+    def _compare_standings(self, placements: Sequence[Placement]) -> None:
         ids = [str(one.entry_id) for one in placements]
-        if not ids:
-            return
         with away_is_temporary():
             pipeline = self.client.pipeline(transaction=False)
             for name in (keys.admitted, keys.elo, keys.entries):
@@ -127,16 +126,9 @@ class ObservedCrucible(LockedCrucible):
         standing: dict[int, tuple[str, int]] = {}
         for one, level, rating, text in zip(placements, levels, ratings, rows, strict=True):
             row = keys.entry_row(text)
-            if row is None or rating is None:
-                continue
-            if int(level or 0) != one.level:
-                self.note(RedisKind.PLACEMENT, one.entry_id, int(level or 0), one.level)
-            elif one.level:
+            if row is not None and rating is not None and level is not None:
                 created = msgspec.json.decode(row, type=_Created).created
                 standing[one.entry_id] = keys.standing(created, one.entry_id), -int(rating)
-        self._compare_standings(standing)
-
-    def _compare_standings(self, standing: Mapping[int, tuple[str, int]]) -> None:
         if not standing:
             return
         with away_is_temporary():

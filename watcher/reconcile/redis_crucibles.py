@@ -69,6 +69,8 @@ class RedisComparison:
         self._client, self._session, self._look, self._balance = client, session, look, balance
         self._votes: dict[int, int] = {}
         """How many votes ClickHouse had too many, or lacked, at the last look, by crucible."""
+        self._active = set[int]()
+        """Crucibles that take votes, which Redis has to hold."""
         self._hopeless = set[int]()
         """Crucibles of which nobody can tell what their ratings should be."""
         self._verifier, self._sweep, self._pause = verifier, Sweep(client, verifier), pause
@@ -87,8 +89,8 @@ class RedisComparison:
             SinkDisagreesError: ClickHouse does not show what was written.
         """
         held = self._held()
-        active = set(unfinished(self._session, "Active"))
-        ids = sorted(one for one in held | active if only is None or one in only)
+        self._active = set(unfinished(self._session, "Active"))
+        ids = sorted(one for one in held | self._active if only is None or one in only)
         mended: list[int] = []
         for at in range(0, len(ids), SOME_CRUCIBLES):
             some = ids[at : at + SOME_CRUCIBLES]
@@ -142,19 +144,16 @@ class RedisComparison:
             answers = pipeline.execute()
         present = {one for one, there in zip(ids, answers[::2], strict=True) if there}
         told_gone = {one for one, row in zip(ids, answers[1::2], strict=True) if row == b""}
-        unverified = set(self._sweep.unverified([one for one in ids if one in present and one in open_ones]))
         for one in ids:
             if one not in present:
                 absent = {Differing(RedisKind.ABSENT, 0, "shown is nothing, right is an active crucible")}
-                found[one] = absent if one in open_ones else set()
+                found[one] = absent if one in self._active & open_ones else set()
             elif one in gone:
                 found[one] = (
                     set()
                     if one in told_gone
                     else {Differing(RedisKind.GHOST, 0, "shown is a crucible, right is nothing")}
                 )
-            elif one in unverified:
-                found[one] = {Differing(RedisKind.UNVERIFIED, 0, "votes are refused until it is")}
             else:
                 found[one] = self._look.differing(one, finished=one not in open_ones)
         self._votes = self._balance.differing(one for one in ids if one in open_ones and one in present)
