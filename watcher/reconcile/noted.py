@@ -29,9 +29,9 @@ def note(session: Session, report: Report, made_by: str, began: datetime) -> Non
         found.setdefault(twice.source, Counter())["twice"] += twice.rows
     for view in report.views:
         found.setdefault(view.view, Counter())["view"] += view.differing
-    for one in (*report.votes, *report.redis):
-        if one.left:
-            found.setdefault(one.where, Counter())[one.kind] += one.left
+    for kind in (*report.votes, *report.redis):
+        if kind.left:
+            found.setdefault(kind.where, Counter())[kind.kind] += kind.left
     tables = tuple(one.table for one in report.tables)
     try:
         for one in report.tables:
