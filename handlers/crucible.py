@@ -7,7 +7,7 @@ import msgspec
 
 from watcher.model.bounds import Id, RowId
 from watcher.model.change import ChangeEvent, Operation
-from watcher.model.counts import Count
+from watcher.model.counts import Count, TimeColumn
 from watcher.model.effects import CrucibleGone, CrucibleState, Effect, MetricDelta, ReconcileNeeded
 from watcher.model.moments import Moment, end_ms, start_ms
 from watcher.model.prizes import paid_places
@@ -84,6 +84,8 @@ TABLE = Table(
     handlers=(count_crucibles, show_crucible, snapshot_crucibles, truncate_crucibles),
     ignored={Operation.MESSAGE: "logical messages carry no row"},
     counts=(Count(entity_type="User", entity="user_id", user="user_id", metric_type="crucibleCount"),),
+    made=TimeColumn("createdAt"),
+    changed=TimeColumn("updatedAt"),
     sample=CrucibleRow(
         id=42,
         user_id=7,

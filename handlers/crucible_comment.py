@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import msgspec
 
 from watcher.model.bounds import Id, RowId
-from watcher.model.change import ChangeEvent, Operation
-from watcher.model.counts import Count
+from watcher.model.change import SITE_SCHEMA, ChangeEvent, Operation
+from watcher.model.counts import Count, TimeColumn
 from watcher.model.effects import Effect, MetricDelta, ReconcileNeeded
 from watcher.model.registry import WATCHER_SCHEMA, Table, on
 
@@ -50,5 +50,6 @@ TABLE = Table(
     handlers=(count_comments, compare_comments),
     ignored={Operation.MESSAGE: "logical messages carry no row"},
     counts=(Count(entity_type="Crucible", entity="crucible_id", user="user_id", metric_type="commentCount"),),
+    made=TimeColumn("createdAt", (SITE_SCHEMA, "CommentV2")),
     sample=CrucibleCommentRow(id=9, crucible_id=42, user_id=7),
 )

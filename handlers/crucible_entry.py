@@ -10,7 +10,7 @@ import msgspec
 
 from watcher.model.bounds import Id, RowId
 from watcher.model.change import ChangeEvent, Operation
-from watcher.model.counts import Count
+from watcher.model.counts import Count, TimeColumn
 from watcher.model.effects import Effect, EntryGone, EntryState, MetricDelta, ReconcileNeeded
 from watcher.model.moments import Moment, moment_ms
 from watcher.model.registry import Table, on
@@ -73,5 +73,6 @@ TABLE = Table(
         Count(entity_type="Crucible", entity="crucible_id", user="user_id", metric_type="Entry"),
         Count(entity_type="User", entity="user_id", user="user_id", metric_type="crucibleEntryCount"),
     ),
+    made=TimeColumn("createdAt"),
     sample=CrucibleEntryRow(id=1001, crucible_id=42, user_id=7, image_id=555, created_at=1_760_000_000_000),
 )

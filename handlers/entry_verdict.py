@@ -10,7 +10,7 @@ import msgspec
 
 from watcher.model.bounds import Id, RowId
 from watcher.model.change import ChangeEvent, Operation
-from watcher.model.counts import Count
+from watcher.model.counts import Count, TimeColumn
 from watcher.model.effects import Effect, EntryVerdict, MetricDelta, ReconcileNeeded
 from watcher.model.entry_verdict import VerdictState
 from watcher.model.registry import WATCHER_SCHEMA, Table, on
@@ -95,6 +95,8 @@ TABLE = Table(
         ),
         Count(entity_type="Crucible", entity="crucible_id", user="user_id", metric_type="PrizePool", value="fee"),
     ),
+    made=TimeColumn("entered_at"),
+    changed=TimeColumn("decided_at"),
     sample=EntryVerdictRow(
         id=1001, crucible_id=42, user_id=7, image_id=555, verdict=VerdictState.ADMITTED, enforced=True, fee=100
     ),

@@ -1,8 +1,13 @@
+-- fragment counted_events --
+-- Metric events of a source table, from the first day on that is wholly kept, in milliseconds; 0: all.
+entityMetricEvents
+WHERE source = {source:String} AND ({kept_since:Int64} = 0 OR toUnixTimestamp64Milli(createdAt) >= {kept_since:Int64})
+
 -- counted_checksums --
 -- What was counted of a source table, added up to one number for each range of keys: the same arithmetic as for the rows
 -- in PostgreSQL (watcher/model/checksum.py). A type that the table should not move is number 0, and shows as a difference.
 SELECT
-    intDiv(sourceKey, {size:Int64}) AS range,
+    intDiv(sourceKey, {size:Int64}) - (sourceKey < 0 AND sourceKey % {size:Int64} != 0) AS range,
     sum(mixed * mixed % 2147483647 * counted % 2147483647 * metricValue % 2147483647) AS total
 FROM (
     SELECT
@@ -16,16 +21,14 @@ FROM (
                 + transform(metricType, {metric_types:Array(String)}, arrayEnumerate({metric_types:Array(String)}), 0)
             ) * 1053818881
         ) % 2147483647 AS counted
-    FROM entityMetricEvents
-    WHERE source = {source:String} AND sourceKey BETWEEN {low:Int64} AND {high:Int64}
+    FROM {counted_events} AND sourceKey BETWEEN {low:Int64} AND {high:Int64}
 )
 GROUP BY range
 
 -- counted_of_range --
 -- What was counted of a range of keys of a source table, there and back again left out.
 SELECT sourceKey, entityType, metricType, entityId, userId, sum(metricValue) AS net
-FROM entityMetricEvents
-WHERE source = {source:String} AND sourceKey >= {low:Int64} AND sourceKey < {high:Int64}
+FROM {counted_events} AND sourceKey >= {low:Int64} AND sourceKey < {high:Int64}
 GROUP BY sourceKey, entityType, metricType, entityId, userId
 HAVING net != 0
 
@@ -42,10 +45,37 @@ WHERE source = {source:String} AND sourceKey >= {low:Int64} AND sourceKey < {hig
 -- counted_of_keys --
 -- The same of some keys, as it is by now.
 SELECT sourceKey, entityType, metricType, entityId, userId, sum(metricValue) AS net
-FROM entityMetricEvents
-WHERE source = {source:String} AND sourceKey IN {keys:Array(Int64)}
+FROM {counted_events} AND sourceKey IN {keys:Array(Int64)}
 GROUP BY sourceKey, entityType, metricType, entityId, userId
 HAVING net != 0
+
+-- keys_counted --
+-- Keys of which something was counted, for a crucible (0: for anything) and since a time in milliseconds (0: ever).
+SELECT DISTINCT sourceKey
+FROM entityMetricEvents
+WHERE source = {source:String}
+    AND sourceKey BETWEEN {low:Int64} AND {high:Int64}
+    AND ({crucible:Int64} = 0 OR (entityType = 'Crucible' AND entityId = {crucible:Int64}))
+    AND ({since:Int64} = 0 OR toUnixTimestamp64Milli(createdAt) >= {since:Int64})
+
+-- ranges_counted --
+-- Ranges of keys of which something was counted since a time in milliseconds.
+SELECT DISTINCT intDiv(sourceKey, {size:Int64}) - (sourceKey < 0 AND sourceKey % {size:Int64} != 0) AS range
+FROM entityMetricEvents
+WHERE source = {source:String} AND toUnixTimestamp64Milli(createdAt) >= {since:Int64}
+
+-- engine_of_table --
+-- How a table of ours is kept, and its TTL.
+SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {name:String}
+
+-- first_day_kept --
+-- The first of the last days of which a TTL has not yet taken anything, in seconds since 1970, UTC.
+SELECT toUnixTimestamp(toDateTime(min(createdAt), 'UTC'))
+FROM (
+    SELECT toDateTime64(toStartOfDay(now('UTC')), 3, 'UTC') - toIntervalDay(number) AS createdAt
+    FROM numbers(20000)
+)
+WHERE ({expression}) > now()
 
 -- events_twice --
 -- Rows of changes that are there more than once, by their source table, with some of their keys; but for those that were

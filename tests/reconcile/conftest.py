@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
@@ -74,28 +75,30 @@ class World:
             (crucible, first, first + entries - 1),
         )
 
-    def count(self, condition: str = "true", sign: int = 1, lsn: int = 5_000) -> None:
-        """Count entries of the site, as the stream would have; a change a row."""
+    def count(self, condition: str = "true", sign: int = 1, lsn: int = 5_000, at: datetime | None = None) -> None:
+        """Count entries of the site, as the stream would have at some time; a change a row."""
         rows = self.site.execute(
             f'SELECT id, "crucibleId", "userId" FROM "CrucibleEntry" WHERE {condition} ORDER BY id'  # noqa: S608
         ).fetchall()
         self.events(
             [
                 event
-                for at, (key, crucible, user) in enumerate(rows)
+                for place, (key, crucible, user) in enumerate(rows, lsn)
                 for event in (
-                    ("Crucible", crucible, user, "Entry", sign, key, lsn + at, 0),
-                    ("User", user, user, "crucibleEntryCount", sign, key, lsn + at, 1),
+                    ("Crucible", crucible, user, "Entry", sign, key, place, 0),
+                    ("User", user, user, "crucibleEntryCount", sign, key, place, 1),
                 )
-            ]
+            ],
+            at=at,
         )
 
-    def events(self, rows: list[tuple[Any, ...]], source: str = "CrucibleEntry") -> None:
-        """Insert metric events: entity type, entity, user, metric, value, key, log position, index."""
+    def events(self, rows: list[tuple[Any, ...]], source: str = "CrucibleEntry", at: datetime | None = None) -> None:
+        """Insert metric events of a time: entity type, entity, user, metric, value, key, log position, index."""
+        time_ms = round((at or datetime.now(UTC)).timestamp() * 1000)
         self.clickhouse.insert(
             "entityMetricEvents",
             [
-                (kind, entity, user, metric, value, 0, source, key, lsn, lsn.to_bytes(16, "big"), index)
+                (kind, entity, user, metric, value, time_ms, source, key, lsn, lsn.to_bytes(16, "big"), index)
                 for kind, entity, user, metric, value, key, lsn, index in rows
             ],
             column_names=(

@@ -3,8 +3,10 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.command import crucible
@@ -14,6 +16,7 @@ from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.counts import CountedTable
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.session import open_session
+from watcher.reconcile.choice import Choice
 from watcher.reconcile.table import TableComparison
 
 from handlers import REGISTRY  # isort: skip
@@ -23,18 +26,30 @@ ENTRIES = REGISTRY.tables["CrucibleEntry"].counted
 
 @contextmanager
 def comparing(
-    world: World, table: CountedTable = ENTRIES, range_keys: int = 100, looks: Any = None
+    world: World,
+    table: CountedTable = ENTRIES,
+    range_keys: int = 100,
+    looks: Any = None,
+    reader: CountedTable | None = None,
 ) -> Iterator[TableComparison]:
     """Compare, and look again without waiting."""
     with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
         reads = ClickHouseReads(world.client, queries())
-        yield TableComparison(table, CountedRows(session, table), reads, looks or (lambda _: None), range_keys)
+        rows, replica = CountedRows(session, table), CountedRows(session, reader) if reader else None
+        yield TableComparison(table, rows, reads, looks or (lambda _: None), range_keys, reader=replica)
 
 
-def compared(world: World, table: CountedTable = ENTRIES, range_keys: int = 100, looks: Any = None) -> dict[int, Any]:
+def compared(
+    world: World,
+    table: CountedTable = ENTRIES,
+    range_keys: int = 100,
+    looks: Any = None,
+    choice: Choice | None = None,
+) -> dict[int, Any]:
     """Return what differs, by key."""
     with comparing(world, table, range_keys, looks) as comparison:
-        return {one.key: one for _, found in comparison.differing(lambda *_: None) for one in found}
+        ranges = comparison.differing(lambda *_: None, choice=choice)
+        return {one.key: one for _, found in ranges for one in found}
 
 
 def test_where_all_agrees_nothing_is_read_row_by_row(world: World) -> None:
@@ -115,7 +130,7 @@ def test_a_part_of_the_keys_is_compared_alone(world: World) -> None:
         assert keys(comparison, range(3, 4)) == keys(comparison, range(3, 99)) == {305, 900}
         assert keys(comparison, range(4, 99)) == {900}
         assert keys(comparison, None) == {7, 120, 299, 305, 900}
-    assert told[-1] == (5, 5)
+    assert told[-1] == (4, 4)
 
 
 def test_what_is_on_its_way_is_no_difference(world: World) -> None:
@@ -186,3 +201,121 @@ def test_amounts_and_states_are_in_the_sums(world: World) -> None:
     world.site.execute("UPDATE crucible_watcher.entry_verdict SET verdict = 'waiting' WHERE entry_id = 4")
 
     assert {key: one.kind.value for key, one in compared(world, verdicts).items()} == {4: "left_over", 99: "elsewhere"}
+
+
+def test_where_old_events_are_taken_away_only_later_rows_are_compared(world: World) -> None:
+    """Of a month that is partly expired nothing is told: neither of its rows nor of what is left of their events."""
+    world.clickhouse.command("ALTER TABLE entityMetricEvents MODIFY TTL createdAt + INTERVAL 30 DAY")
+    contest, today = world.crucible(), datetime.now(UTC)
+    world.enter(contest, 300)
+    world.site.execute('UPDATE "CrucibleEntry" SET "createdAt" = now() - interval \'40 days\' WHERE id <= 100')
+    world.site.execute('UPDATE "CrucibleEntry" SET "createdAt" = now() - interval \'29 days\' WHERE id <= 20')
+    world.count("id > 20 AND id <= 60", at=today - timedelta(days=29))  # of the others' everything is gone
+    world.count("id > 100 AND id <> 222")
+    # What became of old rows meanwhile: one moved, one went, one was mended.
+    world.site.execute('UPDATE "CrucibleEntry" SET "userId" = 3 WHERE id = 75')
+    world.events(
+        [
+            ("User", 1, 1, "crucibleEntryCount", -1, 75, 70_000, 0),
+            ("User", 3, 3, "crucibleEntryCount", 1, 75, 70_000, 1),
+            ("User", 2, 2, "crucibleEntryCount", -1, 900, 71_000, 0),
+            ("User", 2, 2, "crucibleEntryCount", 1, 76, 72_000, 128),
+        ]
+    )
+    # A deletion that nobody counted, of a row that was counted when it was made.
+    world.site.execute('DELETE FROM "CrucibleEntry" WHERE id = 250')
+    with comparing(world) as comparison:
+        found = {one.key: one.kind.value for _, part in comparison.differing(lambda *_: None) for one in part}
+
+        assert found == {222: "missing", 250: "left_over"}
+        assert comparison.too_old == 100
+        assert comparison.kept_since is not None
+        assert comparison.kept_since == datetime(today.year, today.month, today.day, tzinfo=UTC) - timedelta(days=27)
+        assert [one.key for one in comparison.of_keys([10, 75, 76, 222, 900])] == [222]
+
+
+def test_only_one_crucible(world: World) -> None:
+    """Its row, its entries, and what was counted for it of entries that are elsewhere or gone."""
+    contest, other = world.crucible(), world.crucible()
+    world.enter(contest, 300)
+    world.site.execute('UPDATE "CrucibleEntry" SET "crucibleId" = %s WHERE id <= 100', (other,))
+    world.count("id NOT IN (7, 207)")
+    world.site.execute('UPDATE "CrucibleEntry" SET "crucibleId" = %s WHERE id = 150', (other,))
+    world.site.execute('DELETE FROM "CrucibleEntry" WHERE id = 240')
+
+    assert set(compared(world, choice=Choice(crucible=contest))) == {150, 207, 240}
+    assert set(compared(world, choice=Choice(crucible=other))) == {7, 150}
+    crucibles = REGISTRY.tables["Crucible"].counted
+    assert set(compared(world, crucibles, choice=Choice(crucible=other))) == {other}
+    world.site.execute('TRUNCATE "CrucibleEntry"')
+    assert set(compared(world, choice=Choice(crucible=other))) == set(range(1, 101)) - {7}
+
+
+def test_only_what_is_new(world: World) -> None:
+    """Rows that were made since, and those of which something was counted; of the others nothing is said."""
+    contest, now = world.crucible(), datetime.now(UTC)
+    world.enter(contest, 300)
+    world.site.execute('UPDATE "CrucibleEntry" SET "createdAt" = now() - interval \'40 days\' WHERE id <= 200')
+    world.count("id NOT IN (7, 8, 207)", at=now - timedelta(days=40))
+    world.events([("User", 5, 5, "crucibleEntryCount", 1, key, 70_000 + key, 0) for key in (8, 900)])
+    since = now - timedelta(days=1)
+
+    assert {key: one.kind.value for key, one in compared(world, choice=Choice(since=since)).items()} == {
+        8: "elsewhere",
+        207: "missing",
+        900: "left_over",
+    }
+    assert set(compared(world, choice=Choice(since=since, crucible=contest))) == {207}
+    assert set(compared(world)) == {7, 8, 207, 900}
+
+
+@contextmanager
+def behind(world: World) -> Iterator[CountedTable]:
+    """The entries as they are now, for whoever asks later."""
+    world.site.execute(
+        'CREATE SCHEMA replica; CREATE TABLE replica."CrucibleEntry" AS SELECT * FROM public."CrucibleEntry";'
+        "GRANT USAGE ON SCHEMA replica TO crucible_watcher;"
+        'GRANT SELECT ON replica."CrucibleEntry" TO crucible_watcher'
+    )
+    try:
+        yield msgspec.structs.replace(ENTRIES, schema="replica")
+    finally:
+        world.site.execute("DROP SCHEMA replica CASCADE")
+
+
+def test_a_replica_that_is_behind_is_no_difference(world: World) -> None:
+    """What it shows otherwise is looked at where rows are written; what differs there too is told as it is there."""
+    contest = world.crucible()
+    world.enter(contest, 250)
+    with behind(world) as replica:
+        world.site.execute('DELETE FROM "CrucibleEntry" WHERE id IN (30, 31)')
+        world.site.execute('UPDATE "CrucibleEntry" SET "userId" = 4 - "userId" WHERE id IN (119, 120)')
+        world.enter(contest, 5, first=251)
+        world.count("id NOT IN (120, 200)")
+        looks = list[float]()
+        with comparing(world, looks=looks.append, reader=replica) as comparison:
+            found = {one.key: one for _, part in comparison.differing(lambda *_: None) for one in part}
+
+    assert set(found) == {120, 200}
+    assert found[120].expected == {("Crucible", contest, 3, "Entry"): 1, ("User", 3, 3, "crucibleEntryCount"): 1}
+    assert looks == [2.0]  # for all of which the replica shows something else
+
+
+def test_a_question_that_takes_too_long_is_asked_in_parts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server gives up on more than two ranges; all are compared nevertheless."""
+    contest = world.crucible()
+    world.enter(contest, 1_000)
+    world.count("id <> 777")
+    asked = list[int]()
+    checksums = CountedRows.checksums
+
+    def slow(rows: CountedRows, low: int, high: int, size: int, since: Any) -> Any:
+        asked.append((high - low) // size)
+        if asked[-1] > 1:
+            rows._session.run("SET LOCAL statement_timeout = 1; SELECT pg_sleep(5)")
+        return checksums(rows, low, high, size, since)
+
+    monkeypatch.setattr(CountedRows, "checksums", slow)
+
+    assert set(compared(world)) == {777}
+    assert asked == [4, *[1] * 11]

@@ -21,19 +21,22 @@ class ClickHouseReads:
         self._connect, self._queries = connect, queries
         self._own = threading.local()
 
-    def __call__(self, query: str, parameters: dict[str, Any], *, table: str = "") -> Sequence[Sequence[Any]]:
+    def __call__(
+        self, query: str, parameters: dict[str, Any], *, table: str = "", expression: str = ""
+    ) -> Sequence[Sequence[Any]]:
         """Return the rows of a named query.
 
         Args:
             query: its name.
             parameters: its values.
             table: name of our own that stands in the place of ``{table}``, if it has one.
+            expression: of the server's own tables, that stands in the place of ``{expression}``.
 
         Raises:
             TemporaryError: ClickHouse is away.
         """
         with self._link().asking() as client:
-            text = self._queries[query].replace("{table}", table)
+            text = self._queries[query].replace("{table}", table).replace("{expression}", expression)
             return client.query(text, parameters=parameters, settings=READ_SETTINGS).result_rows
 
     def ping(self) -> None:

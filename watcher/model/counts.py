@@ -1,7 +1,7 @@
 """What a row counts for while it is there, as its table says it: so rows and counts are compared without a stream."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +36,16 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.entity_type}/{self.metric_type}"
 
 
+class TimeColumn(msgspec.Struct, frozen=True):
+    """Where a moment of a row stands: in a column of its own table, or of the row with the same key in another one."""
+
+    column: str
+    table: tuple[str, str] | None = None
+    """Schema and name of the other table."""
+    key: str = "id"
+    """Column of the other table's key."""
+
+
 class CountedTable(msgspec.Struct, frozen=True):
     """A source table, as rows and counts are compared."""
 
@@ -46,6 +56,12 @@ class CountedTable(msgspec.Struct, frozen=True):
     """Column of the primary key."""
     counts: tuple[Count, ...]
     """With columns in the places of fields."""
+    crucible: str | None = None
+    """Column with the id of the crucible that a row is of."""
+    made: TimeColumn | None = None
+    """When a row was made, or before: not later than anything was counted of it. None: it does not say."""
+    changed: TimeColumn | None = None
+    """When it was last changed. None: it does not say."""
 
     @property
     def entity_types(self) -> tuple[str, ...]:
@@ -85,14 +101,28 @@ def counted(counts: Iterable[Count], row: Any) -> Counter[Total]:
 
 
 def with_columns(
-    schema: str, name: str, row: type[msgspec.Struct], counts: Iterable[Count], key: str = "id"
+    schema: str,
+    name: str,
+    row: type[msgspec.Struct],
+    counts: Sequence[Count],
+    *,
+    key: str = "id",
+    made: TimeColumn | None = None,
+    changed: TimeColumn | None = None,
 ) -> CountedTable:
-    """Return a table whose counts name columns, as the row type's fields are called in the table."""
+    """Return a table whose counts name columns, as the row type's fields are called in the table.
+
+    The crucible that a row is of is the one that it counts for; the row of a crucible itself counts for none.
+    """
+    crucibles = [count.entity for count in counts if count.entity_type == "Crucible"]
     column = {field.name: field.encode_name for field in msgspec.structs.fields(row)}
     return CountedTable(
         schema=schema,
         name=name,
         key=column[key],
+        crucible=column[crucibles[0]] if crucibles else column[key] if name == "Crucible" else None,
+        made=made,
+        changed=changed,
         counts=tuple(
             msgspec.structs.replace(
                 count,

@@ -12,6 +12,7 @@ WatcherError
 │   ├── DrainTimeoutError       votes/drain
 │   ├── LockLostError           postgres/held_lock
 │   ├── BackfillBusyError       bootstrap/backfilling
+│   ├── StatementTimeoutError   postgres/faults
 │   └── PoolBusyError           postgres/pool
 ├── StopError               going on would lose or double something: stop, say what to do
 │   ├── OffsetGoneError

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, cast
 import msgspec
 
 from watcher.model.change import SITE_SCHEMA, ChangeEvent, Operation, RowT, Source
-from watcher.model.counts import Count, CountedTable, Total, counted, with_columns
+from watcher.model.counts import Count, CountedTable, TimeColumn, Total, counted, with_columns
 from watcher.model.effects import Effect, MetricDelta, StateEffect
 
 WATCHER_SCHEMA: Final = "crucible_watcher"
@@ -63,6 +63,11 @@ class Table(msgspec.Struct, Generic[RowT], frozen=True):
     """The PostgreSQL schema that the table lies in."""
     counts: tuple[Count, ...] = ()
     """What a row counts for, as its handlers have it: `crucible reconcile` compares rows and counts by it."""
+    made: TimeColumn | None = None
+    """When a row was made, or before: not later than anything was counted of it. None: it does not say, so it is not
+    compared where ClickHouse keeps metric events for some time only."""
+    changed: TimeColumn | None = None
+    """When a row was last changed. None: it does not say, and `crucible reconcile --since` goes by what was counted."""
 
     @property
     def qualified(self) -> str:
@@ -77,7 +82,8 @@ class Table(msgspec.Struct, Generic[RowT], frozen=True):
     @property
     def counted(self) -> CountedTable:
         """The table as its rows are compared with what was counted."""
-        return with_columns(self.schema, self.name, cast("type[msgspec.Struct]", self.row), self.counts)
+        row = cast("type[msgspec.Struct]", self.row)
+        return with_columns(self.schema, self.name, row, self.counts, made=self.made, changed=self.changed)
 
     @property
     def shows_rows(self) -> bool:

@@ -44,6 +44,10 @@ class PostgresRefusedError(StopError):
     """Raised when PostgreSQL, or the pooler before it, is there and refuses what the watcher needs."""
 
 
+class StatementTimeoutError(TemporaryError):
+    """Raised when the server gave up on a statement, because its time was over or somebody had it end."""
+
+
 class ViolationError(WatcherError):
     """Raised when a statement breaks a rule that the database holds; nothing of it was done.
 
@@ -67,6 +71,7 @@ def faults_named(schema: str) -> Iterator[None]:
     Raises:
         PostgresRefusedError: a password, database, table or right is wrong or missing; waiting does not help.
         TemporaryError: PostgreSQL is away, or may only be read for now.
+        StatementTimeoutError: the server gave up on a statement.
         ViolationError: a statement breaks a rule of the database.
     """
     try:
@@ -86,6 +91,8 @@ def faults_named(schema: str) -> Iterator[None]:
         ) from error
     except psycopg.IntegrityError as error:
         raise ViolationError(error.diag.constraint_name or "", said(error)) from error
+    except psycopg.errors.QueryCanceled as error:
+        raise StatementTimeoutError(f"postgres is away: {said(error)}") from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         if advice := _advice(str(error)):
             raise PostgresRefusedError(f"postgres: {said(error)}; {advice}") from error

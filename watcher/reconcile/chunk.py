@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.counts import CountedTable
 from watcher.postgres.counted_rows import CountedRows
-from watcher.reconcile.differences import Difference, differences
-from watcher.reconcile.table import gathered, totals
+from watcher.reconcile.differences import Difference
+from watcher.reconcile.row_by_row import RowByRow
 
 
 class ChunkComparison:
@@ -24,6 +24,7 @@ class ChunkComparison:
 
     def __init__(self, table: CountedTable, rows: CountedRows, reads: ClickHouseReads) -> None:
         self._table, self._rows, self._reads = table, rows, reads
+        self._row_by_row = RowByRow(table, reads)
 
     def differing(self, low: int, high: int) -> list[Difference]:
         """Return what differs of the keys from ``low`` to below ``high``, at this moment.
@@ -32,9 +33,7 @@ class ChunkComparison:
             PostgresRefusedError: the table, or the right to read it, is missing.
             TemporaryError: a neighbour is away.
         """
-        expected = gathered(self._table, self._rows.of_range(low, high))
-        counted = self._reads("counted_of_range", {"source": self._table.name, "low": low, "high": high})
-        return list(differences(expected, totals(counted)))
+        return self._row_by_row.of_range(self._rows, low, high)
 
     def bounded(self, low: int, high: int, most: int) -> int:
         """Return where to stop before ``high`` so that no more than ``most`` keys were counted from ``low`` on, about.

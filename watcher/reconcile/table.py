@@ -2,39 +2,55 @@
 
 Ranges of keys are compared by their sums first, and only those that differ are read row by row. What differs then is
 looked at again until it stays as it is: a change may be on its way. Memory is that of some ranges, and so is the load
-on the site's database: one question at a time, each of a bounded range.
+on the site's database: one question at a time, each of about a second.
+
+Ranges may be read from a replica, which is behind. So whatever differs is looked at once more where rows are written,
+and that alone is told and mended.
 """
 
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Final, Protocol
 
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.checksum import same
-from watcher.model.counts import CountedTable, Total
-from watcher.postgres.counted_rows import Counted, CountedRows
-from watcher.reconcile.differences import Difference, differences
+from watcher.model.counts import CountedTable
+from watcher.postgres.counted_rows import CountedRows
+from watcher.postgres.faults import StatementTimeoutError
+from watcher.reconcile.choice import Choice
+from watcher.reconcile.differences import Difference
+from watcher.reconcile.pace import Pace
+from watcher.reconcile.row_by_row import RowByRow, ms
 
 RANGE_KEYS: Final = 1 << 16
 """Keys of a range. More: a difference has more rows read; fewer: more sums."""
-STEP_RANGES: Final = 16
-"""Ranges of one question to PostgreSQL: a million keys, some seconds at most."""
+CHOSEN_RANGES: Final = 16
+"""Ranges whose chosen keys are held at once: a million keys at most."""
 MAX_KEY: Final = 2**63 - 1
 """The highest key that ClickHouse can hold."""
 PIECE_KEYS: Final = 5_000
-"""Keys that are looked at again in one question."""
+"""Keys that are looked at in one question: ClickHouse takes 128 KiB for a parameter."""
+HELD_DIFFERENCES: Final = 1 << 16
+"""Differences that are held until they are looked at again. More: more memory, a kilobyte each; fewer: more waits."""
+SUMS_SECONDS: Final = 60.0
+SUMS_FACTOR: Final = 10.0
+"""Sums of what was counted are asked for anew when they are a minute old, and ten times as old as it took to get them.
+Sooner: ClickHouse is asked all the time; later: more ranges have changed meanwhile, and are read row by row."""
 MAX_LOOKS: Final = 15
 LOOK_SECONDS: Final = 2.0
 """Looks, and seconds between two of them, until a difference that changes is told as it is. Fewer or shorter: what is
 on its way from PostgreSQL to ClickHouse is told as a difference."""
+
+Found = tuple[int, list[Difference]]
+"""Number of a range, and what differs in it."""
 
 
 class Progress(Protocol):
     """Hears how far a comparison is."""
 
     def __call__(self, done: int, whole: int) -> None:
-        """So many ranges of so many are compared."""
+        """So many ranges of so many are compared, and what was found in them was yielded."""
         ...
 
 
@@ -43,10 +59,11 @@ class TableComparison:
 
     Args:
         table: which.
-        rows: its rows.
+        rows: its rows, where they are written.
         reads: asks ClickHouse.
         pause: waits for some seconds.
         range_keys: keys of a range.
+        reader: its rows, where whole ranges of them may be read: on a replica, say. None: where they are written.
     """
 
     def __init__(
@@ -56,9 +73,19 @@ class TableComparison:
         reads: ClickHouseReads,
         pause: Callable[[float], None] = time.sleep,
         range_keys: int = RANGE_KEYS,
+        *,
+        reader: CountedRows | None = None,
     ) -> None:
-        self._table, self._rows, self._reads = table, rows, reads
-        self._pause, self._size = pause, range_keys
+        self._table, self._rows, self._reads, self._reader = table, rows, reads, reader or rows
+        self._pause, self._size, self._pace = pause, range_keys, Pace()
+        self._row_by_row = RowByRow(table, reads)
+        self.too_old = 0
+        """Rows that were left out so far, as they were made before :attr:`kept_since`."""
+
+    @property
+    def kept_since(self) -> datetime | None:
+        """From which day on rows are compared, in UTC; None: all are, for ClickHouse keeps all metric events."""
+        return self._row_by_row.kept_since
 
     def ranges(self) -> int:
         """Return how many ranges the table's rows have, from the one of key 0 on; 0 for an empty table.
@@ -67,100 +94,166 @@ class TableComparison:
             PostgresRefusedError: the table, or the right to read it, is missing.
             TemporaryError: PostgreSQL is away.
         """
-        span = self._rows.span()
-        return 0 if span is None else span[1] // self._size + 1
+        return self._span()[1]
 
-    def differing(self, progress: Progress, part: range | None = None) -> Iterator[tuple[int, Sequence[Difference]]]:
+    def _span(self) -> tuple[int, int]:
+        """Return the first range, 0 unless there are keys below, and the one behind the last."""
+        span = self._reader.span()
+        return (0, 0) if span is None else (min(0, span[0] // self._size), max(0, span[1] // self._size + 1))
+
+    def differing(self, progress: Progress, part: range | None = None, choice: Choice | None = None) -> Iterator[Found]:
         """Yield each range whose sums differ, with what is different in it: perhaps nothing, at a second look.
 
         Args:
-            progress: is told of ranges of the part.
+            progress: is told of ranges of the part, once what was found in them was yielded.
             part: only these ranges, by their number; one that ends at :meth:`ranges` or behind it goes on to whatever
-                was counted beyond the last row. None: all.
+                was counted beyond the last row, and one that begins with 0 has whatever is below. None: all.
+            choice: only these rows. None: all.
 
         Raises:
             PostgresRefusedError: the table, or the right to read it, is missing.
             TemporaryError: a neighbour is away.
         """
-        rows_end = self.ranges()
-        first = 0 if part is None else part.start
-        end = rows_end if part is None else min(part.stop, rows_end)
-        beyond = part is None or part.stop >= rows_end
+        begin, end = self._span()
+        first = begin if part is None or part.start == 0 else part.start
+        beyond = part is None or part.stop >= end
+        if part is not None:
+            end = min(part.stop, end)
+        if choice:
+            yield from self._chosen(first, end, progress, choice, beyond=beyond)
+        else:
+            yield from self._by_sums(first, end, progress, beyond=beyond)
+
+    def _of_range(self, rows: CountedRows, number: int) -> list[Difference]:
+        return self._row_by_row.of_range(rows, number * self._size, (number + 1) * self._size)
+
+    def _by_sums(self, first: int, end: int, progress: Progress, *, beyond: bool) -> Iterator[Found]:
+        counted, asked_at, took = self._sums_counted(first, None if beyond else end)
         whole = max(0, end - first)
-        for at, number in enumerate(found := self._differing_ranges(first, end, progress, beyond=beyond), 1):
-            yield number, self._looked_at_again(self._of_range(number))
-            progress(max(0, whole - len(found)) + at, max(whole, len(found)))
+        for low, after, sums in self._sums(first, end):
+            if time.monotonic() - asked_at > max(SUMS_SECONDS, SUMS_FACTOR * took):
+                counted, asked_at, took = self._sums_counted(low, None if beyond else end)
+            wrong = [one for one in range(low, after) if not same(sums.get(one, (0, 0))[0], counted.get(one, 0))]
+            self.too_old += sum(too_old for _, too_old in sums.values())
+            yield from self._settled((one, self._of_range(self._reader, one)) for one in wrong)
+            if after < end:
+                progress(after - first, whole)
+        if beyond:
+            over = sorted(one for one, total in counted.items() if not same(total, 0) and one >= max(first, end))
+            yield from self._settled((one, self._of_range(self._reader, one)) for one in over)
+        progress(whole, whole)
 
-    def _differing_ranges(self, first: int, end: int, progress: Progress, *, beyond: bool) -> list[int]:
-        counted = self._counted(first, None if beyond else end)
-        found = []
-        for low in range(first, end, STEP_RANGES):
-            after = min(end, low + STEP_RANGES)
-            sums = self._rows.checksums(low * self._size, after * self._size, self._size)
-            found += [number for number in range(low, after) if not same(sums.get(number, 0), counted.get(number, 0))]
-            progress(after - first - len(found), end - first)
-        return found + sorted(
-            number for number, total in counted.items() if not same(total, 0) and number >= max(first, end)
+    def _sums(self, first: int, end: int) -> Iterator[tuple[int, int, dict[int, tuple[int, int]]]]:
+        """Yield sums of rows, from one range to below another, by steps of about a second."""
+        low = first
+        while low < end:
+            after, began = min(end, low + self._pace.ranges), time.monotonic()
+            try:
+                sums = self._reader.checksums(low * self._size, after * self._size, self._size, self.kept_since)
+            except StatementTimeoutError:
+                if not self._pace.given_up():
+                    raise
+                continue
+            if after - low == self._pace.ranges:
+                self._pace.took(time.monotonic() - began)
+            yield low, after, sums
+            low = after
+
+    def _sums_counted(self, first: int, end: int | None) -> tuple[dict[int, int], float, float]:
+        """Return the sums of what was counted from one range to below another, when that was, and how long it took."""
+        asked_at = time.monotonic()
+        rows = self._reads(
+            "counted_checksums",
+            {
+                **self._row_by_row.events,
+                "entity_types": list(self._table.entity_types),
+                "metric_types": list(self._table.metric_types),
+                "size": self._size,
+                **self._bounds(first, end),
+            },
         )
+        return {int(number): int(total) for number, total in rows}, asked_at, time.monotonic() - asked_at
 
-    def _counted(self, first: int, end: int | None) -> dict[int, int]:
-        """Return the sums of what was counted, by range, from one range to below another; None: to the last."""
-        parameters = {
-            "source": self._table.name,
-            "entity_types": list(self._table.entity_types),
-            "metric_types": list(self._table.metric_types),
-            "size": self._size,
-            "low": first * self._size,
-            "high": MAX_KEY if end is None else end * self._size - 1,
-        }
-        return {int(number): int(total) for number, total in self._reads("counted_checksums", parameters)}
+    def _bounds(self, first: int, end: int | None) -> dict[str, int]:
+        """Return the lowest and the highest key of some ranges; below the first one there may be any."""
+        low = first * self._size if first > 0 else -MAX_KEY
+        return {"low": low, "high": MAX_KEY if end is None else end * self._size - 1}
 
-    def _of_range(self, number: int) -> list[Difference]:
-        low, high = number * self._size, (number + 1) * self._size
-        counted = self._reads("counted_of_range", {"source": self._table.name, "low": low, "high": high})
-        return list(differences(gathered(self._table, self._rows.of_range(low, high)), totals(counted)))
+    def _chosen(self, first: int, end: int, progress: Progress, choice: Choice, *, beyond: bool) -> Iterator[Found]:
+        """Yield what differs of some rows, by ranges."""
+        whole, steps = max(0, end - first), CHOSEN_RANGES
+        if choice.crucible is not None:
+            steps = max(1, whole)  # its rows are found by their crucible, and fit into memory
+        windows = [(low, min(end, low + steps)) for low in range(first, end, steps)] or [(first, first)]
+        new = self._ranges_new_since(choice.since)
+        for low, after in windows:
+            last = beyond and after >= end
+            keys = self._keys_chosen(low, None if last else after, choice, new)
+            pieces = (keys[at : at + PIECE_KEYS] for at in range(0, len(keys), PIECE_KEYS))
+            yield from self._settled(
+                (piece[0] // self._size, self._row_by_row.of_keys(self._reader, piece)) for piece in pieces
+            )
+            progress(min(after - first, whole), whole)
+
+    def _ranges_new_since(self, since: datetime | None) -> set[int] | None:
+        """Return the ranges of which something was counted since a time; None: whatever."""
+        if since is None:
+            return None
+        asked = {"source": self._table.name, "size": self._size, "since": ms(since)}
+        return {int(number) for (number,) in self._reads("ranges_counted", asked)}
+
+    def _keys_chosen(self, first: int, end: int | None, choice: Choice, new: set[int] | None) -> list[int]:
+        """Return the keys of some ranges that are to be compared, in their order."""
+        bounds, crucible = self._bounds(first, end), choice.crucible or 0
+        if crucible and self._table.crucible == self._table.key:  # the crucible's own row, which counts for none
+            bounds, crucible = {"low": crucible, "high": crucible}, 0
+        keys = set(self._reader.keys_chosen(bounds["low"], bounds["high"], choice.crucible, choice.since))
+        if new is None or any(first <= number and (end is None or number < end) for number in new):
+            since = 0 if choice.since is None else ms(choice.since)
+            asked = {"source": self._table.name, **bounds, "crucible": crucible, "since": since}
+            keys.update(int(key) for (key,) in self._reads("keys_counted", asked))
+        return sorted(keys)
+
+    def _settled(self, ranges: Iterable[Found]) -> Iterator[Found]:
+        """Yield what still differs once it stays as it is, looking again at some ranges together."""
+        held: list[Found] = []
+        for one in ranges:
+            held.append(one)
+            if sum(len(found) for _, found in held) >= HELD_DIFFERENCES:
+                yield from self._looked_at_again(held)
+                held = []
+        yield from self._looked_at_again(held)
+
+    def _looked_at_again(self, held: list[Found]) -> Iterator[Found]:
+        """Yield the differences that stay as they are from one look to the next, where rows are written."""
+        first = 0 if self._reader is self._rows else -1  # what a replica shows may be old: it is no look
+        for look in range(first, MAX_LOOKS):
+            if not any(found for _, found in held):
+                break
+            if look >= 0:
+                self._pause(LOOK_SECONDS)
+            again = self._again(held)
+            if again == held and look >= 0:
+                break
+            held = again
+        yield from held
+
+    def _again(self, held: Sequence[Found]) -> list[Found]:
+        """Return what differs by now of what differed."""
+        few = [one.key for _, found in held if len(found) <= PIECE_KEYS for one in found]
+        by_key = {one.key: one for one in self.of_keys(few)}
+        again = list[Found]()
+        for number, found in held:
+            if len(found) > PIECE_KEYS:  # one question for the range is cheaper than one for each few of its keys
+                by_key |= {one.key: one for one in self._of_range(self._rows, number)}
+            again.append((number, [by_key[one.key] for one in found if one.key in by_key]))
+        return again
 
     def of_keys(self, keys: Sequence[int]) -> list[Difference]:
-        """Return what differs by now of some rows, by key.
+        """Return what differs by now of some rows, where they are written, by key.
 
         Raises:
             TemporaryError: a neighbour is away.
         """
-        found: list[Difference] = []
-        for first in range(0, len(keys), PIECE_KEYS):
-            piece = list(keys[first : first + PIECE_KEYS])
-            counted = self._reads("counted_of_keys", {"source": self._table.name, "keys": piece})
-            found += differences(gathered(self._table, self._rows.of_keys(piece)), totals(counted))
-        return found
-
-    def _looked_at_again(self, found: list[Difference]) -> list[Difference]:
-        """Return the differences that stay as they are from one look to the next."""
-        for _ in range(MAX_LOOKS):
-            if not found:
-                break
-            self._pause(LOOK_SECONDS)
-            again = self.of_keys([one.key for one in found])
-            if again == found:
-                break
-            found = again
-        return found
-
-
-def gathered(table: CountedTable, rows: Iterable[Counted]) -> dict[int, Counter[Total]]:
-    """Return, by key, what rows of a table count for."""
-    metrics = {
-        table.number(one.entity_type, one.metric_type): (one.entity_type, one.metric_type) for one in table.counts
-    }
-    found: dict[int, Counter[Total]] = defaultdict(Counter)
-    for key, metric, entity, user, value in rows:
-        entity_type, metric_type = metrics[metric]
-        found[key][entity_type, entity, user, metric_type] += value
-    return found
-
-
-def totals(rows: Iterable[Sequence[int | str]]) -> dict[int, Counter[Total]]:
-    """Return, by key, what was counted, from ClickHouse's answer."""
-    found: dict[int, Counter[Total]] = defaultdict(Counter)
-    for key, entity_type, metric_type, entity, user, net in rows:
-        found[int(key)][str(entity_type), int(entity), int(user), str(metric_type)] += int(net)
-    return found
+        pieces = (keys[first : first + PIECE_KEYS] for first in range(0, len(keys), PIECE_KEYS))
+        return [one for piece in pieces for one in self._row_by_row.of_keys(self._rows, piece)]

@@ -1,0 +1,59 @@
+"""From which day on ClickHouse has every metric event, where the table's TTL takes old ones away.
+
+A TTL is carried out when parts are merged: of a month that is partly expired some rows are gone, and others are still
+there. So only days are looked at that are wholly kept for two days more: a comparison that takes a while, and clocks
+that differ, change nothing.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from watcher.clickhouse.change_rows import CHANGES
+from watcher.clickhouse.reads import ClickHouseReads
+
+SPARE_DAYS: Final = 2
+"""Days that are left out though they are kept. Fewer: a comparison over midnight sees rows go."""
+_NOT_TAKEN_AWAY: Final = re.compile(r"\b(TO (DISK|VOLUME)|RECOMPRESS|GROUP BY)\b")
+
+
+def kept_since(reads: ClickHouseReads) -> datetime | None:
+    """Return the beginning of the first day of which every metric event is there, in UTC; None: all are kept.
+
+    Raises:
+        RefusedError: the TTL has an expression of more than ``createdAt``.
+        TemporaryError: ClickHouse is away.
+    """
+    ((engine,),) = reads("engine_of_table", {"name": CHANGES.name})
+    days = [
+        datetime.fromtimestamp(int(first), UTC)
+        for expression in expiries(str(engine))
+        for ((first,),) in [reads("first_day_kept", {}, expression=expression)]
+    ]
+    return max(days) + timedelta(days=SPARE_DAYS) if days else None
+
+
+def expiries(engine: str) -> Iterator[str]:
+    """Yield the expressions of a table's TTL that take rows away: each says when a row goes.
+
+    >>> list(expiries("MergeTree ORDER BY a TTL createdAt + toIntervalDay(90), b TO DISK 'cold' SETTINGS x = 1"))
+    ['createdAt + toIntervalDay(90)']
+    >>> list(expiries("MergeTree ORDER BY a SETTINGS x = 1"))
+    []
+    """
+    found = re.search(r"\sTTL\s(.+?)(?:\sSETTINGS\s.*)?$", engine, re.DOTALL)
+    for element in _divided(found[1]) if found else ():
+        if not _NOT_TAKEN_AWAY.search(element):
+            yield re.split(r"\s(?:DELETE|WHERE)\b", element)[0].strip()
+
+
+def _divided(text: str) -> Iterator[str]:
+    """Yield what stands between the commas of a list, but for those in parentheses."""
+    depth, begun = 0, 0
+    for at, sign in enumerate(text):
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and not depth:
+            yield text[begun:at].strip()
+            begun = at + 1
+    yield text[begun:].strip()
