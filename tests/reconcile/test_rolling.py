@@ -95,7 +95,7 @@ class _Reads(ClickHouseReads):
 
     def __call__(self, query: str, parameters: dict, *, table: str = "") -> list:  # type: ignore[override,type-arg]
         if query == "counted_checksums":
-            self._asked.append(f"{parameters['source']} {parameters['low'] // 100}")
+            self._asked.append(f"{parameters['source']} {max(0, parameters['low']) // 100}")
         return super().__call__(query, parameters, table=table)  # type: ignore[return-value]
 
 
