@@ -147,6 +147,15 @@ class WatchEntries:
         changed = [one for one in crucibles if one.crucible_id in affected]
         # Of those that were never decided by any rules, whatever has a verdict by now got it by these.
         known = [one for one in changed if one.decided_by is not None]
+        # Killed before the end, or somebody else decides by other rules meanwhile: then they stay suspects.
+        entries_to_decide.begin_crucibles(
+            session,
+            {
+                one.crucible_id: self._decided_by_now(one).digest
+                for one in known
+                if affected[one.crucible_id] == ALL_ENTRIES
+            },
+        )
         # Who takes part in a result is settled; but nobody waits for it any more.
         over = [one.crucible_id for one in known if one.status == COMPLETED]
         gone = [one.crucible_id for one in known if one.rules is None]

@@ -7,6 +7,9 @@ NO_END: Final = 2**63 - 1
 ANY_END: Final = -(2**63)
 """The first of the ends that entries were decided by, where nobody knows."""
 
+SEVERAL: Final = -1
+"""In place of the digest of rules, where some entries were decided by others than the rest."""
+
 
 class Entered(NamedTuple):
     """Entries by when they were made, both milliseconds included; None: however early, or however late."""
@@ -28,7 +31,7 @@ class DecidedBy(NamedTuple):
     status: str
     """Of the crucible, when that was noted."""
     digest: int
-    """Of all rules but the end, with what the settings say of fees."""
+    """Of all rules but the end, with what the settings say of fees; or ``SEVERAL``."""
     first_end_ms: int
     last_end_ms: int
     """The earliest and the latest end: milliseconds since 1970, or ``NO_END``."""

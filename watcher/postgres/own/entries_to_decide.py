@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from watcher.model.decided_by import DecidedBy, Entered
+from watcher.model.decided_by import SEVERAL, DecidedBy, Entered
 from watcher.model.entry_rules import CrucibleRules
 from watcher.postgres.moments import MOMENTS
 from watcher.postgres.own.entry_facts import rules_from
@@ -14,7 +14,7 @@ from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
 _STATEMENTS: Final = named_statements(
-    files("watcher.postgres.own"), "entry_facts.sql", "entries_to_decide.sql", constants=MOMENTS
+    files("watcher.postgres.own"), "entry_facts.sql", "entries_to_decide.sql", constants={**MOMENTS, "SEVERAL": SEVERAL}
 )
 START: Final = (0, "-infinity", 0)
 """The place before all entries of all crucibles: crucible, when an entry was made, and its id."""
@@ -123,6 +123,11 @@ def without_a_place(session: Session, freed: Collection[tuple[int, int, int]], m
         _STATEMENTS["without_a_place"], {"crucibles": crucibles, "users": users, "images": images, "most": most}
     )
     return [entry for (entry,) in rows]
+
+
+def begin_crucibles(session: Session, crucibles: Mapping[int, int]) -> None:
+    """Say by which rules all entries of some crucibles are going to be decided: digest, by crucible."""
+    session.run(_STATEMENTS["begin_crucibles"], list(crucibles), list(crucibles.values()))
 
 
 def note_crucibles(session: Session, crucibles: Mapping[int, tuple[DecidedBy | None, DecidedBy]]) -> None:

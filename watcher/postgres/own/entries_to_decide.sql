@@ -5,7 +5,7 @@
 SELECT
     coalesce(crucible.id, known.crucible_id),
     known.status,
-    known.rules_digest,
+    CASE WHEN known.interim_digest IS NULL THEN known.rules_digest ELSE {SEVERAL} END,
     known.first_end_ms,
     known.last_end_ms,
     crucible.id IS NOT NULL AS there,
@@ -90,22 +90,29 @@ SELECT seen.entry_id
  ORDER BY seen.entry_id
  LIMIT %(most)s
 
+-- begin_crucibles --
+-- Rules by which all entries of some crucibles are going to be decided; whoever decides by others meanwhile says so there.
+UPDATE {schema}.entry_crucible there
+   SET interim_digest = told.digest
+  FROM unnest(%s::int[], %s::bigint[]) AS told (crucible_id, digest)
+ WHERE there.crucible_id = told.crucible_id
+
 -- note_crucibles --
--- The rules by which all entries of some crucibles were decided. An end by which somebody has decided since we have read
--- which ends there were (known_...) stays noted.
+-- The rules by which all entries of some crucibles were decided, unless some were decided by others meanwhile: then they are
+-- not all of them. An end by which somebody has decided since we have read which ends there were (known_...) stays noted.
 WITH told AS (
     SELECT * FROM jsonb_to_recordset(%s::jsonb)
            AS one (crucible_id int, status text, digest bigint, first_end_ms bigint, last_end_ms bigint,
                    known_first_end_ms bigint, known_last_end_ms bigint)
 ), others AS (
     UPDATE {schema}.entry_crucible there
-       SET status = told.status, rules_digest = told.digest,
+       SET status = told.status, rules_digest = told.digest, interim_digest = NULL,
            first_end_ms = CASE WHEN there.first_end_ms >= told.known_first_end_ms THEN told.first_end_ms
                                ELSE least(there.first_end_ms, told.first_end_ms) END,
            last_end_ms = CASE WHEN there.last_end_ms <= told.known_last_end_ms THEN told.last_end_ms
                               ELSE greatest(there.last_end_ms, told.last_end_ms) END
       FROM told
-     WHERE there.crucible_id = told.crucible_id
+     WHERE there.crucible_id = told.crucible_id AND coalesce(there.interim_digest, told.digest) = told.digest
 )
 INSERT INTO {schema}.entry_crucible (crucible_id, status, rules_digest, first_end_ms, last_end_ms)
 SELECT crucible_id, status, digest, first_end_ms, last_end_ms FROM told

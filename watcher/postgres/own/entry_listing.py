@@ -9,7 +9,7 @@ import msgspec
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
-_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "entry_verdict.sql")
+_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "entry_listing.sql")
 
 
 class ListedEntry(msgspec.Struct, frozen=True):

@@ -6,14 +6,16 @@ from typing import Any, Final
 
 import msgspec
 
-from watcher.model.decided_by import DecidedBy
+from watcher.model.decided_by import SEVERAL, DecidedBy
 from watcher.model.entry_decision import Decision, EntryFee
 from watcher.model.entry_rules import Payment
 from watcher.model.entry_verdict import VerdictState
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
-_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "entry_verdict.sql")
+_STATEMENTS: Final = named_statements(
+    files("watcher.postgres.own"), "entry_verdict.sql", constants={"SEVERAL": SEVERAL}
+)
 
 
 def write(

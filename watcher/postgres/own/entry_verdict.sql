@@ -1,7 +1,7 @@
 -- write_verdicts --
 -- What was decided, its log, what it was decided with, and by which rules: those of crucibles' first entries, and of others
--- an end that none was decided by before. A verdict is written only where something is another than it was, so that what
--- stays the same makes no change event.
+-- an end, or rules, that are not those noted. A verdict is written only where something is another than it was, so that
+-- what stays the same makes no change event.
 WITH digests AS (
     INSERT INTO {schema}.entry_digest AS there (entry_id, digest)
     SELECT * FROM unnest(%(entries)s::int[], %(digests)s::bigint[])
@@ -14,11 +14,16 @@ WITH digests AS (
      WHERE one.is_first OR EXISTS (
                SELECT FROM {schema}.entry_crucible known
                 WHERE known.crucible_id = one.crucible_id
-                  AND (one.first_end_ms < known.first_end_ms OR one.last_end_ms > known.last_end_ms))
+                  AND (one.first_end_ms < known.first_end_ms OR one.last_end_ms > known.last_end_ms
+                       OR coalesce(known.interim_digest, known.rules_digest) NOT IN (one.digest, {SEVERAL})))
     ON CONFLICT (crucible_id) DO UPDATE
        SET first_end_ms = least(there.first_end_ms, excluded.first_end_ms),
-           last_end_ms = greatest(there.last_end_ms, excluded.last_end_ms)
+           last_end_ms = greatest(there.last_end_ms, excluded.last_end_ms),
+           interim_digest = CASE WHEN there.interim_digest <> excluded.rules_digest THEN {SEVERAL}
+                                 WHEN there.rules_digest <> excluded.rules_digest THEN excluded.rules_digest
+                                 ELSE there.interim_digest END
      WHERE excluded.first_end_ms < there.first_end_ms OR excluded.last_end_ms > there.last_end_ms
+        OR coalesce(there.interim_digest, there.rules_digest) NOT IN (excluded.rules_digest, {SEVERAL})
 ), log AS (
     INSERT INTO {schema}.entry_decision (entry_id, made_by, verdict, reasons, facts)
     SELECT entry_id, %(by)s, verdict, reasons, facts
@@ -65,33 +70,6 @@ SELECT verdict FROM {schema}.entry_verdict WHERE entry_id = %s
 SELECT count(*)::int, coalesce(extract(epoch FROM now() - min(waiting_since)), 0)::float8
   FROM {schema}.entry_verdict
  WHERE verdict = 'waiting'
-
--- list_entries --
--- For people, in the order in which they came. NULL of a filter: all.
-SELECT seen.entry_id, seen.user_id, seen.image_id, seen.verdict, seen.reasons, seen.fee, seen.decided_at,
-       seen.waiting_since
-  FROM {schema}.entry_verdict seen
- WHERE seen.crucible_id = %(crucible)s
-   AND (%(verdict)s::text IS NULL OR seen.verdict = %(verdict)s)
-   AND (%(reason)s::text IS NULL OR %(reason)s = ANY (seen.reasons))
- ORDER BY seen.entered_at, seen.entry_id
- LIMIT %(most)s
-
--- count_entries --
--- How many there are of each verdict.
-SELECT verdict, count(*)::int, sum(fee)::bigint FROM {schema}.entry_verdict WHERE crucible_id = %s GROUP BY 1 ORDER BY 1
-
--- show_entry --
--- How an entry and its fee stand.
-SELECT seen.entry_id, seen.crucible_id, seen.user_id, seen.image_id, seen.verdict, seen.reasons, seen.fee,
-       seen.entered_at, seen.decided_at, seen.waiting_since, fee.prefix, fee.source, fee.payment, fee.collected
-  FROM {schema}.entry_verdict seen
-  LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = seen.entry_id AND NOT fee.returned
- WHERE seen.entry_id = %s
-
--- decisions_of --
--- Every change of an entry's verdict, with what was known then.
-SELECT made_at, made_by, verdict, reasons, facts FROM {schema}.entry_decision WHERE entry_id = %s ORDER BY id
 
 -- take_part --
 -- Which of some entries take part, as far as it was decided: the row state that Redis is to have of them.
