@@ -133,7 +133,7 @@ def test_a_healthy_pipeline_has_no_fault(pipeline: Pipeline, examined: Examine, 
             "postgres.history",
             "UPDATE crucible_watcher.history SET timeline = timeline + 100",
             "UPDATE crucible_watcher.history SET timeline = timeline - 100",
-            "crucible history accept",
+            "`crucible history accept`, then `crucible reconcile --fix`",
         ),
     ],
 )

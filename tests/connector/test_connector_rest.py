@@ -307,4 +307,4 @@ def test_a_place_beyond_the_end_of_the_log_is_one_of_a_database_that_was_set_bac
     assert [one.level for one in found] == ([] if level is None else [level])
     if level is Level.FAIL:
         assert found[0].found == "stored at LSN 0/1001, PostgreSQL's log ends at 0/1000"
-        assert "`crucible history accept`" in found[0].advice
+        assert "then `crucible history accept`, then `crucible reconcile --fix`" in found[0].advice

@@ -98,7 +98,7 @@ def test_another_system_or_timeline_stops_until_it_is_accepted(session, column):
     history.check(session)
     session.run(f"UPDATE {{schema}}.history SET {column} = {column} + 1")  # noqa: S608
 
-    with pytest.raises(HistoryChangedError, match=r"`crucible history accept`"):
+    with pytest.raises(HistoryChangedError, match=r"`crucible history accept`.*then `crucible reconcile --fix`"):
         history.check(session)
 
     assert history.accept(session).number == 2

@@ -41,7 +41,8 @@ def accept(yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -
     """Accept that PostgreSQL was restored, failed over, replaced or set back, and that log positions may have fallen.
 
     The history's number rises, so that new row states win over older ones whatever their log position. What is counted
-    stays counted once. Accepting an unchanged history changes nothing.
+    stays counted once; what never was in this history is found and put right by `crucible reconcile --fix` afterwards.
+    Accepting an unchanged history changes nothing.
 
     Examples:
 
@@ -63,6 +64,6 @@ def accept(yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -
     if as_json:
         print_json({"present": present, "change": change, "applied": now is not None, "history": now})
     elif now is not None:
-        typer.echo(f"history {now.number} is {now.identity}; start the watcher")
+        typer.echo(f"history {now.number} is {now.identity}; start the watcher, then `crucible reconcile --fix`")
     else:
         typer.echo(f"would accept {present}" if change else f"history {known[-1].number} is {present} already")

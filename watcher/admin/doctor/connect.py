@@ -108,5 +108,5 @@ def position(connect: Connect, file: ConnectorFile, end_of_log: Callable[[], int
         stored <= end,
         place,
         "PostgreSQL was set back: make the connector anew (`crucible connector delete --offsets --yes`, drop the slot, "
-        "`crucible connector apply`), then `crucible history accept`",
+        "`crucible connector apply`), then `crucible history accept`, then `crucible reconcile --fix`",
     )

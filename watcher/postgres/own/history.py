@@ -31,8 +31,8 @@ _SET_BACK: Final = (
     "PostgreSQL was set back in place: changes came from its log up to LSN {}, and it has lost what lay there. The "
     "connector still has its place beyond, and passes over every change until the log has grown past it. Make it anew: "
     "`crucible connector delete --offsets --yes`, `SELECT pg_drop_replication_slot('crucible')`, `crucible connector "
-    "apply`. Then run `crucible history accept`, start the watcher, and compare the tables: what was counted of the "
-    "lost stretch stays counted"
+    "apply`. Then run `crucible history accept`, start the watcher, and then `crucible reconcile --fix`: what "
+    "was counted of the lost stretch stays counted until then"
 )
 
 
@@ -101,8 +101,8 @@ def check(session: Session) -> int:
         raise HistoryChangedError(
             f"PostgreSQL is now {now}, the last accepted history (number {last.number}) is {last.identity}: it was "
             "restored, failed over or replaced, and log positions may have fallen. What is counted stays counted "
-            "once. See that the connector streams from this server, then run `crucible history accept` and start the "
-            "watcher"
+            "once. See that the connector streams from this server, then run `crucible history accept`, start the "
+            "watcher, and then `crucible reconcile --fix`: what was never in this history may have been counted"
         )
     if last.fell_from is not None:
         raise HistoryChangedError(_SET_BACK.format(lsn_text(last.fell_from)))

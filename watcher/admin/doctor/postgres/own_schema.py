@@ -33,9 +33,10 @@ def own_tables(session: Session) -> Iterator[Finding]:
             f"number {last.number}, {last.identity}"
             + ("" if last.identity == now else f"; PostgreSQL is now {now}")
             + ("" if last.fell_from is None else f"; set back in place from LSN {lsn_text(last.fell_from)}"),
-            "if a restore or failover was meant: `crucible history accept`"
+            "if a restore or failover was meant: `crucible history accept`, then `crucible reconcile --fix`"
             if last.fell_from is None
-            else "make the connector anew, then `crucible history accept` (docs/operating.md)",
+            else "make the connector anew, then `crucible history accept`, then `crucible reconcile --fix` "
+            "(docs/operating.md)",
         )
     waiting: dict[str, list[str]] = {}
     for need in reversed(reconcile_needed.needs(session)):  # the newest first
