@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
@@ -183,16 +184,43 @@ def both_blind(world: World, found: list[Any]) -> None:
         other.repairer.mend(found)
 
 
-def test_a_row_that_changes_meanwhile_is_left_to_the_stream(broken: World) -> None:
-    """Between the announcement and the insert a change arrives: nothing is written, and what is left is found anew."""
+def test_what_comes_after_all_meanwhile_is_left_out(broken: World) -> None:
+    """A late change arrives between announcement and insert: the others are mended, and nothing counts twice."""
 
     def arrive(_: float) -> None:
         broken.count("id = 7", lsn=70_000)
 
     with mending(broken, pause=arrive) as one:
-        assert one.mend() == {}
-        assert {one.key for one in one.found()} == {8, 20, 99, 250}
+        assert one.mend() == {"missing": 2, "repeated": 1, "left_over": 1}
         assert repair.open_repairs(one.repairer._session, "CrucibleEntry") == []
+        (logged,) = repair.log(one.repairer._session, 5)
+
+        assert (one.found(), total(broken), logged.rows) == ([], 299, 4)
+
+
+def test_a_row_that_changes_all_the_time_is_mended(broken: World) -> None:
+    """What is wrong with it stays the same, and is seen whenever no change of it is on its way."""
+    ((there,),) = broken.site.execute('SELECT "crucibleId" FROM "CrucibleEntry" WHERE id = 7').fetchall()
+    moves = [(there, broken.crucible())]
+    looks = count(1)
+
+    def change(_: float) -> None:
+        """Move it, and have that counted every other time."""
+        (old, new), at = moves[-1], next(looks)
+        if at % 2:
+            broken.site.execute('UPDATE "CrucibleEntry" SET "crucibleId" = %s WHERE id = 7', (new,))
+        else:
+            moved = [("Crucible", old, 2, "Entry", -1), ("Crucible", new, 2, "Entry", 1)]
+            broken.events([(*what, 7, 80_000 + at, index) for index, what in enumerate(moved)])
+            moves.append((new, broken.crucible()))
+
+    with mending(broken, pause=change) as one:
+        assert one.mend() == {"missing": 3, "repeated": 1, "left_over": 1}
+        if next(looks) % 2 == 0:  # the last move is not counted yet
+            looks = count(2)
+            change(0)
+
+        assert (one.found(), total(broken)) == ([], 299)
 
 
 def test_a_stream_that_stands_has_nothing_mended(broken: World) -> None:

@@ -30,52 +30,40 @@ class RepairPlan(msgspec.Struct, frozen=True):
     """Whether ClickHouse may know the token without having the rows: whoever planned it may have sent it."""
 
 
-def identity(table: str, key: int, counted: Mapping[Total, int], expected: Mapping[Total, int], earlier: int) -> bytes:
+def identity(table: str, key: int, wrong: Mapping[Total, int], earlier: int) -> bytes:
     """Return the identity of a repair of one row, the same for everybody who finds the same.
 
     Args:
         table: source table.
         key: of the row.
-        counted: what was counted of it.
-        expected: what it counts for.
+        wrong: by how much was counted too little of what.
         earlier: rows of earlier repairs of it: what was wrong once may become wrong in the same way again.
 
-    >>> none, one = {}, {("User", 7, 7, "crucibleCount"): 1}
-    >>> identity("Crucible", 1, none, one, 0) == identity("Crucible", 1, none, one, 0)
+    >>> wrong = {("User", 7, 7, "crucibleCount"): 1}
+    >>> identity("Crucible", 1, wrong, 0) == identity("Crucible", 1, wrong, 0)
     True
-    >>> identity("Crucible", 1, none, one, 0) == identity("Crucible", 1, none, one, 2)
+    >>> identity("Crucible", 1, wrong, 0) == identity("Crucible", 1, wrong, 2)
     False
     """
-    said = msgspec.json.encode(("repair", table, key, earlier, sorted(counted.items()), sorted(expected.items())))
-    return xxh3_128_digest(said)
+    return xxh3_128_digest(msgspec.json.encode(("repair", table, key, earlier, sorted(wrong.items()))))
 
 
 def repairing_rows(
-    table: str,
-    key: int,
-    counted: Mapping[Total, int],
-    expected: Mapping[Total, int],
-    *,
-    earlier: int,
-    lsn: int,
-    now_ms: int,
+    table: str, key: int, wrong: Mapping[Total, int], *, earlier: int, lsn: int, now_ms: int
 ) -> Iterator[MetricRow]:
     """Yield the rows that make what was counted of a row what it counts for.
 
     Args:
         table: source table.
         key: of the row.
-        counted: what was counted of it.
-        expected: what it counts for.
+        wrong: by how much was counted too little of what; below 0: too much.
         earlier: as for :func:`identity`.
         lsn: position in the log up to which changes of the row are seen to.
         now_ms: milliseconds since 1970.
     """
-    who = identity(table, key, counted, expected, earlier)
-    wrong = sorted(total for total in {*counted, *expected} if counted.get(total, 0) != expected.get(total, 0))
-    for index, total in enumerate(wrong, FIRST_INDEX):
+    who = identity(table, key, wrong, earlier)
+    for index, (total, value) in enumerate(sorted(wrong.items()), FIRST_INDEX):
         entity_type, entity, user, metric_type = total
-        value = expected.get(total, 0) - counted.get(total, 0)
         yield entity_type, entity, user, metric_type, value, now_ms, table, key, lsn, who, index
 
 
@@ -102,5 +90,5 @@ def vote_event_row(
     ('Crucible', 42, 3, 'Vote', -1, 1999, 'vote', 42, 5)
     """
     total = ("Crucible", crucible_id, judge, "Vote")
-    who = identity(f"vote/{seq}/{at_ms // 1000}", crucible_id, {total: counted}, {total: expected}, earlier)
+    who = identity(f"vote/{seq}/{at_ms // 1000}", crucible_id, {total: expected - counted}, earlier)
     return (*total, expected - counted, at_ms, "vote", crucible_id, seq, who, FIRST_INDEX)

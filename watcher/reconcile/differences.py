@@ -25,8 +25,19 @@ class Kind(StrEnum):
     """It is counted for another entity or user, or by another amount, than its row says."""
 
 
-class Difference(msgspec.Struct, frozen=True):
-    """One row whose counts are not what it counts for."""
+class Difference(msgspec.Struct, frozen=True, eq=False):
+    """One row whose counts are not what it counts for.
+
+    Two are equal if the same is wrong with the same row, whatever the row counts for by then: a change moves what it
+    counts for and what was counted of it alike, so what is wrong stays wrong beside all changes.
+
+    >>> user = lambda user: ("User", user, user, "crucibleCount")
+    >>> before = Difference(5, Kind.MISSING, {user(7): 1}, {})
+    >>> before == Difference(5, Kind.ELSEWHERE, {user(8): 1}, {user(7): -1, user(8): 1})
+    True
+    >>> before == Difference(5, Kind.MISSING, {user(8): 1}, {})
+    False
+    """
 
     key: int
     kind: Kind
@@ -34,6 +45,21 @@ class Difference(msgspec.Struct, frozen=True):
     """What the row counts for."""
     counted: Mapping[Total, int]
     """What was counted of it."""
+
+    @property
+    def wrong(self) -> dict[Total, int]:
+        """Return by how much was counted too little; below 0: too much."""
+        found = {one: self.expected.get(one, 0) - self.counted.get(one, 0) for one in {*self.expected, *self.counted}}
+        return {one: value for one, value in found.items() if value}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Difference) and (self.key, self.wrong) == (other.key, other.wrong)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # a struct's own does not ask what is above
+
+    def __hash__(self) -> int:
+        return hash((self.key, frozenset(self.wrong.items())))
 
 
 def differences(expected: Counts, counted: Counts) -> Iterator[Difference]:

@@ -2,7 +2,8 @@
 
 What is wrong stays wrong only once nothing of it can be on its way. So the stream is waited for, and what still differs
 then is decided under a lock; announced, so that late changes of these rows are not counted on top; looked at once more,
-and written under identities that say what was wrong. Whoever dies in between leaves a decision that the next run
+and written under identities that say what was wrong. A row may change all the while: what is wrong with it stays the
+same, and is seen whenever no change of it is on its way. Whoever dies in between leaves a decision that the next run
 carries out; two runs at once decide the same or see each other's.
 """
 
@@ -30,6 +31,11 @@ ANNOUNCED_SECONDS: Final = 2.5 * LOOK_SECONDS
 """Between an announcement and what it announces: every watcher has seen it by then."""
 
 
+MAX_SIGHTS: Final = 8
+"""Looks, a second apart, at rows of which something may be on its way. Fewer: rows that change all the time are left to
+a later run; more: the others wait for them."""
+MAX_ROUNDS: Final = 3
+"""How often it is decided anew without the rows that had changed when it was to be written."""
 MAX_LOOKS: Final = 120
 """Looks for transactions that were open, a second between two. Fewer: a long one of the site has nothing mended."""
 
@@ -104,10 +110,7 @@ class Repairer:
         for entity_type, entity, user, metric_type, value, _, _, key, *_ in planned:
             adds[key, (entity_type, entity, user, metric_type)] += value
         lacks = {
-            (one.key, total): value
-            for one in self._comparison.of_keys(plan.keys)
-            for total in {*one.expected, *one.counted}
-            if (value := one.expected.get(total, 0) - one.counted.get(total, 0))
+            (one.key, total): value for one in self._comparison.of_keys(plan.keys) for total, value in one.wrong.items()
         }
         return dict(adds) == lacks
 
@@ -129,29 +132,45 @@ class Repairer:
         self._await_passed(lsn)
         self._await_ended(newest)
         self._await_replayed()
+        mended: Counter[str] = Counter()
+        left: Sequence[Difference] = found
+        for _ in range(MAX_ROUNDS):
+            left, written = self._round(left, lsn, history)
+            mended.update(written)
+            if not left:
+                break
+        return mended
+
+    def _round(
+        self, found: Sequence[Difference], lsn: int, history: int
+    ) -> tuple[Sequence[Difference], Mapping[str, int]]:
+        """Mend what is still there; return what has to be decided anew, beside rows that had changed, and the kinds."""
         real = [
             batch
             for first in range(0, len(found), BATCH_KEYS)
             if (batch := self._real(found[first : first + BATCH_KEYS], lsn, history))
         ]
         if not real:
-            return {}
+            return [], {}
         plans = self._decided([plan for plan, _ in real])
         if not plans:
             self.finish_open()
-            return {}
+            return [], {}
         reach("repair.decided")
         self._pause(ANNOUNCED_SECONDS)
         mended: Counter[str] = Counter()
+        again = list[Difference]()
         for plan, (_, wrong) in zip(plans, real, strict=True):
-            if self._comparison.of_keys(plan.keys) != wrong:
-                repair.withdraw(self._session, plan.id)  # a later look finds what is left of it
+            still = self._still(wrong)
+            if len(still) < len(wrong):
+                repair.withdraw(self._session, plan.id)
+                again += still
                 continue
             self._insert.write(plan, MetricRows(unpacked(plan.planned)))
             reach("repair.written")
             repair.done(self._session, plan.id)
             mended.update(plan.kinds)
-        return mended
+        return again, mended
 
     def _await_ended(self, newest: int) -> None:
         """Return when every transaction up to one has ended: what it has written before the position shows by then.
@@ -188,11 +207,26 @@ class Repairer:
         self, found: Sequence[Difference], lsn: int, history: int
     ) -> tuple[RepairPlan, Sequence[Difference]] | None:
         """Return those of some differences that are still there, with the repair of them; None: there are none."""
-        keys = [one.key for one in found]
-        earlier = self._earlier(keys)  # before the look: what is written after it has these numbers too
-        known = {one.key: one for one in found}
-        real = [one for one in self._comparison.of_keys(keys) if one == known.get(one.key)]
+        earlier = self._earlier([one.key for one in found])  # before the look: what is written later has these too
+        real = self._still(found)
         return (self._planned(real, earlier, lsn, history), real) if real else None
+
+    def _still(self, found: Sequence[Difference]) -> list[Difference]:
+        """Return those of some differences that are there at one of a few looks, as they were told first.
+
+        Which of them are right by now is not looked at twice.
+        """
+        left, still = {one.key: one for one in found}, set[int]()
+        for look in range(MAX_SIGHTS):
+            if look:
+                self._pause(LOOK_SECONDS)
+            there = {one.key: one for one in self._comparison.of_keys(list(left))}
+            same = {key for key, one in left.items() if there.get(key) == one}
+            still |= same
+            left = {key: one for key, one in left.items() if key in there and key not in same}
+            if not left:
+                break
+        return [one for one in found if one.key in still]
 
     def _earlier(self, keys: Sequence[int]) -> dict[int, int]:
         rows = self._reads("repairs_of_keys", {"source": self._table, "keys": list(keys)})
@@ -204,13 +238,7 @@ class Repairer:
             row
             for one in real
             for row in repairing_rows(
-                self._table,
-                one.key,
-                one.counted,
-                one.expected,
-                earlier=earlier.get(one.key, 0),
-                lsn=lsn,
-                now_ms=now_ms,
+                self._table, one.key, one.wrong, earlier=earlier.get(one.key, 0), lsn=lsn, now_ms=now_ms
             )
         ]
         return RepairPlan(
