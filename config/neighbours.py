@@ -188,6 +188,10 @@ class PostgresSettings(Group):
 
     dsn: PostgresAddress = SecretStr("postgresql://127.0.0.1:5432/postgres")
     """Connection string of libpq. Secret because it may hold a password."""
+    reader_dsn: PostgresAddress | None = None
+    """Connection string of a streaming replica, from which comparisons read whole tables (``crucible reconcile``, and
+    by turns); its role needs to read what ``dsn``'s does. It may be behind: what it shows otherwise is looked at where
+    ``dsn`` points before it is told, and only that is mended. Unset: ``dsn``."""
     watcher_schema: Identifier = "crucible_watcher"
     """Schema for the watcher's own tables: lower-case letters, digits and underscores, no digit first."""
     timeout: Seconds = 5.0

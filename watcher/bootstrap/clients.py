@@ -98,6 +98,26 @@ def site_session(settings: Settings) -> Iterator[Session]:
         yield session
 
 
+@contextmanager
+def reader_session(settings: Settings, session: Session) -> Iterator[Session]:
+    """A connection from which whole tables may be read: to the replica, where one is named, else the one that is open.
+
+    Args:
+        settings: where the replica is.
+        session: the open one, to the site's PostgreSQL.
+
+    Raises:
+        PostgresRefusedError: the role may not do what is needed.
+        TemporaryError: the replica is away.
+    """
+    postgres = settings.postgres
+    if postgres.reader_dsn is None:
+        yield session
+        return
+    with open_session(postgres.reader_dsn.get_secret_value(), postgres.watcher_schema, postgres.timeout) as reader:
+        yield reader
+
+
 @cache
 def _ensured(dsn: str, schema: str, timeout: float) -> None:
     """Make the tables, once in a process."""

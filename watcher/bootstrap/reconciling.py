@@ -1,15 +1,17 @@
 """The comparison of the stores with each other, put together for the command line."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cached_property, partial
 from getpass import getuser
 from socket import gethostname
+from typing import Final
+
+import msgspec
 
 from config import Settings
 from handlers import REGISTRY
-from watcher.bootstrap.clients import connect_clickhouse, site_session
+from watcher.bootstrap.clients import connect_clickhouse, reader_session, site_session
 from watcher.bootstrap.kafka_client import kafka_client
 from watcher.bootstrap.reconciling_crucibles import CrucibleComparer
 from watcher.clickhouse.link import ClickHouseLink
@@ -23,12 +25,17 @@ from watcher.model.metric_rows import MetricRows
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.own import repair
 from watcher.postgres.session import Session
+from watcher.reconcile.choice import Choice
 from watcher.reconcile.events import differing_views, events_twice
 from watcher.reconcile.noted import note
 from watcher.reconcile.repairing import BATCH_KEYS, Repairer
 from watcher.reconcile.report import EXAMPLES, Report, TableReport, TableSummary
+from watcher.reconcile.resumption import Place, Resumption
 from watcher.reconcile.stream import Stream
 from watcher.reconcile.table import TableComparison
+
+MAX_RANGE: Final = 1 << 62
+"""Behind the last range of any table."""
 
 Heard = Callable[[str, int, int], None]
 """Told of a table, how many of its ranges are compared, and of how many."""
@@ -54,7 +61,9 @@ def comparing(settings: Settings, slot: str, told: Callable[[str], None]) -> Ite
         insert = PlannedInsert(REPAIRS, ClickHouseLink(connect), queries())
         try:
             way = _Way(settings, session, slot, told)
-            yield Comparer(session, ClickHouseReads(connect, queries()), insert, way, crucibles)
+            with reader_session(settings, session) as reader:
+                reads = ClickHouseReads(connect, queries())
+                yield Comparer(session, reads, insert, way, crucibles, reader=reader)
         finally:
             insert.close()
 
@@ -62,6 +71,18 @@ def comparing(settings: Settings, slot: str, told: Callable[[str], None]) -> Ite
 def made_by() -> str:
     """Return who mends, for the log."""
     return f"{getuser()}@{gethostname()}"
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What a run compares, and whether it mends."""
+
+    tables: tuple[CountedTable, ...]
+    fix: bool = False
+    """Whether to put right what can be derived."""
+    crucibles: bool = False
+    """Whether to compare votes and Redis too."""
+    choice: Choice = Choice()
+    """Only these rows."""
 
 
 class _Way:
@@ -90,6 +111,7 @@ class Comparer:
         insert: writes repairs.
         way: knows whether the stream is past a position.
         crucibles: compares votes, and Redis.
+        reader: reads whole tables, perhaps of a replica.
     """
 
     def __init__(
@@ -99,48 +121,78 @@ class Comparer:
         insert: PlannedInsert[MetricRows, bytes],
         way: _Way,
         crucibles: CrucibleComparer,
+        *,
+        reader: Session,
     ) -> None:
+        self._reader = reader
         self._session, self._reads, self._insert, self._way = session, reads, insert, way
         self._crucibles = crucibles
 
-    def everything(self, tables: Iterable[CountedTable], heard: Heard, *, fix: bool, crucibles: bool = False) -> Report:
-        """Compare some tables, and all metric events with themselves.
+    @property
+    def postgres(self) -> str:
+        """Return which database is compared, without user and password."""
+        return self._session.address
+
+    def everything(self, asked: Asked, heard: Heard, resumption: Resumption) -> Report:
+        """Compare what is asked for, and all metric events with themselves where no rows are chosen.
 
         Args:
-            tables: which.
+            asked: what to compare, and whether to mend.
             heard: told how far it is.
-            fix: whether to put right what can be derived.
-            crucibles: whether to compare votes and Redis too.
+            resumption: knows how far a run was that was killed, and remembers how far this one is.
 
         Raises:
             PostgresRefusedError: a table, or the right to read it, is missing.
             StreamStandsError: something is to be mended, and the stream does not go on.
             TemporaryError: a neighbour is away.
         """
-        began = datetime.now(UTC)
+        tables = tuple(self._compared(one, asked, heard, resumption) for one in asked.tables)
+        only, fix = asked.choice.crucible, asked.fix
         report = Report(
-            tuple(self._mended(one, heard) if fix else self._compared(one, heard) for one in tables),
-            tuple(events_twice(self._reads)),
-            votes=self._crucibles.votes(fix=fix) if crucibles else (),
-            views=tuple(differing_views(self._reads, EXAMPLES)),
-            redis=self._crucibles.redis(heard, fix=fix) if crucibles else (),
+            tables,
+            () if asked.choice else tuple(events_twice(self._reads)),
+            votes=self._crucibles.votes(fix=fix, only=only) if asked.crucibles else (),
+            views=() if asked.choice else tuple(differing_views(self._reads, EXAMPLES)),
+            redis=self._crucibles.redis(heard, fix=fix, only=only) if asked.crucibles else (),
         )
-        note(self._session, report, made_by(), began)
+        if not asked.choice:
+            note(self._session, report, made_by(), resumption.began)
+        resumption.end()
+        return report
+
+    def _compared(self, table: CountedTable, asked: Asked, heard: Heard, resumption: Resumption) -> TableReport:
+        place = resumption.place(table.name)
+        if place.done and place.report is not None:
+            return place.report
+        comparison, summary = self._comparison(table), TableSummary(table.name, place.report)
+        repairer = self._repairer(table, comparison) if asked.fix else None
+        if repairer:
+            repairer.finish_open()
+
+        def told(done: int, whole: int) -> None:
+            heard(table.name, done, whole)
+            if asked.choice.crucible is None:
+                so_far = summary.report(comparison.too_old, comparison.kept_since)
+                resumption.note(table.name, Place(comparison.following, so_far))
+
+        part = range(place.following, MAX_RANGE) if place.following > 0 else None
+        for _, found in comparison.differing(told, part, asked.choice):
+            summary.add(found)
+            if repairer:
+                for first in range(0, len(found), BATCH_KEYS):
+                    summary.add_mended(repairer.mend(found[first : first + BATCH_KEYS]))
+        report = summary.report(comparison.too_old, comparison.kept_since)
+        if repairer and not report.left and not asked.choice:
+            repair.mended(self._session, table.name, resumption.began)
+        resumption.note(table.name, Place(report=report, done=True))
         return report
 
     def _comparison(self, table: CountedTable) -> TableComparison:
-        return TableComparison(table, CountedRows(self._session, table), self._reads)
+        reader = None if self._reader is self._session else CountedRows(self._reader, table)
+        return TableComparison(table, CountedRows(self._session, table), self._reads, reader=reader)
 
-    def _compared(self, table: CountedTable, heard: Heard) -> TableReport:
-        summary = TableSummary(table.name)
-        for _, found in self._comparison(table).differing(partial(heard, table.name)):
-            summary.add(found)
-        return summary.report()
-
-    def _mended(self, table: CountedTable, heard: Heard) -> TableReport:
-        began = datetime.now(UTC)
-        summary, comparison = TableSummary(table.name), self._comparison(table)
-        repairer = Repairer(
+    def _repairer(self, table: CountedTable, comparison: TableComparison) -> Repairer:
+        return Repairer(
             self._session,
             table.name,
             comparison,
@@ -149,12 +201,3 @@ class Comparer:
             await_passed=self._way.await_passed,
             made_by=made_by(),
         )
-        repairer.finish_open()
-        for _, found in comparison.differing(partial(heard, table.name)):
-            summary.add(found)
-            for first in range(0, len(found), BATCH_KEYS):
-                summary.add_mended(repairer.mend(found[first : first + BATCH_KEYS]))
-        report = summary.report()
-        if not report.left:
-            repair.mended(self._session, table.name, began)
-        return report

@@ -45,11 +45,12 @@ class CrucibleComparer:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def votes(self, *, fix: bool) -> tuple[Finding, ...]:
+    def votes(self, *, fix: bool, only: int | None = None) -> tuple[Finding, ...]:
         """Return what is wrong with votes and their events.
 
         Args:
             fix: whether to put right what can be derived.
+            only: the crucible to look at; None: all.
 
         Raises:
             TemporaryError: a neighbour is away.
@@ -59,24 +60,26 @@ class CrucibleComparer:
             VoteComparison(self._reads, VoteLog(self._verification.client).oldest),
             Findings(EXAMPLES),
         )
+        crucibles = comparison.doubtful() if only is None else [only]
         if not fix:
-            for one in comparison.doubtful():
+            for one in crucibles:
                 comparison.look(one, findings)
             return findings.all()
         link = ClickHouseLink(self._connect)
         self._open.callback(link.close)
         repairer = VoteRepairer(self._session, comparison, link, queries(), alone=self._alone, made_by=self._made_by)
         repairer.finish_open()
-        for one in comparison.doubtful():
+        for one in crucibles:
             repairer.mend(one, findings)
         return findings.all()
 
-    def redis(self, heard: Heard, *, fix: bool) -> tuple[Finding, ...]:
+    def redis(self, heard: Heard, *, fix: bool, only: int | None = None) -> tuple[Finding, ...]:
         """Return what Redis shows otherwise than the other stores say.
 
         Args:
             heard: told how many crucibles are compared.
             fix: whether to have the verifier put right what can be derived.
+            only: the crucible to look at; None: all.
 
         Raises:
             TemporaryError: a neighbour is away.
@@ -88,7 +91,7 @@ class CrucibleComparer:
         look = CrucibleLook(client, self._session, history, undecided(self._settings))
         balance = VoteBalance(client, history, _NobodyListens())
         comparison = RedisComparison(client, self._session, look, balance, verifier=self._verification.verifier)
-        comparison.compare(findings, heard, fix=fix)
+        comparison.compare(findings, heard, fix=fix, only=None if only is None else (only,))
         return findings.all()
 
     @contextmanager

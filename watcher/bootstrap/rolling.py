@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from config import Settings
-from watcher.bootstrap.clients import connect_clickhouse, site_session
+from watcher.bootstrap.clients import connect_clickhouse, reader_session, site_session
 from watcher.bootstrap.kafka_client import kafka_client
 from watcher.bootstrap.reconciling import counted_tables
 from watcher.clickhouse.link import ClickHouseLink
@@ -82,6 +82,8 @@ def _stores(
         ).await_passed(lsn)
 
     try:
-        yield Stores(session, reads, insert, await_passed, pause)
+        with reader_session(settings, session) as reader:
+            replica = None if reader is session else reader
+            yield Stores(session, reads, insert, await_passed, pause, reader=replica)
     finally:
         insert.close()

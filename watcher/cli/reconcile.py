@@ -1,6 +1,7 @@
 """``crucible reconcile``: what no stream can tell, found by comparing the stores with each other."""
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,8 +13,10 @@ from watcher.cli.output import AsJson, note, print_columns, print_json
 from watcher.telemetry.words import counted
 
 if TYPE_CHECKING:
+    from watcher.bootstrap.reconciling import Asked
     from watcher.reconcile.finding import Finding
     from watcher.reconcile.report import Report
+    from watcher.reconcile.resumption import Resumption
 
 app = typer.Typer(no_args_is_help=False)
 
@@ -27,6 +30,16 @@ SAID_EVERY_SECONDS: Final = 5.0
 @app.command()
 def reconcile(
     table: Annotated[list[str] | None, typer.Option(help="Only this table; may be repeated.")] = None,
+    crucible: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only this crucible: its row, and the rows that are or were counted for it."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only rows made, changed or counted from this time on (UTC), e.g. 2026-01-31.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="File that remembers how far the run is: killed, it goes on there.")
+    ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Put right what was counted of rows.")] = False,
     log: Annotated[bool, typer.Option("--log", help="Only show who has mended what, the latest first.")] = False,
     file: Annotated[
@@ -46,11 +59,31 @@ def reconcile(
     still is not counted on top. Views and changes that are there twice are told; the latter are right again once their
     rows are.
 
+    --crucible and --since compare chosen rows, each as a whole, and neither views nor changes that are there twice.
+    --crucible has the crucible's row, rows that count for it, rows of which anything was ever counted for it, its votes
+    and what Redis shows of it. --since has rows whose "createdAt", "updatedAt" or "decided_at" is not before the time,
+    and rows of which anything was counted from then on, by the time of the change. What has left no trace since is not
+    seen: an older row that was deleted or handed over and never counted so, an older one that was never counted, and
+    changes counted twice before.
+
+    --resume names a file. It is made, kept up as ranges are compared, and removed at the end; a run that finds it goes
+    on there, with what was found before. A run with other options, or of other databases, begins anew.
+
+    PostgreSQL is asked one question at a time, of about a second, whoever compares; with postgres.reader_dsn whole
+    tables are read from a replica. Rows made before the first day that ClickHouse keeps by a TTL of entityMetricEvents,
+    and two days more, are left out, and counts from before too.
+
     Exit codes: 0 all agrees, 1 something differs, 75 a neighbour is away.
 
     Examples:
 
       crucible reconcile
+
+      crucible reconcile --crucible 42 --fix
+
+      crucible reconcile --since 2026-01-31T12:00:00Z
+
+      crucible reconcile --resume /var/tmp/reconcile.json
 
       crucible reconcile --table CrucibleEntry --json | jq .tables[0].kinds
 
@@ -58,12 +91,14 @@ def reconcile(
     """
     import config  # noqa: PLC0415
     from watcher.admin.connector.file import read_connector_file  # noqa: PLC0415
-    from watcher.bootstrap.reconciling import comparing, counted_tables  # noqa: PLC0415
+    from watcher.bootstrap.reconciling import Asked, comparing, counted_tables  # noqa: PLC0415
+    from watcher.reconcile.choice import Choice  # noqa: PLC0415
 
     settings = config.load()
     if log:
         _show_log(as_json=as_json)
         return
+    choice = Choice(crucible, None if since is None else _time(since))
     slot = read_connector_file(file).config.get("slot.name", "debezium")
     tables = counted_tables(settings)
     unknown = [name for name in table or () if name not in tables]
@@ -71,16 +106,54 @@ def reconcile(
         raise typer.BadParameter(
             f"no rows are counted of {', '.join(unknown)}; of {', '.join(tables)} they are", param_hint="--table"
         )
+    asked = Asked(
+        tuple(tables[name] for name in dict.fromkeys(table or tables)),
+        fix=fix,
+        crucibles=not table and since is None,
+        choice=choice,
+    )
     with comparing(settings, slot, note) as comparer:
-        report = comparer.everything(
-            (tables[name] for name in dict.fromkeys(table or tables)), _Progress(), fix=fix, crucibles=not table
-        )
+        server = settings.clickhouse
+        places = {"postgres": comparer.postgres, "clickhouse": f"{server.host}:{server.port}/{server.database}"}
+        resumption = _resumption(resume, asked, places)
+        report = comparer.everything(asked, _Progress(), resumption)
     if as_json:
         print_json(report)
     else:
-        _tell(report)
+        _tell(report, chosen=bool(choice))
     if not report.finds_nothing:
         raise typer.Exit(FAILED)
+
+
+def _time(text: str) -> datetime:
+    """Return the time that was given; without a zone it is UTC."""
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a time like 2026-01-31 or 2026-01-31T12:00:00Z", param_hint="--since"
+        ) from None
+    return given if given.tzinfo else given.replace(tzinfo=UTC)
+
+
+def _resumption(file: Path | None, asked: "Asked", places: dict[str, str]) -> "Resumption":
+    """Return what remembers how far the run is, told whether it goes on."""
+    from watcher.reconcile.resumption import Resumption  # noqa: PLC0415
+
+    options = {
+        **places,
+        "tables": " ".join(one.name for one in asked.tables),
+        "fix": str(asked.fix),
+        "crucible": str(asked.choice.crucible),
+        "since": str(asked.choice.since),
+    }
+    try:
+        resumption = Resumption(file, options)
+    except OSError as error:
+        raise typer.BadParameter(str(error), param_hint="--resume") from None
+    if resumption.goes_on:
+        note(f"going on where the run stood that began at {resumption.began:%Y-%m-%d %H:%M:%S} UTC")
+    return resumption
 
 
 class _Progress:
@@ -125,7 +198,7 @@ def _show_log(*, as_json: bool) -> None:
     )
 
 
-def _tell(report: "Report") -> None:
+def _tell(report: "Report", *, chosen: bool) -> None:
     rows: list[tuple[str, str, object, object, str]] = []
     for table in report.tables:
         for kind, number in table.kinds.items():
@@ -141,10 +214,17 @@ def _tell(report: "Report") -> None:
     rows += [(one.where, one.kind, one.rows, one.mended, _example(one)) for one in (*report.votes, *report.redis)]
     if rows:
         print_columns(TITLES, rows)
+    for table in report.tables:
+        if table.kept_since is not None:
+            note(
+                f"{table.table}: {counted(table.too_old, 'row')} made before {table.kept_since:%Y-%m-%d} left out, and "
+                "what was counted before: ClickHouse does not keep it (TTL of entityMetricEvents)"
+            )
     if report.finds_nothing:
-        note(
-            f"{counted(len(report.tables), 'table')} compared, with their views: all agrees" + (" now" if rows else "")
+        what = (
+            f"{counted(len(report.tables), 'table')} compared, {'as far as chosen' if chosen else 'with their views'}"
         )
+        note(f"{what}: all agrees" + (" now" if rows else ""))
     else:
         note("--json names more rows of each kind; `crucible reconcile --fix` puts right what was counted of rows")
 

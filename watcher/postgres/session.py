@@ -191,6 +191,12 @@ class Session:
         """Return the server's process that the connection was made with, as whoever took it has told."""
         return self._connection.info.backend_pid
 
+    @property
+    def address(self) -> str:
+        """Return where the database is, without user and password: ``host:port/name``."""
+        info = self._connection.info
+        return f"{info.host}:{info.port}/{info.dbname}"
+
     def read(self, query: LiteralString, *parameters: object) -> list[tuple[Any, ...]]:
         """Return the rows of a statement that changes nothing; outside :meth:`together` the server holds it to that.
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -37,6 +38,10 @@ class TableReport(msgspec.Struct, frozen=True):
     mended: dict[str, int]
     """Those of them that were put right."""
     examples: tuple[Example, ...]
+    too_old: int = 0
+    """Rows that were left out: they were made before ``kept_since``."""
+    kept_since: datetime | None = None
+    """From which day on ClickHouse has every metric event; None: always."""
 
     @property
     def left(self) -> dict[str, int]:
@@ -63,13 +68,18 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class TableSummary:
-    """Adds up the differences of a table without keeping them."""
+    """Adds up the differences of a table without keeping them.
 
-    def __init__(self, table: str) -> None:
-        self._table, self._ranges = table, 0
-        self._kinds: Counter[str] = Counter()
-        self._mended: Counter[str] = Counter()
-        self._examples: list[Example] = []
+    Args:
+        table: its name.
+        earlier: what was found before, in the ranges that are not compared again; None: nothing.
+    """
+
+    def __init__(self, table: str, earlier: TableReport | None = None) -> None:
+        earlier = earlier or TableReport(table, 0, {}, {}, ())
+        self._table, self._ranges, self._too_old = table, earlier.ranges, earlier.too_old
+        self._kinds, self._mended = Counter(earlier.kinds), Counter(earlier.mended)
+        self._examples = list(earlier.examples)
 
     def add(self, found: Iterable[Difference]) -> None:
         """Add the differences of one range."""
@@ -83,14 +93,21 @@ class TableSummary:
         """Add what was put right, kind by kind."""
         self._mended.update(kinds)
 
-    def report(self) -> TableReport:
-        """Return what it came to."""
+    def report(self, too_old: int = 0, kept_since: datetime | None = None) -> TableReport:
+        """Return what it came to.
+
+        Args:
+            too_old: rows that were left out now.
+            kept_since: the day before which rows are left out.
+        """
         return TableReport(
             self._table,
             self._ranges,
             dict(sorted(self._kinds.items())),
             dict(sorted(self._mended.items())),
             tuple(self._examples),
+            self._too_old + too_old,
+            kept_since,
         )
 
 

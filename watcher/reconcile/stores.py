@@ -28,10 +28,19 @@ class Stores:
     """Waits for some seconds; raises to end the run."""
     range_keys: int = RANGE_KEYS
     """Keys that are compared as one sum."""
+    reader: Session | None = None
+    """From where whole ranges are read, a replica; None: ``session``."""
 
     def comparison(self, table: CountedTable) -> TableComparison:
         """Return what compares a table."""
-        return TableComparison(table, CountedRows(self.session, table), self.reads, self.pause, self.range_keys)
+        return TableComparison(
+            table,
+            CountedRows(self.session, table),
+            self.reads,
+            self.pause,
+            self.range_keys,
+            reader=None if self.reader is None else CountedRows(self.reader, table),
+        )
 
     def repairer(self, table: CountedTable, comparison: TableComparison, made_by: str) -> Repairer:
         """Return what mends it, for somebody."""

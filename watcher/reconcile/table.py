@@ -81,6 +81,8 @@ class TableComparison:
         self._row_by_row = RowByRow(table, reads)
         self.too_old = 0
         """Rows that were left out so far, as they were made before :attr:`kept_since`."""
+        self.following = 0
+        """Number of the range that is compared next."""
 
     @property
     def kept_since(self) -> datetime | None:
@@ -136,6 +138,7 @@ class TableComparison:
             wrong = [one for one in range(low, after) if not same(sums.get(one, (0, 0))[0], counted.get(one, 0))]
             self.too_old += sum(too_old for _, too_old in sums.values())
             yield from self._settled((one, self._of_range(self._reader, one)) for one in wrong)
+            self.following = after
             if after < end:
                 progress(after - first, whole)
         if beyond:
@@ -193,6 +196,7 @@ class TableComparison:
             yield from self._settled(
                 (piece[0] // self._size, self._row_by_row.of_keys(self._reader, piece)) for piece in pieces
             )
+            self.following = after
             progress(min(after - first, whole), whole)
 
     def _ranges_new_since(self, since: datetime | None) -> set[int] | None:

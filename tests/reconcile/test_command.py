@@ -1,0 +1,98 @@
+"""The command compares what was asked for, says so, and goes on where a run was killed."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import config
+from tests.command import crucible
+from tests.reconcile.conftest import World
+from watcher.bootstrap.reconciling import Asked, Comparer, comparing, counted_tables
+from watcher.reconcile.resumption import Resumption
+
+FAR = (1, 400_000, 800_000, 1_200_000)
+"""Keys of entries, in different ranges: twenty of them."""
+
+
+@contextmanager
+def comparer(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Comparer, Any]]:
+    """What the command runs, and the entries' table."""
+    for name, value in world.environ.items():
+        monkeypatch.setenv(name, value)
+    settings = config.load()
+    with comparing(settings, "crucible", print) as found:
+        yield found, counted_tables(settings)["CrucibleEntry"]
+
+
+def test_a_run_that_was_killed_goes_on_where_it_was(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With what it had found; what was compared is not compared again. One with other options begins anew."""
+    contest, file = world.crucible(), tmp_path / "state.json"
+    for first in FAR:
+        world.enter(contest, 10, first=first)
+    world.count("id NOT IN (3, 1200003)")
+
+    def killed(_table: str, done: int, _whole: int) -> None:
+        if done > 4:
+            raise KeyboardInterrupt
+
+    def run(options: dict[str, str], heard: Any = lambda *_: None, *, fix: bool = False) -> Any:
+        remembered = Resumption(file, options)
+        with comparer(world, monkeypatch) as (found, table):
+            report = found.everything(Asked((table,), fix=fix), heard, remembered)
+        return remembered.goes_on, report.tables[0].kinds, report.tables[0].ranges
+
+    with pytest.raises(KeyboardInterrupt):
+        run({"a": "b"}, killed)
+    kept = file.read_bytes()
+    world.count("id = 3", lsn=90_000)  # what is behind is not looked at again
+
+    assert run({"a": "b"}) == (True, {"missing": 2}, 2)
+    assert not file.exists()
+    file.write_bytes(kept)
+    assert run({"a": "other"}) == (False, {"missing": 1}, 1)
+    file.write_text("no file of ours")
+    done = crucible("reconcile", "--resume", str(file), environ=world.environ)
+    assert (done.returncode, file.read_text()) == (2, "no file of ours")
+    assert "not of `crucible reconcile --resume`" in " ".join(done.stderr.split())
+
+
+def test_chosen_rows_are_compared_alone(world: World) -> None:
+    """Views and doubled changes are no rows; a wrong time or crucible is refused with what is expected."""
+    contest, other = world.crucible(), world.crucible()
+    world.enter(contest, 5)
+    world.count("id <> 2")
+    world.clickhouse.command("INSERT INTO entityMetricEvents SELECT * FROM entityMetricEvents WHERE sourceKey = 3")
+
+    def run(*options: str) -> tuple[int, Any]:
+        done = crucible("reconcile", "--table", "CrucibleEntry", "--json", *options, environ=world.environ)
+        return done.returncode, json.loads(done.stdout) if done.returncode < 2 else done.stderr
+
+    code, report = run("--crucible", str(contest))
+    assert (code, report["tables"][0]["kinds"], report["twice"]) == (1, {"missing": 1, "repeated": 1}, [])
+    assert run("--crucible", str(other))[0] == 0
+    assert run("--since", "2100-01-01")[0] == 0
+    assert run("--since", "2020-01-01T00:00:00Z")[1]["tables"][0]["kinds"] == {"missing": 1, "repeated": 1}
+    code, said = run("--since", "yesterday")
+    assert (code, "is not a time like 2026-01-31" in " ".join(said.split())) == (2, True)
+    assert run("--crucible", "0")[0] == 2
+    dsn = world.environ["CRUCIBLE_POSTGRES__DSN"]
+    for reader, exits in ((dsn, 1), (dsn.replace(f":{world.stack.endpoints.postgres_port}/", ":1/"), 75)):
+        environ = {**world.environ, "CRUCIBLE_POSTGRES__READER_DSN": reader}
+        assert crucible("reconcile", "--table", "CrucibleEntry", environ=environ).returncode == exits
+
+
+def test_rows_that_are_left_out_are_told(world: World) -> None:
+    world.clickhouse.command("ALTER TABLE entityMetricEvents MODIFY TTL createdAt + INTERVAL 30 DAY")
+    contest = world.crucible()
+    world.enter(contest, 5)
+    world.site.execute('UPDATE "CrucibleEntry" SET "createdAt" = now() - interval \'40 days\' WHERE id <= 2')
+    world.count("id > 2")
+    done = crucible("reconcile", "--table", "CrucibleEntry", environ=world.environ)
+
+    assert (done.returncode, "2 rows made before" in done.stderr) == (0, True), done.stderr

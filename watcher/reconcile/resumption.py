@@ -1,0 +1,81 @@
+"""Where a comparison by the command stands, in a file that its user names: a run that was killed goes on there."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from watcher.reconcile.report import TableReport
+
+
+class Place(msgspec.Struct, frozen=True):
+    """How far a table was compared, and what was found until then."""
+
+    following: int = 0
+    """Number of the range that is compared next."""
+    report: TableReport | None = None
+    done: bool = False
+
+
+class _Run(msgspec.Struct):
+    """A run, as it is written down."""
+
+    options: dict[str, str]
+    began: datetime
+    tables: dict[str, Place]
+
+
+class Resumption:
+    """Remembers how far a run is.
+
+    Args:
+        file: where; None: nowhere.
+        options: what decides what the run compares; a file of a run that differs in any of them is begun anew.
+
+    Raises:
+        OSError: the file cannot be read or written.
+    """
+
+    def __init__(self, file: Path | None, options: Mapping[str, str]) -> None:
+        self._file = file
+        self._run = _Run(dict(options), datetime.now(UTC), {})
+        self.goes_on = False
+        """Whether it goes on where another run was."""
+        if file is None:
+            return
+        if file.exists():
+            try:
+                earlier = msgspec.json.decode(file.read_bytes(), type=_Run)
+            except msgspec.DecodeError:
+                raise FileExistsError(f"{file} is there, and not of `crucible reconcile --resume`") from None
+            if earlier.options == self._run.options:
+                self._run, self.goes_on = earlier, True
+        self._write()
+
+    @property
+    def began(self) -> datetime:
+        """Return when the run began, the killed one if it goes on there; with time zone."""
+        return self._run.began
+
+    def place(self, table: str) -> Place:
+        """Return how far a table is compared."""
+        return self._run.tables.get(table, Place())
+
+    def note(self, table: str, place: Place) -> None:
+        """Remember how far a table is compared."""
+        if self._file is not None:
+            self._run.tables[table] = place
+            self._write()
+
+    def end(self) -> None:
+        """Forget the run: it is over."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        """Write all of it, or leave what is there."""
+        if self._file is not None:
+            fresh = self._file.with_name(f"{self._file.name}.new")
+            fresh.write_bytes(msgspec.json.encode(self._run))
+            fresh.replace(self._file)
