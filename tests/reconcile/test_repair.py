@@ -186,7 +186,6 @@ def both_blind(world: World, found: list[Any]) -> None:
 
 def test_what_comes_after_all_meanwhile_is_left_out(broken: World) -> None:
     """A late change arrives between announcement and insert: the others are mended, and nothing counts twice."""
-
     arrivals = iter(["id = 7"])
 
     def arrive(_: float) -> None:
