@@ -229,8 +229,12 @@ class TableComparison:
         yield from self._looked_at_again(held)
 
     def _looked_at_again(self, held: list[Found]) -> Iterator[Found]:
-        """Yield the differences that stay as they are from one look to the next, where rows are written."""
+        """Yield the differences that stay as they are from one look to the next, where rows are written.
+
+        Of a row that changes all the time, that is what was wrong with it at two looks one after the other.
+        """
         first = 0 if self._reader is self._rows else -1  # what a replica shows may be old: it is no look
+        stayed: dict[int, Difference] = {}
         for look in range(first, MAX_LOOKS):
             if not any(found for _, found in held):
                 break
@@ -239,8 +243,11 @@ class TableComparison:
             again = self._again(held)
             if again == held and look >= 0:
                 break
+            if look >= 0:
+                stayed |= _same(held, again)
             held = again
-        yield from held
+        for number, found in held:
+            yield number, [stayed.get(one.key, one) for one in found]
 
     def _again(self, held: Sequence[Found]) -> list[Found]:
         """Return what differs by now of what differed."""
@@ -261,3 +268,10 @@ class TableComparison:
         """
         pieces = (keys[first : first + PIECE_KEYS] for first in range(0, len(keys), PIECE_KEYS))
         return [one for piece in pieces for one in self._row_by_row.of_keys(self._rows, piece)]
+
+
+def _same(before: Iterable[Found], again: Iterable[Found]) -> Iterator[tuple[int, Difference]]:
+    """Yield what is at both looks, by key."""
+    was = {one.key: one for _, found in before for one in found}
+    for _, found in again:
+        yield from ((one.key, one) for one in found if was.get(one.key) == one)
