@@ -48,6 +48,7 @@ from watcher.model.stream import AssignmentListener
 from watcher.postgres.own.journal import PostgresJournalStore
 from watcher.postgres.site.readable import try_reading
 from watcher.reconcile.after_repairs import AfterRepairs
+from watcher.reconcile.marks import CompareMarks
 from watcher.redis.beat_marks import RedisBeatMarks
 from watcher.redis.sink import RedisSink
 from watcher.runtime.garbage_collector import calm_the_collector
@@ -112,6 +113,7 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         forget = ForgetEvents(partial(site_session, settings), settings.events.keep_days)
         shutdown.run(Worker("events", forget, shutdown.fail))
         start_comparing(settings, metrics, shutdown)
+        shutdown.run(Worker("marks", _marks(settings), shutdown.fail))
         beats = _beats(settings, shutdown)
         changes = ChangeReport(metrics, settings.ops.stalled_after, beats=beats)
         store = _store(settings)
@@ -226,6 +228,15 @@ def _store(settings: Settings) -> PostgresJournalStore:
         settings.kafka.group,
         postgres.timeout,
         tuple(table.qualified for table in tables if table.name != BEAT_TABLE),
+    )
+
+
+def _marks(settings: Settings) -> CompareMarks:
+    return CompareMarks(
+        partial(site_session, settings),
+        ClickHouseLink(partial(connect_clickhouse, settings)),
+        watcher=settings.postgres.watcher_schema,
+        tables=[table.name for table in REGISTRY if table.name != BEAT_TABLE],
     )
 
 

@@ -20,5 +20,7 @@ class NeedReason(StrEnum):
     """The connector began anew: what was changed before its beginning came from nobody's stream."""
     SET_BACK = "set_back"
     """A person accepted another history of PostgreSQL's: what was counted of the old one may never have been."""
+    COUNTS_SET_BACK = "counts_set_back"
+    """ClickHouse was set back to an older copy: what was counted since is lost."""
     KEY_CHANGE = "key_change"
     """A row's key was changed, and its create under the new key never came."""

@@ -427,3 +427,13 @@ SELECT
     sum(votes)                       AS votes
 FROM entry_rating_v1
 GROUP BY crucible_id, entry_id;
+
+-- clickhouse 0011_watcher_mark
+
+CREATE TABLE IF NOT EXISTS watcher_mark ON CLUSTER `main`
+(
+    watcher String,
+    mark    SimpleAggregateFunction(max, Tuple(UInt32, UInt64, UInt64)) -- history, number, position in PostgreSQL's log
+)
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+ORDER BY watcher;

@@ -103,6 +103,7 @@ def rights(client: Client) -> Iterator[Finding]:
     database = _quoted(client.database)
     wanted = [
         *((verb, f"{database}.{table}") for table in RAW_TABLES for verb in ("SELECT", "INSERT", "ALTER TABLE")),
+        *((verb, f"{database}.watcher_mark") for verb in ("SELECT", "INSERT")),
         *((verb, f"{database}.*") for verb in ("CREATE TABLE", "DROP TABLE")),
         *(("SELECT", f"{database}.{view.target}") for view in migrate.made_views()),
     ]

@@ -115,12 +115,22 @@ def check_end_of_log(session: Session, standing: Standing, farthest: Farthest) -
     Raises:
         HistoryChangedError: PostgreSQL was set back in place.
     """
-    last = accepted(session)[-1]
+    since = int(accepted(session)[-1].accepted.timestamp() * 1000)
     number = standing.beat.number if standing.beat else 0
-    fell_from = farthest.above(standing.end_of_log, number, int(last.accepted.timestamp() * 1000))
+    fell_from = farthest.above(standing.end_of_log, number, since)
     if fell_from is not None:
-        session.run(_STATEMENTS["fell"], fell_from, last.number)
-        raise HistoryChangedError(_SET_BACK.format(lsn_text(fell_from)))
+        raise set_back(session, fell_from)
+
+
+def set_back(session: Session, lsn: int) -> HistoryChangedError:
+    """Remember that PostgreSQL was set back in place, and return the error that says so.
+
+    Args:
+        session: PostgreSQL.
+        lsn: the log position up to which it was seen.
+    """
+    session.run(_STATEMENTS["fell"], lsn, accepted(session)[-1].number)
+    return HistoryChangedError(_SET_BACK.format(lsn_text(lsn)))
 
 
 def accept(session: Session, tables: Iterable[str] = ()) -> History:
