@@ -104,7 +104,9 @@ class CompareMarks:
     def _note(self, session: Session, known: Marked, there: tuple[int, int, int]) -> None:
         place = f"mark {there[1]} at LSN {lsn_text(there[2])}" if there[1] else "no mark"
         found = Extent(f"ClickHouse has {place}", f"it had mark {known.confirmed}")
-        log.error("clickhouse.set_back", found=found.first, before=found.last, next="crucible reconcile --fix")
+        log.error(
+            "store.set_back", store="clickhouse", found=found.first, before=found.last, next="crucible reconcile --fix"
+        )
         with session.together():
             for table in self._tables:
                 reconcile_needed.note(session, table, NeedReason.COUNTS_SET_BACK, found)
