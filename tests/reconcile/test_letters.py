@@ -22,11 +22,15 @@ from watcher.clickhouse.letter_rows import LETTERS
 from watcher.clickhouse.link import ClickHouseLink
 from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.clickhouse.queries import queries
+from watcher.clickhouse.reads import ClickHouseReads
+from watcher.clickhouse.repair_rows import REPAIRS
 from watcher.decode.decoder import Decoder
 from watcher.kafka.dead_letter_topic import LetterPlace, StoredDeadLetter
 from watcher.letters import replaying
 from watcher.letters.needs import settle
 from watcher.letters.replaying import Replayer
+from watcher.letters.row_comparison import RowComparison
+from watcher.letters.row_of_letter import row_of
 from watcher.letters.standing import Passed, Standing
 from watcher.letters.taking import Account, Taking
 from watcher.letters.understanding import Understanding
@@ -43,9 +47,11 @@ from watcher.postgres.own import history, letters, reconcile_needed, repair, rep
 from watcher.postgres.own.letters import Tried
 from watcher.postgres.session import Session, open_session
 from watcher.reconcile.after_repairs import AfterRepairs
+from watcher.reconcile.stores import Stores
 from watcher.reconcile.stream import StreamStandsError
 
 TOPIC = "postgres.CrucibleEntry"
+ENTRIES = REGISTRY.tables["CrucibleEntry"].counted
 TABLES = {TOPIC: "CrucibleEntry"}
 
 
@@ -85,6 +91,8 @@ class Run:
             topic_id="T",
             table_of=lambda one: one.record.table or TABLES.get(one.record.topic, ""),
             made_by="a test",
+            row_of=lambda one, value: row_of(one, value, "CrucibleEntry", {"CrucibleEntry": ("public", "id")}, None),
+            settled=given.pop("settled", None),
             pause=given.pop("pause", lambda _: None),
         )
 
@@ -406,3 +414,45 @@ def test_a_truncate_and_a_snapshot_leave_their_needs(site: World) -> None:
         needs = [(one.source_table, one.reason) for one in reconcile_needed.needs(run.session)]
 
     assert (tried.outcome, needs) == (Outcome.APPLIED, [("CrucibleEntry", "truncate")])
+
+
+@contextmanager
+def comparing_rows(world: World) -> Iterator[tuple[RowComparison, list[int]]]:
+    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
+        insert = PlannedInsert(REPAIRS, ClickHouseLink(world.client), queries())
+        passed, compared = list[int](), list[int]()
+        stores = Stores(session, ClickHouseReads(world.client, queries()), insert, passed.append, lambda _: None)
+        yield RowComparison(stores, "a test", compared.extend), compared
+        insert.close()
+    assert passed  # the stream was waited for
+
+
+def half(number: int, op: str) -> StoredDeadLetter:
+    """A letter of a table without REPLICA IDENTITY FULL: the row before is not in it."""
+    rows = '"before":{"id":%d},"after":null' if op == "d" else '"before":null,"after":{"id":%d}'
+    source = '"source":{"table":"CrucibleEntry","lsn":9,"ts_ms":1760000000000}'
+    return letter(number, raw=f'{{"op":"{op}",{rows % number},{source}}}'.encode())
+
+
+def test_rows_of_letters_that_can_never_be_used_are_compared(site: World) -> None:
+    """A deleted one is counted back, one that moved counts where it is; their crucibles are compared in Redis."""
+    first, other = site.crucible(), site.crucible()
+    site.enter(first, 5)
+    site.count()
+    site.site.execute('DELETE FROM "CrucibleEntry" WHERE id = 2')
+    site.site.execute('UPDATE "CrucibleEntry" SET "crucibleId" = %s WHERE id = 3', (other,))
+    some = [half(2, "d"), half(3, "u"), half(4, "u"), half(9, "d"), letter(77, raw=b"{")]
+    tables = {"CrucibleEntry": ENTRIES}
+    with running(site) as run:
+        refused = outcomes(run.replayer.replay(some))
+    with (
+        comparing_rows(site) as (rows, compared),
+        running(site, settled=lambda table, keys: rows.settled(tables[table], keys)) as run,
+    ):
+        settled = run.replayer.replay(some)
+        again = run.take(some, DeadLetterFilter())
+
+    assert refused == dict.fromkeys((2, 3, 4, 9, 77), "refused")
+    assert outcomes(settled) == {**dict.fromkeys((2, 3, 4, 9), "compared"), 77: "refused"}
+    assert again.left == {"CrucibleEntry": 1}
+    assert (total(site), sorted(compared)) == (4, [first, other])

@@ -1,12 +1,12 @@
 """Dead letters taken again, put together for the command line."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property, partial
-from getpass import getuser
-from socket import gethostname
+from typing import Final
 
 from config import Settings
 from handlers import REGISTRY
@@ -14,11 +14,15 @@ from watcher.admin.dead_letters import DeadLetterFilter
 from watcher.admin.offsets import group_places
 from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry_auth, site_session
 from watcher.bootstrap.kafka_client import kafka_client
+from watcher.bootstrap.reconciling import counted_tables, made_by
+from watcher.bootstrap.verification import verifying
 from watcher.changes.ingest import Ingest
 from watcher.clickhouse.letter_rows import LETTERS
 from watcher.clickhouse.link import ClickHouseLink
 from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.clickhouse.queries import queries
+from watcher.clickhouse.reads import ClickHouseReads
+from watcher.clickhouse.repair_rows import REPAIRS
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
 from watcher.decode.registry import RegistryClient
@@ -27,19 +31,36 @@ from watcher.kafka.dead_letter_topic import LetterPlace, StoredDeadLetter, lette
 from watcher.letters.needs import TableStanding, settle
 from watcher.letters.purging import Purge, purges
 from watcher.letters.replaying import Replayer
+from watcher.letters.row_comparison import RowComparison
+from watcher.letters.row_of_letter import RowOf, row_of
 from watcher.letters.standing import Passed, Standing
 from watcher.letters.taking import Account, Taking, done_letters
 from watcher.letters.understanding import Understanding
+from watcher.model.counts import CountedTable
+from watcher.model.errors import TemporaryError
 from watcher.model.metric_rows import MetricRows
 from watcher.postgres.own import history, letters, reconcile_needed, replay
 from watcher.postgres.own.letters import Story, Tried
 from watcher.postgres.session import Session
+from watcher.reconcile.stores import Stores
+from watcher.reconcile.stream import Stream
+from watcher.recovery.verifier import Comparison, Verifier
 from watcher.redis.sink import RedisSink
+from watcher.runtime.retry import Retry, retry
+
+WHILE_BUSY: Final = Retry(0.5, 0.5, give_up=lambda attempts, _: attempts >= 60)
+"""Waits for another process that compares the same crucible. Fewer: the command is to be run again; more: it hangs."""
+Settled = Callable[[str, Collection[int]], Collection[int]]
+"""From a table and keys of rows to those that are right, after repairs."""
 
 
 @contextmanager
-def opened_letters(settings: Settings) -> Iterator["Letters"]:
+def opened_letters(settings: Settings, told: Callable[[str], None] = lambda _: None) -> Iterator["Letters"]:
     """Connect to Kafka and PostgreSQL for the length of a block, and yield the dead letters.
+
+    Args:
+        settings: where they are.
+        told: is told what is waited for.
 
     Raises:
         ConfigError: Kafka's client refuses its settings.
@@ -48,7 +69,7 @@ def opened_letters(settings: Settings) -> Iterator["Letters"]:
     """
     client = kafka_client(settings.kafka)
     with site_session(settings) as session:
-        yield Letters(settings, client, session)
+        yield Letters(settings, client, session, told)
 
 
 class Letters:
@@ -58,10 +79,13 @@ class Letters:
         settings: everything.
         client: librdkafka settings of the connection.
         session: PostgreSQL, as the watcher's role.
+        told: is told what is waited for.
     """
 
-    def __init__(self, settings: Settings, client: Mapping[str, str], session: Session) -> None:
-        self._settings, self._client, self._session = settings, client, session
+    def __init__(
+        self, settings: Settings, client: Mapping[str, str], session: Session, told: Callable[[str], None]
+    ) -> None:
+        self._settings, self._client, self._session, self._told = settings, client, session, told
         self.topic = settings.dead_letters.topic
         self._tables = REGISTRY.with_watcher_schema(settings.postgres.watcher_schema)
         self._usual = {table.topic: table.name for table in self._tables}
@@ -101,30 +125,33 @@ class Letters:
         }
 
     def take(
-        self, wanted: DeadLetterFilter, *, dry_run: bool
+        self, wanted: DeadLetterFilter, *, dry_run: bool, compare: bool = False
     ) -> tuple[Iterator[tuple[StoredDeadLetter, Tried]], Account]:
         """Return the letters that are wanted, taken one batch after the other as they are asked for, and the account.
 
         Args:
             wanted: which.
             dry_run: only foresee what would become of them.
+            compare: have the rows of letters compared that cannot be used.
 
         Raises:
             HistoryChangedError: PostgreSQL is another than the one that was accepted.
+            StreamStandsError: rows are to be compared, and the stream does not go on.
             TemporaryError: a neighbour is away.
         """
         taking = Taking(self._session, self._topic_id, self._table_of)
-        return self._taken(taking, wanted, dry_run=dry_run), taking.account
+        return self._taken(taking, wanted, dry_run=dry_run, compare=compare), taking.account
 
     def _taken(
-        self, taking: Taking, wanted: DeadLetterFilter, *, dry_run: bool
+        self, taking: Taking, wanted: DeadLetterFilter, *, dry_run: bool, compare: bool
     ) -> Iterator[tuple[StoredDeadLetter, Tried]]:
         settings = self._settings
         history.check(self._session)
-        insert = PlannedInsert(LETTERS, ClickHouseLink(partial(connect_clickhouse, settings)), queries())
+        link = ClickHouseLink(partial(connect_clickhouse, settings))
+        insert, repairs = PlannedInsert(LETTERS, link, queries()), PlannedInsert(REPAIRS, link, queries())
         redis = RedisSink(redis_client(settings))
         try:
-            replayer = self._replayer(insert, redis)
+            replayer = self._replayer(insert, redis, self._rows(repairs).settled if compare and not dry_run else None)
             if not dry_run:
                 for table in replay.open_tables(self._session):
                     replayer.finish_open(table)
@@ -182,7 +209,37 @@ class Letters:
     def _table_of(self, letter: StoredDeadLetter) -> str:
         return letter.record.table or self._usual.get(letter.record.topic, "")
 
-    def _replayer(self, insert: PlannedInsert[MetricRows, bytes], redis: RedisSink) -> Replayer:
+    def _rows(self, repairs: PlannedInsert[MetricRows, bytes]) -> "_Rows":
+        settings = self._settings
+        kafka = settings.kafka
+        stream = Stream(
+            self._session,
+            self._admin,
+            slot=settings.reconcile.slot,
+            group=kafka.group,
+            topics=kafka.topics,
+            told=self._told,
+        )
+        reads = ClickHouseReads(partial(connect_clickhouse, settings), queries())
+        stores = Stores(self._session, reads, repairs, stream.await_passed, time.sleep)
+        return _Rows(RowComparison(stores, made_by(), self._compare_crucibles), counted_tables(settings))
+
+    def _compare_crucibles(self, crucible_ids: Iterable[int]) -> None:
+        """Have crucibles compared in Redis.
+
+        Raises:
+            TemporaryError: a neighbour is away, or somebody else is at one of them for long.
+        """
+        ids = list(crucible_ids)
+        if not ids:
+            return
+        with verifying(self._settings) as verification:
+            for one in ids:
+                retry(partial(_compared, verification.verifier, one), WHILE_BUSY, _waited, lambda _: None)
+
+    def _replayer(
+        self, insert: PlannedInsert[MetricRows, bytes], redis: RedisSink, settled: Settled | None
+    ) -> Replayer:
         settings = self._settings
         registry = settings.registry
         avro = None
@@ -198,8 +255,14 @@ class Letters:
             history=history.accepted(self._session)[-1],
             topic_id=self._topic_id,
             table_of=self._table_of,
-            made_by=f"{getuser()}@{gethostname()}",
+            made_by=made_by(),
+            row_of=partial(self._row_of, avro),
+            settled=settled,
         )
+
+    def _row_of(self, avro: AvroReader | None, letter: StoredDeadLetter, value: bytes | None) -> RowOf | None:
+        keys = {name: (table.schema, table.key) for name, table in counted_tables(self._settings).items()}
+        return row_of(letter, value, self._usual.get(letter.record.topic, ""), keys, avro)
 
     def _standing(self) -> Standing:
         kafka = self._settings.kafka
@@ -213,6 +276,27 @@ class Letters:
             for one in group_places(self._admin, kafka.group, self._admin.matching(followed))
         }
         return Standing(follows, passed, kafka.group, partial(value_at, self._client))
+
+
+def _compared(verifier: Verifier, crucible_id: int) -> None:
+    if verifier.compare(crucible_id) is Comparison.BUSY:
+        raise TemporaryError(f"crucible {crucible_id} is being compared by another process")
+
+
+def _waited(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
+class _Rows:
+    """Compares rows of the tables that count for something."""
+
+    def __init__(self, comparison: RowComparison, tables: Mapping[str, CountedTable]) -> None:
+        self._comparison, self._tables = comparison, tables
+
+    def settled(self, table: str, keys: Collection[int]) -> set[int]:
+        """Return those of the rows that are right, after repairs."""
+        return self._comparison.settled(self._tables[table], keys)
 
 
 def _batches(places: Iterable[LetterPlace]) -> Iterator[list[LetterPlace]]:

@@ -1,5 +1,7 @@
 """``crucible dlq replay``: dead letters whose cause is mended are taken again."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -27,6 +29,9 @@ def replay(
         str | None, typer.Option(help="Only this one: PARTITION@OFFSET, or TOPIC[PARTITION]@OFFSET of its record.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All letters, where nothing else says which.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Have the rows of letters that cannot be used compared, and put right.")
+    ] = False,
     dry_run: DryRun = False,
     limit: Annotated[int, typer.Option(help="Show at most so many letters.", min=1)] = 50,
     as_json: AsJson = False,
@@ -38,6 +43,10 @@ def replay(
     letter that is refused again stays the letter that it is, with one more try in its story. Letters that are done are
     marked, and warn no more; where all of a table's are, so does the need to compare it because of them.
 
+    Some letters can never be used: the row before was not in the log, a column had another name. With --compare the
+    rows that they are about are compared with what was counted of them, and put right as `crucible reconcile --fix`
+    does it, once the stream is past; so are their crucibles in Redis.
+
     Killed in between, or run twice at once, it counts nothing twice: run it again.
 
     Exit codes: 0 all of these letters are done, 1 some are not, 75 a neighbour is away.
@@ -47,6 +56,8 @@ def replay(
       crucible dlq replay --reason bad_row --table CrucibleEntry --dry-run
 
       crucible dlq replay --reason unknown_schema --since 2026-01-31T12:00:00Z
+
+      crucible dlq replay --reason incomplete_row --compare
 
       crucible dlq replay --letter 0@17
 
@@ -70,12 +81,12 @@ def replay(
         letter=None if letter is None else with_letter_form(letter, "--letter"),
     )
     taken: list[tuple[StoredDeadLetter, Tried]] = []
-    with opened_letters(config.load()) as letters:
+    with _whole_or_again(), opened_letters(config.load(), note) as letters:
         if not letters.partitions:
             _none(letters.topic, as_json=as_json)
             return
         before = letters.needs()
-        found, account = letters.take(wanted, dry_run=dry_run)
+        found, account = letters.take(wanted, dry_run=dry_run, compare=compare)
         for one, tried in found:
             # Their content is not shown: a topic of any size can be taken.
             if as_json or len(taken) < limit:
@@ -87,6 +98,20 @@ def replay(
         _tell(taken, account, tables, dry_run=dry_run)
     if any(not outcome.done for outcome in account.outcomes) or (letter and not (taken or account.done_before)):
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _whole_or_again() -> Iterator[None]:
+    """Say of a neighbour that is away what to do once it is back."""
+    from watcher.model.errors import TemporaryError  # noqa: PLC0415
+
+    try:
+        yield
+    except TemporaryError as error:
+        raise TemporaryError(
+            f"{error}\nLetters that were taken are done, the others are as they were: see `crucible doctor`, then run "
+            "the same command again"
+        ) from error
 
 
 def _none(topic: str, *, as_json: bool) -> None:

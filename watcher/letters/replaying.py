@@ -9,12 +9,13 @@ that the next run carries out under the same token. Two runs at once see each ot
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from watcher.changes.sink import StateSink
 from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.kafka.dead_letter_topic import StoredDeadLetter
+from watcher.letters.row_of_letter import RowOf
 from watcher.letters.standing import CutError, Standing
 from watcher.letters.understanding import Meaning, Understanding
 from watcher.model.change import Position
@@ -40,6 +41,9 @@ what was decided."""
 ANNOUNCED_SECONDS: Final = 2.5 * LOOK_SECONDS
 """Between a decision and its insert: every watcher has seen it by then."""
 
+UNUSABLE: Final = frozenset({Outcome.REFUSED, Outcome.CUT, Outcome.OTHER_HISTORY})
+"""What becomes of letters whose rows can still be compared."""
+
 Became = tuple[Outcome, str]
 """What became of a letter, and a word on it."""
 
@@ -57,6 +61,8 @@ class Replayer:
         topic_id: Kafka's id of the dead-letter topic.
         table_of: whose change a letter is that cannot be understood.
         made_by: who replays, for the log.
+        row_of: tells which row a letter is about that cannot be used; of tables whose rows can be compared alone.
+        settled: compares rows of a table, puts them right, and returns which are; None: rows are not to be compared.
         pause: waits for some seconds.
     """
 
@@ -72,11 +78,14 @@ class Replayer:
         topic_id: str,
         table_of: Callable[[StoredDeadLetter], str],
         made_by: str,
+        row_of: Callable[[StoredDeadLetter, bytes | None], RowOf | None],
+        settled: Callable[[str, Collection[int]], Collection[int]] | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._session, self._insert, self._states = session, insert, states
         self._understanding, self._standing, self._history = understanding, standing, history
         self._topic_id, self._table_of, self._made_by, self._pause = topic_id, table_of, made_by, pause
+        self._row_of, self._settled = row_of, settled
 
     def foresee(self, batch: Sequence[StoredDeadLetter]) -> list[Tried]:
         """Return what would become of some letters now; nothing is written anywhere.
@@ -104,6 +113,7 @@ class Replayer:
         for table, some in _by_table(meanings).items():
             became |= self._count(table, some)
         self._need(meanings)
+        became |= self._compared(batch, became)
         tried = self._tried(batch, became, meanings)
         reach("replay.noting")
         letters.tried(self._session, self._topic_id, tried, self._made_by)
@@ -228,6 +238,23 @@ class Replayer:
         for need, extent in needs.items():
             reconcile_needed.note(self._session, need.table, need.reason, extent)
 
+    def _compared(self, batch: Iterable[StoredDeadLetter], became: Mapping[int, Became]) -> dict[int, Became]:
+        """Return what becomes of letters that cannot be used once their rows were compared, if they are to be."""
+        if self._settled is None:
+            return {}
+        rows = {
+            id(letter): row
+            for letter in batch
+            if became.get(id(letter), ("",))[0] in UNUSABLE and (row := self._row_of(letter, letter.value)) is not None
+        }
+        found = dict[int, Became]()
+        for table in sorted({row.table for row in rows.values()}):
+            right = self._settled(table, {row.key for row in rows.values() if row.table == table})
+            for letter, row in rows.items():
+                if row.table == table and row.key in right:
+                    found[letter] = Outcome.COMPARED, f"row {row.key} and what was counted of it agree"
+        return found
+
     def _tried(
         self, batch: Sequence[StoredDeadLetter], became: Mapping[int, Became], meanings: Iterable[Meaning]
     ) -> list[Tried]:
@@ -235,6 +262,8 @@ class Replayer:
         tried = []
         for letter in batch:
             outcome, message = became.get(id(letter), (Outcome.APPLIED, ""))
+            if outcome in UNUSABLE and (row := self._row_of(letter, letter.value)) is not None:
+                message = f"{message}; --compare has row {row.key} compared instead"
             at = letter.record
             table = tables.get(id(letter)) or self._table_of(letter)
             where = str(Position(at.topic, at.partition, at.offset))
