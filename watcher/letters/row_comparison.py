@@ -13,7 +13,6 @@ from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.own import repair
 from watcher.reconcile.differences import Difference
 from watcher.reconcile.stores import Stores
-from watcher.reconcile.table import gathered
 
 MAX_ROUNDS: Final = 3
 """Times that what differs is repaired. Fewer: a row that moves meanwhile is left to the next run."""
@@ -65,9 +64,12 @@ class RowComparison:
         """Return the crucibles that these rows are in by now, or were counted in."""
         if table.name == CRUCIBLE:
             return set(keys)
-        expected = gathered(table, CountedRows(self._stores.session, table).of_keys(keys))
-        now = {total for totals in expected.values() for total in totals}
-        return {entity for entity_type, entity, *_ in {*now, *touched} if entity_type == CRUCIBLE}
+        metrics = {
+            table.number(one.entity_type, one.metric_type) for one in table.counts if one.entity_type == CRUCIBLE
+        }
+        rows = CountedRows(self._stores.session, table).of_keys(keys)
+        now = {entity for _, metric, entity, *_ in rows if metric in metrics}
+        return now | {entity for entity_type, entity, *_ in touched if entity_type == CRUCIBLE}
 
 
 def _totals(found: Iterable[Difference]) -> set[Total]:
