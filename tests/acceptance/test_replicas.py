@@ -1,5 +1,6 @@
 """Several watchers of one group, joining and leaving while the stream runs."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -116,4 +117,29 @@ def test_who_cannot_write_takes_no_partition(wide: World):
     assert holds(well) == PARTITIONS
     assert well.metric("crucible_rebalances_total") == before
     assert [daemon.terminate(15) for _, daemon in wrong.values()] == [0, 0, 0]
+    assert wide.verdict() == []
+
+
+def test_a_paused_table_waits_for_every_watcher_of_the_group(wide: World):
+    """Also for those that start later; it is told as paused, and goes on from there when a person says so."""
+    paused = wide.crucible("tables", "pause", "CrucibleEntry", "--reason", "a move")
+    again = wide.crucible("tables", "pause", "CrucibleEntry", "--json")
+    unknown = wide.crucible("tables", "pause", "Crucibel")
+    assert [paused.returncode, again.returncode, unknown.returncode] == [0, 0, 1], paused.stderr + again.stderr
+    assert ("drops records from 20" in paused.stderr, '"did": false' in again.stdout) == (True, True)
+    assert "given 'Crucibel', expected one of Crucible, CrucibleEntry" in unknown.stderr
+    first, second = wide.start(), wide.start()
+    wide.produce(wide.history.work(COUNT))
+    await_that(lambda: [holds(first), holds(second)] == [2, 2], "both to hold half", 60, second.last_words)
+    state = {"table": "CrucibleEntry", "state": "paused"}
+    await_that(lambda: first.metric("crucible_stream_state", **state) == 1, "it to be told", 30)
+    ready, rows = first.ready(), wide.rows()
+    examined = wide.crucible("doctor", "--json").stdout
+    resumed = wide.crucible("tables", "resume", "CrucibleEntry")
+    wide.await_acknowledged(60, first, second)
+
+    assert (rows, ready["ok"], ready["stream"]["ok"]) == (0, True, True)
+    assert re.search(r"CrucibleEntry: paused since \S+ by \S+ \(a move\)", ready["stream"]["detail"])
+    assert '"postgres.paused.CrucibleEntry"' in examined
+    assert re.search(r"CrucibleEntry was paused since \S+ by \S+ \(a move\)", resumed.stdout)
     assert wide.verdict() == []

@@ -13,6 +13,7 @@ from watcher.changes.memory_source import MemoryBroker, MemorySource
 from watcher.changes.source import Source
 from watcher.kafka.source import KafkaSource
 from watcher.model.stream import AssignmentListener, Committed, Partition, Record
+from watcher.model.table_pause import table_of
 
 MEMBERSHIP = {"group.id": "", "session.timeout.ms": 6_000, "partition.assignment.strategy": "cooperative-sticky"}
 
@@ -161,6 +162,32 @@ def test_nothing_is_delivered_while_it_is_paused(opened: Opened, reader: Callabl
     one.source.resume()
     assert [record.offset() for record in one.read(2)] == [1, 2]
     await_that(lambda: bool(one.source.poll(1, 0.1) or one.source.at_end(one.place)), "the end is known")
+
+
+def test_what_is_held_waits_whatever_else_is_paused_and_resumed(opened: Opened, reader: Callable[..., Reader]):
+    """A person's pause of a table outlasts those of a sink that catches up, and nobody knows where its end is."""
+    one = reader()
+    opened.produce(b"0")
+    one.read(1)
+    await_that(lambda: bool(one.source.poll(1, 0.1) or one.source.at_end(one.place)), "the end is known")
+    one.source.hold({table_of(one.place[0])})
+    opened.produce(b"1")
+    held, at_end = list(one.source.poll(100, 0.5)), one.source.at_end(one.place)
+    one.source.pause()
+    one.source.resume()
+    still = list(one.source.poll(100, 1.0))
+    one.source.pause()
+    one.source.hold(())
+    paused = list(one.source.poll(100, 0.5))
+
+    assert (held, at_end, still, paused) == ([], False, [], [])
+
+    one.source.resume()
+    assert [record.offset() for record in one.read(1)] == [1]
+
+    one.source.hold({"another"})
+    opened.produce(b"2")
+    assert [record.offset() for record in one.read(1)] == [2]
 
 
 def test_leaving_gives_the_partitions_back(opened: Opened, reader: Callable[..., Reader]):

@@ -87,6 +87,7 @@ STORIES: dict[str, list[Story]] = {
     ],
     "CrucibleConnectorGivenUp": [fact('crucible_connector_given_up{connector="crucible"}', 0, 1)],
     "CrucibleConnectorPaused": [Story('crucible_connector_tasks{connector="crucible",state="paused"}', 0, 1)],
+    "CrucibleTablePaused": [Story(f"crucible_table_paused_since_timestamp_seconds{{{ENTRIES}}}", 0, "stands")],
     "CrucibleLogHeld": [fact('crucible_slot_retained_bytes{slot="crucible"}', 1e6, 6e9)],
     "CrucibleVotesSlow": [
         counted(f'{TOOK}{{{VOTES},le="0.1"}}', 50, 0), counted(f'{TOOK}{{{VOTES},le="1"}}', 50, 50),

@@ -1,6 +1,5 @@
 """Who looks after the connectors, put together."""
 
-import getpass
 import os
 import socket
 from functools import partial
@@ -10,6 +9,7 @@ from config import Settings
 from watcher.admin.connector.keep_running import KeepRunning
 from watcher.admin.connector.rest import Connect
 from watcher.bootstrap.clients import site_session
+from watcher.bootstrap.table_pauses import who
 from watcher.postgres.own import connector
 from watcher.postgres.own.connector import Rest
 from watcher.telemetry.metrics import Metrics
@@ -33,7 +33,7 @@ def note_rest(settings: Settings, name: str) -> None:
         TemporaryError: PostgreSQL is away.
     """
     with site_session(settings) as session:
-        connector.note_rest(session, name, f"{getpass.getuser()}@{socket.gethostname()}")
+        connector.note_rest(session, name, who())
 
 
 def rest_of(settings: Settings, name: str) -> Rest | None:

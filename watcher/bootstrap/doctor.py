@@ -16,7 +16,7 @@ from watcher.admin.doctor.notifications import notifications
 from watcher.admin.doctor.postgres.columns import columns
 from watcher.admin.doctor.postgres.compared import compared
 from watcher.admin.doctor.postgres.names import SourceNames
-from watcher.admin.doctor.postgres.own_schema import own_tables
+from watcher.admin.doctor.postgres.own_schema import own_tables, paused
 from watcher.admin.doctor.postgres.payments import payments
 from watcher.admin.doctor.postgres.pooler import pooler
 from watcher.admin.doctor.postgres.published import publication, tables
@@ -97,6 +97,7 @@ def _postgres(settings: Settings, connector: ConnectorFile, opened: ExitStack) -
             partial(rights, names=names),
             partial(debezium_rights, names=names, role=role_of_connector(connector.config, os.environ)),
             own_tables,
+            partial(paused, group=settings.kafka.group),
             compared,
             payments,
         ),

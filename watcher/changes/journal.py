@@ -15,6 +15,7 @@ from watcher.model.extent import Extent
 from watcher.model.farthest import Farthest
 from watcher.model.look import Look
 from watcher.model.stream import Partition
+from watcher.model.table_pause import TablePause
 from watcher.runtime.worker import Signal, Task
 
 LOOK_SECONDS: Final = 10.0
@@ -24,8 +25,8 @@ LOOK_SECONDS: Final = 10.0
 class JournalStore(Protocol):
     """The watcher's own schema."""
 
-    def load(self) -> tuple[int, dict[Partition, str], dict[ReconcileNeeded, Extent]]:
-        """Return the number of PostgreSQL's history, topic ids of the partitions that the group has read, and needs.
+    def load(self) -> tuple[int, dict[Partition, str], dict[ReconcileNeeded, Extent], dict[str, TablePause]]:
+        """Return PostgreSQL's history, topic ids of the partitions that the group has read, needs, and paused tables.
 
         Raises:
             HistoryChangedError: log positions may have fallen since the number was given.
@@ -61,6 +62,7 @@ class Journal(Task):
         history: number of PostgreSQL's history, as found at the start.
         seen: what the store held at the start.
         reconcile: likewise.
+        paused: likewise, the tables whose changes are to wait.
         away: told when PostgreSQL does not take what is new; the worker tries again.
         needs: told, at every look, which needs of a comparison there are; a person may have settled some.
         beats: which beats came, and which were written; None: none are wanted.
@@ -72,6 +74,7 @@ class Journal(Task):
         history: int,
         seen: dict[Partition, str],
         reconcile: dict[ReconcileNeeded, Extent],
+        paused: Mapping[str, TablePause],
         *,
         away: Callable[[TemporaryError], None],
         needs: Callable[[Collection[ReconcileNeeded]], None],
@@ -82,6 +85,8 @@ class Journal(Task):
         self._store, self._away, self._needs = store, away, needs
         self.history = history
         self._seen, self._reconcile = dict(seen), dict(reconcile)
+        self.paused = paused
+        """Tables whose changes are to wait, as of the last look; another one has another object."""
         self._new: dict[Partition, str] = {}
         self._noted: dict[ReconcileNeeded, Extent] = {}
         self._lock = threading.Lock()
@@ -182,6 +187,8 @@ class Journal(Task):
             with self._lock:
                 self._reconcile = dict(look.needs)
                 _add(self._reconcile, self._noted)
+            if look.paused != self.paused:
+                self.paused = look.paused
             self._needs(self.reconcile)
             if self._beats and farthest:
                 self.note(self._beats.looked(look))

@@ -114,6 +114,7 @@ class ChangeLoop:
         self._polled_meanwhile: deque[tuple[Sequence[Record], Mapping[Partition, Lane]]] = deque()
         """Records that came while the loop was held up, with the lanes that there were."""
         self._shutdown = shutdown
+        self._held: object = None
         self._looked_at = self._polled_at = now()
         self._assignment = Assignment(
             open_source=open_source,
@@ -200,11 +201,20 @@ class ChangeLoop:
         self._report.turn(self._source, self._lanes)
         if self._journal.failure is not None:
             raise self._journal.failure
+        self._hold_paused_tables()
         if self._now() - self._looked_at >= TOPICS_EVERY_SECONDS:
             self._looked_at = self._now()
             self._source.look_for_topics()
         for topic, found in self._source.topics_found().items():
             self._compare_topic(topic, found)
+
+    def _hold_paused_tables(self) -> None:
+        """Leave in their topics the changes of tables that a person has paused; what was taken goes its way."""
+        paused = self._journal.paused
+        if paused is not self._held:
+            self._held = paused
+            self._source.hold(paused)
+            self._report.held(paused)
 
     def _compare_topic(self, topic: str, found: str) -> None:
         for lane in self._lanes.values():

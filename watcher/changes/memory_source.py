@@ -8,11 +8,12 @@ away when the caller says so.
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from watcher.model.errors import TemporaryError
 from watcher.model.stream import AssignmentListener, Committed, Headers, Partition
+from watcher.model.table_pause import table_of
 
 KAFKA_AWAY = "no broker answers"
 
@@ -167,6 +168,7 @@ class MemorySource:
         self._taken_away: list[tuple[list[Partition], bool]] = []
         self._looked: dict[str, str] = {}
         self._paused = False
+        self._held: frozenset[str] = frozenset()
 
     def take_away(self, partitions: Iterable[Partition], *, lost: bool = False) -> None:
         """Have the next poll tell the listener that these go to somebody else.
@@ -200,6 +202,10 @@ class MemorySource:
     def resume(self) -> None:
         """Deliver again, from where it paused."""
         self._paused = False
+
+    def hold(self, tables: Collection[str]) -> None:
+        """Deliver nothing from the topics of these tables."""
+        self._held = frozenset(tables)
 
     @property
     def paused(self) -> int:
@@ -260,7 +266,7 @@ class MemorySource:
 
     def at_end(self, partition: Partition) -> bool:
         """Return whether every record was delivered."""
-        return self._next.get(partition, 0) >= self._broker.end(partition)
+        return self._next.get(partition, 0) >= self._broker.end(partition) and table_of(partition[0]) not in self._held
 
     def close(self) -> None:
         """Leave the group; the listener hears of every partition."""
@@ -298,6 +304,8 @@ class MemorySource:
         if self._paused or self._broker.away:
             return found
         for where, first in self._next.items():
+            if table_of(where[0]) in self._held:
+                continue
             some = self._broker.records(where, first, limit - len(found))
             self._next[where] = first + len(some)
             found += some

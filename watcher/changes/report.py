@@ -17,6 +17,7 @@ from watcher.model.extent import Extent
 from watcher.model.plan_outcome import PlanOutcome
 from watcher.model.row_state import ShownStates
 from watcher.model.stream import Partition
+from watcher.model.table_pause import TablePause
 from watcher.runtime import clock
 from watcher.telemetry.metrics import RECONCILE, UNKNOWN, Metrics
 from watcher.telemetry.neighbours import event_of
@@ -47,6 +48,7 @@ class ChangeReport:
     ) -> None:
         self._beats = beats
         self._states: dict[str, StreamState] = {}
+        self._held: Mapping[str, TablePause] = {}
         self._told_of_absence = False
         self._metrics, self._stalled_after, self._now = metrics, stalled_after, now
         self._started = time.time()
@@ -107,7 +109,7 @@ class ChangeReport:
                 beats.overdue_for if beats else None,
                 max(self._heard.values(), default=None),
                 unpublished=beats is not None and table in beats.unpublished,
-                paused=paused,
+                paused=paused or table in self._held,
             )
             state = stream_state(signs, started=self._started, now=wall, stalled_after=self._stalled_after)
             metrics.show_stream_state(table, state)
@@ -131,8 +133,19 @@ class ChangeReport:
         if was_cut - cut:
             log.warning("stream.comes_again", tables=sorted(was_cut - cut))
 
-    def ping(self) -> None:
-        """See that the streams come.
+    def held(self, tables: Mapping[str, TablePause]) -> None:
+        """Tell which tables a person has paused, and which go on."""
+        before, self._held = self._held, tables
+        for table in self._metrics.tables:
+            since = tables[table].since.timestamp() if table in tables else 0
+            self._metrics.table_paused_since_timestamp.labels(table).set(since)
+        for table in sorted(tables.keys() - before.keys()):
+            log.warning("table.paused", table=table, by=tables[table].by, reason=tables[table].reason)
+        for table in sorted(before.keys() - tables.keys()):
+            log.warning("table.resumed", table=table)
+
+    def ping(self) -> str:
+        """See that the streams come; return which of them are paused by a person.
 
         Raises:
             TemporaryError: one is cut off or stalled.
@@ -141,6 +154,7 @@ class ChangeReport:
             tables = sorted(table for table, found in list(self._states.items()) if found is state)
             if tables:
                 raise TemporaryError(f"{', '.join(tables)}: {state.value}; run `crucible doctor`")
+        return "; ".join(f"{table}: {pause}" for table, pause in sorted(self._held.items()))
 
     def _tell_stalled(self, table: str, state: StreamState, wall: float) -> None:
         """Say once that a stream stands still, and once that it goes on."""

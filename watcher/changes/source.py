@@ -3,7 +3,7 @@
 ``watcher/kafka/source.py`` is the one that is deployed, ``memory_source.py`` the one without a broker.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from watcher.model.stream import Committed, Partition, Record
@@ -38,9 +38,17 @@ class Source(Protocol):
         """Deliver again, from where it paused."""
         ...
 
+    def hold(self, tables: Collection[str]) -> None:
+        """Deliver nothing from the topics of these tables, and from those of all others as before.
+
+        A topic's name tells its table, see :func:`watcher.model.table_pause.table_of`. What was held before and is not
+        named any more is delivered from where it was left; it holds for partitions that are assigned later too.
+        """
+        ...
+
     @property
     def paused(self) -> int:
-        """Return the number of partitions that are not delivered from."""
+        """Return the number of partitions that are not delivered from since ``pause``."""
         ...
 
     def commit(self, offsets: Mapping[Partition, tuple[int, str]]) -> dict[Partition, str]:
@@ -88,7 +96,7 @@ class Source(Protocol):
         ...
 
     def at_end(self, partition: Partition) -> bool:
-        """Return whether every record up to the high-water mark was delivered."""
+        """Return whether every record up to the high-water mark was delivered; of what is held nobody knows."""
         ...
 
     def close(self) -> None:

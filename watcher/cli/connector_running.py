@@ -18,7 +18,7 @@ def pause(
 ) -> None:
     """Pause the connector, and wait until no task reads any more. Nothing is lost: `resume` goes on from there.
 
-    PostgreSQL keeps its log for the slot meanwhile.
+    PostgreSQL keeps its log for the slot meanwhile. `crucible tables pause` lets one table rest while others flow.
 
     Examples:
 

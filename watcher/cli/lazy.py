@@ -16,6 +16,7 @@ VERBS: Final = {
     "handlers": ("watcher.cli.handlers", "List the tables that are followed and what their changes do."),
     "migrate": ("watcher.cli.migrate", "Create and change ClickHouse's tables and views."),
     "connector": ("watcher.cli.connector", "Apply the Debezium connector to Kafka Connect and watch its tasks."),
+    "tables": ("watcher.cli.tables", "Let the changes of one table wait while those of the others flow."),
     "offsets": ("watcher.cli.offsets", "Show or move the consumer group's place in the topics."),
     "rebuild": ("watcher.cli.rebuild", "Make what Redis shows of crucibles anew from PostgreSQL and ClickHouse."),
     "reconcile": ("watcher.cli.reconcile", "Compare PostgreSQL's rows with what was counted of them in ClickHouse."),

@@ -4,7 +4,7 @@ Everything that decides is elsewhere. What is decided here is what the client ma
 commits, no automatic reset of a lost offset (``auto.offset.reset=error``), no uncommitted records (``read_committed``).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -15,6 +15,7 @@ from watcher.kafka.explained import explained
 from watcher.model.change import Position
 from watcher.model.errors import OffsetLostError, StopError, TemporaryError
 from watcher.model.stream import AssignmentListener, Committed, Partition
+from watcher.model.table_pause import table_of
 from watcher.runtime import clock
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class KafkaSource:
         self._assigned: set[Partition] = set()
         self._ends: dict[Partition, int] = {}
         self._paused = False
+        self._held: frozenset[str] = frozenset()
         self._looking: dict[str, Future[Any]] = {}
         self._admin = AdminClient({**client, **QUIET}, logger=None)
         self._consumer = Consumer(
@@ -125,11 +127,24 @@ class KafkaSource:
         """Deliver again, from where it paused."""
         if self._paused:
             self._paused = False
-            self._consumer.resume([TopicPartition(*partition) for partition in self._assigned])
+            self._consumer.resume([TopicPartition(*one) for one in self._assigned if not self._is_held(one)])
+
+    def hold(self, tables: Collection[str]) -> None:
+        """Deliver nothing from the topics of these tables, and from those of all others as before."""
+        before = [one for one in self._assigned if self._is_held(one)]
+        self._held = frozenset(tables)
+        if self._paused:
+            return
+        now = [one for one in self._assigned if self._is_held(one)]
+        self._consumer.pause([TopicPartition(*one) for one in now if one not in before])
+        self._consumer.resume([TopicPartition(*one) for one in before if one not in now])
+
+    def _is_held(self, partition: Partition) -> bool:
+        return table_of(partition[0]) in self._held
 
     @property
     def paused(self) -> int:
-        """Return the number of partitions that are not delivered from."""
+        """Return the number of partitions that are not delivered from since ``pause``."""
         return len(self._assigned) if self._paused else 0
 
     def commit(self, offsets: Mapping[Partition, tuple[int, str]]) -> dict[Partition, str]:
@@ -216,7 +231,7 @@ class KafkaSource:
 
         A topic that is written in transactions ends with a marker, which counts as an offset and is never delivered.
         """
-        return self._ends.get(partition) == self.high_water(partition)
+        return self._ends.get(partition) == self.high_water(partition) and not self._is_held(partition)
 
     def ping(self) -> str:
         """Return what the broker says of the cluster.
@@ -263,8 +278,9 @@ class KafkaSource:
         assignment = [TopicPartition(topic, partition, starts[topic, partition]) for topic, partition in partitions]
         consumer.incremental_assign(assignment)
         self._assigned.update(partitions)
-        if self._paused:
-            consumer.pause(assignment)
+        waiting = [one for one in assignment if self._paused or self._is_held((one.topic, one.partition))]
+        if waiting:
+            consumer.pause(waiting)
 
     def _on_revoke(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
         self._give_up(consumer, taken, self._listener.revoked)

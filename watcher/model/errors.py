@@ -39,6 +39,7 @@ WatcherError
 ├── ConnectorFailedError    admin/connector/apply
 ├── NoConnectorError        admin/connector/running
 ├── ConnectorRestsError     admin/connector/running: what was put to rest does not restart
+├── NoSuchTableError        admin/table_pauses: what cannot be paused
 ├── ViolationError          postgres/faults: a statement breaks a rule of the database
 ├── NoticeRefusedError      notify/port: nobody is told
 ├── ParkedError             settlement/faults: an ending waits for somebody to look

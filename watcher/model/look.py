@@ -7,6 +7,7 @@ import msgspec
 from watcher.model.beat import Beat
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.extent import Extent
+from watcher.model.table_pause import TablePause
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -21,3 +22,5 @@ class Look(msgspec.Struct, frozen=True):
     republished: tuple[str, ...] = ()
     """Those that were published as something else at the look before, maybe of another process."""
     end_of_log: int = 0
+    paused: Mapping[str, TablePause] = {}
+    """Tables whose changes are to wait, because a person has said so."""

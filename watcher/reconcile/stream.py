@@ -7,7 +7,7 @@ from typing import Final
 from watcher.admin.offsets import group_places
 from watcher.kafka.admin import KafkaAdmin
 from watcher.model.errors import StopError
-from watcher.postgres.own import repair
+from watcher.postgres.own import repair, table_pause
 from watcher.postgres.session import Session
 
 PATIENCE_SECONDS: Final = 300.0
@@ -51,10 +51,14 @@ class Stream:
     def await_passed(self, lsn: int) -> None:
         """Return when every change up to a position has been sent to Kafka, read from there and written.
 
+        It does not wait while a person has a table's changes wait.
+
         Raises:
             StreamStandsError: it stands; the message says where, and what to do.
             TemporaryError: a neighbour is away.
         """
+        for table, pause in table_pause.paused(self._session, self._group).items():
+            raise StreamStandsError(f"table {table} is {pause}: `crucible tables resume {table}`, and run this again")
         self._await(
             lambda: self._has_left(lsn),
             f"the slot {self._slot} to pass on what was written until now",

@@ -200,6 +200,11 @@ class Metrics:
         self.stream_state = self._gauge(
             "stream_state", "1 for the state that the stream is in.", table=self.tables, state=STATES
         )
+        self.table_paused_since_timestamp = self._gauge(
+            "table_paused_since_timestamp_seconds",
+            "Since when a person has the table's changes wait in their topic, Unix time; 0: they do not.",
+            table=self.tables,
+        )
         self.offset_commit_errors = self._counter("offset_commit_errors", "Offset commits that Kafka refused.")
         self.rebalances = self._counter("rebalances", "Changes to the set of assigned partitions.", kind=REBALANCES)
         self.paused_partitions = self._gauge(

@@ -25,7 +25,7 @@ class StreamState(Enum):
     CUT_OFF = "cut_off"
     """Debezium lives, and what is written does not come: the publication, or the table in it, is gone."""
     PAUSED = "paused"
-    """We do not read, because a sink has to catch up first."""
+    """We do not read, because a sink has to catch up first, or because a person has paused the table."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from watcher.model.metric_rows import MetricRows
 from watcher.model.plan import Plan
 from watcher.model.row_state import RowStates, ShownStates
 from watcher.model.stream import Partition
+from watcher.model.table_pause import TablePause
 from watcher.runtime.shutdown import Shutdown
 from watcher.telemetry.metrics import Metrics
 
@@ -201,10 +202,11 @@ class Store:
         self.failure: Exception | None = None
         self.partitions: dict[Partition, str] = {}
         self.needed: dict[ReconcileNeeded, Extent] = {}
+        self.paused: dict[str, TablePause] = {}
 
-    def load(self) -> tuple[int, dict[Partition, str], dict[ReconcileNeeded, Extent]]:
+    def load(self) -> tuple[int, dict[Partition, str], dict[ReconcileNeeded, Extent], dict[str, TablePause]]:
         self._check()
-        return 1, dict(self.partitions), dict(self.needed)
+        return 1, dict(self.partitions), dict(self.needed), dict(self.paused)
 
     def save(
         self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent], _farthest: Farthest | None = None
@@ -214,7 +216,7 @@ class Store:
         self.partitions |= seen
         self.needed |= needed
         self._check()
-        return Look(dict(self.needed))
+        return Look(dict(self.needed), paused=dict(self.paused))
 
     def _check(self) -> None:
         if self.failure is not None:

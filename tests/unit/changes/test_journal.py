@@ -12,6 +12,7 @@ from watcher.model.extent import Extent
 from watcher.model.farthest import Farthest
 from watcher.model.look import Look
 from watcher.model.stream import Partition
+from watcher.model.table_pause import TablePause
 from watcher.runtime.deadline import Deadline
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Worker
@@ -27,8 +28,8 @@ class Faulty:
         self.written: dict[Partition, str] = {}
         self.noted: dict[ReconcileNeeded, Extent] = {}
 
-    def load(self) -> tuple[int, dict[Partition, str], dict[ReconcileNeeded, Extent]]:
-        return 1, {}, dict(self.noted)
+    def load(self) -> tuple[int, dict[Partition, str], dict[ReconcileNeeded, Extent], dict[str, TablePause]]:
+        return 1, {}, dict(self.noted), {}
 
     def save(
         self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent], _farthest: Farthest | None = None

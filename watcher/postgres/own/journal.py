@@ -7,7 +7,8 @@ from watcher.model.effects import ReconcileNeeded
 from watcher.model.extent import Extent
 from watcher.model.farthest import Farthest
 from watcher.model.look import Look
-from watcher.postgres.own import beat, history, marker, published, reconcile_needed
+from watcher.model.table_pause import TablePause
+from watcher.postgres.own import beat, history, marker, published, reconcile_needed, table_pause
 from watcher.postgres.session import Session, open_session
 
 Partition = tuple[str, int]
@@ -29,14 +30,15 @@ class PostgresJournalStore:
     tables: tuple[str, ...] = ()
     """The watched tables with their schemas; those that are not published are told."""
 
-    def load(self) -> tuple[int, dict[Partition, str], dict[ReconcileNeeded, Extent]]:
-        """Return the number of PostgreSQL's history, topic ids of the partitions that the group has read, and needs.
+    def load(self) -> tuple[int, dict[Partition, str], dict[ReconcileNeeded, Extent], dict[str, TablePause]]:
+        """Return PostgreSQL's history, topic ids of the partitions that the group has read, needs, and paused tables.
 
         Raises:
             HistoryChangedError: log positions may have fallen since the number was given.
         """
         with self._session() as session:
-            return history.check(session), marker.load(session, self.group), _needs(session)
+            number, seen = history.check(session), marker.load(session, self.group)
+            return number, seen, _needs(session), table_pause.paused(session, self.group)
 
     def save(
         self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent], farthest: Farthest | None = None
@@ -59,8 +61,9 @@ class PostgresJournalStore:
                     for need in sorted(needed, key=lambda one: (one.table, one.reason)):
                         reconcile_needed.note(session, need.table, need.reason, needed[need])
             history.check(session)
+            paused = table_pause.paused(session, self.group)
             if farthest is None:
-                return Look(_needs(session))
+                return Look(_needs(session), paused=paused)
             standing = beat.standing(session)
             history.check_end_of_log(session, standing, farthest)
             written = beat.write(session) or standing.beat
@@ -71,6 +74,7 @@ class PostgresJournalStore:
                 unpublished=tuple(table for table, print_ in now.items() if print_ is None),
                 republished=published.changed(session, now),
                 end_of_log=standing.end_of_log,
+                paused=paused,
             )
 
     def ping(self) -> None:

@@ -7,7 +7,7 @@ from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.migrations.ledger import State
 from watcher.migrations.postgres import migrate
 from watcher.model.extent import Extent, lsn_text
-from watcher.postgres.own import history, reconcile_needed
+from watcher.postgres.own import history, reconcile_needed, table_pause
 from watcher.postgres.session import Session
 from watcher.telemetry.words import counted
 
@@ -50,6 +50,18 @@ def own_tables(session: Session) -> Iterator[Finding]:
         )
     if not waiting:
         yield ok("postgres.reconcile", "no table waits for a comparison")
+
+
+def paused(session: Session, group: str) -> Iterator[Finding]:
+    """Find whether a person has tables' changes wait for the group of the watchers."""
+    if session.read(STATEMENTS["table_exists"], f"{session.schema}.table_pause") == [(False,)]:
+        return
+    for table, pause in table_pause.paused(session, group).items():
+        yield warn(
+            f"postgres.paused.{table}",
+            str(pause),
+            f"`crucible tables resume {table}`, before its topic drops what was not read: kafka.topic.* says when",
+        )
 
 
 def _places(found: Extent) -> str:
