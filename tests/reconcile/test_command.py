@@ -12,7 +12,9 @@ from psycopg.conninfo import make_conninfo
 import config
 from tests.command import crucible
 from tests.reconcile.conftest import World
+from watcher.admin.doctor.postgres.reader import reader
 from watcher.bootstrap.reconciling import Asked, Comparer, comparing, counted_tables
+from watcher.postgres.session import open_session
 from watcher.reconcile.resumption import Resumption
 
 FAR = (1, 400_000, 800_000, 1_200_000)
@@ -97,3 +99,21 @@ def test_rows_that_are_left_out_are_told(world: World) -> None:
     done = crucible("reconcile", "--table", "CrucibleEntry", environ=world.environ)
 
     assert (done.returncode, "2 rows made before" in done.stderr) == (0, True), done.stderr
+
+
+def test_the_doctor_looks_at_the_replica(world: World) -> None:
+    """A server that is none is told; one that is behind says for how long."""
+
+    class Replica:
+        """Answers as one that has something to replay."""
+
+        def __init__(self, seconds: float | None) -> None:
+            self._seconds = seconds
+
+        def read(self, _query: str) -> list[tuple[str, bool, float | None]]:
+            return [("18.4", True, self._seconds)]
+
+    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
+        (finding,) = reader(session)
+    assert (finding.level.name, "no replica" in finding.found) == ("WARN", True)
+    assert [next(reader(Replica(seconds))).level.name for seconds in (None, 59.0, 61.0)] == ["OK", "OK", "WARN"]  # type: ignore[arg-type]

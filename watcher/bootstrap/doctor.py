@@ -20,6 +20,7 @@ from watcher.admin.doctor.postgres.own_schema import own_tables, paused
 from watcher.admin.doctor.postgres.payments import payments
 from watcher.admin.doctor.postgres.pooler import pooler
 from watcher.admin.doctor.postgres.published import publication, tables
+from watcher.admin.doctor.postgres.reader import reader
 from watcher.admin.doctor.postgres.rights import debezium_rights, rights, role_of_connector
 from watcher.admin.doctor.postgres.server import server, wal_level
 from watcher.admin.doctor.postgres.settling import (
@@ -58,6 +59,7 @@ def examine_everything(settings: Settings, connector: ConnectorFile) -> Iterator
     with ExitStack() as opened:
         neighbours = (
             _postgres(settings, connector, opened),
+            _reader(settings, opened),
             _settle(settings, opened),
             _notifications(settings),
             _connect(settings, connector),
@@ -103,6 +105,18 @@ def _postgres(settings: Settings, connector: ConnectorFile, opened: ExitStack) -
         ),
         "check postgres.dsn, and that the server is up",
     )
+
+
+def _reader(settings: Settings, opened: ExitStack) -> Iterator[Finding]:
+    """Look at the replica that comparisons read, where one is named."""
+    at, dsn = settings.postgres, settings.postgres.reader_dsn
+    if dsn is not None:
+        yield from examine(
+            "reader",
+            lambda: opened.enter_context(open_session(dsn.get_secret_value(), at.watcher_schema, at.timeout)),
+            (reader,),
+            "check postgres.reader_dsn, and that the replica is up",
+        )
 
 
 def _settle(settings: Settings, opened: ExitStack) -> Iterator[Finding]:

@@ -2,6 +2,12 @@
 -- A standby takes no writes, and so no markers.
 SELECT current_setting('server_version'), pg_is_in_recovery()
 
+-- reader --
+-- Whether a server is a replica, and how long ago was committed what it replayed last, if there is anything to replay.
+SELECT current_setting('server_version'), pg_is_in_recovery(),
+       CASE WHEN pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()
+            THEN extract(epoch FROM now() - pg_last_xact_replay_timestamp())::float8 END
+
 -- wal_level --
 -- Anything less than a logical log has no rows.
 SELECT current_setting('wal_level')
