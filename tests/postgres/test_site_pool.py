@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from stack import Stack
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import RefusedError, TemporaryError
 from watcher.postgres.pool import MAX_WAITING, PoolBusyError, SitePool
 from watcher.postgres.session import open_session
 
@@ -140,6 +141,36 @@ def test_who_waits_is_bounded(dsn: str) -> None:
             return len(await asyncio.gather(*asked, return_exceptions=True))
 
     assert asyncio.run(run()) == 1 + MAX_WAITING
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"password": "not-the-password"}, "password authentication failed"),
+        ({"dbname": "nowhere"}, 'database "nowhere" does not exist'),
+    ],
+)
+def test_a_server_that_takes_no_connection_refuses_and_is_not_away(dsn: str, wrong: dict[str, str], words: str) -> None:
+    """It is said long before the time is over, with the setting to mend; a host that nobody is at is away."""
+
+    async def refused(given: str, seconds: float) -> TemporaryError:
+        async with SitePool(given, 1, seconds) as pool:
+            with pytest.raises(TemporaryError) as caught:
+                await pool.fetch("SELECT 1")
+        return caught.value
+
+    begun = time.monotonic()
+    with capture_logs() as logs:
+        fault = asyncio.run(
+            refused(psycopg.conninfo.make_conninfo(**{**psycopg.conninfo.conninfo_to_dict(dsn), **wrong}), 100.0)
+        )
+    took = time.monotonic() - begun
+    away = asyncio.run(refused(psycopg.conninfo.make_conninfo(dsn, port=1), 1.0))
+
+    assert (type(fault), words in str(fault), "check postgres.dsn" in str(fault)) == (RefusedError, True, True)
+    assert took < 50
+    assert [line["event"] for line in logs] == ["neighbour.refuses"]
+    assert type(away) is TemporaryError
 
 
 def test_it_only_reads(dsn: str, schema: str) -> None:

@@ -12,7 +12,8 @@ from watcher.model.errors import StopError, TemporaryError, WatcherError
 # libpq gives a refused connection no code, only the server's words. In another language than English they read as an
 # outage, and the message is as clear. PgBouncer has words of its own, in English.
 _WRONG_ADDRESS: Final = re.compile(
-    r'authentication failed|(?:role|database) "[^"]*" does not exist|no pg_hba.conf entry|no such (?:user|database)'
+    r'authentication failed|no password supplied|(?:role|database) "[^"]*" does not exist|no such (?:user|database)'
+    r"|no pg_hba\.conf entry|pg_hba\.conf rejects|is not permitted to log in|permission denied for database"
 )
 _POOLER_REFUSES_OPTIONS: Final = re.compile(r"unsupported startup parameter")
 _POOLER_REFUSES_TRANSACTIONS: Final = re.compile(r"not allowed in statement pooling mode")
@@ -94,13 +95,25 @@ def faults_named(schema: str) -> Iterator[None]:
     except psycopg.errors.QueryCanceled as error:
         raise StatementTimeoutError(f"postgres is away: {said(error)}") from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        if advice := _advice(str(error)):
-            raise PostgresRefusedError(f"postgres: {said(error)}; {advice}") from error
+        if refusal := refused_connection(error):
+            raise PostgresRefusedError(f"postgres: {refusal}") from error
         raise TemporaryError(f"postgres is away: {explained(error)}") from error
     except psycopg.InternalError as error:
         # What the server or the session cannot do, not what was asked: a standby or a full disk made it read-only, a
         # transaction was ended because it stood idle.
         raise TemporaryError(f"postgres cannot do that for now: {said(error)}") from error
+
+
+def refused_connection(error: psycopg.Error) -> str:
+    """Return the server's words and what to do, where a connection was refused for good; empty where it is away.
+
+    >>> refused_connection(psycopg.OperationalError('FATAL:  password authentication failed for user "a"'))
+    'FATAL:  password authentication failed for user "a"; check postgres.dsn'
+    >>> refused_connection(psycopg.OperationalError("connection refused"))
+    ''
+    """
+    advice = _advice(str(error))
+    return advice and f"{said(error)}; {advice}"
 
 
 def said(error: psycopg.Error) -> str:

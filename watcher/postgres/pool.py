@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from watcher.model.errors import RefusedError, TemporaryError
 from watcher.postgres.fair_queue import ASKER, FairQueue, QueueFullError
-from watcher.postgres.faults import REFUSALS, explained, said
+from watcher.postgres.faults import REFUSALS, explained, refused_connection, said
 from watcher.postgres.session import CONNECTING, PATIENCE_FACTOR, AsyncConnection, connection_string, limited
 
 log = structlog.get_logger(__name__)
@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 MAX_WAITING: Final = 200
 """Requests that may wait for a connection. Above it one fails at once, not when nobody listens any more: one of the
 user who has most of them."""
+REFUSED_SECONDS: Final = 0.5
+"""Between two looks at why no connection comes. Longer: readiness is asked again before it can tell of a password that
+is refused; shorter: a connection may be given up just while it is made."""
 LOG_INTERVAL_SECONDS: Final = 1.0
 """Seconds between two lines about failures. Shorter: where thousands fail at once, writing that down is what stops the
 loop."""
@@ -60,7 +63,7 @@ class SitePool:
         self._queue = FairQueue(size, MAX_WAITING)
         self._answered_at = float("-inf")
         self._silent_until, self._unlogged = 0.0, 0
-        self._refused = ""
+        self._unmade: psycopg.Error | None = None
         self._reading: set[asyncio.Task[Rows]] = set()
         self._pool = AsyncConnectionPool(
             connection_string(dsn, timeout, "crucible-api"),
@@ -88,16 +91,16 @@ class SitePool:
     async def _configure(self, connection: AsyncConnection) -> None:
         connection.patience = self._timeout * PATIENCE_FACTOR
 
-    def _note(self, refused: str) -> None:
+    def _note(self, fault: psycopg.Error | None) -> None:
         """Note why no connection can be made, or that one was: who waits for one only learns that it does not come."""
-        self._refused = refused
+        self._unmade = fault
 
     async def fetch(self, query: LiteralString, parameters: Mapping[str, Any] | None = None) -> Rows:
         """Return the rows of one statement that changes nothing, for ``ASKER``.
 
         Raises:
             PoolBusyError: too many wait for it.
-            RefusedError: a right, a table or a column is missing.
+            RefusedError: a right, a table or a column is missing, or a password or name is refused.
             TemporaryError: PostgreSQL is away, too slow or refuses.
         """
         deadline = asyncio.get_running_loop().time() + self._timeout
@@ -109,11 +112,11 @@ class SitePool:
         # Neither this timeout nor a cancellation of the caller ends the task.
         done, _ = await asyncio.wait([reading], timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
         if not done:
-            raise self._away(self._refused or f"no answer within {self._timeout:g} s")
+            raise self._no_connection(f"no answer within {self._timeout:g} s")
         try:
             return reading.result()
         except PoolTimeout as error:
-            raise self._away(self._refused or f"no connection within {self._timeout:g} s") from error
+            raise self._no_connection(f"no connection within {self._timeout:g} s") from error
         except psycopg.Error as error:
             if isinstance(error, REFUSALS):
                 self._log("neighbour.refuses", said(error))
@@ -130,12 +133,12 @@ class SitePool:
         except TimeoutError:
             if asyncio.get_running_loop().time() - self._answered_at < self._timeout:
                 raise self._busy() from None
-            raise self._away(self._refused or f"no connection within {self._timeout:g} s") from None
+            raise self._no_connection(f"no connection within {self._timeout:g} s") from None
 
     async def _read(self, query: LiteralString, parameters: Mapping[str, Any] | None, deadline: float) -> Rows:
         """Read on one of the connections, and give it back. Never cancelled."""
         now = asyncio.get_running_loop().time
-        connection = await self._pool.getconn(max(0.0, deadline - now()))
+        connection = await self._connection(deadline)
         try:
             async with psycopg.AsyncClientCursor(connection, row_factory=dict_row) as cursor:
                 await cursor.execute(limited(query, deadline - now(), read_only=True), parameters)
@@ -145,11 +148,34 @@ class SitePool:
         finally:
             await self._pool.putconn(connection)
 
+    async def _connection(self, deadline: float) -> AsyncConnection:
+        """Return a connection, which has to be given back; one that is refused for good is not waited for.
+
+        Raises:
+            PoolTimeout: there is none.
+        """
+        now = asyncio.get_running_loop().time
+        while True:
+            left = max(0.0, deadline - now())
+            try:
+                return await self._pool.getconn(min(left, REFUSED_SECONDS))
+            except PoolTimeout:
+                if left <= REFUSED_SECONDS or (self._unmade is not None and refused_connection(self._unmade)):
+                    raise
+
     def _left(self, asker: int, reading: "asyncio.Task[Rows]") -> None:
         self._queue.leave(asker)
         self._reading.discard(reading)
         if not reading.cancelled():
             reading.exception()  # whoever asked may be gone
+
+    def _no_connection(self, otherwise: str) -> TemporaryError:
+        """Return the error of a connection that did not come, and log it: why none can be made, if that is known."""
+        fault = self._unmade
+        if fault is not None and (refusal := refused_connection(fault)):
+            self._log("neighbour.refuses", refusal)
+            return RefusedError(f"postgres: {refusal}")
+        return self._away(otherwise if fault is None else explained(fault))
 
     def _away(self, why: str) -> TemporaryError:
         """Return the error of a server that does not answer, and log it."""
@@ -172,7 +198,7 @@ class SitePool:
             self._unlogged += 1
 
 
-def _telling(note: Callable[[str], None]) -> type[AsyncConnection]:
+def _telling(note: Callable[[psycopg.Error | None], None]) -> type[AsyncConnection]:
     """Return connections that tell why they could not be made, and nothing once they are."""
 
     class Telling(AsyncConnection):
@@ -184,9 +210,9 @@ def _telling(note: Callable[[str], None]) -> type[AsyncConnection]:
             try:
                 made = await super().connect(conninfo, **options)
             except psycopg.OperationalError as error:
-                note(explained(error))
+                note(error)
                 raise
-            note("")
+            note(None)
             return made
 
     return Telling
