@@ -85,8 +85,8 @@ def test_chosen_rows_are_compared_alone(world: World) -> None:
     assert (code, "is not a time like 2026-01-31" in " ".join(said.split())) == (2, True)
     assert run("--crucible", "0")[0] == 2
     dsn = world.environ["CRUCIBLE_POSTGRES__DSN"]
-    for reader, exits in ((dsn, 1), (make_conninfo(dsn, port=1), 75)):
-        environ = {**world.environ, "CRUCIBLE_POSTGRES__READER_DSN": reader}
+    for replica, exits in ((dsn, 1), (make_conninfo(dsn, port=1), 75)):
+        environ = {**world.environ, "CRUCIBLE_POSTGRES__READER_DSN": replica}
         assert crucible("reconcile", "--table", "CrucibleEntry", environ=environ).returncode == exits
 
 
