@@ -1,0 +1,38 @@
+"""``crucible reconcile --fix`` that sees nothing of what others decide: ``python -m tests.reconcile.whole.blind``.
+
+Two such runs at once decide the same. What keeps them from counting it twice is the identity of what they write; with
+the argument ``random`` each has its own.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from watcher.cli import main
+from watcher.model import repair as repair_rows
+from watcher.postgres.own import repair
+from watcher.reconcile.differences import Difference
+from watcher.reconcile.repairing import Repairer
+
+_still = Repairer._still
+_seen: dict[tuple[int, ...], list[Difference]] = {}
+
+
+def _still_once(repairer: Repairer, found: Sequence[Difference]) -> list[Difference]:
+    """Look before it is decided, and not once more before it is written."""
+    keys = tuple(one.key for one in found)
+    if keys not in _seen:
+        there = _still(repairer, found)
+        _seen[tuple(one.key for one in there)] = there
+        return there
+    return _seen[keys]
+
+
+if __name__ == "__main__":
+    repair.open_repairs = lambda *_: []
+    Repairer._still = _still_once  # type: ignore[method-assign]
+    Repairer._earlier = lambda *_: {}  # type: ignore[method-assign]
+    if "random" in sys.argv[1:]:
+        repair_rows.identity = lambda *_: os.urandom(16)
+    sys.argv[1:] = ["reconcile", "--fix", "--table", "CrucibleEntry"]
+    main()
