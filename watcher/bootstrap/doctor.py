@@ -21,6 +21,7 @@ from watcher.admin.doctor.postgres.payments import payments
 from watcher.admin.doctor.postgres.pooler import pooler
 from watcher.admin.doctor.postgres.published import publication, tables
 from watcher.admin.doctor.postgres.reader import reader
+from watcher.admin.doctor.postgres.replays import replays
 from watcher.admin.doctor.postgres.rights import debezium_rights, rights, role_of_connector
 from watcher.admin.doctor.postgres.server import server, wal_level
 from watcher.admin.doctor.postgres.settling import (
@@ -101,6 +102,7 @@ def _postgres(settings: Settings, connector: ConnectorFile, opened: ExitStack) -
             own_tables,
             partial(paused, group=settings.kafka.group),
             compared,
+            replays,
             payments,
         ),
         "check postgres.dsn, and that the server is up",

@@ -28,6 +28,7 @@ from watcher.decode.decoder import Decoder
 from watcher.decode.registry import RegistryClient
 from watcher.kafka.admin import KafkaAdmin
 from watcher.kafka.dead_letter_topic import LetterPlace, StoredDeadLetter, letter_places, value_at
+from watcher.letters.batches import batches
 from watcher.letters.needs import TableStanding, settle
 from watcher.letters.purging import Purge, purges
 from watcher.letters.replaying import Replayer
@@ -200,7 +201,7 @@ class Letters:
         return {partition: low for (_, partition), (low, _) in self._admin.bounds(places).items()}
 
     def _with_done(self, places: Iterable[LetterPlace]) -> Iterator[tuple[LetterPlace, bool]]:
-        for batch in _batches(places):
+        for batch in batches(places):
             stored = [one.letter for one in batch if one.letter is not None]
             done = done_letters(self._session, self._topic_id, stored)
             for place in batch:
@@ -297,13 +298,3 @@ class _Rows:
     def settled(self, table: str, keys: Collection[int]) -> set[int]:
         """Return those of the rows that are right, after repairs."""
         return self._comparison.settled(self._tables[table], keys)
-
-
-def _batches(places: Iterable[LetterPlace]) -> Iterator[list[LetterPlace]]:
-    batch: list[LetterPlace] = []
-    for place in places:
-        batch.append(place)
-        if len(batch) == 1_000:
-            yield batch
-            batch = []
-    yield batch

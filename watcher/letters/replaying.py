@@ -35,9 +35,6 @@ from watcher.postgres.session import Session
 from watcher.reconcile.after_repairs import LOOK_SECONDS
 from watcher.runtime.failpoint import reach
 
-BATCH_LETTERS: Final = 1_000
-"""Letters that are taken together. More: more memory, and one insert holds them; fewer: more waits for watchers to see
-what was decided."""
 ANNOUNCED_SECONDS: Final = 2.5 * LOOK_SECONDS
 """Between a decision and its insert: every watcher has seen it by then."""
 

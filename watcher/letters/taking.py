@@ -3,11 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 
 from watcher.admin.dead_letters import DeadLetterFilter
 from watcher.kafka.dead_letter_topic import LetterPlace, StoredDeadLetter
-from watcher.letters.replaying import BATCH_LETTERS, Replayer
+from watcher.letters.batches import batches
+from watcher.letters.replaying import Replayer
 from watcher.model.letter_outcome import Outcome
 from watcher.postgres.own import letters
 from watcher.postgres.own.letters import Tried
@@ -55,8 +55,7 @@ class Taking:
         Raises:
             TemporaryError: a neighbour is away; what was not taken is taken by the next run.
         """
-        records = iter(places)
-        while batch := list(islice(records, BATCH_LETTERS)):
+        for batch in batches(places):
             stored = [one.letter for one in batch if one.letter is not None]
             self.account.strangers += len(batch) - len(stored)
             chosen = self._not_done(stored, wanted)
