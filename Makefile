@@ -26,7 +26,7 @@ test: check ## Check, then run every test (ARGS="-k name" for some, WORKERS=0 fo
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
 
 soak: $(READY) ## Minutes: 100,000 votes at once, a minute without ClickHouse, what connectors lose, a database set back, attacks
-	@$(BIN)/python -m pytest --numprocesses 0 --soak tests/votes/test_at_size.py tests/pipeline/test_made_anew.py tests/pipeline/test_connect_killed.py tests/api/abuse tests/reconcile/test_backfill.py $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 0 --soak tests/votes/test_at_size.py tests/pipeline/test_made_anew.py tests/pipeline/test_connect_killed.py tests/api/abuse tests/reconcile/test_backfill.py tests/pipeline/test_letters_replayed.py $(ARGS)
 
 check: $(READY) ## Style, types and import rules, in seconds
 	@$(BIN)/ruff check $(wildcard $(CHECKED))
