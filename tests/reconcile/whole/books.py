@@ -49,6 +49,8 @@ GROUP BY sourceKey, entityType, entityId, userId, metricType HAVING sum(metricVa
 """
 ENTRIES = 'SELECT "crucibleId", array_agg(id) FROM "CrucibleEntry" GROUP BY "crucibleId"'
 RATED = "crucible:[0-9]*:elo"
+ANEW = "is at vote 0,"
+"""A crucible that was rebuilt numbers its votes anew in the next epoch, and nobody has voted since."""
 SHOWN = 12
 """Disagreements that are told."""
 
@@ -107,6 +109,6 @@ def _redis(places: Places, *, votes: bool) -> Iterator[str]:
     if votes:
         yield from map(str, vote_audit.numbering(numbered))
         yield from map(str, vote_audit.ratings(voted))
-        yield from map(str, vote_audit.redis(places.redis, standing, voted))
+        yield from (said for one in vote_audit.redis(places.redis, standing, voted) if ANEW not in (said := str(one)))
         yield from map(str, vote_audit.events(places.clickhouse, voted))
         yield from map(str, vote_audit.views(places.clickhouse, voted))

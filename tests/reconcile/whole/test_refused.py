@@ -23,7 +23,7 @@ def _letters(whole: Whole) -> float:
 
 
 def test_replica_identity_default_for_ten_seconds(whole: Whole) -> None:
-    """Changes and deletions then say nothing of what was before: hundreds of dead letters."""
+    """Changes and deletions then say nothing of what was before: hundreds of letters, whose rows are compared."""
     moved, gone = whole.enter(MOVED), whole.enter(MOVED)
     whole.await_counted([*moved, *gone])
     before = _letters(whole)
@@ -37,13 +37,11 @@ def test_replica_identity_default_for_ten_seconds(whole: Whole) -> None:
         whole.await_counted(whole.enter(20))
         letters = _letters(whole) - before
         uncounted = whole.counted(gone)
-        mended = whole.mended()
+        whole.replayed()
 
     assert letters >= 2 * MOVED
     assert uncounted == set(gone)
-    assert mended["CrucibleEntry", "elsewhere"] >= MOVED
-    assert mended["CrucibleEntry", "left_over"] >= MOVED
-    assert whole.counted(gone) == set()
+    assert whole.counted([*moved, *gone]) == set(moved)
     whole.await_right()
 
 
@@ -67,6 +65,7 @@ def test_a_renamed_column(whole: Whole) -> None:
         whole.await_counted(whole.enter(20))
         uncounted = whole.counted(unread)
         mended = whole.mended()
+        whole.replayed()  # after it: what is mended is not counted on top
 
     assert uncounted == set()
     assert mended["CrucibleEntry", "missing"] >= MOVED
