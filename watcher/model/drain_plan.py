@@ -8,6 +8,7 @@ A plan never crosses a month: its rows are one block in one partition of each ta
 all.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import blake2b
@@ -172,6 +173,19 @@ def _ranges(crucible_id: int, votes: Sequence[LoggedVote], of_month: range, most
         end = vote.seq
     if begun is not None:
         yield Range(crucible_id, begun.epoch, begun.seq, end)
+
+
+def votes_of(plan: DrainPlan, heads: Mapping[int, Sequence[LoggedVote]]) -> dict[int, Sequence[LoggedVote]]:
+    """Return a plan's votes from the heads that it was made of.
+
+    >>> vote = LoggedVote(epoch=1, seq=5, winner=7, loser=8, user_id=3, ms=0, winner_elo=1516, loser_elo=1484)
+    >>> votes_of(DrainPlan((Range(42, 1, 5, 5),)), {42: [vote, vote._replace(seq=6)], 43: []}) == {42: [vote]}
+    True
+    """
+    counts = Counter[int]()
+    for part in plan.ranges:
+        counts[part.crucible_id] += part.votes
+    return {crucible_id: heads[crucible_id][:votes] for crucible_id, votes in counts.items()}
 
 
 def vote_rows(votes: Mapping[int, Sequence[LoggedVote]]) -> list[VoteRow]:

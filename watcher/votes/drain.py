@@ -17,7 +17,7 @@ import time
 from typing import Final
 
 from watcher.clickhouse.vote_tables import VoteTables
-from watcher.model.drain_plan import DrainPlan, make_plan
+from watcher.model.drain_plan import DrainPlan, make_plan, votes_of
 from watcher.model.errors import TemporaryError
 from watcher.model.plan_outcome import PlanOutcome
 from watcher.model.vote import VotesByCrucible
@@ -86,19 +86,19 @@ class Drain:
             SinkDisagreesError: ClickHouse does not show what was written.
         """
         state = self._buckets[bucket]
-        plan = self._log.open_plan(bucket)
-        named = plan is None
+        plan, votes = self._log.open_plan(bucket), None
         if plan is None:
-            plan = self._name(state)
-            if plan is None:
+            named = self._name(state)
+            if named is None:
                 return 0
+            plan, votes = named
         elif not state.may_carry_out(plan, time.monotonic()):
             state.oldest_ms = None  # whoever is at it tells
             return 0
         state.take()
         begun = time.monotonic()
         try:
-            outcome = self._carry_out(state, plan, named=named)
+            outcome = self._carry_out(state, plan, votes)
         except PlanGoneError:
             state.oldest_ms = None
             return 0
@@ -131,8 +131,8 @@ class Drain:
             if not drained:
                 time.sleep(LOOK_AGAIN_SECONDS)
 
-    def _name(self, state: BucketState) -> DrainPlan | None:
-        """Name a plan of the votes that wait; None if there are none, or somebody was faster."""
+    def _name(self, state: BucketState) -> tuple[DrainPlan, VotesByCrucible] | None:
+        """Name a plan of the votes that wait, and return both; None if there are none, or somebody was faster."""
         crucible_ids = state.begin_with(self._log.hints(state.bucket))
         heads = self._log.heads(crucible_ids, self.max_votes) if crucible_ids else {}
         self._let_go(state, heads)
@@ -148,7 +148,7 @@ class Drain:
             return None  # the next pass looks at theirs
         state.name(plan, behind, redis)
         reach("drain.named")
-        return plan
+        return plan, votes_of(plan, heads)
 
     def _let_go(self, state: BucketState, heads: VotesByCrucible) -> None:
         """Take away the hints of logs that are empty, and watch those for a while."""
@@ -159,9 +159,18 @@ class Drain:
             self._log.hint(one for one, votes in lengths.items() if votes)
             state.looked_at(lengths)
 
-    def _carry_out(self, state: BucketState, plan: DrainPlan, *, named: bool) -> PlanOutcome:
-        """Bring a plan's votes to ClickHouse and out of their logs; ``named`` by us in this very pass."""
-        votes = self._log.read(plan)
+    def _carry_out(self, state: BucketState, plan: DrainPlan, votes: VotesByCrucible | None) -> PlanOutcome:
+        """Bring a plan's votes to ClickHouse and out of their logs.
+
+        Args:
+            state: of the plan's bucket.
+            plan: the plan.
+            votes: of one that we have named in this very pass, and not read again: a log only ever grows at its end.
+                None: they are read.
+        """
+        named = votes is not None
+        if votes is None:
+            votes = self._log.read(plan)
         outcome = PlanOutcome.RECOVERED  # without votes somebody saw them in ClickHouse, and died with the plan open
         if votes:
             state.oldest_ms = oldest(votes)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.model.drain_plan import MAX_RANGES, DrainPlan, event_rows, make_plan, plan_from_text, vote_rows
+from watcher.model.drain_plan import MAX_RANGES, DrainPlan, event_rows, make_plan, plan_from_text, vote_rows, votes_of
 from watcher.model.metric_columns import SOURCE_ID
 from watcher.model.metric_rows import month
 from watcher.model.vote import LoggedVote
@@ -50,6 +50,8 @@ def test_a_plan_takes_the_oldest_votes_of_one_month(heads: dict[int, list[Logged
         first = heads[crucible_id][: len(places)]
         assert [(one.epoch, one.seq) for one in first] == places
         assert {month(one.ms) for one in first} == {month(turn)}
+        assert votes_of(plan, heads)[crucible_id] == first
+    assert votes_of(plan, heads).keys() == named.keys()
 
 
 def test_a_log_of_a_later_month_gets_its_turn():
