@@ -20,6 +20,8 @@ MAX_REMEMBERED_TOKENS: Final = 20_000
 """Verified tokens that are remembered; above it the oldest is forgotten and verified again (0.1 ms and more)."""
 _LONG_TOKEN_BYTES: Final = 1_024
 """Bytes of a token from which on its digest is remembered in its place: long ones would fill the memory."""
+_MAX_HEADS: Final = 16
+"""Heads of tokens that are remembered: each issuer and key has one of its own."""
 _MAX_ID: Final = 2**31 - 1
 _BEARER: Final = b"bearer "
 _REQUIRED: Final = ["exp", "iss", "aud", "sub"]
@@ -70,6 +72,8 @@ class Authenticator:
         self._issuer, self._audience, self._leeway, self._clock = issuer, audience, leeway, clock
         self._secrets, self._rsa_keys, self._max_bytes = tuple(secrets), rsa_keys, max_bytes
         self._known: Remembered[bytes, Principal] = Remembered(MAX_REMEMBERED_TOKENS, clock)
+        self._heads: dict[bytes, tuple[object, object]] = {}
+        """Algorithm and key id by the heads of tokens that were good: all tokens of a key begin alike."""
 
     def principal(self, headers: Sequence[Header]) -> Principal:
         """Return who sent these headers.
@@ -100,24 +104,34 @@ class Authenticator:
     def forget(self) -> None:
         """Verify every token anew: a key that one was verified with may be trusted no more."""
         self._known.clear()
+        self._heads.clear()
 
     def _verify(self, token: bytes) -> Principal:
+        text, _, _ = token.partition(b".")
+        head = self._heads.get(text)
+        if head is not None:
+            return self._verify_with(token, *head)
         try:
-            head = jwt.get_unverified_header(token)
+            told = jwt.get_unverified_header(token)
         except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
             raise ProblemError("bad_token", "not a signed token") from error
-        algorithm = head.get("alg")
+        head = told.get("alg"), told.get("kid")
+        principal = self._verify_with(token, *head)
+        if len(self._heads) < _MAX_HEADS and len(text) < _LONG_TOKEN_BYTES:
+            self._heads[text] = head
+        return principal
+
+    def _verify_with(self, token: bytes, algorithm: object, kid: object) -> Principal:
         if algorithm == "HS256" and self._secrets:
-            return self._claims(token, algorithm, self._secrets)
+            return self._claims(token, "HS256", self._secrets)
         if algorithm == "RS256" and self._rsa_keys is not None:
-            kid = head.get("kid")
             try:
                 keys = self._rsa_keys(kid if isinstance(kid, str) else None)
             except ConnectionError as error:
                 raise ProblemError("keys_away") from error
             except LookupError as error:
                 raise ProblemError("bad_token", "no key with this id") from error
-            return self._claims(token, algorithm, keys)
+            return self._claims(token, "RS256", keys)
         raise ProblemError("bad_token", "signed with an algorithm that is not taken here")
 
     def _claims(self, token: bytes, algorithm: str, keys: Sequence[Any]) -> Principal:
