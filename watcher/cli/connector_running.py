@@ -1,5 +1,7 @@
 """``crucible connector pause``, ``resume`` and ``restart``; ``connector.py`` has them among its verbs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,8 +30,9 @@ def pause(
     """
     from watcher.admin.connector.running import pause_connector  # noqa: PLC0415
 
-    with open_connect() as connect:
-        outcome = pause_connector(connect, _name(file, name), timeout=timeout)
+    name = _name(file, name)
+    with _asked("pause", name), open_connect() as connect:
+        outcome = pause_connector(connect, name, timeout=timeout)
         _answer(connect, outcome, as_json=as_json)
     if outcome.did:
         _note_who(outcome.after.name)
@@ -47,8 +50,9 @@ def resume(
     """
     from watcher.admin.connector.running import resume_connector  # noqa: PLC0415
 
-    with open_connect() as connect:
-        _answer(connect, resume_connector(connect, _name(file, name), timeout=timeout), as_json=as_json)
+    name = _name(file, name)
+    with _asked("resume", name), open_connect() as connect:
+        _answer(connect, resume_connector(connect, name, timeout=timeout), as_json=as_json)
 
 
 def restart(
@@ -71,9 +75,24 @@ def restart(
     """
     from watcher.admin.connector.running import restart_connector  # noqa: PLC0415
 
-    with open_connect() as connect:
-        outcome = restart_connector(connect, _name(file, name), timeout=timeout, everything=everything)
+    name = _name(file, name)
+    with _asked("restart", name), open_connect() as connect:
+        outcome = restart_connector(connect, name, timeout=timeout, everything=everything)
         _answer(connect, outcome, as_json=as_json)
+
+
+@contextmanager
+def _asked(verb: str, name: str) -> Iterator[None]:
+    """Say what was asked for where Kafka Connect is away, and that asking again does nothing twice."""
+    from watcher.model.errors import TemporaryError  # noqa: PLC0415
+
+    try:
+        yield
+    except TemporaryError as error:
+        said = str(error) if str(error).startswith(f"{verb} {name}") else f"{verb} {name}: {error}"
+        raise TemporaryError(
+            f"{said}. Run it again when a worker is up: what is done already is not done twice"
+        ) from error
 
 
 def _name(file: File, name: str | None) -> str:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import redis
 from redis.cluster import RedisCluster
 
+from watcher.redis.client import away_is_temporary, open_client
 from watcher.redis.rehearsal import rehearse
 
 
@@ -32,14 +32,14 @@ def open_nodes(url: str, *, cluster: bool, timeout: float) -> list[RedisNode]:
         timeout: seconds to wait for an answer.
 
     Raises:
-        redis.exceptions.RedisError: there is no answer.
+        RefusedError: Redis does not let us in.
+        TemporaryError: there is no answer.
     """
-    options = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-    if not cluster:
-        client = redis.Redis.from_url(url, **options)
-        client.ping()
-        return [RedisNode(client.info, client.config_get, partial(rehearse, client))]
-    whole = RedisCluster.from_url(url, **options)
+    whole = open_client(url, cluster=cluster, timeout=timeout)
+    if not isinstance(whole, RedisCluster):
+        with away_is_temporary():
+            whole.ping()
+        return [RedisNode(whole.info, whole.config_get, partial(rehearse, whole))]
     primaries: Any = whole.get_primaries()  # type: ignore[no-untyped-call]
     clients = [node.redis_connection for node in primaries]
     return [

@@ -16,6 +16,7 @@ from watcher.model.errors import TemporaryError
 from watcher.postgres.pool import SitePool
 from watcher.postgres.session import open_session
 from watcher.redis.client import open_client
+from watcher.redis.nodes import open_nodes
 from watcher.redis.sink import RedisSink
 
 SECONDS = 2.0
@@ -44,9 +45,14 @@ def kafka(host: str, port: int, *, tls: bool) -> None:
     KafkaAdmin({"bootstrap.servers": f"{host}:{port}", "security.protocol": "SSL" if tls else "PLAINTEXT"}).topics()
 
 
+def redis_of_the_doctor(host: str, port: int, *, tls: bool) -> None:
+    open_nodes(f"{'rediss' if tls else 'redis'}://{host}:{port}", cluster=False, timeout=2.0)
+
+
 NEIGHBOURS: dict[str, Callable[..., None]] = {
     "postgres": postgres,
     "redis": redis,
+    "doctor's redis": redis_of_the_doctor,
     "clickhouse": clickhouse,
     "kafka": kafka,
 }
