@@ -182,6 +182,21 @@ def test_the_command_takes_back_what_was_found(site: World) -> None:
     assert (one.drift(), one.drift("Crucible")) == ({}, {"missing": 1})
 
 
+def test_what_lies_below_the_first_key_is_of_the_first_part(site: World) -> None:
+    """It is found, and taken back when it is counted."""
+    contest = site.site.execute('SELECT min(id) FROM "Crucible"').fetchone()[0]  # type: ignore[index]
+    site.enter(contest, 1, first=-60)
+    one = Process(site, "one")
+    one.task.turn()
+    assert one.drift() == {"missing": 1}
+    site.count("id IN (-60, 650)", lsn=90_000)
+    for _ in range(4):
+        due(site)
+        one.task.turn()
+
+    assert one.drift() == {}
+
+
 def test_one_process_at_a_time_and_not_before_it_is_due(site: World) -> None:
     """The others wait; one that died with its turn is succeeded when its lease is over."""
     one, other = Process(site, "one"), Process(site, "other")

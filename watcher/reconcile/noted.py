@@ -9,6 +9,7 @@ from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own import drift
 from watcher.postgres.session import Session
 from watcher.reconcile.report import Report
+from watcher.reconcile.rolling import MIN_KEY
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +37,7 @@ def note(session: Session, report: Report, made_by: str, began: datetime) -> Non
     try:
         for one in report.tables:
             if not one.left:
-                drift.compared(session, one.table, 0, None, {})
+                drift.compared(session, one.table, MIN_KEY, None, {})
         drift.note_run(session, drift.Run("command", made_by, began, tables, found))
     except PostgresRefusedError as error:
         log.info("reconcile.not_noted", error=str(error))

@@ -17,7 +17,6 @@ from watcher.postgres.own import drift, reconcile_turn, repair
 from watcher.postgres.own.reconcile_turn import LEASE_SECONDS, Place, Standing
 from watcher.postgres.session import Session
 from watcher.reconcile.differences import Difference
-from watcher.reconcile.repairing import BATCH_KEYS
 from watcher.reconcile.stores import Stores
 from watcher.runtime import clock
 from watcher.runtime.retry import Retry
@@ -28,6 +27,8 @@ TURN_RANGES: Final = 16
 PART_RANGES: Final = 4
 """Ranges that are compared at once and then noted. More: a process that is to end waits longer for an answer; fewer:
 more questions."""
+MIN_KEY: Final = -(1 << 63)
+"""The lowest that a key can be."""
 SHORTEST_WAIT_SECONDS: Final = 1.0
 """Between two looks at whose turn it is."""
 FIRST_WAIT_SECONDS: Final = 60.0
@@ -167,8 +168,9 @@ class RollingComparison:
         for number, differences in comparison.differing(self._goes_on, range(first, first + most)):
             if differences and (kinds := self._left(stores, table, differences)):
                 found[number * stores.range_keys] = kinds
+        low = first * stores.range_keys if first else MIN_KEY  # the first part has also what lies below 0
         high = None if after is None else after * stores.range_keys
-        drift.compared(stores.session, table.name, first * stores.range_keys, high, found)
+        drift.compared(stores.session, table.name, low, high, found)
         if after is None and self._auto_fix and table.name not in drift.drift(stores.session):
             repair.mended(stores.session, table.name, place.round_began)
         return max(1, min(most, ranges - first)), after
@@ -177,14 +179,12 @@ class RollingComparison:
         """Return how many rows really differ, and still do once they were mended where that is wanted; by kind."""
         comparison = stores.comparison(table)
         if self._auto_fix:
-            repairer = stores.repairer(table, comparison, self._owner)
-            for at in range(0, len(found), BATCH_KEYS):
-                self._observer.mended(table.name, repairer.mend(found[at : at + BATCH_KEYS]))
+            self._observer.mended(table.name, stores.repairer(table, comparison, self._owner).mend(found))
         else:
             lsn, _ = repair.position(stores.session)
             stores.await_passed(lsn)
-        left = [one for one in comparison.of_keys([one.key for one in found]) if one in found]
-        return Counter(one.kind.value for one in left)
+        before = {one.key: one for one in found}
+        return Counter(one.kind.value for one in comparison.of_keys(list(before)) if one == before[one.key])
 
     def _end_round(self, session: Session, place: Place, done: Sequence[str]) -> None:
         found = {table: kinds for table, kinds in drift.drift(session).items() if table in done}
