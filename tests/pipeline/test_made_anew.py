@@ -166,6 +166,11 @@ def test_a_slot_that_was_dropped(pipeline: Pipeline):
     await_agreement(pipeline.endpoints)
     again = crucible("reconcile", "--json", environ=surroundings)
     assert again.returncode == 0, again.stdout
+    replayed = crucible("metrics", "replay", "--table", "CrucibleEntry", "--json", environ=surroundings)
+    assert replayed.returncode == 0, replayed.stderr
+    found = json.loads(replayed.stdout)
+    assert found["changes"] > 0
+    assert found["written"] == 0, found  # by the same handlers all changes of the topic are what was counted of them
     end(pipeline)
 
 

@@ -46,6 +46,7 @@ from watcher.model.repair import RepairPlan
 from watcher.postgres.own import history, letters, reconcile_needed, repair, replay
 from watcher.postgres.own.letters import Tried
 from watcher.postgres.session import Session, open_session
+from watcher.reconcile import decided_replays
 from watcher.reconcile.after_repairs import AfterRepairs
 from watcher.reconcile.stores import Stores
 from watcher.reconcile.stream import StreamStandsError
@@ -264,7 +265,7 @@ def test_a_change_of_an_earlier_history_is_left_to_a_comparison(site: World) -> 
 
 @pytest.mark.parametrize("place", ["replay.shown", "replay.decided", "replay.written", "replay.noting"])
 def test_who_dies_in_it_is_finished_by_the_next(site: World, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    scythe = Scythe(monkeypatch, replaying)
+    scythe = Scythe(monkeypatch, replaying, decided_replays)
     some = [letter(number) for number in (1, 2, 3)]
     with running(site) as run:
         scythe.run(lambda: run.replayer.replay(some) and None, 1, place)
@@ -323,7 +324,7 @@ def test_a_repair_gives_way_to_a_replay_that_was_killed(site: World, monkeypatch
     contest_id = site.crucible()
     site.enter(contest_id, 1)
     event = change(Operation.CREATE, after=entry(id=1, crucible_id=contest_id, user_id=2), lsn=10_001)
-    scythe = Scythe(monkeypatch, replaying)
+    scythe = Scythe(monkeypatch, replaying, decided_replays)
     with running(site) as run:
         scythe.run(lambda: run.replayer.replay([letter(1, event)]) and None, 1, "replay.decided")
     with mending(site) as mender:

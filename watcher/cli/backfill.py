@@ -74,10 +74,22 @@ def backfill(
     if pause:
         _pause(settings, table)
         return
-    _backfill(settings, table, file, anew=anew, as_json=as_json)
+    bring_rows(settings, table, file, anew=anew, as_json=as_json)
 
 
-def _backfill(settings: "Settings", table: str, file: Path, *, anew: bool, as_json: bool) -> None:
+def bring_rows(settings: "Settings", table: str, file: Path, *, anew: bool, as_json: bool) -> None:
+    """Run a backfill for a person, and exit unless all rows are right.
+
+    Args:
+        settings: where the neighbours are.
+        table: one that can be backfilled.
+        file: the connector's.
+        anew: begin at the first row.
+        as_json: answer in JSON.
+
+    Raises:
+        typer.Exit: it was paused, or some rows did not stand still.
+    """
     from watcher.admin.connector.file import read_connector_file  # noqa: PLC0415
     from watcher.bootstrap.backfilling import backfill as run_backfill  # noqa: PLC0415
     from watcher.bootstrap.backfilling import backfilled_tables  # noqa: PLC0415

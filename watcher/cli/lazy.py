@@ -21,6 +21,7 @@ VERBS: Final = {
     "rebuild": ("watcher.cli.rebuild", "Make what Redis shows of crucibles anew from PostgreSQL and ClickHouse."),
     "reconcile": ("watcher.cli.reconcile", "Compare PostgreSQL's rows with what was counted of them in ClickHouse."),
     "backfill": ("watcher.cli.backfill", "Bring rows that are there already to ClickHouse and Redis, once each."),
+    "metrics": ("watcher.cli.metrics", "Count anew what a handler has counted whose meaning has changed."),
     "dlq": ("watcher.cli.dlq", "Look at the records that could not be used."),
     "entries": ("watcher.cli.entries", "Show which entries of a crucible take part, and why the others do not."),
     "settle": ("watcher.cli.settle", "Look at how crucibles end, cancel one, and prove a result again."),

@@ -23,7 +23,6 @@ from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
 from watcher.model.extent import Extent
 from watcher.model.letter_outcome import Outcome
-from watcher.model.metric_row import unpacked
 from watcher.model.metric_rows import MetricRows
 from watcher.model.need_reason import NeedReason
 from watcher.model.replay import ReplayPlan, token_of
@@ -32,11 +31,8 @@ from watcher.postgres.own import letters, reconcile_needed, repair, replay
 from watcher.postgres.own.history import History
 from watcher.postgres.own.letters import Tried
 from watcher.postgres.session import Session
-from watcher.reconcile.after_repairs import LOOK_SECONDS
+from watcher.reconcile.decided_replays import carry_out
 from watcher.runtime.failpoint import reach
-
-ANNOUNCED_SECONDS: Final = 2.5 * LOOK_SECONDS
-"""Between a decision and its insert: every watcher has seen it by then."""
 
 UNUSABLE: Final = frozenset({Outcome.REFUSED, Outcome.CUT, Outcome.OTHER_HISTORY})
 """What becomes of letters whose rows can still be compared."""
@@ -123,13 +119,7 @@ class Replayer:
             TemporaryError: a neighbour is away; call again.
             SinkDisagreesError: ClickHouse does not show what was written.
         """
-        found = replay.open_replays(self._session, table)
-        if found:
-            self._pause(ANNOUNCED_SECONDS)  # whoever has decided it may have died before that was seen
-        for plan in found:
-            self._insert.recover(plan, MetricRows(unpacked(plan.planned)))
-            reach("replay.written")
-            replay.done(self._session, plan.id)
+        carry_out(self._session, self._insert, table, self._pause)
 
     # -- one batch, step by step --------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ WatcherError
 │   ├── DrainTimeoutError       votes/drain
 │   ├── LockLostError           postgres/held_lock
 │   ├── BackfillBusyError       bootstrap/backfilling
+│   ├── ReplayBusyError         bootstrap/meaning
 │   ├── StatementTimeoutError   postgres/faults
 │   └── PoolBusyError           postgres/pool
 ├── StopError               going on would lose or double something: stop, say what to do
@@ -32,6 +33,7 @@ WatcherError
 │   ├── ReplayDiffersError      recovery/replay
 │   ├── StreamStandsError       reconcile/stream
 │   ├── BackfillPausedError     reconcile/backfill
+│   ├── NoTopicError            bootstrap/meaning
 │   └── ResetRefusedError       admin/offsets
 ├── ConnectRefusedError     admin/connector/rest: Kafka Connect says no
 ├── ConnectorFileError      admin/connector/file

@@ -64,12 +64,22 @@ class Stream:
             f"the slot {self._slot} to pass on what was written until now",
             "see `crucible connector status`, and run this again once it streams",
         )
+        self.await_read()
+
+    def await_read(self) -> dict[tuple[str, int], int]:
+        """Return where the topics ended, by partition, when everything up to there was read and written.
+
+        Raises:
+            StreamStandsError: nobody reads; the message says what to do.
+            TemporaryError: a neighbour is away.
+        """
         ends = {place: high for place, (_, high) in self._bounds().items()}
         self._await(
             lambda: self._has_read(ends),
             f"group {self._group} to read and write what is in its topics",
             "start the watcher with `crucible run`, and see `crucible offsets show`",
         )
+        return ends
 
     def _await(self, came: Callable[[], bool], what: str, advice: str) -> None:
         until, said = time.monotonic() + PATIENCE_SECONDS, False

@@ -90,11 +90,15 @@ BACKFILL_PLACES: Final = (
 REPLAY_PLACES: Final = ("replay.shown", "replay.decided", "replay.written", "replay.noting")
 """Every place that dead letters pass that are taken again."""
 
+MEANING_PLACES: Final = ("meaning.gathered",)
+"""Every place that a replay of metrics passes, besides those of what it decides to count."""
+
 ALL_PLACES: Final = (
     *(*PLACES, *DRAIN_PLACES, *ENTRY_PLACES, *ENDING_PLACES, *CANCEL_PLACES[1:]),
     *REPAIR_PLACES,
     *BACKFILL_PLACES,
     *REPLAY_PLACES,
+    *MEANING_PLACES,
 )
 
 ACTIONS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
