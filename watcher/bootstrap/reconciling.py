@@ -28,7 +28,7 @@ from watcher.postgres.session import Session
 from watcher.reconcile.choice import Choice
 from watcher.reconcile.events import differing_views, events_twice
 from watcher.reconcile.noted import note
-from watcher.reconcile.repairing import BATCH_KEYS, Repairer
+from watcher.reconcile.repairing import Repairer
 from watcher.reconcile.report import EXAMPLES, Report, TableReport, TableSummary
 from watcher.reconcile.resumption import Place, Resumption
 from watcher.reconcile.stream import Stream
@@ -179,8 +179,7 @@ class Comparer:
         for _, found in comparison.differing(told, part, asked.choice):
             summary.add(found)
             if repairer:
-                for first in range(0, len(found), BATCH_KEYS):
-                    summary.add_mended(repairer.mend(found[first : first + BATCH_KEYS]))
+                summary.add_mended(repairer.mend(found))
         report = summary.report(comparison.too_old, comparison.kept_since)
         if repairer and not report.left and not asked.choice:
             repair.mended(self._session, table.name, resumption.began)
