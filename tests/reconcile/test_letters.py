@@ -220,6 +220,16 @@ def test_a_letter_that_is_refused_again_stays_one_letter(site: World) -> None:
     assert (after.outcome, after.done) == ("counted", True)
 
 
+def test_a_story_may_quote_what_postgresql_does_not_store(site: World) -> None:
+    """A value of the site's has a zero byte in it, and a foreign tool has written the headers."""
+    broken = b'{"op":"c","source":{"table":"No\\u0000Such","lsn":1,"ts_ms":1},"after":{"id":1}}'
+    with running(site) as run:
+        run.replayer.replay([letter(1, raw=broken, topic="postgres.\0", partition=-1, offset=-1, table="\0")])
+        story = letters.known(run.session, "T", 0, [1])[1]
+
+    assert (story.outcome, "source.table is" in story.message) == ("refused", True)
+
+
 @pytest.mark.parametrize(
     ("given", "found", "outcome", "says"),
     [

@@ -38,7 +38,7 @@ from watcher.letters.standing import Passed, Standing
 from watcher.letters.taking import Account, Taking, done_letters
 from watcher.letters.understanding import Understanding
 from watcher.model.counts import CountedTable
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import Reason, StopError, TemporaryError
 from watcher.model.metric_rows import MetricRows
 from watcher.postgres.own import history, letters, reconcile_needed, replay
 from watcher.postgres.own.letters import Story, Tried
@@ -189,8 +189,14 @@ class Letters:
         """Delete letters from their topic, for good.
 
         Raises:
+            StopError: the topic is compacted.
             TemporaryError: a neighbour is away, or Kafka refuses.
         """
+        if "delete" not in self._admin.topic_settings(self.topic).get("cleanup.policy", "delete"):
+            raise StopError(
+                f"{self.topic} is compacted: Kafka deletes nothing of it, and drops letters of a row for newer ones; "
+                "set cleanup.policy=delete on it, then run this again"
+            )
         found = list(some)
         for one in found:
             letters.purge(self._session, self._topic_id, one.partition, one.upto, lost=one.not_done > 0)
@@ -208,7 +214,11 @@ class Letters:
                 yield place, (place.partition, place.offset) in done
 
     def _table_of(self, letter: StoredDeadLetter) -> str:
-        return letter.record.table or self._usual.get(letter.record.topic, "")
+        """Return whose change a letter is; of one that is of no table that is known, nobody's, whatever its topic."""
+        record = letter.record
+        if record.table or record.reason == Reason.UNKNOWN_TABLE.value:
+            return record.table
+        return self._usual.get(record.topic, "")
 
     def _rows(self, repairs: PlannedInsert[MetricRows, bytes]) -> "_Rows":
         settings = self._settings

@@ -19,6 +19,7 @@ from watcher.letters.row_of_letter import RowOf
 from watcher.letters.standing import CutError, Standing
 from watcher.letters.understanding import Meaning, Understanding
 from watcher.model.change import Position
+from watcher.model.dead_letter_headers import MESSAGE_LIMIT
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
 from watcher.model.extent import Extent
@@ -253,9 +254,18 @@ class Replayer:
                 message = f"{message}; --compare has row {row.key} compared instead"
             at = letter.record
             table = tables.get(id(letter)) or self._table_of(letter)
-            where = str(Position(at.topic, at.partition, at.offset))
-            tried.append(Tried(letter.partition, letter.offset, table, where, outcome, message))
+            where = _storable(str(Position(at.topic, at.partition, at.offset)))
+            tried.append(Tried(letter.partition, letter.offset, _storable(table), where, outcome, _storable(message)))
         return tried
+
+
+def _storable(text: str) -> str:
+    r"""Return a text as PostgreSQL takes it: values of the site's that it quotes may have anything in them.
+
+    >>> _storable("a\x00b\ud800")
+    'a b?'
+    """
+    return text.encode("utf-8", "replace").decode().replace("\0", " ")[:MESSAGE_LIMIT]
 
 
 def _by_table(meanings: Iterable[Meaning]) -> dict[str, list[Meaning]]:

@@ -100,6 +100,12 @@ def dead_letters(admin: KafkaAdmin, topic: str, group: str, done: DoneLetters | 
             f"{topic} keeps letters for {_days(settings)}, counted from their record's time",
             f"set retention.ms=-1 on {topic}: a letter of an old record may be gone before anybody reads it",
         )
+    if "compact" in settings.get("cleanup.policy", "delete"):
+        yield fail(
+            "kafka.dead_letters.policy",
+            f"{topic} is compacted: of the letters of a row all but the newest go",
+            f"set cleanup.policy=delete on {topic}",
+        )
     done_from = partial(done, admin.topic_id(topic)) if done else letters_seen.none_done
     new, seen = letters_seen.since_seen(admin, topic, group, done_from)
     if new:
