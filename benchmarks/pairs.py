@@ -24,7 +24,7 @@ OWNERS_FROM, OWNERS = 1_000_000, 10_000
 """Users whose images they are. Of one, PostgreSQL's hash index of owners would take hours."""
 WARM_UP, REQUESTS = 300, 2_000
 """Of each size."""
-GOAL = 1.5
+GOAL = 1.3
 PORTION = 20_000
 """Entries that one script call makes."""
 
