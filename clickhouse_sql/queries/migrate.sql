@@ -142,7 +142,7 @@ CREATE MATERIALIZED VIEW @view @on_cluster TO @target AS
 COMMENT 'rows from @boundary'
 
 -- view_comment --
--- The boundary of a view that is there.
+-- The boundary of a view that is there, or which shadow a table was.
 SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = {name:String}
 
 -- drop_bucket --
@@ -152,3 +152,58 @@ ALTER TABLE @table @on_cluster DROP PARTITION @number
 -- fingerprint --
 -- Rows, and a number that depends on every one of them and not on their order.
 SELECT count(), sum(cityHash64(@columns)) FROM @source
+
+-- change_view --
+-- Inserts that begin from now on are seen by this query.
+ALTER TABLE @view @on_cluster MODIFY QUERY @selected
+
+-- comment_table --
+-- What a shadow is, said before it takes the place of the table: whoever finds the two knows whether it has.
+ALTER TABLE @table @on_cluster MODIFY COMMENT '@said'
+
+-- move_bucket --
+-- Moved, not copied: whoever does it again moves nothing.
+ALTER TABLE @table @on_cluster MOVE PARTITION @number TO TABLE @other
+
+-- buckets_in_use --
+-- Partitions that have rows.
+SELECT DISTINCT bucket FROM @table
+
+-- tables_beginning --
+-- What runs that died have left.
+SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {beginning:String}) ORDER BY name
+
+-- text_of_table --
+-- What a table or view was made by: its query, its TTL.
+SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = {name:String}
+
+-- metrics_from_before --
+-- Metrics of which rows may be gone that their views count.
+SELECT entity_type, entity_id, metric_type FROM metric_daily_v1 WHERE day <= toDate32(toDateTime(@cutoff, 'UTC'))
+UNION ALL
+SELECT entity_type, entity_id, metric_type FROM metric_hourly_v1 WHERE hour <= toDateTime(@cutoff, 'UTC')
+
+-- crucibles_from_before --
+-- Crucibles of which votes may be gone that their views count.
+SELECT crucible_id FROM crucible_votes_v1 WHERE first_vote <= toDateTime(@cutoff)
+UNION ALL
+SELECT crucible_id FROM judge_activity_v1 WHERE first_vote <= toDateTime(@cutoff)
+
+-- held_contents --
+-- What a view holds, its partial rows put together. Grouped by the table's columns: names of the answer stand for sums.
+SELECT @merged, @bucket AS bucket FROM @table AS held WHERE @condition GROUP BY @grouped
+
+-- keys_that_differ --
+-- Keys of which a view shows something else than its table's rows come to: the sums of both, by a number of all columns.
+SELECT name, @counted, @shown
+FROM (
+    SELECT @name AS name, 1 AS side, toInt128(cityHash64(@columns)) AS mixed, @sums FROM (@expected)
+    UNION ALL
+    SELECT @name AS name, 2 AS side, toInt128(cityHash64(@columns)) AS mixed, @sums FROM (@held)
+)
+WHERE @wanted
+GROUP BY name
+HAVING sumIf(mixed, side = 1) != sumIf(mixed, side = 2)
+ORDER BY name
+LIMIT {most:UInt32}
+SETTINGS max_bytes_before_external_group_by = 1000000000

@@ -102,23 +102,6 @@ GROUP BY source
 ORDER BY source
 SETTINGS max_bytes_before_external_group_by = 1000000000
 
--- view_differences --
--- Totals that a view shows otherwise than its table's rows add up to.
-SELECT entity_type, entity_id, metric_type, sum(raw) AS counted, sum(shown) AS viewed
-FROM (
-    SELECT entityType AS entity_type, entityId AS entity_id, metricType AS metric_type, sum(metricValue) AS raw, 0 AS shown
-    FROM entityMetricEvents
-    GROUP BY entity_type, entity_id, metric_type
-    UNION ALL
-    SELECT entity_type, entity_id, metric_type, 0 AS raw, sum(total) AS shown
-    FROM {table}
-    GROUP BY entity_type, entity_id, metric_type
-)
-GROUP BY entity_type, entity_id, metric_type
-HAVING counted != viewed
-ORDER BY entity_type, entity_id, metric_type
-LIMIT {most:UInt32}
-
 -- present_repairs --
 -- Repairs of some rows that are there already; their rows are numbered from 128 on, those of changes from 0.
 SELECT DISTINCT sourceId

@@ -28,6 +28,7 @@ from watcher.postgres.own import history, repair
 from watcher.postgres.session import Session, open_session
 from watcher.reconcile import repairing
 from watcher.reconcile.after_repairs import AfterRepairs
+from watcher.reconcile.events import events_twice
 from watcher.reconcile.repairing import Repairer
 from watcher.reconcile.stream import StreamStandsError
 from watcher.reconcile.table import TableComparison
@@ -286,3 +287,21 @@ def test_the_log_and_the_help(broken: World) -> None:
     done = crucible("reconcile", "--log", environ=broken.environ)
 
     assert (done.returncode, "a test  CrucibleEntry  5" in done.stdout) == (0, True)
+
+
+def test_changes_that_are_there_twice_are_put_right_by_their_rows(broken: World) -> None:
+    """What came twice and went twice counts for what it should, and is said to."""
+    reads = ClickHouseReads(broken.client, queries())
+    twice = "INSERT INTO entityMetricEvents SELECT * FROM entityMetricEvents WHERE sourceKey = {}"
+    with mending(broken) as one:
+        one.mend()
+        broken.clickhouse.command(twice.format(30))
+        broken.count("id = 31", sign=-1, lsn=80_000)
+        broken.count("id = 31", lsn=81_000)
+        broken.clickhouse.command(twice.format("31 AND sourceLsn >= 80000"))
+        found = events_twice(reads)
+        assert [(each.source, each.rows, set(each.keys)) for each in found] == [("CrucibleEntry", 6, {30, 31})]
+        assert one.mend() == {"repeated": 1}
+        (left,) = events_twice(reads, right={"CrucibleEntry"})
+
+        assert (set(left.keys), left.counted_right, one.found(), total(broken)) == ({31}, True, [], 299)

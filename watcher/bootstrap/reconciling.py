@@ -26,10 +26,10 @@ from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.own import repair
 from watcher.postgres.session import Session
 from watcher.reconcile.choice import Choice
-from watcher.reconcile.events import differing_views, events_twice
+from watcher.reconcile.events import events_twice
 from watcher.reconcile.noted import note
 from watcher.reconcile.repairing import Repairer
-from watcher.reconcile.report import EXAMPLES, Report, TableReport, TableSummary
+from watcher.reconcile.report import Report, TableReport, TableSummary
 from watcher.reconcile.resumption import Place, Resumption
 from watcher.reconcile.stream import Stream
 from watcher.reconcile.table import TableComparison
@@ -57,7 +57,7 @@ def comparing(settings: Settings, slot: str, told: Callable[[str], None]) -> Ite
         told: is told what a repair waits for.
     """
     connect = partial(connect_clickhouse, settings)
-    with site_session(settings) as session, CrucibleComparer(settings, session, made_by()) as crucibles:
+    with site_session(settings) as session, CrucibleComparer(settings, session, made_by(), told) as crucibles:
         insert = PlannedInsert(REPAIRS, ClickHouseLink(connect), queries())
         try:
             way = _Way(settings, session, slot, told)
@@ -110,7 +110,7 @@ class Comparer:
         reads: reads ClickHouse.
         insert: writes repairs.
         way: knows whether the stream is past a position.
-        crucibles: compares votes, and Redis.
+        crucibles: compares votes, views and Redis.
         reader: reads whole tables, perhaps of a replica.
     """
 
@@ -148,11 +148,13 @@ class Comparer:
         """
         tables = tuple(self._compared(one, asked, heard, resumption) for one in asked.tables)
         only, fix = asked.choice.crucible, asked.fix
+        right = {one.table for one in tables if not one.left}
         report = Report(
             tables,
-            () if asked.choice else tuple(events_twice(self._reads)),
+            () if asked.choice else tuple(events_twice(self._reads, right)),
             votes=self._crucibles.votes(fix=fix, only=only) if asked.crucibles else (),
-            views=() if asked.choice else tuple(differing_views(self._reads, EXAMPLES)),
+            # After what adds to them, and before Redis, whose votes are counted by them.
+            views=() if asked.choice else self._crucibles.views(fix=fix),
             redis=self._crucibles.redis(heard, fix=fix, only=only) if asked.crucibles else (),
         )
         if not asked.choice:

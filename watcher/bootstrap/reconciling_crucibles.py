@@ -1,23 +1,26 @@
-"""Votes compared with themselves, their events and Redis, and Redis with the other stores, put together."""
+"""Votes, views and Redis compared with what they come from, put together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from typing import Self
 
 from config import Settings
 from watcher.bootstrap.clients import connect_clickhouse
+from watcher.bootstrap.reconciling_views import compare_views, mend_views
 from watcher.bootstrap.verification import Verification, verifying
 from watcher.bootstrap.visibility import undecided
 from watcher.clickhouse.link import ClickHouseLink
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.clickhouse.vote_history import VoteHistory
+from watcher.postgres.own import repair
 from watcher.postgres.session import Session
 from watcher.reconcile.finding import Finding, Findings
 from watcher.reconcile.redis_crucible import CrucibleLook
-from watcher.reconcile.redis_crucibles import Heard, RedisComparison
+from watcher.reconcile.redis_crucibles import REDIS, Heard, RedisComparison
 from watcher.reconcile.report import EXAMPLES
+from watcher.reconcile.views import ViewReport
 from watcher.reconcile.vote_repairs import VoteRepairer
 from watcher.reconcile.votes import VoteComparison
 from watcher.redis.locked_crucible import lock_crucible
@@ -32,10 +35,11 @@ class CrucibleComparer:
         settings: where the neighbours are.
         session: PostgreSQL, as the watcher's role.
         made_by: who mends, for the log.
+        told: is told, in a line a time, what is going on.
     """
 
-    def __init__(self, settings: Settings, session: Session, made_by: str) -> None:
-        self._settings, self._session, self._made_by = settings, session, made_by
+    def __init__(self, settings: Settings, session: Session, made_by: str, told: Callable[[str], None]) -> None:
+        self._settings, self._session, self._made_by, self._told = settings, session, made_by, told
         self._connect, self._open = partial(connect_clickhouse, settings), ExitStack()
         self._reads = ClickHouseReads(self._connect, queries())
 
@@ -73,6 +77,20 @@ class CrucibleComparer:
             repairer.mend(one, findings)
         return findings.all()
 
+    def views(self, *, fix: bool) -> tuple[ViewReport, ...]:
+        """Return the views that show something else than their tables.
+
+        Args:
+            fix: whether to make them anew.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+            MigrationError: ClickHouse refuses, or a view stays different.
+        """
+        if fix:
+            return mend_views(self._settings, self._session, self._told, self._made_by)
+        return compare_views(self._settings, self._told)
+
     def redis(self, heard: Heard, *, fix: bool, only: int | None = None) -> tuple[Finding, ...]:
         """Return what Redis shows otherwise than the other stores say.
 
@@ -92,7 +110,10 @@ class CrucibleComparer:
         balance = VoteBalance(client, history, _NobodyListens())
         comparison = RedisComparison(client, self._session, look, balance, verifier=self._verification.verifier)
         comparison.compare(findings, heard, fix=fix, only=None if only is None else (only,))
-        return findings.all()
+        found = findings.all()
+        if mended := {one.kind: one.mended for one in found if one.mended}:
+            repair.noted(self._session, REDIS, mended, self._made_by)
+        return found
 
     @contextmanager
     def _alone(self, crucible_id: int) -> Iterator[bool]:

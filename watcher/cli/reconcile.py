@@ -14,13 +14,12 @@ from watcher.telemetry.words import counted
 
 if TYPE_CHECKING:
     from watcher.bootstrap.reconciling import Asked
-    from watcher.reconcile.finding import Finding
     from watcher.reconcile.report import Report
     from watcher.reconcile.resumption import Resumption
 
 app = typer.Typer(no_args_is_help=False)
 
-TITLES: Final = ("where", "what", "rows", "mended", "for example")
+TITLES: Final = ("where", "what", "rows", "mended", "derivable", "for example")
 MAX_LOGGED: Final = 100
 """Repairs that are shown."""
 SAID_EVERY_SECONDS: Final = 5.0
@@ -40,7 +39,7 @@ def reconcile(
     resume: Annotated[
         Path | None, typer.Option(help="File that remembers how far the run is: killed, it goes on there.")
     ] = None,
-    fix: Annotated[bool, typer.Option("--fix", help="Put right what was counted of rows.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Put right what can be derived.")] = False,
     log: Annotated[bool, typer.Option("--log", help="Only show who has mended what, the latest first.")] = False,
     file: Annotated[
         Path,
@@ -48,16 +47,17 @@ def reconcile(
     ] = debezium.CONNECTOR,
     as_json: AsJson = False,
 ) -> None:
-    """Compare rows in PostgreSQL with what was counted of them in ClickHouse, and the counts with themselves.
+    """Compare the stores: rows with what was counted of them, votes, views, and what Redis shows of each crucible.
 
     A row may be missing, left over after its row went, counted several times, or counted elsewhere; a change may be
     there twice; a view may show otherwise than its table adds up to. Ranges of keys are compared by sums, and only
-    those that differ row by row; what differs is looked at again before it is told, for it may be on its way.
+    those that differ row by row; what differs is looked at again before it is told, for it may be on its way. Unless
+    tables are named, votes are compared by their numbers with their events, and Redis with PostgreSQL and ClickHouse.
 
     Without --fix nothing is changed, and what was found is noted for the doctor. With it, what was counted of rows is
     put right by further metric events, once the stream is past what was compared; a change of them that comes later
-    still is not counted on top. Views and changes that are there twice are told; the latter are right again once their
-    rows are.
+    still is not counted on top. Views are made anew while the daemon goes on, and crucibles in Redis by the verifier.
+    What cannot be derived is told as such.
 
     --crucible and --since compare chosen rows, each as a whole, and neither views nor changes that are there twice.
     --crucible has the crucible's row, rows that count for it, rows of which anything was ever counted for it, its votes
@@ -199,19 +199,23 @@ def _show_log(*, as_json: bool) -> None:
 
 
 def _tell(report: "Report", *, chosen: bool) -> None:
-    rows: list[tuple[str, str, object, object, str]] = []
+    rows: list[tuple[str, str, object, object, str, str]] = []
     for table in report.tables:
         for kind, number in table.kinds.items():
             example = next(one for one in table.examples if one.kind == kind)
             right, there = example.expected or "nothing", example.counted or "nothing"
             told = f"row {example.key} counts for {right}, counted was {there}"
-            rows.append((table.table, kind, number, table.mended.get(kind, 0), told))
-    rows += [(one.source, "change there twice", one.rows, 0, f"of row {one.keys[0]}") for one in report.twice]
+            rows.append((table.table, kind, number, table.mended.get(kind, 0), "yes", told))
+    for twice in report.twice:
+        told = f"of row {twice.keys[0]}" + (", which counts for what it should" if twice.counted_right else "")
+        rows.append((twice.source, "change there twice", twice.rows, 0, "by its row", told))
+    for view in report.views:
+        told = "{}: counted {}, shown {}".format(*view.examples[0])
+        rows.append((view.view, "view differs", view.differing, view.differing - view.left, "yes", told))
     rows += [
-        (one.view, "view differs", one.differing, 0, "{}: counted {}, shown {}".format(*one.examples[0]))
-        for one in report.views
+        (one.where, one.kind, one.rows, one.mended, "yes" if one.derivable else "no", one.examples[0])
+        for one in (*report.votes, *report.redis)
     ]
-    rows += [(one.where, one.kind, one.rows, one.mended, _example(one)) for one in (*report.votes, *report.redis)]
     if rows:
         print_columns(TITLES, rows)
     for table in report.tables:
@@ -226,8 +230,4 @@ def _tell(report: "Report", *, chosen: bool) -> None:
         )
         note(f"{what}: all agrees" + (" now" if rows else ""))
     else:
-        note("--json names more rows of each kind; `crucible reconcile --fix` puts right what was counted of rows")
-
-
-def _example(found: "Finding") -> str:
-    return found.examples[0] + ("" if found.derivable else " (what is right cannot be derived)")
+        note("--json names more rows of each kind; `crucible reconcile --fix` puts right what can be derived")

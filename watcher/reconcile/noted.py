@@ -27,9 +27,11 @@ def note(session: Session, report: Report, made_by: str, began: datetime) -> Non
     """
     found = {one.table: Counter(one.left) for one in report.tables if one.left}
     for twice in report.twice:
-        found.setdefault(twice.source, Counter())["twice"] += twice.rows
+        if not twice.counted_right:
+            found.setdefault(twice.source, Counter())["twice"] += twice.rows
     for view in report.views:
-        found.setdefault(view.view, Counter())["view"] += view.differing
+        if view.left:
+            found.setdefault(view.view, Counter())["view"] += view.left
     for kind in (*report.votes, *report.redis):
         if kind.left:
             found.setdefault(kind.where, Counter())[kind.kind] += kind.left

@@ -10,9 +10,10 @@ carries out; two runs at once decide the same or see each other's.
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
-from watcher.clickhouse.planned_insert import PlannedInsert
+from watcher.clickhouse.planned_insert import PlannedInsert, ViewsDisagreeError
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.metric_columns import SOURCE_ID
 from watcher.model.metric_row import unpacked
@@ -97,7 +98,8 @@ class Repairer:
         for plan in plans:
             planned = MetricRows(unpacked(plan.planned))
             if self._is_still_wrong(plan, planned) or self._is_there(planned):
-                self._insert.recover(plan, planned)
+                with suppress(ViewsDisagreeError):  # the rows are there, and the views are looked at after them
+                    self._insert.recover(plan, planned)
                 repair.done(self._session, plan.id)
                 rows += len(plan.keys)
             else:

@@ -9,8 +9,9 @@ import msgspec
 
 from watcher.model.counts import Total
 from watcher.reconcile.differences import Difference
-from watcher.reconcile.events import TwiceReport, ViewReport
+from watcher.reconcile.events import TwiceReport
 from watcher.reconcile.finding import Finding
+from watcher.reconcile.views import ViewReport
 
 EXAMPLES: Final = 3
 """Differences of each kind that are named."""
@@ -64,7 +65,8 @@ class Report(msgspec.Struct, frozen=True):
     def finds_nothing(self) -> bool:
         """Return whether everything agrees."""
         left = any(one.left for one in self.tables) or any(one.left for one in (*self.votes, *self.redis))
-        return not (left or self.twice or self.views)
+        twice = any(not one.counted_right for one in self.twice)
+        return not (left or twice or any(one.left for one in self.views))
 
 
 class TableSummary:

@@ -93,9 +93,13 @@ REPLAY_PLACES: Final = ("replay.shown", "replay.decided", "replay.written", "rep
 MEANING_PLACES: Final = ("meaning.gathered",)
 """Every place that a replay of metrics passes, besides those of what it decides to count."""
 
+VIEW_PLACES: Final = ("view.routed", "view.filled", "view.exchanged", "view.moved")
+"""Every place that a view passes when it is made anew."""
+
 ALL_PLACES: Final = (
     *(*PLACES, *DRAIN_PLACES, *ENTRY_PLACES, *ENDING_PLACES, *CANCEL_PLACES[1:]),
     *REPAIR_PLACES,
+    *VIEW_PLACES,
     *BACKFILL_PLACES,
     *REPLAY_PLACES,
     *MEANING_PLACES,

@@ -30,14 +30,12 @@ import re
 from typing import Final
 
 from watcher.clickhouse.queries import queries
+from watcher.migrations.clickhouse.contents import MOST_BUCKETS, ROWS_PER_BUCKET
 from watcher.migrations.clickhouse.record import Fill, Record
 from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.clickhouse.steps import View
 from watcher.migrations.ledger import MigrationError
 
-ROWS_PER_BUCKET: Final = 5_000_000
-"""Smaller: the raw table is read more often. Larger: a bucket's groups may not fit into memory."""
-MOST_BUCKETS: Final = 512
 LONG_BEFORE: Final = 3_600_000
 """Milliseconds from the boundary of a view over an empty table to the present; only has to be in the past."""
 _TRIES: Final = 3
@@ -63,7 +61,7 @@ def make_view(server: Server, record: Record, view: View) -> None:
 def _settle(server: Server, record: Record, view: View) -> Fill:
     """The view and a boundary that holds."""
     margin = server.margin
-    if (boundary := _boundary(server, view)) is not None:
+    if (boundary := boundary_of(server, view)) is not None:
         if (fill := record.fill(view.target, boundary)) is not None:
             return fill
         server.progress(f"{view.target}: starting again after an interrupted run")
@@ -108,7 +106,12 @@ def _create(server: Server, view: View, boundary: int) -> None:
     server.run(create, view=view.name, target=view.target, selected=select, boundary=str(boundary))
 
 
-def _boundary(server: Server, view: View) -> int | None:
+def boundary_of(server: Server, view: View) -> int | None:
+    """Return the moment from which on rows reach a view by themselves, in milliseconds since 1970; None without it.
+
+    Raises:
+        MigrationError: somebody else has made a view of that name.
+    """
     rows = server.ask(queries()["view_comment"], name=view.name)
     if not rows:
         return None
@@ -153,6 +156,15 @@ def _fill_bucket(server: Server, view: View, fill: Fill, bucket: int) -> int:
     if fill.buckets > 1:
         rows += f" AND cityHash64({view.key}) % {fill.buckets} = {bucket - 1}"
     select = server.render(view.select, rows=rows, bucket=f"toUInt16({bucket})")
+    return fill_bucket(server, view, fill, bucket, select)
+
+
+def fill_bucket(server: Server, view: View, fill: Fill, bucket: int, select: str) -> int:
+    """Fill a bucket of a view's table with what a query gives, which stands still; return its rows.
+
+    Raises:
+        MigrationError: it stays different from its source.
+    """
     for attempt in range(1, _TRIES + 1):
         expected = _fingerprint(server, view, f"({select})")
         found = _fingerprint(server, view, f"{view.target} WHERE bucket = {bucket}")

@@ -48,6 +48,18 @@ def plan(session: Session, repair: RepairPlan, made_by: str) -> RepairPlan:
     return msgspec.structs.replace(repair, id=number)
 
 
+def noted(session: Session, place: str, kinds: Mapping[str, int], made_by: str) -> None:
+    """Note for the log that something was put right that needed no decision: a view, or what Redis shows.
+
+    Args:
+        session: a connection.
+        place: what was put right.
+        kinds: kind of difference -> how many.
+        made_by: who did it.
+    """
+    session.run(_STATEMENTS["noted"], place, msgspec.json.encode(kinds).decode(), made_by)
+
+
 def done(session: Session, number: int) -> None:
     """Note that a repair is written."""
     session.run(_STATEMENTS["done"], number)

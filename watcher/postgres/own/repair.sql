@@ -13,6 +13,11 @@ INSERT INTO {schema}.repair (source_table, history, lsn, keys, kinds, token, pla
 VALUES (%s, %s, %s, %s, %s::jsonb, %s, %s, %s)
 RETURNING id
 
+-- noted --
+-- Something else was put right, and is done: for the log.
+INSERT INTO {schema}.repair (source_table, history, lsn, keys, kinds, token, made_by, done_at)
+SELECT %s, coalesce(max(number), 0), 0, '{{}}', %s::jsonb, '', %s, now() FROM {schema}.history
+
 -- done --
 -- It is written; who did it and what for stays.
 UPDATE {schema}.repair SET done_at = now(), planned = NULL WHERE id = %s

@@ -1,0 +1,143 @@
+"""What a view should hold and what it holds, as SQL: for whoever compares the two, or makes a view anew.
+
+A table may let go of rows that its views go on counting. Of the keys that such rows were of nothing can be told from
+the table any more, so they are left out of comparisons, and taken over as they are by whoever makes a view anew.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from watcher.clickhouse.queries import queries
+from watcher.migrations.clickhouse.server import Server
+from watcher.migrations.clickhouse.steps import View
+
+ROWS_PER_BUCKET: Final = 5_000_000
+"""Smaller: the raw table is read more often. Larger: a bucket's groups may not fit into memory."""
+MOST_BUCKETS: Final = 512
+SPARE_DAYS: Final = 2
+"""Days that keys have to be younger than their table's TTL: nobody knows when the server lets go of rows."""
+_DAY_SECONDS: Final = 86_400
+_INTERVAL: Final = re.compile(r"\bTTL\b.*?toInterval(?P<unit>\w+)\((?P<number>\d+)\)", re.DOTALL)
+_DAYS: Final = {"Day": 1, "Week": 7, "Month": 28, "Quarter": 90, "Year": 365}
+_AGGREGATE: Final = re.compile(r"(?P<simple>Simple)?AggregateFunction\((?P<function>\w+)")
+
+
+class _Outlived(NamedTuple):
+    """How the views of a table tell which of their keys are older than its rows."""
+
+    raw: str
+    """Columns of the table."""
+    held: str
+    """The same columns of a view."""
+    query: str
+    """Named query of those that had something before ``@cutoff``, seconds since 1970."""
+
+
+_OUTLIVED: Final = {
+    "entityMetricEvents": _Outlived(
+        "(entityType, entityId, metricType)", "(entity_type, entity_id, metric_type)", "metrics_from_before"
+    ),
+    "crucible_entry_rating": _Outlived("crucible_id", "crucible_id", "crucibles_from_before"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """SQL of a view's contents, at one server.
+
+    Args:
+        server: where.
+        view: which.
+        cutoff: keys that had something before this time cannot be told from the table, in seconds since 1970; None:
+            all can.
+        columns: name and type of the target's columns, in their order.
+    """
+
+    server: Server
+    view: View
+    cutoff: int | None
+    columns: tuple[tuple[str, str], ...]
+
+    @property
+    def keys(self) -> list[str]:
+        """Columns of the view that its key's are: the first of its fingerprint."""
+        return [name.strip() for name in self.view.fingerprint.split(",")][: self.view.key.count(",") + 1]
+
+    @property
+    def sums(self) -> list[str]:
+        """Columns of the view that add up."""
+        return [name for name, kind in self.columns if kind.startswith("SimpleAggregateFunction(sum")]
+
+    def expected(self, condition: str = "1", bucket: str = "toUInt16(0)") -> str:
+        """Return what the table's rows come to, of all keys that can be told.
+
+        Args:
+            condition: on the table's columns.
+            bucket: number of the bucket, as SQL.
+        """
+        if self.cutoff is not None:
+            outlived = _OUTLIVED[self.view.source]
+            condition += f" AND {outlived.raw} NOT IN ({self._before(outlived)})"
+        return self.server.render(self.view.select, rows=condition, bucket=bucket)
+
+    def held(self, condition: str = "1", *, outlived: bool = False, bucket: str = "toUInt16(0)") -> str:
+        """Return what the view shows, in the order of its columns.
+
+        Args:
+            condition: on the view's columns, after ``held.``.
+            outlived: of the keys that cannot be told from the table, instead of the others.
+            bucket: as for ``expected``.
+        """
+        if self.cutoff is not None:
+            told = _OUTLIVED[self.view.source]
+            names = ", ".join(f"held.{name.strip()}" for name in told.held.strip("()").split(","))
+            condition += f" AND ({names}) {'' if outlived else 'NOT '}IN ({self._before(told)})"
+        found = {name: _AGGREGATE.match(kind) for name, kind in self.columns if name != "bucket"}
+        merged = ", ".join(
+            f"held.{name} AS {name}"
+            if one is None
+            else f"{one['function']}{'' if one['simple'] else 'MergeState'}(held.{name}) AS {name}"
+            for name, one in found.items()
+        )
+        grouped = ", ".join(f"held.{name}" for name, one in found.items() if one is None)
+        return self.server.render(
+            queries()["held_contents"],
+            merged=merged,
+            bucket=bucket,
+            table=self.view.target,
+            condition=condition,
+            grouped=grouped,
+        )
+
+    def slice(self, number: int, of: int, *, held: bool = False) -> str:
+        """Return the condition of one of several parts of the keys, of the table's rows or of what the view holds."""
+        if of == 1:
+            return "1"
+        key = ", ".join(f"held.{name}" for name in self.keys) if held else self.view.key
+        return f"cityHash64({key}) % {of} = {number}"
+
+    def slices(self) -> int:
+        """Return into how many parts a comparison or a fill is to be cut, for its memory."""
+        rows = self.server.number(self.server.render(queries()["count_rows"], table=self.view.source))
+        return max(1, min(MOST_BUCKETS, -(-rows // ROWS_PER_BUCKET)))
+
+    def _before(self, outlived: _Outlived) -> str:
+        return self.server.render(queries()[outlived.query], cutoff=str(self.cutoff))
+
+
+def contents(server: Server, view: View) -> Contents:
+    """Return the contents of a view as they can be told now."""
+    columns = server.ask(queries()["columns_of_table"], table=view.target)
+    days = kept_days(server, view.source)
+    cutoff = None if days is None else server.clock()[0] // 1000 - (days - SPARE_DAYS) * _DAY_SECONDS
+    return Contents(server, view, cutoff, tuple((str(name), str(kind)) for name, kind, _ in columns))
+
+
+def kept_days(server: Server, table: str) -> int | None:
+    """Return after how many days a table may let go of rows; None: never, 0: nobody can tell."""
+    ((text,),) = server.ask(queries()["text_of_table"], name=table)
+    if not re.search(r"\bTTL\b", text):
+        return None
+    found = _INTERVAL.search(text)
+    return int(found["number"]) * _DAYS.get(found["unit"], 0) if found else 0
