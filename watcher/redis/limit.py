@@ -9,7 +9,7 @@ from watcher.redis.scripts import script
 LIMIT: Final = script("limit")
 
 
-def charge_command(kind: str, requests: Mapping[int, int], holds: int, each_us: int) -> list[str | int]:
+def charge_command(kind: str, requests: Mapping[int, int], holds: int, each_us: int) -> list[str]:
     """Return the command that charges requests.
 
     Args:
@@ -19,7 +19,8 @@ def charge_command(kind: str, requests: Mapping[int, int], holds: int, each_us: 
         each_us: microseconds in which one is free again.
     """
     names = [keys.limit(user_id, kind) for user_id in requests]
-    return ["EVALSHA", LIMIT.sha, len(names), *names, holds, each_us, *requests.values()]
+    numbers = (holds, each_us, *requests.values())
+    return ["EVALSHA", LIMIT.sha, str(len(names)), *names, *map(str, numbers)]  # numbers as text: see vote_command
 
 
 def left(answer: object) -> Iterator[tuple[int, int, int]]:

@@ -8,13 +8,13 @@ from watcher.redis.keys import ADMITTED, ENTRIES, JUDGED, JUDGES, LOG, OPEN, STA
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_KEYS: Final = 10
+_KEYS: Final = "10"
 
 
 def vote_command(
     sha: str, vote: Vote, fence: str, refuse: VoteRefusal | None, max_log: int, *, served: bool = False
-) -> list[str | int]:
-    """Return the command that casts a vote.
+) -> list[str]:
+    """Return the command that casts a vote; all of it text, for hiredis takes three times as long for a number.
 
     Args:
         sha: the vote script's, as Redis knows it.
@@ -24,12 +24,12 @@ def vote_command(
         max_log: votes that may wait for ClickHouse in this crucible's log.
         served: the vote is on a pair that was served to the judge, and counts only if that is the one to judge now.
     """
-    own = tag(vote.crucible_id)
+    own, user = tag(vote.crucible_id), str(vote.user_id)
     return [
         "EVALSHA", sha, _KEYS,
         elo(vote.crucible_id), own + STATE, own + ENTRIES, own + STANDINGS, own + VOTES, own + LOG, own + JUDGES,
-        f"{own}{JUDGED}{vote.user_id}", own + ADMITTED, f"{own}{OPEN}{vote.user_id}",
-        fence, vote.user_id, vote.winner, vote.loser, refuse or "", max_log, int(served),
+        f"{own}{JUDGED}{user}", own + ADMITTED, f"{own}{OPEN}{user}",
+        fence, user, str(vote.winner), str(vote.loser), refuse or "", str(max_log), "1" if served else "0",
     ]  # fmt: skip
 
 
