@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from demo.pipeline import Pipeline
 from tests import command
@@ -15,6 +16,8 @@ from tests.change_events import change, entry, value
 from tests.clickhouse_clients import ClickHouseClients
 from tests.site_database import WATCHER_ROLE
 from tests.stack.watching import await_that
+from watcher.admin.doctor.findings import Level
+from watcher.admin.doctor.kafka import dead_letters
 from watcher.kafka.admin import KafkaAdmin
 from watcher.kafka.dead_letters import KafkaDeadLetters
 from watcher.model.change import Operation, Position
@@ -145,10 +148,18 @@ def test_what_cannot_be_taken_is_told_with_the_next_command(letters: Letters) ->
     """Nothing there is no error; neighbours that are away are, and so is a command line that names no letter."""
     none = letters.replay("--all")
     unnamed = letters.crucible("dlq", "replay")
+    admin = AdminClient(letters.client)  # it answers only as long as it lives
+    compacted = NewTopic(letters.topic, 1, 1, config={"cleanup.policy": "compact"})
+    admin.create_topics([compacted])[letters.topic].result(30)
     letters.send(BEYOND, b"\x00\x00\x00\x00\x07avro", Reason.UNKNOWN_SCHEMA)
     no_registry = letters.crucible("dlq", "replay", "--letter", "0@0", CRUCIBLE_REGISTRY__URL="http://127.0.0.1:9")
     unread = letters.crucible("dlq", "purge", "--before", "2030-01-01", "--json")
 
+    refused = letters.crucible("dlq", "purge", "--before", "2030-01-01", "--yes")
+    told = {one.name: one for one in dead_letters(KafkaAdmin(letters.client), letters.topic, "crucible-watcher")}
+
+    assert (refused.returncode, "cleanup.policy=delete" in refused.stderr) == (1, True)
+    assert told["kafka.dead_letters.policy"].level is Level.FAIL
     assert none["letters"] == []
     assert (unnamed.returncode, "--all" in unnamed.stderr) == (2, True)
     assert (no_registry.returncode, "registry" in no_registry.stderr, "again" in no_registry.stderr) == (75, True, True)
