@@ -30,8 +30,8 @@ class Counting:
     def ask(self, command: list[Any]) -> "asyncio.Future[list[int]]":
         if self.is_away:
             raise LinkLostError
-        number = command[2]
-        names, (holds, each_us, *requests) = command[3 : 3 + number], command[3 + number :]
+        number = int(command[2])
+        names, (holds, each_us, *requests) = command[3 : 3 + number], map(int, command[3 + number :])
         answer: list[int] = []
         for name, count in zip(names, requests, strict=True):
             full = self.full_us[name] = min(self.full_us.get(name, 0) + count * each_us, 2 * holds * each_us)
