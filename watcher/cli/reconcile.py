@@ -220,9 +220,10 @@ def _tell(report: "Report", *, chosen: bool) -> None:
         print_columns(TITLES, rows)
     for table in report.tables:
         if table.kept_since is not None:
+            left_out = counted(table.too_old, "row") if table.too_old else "rows"
             note(
-                f"{table.table}: {counted(table.too_old, 'row')} made before {table.kept_since:%Y-%m-%d} left out, and "
-                "what was counted before: ClickHouse does not keep it (TTL of entityMetricEvents)"
+                f"{table.table}: {left_out} made before {table.kept_since:%Y-%m-%d} left out, and what was counted "
+                "before: ClickHouse does not keep it (TTL of entityMetricEvents)"
             )
     if report.finds_nothing:
         what = (

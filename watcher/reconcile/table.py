@@ -132,6 +132,8 @@ class TableComparison:
     def _by_sums(self, first: int, end: int, progress: Progress, *, beyond: bool) -> Iterator[Found]:
         counted, asked_at, took = self._sums_counted(first, None if beyond else end)
         whole = max(0, end - first)
+        below = sorted(one for one, total in counted.items() if not same(total, 0) and one < first)
+        yield from self._settled((one, self._of_range(self._reader, one)) for one in below)
         for low, after, sums in self._sums(first, end):
             if time.monotonic() - asked_at > max(SUMS_SECONDS, SUMS_FACTOR * took):
                 counted, asked_at, took = self._sums_counted(low, None if beyond else end)
@@ -212,7 +214,7 @@ class TableComparison:
         if crucible and self._table.crucible == self._table.key:  # the crucible's own row, which counts for none
             bounds, crucible = {"low": crucible, "high": crucible}, 0
         keys = set(self._reader.keys_chosen(bounds["low"], bounds["high"], choice.crucible, choice.since))
-        if new is None or any(first <= number and (end is None or number < end) for number in new):
+        if new is None or any((first <= 0 or first <= number) and (end is None or number < end) for number in new):
             since = 0 if choice.since is None else ms(choice.since)
             asked = {"source": self._table.name, **bounds, "crucible": crucible, "since": since}
             keys.update(int(key) for (key,) in self._reads("keys_counted", asked))
