@@ -119,7 +119,7 @@ def test_what_a_person_has_put_to_rest_stays_so(worker, keeper, pass_time, sessi
     worker.connector, worker.tasks = "RUNNING", ["RUNNING"]
     task.turn()
 
-    assert (worker.restarts, shown(metrics, "task_restarts_total")) == (0, None)
+    assert (worker.restarts, shown(metrics, "task_restarts_total")) == (0, 0)
     assert (rest.by, noted.by, connector.rest_of(session, "crucible")) == (None, "ann@site", None)
 
 

@@ -7,15 +7,17 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from tests import site_database
+from watcher.bootstrap.clients import patiently
 from watcher.changes.journal import Journal
 from watcher.migrations.postgres.migrate import ensure
-from watcher.model.errors import HistoryChangedError, TemporaryError
+from watcher.model.errors import HistoryChangedError, RefusedError, TemporaryError
 from watcher.model.extent import Extent
 from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own import history, marker, reconcile_needed
@@ -310,3 +312,16 @@ def test_a_host_that_is_lost_is_noticed_though_nobody_asks(dsn, schema):
         found = [tcp.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names]
 
     assert found == [2, 2, 3, 6_000]
+
+
+def test_a_password_that_is_refused_later_is_waited_for(dsn, schema, session):
+    """A start ends with it; a watcher that runs waits, as for a server that is away, and names it as refused."""
+    refused = psycopg.conninfo.make_conninfo(**{**psycopg.conninfo.conninfo_to_dict(dsn), "password": "another"})
+    store = PostgresJournalStore(refused, schema, "g", 5.0)
+
+    with pytest.raises(RefusedError, match=r"password authentication failed.*check postgres\.dsn"):
+        store.save({}, {})
+    with pytest.raises(PostgresRefusedError, match="password authentication failed"):
+        store.load()
+    with pytest.raises(RefusedError), patiently(partial(open_session, refused, schema)):
+        pytest.fail("it was let in")

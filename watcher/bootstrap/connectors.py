@@ -8,7 +8,7 @@ from typing import Final
 from config import Settings
 from watcher.admin.connector.keep_running import KeepRunning
 from watcher.admin.connector.rest import Connect
-from watcher.bootstrap.clients import site_session
+from watcher.bootstrap.clients import patient_session, site_session
 from watcher.bootstrap.table_pauses import who
 from watcher.postgres.own import connector
 from watcher.postgres.own.connector import Rest
@@ -22,7 +22,7 @@ def keep_connectors_running(settings: Settings, metrics: Metrics) -> KeepRunning
     """Return the task that starts failed tasks once more; it connects when it takes its turns."""
     connect = Connect(settings.connect.url, min(settings.connect.timeout, PATIENCE_SECONDS))
     owner = f"{socket.gethostname()}:{os.getpid()}"
-    return KeepRunning(connect, settings.connect.connectors, partial(site_session, settings), metrics, owner)
+    return KeepRunning(connect, settings.connect.connectors, partial(patient_session, settings), metrics, owner)
 
 
 def note_rest(settings: Settings, name: str) -> None:

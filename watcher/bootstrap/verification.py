@@ -8,13 +8,11 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from config import Settings
-from watcher.bootstrap.clients import connect_clickhouse, redis_client, site_session
+from watcher.bootstrap.clients import connect_clickhouse, patient_session, redis_client, site_session
 from watcher.bootstrap.visibility import undecided
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.vote_history import VoteHistory
 from watcher.clickhouse.vote_tables import VoteTables
-from watcher.model.errors import RefusedError
-from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.session import Session
 from watcher.recovery.comparison_pool import ComparisonConnections, ComparisonPool
 from watcher.recovery.verifier import Verifier
@@ -57,7 +55,7 @@ def compose_verification(settings: Settings, report: VoteReport, open_site: Open
     Raises:
         TemporaryError: Redis is a cluster, and away.
     """
-    return _compose(settings, report, open_site or partial(_patient_session, settings))
+    return _compose(settings, report, open_site or partial(patient_session, settings))
 
 
 @contextmanager
@@ -85,18 +83,3 @@ def _compose(settings: Settings, report: VoteReport, open_site: OpenSite) -> Ver
     pool = ComparisonPool(connections)
     verifier = Verifier(client, open_site, pool.lend, report.verified, undecided(settings))
     return Verification(verifier, client, open_site, pool)
-
-
-@contextmanager
-def _patient_session(settings: Settings) -> Iterator[Session]:
-    """:func:`site_session` for a role, which a right or a table that is missing must not end.
-
-    Raises:
-        TemporaryError: PostgreSQL is away.
-        RefusedError: it refuses; the message says what to run, and it may be run any time.
-    """
-    try:
-        with site_session(settings) as session:
-            yield session
-    except PostgresRefusedError as error:
-        raise RefusedError(str(error)) from error

@@ -5,7 +5,7 @@ from functools import partial
 import structlog
 
 from config import Settings
-from watcher.bootstrap.clients import redis_client, site_session
+from watcher.bootstrap.clients import patient_session, redis_client
 from watcher.model.errors import TemporaryError
 from watcher.redis.admissions import Admissions
 from watcher.telemetry.metrics import Metrics
@@ -21,7 +21,7 @@ def compose_admission(settings: Settings, metrics: Metrics) -> Admission:
         TemporaryError: Redis is a cluster, and away.
     """
     neighbours = Neighbours(
-        open_session=partial(site_session, settings),
+        open_session=partial(patient_session, settings),
         admissions=Admissions(redis_client(settings)),
         away=_away,
     )

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from config import Settings
 from handlers import REGISTRY
-from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry_auth, site_session
+from watcher.bootstrap.clients import connect_clickhouse, patient_session, redis_client, registry_auth, site_session
 from watcher.bootstrap.connectors import keep_connectors_running
 from watcher.bootstrap.entries import compose_entries
 from watcher.bootstrap.kafka_client import kafka_client
@@ -110,7 +110,7 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         shutdown.run(Worker("admission", admission, shutdown.fail))
         entries = compose_entries(settings, metrics, admission)
         shutdown.run(Worker("entries", entries, shutdown.fail))
-        forget = ForgetEvents(partial(site_session, settings), settings.events.keep_days)
+        forget = ForgetEvents(partial(patient_session, settings), settings.events.keep_days)
         shutdown.run(Worker("events", forget, shutdown.fail))
         start_comparing(settings, metrics, shutdown)
         shutdown.run(Worker("marks", _marks(settings), shutdown.fail))
@@ -119,7 +119,7 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         store = _store(settings)
         health.check("postgres", store.ping, critical=False)
         health.check("postgres.site", partial(_read_site, settings), critical=False)
-        shutdown.run(Worker("slots", LookAtSlots(partial(site_session, settings), metrics), shutdown.fail))
+        shutdown.run(Worker("slots", LookAtSlots(partial(patient_session, settings), metrics), shutdown.fail))
         if settings.connect.looked_after:
             shutdown.run(Worker("connectors", keep_connectors_running(settings, metrics), shutdown.fail))
         shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics), shutdown.fail))
@@ -189,7 +189,7 @@ def _daemon(
 
     connect = partial(connect_clickhouse, settings)
     limit = settings.dead_letters
-    rows = AfterRepairs(PlannedInsert(CHANGES, ClickHouseLink(connect), queries()), partial(site_session, settings))
+    rows = AfterRepairs(PlannedInsert(CHANGES, ClickHouseLink(connect), queries()), partial(patient_session, settings))
     writer = Writer(rows, partial(report.away, "clickhouse"))
     shutdown.run(Worker("writer", writer, shutdown.fail), until_finished=True)
     key_changes = KeyChanges(PlannedInsert(CHANGES, ClickHouseLink(connect), queries()))
@@ -233,7 +233,7 @@ def _store(settings: Settings) -> PostgresJournalStore:
 
 def _marks(settings: Settings) -> CompareMarks:
     return CompareMarks(
-        partial(site_session, settings),
+        partial(patient_session, settings),
         ClickHouseLink(partial(connect_clickhouse, settings)),
         watcher=settings.postgres.watcher_schema,
         tables=[table.name for table in REGISTRY if table.name != BEAT_TABLE],

@@ -9,6 +9,7 @@ QUIET: Final = frozenset({"debug", "info"})
 """Levels that are never held back: their lines are one a batch by design."""
 TELLS_APART: Final = (
     "neighbour", "link", "topic", "partition", "table", "sink", "kind", "reason", "check", "crucible", "bucket", "line",
+    "connector",
 )  # fmt: skip
 """Keys that make two lines of one event different faults."""
 REMEMBERED: Final = 1_000

@@ -139,6 +139,7 @@ class KeepRunning:
         for state in CONNECTOR_STATES:
             self._metrics.connector_tasks.labels(status.name, state).set(states.count(state))
         self._metrics.connector_given_up.labels(status.name).set(given_up)
+        self._metrics.connector_restarts.labels(status.name)  # at 0, so that a rate sees the first one
 
     def _forget(self, name: str) -> None:
         """Show nothing of a connector: another process does, or nobody knows."""

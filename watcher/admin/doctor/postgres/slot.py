@@ -23,6 +23,9 @@ MAX_RETAINED_BYTES: Final = GIBIBYTE
 MAX_BEAT_AGE_SECONDS: Final = 60.0
 """Seconds without a heartbeat until it is late: six times the connector's interval."""
 
+EVENTS: Final = "postgres.event_slot"
+"""The finding about the slot of events for other services, which has a connector of its own."""
+
 
 def slot(session: Session, names: SourceNames) -> Iterator[Finding]:
     """Find whether somebody streams, and the log held back for that is not running away."""
@@ -41,12 +44,11 @@ def slot(session: Session, names: SourceNames) -> Iterator[Finding]:
 
 def event_slot(session: Session, slot_name: str) -> Iterator[Finding]:
     """Find whether events for other services are carried to Kafka, where somebody wants them."""
-    name = "postgres.event_slot"
     rows = session.read(STATEMENTS["slot"], slot_name)
     if not rows:
-        yield ok(name, f"there is no slot {slot_name}: events for other services stay here (docs/events.md)")
+        yield ok(EVENTS, f"there is no slot {slot_name}: events for other services stay here (docs/events.md)")
         return
-    yield _standing(name, slot_name, *rows[0])
+    yield _standing(EVENTS, slot_name, *rows[0])
 
 
 def _standing(name: str, slot_name: str, active: bool, status: str | None, retained: int | None) -> Finding:
@@ -58,7 +60,8 @@ def _standing(name: str, slot_name: str, active: bool, status: str | None, retai
         advice = "the log that it needs is about to go: get the connector to read now, or raise max_slot_wal_keep_size"
         return fail(name, f"{slot_name}: {status}, {held}", advice)
     if not active:
-        advice = "see `crucible connector status`; the disk fills meanwhile"
+        of_events = " -f debezium/events.json" if name == EVENTS else ""
+        advice = f"see `crucible connector status{of_events}`; the disk fills meanwhile"
         return fail(name, f"{slot_name}: nobody streams, {held}", advice)
     if (retained or 0) > MAX_RETAINED_BYTES:
         return warn(name, f"{slot_name}: streams, {held}", "the connector lags: see its tasks and Kafka's load")
