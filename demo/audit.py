@@ -1,7 +1,7 @@
 """Compares PostgreSQL, ClickHouse, Redis and Buzz by queries of its own; it shares no line with the watcher."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,7 +137,7 @@ def audit(places: Places, answers: Path | None = None, buzz_url: str | None = No
         *compare_sums("totals", expected, metric_totals(clickhouse, RAW_TOTALS)),
         *compare_sums("entries", dict.fromkeys(ids, 1), entry_totals(clickhouse)),
         *repeated(clickhouse),
-        *compare_redis(places.redis, standing, voted),
+        *compare_redis(places.redis, standing, voted, truth.over(postgres)),
         *vote_audit.numbering(votes),
         *vote_audit.ratings(voted),
         *vote_audit.redis(places.redis, standing, voted),
@@ -212,9 +212,15 @@ def compare_rows(expected: Mapping[Row, int], found: Mapping[Row, int]) -> list[
 
 
 def compare_redis(
-    client: redis.Redis, standing: Mapping[int, set[int]], voted: Mapping[int, Standing]
+    client: redis.Redis,
+    standing: Mapping[int, set[int]],
+    voted: Mapping[int, Standing],
+    over: Collection[int] = (),
 ) -> list[Finding]:
-    """Each entry that stands has its rating, that of its votes or 1500; any other has none."""
+    """Each entry that stands has its rating, that of its votes or 1500; any other has none.
+
+    Of a crucible that is over nothing may be shown at all: so it is where that was so before anybody had seen it.
+    """
     crucibles = sorted(standing)
     pipeline = client.pipeline(transaction=False)
     for crucible in crucibles:
@@ -223,7 +229,7 @@ def compare_redis(
     for crucible, ratings in zip(crucibles, pipeline.execute(), strict=True):
         where, key = "redis", f"crucible:{crucible}:elo"
         shown = {int(entry): int(rating) for entry, rating in ratings.items()}
-        there = standing[crucible]
+        there = standing[crucible] if ratings or crucible not in over else set[int]()
         due = voted[crucible].ratings if crucible in voted else {}
         findings += [
             Finding(Kind.LOST, where, f"{key} lacks entry {entry}", 1) for entry in sorted(there - shown.keys())

@@ -66,6 +66,8 @@ SELECT 'User', "userId", 'crucibleCount', count(*) FROM "Crucible" GROUP BY "use
 
 ENTRIES = 'SELECT "crucibleId", array_agg(id) FROM "CrucibleEntry" GROUP BY "crucibleId"'
 
+OVER = "SELECT id FROM \"Crucible\" WHERE status IN ('Completed', 'Cancelled')"
+
 EVERY_CRUCIBLE = """
 SELECT id FROM "Crucible"
 UNION SELECT crucible_before FROM site_change_log WHERE crucible_before IS NOT NULL
@@ -89,6 +91,11 @@ def entries(postgres: Connection) -> dict[int, set[int]]:
     for crucible, ids in postgres.execute(ENTRIES):
         found[crucible] = set(ids)
     return found
+
+
+def over(postgres: Connection) -> set[int]:
+    """Crucibles in which nobody votes any more."""
+    return {crucible for (crucible,) in postgres.execute(OVER)}
 
 
 def changes(postgres: Connection) -> int:

