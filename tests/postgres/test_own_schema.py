@@ -20,7 +20,7 @@ from watcher.migrations.postgres.migrate import ensure
 from watcher.model.errors import HistoryChangedError, RefusedError, TemporaryError
 from watcher.model.extent import Extent
 from watcher.postgres.faults import PostgresRefusedError
-from watcher.postgres.own import history, marker, reconcile_needed
+from watcher.postgres.own import history, marker, reconcile_needed, repair
 from watcher.postgres.own.journal import PostgresJournalStore
 from watcher.postgres.pool import SitePool
 from watcher.postgres.session import open_session
@@ -151,6 +151,16 @@ def test_a_need_keeps_its_first_time(session):
 
     assert reconcile_needed.needs(session)[0].since == first.since
     assert [need.reason for need in reconcile_needed.needs(session)] == ["snapshot", "truncate"]
+
+
+def test_a_need_that_grows_while_its_table_is_compared_stays(session):
+    reconcile_needed.note(session, "Crucible", "dead_letter")
+    reconcile_needed.note(session, "Crucible", "snapshot")
+    ((began,),) = session.run("SELECT clock_timestamp()")
+    reconcile_needed.note(session, "Crucible", "dead_letter")
+
+    assert repair.mended(session, "Crucible", began) == ["snapshot"]
+    assert [need.reason for need in reconcile_needed.needs(session)] == ["dead_letter"]
 
 
 def test_a_need_keeps_its_first_place_and_moves_its_last(session):

@@ -3,7 +3,7 @@
 INSERT INTO {schema}.reconcile_needed AS there (source_table, reason, first_place, last_place, times)
 VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (source_table, reason) DO UPDATE
-   SET last_place = excluded.last_place, times = there.times + excluded.times
+   SET last_place = excluded.last_place, times = there.times + excluded.times, noted_at = clock_timestamp()
 
 -- needs --
 -- All of them, the oldest first.

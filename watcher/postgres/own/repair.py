@@ -117,5 +117,5 @@ def log(session: Session, most: int) -> Sequence[Logged]:
 
 
 def mended(session: Session, table: str, before: datetime) -> list[str]:
-    """Forget why a table should be compared, as far as it was noted before; return the reasons."""
+    """Forget why a table should be compared, as far as nothing of it was noted since then; return the reasons."""
     return [reason for (reason,) in session.run(_STATEMENTS["mended"], table, before)]

@@ -63,5 +63,5 @@ SELECT made_at, made_by, source_table, kinds,
   FROM {schema}.repair ORDER BY id DESC LIMIT %s
 
 -- mended --
--- Needs of a comparison that were noted before a repair of the whole table began.
-DELETE FROM {schema}.reconcile_needed WHERE source_table = %s AND since < %s RETURNING reason
+-- Needs of a comparison that were last noted before a repair of the whole table began.
+DELETE FROM {schema}.reconcile_needed WHERE source_table = %s AND noted_at < %s RETURNING reason
