@@ -1,6 +1,7 @@
 """The comparison of the stores with each other, put together for the command line."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from getpass import getuser
@@ -26,6 +27,7 @@ from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.own import repair
 from watcher.postgres.session import Session
 from watcher.reconcile.choice import Choice
+from watcher.reconcile.differences import Difference
 from watcher.reconcile.events import events_twice
 from watcher.reconcile.noted import note
 from watcher.reconcile.repairing import Repairer
@@ -181,7 +183,7 @@ class Comparer:
         for _, found in comparison.differing(told, part, asked.choice):
             summary.add(found)
             if repairer:
-                summary.add_mended(repairer.mend(found))
+                _mend(repairer, found, summary)
         report = summary.report(comparison.too_old, comparison.kept_since)
         if repairer and not report.left and not asked.choice:
             repair.mended(self._session, table.name, resumption.began)
@@ -202,3 +204,11 @@ class Comparer:
             await_passed=self._way.await_passed,
             made_by=made_by(),
         )
+
+
+def _mend(repairer: Repairer, found: Sequence[Difference], summary: TableSummary) -> None:
+    mended = repairer.mend(found)
+    summary.add_mended(mended)
+    if sum(mended.values()) < len(found):
+        left = Counter(one.kind.value for one in repairer.still(found))
+        summary.take_back(Counter(one.kind.value for one in found) - Counter(mended) - left)

@@ -163,7 +163,7 @@ class Repairer:
         mended: Counter[str] = Counter()
         again = list[Difference]()
         for plan, (_, wrong) in zip(plans, real, strict=True):
-            still = self._still(wrong)
+            still = self.still(wrong)
             if len(still) < len(wrong):
                 repair.withdraw(self._session, plan.id)
                 again += still
@@ -210,13 +210,14 @@ class Repairer:
     ) -> tuple[RepairPlan, Sequence[Difference]] | None:
         """Return those of some differences that are still there, with the repair of them; None: there are none."""
         earlier = self._earlier([one.key for one in found])  # before the look: what is written later has these too
-        real = self._still(found)
+        real = self.still(found)
         return (self._planned(real, earlier, lsn, history), real) if real else None
 
-    def _still(self, found: Sequence[Difference]) -> list[Difference]:
-        """Return those of some differences that are there at one of a few looks, as they were told first.
+    def still(self, found: Sequence[Difference]) -> list[Difference]:
+        """Return those of some differences that are there at one of a few looks; who is right at one is let go.
 
-        Which of them are right by now is not looked at twice.
+        Raises:
+            TemporaryError: a neighbour is away.
         """
         left, still = {one.key: one for one in found}, set[int]()
         for look in range(MAX_SIGHTS):

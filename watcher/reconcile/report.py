@@ -95,6 +95,18 @@ class TableSummary:
         """Add what was put right, kind by kind."""
         self._mended.update(kinds)
 
+    def take_back(self, kinds: Mapping[str, int]) -> None:
+        """Take back what was none: a change was on its way, and has come.
+
+        >>> from watcher.reconcile.differences import Kind
+        >>> summary = TableSummary("Crucible")
+        >>> summary.add([Difference(5, Kind.MISSING, {("User", 7, 7, "crucibleCount"): 1}, {})])
+        >>> summary.take_back({"missing": 1})
+        >>> summary.report().left
+        {}
+        """
+        self._kinds.subtract(kinds)
+
     def report(self, too_old: int = 0, kept_since: datetime | None = None) -> TableReport:
         """Return what it came to.
 
@@ -105,7 +117,7 @@ class TableSummary:
         return TableReport(
             self._table,
             self._ranges,
-            dict(sorted(self._kinds.items())),
+            dict(sorted((+self._kinds).items())),
             dict(sorted(self._mended.items())),
             tuple(self._examples),
             self._too_old + too_old,

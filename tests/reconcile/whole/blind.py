@@ -14,7 +14,7 @@ from watcher.postgres.own import repair
 from watcher.reconcile.differences import Difference
 from watcher.reconcile.repairing import Repairer
 
-_still = Repairer._still
+_still = Repairer.still
 _seen: dict[tuple[int, ...], list[Difference]] = {}
 
 
@@ -30,7 +30,7 @@ def _still_once(repairer: Repairer, found: Sequence[Difference]) -> list[Differe
 
 if __name__ == "__main__":
     repair.open_repairs = lambda *_: []
-    Repairer._still = _still_once  # type: ignore[method-assign]
+    Repairer.still = _still_once  # type: ignore[method-assign]
     Repairer._earlier = lambda *_: {}  # type: ignore[method-assign]
     if "random" in sys.argv[1:]:
         repair_rows.identity = lambda *_: os.urandom(16)
