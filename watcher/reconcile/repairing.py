@@ -214,19 +214,23 @@ class Repairer:
         return (self._planned(real, earlier, lsn, history), real) if real else None
 
     def still(self, found: Sequence[Difference]) -> list[Difference]:
-        """Return those of some differences that are there at one of a few looks; who is right at one is let go.
+        """Return those of some differences that are there at one of a few looks; who is right at two is let go.
 
         Raises:
             TemporaryError: a neighbour is away.
         """
-        left, still = {one.key: one for one in found}, set[int]()
+        left, still, before = {one.key: one for one in found}, set[int](), set[int]()
         for look in range(MAX_SIGHTS):
             if look:
                 self._pause(LOOK_SECONDS)
             there = {one.key: one for one in self._comparison.of_keys(list(left))}
             same = {key for key, one in left.items() if there.get(key) == one}
             still |= same
-            left = {key: one for key, one in left.items() if key in there and key not in same}
+            right = (
+                left.keys() - there.keys()
+            )  # twice: a row never counted looks right while its deletion is on its way
+            left = {key: one for key, one in left.items() if key not in same and key not in right & before}
+            before = right
             if not left:
                 break
         return [one for one in found if one.key in still]
