@@ -68,8 +68,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Minutes())
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long folders first; the order within a folder stays."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long folders first; the order within a folder stays. What takes minutes waits for `make soak`."""
+    for item in items:
+        if (soak := item.get_closest_marker("soak")) and not config.getoption("--soak"):
+            item.add_marker(pytest.mark.skip(reason=f"{soak.args[0]}: make soak"))
     items.sort(key=lambda item: LONG.index(folder) if (folder := folder_of(item.nodeid)) in LONG else len(LONG))
 
 

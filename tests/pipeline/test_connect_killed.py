@@ -219,10 +219,9 @@ def test_only_the_identity_check_keeps_it_from_counting_twice(story: Story, prog
 
 
 @pytest.mark.parametrize("story", [True], indirect=True, ids=["exactly_once_worker"])
-def test_debezium_loses_the_rest_of_a_copy_cut_after_its_first_row(story: Story, pytestconfig: pytest.Config):
+@pytest.mark.soak("takes a minute, and is about Debezium")
+def test_debezium_loses_the_rest_of_a_copy_cut_after_its_first_row(story: Story):
     """Where the others do not kill. Once this fails, Debezium was mended, and a known limit can go."""
-    if not pytestconfig.getoption("soak"):
-        pytest.skip("takes a minute, and is about Debezium: make soak")
     pipeline, tape = story.pipeline, story.tape
     lost: set[int] = set()
     with pipeline.connect() as connection, ThreadPoolExecutor(1) as importer:
@@ -251,10 +250,9 @@ def test_debezium_loses_the_rest_of_a_copy_cut_after_its_first_row(story: Story,
 
 
 @pytest.mark.parametrize("story", [True], indirect=True, ids=["exactly_once_worker"])
-def test_debezium_loses_the_create_of_a_changed_key_and_it_is_missed(story: Story, pytestconfig: pytest.Config):
+@pytest.mark.soak("takes two minutes")
+def test_debezium_loses_the_create_of_a_changed_key_and_it_is_missed(story: Story):
     """Killed between its delete and its create: the create never comes, the watcher says which, and it is mended."""
-    if not pytestconfig.getoption("soak"):
-        pytest.skip("takes two minutes: make soak")
     pipeline, tape = story.pipeline, story.tape
     lost: set[int] = set()
     with pipeline.connect() as connection, ThreadPoolExecutor(1) as renaming:

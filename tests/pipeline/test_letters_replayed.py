@@ -30,11 +30,12 @@ ENTERED = """INSERT INTO "CrucibleEntry" ("crucibleId", "userId", {image})
 TABLE = '"CrucibleEntry"'
 
 
+pytestmark = pytest.mark.soak("takes three minutes")
+
+
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Pipeline]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """The whole way, once."""
-    if not pytestconfig.getoption("soak"):
-        pytest.skip("takes three minutes: make soak")
     with running(tmp_path_factory.mktemp("letters")) as pipeline:
         yield pipeline
 

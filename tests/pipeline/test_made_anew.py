@@ -174,10 +174,9 @@ def test_a_slot_that_was_dropped(pipeline: Pipeline):
     end(pipeline)
 
 
-def test_rows_that_were_there_before(pipeline: Pipeline, pytestconfig: pytest.Config):
+@pytest.mark.soak("takes two minutes")
+def test_rows_that_were_there_before(pipeline: Pipeline):
     """They are counted once beside users who go on, though the backfill is killed at every place that it passes."""
-    if not pytestconfig.getoption("soak"):
-        pytest.skip("takes two minutes: make soak")
     surroundings = {**os.environ, **pipeline.environ}
     lose_slot(pipeline)
     with pipeline.connect() as site:
@@ -245,10 +244,9 @@ def test_a_table_that_is_taken_out_of_the_publication(pipeline: Pipeline):
     assert place(pipeline, "Crucible", "cut_off") == ""
 
 
-def test_a_publication_that_is_gone_and_made_anew(pipeline: Pipeline, pytestconfig: pytest.Config):
+@pytest.mark.soak("takes two minutes")
+def test_a_publication_that_is_gone_and_made_anew(pipeline: Pipeline):
     """PostgreSQL passes it over in silence and Debezium's heartbeat goes on: the beats tell, within two minutes."""
-    if not pytestconfig.getoption("soak"):
-        pytest.skip("takes two minutes: make soak")
     with pipeline.connect() as connection:
         connection.autocommit = True
         connection.execute("DROP PUBLICATION crucible")
@@ -289,10 +287,9 @@ def test_the_topics_too(pipeline: Pipeline):
     end(pipeline)
 
 
-def test_a_database_that_is_set_back_in_place(pipeline: Pipeline, pytestconfig: pytest.Config):
+@pytest.mark.soak("takes a minute")
+def test_a_database_that_is_set_back_in_place(pipeline: Pipeline):
     """Nothing in PostgreSQL tells: the watcher stops all the same, names the commands, and after them it follows on."""
-    if not pytestconfig.getoption("soak"):
-        pytest.skip("takes a minute: make soak")
     postgres, url = pipeline.stack.postgres, pipeline.ops_url
     copy = postgres._data.with_name("older")
     postgres.kill()

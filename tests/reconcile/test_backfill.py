@@ -243,10 +243,9 @@ def test_a_table_that_was_emptied_is_done_in_pieces(filled: World) -> None:
         assert len(one.heard) > 6
 
 
-def test_a_hundred_thousand_rows(filled: World, pytestconfig: pytest.Config) -> None:
+@pytest.mark.soak("takes half a minute")
+def test_a_hundred_thousand_rows(filled: World) -> None:
     """Memory is that of a page."""
-    if not pytestconfig.getoption("soak"):
-        pytest.skip("takes half a minute: make soak")
     contest = filled.crucible()
     filled.enter(contest, 100_000, first=1_000)
     filled.count("id BETWEEN 50000 AND 50999")

@@ -8,6 +8,7 @@ import os
 import time
 from collections import Counter
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,10 +28,10 @@ from tests.stack.watching import provided
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     import psycopg
 
+HERE = Path(__file__).parent
 LOG = logging.getLogger(__name__)
 """Shown by ``ARGS="--log-cli-level=INFO"``."""
 PATIENCE = 150.0
@@ -212,11 +213,16 @@ def _started(folder: Path) -> Iterator[Whole]:
         ports.close()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of this folder takes minutes."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.soak("takes minutes"))
+
+
 @pytest.fixture(scope="package")
-def topology(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+def topology(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     """Everything, once, in the place of a site that was there before."""
-    if not request.config.getoption("soak"):
-        pytest.skip("takes minutes: make soak")
     with _started(tmp_path_factory.mktemp("whole")) as whole:
         yield whole
 
