@@ -1,6 +1,7 @@
 -- Discussions of crucibles: "Thread"."crucibleId", and a table of ours that says which comments belong to which crucible.
 -- Run it after watcher.sql and before replication.sql is run again, as the owner of "Thread" and "CommentV2" with CREATE on
--- the watcher's schema, or as a superuser. Running it twice changes nothing, and comments that were there are taken in.
+-- the watcher's schema, or as a superuser. Running it twice changes nothing; comments that were there are taken in, and those
+-- that are not any more taken out.
 --
 --     psql -v ON_ERROR_STOP=1 -f debezium/postgres/threads.sql
 --
@@ -37,6 +38,10 @@ BEGIN
         CREATE OR REPLACE FUNCTION %1$I.note_crucible_comment() RETURNS trigger
             LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
         BEGIN
+            IF TG_OP = 'TRUNCATE' THEN
+                DELETE FROM %1$I.crucible_comment;
+                RETURN NULL;
+            END IF;
             IF TG_OP = 'DELETE' THEN
                 DELETE FROM %1$I.crucible_comment WHERE comment_id = OLD.id;
                 RETURN NULL;
@@ -53,6 +58,8 @@ BEGIN
         $body$ $sql$, place);
     EXECUTE format('CREATE OR REPLACE TRIGGER crucible_comment AFTER INSERT OR DELETE OR UPDATE OF "threadId", "userId" '
                    'ON public."CommentV2" FOR EACH ROW EXECUTE FUNCTION %I.note_crucible_comment()', place);
+    EXECUTE format('CREATE OR REPLACE TRIGGER crucible_comments_emptied AFTER TRUNCATE ON public."CommentV2" '
+                   'FOR EACH STATEMENT EXECUTE FUNCTION %I.note_crucible_comment()', place);
 
     EXECUTE format($sql$
         INSERT INTO %1$I.crucible_comment (comment_id, crucible_id, user_id)
@@ -62,5 +69,8 @@ BEGIN
           LEFT JOIN public."Thread" root ON root.id = own."rootThreadId"
          WHERE coalesce(root."crucibleId", own."crucibleId") IS NOT NULL
         ON CONFLICT (comment_id) DO NOTHING$sql$, place);
+    EXECUTE format($sql$
+        DELETE FROM %1$I.crucible_comment there
+         WHERE NOT EXISTS (SELECT FROM public."CommentV2" comment WHERE comment.id = there.comment_id)$sql$, place);
 END
 $$;

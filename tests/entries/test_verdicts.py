@@ -223,6 +223,17 @@ def test_truncate_withdraws_everybody(site: Site) -> None:
     assert [site.verdict(one) for one in entries] == [("withdrawn", [], 0)] * 3
 
 
+def test_verdicts_that_somebody_emptied_come_back(site: Site) -> None:
+    """Nothing of their entries has changed, and a sweep decides them all the same."""
+    entry = site.enter(site.crucible())
+    site.decide()
+    site.run("TRUNCATE SCHEMA.entry_verdict")
+
+    site.decide()
+
+    assert site.verdict(entry) == ("admitted", [], 0)
+
+
 def test_what_stays_the_same_writes_nothing(site: Site) -> None:
     """So a sweep makes no change events."""
     site.enter(site.crucible())

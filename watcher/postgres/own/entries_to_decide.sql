@@ -24,11 +24,12 @@ ORDER BY 1
 -- Of a page of some crucibles' entries, by id: the last of the page, and those that were never decided or with something
 -- else in mind. What is the same on both sides stays here, however much it is.
 SELECT max(page.id), array_agg(page.id ORDER BY page."createdAt", page.id) FILTER (WHERE page.changed)
-  FROM (SELECT entry.id, entry."createdAt", known.digest IS DISTINCT FROM {facts_digest} AS changed
+  FROM (SELECT entry.id, entry."createdAt", known.digest IS DISTINCT FROM {facts_digest} OR seen.entry_id IS NULL AS changed
           FROM (SELECT * FROM public."CrucibleEntry"
                  WHERE "crucibleId" = ANY(%(crucibles)s) AND id > %(after)s ORDER BY id LIMIT %(most)s) entry
           LEFT JOIN public."Image" image ON image.id = entry."imageId"
-          LEFT JOIN {schema}.entry_digest known ON known.entry_id = entry.id) page
+          LEFT JOIN {schema}.entry_digest known ON known.entry_id = entry.id
+          LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id) page
 
 -- decided_entries --
 -- Entries that have a verdict, of crucibles whose rules have changed, if they were made at times for which that makes a
