@@ -120,6 +120,7 @@ def test_who_cannot_write_takes_no_partition(wide: World):
     assert wide.verdict() == []
 
 
+@pytest.mark.soak("takes half a minute")
 def test_a_paused_table_waits_for_every_watcher_of_the_group(wide: World):
     """Also for those that start later; it is told as paused, and goes on from there when a person says so."""
     paused = wide.crucible("tables", "pause", "CrucibleEntry", "--reason", "a move")

@@ -87,7 +87,9 @@ def test_demo_ends_by_itself_and_finds_nothing_lost() -> None:
     assert not _folders(process.pid)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.soak("starts everything")), signal.SIGKILL]
+)
 def test_interrupted_demo_leaves_nothing(started: subprocess.Popen[str], number: signal.Signals) -> None:
     """SIGTERM (handled as Ctrl-C is) or SIGKILL in the middle: every process is gone soon, and the folder with it."""
     assert started.stdout is not None
@@ -107,6 +109,7 @@ def test_interrupted_demo_leaves_nothing(started: subprocess.Popen[str], number:
         assert rest.splitlines()[-1] == "demo: FAILED interrupted"
 
 
+@pytest.mark.soak("starts everything")
 def test_failure_is_told_in_the_last_line() -> None:
     """A demo that cannot go on says why, last, and exits with 1."""
     process = _start("--seconds", "600", "--rate", "20", "--votes", "0")
