@@ -25,7 +25,7 @@ demo: $(READY) ## Run the whole topology on this machine for a minute and compar
 test: check ## Check, then run every test (ARGS="-k name" for some, WORKERS=0 for one after the other)
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
 
-soak: $(READY) ## Half an hour: what is marked so, 100,000 votes at once, a minute without ClickHouse, attacks in full
+soak: $(READY) ## An hour: what is marked so, 100,000 votes at once, a minute without ClickHouse, attacks in full
 	@$(BIN)/python -m pytest --numprocesses 0 --soak -m soak $(ARGS)
 	@$(BIN)/python -m pytest --numprocesses 0 --soak tests/votes/test_at_size.py tests/api/abuse $(ARGS)
 

@@ -78,7 +78,7 @@ def _forgotten(world: VoteWorld, crucible_id: int) -> None:
 @pytest.fixture
 def many(pytestconfig: pytest.Config) -> int:
     """Votes at once."""
-    return 100_000 if pytestconfig.getoption("soak") else 10_000
+    return 100_000 if pytestconfig.getoption("soak") else 5_000
 
 
 def test_many_votes_at_once(world: VoteWorld, many: int) -> None:
