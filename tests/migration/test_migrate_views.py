@@ -354,10 +354,10 @@ def test_numbered_votes_leave_the_last_rating(old_site: Client) -> None:
     ]
 
 
-@pytest.mark.usefixtures("small_buckets")
 OTHER_PLACES = pytest.mark.soak("a server more is killed")
 
 
+@pytest.mark.usefixtures("small_buckets")
 @pytest.mark.parametrize("at", [pytest.param(30, marks=OTHER_PLACES), 60, pytest.param(75, marks=OTHER_PLACES)])
 def test_a_kill_of_the_server_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     """ClickHouse killed at a statement of the run, started and migrated again: every row counts once."""
