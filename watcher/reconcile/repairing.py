@@ -226,9 +226,8 @@ class Repairer:
             there = {one.key: one for one in self._comparison.of_keys(list(left))}
             same = {key for key, one in left.items() if there.get(key) == one}
             still |= same
-            right = (
-                left.keys() - there.keys()
-            )  # twice: a row never counted looks right while its deletion is on its way
+            # At two looks, because a row never counted looks right while its deletion is on its way.
+            right = left.keys() - there.keys()
             left = {key: one for key, one in left.items() if key not in same and key not in right & before}
             before = right
             if not left:
