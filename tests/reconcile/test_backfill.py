@@ -22,10 +22,11 @@ from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.held_lock import held_lock
 from watcher.postgres.own import backfill_run, history, reconcile_needed
 from watcher.postgres.session import Session, open_session
-from watcher.reconcile import backfill, repairing
-from watcher.reconcile.backfill import BackfillPausedError, Turn, count_rows, finish, show_crucibles
-from watcher.reconcile.chunk import ChunkComparison
-from watcher.reconcile.repairing import Repairer
+from watcher.reconcile.backfill import counting
+from watcher.reconcile.backfill.counting import BackfillPausedError, Turn, count_rows, finish, show_crucibles
+from watcher.reconcile.backfill.pages import ChunkComparison
+from watcher.reconcile.repairs import repairer
+from watcher.reconcile.repairs.repairer import Repairer
 from watcher.recovery.verifier import Comparison
 from watcher.runtime.failpoint import BACKFILL_PLACES
 
@@ -81,7 +82,7 @@ class Backfilling:
 
     def wrong(self) -> list[int]:
         """Keys that differ."""
-        return [one.key for one in self.chunks.differing(backfill.BEFORE_ALL, 1 << 40)]
+        return [one.key for one in self.chunks.differing(counting.BEFORE_ALL, 1 << 40)]
 
 
 @contextmanager
@@ -136,7 +137,7 @@ def test_rows_of_before_are_counted_and_the_streams_are_not_again(filled: World)
 
 def test_who_dies_in_it_is_gone_on_for(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """At every place, one after the other: each next run goes on where the last one died."""
-    scythe = Scythe(monkeypatch, repairing, backfill)
+    scythe = Scythe(monkeypatch, repairer, counting)
     places = ("repair.decided", "repair.written", *BACKFILL_PLACES[1:])
     keys = list[int | None]()
     for place in places:
@@ -228,7 +229,7 @@ def test_what_an_open_transaction_has_written_is_waited_for(filled: World) -> No
             count_rows(one.turn, one.rows, one.chunks, one.repairer, 100)
             covered = one.session.read("SELECT count(*) FROM {schema}.repair WHERE 50 = ANY(keys)")
 
-    assert waited[0] == repairing.LOOK_SECONDS
+    assert waited[0] == repairer.LOOK_SECONDS
     assert covered == [(0,)]
 
 
@@ -250,7 +251,7 @@ def test_a_hundred_thousand_rows(filled: World) -> None:
     filled.enter(contest, 100_000, first=1_000)
     filled.count("id BETWEEN 50000 AND 50999")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with backfilling(filled, 100_999, page=backfill.PAGE_ROWS) as one:
+    with backfilling(filled, 100_999, page=counting.PAGE_ROWS) as one:
         one.whole()
 
         assert (one.wrong(), total(filled), one.turn.run.looked_at) == ([], 100_300, 100_300)

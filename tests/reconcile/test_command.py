@@ -15,7 +15,7 @@ from tests.reconcile.conftest import World
 from watcher.admin.doctor.postgres.reader import reader
 from watcher.bootstrap.reconciling import Asked, Comparer, comparing, counted_tables
 from watcher.postgres.session import open_session
-from watcher.reconcile.resumption import Resumption
+from watcher.reconcile.command.resumption import Resumption
 
 FAR = (1, 400_000, 800_000, 1_200_000)
 """Keys of entries, in different ranges: twenty of them."""

@@ -16,8 +16,8 @@ from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.counts import CountedTable
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.session import open_session
-from watcher.reconcile.choice import Choice
-from watcher.reconcile.table import TableComparison
+from watcher.reconcile.rows.choice import Choice
+from watcher.reconcile.rows.table import TableComparison
 
 from handlers import REGISTRY  # isort: skip
 

@@ -46,10 +46,10 @@ from watcher.model.repair import RepairPlan
 from watcher.postgres.own import history, letters, reconcile_needed, repair, replay
 from watcher.postgres.own.letters import Tried
 from watcher.postgres.session import Session, open_session
-from watcher.reconcile import decided_replays
-from watcher.reconcile.after_repairs import AfterRepairs
+from watcher.reconcile.repairs import decided_replays
+from watcher.reconcile.repairs.after_repairs import AfterRepairs
+from watcher.reconcile.repairs.stream import StreamStandsError
 from watcher.reconcile.stores import Stores
-from watcher.reconcile.stream import StreamStandsError
 
 TOPIC = "postgres.CrucibleEntry"
 ENTRIES = REGISTRY.tables["CrucibleEntry"].counted

@@ -11,7 +11,7 @@ from watcher.clickhouse.link import ClickHouseLink
 from watcher.model.errors import HistoryChangedError, TemporaryError
 from watcher.postgres.own import history, reconcile_needed
 from watcher.postgres.session import Session, open_session
-from watcher.reconcile.marks import SECOND_LOOK_SECONDS, CompareMarks
+from watcher.reconcile.daemon.marks import SECOND_LOOK_SECONDS, CompareMarks
 
 TABLES = ("Crucible", "CrucibleEntry")
 HOUR = 3_600.0

@@ -27,9 +27,10 @@ from watcher.model.plan import Plan
 from watcher.model.registry import Table, on
 from watcher.postgres.own import history, repair, replay
 from watcher.postgres.session import Session, open_session
-from watcher.reconcile import decided_replays, meanings
-from watcher.reconcile.after_repairs import AfterRepairs
+from watcher.reconcile import meanings
 from watcher.reconcile.meanings import MeaningReplay, MeaningReport
+from watcher.reconcile.repairs import decided_replays
+from watcher.reconcile.repairs.after_repairs import AfterRepairs
 
 from handlers.crucible_entry import CrucibleEntryRow  # isort: skip
 

@@ -26,12 +26,12 @@ from watcher.model.plan import Plan
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.own import history, repair
 from watcher.postgres.session import Session, open_session
-from watcher.reconcile import repairing
-from watcher.reconcile.after_repairs import AfterRepairs
-from watcher.reconcile.events import events_twice
-from watcher.reconcile.repairing import Repairer
-from watcher.reconcile.stream import StreamStandsError
-from watcher.reconcile.table import TableComparison
+from watcher.reconcile.repairs import repairer
+from watcher.reconcile.repairs.after_repairs import AfterRepairs
+from watcher.reconcile.repairs.repairer import Repairer
+from watcher.reconcile.repairs.stream import StreamStandsError
+from watcher.reconcile.rows.events_twice import events_twice
+from watcher.reconcile.rows.table import TableComparison
 
 ENTRIES = REGISTRY.tables["CrucibleEntry"].counted
 
@@ -118,7 +118,7 @@ def test_what_goes_wrong_in_the_same_way_again_is_put_right_again(broken: World)
 
 @pytest.mark.parametrize("place", ["repair.decided", "repair.written"])
 def test_who_dies_in_it_is_finished_by_the_next(broken: World, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    scythe = Scythe(monkeypatch, repairing)
+    scythe = Scythe(monkeypatch, repairer)
     with mending(broken) as one:
         scythe.run(lambda: one.mend() and None, 1, place)
     assert scythe.killed.total() == 1

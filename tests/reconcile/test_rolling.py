@@ -20,11 +20,11 @@ from watcher.clickhouse.repair_rows import REPAIRS
 from watcher.model.errors import TemporaryError
 from watcher.postgres.own import drift, history, reconcile_needed, reconcile_turn, repair
 from watcher.postgres.session import Session, open_session
-from watcher.reconcile import repairing
-from watcher.reconcile.drift_report import DriftReport
-from watcher.reconcile.rolling import RollingComparison
+from watcher.reconcile.daemon.drift_report import DriftReport
+from watcher.reconcile.daemon.rolling import RollingComparison
+from watcher.reconcile.repairs import repairer
+from watcher.reconcile.repairs.stream import StreamStandsError
 from watcher.reconcile.stores import Stores
-from watcher.reconcile.stream import StreamStandsError
 from watcher.telemetry.metrics import Metrics
 
 TABLES = [REGISTRY.tables[name].counted for name in ("CrucibleEntry", "Crucible")]
@@ -289,7 +289,7 @@ def test_who_is_to_end_leaves_the_turn_to_others(site: World) -> None:
 @pytest.mark.parametrize("auto_fix", [True, False])
 def test_auto_fix(site: World, monkeypatch: pytest.MonkeyPatch, *, auto_fix: bool) -> None:
     """What is found is put right only where that is wanted, and then the table needs no comparison any more."""
-    monkeypatch.setattr(repairing, "ANNOUNCED_SECONDS", 0.0)
+    monkeypatch.setattr(repairer, "ANNOUNCED_SECONDS", 0.0)
     one = Process(site, "one", auto_fix=auto_fix)
     with session_of(site) as session:
         reconcile_needed.note(session, "CrucibleEntry", "snapshot")

@@ -11,7 +11,7 @@ from tests.reconcile.conftest import World
 from watcher.bootstrap.rolling import LetGo, start_comparing
 from watcher.postgres.own import history
 from watcher.postgres.session import open_session
-from watcher.reconcile import rolling
+from watcher.reconcile.daemon import rolling
 from watcher.runtime.shutdown import Shutdown
 from watcher.runtime.worker import Signal, Task
 from watcher.telemetry.metrics import Metrics

@@ -19,10 +19,10 @@ from watcher.model.drain_plan import event_rows, vote_rows
 from watcher.model.vote import LoggedVote
 from watcher.postgres.own import history, repair
 from watcher.postgres.session import open_session
-from watcher.reconcile import vote_repairs
 from watcher.reconcile.finding import Finding, Findings
-from watcher.reconcile.vote_repairs import VoteRepairer
-from watcher.reconcile.votes import VoteComparison
+from watcher.reconcile.votes import repairer
+from watcher.reconcile.votes.comparison import VoteComparison
+from watcher.reconcile.votes.repairer import VoteRepairer
 
 NOW = int(time()) // 60 * 60 - 3600
 CRUCIBLE, CALM = 42, 43
@@ -173,7 +173,7 @@ def test_votes_past_their_time_are_no_difference(world: World) -> None:
 
 @pytest.mark.parametrize("place", ["repair.decided", "repair.copied", "repair.written"])
 def test_who_dies_in_it_is_finished_by_the_next(broken: World, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    scythe = Scythe(monkeypatch, vote_repairs)
+    scythe = Scythe(monkeypatch, repairer)
     with mending(broken) as one:
         scythe.run(lambda: one.mend() and None, 1, place)
     assert scythe.killed.total() == 1

@@ -14,6 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 FORBIDDEN = {
     "Layers: an import only ever points down": ("watcher.telemetry", "watcher.kafka.admin"),
+    "Comparing: the command and the daemon above, rows and votes below": (
+        "watcher.reconcile.rows",
+        "watcher.reconcile.repairs.stream",
+    ),
     "The model is pure": ("watcher.model", "random"),
     "Handlers know the model and nothing else": ("handlers", "watcher.telemetry.metrics"),
     "Only the composition root and the command line know handlers and settings": ("watcher.api", "config"),

@@ -15,10 +15,10 @@ from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.drain_plan import event_rows, vote_rows
 from watcher.model.vote import LoggedVote
 from watcher.postgres.session import open_session
-from watcher.reconcile import redis_crucibles
 from watcher.reconcile.finding import Findings
-from watcher.reconcile.redis_crucible import CrucibleLook
-from watcher.reconcile.redis_crucibles import RedisComparison
+from watcher.reconcile.redis import crucibles as redis_crucibles
+from watcher.reconcile.redis.crucible import CrucibleLook
+from watcher.reconcile.redis.crucibles import RedisComparison
 from watcher.redis import keys
 from watcher.votes.balance import VoteBalance
 

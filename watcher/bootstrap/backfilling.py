@@ -25,10 +25,10 @@ from watcher.postgres.own import backfill_run
 from watcher.postgres.own.backfill_run import Run
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import unfinished
-from watcher.reconcile.backfill import Heard, Turn, count_rows, finish, show_crucibles
-from watcher.reconcile.chunk import ChunkComparison
-from watcher.reconcile.repairing import Repairer
-from watcher.reconcile.stream import Stream
+from watcher.reconcile.backfill.counting import Heard, Turn, count_rows, finish, show_crucibles
+from watcher.reconcile.backfill.pages import ChunkComparison
+from watcher.reconcile.repairs.repairer import Repairer
+from watcher.reconcile.repairs.stream import Stream
 from watcher.runtime.failpoint import reach
 
 AwaitPassed = Callable[[int, Turn], None]

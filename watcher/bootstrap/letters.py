@@ -43,8 +43,8 @@ from watcher.model.metric_rows import MetricRows
 from watcher.postgres.own import history, letters, reconcile_needed, replay
 from watcher.postgres.own.letters import Story, Tried
 from watcher.postgres.session import Session
+from watcher.reconcile.repairs.stream import Stream
 from watcher.reconcile.stores import Stores
-from watcher.reconcile.stream import Stream
 from watcher.recovery.verifier import Comparison, Verifier
 from watcher.redis.sink import RedisSink
 from watcher.runtime.retry import Retry, retry

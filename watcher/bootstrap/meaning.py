@@ -27,9 +27,9 @@ from watcher.model.registry import Registry, Table
 from watcher.postgres.held_lock import held_lock
 from watcher.postgres.own import history
 from watcher.postgres.session import Session
-from watcher.reconcile.kept import kept_since
 from watcher.reconcile.meanings import MeaningReplay, MeaningReport
-from watcher.reconcile.stream import Stream
+from watcher.reconcile.repairs.stream import Stream
+from watcher.reconcile.rows.kept import kept_since
 
 Told = Callable[[str], None]
 

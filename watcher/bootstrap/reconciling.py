@@ -26,15 +26,15 @@ from watcher.model.metric_rows import MetricRows
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.own import repair
 from watcher.postgres.session import Session
-from watcher.reconcile.choice import Choice
-from watcher.reconcile.differences import Difference
-from watcher.reconcile.events import events_twice
-from watcher.reconcile.noted import note
-from watcher.reconcile.repairing import Repairer
-from watcher.reconcile.report import Report, TableReport, TableSummary
-from watcher.reconcile.resumption import Place, Resumption
-from watcher.reconcile.stream import Stream
-from watcher.reconcile.table import TableComparison
+from watcher.reconcile.command.noted import note
+from watcher.reconcile.command.report import Report, TableReport, TableSummary
+from watcher.reconcile.command.resumption import Place, Resumption
+from watcher.reconcile.repairs.repairer import Repairer
+from watcher.reconcile.repairs.stream import Stream
+from watcher.reconcile.rows.choice import Choice
+from watcher.reconcile.rows.differences import Difference
+from watcher.reconcile.rows.events_twice import events_twice
+from watcher.reconcile.rows.table import TableComparison
 
 MAX_RANGE: Final = 1 << 62
 """Behind the last range of any table."""

@@ -16,13 +16,13 @@ from watcher.clickhouse.reads import ClickHouseReads
 from watcher.clickhouse.vote_history import VoteHistory
 from watcher.postgres.own import repair
 from watcher.postgres.session import Session
+from watcher.reconcile.command.report import EXAMPLES
 from watcher.reconcile.finding import Finding, Findings
-from watcher.reconcile.redis_crucible import CrucibleLook
-from watcher.reconcile.redis_crucibles import REDIS, Heard, RedisComparison
-from watcher.reconcile.report import EXAMPLES
+from watcher.reconcile.redis.crucible import CrucibleLook
+from watcher.reconcile.redis.crucibles import REDIS, Heard, RedisComparison
 from watcher.reconcile.views import ViewReport
-from watcher.reconcile.vote_repairs import VoteRepairer
-from watcher.reconcile.votes import VoteComparison
+from watcher.reconcile.votes.comparison import VoteComparison
+from watcher.reconcile.votes.repairer import VoteRepairer
 from watcher.redis.locked_crucible import lock_crucible
 from watcher.redis.vote_log import VoteLog
 from watcher.votes.balance import VoteBalance

@@ -12,7 +12,7 @@ from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.lock import alone
 from watcher.postgres.own import repair
 from watcher.postgres.session import Session
-from watcher.reconcile.report import EXAMPLES
+from watcher.reconcile.command.report import EXAMPLES
 from watcher.reconcile.views import ViewReport, differing, differing_views
 
 KIND = "made anew"

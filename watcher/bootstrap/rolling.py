@@ -20,10 +20,10 @@ from watcher.clickhouse.reads import ClickHouseReads
 from watcher.clickhouse.repair_rows import REPAIRS
 from watcher.kafka.admin import KafkaAdmin
 from watcher.postgres.session import Session
-from watcher.reconcile.drift_report import DriftReport
-from watcher.reconcile.rolling import RollingComparison
+from watcher.reconcile.daemon.drift_report import DriftReport
+from watcher.reconcile.daemon.rolling import RollingComparison
+from watcher.reconcile.repairs.stream import Stream
 from watcher.reconcile.stores import Stores
-from watcher.reconcile.stream import Stream
 from watcher.runtime.deadline import Deadline
 from watcher.runtime.shutdown import Shutdown
 from watcher.runtime.worker import Worker

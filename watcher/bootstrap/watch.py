@@ -47,8 +47,8 @@ from watcher.model.errors import TemporaryError
 from watcher.model.stream import AssignmentListener
 from watcher.postgres.own.journal import PostgresJournalStore
 from watcher.postgres.site.readable import try_reading
-from watcher.reconcile.after_repairs import AfterRepairs
-from watcher.reconcile.marks import CompareMarks
+from watcher.reconcile.daemon.marks import CompareMarks
+from watcher.reconcile.repairs.after_repairs import AfterRepairs
 from watcher.redis.beat_marks import RedisBeatMarks
 from watcher.redis.sink import RedisSink
 from watcher.runtime.garbage_collector import calm_the_collector

@@ -93,7 +93,7 @@ def bring_rows(settings: "Settings", table: str, file: Path, *, anew: bool, as_j
     from watcher.admin.connector.file import read_connector_file  # noqa: PLC0415
     from watcher.bootstrap.backfilling import backfill as run_backfill  # noqa: PLC0415
     from watcher.bootstrap.backfilling import backfilled_tables  # noqa: PLC0415
-    from watcher.reconcile.backfill import BackfillPausedError  # noqa: PLC0415
+    from watcher.reconcile.backfill.counting import BackfillPausedError  # noqa: PLC0415
 
     slot = read_connector_file(file).config.get("slot.name", "debezium")
     with _asked_to_end() as ends:

@@ -14,8 +14,8 @@ from watcher.telemetry.words import counted
 
 if TYPE_CHECKING:
     from watcher.bootstrap.reconciling import Asked
-    from watcher.reconcile.report import Report
-    from watcher.reconcile.resumption import Resumption
+    from watcher.reconcile.command.report import Report
+    from watcher.reconcile.command.resumption import Resumption
 
 app = typer.Typer(no_args_is_help=False)
 
@@ -92,7 +92,7 @@ def reconcile(
     import config  # noqa: PLC0415
     from watcher.admin.connector.file import read_connector_file  # noqa: PLC0415
     from watcher.bootstrap.reconciling import Asked, comparing, counted_tables  # noqa: PLC0415
-    from watcher.reconcile.choice import Choice  # noqa: PLC0415
+    from watcher.reconcile.rows.choice import Choice  # noqa: PLC0415
 
     settings = config.load()
     if log:
@@ -138,7 +138,7 @@ def _time(text: str) -> datetime:
 
 def _resumption(file: Path | None, asked: "Asked", places: dict[str, str]) -> "Resumption":
     """Return what remembers how far the run is, told whether it goes on."""
-    from watcher.reconcile.resumption import Resumption  # noqa: PLC0415
+    from watcher.reconcile.command.resumption import Resumption  # noqa: PLC0415
 
     options = {
         **places,

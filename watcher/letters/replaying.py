@@ -32,7 +32,7 @@ from watcher.postgres.own import letters, reconcile_needed, repair, replay
 from watcher.postgres.own.history import History
 from watcher.postgres.own.letters import Tried
 from watcher.postgres.session import Session
-from watcher.reconcile.decided_replays import carry_out
+from watcher.reconcile.repairs.decided_replays import carry_out
 from watcher.runtime.failpoint import reach
 
 UNUSABLE: Final = frozenset({Outcome.REFUSED, Outcome.CUT, Outcome.OTHER_HISTORY})

@@ -11,7 +11,7 @@ from typing import Final
 from watcher.model.counts import CountedTable, Total
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.own import repair
-from watcher.reconcile.differences import Difference
+from watcher.reconcile.rows.differences import Difference
 from watcher.reconcile.stores import Stores
 
 MAX_ROUNDS: Final = 3

@@ -14,7 +14,7 @@ from watcher.model.metric_row import MetricRow
 from watcher.model.metric_rows import MetricRows
 from watcher.model.progress import Progress
 from watcher.model.stream import Headers
-from watcher.reconcile.after_repairs import LSN
+from watcher.reconcile.repairs.after_repairs import LSN
 
 
 @dataclass(frozen=True, slots=True)

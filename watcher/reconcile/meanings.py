@@ -27,7 +27,7 @@ from watcher.model.registry import Table
 from watcher.model.replay import ReplayPlan, token_of
 from watcher.postgres.own import repair, replay
 from watcher.postgres.session import Session
-from watcher.reconcile.decided_replays import carry_out
+from watcher.reconcile.repairs.decided_replays import carry_out
 from watcher.runtime.failpoint import reach
 
 PART_CHANGES: Final = 50_000

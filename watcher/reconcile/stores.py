@@ -9,8 +9,8 @@ from watcher.model.counts import CountedTable
 from watcher.model.metric_rows import MetricRows
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.session import Session
-from watcher.reconcile.repairing import Repairer
-from watcher.reconcile.table import RANGE_KEYS, TableComparison
+from watcher.reconcile.repairs.repairer import Repairer
+from watcher.reconcile.rows.table import RANGE_KEYS, TableComparison
 
 
 @dataclass(frozen=True)

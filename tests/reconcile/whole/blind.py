@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from watcher.cli import main
 from watcher.model import repair as repair_rows
 from watcher.postgres.own import repair
-from watcher.reconcile.differences import Difference
-from watcher.reconcile.repairing import Repairer
+from watcher.reconcile.repairs.repairer import Repairer
+from watcher.reconcile.rows.differences import Difference
 
 _still = Repairer.still
 _seen: dict[tuple[int, ...], list[Difference]] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from watcher.reconcile.report import TableReport
+from watcher.reconcile.command.report import TableReport
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ class TwiceReport(msgspec.Struct, frozen=True):
 def events_twice(reads: ClickHouseReads, right: Collection[str] = ()) -> list[TwiceReport]:
     """Return, by source table, events that are there more than once.
 
-    They are put right by their rows, which count for too much because of them: see ``differences.py``.
+    They are put right by their rows, which count for too much because of them: see ``rows/differences.py``.
 
     Args:
         reads: asks ClickHouse.

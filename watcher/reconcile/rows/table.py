@@ -18,17 +18,18 @@ from watcher.model.checksum import same
 from watcher.model.counts import CountedTable
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.faults import StatementTimeoutError
-from watcher.reconcile.choice import Choice
-from watcher.reconcile.differences import Difference
-from watcher.reconcile.pace import Pace
-from watcher.reconcile.row_by_row import RowByRow, ms
+from watcher.reconcile.rows.choice import Choice
+from watcher.reconcile.rows.differences import Difference
+from watcher.reconcile.rows.pace import Pace
+from watcher.reconcile.rows.row_by_row import RowByRow, ms
 
 RANGE_KEYS: Final = 1 << 16
 """Keys of a range. More: a difference has more rows read; fewer: more sums."""
 CHOSEN_RANGES: Final = 16
 """Ranges whose chosen keys are held at once: a million keys at most."""
+MIN_KEY: Final = -(2**63)
 MAX_KEY: Final = 2**63 - 1
-"""The highest key that ClickHouse can hold."""
+"""The lowest and the highest key that a row can have: both stores hold keys in 64 bits."""
 PIECE_KEYS: Final = 5_000
 """Keys that are looked at in one question: ClickHouse takes 128 KiB for a parameter."""
 HELD_DIFFERENCES: Final = 1 << 16
@@ -181,7 +182,7 @@ class TableComparison:
 
     def _bounds(self, first: int, end: int | None) -> dict[str, int]:
         """Return the lowest and the highest key of some ranges; below the first one there may be any."""
-        low = first * self._size if first > 0 else -MAX_KEY
+        low = first * self._size if first > 0 else MIN_KEY
         return {"low": low, "high": MAX_KEY if end is None else end * self._size - 1}
 
     def _chosen(self, first: int, end: int, progress: Progress, choice: Choice, *, beyond: bool) -> Iterator[Found]:

@@ -16,7 +16,8 @@ from watcher.model.errors import TemporaryError, WatcherError
 from watcher.postgres.own import drift, reconcile_turn, repair
 from watcher.postgres.own.reconcile_turn import LEASE_SECONDS, Place, Standing
 from watcher.postgres.session import Session
-from watcher.reconcile.differences import Difference
+from watcher.reconcile.rows.differences import Difference
+from watcher.reconcile.rows.table import MIN_KEY
 from watcher.reconcile.stores import Stores
 from watcher.runtime import clock
 from watcher.runtime.retry import Retry
@@ -27,8 +28,6 @@ TURN_RANGES: Final = 16
 PART_RANGES: Final = 4
 """Ranges that are compared at once and then noted. More: a process that is to end waits longer for an answer; fewer:
 more questions."""
-MIN_KEY: Final = -(1 << 63)
-"""The lowest that a key can be."""
 SHORTEST_WAIT_SECONDS: Final = 1.0
 """Between two looks at whose turn it is."""
 FIRST_WAIT_SECONDS: Final = 60.0

@@ -7,7 +7,7 @@ import structlog
 
 from watcher.model.errors import WatcherError
 from watcher.postgres.own.reconcile_turn import Standing
-from watcher.reconcile.differences import Kind
+from watcher.reconcile.rows.differences import Kind
 from watcher.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)

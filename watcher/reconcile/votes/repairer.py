@@ -30,7 +30,7 @@ from watcher.model.repair import RepairPlan, token_of, vote_event_row
 from watcher.postgres.own import repair
 from watcher.postgres.session import Session
 from watcher.reconcile.finding import Findings
-from watcher.reconcile.votes import EVENTS, VOTES, EventGap, VoteComparison, VoteCopies, VoteKind
+from watcher.reconcile.votes.comparison import EVENTS, VOTES, EventGap, VoteComparison, VoteCopies, VoteKind
 from watcher.runtime.failpoint import reach
 
 SOURCE: Final = "vote"

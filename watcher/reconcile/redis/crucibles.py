@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, cast
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import unfinished, unfinished_of
 from watcher.reconcile.finding import Findings
-from watcher.reconcile.redis_crucible import OF_VOTES, CrucibleLook, Differing, RedisKind
+from watcher.reconcile.redis.crucible import OF_VOTES, CrucibleLook, Differing, RedisKind
 from watcher.recovery.replay import ReplayDiffersError
 from watcher.recovery.sweep import Sweep
 from watcher.recovery.verifier import Verifier

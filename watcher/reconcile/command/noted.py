@@ -8,8 +8,8 @@ import structlog
 from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own import drift
 from watcher.postgres.session import Session
-from watcher.reconcile.report import Report
-from watcher.reconcile.rolling import MIN_KEY
+from watcher.reconcile.command.report import Report
+from watcher.reconcile.rows.table import MIN_KEY
 
 log = structlog.get_logger(__name__)
 

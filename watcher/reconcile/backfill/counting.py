@@ -16,7 +16,8 @@ from watcher.model.errors import StopError, TemporaryError
 from watcher.postgres.own import backfill_run, repair
 from watcher.postgres.own.backfill_run import Run
 from watcher.postgres.session import Session
-from watcher.reconcile.differences import Difference
+from watcher.reconcile.rows.differences import Difference
+from watcher.reconcile.rows.table import MIN_KEY
 from watcher.recovery.verifier import Comparison
 from watcher.runtime.failpoint import reach
 
@@ -24,8 +25,8 @@ PAGE_ROWS: Final = 50_000
 """Rows of a page. More: fewer waits for the stream, one a page; fewer: less memory, of which it takes 100 MB or so."""
 MAX_COUNTED: Final = 2
 """Keys of a page of which anything was counted, per row of it. Fewer: pages whose rows have gone are split more."""
-BEFORE_ALL: Final = -(1 << 63)
-"""Below every key."""
+BEFORE_ALL: Final = MIN_KEY
+"""A page begins after a key. No serial column has the lowest one itself."""
 MAX_ROUNDS: Final = 3
 """Times that a page is looked at and mended. Fewer: rows that change meanwhile are left to a comparison."""
 SEEN_EVERY_SECONDS: Final = 5.0

@@ -8,7 +8,7 @@ from watcher.model.metric_row import unpacked
 from watcher.model.metric_rows import MetricRows
 from watcher.postgres.own import replay
 from watcher.postgres.session import Session
-from watcher.reconcile.after_repairs import LOOK_SECONDS
+from watcher.reconcile.repairs.after_repairs import LOOK_SECONDS
 from watcher.runtime.failpoint import reach
 
 ANNOUNCED_SECONDS: Final = 2.5 * LOOK_SECONDS

@@ -1,7 +1,7 @@
 """Compares the rows of a page of keys with what was counted of them: rows that are there, and keys between them.
 
-Nothing is added up beforehand, as :mod:`watcher.reconcile.table` does it: of a table that was never counted every range
-differs. A page's keys are one range, so that both stores are asked once a look, whatever lies between.
+Nothing is added up beforehand, as :mod:`watcher.reconcile.rows.table` does it: of a table that was never counted every
+range differs. A page's keys are one range, so that both stores are asked once a look, whatever lies between.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.counts import CountedTable
 from watcher.postgres.counted_rows import CountedRows
-from watcher.reconcile.differences import Difference
-from watcher.reconcile.row_by_row import RowByRow
+from watcher.reconcile.rows.differences import Difference
+from watcher.reconcile.rows.row_by_row import RowByRow
 
 
 class ChunkComparison:

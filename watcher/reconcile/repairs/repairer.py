@@ -21,9 +21,9 @@ from watcher.model.metric_rows import MetricRows
 from watcher.model.repair import RepairPlan, repairing_rows, token_of
 from watcher.postgres.own import repair, replay
 from watcher.postgres.session import Session
-from watcher.reconcile.after_repairs import LOOK_SECONDS
-from watcher.reconcile.differences import Difference
-from watcher.reconcile.stream import StreamStandsError
+from watcher.reconcile.repairs.after_repairs import LOOK_SECONDS
+from watcher.reconcile.repairs.stream import StreamStandsError
+from watcher.reconcile.rows.differences import Difference
 from watcher.runtime.failpoint import reach
 
 BATCH_KEYS: Final = 10_000

@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 
 from watcher.model.counts import Total
-from watcher.reconcile.differences import Difference
-from watcher.reconcile.events import TwiceReport
 from watcher.reconcile.finding import Finding
+from watcher.reconcile.rows.differences import Difference
+from watcher.reconcile.rows.events_twice import TwiceReport
 from watcher.reconcile.views import ViewReport
 
 EXAMPLES: Final = 3
@@ -98,7 +98,7 @@ class TableSummary:
     def take_back(self, kinds: Mapping[str, int]) -> None:
         """Take back what was none: a change was on its way, and has come.
 
-        >>> from watcher.reconcile.differences import Kind
+        >>> from watcher.reconcile.rows.differences import Kind
         >>> summary = TableSummary("Crucible")
         >>> summary.add([Difference(5, Kind.MISSING, {("User", 7, 7, "crucibleCount"): 1}, {})])
         >>> summary.take_back({"missing": 1})

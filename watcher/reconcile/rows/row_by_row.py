@@ -9,8 +9,8 @@ from typing import Any
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.counts import CountedTable, Total
 from watcher.postgres.counted_rows import TOO_OLD, Counted, CountedRows
-from watcher.reconcile.differences import Difference, differences
-from watcher.reconcile.kept import kept_since
+from watcher.reconcile.rows.differences import Difference, differences
+from watcher.reconcile.rows.kept import kept_since
 
 _Row = tuple[int, str, str, int, int, int]
 """Key, entity type, metric type, entity, user, value."""

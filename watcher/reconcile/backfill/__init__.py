@@ -1,0 +1,1 @@
+"""Tables that were there before the watcher: each row counted, page by page."""

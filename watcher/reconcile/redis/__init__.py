@@ -1,0 +1,1 @@
+"""What Redis shows of crucibles, against PostgreSQL and ClickHouse."""

@@ -1,0 +1,1 @@
+"""Votes, and their metric events: each once, none without the other."""
