@@ -1,6 +1,7 @@
 """What the tests of a person's commands share: the real parts."""
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -9,9 +10,10 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from demo.pipeline import Pipeline
+from demo.pipeline import WATCHER_ROLE, Pipeline
 from stack import Stack
 from tests import command
+from tests.acceptance.daemon import await_that
 from tests.pipeline.running import SELDOM
 from tests.stack.watching import provided
 
@@ -27,10 +29,46 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="package")
-def pipeline(parts: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+def followed(parts: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """The whole way, prepared as an administrator prepares it, with Debezium streaming and the watcher following."""
     with Pipeline(parts, tmp_path_factory.mktemp("pipeline"), lambda _: None, overlay=SELDOM) as running:
         yield running
+
+
+def assert_followed(pipeline: Pipeline) -> None:
+    """Fail with the watcher's last words where it has ended: whatever waits for it would tell of something else."""
+    assert pipeline.watcher.is_alive(), f"the watcher has ended. {pipeline.watcher.last_words()}"
+
+
+@pytest.fixture
+def pipeline(followed: Pipeline) -> Iterator[Pipeline]:
+    """The pipeline that these tests share; the watcher lives before a test and after it."""
+    assert_followed(followed)
+    yield followed
+    assert_followed(followed)
+
+
+@pytest.fixture
+def unseen(pipeline: Pipeline) -> Iterator[None]:
+    """The watcher stands still during the test, so that it cannot see what the test breaks.
+
+    It would be right to end where PostgreSQL seems to be another one, or to note that tables need a comparison; and it
+    might write rows into a column of another type. It is held between two transactions: its locks would last as long.
+    """
+    under_way = "SELECT 1 FROM pg_stat_activity WHERE usename = %s AND xact_start IS NOT NULL"
+
+    def held() -> bool:
+        pipeline.watcher.send(signal.SIGSTOP)
+        if not connection.execute(under_way, [WATCHER_ROLE]).fetchall():
+            return True
+        pipeline.watcher.send(signal.SIGCONT)
+        return False
+
+    with pipeline.connect() as connection:
+        connection.autocommit = True
+        await_that(held, "the watcher between two transactions", told=pipeline.watcher.last_words)
+    yield
+    pipeline.watcher.send(signal.SIGCONT)
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from confluent_kafka import Producer
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo.pipeline import Pipeline
-from tests.stack.watching import await_that
+from tests.acceptance.daemon import await_that
+from tests.admin.conftest import assert_followed
 
 CHANGES = """
     INSERT INTO "User" (id, username) VALUES (9001, 'conservation') ON CONFLICT DO NOTHING;
@@ -22,6 +23,7 @@ BAD = (b"{", b'{"op":"c"}', b'{"op":"x","source":{"table":"Crucible","lsn":1,"ts
 
 def scrape(pipeline: Pipeline) -> Counter[tuple[str, str]]:
     """The counters of the books, by metric and table."""
+    assert_followed(pipeline)
     text = httpx.get(f"{pipeline.ops_url}/metrics", timeout=10).text
     books: Counter[tuple[str, str]] = Counter()
     for family in text_string_to_metric_families(text):

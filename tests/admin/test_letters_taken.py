@@ -12,10 +12,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from demo.pipeline import Pipeline
 from tests import command
+from tests.acceptance.daemon import await_that
+from tests.admin.conftest import assert_followed
 from tests.change_events import change, entry, value
 from tests.clickhouse_clients import ClickHouseClients
 from tests.site_database import WATCHER_ROLE
-from tests.stack.watching import await_that
 from watcher.admin.doctor.findings import Level
 from watcher.admin.doctor.kafka import dead_letters
 from watcher.kafka.admin import KafkaAdmin
@@ -95,7 +96,12 @@ def test_letters_are_taken_again_by_the_command(letters: Letters, pipeline: Pipe
         site.execute(
             """INSERT INTO "Crucible" (id, "userId", name, "updatedAt") VALUES (%s, 1, 'letters', now())""", (CRUCIBLE,)
         )
-    await_that(lambda: shown(letters, keys.state(CRUCIBLE)), "the crucible in Redis")
+
+    def is_shown() -> bool:
+        assert_followed(pipeline)
+        return shown(letters, keys.state(CRUCIBLE)) > 0
+
+    await_that(is_shown, "the crucible in Redis", told=pipeline.watcher.last_words)
     with pipeline.connect() as site:
         ((lsn,),) = site.execute("SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint").fetchall()
     for number in range(3):
