@@ -89,7 +89,7 @@ def test_a_task_that_has_failed_is_started_again_once_its_cause_is_gone(site, cr
     metrics, schema = Metrics(CollectorRegistry()), "crucible_watcher"
     ensure(site.dsn, schema)
     with site.worker() as worker, site.database() as database:
-        keeper = KeepRunning(worker, [site.name], partial(open_session, site.dsn, schema), metrics, "a:1")
+        keeper = KeepRunning(worker, [site.name], partial(open_session, site.dsn, schema), metrics.connector, "a:1")
         keeper.turn()
         database.execute('CREATE PUBLICATION later FOR TABLE "Crucible", "CrucibleEntry"')
         database.execute("UPDATE crucible_watcher.connector SET failed_since = now() - interval '1 minute'")

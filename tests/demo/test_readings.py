@@ -14,16 +14,16 @@ from watcher.telemetry.metrics import Metrics
 def test_metrics_of_the_watcher_are_understood() -> None:
     """What the daemon exports under its own names arrives on the board, summed over labels."""
     metrics = Metrics(CollectorRegistry(), ("Crucible", "CrucibleEntry"))
-    metrics.events_consumed.labels("CrucibleEntry", "c").inc(3)
-    metrics.events_consumed.labels("Crucible", "u").inc(2)
-    metrics.events_applied.labels("CrucibleEntry", "c").inc(3)
-    metrics.consumer_lag.labels("postgres.CrucibleEntry", "0").set(7)
-    metrics.votes.labels("ok").inc(4)
-    metrics.votes.labels("repeated").inc(2)
-    metrics.votes.labels("own_entry").inc()
+    metrics.changes.events_consumed.labels("CrucibleEntry", "c").inc(3)
+    metrics.changes.events_consumed.labels("Crucible", "u").inc(2)
+    metrics.changes.events_applied.labels("CrucibleEntry", "c").inc(3)
+    metrics.changes.consumer_lag.labels("postgres.CrucibleEntry", "0").set(7)
+    metrics.api.votes.labels("ok").inc(4)
+    metrics.api.votes.labels("repeated").inc(2)
+    metrics.api.votes.labels("own_entry").inc()
     for _ in range(99):
-        metrics.freshness.labels("CrucibleEntry", "redis").observe(0.04)
-    metrics.freshness.labels("Crucible", "redis").observe(0.9)
+        metrics.changes.freshness.labels("CrucibleEntry", "redis").observe(0.04)
+    metrics.changes.freshness.labels("Crucible", "redis").observe(0.9)
 
     watcher = parse(text_string_to_metric_families(generate_latest(metrics.registry).decode()))
     assert (watcher.consumed, watcher.applied, watcher.lag, watcher.dead) == (5, 3, 7, 0)

@@ -52,7 +52,7 @@ class Process:
         )
         self.failed: list[BaseException] = []
         self.ended = threading.Event()
-        self.admission = Admission(neighbours, self.metrics, interval, undecided)
+        self.admission = Admission(neighbours, self.metrics.visibility, interval, undecided)
         self.worker = Worker("admission", self.admission, self._failed)
 
     @contextmanager

@@ -50,7 +50,7 @@ def keeper(worker, dsn, schema, session):
         connect = Connect("http://c", 5.0, transport=httpx.MockTransport(worker), pause=lambda _: None)
         metrics = Metrics(CollectorRegistry())
         names = ("crucible", "crucible-events")
-        return KeepRunning(connect, names, partial(open_session, dsn, schema), metrics, owner), metrics
+        return KeepRunning(connect, names, partial(open_session, dsn, schema), metrics.connector, owner), metrics
 
     return make
 

@@ -51,7 +51,7 @@ class Process:
             TABLES,
             partial(open_session, world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher"),
             self._stores,
-            DriftReport(self.metrics, (table.name for table in TABLES)),
+            DriftReport(self.metrics.reconcile, (table.name for table in TABLES)),
             owner=owner,
             interval=interval,
             auto_fix=auto_fix,

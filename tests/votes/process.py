@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         if argument.startswith("without:"):
             getattr(weakened, argument.removeprefix("without:"))()
     ending, log = Ending(), structlog.get_logger()
-    report = VoteReport(Metrics(CollectorRegistry()))
+    report = VoteReport(Metrics(CollectorRegistry()).votes)
     failed = False
     try:
         with Shutdown(settings.run.shutdown_deadline) as shutdown:

@@ -19,12 +19,13 @@ from watcher.postgres.site.checkpoints import write_scores
 from watcher.redis import keys
 from watcher.settlement.checkpoints import ScoreCheckpoints
 from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.settlement import SettlementMetrics
 
 
 @contextmanager
-def checkpoints(world: VoteWorld) -> Iterator[tuple[ScoreCheckpoints, Metrics]]:
+def checkpoints(world: VoteWorld) -> Iterator[tuple[ScoreCheckpoints, SettlementMetrics]]:
     """The task, taking its turns by hand."""
-    settings, metrics = world.settings(), Metrics(CollectorRegistry())
+    settings, metrics = world.settings(), Metrics(CollectorRegistry()).settlement
     with world.verification() as verification:
         task = ScoreCheckpoints(partial(site_session, settings), verification.client, metrics, 300.0)
         try:
@@ -33,7 +34,7 @@ def checkpoints(world: VoteWorld) -> Iterator[tuple[ScoreCheckpoints, Metrics]]:
             task.end()
 
 
-def rows(metrics: Metrics) -> int:
+def rows(metrics: SettlementMetrics) -> int:
     """How many were written so far."""
     return int(metrics.checkpoint_rows._value.get())
 
@@ -140,7 +141,9 @@ def test_a_neighbour_that_is_away_is_waited_for(world: VoteWorld) -> None:
     crucible = active(world)
     world.vote(crucible, votes=50)
     with checkpoints(world) as (task, metrics):
-        assert Metrics(CollectorRegistry()).checkpoint_timestamp._value.get() == 0  # of a process of another role
+        assert (
+            Metrics(CollectorRegistry()).settlement.checkpoint_timestamp._value.get() == 0
+        )  # of a process of another role
         begun = metrics.checkpoint_timestamp._value.get()
         world.stack.redis.kill()
         with pytest.raises(TemporaryError) as failed:

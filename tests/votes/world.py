@@ -198,7 +198,7 @@ class VoteWorld:
     @contextmanager
     def verification(self) -> Iterator[Verification]:
         """A verifier in this process."""
-        verification = compose_verification(self.settings(), VoteReport(self.metrics))
+        verification = compose_verification(self.settings(), VoteReport(self.metrics.votes))
         try:
             yield verification
         finally:
@@ -208,7 +208,7 @@ class VoteWorld:
     def tasks(self) -> Iterator[VoteTasks]:
         """What looks after votes, in this process; whoever wants a turn of it takes it."""
         with self.verification() as verification:
-            tasks = VoteTasks(self.settings(), VoteReport(self.metrics), verification)
+            tasks = VoteTasks(self.settings(), VoteReport(self.metrics.votes), verification)
             try:
                 yield tasks
             finally:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from watcher.kafka.dead_letter_topic import StoredDeadLetter, stored_dead_letters
-from watcher.telemetry.metrics import UNKNOWN
+from watcher.telemetry.metrics.catalogue import UNKNOWN
 
 
 class DeadLetterFilter(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ from watcher.api.openapi import document
 from watcher.api.routes import ROUTES
 from watcher.api.services import Services
 from watcher.telemetry.http import RouteMetrics
-from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.api import ApiMetrics
 
 READ_HEADERS: Final = ("Authorization", "Content-Type", "If-None-Match", "Last-Event-ID")
 """Headers of a request that are read here, and that pages of other origins may hence send."""
@@ -43,7 +43,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     reads_limit: RateLimit
     """Of all requests but votes."""
     arena: ArenaFiles
-    metrics: Metrics
+    metrics: ApiMetrics
     cors_origins: Sequence[str] = ()
     cors_headers: Sequence[str] = ()
     """Headers that pages of other origins may send besides those that are read here."""

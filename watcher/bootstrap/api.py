@@ -81,7 +81,7 @@ def api(settings: Settings) -> None:
     set_up_logs(settings.log.level, settings.log.format)
     metrics = Metrics(CollectorRegistry())
     health = Health(settings.ops.loop_deadline)
-    report = VoteReport(metrics)
+    report = VoteReport(metrics.votes)
     with (
         ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry) as probes,
         Shutdown(settings.run.shutdown_deadline) as shutdown,
@@ -93,7 +93,7 @@ def api(settings: Settings) -> None:
         shutdown.on_end(verification.close)
         role = ApiRole(settings, metrics, health, shutdown, verification.verifier)
         shutdown.run(DrainProcess(report, shutdown.fail), until_finished=True)  # judges vote until the last request
-        shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics), shutdown.fail))
+        shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics.process), shutdown.fail))
         role.run()
 
 
@@ -124,7 +124,7 @@ class ApiRole:
     ) -> None:
         self._settings, self._metrics, self._health, self._verifier = settings, metrics, health, verifier
         self._shutdown, self._alone = shutdown, alone
-        self._refusals = Refusals(metrics.redis_refusals)
+        self._refusals = Refusals(metrics.api.redis_refusals)
         self._room = room_for(settings.api.connections)
         self._socket = _listen(settings.api.host, settings.api.port)
         self._server: ApiServer | None = None
@@ -177,7 +177,7 @@ class ApiRole:
                 watcher_schema=postgres.watcher_schema,
                 clickhouse=reads,
                 on_unverified=verifications.put,
-                metrics=self._metrics,
+                metrics=self._metrics.api,
                 most_streams=min(MAX_STREAMS, self._room // 4),
             )
             parts = Parts(
@@ -186,7 +186,7 @@ class ApiRole:
                 users=users,
                 reads_limit=RateLimit("reads", api.reads_per_minute, reads_link),
                 arena=ArenaFiles(api.image_url),
-                metrics=self._metrics,
+                metrics=self._metrics.api,
                 cors_origins=api.cors_origins,
                 cors_headers=api.cors_headers,
             )
@@ -237,9 +237,9 @@ class ApiRole:
         while True:
             self._health.turned("loop" if self._alone else "api")
             if self._alone:
-                self._metrics.loop_last_turn_timestamp.set(time.time())
+                self._metrics.process.loop_last_turn_timestamp.set(time.time())
             for link in links:
-                self._metrics.redis_link_up.labels(link.name).set(1 if link.identity else 0)
+                self._metrics.api.redis_link_up.labels(link.name).set(1 if link.identity else 0)
             await asyncio.sleep(TICK_SECONDS)
 
     def _check(self, name: str, ping: Ping, *, critical: bool = True) -> None:

@@ -27,7 +27,7 @@ from watcher.postgres.site.crucibles import SiteCrucibles
 from watcher.postgres.site.discussions import SiteDiscussions
 from watcher.postgres.site.images import SiteImages
 from watcher.redis.link import Link
-from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.api import ApiMetrics
 
 
 def compose_services(
@@ -40,7 +40,7 @@ def compose_services(
     watcher_schema: str,
     clickhouse: ClickHouseReads,
     on_unverified: Callable[[int], None],
-    metrics: Metrics,
+    metrics: ApiMetrics,
     most_streams: int,
 ) -> Services:
     """Return what resources answer from; the history has to be closed in the end.
@@ -54,7 +54,7 @@ def compose_services(
         watcher_schema: the watcher's own schema there.
         clickhouse: asks ClickHouse.
         on_unverified: told of a crucible whose state has to be verified or brought back.
-        metrics: of the process.
+        metrics: the API's.
         most_streams: of the process at a time.
     """
     site, images = SiteCrucibles(pool.fetch), SiteImages(pool.fetch)

@@ -22,7 +22,7 @@ def ballots(settings: Settings, metrics: Metrics, open_session: OpenSite) -> Ite
     Raises:
         TemporaryError: Redis is a cluster, and away.
     """
-    verification = compose_verification(settings, VoteReport(metrics), open_session)
+    verification = compose_verification(settings, VoteReport(metrics.votes), open_session)
     try:
         yield StoredBallots(verification.client, verification.verifier, verification.pool.lend)
     finally:

@@ -28,7 +28,7 @@ def compose_entries(settings: Settings, metrics: Metrics, admission: Admission) 
 
     decider = Decider(fee_policy(settings), "watch", partial(_voted_on, redis_client(settings)))
     return WatchEntries(
-        partial(patient_session, settings), decider, EntryReport(metrics, look), settings.entries.sweep_interval
+        partial(patient_session, settings), decider, EntryReport(metrics.entries, look), settings.entries.sweep_interval
     )
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from watcher.runtime.worker import Signal, Task
 from watcher.telemetry.health import Health
-from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.process import ProcessMetrics
 from watcher.telemetry.neighbours import NeighbourReport
 
 LOOK_SECONDS: Final = 10.0
@@ -23,7 +23,7 @@ class LookAtNeighbours(Task):
         metrics: of the process.
     """
 
-    def __init__(self, health: Health, metrics: Metrics) -> None:
+    def __init__(self, health: Health, metrics: ProcessMetrics) -> None:
         self.signal = Signal()
         self._health, self._report = health, NeighbourReport(metrics)
 

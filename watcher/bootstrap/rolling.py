@@ -46,7 +46,7 @@ def start_comparing(settings: Settings, metrics: Metrics, shutdown: Shutdown) ->
         list(tables.values()),
         partial(patient_session, settings),
         partial(_stores, settings, reads),
-        DriftReport(metrics, tables),
+        DriftReport(metrics.reconcile, tables),
         owner=f"{gethostname()}:{os.getpid()}",
         interval=settings.reconcile.interval,
         auto_fix=settings.reconcile.auto_fix,

@@ -70,7 +70,7 @@ def settle(settings: Settings) -> None:
         log.info("probes.listening", port=probes.port)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: shutdown.begin())
-        shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics), shutdown.fail))
+        shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics.process), shutdown.fail))
         start_settling(settings, metrics, health, shutdown)
         health.started()
         while not shutdown.pause(TICK_SECONDS):
@@ -99,21 +99,21 @@ def start_settling(
     fees = FeeExecutor(buzz, connect, Decider(fee_policy(settings), "settle"))
     executor = PrizeExecutor(buzz, fees, crucible_event.write)
     owner = f"{socket.gethostname()}:{os.getpid()}"
-    dispatcher = Dispatcher(connect, executor, OutboxReport(metrics), owner)
+    dispatcher = Dispatcher(connect, executor, OutboxReport(metrics.outbox), owner)
     shutdown.run(Worker("outbox", dispatcher, shutdown.fail))
     notices = NoticeExecutor(_notifier(settings, connect), connect)
-    telling = Dispatcher(connect, notices, OutboxReport(metrics), owner, taken_at_once=TAKEN_AT_ONCE)
+    telling = Dispatcher(connect, notices, OutboxReport(metrics.outbox), owner, taken_at_once=TAKEN_AT_ONCE)
     shutdown.run(Worker("outbox-notify", telling, shutdown.fail))
-    shutdown.run(Worker("outbox-count", CountOutbox(connect, metrics), shutdown.fail))
+    shutdown.run(Worker("outbox-count", CountOutbox(connect, metrics.outbox), shutdown.fail))
     if settings.settlement.mode == "on":
         votes = ExitStack()
         shutdown.on_end(votes.close)
         stored = votes.enter_context(ballots(settings, metrics, connect))
-        endings = compose_endings(settings, connect, stored, EndingReport(metrics), owner)
+        endings = compose_endings(settings, connect, stored, EndingReport(metrics.settlement), owner)
         shutdown.run(Worker("endings", endings, shutdown.fail))
         client = retry(partial(redis_client, settings), AT_THE_START, shutdown.pause, partial(away, "redis"))
         shutdown.on_end(client.close)
-        checkpoints = ScoreCheckpoints(connect, client, metrics, settings.settlement.checkpoint_interval)
+        checkpoints = ScoreCheckpoints(connect, client, metrics.settlement, settings.settlement.checkpoint_interval)
         shutdown.run(Worker("checkpoints", checkpoints, shutdown.fail))
 
 

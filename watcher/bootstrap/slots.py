@@ -9,7 +9,7 @@ from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own.slots import slots
 from watcher.postgres.session import Session
 from watcher.runtime.worker import Signal, Task
-from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.connector import ConnectorMetrics
 
 LOOK_SECONDS: Final = 15.0
 """Between two looks. Longer: an alert comes later; shorter: more connections."""
@@ -23,7 +23,7 @@ class LookAtSlots(Task):
         metrics: of the process.
     """
 
-    def __init__(self, open_session: Callable[[], AbstractContextManager[Session]], metrics: Metrics) -> None:
+    def __init__(self, open_session: Callable[[], AbstractContextManager[Session]], metrics: ConnectorMetrics) -> None:
         self.signal = Signal()
         self._open_session, self._metrics = open_session, metrics
         self._seen: set[str] = set()

@@ -62,7 +62,7 @@ def compose_verification(settings: Settings, report: VoteReport, open_site: Open
 def verifying(settings: Settings) -> Iterator[Verification]:
     """A verifier for a command, which answers for itself, with what it works with."""
     set_up_logs("warning", settings.log.format)
-    report = VoteReport(Metrics(CollectorRegistry()))
+    report = VoteReport(Metrics(CollectorRegistry()).votes)
     verification = _compose(settings, report, partial(site_session, settings))
     try:
         yield verification

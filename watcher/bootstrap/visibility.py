@@ -25,7 +25,7 @@ def compose_admission(settings: Settings, metrics: Metrics) -> Admission:
         admissions=Admissions(redis_client(settings)),
         away=_away,
     )
-    return Admission(neighbours, metrics, settings.admission.sweep_interval, undecided(settings))
+    return Admission(neighbours, metrics.visibility, settings.admission.sweep_interval, undecided(settings))
 
 
 def undecided(settings: Settings) -> bool | None:

@@ -101,7 +101,7 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         log.info("probes.listening", port=probes.port)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: shutdown.begin())
-        report = VoteReport(metrics)
+        report = VoteReport(metrics.votes)
         verification = compose_verification(settings, report)
         shutdown.on_end(verification.close)
         votes = VoteTasks(settings, report, verification)
@@ -119,10 +119,10 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         store = _store(settings)
         health.check("postgres", store.ping, critical=False)
         health.check("postgres.site", partial(_read_site, settings), critical=False)
-        shutdown.run(Worker("slots", LookAtSlots(partial(patient_session, settings), metrics), shutdown.fail))
+        shutdown.run(Worker("slots", LookAtSlots(partial(patient_session, settings), metrics.connector), shutdown.fail))
         if settings.connect.looked_after:
             shutdown.run(Worker("connectors", keep_connectors_running(settings, metrics), shutdown.fail))
-        shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics), shutdown.fail))
+        shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics.process), shutdown.fail))
         journal = _journal(store, changes, beats, health, shutdown)
         if journal is None:
             return

@@ -19,7 +19,9 @@ from watcher.model.row_state import ShownStates
 from watcher.model.stream import Partition
 from watcher.model.table_pause import TablePause
 from watcher.runtime import clock
-from watcher.telemetry.metrics import RECONCILE, UNKNOWN, Metrics
+from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.catalogue import UNKNOWN, forget
+from watcher.telemetry.metrics.changes import RECONCILE
 from watcher.telemetry.neighbours import event_of
 from watcher.telemetry.stream_state import StreamSigns, StreamState, stream_state
 
@@ -50,7 +52,8 @@ class ChangeReport:
         self._states: dict[str, StreamState] = {}
         self._held: Mapping[str, TablePause] = {}
         self._told_of_absence = False
-        self._metrics, self._stalled_after, self._now = metrics, stalled_after, now
+        self._metrics, self._process = metrics.changes, metrics.process
+        self._stalled_after, self._now = stalled_after, now
         self._started = time.time()
         self._heard: dict[str, float] = {}
         self._heartbeat: float | None = None
@@ -70,7 +73,7 @@ class ChangeReport:
             return
         self._gauged_at = self._now()
         metrics, wall = self._metrics, time.time()
-        metrics.loop_last_turn_timestamp.set(wall)
+        self._process.loop_last_turn_timestamp.set(wall)
         metrics.paused_partitions.set(source.paused)
         for partition, lane in lanes.items():
             high = source.high_water(partition)
@@ -276,5 +279,4 @@ class ChangeReport:
                 self._metrics.consumer_assigned.labels(topic, str(number)).set(1)
             else:
                 self._metrics.consumer_assigned.labels(topic, str(number)).set(0)
-                if (topic, str(number)) in self._metrics.consumer_lag._metrics:  # noqa: SLF001 - no public way to ask
-                    self._metrics.consumer_lag.remove(topic, str(number))
+                forget(self._metrics.consumer_lag, topic, str(number))

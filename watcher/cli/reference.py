@@ -12,8 +12,8 @@ from watcher.admin.handler_catalogue import catalogue, handlers_page
 from watcher.admin.table_lists import table_lists
 from watcher.api.openapi import document_text
 from watcher.api.reference import api_page
-from watcher.telemetry.catalogue import metrics_page
 from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.page import metrics_page
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 

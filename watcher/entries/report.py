@@ -7,7 +7,7 @@ import structlog
 
 from watcher.model.entry_verdict import EntryReason, VerdictState
 from watcher.model.errors import TemporaryError
-from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.entries import EntryMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +20,7 @@ class EntryReport:
         look: has somebody look at the images of entries that take part from now on: crucible, entry, image of each.
     """
 
-    def __init__(self, metrics: Metrics, look: Callable[[Sequence[tuple[int, int, int]]], None]) -> None:
+    def __init__(self, metrics: EntryMetrics, look: Callable[[Sequence[tuple[int, int, int]]], None]) -> None:
         self._metrics, self._look = metrics, look
         self._away = False
 

@@ -13,7 +13,7 @@ from watcher.postgres.own import outbox
 from watcher.postgres.session import Session
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal
-from watcher.telemetry.metrics import CHANNELS, Metrics
+from watcher.telemetry.metrics.outbox import CHANNELS, OutboxMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ class OutboxReport:
         metrics: the process' metrics.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: OutboxMetrics) -> None:
         self._metrics = metrics
 
     def dispatched(self, row: OutboxRow, step: Step) -> None:
@@ -53,7 +53,7 @@ class CountOutbox:
         metrics: the process' metrics.
     """
 
-    def __init__(self, open_session: Callable[[], AbstractContextManager[Session]], metrics: Metrics) -> None:
+    def __init__(self, open_session: Callable[[], AbstractContextManager[Session]], metrics: OutboxMetrics) -> None:
         self.signal, self.retry = Signal(), Retry(1.0, 30.0)
         self._open, self._metrics = open_session, metrics
 

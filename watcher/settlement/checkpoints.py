@@ -22,7 +22,7 @@ from watcher.redis.vote_places import vote_places
 from watcher.redis.voted_entries import voted_pages
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal
-from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.settlement import SettlementMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +44,7 @@ class ScoreCheckpoints:
         self,
         open_session: Callable[[], AbstractContextManager[Session]],
         client: Client,
-        metrics: Metrics,
+        metrics: SettlementMetrics,
         interval: float,
     ) -> None:
         self.signal, self.retry = Signal(), NEIGHBOUR_AWAY

@@ -8,7 +8,7 @@ import structlog
 from watcher.model.errors import TemporaryError
 from watcher.model.settlement import SettlementState
 from watcher.postgres.own.settlement import Settlement, Waiting
-from watcher.telemetry.metrics import SETTLEMENT_STATES, Metrics
+from watcher.telemetry.metrics.settlement import SETTLEMENT_STATES, SettlementMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +20,7 @@ class EndingReport:
         metrics: the process' metrics.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: SettlementMetrics) -> None:
         self._metrics = metrics
 
     def moved(self, one: Settlement) -> None:

@@ -5,20 +5,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from prometheus_client import Counter
 
-    from watcher.telemetry.metrics import Metrics
+    from watcher.telemetry.metrics.api import ApiMetrics
 
 
 class RouteMetrics:
     """The metrics of one route.
 
     Args:
-        metrics: the process's.
+        metrics: the API's.
         route: its template.
         method: its method.
         outcomes: counts its requests by what they came to, also those refused before the route hears of them.
     """
 
-    def __init__(self, metrics: "Metrics", route: str, method: str, outcomes: "Counter | None" = None) -> None:
+    def __init__(self, metrics: "ApiMetrics", route: str, method: str, outcomes: "Counter | None" = None) -> None:
         self.route = route
         self._outcomes = outcomes
         self._method = method

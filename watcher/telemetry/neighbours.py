@@ -8,7 +8,7 @@ import structlog
 
 from watcher.model.errors import RefusedError
 from watcher.telemetry.health import Checked
-from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.process import ProcessMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ class NeighbourReport:
         now: monotonic seconds.
     """
 
-    metrics: Metrics
+    metrics: ProcessMetrics
     now: Callable[[], float] = time.monotonic
     _gone: dict[str, tuple[str, float]] = field(default_factory=dict)
     """By neighbour that is not well: what was told of it, and since when."""

@@ -29,7 +29,7 @@ from watcher.redis.admit import Placement, PlacementChange
 from watcher.runtime import clock
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal, Task
-from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.visibility import VisibilityMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +76,7 @@ class Admission(Task):
     """
 
     def __init__(
-        self, neighbours: Neighbours, metrics: Metrics, interval: float, undecided: bool | None = True
+        self, neighbours: Neighbours, metrics: VisibilityMetrics, interval: float, undecided: bool | None = True
     ) -> None:
         self.signal, self.retry = Signal(), NEIGHBOUR_AWAY
         self._neighbours, self._metrics, self._interval = neighbours, metrics, interval

@@ -7,7 +7,7 @@ import structlog
 
 from watcher.model.errors import TemporaryError
 from watcher.model.plan_outcome import PlanOutcome
-from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.votes import VoteMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +19,7 @@ class VoteReport:
         metrics: the process' metrics.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: VoteMetrics) -> None:
         self._metrics = metrics
 
     def drained(self, votes: int, outcome: PlanOutcome, seconds: float) -> None:

@@ -38,7 +38,7 @@ def told(registry: CollectorRegistry) -> list[float | None]:
 def test_each_look_tells_how_the_slots_are() -> None:
     """Nothing before there is one; and one that is gone is read by nobody, so that its alert does not end with it."""
     registry, site = CollectorRegistry(), Site()
-    look = LookAtSlots(site.open, Metrics(registry))
+    look = LookAtSlots(site.open, Metrics(registry).connector)
     found = []
     for rows in ([], [("crucible", True, 5)], [("crucible", False, 900)], []):
         site.rows = rows
@@ -53,4 +53,4 @@ def test_a_postgres_that_refuses_ends_nothing() -> None:
     site = Site()
     site.refuses = True
     with pytest.raises(TemporaryError):
-        LookAtSlots(site.open, Metrics(CollectorRegistry())).turn()
+        LookAtSlots(site.open, Metrics(CollectorRegistry()).connector).turn()

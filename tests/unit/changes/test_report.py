@@ -17,7 +17,8 @@ from watcher.model.beat import Beat
 from watcher.model.errors import TemporaryError
 from watcher.model.progress import Progress
 from watcher.model.row_state import ShownStates
-from watcher.telemetry.metrics import UNKNOWN, Metrics
+from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.catalogue import UNKNOWN
 
 TABLES = ("Crucible", "CrucibleEntry")
 

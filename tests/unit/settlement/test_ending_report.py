@@ -30,7 +30,7 @@ def value(metrics: Metrics, name: str, state: str | None = None) -> float | None
 
 
 def test_states_are_counted_and_parked_ones_say_what_to_do(metrics: Metrics) -> None:
-    report = EndingReport(metrics)
+    report = EndingReport(metrics.settlement)
 
     with capture_logs() as logs:
         report.moved(ENDING)
@@ -43,7 +43,7 @@ def test_states_are_counted_and_parked_ones_say_what_to_do(metrics: Metrics) -> 
 
 
 def test_a_state_that_nobody_is_in_any_more_is_zero(metrics: Metrics) -> None:
-    report = EndingReport(metrics)
+    report = EndingReport(metrics.settlement)
     report.waiting([Waiting(SettlementState.PARKED, 3, 100.0)])
 
     assert value(metrics, "settlements", "parked") == 3
@@ -59,7 +59,7 @@ def test_a_state_that_nobody_is_in_any_more_is_zero(metrics: Metrics) -> None:
 
 def test_who_is_away_is_counted_and_named(metrics: Metrics) -> None:
     with capture_logs() as logs:
-        EndingReport(metrics).away(TemporaryError("clickhouse is away"), 42)
+        EndingReport(metrics.settlement).away(TemporaryError("clickhouse is away"), 42)
 
     assert value(metrics, "settlement_errors_total") == 1
     assert (logs[0]["event"], logs[0]["crucible"]) == ("neighbour.away", 42)

@@ -157,7 +157,7 @@ def test_of_several_crucibles_each_is_named():
     """An alert sends people to these lines; a crucible that was held back as a repeat of another would be missed."""
     stream = io.StringIO()
     set_up_logs(stream=stream, clock=lambda: 0.0)
-    report = VoteReport(Metrics(CollectorRegistry()))
+    report = VoteReport(Metrics(CollectorRegistry()).votes)
 
     for _ in range(2):
         report.unbalanced({42: 1, 43: -2})

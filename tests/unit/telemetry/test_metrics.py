@@ -7,7 +7,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, generate_latest
 
 from watcher.model.errors import Reason
-from watcher.telemetry.metrics import UNKNOWN, Metrics
+from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.catalogue import UNKNOWN
 from watcher.telemetry.stream_state import StreamState
 
 GOLDEN = Path(__file__).with_name("metrics.golden.txt")
@@ -65,7 +66,9 @@ def test_a_foreign_table_is_one_label():
     """Names that a client invents must not become time series without bound."""
     metrics = Metrics(CollectorRegistry(), ["Crucible"])
 
-    assert [metrics.table(name) for name in ("Crucible", "Nonsense-1", "", None)] == ["Crucible"] + [UNKNOWN] * 3
+    assert [metrics.changes.table(name) for name in ("Crucible", "Nonsense-1", "", None)] == ["Crucible"] + [
+        UNKNOWN
+    ] * 3
 
 
 def test_a_stream_is_in_one_state():
@@ -73,7 +76,7 @@ def test_a_stream_is_in_one_state():
     registry = CollectorRegistry()
     metrics = Metrics(registry, ["Crucible"])
 
-    metrics.show_stream_state("Crucible", StreamState.STALLED)
+    metrics.changes.show_stream_state("Crucible", StreamState.STALLED)
 
     shown = {
         state.value: registry.get_sample_value("crucible_stream_state", {"table": "Crucible", "state": state.value})
@@ -86,6 +89,6 @@ def test_two_daemons_in_a_process_do_not_meet():
     """Each registry counts for itself."""
     first, second = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
 
-    first.plans.labels("written").inc()
+    first.changes.plans.labels("written").inc()
 
     assert b'crucible_plans_total{outcome="written"} 0.0' in generate_latest(second.registry)

@@ -28,7 +28,7 @@ def gauges(metrics: Metrics) -> tuple[float | None, float | None]:
 def test_each_change_is_told_once(metrics: Metrics) -> None:
     """Not each look: an outage of an hour is a line when it begins and one when it is over."""
     times = iter(range(100))
-    report = NeighbourReport(metrics, lambda: float(next(times)))
+    report = NeighbourReport(metrics.process, lambda: float(next(times)))
     with capture_logs() as lines:
         for checked in (WELL, WELL, GONE, GONE, GONE, WELL, WELL, REFUSING, GONE, WELL):
             report.seen(checked)
@@ -45,7 +45,7 @@ def test_each_change_is_told_once(metrics: Metrics) -> None:
 
 def test_metrics_say_how_it_is_now(metrics: Metrics) -> None:
     """One that refuses is not up either."""
-    report = NeighbourReport(metrics)
+    report = NeighbourReport(metrics.process)
     found = []
     for checked in (WELL, GONE, REFUSING, WELL):
         report.seen(checked)

@@ -24,7 +24,8 @@ from watcher.postgres.own.connector import Claimed
 from watcher.postgres.session import Session
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal
-from watcher.telemetry.metrics import CONNECTOR_STATES, Metrics
+from watcher.telemetry.metrics.catalogue import forget
+from watcher.telemetry.metrics.connector import CONNECTOR_STATES, ConnectorMetrics
 from watcher.telemetry.neighbours import event_of
 
 log = structlog.get_logger(__name__)
@@ -51,7 +52,7 @@ class KeepRunning:
         connect: Connect,
         names: Iterable[str],
         open_session: Callable[[], AbstractContextManager[Session]],
-        metrics: Metrics,
+        metrics: ConnectorMetrics,
         owner: str,
     ) -> None:
         self.signal, self.retry = Signal(), Retry(LOOK_SECONDS, LOOK_SECONDS)
@@ -145,5 +146,5 @@ class KeepRunning:
         """Show nothing of a connector: another process does, or nobody knows."""
         metrics = self._metrics
         for state in CONNECTOR_STATES:
-            metrics.forget(metrics.connector_tasks, name, state)
-        metrics.forget(metrics.connector_given_up, name)
+            forget(metrics.connector_tasks, name, state)
+        forget(metrics.connector_given_up, name)

@@ -8,7 +8,7 @@ import structlog
 from watcher.model.errors import WatcherError
 from watcher.postgres.own.reconcile_turn import Standing
 from watcher.reconcile.rows.differences import Kind
-from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.metrics.reconcile import ReconcileMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ class DriftReport:
         tables: names of the tables that are compared; each begins without drift.
     """
 
-    def __init__(self, metrics: Metrics, tables: Iterable[str]) -> None:
+    def __init__(self, metrics: ReconcileMetrics, tables: Iterable[str]) -> None:
         self._metrics = metrics
         self._shown = {(table, kind.value): 0 for table in tables for kind in Kind}
         for table, kind in self._shown:

@@ -1,6 +1,6 @@
 """The metrics page of the documentation, written from the metrics themselves."""
 
-from watcher.telemetry.metrics import Described
+from watcher.telemetry.metrics.catalogue import Described
 
 INTRODUCTION = """\
 # Metrics
