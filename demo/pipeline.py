@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -49,6 +49,9 @@ class Pipeline:
         overlay: settings of the connector in the place of the file's.
     """
 
+    program: ClassVar[type[OwnProgram]] = OwnProgram
+    """What the watcher, the commands and the site's users are started as."""
+
     def __init__(
         self,
         stack: Stack,
@@ -74,7 +77,7 @@ class Pipeline:
         }
         self._password = secrets.token_urlsafe(24)
         as_watcher = {**self.environ, DSN: self.role_dsn(WATCHER_ROLE)}
-        self.watcher = OwnProgram("watcher", ("-m", "watcher", "run", "--role", role), folder, as_watcher)
+        self.watcher = self.program("watcher", ("-m", "watcher", "run", "--role", role), folder, as_watcher)
 
     @property
     def endpoints(self) -> Endpoints:
@@ -138,12 +141,16 @@ class Pipeline:
     def crucible(self, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
         """Run a verb of the ``crucible`` command to its end, perhaps with other variables than the watcher's."""
         surroundings = {**self.environ, **(environ or {})}
-        OwnProgram(f"crucible-{arguments[0]}", ("-m", "watcher", *arguments), self._folder, surroundings).run(PATIENCE)
+        self.program(f"crucible-{arguments[0]}", ("-m", "watcher", *arguments), self._folder, surroundings).run(
+            PATIENCE
+        )
 
     def command(self, *arguments: str) -> OwnProgram:
         """A verb of the ``crucible`` command as a program that is not started yet, with the watcher's settings."""
         surroundings = {**self.environ, DSN: self.role_dsn(WATCHER_ROLE)}
-        return OwnProgram(f"crucible {' '.join(arguments)}", ("-m", "watcher", *arguments), self._folder, surroundings)
+        return self.program(
+            f"crucible {' '.join(arguments)}", ("-m", "watcher", *arguments), self._folder, surroundings
+        )
 
     def role_dsn(self, role: str) -> str:
         """Connect to the site's database as one of the roles that were prepared, by this string."""
@@ -155,7 +162,7 @@ class Pipeline:
 
     def simulator(self, arguments: Sequence[str]) -> OwnProgram:
         """The site's users as a program, not started yet."""
-        return OwnProgram("simulator", ("-m", "demo.simulator", *arguments), self._folder, self.environ)
+        return self.program("simulator", ("-m", "demo.simulator", *arguments), self._folder, self.environ)
 
     def _await(self, what: str, came: Callable[[], bool]) -> None:
         until = time.monotonic() + PATIENCE

@@ -6,12 +6,35 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from stack.leashed import Leashed, Program
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAST_LINES = 15
 LOOK = 0.05
+
+
+class Process(Protocol):
+    """A running program, as its owner has it."""
+
+    pid: int
+
+    def is_alive(self) -> bool:
+        """Tell whether it, or anything that it started, is still there."""
+
+    def send(self, number: signal.Signals) -> None:
+        """Send one signal to it; nothing happens when it has ended."""
+
+    def send_all(self, number: signal.Signals) -> None:
+        """Send one signal to it and all its descendants."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its exit code once nothing is left; 128 + n after signal n.
+
+        Raises:
+            TimeoutError: it is still there after ``timeout`` seconds.
+        """
 
 
 class OwnProgram:
@@ -37,7 +60,7 @@ class OwnProgram:
             | dict(environ),
             folder=PROJECT,
         )
-        self._running: Leashed | None = None
+        self._running: Process | None = None
 
     @property
     def pid(self) -> int | None:
@@ -46,7 +69,7 @@ class OwnProgram:
 
     def start(self) -> None:
         """Start the program, on a leash; return before it is ready."""
-        self._running = Leashed(self._program)
+        self._running = self._begin(self._program)
 
     def is_alive(self) -> bool:
         """Tell whether it runs."""
@@ -108,6 +131,10 @@ class OwnProgram:
             return 0
         self._running.send_all(signal.SIGKILL)
         return self._running.wait()
+
+    def _begin(self, program: Program) -> Process:
+        """Start it as a shell would; a subclass may know of another way."""
+        return Leashed(program)
 
     def last_words(self) -> str:
         """The end of its log, for a message."""

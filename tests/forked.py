@@ -2,7 +2,7 @@
 
 Importing costs a program 0.6 s of a processor, and the suite starts hundreds. A program here is a process of its own on
 a leash of its own, as :class:`stack.leashed.Leashed` has it, and differs in one thing: its modules were imported
-before it began. The demo, the pipeline's and the command line's tests start theirs as a shell would.
+before it began. The demo's and the command line's tests start theirs as a shell would.
 """
 
 import atexit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 import debezium
@@ -19,6 +20,7 @@ SCENES = 200
 MAGIC = b"\x00"
 
 
+@pytest.mark.soak("starts everything; each run compares Avro with JSON change by change, and has a watcher read Avro")
 def test_changes_in_avro_count_like_any_other(tmp_path: Path):
     """The site lives a little in Avro; raw rows, views and ratings agree with its log, and nothing was refused."""
     with running(tmp_path, parts=(*EVERYTHING, "registry"), connector=debezium.CONNECTOR_AVRO) as pipeline:
