@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from tests.minutes import Minutes
@@ -49,6 +50,9 @@ def write_to_memory() -> None:
 
 
 write_to_memory()
+# How long an example takes is the machine's affair: on a busy one, Hypothesis would call its own strategies too slow.
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
 
 
 def folder_of(nodeid: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from watcher.admin.connector.apply import ConnectorFailedError, apply_plan, await_running
 from watcher.admin.connector.file import ConnectorFile
-from watcher.admin.connector.plan import plan_connector
+from watcher.admin.connector.plan import EXACTLY_ONCE, plan_connector, resend_guards
 from watcher.admin.connector.rest import Connect, ConnectRefusedError
 from watcher.admin.connector.running import (
     ConnectorRestsError,
@@ -167,6 +167,19 @@ def test_a_connector_at_rest_is_resumed(state, poll):
     assert result.runs
     told = [(method, path) for method, path, _ in asked if method == "PUT"]
     assert told == [*([("PUT", "/connectors/n/config")] if changes else []), ("PUT", "/connectors/n/resume")]
+
+
+@pytest.mark.parametrize(("errors", "told"), [([], "source: on"), (["the worker has it switched off"], "source: OFF")])
+def test_a_worker_that_refuses_what_requires_exactly_once_is_told_apart(errors, told):
+    """It is asked about a connector that requires it, whatever the file hopes for."""
+    setting = {"definition": {"name": EXACTLY_ONCE}, "value": {"name": EXACTLY_ONCE, "errors": errors}}
+    worker, asked = connect((200, {"configs": [setting]}))
+
+    guards = resend_guards(worker, FILE)
+
+    assert asked[0][2][EXACTLY_ONCE] == "required"
+    assert guards.worker == (not errors)
+    assert told in next(iter(guards.lines()))
 
 
 def test_a_pause_waits_for_tasks_that_still_read_and_not_for_those_that_have_failed():

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", ".stack", ".screenshots", "dist"
-)
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", ".stack", ".screenshots", "dist")
 WRITTEN = {
     *("config/crucible.example.toml", "config/topics.py", "docs/handlers.md"),
     *("debezium/README.md", "debezium/application.properties", "debezium/connector.json"),
@@ -65,7 +63,7 @@ def run(project: Path, *command: str) -> str:
 
 
 def test_a_new_table_is_one_file_one_line_and_make_docs(project: Path) -> None:
-    """Nothing else is edited, and every test that knows of tables passes; before ``make docs``, one says what to do."""
+    """Nothing else is edited; before ``make docs``, a test says what to do."""
     stale = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "tests/unit/test_reference.py"],
         cwd=project,
@@ -83,4 +81,10 @@ def test_a_new_table_is_one_file_one_line_and_make_docs(project: Path) -> None:
     run(project, "-c", BEHAVIOUR)
     run(project, "-m", "ruff", "check", "handlers", "config")
     run(project, "-m", "ruff", "format", "--check", "handlers", "config")
+
+
+@pytest.mark.soak("runs a part of this suite in the copy")
+def test_every_test_that_knows_of_tables_passes_with_a_new_one(project: Path) -> None:
+    """As they are: none lists the tables that there are."""
+    run(project, "-m", "watcher.cli.reference")
     run(project, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS)

@@ -8,20 +8,16 @@ import pytest
 from typer.testing import CliRunner
 
 from handlers import REGISTRY
+from tests import command
+from tests.acceptance.daemon import REPOSITORY
 from watcher.cli import app
 from watcher.cli.lazy import VERBS, load_verb
 
 
-def crucible(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def crucible(*arguments: str, **environ: str) -> command.Done:
     """Run the command as a person would, in an environment without settings."""
-    return subprocess.run(
-        [sys.executable, "-m", "watcher", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={"PATH": "/usr/bin:/bin", "NO_COLOR": "1", "COLUMNS": "120", **environ},
-    )
+    own = {"PATH": "/usr/bin:/bin", "NO_COLOR": "1", "COLUMNS": "120", **environ}
+    return command.crucible(*arguments, environ=own, folder=REPOSITORY)
 
 
 def test_the_help_names_every_verb_and_imports_none():
@@ -49,20 +45,27 @@ def test_bad_settings_are_one_message_and_exit_78():
     ]
 
 
-@pytest.mark.parametrize("command", [("config", "check"), ("run",), ("offsets", "show"), ("dlq", "list")], ids=" ".join)
+SSL = "SSL_CA_LOCATION", "/missing", {"CRUCIBLE_KAFKA__SECURITY_PROTOCOL": "SSL"}
+TOPICS = "TOPICS", "^a{99999}", dict[str, str]()  # fine for Python, too much for POSIX
+INTERVAL = "MAX_POLL_INTERVAL", "0.0001", {"CRUCIBLE_KAFKA__SESSION_TIMEOUT": "0.0001"}
+
+
 @pytest.mark.parametrize(
-    ("setting", "given", "more"),
+    ("arguments", "setting", "given", "more"),
     [
-        ("SSL_CA_LOCATION", "/missing", {"CRUCIBLE_KAFKA__SECURITY_PROTOCOL": "SSL"}),
-        ("TOPICS", "^a{99999}", {}),  # fine for Python, too much for POSIX
-        ("MAX_POLL_INTERVAL", "0.0001", {"CRUCIBLE_KAFKA__SESSION_TIMEOUT": "0.0001"}),
+        (("config", "check"), *SSL),
+        (("config", "check"), *TOPICS),
+        (("config", "check"), *INTERVAL),
+        (("run",), *SSL),
+        (("offsets", "show"), *TOPICS),
+        (("dlq", "list"), *INTERVAL),
     ],
 )
 def test_what_kafkas_client_refuses_is_a_wrong_setting(
-    command: tuple[str, ...], setting: str, given: str, more: dict[str, str]
+    arguments: tuple[str, ...], setting: str, given: str, more: dict[str, str]
 ):
     """Nothing is begun: the line names the key and what was given, where there was a traceback."""
-    done = crucible(*command, **{f"CRUCIBLE_KAFKA__{setting}": given}, **more)
+    done = crucible(*arguments, **{f"CRUCIBLE_KAFKA__{setting}": given}, **more)
 
     line = f"kafka.{setting.lower()} (CRUCIBLE_KAFKA__{setting}): given "
     assert done.returncode == 78, done.stderr
