@@ -47,6 +47,11 @@ BEGIN
     -- The checks of `crucible doctor` look whether the heartbeat is written.
     EXECUTE format('GRANT USAGE ON SCHEMA crucible_debezium TO %I', role);
     EXECUTE format('GRANT SELECT ON crucible_debezium.heartbeat TO %I', role);
+    -- `crucible backfill --by-connector` asks the connector for rows. It reads and deletes nothing there. Who may write here
+    -- may have Debezium's role read what that one may read, and send it to the tables' topics.
+    IF to_regclass('crucible_debezium.signal') IS NOT NULL THEN -- made by replication.sql
+        EXECUTE format('GRANT INSERT ON crucible_debezium.signal TO %I', role);
+    END IF;
 
     -- `crucible doctor` reads who streams from which slot (pg_stat_replication shows it to members only) and settings.
     IF NOT pg_has_role(role, 'pg_monitor', 'MEMBER') THEN

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from config import Settings
 from handlers import REGISTRY
@@ -17,7 +17,7 @@ from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.clickhouse.repair_rows import REPAIRS
 from watcher.kafka.admin import KafkaAdmin
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import StopError, TemporaryError
 from watcher.model.registry import Table
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.held_lock import Held, held_lock
@@ -31,12 +31,16 @@ from watcher.reconcile.repairs.repairer import Repairer
 from watcher.reconcile.repairs.stream import Stream
 from watcher.runtime.failpoint import reach
 
-AwaitPassed = Callable[[int, Turn], None]
-"""Returns when the stream is past a position of the log, for a run that is seen to be at work meanwhile."""
+ROWS: Final = "rows"
+"""The way of a run that brings rows by comparing them."""
 
 
 class BackfillBusyError(TemporaryError):
     """Raised when another process is at the table."""
+
+
+class OtherWayError(StopError):
+    """Raised when an earlier run of the table goes another way and is not over."""
 
 
 def backfilled_tables(settings: Settings) -> dict[str, Table[Any]]:
@@ -97,16 +101,9 @@ def backfill(
         TemporaryError: a neighbour is away; run it again.
     """
     with alone_at(settings, table.name) as held, site_session(settings) as session:
-        kafka, admin = settings.kafka, KafkaAdmin(kafka_client(settings.kafka))
-
-        def await_passed(lsn: int, turn: Turn) -> None:
-            Stream(
-                session, admin, slot=slot, group=kafka.group, topics=kafka.topics, told=told, pause=turn.rest
-            ).await_passed(lsn)
-
-        turn, resumed = begun(settings, session, table, anew=anew, held=held, stops=stops, heard=heard)
+        turn, resumed = begun(settings, session, table, ROWS, anew=anew, held=held, stops=stops, heard=heard)
         if table.counts:
-            _count(settings, session, table, turn, await_passed)
+            count(settings, session, table, turn, stream_of(settings, session, slot, turn, told))
         if table.shows_rows:
             with verifying(settings) as verification:
                 show_crucibles(turn, partial(unfinished, session), verification.verifier.compare)
@@ -118,19 +115,30 @@ def begun(
     settings: Settings,
     session: Session,
     table: Table[Any],
+    way: str,
     *,
     anew: bool,
     held: Held,
     stops: Callable[[], bool],
     heard: Heard,
 ) -> tuple[Turn, bool]:
-    """Return the run of a table to be gone on with, or a new one, and whether it is an earlier one."""
+    """Return the run of a table to be gone on with, or a new one, and whether it is an earlier one.
+
+    Raises:
+        OtherWayError: there is one, and it goes another way.
+    """
     if anew:
         backfill_run.give_up(session, table.name)
     run = backfill_run.open_run(session, table.name)
+    if run is not None and run.way != way:
+        other, option = ("connector", " --by-connector") if way == ROWS else ("comparison", "")
+        raise OtherWayError(
+            f"an earlier backfill of {table.name}, by {other}, is not over: `crucible backfill --table {table.name}"
+            f"{option}` goes on with it, `crucible backfill --table {table.name} --stop` ends it"
+        )
     resumed, who = run is not None, made_by()
     if run is None:
-        run = backfill_run.begin(session, table.name, "rows", _highest(settings, session, table), who)
+        run = backfill_run.begin(session, table.name, way, _highest(settings, session, table), who)
     backfill_run.take(session, run, who)
     reach("backfill.begun")
     return Turn(session, run, held=held, stops=stops, heard=heard), resumed
@@ -146,7 +154,21 @@ def _highest(settings: Settings, session: Session, table: Table[Any]) -> int:
     return max(int(counted), 0 if span is None else span[1])
 
 
-def _count(settings: Settings, session: Session, table: Table[Any], turn: Turn, await_passed: AwaitPassed) -> None:
+def stream_of(settings: Settings, session: Session, slot: str, turn: Turn, told: Callable[[str], None]) -> Stream:
+    """Return the stream's way; the run is seen to be at work while something is waited for."""
+    kafka = settings.kafka
+    admin = KafkaAdmin(kafka_client(kafka))
+    return Stream(session, admin, slot=slot, group=kafka.group, topics=kafka.topics, told=told, pause=turn.rest)
+
+
+def count(settings: Settings, session: Session, table: Table[Any], turn: Turn, stream: Stream) -> None:
+    """Put right what was counted of a table's rows, page by page.
+
+    Raises:
+        BackfillPausedError: it is to pause.
+        StreamStandsError: the stream does not go on.
+        TemporaryError: a neighbour is away; what is done is noted.
+    """
     connect = partial(connect_clickhouse, settings)
     reads, rows = ClickHouseReads(connect, queries()), CountedRows(session, table.counted)
     chunks = ChunkComparison(table.counted, rows, reads)
@@ -158,7 +180,7 @@ def _count(settings: Settings, session: Session, table: Table[Any], turn: Turn, 
             chunks,
             insert=insert,
             reads=reads,
-            await_passed=lambda lsn: await_passed(lsn, turn),
+            await_passed=stream.await_passed,
             made_by=made_by(),
             pause=turn.rest,
         )

@@ -32,6 +32,7 @@ from watcher.admin.doctor.postgres.settling import (
     results,
     settling,
 )
+from watcher.admin.doctor.postgres.signals import signals
 from watcher.admin.doctor.postgres.slot import event_slot, heartbeat, slot
 from watcher.admin.doctor.registry import registry
 from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment, notification_client, registry_auth
@@ -99,6 +100,7 @@ def _postgres(settings: Settings, connector: ConnectorFile, opened: ExitStack) -
             partial(event_slot, slot_name=EVENT_SLOT),
             partial(rights, names=names),
             partial(debezium_rights, names=names, role=role_of_connector(connector.config, os.environ)),
+            partial(signals, names=names),
             own_tables,
             partial(paused, group=settings.kafka.group),
             compared,
@@ -166,6 +168,7 @@ def _connect(settings: Settings, connector: ConnectorFile) -> Iterator[Finding]:
             partial(connect.plugin, file=connector),
             partial(connect.tasks, file=connector),
             partial(connect.settings, file=connector),
+            partial(connect.signals, file=connector),
             partial(connect.guards, file=connector),
             partial(connect.position, file=connector, end_of_log=end_of_log),
         ),

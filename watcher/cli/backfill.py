@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
@@ -16,6 +16,7 @@ from watcher.cli.output import AsJson, note, print_columns, print_json
 
 if TYPE_CHECKING:
     from config import Settings
+    from watcher.model.registry import Table
     from watcher.postgres.own.backfill_run import Run
 
 app = typer.Typer(no_args_is_help=False)
@@ -30,7 +31,11 @@ SAID_EVERY_SECONDS: Final = 5.0
 def backfill(
     table: Annotated[str | None, typer.Option(help="Which table's rows; a handler answers for it.")] = None,
     anew: Annotated[bool, typer.Option("--anew", help="Begin at the first row, whatever is done.")] = False,
+    by_connector: Annotated[
+        bool, typer.Option("--by-connector", help="Have the connector send the rows to Redis, asked by a signal.")
+    ] = False,
     pause: Annotated[bool, typer.Option("--pause", help="Ask whoever is at the table to stop after its page.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="End the table's run for good; what is done stays.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Only show how far runs are, the latest first.")] = False,
     file: Annotated[
         Path,
@@ -49,14 +54,22 @@ def backfill(
     How far it is lies in PostgreSQL. Ctrl-C or --pause ends it after what is under way; run again, it goes on there,
     and so it does after it was killed. One process at a time has a table.
 
-    Exit codes: 0 all rows are right, 1 some did not stand still (run `crucible reconcile --fix`), or the stream stands,
-    75 it was paused, another process is at it, or a neighbour is away: run it again.
+    With --by-connector it is Debezium that reads the rows, piece by piece beside the stream, and sends them through the
+    table's topic to Redis, in place of the comparison there; what was counted is then compared and put right in the
+    same way. It is asked by a row of its signal table, and watched by what it says in its notification topic. --pause
+    has it wait, with all that it reads; to run it again lets it go on.
+
+    Exit codes: 0 all rows are right, 1 some did not stand still (run `crucible reconcile --fix`), the stream stands, or
+    the connector cannot be asked or refuses, 75 it was paused, another process is at it, or a neighbour is away: run it
+    again.
 
     Examples:
 
       crucible backfill --table CrucibleEntry
 
       crucible backfill --table CrucibleEntry --pause
+
+      crucible backfill --table CrucibleEntry --by-connector
 
       crucible backfill --status --json | jq '.[0].looked_at'
     """
@@ -71,13 +84,15 @@ def backfill(
     if table not in tables:
         given = "no table is named" if table is None else f"{table} has no rows that count or are shown"
         raise typer.BadParameter(f"{given}; {', '.join(tables)} have", param_hint="--table")
-    if pause:
-        _pause(settings, table)
+    if pause or stop:
+        _end(settings, tables[table], stop=stop)
         return
-    bring_rows(settings, table, file, anew=anew, as_json=as_json)
+    bring_rows(settings, table, file, anew=anew, by_connector=by_connector, as_json=as_json)
 
 
-def bring_rows(settings: "Settings", table: str, file: Path, *, anew: bool, as_json: bool) -> None:
+def bring_rows(
+    settings: "Settings", table: str, file: Path, *, anew: bool, as_json: bool, by_connector: bool = False
+) -> None:
     """Run a backfill for a person, and exit unless all rows are right.
 
     Args:
@@ -86,6 +101,7 @@ def bring_rows(settings: "Settings", table: str, file: Path, *, anew: bool, as_j
         file: the connector's.
         anew: begin at the first row.
         as_json: answer in JSON.
+        by_connector: have the connector read the rows.
 
     Raises:
         typer.Exit: it was paused, or some rows did not stand still.
@@ -93,20 +109,26 @@ def bring_rows(settings: "Settings", table: str, file: Path, *, anew: bool, as_j
     from watcher.admin.connector.file import read_connector_file  # noqa: PLC0415
     from watcher.bootstrap.backfilling import backfill as run_backfill  # noqa: PLC0415
     from watcher.bootstrap.backfilling import backfilled_tables  # noqa: PLC0415
+    from watcher.bootstrap.backfilling_by_connector import backfill_by_connector  # noqa: PLC0415
     from watcher.reconcile.backfill.counting import BackfillPausedError  # noqa: PLC0415
 
-    slot = read_connector_file(file).config.get("slot.name", "debezium")
+    connector, which = read_connector_file(file), backfilled_tables(settings)[table]
+    progress = _Progress(table)
     with _asked_to_end() as ends:
+
+        def asked() -> bool:
+            return bool(ends)
+
         try:
-            run, resumed = run_backfill(
-                settings,
-                backfilled_tables(settings)[table],
-                slot=slot,
-                anew=anew,
-                stops=lambda: bool(ends),
-                heard=_Progress(table),
-                told=note,
-            )
+            if by_connector:
+                run, resumed = backfill_by_connector(
+                    settings, which, connector, anew=anew, stops=asked, heard=progress, told=note
+                )
+            else:
+                slot = connector.config.get("slot.name", "debezium")
+                run, resumed = run_backfill(
+                    settings, which, slot=slot, anew=anew, stops=asked, heard=progress, told=note
+                )
         except BackfillPausedError as error:
             note(f"{table}: {error}")
             raise typer.Exit(TRY_AGAIN) from error
@@ -114,7 +136,8 @@ def bring_rows(settings: "Settings", table: str, file: Path, *, anew: bool, as_j
         print_json({"table": table, "resumed": resumed} | msgspec.structs.asdict(run) | {"state": "done"})
     else:
         mended = ", ".join(f"{kind} {rows}" for kind, rows in sorted(run.mended.items())) or "none"
-        note(f"{table}: {run.looked_at} rows compared; put right: {mended}")
+        sent = f"{run.sent} rows sent by the connector, " if by_connector else ""
+        note(f"{table}: {sent}{run.looked_at} rows compared; put right: {mended}")
     if run.still_wrong:
         note(f"{run.still_wrong} rows did not stand still: run `crucible reconcile --table {table} --fix`")
         raise typer.Exit(FAILED)
@@ -163,19 +186,18 @@ class _Progress:
         note(f"{self._table}: {run.looked_at} rows, up to key {done} of {whole}{left}")
 
 
-def _pause(settings: "Settings", table: str) -> None:
-    from watcher.bootstrap.backfilling import BackfillBusyError, alone_at  # noqa: PLC0415
-    from watcher.bootstrap.clients import site_session  # noqa: PLC0415
-    from watcher.postgres.own import backfill_run  # noqa: PLC0415
+def _end(settings: "Settings", table: "Table[Any]", *, stop: bool) -> None:
+    from watcher.bootstrap.backfilling_by_connector import pause_backfill, stop_backfill  # noqa: PLC0415
 
-    try:
-        with alone_at(settings, table):
-            note(f"nobody is at {table}; `crucible backfill --status` shows where it stands")
+    if stop:
+        done = stop_backfill(settings, table)
+        said = "ended; what is done stays" if done else "no backfill of it is open"
+    else:
+        done = pause_backfill(settings, table)
+        said = "asked; it pauses after what is under way" if done else "nobody is at it"
+    note(f"{table.name}: {said}" + ("" if done else "; `crucible backfill --status` shows where it stands"))
+    if not done:
         raise typer.Exit(FAILED)
-    except BackfillBusyError:
-        with site_session(settings) as session:
-            backfill_run.ask_pause(session, table)
-        note(f"{table}: asked; it pauses after what is under way")
 
 
 def _show(settings: "Settings", *, as_json: bool) -> None:
@@ -188,7 +210,7 @@ def _show(settings: "Settings", *, as_json: bool) -> None:
         print_json(found)
         return
     print_columns(
-        ("began", "table", "state", "who", "last seen", "rows", "up to key", "of", "put right"),
+        ("began", "table", "state", "who", "last seen", "rows", "up to key", "of", "put right", "sent"),
         [
             (
                 f"{one.began_at:%Y-%m-%d %H:%M:%S}",
@@ -200,6 +222,7 @@ def _show(settings: "Settings", *, as_json: bool) -> None:
                 one.done_key,
                 one.until_key,
                 ", ".join(f"{kind} {rows}" for kind, rows in sorted(one.mended.items())) or "none",
+                one.sent if one.way == "connector" else "",
             )
             for one in found
         ],

@@ -33,6 +33,10 @@ WatcherError
 │   ├── ReplayDiffersError      recovery/replay
 │   ├── StreamStandsError       reconcile/stream
 │   ├── BackfillPausedError     reconcile/backfill
+│   │   └── BackfillEndedError      reconcile/backfill
+│   ├── NotBroughtError         reconcile/backfill
+│   ├── NoSignalsError          bootstrap/backfilling_by_connector
+│   ├── OtherWayError           bootstrap/backfilling
 │   ├── NoTopicError            bootstrap/meaning
 │   └── ResetRefusedError       admin/offsets
 ├── ConnectRefusedError     admin/connector/rest: Kafka Connect says no

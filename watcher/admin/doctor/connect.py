@@ -8,6 +8,7 @@ from watcher.admin.connector.failure import failure_text
 from watcher.admin.connector.file import ConnectorFile
 from watcher.admin.connector.plan import EXACTLY_ONCE, resend_guards
 from watcher.admin.connector.rest import Connect
+from watcher.admin.connector.signalled import signalling_fault
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.model.errors import WatcherError
 from watcher.model.extent import lsn_text
@@ -71,6 +72,18 @@ def settings(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
             )
         else:
             yield ok("connect.settings", "as in the file")
+
+
+def signals(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
+    """Find whether what runs hears signals, and says what it does; `crucible backfill --by-connector` needs both."""
+    running = connect.config(file.name)
+    if running is None:
+        return
+    fault = signalling_fault(running)
+    if fault is None:
+        yield ok("connect.signals", "heard from the signal table, and answered in a topic")
+    else:
+        yield warn("connect.signals", fault, "take the setting from the shipped file, and `crucible connector apply`")
 
 
 def guards(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:

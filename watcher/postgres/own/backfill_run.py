@@ -34,6 +34,15 @@ class Run(msgspec.Struct, frozen=True):
     began_at: datetime
     state: str
     """``running``, also of one that was killed, or ``paused``."""
+    brought_at: datetime | None = None
+    """When every row that the connector was asked for was sent and written; None: not yet, or it was asked for none."""
+    sent: int = 0
+    """Rows that the connector has sent."""
+
+    @property
+    def signal(self) -> str:
+        """Return what the connector's answers name: the same for a run that is gone on with, and for no other."""
+        return f"crucible-backfill-{self.id}-{round(self.began_at.timestamp())}"
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -53,6 +62,7 @@ class Told(msgspec.Struct, frozen=True):
     mended: Mapping[str, int]
     still_wrong: int
     done_crucible: int
+    sent: int = 0
 
 
 def open_run(session: Session, table: str) -> Run | None:
@@ -81,6 +91,12 @@ def note(session: Session, run: Run) -> bool | None:
     """Note how far a run is; return whether somebody wants it to pause, None where somebody has ended it."""
     known = msgspec.structs.asdict(run) | {"mended": msgspec.json.encode(run.mended).decode()}
     return _pause_wanted(session.run(_STATEMENTS["note"], known))
+
+
+def brought(session: Session, run: Run, sent: int) -> Run:
+    """Note that every row that the connector was asked for is sent and written; return the run with when that was."""
+    rows = session.run(_STATEMENTS["brought"], {"id": run.id, "sent": sent})
+    return msgspec.structs.replace(run, brought_at=rows[0][0], sent=sent) if rows else run
 
 
 def seen(session: Session, run: Run) -> bool | None:

@@ -1,6 +1,7 @@
 -- open_run --
 -- The run of a table that has not ended, if there is one.
-SELECT id, way, until_key, done_key, looked_at, mended, still_wrong, done_crucible, began_at, state
+SELECT id, way, until_key, done_key, looked_at, mended, still_wrong, done_crucible, began_at, state,
+       brought_at, sent
   FROM {schema}.backfill WHERE source_table = %s AND ended_at IS NULL
 
 -- begin --
@@ -20,9 +21,14 @@ UPDATE {schema}.backfill SET state = 'running', made_by = %s, seen_at = now(), p
 -- How far it is; answered with whether somebody wants it to pause.
 UPDATE {schema}.backfill
    SET done_key = %(done_key)s, looked_at = %(looked_at)s, mended = %(mended)s::jsonb, still_wrong = %(still_wrong)s,
-       done_crucible = %(done_crucible)s, seen_at = now()
+       done_crucible = %(done_crucible)s, sent = %(sent)s, seen_at = now()
  WHERE id = %(id)s AND ended_at IS NULL
 RETURNING pause_wanted
+
+-- brought --
+-- What the connector was asked for is sent and written.
+UPDATE {schema}.backfill SET brought_at = now(), sent = %(sent)s, seen_at = now() WHERE id = %(id)s AND ended_at IS NULL
+RETURNING brought_at
 
 -- seen --
 -- It is at work; answered in the same way.
@@ -44,5 +50,5 @@ UPDATE {schema}.backfill SET state = 'done', ended_at = now() WHERE id = %s AND 
 -- runs --
 -- The latest first.
 SELECT id, source_table, way, state, made_by, began_at, seen_at, ended_at, done_key, until_key, looked_at, mended,
-       still_wrong, done_crucible
+       still_wrong, done_crucible, sent
   FROM {schema}.backfill ORDER BY id DESC LIMIT %s

@@ -39,6 +39,10 @@ class BackfillPausedError(StopError):
     """Raised when somebody wants a backfill to pause: what is done is noted, and the rest is as it was."""
 
 
+class BackfillEndedError(BackfillPausedError):
+    """Raised when somebody has ended a backfill, or has begun it anew: nothing is left to be gone on with."""
+
+
 class Pages(Protocol):
     """The rows of a table, by pages of their keys."""
 
@@ -131,7 +135,7 @@ class Turn:
 
     def _go_on(self, *, wanted: bool | None) -> None:
         if wanted is None:
-            raise BackfillPausedError("another process has ended it, or has begun anew")
+            raise BackfillEndedError("another process has ended it, or has begun anew")
         if wanted or self._stops():
             backfill_run.pause(self._session, self.run)
             raise BackfillPausedError("paused; run it again, and it goes on here")
@@ -213,7 +217,9 @@ def show_crucibles(turn: Turn, unfinished: Callable[[], Sequence[int]], compare:
 
 
 def finish(session: Session, run: Run, table: str) -> None:
-    """End a run; what asked for a comparison of the table before it began is forgotten if all is right.
+    """End a run; what asked for a comparison of the table before its rows were compared is forgotten if all is right.
+
+    The rows that a connector has sent ask for one as well, and are all written before the first page is compared.
 
     Args:
         session: where both are noted.
@@ -223,5 +229,5 @@ def finish(session: Session, run: Run, table: str) -> None:
     with session.together():
         backfill_run.finish(session, run)
         if not run.still_wrong:
-            repair.mended(session, table, run.began_at)
+            repair.mended(session, table, run.brought_at or run.began_at)
     reach("backfill.finished")

@@ -7,8 +7,6 @@ PREPARE: Final = "run debezium/postgres/replication.sql as an administrator"
 GRANT: Final = "run debezium/postgres/watcher.sql as an administrator"
 HEARTBEAT: Final = "crucible_debezium.heartbeat"
 """Table that the connector's heartbeat writes; debezium/postgres/replication.sql makes it."""
-SIGNALS: Final = "crucible_debezium.signal"
-"""Table that commands for the connector are written to; that file makes it as well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
+from watcher.admin.connector.signalled import SIGNALS
 from watcher.admin.doctor.findings import Finding, fail, judged, warn
-from watcher.admin.doctor.postgres.names import GRANT, HEARTBEAT, PREPARE, SIGNALS, SourceNames
+from watcher.admin.doctor.postgres.names import GRANT, HEARTBEAT, PREPARE, SourceNames
 from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.model.change import SITE_SCHEMA
 from watcher.postgres.session import Session

@@ -1,0 +1,197 @@
+"""The backfill of one table whose rows the connector reads, put together for the command line."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+from config import Settings
+from watcher.admin.connector.file import ConnectorFile
+from watcher.admin.connector.rest import Connect
+from watcher.admin.connector.signalled import TOPIC, signalling_fault
+from watcher.admin.doctor.findings import Level
+from watcher.admin.doctor.postgres.names import SourceNames
+from watcher.admin.doctor.postgres.signals import signals as signal_findings
+from watcher.bootstrap.backfilling import BackfillBusyError, alone_at, begun, count, stream_of
+from watcher.bootstrap.clients import registry_auth, site_session
+from watcher.bootstrap.kafka_client import kafka_client
+from watcher.decode.avro import AvroReader
+from watcher.decode.notification import read_notification
+from watcher.decode.registry import RegistryClient
+from watcher.kafka.topic_tail import TopicTail
+from watcher.model.errors import StopError, TemporaryError
+from watcher.model.notification import Notification
+from watcher.model.registry import Table
+from watcher.postgres import signals
+from watcher.postgres.own import backfill_run
+from watcher.postgres.own.backfill_run import Run
+from watcher.postgres.session import Session
+from watcher.reconcile.backfill.by_connector import NotBroughtError, bring_rows
+from watcher.reconcile.backfill.counting import Heard, Turn, finish
+
+CONNECTOR: Final = "connector"
+"""The way of a run whose rows the connector brings."""
+SKEW: Final = timedelta(minutes=10)
+"""That clocks of PostgreSQL and Kafka Connect may differ by: what the connector says is read so much earlier."""
+
+
+class NoSignalsError(StopError):
+    """Raised when the connector cannot be asked by a signal; the message says why, and what to do."""
+
+
+def backfill_by_connector(
+    settings: Settings,
+    table: Table[Any],
+    connector: ConnectorFile,
+    *,
+    anew: bool,
+    stops: Callable[[], bool],
+    heard: Heard,
+    told: Callable[[str], None],
+) -> tuple[Run, bool]:
+    """Have the connector send a table's rows to Redis by the stream, and put right what was counted of them.
+
+    Args:
+        settings: where the neighbours are.
+        table: which.
+        connector: the one that streams.
+        anew: begin at the first row, wherever an earlier run stands.
+        stops: whether this process was asked to end.
+        heard: told how far the counting is.
+        told: told how far the connector is, and what is waited for.
+
+    Returns:
+        The run as it ended, and whether it went on with an earlier one.
+
+    Raises:
+        BackfillBusyError: another process is at it.
+        BackfillPausedError: it was to pause.
+        NoSignalsError: the connector cannot be asked.
+        NotBroughtError: the connector does not send the rows.
+        OtherWayError: an earlier run is not over, and compares rows.
+        StreamStandsError: the connector says nothing, or the stream does not go on.
+        TemporaryError: a neighbour is away; run it again.
+    """
+    with alone_at(settings, table.name) as held, site_session(settings) as session:
+        topic = _notification_topic(settings, session, connector, told)
+        turn, resumed = begun(settings, session, table, CONNECTOR, anew=anew, held=held, stops=stops, heard=heard)
+        stream = stream_of(settings, session, connector.config.get("slot.name", "debezium"), turn, told)
+        if turn.run.brought_at is None:
+            with _said(settings, topic, turn) as said:
+                sent = _brought(session, turn, table, said, told)
+            stream.await_read()
+            turn.run = backfill_run.brought(session, turn.run, sent)
+        if table.counts:
+            count(settings, session, table, turn, stream)
+        finish(session, turn.run, table.name)
+        return turn.run, resumed
+
+
+def pause_backfill(settings: Settings, table: Table[Any]) -> bool:
+    """Have a run of a table pause, whichever way it goes; return whether there was one to pause.
+
+    One that the connector goes on with, though nobody watches it, pauses as well.
+
+    Raises:
+        PostgresRefusedError: the right to signal is missing.
+        TemporaryError: PostgreSQL is away.
+    """
+    with site_session(settings) as session:
+        try:
+            with alone_at(settings, table.name):
+                run = backfill_run.open_run(session, table.name)
+                if run is None or run.way != CONNECTOR or run.brought_at is not None or run.state == "paused":
+                    return False
+                signals.pause_snapshot(session, str(uuid.uuid4()))
+                backfill_run.pause(session, run)
+                return True
+        except BackfillBusyError:
+            return backfill_run.ask_pause(session, table.name)
+
+
+def stop_backfill(settings: Settings, table: Table[Any]) -> bool:
+    """End a run of a table for good, whichever way it goes; return whether there was one. What is done stays.
+
+    Raises:
+        PostgresRefusedError: the right to signal is missing.
+        TemporaryError: PostgreSQL is away.
+    """
+    with site_session(settings) as session:
+        run = backfill_run.open_run(session, table.name)
+        if run is None:
+            return False
+        if run.way == CONNECTOR and run.brought_at is None:
+            signals.stop_snapshot(session, str(uuid.uuid4()), table.qualified)
+        backfill_run.give_up(session, table.name)
+        return True
+
+
+class _Asked:
+    """The connector, asked by signals."""
+
+    def __init__(self, session: Session, run: Run, table: str) -> None:
+        self._session, self._run, self._table = session, run, table
+
+    def begin(self) -> None:
+        """Ask for the table's rows; whoever waits goes on, be it since an earlier run."""
+        signals.execute_snapshot(self._session, self._run.signal, self._table)
+        signals.resume_snapshot(self._session, str(uuid.uuid4()))
+
+    def pause(self) -> None:
+        """Ask it to wait."""
+        signals.pause_snapshot(self._session, str(uuid.uuid4()))
+
+
+def _brought(
+    session: Session,
+    turn: Turn,
+    table: Table[Any],
+    said: Callable[[], list[Notification]],
+    told: Callable[[str], None],
+) -> int:
+    try:
+        return bring_rows(turn, _Asked(session, turn.run, table.qualified), said, table.qualified, told=told)
+    except NotBroughtError:
+        backfill_run.give_up(session, table.name)  # its signal has had its answer: the next run needs one of its own
+        raise
+
+
+@contextmanager
+def _said(settings: Settings, topic: str, turn: Turn) -> Iterator[Callable[[], list[Notification]]]:
+    """Yield what returns the connector's words since the last call, from the beginning of the run on."""
+    at = settings.registry
+    avro = AvroReader(RegistryClient(at.url, registry_auth(settings), at.timeout)) if at.url else None
+    with closing(TopicTail(kafka_client(settings.kafka), topic, turn.run.began_at - SKEW)) as tail:
+        yield lambda: [one for value in tail() if (one := read_notification(value, avro)) is not None]
+
+
+def _notification_topic(
+    settings: Settings, session: Session, connector: ConnectorFile, told: Callable[[str], None]
+) -> str:
+    """Return where the connector says what it does, if it can be asked at all.
+
+    Raises:
+        NoSignalsError: it cannot.
+    """
+    names = SourceNames((), "", connector.config.get("publication.name", "dbz_publication"))
+    for finding in signal_findings(session, names):
+        if finding.level is not Level.OK:
+            raise NoSignalsError(f"{finding.found}: {finding.advice}; then run this again")
+    config = connector.config
+    try:
+        running = Connect(settings.connect.url, settings.connect.timeout).config(connector.name)
+    except TemporaryError as error:
+        told(f"{error}; what the connector hears is taken from its file")
+    else:
+        if running is None:
+            raise NoSignalsError(
+                f"there is no connector {connector.name}: run `crucible connector apply`, then this again"
+            )
+        config = running
+    if fault := signalling_fault(config):
+        raise NoSignalsError(
+            f"connector {connector.name}: {fault}; take it from the shipped file, `crucible connector apply`, then run "
+            "this again"
+        )
+    return config[TOPIC]

@@ -1,0 +1,156 @@
+"""Rows of a table that the connector reads beside the stream: asked for by a signal, watched by what it says of them.
+
+What it reads renews what Redis shows, and counts nothing: the event that a row stands for may have been counted. So it
+takes the place of the comparison in Redis; what is counted is put right by pages, as in every backfill.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from watcher.model.errors import StopError
+from watcher.model.notification import INCREMENTAL, Notification
+from watcher.reconcile.backfill.counting import BackfillEndedError, BackfillPausedError, Turn
+from watcher.reconcile.repairs.stream import PATIENCE_SECONDS, StreamStandsError
+
+LOOK_SECONDS: Final = 1.0
+SAID_EVERY_SECONDS: Final = 5.0
+"""Between two lines of progress."""
+GOOD: Final = frozenset({"SUCCEEDED", "EMPTY"})
+"""What a scan ends with when all rows were read."""
+STOPPED: Final = "STOPPED"
+WHY: Final = {
+    STOPPED: "somebody has stopped it",
+    "UNKNOWN_SCHEMA": "the connector does not stream that table: see table.include.list and the publication",
+    "NO_PRIMARY_KEY": "the table has no primary key",
+    "SQL_EXCEPTION": "PostgreSQL refused the connector: see its log",
+}
+"""What ends a scan otherwise, in words."""
+
+
+class NotBroughtError(StopError):
+    """Raised when the connector will not send a table's rows, or not all; the run is over."""
+
+
+class Sending(msgspec.Struct, frozen=True):
+    """How far the connector is with a table's rows."""
+
+    signal: str
+    """What it was asked by."""
+    table: str
+    """With its schema."""
+    taken: bool = False
+    """Whether it has heard the signal."""
+    paused: bool = False
+    key: str = ""
+    """The last one that it has read; empty: none yet."""
+    until: str = ""
+    ended: str = ""
+    """How it ended, in Debezium's words; empty: it has not."""
+    rows: int = 0
+    """Rows that it had read when it ended."""
+
+    def after(self, said: Notification) -> "Sending":
+        """Return how far it is once it has said something.
+
+        Debezium gives all that it reads the name of the latest signal, so the table's name decides, from the first
+        answer to the signal on: what was said of the table before is of an earlier one.
+        """
+        taken = self.taken or said.id == self.signal
+        if said.aggregate_type != INCREMENTAL or self.ended or not taken:
+            return self
+        return msgspec.structs.replace(self, taken=True, **self._changed(said))
+
+    def _changed(self, said: Notification) -> dict[str, Any]:
+        more = said.more
+        match said.type:
+            case "PAUSED" | "RESUMED":
+                return {"paused": said.type == "PAUSED"}
+            case "IN_PROGRESS" if more.get("current_collection_in_progress") == self.table:
+                return {
+                    "key": more.get("last_processed_key", ""),
+                    "until": more.get("maximum_key", ""),
+                    "paused": False,
+                }
+            case "TABLE_SCAN_COMPLETED" if more.get("scanned_collection") == self.table:
+                rows = more.get("total_rows_scanned", "")
+                return {"ended": more.get("status", "unknown"), "rows": int(rows) if rows.isdecimal() else 0}
+            case "ABORTED" if self.table in more.get("data_collections", "").split(","):
+                return {"ended": STOPPED}
+        return {}
+
+    def __str__(self) -> str:
+        """Return how far it is in words."""
+        if not self.taken:
+            return "the connector has not heard the signal yet"
+        at = f"the connector has read up to key {self.key} of {self.until}" if self.key else "the connector has begun"
+        return f"{at}, and waits" if self.paused else at
+
+
+class Connector(Protocol):
+    """What the connector is asked for."""
+
+    def begin(self) -> None:
+        """Have it read the table, and go on if it waits; nothing happens to what it is at or has done."""
+        ...
+
+    def pause(self) -> None:
+        """Have it wait with what it reads."""
+        ...
+
+
+def bring_rows(
+    turn: Turn,
+    connector: Connector,
+    said: Callable[[], Iterable[Notification]],
+    table: str,
+    *,
+    told: Callable[[str], None],
+    now: Callable[[], float] = time.monotonic,
+) -> int:
+    """Have the connector read a table from its first row to its last; return how many rows it has sent.
+
+    Args:
+        turn: the run.
+        connector: is asked.
+        said: returns what it has said since the last call.
+        table: with its schema.
+        told: told how far it is, now and then.
+        now: tells the time in seconds.
+
+    Raises:
+        BackfillPausedError: it is to pause, and so is the connector.
+        NotBroughtError: the connector does not send the rows; the message says why, and what to do.
+        StreamStandsError: it says nothing.
+        TemporaryError: a neighbour is away.
+    """
+    connector.begin()
+    sending, heard_at, told_at = Sending(turn.run.signal, table), now(), now()
+    try:
+        while True:
+            for one in said():
+                sending, heard_at = sending.after(one), now() if one.aggregate_type == INCREMENTAL else heard_at
+            if sending.ended in GOOD:
+                return sending.rows
+            if sending.ended:
+                why = WHY.get(sending.ended, f"the connector says {sending.ended}")
+                raise NotBroughtError(
+                    f"{table}: {why}; once that is mended run `crucible backfill --by-connector` again, which asks "
+                    "anew, or without --by-connector"
+                )
+            if now() - heard_at > PATIENCE_SECONDS:
+                raise StreamStandsError(
+                    f"{sending}, and has said nothing for {PATIENCE_SECONDS:g} s: see `crucible connector status` and "
+                    "the line connect.signals of `crucible doctor`, and run this again"
+                )
+            if now() - told_at >= SAID_EVERY_SECONDS:
+                told_at = now()
+                told(f"{table}: {sending}")
+            turn.rest(LOOK_SECONDS)
+    except BackfillEndedError:
+        raise
+    except BackfillPausedError:
+        connector.pause()
+        raise
