@@ -10,7 +10,8 @@ import pytest
 from tests.acceptance.daemon import await_that
 from tests.contract.redis.rows import apply
 from tests.votes.world import VoteWorld
-from watcher.model.effects import EntryGone
+from watcher.model.effects import CrucibleGone, EntryGone
+from watcher.model.errors import TemporaryError
 from watcher.recovery.sweep import Sweep
 from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
@@ -106,6 +107,7 @@ def test_what_was_deleted_while_nobody_read_leaves(world: VoteWorld) -> None:
     with world.site() as site:
         site.execute('DELETE FROM "CrucibleEntry" WHERE "crucibleId" = ANY(%s)', [gone])
         site.execute('DELETE FROM "Crucible" WHERE id = ANY(%s)', [gone])
+    apply(world.redis, [(world.log_end(), CrucibleGone(gone[0]))])  # of this one the stream tells, not of its entries
     with world.tasks() as tasks:
         tasks.rounds.turn()
 
@@ -115,6 +117,29 @@ def test_what_was_deleted_while_nobody_read_leaves(world: VoteWorld) -> None:
     assert all(int(world.redis.ttl(keys.state(one))) > 0 for one in gone)  # type: ignore[arg-type]
     with world.verification() as verification:
         assert Sweep(world.redis, verification.verifier).take_out_all_gone() == [], "once is enough"
+
+
+def test_a_crucible_that_is_deleted_while_it_is_compared_shows_no_entry(
+    world: VoteWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deletions of its entries may lie before the comparison in the log, and are no news after it."""
+    crucible = world.crucible(entries=2)
+    world.keep(crucible)
+    with world.verification() as verification:
+        close = verification.verifier._close
+
+        def closed_and_deleted(*given: Any) -> Any:
+            closed = close(*given)
+            with world.site() as site:
+                site.execute('DELETE FROM "CrucibleEntry" WHERE "crucibleId" = %s', [crucible])
+                site.execute('DELETE FROM "Crucible" WHERE id = %s', [crucible])
+            return closed
+
+        monkeypatch.setattr(verification.verifier, "_close", closed_and_deleted)
+        with pytest.raises(TemporaryError, match="deleted while it was compared"):
+            verification.verifier.compare(crucible)
+
+    assert ratings(world, crucible) == 0
 
 
 def test_a_rebuild_of_all_says_what_is_gone(world: VoteWorld) -> None:

@@ -11,7 +11,7 @@ from watcher.postgres.own.horizon import Horizon
 from watcher.postgres.own.vote_epoch import raise_epoch
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import crucible as site_crucible
-from watcher.recovery.rows import SiteRows
+from watcher.recovery.rows import SiteRows, take_away
 from watcher.redis import keys
 from watcher.redis.freeze import frozen_text
 from watcher.redis.locked_crucible import ClosedState, LockedCrucible
@@ -75,11 +75,14 @@ class ClosedCrucible:
     def rows(self) -> SiteRows:
         """Return the crucible's row as it is now that it is closed, and where the others come from.
 
+        Of one that PostgreSQL has no more, Redis shows no entry from then on.
+
         Raises:
             TemporaryError: PostgreSQL is away, or has the crucible no more.
         """
         row = site_crucible(self.session, self.id)
         if row is None:
+            take_away(self.locked, self.locked.shown_ids())  # from before the horizon, their deletions are no news
             raise TemporaryError(f"crucible {self.id} was deleted while it was compared")
         return SiteRows(self.session, current_history(self.session), row, self.undecided)
 

@@ -30,8 +30,8 @@ class Walk:
     def pages(self, most: int) -> tuple[list[int], bool]:
         """Return the crucibles that were found on the next pages, and whether that was the last of them.
 
-        One that the site has deleted is left out once that is known here. One that is there from the walk's beginning
-        to its end is found; it may be found twice.
+        One that the site has deleted is left out once that is known here and none of its entries is shown. One that is
+        there from the walk's beginning to its end is found; it may be found twice.
 
         Args:
             most: pages.
@@ -63,8 +63,9 @@ class Walk:
         pipeline = node.pipeline(transaction=False)
         for one in ids:
             pipeline.hget(keys.state(one), "row")
-        rows = pipeline.execute() if ids else []
-        return [one for one, row in zip(ids, rows, strict=True) if row != b""]
+            pipeline.exists(keys.elo(one))
+        answers = pipeline.execute() if ids else []
+        return [one for one, row, shown in zip(ids, answers[::2], answers[1::2], strict=True) if row != b"" or shown]
 
 
 def doubt(client: Client, crucible_ids: Iterable[int]) -> None:

@@ -141,9 +141,11 @@ class RedisComparison:
             for one in ids:
                 pipeline.exists(keys.state(one))
                 pipeline.hget(keys.state(one), "row")
+                pipeline.exists(keys.elo(one))
             answers = pipeline.execute()
-        present = {one for one, there in zip(ids, answers[::2], strict=True) if there}
-        told_gone = {one for one, row in zip(ids, answers[1::2], strict=True) if row == b""}
+        present = {one for one, there in zip(ids, answers[::3], strict=True) if there}
+        shown = zip(ids, answers[1::3], answers[2::3], strict=True)
+        taken_out = {one for one, row, entries in shown if row == b"" and not entries}
         for one in ids:
             if one not in present:
                 absent = {Differing(RedisKind.ABSENT, 0, "shown is nothing, right is an active crucible")}
@@ -151,7 +153,7 @@ class RedisComparison:
             elif one in gone:
                 found[one] = (
                     set()
-                    if one in told_gone
+                    if one in taken_out
                     else {Differing(RedisKind.GHOST, 0, "shown is a crucible, right is nothing")}
                 )
             else:
