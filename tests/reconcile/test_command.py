@@ -65,6 +65,32 @@ def test_a_run_that_was_killed_goes_on_where_it_was(
     assert "not of `crucible reconcile --resume`" in " ".join(done.stderr.split())
 
 
+def test_a_row_never_counted_whose_deletion_was_on_its_way_is_mended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks right when it is compared, neither there nor counted; what is looked at once more has it."""
+    monkeypatch.setattr("watcher.reconcile.rows.table.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("watcher.reconcile.repairs.repairer.ANNOUNCED_SECONDS", 0.0)
+    contest = world.crucible()
+    world.enter(contest, 5)
+    world.count("id NOT IN (2, 3)")
+    world.site.execute('DELETE FROM "CrucibleEntry" WHERE id = 2')
+    counts = ("Crucible", contest, 3, "Entry"), ("User", 3, 3, "crucibleEntryCount")
+    deletions = [(*what, -1, 2, 60_000, index) for index, what in enumerate(counts)]
+
+    def stream_goes_on(_: int) -> None:
+        if deletions:
+            world.events(deletions)
+            deletions.clear()
+
+    with comparer(world, monkeypatch) as (found, table):
+        monkeypatch.setattr(found._way, "await_passed", stream_goes_on)
+        asked, heard = Asked((table,), fix=True), lambda *_: None
+        reports = [found.everything(asked, heard, Resumption(None, {})).tables[0] for _ in range(2)]
+
+    assert [(one.kinds, one.left) for one in reports] == [({"left_over": 1, "missing": 1}, {}), ({}, {})]
+
+
 def test_chosen_rows_are_compared_alone(world: World) -> None:
     """Views and doubled changes are no rows; a wrong time or crucible is refused with what is expected."""
     contest, other = world.crucible(), world.crucible()

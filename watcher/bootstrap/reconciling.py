@@ -1,7 +1,7 @@
 """The comparison of the stores with each other, put together for the command line."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from getpass import getuser
@@ -32,9 +32,8 @@ from watcher.reconcile.command.resumption import Place, Resumption
 from watcher.reconcile.repairs.repairer import Repairer
 from watcher.reconcile.repairs.stream import Stream
 from watcher.reconcile.rows.choice import Choice
-from watcher.reconcile.rows.differences import Difference
 from watcher.reconcile.rows.events_twice import events_twice
-from watcher.reconcile.rows.table import TableComparison
+from watcher.reconcile.rows.table import MAX_LOOKS, Found, TableComparison
 
 MAX_RANGE: Final = 1 << 62
 """Behind the last range of any table."""
@@ -168,7 +167,7 @@ class Comparer:
         place = resumption.place(table.name)
         if place.done and place.report is not None:
             return place.report
-        comparison, summary = self._comparison(table), TableSummary(table.name, place.report)
+        comparison, summary = self._comparison(table, fix=asked.fix), TableSummary(table.name, place.report)
         repairer = self._repairer(table, comparison) if asked.fix else None
         if repairer:
             repairer.finish_open()
@@ -180,19 +179,24 @@ class Comparer:
                 resumption.note(table.name, Place(comparison.following, so_far))
 
         part = range(place.following, MAX_RANGE) if place.following > 0 else None
-        for _, found in comparison.differing(told, part, asked.choice):
-            summary.add(found)
-            if repairer:
-                _mend(repairer, found, summary)
+        _look(comparison.differing(told, part, asked.choice), repairer, summary)
         report = summary.report(comparison.too_old, comparison.kept_since)
+        if repairer and report.kinds:
+            # A row that was never counted looked right if its deletion was on its way just then.
+            if repairer.passed_at < comparison.read_at:
+                self._way.await_passed(repair.position(self._session)[0])
+            summary.take_back(report.left)  # found again, if it still is
+            _look(self._comparison(table, fix=True).differing(_unheard, None, asked.choice), repairer, summary)
+            report = summary.report(comparison.too_old, comparison.kept_since)
         if repairer and not report.left and not asked.choice:
             repair.mended(self._session, table.name, resumption.began)
         resumption.note(table.name, Place(report=report, done=True))
         return report
 
-    def _comparison(self, table: CountedTable) -> TableComparison:
+    def _comparison(self, table: CountedTable, *, fix: bool) -> TableComparison:
         reader = None if self._reader is self._session else CountedRows(self._reader, table)
-        return TableComparison(table, CountedRows(self._session, table), self._reads, reader=reader)
+        rows, looks = CountedRows(self._session, table), 1 if fix else MAX_LOOKS  # who mends confirms what is found
+        return TableComparison(table, rows, self._reads, reader=reader, looks=looks)
 
     def _repairer(self, table: CountedTable, comparison: TableComparison) -> Repairer:
         return Repairer(
@@ -206,9 +210,16 @@ class Comparer:
         )
 
 
-def _mend(repairer: Repairer, found: Sequence[Difference], summary: TableSummary) -> None:
-    mended = repairer.mend(found)
-    summary.add_mended(mended)
-    if sum(mended.values()) < len(found):
-        left = Counter(one.kind.value for one in repairer.still(found))
-        summary.take_back(Counter(one.kind.value for one in found) - Counter(mended) - left)
+def _unheard(done: int, whole: int) -> None:
+    """Tell nobody how far it is."""
+    del done, whole
+
+
+def _look(ranges: Iterable[Found], repairer: Repairer | None, summary: TableSummary) -> None:
+    """Add up what differs, and put it right where that is wanted."""
+    for _, found in ranges:
+        summary.add(found)
+        if repairer:
+            mended = repairer.mend(found)
+            summary.add_mended(mended.kinds)
+            summary.take_back(Counter(one.kind.value for one in found) - Counter(mended.kinds) - Counter(mended.left))

@@ -11,26 +11,27 @@ from collections.abc import Sequence
 from watcher.cli import main
 from watcher.model import repair as repair_rows
 from watcher.postgres.own import repair
+from watcher.reconcile.repairs.confirmed import Confirmed
 from watcher.reconcile.repairs.repairer import Repairer
 from watcher.reconcile.rows.differences import Difference
 
-_still = Repairer.still
-_seen: dict[tuple[int, ...], list[Difference]] = {}
+_looked = Repairer.looked
+_seen: dict[tuple[int, ...], Confirmed] = {}
 
 
-def _still_once(repairer: Repairer, found: Sequence[Difference]) -> list[Difference]:
+def _looked_once(repairer: Repairer, found: Sequence[Difference]) -> Confirmed:
     """Look before it is decided, and not once more before it is written."""
     keys = tuple(one.key for one in found)
     if keys not in _seen:
-        there = _still(repairer, found)
-        _seen[tuple(one.key for one in there)] = there
+        there = _looked(repairer, found)
+        _seen[tuple(one.key for one in there.real)] = there
         return there
     return _seen[keys]
 
 
 if __name__ == "__main__":
     repair.open_repairs = lambda *_: []
-    Repairer.still = _still_once  # type: ignore[method-assign]
+    Repairer.looked = _looked_once  # type: ignore[method-assign]
     Repairer._earlier = lambda *_: {}  # type: ignore[method-assign]
     if "random" in sys.argv[1:]:
         repair_rows.identity = lambda *_: os.urandom(16)

@@ -7,7 +7,7 @@ PostgreSQL, so whoever starts it again goes on there; a page that was done and n
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -16,6 +16,7 @@ from watcher.model.errors import StopError, TemporaryError
 from watcher.postgres.own import backfill_run, repair
 from watcher.postgres.own.backfill_run import Run
 from watcher.postgres.session import Session
+from watcher.reconcile.repairs.repairer import Mended
 from watcher.reconcile.rows.differences import Difference
 from watcher.reconcile.rows.table import MIN_KEY
 from watcher.recovery.verifier import Comparison
@@ -70,7 +71,7 @@ class Mends(Protocol):
         """Carry out what other runs have decided."""
         ...
 
-    def mend(self, found: Sequence[Difference]) -> Mapping[str, int]:
+    def mend(self, found: Sequence[Difference]) -> Mended:
         """Return how many were put right, by kind."""
         ...
 
@@ -186,7 +187,7 @@ def _mended(ranges: Ranges, mends: Mends, low: int, high: int) -> tuple[Counter[
         if not found:
             return mended, 0
         reach("backfill.compared")
-        mended.update(mends.mend(found))
+        mended.update(mends.mend(found).kinds)
         before = {one.key: one for one in found}
     return mended, sum(one == before.get(one.key) for one in ranges.differing(low, high))
 

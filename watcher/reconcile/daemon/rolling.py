@@ -178,7 +178,7 @@ class RollingComparison:
         """Return how many rows really differ, and still do once they were mended where that is wanted; by kind."""
         comparison = stores.comparison(table)
         if self._auto_fix:
-            self._observer.mended(table.name, stores.repairer(table, comparison, self._owner).mend(found))
+            self._observer.mended(table.name, stores.repairer(table, comparison, self._owner).mend(found).kinds)
         else:
             lsn, _ = repair.position(stores.session)
             stores.await_passed(lsn)

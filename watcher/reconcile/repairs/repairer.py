@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
+import msgspec
+
 from watcher.clickhouse.planned_insert import PlannedInsert, ViewsDisagreeError
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.metric_columns import SOURCE_ID
@@ -22,6 +24,7 @@ from watcher.model.repair import RepairPlan, repairing_rows, token_of
 from watcher.postgres.own import repair, replay
 from watcher.postgres.session import Session
 from watcher.reconcile.repairs.after_repairs import LOOK_SECONDS
+from watcher.reconcile.repairs.confirmed import Confirmed, confirmed
 from watcher.reconcile.repairs.stream import StreamStandsError
 from watcher.reconcile.rows.differences import Difference
 from watcher.runtime.failpoint import reach
@@ -32,13 +35,19 @@ ANNOUNCED_SECONDS: Final = 2.5 * LOOK_SECONDS
 """Between an announcement and what it announces: every watcher has seen it by then."""
 
 
-MAX_SIGHTS: Final = 8
-"""Looks, a second apart, at rows of which something may be on its way. Fewer: rows that change all the time are left to
-a later run; more: the others wait for them."""
 MAX_ROUNDS: Final = 3
 """How often it is decided anew without the rows that had changed when it was to be written."""
 MAX_LOOKS: Final = 120
 """Looks for transactions that were open, a second between two. Fewer: a long one of the site has nothing mended."""
+
+
+class Mended(msgspec.Struct, frozen=True):
+    """What has become of differences that were to be put right; of the others no trace was left."""
+
+    kinds: dict[str, int]
+    """Kind of difference, as it was found -> rows that were put right."""
+    left: dict[str, int]
+    """The same -> rows that may still be wrong: they have changed all the time."""
 
 
 class KeyComparison(Protocol):
@@ -82,6 +91,8 @@ class Repairer:
         self._session, self._table, self._comparison = session, table, comparison
         self._insert, self._reads, self._await_passed = insert, reads, await_passed
         self._made_by, self._pause = made_by, pause
+        self.passed_at = 0.0
+        """What was written before has come, as the stream was last waited for; monotonic seconds."""
 
     def finish_open(self) -> int:
         """Carry out what other runs have decided and perhaps not written; return how many rows that were.
@@ -119,60 +130,69 @@ class Repairer:
     def _is_there(self, planned: MetricRows) -> bool:
         return not self._insert.present([planned]).isdisjoint(row[SOURCE_ID] for row in planned)
 
-    def mend(self, found: Sequence[Difference]) -> Mapping[str, int]:
+    def mend(self, found: Sequence[Difference]) -> Mended:
         """Put right those differences that are none of a change on its way; return how many, by kind.
 
-        However many they are, the stream is waited for once, and so are the watchers.
+        However many they are, the stream is waited for once, and so are the watchers; once more where rows change.
 
         Raises:
             StreamStandsError: the stream does not go on.
             TemporaryError: a neighbour is away. What was decided is carried out by the next run.
             SinkDisagreesError: ClickHouse does not show what was written.
         """
+        asked_at = time.monotonic()
         lsn, history = repair.position(self._session)  # the rows were read before
         newest = repair.newest_transaction(self._session)
         self._await_passed(lsn)
+        self.passed_at = asked_at
         self._await_ended(newest)
         self._await_replayed()
-        mended: Counter[str] = Counter()
+        mended, unclear = set[int](), set[int]()
         left: Sequence[Difference] = found
         for _ in range(MAX_ROUNDS):
-            left, written = self._round(left, lsn, history)
-            mended.update(written)
+            left = self._round(left, lsn, history, mended, unclear)
             if not left:
                 break
-        return mended
+        unclear.update(one.key for one in left)
+
+        def kinds(keys: set[int]) -> dict[str, int]:
+            return Counter(one.kind.value for one in found if one.key in keys)
+
+        return Mended(kinds(mended), kinds(unclear))
 
     def _round(
-        self, found: Sequence[Difference], lsn: int, history: int
-    ) -> tuple[Sequence[Difference], Mapping[str, int]]:
-        """Mend what is still there; return what has to be decided anew, beside rows that had changed, and the kinds."""
-        real = [
-            batch
-            for first in range(0, len(found), BATCH_KEYS)
-            if (batch := self._real(found[first : first + BATCH_KEYS], lsn, history))
-        ]
+        self, found: Sequence[Difference], lsn: int, history: int, mended: set[int], unclear: set[int]
+    ) -> Sequence[Difference]:
+        """Mend what is still there; return what has to be decided anew, beside rows that had changed or by others."""
+        real = list[tuple[RepairPlan, Sequence[Difference]]]()
+        for first in range(0, len(found), BATCH_KEYS):
+            batch = found[first : first + BATCH_KEYS]
+            earlier = self._earlier([one.key for one in batch])  # before the look: what is written later has these too
+            looked = self.looked(batch)
+            unclear.update(one.key for one in looked.unclear)
+            if looked.real:
+                real.append((self._planned(looked.real, earlier, lsn, history), looked.real))
         if not real:
-            return [], {}
+            return []
         plans = self._decided([plan for plan, _ in real])
         if not plans:
             self.finish_open()
-            return [], {}
+            return [one for _, wrong in real for one in wrong]
         reach("repair.decided")
         self._pause(ANNOUNCED_SECONDS)
-        mended: Counter[str] = Counter()
         again = list[Difference]()
         for plan, (_, wrong) in zip(plans, real, strict=True):
-            still = self.still(wrong)
-            if len(still) < len(wrong):
+            looked = self.looked(wrong)
+            if looked.real != wrong:
                 repair.withdraw(self._session, plan.id)
-                again += still
+                again += looked.real
+                unclear.update(one.key for one in looked.unclear)
                 continue
             self._insert.write(plan, MetricRows(unpacked(plan.planned)))
             reach("repair.written")
             repair.done(self._session, plan.id)
-            mended.update(plan.kinds)
-        return again, mended
+            mended.update(plan.keys)
+        return again
 
     def _await_ended(self, newest: int) -> None:
         """Return when every transaction up to one has ended: what it has written before the position shows by then.
@@ -205,34 +225,17 @@ class Repairer:
             f"`crucible dlq replay --table {self._table}` does, then run this again"
         )
 
-    def _real(
-        self, found: Sequence[Difference], lsn: int, history: int
-    ) -> tuple[RepairPlan, Sequence[Difference]] | None:
-        """Return those of some differences that are still there, with the repair of them; None: there are none."""
-        earlier = self._earlier([one.key for one in found])  # before the look: what is written later has these too
-        real = self.still(found)
-        return (self._planned(real, earlier, lsn, history), real) if real else None
-
-    def still(self, found: Sequence[Difference]) -> list[Difference]:
-        """Return those of some differences that are there at one of a few looks; who is right at two is let go.
+    def looked(self, found: Sequence[Difference]) -> Confirmed:
+        """Return which of some differences are there by now; what was on its way when they were found has come.
 
         Raises:
+            StreamStandsError: the stream does not go on.
             TemporaryError: a neighbour is away.
         """
-        left, still, before = {one.key: one for one in found}, set[int](), set[int]()
-        for look in range(MAX_SIGHTS):
-            if look:
-                self._pause(LOOK_SECONDS)
-            there = {one.key: one for one in self._comparison.of_keys(list(left))}
-            same = {key for key, one in left.items() if there.get(key) == one}
-            still |= same
-            # At two looks, because a row never counted looks right while its deletion is on its way.
-            right = left.keys() - there.keys()
-            left = {key: one for key, one in left.items() if key not in same and key not in right & before}
-            before = right
-            if not left:
-                break
-        return [one for one in found if one.key in still]
+        return confirmed(found, self._comparison.of_keys, self._pause, self._await_come)
+
+    def _await_come(self) -> None:
+        self._await_passed(repair.position(self._session)[0])
 
     def _earlier(self, keys: Sequence[int]) -> dict[int, int]:
         rows = self._reads("repairs_of_keys", {"source": self._table, "keys": list(keys)})

@@ -65,6 +65,7 @@ class TableComparison:
         pause: waits for some seconds.
         range_keys: keys of a range.
         reader: its rows, where whole ranges of them may be read: on a replica, say. None: where they are written.
+        looks: how often what differs is looked at again, at the most; one will do where it is confirmed later.
     """
 
     def __init__(
@@ -76,14 +77,17 @@ class TableComparison:
         range_keys: int = RANGE_KEYS,
         *,
         reader: CountedRows | None = None,
+        looks: int = MAX_LOOKS,
     ) -> None:
         self._table, self._rows, self._reads, self._reader = table, rows, reads, reader or rows
-        self._pause, self._size, self._pace = pause, range_keys, Pace()
+        self._pause, self._size, self._pace, self._looks = pause, range_keys, Pace(), looks
         self._row_by_row = RowByRow(table, reads)
         self.too_old = 0
         """Rows that were left out so far, as they were made before :attr:`kept_since`."""
         self.following = 0
         """Number of the range that is compared next."""
+        self.read_at = 0.0
+        """When rows were read last, but for those asked for by key; monotonic seconds."""
 
     @property
     def kept_since(self) -> datetime | None:
@@ -128,7 +132,9 @@ class TableComparison:
             yield from self._by_sums(first, end, progress, beyond=beyond)
 
     def _of_range(self, rows: CountedRows, number: int) -> list[Difference]:
-        return self._row_by_row.of_range(rows, number * self._size, (number + 1) * self._size)
+        found = self._row_by_row.of_range(rows, number * self._size, (number + 1) * self._size)
+        self.read_at = time.monotonic()
+        return found
 
     def _by_sums(self, first: int, end: int, progress: Progress, *, beyond: bool) -> Iterator[Found]:
         counted, asked_at, took = self._sums_counted(first, None if beyond else end)
@@ -160,8 +166,9 @@ class TableComparison:
                 if not self._pace.given_up():
                     raise
                 continue
+            self.read_at = time.monotonic()
             if after - low == self._pace.ranges:
-                self._pace.took(time.monotonic() - began)
+                self._pace.took(self.read_at - began)
             yield low, after, sums
             low = after
 
@@ -238,7 +245,7 @@ class TableComparison:
         """
         first = 0 if self._reader is self._rows else -1  # what a replica shows may be old: it is no look
         stayed: dict[int, Difference] = {}
-        for look in range(first, MAX_LOOKS):
+        for look in range(first, self._looks):
             if not any(found for _, found in held):
                 break
             if look >= 0:
@@ -261,6 +268,7 @@ class TableComparison:
             if len(found) > PIECE_KEYS:  # one question for the range is cheaper than one for each few of its keys
                 by_key |= {one.key: one for one in self._of_range(self._rows, number)}
             again.append((number, [by_key[one.key] for one in found if one.key in by_key]))
+        self.read_at = time.monotonic()
         return again
 
     def of_keys(self, keys: Sequence[int]) -> list[Difference]:
