@@ -31,7 +31,8 @@ from stack.topology import EVERYTHING, Options, Stack
 
 WITHOUT_PROGRESS = 20.0
 """Seconds in which nothing more arrives until the audit's verdict stands."""
-LOOK = 0.5
+LOOK = 1.0
+"""Seconds between two audits; each compares every row that there is."""
 UNHEARD_SHARE = 0.2
 """Of the site's time, after which crucibles are made of which nobody hears: it is found and mended meanwhile."""
 STARTING = 30.0

@@ -40,7 +40,7 @@ def play(dsn: str, seed: int, steps: int, bounds: Bounds | None = None) -> Simul
 
 def test_log_counts_what_was_committed(site: str) -> None:
     """Inserts minus deletes in the log are the rows of the tables, and its length is what the simulator believes."""
-    simulator = play(site, seed=7, steps=600)
+    simulator = play(site, seed=7, steps=300)
 
     with psycopg.connect(site) as connection:
         for table, query in COUNT.items():
@@ -51,7 +51,7 @@ def test_log_counts_what_was_committed(site: str) -> None:
 
 def test_every_scene_is_played(site: str) -> None:
     """A run of ordinary length plays each scene, rolls back, and is refused nothing."""
-    tally = play(site, seed=1, steps=2500).tally
+    tally = play(site, seed=1, steps=600).tally
 
     assert {scene.name for scene in SCENES} | {"open_transaction"} == set(tally.scenes)
     assert tally.rolled_back > 0
@@ -99,7 +99,7 @@ def test_equal_seeds_do_the_same(new_site: Callable[[], str]) -> None:
     logs = []
     for seed in (5, 5, 6):
         dsn = new_site()
-        play(dsn, seed, steps=150)
+        play(dsn, seed, steps=80)
         with psycopg.connect(dsn) as connection:
             logs.append(connection.execute(f"{LOG} ORDER BY 1, 2, 3, 4, 5, 6, 7").fetchall())
 
@@ -132,7 +132,7 @@ def test_changed_key_is_logged_as_delete_and_insert(site: str) -> None:
 
 def test_commits_come_in_another_order_than_changes(site: str) -> None:
     """Changes of one transaction lie on both sides of another's, so their commits cannot follow the changes' order."""
-    play(site, seed=3, steps=400)
+    play(site, seed=3, steps=200)
     with psycopg.connect(site) as connection:
         transactions = one(connection, "SELECT array_agg(xmin::text::bigint ORDER BY number) FROM site_change_log")
     runs = [xid for at, xid in enumerate(transactions) if at == 0 or transactions[at - 1] != xid]
@@ -142,7 +142,7 @@ def test_commits_come_in_another_order_than_changes(site: str) -> None:
 
 def test_bounds_hold(site: str) -> None:
     """The site does not grow beyond its bounds, but for what one scene or open transaction adds."""
-    play(site, seed=2, steps=800, bounds=Bounds(entries=300, crucibles=12))
+    play(site, seed=2, steps=400, bounds=Bounds(entries=300, crucibles=12))
 
     with psycopg.connect(site) as connection:
         assert one(connection, 'SELECT count(*) FROM "CrucibleEntry"') < 300 + 1_500
