@@ -1,17 +1,20 @@
 """How the role lives: both roles in one process, the drain beside it, a port that is taken."""
 
 import os
+import re
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import psutil
 
 from stack.ports import Ports
+from tests import site_database
 from tests.acceptance.daemon import Daemon, await_that
 from tests.api.site import Api, Site, bearer
 from watcher.bootstrap.drain_process import NICE
@@ -27,6 +30,20 @@ def links(site: Site, api: Api) -> int:
     """Connections of the process, without its children, to ClickHouse."""
     opened = psutil.Process(api.daemon.pid).net_connections("tcp")
     return sum(bool(each.raddr) and each.raddr.port == site.stack.clickhouse.port for each in opened)
+
+
+OFTEN = {"entries", "journal", "outbox", "outbox-notify", "outbox-count", "endings"}
+"""Workers that ask PostgreSQL every few seconds, of the roles watch and settle."""
+
+
+def told(api: Api) -> str:
+    """What neighbours refuse to the process' workers."""
+    return str(api.daemon.ready()["workers"]["detail"])
+
+
+def refused(api: Api) -> set[str]:
+    """Those of them that PostgreSQL refuses."""
+    return {one.partition(": ")[0] for one in re.split(r"; (?=\S+: postgres: )", told(api)) if one}
 
 
 def test_the_drain_is_started_again(site: Site) -> None:
@@ -74,17 +91,40 @@ def test_the_role_is_a_setting_too(site: Site) -> None:
     assert code == 0
 
 
-def test_both_roles_in_one_process(site: Site) -> None:
-    """Without a broker the watch role waits, and votes are taken meanwhile; one signal ends both."""
+@contextmanager
+def no_rights(site: Site) -> Iterator[None]:
+    """Both roles may look at nothing, the watcher's own tables included; open sessions stay."""
+    site.postgres.execute("REVOKE USAGE ON SCHEMA public, crucible_watcher FROM PUBLIC, crucible_watcher")
+    try:
+        yield
+    finally:
+        site.postgres.execute("GRANT USAGE ON SCHEMA public TO PUBLIC, crucible_watcher")
+        site.postgres.execute("GRANT USAGE, CREATE ON SCHEMA crucible_watcher TO crucible_watcher")
+
+
+def test_all_roles_in_one_process(site: Site) -> None:
+    """Without a broker the watch role waits, and votes are taken meanwhile; rights that go end nothing; one signal all."""
     with Ports() as ports:
-        broker = f"127.0.0.1:{ports.take()}"
-        api = Api({**site.environ, "CRUCIBLE_KAFKA__BOOTSTRAP_SERVERS": broker}, site.folder, "all", ready=False)
+        nobody = f"127.0.0.1:{ports.take()}"
+        settles = site_database.as_role(str(site.stack.endpoints.postgres_dsn), "crucible_settle")
+        site.postgres.execute(f"ALTER ROLE crucible_settle PASSWORD '{site_database.PASSWORD}'")
+        others = {
+            "CRUCIBLE_KAFKA__BOOTSTRAP_SERVERS": nobody,
+            "CRUCIBLE_SETTLE__DSN": settles,
+            "CRUCIBLE_BUZZ__URL": f"http://{nobody}",
+            "CRUCIBLE_SETTLEMENT__MODE": "on",
+        }
+        api = Api({**site.environ, **others}, site.folder, "all", ready=False)
         site.started.append(api)
         contest, judge = site.contest(), site.user()
 
         counted = api.vote(contest, judge, api.pair(contest, judge))
         live = httpx.get(f"http://127.0.0.1:{api.ops}/livez", timeout=10).json()
         said = api.daemon.ready()  # each stands there once
+        with no_rights(site):
+            await_that(lambda: refused(api) >= OFTEN, "all that work often are refused", 90, lambda: told(api))
+            api.daemon.await_event("neighbour.refuses", neighbour="workers")
+        await_that(lambda: not refused(api), "they work again", 120, lambda: told(api))
         code = api.close()
 
     assert counted.status_code == 200, counted.text

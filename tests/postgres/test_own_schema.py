@@ -1,6 +1,7 @@
 """The watcher's own schema, on a real PostgreSQL, as the role that the preparation makes."""
 
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -14,17 +15,20 @@ import pytest
 from psycopg import sql
 
 from tests import site_database
-from watcher.bootstrap.clients import patiently
 from watcher.changes.journal import Journal
 from watcher.migrations.postgres.migrate import ensure
 from watcher.model.errors import HistoryChangedError, RefusedError, TemporaryError
 from watcher.model.extent import Extent
 from watcher.postgres.faults import PostgresRefusedError
+from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.own import history, marker, reconcile_needed, repair
 from watcher.postgres.own.journal import PostgresJournalStore
 from watcher.postgres.pool import SitePool
 from watcher.postgres.session import open_session
 from watcher.postgres.site.contests import unfinished
+from watcher.runtime.deadline import Deadline
+from watcher.runtime.retry import Retry, unfit
+from watcher.runtime.worker import Signal, Task, Worker
 
 
 def test_a_role_without_the_preparation_is_told_which_file_to_run(postgres, schema):
@@ -324,14 +328,57 @@ def test_a_host_that_is_lost_is_noticed_though_nobody_asks(dsn, schema):
     assert found == [2, 2, 3, 6_000]
 
 
-def test_a_password_that_is_refused_later_is_waited_for(dsn, schema, session):
-    """A start ends with it; a watcher that runs waits, as for a server that is away, and names it as refused."""
-    refused = psycopg.conninfo.make_conninfo(**{**psycopg.conninfo.conninfo_to_dict(dsn), "password": "another"})
-    store = PostgresJournalStore(refused, schema, "g", 5.0)
+@pytest.mark.parametrize(
+    ("breaks", "mends", "says"),
+    [
+        ("REVOKE SELECT ON kept.one FROM PUBLIC", "GRANT SELECT ON kept.one TO PUBLIC", "permission denied"),
+        ("REVOKE USAGE ON SCHEMA kept FROM PUBLIC", "GRANT USAGE ON SCHEMA kept TO PUBLIC", "permission denied"),
+        ("ALTER TABLE kept.one RENAME TO two", "ALTER TABLE kept.two RENAME TO one", "does not exist"),
+        ("ALTER TABLE kept.one RENAME n TO m", "ALTER TABLE kept.one RENAME m TO n", "does not exist"),
+        ("ALTER TABLE kept.one ALTER n TYPE text", "ALTER TABLE kept.one ALTER n TYPE int USING n::int", "operator"),
+    ],
+    ids=["right", "schema", "table", "column", "type"],
+)
+def test_what_is_refused_on_a_kept_session_ends_no_worker(postgres, dsn, breaks, mends, says):
+    """It waits, and says so, until it is mended; a start with the same ends, and says why."""
+    refused, went = queue.Queue(), queue.Queue()
+    with psycopg.connect(str(postgres.endpoints.postgres_dsn), autocommit=True) as admin:
+        admin.execute(
+            "DROP SCHEMA IF EXISTS kept CASCADE; CREATE SCHEMA kept; GRANT USAGE ON SCHEMA kept TO PUBLIC;"
+            "CREATE TABLE kept.one (n int); GRANT SELECT ON kept.one TO PUBLIC"
+        )
 
-    with pytest.raises(RefusedError, match=r"password authentication failed.*check postgres\.dsn"):
-        store.save({}, {})
-    with pytest.raises(PostgresRefusedError, match="password authentication failed"):
-        store.load()
-    with pytest.raises(RefusedError), patiently(partial(open_session, refused, schema)):
-        pytest.fail("it was let in")
+        class Reads(Task):
+            retry = Retry(0.05, 0.05)
+
+            def __init__(self):
+                self.signal, self.session = Signal(), KeptSession(partial(open_session, dsn, "kept"))
+
+            def turn(self):
+                with self.session.kept() as session:
+                    session.read("SELECT n FROM kept.one WHERE n + 1 > 0")
+                went.put(True)
+                return 0.05
+
+            def away(self, error):
+                refused.put(error)
+
+            def end(self):
+                self.session.drop()
+
+        worker = Worker("reads", Reads(), pytest.fail)
+        worker.start()
+        went.get(timeout=30)
+        admin.execute(breaks)
+        error = refused.get(timeout=30)
+        admin.execute(mends)
+        while not went.empty():
+            went.get()
+        went.get(timeout=30)
+        went.get(timeout=30)
+
+        assert isinstance(error, RefusedError), error
+        assert says in str(error)
+        assert unfit(1, error)
+        assert worker.refused is None
+        assert worker.close(Deadline.after(30))

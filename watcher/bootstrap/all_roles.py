@@ -29,6 +29,7 @@ def everything(settings: Settings) -> None:
     Raises:
         ConfigError: something that a role needs is not set.
         StopError: going on would lose or double something; the message names the next command.
+        UnfitError: PostgreSQL or ClickHouse is not as it has to be at the start.
     """
     require_role(settings)
     watch(settings, partial(_start_others, settings))

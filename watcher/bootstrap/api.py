@@ -29,7 +29,7 @@ from watcher.api.voting.next_pair import Pairs
 from watcher.bootstrap.api_services import compose_services
 from watcher.bootstrap.clients import connect_clickhouse
 from watcher.bootstrap.drain_process import DrainProcess
-from watcher.bootstrap.neighbours import LookAtNeighbours
+from watcher.bootstrap.neighbours import WORKERS, LookAtNeighbours
 from watcher.bootstrap.verification import compose_verification
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
@@ -93,6 +93,7 @@ def api(settings: Settings) -> None:
         shutdown.on_end(verification.close)
         role = ApiRole(settings, metrics, health, shutdown, verification.verifier)
         shutdown.run(DrainProcess(report, shutdown.fail), until_finished=True)  # judges vote until the last request
+        health.check(WORKERS, shutdown.ping, critical=False)
         shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics.process), shutdown.fail))
         role.run()
 

@@ -1,8 +1,8 @@
 """Clients of the neighbours, made from settings: for the roles and for the command line."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from functools import cache, partial
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from math import inf
 
 from config import Settings
@@ -12,8 +12,7 @@ from watcher.clickhouse.pinned_settings import check_settings
 from watcher.migrations.clickhouse import migrate
 from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.postgres.migrate import ensure
-from watcher.model.errors import RefusedError, SchemaPendingError
-from watcher.postgres.faults import PostgresRefusedError
+from watcher.model.errors import SchemaPendingError
 from watcher.postgres.session import Session, open_session
 from watcher.redis.client import Client, open_client
 from watcher.runtime.http_client import HttpClient
@@ -97,29 +96,6 @@ def site_session(settings: Settings) -> Iterator[Session]:
     _ensured(dsn, postgres.watcher_schema, postgres.timeout)
     with open_session(dsn, postgres.watcher_schema, postgres.timeout) as session:
         yield session
-
-
-@contextmanager
-def patiently(opened: Callable[[], AbstractContextManager[Session]]) -> Iterator[Session]:
-    """A connection for a role that runs: a password, right or table that is missing from now on must not end it.
-
-    Args:
-        opened: connects to PostgreSQL.
-
-    Raises:
-        TemporaryError: PostgreSQL is away.
-        RefusedError: it refuses; the message says what to mend, and it may be mended any time.
-    """
-    try:
-        with opened() as session:
-            yield session
-    except PostgresRefusedError as error:
-        raise RefusedError(str(error)) from error
-
-
-def patient_session(settings: Settings) -> AbstractContextManager[Session]:
-    """:func:`site_session` for a role that runs, see :func:`patiently`."""
-    return patiently(partial(site_session, settings))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Final
 from config import Settings
 from watcher.admin.connector.keep_running import KeepRunning
 from watcher.admin.connector.rest import Connect
-from watcher.bootstrap.clients import patient_session, site_session
+from watcher.bootstrap.clients import site_session
 from watcher.bootstrap.table_pauses import who
 from watcher.postgres.own import connector
 from watcher.postgres.own.connector import Rest
@@ -23,7 +23,7 @@ def keep_connectors_running(settings: Settings, metrics: Metrics) -> KeepRunning
     connect = Connect(settings.connect.url, min(settings.connect.timeout, PATIENCE_SECONDS))
     owner = f"{socket.gethostname()}:{os.getpid()}"
     return KeepRunning(
-        connect, settings.connect.connectors, partial(patient_session, settings), metrics.connector, owner
+        connect, settings.connect.connectors, partial(site_session, settings), metrics.connector, owner
     )
 
 

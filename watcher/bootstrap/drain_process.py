@@ -21,7 +21,7 @@ from config import Settings, load
 from watcher.bootstrap.clients import connect_clickhouse, redis_client
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.vote_tables import VoteTables
-from watcher.model.errors import StopError, TemporaryError
+from watcher.model.errors import RefusedError, StopError, TemporaryError
 from watcher.model.plan_outcome import PlanOutcome
 from watcher.redis.vote_log import VoteLog
 from watcher.runtime.deadline import Deadline
@@ -49,7 +49,7 @@ class _Line(msgspec.Struct):
     """A line of the child."""
 
     what: str
-    """``drained``, ``waiting``, ``away``, ``parked`` or ``failed``."""
+    """``drained``, ``waiting``, ``away``, ``refused``, ``parked`` or ``failed``."""
     values: list[Any]
 
 
@@ -75,6 +75,8 @@ class DrainProcess(Task):
         self._child: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._lives, self._code = 0, 0
+        self.refused: RefusedError | None = None
+        """What a neighbour has said to the child; None since a plan went through, or no vote waits."""
         self._worker = Worker(self.name, self, failed)
 
     def start(self) -> None:
@@ -145,12 +147,18 @@ class DrainProcess(Task):
     def _pass_on(self, line: _Line) -> None:
         match line.what:
             case "drained":
+                self.refused = None
                 votes, outcome, seconds = line.values
                 self._observer.drained(votes, PlanOutcome(outcome), seconds)
             case "waiting":
+                self.refused = None if line.values == [None] else self.refused
                 self._observer.waiting(*line.values)
             case "away":
+                self.refused = None
                 self._observer.away(TemporaryError(*line.values))
+            case "refused":
+                self.refused = RefusedError(*line.values)
+                self._observer.away(self.refused)
             case "parked":
                 self._observer.parked(*line.values)
             case other:
@@ -170,7 +178,7 @@ class _Lines:
 
     def away(self, error: TemporaryError) -> None:
         """Pass on that a pass failed."""
-        _say("away", str(error))
+        _say("refused" if isinstance(error, RefusedError) else "away", str(error))
 
     def parked(self, bucket: int, error: str) -> None:
         """Pass on that a bucket waits for somebody."""

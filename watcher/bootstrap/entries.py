@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from config import Settings
-from watcher.bootstrap.clients import patient_session, redis_client
+from watcher.bootstrap.clients import redis_client, site_session
 from watcher.entries.decider import Decider
 from watcher.entries.report import EntryReport
 from watcher.entries.watch_entries import WatchEntries
@@ -28,7 +28,7 @@ def compose_entries(settings: Settings, metrics: Metrics, admission: Admission) 
 
     decider = Decider(fee_policy(settings), "watch", partial(_voted_on, redis_client(settings)))
     return WatchEntries(
-        partial(patient_session, settings), decider, EntryReport(metrics.entries, look), settings.entries.sweep_interval
+        partial(site_session, settings), decider, EntryReport(metrics.entries, look), settings.entries.sweep_interval
     )
 
 

@@ -11,6 +11,8 @@ LOOK_SECONDS: Final = 10.0
 """Between two looks. Longer: an alert comes later; shorter: an idle process is less idle."""
 STREAM: Final = "stream"
 """Check of readiness that is about no neighbour."""
+WORKERS: Final = "workers"
+"""Check of what neighbours refuse to the process' own work: a right on one table, say, where all else is allowed."""
 PATIENCE_SECONDS: Final = 3.0
 """For those that do not answer. Shorter: a slow one is told to be away; longer: the process' end may have to wait."""
 

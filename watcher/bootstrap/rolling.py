@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from config import Settings
-from watcher.bootstrap.clients import connect_clickhouse, patient_session, reader_session
+from watcher.bootstrap.clients import connect_clickhouse, reader_session, site_session
 from watcher.bootstrap.kafka_client import kafka_client
 from watcher.bootstrap.reconciling import counted_tables
 from watcher.clickhouse.link import ClickHouseLink
@@ -44,7 +44,7 @@ def start_comparing(settings: Settings, metrics: Metrics, shutdown: Shutdown) ->
     reads = ClickHouseReads(partial(connect_clickhouse, settings), queries())
     rolling = RollingComparison(
         list(tables.values()),
-        partial(patient_session, settings),
+        partial(site_session, settings),
         partial(_stores, settings, reads),
         DriftReport(metrics.reconcile, tables),
         owner=f"{gethostname()}:{os.getpid()}",

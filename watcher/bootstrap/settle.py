@@ -15,7 +15,7 @@ from watcher.bootstrap.ballots import ballots
 from watcher.bootstrap.clients import notification_client, redis_client
 from watcher.bootstrap.endings import compose_endings, settle_session
 from watcher.bootstrap.entries import fee_policy
-from watcher.bootstrap.neighbours import LookAtNeighbours
+from watcher.bootstrap.neighbours import WORKERS, LookAtNeighbours
 from watcher.buzz.http import HttpBuzz
 from watcher.buzz.ledger import Ledger
 from watcher.buzz.port import Buzz
@@ -32,7 +32,7 @@ from watcher.outbox.report import CountOutbox, OutboxReport
 from watcher.postgres.own import crucible_event
 from watcher.postgres.session import Session, open_session
 from watcher.runtime.http_client import HttpClient
-from watcher.runtime.retry import Retry, retry
+from watcher.runtime.retry import Retry, retry, unfit
 from watcher.runtime.shutdown import Shutdown
 from watcher.runtime.worker import Worker
 from watcher.settlement.checkpoints import ScoreCheckpoints
@@ -46,7 +46,7 @@ from watcher.telemetry.probes import ProbeServer
 
 log = structlog.get_logger(__name__)
 
-AT_THE_START: Final = Retry(1.0, 5.0)
+AT_THE_START: Final = Retry(1.0, 5.0, give_up=unfit)
 """Waits between attempts to reach PostgreSQL. Longer: a later start; shorter: it is hammered as it starts."""
 TICK_SECONDS: Final = 1.0
 """Seconds between two turns of the main thread that liveness hears of."""
@@ -58,6 +58,7 @@ def settle(settings: Settings) -> None:
     Raises:
         ConfigError: it is not said who settles, or where the books are.
         StopError: going on would lose or double something; the message names the next command.
+        UnfitError: PostgreSQL refuses at the start.
     """
     require_role(settings)
     set_up_logs(settings.log.level, settings.log.format)
@@ -70,6 +71,7 @@ def settle(settings: Settings) -> None:
         log.info("probes.listening", port=probes.port)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: shutdown.begin())
+        health.check(WORKERS, shutdown.ping, critical=False)
         shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics.process), shutdown.fail))
         start_settling(settings, metrics, health, shutdown)
         health.started()

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final
 
-from watcher.model.errors import TemporaryError
-from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own.slots import slots
 from watcher.postgres.session import Session
 from watcher.runtime.worker import Signal, Task
@@ -34,11 +32,8 @@ class LookAtSlots(Task):
         Raises:
             TemporaryError: PostgreSQL is away or refuses.
         """
-        try:
-            with self._open_session() as session:
-                found = slots(session)
-        except PostgresRefusedError as error:
-            raise TemporaryError(str(error)) from error
+        with self._open_session() as session:
+            found = slots(session)
         for slot in found:
             self._metrics.slot_active.labels(slot.name).set(slot.active)
             self._metrics.slot_retained.labels(slot.name).set(slot.retained_bytes)

@@ -8,7 +8,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from config import Settings
-from watcher.bootstrap.clients import connect_clickhouse, patient_session, redis_client, site_session
+from watcher.bootstrap.clients import connect_clickhouse, redis_client, site_session
 from watcher.bootstrap.visibility import undecided
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.vote_history import VoteHistory
@@ -55,7 +55,7 @@ def compose_verification(settings: Settings, report: VoteReport, open_site: Open
     Raises:
         TemporaryError: Redis is a cluster, and away.
     """
-    return _compose(settings, report, open_site or partial(patient_session, settings))
+    return _compose(settings, report, open_site or partial(site_session, settings))
 
 
 @contextmanager

@@ -5,10 +5,11 @@ from functools import partial
 import structlog
 
 from config import Settings
-from watcher.bootstrap.clients import patient_session, redis_client
+from watcher.bootstrap.clients import redis_client, site_session
 from watcher.model.errors import TemporaryError
 from watcher.redis.admissions import Admissions
 from watcher.telemetry.metrics import Metrics
+from watcher.telemetry.neighbours import event_of
 from watcher.visibility.admission import Admission, Neighbours
 
 log = structlog.get_logger(__name__)
@@ -21,7 +22,7 @@ def compose_admission(settings: Settings, metrics: Metrics) -> Admission:
         TemporaryError: Redis is a cluster, and away.
     """
     neighbours = Neighbours(
-        open_session=partial(patient_session, settings),
+        open_session=partial(site_session, settings),
         admissions=Admissions(redis_client(settings)),
         away=_away,
     )
@@ -34,4 +35,4 @@ def undecided(settings: Settings) -> bool | None:
 
 
 def _away(error: TemporaryError) -> None:
-    log.warning("neighbour.away", neighbour="admission", error=str(error))
+    log.warning(event_of(error), neighbour="admission", error=str(error))

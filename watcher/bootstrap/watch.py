@@ -10,11 +10,11 @@ from prometheus_client import CollectorRegistry
 
 from config import Settings
 from handlers import REGISTRY
-from watcher.bootstrap.clients import connect_clickhouse, patient_session, redis_client, registry_auth, site_session
+from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry_auth, site_session
 from watcher.bootstrap.connectors import keep_connectors_running
 from watcher.bootstrap.entries import compose_entries
 from watcher.bootstrap.kafka_client import kafka_client
-from watcher.bootstrap.neighbours import STREAM, LookAtNeighbours
+from watcher.bootstrap.neighbours import STREAM, WORKERS, LookAtNeighbours
 from watcher.bootstrap.rolling import start_comparing
 from watcher.bootstrap.slots import LookAtSlots
 from watcher.bootstrap.verification import Verification, compose_verification
@@ -52,7 +52,7 @@ from watcher.reconcile.repairs.after_repairs import AfterRepairs
 from watcher.redis.beat_marks import RedisBeatMarks
 from watcher.redis.sink import RedisSink
 from watcher.runtime.garbage_collector import calm_the_collector
-from watcher.runtime.retry import Retry, retry
+from watcher.runtime.retry import Retry, retry, unfit
 from watcher.runtime.shutdown import Shutdown
 from watcher.runtime.worker import Worker
 from watcher.telemetry.health import Health
@@ -68,7 +68,7 @@ LEASE_SHARE: Final = 2 / 3
 """Part of the session timeout for which a commit proves that the partition is ours. The broker counts from our last
 heartbeat, which may be a few seconds older than the commit; the rest is for those and for the insert's way."""
 
-AT_THE_START: Final = Retry(1.0, 1.0)
+AT_THE_START: Final = Retry(1.0, 1.0, give_up=unfit)
 """Waits between attempts to reach a neighbour. Longer: a later start; shorter: it is hammered as it starts."""
 
 Beside = Callable[[Metrics, Health, Shutdown, Verification], None]
@@ -89,6 +89,7 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
     Raises:
         ConfigError: Kafka's client refuses its settings.
         StopError: going on would lose or double something; the message names the next command.
+        UnfitError: PostgreSQL or ClickHouse is not as it has to be at the start; the message names the next command.
     """
     kafka_client(settings.kafka)  # before there is anything to end
     set_up_logs(settings.log.level, settings.log.format)
@@ -110,7 +111,7 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         shutdown.run(Worker("admission", admission, shutdown.fail))
         entries = compose_entries(settings, metrics, admission)
         shutdown.run(Worker("entries", entries, shutdown.fail))
-        forget = ForgetEvents(partial(patient_session, settings), settings.events.keep_days)
+        forget = ForgetEvents(partial(site_session, settings), settings.events.keep_days)
         shutdown.run(Worker("events", forget, shutdown.fail))
         start_comparing(settings, metrics, shutdown)
         shutdown.run(Worker("marks", _marks(settings), shutdown.fail))
@@ -119,9 +120,10 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         store = _store(settings)
         health.check("postgres", store.ping, critical=False)
         health.check("postgres.site", partial(_read_site, settings), critical=False)
-        shutdown.run(Worker("slots", LookAtSlots(partial(patient_session, settings), metrics.connector), shutdown.fail))
+        shutdown.run(Worker("slots", LookAtSlots(partial(site_session, settings), metrics.connector), shutdown.fail))
         if settings.connect.looked_after:
             shutdown.run(Worker("connectors", keep_connectors_running(settings, metrics), shutdown.fail))
+        health.check(WORKERS, shutdown.ping, critical=False)
         shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics.process), shutdown.fail))
         journal = _journal(store, changes, beats, health, shutdown)
         if journal is None:
@@ -189,7 +191,7 @@ def _daemon(
 
     connect = partial(connect_clickhouse, settings)
     limit = settings.dead_letters
-    rows = AfterRepairs(PlannedInsert(CHANGES, ClickHouseLink(connect), queries()), partial(patient_session, settings))
+    rows = AfterRepairs(PlannedInsert(CHANGES, ClickHouseLink(connect), queries()), partial(site_session, settings))
     writer = Writer(rows, partial(report.away, "clickhouse"))
     shutdown.run(Worker("writer", writer, shutdown.fail), until_finished=True)
     key_changes = KeyChanges(PlannedInsert(CHANGES, ClickHouseLink(connect), queries()))
@@ -233,7 +235,7 @@ def _store(settings: Settings) -> PostgresJournalStore:
 
 def _marks(settings: Settings) -> CompareMarks:
     return CompareMarks(
-        partial(patient_session, settings),
+        partial(site_session, settings),
         ClickHouseLink(partial(connect_clickhouse, settings)),
         watcher=settings.postgres.watcher_schema,
         tables=[table.name for table in REGISTRY if table.name != BEAT_TABLE],

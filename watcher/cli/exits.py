@@ -23,13 +23,15 @@ BAD_SETTINGS: Final = 78
 def code_of(call: Callable[[], object]) -> int:
     """Return the exit code of what is called: errors of ours become one message, never a traceback."""
     from config import ConfigError  # noqa: PLC0415 - `crucible --help` needs no settings
-    from watcher.model.errors import TemporaryError, WatcherError  # noqa: PLC0415
+    from watcher.model.errors import TemporaryError, UnfitError, WatcherError  # noqa: PLC0415
     from watcher.telemetry.redaction import redact  # noqa: PLC0415
 
     try:
         call()
     except ConfigError as error:  # its words are ours, and it hides secrets by their keys: names must stay as given
         return _message("the settings cannot be used", str(error), BAD_SETTINGS)
+    except UnfitError as error:
+        return _message("stopped", redact(str(error)), FAILED)
     except TemporaryError as error:
         return _message("try again later", redact(str(error)), TRY_AGAIN)
     except WatcherError as error:

@@ -10,7 +10,7 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 from watcher.clickhouse.queries import queries
-from watcher.model.errors import StopError
+from watcher.model.errors import UnfitError
 from watcher.model.metric_columns import METRIC_COLUMNS
 
 _SAME_BYTES: Final = (
@@ -20,7 +20,7 @@ _SAME_BYTES: Final = (
 """Types that RowBinary writes alike: a dictionary is the column's own matter, a time zone is for reading."""
 
 
-class ColumnTypeError(StopError):
+class ColumnTypeError(UnfitError):
     """Raised when a table has columns of other types than the rows that would be sent to it."""
 
 

@@ -10,13 +10,13 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 
 from watcher.clickhouse.link import INSERT_SETTINGS, READ_SETTINGS
-from watcher.model.errors import StopError
+from watcher.model.errors import UnfitError
 
 _OF_EACH_INSERT: Final = "insert_deduplication_token"
 """Another one for each insert, so that no value of a profile would do."""
 
 
-class PinnedSettingError(StopError):
+class PinnedSettingError(UnfitError):
     """Raised when ClickHouse keeps a setting from being what a request needs."""
 
 

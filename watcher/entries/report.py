@@ -8,6 +8,7 @@ import structlog
 from watcher.model.entry_verdict import EntryReason, VerdictState
 from watcher.model.errors import TemporaryError
 from watcher.telemetry.metrics.entries import EntryMetrics
+from watcher.telemetry.neighbours import event_of
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +23,7 @@ class EntryReport:
 
     def __init__(self, metrics: EntryMetrics, look: Callable[[Sequence[tuple[int, int, int]]], None]) -> None:
         self._metrics, self._look = metrics, look
-        self._away = False
+        self._told = ""
 
     def decided(self, state: VerdictState, reasons: Iterable[EntryReason], entries: int) -> None:
         """Count entries that got a verdict which is another than before."""
@@ -43,13 +44,14 @@ class EntryReport:
         self._metrics.entries_waiting_since_timestamp.set(time.time() - oldest_seconds)
 
     def away(self, error: TemporaryError) -> None:
-        """Count and log that a neighbour is away; once until it is back."""
+        """Count and log that a neighbour is away or refuses; once until it is back."""
         self._metrics.entry_errors.inc()
-        if not self._away:
-            log.warning("neighbour.away", neighbour="entries", error=str(error))
-        self._away = True
+        event = event_of(error)
+        if event != self._told:
+            log.warning(event, neighbour="entries", error=str(error))
+        self._told = event
 
     def _back(self) -> None:
-        if self._away:
+        if self._told:
             log.info("neighbour.back", neighbour="entries")
-        self._away = False
+        self._told = ""

@@ -15,6 +15,7 @@ from watcher.postgres.own import crucible_event
 from watcher.postgres.session import Session
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal
+from watcher.telemetry.neighbours import event_of
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ class ForgetEvents:
 
     def away(self, error: TemporaryError) -> None:
         """Log that PostgreSQL is away: nothing is lost by forgetting later."""
-        log.warning("neighbour.away", neighbour="events", error=str(error))
+        log.warning(event_of(error), neighbour="events", error=str(error))
 
     def end(self) -> None:
         """Do nothing: connections are opened for a turn."""

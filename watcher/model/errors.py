@@ -4,6 +4,12 @@ WatcherError
 ├── RecordError             one record cannot be used: a dead letter with its reason, the rest flows on
 ├── TemporaryError          something outside is away: wait and try again
 │   ├── RefusedError            ... or is there and says no: somebody has to mend that meanwhile
+│   │   ├── UnfitError              ... so that no process starts with it; one that runs waits
+│   │   │   ├── SchemaPendingError
+│   │   │   ├── PostgresRefusedError    postgres/faults
+│   │   │   ├── ColumnTypeError         clickhouse/columns
+│   │   │   └── PinnedSettingError      clickhouse/pinned_settings
+│   │   └── ViolationError          postgres/faults: a statement breaks a rule of the database
 │   ├── RequestNotSentError     runtime/http_client
 │   │   └── BadAddressError         runtime/http_client
 │   ├── OutcomeUnknownError     runtime/http_client
@@ -22,13 +28,9 @@ WatcherError
 │   ├── PlanUnreadableError
 │   ├── TopicReplacedError
 │   ├── HistoryChangedError
-│   ├── SchemaPendingError
 │   ├── DeadLetterLimitError
 │   ├── SinkDisagreesError
 │   │   └── ViewsDisagreeError      clickhouse/planned_insert
-│   ├── ColumnTypeError         clickhouse/columns
-│   ├── PinnedSettingError      clickhouse/pinned_settings
-│   ├── PostgresRefusedError       postgres/faults
 │   ├── MigrationError          migrations/deployment
 │   ├── ReplayDiffersError      recovery/replay
 │   ├── StreamStandsError       reconcile/stream
@@ -46,7 +48,6 @@ WatcherError
 ├── NoConnectorError        admin/connector/running
 ├── ConnectorRestsError     admin/connector/running: what was put to rest does not restart
 ├── NoSuchTableError        admin/table_pauses: what cannot be paused
-├── ViolationError          postgres/faults: a statement breaks a rule of the database
 ├── NoticeRefusedError      notify/port: nobody is told
 ├── ParkedError             settlement/faults: an ending waits for somebody to look
 ├── OvertakenError          settlement/faults: another process was faster
@@ -95,6 +96,13 @@ class TemporaryError(WatcherError):
 
 class RefusedError(TemporaryError):
     """A neighbour is there and refuses: a password, name or right. The same call goes through once that is mended."""
+
+
+class UnfitError(RefusedError):
+    """A neighbour is there, and not as the process needs it. A start ends with it; a process that runs waits.
+
+    Who starts is looked at by somebody, or by a supervisor that tries again; what runs has other work, which goes on.
+    """
 
 
 class StopError(WatcherError):
@@ -157,8 +165,8 @@ class HistoryChangedError(StopError):
     """PostgreSQL's log positions may have fallen: a restore, a failover or a new cluster."""
 
 
-class SchemaPendingError(StopError):
-    """ClickHouse's tables are older than this program."""
+class SchemaPendingError(UnfitError):
+    """A store's tables are older than this program."""
 
 
 class DeadLetterLimitError(StopError):

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from watcher.model.errors import StopError
+from watcher.model.errors import RefusedError
 from watcher.model.notices import NoticePage
 from watcher.model.outbox import Delivered, NotSent, OutboxRow, Outcome, Refused, Step
 from watcher.notify.outbox_rows import CHANNEL, NOTICES
@@ -46,7 +46,7 @@ class NoticeExecutor:
             return Refused(f"the row is no page of notices: {error}")
         try:
             silent = self._silent(page)
-        except StopError as error:  # a right that is missing: prizes are paid all the same, and this waits
+        except RefusedError as error:  # a right that is missing: prizes are paid all the same, and this waits
             return NotSent(f"who has switched notices off cannot be read: {error}; run debezium/postgres/settle.sql")
         wanted = [one for one in page.notices() if one.user_id > 0 and one.user_id not in silent]
         before = self._notifier.told([one.key for one in wanted]) if row.perhaps_sent and wanted else set[str]()

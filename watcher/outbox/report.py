@@ -14,6 +14,7 @@ from watcher.postgres.session import Session
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal
 from watcher.telemetry.metrics.outbox import CHANNELS, OutboxMetrics
+from watcher.telemetry.neighbours import event_of
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +43,7 @@ class OutboxReport:
 
     def away(self, error: TemporaryError) -> None:
         """Log that PostgreSQL is away."""
-        log.warning("neighbour.away", neighbour="outbox", error=str(error))
+        log.warning(event_of(error), neighbour="outbox", error=str(error))
 
 
 class CountOutbox:

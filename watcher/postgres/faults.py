@@ -7,7 +7,7 @@ from typing import Final
 
 import psycopg
 
-from watcher.model.errors import StopError, TemporaryError, WatcherError
+from watcher.model.errors import RefusedError, TemporaryError, UnfitError
 
 # libpq gives a refused connection no code, only the server's words. In another language than English they read as an
 # outage, and the message is as clear. PgBouncer has words of its own, in English.
@@ -32,16 +32,13 @@ _HINTS: Final = (
     (re.compile(r"server closed the connection unexpectedly"), "if it never answers: does a proxy there want TLS?"),
 )
 """What libpq's words for a connection that was not made leave open."""
-REFUSALS: Final = (
-    psycopg.errors.InsufficientPrivilege,
-    psycopg.errors.InvalidSchemaName,
-    psycopg.errors.UndefinedTable,
-    psycopg.errors.UndefinedColumn,
-)
-"""What a server says that is there and does not do what is asked: waiting does not help."""
+_NO_SQL: Final = psycopg.errors.SyntaxError
+_REFUSALS: Final = (psycopg.ProgrammingError, psycopg.NotSupportedError, psycopg.DataError)
+"""What a server says that is there and does not do what is asked: of rights, tables, columns and their types, and of
+triggers that say no."""
 
 
-class PostgresRefusedError(StopError):
+class PostgresRefusedError(UnfitError):
     """Raised when PostgreSQL, or the pooler before it, is there and refuses what the watcher needs."""
 
 
@@ -49,7 +46,7 @@ class StatementTimeoutError(TemporaryError):
     """Raised when the server gave up on a statement, because its time was over or somebody had it end."""
 
 
-class ViolationError(WatcherError):
+class ViolationError(RefusedError):
     """Raised when a statement breaks a rule that the database holds; nothing of it was done.
 
     Args:
@@ -70,26 +67,14 @@ def faults_named(schema: str) -> Iterator[None]:
         schema: the watcher's own, which tells a missing table of ours from one of the site.
 
     Raises:
-        PostgresRefusedError: a password, database, table or right is wrong or missing; waiting does not help.
+        PostgresRefusedError: a password, database, table, column or right is wrong or missing, or the site's own
+            triggers say no; it helps to mend that, waiting alone does not.
         TemporaryError: PostgreSQL is away, or may only be read for now.
         StatementTimeoutError: the server gave up on a statement.
         ViolationError: a statement breaks a rule of the database.
     """
     try:
         yield
-    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as error:
-        raise PostgresRefusedError(
-            f"postgres: {said(error)}; run debezium/postgres/watcher.sql as an administrator, which makes the schema "
-            f"{schema} (postgres.watcher_schema) and gives the watcher's role what it needs"
-        ) from error
-    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-        what = said(error)
-        if f'"{schema}.' in what:
-            raise PostgresRefusedError(f"postgres: {what}; start the watcher once, it creates its tables") from error
-        raise PostgresRefusedError(
-            f"postgres: {what}; let postgres.dsn name the site's database, and run debezium/postgres/watcher.sql there "
-            "as an administrator, which lets the watcher's role read the site's tables"
-        ) from error
     except psycopg.IntegrityError as error:
         raise ViolationError(error.diag.constraint_name or "", said(error)) from error
     except psycopg.errors.QueryCanceled as error:
@@ -98,10 +83,25 @@ def faults_named(schema: str) -> Iterator[None]:
         if refusal := refused_connection(error):
             raise PostgresRefusedError(f"postgres: {refusal}") from error
         raise TemporaryError(f"postgres is away: {explained(error)}") from error
+    except _REFUSALS as error:
+        if not refuses(error):
+            raise
+        raise PostgresRefusedError(f"postgres: {said(error)}; {_what_to_mend(error, schema)}") from error
     except psycopg.InternalError as error:
         # What the server or the session cannot do, not what was asked: a standby or a full disk made it read-only, a
         # transaction was ended because it stood idle.
         raise TemporaryError(f"postgres cannot do that for now: {said(error)}") from error
+
+
+def refuses(error: psycopg.Error) -> bool:
+    """Return whether it is the server that says no; not where we called the driver wrongly, or wrote what is no SQL.
+
+    >>> refuses(psycopg.errors.UndefinedFunction("operator does not exist: text = integer"))
+    True
+    >>> refuses(psycopg.ProgrammingError("the query has 1 placeholder but 2 parameters were passed"))
+    False
+    """
+    return isinstance(error, _REFUSALS) and error.sqlstate is not None and not isinstance(error, _NO_SQL)
 
 
 def refused_connection(error: psycopg.Error) -> str:
@@ -125,6 +125,24 @@ def explained(error: psycopg.Error) -> str:
     """Return what the server or the driver said, and what it leaves open of a connection that was not made."""
     words = str(error)
     return next((f"{said(error)}; {hint}" for pattern, hint in _HINTS if pattern.search(words)), said(error))
+
+
+def _what_to_mend(error: psycopg.Error, schema: str) -> str:
+    match error:
+        case psycopg.errors.InsufficientPrivilege() | psycopg.errors.InvalidSchemaName():
+            return (
+                "run debezium/postgres/watcher.sql as an administrator, which makes the schema "
+                f"{schema} (postgres.watcher_schema) and gives the watcher's role what it needs"
+            )
+        case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn() if f'"{schema}.' in said(error):
+            return "start the watcher once, it creates its tables"
+        case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
+            return (
+                "let postgres.dsn name the site's database, and run debezium/postgres/watcher.sql there "
+                "as an administrator, which lets the watcher's role read the site's tables"
+            )
+        case _:
+            return "see what was changed in the tables that it is about"
 
 
 def _advice(words: str) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from watcher.model.errors import StopError, TemporaryError
 from watcher.postgres.session import Session
 
 
@@ -26,7 +25,7 @@ class KeptSession:
             if self._session is None:
                 self._session = self._closing.enter_context(self._open())
             yield self._session
-        except (TemporaryError, StopError):
+        except Exception:
             self.drop()
             raise
 

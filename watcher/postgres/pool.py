@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from watcher.model.errors import RefusedError, TemporaryError
 from watcher.postgres.fair_queue import ASKER, FairQueue, QueueFullError
-from watcher.postgres.faults import REFUSALS, explained, refused_connection, said
+from watcher.postgres.faults import explained, refused_connection, refuses, said
 from watcher.postgres.session import CONNECTING, PATIENCE_FACTOR, AsyncConnection, connection_string, limited
 
 log = structlog.get_logger(__name__)
@@ -118,7 +118,7 @@ class SitePool:
         except PoolTimeout as error:
             raise self._no_connection(f"no connection within {self._timeout:g} s") from error
         except psycopg.Error as error:
-            if isinstance(error, REFUSALS):
+            if refuses(error):
                 self._log("neighbour.refuses", said(error))
                 raise RefusedError(f"postgres: {said(error)}") from error
             self._away(f"{type(error).__name__}: {said(error)}")

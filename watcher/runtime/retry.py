@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import TemporaryError, UnfitError
 
 T = TypeVar("T")
 
@@ -27,6 +27,11 @@ def exactly(seconds: float) -> float:
 def never(_attempts: int, _error: TemporaryError) -> bool:
     """Return False: it is tried for as long as it takes."""
     return False
+
+
+def unfit(_attempts: int, error: TemporaryError) -> bool:
+    """Return whether a start ends with this error; a process that runs waits for as long as it takes."""
+    return isinstance(error, UnfitError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import Protocol, Self
 
 import structlog
 
+from watcher.model.errors import RefusedError
 from watcher.runtime import clock
 from watcher.runtime.deadline import Deadline
 from watcher.runtime.worker import Signal
@@ -31,6 +32,11 @@ class Ends(Protocol):
     @property
     def name(self) -> str:
         """How logs call it."""
+        ...
+
+    @property
+    def refused(self) -> RefusedError | None:
+        """What a neighbour says that keeps it from its work though it is there; None where nobody does."""
         ...
 
     def start(self) -> None:
@@ -112,6 +118,16 @@ class Shutdown:
         worker.start()
         if not until_finished:
             self.on_begin(worker.stop)
+
+    def ping(self) -> None:
+        """See that no worker waits because a neighbour refuses what it needs, as a check of readiness does.
+
+        Raises:
+            RefusedError: some do; the message has each with what it was told.
+        """
+        refused = [f"{one.name}: {one.refused}" for one in self._workers if one.refused is not None]
+        if refused:
+            raise RefusedError("; ".join(refused))
 
     def on_end(self, close: Callable[[], None]) -> None:
         """Have a connection closed in step 4, before those that were given earlier."""

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import RefusedError, TemporaryError
 from watcher.runtime.deadline import Deadline
 from watcher.runtime.retry import Retry
 
@@ -95,7 +95,7 @@ class Task(Protocol):
             will be nothing to do any more.
 
         Raises:
-            TemporaryError: a neighbour is away; the turn is made again after a while.
+            TemporaryError: a neighbour is away, or refuses; the turn is made again after a while.
             Exception: anything else ends the worker and is told to whoever started it.
         """
         ...
@@ -120,6 +120,8 @@ class Worker:
 
     def __init__(self, name: str, task: Task, failed: Callable[[BaseException], None]) -> None:
         self.name, self._task, self._failed = name, task, failed
+        self.refused: RefusedError | None = None
+        """What a neighbour said to the last turn, if it was there and refused; None once a turn has gone through."""
         # A daemon: one that does not end within the deadline must not keep the process.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -164,10 +166,11 @@ class Worker:
                 seconds = task.turn()
             except TemporaryError as error:
                 failures += 1
+                self.refused = error if isinstance(error, RefusedError) else None
                 task.away(error)
                 signal.pause(task.retry.wait_seconds(failures))
                 continue
-            failures = 0
+            failures, self.refused = 0, None
             if seconds is None:
                 return
             signal.wait(seconds)

@@ -12,7 +12,6 @@ from typing import Final
 import structlog
 
 from watcher.model.errors import TemporaryError
-from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.session import Session
 from watcher.postgres.site.checkpoints import write_scores
@@ -23,6 +22,7 @@ from watcher.redis.voted_entries import voted_pages
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal
 from watcher.telemetry.metrics.settlement import SettlementMetrics
+from watcher.telemetry.neighbours import event_of
 
 log = structlog.get_logger(__name__)
 
@@ -57,12 +57,9 @@ class ScoreCheckpoints:
         """Write the scores of every active crucible that was voted on since; return the seconds until the next time.
 
         Raises:
-            TemporaryError: a neighbour is away; or PostgreSQL refuses, which is no reason to end a role that pays.
+            TemporaryError: a neighbour is away, or refuses.
         """
-        try:
-            rows, crucibles = self._look()
-        except PostgresRefusedError as error:
-            raise TemporaryError(str(error)) from error
+        rows, crucibles = self._look()
         self._session.drop()  # minutes pass until the next time
         if not self.signal.stopping:
             self._metrics.checkpoint_timestamp.set_to_current_time()
@@ -91,7 +88,7 @@ class ScoreCheckpoints:
     def away(self, error: TemporaryError) -> None:
         """Count and log that a neighbour is away."""
         self._metrics.checkpoint_errors.inc()
-        log.warning("neighbour.away", neighbour="checkpoint", error=str(error))
+        log.warning(event_of(error), neighbour="checkpoint", error=str(error))
 
     def end(self) -> None:
         """Give back the connection."""

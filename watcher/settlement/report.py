@@ -9,6 +9,7 @@ from watcher.model.errors import TemporaryError
 from watcher.model.settlement import SettlementState
 from watcher.postgres.own.settlement import Settlement, Waiting
 from watcher.telemetry.metrics.settlement import SETTLEMENT_STATES, SettlementMetrics
+from watcher.telemetry.neighbours import event_of
 
 log = structlog.get_logger(__name__)
 
@@ -51,4 +52,4 @@ class EndingReport:
     def away(self, error: TemporaryError, crucible_id: int | None) -> None:
         """Count and log that a neighbour is away."""
         self._metrics.settlement_errors.inc()
-        log.warning("neighbour.away", neighbour="settlement", crucible=crucible_id, error=str(error))
+        log.warning(event_of(error), neighbour="settlement", crucible=crucible_id, error=str(error))

@@ -13,6 +13,7 @@ import structlog
 
 from watcher.model.errors import TemporaryError
 from watcher.model.settlement import FINISHED, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, SettlementState
+from watcher.postgres.faults import ViolationError
 from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.own import settlement
 from watcher.postgres.own.settlement import Settlement, Waiting, Written
@@ -126,6 +127,8 @@ class WatchEndings:
                 if self.signal.stopping:
                     settlement.release(session, one, 0.0)
                     return
+        except ViolationError as error:  # a rule of the site's tables that these values break: no wait helps
+            self._park(session, one, error)
         except TemporaryError as error:
             # Where it is PostgreSQL that is away this fails as well, and all of them wait.
             settlement.release(session, one, _wait_seconds(one.attempts), str(error))

@@ -18,7 +18,7 @@ from typing import Final
 
 import structlog
 
-from watcher.model.errors import StopError, TemporaryError
+from watcher.model.errors import TemporaryError
 from watcher.model.row_state import CrucibleChange, RowStates
 from watcher.model.visibility import Hidden
 from watcher.postgres.kept_session import KeptSession
@@ -118,11 +118,8 @@ class Admission(Task):
                 any time.
         """
         self._gather()
-        try:
-            self._admit_arrived()
-            return self._sweep_when_due()
-        except StopError as error:
-            raise TemporaryError(str(error)) from error
+        self._admit_arrived()
+        return self._sweep_when_due()
 
     def away(self, error: TemporaryError) -> None:
         """Tell that a neighbour is away."""
@@ -149,7 +146,7 @@ class Admission(Task):
             try:
                 with self._session.kept() as session:
                     self._show(look(session, some, self._undecided), arrived=True)
-            except (TemporaryError, StopError):
+            except TemporaryError:
                 self._behind = True
                 raise
 
@@ -211,7 +208,7 @@ class Admission(Task):
                 if self.signal.stopping:
                     self._behind = True
                     break
-        except (TemporaryError, StopError):
+        except TemporaryError:
             self._behind = True
             raise
         finally:

@@ -192,6 +192,7 @@ def test_every_help_shows_an_example(verb: str):
     [
         ("pass", ""),
         ("raise StopError('a record is lost')", "crucible: stopped:\na record is lost\n"),
+        ("raise UnfitError('a right is missing')", "crucible: stopped:\na right is missing\n"),
         ("raise ValueError('of ours')", "ValueError: of ours\n"),
     ],
 )
@@ -203,7 +204,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 import config, watcher.bootstrap.watch
 from watcher.cli import main
-from watcher.model.errors import StopError
+from watcher.model.errors import StopError, UnfitError
 
 def watch(_):
     ThreadPoolExecutor(1).submit(threading.Event().wait)

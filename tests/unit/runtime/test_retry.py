@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from watcher.model.errors import StopError, TemporaryError
-from watcher.runtime.retry import SPREAD, Retry, exactly, retry, spread
+from watcher.model.errors import RefusedError, StopError, TemporaryError, UnfitError
+from watcher.runtime.retry import SPREAD, Retry, exactly, retry, spread, unfit
 
 
 class Action:
@@ -51,6 +51,15 @@ def test_waits_grow_to_the_longest(policy: Retry, waits: list[float]) -> None:
     assert retry(Action(*errors), policy, pauses(waited), told.append) == "done"
     assert waited == waits
     assert told == errors
+
+
+def test_a_start_ends_with_what_is_not_as_it_has_to_be() -> None:
+    """Who is away, or refuses what may be mended any time, is waited for; and a process that runs waits for all."""
+    errors = [TemporaryError("away"), RefusedError("no password"), UnfitError("no right")]
+
+    with pytest.raises(UnfitError, match="no right"):
+        retry(Action(*errors), Retry(1.0, 1.0, give_up=unfit), pauses([]), list[TemporaryError]().append)
+    assert retry(Action(*errors), Retry(1.0, 1.0), pauses([]), list[TemporaryError]().append) == "done"
 
 
 def test_waits_stay_finite_however_long_it_takes() -> None:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from watcher.model.errors import StopError
+from watcher.model.errors import RefusedError, StopError
 from watcher.runtime.deadline import Deadline
 from watcher.runtime.shutdown import Shutdown
 from watcher.runtime.worker import Signal, Task, Worker
@@ -36,6 +36,7 @@ class Slow:
         self.story, self.name, self.needs = story, name, needs
         self.given: float | None = None
         self.asked = 0
+        self.refused: RefusedError | None = None
 
     def start(self) -> None:
         self.story.note(f"{self.name} starts")
@@ -50,6 +51,21 @@ class Slow:
         self.story.now += min(self.needs, self.given)
         self.story.note(f"{self.name} is waited for")
         return self.needs <= self.given
+
+
+def test_workers_that_neighbours_refuse_are_named() -> None:
+    """Each with what it was told, for as long as that lasts."""
+    story = Story()
+    asks, rests = Slow(story, "asks", 0.0), Slow(story, "rests", 0.0)
+    with Shutdown(10.0, story.clock) as shutdown:
+        shutdown.run(rests)
+        shutdown.run(asks)
+        shutdown.ping()
+        asks.refused = RefusedError("postgres: permission denied")
+        with pytest.raises(RefusedError, match="^asks: postgres: permission denied$"):
+            shutdown.ping()
+        asks.refused = None
+        shutdown.ping()
 
 
 def test_the_order() -> None:

@@ -18,7 +18,6 @@ from watcher.admin.connector.file import ConnectorFile
 from watcher.admin.connector.rest import Connect, ConnectRefusedError
 from watcher.model.errors import RefusedError, TemporaryError
 from watcher.model.restarts import MAX_RESTARTS, restart_due_in
-from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own import connector
 from watcher.postgres.own.connector import Claimed
 from watcher.postgres.session import Session
@@ -76,7 +75,7 @@ class KeepRunning:
                         soonest = min(soonest, self._look(session, mine[name]))
                     else:
                         self._forget(name)
-        except (ConnectRefusedError, PostgresRefusedError) as error:
+        except ConnectRefusedError as error:
             raise RefusedError(str(error)) from error
         return soonest
 

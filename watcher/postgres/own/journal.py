@@ -4,12 +4,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from watcher.model.effects import ReconcileNeeded
-from watcher.model.errors import RefusedError
 from watcher.model.extent import Extent
 from watcher.model.farthest import Farthest
 from watcher.model.look import Look
 from watcher.model.table_pause import TablePause
-from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own import beat, history, marker, published, reconcile_needed, table_pause
 from watcher.postgres.session import Session, open_session
 
@@ -21,7 +19,7 @@ class PostgresJournalStore:
     """The watcher's own schema as the daemon uses it.
 
     Every method raises ``TemporaryError`` while PostgreSQL is away, and ``PostgresRefusedError`` where a table or a
-    right is missing, unless it says otherwise.
+    right is missing.
     """
 
     dsn: str
@@ -54,16 +52,7 @@ class PostgresJournalStore:
 
         Raises:
             HistoryChangedError: log positions may have fallen, or have; what is new is written down.
-            RefusedError: PostgreSQL refuses what it did not at the start, which must not end a process that runs.
         """
-        try:
-            return self._save(seen, needed, farthest)
-        except PostgresRefusedError as error:
-            raise RefusedError(str(error)) from error
-
-    def _save(
-        self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent], farthest: Farthest | None
-    ) -> Look:
         with self._session() as session:
             if seen or needed:
                 with session.together():

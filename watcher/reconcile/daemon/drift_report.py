@@ -9,6 +9,7 @@ from watcher.model.errors import WatcherError
 from watcher.postgres.own.reconcile_turn import Standing
 from watcher.reconcile.rows.differences import Kind
 from watcher.telemetry.metrics.reconcile import ReconcileMetrics
+from watcher.telemetry.neighbours import event_of
 
 log = structlog.get_logger(__name__)
 
@@ -53,4 +54,4 @@ class DriftReport:
     def failed(self, error: WatcherError, table: str = "") -> None:
         """Count and log that a turn, or its part of a table, failed."""
         self._metrics.reconcile_errors.inc()
-        log.warning("neighbour.away", neighbour="reconcile", table=table or None, error=str(error))
+        log.warning(event_of(error), neighbour="reconcile", table=table or None, error=str(error))

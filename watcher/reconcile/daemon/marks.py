@@ -21,6 +21,7 @@ from watcher.postgres.own.clickhouse_mark import Marked
 from watcher.postgres.session import Session
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal
+from watcher.telemetry.neighbours import event_of
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +74,7 @@ class CompareMarks:
 
     def away(self, error: TemporaryError) -> None:
         """Log that a neighbour is away."""
-        log.warning("neighbour.away", neighbour="marks", error=str(error))
+        log.warning(event_of(error), neighbour="marks", error=str(error))
 
     def end(self) -> None:
         """Give the connection back."""

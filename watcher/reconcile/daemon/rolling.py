@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from watcher.model.counts import CountedTable
 from watcher.model.errors import TemporaryError, WatcherError
+from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own import drift, reconcile_turn, repair
 from watcher.postgres.own.reconcile_turn import LEASE_SECONDS, Place, Standing
 from watcher.postgres.session import Session
@@ -141,9 +142,10 @@ class RollingComparison:
             table = self._tables[at]
             try:
                 looked, follows = self._part(stores, table, key // stores.range_keys, min(left, PART_RANGES), place)
-            except TemporaryError:
-                raise
-            except WatcherError as error:  # a table that may not be read, a stream that stands: the others go on
+            except WatcherError as error:
+                if isinstance(error, TemporaryError) and not isinstance(error, PostgresRefusedError):
+                    raise
+                # A table that may not be read, a stream that stands: the others go on.
                 self._observer.failed(error, table.name)
                 looked, follows = 1, None
             else:
