@@ -1,0 +1,81 @@
+"""The topic of entries gets more partitions while people are at it, and Redis has lost the crucibles.
+
+A creation lies in an old partition, its deletion in a new one that is read first: who shows what the stream says last
+shows for good what is gone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions
+
+from demo.pipeline import SHUTDOWN
+from tests.acceptance.daemon import await_that
+from tests.reconcile.whole import people
+from tests.reconcile.whole.conftest import PATIENCE
+
+if TYPE_CHECKING:
+    from tests.reconcile.whole.conftest import Whole
+
+TOPIC = "postgres.CrucibleEntry"
+CRUCIBLES = 6
+ENTRIES = 400
+"""Made in each of them: more than one fetch of the old partitions has, so that new ones are read in between."""
+MORE = 5
+"""Partitions that the topic gets besides those that it has."""
+
+
+def grow(whole: Whole) -> range:
+    """Give the topic more partitions; return their numbers."""
+    servers = whole.environ["CRUCIBLE_KAFKA__BOOTSTRAP_SERVERS"]
+    admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+
+    def partitions() -> int:
+        return len(admin.list_topics(TOPIC, timeout=30).topics[TOPIC].partitions)
+
+    before = partitions()
+    admin.create_partitions([NewPartitions(TOPIC, before + MORE)])[TOPIC].result(30)
+    await_that(lambda: partitions() == before + MORE, "more partitions", PATIENCE)
+    return range(before, before + MORE)
+
+
+def records(whole: Whole, partitions: range) -> int:
+    """Return how many records some partitions have got."""
+    consumer = Consumer(
+        {"bootstrap.servers": whole.environ["CRUCIBLE_KAFKA__BOOTSTRAP_SERVERS"], "group.id": "counts", "log_level": 0}
+    )
+    try:
+        return sum(consumer.get_watermark_offsets(TopicPartition(TOPIC, one), timeout=30)[1] for one in partitions)
+    finally:
+        consumer.close()
+
+
+def test_nothing_that_was_deleted_is_shown_after_a_topic_grew(whole: Whole) -> None:
+    """Nor is it counted, and all that is left is shown, with people living and judging around it."""
+    with whole.site() as site:
+        crucibles = [(site.execute(people.OPEN, ("growing",)).fetchone() or (0,))[0] for _ in range(CRUCIBLES)]
+    with whole.people():
+        assert whole.pipeline.watcher.stop(SHUTDOWN) == 0
+        with whole.site() as site:
+            made = [key for one in crucibles for (key,) in site.execute(people.ENTER, (one, ENTRIES)).fetchall()]
+            gone = made[::2]
+            new = grow(whole)
+            # Its producer goes by the partitions that it knows until it is made anew, or for minutes.
+            whole.pipeline.crucible("connector", "restart", "--all")
+            site.execute('DELETE FROM "CrucibleEntry" WHERE id = ANY(%s)', (gone,))
+        await_that(lambda: records(whole, new) > len(gone) // 4, "deletions in new partitions", PATIENCE)
+        with whole.places() as places:
+            for one in crucibles:
+                keys = [f"crucible:{one}:elo", *places.redis.scan_iter(f"{{crucible:{one}:elo}}*", count=10_000)]
+                places.redis.delete(*keys)
+        whole.pipeline.start_watcher()
+        whole.await_counted(made[1::2])
+    with whole.places() as places:
+        ratings = [f"crucible:{one}:elo" for one in crucibles]
+        await_that(lambda: places.redis.exists(*ratings) == CRUCIBLES, "crucibles to be shown", PATIENCE)
+        held = {int(key) for one in ratings for key in places.redis.hkeys(one)}
+
+    assert held.isdisjoint(gone)
+    whole.await_right()
