@@ -103,7 +103,7 @@ def no_rights(site: Site) -> Iterator[None]:
 
 
 def test_all_roles_in_one_process(site: Site) -> None:
-    """Without a broker the watch role waits, and votes are taken meanwhile; rights that go end nothing; one signal all."""
+    """Without a broker the watch role waits, votes are taken, and rights that go end nothing; one signal ends all."""
     with Ports() as ports:
         nobody = f"127.0.0.1:{ports.take()}"
         settles = site_database.as_role(str(site.stack.endpoints.postgres_dsn), "crucible_settle")

@@ -8,8 +8,9 @@ from watcher.migrations.postgres.migrate import ensure
 from watcher.model.beat import Beat
 from watcher.model.errors import HistoryChangedError
 from watcher.model.farthest import Farthest
-from watcher.postgres.own import beat, history, reconcile_needed
+from watcher.postgres.own import beat, history, published, reconcile_needed, repair
 from watcher.postgres.own.journal import PostgresJournalStore
+from watcher.postgres.session import open_session
 
 LONG_AGO = "UPDATE {schema}.beat SET written = written - 60000"
 
@@ -127,3 +128,24 @@ def test_what_happened_to_a_publication_between_two_looks_is_seen(looks):
     assert looks("DROP PUBLICATION with_beats", PUBLISH) == ((), both)
     assert looks("ALTER PUBLICATION with_beats SET (publish = 'insert')") == ((), both)
     assert looks() == ((), ())
+
+
+def test_a_run_that_mends_looks_first_and_leaves_the_next_look_nothing(looks, own_database, schema):
+    """What a look tells that comes later, it would be as if it had happened after the comparison."""
+    watched = ("public.Crucible", "public.CrucibleEntry")
+    looks(PUBLISH)
+    with open_session(own_database[1], schema) as session:
+        began = repair.clock(session)
+        assert looks(TAKE_OUT, PUT_IN) == ((), ("CrucibleEntry",))
+        reconcile_needed.note(session, "CrucibleEntry", "cut_off")  # as the watcher does that has looked
+        assert repair.mended(session, "CrucibleEntry", began) == [], "the control: it stays though all was mended"
+
+        with psycopg.connect(own_database[0], autocommit=True) as server:
+            server.execute(TAKE_OUT.encode())
+            server.execute(PUT_IN.encode())
+        noted = published.note_gaps(session, watched)
+        began = repair.clock(session)
+
+        assert noted == ("CrucibleEntry",)
+        assert looks() == ((), ())
+        assert repair.mended(session, "CrucibleEntry", began) == ["cut_off"]

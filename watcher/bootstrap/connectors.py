@@ -22,9 +22,7 @@ def keep_connectors_running(settings: Settings, metrics: Metrics) -> KeepRunning
     """Return the task that starts failed tasks once more; it connects when it takes its turns."""
     connect = Connect(settings.connect.url, min(settings.connect.timeout, PATIENCE_SECONDS))
     owner = f"{socket.gethostname()}:{os.getpid()}"
-    return KeepRunning(
-        connect, settings.connect.connectors, partial(site_session, settings), metrics.connector, owner
-    )
+    return KeepRunning(connect, settings.connect.connectors, partial(site_session, settings), metrics.connector, owner)
 
 
 def note_rest(settings: Settings, name: str) -> None:

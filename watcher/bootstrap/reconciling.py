@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property, partial
 from getpass import getuser
 from socket import gethostname
@@ -21,10 +22,11 @@ from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.clickhouse.repair_rows import REPAIRS
 from watcher.kafka.admin import KafkaAdmin
+from watcher.model.beat import BEAT_TABLE
 from watcher.model.counts import CountedTable
 from watcher.model.metric_rows import MetricRows
 from watcher.postgres.counted_rows import CountedRows
-from watcher.postgres.own import repair
+from watcher.postgres.own import published, repair
 from watcher.postgres.session import Session
 from watcher.reconcile.command.noted import note
 from watcher.reconcile.command.report import Report, TableReport, TableSummary
@@ -64,9 +66,14 @@ def comparing(settings: Settings, slot: str, told: Callable[[str], None]) -> Ite
             way = _Way(settings, session, slot, told)
             with reader_session(settings, session) as reader:
                 reads = ClickHouseReads(connect, queries())
-                yield Comparer(session, reads, insert, way, crucibles, reader=reader)
+                yield Comparer(session, reads, insert, way, crucibles, reader=reader, watched=_watched(settings))
         finally:
             insert.close()
+
+
+def _watched(settings: Settings) -> list[str]:
+    tables = REGISTRY.with_watcher_schema(settings.postgres.watcher_schema)
+    return [table.qualified for table in tables if table.name != BEAT_TABLE]
 
 
 def made_by() -> str:
@@ -113,6 +120,7 @@ class Comparer:
         way: knows whether the stream is past a position.
         crucibles: compares votes, views and Redis.
         reader: reads whole tables, perhaps of a replica.
+        watched: the watched tables with their schemas.
     """
 
     def __init__(
@@ -124,8 +132,9 @@ class Comparer:
         crucibles: CrucibleComparer,
         *,
         reader: Session,
+        watched: Sequence[str] = (),
     ) -> None:
-        self._reader = reader
+        self._reader, self._watched = reader, watched
         self._session, self._reads, self._insert, self._way = session, reads, insert, way
         self._crucibles = crucibles
 
@@ -133,6 +142,19 @@ class Comparer:
     def postgres(self) -> str:
         """Return which database is compared, without user and password."""
         return self._session.address
+
+    def begin(self, asked: Asked) -> datetime:
+        """Return when a run begins, by PostgreSQL's clock.
+
+        One that mends notes beforehand what a watcher's next look at the publication would note: it is met by this run.
+
+        Raises:
+            PostgresRefusedError: the role may not note it.
+            TemporaryError: PostgreSQL is away.
+        """
+        if asked.fix and self._watched:
+            published.note_gaps(self._session, self._watched)
+        return repair.clock(self._session)
 
     def everything(self, asked: Asked, heard: Heard, resumption: Resumption) -> Report:
         """Compare what is asked for, and all metric events with themselves where no rows are chosen.

@@ -115,7 +115,7 @@ def reconcile(
     with comparing(settings, slot, note) as comparer:
         server = settings.clickhouse
         places = {"postgres": comparer.postgres, "clickhouse": f"{server.host}:{server.port}/{server.database}"}
-        resumption = _resumption(resume, asked, places)
+        resumption = _resumption(resume, asked, places, comparer.begin(asked))
         report = comparer.everything(asked, _Progress(), resumption)
     if as_json:
         print_json(report)
@@ -136,7 +136,7 @@ def _time(text: str) -> datetime:
     return given if given.tzinfo else given.replace(tzinfo=UTC)
 
 
-def _resumption(file: Path | None, asked: "Asked", places: dict[str, str]) -> "Resumption":
+def _resumption(file: Path | None, asked: "Asked", places: dict[str, str], began: datetime) -> "Resumption":
     """Return what remembers how far the run is, told whether it goes on."""
     from watcher.reconcile.command.resumption import Resumption  # noqa: PLC0415
 
@@ -148,7 +148,7 @@ def _resumption(file: Path | None, asked: "Asked", places: dict[str, str]) -> "R
         "since": str(asked.choice.since),
     }
     try:
-        resumption = Resumption(file, options)
+        resumption = Resumption(file, options, began)
     except OSError as error:
         raise typer.BadParameter(str(error), param_hint="--resume") from None
     if resumption.goes_on:

@@ -62,7 +62,7 @@ def test_workers_that_neighbours_refuse_are_named() -> None:
         shutdown.run(asks)
         shutdown.ping()
         asks.refused = RefusedError("postgres: permission denied")
-        with pytest.raises(RefusedError, match="^asks: postgres: permission denied$"):
+        with pytest.raises(RefusedError, match=r"^asks: postgres: permission denied$"):
             shutdown.ping()
         asks.refused = None
         shutdown.ping()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -93,6 +93,12 @@ def position(session: Session) -> tuple[int, int]:
     """Return the present position in the log, and the number of the history that it is of."""
     ((lsn, history),) = session.read(_STATEMENTS["position"])
     return int(lsn), int(history)
+
+
+def clock(session: Session) -> datetime:
+    """Return PostgreSQL's time, by which needs of a comparison are noted; with time zone."""
+    ((now,),) = session.read(_STATEMENTS["clock"])
+    return cast("datetime", now)
 
 
 def newest_transaction(session: Session) -> int:

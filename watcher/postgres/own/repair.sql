@@ -43,6 +43,10 @@ SELECT key, max(lsn)
 -- where it is on disk: with synchronous_commit = off what shows may not be there yet.
 SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint, (SELECT max(number) FROM {schema}.history)
 
+-- clock --
+-- What needs of a comparison are noted by.
+SELECT clock_timestamp()
+
 -- newest_transaction --
 -- The newest transaction that may have written anything by now.
 SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1

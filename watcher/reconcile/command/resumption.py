@@ -32,14 +32,15 @@ class Resumption:
     Args:
         file: where; None: nowhere.
         options: what decides what the run compares; a file of a run that differs in any of them is begun anew.
+        began: now, by PostgreSQL's clock, to which needs of a comparison are noted; None: by ours.
 
     Raises:
         OSError: the file cannot be read or written.
     """
 
-    def __init__(self, file: Path | None, options: Mapping[str, str]) -> None:
+    def __init__(self, file: Path | None, options: Mapping[str, str], began: datetime | None = None) -> None:
         self._file = file
-        self._run = _Run(dict(options), datetime.now(UTC), {})
+        self._run = _Run(dict(options), began or datetime.now(UTC), {})
         self.goes_on = False
         """Whether it goes on where another run was."""
         if file is None:
