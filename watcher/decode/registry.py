@@ -8,12 +8,14 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from watcher.model.errors import Reason, RecordError, TemporaryError
+from watcher.model.errors import Reason, RecordError, RefusedError, TemporaryError
 from watcher.runtime.http_client import HttpClient, HttpResponse
 
 _NO_SUCH_SCHEMA: Final = 40_403
 """``error_code`` of a registry that knows no such schema. 404 alone is anybody's: a proxy's, or the registry's own
 for a wrong path; and its other codes are about subjects and versions, for which nobody has asked."""
+
+_NOT_ALLOWED: Final = frozenset({401, 403})
 
 T = TypeVar("T")
 
@@ -63,6 +65,11 @@ class RegistryClient:
         return len(self._decoded(self._http.request_blocking("GET", "subjects"), list[str]))
 
     def _decoded(self, response: HttpResponse, kind: type[T]) -> T:
+        if response.status in _NOT_ALLOWED:
+            raise RefusedError(
+                f"{self._http.where} answered {response.status} {response.reason}; check registry.username, "
+                "registry.password and that user's rights"
+            )
         if response.status != 200:
             raise TemporaryError(
                 f"{self._http.where} answered {response.status} {response.reason}; expected the base address of the "

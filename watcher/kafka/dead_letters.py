@@ -14,9 +14,10 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from watcher.kafka.refusals import REFUSALS, fault
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.dead_letter_headers import TIMESTAMP, TRUNCATED, Header, refusal_headers
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import RefusedError, TemporaryError
 
 MAX_CUT_VALUE_BYTES: Final = 512 * 1024
 """Bytes kept of a value that is too big: half of what a broker takes by default, so that headers fit beside it."""
@@ -76,7 +77,7 @@ class KafkaDeadLetters:
     def __init__(self, client: Mapping[str, Any], topic: str, group: str) -> None:
         self._topic, self._group = topic, group
         self._failed: list[_Parcel] = []
-        self._error = ""
+        self._error, self._not_allowed = "", False
         self._ready = False
         self._client = dict(client)
         self._producer = Producer(
@@ -126,10 +127,9 @@ class KafkaDeadLetters:
         waiting = self._producer.flush(timeout)
         if waiting or self._failed:
             error = self._error or f"no answer within {timeout:g} s"
-            raise TemporaryError(
-                f"{waiting + len(self._failed)} dead letters are not in topic {self._topic} yet: {error}"
-            )
-        self._error = ""
+            kind = RefusedError if self._not_allowed else TemporaryError
+            raise kind(f"{waiting + len(self._failed)} dead letters are not in topic {self._topic} yet: {error}")
+        self._error, self._not_allowed = "", False
 
     def close(self) -> None:
         """Give up what is not sent; its batch was not acknowledged, so it is read and refused again."""
@@ -151,7 +151,7 @@ class KafkaDeadLetters:
         except (KafkaException, TimeoutError) as error:
             code = error.args[0].code() if error.args and isinstance(error.args[0], KafkaError) else None
             if code not in {KafkaError.TOPIC_ALREADY_EXISTS, *NOT_ALLOWED}:  # if it is there, we need not be allowed
-                raise TemporaryError(f"dead-letter topic {self._topic}: {error}") from error
+                raise fault(f"dead-letter topic {self._topic}: {error}", error) from error
         self._ready = True
 
     def _produce(self, parcel: _Parcel) -> None:
@@ -175,7 +175,7 @@ class KafkaDeadLetters:
             self._producer.poll(0)
 
     def _refused(self, parcel: _Parcel, error: KafkaError) -> None:
-        self._error = error.str()
+        self._error, self._not_allowed = error.str(), error.code() in REFUSALS
         if error.code() in TOO_BIG and (smaller := parcel.smaller()) is not None:
             self._produce(smaller)
         elif error.code() == KafkaError.INVALID_TIMESTAMP and parcel.timestamp_ms != NO_TIMESTAMP_MS:

@@ -12,6 +12,7 @@ from confluent_kafka import TopicCollection as Topics
 from confluent_kafka.admin import AdminClient
 
 from watcher.kafka.explained import explained
+from watcher.kafka.refusals import check_rights, fault
 from watcher.model.change import Position
 from watcher.model.errors import OffsetLostError, StopError, TemporaryError
 from watcher.model.stream import AssignmentListener, Committed, Partition
@@ -50,6 +51,7 @@ class KafkaSource:
         report: Callable[[str], None],
     ) -> None:
         self._listener = listener
+        self._group = str(membership["group.id"])
         self._report = report
         self._failure: Exception | None = None
         self._assigned: set[Partition] = set()
@@ -173,7 +175,7 @@ class KafkaSource:
         try:
             answers = self._consumer.committed(wanted, timeout=CALL_TIMEOUT_SECONDS)
         except KafkaException as error:
-            raise TemporaryError(f"kafka: committed offsets: {error}") from error
+            raise fault(f"kafka: committed offsets: {error}", error) from error
         found = {}
         for one in answers:
             if one.error:
@@ -191,7 +193,7 @@ class KafkaSource:
         try:
             return {name: str(answer.result(CALL_TIMEOUT_SECONDS * 2).topic_id) for name, answer in asked.items()}
         except (KafkaException, TimeoutError) as error:
-            raise TemporaryError(f"kafka: topic ids: {error}") from error
+            raise fault(f"kafka: topic ids: {error}", error) from error
 
     def look_for_topics(self) -> None:
         """Ask for the ids of the assigned topics, unless that is under way; ``topics_found`` has the answer later."""
@@ -215,7 +217,7 @@ class KafkaSource:
         try:
             low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=CALL_TIMEOUT_SECONDS)
         except KafkaException as error:
-            raise TemporaryError(f"kafka: offsets of {partition[0]}[{partition[1]}]: {error}") from error
+            raise fault(f"kafka: offsets of {partition[0]}[{partition[1]}]: {error}", error) from error
         return low, high
 
     def high_water(self, partition: Partition) -> int | None:
@@ -238,8 +240,10 @@ class KafkaSource:
 
         Raises:
             KafkaException: there is none.
+            RefusedError: what is to be read may not be.
         """
         cluster = self._admin.list_topics(timeout=5.0)
+        check_rights(self._admin, sorted({topic for topic, _ in tuple(self._assigned)}), self._group)
         return f"{len(cluster.brokers)} brokers"
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from watcher.decode.registry import RegistryClient
-from watcher.model.errors import Reason, RecordError, TemporaryError
+from watcher.model.errors import Reason, RecordError, RefusedError, TemporaryError
 
 AVRO = json.dumps({"schema": '"long"'}).encode()
 OTHERS = [
@@ -59,6 +59,16 @@ def test_a_schema_is_asked_for_by_its_id() -> None:
 
     assert ask(200, AVRO) == '"long"'
     assert HEARD == [("/apis/ccompat/v7/schemas/ids/7", "Basic cmVhZGVyOnNlY3JldA==")]
+
+
+@pytest.mark.parametrize(("status", "refuses"), [(401, True), (403, True), (404, False), (503, False)])
+def test_a_registry_that_lets_nobody_in_refuses_and_is_not_away(status: int, refuses: bool) -> None:
+    """With the settings that are about it."""
+    with pytest.raises(TemporaryError) as raised:
+        ask(status, b"")
+
+    assert isinstance(raised.value, RefusedError) is refuses
+    assert ("check registry.username" in str(raised.value)) is refuses
 
 
 @pytest.mark.parametrize(

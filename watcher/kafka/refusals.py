@@ -1,0 +1,74 @@
+"""What Kafka refuses though it is there: an ACL that denies, a password that is none."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AclOperation, AdminClient
+
+from watcher.model.errors import RefusedError, TemporaryError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+REFUSALS: Final = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError._AUTHENTICATION,  # noqa: SLF001 - that is its name in the client
+    }
+)
+ANSWER_SECONDS: Final = 5.0
+"""To wait for what the cluster says of rights. Longer: a look at the neighbour lasts longer than its reader waits."""
+
+
+def fault(said: str, error: BaseException) -> TemporaryError:
+    """Return a client's error as one of ours; what is there and says no is told from what is away.
+
+    Args:
+        said: what was asked, and the answer.
+        error: the client's.
+
+    >>> type(fault("kafka: topic ids", KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)))).__name__
+    'RefusedError'
+    >>> type(fault("kafka: topic ids", TimeoutError())).__name__
+    'TemporaryError'
+    """
+    first = error.args[0] if error.args else None
+    refused = isinstance(first, KafkaError) and first.code() in REFUSALS
+    return RefusedError(f"{said}; see the ACLs of the watcher's user") if refused else TemporaryError(said)
+
+
+def check_rights(admin: AdminClient, topics: Sequence[str], group: str) -> None:
+    """See that these topics and this group may be read. A cluster that does not tell is taken to allow it.
+
+    Reading would not say: a topic that is denied yields nothing, as a quiet one does.
+
+    Raises:
+        RefusedError: some may not; they are named.
+    """
+    asked: Mapping[str, Future[Any]] = (
+        admin.describe_topics(
+            TopicCollection(list(topics)), include_authorized_operations=True, request_timeout=ANSWER_SECONDS
+        )
+        if topics
+        else {}
+    )
+    groups = admin.describe_consumer_groups([group], include_authorized_operations=True, request_timeout=ANSWER_SECONDS)
+    denied = [f"topic {name}" for name in _denied(asked)] + [f"group {name}" for name in _denied(groups)]
+    if denied:
+        raise RefusedError(f"kafka: {', '.join(denied)} may not be read by the watcher's user; see its ACLs")
+
+
+def _denied(asked: "Mapping[str, Future[Any]]") -> Iterator[str]:
+    for name, answer in asked.items():
+        try:
+            operations = answer.result(ANSWER_SECONDS * 2).authorized_operations
+        except (KafkaException, TimeoutError) as error:
+            if isinstance(fault("", error), RefusedError):
+                yield name
+        else:
+            if operations and AclOperation.READ not in operations:
+                yield name
