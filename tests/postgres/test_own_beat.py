@@ -7,8 +7,9 @@ from psycopg import sql
 from watcher.migrations.postgres.migrate import ensure
 from watcher.model.beat import Beat
 from watcher.model.errors import HistoryChangedError
+from watcher.model.extent import Extent
 from watcher.model.farthest import Farthest
-from watcher.postgres.own import beat, history, published, reconcile_needed, repair
+from watcher.postgres.own import beat, drift, history, published, reconcile_needed, repair
 from watcher.postgres.own.journal import PostgresJournalStore
 from watcher.postgres.session import open_session
 
@@ -149,3 +150,38 @@ def test_a_run_that_mends_looks_first_and_leaves_the_next_look_nothing(looks, ow
         assert noted == ("CrucibleEntry",)
         assert looks() == ((), ())
         assert repair.mended(session, "CrucibleEntry", began) == ["cut_off"]
+
+
+def test_a_hole_that_a_comparison_has_met_is_no_need(session):
+    """Whether its last beat comes while that is under way, or afterwards; one that reaches beyond it is one."""
+
+    def noted(**where):
+        reconcile_needed.note(session, "Crucible", "cut_off", Extent("beat 1", "beat 9", 7, **where))
+        return [one.source_table for one in reconcile_needed.needs(session)]
+
+    def run(seen_to, **found):
+        now = repair.clock(session)
+        drift.note_run(session, drift.Run("command", "ann@site", now, ("Crucible",), found, seen_to=seen_to))
+        reconcile_needed.met(session, [] if found else ["Crucible"], seen_to)
+        return [one.source_table for one in reconcile_needed.needs(session)]
+
+    assert noted(reaches=5_000) == ["Crucible"]
+    assert run(4_999) == ["Crucible"]
+    assert run(5_000) == []
+    assert noted(reaches=5_000) == []
+    assert noted(reaches=5_001) == ["Crucible"]
+    assert run(9_000, Crucible={"missing": 1}) == ["Crucible"], "it has found something"
+    assert run(9_000) == []
+    assert noted() == ["Crucible"], "nobody knows when that was"
+    assert noted(reaches=8_000) == ["Crucible"]
+    assert run(9_000) == ["Crucible"]
+
+
+def test_a_run_that_mends_writes_a_beat_whenever_the_last_one_was(session):
+    """So that a hole before it ends before it."""
+    first = beat.write(session)
+    assert beat.write(session) is None
+    second = beat.write(session, every_seconds=-1.0)
+
+    assert (first.number, second.number) == (1, 2)
+    assert second.written > first.written

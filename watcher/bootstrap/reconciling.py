@@ -26,7 +26,7 @@ from watcher.model.beat import BEAT_TABLE
 from watcher.model.counts import CountedTable
 from watcher.model.metric_rows import MetricRows
 from watcher.postgres.counted_rows import CountedRows
-from watcher.postgres.own import published, repair
+from watcher.postgres.own import beat, published, repair
 from watcher.postgres.session import Session
 from watcher.reconcile.command.noted import note
 from watcher.reconcile.command.report import Report, TableReport, TableSummary
@@ -134,7 +134,7 @@ class Comparer:
         reader: Session,
         watched: Sequence[str] = (),
     ) -> None:
-        self._reader, self._watched = reader, watched
+        self._reader, self._watched, self._seen_to = reader, watched, 0
         self._session, self._reads, self._insert, self._way = session, reads, insert, way
         self._crucibles = crucibles
 
@@ -146,14 +146,17 @@ class Comparer:
     def begin(self, asked: Asked) -> datetime:
         """Return when a run begins, by PostgreSQL's clock.
 
-        One that mends notes beforehand what a watcher's next look at the publication would note: it is met by this run.
+        One that mends notes beforehand what a watcher's next look at the publication would note, for it is met by this
+        run; and it writes a beat, which ends a hole there may be before it, so that no later one has to.
 
         Raises:
-            PostgresRefusedError: the role may not note it.
+            PostgresRefusedError: the role may not write to the watcher's schema.
             TemporaryError: PostgreSQL is away.
         """
-        if asked.fix and self._watched:
+        if asked.fix:
             published.note_gaps(self._session, self._watched)
+            written = beat.write(self._session, every_seconds=-1.0)
+            self._seen_to = written.written if written else 0
         return repair.clock(self._session)
 
     def everything(self, asked: Asked, heard: Heard, resumption: Resumption) -> Report:
@@ -181,7 +184,9 @@ class Comparer:
             redis=self._crucibles.redis(heard, fix=fix, only=only) if asked.crucibles else (),
         )
         if not asked.choice:
-            note(self._session, report, made_by(), resumption.began)
+            # Of one that goes on some tables were compared before the beat.
+            seen_to = 0 if resumption.goes_on else self._seen_to
+            note(self._session, report, made_by(), resumption.began, seen_to)
         resumption.end()
         return report
 

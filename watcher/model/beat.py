@@ -66,4 +66,6 @@ def hole_between(last: Beat | None, beat: Beat) -> Hole | None:
         reason = NeedReason.SET_BACK
     else:
         return None
-    return Hole(reason, Extent(str(last), str(beat), max(0, missing)))
+    # A beat that was read stands for the snapshot, which came later.
+    reaches = beat.written if reason is NeedReason.CUT_OFF else 0
+    return Hole(reason, Extent(str(last), str(beat), max(0, missing), reaches))

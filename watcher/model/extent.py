@@ -15,6 +15,8 @@ class Extent(msgspec.Struct, frozen=True):
     first: str = ""
     last: str = ""
     times: int = 1
+    reaches: int = 0
+    """Up to when it is about what happened, by PostgreSQL's clock in milliseconds since 1970; 0: not known."""
 
     @classmethod
     def of(cls, places: Iterable[str]) -> Self:
@@ -26,9 +28,10 @@ class Extent(msgspec.Struct, frozen=True):
         """Return the two as one.
 
         >>> Extent("a", "b", 2).then(Extent("c", "c"))
-        Extent(first='a', last='c', times=3)
+        Extent(first='a', last='c', times=3, reaches=0)
         """
-        return Extent(self.first, later.last, self.times + later.times)
+        reaches = max(self.reaches, later.reaches) if self.reaches and later.reaches else 0
+        return Extent(self.first, later.last, self.times + later.times, reaches)
 
 
 def lsn_text(lsn: int) -> str:

@@ -81,7 +81,7 @@ def test_a_beat_that_never_came_is_a_hole_with_its_place(beats: Beats):
     beats.came([beat(7)])
 
     assert beats.came([beat(10)]) == {
-        ReconcileNeeded("Crucible", "cut_off"): Extent(str(beat(7)), str(beat(10)), 2),
+        ReconcileNeeded("Crucible", "cut_off"): Extent(str(beat(7)), str(beat(10)), 2, beat(10).written),
     }
     assert str(beat(7)) == "beat 7 at LSN 0/7000 2025-10-09T08:54:30Z"
     assert beats.came([beat(10), beat(11)]) == {}

@@ -29,9 +29,14 @@ def standing(session: Session) -> Standing:
     return Standing(end, None if number is None else Beat(number, written, 0))
 
 
-def write(session: Session) -> Beat | None:
-    """Write the next beat and return it, without its place in the log; None if somebody has just written one."""
-    rows = session.run(_STATEMENTS["write"], EVERY_SECONDS * 1000)
+def write(session: Session, every_seconds: float = EVERY_SECONDS) -> Beat | None:
+    """Write the next beat and return it, without its place in the log; None if somebody has just written one.
+
+    Args:
+        session: the role must be the watcher's.
+        every_seconds: since the beat before; below 0: whenever that was.
+    """
+    rows = session.run(_STATEMENTS["write"], every_seconds * 1000)
     for number, written in rows:
         return Beat(number, written, lsn=0)
     return None

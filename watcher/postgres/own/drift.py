@@ -28,6 +28,8 @@ class Run(msgspec.Struct, frozen=True):
     """By table, what still differed at its end."""
     ended: datetime | None = None
     """None: it is not noted yet."""
+    seen_to: int = 0
+    """What was committed until then it has seen: milliseconds since 1970, by PostgreSQL's clock; 0: not known."""
 
 
 def compared(session: Session, table: str, low: int, high: int | None, found: Mapping[int, Kinds]) -> None:
@@ -62,7 +64,14 @@ def drift(session: Session) -> dict[str, dict[str, int]]:
 def note_run(session: Session, run: Run) -> None:
     """Note that whole tables were compared just now."""
     found = msgspec.json.encode(run.found).decode()
-    asked = {"with": run.made_with, "by": run.made_by, "began": run.began, "tables": list(run.tables), "found": found}
+    asked = {
+        "with": run.made_with,
+        "by": run.made_by,
+        "began": run.began,
+        "tables": list(run.tables),
+        "found": found,
+        "seen_to": run.seen_to,
+    }
     session.run(_STATEMENTS["note_run"], asked)
 
 

@@ -16,11 +16,11 @@ SELECT source_table, kind, sum(rows)::bigint FROM {schema}.drift GROUP BY source
 
 -- note_run --
 -- The last one of each counts.
-INSERT INTO {schema}.reconcile_run (made_with, made_by, began, tables, found)
-VALUES (%(with)s, %(by)s, %(began)s, %(tables)s, %(found)s::jsonb)
+INSERT INTO {schema}.reconcile_run (made_with, made_by, began, tables, found, seen_to)
+VALUES (%(with)s, %(by)s, %(began)s, %(tables)s, %(found)s::jsonb, %(seen_to)s)
 ON CONFLICT (made_with) DO UPDATE
    SET made_by = excluded.made_by, began = excluded.began, ended = now(), tables = excluded.tables,
-       found = excluded.found
+       found = excluded.found, seen_to = excluded.seen_to
 
 -- runs --
 -- Who compared whole tables last, the latest first.

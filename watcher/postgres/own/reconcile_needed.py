@@ -4,6 +4,7 @@ A snapshot reads rows that were perhaps never counted; a truncate removes rows w
 moved counts that its letter alone knows of; what a connector passed over is told by nobody.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -32,8 +33,31 @@ class Need:
 
 
 def note(session: Session, source_table: str, reason: str, found: Extent = NOWHERE) -> None:
-    """Note a need; noting it again keeps the first time and place, and moves the last."""
-    session.run(_STATEMENTS["note"], source_table, reason, found.first, found.last, found.times)
+    """Note a need; noting it again keeps the first time and place, and moves the last.
+
+    Nothing is noted of what is known to lie before the last comparison by the command, if that found the table right.
+    """
+    asked = {
+        "table": source_table,
+        "reason": reason,
+        "first": found.first,
+        "last": found.last,
+        "times": found.times,
+        "reaches": found.reaches,
+    }
+    session.run(_STATEMENTS["note"], asked)
+
+
+def met(session: Session, tables: Sequence[str], seen_to: int) -> None:
+    """Forget what is known to lie before a comparison that found these tables right.
+
+    Args:
+        session: a connection.
+        tables: their names.
+        seen_to: milliseconds since 1970, by PostgreSQL's clock; 0: nobody knows.
+    """
+    if tables and seen_to:
+        session.run(_STATEMENTS["met"], list(tables), seen_to)
 
 
 def needs(session: Session) -> tuple[Need, ...]:

@@ -6,7 +6,7 @@ from datetime import datetime
 import structlog
 
 from watcher.postgres.faults import PostgresRefusedError
-from watcher.postgres.own import drift
+from watcher.postgres.own import drift, reconcile_needed
 from watcher.postgres.session import Session
 from watcher.reconcile.command.report import Report
 from watcher.reconcile.rows.table import MIN_KEY
@@ -14,7 +14,7 @@ from watcher.reconcile.rows.table import MIN_KEY
 log = structlog.get_logger(__name__)
 
 
-def note(session: Session, report: Report, made_by: str, began: datetime) -> None:
+def note(session: Session, report: Report, made_by: str, began: datetime, seen_to: int = 0) -> None:
     """Note who has compared when and what is left, and that tables of which nothing is left have no drift any more.
 
     A role that may only read compares all the same; then nobody is told.
@@ -24,6 +24,7 @@ def note(session: Session, report: Report, made_by: str, began: datetime) -> Non
         report: of whole tables.
         made_by: who has run it.
         began: when it began, with time zone.
+        seen_to: up to when it has seen everything, in milliseconds since 1970; 0: not known.
     """
     found = {one.table: Counter(one.left) for one in report.tables if one.left}
     for twice in report.twice:
@@ -40,6 +41,8 @@ def note(session: Session, report: Report, made_by: str, began: datetime) -> Non
         for one in report.tables:
             if not one.left:
                 drift.compared(session, one.table, MIN_KEY, None, {})
-        drift.note_run(session, drift.Run("command", made_by, began, tables, found))
+        drift.note_run(session, drift.Run("command", made_by, began, tables, found, seen_to=seen_to))
+        # After it: what is noted later is held to the run, and what was noted meanwhile is there.
+        reconcile_needed.met(session, [one for one in tables if one not in found], seen_to)
     except PostgresRefusedError as error:
         log.info("reconcile.not_noted", error=str(error))
