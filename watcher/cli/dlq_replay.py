@@ -103,10 +103,12 @@ def replay(
 @contextmanager
 def _whole_or_again() -> Iterator[None]:
     """Say of a neighbour that is away what to do once it is back."""
-    from watcher.model.errors import TemporaryError  # noqa: PLC0415
+    from watcher.model.errors import TemporaryError, UnfitError  # noqa: PLC0415
 
     try:
         yield
+    except UnfitError:
+        raise  # its words say what to mend first
     except TemporaryError as error:
         raise TemporaryError(
             f"{error}\nLetters that were taken are done, the others are as they were: see `crucible doctor`, then run "

@@ -8,7 +8,9 @@ import pytest
 from watcher.changes import writer as module
 from watcher.changes.lane import Gathered, Job, Lane
 from watcher.changes.writer import Writer
-from watcher.model.errors import SinkDisagreesError, TemporaryError
+from watcher.clickhouse.columns import ColumnTypeError
+from watcher.clickhouse.pinned_settings import PinnedSettingError
+from watcher.model.errors import RefusedError, SchemaPendingError, SinkDisagreesError, TemporaryError
 from watcher.model.plan import Plan
 from watcher.model.plan_outcome import PlanOutcome
 from watcher.model.progress import Progress
@@ -97,6 +99,24 @@ def test_a_failed_attempt_is_told_and_recovered() -> None:
 
     assert sink.asked == ["present 2", "write 1 without 0", "recover 1", "recover 1", "recover 2"]
     assert (outcomes(writer), away) == ([PlanOutcome.RECOVERED] * 2, faults)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        SchemaPendingError("migrations"),
+        ColumnTypeError("a type"),
+        PinnedSettingError("a profile"),
+        RefusedError("a right"),
+    ],
+)
+def test_a_store_that_is_another_one_by_now_is_waited_for(fault: TemporaryError) -> None:
+    """A start ends with the first three; who runs has counted so far, and goes on once they are mended."""
+    sink = Sink(faults=[fault])
+    writer, away = writing(sink, job(1, b"a"))
+    writer.turn()
+
+    assert (outcomes(writer), away) == ([PlanOutcome.RECOVERED], [fault])
 
 
 def test_a_plan_that_somebody_may_have_written_is_recovered() -> None:
