@@ -2,11 +2,12 @@
 
 Importing costs a program 0.6 s of a processor, and the suite starts hundreds. A program here is a process of its own on
 a leash of its own, as :class:`stack.leashed.Leashed` has it, and differs in one thing: its modules were imported
-before it began. The demo's and the command line's tests start theirs as a shell would.
+before it began. The demo's tests start theirs as a shell would, and so does what is about imports.
 """
 
 import atexit
 import importlib
+import importlib.util
 import multiprocessing
 import os
 import runpy
@@ -29,14 +30,17 @@ IMPORTED = (
     *("watcher.cli.migrate", "watcher.migrations.clickhouse.migrate", "watcher.migrations.clickhouse.client"),
     *("watcher.cli.offsets", "watcher.admin.offsets", "watcher.kafka.admin"),
     *("watcher.cli.rebuild", "watcher.recovery.rebuild_all", "watcher.cli.dlq", "watcher.admin.dead_letters"),
-    *("tests.settlement.endings", "watcher.cli.settle"),
+    *("tests.settlement.endings", "watcher.cli.settle", "tests.entries.deciding"),
+    # ClickHouse's client imports it at its first insert where it is installed, as it is here for the engine's sake.
+    *(name for name in ("pandas",) if importlib.util.find_spec(name)),
 )
 """What programs are forked with."""
 READING = ("watcher.runtime.failpoint",)
 """Modules that read their environment when they are imported: imported anew by each program."""
 
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(list(IMPORTED))
+SERVER = multiprocessing.get_context("forkserver")
+"""Forks from the process that has imported them."""
+SERVER.set_forkserver_preload(list(IMPORTED))
 
 
 class Forked:
@@ -58,11 +62,11 @@ class Forked:
         folder: Path,
         errors: Path | None = None,
     ) -> None:
-        watched, self._held = _SERVER.Pipe(duplex=False)
-        told, report = _SERVER.Pipe(duplex=False)
+        watched, self._held = SERVER.Pipe(duplex=False)
+        told, report = SERVER.Pipe(duplex=False)
         with watched, report, told:
             arguments = (watched, report, module, (log, errors or log), dict(environ), folder)
-            self._leash = _SERVER.Process(target=_leash, args=arguments, daemon=True)
+            self._leash = SERVER.Process(target=_leash, args=arguments, daemon=True)
             self._leash.start()
             report.close()
             self.pid = int(told.recv())

@@ -1,5 +1,7 @@
 """The Avro profile, through the real converter and the real registry."""
 
+from contextlib import nullcontext
+
 import httpx
 import pytest
 
@@ -58,9 +60,10 @@ def test_an_id_that_the_registry_does_not_know_is_a_named_fault(registry):
     assert caught.value.reason is Reason.UNKNOWN_SCHEMA
 
 
-def test_the_registry_keeps_its_ids(parts, tmp_path):
+@pytest.mark.parametrize("beside", [False, pytest.param(True, marks=pytest.mark.soak("a registry more is started"))])
+def test_the_registry_keeps_its_ids(parts, tmp_path, beside):
     """A schema's id means the same after SIGKILL, and a second registry may run beside the first."""
-    one, other = parts.registry, Stack(tmp_path / "other", ["registry"])
+    one, other = parts.registry, Stack(tmp_path / "other", ["registry"]) if beside else nullcontext()
     with httpx.Client(trust_env=False, timeout=10) as client:
         registered = client.post(
             f"{one.url}/subjects/kept-value/versions",

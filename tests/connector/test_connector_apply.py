@@ -183,6 +183,7 @@ def test_deleted_with_its_offsets_it_starts_with_a_snapshot_again(site, crucible
     assert sorted(anew) == ["c", "r", "r", "r"]
 
 
+@pytest.mark.soak("starts the worker twice")
 def test_a_worker_without_exactly_once_support_is_told_apart(site, crucible, parts):
     """The guard is asked of the worker itself, whatever the connector file hopes for."""
     parts.connect.exactly_once = False

@@ -2,11 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
@@ -14,14 +10,17 @@ import pytest
 
 from stack import Stack
 from tests import site_database
+from tests.acceptance.daemon import await_that
 from tests.entries.site import Site
 from tests.entries.test_fees import FEE, due_now, holds, legs
+from tests.forked import Forked
 from watcher.runtime.failpoint import ENTRY_PLACES, VARIABLE
 
 PROJECT = Path(__file__).resolve().parents[2]
 DECIDING = [place for place in ENTRY_PLACES if place.startswith("verdicts.")]
 SETTLING = [place for place in ENTRY_PLACES if place.startswith("outbox.")]
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
+KILLED = 128 + signal.SIGKILL
 
 
 @pytest.fixture
@@ -35,7 +34,8 @@ def rich(site: Site, service: httpx.Client) -> int:
 class Processes:
     """The two roles as processes of their own."""
 
-    def __init__(self, parts: Stack, site: Site) -> None:
+    def __init__(self, parts: Stack, site: Site, log: Path) -> None:
+        self._log = log
         admin = str(parts.endpoints.postgres_dsn)
         site.admin.execute(site_database.debezium.SETTLE.read_bytes())
         password = psycopg.sql.Literal(site_database.PASSWORD)
@@ -53,13 +53,23 @@ class Processes:
 
     def decide(self, place: str = "") -> int:
         """Decide once, killed at a place if one is named; returns the exit code."""
-        command = [sys.executable, "-m", "tests.entries.deciding"]
-        return subprocess.run(command, env=self._environ(self._decide, place), cwd=PROJECT, check=False).returncode
+        return self._start(self._decide, place, "tests.entries.deciding").wait(PATIENCE_SECONDS)
 
-    def settle(self, place: str = "") -> "subprocess.Popen[bytes]":
-        """Start the settle role, to be killed at a place if one is named."""
-        command = [sys.executable, "-m", "watcher", "run", "--role", "settle"]
-        return subprocess.Popen(command, env=self._environ(self._settle, place), cwd=PROJECT)
+    def killed_settling(self, place: str) -> int:
+        """Have the settle role killed at a place; returns the exit code."""
+        return self._start(self._settle, place, "watcher", "run", "--role", "settle").wait(PATIENCE_SECONDS)
+
+    def settle_all(self, site: Site) -> None:
+        """Have the settle role carry out what the outbox holds, and end."""
+        settling = self._start(self._settle, "", "watcher", "run", "--role", "settle")
+        try:
+            await_that(lambda: all_done(site), "everything carried out", told=self._log.read_text)
+        finally:
+            settling.send(signal.SIGTERM)
+            settling.wait(PATIENCE_SECONDS)
+
+    def _start(self, own: dict[str, str], place: str, *module: str) -> Forked:
+        return Forked(module, self._log, self._environ(own, place), PROJECT)
 
     def _environ(self, own: dict[str, str], place: str) -> dict[str, str]:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("CRUCIBLE_")}
@@ -67,17 +77,9 @@ class Processes:
 
 
 @pytest.fixture
-def processes(parts: Stack, site: Site) -> Processes:
+def processes(parts: Stack, site: Site, tmp_path: Path) -> Processes:
     """Both roles."""
-    return Processes(parts, site)
-
-
-def await_that(condition: Any, what: str) -> None:
-    """Return once something holds."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < until, f"not within {PATIENCE_SECONDS:g} s: {what}"
-        time.sleep(0.05)
+    return Processes(parts, site, tmp_path / "log")
 
 
 def all_done(site: Site) -> bool:
@@ -97,7 +99,7 @@ def test_killed_while_deciding(site: Site, processes: Processes, place: str) -> 
     crucible = site.crucible(entryFee=FEE, entryLimit=2)
     entries = [site.enter(crucible) for _ in range(3)]
 
-    assert processes.decide(place) == -signal.SIGKILL
+    assert processes.decide(place) == KILLED
     assert [site.verdict(one) for one in entries] == [None] * 3
     assert site.one("SELECT count(*)::int FROM SCHEMA.outbox") == 0
     assert site.one("SELECT count(*)::int FROM SCHEMA.crucible_event") == 0
@@ -114,12 +116,8 @@ def test_killed_while_charging(site: Site, rich: int, service: httpx.Client, pro
     entry = site.enter(site.crucible(entryFee=FEE), rich)
     site.decide()
 
-    assert processes.settle(place).wait(PATIENCE_SECONDS) == -signal.SIGKILL
-    with processes.settle() as second:
-        try:
-            await_that(lambda: all_done(site), "everything carried out")
-        finally:
-            second.terminate()
+    assert processes.killed_settling(place) == KILLED
+    processes.settle_all(site)
 
     assert site.verdict(entry) == ("admitted", [], FEE)
     assert events(site) == ["entry.admitted"]
@@ -136,12 +134,8 @@ def test_killed_while_refunding(site: Site, rich: int, service: httpx.Client, pr
     site.run('DELETE FROM "CrucibleEntry" WHERE id = %s', entry)
     site.decide()
 
-    assert processes.settle(place).wait(PATIENCE_SECONDS) == -signal.SIGKILL
-    with processes.settle() as second:
-        try:
-            await_that(lambda: all_done(site), "everything carried out")
-        finally:
-            second.terminate()
+    assert processes.killed_settling(place) == KILLED
+    processes.settle_all(site)
 
     assert site.verdict(entry) == ("withdrawn", [], 0)
     assert events(site) == ["entry.admitted", "entry.withdrawn", "fee.refunded"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -14,44 +12,48 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from stack import Stack
-from tests.stack.watching import provided
+from tests import command
+from tests.acceptance.daemon import REPOSITORY, await_that
+from tests.clickhouse_process import PASSWORD
+from tests.forked import Forked
 from watcher.migrations.lock import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from stack import Stack
+    from tests.clickhouse_process import DoorProcess
+
+DATABASE = "of_the_command"
+Environ = dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The two that the command needs."""
-    with provided():
-        stack = Stack(tmp_path_factory.mktemp("command"), parts=("postgres", "clickhouse"))
-        stack.start()
-    yield stack
-    stack.close()
+def parts(postgres: Stack, shared_door: DoorProcess) -> Iterator[Environ]:
+    """The variables that point the command at PostgreSQL and at an empty database of ClickHouse."""
+    with shared_door.client() as admin:
+        admin.command(f"CREATE DATABASE {DATABASE}")
+        yield {
+            **{key: value for key, value in os.environ.items() if not key.startswith("CRUCIBLE_")},
+            **postgres.environ(),
+            "CRUCIBLE_CLICKHOUSE__HOST": "127.0.0.1",
+            "CRUCIBLE_CLICKHOUSE__PORT": str(shared_door.port),
+            "CRUCIBLE_CLICKHOUSE__USERNAME": "default",
+            "CRUCIBLE_CLICKHOUSE__PASSWORD": PASSWORD,
+            "CRUCIBLE_CLICKHOUSE__DATABASE": DATABASE,
+            "NO_COLOR": "1",
+        }
+        admin.command(f"DROP DATABASE {DATABASE} SYNC")
 
 
-def start(parts: Stack, *arguments: str, **environ: str) -> subprocess.Popen[str]:
-    """Start the command."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("CRUCIBLE_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "watcher", "migrate", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**kept, **parts.environ(), "NO_COLOR": "1", **environ},
-    )
-
-
-def run(parts: Stack, *arguments: str, **environ: str) -> tuple[int, str, str]:
+def run(parts: Environ, *arguments: str, **environ: str) -> tuple[int, str, str]:
     """Run the command to its end: code, output, errors."""
-    process = start(parts, *arguments, **environ)
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
+    done = command.crucible("migrate", *arguments, environ={**parts, **environ})
+    return done.returncode, done.stdout, done.stderr
 
 
-def test_the_command_says_what_it_would_do_does_it_once_and_shows_it(parts: Stack) -> None:
+def test_the_command_says_what_it_would_do_does_it_once_and_shows_it(parts: Environ) -> None:
     """Dry run, up, up again and status agree with each other."""
     before = run(parts, "status")
     dry = run(parts, "up", "--dry-run")
@@ -74,40 +76,33 @@ def test_the_command_says_what_it_would_do_does_it_once_and_shows_it(parts: Stac
     assert {one["store"] for one in json.loads(after[1])} == {"postgres", "clickhouse"}
 
 
-def test_a_run_waits_for_another_and_not_for_a_dead_one(parts: Stack) -> None:
+def test_a_run_waits_for_another_and_not_for_a_dead_one(parts: Environ, tmp_path: Path) -> None:
     """While another holds the lock the command says so and waits; when that one's connection ends, it goes on."""
-    environ = parts.environ()
-    dsn = environ["CRUCIBLE_POSTGRES__DSN"]
-    with psycopg.connect(dsn, autocommit=True) as other:
-        other.execute(
-            "SELECT pg_advisory_lock(hashtextextended(%s, 0))",
-            [f"crucible migrate {environ['CRUCIBLE_CLICKHOUSE__DATABASE']}"],
-        )
-        waiting = start(parts, "up")
-        assert waiting.stderr is not None
-        said = waiting.stderr.readline()
-        running = waiting.poll() is None
-    _, err = waiting.communicate(timeout=60)
+    errors = tmp_path / "errors"
+    with psycopg.connect(parts["CRUCIBLE_POSTGRES__DSN"], autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"crucible migrate {DATABASE}"])
+        waiting = Forked(("watcher", "migrate", "up"), tmp_path / "out", parts, REPOSITORY, errors)
+        await_that(lambda: "\n" in errors.read_text() or not waiting.is_alive(), "the command says something")
+        said, running = errors.read_text(), waiting.is_alive()
+    code = waiting.wait(60.0)
 
     assert (said, running) == ("waiting for another `crucible migrate up` to end\n", True)
-    assert (waiting.returncode, err) == (0, "nothing to do: every migration is applied\n")
+    assert (code, errors.read_text()) == (0, f"{said}nothing to do: every migration is applied\n")
 
 
-def test_the_lock_is_of_one_database(parts: Stack) -> None:
+def test_the_lock_is_of_one_database(parts: Environ) -> None:
     """Runs over different databases do not wait for each other."""
     told: list[str] = []
-    dsn = parts.environ()["CRUCIBLE_POSTGRES__DSN"]
+    dsn = parts["CRUCIBLE_POSTGRES__DSN"]
     with alone(dsn, "watcher", "one", 5.0, told.append), alone(dsn, "watcher", "other", 5.0, told.append):
         pass
 
     assert told == []
 
 
-def test_a_server_that_ends_idle_transactions_leaves_the_lock(parts: Stack) -> None:
+def test_a_server_that_ends_idle_transactions_leaves_the_lock(parts: Environ) -> None:
     """Where another transaction that idles has long been ended, the lock is still held, and nobody else gets it."""
-    dsn = make_conninfo(
-        parts.environ()["CRUCIBLE_POSTGRES__DSN"], options="-c idle_in_transaction_session_timeout=200ms"
-    )
+    dsn = make_conninfo(parts["CRUCIBLE_POSTGRES__DSN"], options="-c idle_in_transaction_session_timeout=200ms")
     with alone(dsn, "watcher", "idle", 5.0, list[str]().append) as held, psycopg.connect(dsn) as other:
         other.execute("SELECT 1")
         with psycopg.connect(dsn, autocommit=True) as looking:
@@ -128,7 +123,7 @@ def test_a_server_that_ends_idle_transactions_leaves_the_lock(parts: Stack) -> N
         ({"CRUCIBLE_CLICKHOUSE__PORT": "1"}, 75, "does not answer: Connection refused"),
     ],
 )
-def test_faults_are_one_message(parts: Stack, environ: dict[str, str], code: int, message: str) -> None:
+def test_faults_are_one_message(parts: Environ, environ: dict[str, str], code: int, message: str) -> None:
     """What is wrong is said once, without a traceback and without the password."""
     done = run(parts, "status", **environ)
 

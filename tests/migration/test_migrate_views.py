@@ -11,11 +11,10 @@ import psycopg
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from stack import Stack
 from tests.clickhouse_process import running_door
 from tests.migration import site
+from tests.migration.conftest import TO_THE_FIRST_VIEW
 from tests.migration.truth import shown, true
-from tests.stack.watching import provided
 from watcher.migrations.clickhouse import migrate
 from watcher.migrations.clickhouse import views as migrate_views
 from watcher.migrations.clickhouse.deployment import Deployment
@@ -29,10 +28,11 @@ if TYPE_CHECKING:
 
     from clickhouse_connect.driver.client import Client
 
+    from stack import Stack
     from tests.clickhouse_process import DoorProcess
 
 SINGLE = Deployment()
-TO_THE_FIRST_VIEW = 4
+EACH_PLACE = pytest.mark.soak("takes each place; some are in every run")
 
 
 class DiedError(BaseException):
@@ -97,6 +97,7 @@ def test_rows_of_before_and_of_meanwhile_count_once(old_site: Client) -> None:
     assert any("bucket 5 of" in line for line in told)
 
 
+@pytest.mark.usefixtures("first_view")
 def test_rows_of_before_are_lost_without_the_fill(old_site: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: a view alone does not show what was there before it."""
     monkeypatch.setattr(migrate_views, "_fill", lambda *_: None)
@@ -105,6 +106,7 @@ def test_rows_of_before_are_lost_without_the_fill(old_site: Client, monkeypatch:
     assert shown(old_site, "metric_totals") != true(old_site, "metric_totals")
 
 
+@pytest.mark.usefixtures("first_view")
 def test_rows_of_meanwhile_count_twice_without_the_boundary(old_site: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: a fill that takes every row takes those again that the view has."""
     fill_bucket = migrate_views._fill_bucket
@@ -166,14 +168,20 @@ def test_an_insert_that_runs_across_the_boundary_is_lost_without_waiting(
     assert shown(old_site, "metric_totals") != true(old_site, "metric_totals")
 
 
-@pytest.mark.usefixtures("small_buckets")
-@pytest.mark.parametrize(("sent", "at"), [(False, 1), (True, 5)])
+@pytest.mark.usefixtures("small_buckets", "first_view")
+@pytest.mark.parametrize(
+    ("sent", "at", "step"),
+    [
+        (False, 1, 16),
+        (True, 9, 16),
+        pytest.param(False, 1, 1, marks=EACH_PLACE),
+        pytest.param(True, 1, 1, marks=EACH_PLACE),
+    ],
+)
 def test_a_kill_at_any_statement_is_survived(
-    new_database: Callable[[], Client], monkeypatch: pytest.MonkeyPatch, sent: bool, at: int
+    new_database: Callable[[], Client], sent: bool, at: int, step: int
 ) -> None:
     """Killed at its n-th statement, for n over the whole run, and run again: every row counts once."""
-    known = migrate.migrations()
-    monkeypatch.setattr(migrate, "migrations", lambda: known[:TO_THE_FIRST_VIEW])
     while True:
         client = new_database()
         site.make_tables(client)
@@ -187,28 +195,24 @@ def test_a_kill_at_any_statement_is_survived(
 
         assert shown(settled(client), "metric_totals") == true(client, "metric_totals"), f"killed at statement {at}"
         assert client.command("SELECT count() FROM crucible_entry_rating") == 252, f"killed at statement {at}"
-        at += 8
+        at += step
     assert at > 60
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The PostgreSQL that holds the lock: its connection string."""
-    with provided():
-        stack = Stack(tmp_path_factory.mktemp("lock"), parts=("postgres",))
-        stack.start()
-    yield str(stack.endpoints.postgres_dsn)
-    stack.close()
+@pytest.fixture
+def dsn(postgres: Stack) -> str:
+    """Connection string of the PostgreSQL that holds the lock."""
+    return str(postgres.endpoints.postgres_dsn)
 
 
 @pytest.mark.usefixtures("small_buckets")
-def test_two_processes_at_once_are_one(old_site: Client, shared_door: DoorProcess, postgres: str) -> None:
+def test_two_processes_at_once_are_one(old_site: Client, shared_door: DoorProcess, dsn: str) -> None:
     """Two runs at the same moment, under a writer, fill nothing twice: one waits, and finds nothing to do."""
     second = shared_door.client(database=old_site.database)
     told: list[str] = []
 
     def up(client: Client) -> int:
-        with alone(postgres, "watcher", client.database or "", 5.0, told.append) as held:
+        with alone(dsn, "watcher", client.database or "", 5.0, told.append) as held:
             return len(migrate.up(client, SINGLE, margin=0.5, held=held))
 
     with site.writing(old_site), ThreadPoolExecutor(2) as pool:
@@ -224,15 +228,15 @@ def test_two_processes_at_once_are_one(old_site: Client, shared_door: DoorProces
 class Overtaken:
     """A run that stands still before its n-th change, loses the lock, and wakes when another has done everything."""
 
-    def __init__(self, old: Client, other: Client, postgres: str) -> None:
-        self._old, self._other, self._postgres = old, other, postgres
+    def __init__(self, old: Client, other: Client, dsn: str) -> None:
+        self._old, self._other, self._dsn = old, other, dsn
         site.make_tables(old)
         site.add_rows(old, 250)
 
     def run(self, at: int, *, asked: bool = True) -> None:
         """Let it run."""
         changes, database = 0, self._old.database or ""
-        with alone(self._postgres, "watcher", database, 5.0, list[str]().append) as really:
+        with alone(self._dsn, "watcher", database, 5.0, list[str]().append) as really:
 
             def held() -> None:
                 nonlocal changes
@@ -245,10 +249,10 @@ class Overtaken:
             migrate.up(self._old, SINGLE, margin=0.05, held=held)
 
     def _overtake(self, database: str) -> None:
-        with psycopg.connect(self._postgres, autocommit=True) as administrator:
+        with psycopg.connect(self._dsn, autocommit=True) as administrator:
             administrator.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'")
         site.insert_as_the_site_does(self._old)
-        with alone(self._postgres, "watcher", database, 5.0, list[str]().append) as held:
+        with alone(self._dsn, "watcher", database, 5.0, list[str]().append) as held:
             migrate.up(self._other, SINGLE, margin=0.05, held=held)
 
     def is_right(self) -> bool:
@@ -259,26 +263,25 @@ class Overtaken:
 
 @pytest.fixture
 def overtaken(
-    new_database: Callable[[], Client], shared_door: DoorProcess, postgres: str, monkeypatch: pytest.MonkeyPatch
+    new_database: Callable[[], Client], shared_door: DoorProcess, dsn: str, first_view: None
 ) -> Iterator[Callable[[], Overtaken]]:
     """Makes one, over a database of its own and migrations up to the first view."""
-    known = migrate.migrations()
-    monkeypatch.setattr(migrate, "migrations", lambda: known[:TO_THE_FIRST_VIEW])
     with ExitStack() as stack:
 
         def make() -> Overtaken:
             old = new_database()
             other = shared_door.client(database=old.database)
             stack.callback(other.close)
-            return Overtaken(old, other, postgres)
+            return Overtaken(old, other, dsn)
 
         yield make
 
 
 @pytest.mark.usefixtures("small_buckets")
-def test_a_run_that_lost_its_lock_changes_nothing_more(overtaken: Callable[[], Overtaken]) -> None:
+@pytest.mark.parametrize("step", [8, pytest.param(1, marks=EACH_PLACE)])
+def test_a_run_that_lost_its_lock_changes_nothing_more(overtaken: Callable[[], Overtaken], step: int) -> None:
     """Overtaken before its n-th change, for n over the whole run, it stops, and every row counts once."""
-    for at in range(3, 36, 3):
+    for at in range(3, 36, step):
         site_of_two = overtaken()
         with pytest.raises(LockLostError, match="run `crucible migrate up` again"):
             site_of_two.run(at)
@@ -298,6 +301,7 @@ def test_a_run_that_does_not_ask_spoils_what_another_has_done(overtaken: Callabl
     assert any(spoils(at) for at in range(22, 32))
 
 
+@pytest.mark.usefixtures("first_view")
 def test_what_a_dead_run_has_under_way_is_waited_for(old_site: Client, shared_door: DoorProcess) -> None:
     """A statement goes on in the server when its run was killed; the next run begins when it has ended."""
     other = shared_door.client(database=old_site.database)
@@ -357,12 +361,10 @@ def test_numbered_votes_leave_the_last_rating(old_site: Client) -> None:
 OTHER_PLACES = pytest.mark.soak("a server more is killed")
 
 
-@pytest.mark.usefixtures("small_buckets")
+@pytest.mark.usefixtures("small_buckets", "first_view")
 @pytest.mark.parametrize("at", [pytest.param(30, marks=OTHER_PLACES), 60, pytest.param(75, marks=OTHER_PLACES)])
-def test_a_kill_of_the_server_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+def test_a_kill_of_the_server_is_survived(tmp_path: Path, at: int) -> None:
     """ClickHouse killed at a statement of the run, started and migrated again: every row counts once."""
-    known = migrate.migrations()
-    monkeypatch.setattr(migrate, "migrations", lambda: known[:TO_THE_FIRST_VIEW])
     with running_door(tmp_path) as door:
         client = door.client(database="default")
         site.make_tables(client)

@@ -1,20 +1,21 @@
-"""Processes that vote at the same time: ``python -m tests.votes.crowd``, with its orders as JSON on its input."""
+"""Processes that vote at the same time."""
 
-import subprocess
-import sys
 from collections.abc import Mapping
+from multiprocessing.connection import Connection
 from random import Random
 
 import msgspec
 import redis
 
-from tests.acceptance.daemon import REPOSITORY
+from tests.forked import SERVER
 from tests.votes.judges import Cast, send
 from watcher.model.vote import Vote, VoteOutcome
 
 PROCESSES = 4
 ABREAST = 200
 """Votes in one round trip: as many as Redis writes to its disk at once."""
+PATIENCE_SECONDS = 600.0
+"""For a process that casts its part of a hundred thousand votes."""
 PAIRS = 10
 """Judged by each judge."""
 
@@ -49,24 +50,29 @@ def crowd(url: str, entries: Mapping[int, list[int]], votes: int, first_judge: i
         cast: takes the answers.
     """
     each = votes // PROCESSES
-    processes = []
+    voting = []
     for number in range(PROCESSES):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.votes.crowd"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY
-        )
-        assert process.stdin is not None
+        here, there = SERVER.Pipe()
+        process = SERVER.Process(target=judge, args=(there,), daemon=True)
+        process.start()
+        there.close()
         orders = Orders(url, dict(entries), each, first_judge + number * each, number)
-        process.stdin.write(msgspec.json.encode(orders))
-        process.stdin.close()
-        process.stdin = None  # or it would be flushed again
-        processes.append(process)
-    for process in processes:
-        answer, _ = process.communicate(timeout=600)
-        assert process.returncode == 0
-        said = msgspec.json.decode(answer, type=Said)
+        here.send_bytes(msgspec.json.encode(orders))
+        voting.append((process, here))
+    for process, here in voting:
+        assert here.poll(PATIENCE_SECONDS)
+        said = msgspec.json.decode(here.recv_bytes(), type=Said)
+        process.join()
+        here.close()
         cast.counted.update(said.counted)
         cast.refused.update(said.refused)
         cast.unanswered += said.unanswered
+
+
+def judge(orders: Connection) -> None:
+    """Be one of the processes: take orders, vote, say what was answered."""
+    said = main(msgspec.json.decode(orders.recv_bytes(), type=Orders))
+    orders.send_bytes(msgspec.json.encode(said))
 
 
 def main(orders: Orders) -> Said:
@@ -93,7 +99,3 @@ def _pairs(random: Random, entries: list[int], wanted: int) -> list[tuple[int, i
         one, other = random.sample(entries, 2)
         found[frozenset((one, other))] = one, other
     return list(found.values())
-
-
-if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(main(msgspec.json.decode(sys.stdin.buffer.read(), type=Orders))))

@@ -153,8 +153,6 @@ def test_events_are_completed_though_votes_expired(world: VoteWorld) -> None:
 
 def test_a_run_over_all_goes_on_where_it_was(world: VoteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ended in the middle leaves out what it has done; --anew begins again."""
-    with world.site() as site:  # crucibles of other tests are in the same tables
-        site.execute("""UPDATE "Crucible" SET status = 'Completed'""")
     crucibles = [world.crucible(entries=4) for _ in range(3)]
     world.keep(*crucibles)
     world.vote(*crucibles, votes=60)
@@ -175,8 +173,6 @@ def test_a_run_over_all_goes_on_where_it_was(world: VoteWorld, monkeypatch: pyte
 @pytest.mark.parametrize("why", ["Redis was started anew since", "it is more than a day old"])
 def test_an_interrupted_run_that_no_longer_stands_is_not_resumed(world: VoteWorld, why: str) -> None:
     """What it did is not in this Redis, or long past: every crucible is rebuilt, and that is said."""
-    with world.site() as site:
-        site.execute("""UPDATE "Crucible" SET status = 'Completed'""")
     crucibles = [world.crucible(entries=4) for _ in range(2)]
     world.redis.set(keys.verifier_lock(crucibles[1]), "somebody else", px=600_000)
     assert world.crucible_command("rebuild", "--all").returncode == 75

@@ -37,6 +37,9 @@ from watcher.telemetry.metrics import Metrics
 from watcher.votes.report import VoteReport
 
 _NUMBERS = count(1)
+BREATH_SECONDS = 0.02
+"""Between two round trips of judges who vote all the while: a thousand votes a second, or a test is busy with their
+number."""
 
 
 class VoteWorld:
@@ -55,6 +58,8 @@ class VoteWorld:
         self._judge = 10_000 * next(_NUMBERS)
         self.redis = redis.Redis.from_url(str(stack.endpoints.redis_url))
         self.redis.flushall()
+        with self.site() as site:  # whoever keeps crucibles keeps all that are active
+            site.execute('TRUNCATE "Crucible" CASCADE')
         self._clients = ClickHouseClients(stack.endpoints)
         copy_template(self._clients.of("default"), self.name)
         ensure(str(stack.endpoints.postgres_dsn), self.name)
@@ -173,7 +178,9 @@ class VoteWorld:
         """Judges vote all the while."""
         stop = threading.Event()
         thread = threading.Thread(
-            target=self.vote, args=crucible_ids, kwargs={"votes": 10**9, "seed": seed, "until": stop.is_set}
+            target=self.vote,
+            args=crucible_ids,
+            kwargs={"votes": 10**9, "seed": seed, "until": lambda: stop.wait(BREATH_SECONDS)},
         )
         thread.start()
         try:
