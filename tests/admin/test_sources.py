@@ -83,7 +83,7 @@ class Reader:
             found.extend(self.source.poll(100, 0.2))
             return len(found) >= count
 
-        await_that(came, f"{count} records", 30.0)
+        await_that(came, f"{count} records")
         return found
 
     def timed(self, patience: float, gather: float = 0.0) -> tuple[int, float]:

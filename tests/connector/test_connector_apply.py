@@ -48,7 +48,7 @@ def test_a_connector_at_rest_runs_again_when_applied(site, crucible):
     """It differs from the file by its state alone, which `diff` shows and `apply` ends."""
     crucible("connector", "apply", *site.overlay)
     httpx.put(f"{site.parts.endpoints.connect_url}/connectors/{site.name}/stop").raise_for_status()
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while (shown := crucible("connector", "diff", *site.overlay)).returncode == 0 and time.monotonic() < until:
         time.sleep(0.2)  # the worker takes notice a moment later
     applied = crucible("connector", "apply", *site.overlay)

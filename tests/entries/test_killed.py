@@ -57,7 +57,11 @@ class Processes:
 
     def killed_settling(self, place: str) -> int:
         """Have the settle role killed at a place; returns the exit code."""
-        return self._start(self._settle, place, "watcher", "run", "--role", "settle").wait(PATIENCE_SECONDS)
+        settling = self._start(self._settle, place, "watcher", "run", "--role", "settle")
+        try:
+            return settling.wait(PATIENCE_SECONDS)
+        finally:
+            settling.send(signal.SIGKILL)
 
     def settle_all(self, site: Site) -> None:
         """Have the settle role carry out what the outbox holds, and end."""

@@ -1,6 +1,5 @@
 """Fees that the site took for entries whose row went, or names them no more, before anybody had looked: all go back."""
 
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from stack import Stack
 from tests import site_database
 from tests.entries.site import Site
 from tests.entries.test_fees import FEE, charged_by_the_site, holds, legs, rich
-from tests.entries.test_killed import DECIDING, Processes, processes
+from tests.entries.test_killed import DECIDING, KILLED, Processes, processes
 from watcher.admin.doctor.postgres.payments import payments
 from watcher.entries.decider import Decider
 from watcher.model.entry_decision import FeePolicy
@@ -346,7 +345,7 @@ def test_killed_while_taking_back(
     site.run('DELETE FROM "CrucibleEntry" WHERE id = %s', deleted)
     site.run('UPDATE "CrucibleEntry" SET "buzzTransactionId" = NULL, "imageId" = %s', site.image(site.user()))
 
-    assert processes.decide(place) == -signal.SIGKILL
+    assert processes.decide(place) == KILLED
     assert site.one("SELECT count(*)::int FROM SCHEMA.outbox WHERE kind = 'refund'") == 0
     for _ in range(2):
         assert processes.decide() == 0

@@ -67,7 +67,7 @@ INSERT INTO "CrucibleEntry" (id, "crucibleId", "userId", "imageId", "createdAt",
 SELECT id, "crucibleId", "userId", "imageId", now(), coalesce(%s, "buzzTransactionId") FROM gone
 """
 """A row that is deleted, and another one with its id."""
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 MAX_ROUNDS = 12
 """Sweeps and settlements after which everything has come to rest. More would only hide that it does not."""
 

@@ -11,7 +11,7 @@ from watcher.entries.decider import Decider
 from watcher.model.entry_decision import FeePolicy
 from watcher.postgres.own import entry_facts
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 NEVER_SECONDS = 3600.0
 ADMITTED, REJECTED = ("admitted", [], 0), ("rejected", ["level_not_allowed"], 0)
 

@@ -11,14 +11,14 @@ import pytest
 from stack import Stack
 from tests import site_database
 from tests.command import Done, crucible
-from tests.entries.conftest import parts, service, site
+from tests.entries.conftest import door, parts, service, site
 from tests.entries.site import Site
 from tests.settlement.endings import Endings
 from watcher.postgres.session import open_session
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-__all__ = ["command", "endings", "parts", "service", "settle_dsn", "site"]
+__all__ = ["command", "door", "endings", "parts", "service", "settle_dsn", "site"]
 
 
 @pytest.fixture(scope="package")

@@ -13,7 +13,7 @@ from tests.settlement.endings import Endings
 from watcher.runtime.failpoint import CANCEL_PLACES, ENDING_PLACES, VARIABLE
 
 PROJECT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 class Doomed:

@@ -13,14 +13,14 @@ from tests.acceptance.daemon import await_that
 from tests.replay import replay
 from tests.votes.crowd import crowd
 from tests.votes.verdict import verdict
-from tests.votes.world import VoteWorld
+from tests.votes.world import BREATH_SECONDS, VoteWorld
 from watcher.model.rating import BASE_RATING
 from watcher.model.vote import LoggedVote, VoteRefusal
 from watcher.redis import keys
 
 JUDGES = 1_000
 """Their ids from this on; lower ones have entries."""
-LOG = 3_000
+LOG = 1_500
 """Votes that may wait, where the test wants that bound met."""
 PER_VOTE = 1_500
 """Bytes that a vote may take in Redis: its place in the log, its judge, his outcome."""
@@ -78,7 +78,7 @@ def _forgotten(world: VoteWorld, crucible_id: int) -> None:
 @pytest.fixture
 def many(pytestconfig: pytest.Config) -> int:
     """Votes at once."""
-    return 100_000 if pytestconfig.getoption("soak") else 5_000
+    return 100_000 if pytestconfig.getoption("soak") else 2_000
 
 
 def test_many_votes_at_once(world: VoteWorld, many: int) -> None:
@@ -118,7 +118,7 @@ def _memory(world: VoteWorld) -> int:
 @pytest.fixture
 def away(pytestconfig: pytest.Config) -> float:
     """Seconds that ClickHouse is away."""
-    return 60.0 if pytestconfig.getoption("soak") else 8.0
+    return 60.0 if pytestconfig.getoption("soak") else 4.0
 
 
 def test_clickhouse_away_under_votes(world: VoteWorld, away: float) -> None:
@@ -134,6 +134,7 @@ def test_clickhouse_away_under_votes(world: VoteWorld, away: float) -> None:
         assert world.vote(calm, votes=20) == 20
         taken += world.vote(busy, votes=100, max_log=LOG)
         assert world.redis.xlen(keys.log(busy)) <= LOG
+        time.sleep(BREATH_SECONDS)
     while taken < LOG:  # a slow machine
         taken += world.vote(busy, votes=100, max_log=LOG)
     assert world.vote(busy, votes=100, max_log=LOG) == 0

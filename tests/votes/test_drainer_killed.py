@@ -75,7 +75,7 @@ def test_a_late_insert_is_recognised_by_its_token(world: VoteWorld) -> None:
     world.start("drain", "without:token")
     world.await_drained()
     slow.send(signal.SIGCONT)
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     # A view may take the request's rows before its table shows them.
     while not (twice := any("more than once" in one for one in verdict(world, crucible))) and time.monotonic() < until:
         time.sleep(0.1)
