@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from xdist.scheduler.loadscope import LoadScopeScheduling
 
 LONG = (
-    "votes", "demo", "api", "acceptance", "pipeline", "arena", "entries", "settlement", "connector", "migration",
-    "contract", "unit", "admin",
+    "votes", "acceptance", "arena", "pipeline", "api", "entries", "demo", "migration", "connector", "settlement",
+    "reconcile", "admin", "unit", "contract", "stack", "postgres", "buzz",
 )  # fmt: skip
 """Folders in the order in which they begin, the longest first; the others follow."""
 IN_MEMORY = "/dev/shm"  # noqa: S108 - it is asked for because it is what it is
