@@ -1,7 +1,6 @@
 """The api role, put together: an event loop of its own, in the main thread or beside the watch role."""
 
 import asyncio
-import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -29,7 +28,8 @@ from watcher.api.voting.next_pair import Pairs
 from watcher.bootstrap.api_services import compose_services
 from watcher.bootstrap.clients import connect_clickhouse
 from watcher.bootstrap.drain_process import DrainProcess
-from watcher.bootstrap.neighbours import WORKERS, LookAtNeighbours
+from watcher.bootstrap.neighbours import look_at_neighbours
+from watcher.bootstrap.process import running
 from watcher.bootstrap.verification import compose_verification
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
@@ -46,12 +46,9 @@ from watcher.redis.refusals import Refusals
 from watcher.redis.scripts import VOTE
 from watcher.runtime.garbage_collector import calm_the_collector
 from watcher.runtime.shutdown import Shutdown
-from watcher.runtime.worker import Worker
 from watcher.telemetry.health import Health, Ping
 from watcher.telemetry.listening import listen
-from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
-from watcher.telemetry.probes import ProbeServer
 from watcher.votes.report import VoteReport
 
 log = structlog.get_logger(__name__)
@@ -78,23 +75,14 @@ def api(settings: Settings) -> None:
         StopError: the port is taken.
     """
     require_role(settings)
-    set_up_logs(settings.log.level, settings.log.format)
     metrics = Metrics(CollectorRegistry())
-    health = Health(settings.ops.loop_deadline)
     report = VoteReport(metrics.votes)
-    with (
-        ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry) as probes,
-        Shutdown(settings.run.shutdown_deadline) as shutdown,
-    ):
-        log.info("probes.listening", port=probes.port)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: shutdown.begin())
+    with running(settings, metrics) as (health, shutdown):
         verification = compose_verification(settings, report)
         shutdown.on_end(verification.close)
         role = ApiRole(settings, metrics, health, shutdown, verification.verifier)
         shutdown.run(DrainProcess(report, shutdown.fail), until_finished=True)  # judges vote until the last request
-        health.check(WORKERS, shutdown.ping, critical=False)
-        shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics.process), shutdown.fail))
+        look_at_neighbours(health, metrics, shutdown)
         role.run()
 
 

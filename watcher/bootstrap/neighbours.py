@@ -2,8 +2,10 @@
 
 from typing import Final
 
-from watcher.runtime.worker import Signal, Task
+from watcher.runtime.shutdown import Shutdown
+from watcher.runtime.worker import Signal, Task, Worker
 from watcher.telemetry.health import Health
+from watcher.telemetry.metrics import Metrics
 from watcher.telemetry.metrics.process import ProcessMetrics
 from watcher.telemetry.neighbours import NeighbourReport
 
@@ -35,3 +37,9 @@ class LookAtNeighbours(Task):
             if checked.name != STREAM:  # of which the change stream's report tells
                 self._report.seen(checked)
         return LOOK_SECONDS
+
+
+def look_at_neighbours(health: Health, metrics: Metrics, shutdown: Shutdown) -> None:
+    """Start looking until the process ends, also at what is refused to the process' own workers."""
+    health.check(WORKERS, shutdown.ping, critical=False)
+    shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics.process), shutdown.fail))

@@ -1,7 +1,6 @@
 """The settle role, put together: what moves money, with a database role and secrets of its own."""
 
 import os
-import signal
 import socket
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
@@ -15,7 +14,8 @@ from watcher.bootstrap.ballots import ballots
 from watcher.bootstrap.clients import notification_client, redis_client
 from watcher.bootstrap.endings import compose_endings, settle_session
 from watcher.bootstrap.entries import fee_policy
-from watcher.bootstrap.neighbours import WORKERS, LookAtNeighbours
+from watcher.bootstrap.neighbours import look_at_neighbours
+from watcher.bootstrap.process import running
 from watcher.buzz.http import HttpBuzz
 from watcher.buzz.ledger import Ledger
 from watcher.buzz.port import Buzz
@@ -39,10 +39,8 @@ from watcher.settlement.checkpoints import ScoreCheckpoints
 from watcher.settlement.prize_executor import PrizeExecutor
 from watcher.settlement.report import EndingReport
 from watcher.telemetry.health import Health
-from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
 from watcher.telemetry.neighbours import event_of
-from watcher.telemetry.probes import ProbeServer
 
 log = structlog.get_logger(__name__)
 
@@ -61,18 +59,9 @@ def settle(settings: Settings) -> None:
         UnfitError: PostgreSQL refuses at the start.
     """
     require_role(settings)
-    set_up_logs(settings.log.level, settings.log.format)
     metrics = Metrics(CollectorRegistry())
-    health = Health(settings.ops.loop_deadline)
-    with (
-        ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry) as probes,
-        Shutdown(settings.run.shutdown_deadline) as shutdown,
-    ):
-        log.info("probes.listening", port=probes.port)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: shutdown.begin())
-        health.check(WORKERS, shutdown.ping, critical=False)
-        shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics.process), shutdown.fail))
+    with running(settings, metrics) as (health, shutdown):
+        look_at_neighbours(health, metrics, shutdown)
         start_settling(settings, metrics, health, shutdown)
         health.started()
         while not shutdown.pause(TICK_SECONDS):

@@ -1,6 +1,5 @@
 """The watch role, put together."""
 
-import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, TypeVar
@@ -14,7 +13,8 @@ from watcher.bootstrap.clients import connect_clickhouse, redis_client, registry
 from watcher.bootstrap.connectors import keep_connectors_running
 from watcher.bootstrap.entries import compose_entries
 from watcher.bootstrap.kafka_client import kafka_client
-from watcher.bootstrap.neighbours import STREAM, WORKERS, LookAtNeighbours
+from watcher.bootstrap.neighbours import STREAM, look_at_neighbours
+from watcher.bootstrap.process import running
 from watcher.bootstrap.rolling import start_comparing
 from watcher.bootstrap.slots import LookAtSlots
 from watcher.bootstrap.verification import Verification, compose_verification
@@ -56,9 +56,7 @@ from watcher.runtime.retry import Retry, retry, unfit
 from watcher.runtime.shutdown import Shutdown
 from watcher.runtime.worker import Worker
 from watcher.telemetry.health import Health
-from watcher.telemetry.logs import set_up_logs
 from watcher.telemetry.metrics import Metrics
-from watcher.telemetry.probes import ProbeServer
 from watcher.votes.report import VoteReport
 
 log = structlog.get_logger(__name__)
@@ -92,16 +90,8 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         UnfitError: PostgreSQL or ClickHouse is not as it has to be at the start; the message names the next command.
     """
     kafka_client(settings.kafka)  # before there is anything to end
-    set_up_logs(settings.log.level, settings.log.format)
     metrics = Metrics(CollectorRegistry(), (table.name for table in REGISTRY), librdkafka_version())
-    health = Health(settings.ops.loop_deadline)
-    with (
-        ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry) as probes,
-        Shutdown(settings.run.shutdown_deadline) as shutdown,
-    ):
-        log.info("probes.listening", port=probes.port)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: shutdown.begin())
+    with running(settings, metrics) as (health, shutdown):
         report = VoteReport(metrics.votes)
         verification = compose_verification(settings, report)
         shutdown.on_end(verification.close)
@@ -123,8 +113,7 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         shutdown.run(Worker("slots", LookAtSlots(partial(site_session, settings), metrics.connector), shutdown.fail))
         if settings.connect.looked_after:
             shutdown.run(Worker("connectors", keep_connectors_running(settings, metrics), shutdown.fail))
-        health.check(WORKERS, shutdown.ping, critical=False)
-        shutdown.run(Worker("neighbours", LookAtNeighbours(health, metrics.process), shutdown.fail))
+        look_at_neighbours(health, metrics, shutdown)
         journal = _journal(store, changes, beats, health, shutdown)
         if journal is None:
             return

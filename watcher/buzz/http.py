@@ -5,7 +5,7 @@ after the fact and a leg that is in neither list of a batch are all looked up by
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -27,7 +27,6 @@ from watcher.model.buzz import (
 from watcher.model.errors import TemporaryError
 from watcher.runtime.http_client import HttpClient, HttpResponse, OutcomeUnknownError, RequestNotSentError
 
-T = TypeVar("T")
 BAD_REQUEST, NOT_FOUND, CONFLICT, TOO_MANY = 400, 404, 409, 429
 _FRIENDLY: Final = "yellow"
 """What the service calls the account type where it asks for friendly names."""
@@ -92,7 +91,7 @@ class HttpBuzz:
         answer = self._get(f"multi-transactions?externalTransactionIdPrefix={quote(prefix, safe='')}")
         if answer.status == NOT_FOUND:
             return []
-        legs = self._read(answer, list[_Leg])
+        legs = self._client.read(answer, list[_Leg])
         return [
             Leg(leg.transaction_id, leg.external_transaction_id, leg.account_type, leg.amount)
             for leg in legs
@@ -123,7 +122,7 @@ class HttpBuzz:
                 return _whole(legs, charge)
             if not self._can_pay(charge):
                 raise InsufficientFundsError(f"user {charge.user_id} holds less than {charge.amount} Buzz")
-            raise BuzzRefusedError(f"the Buzz service refuses the charge {charge.prefix}: {_said(answer)}")
+            raise BuzzRefusedError(f"the Buzz service refuses the charge {charge.prefix}: {answer.first_line}")
         if answer.is_success and self._proves(answer, charge):
             return self._legs(charge)
         if answer.status == CONFLICT or answer.is_success:
@@ -139,7 +138,7 @@ class HttpBuzz:
         if answer.status in {NOT_FOUND, CONFLICT}:
             return Refund(0, before=True)
         if answer.is_success:
-            return Refund(self._read(answer, _RefundedAll).total_refunded)
+            return Refund(self._client.read(answer, _RefundedAll).total_refunded)
         raise self._unusual(answer)
 
     def pay(self, payouts: Sequence[Payout], *, again: bool = False) -> list[Paid]:
@@ -149,10 +148,10 @@ class HttpBuzz:
         if left:
             answer = self._post("transactions", [_payout(one) for one in left])
             if answer.status == BAD_REQUEST:
-                raise BuzzRefusedError(f"the Buzz service refuses the whole batch: {_said(answer)}")
+                raise BuzzRefusedError(f"the Buzz service refuses the whole batch: {answer.first_line}")
             if not answer.is_success:
                 raise self._unusual(answer)
-            conflicts = set(self._read(answer, _Batch).conflicts)
+            conflicts = set(self._client.read(answer, _Batch).conflicts)
             for one in left:
                 if not self._was_paid(one):  # ids of what was made are opaque, so each leg is looked up
                     paid[one.external_id] = Paid.REFUSED
@@ -163,7 +162,7 @@ class HttpBuzz:
     def balance(self, user_id: int) -> int:
         """Return what a user holds; see :class:`watcher.buzz.port.Buzz`."""
         answer = self._get(f"account/{YELLOW}/{user_id}")
-        return 0 if answer.status == NOT_FOUND else self._read(answer, _Account).balance
+        return 0 if answer.status == NOT_FOUND else self._client.read(answer, _Account).balance
 
     # -- what answers prove -------------------------------------------------------------------------------------------
 
@@ -188,13 +187,13 @@ class HttpBuzz:
             f"multi-transactions/preview?fromAccountId={charge.user_id}&amount={charge.amount}"
             f"&fromAccountTypes={_FRIENDLY}"
         )
-        return self._read(answer, _Preview).is_possible
+        return self._client.read(answer, _Preview).is_possible
 
     def _was_paid(self, payout: Payout) -> bool:
         answer = self._get(f"transactions/{quote(payout.external_id, safe='')}")
         if answer.status == NOT_FOUND:
             return False
-        found = self._read(answer, _Found)
+        found = self._client.read(answer, _Found)
         if (found.amount, found.to_account_id) != (payout.amount, payout.user_id):
             raise BuzzRefusedError(
                 f"{payout.external_id} was used for {found.amount} Buzz to account {found.to_account_id}, and now "
@@ -209,7 +208,7 @@ class HttpBuzz:
             body = {"description": description[:LONGEST_DESCRIPTION]}
             answer = self._post(f"transactions/{quote(leg.transaction_id, safe='')}/refund", body)
             if answer.is_success:
-                self._read(answer, _RefundedOne)
+                self._client.read(answer, _RefundedOne)
                 amount += leg.amount
             elif answer.status not in {NOT_FOUND, CONFLICT}:
                 raise self._unusual(answer)
@@ -225,7 +224,7 @@ class HttpBuzz:
             raise RequestNotSentError(str(error)) from error
         if answer.is_success or (answer.status == NOT_FOUND and not answer.is_page):
             return answer
-        raise RequestNotSentError(f"{self._client.where} answers {answer.status} {answer.reason}: {_said(answer)}")
+        raise RequestNotSentError(f"{self._client.where} answers {answer.status} {answer.reason}: {answer.first_line}")
 
     def _post(self, path: str, body: Any) -> HttpResponse:
         """Ask for something to be done.
@@ -238,15 +237,9 @@ class HttpBuzz:
             raise self._unusual(answer)
         return answer
 
-    def _read(self, answer: HttpResponse, kind: type[T]) -> T:
-        try:
-            return msgspec.json.decode(answer.body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise OutcomeUnknownError(f"{self._client.where} answers something else than it should: {error}") from error
-
     def _unusual(self, answer: HttpResponse) -> TemporaryError:
         """Return the error of a status that says nothing of what was carried out, or that nothing was."""
-        said = f"{self._client.where} answers {answer.status} {answer.reason}: {_said(answer)}"
+        said = f"{self._client.where} answers {answer.status} {answer.reason}: {answer.first_line}"
         return RequestNotSentError(said) if answer.status == TOO_MANY else OutcomeUnknownError(said)
 
 
@@ -282,7 +275,3 @@ def _payout(one: Payout) -> dict[str, Any]:
 def _check(prefix: str) -> None:
     if not ends_in_delimiter(prefix):
         raise ValueError(f"given the prefix {prefix!r}, expected one that ends in a delimiter")
-
-
-def _said(answer: HttpResponse) -> str:
-    return answer.text.strip().partition("\n")[0][:200]

@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 import debezium
+from watcher.cli.connecting import SlotFile
 from watcher.cli.exits import FAILED, TRY_AGAIN
 from watcher.cli.output import AsJson, note, print_columns, print_json
 
@@ -37,10 +38,7 @@ def backfill(
     pause: Annotated[bool, typer.Option("--pause", help="Ask whoever is at the table to stop after its page.")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="End the table's run for good; what is done stays.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Only show how far runs are, the latest first.")] = False,
-    file: Annotated[
-        Path,
-        typer.Option("--file", "-f", help="Connector file: it names the slot.", show_default="debezium/connector.json"),
-    ] = debezium.CONNECTOR,
+    file: SlotFile = debezium.CONNECTOR,
     as_json: AsJson = False,
 ) -> None:
     """Bring a table's rows that are there already to ClickHouse and Redis, while the stream goes on.

@@ -26,6 +26,10 @@ File = Annotated[
         dir_okay=False,
     ),
 ]
+SlotFile = Annotated[
+    Path,
+    typer.Option("--file", "-f", help="Connector file: it names the slot.", show_default="debezium/connector.json"),
+]
 Name = Annotated[str | None, typer.Option(help="Name of the connector.", show_default="the file's")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait for the tasks.", min=1)]
 

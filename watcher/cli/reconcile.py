@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 import debezium
+from watcher.cli.connecting import SlotFile
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, note, print_columns, print_json
 from watcher.telemetry.words import counted
@@ -41,10 +42,7 @@ def reconcile(
     ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Put right what can be derived.")] = False,
     log: Annotated[bool, typer.Option("--log", help="Only show who has mended what, the latest first.")] = False,
-    file: Annotated[
-        Path,
-        typer.Option("--file", "-f", help="Connector file: it names the slot.", show_default="debezium/connector.json"),
-    ] = debezium.CONNECTOR,
+    file: SlotFile = debezium.CONNECTOR,
     as_json: AsJson = False,
 ) -> None:
     """Compare the stores: rows with what was counted of them, votes, views, and what Redis shows of each crucible.

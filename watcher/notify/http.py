@@ -7,7 +7,7 @@ before (:mod:`watcher.notify.executor`). So an answer that counts fewer than wer
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
@@ -16,7 +16,6 @@ from watcher.model.notice import Notice
 from watcher.notify.port import NoticeRefusedError
 from watcher.runtime.http_client import HttpClient, HttpResponse, OutcomeUnknownError, RequestNotSentError
 
-T = TypeVar("T")
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 400, 401, 403, 404, 429
 _NOT_TAKEN: Final = {UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY}
 """Answers of whoever stands before the notices are looked at: mend the settings, or wait."""
@@ -48,10 +47,10 @@ class HttpNotifier:
         """Have users told, each key once; see :class:`watcher.notify.port.Notifier`."""
         answer = self._client.request_blocking("POST", "notifications/bulk", body=[_sent(one) for one in notices])
         if answer.status == BAD_REQUEST:
-            raise NoticeRefusedError(f"the notification service refuses {len(notices)} notices: {_said(answer)}")
+            raise NoticeRefusedError(f"the notification service refuses {len(notices)} notices: {answer.first_line}")
         if not answer.is_success:
             raise self._unusual(answer)
-        if (queued := self._read(answer, _Queued).queued) < len(notices):
+        if (queued := self._client.read(answer, _Queued).queued) < len(notices):
             raise OutcomeUnknownError(
                 f"{self._client.where} has queued {queued} of {len(notices)} notices: its database may have failed, or "
                 "it had the others before"
@@ -75,13 +74,7 @@ class HttpNotifier:
             raise RequestNotSentError(str(error)) from error
         if not answer.is_success:
             raise RequestNotSentError(self._words(answer))
-        return self._read(answer, _Exists).exists
-
-    def _read(self, answer: HttpResponse, kind: type[T]) -> T:
-        try:
-            return msgspec.json.decode(answer.body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise OutcomeUnknownError(f"{self._client.where} answers something else than it should: {error}") from error
+        return self._client.read(answer, _Exists).exists
 
     def _unusual(self, answer: HttpResponse) -> TemporaryError:
         """Return the error of a status that says nothing of what was carried out, or that nothing was."""
@@ -89,7 +82,7 @@ class HttpNotifier:
 
     def _words(self, answer: HttpResponse) -> str:
         hint = "; check notify.token" if answer.status in {UNAUTHORIZED, FORBIDDEN} else ""
-        return f"{self._client.where} answers {answer.status} {answer.reason}: {_said(answer)}{hint}"
+        return f"{self._client.where} answers {answer.status} {answer.reason}: {answer.first_line}{hint}"
 
 
 def _sent(one: Notice) -> dict[str, Any]:
@@ -100,7 +93,3 @@ def _sent(one: Notice) -> dict[str, Any]:
         "users": [one.user_id],
         "details": {**one.details, "message": one.message, "url": one.url},
     }
-
-
-def _said(answer: HttpResponse) -> str:
-    return answer.text.strip().partition("\n")[0][:200]

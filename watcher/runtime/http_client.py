@@ -13,7 +13,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx
 import msgspec
@@ -25,6 +25,7 @@ from watcher.runtime.http_proxies import BadProxyError, Proxy, proxy_for
 MAX_ANSWER_BYTES: Final = 16_000_000
 """Bytes of an answer, unless a client says otherwise. Smaller: what Kafka Connect tells of a plugin's settings, half a
 megabyte, would not fit some day. Larger: a wrong address could fill the memory."""
+T = TypeVar("T")
 Transport = httpx.AsyncBaseTransport
 """What carries requests; given by tests alone."""
 _AGENT: Final = "crucible-watcher"
@@ -73,6 +74,11 @@ class HttpResponse(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """Return the body as text; what is not UTF-8 is shown as replaced."""
         return self.body.decode("utf-8", "replace")
+
+    @property
+    def first_line(self) -> str:
+        """Return how the body begins, for messages: 200 characters of its first line at most."""
+        return self.text.strip().partition("\n")[0][:200]
 
     @property
     def reason(self) -> str:
@@ -156,6 +162,17 @@ class HttpClient:
     def request_blocking(self, method: str, path: str = "", *, body: Any = None) -> HttpResponse:
         """Do the same where no event loop runs in this thread; see :meth:`request`."""
         return asyncio.run(self.request(method, path, body=body))
+
+    def read(self, answer: HttpResponse, kind: type[T]) -> T:
+        """Return an answer's body as what it should be.
+
+        Raises:
+            OutcomeUnknownError: it is something else, so whoever answered may not be the service.
+        """
+        try:
+            return msgspec.json.decode(answer.body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise OutcomeUnknownError(f"{self.where} answers something else than it should: {error}") from error
 
     def _address(self, path: str) -> httpx.URL:
         url = httpx.URL(f"{self._url.rstrip('/')}/{path.lstrip('/')}" if path else self._url)
