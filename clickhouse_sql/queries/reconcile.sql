@@ -70,9 +70,9 @@ SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND nam
 
 -- first_day_kept --
 -- The first of the last days of which a TTL has not yet taken anything, in seconds since 1970, UTC.
-SELECT toUnixTimestamp(toDateTime(min(createdAt), 'UTC'))
+SELECT toUnixTimestamp(toDateTime(min({column}), 'UTC'))
 FROM (
-    SELECT toDateTime64(toStartOfDay(now('UTC')), 3, 'UTC') - toIntervalDay(number) AS createdAt
+    SELECT toDateTime64(toStartOfDay(now('UTC')), 3, 'UTC') - toIntervalDay(number) AS {column}
     FROM numbers(20000)
 )
 WHERE ({expression}) > now()

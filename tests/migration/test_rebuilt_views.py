@@ -191,6 +191,18 @@ def test_what_its_table_has_let_go_of_stays_in_a_view(lived: Client) -> None:
     assert (found(lived), old(), before[0][:2]) == (set(), before, (30, 30))
 
 
+def test_of_rows_that_go_by_another_rule_than_their_age_nothing_is_told(lived: Client) -> None:
+    """Their table's TTL names another column, so which keys it still has all rows of is nobody's to know."""
+    lived.command("ALTER TABLE crucible_entry_rating MODIFY TTL created_at + toIntervalDay(80 + user_id % 10)")
+    lived.command("INSERT INTO crucible_votes_v1 SELECT * FROM crucible_votes_v1 WHERE crucible_id = 1")
+    untold = found(lived)
+    lived.command("ALTER TABLE crucible_entry_rating MODIFY TTL created_at + INTERVAL 90 DAY")
+    told = found(lived)
+    rebuild_view.rebuild_view(server(lived), VIEWS["crucible_votes_v1"])
+
+    assert (untold, told, found(lived)) == (set(), {"crucible_votes"}, set())
+
+
 def test_the_key_s_columns_are_the_first_of_each_fingerprint() -> None:
     """By that the same keys are found in a table and in its view."""
     none: Server = None  # type: ignore[assignment]

@@ -11,6 +11,8 @@ from handlers import REGISTRY
 from watcher.bootstrap.clients import connect_clickhouse, registry_auth, site_session
 from watcher.bootstrap.kafka_client import kafka_client
 from watcher.bootstrap.reconciling import made_by
+from watcher.clickhouse.change_rows import CHANGES
+from watcher.clickhouse.expiry import kept_since
 from watcher.clickhouse.letter_rows import LETTERS
 from watcher.clickhouse.link import ClickHouseLink
 from watcher.clickhouse.planned_insert import PlannedInsert
@@ -29,7 +31,6 @@ from watcher.postgres.own import history
 from watcher.postgres.session import Session
 from watcher.reconcile.meanings import MeaningReplay, MeaningReport
 from watcher.reconcile.repairs.stream import Stream
-from watcher.reconcile.rows.kept import kept_since
 
 Told = Callable[[str], None]
 
@@ -106,7 +107,7 @@ def _alone(settings: Settings, table: str) -> Iterator[None]:
 def _first(session: Session, reads: ClickHouseReads, since: datetime | None) -> datetime | None:
     """Return from when on changes are taken: not those of a history that was given up, nor of days that expire."""
     accepted = history.accepted(session)
-    known = [since, kept_since(reads), accepted[-1].accepted if len(accepted) > 1 else None]
+    known = [since, kept_since(reads, CHANGES.name), accepted[-1].accepted if len(accepted) > 1 else None]
     return max((one for one in known if one is not None), default=None)
 
 

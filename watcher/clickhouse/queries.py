@@ -6,7 +6,7 @@ from typing import Final
 import clickhouse_sql
 from watcher.sql_files import Statements, named_statements
 
-_RUN_TIME: Final = frozenset({"expression", "partition", "ranges", "staging", "table"})
+_RUN_TIME: Final = frozenset({"column", "expression", "partition", "ranges", "staging", "table"})
 """Names in braces that whoever asks fills in: what ClickHouse's own parameters cannot carry."""
 
 

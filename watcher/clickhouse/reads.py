@@ -22,7 +22,7 @@ class ClickHouseReads:
         self._own = threading.local()
 
     def __call__(
-        self, query: str, parameters: dict[str, Any], *, table: str = "", expression: str = ""
+        self, query: str, parameters: dict[str, Any], *, table: str = "", column: str = "", expression: str = ""
     ) -> Sequence[Sequence[Any]]:
         """Return the rows of a named query.
 
@@ -30,13 +30,15 @@ class ClickHouseReads:
             query: its name.
             parameters: its values.
             table: name of our own that stands in the place of ``{table}``, if it has one.
+            column: name of one that stands in the place of ``{column}``.
             expression: of the server's own tables, that stands in the place of ``{expression}``.
 
         Raises:
             TemporaryError: ClickHouse is away.
         """
         with self._link().asking() as client:
-            text = self._queries[query].replace("{table}", table).replace("{expression}", expression)
+            text = self._queries[query].replace("{table}", table).replace("{column}", column)
+            text = text.replace("{expression}", expression)
             return client.query(text, parameters=parameters, settings=READ_SETTINGS).result_rows
 
     def ping(self) -> None:

@@ -6,8 +6,11 @@ the table any more, so they are left out of comparisons, and taken over as they 
 
 import re
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from watcher.clickhouse.expiry import UNKNOWN_COLUMN, kept_since
 from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.clickhouse.steps import View
@@ -15,11 +18,8 @@ from watcher.migrations.clickhouse.steps import View
 ROWS_PER_BUCKET: Final = 5_000_000
 """Smaller: the raw table is read more often. Larger: a bucket's groups may not fit into memory."""
 MOST_BUCKETS: Final = 512
-SPARE_DAYS: Final = 2
-"""Days that keys have to be younger than their table's TTL: nobody knows when the server lets go of rows."""
-_DAY_SECONDS: Final = 86_400
-_INTERVAL: Final = re.compile(r"\bTTL\b.*?toInterval(?P<unit>\w+)\((?P<number>\d+)\)", re.DOTALL)
-_DAYS: Final = {"Day": 1, "Week": 7, "Month": 28, "Quarter": 90, "Year": 365}
+_NEVER_SECONDS: Final = 2**32 - 1
+"""Past every key's time: the last second that ClickHouse's ``DateTime`` can hold."""
 _AGGREGATE: Final = re.compile(r"(?P<simple>Simple)?AggregateFunction\((?P<function>\w+)")
 
 
@@ -129,15 +129,20 @@ class Contents:
 def contents(server: Server, view: View) -> Contents:
     """Return the contents of a view as they can be told now."""
     columns = server.ask(queries()["columns_of_table"], table=view.target)
-    days = kept_days(server, view.source)
-    cutoff = None if days is None else server.clock()[0] // 1000 - (days - SPARE_DAYS) * _DAY_SECONDS
-    return Contents(server, view, cutoff, tuple((str(name), str(kind)) for name, kind, _ in columns))
+    return Contents(server, view, _cutoff(server, view), tuple((str(name), str(kind)) for name, kind, _ in columns))
 
 
-def kept_days(server: Server, table: str) -> int | None:
-    """Return after how many days a table may let go of rows; None: never, 0: nobody can tell."""
-    ((text,),) = server.ask(queries()["text_of_table"], name=table)
-    if not re.search(r"\bTTL\b", text):
-        return None
-    found = _INTERVAL.search(text)
-    return int(found["number"]) * _DAYS.get(found["unit"], 0) if found else 0
+def _cutoff(server: Server, view: View) -> int | None:
+    """Return the time that something of a key has to be from to be told from the table, in seconds since 1970."""
+
+    def ask(query: str, parameters: dict[str, Any], *, column: str = "", expression: str = "") -> list[tuple[Any, ...]]:
+        text = queries()[query].replace("{column}", column).replace("{expression}", expression)
+        return server.ask(text, **parameters)
+
+    try:
+        since = kept_since(ask, view.source)
+    except DatabaseError as error:
+        if error.code != UNKNOWN_COLUMN:
+            raise
+        return _NEVER_SECONDS  # rows go by another rule than their age: no key can be told
+    return None if since is None else int(since.timestamp())

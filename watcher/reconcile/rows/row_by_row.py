@@ -6,11 +6,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from watcher.clickhouse.change_rows import CHANGES
+from watcher.clickhouse.expiry import kept_since
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.counts import CountedTable, Total
 from watcher.postgres.counted_rows import TOO_OLD, Counted, CountedRows
 from watcher.reconcile.rows.differences import Difference, differences
-from watcher.reconcile.rows.kept import kept_since
 
 _Row = tuple[int, str, str, int, int, int]
 """Key, entity type, metric type, entity, user, value."""
@@ -36,7 +37,7 @@ class RowByRow:
 
         What is older, ClickHouse has taken away, or is about to: rows that were made before, and what was counted then.
         """
-        return kept_since(self._reads)
+        return kept_since(self._reads, CHANGES.name)
 
     @cached_property
     def events(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From which day on ClickHouse has every metric event, where the table's TTL takes old ones away.
+"""From which day on ClickHouse has every row of a table, where the table's TTL takes old ones away.
 
 A TTL is carried out when parts are merged: of a month that is partly expired some rows are gone, and others are still
 there. So only days are looked at that are wholly kept for two days more: a comparison that takes a while, and clocks
@@ -6,30 +6,46 @@ that differ, change nothing.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
-
-from watcher.clickhouse.change_rows import CHANGES
-from watcher.clickhouse.reads import ClickHouseReads
+from typing import Any, Final, Protocol
 
 SPARE_DAYS: Final = 2
 """Days that are left out though they are kept. Fewer: a comparison over midnight sees rows go."""
+UNKNOWN_COLUMN: Final = 47
+"""ClickHouse's code for an expression with a name that it does not know."""
+_MADE: Final = {"entityMetricEvents": "createdAt", "crucible_entry_rating": "created_at"}
+"""By table the column that says when a row was made."""
 _NOT_TAKEN_AWAY: Final = re.compile(r"\b(TO (DISK|VOLUME)|RECOMPRESS|GROUP BY)\b")
 
 
-def kept_since(reads: ClickHouseReads) -> datetime | None:
-    """Return the beginning of the first day of which every metric event is there, in UTC; None: all are kept.
+class Asks(Protocol):
+    """Answers named queries, as :class:`watcher.clickhouse.reads.ClickHouseReads` does."""
+
+    def __call__(
+        self, query: str, parameters: dict[str, Any], *, column: str = "", expression: str = ""
+    ) -> Sequence[Sequence[Any]]:
+        """Return the rows of a query, with these in the places that it has for them."""
+        ...
+
+
+def kept_since(ask: Asks, table: str) -> datetime | None:
+    """Return the beginning of the first day of which every row of a table is there, in UTC; None: all are kept.
+
+    Args:
+        ask: answers queries.
+        table: which: one whose views, or whose rows, are compared.
 
     Raises:
-        RefusedError: the TTL has an expression of more than ``createdAt``.
+        RefusedError: the TTL asks for more than when a row was made. (Whoever asks by a client of its own gets the
+            client's error, with the code :data:`UNKNOWN_COLUMN`.)
         TemporaryError: ClickHouse is away.
     """
-    ((engine,),) = reads("engine_of_table", {"name": CHANGES.name})
+    ((engine,),) = ask("engine_of_table", {"name": table})
     days = [
         datetime.fromtimestamp(int(first), UTC)
         for expression in expiries(str(engine))
-        for ((first,),) in [reads("first_day_kept", {}, expression=expression)]
+        for ((first,),) in [ask("first_day_kept", {}, column=_MADE[table], expression=expression)]
     ]
     return max(days) + timedelta(days=SPARE_DAYS) if days else None
 
