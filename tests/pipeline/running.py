@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo.audit import audit
-from demo.pipeline import CONNECTOR, Pipeline
+from demo.pipeline import CONNECTOR, SLOT, Pipeline
 from demo.places import UNREACHABLE, Places
 from demo.program import OwnProgram
+from demo.simulator import Simulator
 from stack.probe import http_text
 from stack.topology import EVERYTHING, Options, Stack
 from tests.acceptance.daemon import await_that
@@ -70,6 +71,29 @@ def running(
             yield pipeline
     finally:
         stack.close()
+
+
+def live(pipeline: Pipeline, scenes: int = 150, seed: int = 7) -> None:
+    """So many transactions of the site's users, all of them ended."""
+    with Simulator(str(pipeline.endpoints.postgres_dsn), seed=seed) as users:
+        for _ in range(scenes):
+            users.step()
+        users.settle()
+
+
+def delete_connector(pipeline: Pipeline) -> None:
+    """Delete the connector with its offsets, as our command does, and its slot, as that command says."""
+    pipeline.crucible("connector", "delete", "--offsets", "--yes")
+    drop_slot(pipeline)
+
+
+def drop_slot(pipeline: Pipeline) -> None:
+    """Drop the connector's slot once nobody streams from it."""
+    free = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND active"
+    with pipeline.connect() as connection:
+        connection.autocommit = True
+        await_that(lambda: connection.execute(free, (SLOT,)).fetchone() == (0,), "the slot to be free", PATIENCE)
+        connection.execute("SELECT pg_drop_replication_slot(%s)", (SLOT,))
 
 
 def logged(pipeline: Pipeline) -> Counter[Kind]:

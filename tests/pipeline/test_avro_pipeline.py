@@ -8,10 +8,9 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 import debezium
-from demo.simulator import Simulator
 from stack.topology import EVERYTHING
 from tests.acceptance.daemon import await_that
-from tests.pipeline.running import PATIENCE, await_agreement, await_settled, count, logged, running
+from tests.pipeline.running import PATIENCE, await_agreement, await_settled, count, live, logged, running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,10 +23,7 @@ MAGIC = b"\x00"
 def test_changes_in_avro_count_like_any_other(tmp_path: Path):
     """The site lives a little in Avro; raw rows, views and ratings agree with its log, and nothing was refused."""
     with running(tmp_path, parts=(*EVERYTHING, "registry"), connector=debezium.CONNECTOR_AVRO) as pipeline:
-        with Simulator(str(pipeline.endpoints.postgres_dsn), seed=3) as users:
-            for _ in range(SCENES):
-                users.step()
-            users.settle()
+        live(pipeline, SCENES, seed=3)
         await_settled(pipeline.ops_url, logged(pipeline), pipeline.watcher)
 
         await_agreement(pipeline.endpoints)

@@ -10,17 +10,15 @@ import pytest
 
 from demo.audit import audit
 from demo.places import Places
-from demo.simulator import Simulator
 from tests.acceptance.daemon import await_that
 from tests.command import crucible
-from tests.pipeline.running import PATIENCE, await_agreement, count, running, unsettled
+from tests.pipeline.running import PATIENCE, await_agreement, count, live, running, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from demo.pipeline import Pipeline
 
-SCENES = 150
 REFUSED = 300
 ENTERED = """INSERT INTO "CrucibleEntry" ("crucibleId", "userId", {image})
     SELECT crucible.id, image."userId", image.id FROM "Image" image
@@ -46,14 +44,6 @@ def pipeline(started: Pipeline) -> Pipeline:
     live(started)
     await_agreement(started.endpoints)
     return started
-
-
-def live(pipeline: Pipeline) -> None:
-    """Some transactions of the site's users, all of them ended."""
-    with Simulator(str(pipeline.endpoints.postgres_dsn), seed=7) as users:
-        for _ in range(SCENES):
-            users.step()
-        users.settle()
 
 
 def run(pipeline: Pipeline, *statements: str) -> None:

@@ -22,17 +22,27 @@ from demo import site
 from demo.audit import audit
 from demo.pipeline import SHUTDOWN, SLOT, Pipeline
 from demo.places import Places
-from demo.simulator import Simulator
 from tests.acceptance.daemon import await_that
 from tests.clickhouse_clients import ClickHouseClients
 from tests.command import crucible
-from tests.pipeline.running import PATIENCE, TABLES, await_agreement, consumed, count, logged, running, unsettled
+from tests.pipeline.running import (
+    PATIENCE,
+    TABLES,
+    await_agreement,
+    consumed,
+    count,
+    delete_connector,
+    drop_slot,
+    live,
+    logged,
+    running,
+    unsettled,
+)
 from watcher.runtime.failpoint import BACKFILL_PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCENES = 150
 UNSEEN = """INSERT INTO "CrucibleEntry" ("crucibleId", "userId", "imageId")
     SELECT crucible.id, image."userId", image.id FROM "Image" image
      CROSS JOIN (SELECT max(id) AS id FROM "Crucible") crucible
@@ -58,29 +68,6 @@ def pipeline(started: Pipeline) -> Pipeline:
     live(started)
     await_agreement(started.endpoints)
     return started
-
-
-def live(pipeline: Pipeline) -> None:
-    """Some transactions of the site's users, all of them ended."""
-    with Simulator(str(pipeline.endpoints.postgres_dsn), seed=7) as users:
-        for _ in range(SCENES):
-            users.step()
-        users.settle()
-
-
-def delete_connector(pipeline: Pipeline) -> None:
-    """Delete the connector with its offsets, as our command does, and its slot, as that command says."""
-    pipeline.crucible("connector", "delete", "--offsets", "--yes")
-    drop_slot(pipeline)
-
-
-def drop_slot(pipeline: Pipeline) -> None:
-    """Drop the connector's slot once nobody streams from it."""
-    free = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND active"
-    with pipeline.connect() as connection:
-        connection.autocommit = True
-        await_that(lambda: connection.execute(free, (SLOT,)).fetchone() == (0,), "the slot to be free", PATIENCE)
-        connection.execute("SELECT pg_drop_replication_slot(%s)", (SLOT,))
 
 
 def standing(pipeline: Pipeline) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """What the tests of comparisons share: PostgreSQL with the site's tables, and ClickHouse with ours."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -17,6 +18,7 @@ from tests.clickhouse_template import copy_template, migrate_template
 from tests.stack.watching import started
 from watcher.clickhouse.client import connect
 from watcher.migrations.postgres.migrate import ensure
+from watcher.postgres.session import Session, open_session
 
 _numbers = count(1)
 
@@ -59,6 +61,10 @@ class World:
             secure=False,
             timeout=30,
         )
+
+    def session(self) -> AbstractContextManager[Session]:
+        """Connect to PostgreSQL as the watcher."""
+        return open_session(self.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher")
 
     def crucible(self) -> int:
         """Make one of user 1, and return its id."""

@@ -21,7 +21,7 @@ from watcher.clickhouse.repair_rows import REPAIRS
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.held_lock import held_lock
 from watcher.postgres.own import backfill_run, history, reconcile_needed
-from watcher.postgres.session import Session, open_session
+from watcher.postgres.session import Session
 from watcher.reconcile.backfill import counting
 from watcher.reconcile.backfill.counting import BackfillPausedError, Turn, count_rows, finish, show_crucibles
 from watcher.reconcile.backfill.pages import ChunkComparison
@@ -88,7 +88,7 @@ class Backfilling:
 @contextmanager
 def backfilling(world: World, until: int = 300, **given: Any) -> Iterator[Backfilling]:
     """Open a run, or go on with the one that there is."""
-    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
+    with world.session() as session:
         history.check(session)
         one = Backfilling(world, session, until, **given)
         yield one
@@ -173,7 +173,7 @@ def test_two_at_once_count_once(filled: World) -> None:
 
 def test_one_process_at_a_time_has_a_table(filled: World) -> None:
     """The other one is told who, and who is killed lets go at once."""
-    with open_session(filled.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
+    with filled.session() as session:
         name = "crucible backfill crucible_watcher CrucibleEntry"
         with backfilling(filled), held_lock(session, name, "") as held:
             assert held is not None

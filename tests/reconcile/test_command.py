@@ -14,7 +14,6 @@ from tests.command import crucible
 from tests.reconcile.conftest import World
 from watcher.admin.doctor.postgres.reader import reader
 from watcher.bootstrap.reconciling import Asked, Comparer, comparing, counted_tables
-from watcher.postgres.session import open_session
 from watcher.reconcile.command.resumption import Resumption
 
 FAR = (1, 400_000, 800_000, 1_200_000)
@@ -139,7 +138,7 @@ def test_the_doctor_looks_at_the_replica(world: World) -> None:
         def read(self, _query: str) -> list[tuple[str, bool, float | None]]:
             return [("18.4", True, self._seconds)]
 
-    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
+    with world.session() as session:
         (finding,) = reader(session)
     assert (finding.level.name, "no replica" in finding.found) == ("WARN", True)
     assert [next(reader(Replica(seconds))).level.name for seconds in (None, 59.0, 61.0)] == ["OK", "OK", "WARN"]  # type: ignore[arg-type]

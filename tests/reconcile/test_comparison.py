@@ -15,7 +15,6 @@ from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.counts import CountedTable
 from watcher.postgres.counted_rows import CountedRows
-from watcher.postgres.session import open_session
 from watcher.reconcile.rows.choice import Choice
 from watcher.reconcile.rows.table import TableComparison
 
@@ -33,7 +32,7 @@ def comparing(
     reader: CountedTable | None = None,
 ) -> Iterator[TableComparison]:
     """Compare, and look again without waiting."""
-    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
+    with world.session() as session:
         reads = ClickHouseReads(world.client, queries())
         rows, replica = CountedRows(session, table), CountedRows(session, reader) if reader else None
         yield TableComparison(table, rows, reads, looks or (lambda _: None), range_keys, reader=replica)

@@ -45,7 +45,7 @@ from watcher.model.plan import Plan
 from watcher.model.repair import RepairPlan
 from watcher.postgres.own import history, letters, reconcile_needed, repair, replay
 from watcher.postgres.own.letters import Tried
-from watcher.postgres.session import Session, open_session
+from watcher.postgres.session import Session
 from watcher.reconcile.repairs import decided_replays
 from watcher.reconcile.repairs.after_repairs import AfterRepairs
 from watcher.reconcile.repairs.stream import StreamStandsError
@@ -110,7 +110,7 @@ class Run:
 
 @contextmanager
 def running(world: World, states: MemoryStates | None = None, **given: Any) -> Iterator[Run]:
-    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
+    with world.session() as session:
         run = Run(world, session, states or MemoryStates(), **given)
         yield run
         run.insert.close()
@@ -365,7 +365,7 @@ def stream_meets(world: World, sink: Callable[[Any], Any]) -> int:
 
 def test_a_change_that_the_stream_brings_meanwhile_is_counted_once(site: World) -> None:
     def guarded(sink: Any) -> AfterRepairs:
-        return AfterRepairs(sink, lambda: open_session(site.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher"))
+        return AfterRepairs(sink, site.session)
 
     assert stream_meets(site, guarded) == 1
 
@@ -429,7 +429,7 @@ def test_a_truncate_and_a_snapshot_leave_their_needs(site: World) -> None:
 
 @contextmanager
 def comparing_rows(world: World) -> Iterator[tuple[RowComparison, list[int]]]:
-    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
+    with world.session() as session:
         insert = PlannedInsert(REPAIRS, ClickHouseLink(world.client), queries())
         passed, compared = list[int](), list[int]()
         stores = Stores(session, ClickHouseReads(world.client, queries()), insert, passed.append, lambda _: None)

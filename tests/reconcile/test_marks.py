@@ -1,8 +1,6 @@
 """PostgreSQL and ClickHouse each tell whether the other was set back in place, without Redis."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 
 import pytest
 
@@ -10,7 +8,6 @@ from tests.reconcile.conftest import World
 from watcher.clickhouse.link import ClickHouseLink
 from watcher.model.errors import HistoryChangedError, TemporaryError
 from watcher.postgres.own import history, reconcile_needed
-from watcher.postgres.session import Session, open_session
 from watcher.reconcile.daemon.marks import SECOND_LOOK_SECONDS, CompareMarks
 
 TABLES = ("Crucible", "CrucibleEntry")
@@ -19,14 +16,8 @@ HOUR = 3_600.0
 
 def process(world: World, every: float = 0.0) -> CompareMarks:
     """A watcher's task."""
-    session = partial(open_session, world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher")
+    session = world.session
     return CompareMarks(session, ClickHouseLink(world.client), watcher=world.database, tables=TABLES, every=every)
-
-
-@contextmanager
-def session_of(world: World) -> Iterator[Session]:
-    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
-        yield session
 
 
 def marks(world: World) -> tuple[int, int, int]:
@@ -52,7 +43,7 @@ def marked(world: World) -> Iterator[World]:
 
 
 def needs(world: World) -> list[tuple[str, str]]:
-    with session_of(world) as session:
+    with world.session() as session:
         return [(one.source_table, one.reason) for one in reconcile_needed.needs(session)]
 
 
@@ -76,7 +67,7 @@ def test_one_of_all_processes_sets_a_mark_when_it_is_due(marked: World) -> None:
 def test_a_postgres_that_was_set_back_stops_the_watcher(marked: World, older: str) -> None:
     """It names what to do, until a person has accepted it; then marks go on in the next history."""
     one = process(marked)
-    with session_of(marked) as session:
+    with marked.session() as session:
         if older.startswith("DELETE"):
             marked.site.execute("UPDATE crucible_watcher.history SET fell_from = 1")
             history.accept(session)

@@ -1,7 +1,6 @@
 """Changes of a handler whose meaning has changed count for what it says now, once each and on their own day."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -107,17 +106,11 @@ def replaying(world: World, session: Session, table: Table[Any]) -> MeaningRepla
     )
 
 
-@contextmanager
-def connected(world: World) -> Iterator[Session]:
-    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
-        yield session
-
-
 def replayed(
     world: World, table: Table[Any] = NEW, events: Sequence[Any] = ALL, *, dry_run: bool = False, since_ms: int = 0
 ) -> MeaningReport:
     """Replay once, and return what it came to."""
-    with connected(world) as session:
+    with world.session() as session:
         one = replaying(world, session, table)
         one.gather(events, since_ms)
         return one.compare(lambda *_: None, dry_run=dry_run)
@@ -179,7 +172,7 @@ def test_changes_that_come_meanwhile_are_neither_lost_nor_doubled(counted: World
     """By watchers that know the new meaning; and one that comes again later is one that is there."""
     later = [created(key, lsn=9_000 + key) for key in range(100, 110)]
     never = [created(key) for key in range(200, 205)]
-    with connected(counted) as session:
+    with counted.session() as session:
         one = replaying(counted, session, NEW)
         one.gather([*ALL, *never, *later[:5]], 0)
         count(counted, later, NEW)
@@ -194,7 +187,7 @@ def test_changes_that_come_meanwhile_are_neither_lost_nor_doubled(counted: World
 def test_what_a_repair_has_seen_to_is_left_to_a_comparison(counted: World) -> None:
     """It was never counted, and its row was mended: the change would be on top."""
     lost = created(300)
-    with connected(counted) as session:
+    with counted.session() as session:
         session.run(
             "INSERT INTO {schema}.repair (source_table, history, lsn, keys, kinds, token, made_by, done_at) SELECT "
             "'CrucibleEntry', max(number), 2000, '{300}', '{}', 't', 'a test', now() FROM {schema}.history"
@@ -220,7 +213,7 @@ def test_who_dies_in_it_is_finished_by_the_next(
 
 def test_two_at_once_count_once(counted: World, right: set[tuple[Any, ...]]) -> None:
     """Both have compared before either has decided."""
-    with connected(counted) as session, connected(counted) as another:
+    with counted.session() as session, counted.session() as another:
         one, other = replaying(counted, session, NEW), replaying(counted, another, NEW)
         one.gather(ALL, 0)
         found = one._differing(0, 1)
@@ -237,5 +230,5 @@ def test_only_since_then_and_what_cannot_be_used_is_told(counted: World) -> None
 
     with pytest.raises(TemporaryError):
         replayed(counted, events=[TemporaryError("the registry is away")])
-    with connected(counted) as session:
+    with counted.session() as session:
         assert repair.mark(session) == 0

@@ -68,7 +68,7 @@ class Mender:
 @contextmanager
 def mending(world: World, **given: Any) -> Iterator[Mender]:
     """Open a run."""
-    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
+    with world.session() as session:
         history.check(session)
         mender = Mender(world, session, **given)
         yield mender

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -19,7 +18,7 @@ from watcher.clickhouse.reads import ClickHouseReads
 from watcher.clickhouse.repair_rows import REPAIRS
 from watcher.model.errors import TemporaryError
 from watcher.postgres.own import drift, history, reconcile_needed, reconcile_turn, repair
-from watcher.postgres.session import Session, open_session
+from watcher.postgres.session import Session
 from watcher.reconcile.daemon.drift_report import DriftReport
 from watcher.reconcile.daemon.rolling import RollingComparison
 from watcher.reconcile.repairs import repairer
@@ -49,7 +48,7 @@ class Process:
         self._world, self._await_passed = world, await_passed
         self.task = RollingComparison(
             TABLES,
-            partial(open_session, world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher"),
+            world.session,
             self._stores,
             DriftReport(self.metrics.reconcile, (table.name for table in TABLES)),
             owner=owner,
@@ -109,15 +108,9 @@ def site(world: World) -> World:
     )
     world.enter(world.crucible(), 699)
     world.count("id <> 650")
-    with session_of(world) as session:
+    with world.session() as session:
         history.check(session)
     return world
-
-
-@contextmanager
-def session_of(world: World) -> Iterator[Session]:
-    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
-        yield session
 
 
 def due(world: World) -> None:
@@ -141,7 +134,7 @@ def test_a_round_goes_through_all_keys_a_part_each_turn(site: World) -> None:
 
     assert other.drift() == {"missing": 1}
     assert other.value("crucible_reconcile_last_run_timestamp_seconds") > 1e9
-    with session_of(site) as session:
+    with site.session() as session:
         (run,) = drift.runs(session)
     assert (run.made_with, run.made_by, set(run.tables)) == ("daemon", "one", {"CrucibleEntry", "Crucible"})
     assert run.found == {"Crucible": {"missing": 1}, "CrucibleEntry": {"missing": 1}}
@@ -200,7 +193,7 @@ def test_what_lies_below_the_first_key_is_of_the_first_part(site: World) -> None
 def test_one_process_at_a_time_and_not_before_it_is_due(site: World) -> None:
     """The others wait; one that died with its turn is succeeded when its lease is over."""
     one, other = Process(site, "one"), Process(site, "other")
-    with session_of(site) as session:
+    with site.session() as session:
         assert reconcile_turn.take(session, "one", HOUR) is not None
     assert 0 < other.task.turn() <= reconcile_turn.LEASE_SECONDS
     assert other.asked == []
@@ -227,7 +220,7 @@ def test_what_the_stream_may_still_bring_is_not_told(site: World) -> None:
         due(site)
     assert standing.drift() == {}
     assert standing.value("crucible_reconcile_errors_total") == 2  # the entries, the crucible
-    with session_of(site) as session:
+    with site.session() as session:
         assert [run.tables for run in drift.runs(session)] == [()]
     for _ in range(3):
         arriving.task.turn()
@@ -291,7 +284,7 @@ def test_auto_fix(site: World, monkeypatch: pytest.MonkeyPatch, *, auto_fix: boo
     """What is found is put right only where that is wanted, and then the table needs no comparison any more."""
     monkeypatch.setattr(repairer, "ANNOUNCED_SECONDS", 0.0)
     one = Process(site, "one", auto_fix=auto_fix)
-    with session_of(site) as session:
+    with site.session() as session:
         reconcile_needed.note(session, "CrucibleEntry", "snapshot")
         for _ in range(3):
             one.task.turn()

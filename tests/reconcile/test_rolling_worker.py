@@ -10,7 +10,6 @@ import config
 from tests.reconcile.conftest import World
 from watcher.bootstrap.rolling import LetGo, start_comparing
 from watcher.postgres.own import history
-from watcher.postgres.session import open_session
 from watcher.reconcile.daemon import rolling
 from watcher.runtime.shutdown import Shutdown
 from watcher.runtime.worker import Signal, Task
@@ -25,7 +24,7 @@ def test_the_interval_is_the_settings(world: World, monkeypatch: pytest.MonkeyPa
     """And none with 0."""
     monkeypatch.setattr(rolling, "FIRST_WAIT_SECONDS", 0.0)
     world.site.execute("UPDATE crucible_watcher.reconcile_turn SET turned_at = NULL, taken_by = NULL")
-    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
+    with world.session() as session:
         history.check(session)
     for name, value in {**world.environ, "CRUCIBLE_RECONCILE__INTERVAL": str(interval)}.items():
         monkeypatch.setenv(name, value)

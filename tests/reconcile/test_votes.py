@@ -18,7 +18,6 @@ from watcher.model import repair as repair_rows
 from watcher.model.drain_plan import event_rows, vote_rows
 from watcher.model.vote import LoggedVote
 from watcher.postgres.own import history, repair
-from watcher.postgres.session import open_session
 from watcher.reconcile.finding import Finding, Findings
 from watcher.reconcile.votes import repairer
 from watcher.reconcile.votes.comparison import VoteComparison
@@ -89,7 +88,7 @@ class Mender:
 @contextmanager
 def mending(world: World, **given: Any) -> Iterator[Mender]:
     """Open a run."""
-    with open_session(world.environ["CRUCIBLE_POSTGRES__DSN"], "crucible_watcher") as session:
+    with world.session() as session:
         history.check(session)
         mender = Mender(world, session, **given)
         yield mender

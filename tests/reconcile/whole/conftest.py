@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from clickhouse_connect import get_client
 
-from demo.pipeline import SLOT, Pipeline
+from demo.pipeline import Pipeline
 from demo.places import UNREACHABLE, Places
 from demo.voting import Voting
 from stack.ports import Ports
 from stack.topology import EVERYTHING, Options, Stack
 from tests.acceptance.daemon import await_that
 from tests.command import crucible
-from tests.pipeline.running import SELDOM
+from tests.pipeline.running import SELDOM, delete_connector, drop_slot
 from tests.reconcile.whole import people
 from tests.reconcile.whole.books import SHOWN, counted, disagreements
 from tests.stack.watching import provided
@@ -147,15 +147,11 @@ class Whole:
 
     def drop_slot(self) -> None:
         """Drop the connector's slot, once nobody streams from it."""
-        free = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND active"
-        with self.site() as site:
-            await_that(lambda: site.execute(free, (SLOT,)).fetchone() == (0,), "the slot to be free", PATIENCE)
-            site.execute("SELECT pg_drop_replication_slot(%s)", (SLOT,))
+        drop_slot(self.pipeline)
 
     def delete_connector(self) -> None:
         """Delete the connector with its offsets and its slot."""
-        self.pipeline.crucible("connector", "delete", "--offsets", "--yes")
-        self.drop_slot()
+        delete_connector(self.pipeline)
 
     @contextmanager
     def unpublished(self, table: str) -> Iterator[None]:
