@@ -24,7 +24,7 @@ from watcher.postgres.own import backfill_run, history, reconcile_needed
 from watcher.postgres.session import Session
 from watcher.reconcile.backfill import counting
 from watcher.reconcile.backfill.counting import BackfillPausedError, Turn, count_rows, finish, show_crucibles
-from watcher.reconcile.backfill.pages import ChunkComparison
+from watcher.reconcile.backfill.pages import PageComparison
 from watcher.reconcile.repairs import repairer
 from watcher.reconcile.repairs.repairer import Repairer
 from watcher.recovery.verifier import Comparison
@@ -48,7 +48,7 @@ class Backfilling:
         reads = ClickHouseReads(world.client, queries())
         self.session, self.page = session, page
         self.rows = CountedRows(session, ENTRIES)
-        self.chunks = ChunkComparison(ENTRIES, self.rows, reads)
+        self.chunks = PageComparison(ENTRIES, self.rows, reads)
         self.insert = PlannedInsert(REPAIRS, ClickHouseLink(world.client), queries())
         self.passed = list[int]()
         self.stops = False

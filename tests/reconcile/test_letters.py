@@ -27,13 +27,13 @@ from watcher.clickhouse.repair_rows import REPAIRS
 from watcher.decode.decoder import Decoder
 from watcher.kafka.dead_letter_topic import LetterPlace, StoredDeadLetter
 from watcher.letters import replaying
+from watcher.letters.eligibility import Eligibility, Passed
+from watcher.letters.letter_decoder import LetterDecoder
 from watcher.letters.needs import settle
 from watcher.letters.replaying import Replayer
 from watcher.letters.row_comparison import RowComparison
 from watcher.letters.row_of_letter import row_of
-from watcher.letters.standing import Passed, Standing
 from watcher.letters.taking import Account, Taking
-from watcher.letters.understanding import Understanding
 from watcher.model.change import Operation
 from watcher.model.dead_letter_headers import RefusedRecord
 from watcher.model.errors import TemporaryError
@@ -86,8 +86,8 @@ class Run:
             session,
             insert=self.insert,
             states=states,
-            understanding=Understanding(Ingest(REGISTRY, Decoder(REGISTRY, None))),
-            standing=Standing(lambda topic: topic.startswith("postgres."), passed, "watcher", value_at),
+            decoder=LetterDecoder(Ingest(REGISTRY, Decoder(REGISTRY, None))),
+            eligibility=Eligibility(lambda topic: topic.startswith("postgres."), passed, "watcher", value_at),
             history=at,
             topic_id="T",
             table_of=lambda one: one.record.table or TABLES.get(one.record.topic, ""),
@@ -153,7 +153,7 @@ def test_each_letter_is_counted_once_and_told_what_became_of_it(site: World) -> 
 def test_a_change_that_the_stream_has_counted_counts_nothing(site: World) -> None:
     """Offsets were set back, or the record was produced again by hand."""
     with running(site) as run:
-        rows = run.replayer._understanding.of(letter(1), letter(1).value).rows
+        rows = run.replayer._decoder.decode(letter(1), letter(1).value).rows
         stream = PlannedInsert(CHANGES, ClickHouseLink(site.client), queries())
         stream.write(Plan("t", 0, 0, 5), rows)
         stream.close()
@@ -349,9 +349,9 @@ def test_a_repair_gives_way_to_a_replay_that_was_killed(site: World, monkeypatch
 def stream_meets(world: World, sink: Callable[[Any], Any]) -> int:
     """Have the stream bring a change that a replay has decided and not written, then finish the replay."""
     with running(world) as run:
-        meaning = run.replayer._understanding.of(letter(1), letter(1).value)
-        run.replayer._decided("CrucibleEntry", [meaning])
-        rows = MetricRows(meaning.rows)
+        decoded = run.replayer._decoder.decode(letter(1), letter(1).value)
+        run.replayer._decided("CrucibleEntry", [decoded])
+        rows = MetricRows(decoded.rows)
         stream = sink(PlannedInsert(CHANGES, ClickHouseLink(world.client), queries()))
         present = stream.present([rows])
         run.replayer.finish_open("CrucibleEntry")

@@ -26,7 +26,7 @@ from watcher.postgres.own.backfill_run import Run
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import unfinished
 from watcher.reconcile.backfill.counting import Heard, Turn, count_rows, finish, show_crucibles
-from watcher.reconcile.backfill.pages import ChunkComparison
+from watcher.reconcile.backfill.pages import PageComparison
 from watcher.reconcile.repairs.repairer import Repairer
 from watcher.reconcile.repairs.stream import Stream
 from watcher.runtime.failpoint import reach
@@ -171,7 +171,7 @@ def count(settings: Settings, session: Session, table: Table[Any], turn: Turn, s
     """
     connect = partial(connect_clickhouse, settings)
     reads, rows = ClickHouseReads(connect, queries()), CountedRows(session, table.counted)
-    chunks = ChunkComparison(table.counted, rows, reads)
+    chunks = PageComparison(table.counted, rows, reads)
     insert = PlannedInsert(REPAIRS, ClickHouseLink(connect), queries())
     try:
         repairer = Repairer(

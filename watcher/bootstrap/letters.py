@@ -29,14 +29,14 @@ from watcher.decode.registry import RegistryClient
 from watcher.kafka.admin import KafkaAdmin
 from watcher.kafka.dead_letter_topic import LetterPlace, StoredDeadLetter, letter_places, value_at
 from watcher.letters.batches import batches
+from watcher.letters.eligibility import Eligibility, Passed
+from watcher.letters.letter_decoder import LetterDecoder
 from watcher.letters.needs import TableStanding, settle
 from watcher.letters.purging import Purge, purges
 from watcher.letters.replaying import Replayer
 from watcher.letters.row_comparison import RowComparison
 from watcher.letters.row_of_letter import RowOf, row_of
-from watcher.letters.standing import Passed, Standing
 from watcher.letters.taking import Account, Taking, done_letters
-from watcher.letters.understanding import Understanding
 from watcher.model.counts import CountedTable
 from watcher.model.errors import Reason, StopError, TemporaryError
 from watcher.model.metric_rows import MetricRows
@@ -261,8 +261,8 @@ class Letters:
             self._session,
             insert=insert,
             states=redis,
-            understanding=Understanding(Ingest(self._tables, decoder)),
-            standing=self._standing(),
+            decoder=LetterDecoder(Ingest(self._tables, decoder)),
+            eligibility=self._eligibility(),
             history=history.accepted(self._session)[-1],
             topic_id=self._topic_id,
             table_of=self._table_of,
@@ -275,7 +275,7 @@ class Letters:
         keys = {name: (table.schema, table.key) for name, table in counted_tables(self._settings).items()}
         return row_of(letter, value, self._usual.get(letter.record.topic, ""), keys, avro)
 
-    def _standing(self) -> Standing:
+    def _eligibility(self) -> Eligibility:
         kafka = self._settings.kafka
         followed = [one for one in (*kafka.topics, kafka.heartbeat_topic) if one]
 
@@ -286,7 +286,7 @@ class Letters:
             (one.topic, one.partition): Passed(one.low, one.high, one.committed)
             for one in group_places(self._admin, kafka.group, self._admin.matching(followed))
         }
-        return Standing(follows, passed, kafka.group, partial(value_at, self._client))
+        return Eligibility(follows, passed, kafka.group, partial(value_at, self._client))
 
 
 def _compared(verifier: Verifier, crucible_id: int) -> None:

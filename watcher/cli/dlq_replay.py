@@ -102,7 +102,7 @@ def replay(
 
 @contextmanager
 def _whole_or_again() -> Iterator[None]:
-    """Say of a neighbour that is away what to do once it is back."""
+    """Add to the error of a neighbour that is away what has become of the letters, and what to do once it is back."""
     from watcher.model.errors import TemporaryError, UnfitError  # noqa: PLC0415
 
     try:

@@ -140,7 +140,7 @@ class _Progress:
             self._bar.stop()
 
     def begun(self, crucibles: int, done: int, run: "Run") -> None:
-        """A run over all begins, or goes on."""
+        """Show that a run over all crucibles begins, or goes on."""
         if run.left:
             note(f"there is an interrupted run, but {run.left}: this one begins with the first crucible")
         if run.resumed:
@@ -148,14 +148,14 @@ class _Progress:
         self("crucibles", done, crucibles)
 
     def finished(self, one: "Rebuilt") -> None:
-        """One of a run over all is done."""
+        """Show that one crucible of a run over all is done."""
         if self._bar is not None and "crucibles" in self._tasks:
             self._bar.advance(self._tasks["crucibles"])
         elif not self._quiet:
             note(f"crucible {one.crucible_id}: {one.entries} entries, {one.votes} votes, {one.seconds} s")
 
     def __call__(self, step: str, done: int, total: int | None) -> None:
-        """A step came further."""
+        """Show how far a step is."""
         if self._bar is not None:
             if step not in self._tasks:
                 self._tasks[step] = self._bar.add_task(step)

@@ -248,7 +248,7 @@ class _Told:
         note(f"crucible {one.crucible_id}: parked. {reason}")
 
     def waiting(self, found: object) -> None:
-        """Say nothing of others."""
+        """Do nothing: endings of other crucibles were not asked for."""
 
     def away(self, error: Exception, crucible_id: int | None) -> None:
         note(f"crucible {crucible_id}: waits. {error}")

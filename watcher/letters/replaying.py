@@ -1,6 +1,6 @@
 """Takes dead letters again: shows their row states, and counts their changes once.
 
-The letters of a batch are understood first. Their row states go to Redis, whose script keeps what is newer. Their
+The letters of a batch are decoded first. Their row states go to Redis, whose script keeps what is newer. Their
 changes are decided in PostgreSQL, under the lock that repairs are decided under; announced there for as long as a
 watcher takes to see it, so that none counts the same change meanwhile; and written under a token made of them. Only
 then are the letters noted as done. Whoever dies before that leaves letters that are not done, and perhaps a decision
@@ -15,9 +15,9 @@ from typing import Final
 from watcher.changes.sink import StateSink
 from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.kafka.dead_letter_topic import StoredDeadLetter
+from watcher.letters.eligibility import CutError, Eligibility
+from watcher.letters.letter_decoder import DecodedLetter, LetterDecoder
 from watcher.letters.row_of_letter import RowOf
-from watcher.letters.standing import CutError, Standing
-from watcher.letters.understanding import Meaning, Understanding
 from watcher.model.change import Position
 from watcher.model.dead_letter_headers import MESSAGE_LIMIT
 from watcher.model.effects import ReconcileNeeded
@@ -43,14 +43,14 @@ Became = tuple[Outcome, str]
 
 
 class Replayer:
-    """Takes letters of one dead-letter topic.
+    """Takes letters of one dead-letter topic again.
 
     Args:
         session: PostgreSQL, as the watcher's role.
         insert: writes changes to ClickHouse.
         states: shows row states.
-        understanding: tells what letters come to.
-        standing: tells which may be taken.
+        decoder: decodes letters, and runs their handlers.
+        eligibility: tells which may be taken.
         history: PostgreSQL's present one.
         topic_id: Kafka's id of the dead-letter topic.
         table_of: whose change a letter is that cannot be understood.
@@ -66,8 +66,8 @@ class Replayer:
         *,
         insert: PlannedInsert[MetricRows, bytes],
         states: StateSink,
-        understanding: Understanding,
-        standing: Standing,
+        decoder: LetterDecoder,
+        eligibility: Eligibility,
         history: History,
         topic_id: str,
         table_of: Callable[[StoredDeadLetter], str],
@@ -77,7 +77,7 @@ class Replayer:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._session, self._insert, self._states = session, insert, states
-        self._understanding, self._standing, self._history = understanding, standing, history
+        self._decoder, self._eligibility, self._history = decoder, eligibility, history
         self._topic_id, self._table_of, self._made_by, self._pause = topic_id, table_of, made_by, pause
         self._row_of, self._settled = row_of, settled
 
@@ -87,11 +87,11 @@ class Replayer:
         Raises:
             TemporaryError: a neighbour is away.
         """
-        meanings, became = self._understood(batch)
-        for table, some in _by_table(meanings).items():
+        decoded, became = self._decoded(batch)
+        for table, some in _by_table(decoded).items():
             before = self._counted_before(table, some)
             became |= {id(one.letter): before.get(id(one.letter), (Outcome.COUNTED, "")) for one in some}
-        return self._tried(batch, became, meanings)
+        return self._tried(batch, became, decoded)
 
     def replay(self, batch: Sequence[StoredDeadLetter]) -> list[Tried]:
         """Take some letters, note what became of them, and return it.
@@ -101,14 +101,14 @@ class Replayer:
                 out by the next run.
             SinkDisagreesError: ClickHouse does not show what was written.
         """
-        meanings, became = self._understood(batch)
-        self._show(meanings)
+        decoded, became = self._decoded(batch)
+        self._show(decoded)
         reach("replay.shown")
-        for table, some in _by_table(meanings).items():
+        for table, some in _by_table(decoded).items():
             became |= self._count(table, some)
-        self._need(meanings)
+        self._need(decoded)
         became |= self._compared(batch, became)
-        tried = self._tried(batch, became, meanings)
+        tried = self._tried(batch, became, decoded)
         reach("replay.noting")
         letters.tried(self._session, self._topic_id, tried, self._made_by)
         return tried
@@ -124,63 +124,63 @@ class Replayer:
 
     # -- one batch, step by step --------------------------------------------------------------------------------------
 
-    def _understood(self, batch: Sequence[StoredDeadLetter]) -> tuple[list[Meaning], dict[int, Became]]:
-        """Return what those letters come to that may be taken, and what becomes of the others, by their place."""
-        meanings, became = list[Meaning](), dict[int, Became]()
+    def _decoded(self, batch: Sequence[StoredDeadLetter]) -> tuple[list[DecodedLetter], dict[int, Became]]:
+        """Return the letters that may be taken, decoded, and of each other one why not, by the letter's ``id``."""
+        decoded, became = list[DecodedLetter](), dict[int, Became]()
         for letter in batch:
-            refusal = self._standing.refusal(letter)
+            refusal = self._eligibility.refusal(letter)
             if refusal is None:
                 try:
-                    meaning = self._understanding.of(letter, self._standing.value(letter))
+                    each = self._decoder.decode(letter, self._eligibility.value(letter))
                 except CutError as error:
                     refusal = Outcome.CUT, str(error)
                 else:
-                    refusal = self._unfit(meaning)
-                    meanings += [meaning] if refusal is None else []
+                    refusal = self._unfit(each)
+                    decoded += [each] if refusal is None else []
             if refusal is not None:
                 became[id(letter)] = refusal
-        return meanings, became
+        return decoded, became
 
-    def _unfit(self, meaning: Meaning) -> Became | None:
-        """Return why what a letter comes to is not to be done; None if it is."""
-        if meaning.error is not None:
-            return Outcome.REFUSED, f"{meaning.error.reason.value}: {meaning.error.detail}"
+    def _unfit(self, each: DecodedLetter) -> Became | None:
+        """Return why a letter's change must not be carried out; None if it may."""
+        if each.error is not None:
+            return Outcome.REFUSED, f"{each.error.reason.value}: {each.error.detail}"
         accepted = self._history.accepted.timestamp() * 1000
-        if self._history.number > 1 and 0 < meaning.committed < accepted:
+        if self._history.number > 1 and 0 < each.committed < accepted:
             return Outcome.OTHER_HISTORY, (
                 f"committed before history {self._history.number} of PostgreSQL was accepted: what it says may never "
-                f"have been in this one; compare with `crucible reconcile --table {meaning.table} --fix`"
+                f"have been in this one; compare with `crucible reconcile --table {each.table} --fix`"
             )
-        if not (len(meaning.rows) or meaning.taken.states or meaning.taken.reconcile):
+        if not (len(each.rows) or each.taken.states or each.taken.reconcile):
             return Outcome.SKIPPED, ""
         return None
 
-    def _show(self, meanings: Iterable[Meaning]) -> None:
+    def _show(self, decoded: Iterable[DecodedLetter]) -> None:
         states = RowStates()
-        for meaning in meanings:
-            for crucible, change in meaning.taken.states.items():
+        for each in decoded:
+            for crucible, change in each.taken.states.items():
                 states[crucible].rows += change.rows
                 states[crucible].entries += change.entries
         if states:
             self._states.apply(states, self._history.number)
 
-    def _count(self, table: str, meanings: Sequence[Meaning]) -> dict[int, Became]:
+    def _count(self, table: str, decoded: Sequence[DecodedLetter]) -> dict[int, Became]:
         """Count the changes of a table that nobody has counted; return what became of all of them."""
         with self._session.together():
             repair.alone(self._session, table)
-            became = self._decided(table, meanings)
+            became = self._decided(table, decoded)
         reach("replay.decided")
         self.finish_open(table)
         return became
 
-    def _counted_before(self, table: str, meanings: Sequence[Meaning]) -> dict[int, Became]:
+    def _counted_before(self, table: str, decoded: Sequence[DecodedLetter]) -> dict[int, Became]:
         """Return what became of those changes that are counted, or that a repair has seen to."""
-        present = self._insert.present([one.rows for one in meanings])
-        lowest = min(one.lsn for one in meanings)
-        decided = replay.decided(self._session, (one.change for one in meanings), lowest)
-        covered = repair.covering(self._session, table, {one.key for one in meanings}, lowest)
+        present = self._insert.present([one.rows for one in decoded])
+        lowest = min(one.lsn for one in decoded)
+        decided = replay.decided(self._session, (one.change for one in decoded), lowest)
+        covered = repair.covering(self._session, table, {one.key for one in decoded}, lowest)
         became, seen = dict[int, Became](), set[bytes]()
-        for one in meanings:
+        for one in decoded:
             if one.change in present or one.change in decided:
                 became[id(one.letter)] = Outcome.REPEATED, ""
             elif one.lsn <= covered.get(one.key, -1):
@@ -190,16 +190,16 @@ class Replayer:
             seen.add(one.change)
         return became
 
-    def _decided(self, table: str, meanings: Sequence[Meaning]) -> dict[int, Became]:
+    def _decided(self, table: str, decoded: Sequence[DecodedLetter]) -> dict[int, Became]:
         """Decide to count those changes of a table that nobody has counted; return what becomes of all of them."""
-        keys = {one.key for one in meanings}
+        keys = {one.key for one in decoded}
         if any(keys.intersection(one.keys) for one in repair.open_repairs(self._session, table)):
             raise TemporaryError(
                 f"a repair of {table} is under way: run this again when it is done; one that was killed is finished "
                 f"by `crucible reconcile --table {table} --fix`"
             )
-        became = self._counted_before(table, meanings)
-        new = [one for one in meanings if id(one.letter) not in became]
+        became = self._counted_before(table, decoded)
+        new = [one for one in decoded if id(one.letter) not in became]
         if new:
             rows = MetricRows(row for one in new for row in one.rows)
             identities = frozenset(one.change for one in new)
@@ -208,13 +208,13 @@ class Replayer:
             replay.plan(self._session, plan, self._made_by)
         return became | {id(one.letter): (Outcome.COUNTED, "") for one in new}
 
-    def _need(self, meanings: Iterable[Meaning]) -> None:
+    def _need(self, decoded: Iterable[DecodedLetter]) -> None:
         """Note which tables only a comparison can tell, because of what these letters say."""
         needs: dict[ReconcileNeeded, Extent] = {}
-        for meaning in meanings:
-            for need, extent in meaning.taken.needs().items():
+        for each in decoded:
+            for need, extent in each.taken.needs().items():
                 needs[need] = needs[need].then(extent) if need in needs else extent
-        awaited = {one.identity: one for meaning in meanings for one in meaning.taken.key_changes}
+        awaited = {one.identity: one for each in decoded for one in each.taken.key_changes}
         if awaited:
             rows = MetricRows()
             rows.lsns.extend(one.lsn for one in awaited.values())
@@ -244,9 +244,9 @@ class Replayer:
         return found
 
     def _tried(
-        self, batch: Sequence[StoredDeadLetter], became: Mapping[int, Became], meanings: Iterable[Meaning]
+        self, batch: Sequence[StoredDeadLetter], became: Mapping[int, Became], decoded: Iterable[DecodedLetter]
     ) -> list[Tried]:
-        tables = {id(one.letter): one.table for one in meanings}
+        tables = {id(one.letter): one.table for one in decoded}
         tried = []
         for letter in batch:
             outcome, message = became.get(id(letter), (Outcome.APPLIED, ""))
@@ -268,10 +268,10 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", " ")[:MESSAGE_LIMIT]
 
 
-def _by_table(meanings: Iterable[Meaning]) -> dict[str, list[Meaning]]:
+def _by_table(decoded: Iterable[DecodedLetter]) -> dict[str, list[DecodedLetter]]:
     """Return what counts, by table."""
-    found = defaultdict[str, list[Meaning]](list)
-    for meaning in meanings:
-        if len(meaning.rows):
-            found[meaning.table].append(meaning)
+    found = defaultdict[str, list[DecodedLetter]](list)
+    for each in decoded:
+        if len(each.rows):
+            found[each.table].append(each)
     return dict(found)

@@ -23,7 +23,7 @@ CRUCIBLE: Final = "Crucible"
 
 
 class RowComparison:
-    """Settles rows.
+    """Compares rows of a table, puts them right, and has their crucibles compared in Redis.
 
     Args:
         stores: PostgreSQL and ClickHouse, and the way between them.
@@ -35,7 +35,7 @@ class RowComparison:
         self._stores, self._made_by, self._compare_crucibles = stores, made_by, compare_crucibles
 
     def settled(self, table: CountedTable, keys: Collection[int]) -> set[int]:
-        """Return those of the rows that are counted for what they are, after repairs.
+        """Return those rows whose counts are right, once the others were repaired.
 
         Raises:
             PostgresRefusedError: the table, or the right to read it, is missing.

@@ -29,7 +29,7 @@ class Account:
 
 
 class Taking:
-    """One run through the topic.
+    """Goes once through the topic.
 
     Args:
         session: knows which letters are done.

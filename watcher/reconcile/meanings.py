@@ -67,7 +67,7 @@ class MeaningReport(msgspec.Struct, frozen=True):
 
 
 class MeaningReplay:
-    """Replays one table.
+    """Compares the changes of one table, as its present handlers count them, with what was counted of them.
 
     Args:
         session: PostgreSQL, as the watcher's role.

@@ -15,7 +15,7 @@ from watcher.reconcile.rows.table import RANGE_KEYS, TableComparison
 
 @dataclass(frozen=True)
 class Stores:
-    """Opened for the length of a run."""
+    """What one run works with; it is opened for the length of the run."""
 
     session: Session
     """PostgreSQL, as the watcher's role."""
@@ -43,7 +43,7 @@ class Stores:
         )
 
     def repairer(self, table: CountedTable, comparison: TableComparison, made_by: str) -> Repairer:
-        """Return what mends it, for somebody."""
+        """Return what puts a table's counts right; ``made_by`` is noted with each repair."""
         return Repairer(
             self.session,
             table.name,

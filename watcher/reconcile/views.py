@@ -48,7 +48,7 @@ class Differing(msgspec.Struct, frozen=True):
     keys: tuple[tuple[str, str, str], ...]
 
     def report(self, examples: int, *, mended: bool = False) -> ViewReport:
-        """Return it as it is told."""
+        """Return what people and programs are told of it."""
         return ViewReport(self.view.target.removesuffix("_v1"), len(self.keys), self.keys[:examples], mended)
 
 

@@ -36,7 +36,7 @@ LEASE_SECONDS: Final = 60.0
 
 
 class KeepRunning:
-    """A task for a worker of the watch role.
+    """Tells how the tasks of connectors are, and starts failed ones once more: a task for a worker of the watch role.
 
     Args:
         connect: a worker of Kafka Connect.
@@ -95,7 +95,7 @@ class KeepRunning:
             connector.give_back(session, self._owner)
 
     def _look(self, session: Session, one: Claimed) -> float:
-        """See to one connector; return the seconds until it is to be seen to again."""
+        """Look at one connector, and start what has failed of it; return the seconds until the next look at it."""
         status = self._connect.status(one.name)
         if status is None:
             self._forget(one.name)

@@ -179,7 +179,7 @@ def count_rows(turn: Turn, pages: Pages, ranges: Ranges, mends: Mends, page_rows
 
 
 def _mended(ranges: Ranges, mends: Mends, low: int, high: int) -> tuple[Counter[str], int]:
-    """Return what was put right of a range of keys, and how many rows are wrong in the way that they were."""
+    """Return what was put right of a range of keys, and how many rows are still wrong in the same way."""
     mended: Counter[str] = Counter()
     before: dict[int, Difference] = {}
     for _ in range(MAX_ROUNDS):

@@ -13,7 +13,7 @@ from watcher.reconcile.rows.differences import Difference
 from watcher.reconcile.rows.row_by_row import RowByRow
 
 
-class ChunkComparison:
+class PageComparison:
     """Compares one table by pages of keys.
 
     Args:

@@ -75,7 +75,7 @@ class Resumption:
             self._file.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        """Write all of it, or leave what is there."""
+        """Put the run into its file: as a whole, or the file stays as it was."""
         if self._file is not None:
             fresh = self._file.with_name(f"{self._file.name}.new")
             fresh.write_bytes(msgspec.json.encode(self._run))

@@ -33,7 +33,7 @@ SECOND_LOOK_SECONDS: Final = 10.0
 
 
 class CompareMarks:
-    """A task for a worker of the watch role; any number of processes may do it.
+    """Sets marks and compares them: a task for a worker of the watch role, in any number of processes.
 
     Args:
         open_session: connects to PostgreSQL.

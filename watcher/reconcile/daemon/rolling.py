@@ -40,15 +40,15 @@ class DriftObserver(Protocol):
     """Hears what turns find."""
 
     def standing(self, found: Mapping[str, Mapping[str, int]], turns: Standing) -> None:
-        """By table, so many rows differ in each way, as far as was compared; the turns stand there."""
+        """Hear how many rows of each table differ, by kind of difference, and where the turns stand."""
         ...
 
     def mended(self, table: str, kinds: Mapping[str, int]) -> None:
-        """Rows of a table were put right, by kind of difference."""
+        """Hear how many rows of a table were put right, by kind of difference."""
         ...
 
     def failed(self, error: WatcherError, table: str = "") -> None:
-        """A turn, or its part of a table, failed and will be made again."""
+        """Hear that a turn, or its part of a table, failed and will be made again."""
         ...
 
 
@@ -57,7 +57,7 @@ class _EndedError(Exception):
 
 
 class RollingComparison:
-    """A task for a worker of the watch role.
+    """Compares the next part of all rows, turn by turn: a task for a worker of the watch role.
 
     Args:
         tables: which are compared, in their order.

@@ -53,7 +53,7 @@ OF_VOTES: Final = frozenset({RedisKind.RATING, RedisKind.VOTES, RedisKind.STANDI
 
 
 class Differing(NamedTuple):
-    """One thing that differs."""
+    """One thing that Redis shows otherwise than it should."""
 
     kind: RedisKind
     entry_id: int

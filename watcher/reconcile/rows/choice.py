@@ -6,7 +6,7 @@ import msgspec
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """Rows of one crucible, or those of which something is new; both: rows of which both holds."""
+    """Which rows to compare: those of one crucible, those that are new since a time, or those that are both."""
 
     crucible: int | None = None
     """The crucible's own row, and the rows that count for it, or of which something was counted for it."""

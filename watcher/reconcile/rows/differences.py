@@ -1,4 +1,4 @@
-"""How counts differ from what rows count for; pure."""
+"""What is wrong with the counts of a row: missing, left over, repeated or elsewhere; pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

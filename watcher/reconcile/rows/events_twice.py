@@ -1,4 +1,4 @@
-"""Compares metric events with themselves: no change is there twice."""
+"""Finds changes whose metric events are in ClickHouse more than once."""
 
 from collections.abc import Collection
 

@@ -48,10 +48,10 @@ Found = tuple[int, list[Difference]]
 
 
 class Progress(Protocol):
-    """Hears how far a comparison is."""
+    """Hears how many ranges of a table are compared."""
 
     def __call__(self, done: int, whole: int) -> None:
-        """So many ranges of so many are compared, and what was found in them was yielded."""
+        """Hear that ``done`` of ``whole`` ranges are compared, and that what was found in them was yielded."""
         ...
 
 
@@ -282,7 +282,7 @@ class TableComparison:
 
 
 def _same(before: Iterable[Found], again: Iterable[Found]) -> Iterator[tuple[int, Difference]]:
-    """Yield what is at both looks, by key."""
+    """Yield the differences that both looks found, by key."""
     was = {one.key: one for _, found in before for one in found}
     for _, found in again:
         yield from ((one.key, one) for one in found if was.get(one.key) == one)

@@ -75,7 +75,7 @@ class VoteCopies(NamedTuple):
 
 
 class EventGap(NamedTuple):
-    """A vote whose events are not one."""
+    """A vote that has no metric event, or more than one; or events that have no vote."""
 
     judge: int
     seq: int
@@ -155,7 +155,7 @@ class VoteComparison:
             findings.add(EVENTS, gap.kind, gap.said(crucible_id), rows=rows, derivable=gap.kind in DERIVABLE)
 
     def copies(self, crucible_id: int) -> list[VoteCopies]:
-        """Return numbers that are there several times, those of one vote first; at most so many at a time."""
+        """Return numbers that are there several times, those of one vote first: MAX_VOTES at most."""
         rows = self._reads("votes_twice", {"crucible": crucible_id, "most": MAX_VOTES})
         return [VoteCopies(*map(int, row)) for row in rows]
 
@@ -176,7 +176,7 @@ class VoteComparison:
                 yield epoch, after + 1, follows - 1, follows - after - 1
 
     def event_gaps(self, crucible_id: int) -> list[EventGap]:
-        """Return votes whose events are not one, and events without a vote, that two looks find; at most so many.
+        """Return votes without just one event, and events without a vote, as two looks found them: MAX_VOTES at most.
 
         Raises:
             TemporaryError: a neighbour is away.

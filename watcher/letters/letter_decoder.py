@@ -1,4 +1,4 @@
-"""What a dead letter comes to by now: through the daemon's own decoder and handlers, one letter at a time."""
+"""Decodes dead letters anew and runs their handlers: the daemon's own, as they are now, one letter at a time."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,8 +58,8 @@ class LetterRecord:
 
 
 @dataclass(frozen=True)
-class Meaning:
-    """What a letter comes to."""
+class DecodedLetter:
+    """A letter's change with the rows that its handlers make of it, or why it still cannot be used."""
 
     letter: StoredDeadLetter
     taken: Taken
@@ -89,12 +89,12 @@ class Meaning:
 
     @property
     def key(self) -> int:
-        """Return the key of the row that was changed; as above."""
+        """Return the key of the row that was changed; only of a change that counts for something."""
         return self._first[KEY]
 
     @property
     def lsn(self) -> int:
-        """Return the position in the log of its change; as above."""
+        """Return the position in the log of its change; only of one that counts for something."""
         return self._first[LSN]
 
     @property
@@ -103,8 +103,8 @@ class Meaning:
         return self.taken.farthest[0]
 
 
-class Understanding:
-    """Tells what letters come to.
+class LetterDecoder:
+    """Decodes letters and runs their handlers.
 
     Args:
         ingest: the daemon's, with a decoder of its own.
@@ -113,8 +113,8 @@ class Understanding:
     def __init__(self, ingest: Ingest) -> None:
         self._ingest = ingest
 
-    def of(self, letter: StoredDeadLetter, value: bytes | None) -> Meaning:
-        """Return what a letter comes to.
+    def decode(self, letter: StoredDeadLetter, value: bytes | None) -> DecodedLetter:
+        """Return a letter's change and its rows, or why it cannot be used.
 
         Args:
             letter: which.
@@ -129,4 +129,4 @@ class Understanding:
         taken, _ = self._ingest.take([record], {place: lane}, now=0.0)
         if taken.waiting is not None:
             raise taken.waiting
-        return Meaning(letter, taken, lane.gathered.rows)
+        return DecodedLetter(letter, taken, lane.gathered.rows)

@@ -1,4 +1,4 @@
-"""Which dead letters may be taken again at all, before anybody looks at what they say."""
+"""Which dead letters may be taken again at all, told before anybody decodes them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Passed:
     """Everything before it is written; None: the group has no place there."""
 
 
-class Standing:
+class Eligibility:
     """Tells whether a letter may be taken, and its whole value.
 
     Args:
