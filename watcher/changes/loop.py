@@ -12,7 +12,6 @@ that the group keeps its member, and keeps the leases of open plans alive.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,16 +28,17 @@ from watcher.changes.lane import Lane
 from watcher.changes.limits import Limits
 from watcher.changes.observer import Observer
 from watcher.changes.plans import Plans, PlanWriter
+from watcher.changes.polls import Polls
 from watcher.changes.report import ChangeReport
 from watcher.changes.sink import DeadLetterSink, StateSink
 from watcher.changes.source import Source
 from watcher.changes.taken import Taken
 from watcher.model.dead_letter import DeadLetterLimit
 from watcher.model.effects import ReconcileNeeded
-from watcher.model.errors import OffsetGoneError, OffsetLostError, TopicReplacedError
+from watcher.model.errors import TopicReplacedError
 from watcher.model.extent import Extent
 from watcher.model.need_reason import NeedReason
-from watcher.model.stream import AssignmentListener, Partition, Record
+from watcher.model.stream import AssignmentListener
 from watcher.runtime import clock
 from watcher.runtime.deadline import Deadline
 from watcher.runtime.failpoint import reach
@@ -56,9 +56,6 @@ HOLD: Final = Retry(HOLD_SECONDS, HOLD_SECONDS, jitter=exactly)
 TOPICS_EVERY_SECONDS: Final = 5.0
 """Between two looks at whether the topics are still the same ones. The client goes on at its old offset in a topic that
 was made anew; longer: more is read there before the watcher stops, to be read again from the start."""
-LONGEST_POLL_SECONDS: Final = 0.2
-"""Of one wait for records; Kafka's client cannot be woken. Longer: an end, and what the writer has written, are noticed
-later; shorter: more turns for nothing. (The client wakes up as often by itself, to look for signals.)"""
 REVOKED_SHARE: Final = 1 / 3
 """Part of a lease for which the group waits at most until a partition that it takes away is written out."""
 
@@ -111,11 +108,9 @@ class ChangeLoop:
         self._ingest, self._sinks, self._dead_letter_limit = ingest, sinks, dead_letter_limit
         self._journal, self._report, self._limits, self._observers = journal, report, limits, observers
         self._now, self._beats, self._key_changes = now, beats, key_changes
-        self._polled_meanwhile: deque[tuple[Sequence[Record], Mapping[Partition, Lane]]] = deque()
-        """Records that came while the loop was held up, with the lanes that there were."""
         self._shutdown = shutdown
         self._held: object = None
-        self._looked_at = self._polled_at = now()
+        self._looked_at = now()
         self._assignment = Assignment(
             open_source=open_source,
             journal=journal,
@@ -129,6 +124,7 @@ class ChangeLoop:
             sleep=sleep or shutdown.pause,
         )
         self._lanes, self._source = self._assignment.lanes, self._assignment.source
+        self._polls = Polls(self._source, self._lanes, limits, now)
         self._plans = Plans(
             source=self._source,
             lanes=self._lanes,
@@ -169,7 +165,7 @@ class ChangeLoop:
             TemporaryError: a neighbour is away, and the time that there is to end has passed.
         """
         self._tick()
-        records, lanes = self._polled_meanwhile.popleft() if self._polled_meanwhile else self._next_poll()
+        records, lanes = self._polls.next(self._plans.seconds_until_due())
         at, end = 0, len(records)
         while at < end:
             taken, at = self._ingest.take(records, lanes, self._now(), at)
@@ -224,29 +220,6 @@ class ChangeLoop:
     def _turned(self) -> None:
         for observer in self._observers:
             observer.turned()
-
-    def _next_poll(self) -> tuple[Sequence[Record], Mapping[Partition, Lane]]:
-        """Wait until records come or something else is due.
-
-        The first record ends the wait. So that many single ones do not turn the loop as many times, more are gathered
-        until ``poll_timeout`` has passed since the last ones were taken: a record that comes alone is taken at once.
-        """
-        shortest = self._limits.poll_timeout
-        patience = max(shortest, min(LONGEST_POLL_SECONDS, self._plans.seconds_until_due()))
-        polled = self._poll(patience, max(0.0, self._polled_at + shortest - self._now()))
-        if polled[0]:
-            self._polled_at = self._now()
-        return polled
-
-    def _poll(self, patience: float, gather: float = 0.0) -> tuple[Sequence[Record], Mapping[Partition, Lane]]:
-        try:
-            records = self._source.poll(self._limits.poll_records, patience, gather)
-        except OffsetLostError as error:
-            at = error.position
-            raise OffsetGoneError(self._limits.group, at.topic, at.partition, f"offset {at.offset} is gone") from error
-        if records:
-            reach("poll.taken")
-        return records, dict(self._lanes)
 
     def _show(self, taken: Taken) -> None:
         """Show the states of what was taken; return when that is done."""
@@ -335,9 +308,7 @@ class ChangeLoop:
         self._source.pause()
         until = self._now() + seconds
         while True:
-            polled = self._poll(until - self._now())
-            if polled[0]:
-                self._polled_meanwhile.append(polled)
+            self._polls.keep(until - self._now())
             self._tick()
             self._plans.collect()
             self._plans.renew_leases()
