@@ -9,7 +9,8 @@ from confluent_kafka import Producer
 
 from tests.admin.conftest import Site
 from tests.stack.watching import await_that
-from watcher.changes.memory_source import MemoryBroker, MemorySource
+from watcher.changes.memory_broker import MemoryBroker
+from watcher.changes.memory_source import MemorySource
 from watcher.changes.source import Source
 from watcher.kafka.source import KafkaSource
 from watcher.model.stream import AssignmentListener, Committed, Partition, Record

@@ -13,18 +13,16 @@ Everything has to work through a pooler that hands a server connection on after 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
-from typing import Any, Final, LiteralString, cast
+from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg import sql
-from psycopg.abc import RV, Buffer, PQGen
-from psycopg.adapt import AdaptersMap
+from psycopg.abc import RV, PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import OperationalError
 from psycopg.pq import TransactionStatus
-from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoader
 
+from watcher.postgres.endless_times import ADAPTATION
 from watcher.postgres.faults import PostgresRefusedError, faults_named
 
 PATIENCE_FACTOR: Final = 2.0
@@ -86,49 +84,6 @@ def quoted(name: str) -> str:
     """Return a name as it stands in SQL."""
     return sql.Identifier(name).as_string(None)
 
-
-class _EndlessTimestamp(TimestampLoader):
-    """Reads what PostgreSQL holds and Python does not: ``infinity`` and what is after the year 9999 as None, no end.
-
-    What is before the year 1 is the first moment that Python has. By itself the driver fails the whole answer.
-    """
-
-    def load(self, data: Buffer) -> datetime:
-        try:
-            return super().load(data)
-        except psycopg.DataError:
-            return datetime.min if _is_before_all(data) else cast("datetime", None)  # noqa: DTZ901 - it has none
-
-
-class _EndlessTimestamptz(TimestamptzLoader):
-    """The same with a time zone."""
-
-    def load(self, data: Buffer) -> datetime:
-        try:
-            return super().load(data)
-        except psycopg.DataError:
-            return datetime.min.replace(tzinfo=UTC) if _is_before_all(data) else cast("datetime", None)
-
-
-class _EndlessDate(DateLoader):
-    """The same without a time."""
-
-    def load(self, data: Buffer) -> date:
-        try:
-            return super().load(data)
-        except psycopg.DataError:
-            return date.min if _is_before_all(data) else cast("date", None)
-
-
-def _is_before_all(data: Buffer) -> bool:
-    return bytes(data).startswith(b"-") or bytes(data).endswith(b"BC")
-
-
-ADAPTATION: Final = AdaptersMap(psycopg.adapters)
-"""How values of PostgreSQL become Python's."""
-ADAPTATION.register_loader("timestamp", _EndlessTimestamp)
-ADAPTATION.register_loader("timestamptz", _EndlessTimestamptz)
-ADAPTATION.register_loader("date", _EndlessDate)
 
 CONNECTING: Final[dict[str, Any]] = {"autocommit": True, "prepare_threshold": None, "context": ADAPTATION}
 """What the driver is told besides the connection string, for either kind of connection."""

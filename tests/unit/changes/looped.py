@@ -15,8 +15,9 @@ from watcher.changes.key_changes import KeyChanges
 from watcher.changes.lane import AbandonedError, Job, Lane
 from watcher.changes.limits import Limits
 from watcher.changes.loop import ChangeLoop, Sinks
+from watcher.changes.memory_broker import MemoryBroker
 from watcher.changes.memory_sinks import MemoryDeadLetters, MemoryRows, MemoryStates
-from watcher.changes.memory_source import MemoryBroker, MemorySource
+from watcher.changes.memory_source import MemorySource
 from watcher.changes.observer import Observer
 from watcher.changes.report import ChangeReport
 from watcher.changes.writer import Written
