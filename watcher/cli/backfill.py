@@ -80,8 +80,8 @@ def backfill(
         return
     tables = backfilled_tables(settings)
     if table not in tables:
-        given = "no table is named" if table is None else f"{table} has no rows that count or are shown"
-        raise typer.BadParameter(f"{given}; {', '.join(tables)} have", param_hint="--table")
+        given = "no table is named" if table is None else f"no rows of {table} are counted or shown"
+        raise typer.BadParameter(f"{given}; expected one of {', '.join(tables)}", param_hint="--table")
     if pause or stop:
         _end(settings, tables[table], stop=stop)
         return
@@ -137,7 +137,7 @@ def bring_rows(
         sent = f"{run.sent} rows sent by the connector, " if by_connector else ""
         note(f"{table}: {sent}{run.looked_at} rows compared; put right: {mended}")
     if run.still_wrong:
-        note(f"{run.still_wrong} rows did not stand still: run `crucible reconcile --table {table} --fix`")
+        note(f"{run.still_wrong} rows kept changing and may be wrong: run `crucible reconcile --table {table} --fix`")
         raise typer.Exit(FAILED)
 
 

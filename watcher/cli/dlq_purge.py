@@ -59,4 +59,4 @@ def purge(
     else:
         note(f"deleted {counted(done + lost, 'letter')} of {letters.topic}")
     if lost and not dry_run:
-        note("compare what nobody had taken: `crucible reconcile --fix`")
+        note("letters were deleted that nobody had taken: run `crucible reconcile --fix`")

@@ -83,7 +83,9 @@ def replay(
     began, settings = time_of(since, "--since"), config.load()
     tables = replayed_tables(settings)
     if table not in tables:
-        raise typer.BadParameter(f"nothing is counted of {table}; of {', '.join(tables)} it is", param_hint="--table")
+        raise typer.BadParameter(
+            f"no changes of {table} are counted; expected one of {', '.join(tables)}", param_hint="--table"
+        )
     if source is From.POSTGRES:
         if dry_run or began:
             raise typer.BadParameter(
@@ -132,6 +134,6 @@ def _tell(report: "MeaningReport", *, dry_run: bool) -> None:
     if report.refused:
         note(f"{report.refused} records cannot be used: see `crucible dlq list --table {report.table}`")
     if report.written or report.kinds.get("repaired"):
-        note(f"rows whose changes the topic holds no more: `crucible reconcile --table {report.table} --fix`")
+        note(f"rows whose changes have left the topic: run `crucible reconcile --table {report.table} --fix`")
     elif report.kinds and dry_run:
         note("nothing was written: the same without --dry-run puts it right")

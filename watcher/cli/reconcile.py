@@ -102,7 +102,7 @@ def reconcile(
     unknown = [name for name in table or () if name not in tables]
     if unknown:
         raise typer.BadParameter(
-            f"no rows are counted of {', '.join(unknown)}; of {', '.join(tables)} they are", param_hint="--table"
+            f"no rows of {', '.join(unknown)} are counted; expected one of {', '.join(tables)}", param_hint="--table"
         )
     asked = Asked(
         tuple(tables[name] for name in dict.fromkeys(table or tables)),

@@ -233,7 +233,7 @@ def proof(crucible_id: Crucible, as_json: AsJson = False) -> None:
         if known[0] is None:
             note(f"the result of crucible {crucible_id} is not proven yet")
         else:
-            note("the same" if same else "another result: votes have changed since it was proven, or are gone")
+            note(f"the votes give {'the same result' if same else 'another result: some have changed or gone since'}")
     if not same:
         raise typer.Exit(FAILED)
 

@@ -82,7 +82,7 @@ class CompareMarks:
 
     def _compare(self, session: Session) -> float:
         number = history.check(session)
-        # In this order each may only be later than what it is held to.
+        # Marks grow meanwhile. Read in this order, each is at least as new as the one that it must not lag behind.
         before = clickhouse_mark.marked(session)
         there = self._there()
         now = clickhouse_mark.marked(session)

@@ -42,7 +42,7 @@ MAX_LOOKS: Final = 120
 
 
 class Mended(msgspec.Struct, frozen=True):
-    """What has become of differences that were to be put right; of the others no trace was left."""
+    """What has become of differences that were to be put right; those in neither had gone by themselves."""
 
     kinds: dict[str, int]
     """Kind of difference, as it was found -> rows that were put right."""
@@ -63,7 +63,7 @@ class KeyComparison(Protocol):
 
 
 class Repairer:
-    """Mends one table.
+    """Puts right what was counted of one table's rows.
 
     Args:
         session: PostgreSQL, as the watcher's role.
