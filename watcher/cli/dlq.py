@@ -136,7 +136,7 @@ def seen(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"topic": settings.dead_letters.topic, "new": new})
     else:
-        note(f"noted as seen: {counted(new, 'new letter')} of {settings.dead_letters.topic}")
+        note(f"seen to {counted(new, 'letter')} of {settings.dead_letters.topic} that were new")
 
 
 def _dead_letters() -> "list[StoredDeadLetter]":
