@@ -12,7 +12,7 @@ from demo import vote_audit, vote_truth
 from demo.audit import compare_redis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from demo.places import Places
 
@@ -55,26 +55,24 @@ SHOWN = 12
 """Disagreements that are told."""
 
 
-def disagreements(places: Places, *, rows: bool = True, views: bool = True, votes: bool = True) -> list[str]:
+def disagreements(places: Places, expired: Collection[int] = ()) -> list[str]:
     """Return in what the stores disagree, in words.
 
     Args:
         places: where they are.
-        rows: whether metric events are compared row by row: not where a part of them has expired.
-        views: whether views are compared with the site's rows: they show what their table has.
-        votes: whether votes are cast again and compared.
+        expired: entries whose metric events have been taken away, and with them what views show of them.
     """
-    expected = _counted(places.postgres.execute(COUNTS).fetchall())
-    found = []
-    if rows:
-        found += _differing("events", expected, _counted(places.clickhouse.query(EVENTS).result_rows))
+    counted = _counted(places.postgres.execute(COUNTS).fetchall())
+    gone = {("CrucibleEntry", key) for key in expired}
+    expected = {what: net for what, net in counted.items() if what[:2] not in gone}
+    found = list(_differing("events", expected, _counted(places.clickhouse.query(EVENTS).result_rows)))
     totals = Counter[tuple[Any, ...]]()
     for (_, _, entity_type, entity, _, metric), net in expected.items():
         totals[entity_type, entity, metric] += net
-    for view in VIEWS if views else ():
+    for view in VIEWS:
         shown = places.clickhouse.query(VIEW, parameters={"view": view}).result_rows
         found += _differing(view, {one: net for one, net in totals.items() if net}, _counted(shown))
-    found += _redis(places, votes=votes)
+    found += _redis(places)
     return found
 
 
@@ -100,16 +98,15 @@ def _differing(
             yield f"{where}: {' '.join(map(str, what))} is {does} instead of {should}"
 
 
-def _redis(places: Places, *, votes: bool) -> Iterator[str]:
+def _redis(places: Places) -> Iterator[str]:
     standing = {crucible: set(ids) for crucible, ids in places.postgres.execute(ENTRIES)}
     ghosts = {int(key.split(":")[1]) for key in places.redis.scan_iter(RATED, count=10_000)} - standing.keys()
     standing |= {ghost: set() for ghost in ghosts}
     numbered = vote_truth.numbered(places.clickhouse)
     voted = vote_truth.standings(numbered)
     yield from map(str, compare_redis(places.redis, standing, voted))
-    if votes:
-        yield from map(str, vote_audit.numbering(numbered))
-        yield from map(str, vote_audit.ratings(voted))
-        yield from (said for one in vote_audit.redis(places.redis, standing, voted) if ANEW not in (said := str(one)))
-        yield from map(str, vote_audit.events(places.clickhouse, voted))
-        yield from map(str, vote_audit.views(places.clickhouse, voted))
+    yield from map(str, vote_audit.numbering(numbered))
+    yield from map(str, vote_audit.ratings(voted))
+    yield from (said for one in vote_audit.redis(places.redis, standing, voted) if ANEW not in (said := str(one)))
+    yield from map(str, vote_audit.events(places.clickhouse, voted))
+    yield from map(str, vote_audit.views(places.clickhouse, voted))

@@ -27,7 +27,7 @@ from tests.reconcile.whole.books import SHOWN, counted, disagreements
 from tests.stack.watching import provided
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     import psycopg
 
@@ -129,14 +129,14 @@ class Whole:
                 return
         pytest.fail(f"after {MOST_RUNS} runs some letters are not done: {done.stdout[-2_000:]} {done.stderr[-2_000:]}")
 
-    def await_right(self, **compared: bool) -> None:
+    def await_right(self, expired: Collection[int] = ()) -> None:
         """Wait until all stores say the same, and the command finds nothing; nobody may be at it."""
         found = ["nobody answers"]
 
         def agree() -> bool:
             try:
                 with self.places() as places:
-                    found[:] = disagreements(places, **compared)
+                    found[:] = disagreements(places, expired)
             except UNREACHABLE as error:
                 found[:] = [str(error)]
             return not found

@@ -38,5 +38,4 @@ def test_a_month_that_was_partly_expired(whole: Whole) -> None:
     assert before == set(old[20:])
     assert mended["CrucibleEntry", "missing"] >= len(unseen)
     assert whole.counted(old) == set(old[20:])
-    # Events of today were taken away in place of old ones, so views are without them too.
-    whole.await_right(rows=False, views=False)
+    whole.await_right(expired)  # events of today were taken away in place of old ones: views are without them too
