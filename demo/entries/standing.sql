@@ -43,15 +43,17 @@
       LEFT JOIN SCHEMA.entry_fee fee ON fee.entry_id = entry.id AND NOT fee.returned
       LEFT JOIN unnest(%(crucibles)s::int[], %(entries)s::int[]) AS voted (crucible_id, entry_id)
              ON (voted.crucible_id, voted.entry_id) = (crucible.id, entry.id)
+     CROSS JOIN (SELECT ARRAY['total_limit', 'user_limit', 'image_entered_already'] AS wants_place) reason
      CROSS JOIN LATERAL (
-         -- Who holds a place counts those before it; who holds none, everybody.
+         -- Who holds a place counts those before it; who holds none, everybody. Waiting for want of a place is to hold none.
          SELECT count(*) AS in_all,
                 count(*) FILTER (WHERE other.user_id = entry."userId") AS of_user,
                 count(*) FILTER (WHERE other.image_id = entry."imageId") AS of_image
            FROM SCHEMA.entry_verdict other
-          WHERE other.crucible_id = crucible.id AND other.verdict IN ('waiting', 'admitted')
+          WHERE other.crucible_id = crucible.id
+            AND (other.verdict = 'admitted' OR other.verdict = 'waiting' AND NOT other.reasons && wants_place)
             AND other.entry_id <> entry.id
-            AND (coalesce(seen.verdict NOT IN ('waiting', 'admitted'), true)
+            AND (coalesce(seen.verdict NOT IN ('waiting', 'admitted') OR seen.verdict = 'waiting' AND seen.reasons && wants_place, true)
                  OR (other.entered_at, other.entry_id) < (entry."createdAt", entry.id))
      ) places
      WHERE crucible.status = 'Active'

@@ -1,6 +1,6 @@
 """Compares verdicts: with a second opinion on the rules, with their log, and with what ClickHouse counted."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import psycopg
@@ -78,28 +78,13 @@ def opinions(postgres: Connection, voted: Mapping[int, Standing]) -> list[Findin
         postgres: the site's database.
         voted: what the votes came to; who was voted on keeps its place when a rule changes.
     """
+    pairs = [(crucible, entry) for crucible, standing in voted.items() for entry in standing.votes]
     # One moment: what is decided between two questions would be a difference that is none.
     with postgres.transaction():
         postgres.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         postgres.execute("SET LOCAL jit = off")  # it would take longer than what it compiles
         return [
-            *_compared("decisions", postgres.execute(_LOGGED)),
-            *_compared("verdicts", postgres.execute(_STANDING, _voted_on(voted)), _but_for_places),
-            *(
-                Finding(
-                    Kind.WRONG, "verdict log", f"entry {entry} is {now} {why}, its last decision {was} {because}", 1
-                )
-                for entry, now, why, was, because in postgres.execute(UNLOGGED)
-            ),
-            *(
-                Finding(
-                    Kind.LOST,
-                    "verdicts",
-                    f"entry {entry} is {verdict} in crucible {crucible}, which it left or which is over",
-                    1,
-                )
-                for entry, crucible, verdict in postgres.execute(LEFT_OVER)
-            ),
+            *differing(postgres, pairs),
             *(
                 Finding(Kind.LOST, "outbox", f"{key} is {state}: {error}", 1)
                 for key, state, error in postgres.execute(UNFINISHED)
@@ -109,6 +94,36 @@ def opinions(postgres: Connection, voted: Mapping[int, Standing]) -> list[Findin
                 for prefix, entry in postgres.execute(NOT_LOOKED_AT)
             ),
         ]
+
+
+def differing(postgres: Connection, voted: Collection[tuple[int, int]], schema: str = SCHEMA) -> list[Finding]:
+    """Return what is wrong with verdicts by PostgreSQL alone, once nothing moves any more.
+
+    Args:
+        postgres: the site's database.
+        voted: crucible and entry of each that votes counted for.
+        schema: the watcher's own.
+    """
+    numbers = {"crucibles": [crucible for crucible, _ in voted], "entries": [entry for _, entry in voted]}
+    logged, standing = second_opinion.logged(schema).encode(), second_opinion.standing(schema).encode()
+    unlogged, left_over = (query.replace(SCHEMA, schema).encode() for query in (UNLOGGED, LEFT_OVER))
+    return [
+        *_compared("decisions", postgres.execute(logged)),
+        *_compared("verdicts", postgres.execute(standing, numbers), _but_for_places),
+        *(
+            Finding(Kind.WRONG, "verdict log", f"entry {entry} is {now} {why}, its last decision {was} {because}", 1)
+            for entry, now, why, was, because in postgres.execute(unlogged)
+        ),
+        *(
+            Finding(
+                Kind.LOST,
+                "verdicts",
+                f"entry {entry} is {verdict} in crucible {crucible}, which it left or which is over",
+                1,
+            )
+            for entry, crucible, verdict in postgres.execute(left_over)
+        ),
+    ]
 
 
 def counts(postgres: Connection, clickhouse: Client) -> list[Finding]:
@@ -125,9 +140,6 @@ def counts(postgres: Connection, clickhouse: Client) -> list[Finding]:
     return findings
 
 
-_LOGGED, _STANDING = second_opinion.logged(SCHEMA).encode(), second_opinion.standing(SCHEMA).encode()
-
-
 def _compared(
     where: str, rows: psycopg.Cursor[tuple[Any, ...]], told: Callable[[str, list[str]], list[str]] | None = None
 ) -> list[Finding]:
@@ -142,11 +154,11 @@ def _compared(
 
 
 def _but_for_places(verdict: str, reasons: list[str]) -> list[str]:
-    """Return reasons as they hold for longer: whether there is a place, nobody looks at again for who is out anyway."""
+    """Return reasons as they hold for longer: whether there is a place, nobody looks at again for who is out anyway.
+
+    Who waits without a place gets the next one that it may have.
+    """
     others = [reason for reason in reasons if reason not in PLACES]
-    return others if verdict == "admitted" else others or ["no place"] * bool(reasons)
-
-
-def _voted_on(voted: Mapping[int, Standing]) -> dict[str, list[int]]:
-    pairs = [(crucible, entry) for crucible, standing in voted.items() for entry in standing.votes]
-    return {"crucibles": [crucible for crucible, _ in pairs], "entries": [entry for _, entry in pairs]}
+    if verdict == "admitted" or (others and verdict != "waiting"):
+        return others
+    return others + ["no place"] * (len(others) < len(reasons))

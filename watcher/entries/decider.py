@@ -16,7 +16,7 @@ from watcher.model.crucible_events import of_decisions
 from watcher.model.decided_by import NO_END, DecidedBy
 from watcher.model.entry_decision import Candidate, Decision, FeePolicy, decide_in_order, pay_once, withdraw
 from watcher.model.entry_rules import CrucibleRules
-from watcher.model.entry_verdict import VerdictState
+from watcher.model.entry_verdict import EntryReason, VerdictState
 from watcher.model.left_payment import StrayPayment, strays, unseen_entries
 from watcher.postgres.own import crucible_event, entries_to_decide, entry_facts, entry_verdict, left_payment, outbox
 from watcher.postgres.own.entry_facts import Found
@@ -63,9 +63,9 @@ class Decider:
             crucibles = entry_facts.lock_crucibles_of(session, [*entry_ids, *gone])
             if not crucibles:
                 return []
-            left = self._withdraw(session, gone) if gone else []
+            left = self._withdraw(session, crucibles, gone) if gone else []
             new = self._decide(session, crucibles, entry_ids, again=again) if entry_ids else []
-            return left + new + self._fill_places(session, crucibles, left + new)
+            return left + new + self._follow_places(session, crucibles, left + new)
 
     def take_back(self, session: Session, crucible_id: int | None = None) -> list[Decision] | None:
         """Have what the site took for entries go back where no row names it any more, a page of it.
@@ -86,16 +86,16 @@ class Decider:
             )
             left = left_payment.read(session, notes)
             replaced = [one.entry_id for one in left if one.is_replaced]
-            gone = entry_facts.vanished(session, replaced, another=True) if replaced else []
+            gone = entry_facts.vanished(session, crucibles, replaced, another=True) if replaced else []
             unseen = list(pay_once(unseen_entries(left)))
             new = self._write(session, [withdraw(one, self._policy) for one in (*gone, *unseen)])
             self._give_back(session, strays(left, unseen))
             left_payment.forget(session, left)
-            return new + self._fill_places(session, crucibles, new)
+            return new + self._follow_places(session, crucibles, new)
 
-    def _withdraw(self, session: Session, entry_ids: Sequence[int]) -> list[Decision]:
+    def _withdraw(self, session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int]) -> list[Decision]:
         # Read under the lock: a row that came back with the same id is no withdrawal.
-        gone = entry_facts.vanished(session, entry_ids)
+        gone = entry_facts.vanished(session, crucible_ids, entry_ids)
         return self._write(session, [withdraw(one, self._policy) for one in gone])
 
     def decides_by(self, rules: CrucibleRules) -> DecidedBy:
@@ -107,33 +107,41 @@ class Decider:
     def _decide(
         self, session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int], *, again: bool
     ) -> list[Decision]:
+        """Decide a page; return what is another than before."""
+        return [one for one in self._decided(session, crucible_ids, entry_ids, again=again) if one.is_new]
+
+    def _decided(
+        self, session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int], *, again: bool
+    ) -> list[Decision]:
+        """Decide a page; return all of it."""
         page = entry_facts.facts(session, crucible_ids, entry_ids, again=again)
         decisions: list[Decision] = []
         for crucible_id, some in groupby(pay_once(one.candidate for one in page), key=lambda one: one.crucible_id):
             decisions += self._in_order(crucible_id, [one for one in some if not one.stands])
         self._give_back(session, filter(None, map(_stray, decisions)))
-        return self._write(session, decisions, page)
+        self._write(session, decisions, page)
+        return decisions
 
     def _in_order(self, crucible_id: int, page: list[Candidate]) -> list[Decision]:
         decisions = list(decide_in_order(page, self._policy))
-        losing = [
-            one.candidate.entry_id
-            for one in decisions
-            if one.verdict.state is VerdictState.REJECTED
-            and one.candidate.before is not None
-            and one.candidate.before.state is VerdictState.ADMITTED
-        ]
-        if losing:
-            voted = set(losing) if self._voted_on is None else self._voted_on(crucible_id, losing)
+        if any(one.candidate.was_admitted and one.verdict.state is VerdictState.REJECTED for one in decisions):
+            # Whoever keeps its place by votes may push out another one, who has votes as well: all are asked about.
+            admitted = [one.entry_id for one in page if one.was_admitted]
+            voted = set(admitted) if self._voted_on is None else self._voted_on(crucible_id, admitted)
             if voted:
-                return list(decide_in_order([_told(one, voted) for one in page], self._policy))
+                return list(decide_in_order(page, self._policy, voted))
         return decisions
+
+    def _follow_places(self, session: Session, crucible_ids: Sequence[int], new: Sequence[Decision]) -> list[Decision]:
+        """Decide those again who may have a place that is free, or have one that is somebody else's now."""
+        before = sorted({one.candidate.crucible_id for one in new if one.gets_before_others})
+        beyond = entries_to_decide.beyond_places(session, before, PAGE) if before else []
+        lost = self._decide(session, crucible_ids, beyond, again=True) if beyond else []
+        return lost + self._fill_places(session, crucible_ids, [*new, *lost])
 
     def _fill_places(self, session: Session, crucible_ids: Sequence[int], new: Sequence[Decision]) -> list[Decision]:
         """Decide those again who were out for want of a place that has become free."""
         left = [one.candidate for one in new if one.frees_a_place]
-        if not left:
-            return []
         freed = [
             (
                 one.crucible_before or one.crucible_id,
@@ -142,8 +150,20 @@ class Decider:
             )
             for one in left
         ]
-        waiting = entries_to_decide.without_a_place(session, freed, PAGE)
-        return self._decide(session, crucible_ids, waiting, again=True) if waiting else []
+        filled: list[Decision] = []
+        after = entries_to_decide.START
+        while freed:
+            waiting = entries_to_decide.without_a_place(session, freed, after, PAGE)
+            decisions = self._decided(session, crucible_ids, [entry for *_, entry in waiting], again=True)
+            filled += [one for one in decisions if one.is_new]
+            if len(waiting) < PAGE:
+                break
+            after = waiting[-1]
+            if decisions and EntryReason.TOTAL_LIMIT in decisions[-1].verdict.reasons:
+                # Whoever comes after the last of these in its crucible finds no place either.
+                full = decisions[-1].candidate.crucible_id
+                freed = [one for one in freed if one[0] > full]
+        return filled
 
     def _write(self, session: Session, decisions: list[Decision], page: Sequence[Found] = ()) -> list[Decision]:
         reach("verdicts.decided")
@@ -154,7 +174,6 @@ class Decider:
             self._by,
             digests={one.candidate.entry_id: one.digest for one in page},
             rules={number: self.decides_by(one) for number, one in rules.items() if one is not None},
-            firsts={one.candidate.crucible_id for one in page if one.candidate.before is None},
         )
         reach("verdicts.written")
         # What somebody else has asked about or given back meanwhile is not asked about, and not given back.
@@ -169,12 +188,6 @@ class Decider:
         if some:
             new = left_payment.give_back(session, some)
             outbox.put(session, (_refund_of(one) for one in some if one.prefix in new))
-
-
-def _told(one: Candidate, voted: set[int]) -> Candidate:
-    """Return a candidate that knows whether a vote has counted for it."""
-    facts = msgspec.structs.replace(one.facts, voted_on=one.entry_id in voted)
-    return msgspec.structs.replace(one, facts=facts)
 
 
 def _stray(one: Decision) -> StrayPayment | None:

@@ -145,21 +145,19 @@ class WatchEntries:
         crucibles = entries_to_decide.crucibles_to_decide(session, crucible_ids)
         affected = {one.crucible_id: made for one in crucibles if (made := self._affected(one)) is not None}
         changed = [one for one in crucibles if one.crucible_id in affected]
-        # Of those that were never decided by any rules, whatever has a verdict by now got it by these.
-        known = [one for one in changed if one.decided_by is not None]
         # Killed before the end, or somebody else decides by other rules meanwhile: then they stay suspects.
         entries_to_decide.begin_crucibles(
             session,
             {
                 one.crucible_id: self._decided_by_now(one).digest
-                for one in known
+                for one in changed
                 if affected[one.crucible_id] == ALL_ENTRIES
             },
         )
         # Who takes part in a result is settled; but nobody waits for it any more.
-        over = [one.crucible_id for one in known if one.status == COMPLETED]
-        gone = [one.crucible_id for one in known if one.rules is None]
-        others = {one: affected[one] for one in (one.crucible_id for one in known) if one not in {*over, *gone}}
+        over = [one.crucible_id for one in changed if one.status == COMPLETED]
+        gone = [one.crucible_id for one in changed if one.rules is None]
+        others = {one: affected[one] for one in (one.crucible_id for one in changed) if one not in {*over, *gone}}
         if over:
             self._decide(session, entries_to_decide.waiting_entries(session, over), again=True)
         if gone:

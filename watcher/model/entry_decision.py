@@ -4,14 +4,14 @@ Whoever calls holds the crucible's lock, has read the facts under it, and writes
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from enum import StrEnum
 
 import msgspec
 
 from watcher.model.buzz import entry_prefix
 from watcher.model.entry_rules import ACTIVE, COMPLETED, EntryFacts, Payment, decide
-from watcher.model.entry_verdict import EntryReason, Verdict, VerdictState, reasons_told
+from watcher.model.entry_verdict import PLACE_REASONS, EntryReason, Verdict, VerdictState, reasons_told
 
 
 class FeeSource(StrEnum):
@@ -62,6 +62,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """The crucible that it is of, if another one: the entry was moved, and brings its fee along."""
     user_before: int | None = None
     """The entrant whom it has, if another one."""
+    created_before_ms: int | None = None
+    """When it was made as the verdict has it, if at another time: milliseconds since 1970."""
     enforced_before: bool = True
     """Whether it keeps out who is not admitted."""
     competes: bool | None = None
@@ -70,12 +72,17 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def occupies(self) -> bool:
         """Tell whether it holds one of the places that are counted, here or where it was before."""
-        return self.before is not None and self.before.state in OCCUPYING
+        return self.before is not None and self.before.holds_place
 
     @property
     def holds_place(self) -> bool:
         """Tell whether it holds a place here: who comes from another crucible takes none from those who are in."""
         return self.occupies and self.crucible_before is None
+
+    @property
+    def was_admitted(self) -> bool:
+        """Tell whether it takes part here so far; votes that counted in another crucible mean nothing in this one."""
+        return self.before is not None and self.before.state is VerdictState.ADMITTED and self.crucible_before is None
 
     @property
     def is_another(self) -> bool:
@@ -93,10 +100,6 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         closed = self.competes is not None and status == ACTIVE and self.crucible_before is None
         decided = self.before is not None and self.before.state is not VerdictState.WAITING
         return decided and (status == COMPLETED or closed)
-
-
-OCCUPYING = (VerdictState.WAITING, VerdictState.ADMITTED)
-"""Verdicts with which an entry holds one of its user's and its crucible's places."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,8 +123,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     def is_new(self) -> bool:
         """Tell whether there is something to write."""
         one = self.candidate
-        known = (one.before, one.is_another, one.enforced_before)
-        return known != (self.verdict, False, self.enforced)
+        known = (one.before, one.is_another, one.created_before_ms, one.enforced_before)
+        return known != (self.verdict, False, None, self.enforced)
 
     @property
     def noted(self) -> EntryFee | None:
@@ -145,8 +148,17 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def frees_a_place(self) -> bool:
         """Tell whether another entry may have the place that this one held, or its image."""
-        leaves = self.verdict.state not in OCCUPYING or self.candidate.is_another
+        leaves = not self.verdict.holds_place or self.candidate.is_another
         return self.candidate.occupies and leaves
+
+    @property
+    def gets_before_others(self) -> bool:
+        """Tell whether it stands before entries that were in, without there being a place for it.
+
+        So it does that keeps its place by votes, for another entrant or image; or that is dated otherwise.
+        """
+        is_beyond = self.candidate.is_another and not PLACE_REASONS.isdisjoint(self.verdict.reasons)
+        return self.verdict.holds_place and (is_beyond or self.candidate.created_before_ms is not None)
 
     @property
     def takes_part(self) -> bool:
@@ -166,25 +178,26 @@ def pay_once(page: Iterable[Candidate]) -> Iterator[Candidate]:
             prefixes.add(one.site_prefix)
 
 
-def decide_in_order(page: Iterable[Candidate], policy: FeePolicy) -> Iterator[Decision]:
+def decide_in_order(
+    page: Iterable[Candidate], policy: FeePolicy, voted: Collection[int] = frozenset()
+) -> Iterator[Decision]:
     """Yield a decision for each entry.
 
     Args:
         page: entries of one crucible in the order in which they came; see :func:`pay_once`.
         policy: of fees.
+        voted: entries that votes have counted for, which keep their place where they would lose it.
     """
     users, images, total = Counter[int](), Counter[int](), 0
     for one in page:
         facts = _as_it_competes(one)
-        # Who holds a place counts only those before it, which were written before.
-        is_of_user = one.holds_place and one.user_before is None
-        is_of_image = one.holds_place and one.image_before is None
+        # Counted were those before it, if it holds a place, and all others if not: as it was before this page.
         facts = msgspec.structs.replace(
             facts,
-            earlier_of_user=facts.earlier_of_user + (0 if is_of_user else users[facts.user_id]),
-            earlier_in_all=facts.earlier_in_all + (0 if one.holds_place else total),
+            earlier_of_user=facts.earlier_of_user + users[facts.user_id],
+            earlier_in_all=facts.earlier_in_all + total,
         )
-        same_image = one.earlier_of_image + (0 if is_of_image else images[one.image_id])
+        same_image = one.earlier_of_image + images[one.image_id]
         fee = _fee(one, policy)
         if _is_final(one):
             verdict = one.before or Verdict(VerdictState.REJECTED)
@@ -195,13 +208,20 @@ def decide_in_order(page: Iterable[Candidate], policy: FeePolicy) -> Iterator[De
             entered_already=same_image > 0,
             payment=fee.payment if fee else Payment.SETTLED,
             collected=fee.collected if fee else 0,
-            admitted_before=one.before is not None and one.before.state is VerdictState.ADMITTED,
+            admitted_before=one.was_admitted,
         )
         verdict = decide(facts)
-        is_in = int(verdict.state in OCCUPYING)
-        users[facts.user_id] += is_in - int(is_of_user)
-        images[one.image_id] += is_in - int(is_of_image)
-        total += is_in - int(one.holds_place)
+        if verdict.state is VerdictState.REJECTED and one.was_admitted and one.entry_id in voted:
+            facts = msgspec.structs.replace(facts, voted_on=True)
+            verdict = decide(facts)
+        is_in = int(verdict.holds_place)
+        users[facts.user_id] += is_in
+        images[one.image_id] += is_in
+        total += is_in
+        if one.holds_place:
+            users[facts.user_id if one.user_before is None else one.user_before] -= 1
+            images[one.image_id if one.image_before is None else one.image_before] -= 1
+            total -= 1
         yield msgspec.structs.replace(_consequences(one, verdict, fee, policy), facts=facts)
 
 

@@ -95,6 +95,10 @@ def reasons_told(reasons: tuple[EntryReason, ...]) -> tuple[EntryReason, ...]:
     return tuple(reason for reason in reasons if reason not in _OF_THE_IMAGE)
 
 
+PLACE_REASONS: Final = frozenset({EntryReason.TOTAL_LIMIT, EntryReason.USER_LIMIT, EntryReason.IMAGE_ENTERED_ALREADY})
+"""Reasons that have to do with other entries, which have the place: they come and go with those."""
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """A decision on one entry."""
 
@@ -102,6 +106,17 @@ class Verdict(msgspec.Struct, frozen=True):
     reasons: tuple[EntryReason, ...] = ()
     """Why, in the order of :class:`EntryReason`. Of an admitted entry: rules that it breaks since they were changed,
     which are reported and change nothing, because votes have counted for it."""
+
+    @property
+    def holds_place(self) -> bool:
+        """Tell whether the entry has one of the places that are counted, of its user, its image and its crucible.
+
+        Who waits for a scan while there was no place waits without one: given one all the same, an entry that is dated
+        earlier than others would be one more than there are places, and the last of those would have to go for it.
+        """
+        if self.state is VerdictState.WAITING:
+            return PLACE_REASONS.isdisjoint(self.reasons)
+        return self.state is VerdictState.ADMITTED
 
     @property
     def sentences(self) -> list[str]:

@@ -58,6 +58,37 @@ def test_a_place_that_becomes_free_is_free() -> None:
     assert states(leaves, comes) == ["rejected", "admitted"]
 
 
+def test_who_waits_for_want_of_a_place_holds_none() -> None:
+    """It counts all others like somebody new, and nobody counts it, whether its scan comes or not."""
+    pending = but(FREE, **{"image.ingestion": "Pending"}, earlier_of_user=2)
+    waits = entry(1, facts=pending, before=Verdict(VerdictState.WAITING, (R.USER_LIMIT, R.IMAGE_NOT_SCANNED)))
+    there = entry(2, facts=but(FREE, earlier_of_user=1), before=ADMITTED)
+
+    assert not waits.holds_place
+    assert states(waits, there) == ["waiting", "admitted"]
+    assert not any(one.frees_a_place for one in decide_in_order([waits], POLICY))
+
+
+def test_whoever_holds_a_place_has_it_when_another_one_goes() -> None:
+    """At the same time as there are fewer of them."""
+    limited = {"crucible.entry_limit": 1}
+    leaves = entry(1, before=ADMITTED, facts=but(FREE, **limited, **BREAKS[R.LEVEL_NOT_ALLOWED]))
+    stays = entry(2, before=ADMITTED, facts=but(FREE, **limited, earlier_of_user=1))
+
+    assert states(leaves, stays) == ["rejected", "admitted"]
+
+
+def test_votes_keep_those_who_are_pushed_out_by_votes() -> None:
+    limited = {"crucible.entry_limit": 1}
+    first = entry(1, before=ADMITTED, facts=but(FREE, **limited, **BREAKS[R.LEVEL_NOT_ALLOWED]))
+    second, third = (entry(n, before=ADMITTED, facts=but(FREE, **limited, earlier_of_user=n - 1)) for n in (2, 3))
+
+    decisions = list(decide_in_order([first, second, third], POLICY, {1, 2}))
+
+    assert [one.verdict.state.value for one in decisions] == ["admitted", "admitted", "rejected"]
+    assert decisions[1].verdict.reasons == (R.USER_LIMIT,)
+
+
 @pytest.mark.parametrize(
     ("competes", "facts", "expected"),
     [

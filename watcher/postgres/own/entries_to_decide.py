@@ -110,18 +110,37 @@ def vanished_of(session: Session, crucible_ids: Sequence[int], most: int) -> lis
     return [entry for (entry,) in rows]
 
 
-def without_a_place(session: Session, freed: Collection[tuple[int, int, int]], most: int) -> list[int]:
-    """Return entries that were rejected for want of a place and may get one that is free now.
+def without_a_place(
+    session: Session, freed: Collection[tuple[int, int, int]], after: tuple[int, str, int], most: int
+) -> list[tuple[int, str, int]]:
+    """Return entries that are out, or wait, for want of a place and may get one that is free: crucible, time and id.
 
     Args:
         session: a connection.
         freed: places: crucible, user and image of each entry that held one.
+        after: the last one that was looked at, or :data:`START`.
         most: entries.
     """
     crucibles, users, images = (list(column) for column in zip(*freed, strict=True))
-    rows = session.run(
-        _STATEMENTS["without_a_place"], {"crucibles": crucibles, "users": users, "images": images, "most": most}
-    )
+    crucible, time, entry = after
+    return [
+        (crucible, time, entry)
+        for crucible, time, entry in session.run(
+            _STATEMENTS["without_a_place"],
+            {
+                "crucibles": crucibles, "users": users, "images": images, "most": most,
+                "after_crucible": crucible, "after_time": time, "after_id": entry,
+            },
+        )
+    ]  # fmt: skip
+
+
+def beyond_places(session: Session, crucible_ids: Sequence[int], most: int) -> list[int]:
+    """Return entries of some crucibles that hold a place though all places are those of others before them.
+
+    Those that are known to do so, because votes have counted for them, are left out.
+    """
+    rows = session.run(_STATEMENTS["beyond_places"], {"crucibles": list(crucible_ids), "most": most})
     return [entry for (entry,) in rows]
 
 

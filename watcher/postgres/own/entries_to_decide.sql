@@ -14,6 +14,7 @@ FROM public."Crucible" crucible
 FULL JOIN {schema}.entry_crucible known ON known.crucible_id = crucible.id
 WHERE (crucible.status = 'Active'
        OR crucible.status IN ('Completed', 'Cancelled') AND known.status <> crucible.status::text
+       OR crucible.status = 'Cancelled' AND known.interim_digest IS NOT NULL
        OR crucible.status = 'Cancelled' AND known.crucible_id IS NULL
           AND crucible."createdAt" >= (SELECT min(applied_at) AT TIME ZONE 'UTC' FROM {schema}.migration)
        OR crucible.id IS NULL AND known.status NOT IN ('Completed', 'gone'))
@@ -65,25 +66,47 @@ SELECT seen.entry_id
  ORDER BY seen.entered_at, seen.entry_id
 
 -- without_a_place --
--- Entries that were rejected because another one had their place, which is free now: that of this user in this crucible, of
--- this image, or of all. A fee that went back does not come again, so those who had paid stay out.
+-- Entries that are out, or wait without a place, because another one had it, which is free now: that of this user in this
+-- crucible, of this image, or of all; from one on, in the order in which they came. A fee that went back does not come
+-- again, so those who had paid stay out.
 WITH freed AS (
     SELECT * FROM unnest(%(crucibles)s::int[], %(users)s::int[], %(images)s::int[]) AS one (crucible_id, user_id, image_id)
 )
-SELECT seen.entry_id
+SELECT seen.crucible_id, seen.entered_at::text, seen.entry_id
   FROM {schema}.entry_verdict seen
- WHERE seen.crucible_id = ANY(%(crucibles)s) AND seen.verdict = 'rejected'
+ WHERE seen.crucible_id = ANY(%(crucibles)s) AND seen.verdict IN ('waiting', 'rejected')
+   AND (seen.crucible_id, seen.entered_at, seen.entry_id) > (%(after_crucible)s, %(after_time)s::timestamp, %(after_id)s)
    AND ('total_limit' = ANY (seen.reasons)
         OR 'user_limit' = ANY (seen.reasons)
            AND (seen.crucible_id, seen.user_id) IN (SELECT crucible_id, user_id FROM freed)
         OR 'image_entered_already' = ANY (seen.reasons)
            AND (seen.crucible_id, seen.image_id) IN (SELECT crucible_id, image_id FROM freed))
-   AND NOT EXISTS (SELECT FROM {schema}.entry_fee fee WHERE fee.entry_id = seen.entry_id AND NOT fee.returned)
- ORDER BY seen.entered_at, seen.entry_id
+   AND (seen.verdict = 'waiting'
+        OR NOT EXISTS (SELECT FROM {schema}.entry_fee fee WHERE fee.entry_id = seen.entry_id AND NOT fee.returned))
+ ORDER BY seen.crucible_id, seen.entered_at, seen.entry_id
+ LIMIT %(most)s
+
+-- beyond_places --
+-- Entries that hold a place though those before them have all that there are, of their user, their image or the crucible;
+-- but for those of which that was found already, and votes keep them in.
+SELECT ranked.entry_id
+  FROM (SELECT one.entry_id, one.entered_at, one.reasons, crucible."entryLimit", crucible."maxTotalEntries",
+               row_number() OVER (PARTITION BY one.crucible_id ORDER BY one.entered_at, one.entry_id) AS nth,
+               row_number() OVER (PARTITION BY one.crucible_id, one.user_id
+                                  ORDER BY one.entered_at, one.entry_id) AS nth_of_user,
+               row_number() OVER (PARTITION BY one.crucible_id, one.image_id
+                                  ORDER BY one.entered_at, one.entry_id) AS nth_of_image
+          FROM {schema}.entry_verdict one
+          JOIN public."Crucible" crucible ON crucible.id = one.crucible_id
+         WHERE one.crucible_id = ANY(%(crucibles)s) AND {one_holds}) ranked
+ WHERE nth > "maxTotalEntries" AND 'total_limit' <> ALL (reasons)
+    OR nth_of_user > "entryLimit" AND 'user_limit' <> ALL (reasons)
+    OR nth_of_image > 1 AND 'image_entered_already' <> ALL (reasons)
+ ORDER BY entered_at, entry_id
  LIMIT %(most)s
 
 -- vanished_of --
--- Entries of some crucibles that hold a place and whose row is gone.
+-- Entries of some crucibles that wait or are in and whose row is gone.
 SELECT seen.entry_id
   FROM {schema}.entry_verdict seen
  WHERE seen.crucible_id = ANY(%(crucibles)s) AND seen.verdict IN ('waiting', 'admitted')
@@ -104,7 +127,7 @@ UPDATE {schema}.entry_crucible there
 WITH told AS (
     SELECT * FROM jsonb_to_recordset(%s::jsonb)
            AS one (crucible_id int, status text, digest bigint, first_end_ms bigint, last_end_ms bigint,
-                   known_first_end_ms bigint, known_last_end_ms bigint)
+                   known_digest bigint, known_first_end_ms bigint, known_last_end_ms bigint)
 ), others AS (
     UPDATE {schema}.entry_crucible there
        SET status = told.status, rules_digest = told.digest, interim_digest = NULL,
@@ -113,7 +136,9 @@ WITH told AS (
            last_end_ms = CASE WHEN there.last_end_ms <= told.known_last_end_ms THEN told.last_end_ms
                               ELSE greatest(there.last_end_ms, told.last_end_ms) END
       FROM told
-     WHERE there.crucible_id = told.crucible_id AND coalesce(there.interim_digest, told.digest) = told.digest
+     WHERE there.crucible_id = told.crucible_id
+       AND coalesce(there.interim_digest, CASE WHEN told.known_digest IS NULL THEN there.rules_digest END, told.digest)
+           = told.digest
 )
 INSERT INTO {schema}.entry_crucible (crucible_id, status, rules_digest, first_end_ms, last_end_ms)
 SELECT crucible_id, status, digest, first_end_ms, last_end_ms FROM told

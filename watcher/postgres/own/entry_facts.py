@@ -74,15 +74,19 @@ def facts(session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int
     ]
 
 
-def vanished(session: Session, entry_ids: Sequence[int], *, another: bool = False) -> list[Candidate]:
+def vanished(
+    session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int], *, another: bool = False
+) -> list[Candidate]:
     """Return those of some entries whose row is gone, and whose crucible had not ended.
 
     Args:
         session: a connection.
+        crucible_ids: entries with verdicts of other crucibles are left out.
         entry_ids: which.
         another: their rows are gone as the caller knows, and those that are there are other entries with their ids.
     """
-    rows = session.run(_STATEMENTS["vanished_facts"], {"entries": list(entry_ids), "another": another})
+    asked = {"entries": list(entry_ids), "crucibles": list(crucible_ids), "another": another}
+    rows = session.run(_STATEMENTS["vanished_facts"], asked)
     return [
         Candidate(
             entry_id=entry, crucible_id=crucible, image_id=image,
@@ -96,8 +100,8 @@ def vanished(session: Session, entry_ids: Sequence[int], *, another: bool = Fals
 def candidate_from(crucible_id: int, crucible: CrucibleRules | None, row: Sequence[Any]) -> Candidate:
     """Return an entry to be decided, from the fragment ``fact_columns``, the places taken, and whether it competes."""
     entry, user, image, created, site_prefix, owner, level, ingestion, kind, blocked, resources = row[:11]
-    image_before, crucible_before, user_before, enforced, earlier_of_user, earlier_of_image, earlier_in_all = row[17:24]
-    competes = row[24]
+    image_before, crucible_before, user_before, created_before, enforced = row[17:22]
+    earlier_of_user, earlier_of_image, earlier_in_all, competes = row[22:26]
     seen = None
     if owner is not None:
         seen = EntryImage(
@@ -112,8 +116,8 @@ def candidate_from(crucible_id: int, crucible: CrucibleRules | None, row: Sequen
         ),
         earlier_of_image=earlier_of_image, site_prefix=site_prefix or None, fee=_fee(row[11:15]),
         before=_verdict(*row[15:17]), image_before=image_before, crucible_before=crucible_before,
-        user_before=user_before, enforced_before=enforced is not False,
-        competes=competes,
+        user_before=user_before, created_before_ms=created_before,
+        enforced_before=enforced is not False, competes=competes,
     )  # fmt: skip
 
 

@@ -1,3 +1,13 @@
+-- fragment one_holds --
+-- Whether "one" holds a place: who waits because it found none, waits without.
+(one.verdict = 'admitted' OR one.verdict = 'waiting'
+                             AND NOT one.reasons && ARRAY['total_limit', 'user_limit', 'image_entered_already'])
+
+-- fragment seen_holds --
+-- The same of the verdict so far.
+(seen.verdict = 'admitted' OR seen.verdict = 'waiting'
+                              AND NOT seen.reasons && ARRAY['total_limit', 'user_limit', 'image_entered_already'])
+
 -- fragment fact_columns --
 -- Everything that decides about "entry", but for its crucible and the places taken there: the image with its resources,
 -- the fee, the verdict so far, and who came before. One that holds a place counts those before it; one that does not, all,
@@ -28,18 +38,18 @@
     nullif(seen.image_id, entry."imageId") AS image_before,
     nullif(seen.crucible_id, entry."crucibleId") AS crucible_before,
     nullif(seen.user_id, entry."userId") AS user_before,
+    CASE WHEN seen.entered_at <> least(greatest(entry."createdAt", {FIRST_MOMENT}), {LAST_MOMENT})
+         THEN (extract(epoch FROM seen.entered_at) * 1000)::bigint END AS created_before_ms,
     seen.enforced,
     (SELECT count(*) FROM {schema}.entry_verdict one
       WHERE one.crucible_id = entry."crucibleId" AND one.user_id = entry."userId" AND one.entry_id <> entry.id
-        AND one.verdict IN ('waiting', 'admitted')
-        AND (NOT coalesce(seen.verdict IN ('waiting', 'admitted') AND (seen.crucible_id, seen.user_id)
-                                                                      = (entry."crucibleId", entry."userId"), false)
+        AND {one_holds}
+        AND (NOT coalesce({seen_holds} AND (seen.crucible_id, seen.user_id) = (entry."crucibleId", entry."userId"), false)
              OR (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))) AS earlier_of_user,
     (SELECT count(*) FROM {schema}.entry_verdict one
       WHERE one.crucible_id = entry."crucibleId" AND one.image_id = entry."imageId" AND one.entry_id <> entry.id
-        AND one.verdict IN ('waiting', 'admitted')
-        AND (NOT coalesce(seen.verdict IN ('waiting', 'admitted') AND (seen.crucible_id, seen.image_id)
-                                                                      = (entry."crucibleId", entry."imageId"), false)
+        AND {one_holds}
+        AND (NOT coalesce({seen_holds} AND (seen.crucible_id, seen.image_id) = (entry."crucibleId", entry."imageId"), false)
              OR (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))) AS earlier_of_image
 
 -- fragment facts_digest --
@@ -90,7 +100,7 @@ WITH taken AS MATERIALIZED (
     SELECT one.crucible_id, count(*)::int AS places
       FROM {schema}.entry_verdict one
       JOIN public."Crucible" crucible ON crucible.id = one.crucible_id AND crucible."maxTotalEntries" IS NOT NULL
-     WHERE one.crucible_id = ANY(%(crucibles)s) AND one.verdict IN ('waiting', 'admitted')
+     WHERE one.crucible_id = ANY(%(crucibles)s) AND {one_holds}
      GROUP BY 1
 )
 SELECT
@@ -99,10 +109,10 @@ SELECT
 {rule_columns},
 {fact_columns},
     CASE WHEN crucible."maxTotalEntries" IS NULL THEN 0
-         WHEN NOT coalesce(seen.verdict IN ('waiting', 'admitted') AND seen.crucible_id = entry."crucibleId", false)
+         WHEN NOT coalesce({seen_holds} AND seen.crucible_id = entry."crucibleId", false)
          THEN coalesce((SELECT taken.places FROM taken WHERE taken.crucible_id = crucible.id), 0)
          ELSE (SELECT count(*) FROM {schema}.entry_verdict one
-                WHERE one.crucible_id = crucible.id AND one.verdict IN ('waiting', 'admitted')
+                WHERE one.crucible_id = crucible.id AND {one_holds}
                   AND (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))
     END AS earlier_in_all,
     CASE WHEN {is_closed}
@@ -117,6 +127,7 @@ LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = entry.id AND NOT fee.returned
 LEFT JOIN {schema}.entry_digest known ON known.entry_id = entry.id
 CROSS JOIN LATERAL (SELECT {facts_digest} AS digest) now
 WHERE entry.id = ANY(%(entries)s) AND entry."crucibleId" = ANY(%(crucibles)s)
+  AND coalesce(seen.crucible_id = ANY(%(crucibles)s), true) -- it was moved twice at once: a place there is not ours to give
   AND (%(again)s OR seen.entry_id IS NULL OR known.digest IS DISTINCT FROM now.digest)
 ORDER BY entry."crucibleId", entry."createdAt", entry.id
 
@@ -130,7 +141,8 @@ SELECT seen.entry_id, seen.crucible_id, seen.user_id, seen.image_id,
   LEFT JOIN {schema}.entry_fee fee ON fee.entry_id = seen.entry_id AND NOT fee.returned
   LEFT JOIN {schema}.entry_crucible known ON known.crucible_id = seen.crucible_id
   LEFT JOIN public."Crucible" crucible ON crucible.id = seen.crucible_id
- WHERE seen.entry_id = ANY(%(entries)s) AND seen.verdict IN ('waiting', 'admitted')
+ WHERE seen.entry_id = ANY(%(entries)s) AND seen.crucible_id = ANY(%(crucibles)s)
+   AND seen.verdict IN ('waiting', 'admitted')
    AND known.status IS DISTINCT FROM 'Completed' AND crucible.status IS DISTINCT FROM 'Completed'
    AND NOT EXISTS (SELECT FROM {schema}.settlement
                     WHERE settlement.crucible_id = seen.crucible_id AND settlement.settled_at IS NOT NULL)

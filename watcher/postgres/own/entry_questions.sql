@@ -7,7 +7,7 @@ SELECT
     CASE WHEN crucible."maxTotalEntries" IS NULL THEN 0
          ELSE (SELECT count(*)
                  FROM (SELECT FROM {schema}.entry_verdict one
-                        WHERE one.crucible_id = crucible.id AND one.verdict IN ('waiting', 'admitted')
+                        WHERE one.crucible_id = crucible.id AND {one_holds}
                         LIMIT greatest(crucible."maxTotalEntries", 0)) taken)
     END AS earlier_in_all,
     CASE WHEN {is_closed} THEN false END AS competes

@@ -25,7 +25,6 @@ def write(
     *,
     digests: Mapping[int, int] | None = None,
     rules: Mapping[int, DecidedBy] | None = None,
-    firsts: Iterable[int] = (),
 ) -> set[int]:
     """Write what was decided, within the caller's transaction; a verdict that stays the same writes nothing.
 
@@ -35,24 +34,20 @@ def write(
         by: the role that decided.
         digests: what entries were decided with, to be remembered.
         rules: by which entries of crucibles were decided.
-        firsts: crucibles that perhaps had no entry decided yet.
 
     Returns:
         Entries whose fee is another's after all: somebody who had read the same was faster.
     """
     decided = list(decisions)
     new = [one for one in decided if one.is_new]
-    digests, first = digests or {}, set(firsts)
+    digests = digests or {}
     if new or digests:
         session.run(
             _STATEMENTS["write_verdicts"],
             {
                 "by": by, "verdicts": _json(_row(one) for one in new), "entries": list(digests),
                 "digests": list(digests.values()),
-                "rules": _json(
-                    {"crucible_id": number, "is_first": number in first, **by._asdict()}
-                    for number, by in (rules or {}).items()
-                ),
+                "rules": _json({"crucible_id": number, **by._asdict()} for number, by in (rules or {}).items()),
             },
         )  # fmt: skip
     fees = {one.candidate.entry_id: _asked(one, fee) for one in decided if (fee := one.noted) is not None}

@@ -1,21 +1,29 @@
 -- write_verdicts --
--- What was decided, its log, what it was decided with, and by which rules: those of crucibles' first entries, and of others
--- an end, or rules, that are not those noted. A verdict is written only where something is another than it was, so that
--- what stays the same makes no change event.
+-- What was decided, its log, what it was decided with, and by which rules: of crucibles of which none are noted, and of others
+-- an end, or rules, that are not those noted. Where none are noted and entries have verdicts all the same, nobody knows by
+-- which rules those were decided. A verdict is written only where something is another than it was, so that what stays the
+-- same makes no change event. What a row was that is withdrawn is forgotten: it may be there again, and is decided anew.
 WITH digests AS (
     INSERT INTO {schema}.entry_digest AS there (entry_id, digest)
     SELECT * FROM unnest(%(entries)s::int[], %(digests)s::bigint[])
     ON CONFLICT (entry_id) DO UPDATE SET digest = excluded.digest WHERE there.digest <> excluded.digest
+), forgotten AS (
+    DELETE FROM {schema}.entry_digest gone
+     USING jsonb_to_recordset(%(verdicts)s::jsonb) AS one (entry_id int, verdict text)
+     WHERE gone.entry_id = one.entry_id AND one.verdict = 'withdrawn'
 ), rules AS (
-    INSERT INTO {schema}.entry_crucible AS there (crucible_id, status, rules_digest, first_end_ms, last_end_ms)
-    SELECT crucible_id, status, digest, first_end_ms, last_end_ms
+    INSERT INTO {schema}.entry_crucible AS there
+                (crucible_id, status, rules_digest, first_end_ms, last_end_ms, interim_digest)
+    SELECT one.crucible_id, one.status, one.digest, one.first_end_ms, one.last_end_ms,
+           CASE WHEN known.crucible_id IS NULL
+                     AND EXISTS (SELECT FROM {schema}.entry_verdict seen
+                                  WHERE seen.crucible_id = one.crucible_id AND seen.verdict <> 'withdrawn')
+                THEN {SEVERAL} END
       FROM jsonb_to_recordset(%(rules)s::jsonb)
-           AS one (crucible_id int, status text, digest bigint, first_end_ms bigint, last_end_ms bigint, is_first boolean)
-     WHERE one.is_first OR EXISTS (
-               SELECT FROM {schema}.entry_crucible known
-                WHERE known.crucible_id = one.crucible_id
-                  AND (one.first_end_ms < known.first_end_ms OR one.last_end_ms > known.last_end_ms
-                       OR coalesce(known.interim_digest, known.rules_digest) NOT IN (one.digest, {SEVERAL})))
+           AS one (crucible_id int, status text, digest bigint, first_end_ms bigint, last_end_ms bigint)
+      LEFT JOIN {schema}.entry_crucible known ON known.crucible_id = one.crucible_id
+     WHERE known.crucible_id IS NULL OR one.first_end_ms < known.first_end_ms OR one.last_end_ms > known.last_end_ms
+        OR coalesce(known.interim_digest, known.rules_digest) NOT IN (one.digest, {SEVERAL})
     ON CONFLICT (crucible_id) DO UPDATE
        SET first_end_ms = least(there.first_end_ms, excluded.first_end_ms),
            last_end_ms = greatest(there.last_end_ms, excluded.last_end_ms),
