@@ -34,7 +34,7 @@ RULES: dict[str, list[Any]] = {
     "endAt": [None, None, "2026-01-04", "2026-01-06"],
 }
 """What a crucible may say, by column."""
-SCANS = [("Scanned", 1), ("Scanned", 1), ("Pending", 0), ("Pending", 0), ("Scanned", 8), ("Blocked", 32)]
+SCANS = [*[("Scanned", 1)] * 4, ("Pending", 0), ("Pending", 0), ("Scanned", 8), ("Blocked", 32)]
 DATES = [f"2026-01-0{day}" for day in range(1, 8)]
 IN_BETWEEN = "2026-01-04"
 ASKED = """
@@ -45,7 +45,7 @@ MAX_ROUNDS = 8
 """Sweeps after which everything has come to rest. More would only hide that it does not."""
 PAGE = 3
 """Entries of a page: so few that the crucibles of these histories take several."""
-EXAMPLES = int(os.environ.get("PLACES_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("PLACES_EXAMPLES", "8"))
 """Histories of one run. A hunt takes thousands, outside the suite, each time others."""
 
 
@@ -78,10 +78,10 @@ class Places(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        """There are two crucibles, one of which is full."""
+        """There are two crucibles, one of which is full, and judges have voted on the last who found a place."""
         self.crucibles += [self.site.crucible(entryLimit=9, maxTotalEntries=2), self.site.crucible(entryLimit=9)]
-        for user in self.users[:2]:
-            self.site.enter(self.crucibles[0], user, createdAt=IN_BETWEEN)
+        entries = [self.site.enter(self.crucibles[0], user, createdAt=IN_BETWEEN) for user in self.users[:2]]
+        self.voted.add((self.crucibles[0], entries[1]))
         self.site.enter(self.crucibles[1], self.users[2], self.site.image(self.users[2], 0, "Pending"))
         self._sweep()
 
