@@ -45,7 +45,7 @@ MAX_ROUNDS = 8
 """Sweeps after which everything has come to rest. More would only hide that it does not."""
 PAGE = 3
 """Entries of a page: so few that the crucibles of these histories take several."""
-EXAMPLES = int(os.environ.get("PLACES_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("PLACES_EXAMPLES", "12"))
 """Histories of one run. A hunt takes thousands, outside the suite, each time others."""
 
 
