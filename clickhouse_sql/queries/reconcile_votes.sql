@@ -1,7 +1,7 @@
 -- vote_numbers_off --
 -- Crucibles in one of whose epochs the numbers of votes are not an unbroken row with each number once: by how many there
 -- are, what they add up to and what their squares do. An epoch whose first numbers are gone is among them; whether age
--- explains that is seen by who looks closer.
+-- explains that is seen by who looks closer. Of crucibles from one id to below another.
 SELECT DISTINCT crucible_id
 FROM (
     SELECT
@@ -12,7 +12,7 @@ FROM (
         sum(toInt256(vote_seq)) AS added,
         sum(toInt256(vote_seq) * vote_seq) AS squares
     FROM crucible_entry_rating
-    WHERE vote_seq > 0
+    WHERE vote_seq > 0 AND crucible_id >= {low:Int64} AND crucible_id < {high:Int64}
     GROUP BY crucible_id, vote_epoch
     HAVING first > 1 OR votes != last - first + 1 OR added * 2 != (first + last) * votes
         OR squares * 6 != last * (last + 1) * (2 * last + 1) - (first - 1) * first * (2 * first - 1)
@@ -30,6 +30,7 @@ FROM (
         sum(toInt128(cityHash64(user_id, vote_seq, toUnixTimestamp(created_at)))) AS balance
     FROM crucible_entry_rating
     WHERE vote_seq > 0 AND created_at >= toDateTime({since:UInt32})
+        AND crucible_id >= {low:Int64} AND crucible_id < {high:Int64}
     GROUP BY crucible
     UNION ALL
     SELECT
@@ -40,11 +41,21 @@ FROM (
     FROM entityMetricEvents
     WHERE entityType = 'Crucible' AND metricType = 'Vote' AND source = 'vote'
         AND createdAt >= fromUnixTimestamp64Milli(toInt64({since:UInt32}) * 1000)
+        AND entityId >= {low:Int64} AND entityId < {high:Int64}
     GROUP BY crucible
 )
 GROUP BY crucible
 HAVING sum(balance) != 0
 ORDER BY crucible
+
+-- votes_of_crucibles --
+-- How many votes the next crucibles have, by id, as the view has it: to divide them into parts.
+SELECT crucible_id, sum(votes) AS votes
+FROM crucible_votes_v1
+WHERE crucible_id >= {first:Int64}
+GROUP BY crucible_id
+ORDER BY crucible_id
+LIMIT {most:UInt32}
 
 -- distinct_vote_spans --
 -- Which numbers are there, by epoch and in portions, each counted once however often it is there.

@@ -1,6 +1,6 @@
 """Watchers compare by turns: a part each, one at a time, on where it was, and whatever their neighbours do."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -16,11 +16,13 @@ from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.clickhouse.repair_rows import REPAIRS
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import TemporaryError, WatcherError
 from watcher.postgres.own import drift, history, reconcile_needed, reconcile_turn, repair
 from watcher.postgres.session import Session
 from watcher.reconcile.daemon.drift_report import DriftReport
 from watcher.reconcile.daemon.rolling import RollingComparison
+from watcher.reconcile.finding import Finding
+from watcher.reconcile.others import PLACES
 from watcher.reconcile.repairs import repairer
 from watcher.reconcile.repairs.stream import StreamStandsError
 from watcher.reconcile.stores import Stores
@@ -41,7 +43,9 @@ class Process:
         interval: float = HOUR,
         await_passed: Callable[[int], None] = lambda _: None,
         auto_fix: bool = False,
+        others: Sequence["Part"] = (),
     ) -> None:
+        self.others = others
         self.metrics = Metrics(CollectorRegistry())
         self.asked: list[str] = []
         self.looked = list[float]()
@@ -50,7 +54,7 @@ class Process:
             TABLES,
             world.session,
             self._stores,
-            DriftReport(self.metrics.reconcile, (table.name for table in TABLES)),
+            DriftReport(self.metrics.reconcile, (table.name for table in TABLES), PLACES),
             owner=owner,
             interval=interval,
             auto_fix=auto_fix,
@@ -67,7 +71,7 @@ class Process:
             self.looked.append(seconds)
             pause(0.0)
 
-        yield Stores(session, reads, insert, self._await_passed, at_once, range_keys=100)
+        yield Stores(session, reads, insert, self._await_passed, at_once, range_keys=100, others=self.others)
         insert.close()
 
     def drift(self, table: str = "CrucibleEntry") -> Mapping[str, int]:
@@ -83,6 +87,50 @@ class Process:
     def value(self, name: str) -> float:
         """What a metric without labels says."""
         return self.metrics.registry.get_sample_value(name) or 0.0
+
+
+class Part:
+    """Something else that is compared, ten numbers at a time, up to 20."""
+
+    def __init__(self, name: str, *places: str) -> None:
+        self.name, self.places = name, places
+        self.asked = list[int]()
+        self.found: dict[int, Finding] = {}
+        self.raises: WatcherError | None = None
+
+    def part(self, first: int) -> tuple[Sequence[Finding], int | None]:
+        """Return what is to be found at a number."""
+        self.asked.append(first)
+        if self.raises is not None:
+            raise self.raises
+        return [self.found[first]] if first in self.found else [], first + 10 if first < 20 else None
+
+
+def test_votes_redis_and_views_follow_the_tables(site: World) -> None:
+    """A part each, told by place and kind until it is compared again; one that is away is told and passed over."""
+    votes, shown = Part("votes", "crucible_entry_rating", "entityMetricEvents"), Part("redis", "redis")
+    votes.found[10] = Finding("entityMetricEvents", "vote without event", 3, derivable=True, examples=())
+    shown.raises = TemporaryError("redis is away")
+    one = Process(site, "one", others=(votes, shown))
+    site.site.execute("UPDATE crucible_watcher.reconcile_turn SET source_table = 'Crucible', next_key = 0")
+    for _ in range(3):
+        one.task.turn()
+        due(site)
+    assert (votes.asked, shown.asked) == ([0, 10, 20], [0])
+    assert one.drift("entityMetricEvents") == {"vote without event": 3}
+    assert one.value("crucible_reconcile_errors_total") == 1
+    with site.session() as session:
+        (run,) = drift.runs(session)
+    assert (run.tables, run.found["entityMetricEvents"]) == (("Crucible",), {"vote without event": 3})
+    votes.found.clear()
+    shown.raises = None
+    site.site.execute("UPDATE crucible_watcher.reconcile_turn SET source_table = 'votes', next_key = 0")
+    for _ in range(3):
+        one.task.turn()
+        due(site)
+
+    assert (votes.asked[3:], shown.asked[1:]) == ([0, 10, 20], [0, 10, 20])
+    assert one.drift("entityMetricEvents") == {}
 
 
 class _Reads(ClickHouseReads):

@@ -19,7 +19,7 @@ from watcher.model.drain_plan import event_rows, vote_rows
 from watcher.model.vote import LoggedVote
 from watcher.postgres.own import history, repair
 from watcher.reconcile.finding import Finding, Findings
-from watcher.reconcile.votes import repairer
+from watcher.reconcile.votes import comparison, repairer
 from watcher.reconcile.votes.comparison import VoteComparison
 from watcher.reconcile.votes.repairer import VoteRepairer
 
@@ -93,6 +93,23 @@ def mending(world: World, **given: Any) -> Iterator[Mender]:
         mender = Mender(world, session, **given)
         yield mender
         mender.link.close()
+
+
+def test_a_part_of_the_crucibles_is_compared_alone(broken: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts follow each other without a gap, by how many votes there are; the last one has no end."""
+    monkeypatch.setattr(comparison, "PART_VOTES", 100)
+    with mending(broken) as one:
+        first = one.comparison.part(0)
+        second = one.comparison.part(first.stop)
+        third = one.comparison.part(second.stop)
+        doubtful = [one.comparison.doubtful(part) for part in (first, second, third)]
+        monkeypatch.setattr(comparison, "PART_CRUCIBLES", 1)
+        monkeypatch.setattr(comparison, "PART_VOTES", 1_000)
+        by_number = one.comparison.part(0)
+
+    assert (first, second) == (range(CRUCIBLE + 1), range(CRUCIBLE + 1, CALM + 1))
+    assert third == range(CALM + 1, comparison.EVERY_CRUCIBLE.stop)
+    assert (doubtful, by_number) == ([[CRUCIBLE], [], []], first)
 
 
 @pytest.fixture

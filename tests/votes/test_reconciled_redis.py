@@ -1,6 +1,6 @@
 """What Redis shows otherwise than the other stores say is found, named, and put right by the verifier."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -9,18 +9,25 @@ import pytest
 from tests.scythe import Scythe
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
+from watcher.bootstrap import rolling_others
+from watcher.bootstrap.reconciling_crucibles import CrucibleComparer
+from watcher.bootstrap.verification import verifying_unheard
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.vote_history import VoteHistory
 from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.drain_plan import event_rows, vote_rows
 from watcher.model.vote import LoggedVote
+from watcher.postgres.own import history
 from watcher.postgres.session import open_session
 from watcher.reconcile.finding import Findings
+from watcher.reconcile.others import by_place
 from watcher.reconcile.redis import crucibles as redis_crucibles
-from watcher.reconcile.redis.crucible import CrucibleLook
-from watcher.reconcile.redis.crucibles import RedisComparison
+from watcher.reconcile.redis.crucible import CrucibleLook, RedisKind
+from watcher.reconcile.redis.crucibles import REDIS, RedisComparison
 from watcher.redis import keys
 from watcher.votes.balance import VoteBalance
+
+AT_ONCE = {"mutations_sync": 2}
 
 
 @contextmanager
@@ -42,6 +49,35 @@ def found(world: VoteWorld, *, fix: bool = False) -> dict[str, tuple[int, int, b
     with comparing(world) as one:
         one.compare(findings, lambda *_: None, fix=fix, only=world.crucibles)  # type: ignore[attr-defined]
     return {each.kind: (each.rows, each.left, each.derivable) for each in findings.all()}
+
+
+def by_turns(
+    world: VoteWorld, monkeypatch: pytest.MonkeyPatch, passed: Callable[[int], None]
+) -> dict[tuple[str, str], int]:
+    """What turns find, two crucibles a time, by where and kind; ``passed`` stands for waiting for the stream.
+
+    Crucibles of other tests are active, and not in this Redis.
+    """
+    monkeypatch.setattr(rolling_others, "PART_CRUCIBLES", 2)
+    settings, seen = world.settings(), dict[tuple[str, str], int]()
+    dsn = str(world.stack.endpoints.postgres_dsn)
+    with (
+        open_session(dsn, world.name) as session,
+        CrucibleComparer(
+            settings, session, "a test", print, pause=lambda _: None, verifying=verifying_unheard
+        ) as comparer,
+    ):
+        history.check(session)
+        for one in rolling_others.others(settings, comparer, passed, lambda _: None):
+            follows: int | None = 0
+            while follows is not None:
+                before = follows
+                findings, follows = one.part(follows)
+                assert follows is None or follows > before
+                for place, kinds in by_place(one.places, findings):
+                    for kind in kinds.keys() - {RedisKind.ABSENT}:
+                        seen[place, kind] = seen.get((place, kind), 0) + kinds[kind]
+    return seen
 
 
 @pytest.fixture
@@ -102,24 +138,37 @@ def plant(world: VoteWorld) -> dict[str, int]:
     }
 
 
-def test_each_kind_is_named_and_put_right(judged: VoteWorld) -> None:
+def test_each_kind_is_named_and_put_right(judged: VoteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the verifier, to the numbers that a replay of the votes gives; without being told to nothing is written.
 
-    Before, nothing is told, whatever is on its way: votes that wait in the log are not in ClickHouse yet.
+    Before, nothing is told, whatever is on its way: votes that wait in the log are not in ClickHouse yet. Turns of a
+    watcher find the same, some crucibles at a time, once the stream is past what they have read.
     """
+    passed = list[int]()
     judged.vote(*ids_of(judged), votes=40)
-    assert found(judged) == {}
+    assert found(judged) == by_turns(judged, monkeypatch, passed.append) == {}
+    assert passed == []
     judged.drained()
     kinds = plant(judged)
     looked = found(judged)
-    assert found(judged) == looked
     assert "standing differs" in looked
     assert {kind: (rows, rows, True) for kind, rows in kinds.items()}.items() <= looked.items()
-    mended = found(judged, fix=True)
+    turns = by_turns(judged, monkeypatch, passed.append)
+    assert turns == {(REDIS, kind): rows for kind, (rows, *_) in looked.items() if kind != RedisKind.ABSENT}
+    mended = dict[str, tuple[int, int, bool]]()
 
+    def put_right(_: int) -> None:
+        mended.update({} if mended else found(judged, fix=True))
+
+    assert by_turns(judged, monkeypatch, put_right) == {}  # what comes while the stream is waited for is no drift
     assert {kind: left for kind, (_, left, _) in mended.items()} == dict.fromkeys(looked, 0)
     assert found(judged) == {}
     assert verdict(judged, *ids_of(judged)[:2], *ids_of(judged)[3:]) == []
+    with judged.clickhouse() as client:
+        client.command(
+            f"ALTER TABLE crucible_votes_v1 DELETE WHERE crucible_id = {ids_of(judged)[0]}", settings=AT_ONCE
+        )
+    assert by_turns(judged, monkeypatch, passed.append) == {("crucible_votes", "view"): 1}
 
 
 def add_votes(world: VoteWorld, crucible: int, number: int) -> None:

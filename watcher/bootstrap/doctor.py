@@ -103,7 +103,7 @@ def _postgres(settings: Settings, connector: ConnectorFile, opened: ExitStack) -
             partial(signals, names=names),
             own_tables,
             partial(paused, group=settings.kafka.group),
-            compared,
+            partial(compared, tables=[table.name for table in watched]),
             replays,
             payments,
         ),

@@ -31,6 +31,7 @@ from watcher.postgres.session import Session
 from watcher.reconcile.command.noted import note
 from watcher.reconcile.command.report import Report, TableReport, TableSummary
 from watcher.reconcile.command.resumption import Place, Resumption
+from watcher.reconcile.others import OF_CRUCIBLES, PLACES
 from watcher.reconcile.repairs.repairer import Repairer
 from watcher.reconcile.repairs.stream import Stream
 from watcher.reconcile.rows.choice import Choice
@@ -186,7 +187,8 @@ class Comparer:
         if not asked.choice:
             # Of one that goes on some tables were compared before the beat.
             seen_to = 0 if resumption.goes_on else self._seen_to
-            note(self._session, report, made_by(), resumption.began, seen_to)
+            others = PLACES if asked.crucibles else [name for name in PLACES if name not in OF_CRUCIBLES]
+            note(self._session, report, made_by(), resumption.began, seen_to=seen_to, others=others)
         resumption.end()
         return report
 

@@ -1,9 +1,10 @@
 """Votes, views and Redis compared with what they come from, put together."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property, partial
-from typing import Self
+from typing import Final, Self
 
 from config import Settings
 from watcher.bootstrap.clients import connect_clickhouse
@@ -21,11 +22,14 @@ from watcher.reconcile.finding import Finding, Findings
 from watcher.reconcile.redis.crucible import CrucibleLook
 from watcher.reconcile.redis.crucibles import REDIS, Heard, RedisComparison
 from watcher.reconcile.views import ViewReport
-from watcher.reconcile.votes.comparison import VoteComparison
+from watcher.reconcile.votes.comparison import EVERY_CRUCIBLE, VoteComparison
 from watcher.reconcile.votes.repairer import VoteRepairer
 from watcher.redis.locked_crucible import lock_crucible
 from watcher.redis.vote_log import VoteLog
 from watcher.votes.balance import VoteBalance
+
+MAX_DOUBTFUL: Final = 10
+"""Crucibles that a part looks at vote by vote, two seconds each. More: it takes longer; fewer: a round does."""
 
 
 class CrucibleComparer:
@@ -36,10 +40,22 @@ class CrucibleComparer:
         session: PostgreSQL, as the watcher's role.
         made_by: who mends, for the log.
         told: is told, in a line a time, what is going on.
+        pause: waits for some seconds between two looks.
+        verifying: opens Redis, and who compares it.
     """
 
-    def __init__(self, settings: Settings, session: Session, made_by: str, told: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        session: Session,
+        made_by: str,
+        told: Callable[[str], None],
+        *,
+        pause: Callable[[float], None] = time.sleep,
+        verifying: Callable[[Settings], AbstractContextManager[Verification]] = verifying,
+    ) -> None:
         self._settings, self._session, self._made_by, self._told = settings, session, made_by, told
+        self._pause, self._verifying = pause, verifying
         self._connect, self._open = partial(connect_clickhouse, settings), ExitStack()
         self._reads = ClickHouseReads(self._connect, queries())
 
@@ -60,10 +76,7 @@ class CrucibleComparer:
             TemporaryError: a neighbour is away.
             SinkDisagreesError: ClickHouse does not show what was written.
         """
-        comparison, findings = (
-            VoteComparison(self._reads, VoteLog(self._verification.client).oldest),
-            Findings(EXAMPLES),
-        )
+        comparison, findings = self._votes(), Findings(EXAMPLES)
         crucibles = comparison.doubtful() if only is None else [only]
         if not fix:
             for one in crucibles:
@@ -76,6 +89,21 @@ class CrucibleComparer:
         for one in crucibles:
             repairer.mend(one, findings)
         return findings.all()
+
+    def some_votes(self, first: int) -> tuple[tuple[Finding, ...], int | None]:
+        """Return what is wrong with votes of the next crucibles from an id on, and the id that follows, if one does.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
+        comparison, findings = self._votes(), Findings(EXAMPLES)
+        part = comparison.part(first)
+        doubtful = comparison.doubtful(part)
+        for one in doubtful[:MAX_DOUBTFUL]:
+            comparison.look(one, findings)
+        if len(doubtful) > MAX_DOUBTFUL:
+            return findings.all(), doubtful[MAX_DOUBTFUL]
+        return findings.all(), part.stop if part.stop < EVERY_CRUCIBLE.stop else None
 
     def views(self, *, fix: bool) -> tuple[ViewReport, ...]:
         """Return the views that show something else than their tables.
@@ -104,16 +132,51 @@ class CrucibleComparer:
             SinkDisagreesError: ClickHouse does not show what was written.
         """
         findings = Findings(EXAMPLES)
-        client, history = self._verification.client, VoteHistory(self._connect, queries())
-        self._open.callback(history.close)
-        look = CrucibleLook(client, self._session, history, undecided(self._settings))
-        balance = VoteBalance(client, history, _NobodyListens())
-        comparison = RedisComparison(client, self._session, look, balance, verifier=self._verification.verifier)
-        comparison.compare(findings, heard, fix=fix, only=None if only is None else (only,))
+        self._redis.compare(findings, heard, fix=fix, only=None if only is None else (only,))
         found = findings.all()
         if mended := {one.kind: one.mended for one in found if one.mended}:
             repair.noted(self._session, REDIS, mended, self._made_by)
         return found
+
+    def some_redis(
+        self, first: int, most: int, await_passed: Callable[[int], None]
+    ) -> tuple[tuple[Finding, ...], int | None]:
+        """Return what Redis shows otherwise of the next crucibles from an id on, and the id that follows, if one does.
+
+        What differs is told if it still does once the stream is past what was written until now.
+
+        Args:
+            first: the lowest id.
+            most: crucibles.
+            await_passed: returns when the stream is past a position.
+
+        Raises:
+            StreamStandsError: something differs, and the stream stands.
+            TemporaryError: a neighbour is away.
+            SinkDisagreesError: ClickHouse does not show what was written.
+        """
+        behind = [one for one in self._redis.known() if one >= first]
+        some, follows = behind[:most], behind[most] if len(behind) > most else None
+        findings = Findings(EXAMPLES)
+        self._redis.compare_these(some, findings, _unheard, fix=False)
+        if findings.all():
+            lsn, _ = repair.position(self._session)
+            await_passed(lsn)
+            findings = Findings(EXAMPLES)
+            self._redis.compare_these(some, findings, _unheard, fix=False)
+        return findings.all(), follows
+
+    def _votes(self) -> VoteComparison:
+        return VoteComparison(self._reads, VoteLog(self._verification.client).oldest, self._pause)
+
+    @cached_property
+    def _redis(self) -> RedisComparison:
+        client, history = self._verification.client, VoteHistory(self._connect, queries())
+        self._open.callback(history.close)
+        look = CrucibleLook(client, self._session, history, undecided(self._settings))
+        balance = VoteBalance(client, history, _NobodyListens())
+        verifier = self._verification.verifier
+        return RedisComparison(client, self._session, look, balance, verifier=verifier, pause=self._pause)
 
     @contextmanager
     def _alone(self, crucible_id: int) -> Iterator[bool]:
@@ -126,7 +189,11 @@ class CrucibleComparer:
 
     @cached_property
     def _verification(self) -> Verification:
-        return self._open.enter_context(verifying(self._settings))
+        return self._open.enter_context(self._verifying(self._settings))
+
+
+def _unheard(_: str, done: int, whole: int) -> None:
+    """Hear how far it is, and do nothing."""
 
 
 class _NobodyListens:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from config import Settings
 from watcher.bootstrap.clients import connect_clickhouse, deployment
@@ -9,12 +10,15 @@ from watcher.migrations.clickhouse.client import migration_client
 from watcher.migrations.clickhouse.migrate import made_views
 from watcher.migrations.clickhouse.rebuild_view import finish_rebuild, rebuild_view
 from watcher.migrations.clickhouse.server import Server
+from watcher.migrations.clickhouse.steps import View
 from watcher.migrations.lock import alone
 from watcher.postgres.own import repair
 from watcher.postgres.session import Session
 from watcher.reconcile.command.report import EXAMPLES
-from watcher.reconcile.views import ViewReport, differing, differing_views
+from watcher.reconcile.views import ViewReport, differing, differing_slice, differing_views
 
+MAX_SLICE_SECONDS: Final = 30.0
+"""For one question of a slice, which takes a second or so. Longer: a ClickHouse that is busy is asked for more."""
 KIND = "made anew"
 """In the log of repairs."""
 
@@ -28,6 +32,31 @@ def compare_views(settings: Settings, told: Callable[[str], None]) -> tuple[View
     """
     with migration_client(partial(connect_clickhouse, settings)) as client:
         return tuple(one.report(EXAMPLES) for one in differing_views(Server(client, deployment(settings), told)))
+
+
+def some_of_view(
+    settings: Settings, view: View, number: int, pause: Callable[[float], None]
+) -> tuple[ViewReport, int | None]:
+    """Return what of one slice of a view differs, and the number of the slice that follows, if one does.
+
+    Args:
+        settings: where ClickHouse is.
+        view: which.
+        number: of the slice.
+        pause: waits for some seconds between two looks.
+
+    Raises:
+        TemporaryError: ClickHouse is away, or takes too long.
+        MigrationError: it refuses.
+    """
+    with migration_client(partial(connect_clickhouse, settings), MAX_SLICE_SECONDS) as client:
+        client.set_client_setting("max_execution_time", str(round(MAX_SLICE_SECONDS)))
+        found, slices = differing_slice(Server(client, deployment(settings), log_nothing), view, number, pause)
+        return found.report(EXAMPLES), number + 1 if number + 1 < slices else None
+
+
+def log_nothing(_: str) -> None:
+    """Hear what is going on, and do nothing."""
 
 
 def mend_views(

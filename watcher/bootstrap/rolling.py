@@ -13,6 +13,9 @@ from config import Settings
 from watcher.bootstrap.clients import connect_clickhouse, reader_session, site_session
 from watcher.bootstrap.kafka_client import kafka_client
 from watcher.bootstrap.reconciling import counted_tables
+from watcher.bootstrap.reconciling_crucibles import CrucibleComparer
+from watcher.bootstrap.rolling_others import others
+from watcher.bootstrap.verification import verifying_unheard
 from watcher.clickhouse.link import ClickHouseLink
 from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.clickhouse.queries import queries
@@ -22,6 +25,7 @@ from watcher.kafka.admin import KafkaAdmin
 from watcher.postgres.session import Session
 from watcher.reconcile.daemon.drift_report import DriftReport
 from watcher.reconcile.daemon.rolling import RollingComparison
+from watcher.reconcile.others import PLACES
 from watcher.reconcile.repairs.stream import Stream
 from watcher.reconcile.stores import Stores
 from watcher.runtime.deadline import Deadline
@@ -46,7 +50,7 @@ def start_comparing(settings: Settings, metrics: Metrics, shutdown: Shutdown) ->
         list(tables.values()),
         partial(site_session, settings),
         partial(_stores, settings, reads),
-        DriftReport(metrics.reconcile, tables),
+        DriftReport(metrics.reconcile, tables, PLACES),
         owner=f"{gethostname()}:{os.getpid()}",
         interval=settings.reconcile.interval,
         auto_fix=settings.reconcile.auto_fix,
@@ -60,6 +64,10 @@ class LetGo(Worker):
     def close(self, deadline: Deadline) -> bool:
         """Wait for a second at most; return whether it has ended."""
         return super().close(Deadline.after(min(deadline.remaining(), MAX_END_SECONDS)))
+
+
+def _heard(text: str) -> None:
+    log.info("drift.waiting", says=text)
 
 
 @contextmanager
@@ -77,13 +85,19 @@ def _stores(
             slot=settings.reconcile.slot,
             group=kafka.group,
             topics=kafka.topics,
-            told=lambda text: log.info("drift.waiting", says=text),
+            told=_heard,
             pause=pause,
         ).await_passed(lsn)
 
     try:
-        with reader_session(settings, session) as reader:
+        with (
+            reader_session(settings, session) as reader,
+            CrucibleComparer(
+                settings, session, "watchers", _heard, pause=pause, verifying=verifying_unheard
+            ) as comparer,
+        ):
             replica = None if reader is session else reader
-            yield Stores(session, reads, insert, await_passed, pause, reader=replica)
+            more = others(settings, comparer, await_passed, pause)
+            yield Stores(session, reads, insert, await_passed, pause, reader=replica, others=more)
     finally:
         insert.close()

@@ -62,6 +62,13 @@ def compose_verification(settings: Settings, report: VoteReport, open_site: Open
 def verifying(settings: Settings) -> Iterator[Verification]:
     """A verifier for a command, which answers for itself, with what it works with."""
     set_up_logs("warning", settings.log.format)
+    with verifying_unheard(settings) as verification:
+        yield verification
+
+
+@contextmanager
+def verifying_unheard(settings: Settings) -> Iterator[Verification]:
+    """A verifier of whose comparisons nobody is told, with what it works with."""
     report = VoteReport(Metrics(CollectorRegistry()).votes)
     verification = _compose(settings, report, partial(site_session, settings))
     try:

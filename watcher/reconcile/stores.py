@@ -1,6 +1,6 @@
 """What a comparison of rows with counts asks and writes: the two stores, and the way between them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from watcher.clickhouse.planned_insert import PlannedInsert
@@ -9,6 +9,7 @@ from watcher.model.counts import CountedTable
 from watcher.model.metric_rows import MetricRows
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.session import Session
+from watcher.reconcile.others import Other
 from watcher.reconcile.repairs.repairer import Repairer
 from watcher.reconcile.rows.table import RANGE_KEYS, TableComparison
 
@@ -30,6 +31,8 @@ class Stores:
     """Keys that are compared as one sum."""
     reader: Session | None = None
     """From where whole ranges are read, a replica; None: ``session``."""
+    others: Sequence[Other] = ()
+    """What turns compare besides, after the tables."""
 
     def comparison(self, table: CountedTable) -> TableComparison:
         """Return what compares a table."""

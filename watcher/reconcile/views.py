@@ -12,6 +12,8 @@ from watcher.migrations.clickhouse.migrate import made_views
 from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.clickhouse.steps import View
 
+DIFFERS: Final = "view"
+"""What is wrong with a key of a view, as drift is told."""
 MAX_KEYS: Final = 1_000
 """Keys of a view that are told; more would hide what is wrong with it."""
 SURE: Final = 4
@@ -49,7 +51,12 @@ class Differing(msgspec.Struct, frozen=True):
 
     def report(self, examples: int, *, mended: bool = False) -> ViewReport:
         """Return what people and programs are told of it."""
-        return ViewReport(self.view.target.removesuffix("_v1"), len(self.keys), self.keys[:examples], mended)
+        return ViewReport(name_of(self.view), len(self.keys), self.keys[:examples], mended)
+
+
+def name_of(view: View) -> str:
+    """Return a view's name, as people read it."""
+    return view.target.removesuffix("_v1")
 
 
 def differing_views(server: Server, pause: Callable[[float], None] = time.sleep) -> list[Differing]:
@@ -78,8 +85,24 @@ def differing(server: Server, view: View, pause: Callable[[float], None] = time.
     return Differing(view, tuple(_surely(held, found, pause)))
 
 
+def differing_slice(
+    server: Server, view: View, number: int, pause: Callable[[float], None] = time.sleep
+) -> tuple[Differing, int]:
+    """Return which keys of one slice of a view differ, in the same way, and how many slices there are.
+
+    Raises:
+        TemporaryError: ClickHouse is away.
+        MigrationError: it refuses.
+    """
+    server.catch_up(view.source)
+    held = contents(server, view)
+    of = held.slices()
+    found = _keys(held, number, of, MAX_KEYS)
+    return Differing(view, tuple(_surely(held, found, pause, number, of))), of
+
+
 def _surely(
-    held: Contents, found: list[tuple[str, str, str]], pause: Callable[[float], None]
+    held: Contents, found: list[tuple[str, str, str]], pause: Callable[[float], None], number: int = 0, of: int = 1
 ) -> list[tuple[str, str, str]]:
     """Return what of some keys differs at most looks, as the last of them shows it."""
     score, last = {one[0]: 1 for one in found}, {one[0]: one for one in found}
@@ -88,7 +111,7 @@ def _surely(
         if not open_ones:
             break
         pause(LOOK_SECONDS)
-        again = {one[0]: one for one in _keys(held, 0, 1, MAX_KEYS, open_ones)}
+        again = {one[0]: one for one in _keys(held, number, of, MAX_KEYS, open_ones)}
         last |= again
         for name in open_ones:
             score[name] += 1 if name in again else -1

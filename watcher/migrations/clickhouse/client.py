@@ -21,11 +21,12 @@ PATIENCE: Final = 24 * 3600.0
 
 
 @contextmanager
-def migration_client(connect: Callable[[], Client]) -> Iterator[Client]:
+def migration_client(connect: Callable[[], Client], patience: float = PATIENCE) -> Iterator[Client]:
     """A client for the length of the block.
 
     Args:
         connect: makes the client.
+        patience: seconds to wait for the answer to one statement.
 
     Raises:
         TemporaryError: ClickHouse does not answer.
@@ -36,7 +37,7 @@ def migration_client(connect: Callable[[], Client]) -> Iterator[Client]:
     try:
         client = connect()
         if isinstance(client, HttpClient):
-            client.timeout = Timeout(connect=client.timeout.connect_timeout, read=PATIENCE)
+            client.timeout = Timeout(connect=client.timeout.connect_timeout, read=patience)
         try:
             yield client
         finally:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import structlog
 
@@ -20,14 +21,22 @@ class DriftReport:
     Args:
         metrics: the process' metrics.
         tables: names of the tables that are compared; each begins without drift.
+        others: what else is compared, and in which ways it may differ; the same.
     """
 
-    def __init__(self, metrics: ReconcileMetrics, tables: Iterable[str]) -> None:
+    def __init__(
+        self,
+        metrics: ReconcileMetrics,
+        tables: Iterable[str],
+        others: Mapping[str, Iterable[str]] = MappingProxyType({}),
+    ) -> None:
         self._metrics = metrics
         self._shown = {(table, kind.value): 0 for table in tables for kind in Kind}
         for table, kind in self._shown:
-            metrics.drift_rows.labels(kind, table)
             metrics.reconcile_mended_rows.labels(kind, table)
+        self._shown |= {(place, str(kind)): 0 for place, kinds in others.items() for kind in kinds}
+        for place, kind in self._shown:
+            metrics.drift_rows.labels(kind, place)
 
     def standing(self, found: Mapping[str, Mapping[str, int]], turns: Standing) -> None:
         """Show what differs, and when a part was last compared; log what is new of it."""

@@ -1,9 +1,9 @@
 """Compares rows with what was counted of them all the time, a part each turn, one process of all at a time.
 
-A round leads through the keys of all tables. Where it stands is a row in PostgreSQL, so that it goes on there after a
-restart, whoever does; what differed when a range was last compared is kept there too, so that it is known however
-long the round takes. What is told as drift the stream has had its chance to bring: it is past the position at which
-the rows were read, and they still differ.
+A round leads through the keys of all tables, then through votes, Redis and views. Where it stands is a row in
+PostgreSQL, so that it goes on there after a restart, whoever does; what differed when a range was last compared is kept
+there too, so that it is known however long the round takes. What is told as drift the stream has had its chance to
+bring: it is past the position at which the rows were read, and they still differ.
 """
 
 from collections import Counter
@@ -17,6 +17,7 @@ from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own import drift, reconcile_turn, repair
 from watcher.postgres.own.reconcile_turn import LEASE_SECONDS, Place, Standing
 from watcher.postgres.session import Session
+from watcher.reconcile.others import OTHER_RANGES, by_place
 from watcher.reconcile.rows.differences import Difference
 from watcher.reconcile.rows.table import MIN_KEY
 from watcher.reconcile.stores import Stores
@@ -135,28 +136,41 @@ class RollingComparison:
 
     def _walk(self, stores: Stores, place: Place) -> None:
         """Compare parts from a place on, until there were enough or the round is over."""
-        names = [table.name for table in self._tables]
+        names = [*(table.name for table in self._tables), *(other.name for other in stores.others)]
         at, key = (names.index(place.table), place.key) if place.table in names else (0, 0)
         done, left = [name for name in place.compared if name in names[:at]], self._turn_ranges
         while left > 0:
-            table = self._tables[at]
             try:
-                looked, follows = self._part(stores, table, key // stores.range_keys, min(left, PART_RANGES), place)
+                looked, follows = self._some(stores, at, key, left, place)
             except WatcherError as error:
-                if isinstance(error, TemporaryError) and not isinstance(error, PostgresRefusedError):
+                is_away = isinstance(error, TemporaryError) and not isinstance(error, PostgresRefusedError)
+                if is_away and at < len(self._tables):
                     raise
-                # A table that may not be read, a stream that stands: the others go on.
-                self._observer.failed(error, table.name)
+                # A table that may not be read, a stream that stands, a Redis that is away: the others go on.
+                self._observer.failed(error, names[at])
                 looked, follows = 1, None
             else:
-                done += [table.name] if follows is None else []
+                done += [names[at]] if follows is None else []
             left -= looked
-            key = 0 if follows is None else follows * stores.range_keys
+            key = follows or 0
             at += follows is None
             if at == len(names):
                 self._end_round(stores.session, place, done)
                 return
             self._note(stores.session, names[at], key, done)
+
+    def _some(self, stores: Stores, at: int, key: int, left: int, place: Place) -> tuple[int, int | None]:
+        """Compare some of what is at a place of the round; return how many ranges it was, and the key that follows."""
+        if at < len(self._tables):
+            first, most = key // stores.range_keys, min(left, PART_RANGES)
+            looked, follows = self._part(stores, self._tables[at], first, most, place)
+            return looked, None if follows is None else follows * stores.range_keys
+        other = stores.others[at - len(self._tables)]
+        found, after = other.part(key)
+        low = key or MIN_KEY
+        for name, kinds in by_place(other.places, found):
+            drift.compared(stores.session, name, low, after, {key: kinds} if kinds else {})
+        return OTHER_RANGES, after
 
     def _part(self, stores: Stores, table: CountedTable, first: int, most: int, place: Place) -> tuple[int, int | None]:
         """Compare some ranges of a table; return how many, and the number of the range that follows, if one does."""
@@ -188,9 +202,11 @@ class RollingComparison:
         return Counter(one.kind.value for one in comparison.of_keys(list(before)) if one == before[one.key])
 
     def _end_round(self, session: Session, place: Place, done: Sequence[str]) -> None:
-        found = {table: kinds for table, kinds in drift.drift(session).items() if table in done}
+        tables = tuple(table.name for table in self._tables if table.name in done)
+        passed_over = {table.name for table in self._tables} - set(tables)
+        found = {name: kinds for name, kinds in drift.drift(session).items() if name not in passed_over}
         self._note(session, "", 0, ())
-        drift.note_run(session, drift.Run("daemon", self._owner, place.round_began, tuple(done), found))
+        drift.note_run(session, drift.Run("daemon", self._owner, place.round_began, tables, found))
 
     def _note(self, session: Session, table: str, key: int, done: Sequence[str]) -> None:
         if not reconcile_turn.note(session, self._owner, table, key, done):

@@ -88,9 +88,26 @@ class RedisComparison:
             TemporaryError: a neighbour is away.
             SinkDisagreesError: ClickHouse does not show what was written.
         """
-        held = self._held()
+        return self.compare_these(
+            [one for one in self.known() if only is None or one in only], findings, heard, fix=fix
+        )
+
+    def known(self) -> list[int]:
+        """Return the crucibles that Redis holds or has to hold, ascending.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
         self._active = set(unfinished(self._session, "Active"))
-        ids = sorted(one for one in held | self._active if only is None or one in only)
+        return sorted(self._held() | self._active)
+
+    def compare_these(self, ids: Sequence[int], findings: Findings, heard: Heard, *, fix: bool) -> list[int]:
+        """Add what differs of some of those that are known, and return the ones in which something was put right.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+            SinkDisagreesError: ClickHouse does not show what was written.
+        """
         mended: list[int] = []
         for at in range(0, len(ids), SOME_CRUCIBLES):
             some = ids[at : at + SOME_CRUCIBLES]
@@ -147,6 +164,7 @@ class RedisComparison:
         shown = zip(ids, answers[1::3], answers[2::3], strict=True)
         taken_out = {one for one, row, entries in shown if row == b"" and not entries}
         for one in ids:
+            self._pause(0.0)  # a large one takes seconds: who compares by turns keeps its turn, or ends it
             if one not in present:
                 absent = {Differing(RedisKind.ABSENT, 0, "shown is nothing, right is an active crucible")}
                 found[one] = absent if one in self._active & open_ones else set()

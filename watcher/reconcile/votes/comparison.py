@@ -24,6 +24,11 @@ SPAN_VOTES: Final = 250_000
 """Numbers of one question. More: more memory in ClickHouse; fewer: more questions."""
 MAX_VOTES: Final = 1_000
 """Votes that are looked at in detail, and mended together. More: longer statements; fewer: more of them."""
+PART_VOTES: Final = 1_000_000
+PART_CRUCIBLES: Final = 10_000
+"""Votes, and crucibles, of a part of a round. More: a part takes longer than a second; fewer: more questions."""
+EVERY_CRUCIBLE: Final = range(-(2**31), 2**32)
+"""Every id that a crucible may have in ClickHouse."""
 LOOK_SECONDS: Final = 2.0
 """Between two looks that have to agree. Shorter: what is on its way would be told as a difference."""
 LAST: Final = (2**32 - 1, 2**64 - 1)
@@ -127,15 +132,36 @@ class VoteComparison:
         self._reads, self._head, self._pause = reads, head, pause
         self._since, self._expiring = int(now()) - KEPT_SECONDS, int(now()) - EXPIRING_SECONDS
 
-    def doubtful(self) -> list[int]:
+    def doubtful(self, among: range = EVERY_CRUCIBLE) -> list[int]:
         """Return the crucibles whose sums say that something may be wrong, ascending.
+
+        Args:
+            among: ids that are looked at.
 
         Raises:
             TemporaryError: ClickHouse is away.
         """
-        numbers = {int(one) for (one,) in self._reads("vote_numbers_off", {})}
-        events = {int(one) for (one,) in self._reads("vote_events_off", {"since": self._since})}
+        asked = {"low": among.start, "high": among.stop}
+        numbers = {int(one) for (one,) in self._reads("vote_numbers_off", asked)}
+        events = {int(one) for (one,) in self._reads("vote_events_off", {"since": self._since, **asked})}
         return sorted(numbers | events)
+
+    def part(self, first: int) -> range:
+        """Return the ids of the next crucibles that have about so many votes together, from one id on.
+
+        The last part is without an end: there are no votes behind it.
+
+        Raises:
+            TemporaryError: ClickHouse is away.
+        """
+        votes = 0
+        rows = self._reads("votes_of_crucibles", {"first": first, "most": PART_CRUCIBLES})
+        for crucible_id, more in rows:
+            votes += int(more)
+            if votes >= PART_VOTES:
+                return range(first, int(crucible_id) + 1)
+        end = EVERY_CRUCIBLE.stop if len(rows) < PART_CRUCIBLES else int(rows[-1][0]) + 1
+        return range(first, end)
 
     def look(self, crucible_id: int, findings: Findings) -> None:
         """Add what is wrong with the votes of a crucible.

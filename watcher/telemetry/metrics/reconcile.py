@@ -9,7 +9,8 @@ class ReconcileMetrics:
     def __init__(self, declare: Catalogue) -> None:
         self.drift_rows = declare.gauge(
             "drift_rows",
-            "Rows whose counts are not what they count for, as last compared by turns or by `crucible reconcile`.",
+            "Rows whose counts are not what they count for, as last compared by turns or by `crucible reconcile`; and "
+            "what differs of votes, of Redis and of views, each in the place of a table.",
             kind=OPEN,
             table=OPEN,
         )

@@ -1,6 +1,6 @@
 """Whether rows agree with what was counted of them: when that was last looked at, by whom, and what was found."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from watcher.admin.doctor.findings import Finding, ok, warn
@@ -13,15 +13,21 @@ from watcher.telemetry.words import counted
 WITH: Final = {"command": "`crucible reconcile`", "daemon": "watchers by turns"}
 
 
-def compared(session: Session) -> Iterator[Finding]:
-    """Find when rows were last compared with counts, and what differed; nothing before there are tables for it."""
+def compared(session: Session, tables: Collection[str]) -> Iterator[Finding]:
+    """Find when rows were last compared with counts, and what differed; nothing before there are tables for it.
+
+    Args:
+        session: PostgreSQL.
+        tables: the watched ones; what else differs is of votes, of views, or shown by Redis.
+    """
     if session.read(STATEMENTS["table_exists"], f"{session.schema}.drift") == [(False,)]:
         return
     for table, kinds in drift.drift(session).items():
         yield warn(
             f"postgres.drift.{table}",
             f"{_kinds(kinds)} as last compared",
-            f"`crucible reconcile --table {table} --json` names rows, `crucible reconcile --fix` puts them right",
+            f"`crucible reconcile{f' --table {table}' if table in tables else ''} --json` names rows, "
+            "`crucible reconcile --fix` puts them right",
         )
     runs, turns = drift.runs(session), reconcile_turn.standing(session)
     said = [_said(run) for run in runs]
