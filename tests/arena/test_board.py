@@ -32,9 +32,9 @@ def judge(world: World, contest: Contest, times: int, favourite: int | None = No
             client.post("/votes", json=vote).raise_for_status()
 
 
-def look(world: World, tabs: Tabs, contest: Contest) -> Page:
+def look(world: World, tabs: Tabs, contest: Contest, *, motion: bool = False) -> Page:
     """The page of whoever owns all entries: who judges does not see those of the pair on the board."""
-    page = tabs.open(world.open(contest, world.site.owner), wait=False)
+    page = tabs.open(world.open(contest, world.site.owner), wait=False, motion=motion)
     page.get_by_role("heading", name="Nothing to judge yet").wait_for()
     tabs.troubles.clear()  # the console reports that there is no pair
     return page
@@ -51,7 +51,7 @@ def board(page: Page) -> list[tuple[str, str]]:
 def test_standings_move_live(world: World, tabs: Tabs) -> None:
     """Votes of others show on the open page, in the order and with the numbers of Redis; rows keep focus and choice."""
     contest = world.site.contest(5)
-    page = look(world, tabs, contest)
+    page = look(world, tabs, contest, motion=True)
     page.locator("#rows .row").nth(4).wait_for()
     page.get_by_text("live", exact=True).wait_for()
     last = contest.entries[-1]

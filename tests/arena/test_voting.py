@@ -232,7 +232,7 @@ async () => {
 def test_video_plays_muted(world: World, tabs: Tabs) -> None:
     """An entry that is a video plays by itself, without sound, over and over, inside the page, and can be voted for."""
     contest = world.site.contest(2, video="clip")
-    page = tabs.open("about:blank", wait=False)
+    page = tabs.open("about:blank", wait=False, motion=True)
     video = b64decode(page.evaluate(RECORD))
     page.route("**/clip", lambda route: route.fulfill(body=video, content_type="video/webm"))
     page.goto(world.open(contest))
@@ -251,7 +251,7 @@ def test_video_plays_muted(world: World, tabs: Tabs) -> None:
 def test_video_waits_for_the_pointer_without_motion(world: World, tabs: Tabs) -> None:
     """Who asks for less motion sees a still, until the pointer is over it."""
     contest = world.site.contest(2, video="clip")
-    page = tabs.open("about:blank", wait=False, reduced_motion="reduce")
+    page = tabs.open("about:blank", wait=False)
     video = b64decode(page.evaluate(RECORD))
     page.route("**/clip", lambda route: route.fulfill(body=video, content_type="video/webm"))
     page.goto(world.open(contest))
