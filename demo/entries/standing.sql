@@ -53,7 +53,8 @@
           WHERE other.crucible_id = crucible.id
             AND (other.verdict = 'admitted' OR other.verdict = 'waiting' AND NOT other.reasons && wants_place)
             AND other.entry_id <> entry.id
-            AND (coalesce(seen.verdict NOT IN ('waiting', 'admitted') OR seen.verdict = 'waiting' AND seen.reasons && wants_place, true)
+            AND (coalesce(seen.verdict NOT IN ('waiting', 'admitted')
+                          OR seen.verdict = 'waiting' AND seen.reasons && wants_place, true)
                  OR (other.entered_at, other.entry_id) < (entry."createdAt", entry.id))
      ) places
      WHERE crucible.status = 'Active'
