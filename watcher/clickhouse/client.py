@@ -23,8 +23,10 @@ REFUSALS: Final = frozenset({81, 164, 192, 193, 194, 291, 497, 516})
 """Error codes of ClickHouse that mean no: of an unknown database, of what may only be read, of users, passwords and
 rights (``SELECT * FROM system.errors`` has their names)."""
 
-# What the driver warns of comes as an exception as well. Without a log, Python would print it between a verb's answers.
+# What the driver warns of comes as an exception as well, which says of whom: it has no place in our log, nor between a
+# verb's answers, where Python would print what nobody handles.
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
+logging.getLogger("clickhouse_connect").propagate = False
 
 
 def connect(
@@ -108,6 +110,8 @@ def reason(error: BaseException, url: str = "") -> str:
 
     >>> reason(ValueError("Code: 60. Unknown table."))
     'ValueError: Code: 60. Unknown table.'
+    >>> reason(TimeoutError("timed out"))
+    'no answer in time'
     """
     address = urlsplit(url)
     at: BaseException | None = error
@@ -117,5 +121,7 @@ def reason(error: BaseException, url: str = "") -> str:
             return connection_fault(at, address.hostname or "the server", address.port or 0) or str(at)
         if isinstance(at, OSError) and at.errno is not None:
             return os.strerror(at.errno)
+        if isinstance(at, TimeoutError):
+            return "no answer in time"
         at = at.__cause__ or at.__context__
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:300]}"

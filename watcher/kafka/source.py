@@ -27,6 +27,12 @@ QUIET: Final = {"log_level": 0}
 CALL_TIMEOUT_SECONDS: Final = 10.0
 """How long a call to the broker may take before it counts as failed and is made again later."""
 
+REFUSED_SECONDS: Final = 5.0
+"""Until a group that refuses us is joined again. Longer: it is noticed later that it does not; shorter: it is hammered.
+"""
+NOT_AUTHORIZED: Final = "Group authorization failed"
+"""What the client says of a right that is missing, in an error that has no code but that it is fatal."""
+
 OFFSET_LOST: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001
 TOPIC_AWAY: Final = frozenset(
     {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
@@ -52,6 +58,7 @@ class KafkaSource:
     ) -> None:
         self._listener = listener
         self._group = str(membership["group.id"])
+        self._subscribed: list[str] = []
         self._report = report
         self._failure: Exception | None = None
         self._assigned: set[Partition] = set()
@@ -60,30 +67,48 @@ class KafkaSource:
         self._held: frozenset[str] = frozenset()
         self._looking: dict[str, Future[Any]] = {}
         self._admin = AdminClient({**client, **QUIET}, logger=None)
-        self._consumer = Consumer(
-            {
-                **client,
-                **QUIET,
-                **membership,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "error",
-                "isolation.level": "read_committed",
-                "allow.auto.create.topics": False,
-                # New topics and partitions are found within this; the connector makes them after we subscribe.
-                "topic.metadata.refresh.interval.ms": 2_000,
-                "enable.partition.eof": True,  # tells where records end, which transaction markers hide
-                # What librdkafka holds for us. Smaller: the loop starves; larger: memory.
-                "queued.max.messages.kbytes": 32_768,
-                "fetch.queue.backoff.ms": 20,
-                "error_cb": lambda error: report(explained(error.str())),
-            }
-        )
+        self._settings: dict[str, Any] = {
+            **client,
+            **QUIET,
+            **membership,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_committed",
+            "allow.auto.create.topics": False,
+            # New topics and partitions are found within this; the connector makes them after we subscribe.
+            "topic.metadata.refresh.interval.ms": 2_000,
+            "enable.partition.eof": True,  # tells where records end, which transaction markers hide
+            # What librdkafka holds for us. Smaller: the loop starves; larger: memory.
+            "queued.max.messages.kbytes": 32_768,
+            "fetch.queue.backoff.ms": 20,
+            "error_cb": lambda error: report(explained(error.str())),
+        }
+        self._consumer = Consumer(self._settings)
+        self._join_at: float | None = None
+        """When to join the group again that has refused us; None while we are in it, or on our way."""
 
     def subscribe(self, topics: Sequence[str]) -> None:
         """Join the group for these topics; a name beginning with ``^`` is a regular expression."""
-        once = list(dict.fromkeys(topics))  # a name that is there twice is an invalid argument to the client
-        self._consumer.subscribe(once, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        self._subscribed = list(dict.fromkeys(topics))  # a name that is there twice is invalid to the client
+        self._join()
+
+    def _join(self) -> None:
+        self._join_at = None
+        self._consumer.subscribe(
+            self._subscribed, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    def _begin_anew(self, said: str) -> None:
+        """Give everything up and make another client, which joins after a while: this one does nothing any more."""
+        self._report(f"{said}; see the ACLs of the watcher's user. It joins again after {REFUSED_SECONDS:g} s")
+        partitions = sorted(self._assigned)
+        self._assigned.clear()
+        self._ends.clear()
+        self._listener.lost(partitions)
+        self._consumer.close()
+        self._consumer = Consumer(self._settings)
+        self._join_at = clock.now() + REFUSED_SECONDS
 
     def poll(self, limit: int, patience: float, gather: float = 0.0) -> list[Message]:
         """Return the records that came, in order within each partition.
@@ -113,6 +138,8 @@ class KafkaSource:
     def _first(self, patience: float) -> Message | None:
         """Return the next record, None after so many seconds; what is no record, as a partition's end, is noted."""
         until = clock.now() + patience
+        if self._join_at is not None and clock.now() >= self._join_at:
+            self._join()
         while True:
             message = self._consumer.poll(max(0.0, until - clock.now()))
             self._raise_failure()
@@ -243,7 +270,10 @@ class KafkaSource:
             RefusedError: what is to be read may not be.
         """
         cluster = self._admin.list_topics(timeout=5.0)
-        check_rights(self._admin, sorted({topic for topic, _ in tuple(self._assigned)}), self._group)
+        # Those that it wants, too: the group takes a topic away from who may not read it.
+        wanted = {topic for topic in self._subscribed if not topic.startswith("^")}
+        topics = wanted | {topic for topic, _ in tuple(self._assigned)}
+        check_rights(self._admin, sorted(topics), self._group)
         return f"{len(cluster.brokers)} brokers"
 
     def close(self) -> None:
@@ -258,6 +288,10 @@ class KafkaSource:
         if error.code() in OFFSET_LOST:
             raise OffsetLostError(Position(message.topic() or "", message.partition() or 0, message.offset() or 0))
         if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
+            if NOT_AUTHORIZED in error.str():
+                # By the protocol ``consumer`` alone; where clients rebalance, this one asks again by itself.
+                self._begin_anew(error.str())
+                return True
             raise StopError(f"kafka: {error.str()}; another process may run with the same kafka.group_instance_id")
         if error.code() == KafkaError.INVALID_SESSION_TIMEOUT:  # the client would ask again, and be told so, for ever
             raise StopError(

@@ -1,0 +1,108 @@
+"""The consumer's shell where its client gives up for good, with a client that does as it is told."""
+
+from typing import Any, ClassVar
+
+import pytest
+from confluent_kafka import KafkaError
+
+from watcher.kafka import source as module
+from watcher.kafka.source import REFUSED_SECONDS, KafkaSource
+from watcher.model.errors import StopError
+from watcher.model.stream import AssignmentListener
+
+
+class Message:
+    """What the client hands out for a record or an error."""
+
+    def __init__(self, error: Any = None) -> None:
+        self._error = error
+
+    def error(self) -> Any:
+        return self._error
+
+    def topic(self) -> str:
+        return "t"
+
+    def partition(self) -> int:
+        return 0
+
+
+class Client:
+    """A consumer that hands out what it was given."""
+
+    made: ClassVar[list["Client"]] = []
+
+    def __init__(self, _settings: Any) -> None:
+        self.messages: list[Message] = []
+        self.subscribed: list[list[str]] = []
+        self.closed = False
+        self.made.append(self)
+
+    def subscribe(self, topics: list[str], **_: Any) -> None:
+        self.subscribed.append(topics)
+
+    def poll(self, _seconds: float) -> Message | None:
+        return self.messages.pop(0) if self.messages else None
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    at = 100.0
+
+    def now(self) -> float:
+        return self.at
+
+
+def fatal(why: str) -> Message:
+    return Message(KafkaError(KafkaError._FATAL, f"Fatal error: {why}", fatal=True))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    still = Clock()
+    Client.made.clear()
+    monkeypatch.setattr(module, "Consumer", Client)
+    monkeypatch.setattr(module, "AdminClient", lambda *_, **__: None)
+    monkeypatch.setattr(module, "Message", Message)
+    monkeypatch.setattr(module, "clock", still)
+    return still
+
+
+def following(lost: list[Any], told: list[str]) -> KafkaSource:
+    listener = AssignmentListener(assigned=lambda _: {}, revoked=pytest.fail, lost=lost.append)
+    source = KafkaSource({}, {"group.id": "g"}, listener, told.append)
+    source.subscribe(["t", "t"])
+    source._assigned.add(("t", 0))
+    return source
+
+
+def test_a_group_that_refuses_us_is_joined_again_after_a_while(clock: Clock) -> None:
+    """By another client, for this one does nothing any more; partitions are given up, and what is said names ACLs."""
+    lost, told = list[Any](), list[str]()
+    source = following(lost, told)
+    first = Client.made[0]
+    first.messages.append(fatal("Broker: Group authorization failed"))
+
+    assert source.poll(1, 0.0) == []
+    (_, second) = Client.made
+    assert (lost, first.closed, second.subscribed) == ([[("t", 0)]], True, [])
+    assert "ACLs" in told[0]
+    second.messages.append(Message())
+    clock.at += REFUSED_SECONDS
+    assert len(source.poll(1, 0.0)) == 1
+    assert second.subscribed == [["t"]]
+
+
+def test_another_process_with_our_id_ends_us(clock: Clock) -> None:
+    """The control: two of one name would take the partitions from each other for ever."""
+    source = following([], [])
+    Client.made[0].messages.append(
+        fatal("Broker: Static consumer fenced by other consumer with same group.instance.id")
+    )
+
+    with pytest.raises(StopError, match=r"kafka\.group_instance_id"):
+        source.poll(1, 0.0)
