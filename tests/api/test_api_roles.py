@@ -43,7 +43,8 @@ def told(api: Api) -> str:
 
 def refused(api: Api) -> set[str]:
     """Those of them that PostgreSQL refuses."""
-    return {one.partition(": ")[0] for one in re.split(r"; (?=\S+: postgres: )", told(api)) if one}
+    names = re.findall(r"(?:^|; )([a-z-]+(?:, [a-z-]+)*): postgres: ", told(api))
+    return {name for some in names for name in some.split(", ")}
 
 
 def test_the_drain_is_started_again(site: Site) -> None:

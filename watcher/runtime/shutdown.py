@@ -125,9 +125,12 @@ class Shutdown:
         Raises:
             RefusedError: some do; the message has each with what it was told.
         """
-        refused = [f"{one.name}: {one.refused}" for one in self._workers if one.refused is not None]
-        if refused:
-            raise RefusedError("; ".join(refused))
+        names: dict[str, list[str]] = {}
+        for one in self._workers:
+            if (refused := one.refused) is not None:
+                names.setdefault(str(refused), []).append(one.name)
+        if names:
+            raise RefusedError("; ".join(f"{', '.join(some)}: {said}" for said, some in names.items()))
 
     def on_end(self, close: Callable[[], None]) -> None:
         """Have a connection closed in step 4, before those that were given earlier."""

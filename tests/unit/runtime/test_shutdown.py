@@ -60,11 +60,15 @@ def test_workers_that_neighbours_refuse_are_named() -> None:
     with Shutdown(10.0, story.clock) as shutdown:
         shutdown.run(rests)
         shutdown.run(asks)
+        shutdown.run(too := Slow(story, "too", 0.0))
         shutdown.ping()
         asks.refused = RefusedError("postgres: permission denied")
         with pytest.raises(RefusedError, match=r"^asks: postgres: permission denied$"):
             shutdown.ping()
-        asks.refused = None
+        too.refused = RefusedError("postgres: permission denied")
+        with pytest.raises(RefusedError, match=r"^asks, too: postgres: permission denied$"):
+            shutdown.ping()
+        asks.refused = too.refused = None
         shutdown.ping()
 
 

@@ -83,7 +83,7 @@ class KeepRunning:
         """Say who is away; what is not known is not told."""
         for name in self._names:
             self._forget(name)
-        log.warning(event_of(error), neighbour="connect", error=str(error))
+        log.warning(event_of(error), neighbour="connectors", error=str(error))
 
     def end(self) -> None:
         """Let another process look at once.
