@@ -41,7 +41,7 @@ def test_a_failing_crucible_keeps_no_other_waiting(world: VoteWorld) -> None:
     """Whatever is wrong with the first ones, the others are compared, and in the next round before them."""
     verifier = _Verifier({1: SinkDisagreesError("it differs"), 2: TemporaryError("away")})
     sweep = Sweep(world.redis, verifier)
-    with pytest.raises(TemporaryError, match="1 crucibles were not compared; the last of them: away"):
+    with pytest.raises(TemporaryError, match="1 crucible could not be compared; the last: away"):
         sweep.verify(range(1, 6))
     assert verifier.seen == [1, 2, 3, 4, 5]
     verifier.failing.pop(2)

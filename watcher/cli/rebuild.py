@@ -94,12 +94,13 @@ def _all(replayed: bool, anew: bool, progress: "_Progress") -> "list[Rebuilt]":
     from watcher.bootstrap.verification import verifying  # noqa: PLC0415
     from watcher.recovery.rebuild_all import rebuild_all  # noqa: PLC0415
     from watcher.recovery.sweep import Sweep  # noqa: PLC0415
+    from watcher.telemetry.words import counted  # noqa: PLC0415
 
     done = []
     with verifying(load()) as verification:
         if gone := Sweep(verification.client, verification.verifier).take_out_all_gone():
             some = ", ".join(map(str, gone[:SHOWN_GONE])) + (", ..." if len(gone) > SHOWN_GONE else "")
-            note(f"{len(gone)} crucibles that PostgreSQL does not have were taken out of Redis: {some}")
+            note(f"{counted(len(gone), 'crucible')} that PostgreSQL does not have left Redis: {some}")
         rebuilt = rebuild_all(
             verification.verifier,
             verification.open_site,

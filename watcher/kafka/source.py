@@ -18,6 +18,7 @@ from watcher.model.errors import OffsetLostError, StopError, TemporaryError
 from watcher.model.stream import AssignmentListener, Committed, Partition
 from watcher.model.table_pause import table_of
 from watcher.runtime import clock
+from watcher.telemetry.words import counted
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -274,7 +275,7 @@ class KafkaSource:
         wanted = {topic for topic in self._subscribed if not topic.startswith("^")}
         topics = wanted | {topic for topic, _ in tuple(self._assigned)}
         check_rights(self._admin, sorted(topics), self._group)
-        return f"{len(cluster.brokers)} brokers"
+        return counted(len(cluster.brokers), "broker")
 
     def close(self) -> None:
         """Leave the group; the listener hears of every partition that is given up."""

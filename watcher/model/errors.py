@@ -15,6 +15,7 @@ WatcherError
 │   ├── OutcomeUnknownError     runtime/http_client
 │   ├── CrucibleLockLostError   redis/locked_crucible
 │   ├── EntriesMovedError       settlement/faults
+│   ├── DeletedMeanwhileError   recovery/closed_crucible
 │   ├── DrainTimeoutError       votes/drain
 │   ├── LockLostError           postgres/held_lock
 │   ├── BackfillBusyError       bootstrap/backfilling

@@ -23,6 +23,10 @@ def current_history(session: Session) -> int:
     return known[-1].number if known else histories.FIRST
 
 
+class DeletedMeanwhileError(TemporaryError):
+    """Raised when a crucible went while it was compared: who looks once more finds that it is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClosedCrucible:
     """A locked crucible that takes no votes."""
@@ -78,12 +82,13 @@ class ClosedCrucible:
         Of one that PostgreSQL has no more, Redis shows no entry from then on.
 
         Raises:
-            TemporaryError: PostgreSQL is away, or has the crucible no more.
+            DeletedMeanwhileError: PostgreSQL has the crucible no more.
+            TemporaryError: PostgreSQL is away.
         """
         row = site_crucible(self.session, self.id)
         if row is None:
             take_away(self.locked, self.locked.shown_ids())  # from before the horizon, their deletions are no news
-            raise TemporaryError(f"crucible {self.id} was deleted while it was compared")
+            raise DeletedMeanwhileError(f"crucible {self.id} was deleted while it was compared")
         return SiteRows(self.session, current_history(self.session), row, self.undecided)
 
     def open(self, rows: SiteRows, last: LastVote, *, votes_before: int, refreeze: bool = False) -> int:

@@ -15,6 +15,7 @@ from watcher.redis.client import Client, away_is_temporary, node_identities
 from watcher.redis.present import Walk, doubt
 from watcher.redis.site_files import known_files, remember_files
 from watcher.redis.vote_log import VoteLog, hint_undrained
+from watcher.telemetry.words import counted
 
 MAX_CRUCIBLES: Final = 500
 """Crucibles looked at in one round trip."""
@@ -169,7 +170,9 @@ class Sweep:
                 del self._failures[one]
                 in_a_row = 0
         if away:
-            raise TemporaryError(f"{len(away)} crucibles were not compared; the last of them: {away[-1]}") from away[-1]
+            raise TemporaryError(
+                f"{counted(len(away), 'crucible')} could not be compared; the last: {away[-1]}"
+            ) from away[-1]
 
     def _all(self, found: Callable[[list[int]], None]) -> set[int]:
         """Return all crucibles that Redis holds, each told to somebody as it is found."""

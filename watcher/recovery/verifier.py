@@ -12,6 +12,7 @@ Redis process in which it was last compared (its fence); the vote's script refus
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from enum import StrEnum
+from typing import TypeVar
 
 from watcher.model.effects import CrucibleGone
 from watcher.model.errors import TemporaryError
@@ -21,7 +22,7 @@ from watcher.postgres.own.vote_epoch import raise_epoch
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import crucible as site_crucible
 from watcher.postgres.site.contests import present_of, unfinished_of
-from watcher.recovery.closed_crucible import ClosedCrucible, current_history
+from watcher.recovery.closed_crucible import ClosedCrucible, DeletedMeanwhileError, current_history
 from watcher.recovery.comparison_pool import ComparisonConnections
 from watcher.recovery.progress_listener import ProgressListener, in_silence
 from watcher.recovery.rebuild import Rebuild, Rebuilt
@@ -29,6 +30,8 @@ from watcher.recovery.rows import show_rows, take_away
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary, node_identities
 from watcher.redis.locked_crucible import LockedCrucible, fence, lock_crucible
+
+T = TypeVar("T")
 
 
 class Comparison(StrEnum):
@@ -143,6 +146,9 @@ class Verifier:
             ReplayDiffersError: the replay gives other ratings, or votes are missing; what Redis shows stays, unless it
                 was absent or half rebuilt, and votes stay refused until ``verify`` is called.
         """
+        return _or_gone(lambda: self._rebuild(crucible_id, replayed=replayed, progress=progress))
+
+    def _rebuild(self, crucible_id: int, *, replayed: bool, progress: ProgressListener) -> Rebuilt | Comparison:
         identity, _ = fence(self._client, crucible_id)
         with self._lock(crucible_id) as locked:
             if locked is None:
@@ -178,8 +184,11 @@ class Verifier:
         return ClosedCrucible.close(locked, session, identity, horizon, self._undecided)
 
     def _locked_and_compared(self, crucible_id: int, identity: str) -> Comparison:
-        with self._lock(crucible_id) as locked:
-            comparison = Comparison.BUSY if locked is None else self._compare(locked, identity)
+        def compared() -> Comparison:
+            with self._lock(crucible_id) as locked:
+                return Comparison.BUSY if locked is None else self._compare(locked, identity)
+
+        comparison = _or_gone(compared)
         self._observe(crucible_id, comparison)
         return comparison
 
@@ -214,3 +223,11 @@ class Verifier:
             mark, fields = keys.mark(current_history(session), 0), CrucibleGone(locked.crucible_id).fields()
             locked.open(epoch, identity, state, mark, fields, votes_before=0)
         return Comparison.UNKNOWN if row is None else Comparison.FINISHED
+
+
+def _or_gone(look: Callable[[], T]) -> T:
+    """Return what a look comes to; of a crucible that goes meanwhile that it is gone, as a second look finds."""
+    try:
+        return look()
+    except DeletedMeanwhileError:
+        return look()
