@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 TOPIC = "postgres.CrucibleEntry"
 CRUCIBLES = 6
-ENTRIES = 400
-"""Made in each of them: more than one fetch of the old partitions has, so that new ones are read in between."""
+ENTRIES = 100
+"""Made in each of them, and every second one is deleted."""
+BEFORE = 25_000
+"""Made in another crucible before those: old partitions are read for seconds until they come, in which the crucibles are
+built, after their deletions were read in the new ones."""
 MORE = 5
 """Partitions that the topic gets besides those that it has."""
 
@@ -55,10 +58,12 @@ def records(whole: Whole, partitions: range) -> int:
 def test_nothing_that_was_deleted_is_shown_after_a_topic_grew(whole: Whole) -> None:
     """Nor is it counted, and all that is left is shown, with people living and judging around it."""
     with whole.site() as site:
+        (standing,) = site.execute("""SELECT min(id) FROM "Crucible" WHERE name = 'standing'""").fetchone() or (0,)
         crucibles = [(site.execute(people.OPEN, ("growing",)).fetchone() or (0,))[0] for _ in range(CRUCIBLES)]
     with whole.people():
         assert whole.pipeline.watcher.stop(SHUTDOWN) == 0
         with whole.site() as site:
+            site.execute(people.ENTER, (standing, BEFORE))
             made = [key for one in crucibles for (key,) in site.execute(people.ENTER, (one, ENTRIES)).fetchall()]
             gone = made[::2]
             new = grow(whole)
