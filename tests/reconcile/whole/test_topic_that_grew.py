@@ -24,8 +24,8 @@ CRUCIBLES = 6
 ENTRIES = 100
 """Made in each of them, and every second one is deleted."""
 BEFORE = 25_000
-"""Made in another crucible before those: old partitions are read for seconds until they come, and meanwhile crucibles are
-built, after their deletions were read in the new ones."""
+"""Made in another crucible before those: old partitions are read for seconds until they come. Meanwhile their crucibles
+are built, after deletions were read in the new ones."""
 MORE = 5
 """Partitions that the topic gets besides those that it has."""
 
