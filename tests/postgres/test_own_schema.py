@@ -19,7 +19,7 @@ from watcher.changes.journal import Journal
 from watcher.migrations.postgres.migrate import ensure
 from watcher.model.errors import HistoryChangedError, RefusedError, TemporaryError
 from watcher.model.extent import Extent
-from watcher.postgres.faults import PostgresRefusedError
+from watcher.postgres.faults import PostgresRefusedError, ViolationError
 from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.own import history, marker, reconcile_needed, repair
 from watcher.postgres.own.journal import PostgresJournalStore
@@ -188,6 +188,55 @@ def test_what_is_done_together_is_undone_together(session):
         half_done()
 
     assert marker.load(session, "g") == {}
+
+
+def test_what_nobody_waits_for_costs_no_request_of_its_own(session, monkeypatch):
+    """It goes out with the next statement, which sees it, or with the commit; a beginning goes with the first."""
+    requests: list[str] = []
+    execute = psycopg.ClientCursor.execute
+
+    def counted(cursor, query, *rest, **more):
+        requests.append(query)
+        return execute(cursor, query, *rest, **more)
+
+    monkeypatch.setattr(psycopg.ClientCursor, "execute", counted)
+    with session.together():
+        session.later("INSERT INTO {schema}.marker VALUES (%s, %s, %s, %s) -- the first", "g", "t", 0, "a 100 %")
+        session.later("INSERT INTO {schema}.marker VALUES (%s, %s, %s, %s)", "g", "t", 1, "b")
+        seen = session.run("SELECT count(*) FROM {schema}.marker")
+        session.later("INSERT INTO {schema}.marker VALUES (%s, %s, %s, %s)", "g", "t", 2, "c")
+    with session.together():
+        pass
+
+    assert (seen, len(requests)) == ([(2,)], 2)
+    assert sorted(marker.load(session, "g").values()) == ["a 100 %", "b", "c"]
+
+
+def test_what_waits_is_undone_and_refused_with_the_rest(session):
+    """Whether the fault is another's, in a part of it, or its own; and outside of a block nothing waits."""
+    insert = "INSERT INTO {schema}.marker VALUES (%s, %s, %s, %s)"
+
+    def in_a_part():
+        with session.together():
+            session.later(insert, "g", "t", 1, "undone")
+            raise ZeroDivisionError
+
+    def twice():
+        with session.together():
+            session.later(insert, "g", "t", 4, "undone")
+            session.later(insert, "g", "t", 0, "is there")
+
+    session.later(insert, "g", "t", 0, "alone")
+    with session.together():
+        with pytest.raises(ZeroDivisionError):
+            in_a_part()
+        session.later(insert, "g", "t", 2, "kept")
+    with pytest.raises(ZeroDivisionError):
+        in_a_part()
+    with pytest.raises(ViolationError, match="marker"):
+        twice()
+
+    assert sorted(marker.load(session, "g").values()) == ["alone", "kept"]
 
 
 def test_a_database_without_the_sites_tables_is_told_apart_from_one_without_ours(dsn, schema, session):

@@ -12,7 +12,7 @@ Everything has to work through a pooler that hands a server connection on after 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, LiteralString
 
 import psycopg
@@ -28,7 +28,11 @@ from watcher.postgres.faults import PostgresRefusedError, faults_named
 PATIENCE_FACTOR: Final = 2.0
 """Times the limit that the server keeps for a statement: so long we wait for an answer. Less: a slow network looks like
 a silent server; more: whoever asks hangs longer."""
+MAX_LATER_CHARACTERS: Final = 100_000
+"""Of statements that wait for the next one. More: one request carries several long ones and outlasts the patience that
+is meant for one."""
 _PROBES: Final = 3
+_OPEN: Final = frozenset({TransactionStatus.INTRANS, TransactionStatus.INERROR})
 
 
 def connection_string(dsn: str, timeout: float, application: str) -> str:
@@ -140,6 +144,10 @@ class Session:
         self._connection, self._timeout = connection, timeout
         self.schema = schema
         self._quoted = quoted(schema)
+        self._unsent: list[str] = []
+        """What goes out with the next request: the beginning of a transaction, and statements that may wait for it."""
+        self._limit_seconds: float | None = None
+        """The limit of statements that the transaction under way was told; None: none yet."""
 
     @property
     def backend(self) -> int:
@@ -178,13 +186,60 @@ class Session:
         """
         return self._ask(query, parameters, read_only=False)
 
-    def _ask(self, query: str, parameters: tuple[object, ...], *, read_only: bool) -> list[tuple[Any, ...]]:
-        alone = self._connection.info.transaction_status == TransactionStatus.IDLE
-        text = limited(query.replace("{schema}", self._quoted), self._timeout, read_only=read_only and alone)
+    def later(self, query: LiteralString, *parameters: object) -> None:
+        """Run a statement whose rows nobody needs: within :meth:`together` with the next one, or with the commit.
+
+        Saves a round trip; everywhere else it is run at once.
+
+        Args:
+            query: the statement.
+            parameters: as of :meth:`run`.
+
+        Raises:
+            WatcherError: what :meth:`run` raises, here or from the call that it is sent with.
+        """
         with faults_named(self.schema), psycopg.ClientCursor(self._connection) as cursor:
-            cursor.execute(text, _values(parameters))
-            cursor.set_result(-1)
+            alone = self._is_alone
+            self._add(cursor, query, parameters)
+            if alone or sum(map(len, self._unsent)) > MAX_LATER_CHARACTERS:
+                self._send(cursor)
+
+    def _ask(self, query: str, parameters: tuple[object, ...], *, read_only: bool) -> list[tuple[Any, ...]]:
+        with faults_named(self.schema), psycopg.ClientCursor(self._connection) as cursor:
+            self._add(cursor, query, parameters, read_only=read_only)
+            self._send(cursor)
             return cursor.fetchall() if cursor.description else []
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether what is run now is a transaction of its own."""
+        return not self._unsent and self._connection.info.transaction_status == TransactionStatus.IDLE
+
+    def _add(
+        self,
+        cursor: "psycopg.ClientCursor[Any]",
+        query: str,
+        parameters: tuple[object, ...],
+        *,
+        read_only: bool = False,
+    ) -> None:
+        """Add a statement to what goes out with the next request, after its limit unless the transaction has that."""
+        alone, values = self._is_alone, _values(parameters)
+        text = query.replace("{schema}", self._quoted)
+        if values:
+            text = cursor.mogrify(text, values)
+        if alone or self._limit_seconds != self._timeout:
+            text = limited(text, self._timeout, read_only=read_only and alone)
+            self._limit_seconds = None if alone else self._timeout
+        self._unsent.append(text)
+
+    def _send(self, cursor: "psycopg.ClientCursor[Any]") -> None:
+        """Send what there is to be sent, as one request; the cursor has the rows of its last statement."""
+        text = "\n;".join(self._unsent)  # on a line of its own: the last one may end in a comment
+        self._unsent.clear()
+        if text:
+            cursor.execute(text)
+            cursor.set_result(-1)
 
     def copy_out(self, query: LiteralString, *parameters: object) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a ``COPY ... TO STDOUT`` as they come: by the million, without holding them.
@@ -219,7 +274,7 @@ class Session:
 
     def _copying(self, query: str) -> bytes:
         """Return a statement that is sent by itself, which a COPY has to be; its limit is set before it."""
-        if self._connection.info.transaction_status == TransactionStatus.IDLE:
+        if self._is_alone:
             raise RuntimeError("a COPY has the limits of its transaction: run it within together()")
         self.run("SELECT")
         return query.replace("{schema}", self._quoted).encode()
@@ -236,9 +291,45 @@ class Session:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Have what is run inside happen as a whole or not at all."""
-        with faults_named(self.schema), self._connection.transaction():
+        """Have what is run inside happen as a whole or not at all.
+
+        The transaction begins with its first statement and ends with what was left for later, a request each.
+        """
+        with faults_named(self.schema), self._transaction() if self._is_alone else self._savepoint():
             yield
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._unsent.append("BEGIN")
+        try:
+            yield
+            if self._unsent != ["BEGIN"]:  # else there was nothing
+                self._unsent.append("COMMIT")
+                self._flush()
+        except BaseException:
+            self._unsent.clear()
+            if self._connection.info.transaction_status in _OPEN:
+                with suppress(psycopg.Error):  # what was raised says more; the server ends it with the connection
+                    self._connection.execute("ROLLBACK")
+            raise
+        finally:
+            self._unsent.clear()
+            self._limit_seconds = None
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        self._flush()
+        try:
+            with self._connection.transaction():
+                yield
+                self._flush()
+        finally:
+            self._unsent.clear()
+            self._limit_seconds = None  # a savepoint that is given up has its limits undone
+
+    def _flush(self) -> None:
+        with psycopg.ClientCursor(self._connection) as cursor:
+            self._send(cursor)
 
     def lock(self, what: str) -> None:
         """Wait until no other process holds this lock; it is given back at the end of :meth:`together`.
@@ -246,7 +337,7 @@ class Session:
         Raises:
             RuntimeError: called outside of :meth:`together`, where it would be given back at once.
         """
-        if self._connection.info.transaction_status == TransactionStatus.IDLE:
+        if self._is_alone:
             raise RuntimeError(f"the lock {what!r} is a transaction's: take it within together()")
         self.run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", f"crucible {self.schema} {what}")
 

@@ -20,7 +20,7 @@ _MAX_BYTES: Final = 4_000_000
 def write(session: Session, events: Iterable[CrucibleEvent]) -> None:
     """Write events, in their order, within the caller's transaction."""
     for page in _pages(map(_row, events)):
-        session.run(_STATEMENTS["write_events"], b"".join((b"[", b",".join(page), b"]")).decode())
+        session.later(_STATEMENTS["write_events"], b"".join((b"[", b",".join(page), b"]")).decode())
 
 
 def forget(session: Session, keep_days: int, most: int) -> int:

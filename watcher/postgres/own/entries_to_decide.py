@@ -146,7 +146,8 @@ def beyond_places(session: Session, crucible_ids: Sequence[int], most: int) -> l
 
 def begin_crucibles(session: Session, crucibles: Mapping[int, int]) -> None:
     """Say by which rules all entries of some crucibles are going to be decided: digest, by crucible."""
-    session.run(_STATEMENTS["begin_crucibles"], list(crucibles), list(crucibles.values()))
+    if crucibles:
+        session.run(_STATEMENTS["begin_crucibles"], list(crucibles), list(crucibles.values()))
 
 
 def note_crucibles(session: Session, crucibles: Mapping[int, tuple[DecidedBy | None, DecidedBy]]) -> None:

@@ -32,15 +32,19 @@ def lock_crucible(session: Session, crucible_id: int) -> None:
 
 def lock_crucibles_of(session: Session, entry_ids: Sequence[int], crucible_ids: Sequence[int] = ()) -> list[int]:
     """Return the crucibles of some entries, and these besides, each locked as :func:`lock_crucible` does it."""
-    prefix = f"crucible {session.schema} {_ENTRIES_OF}"
-    asked = {"entries": list(entry_ids), "crucibles": list(crucible_ids), "prefix": prefix}
-    return [crucible_id for crucible_id, _ in session.run(_STATEMENTS["lock_crucibles"], asked)]
+    rows = session.run(_STATEMENTS["lock_crucibles"], _locks(session, entry_ids, crucible_ids))
+    return [crucible_id for crucible_id, _ in rows]
 
 
 def await_others(session: Session, crucible_ids: Sequence[int]) -> None:
     """Return once whoever decides about entries of some crucibles just now has written what they came to."""
     with session.together():
-        lock_crucibles_of(session, (), crucible_ids)
+        session.later(_STATEMENTS["lock_crucibles"], _locks(session, (), crucible_ids))
+
+
+def _locks(session: Session, entry_ids: Sequence[int], crucible_ids: Sequence[int]) -> dict[str, object]:
+    prefix = f"crucible {session.schema} {_ENTRIES_OF}"
+    return {"entries": list(entry_ids), "crucibles": list(crucible_ids), "prefix": prefix}
 
 
 def rules_from(columns: Sequence[Any]) -> CrucibleRules:

@@ -42,7 +42,7 @@ def write(
     new = [one for one in decided if one.is_new]
     digests = digests or {}
     if new or digests:
-        session.run(
+        session.later(
             _STATEMENTS["write_verdicts"],
             {
                 "by": by, "verdicts": _json(_row(one) for one in new), "entries": list(digests),

@@ -65,4 +65,4 @@ def give_back(session: Session, payments: Iterable[StrayPayment]) -> set[str]:
 
 def forget(session: Session, payments: Iterable[LeftPayment]) -> None:
     """Take notes away, within the transaction of what follows from them."""
-    session.run(_STATEMENTS["forget_payments"], [one.note for one in payments])
+    session.later(_STATEMENTS["forget_payments"], [one.note for one in payments])

@@ -74,7 +74,7 @@ def put(session: Session, rows: Iterable[NewRow]) -> None:
     """Write rows, within the caller's transaction; one whose key is there already is left as it is."""
     text = msgspec.json.encode(list(rows)).decode()
     if text != "[]":
-        session.run(_STATEMENTS["put_rows"], text)
+        session.later(_STATEMENTS["put_rows"], text)
 
 
 def take(session: Session, channel: str, most: int, owner: str, lease_seconds: float) -> list[OutboxRow]:
