@@ -85,8 +85,8 @@ def test_many_are_written_in_few_statements(site: Site, monkeypatch: pytest.Monk
     event = fee_refunded(crucible_id=7, entry_id=1, user_id=1, amount=1, prefix="p-")
     with site.open_session() as session:
         statements = []
-        run = session.run
-        monkeypatch.setattr(session, "run", lambda *given: statements.append(len(given[1])) or run(*given))
+        later = session.later
+        monkeypatch.setattr(session, "later", lambda *given: statements.append(len(given[1])) or later(*given))
         crucible_event.write(session, [event] * 1_000)
         assert len(statements) == 1
         crucible_event.write(session, [])
