@@ -25,9 +25,8 @@ from watcher.postgres.session import Session
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal
 
-GATHER_SECONDS: Final = 0.17
-"""Seconds in which arrivals are gathered for one question. Longer: fewer questions, later votes on a new entry. A
-little above ``batch.poll_timeout``, so that what two polls bring is decided in one turn."""
+GATHER_SECONDS: Final = 0.15
+"""Seconds in which arrivals are gathered for one question. Longer: fewer questions, later votes on a new entry."""
 RIPE_SECONDS: Final = 5.0
 """Seconds between two looks whether entries need not wait any more."""
 SWEEP_CRUCIBLES: Final = 200
