@@ -5,14 +5,16 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
+import pytest
+
 from tests.api.site import Site, token
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = 25
-"""Of each operation and phase. More find more rarely; the run is bounded by this and by time."""
+EXAMPLES, MORE_EXAMPLES = 8, 25
+"""Of each operation and phase, and with ``--soak``. More find more rarely."""
 
 
-def test_schemathesis_finds_nothing(site: Site) -> None:
+def test_schemathesis_finds_nothing(site: Site, request: pytest.FixtureRequest) -> None:
     """No server error, and no answer that the document does not describe."""
     api = site.api()
     contest, judge = site.contest(), site.user()
@@ -27,7 +29,7 @@ def test_schemathesis_finds_nothing(site: Site) -> None:
         f"--header=Authorization: Bearer {token(judge)}",
         "--exclude-operation-id=stream",  # it does not end
         "--checks=all",
-        f"--max-examples={EXAMPLES}",
+        f"--max-examples={MORE_EXAMPLES if request.config.getoption('--soak') else EXAMPLES}",
         "--generation-deterministic",
         "--request-timeout=20",
         "--suppress-health-check=all",
