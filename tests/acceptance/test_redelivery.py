@@ -34,16 +34,17 @@ def counted(world: World) -> World:
     return world
 
 
-@pytest.mark.parametrize("offset", [0, 133])
-def test_offsets_set_back_count_nothing_twice(counted: World, offset: int):
-    """Set back by any tool to the start, or into the middle of a batch: what was counted is recognised."""
-    counted.move_group(offset)
-    again = follow(counted, **OTHER_BATCHES)
+def test_offsets_set_back_count_nothing_twice(counted: World):
+    """Set back by any tool into the middle of a batch, or to the start: what was counted is recognised."""
+    for offset in (133, 0):
+        counted.move_group(offset)
+        again = follow(counted, **OTHER_BATCHES)
 
-    assert again.metric("crucible_events_consumed_total") == COUNT - offset
-    repeated = again.metric("crucible_plans_total", outcome="repeated")
-    assert 0 < repeated <= again.metric("crucible_identities_repeated_total")
-    assert counted.verdict() == []
+        assert again.metric("crucible_events_consumed_total") == COUNT - offset
+        repeated = again.metric("crucible_plans_total", outcome="repeated")
+        assert 0 < repeated <= again.metric("crucible_identities_repeated_total")
+        assert counted.verdict() == []
+        leave(again)
 
 
 def test_offsets_set_back_without_asking_count_twice(counted: World):
@@ -157,14 +158,15 @@ def test_three_times_in_a_row_counts_thrice_without_a_search_of_the_batch(world:
     assert any("too many" in finding for finding in world.verdict())
 
 
-@pytest.mark.parametrize(("what", "expected"), [("", []), ("marks", ["redis"])])
-def test_old_changes_that_come_alone_overwrite_nothing(counted: World, what: str, expected: list[str]):
+def test_old_changes_that_come_alone_overwrite_nothing(counted: World):
     """Early changes come again without the later ones: Redis shows the latest; without its marks the dead rise."""
     counted.produce(counted.history.changes[: COUNT // 3])
-    daemon = counted.weakened(what) if what else counted.start()
-    counted.await_acknowledged(60, daemon)
+    leave(follow(counted))
+    assert counted.verdict() == []
 
-    assert [finding.split()[0] for finding in counted.verdict()][:1] == expected
+    counted.produce(counted.history.changes[: COUNT // 3])
+    counted.await_acknowledged(60, counted.weakened("marks"))
+    assert [finding.split()[0] for finding in counted.verdict()][:1] == ["redis"]
 
 
 def test_a_dead_letter_produced_again_counts_once(world: World):

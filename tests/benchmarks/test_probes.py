@@ -86,7 +86,7 @@ class SlowWatcher:
                     if number != self._lose:
                         self._bring("redis", REDIS_DELAY, entry, since, partial(_rate, places, crucible, entry))
                     self._bring("clickhouse", CLICKHOUSE_DELAY, entry, since, partial(_count, places, crucible, entry))
-                self._stop.wait(0.005)
+                self._stop.wait(0.02)
 
     def _bring(self, sink: str, delay: float, entry: int, since: float, write) -> None:
         age = time.time() - since
@@ -125,7 +125,7 @@ def test_delay_comes_out(connect) -> None:
 def test_probe_that_never_arrives_is_an_error(connect) -> None:
     """A lost probe ends the measurement instead of leaving a fine percentile of the others."""
     with SlowWatcher(connect, lose=3), pytest.raises(TimeoutError, match="Redis lacks 1 and ClickHouse 0"):
-        Probes(connect).run(COUNT, every=0.02, patience=20)
+        Probes(connect).run(COUNT, every=0.02, patience=10)
 
 
 def test_site_without_people_is_told(connect) -> None:
