@@ -125,7 +125,7 @@ class Rebuild:
             proof, events = threads.submit(proving), threads.submit(self._complete_events, spans, calm)
             if self._closed.state.present:
                 proof.result()  # Redis may be the one that is right: nothing is taken away before this is known
-            locked.clear()
+            locked.clear(unlisted=not self._closed.state.adds_up)
             rows = self._closed.rows()
             entries = show_rows(locked, rows, self._progress, partial(history.ratings, crucible_id))
             pairs = write_judged(locked, history, there, self._progress)

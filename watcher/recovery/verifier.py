@@ -4,6 +4,7 @@ Redis may come back empty, with an older copy of its files, or as a replica that
 Redis process in which it was last compared (its fence); the vote's script refuses in any other. The verifier compares:
 
 - the numbers of its votes: not below what ClickHouse has seen. Below, or absent: it is rebuilt;
+- as many votes as there are numbers. More: a part of a vote came back that was cut off in Redis' file; it is rebuilt;
 - its rows: what PostgreSQL says, where the change stream has not said anything newer. What the stream says afterwards
   from before the comparison is no news;
 - then votes are numbered in a new epoch, so that no number is given out twice, whatever was lost.
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from enum import StrEnum
 from typing import TypeVar
+
+import structlog
 
 from watcher.model.effects import CrucibleGone
 from watcher.model.errors import TemporaryError
@@ -30,6 +33,8 @@ from watcher.recovery.rows import show_rows, take_away
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary, node_identities
 from watcher.redis.locked_crucible import LockedCrucible, fence, lock_crucible
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -199,7 +204,9 @@ class Verifier:
             closed = self._close(locked, session, identity)
             with self._lend() as connections:
                 last = connections.history.last_vote(closed.id)
-            if closed.lacks_votes(last):
+            if not closed.state.adds_up:
+                log.warning("crucible.cut_off_vote", crucible=closed.id, counted=closed.state.counted)
+            if closed.lacks_votes(last) or not closed.state.adds_up:
                 Rebuild(closed, self._lend, in_silence).run(replayed=False)
                 return Comparison.REBUILT
             rows = closed.rows()

@@ -61,6 +61,18 @@ class ClosedState(NamedTuple):
     """Of the crucible's own row; empty if none was shown."""
     votes_before: int
     """Votes of the epochs before this one."""
+    counted: int
+    """Votes that were counted one by one, in all epochs; -1 where nobody has begun to."""
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether no more was counted than there are numbers.
+
+        Else a part of a vote is there that was never answered: a Redis was killed while it wrote the vote into its
+        file, and the second one after it has carried out what is whole there. Fewer are no such sign: processes of an
+        older version do not count.
+        """
+        return self.counted <= self.votes_before + self.seq
 
 
 class EntryWrite(NamedTuple):
@@ -150,8 +162,8 @@ class LockedCrucible:
         answer = self._run(CLOSE, [self._lock, self._state], horizon, unsure)
         if not answer:
             raise CrucibleLockLostError(self.crucible_id)
-        present, epoch, seq, mark, before = answer
-        return ClosedState(bool(present), epoch, seq, mark.decode(), before)
+        present, epoch, seq, mark, before, counted = answer
+        return ClosedState(bool(present), epoch, seq, mark.decode(), before, counted)
 
     def renew(self) -> None:
         """Make the lock last longer."""
@@ -168,10 +180,18 @@ class LockedCrucible:
         finally:
             renewal.close(Deadline.never())
 
-    def clear(self) -> None:
-        """Take away ratings, votes, standings, admissions, judged pairs and the log, which must be drained."""
+    def clear(self, *, unlisted: bool = False) -> None:
+        """Take away ratings, votes, standings, admissions, judged pairs and the log, which must be drained.
+
+        Args:
+            unlisted: also of judges of whom only outcomes are known. All keys of Redis are looked through for those.
+        """
+        prefix = keys.judged_prefix(self.crucible_id)
         with away_is_temporary():
             judges = [one.decode() for one in self.client.sscan_iter(keys.judges(self.crucible_id), count=MAX_ENTRIES)]
+            if unlisted:
+                names = self.client.scan_iter(f"{prefix}*", count=MAX_ENTRIES)
+                judges += sorted({name.decode().removeprefix(prefix) for name in names}.difference(judges))
         # The outcomes first: the last call, without judges, takes away the list of who they are.
         for some in (*(judges[at : at + MAX_ENTRIES] for at in range(0, len(judges), MAX_ENTRIES)), []):
             if not self._run(CLEAR, [self._lock, self._state, self._elo], *some):

@@ -17,6 +17,7 @@ _NAME: Final = keys.tag(0) + "rehearsal"
 WRITES: Final[tuple[tuple[str, ...], ...]] = (
     ("HSET", _NAME, "field", "1"),
     ("HSETNX", _NAME, "field", "1"),
+    ("HINCRBY", _NAME, "field", "1"),
     ("HDEL", _NAME, "field"),
     ("ZADD", _NAME, "1", "member"),
     ("ZREM", _NAME, "member"),
@@ -24,6 +25,7 @@ WRITES: Final[tuple[tuple[str, ...], ...]] = (
     ("SREM", _NAME, "member"),
     ("XADD", _NAME, "*", "field", "1"),
     ("XTRIM", _NAME, "MAXLEN", "1"),
+    ("XDEL", _NAME, "1"),
     ("SET", _NAME, "1"),
     ("DEL", _NAME),
     ("UNLINK", _NAME),

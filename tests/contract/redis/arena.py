@@ -43,7 +43,7 @@ class Arena:
             (2, EntryState(self.crucible_id, one, OWNERS_FROM + one, one + 9, CREATED_MS - one)) for one in self.entries
         ]
         apply(self.client, changes)
-        self.client.hset(keys.state(self.crucible_id), "fence", FENCE)
+        self.client.hset(keys.state(self.crucible_id), mapping={"fence": FENCE, "counted": 0})
         self.admit(*self.entries)
 
     def admit(self, *entries: int) -> None:

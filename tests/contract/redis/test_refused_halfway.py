@@ -27,7 +27,7 @@ from watcher.redis.vote_log import VoteLog
 JUDGE, OTHER = 5, 6
 REFUSED = r"permission|can't run"
 USER, PASSWORD = "limited", "no-secret"
-LIMITED = ("hset", "zadd", "sadd", "xadd")
+LIMITED = ("hset", "zadd", "sadd", "xadd", "hincrby")
 """What a vote writes with."""
 
 Without = Callable[[str], redis.Redis]

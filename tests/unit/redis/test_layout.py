@@ -175,9 +175,9 @@ def test_every_section_is_used() -> None:
 
 
 def test_little_is_put_before_a_vote() -> None:
-    """It is run once a vote: six functions, no tables."""
+    """It is run once a vote: seven functions, no tables."""
     head, _, _ = scripts.VOTE.text.partition("-- Casts a vote.")
-    functions = ("companion", "judged", "entry_row", "standing", "count_logged", "finish_logged")
+    functions = ("companion", "judged", "entry_row", "standing", "count_logged", "counted", "finish_logged")
 
     assert re.findall(r"^local (.+?)\(", head, re.MULTILINE) == [f"function {name}" for name in functions]
 

@@ -113,20 +113,29 @@ local function count_logged(keys, epoch, seq, vote, pair, points, winner_created
   call('HSET', keys[2], 'seq', seq)
 end
 
+-- The vote that is being finished is one of those that were counted; nothing if it was before, or nobody counts yet.
+local function counted(elo, state)
+  if state[5] and state[5] - (state[6] or 0) == tonumber(state[2]) then
+    redis.call('HINCRBY', companion(elo, STATE), 'counted', 1)
+  end
+end
+
 -- Finishes the last vote of the log if the state has not its number; returns whether there was one to finish. One whose
 -- entries have changed since is left: then the other stores have to be asked.
 local function finish_logged(elo)
   local last = redis.call('XREVRANGE', companion(elo, LOG), '+', '-', 'COUNT', 1)[1]
   if not last then return false end
-  local state = redis.call('HMGET', companion(elo, STATE), 'epoch', 'seq', 'frozen', 'rebuilding')
+  local state = redis.call('HMGET', companion(elo, STATE), 'epoch', 'seq', 'frozen', 'rebuilding', 'counted', 'before')
   if not state[1] or state[3] or state[4] then return false end
   local seq = string.format('%d', state[2] + 1)
   if last[1] ~= state[1] .. '-' .. seq then return false end
   local vote = {}
   for at = 1, #last[2], 2 do vote[last[2][at]] = last[2][at + 1] end
+  if not vote.w then return false end -- the place of a vote that was cut off, see verifier_close.lua
   local pair = tonumber(vote.w) < tonumber(vote.l) and vote.w .. ':' .. vote.l or vote.l .. ':' .. vote.w
   local outcome = redis.call('HGET', judged(elo, vote.u), pair) or ''
   if string.find(outcome, ':' .. state[1] .. ':' .. seq .. ':', 1, true) then -- all but the number was written
+    counted(elo, state)
     redis.call('HSET', companion(elo, STATE), 'seq', seq)
     return true
   end
@@ -140,6 +149,7 @@ local function finish_logged(elo)
     [1] = elo, [2] = companion(elo, STATE), [4] = companion(elo, STANDINGS), [5] = companion(elo, VOTES),
     [7] = companion(elo, JUDGES), [8] = judged(elo, vote.u),
   }
+  counted(elo, state)
   count_logged(
     keys, state[1], seq, vote, pair, points ~= 0 and string.format('%d', points) or nil,
     seen[1] and winner_created or nil, seen[2] and loser_created or nil

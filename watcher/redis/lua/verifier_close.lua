@@ -1,5 +1,5 @@
 -- Closes a crucible to votes, for as long as its verifier needs to compare or rebuild it.
--- uses: lock logged
+-- uses: companions lock logged
 --
 -- KEYS  1 {crucible:{id}:elo}:keeper  string, token of the verifier at work
 --       2 {crucible:{id}:elo}:state   hash. The other companions, for a vote that has to be finished first, are reached by
@@ -8,21 +8,35 @@
 --       3 horizon: mark before which no row's change is news, because the verifier will show the rows as they are; '' for
 --         none   4 the same where some of them may be, '' for none
 -- Answer: { was it present (1), or absent or in the middle of a rebuild (0), epoch, seq, mark, votes of all epochs
---         before }; nothing if somebody else is at work
+--         before, votes that were counted (-1: nobody counted them) }; nothing if somebody else is at work
 -- Guaranteed: no vote counts from now on, for votes need a fence and find none. A crucible that is absent becomes present,
 --         so that rows which change from now on are shown and not lost. What was said before the horizon and comes from
---         now on is not shown, see row_state.lua.
+--         now on is not shown, see row_state.lua. Who died in the midst of writing a vote into its file has not cast it.
 
 if not locked(KEYS[1], ARGV[1], ARGV[2]) then return {} end
 local present = redis.call('EXISTS', KEYS[2])
 if present == 0 then redis.call('HSET', KEYS[2], 'epoch', 0, 'seq', 0, 'status', '', 'rebuilding', ARGV[1]) end
 if present == 1 then finish_logged(string.match(KEYS[2], '^{(.+)}:')) end
+
+-- A Redis that is killed while it writes a vote into its file leaves a part of the vote's transaction there. The next one
+-- does not carry it out, but writes on behind it, and the one after that carries out what is whole of it, before all that
+-- came since. That cannot be seen now. So the place of such a vote is taken and given up: then it is not in the log of
+-- the one after that either. What else it may have left there shows by the number of counted votes, which a vote raises
+-- right behind its place in the log.
+local numbers = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'rebuilding')
+if tonumber(numbers[1] or 0) > 0 and not numbers[3] then
+  local log = companion(string.match(KEYS[2], '^{(.+)}:'), LOG)
+  local place = string.format('%s-%d', numbers[1], (numbers[2] or 0) + 1)
+  redis.pcall('XADD', log, place, 'cut', '') -- refused where it was taken before
+  redis.call('XDEL', log, place)
+end
 redis.call('HDEL', KEYS[2], 'fence', 'doubted')
 for at, name in ipairs({ 'horizon', 'unsure' }) do
   if ARGV[at + 2] ~= '' then redis.call('HSET', KEYS[2], name, ARGV[at + 2]) end
 end
 if ARGV[3] ~= '' then redis.call('HDEL', KEYS[2], 'unsure') end
-local state = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'mark', 'rebuilding', 'before')
+local state = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'mark', 'rebuilding', 'before', 'counted')
 return {
   state[4] and 0 or 1, tonumber(state[1] or 0), tonumber(state[2] or 0), state[3] or '', tonumber(state[5] or 0),
+  tonumber(state[6] or -1),
 }

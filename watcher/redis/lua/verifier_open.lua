@@ -7,7 +7,7 @@
 --       3 crucible:{id}:elo; its companions in the same slot are reached by its tag
 -- ARGV  1 token   2 milliseconds that the verifier has until its next step   3 epoch   4 fence
 --       5 mark that the verifier has read ('' if none)   6 mark to be
---       7 votes of all epochs before, which the state shows as before
+--       7 votes of all epochs before, which the state shows as before, and as many as counted
 --       8 seconds that the crucible has to live, 0: for ever
 --       9 place of the last vote before its freeze, as the state's field frozen has it; '' if nobody froze it; with =
 --         before it, in place of the one that is there
@@ -26,6 +26,10 @@ if (redis.call('HGET', KEYS[2], 'mark') or '') == ARGV[5] then
   if ARGV[8] ~= '0' and redis.call('TTL', KEYS[2]) == -1 then redis.call('EXPIRE', KEYS[2], ARGV[8]) end
 end
 redis.call('HSET', KEYS[2], 'epoch', ARGV[3], 'seq', 0, 'before', ARGV[7])
+-- By what is lacking, so that a Redis that comes back with more than this one knows shows that; see verifier_close.lua.
+local lacking = ARGV[7] - (redis.call('HGET', KEYS[2], 'counted') or 0)
+if lacking ~= 0 then redis.call('HINCRBY', KEYS[2], 'counted', string.format('%d', lacking)) end
+redis.call('HSETNX', KEYS[2], 'counted', 0)
 if redis.call('HDEL', KEYS[2], 'doubted') == 0 then redis.call('HSET', KEYS[2], 'fence', ARGV[4]) end
 if string.sub(ARGV[9], 1, 1) == '=' then
   redis.call('HSET', KEYS[2], 'frozen', string.sub(ARGV[9], 2))

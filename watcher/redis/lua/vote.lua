@@ -3,7 +3,7 @@
 --
 -- KEYS  1 crucible:{id}:elo             hash entry id -> rating
 --       2 {crucible:{id}:elo}:state     hash; of it status, start, end, fence, epoch, seq, rebuilding,
---                                     frozen
+--                                     frozen, counted
 --       3 {crucible:{id}:elo}:entries   hash entry id -> mark .. row; the mark alone is one that is gone
 --       4 {crucible:{id}:elo}:standings sorted set, score -rating, member created:id
 --       5 {crucible:{id}:elo}:votes     hash entry id -> votes
@@ -50,7 +50,7 @@ if winner == loser then return { 'same_entry' } end
 
 -- Returns the answer; nothing if another vote had to be finished first.
 local function cast()
-  local state = call('HMGET', KEYS[2], 'epoch', 'fence', 'rebuilding', 'seq', 'status', 'start', 'end', 'frozen')
+  local state = call('HMGET', KEYS[2], 'epoch', 'fence', 'rebuilding', 'seq', 'status', 'start', 'end', 'frozen', 'counted')
   if not state[1] then return { 'absent' } end
   if state[2] ~= ARGV[1] or state[3] then return { 'unverified' } end
 
@@ -121,6 +121,8 @@ local function cast()
     call('HDEL', KEYS[2], 'fence') -- another vote has this number, and nobody knows which: the other stores are asked
     return { 'unverified' }
   end
+  -- Right behind it, and by adding, not by setting: see verifier_close.lua.
+  if state[9] then call('HINCRBY', KEYS[2], 'counted', 1) end
   count_logged(KEYS, epoch, seq, vote, pair, points, winner_created, loser_created)
   if still_open then call('HSET', KEYS[10], 'open', still_open) end
 

@@ -1,0 +1,96 @@
+"""Redis is killed while it writes a vote into its file: the file ends in the midst of the vote's transaction.
+
+Redis takes what is whole of such a file, and writes on behind it. It does not take away the commands of the unfinished
+transaction that are whole, so the start after that carries them out, before all that has come since.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.votes.judges import Cast, send
+from tests.votes.verdict import verdict
+from tests.votes.world import VoteWorld
+from watcher.model.vote import Vote
+from watcher.recovery.verifier import Comparison
+from watcher.redis.locked_crucible import ClosedState
+
+VOTES = 20
+"""In each Redis."""
+
+
+def _die_in(world: VoteWorld, word: bytes) -> Vote:
+    """Kill Redis in the midst of its last vote; returns that, whose judge has got no answer."""
+    world.stack.redis.kill()
+    files = (world.stack.redis.folder / "data").rglob("*.aof")
+    path = max(files, key=lambda one: one.stat().st_mtime_ns)
+    written = path.read_bytes()
+    assert written.endswith(b"EXEC\r\n")
+    path.write_bytes(written[: written.index(word, written.rindex(b"MULTI\r\n")) + len(word) - 1])
+    vote, _ = world.cast.counted.popitem()
+    world.start_redis()
+    return Vote(*vote)
+
+
+def _die(world: VoteWorld) -> None:
+    world.stack.redis.kill()
+    world.start_redis()
+
+
+def _cut_off(world: VoteWorld, word: bytes, between: Callable[[int], object]) -> tuple[int, Vote]:
+    """A vote is cut off in this command of its transaction, and others are cast in the next Redis."""
+    crucible = world.crucible(entries=6)
+    world.keep(crucible)
+    world.vote(crucible, votes=VOTES)
+    vote = _die_in(world, word)
+    between(crucible)
+    world.vote(crucible, votes=VOTES)
+    return crucible, vote
+
+
+def test_a_vote_that_was_cut_off_was_not_cast(world: VoteWorld) -> None:
+    """Whatever of it comes back with the second Redis after it, and whether the first one's votes are drained by then.
+
+    Its judge casts it again, and it counts once.
+    """
+
+    def compared(crucible: int) -> None:
+        assert world.keep(crucible) == [Comparison.VERIFIED]
+
+    def rebuilt(crucible: int) -> None:
+        with world.verification() as verification:
+            verification.verifier.rebuild(crucible)
+
+    crucibles = []
+    for word, between, drained in (
+        (b"HINCRBY", compared, False),  # only its place in the log comes back
+        (b"SADD", compared, False),
+        (b"EXEC", compared, False),
+        (b"EXEC", compared, True),
+        (b"EXEC", rebuilt, False),
+    ):
+        crucible, vote = _cut_off(world, word, between)
+        crucibles.append(crucible)
+        if drained:
+            world.drained()
+        _die(world)
+        came = Comparison.VERIFIED if word == b"HINCRBY" else Comparison.REBUILT
+        assert (word, drained, world.keep(crucible)) == (word, drained, [came])
+        again = Cast()
+        assert send(world.redis, [vote], again) == 1
+        world.cast.counted |= again.counted
+        assert not any(one.repeated for one in again.counted.values())
+    world.drained()
+
+    assert verdict(world, *crucibles) == []
+
+
+def test_uncounted_it_shows(world: VoteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: what came back of it stays in the ratings, and no other vote moved them so."""
+    monkeypatch.setattr(ClosedState, "adds_up", True)
+    crucible, _ = _cut_off(world, b"EXEC", world.keep)
+    _die(world)
+    assert world.keep(crucible) == [Comparison.VERIFIED]
+    world.drained()
+
+    assert verdict(world, crucible) != []
