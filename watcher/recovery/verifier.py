@@ -47,7 +47,7 @@ class Comparison(StrEnum):
     VERIFIED = "verified"
     """Redis has every vote that ClickHouse has; votes are accepted."""
     REBUILT = "rebuilt"
-    """It was behind or absent; votes are accepted."""
+    """It was behind, absent, or had a part of a vote that was cut off; votes are accepted."""
     BUSY = "busy"
     """Somebody else is comparing it."""
     FINISHED = "finished"
