@@ -13,23 +13,24 @@ from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
 from watcher.model.vote import Vote
 from watcher.recovery.verifier import Comparison
+from watcher.redis import keys
+from watcher.redis.client import node_identity
+from watcher.redis.freeze import freeze
 from watcher.redis.locked_crucible import ClosedState
 
 VOTES = 20
 """In each Redis."""
 
 
-def _die_in(world: VoteWorld, word: bytes) -> Vote:
-    """Kill Redis in the midst of its last vote; returns that, whose judge has got no answer."""
+def _die_in(world: VoteWorld, word: bytes) -> None:
+    """Kill Redis in the midst of its last transaction, in this command of it."""
     world.stack.redis.kill()
     files = (world.stack.redis.folder / "data").rglob("*.aof")
     path = max(files, key=lambda one: one.stat().st_mtime_ns)
     written = path.read_bytes()
     assert written.endswith(b"EXEC\r\n")
     path.write_bytes(written[: written.index(word, written.rindex(b"MULTI\r\n")) + len(word) - 1])
-    vote, _ = world.cast.counted.popitem()
     world.start_redis()
-    return Vote(*vote)
 
 
 def _die(world: VoteWorld) -> None:
@@ -42,10 +43,11 @@ def _cut_off(world: VoteWorld, word: bytes, between: Callable[[int], object]) ->
     crucible = world.crucible(entries=6)
     world.keep(crucible)
     world.vote(crucible, votes=VOTES)
-    vote = _die_in(world, word)
+    _die_in(world, word)
+    vote, _ = world.cast.counted.popitem()  # its judge has got no answer
     between(crucible)
     world.vote(crucible, votes=VOTES)
-    return crucible, vote
+    return crucible, Vote(*vote)
 
 
 def test_a_vote_that_was_cut_off_was_not_cast(world: VoteWorld) -> None:
@@ -83,6 +85,18 @@ def test_a_vote_that_was_cut_off_was_not_cast(world: VoteWorld) -> None:
     world.drained()
 
     assert verdict(world, *crucibles) == []
+
+
+def test_a_freeze_that_was_cut_off_froze_nothing(world: VoteWorld) -> None:
+    """Votes that were cast in the next Redis are not behind it, and go on in the one after that."""
+    crucible = world.crucible(entries=6)
+    world.keep(crucible)
+    assert freeze(world.redis, crucible, node_identity(world.redis, keys.elo(crucible))) == (1, 0)
+    _die_in(world, b"EXEC")
+    for _ in range(2):
+        assert world.keep(crucible) == [Comparison.VERIFIED]
+        assert world.vote(crucible, votes=VOTES) == VOTES
+        _die(world)
 
 
 def test_uncounted_it_shows(world: VoteWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,8 @@ if tonumber(numbers[1] or 0) > 0 and not numbers[3] then
   redis.pcall('XADD', log, place, 'cut', '') -- refused where it was taken before
   redis.call('XDEL', log, place)
 end
+-- Nor has anybody frozen it whose freeze was cut off; where there is no field, taking it away would not be written down.
+if redis.call('HSETNX', KEYS[2], 'frozen', '') == 1 then redis.call('HDEL', KEYS[2], 'frozen') end
 redis.call('HDEL', KEYS[2], 'fence', 'doubted')
 for at, name in ipairs({ 'horizon', 'unsure' }) do
   if ARGV[at + 2] ~= '' then redis.call('HSET', KEYS[2], name, ARGV[at + 2]) end
