@@ -134,9 +134,12 @@ class _Child:
 
     def __init__(self, module: Sequence[str]) -> None:
         self.returncode: int | None = None
+        # One that comes before the program has its own ways with signals waits; the leash's would lose it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
         self.pid = os.fork()
         if not self.pid:
             _run(*module)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def poll(self) -> int | None:
         return self._ended(os.WNOHANG)
@@ -162,6 +165,7 @@ def _run(module: str, *arguments: str) -> NoReturn:
     os.setsid()
     leash.die_with_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
     sys.argv[1:] = arguments
     code: object = 0
     try:

@@ -344,6 +344,7 @@ def test_probes_and_metrics_are_on_the_operations_port(api: Api, voted: tuple[Co
         "postgres",
         "postgres.comments",
         "clickhouse",
+        "workers",
     }
     assert api.daemon.metric("crucible_votes_total", outcome="ok") >= 6
     route = "/v1/crucibles/{id}/votes"

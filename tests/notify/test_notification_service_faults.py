@@ -154,7 +154,7 @@ def test_without_counting_a_hollow_success_passes_for_a_notice(
     executor: NoticeExecutor, service: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative control: whoever believes a 202 leaves users untold."""
-    monkeypatch.setattr(HttpNotifier, "_read", lambda *_: type("All", (), {"queued": 1_000}))
+    monkeypatch.setattr(HttpClient, "read", lambda *_: type("All", (), {"queued": 1_000}))
     three = page(1, 2, 3)
     arm(service, {"kind": "hollow", "path": BULK})
 

@@ -90,7 +90,9 @@ class SourcePosition:
         while records := self._consumer.consume(AT_ONCE, SILENCE):
             for record in records:
                 value = record.value()
-                if record.error() is None and value is not None:
-                    kept = json.loads(value)
+                if record.error() is not None or value is None:
+                    continue
+                kept = json.loads(value)
+                if "lsn" in kept:  # not yet, while a snapshot begins
                     self._last = Position(kept["lsn"], kept.get("lsn_events_processed", 0), kept.get("messageType"))
         return self._last
