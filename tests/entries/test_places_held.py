@@ -168,6 +168,23 @@ def test_an_entry_with_votes_that_becomes_another_s(site: Site, column: str) -> 
     assert agrees(site, (crucible, voted))
 
 
+@pytest.mark.parametrize("date", ["2026-02-05", "2025-12-01"], ids=["later", "earlier"])
+def test_an_entry_that_is_dated_otherwise_is_not_one_more_than_itself(site: Site, date: str) -> None:
+    """It had the last place, and has it still: nothing that was paid goes back."""
+    crucible = site.crucible(maxTotalEntries=2, entryFee=10)
+    first, last = (
+        site.enter(crucible, createdAt=date, buzzTransactionId=f"{date}-{crucible}") for date in (EARLY, LATE)
+    )
+    site.decide()
+    before = [site.verdict(entry) for entry in (first, last)]
+    site.run('UPDATE "CrucibleEntry" SET "createdAt" = %s WHERE id = %s', date, last)
+    site.decide()
+
+    assert [site.verdict(entry) for entry in (first, last)] == before
+    assert site.all("SELECT key FROM SCHEMA.outbox WHERE kind = 'refund'") == []
+    assert agrees(site)
+
+
 def test_an_entry_is_dated_otherwise(site: Site) -> None:
     """What is noted of it follows: an end that is moved finds it where it is now."""
     crucible = site.crucible(endAt="2026-02-09")

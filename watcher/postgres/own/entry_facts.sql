@@ -102,6 +102,23 @@ WITH taken AS MATERIALIZED (
       JOIN public."Crucible" crucible ON crucible.id = one.crucible_id AND crucible."maxTotalEntries" IS NOT NULL
      WHERE one.crucible_id = ANY(%(crucibles)s) AND {one_holds}
      GROUP BY 1
+), holding AS (
+    SELECT entry.id, entry."crucibleId" AS crucible_id, entry."createdAt" AS at, seen.entered_at < entry."createdAt" AS is_later,
+           lag(entry."createdAt", 1, '-infinity') OVER in_order AS at_before, lag(entry.id, 1, 0) OVER in_order AS id_before
+      FROM public."CrucibleEntry" entry
+      JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId" AND crucible."maxTotalEntries" IS NOT NULL
+      JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id AND seen.crucible_id = entry."crucibleId"
+     WHERE entry.id = ANY(%(entries)s) AND entry."crucibleId" = ANY(%(crucibles)s) AND {seen_holds}
+    WINDOW in_order AS (PARTITION BY entry."crucibleId" ORDER BY entry."createdAt", entry.id)
+), earlier AS MATERIALIZED (
+    -- Places before those of a page, counted from one of them to the next: once for the page. Who is dated later than its
+    -- verdict says is among those before it, and is not one of them.
+    SELECT id, sum(between_them.places) OVER (PARTITION BY crucible_id ORDER BY at, id)::int - is_later::int AS places
+      FROM holding
+     CROSS JOIN LATERAL (SELECT count(*) AS places FROM {schema}.entry_verdict one
+                          WHERE one.crucible_id = holding.crucible_id AND {one_holds}
+                            AND (one.entered_at, one.entry_id) >= (at_before, id_before)
+                            AND (one.entered_at, one.entry_id) < (at, id)) between_them
 )
 SELECT
     crucible.id AS crucible_id,
@@ -111,9 +128,7 @@ SELECT
     CASE WHEN crucible."maxTotalEntries" IS NULL THEN 0
          WHEN NOT coalesce({seen_holds} AND seen.crucible_id = entry."crucibleId", false)
          THEN coalesce((SELECT taken.places FROM taken WHERE taken.crucible_id = crucible.id), 0)
-         ELSE (SELECT count(*) FROM {schema}.entry_verdict one
-                WHERE one.crucible_id = crucible.id AND {one_holds}
-                  AND (one.entered_at, one.entry_id) < (entry."createdAt", entry.id))
+         ELSE (SELECT earlier.places FROM earlier WHERE earlier.id = entry.id)
     END AS earlier_in_all,
     CASE WHEN {is_closed}
          THEN (entry."crucibleId", entry.id) IN (SELECT one.crucible_id, unnest(one.competitors)
