@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 
 import psycopg
@@ -16,6 +17,7 @@ from psycopg import sql
 
 from tests import site_database
 from watcher.changes.journal import Journal
+from watcher.cli.exits import FAILED, code_of
 from watcher.migrations.postgres.migrate import ensure
 from watcher.model.errors import HistoryChangedError, RefusedError, TemporaryError
 from watcher.model.extent import Extent
@@ -226,6 +228,12 @@ def test_what_waits_is_undone_and_refused_with_the_rest(session):
             session.later(insert, "g", "t", 4, "undone")
             session.later(insert, "g", "t", 0, "is there")
 
+    def passed_over():
+        with session.together():
+            session.later(insert, "g", "t", 5, "undone")
+            with suppress(ViolationError):
+                session.run(insert, "g", "t", 0, "is there")
+
     session.later(insert, "g", "t", 0, "alone")
     with session.together():
         with pytest.raises(ZeroDivisionError):
@@ -235,8 +243,23 @@ def test_what_waits_is_undone_and_refused_with_the_rest(session):
         in_a_part()
     with pytest.raises(ViolationError, match="marker"):
         twice()
+    with pytest.raises(TemporaryError, match="a statement had failed"):
+        passed_over()
 
     assert sorted(marker.load(session, "g").values()) == ["alone", "kept"]
+
+
+def test_values_that_a_column_does_not_take_end_a_start_and_a_command(session):
+    """The same values are refused again, so nobody is told to try it again later."""
+    with pytest.raises(ViolationError, match="out of range") as refused:
+        session.run("INSERT INTO {schema}.marker VALUES (%s, %s, %s, %s)", "g", "t", 2**40, "a")
+
+    assert unfit(1, refused.value)
+
+    def again():
+        raise refused.value
+
+    assert code_of(again) == FAILED
 
 
 def test_a_database_without_the_sites_tables_is_told_apart_from_one_without_ours(dsn, schema, session):

@@ -5,6 +5,7 @@ import pytest
 from tests.settlement.endings import FUTURE, PAST, Endings
 from watcher.model.entry_decision import FeePolicy
 from watcher.model.settlement import SettlementState
+from watcher.postgres.faults import ViolationError
 from watcher.postgres.own import settlement
 from watcher.postgres.site import results
 
@@ -404,17 +405,24 @@ def test_a_neighbour_that_is_away_is_waited_for_and_nothing_is_paid(endings: End
     assert endings.shown(crucible, "error", "attempts") == (None, 0)
 
 
-def test_an_error_that_nobody_foresaw_holds_up_no_other_crucible(
-    endings: Endings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error",
+    [KeyError("nothing"), ViolationError("one_winner", "a rule of the site's says no")],
+    ids=["unforeseen", "violation"],
+)
+def test_an_error_that_no_wait_helps_holds_up_no_other_crucible(
+    endings: Endings, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     bad, good = endings.crucible(endAt=PAST), endings.crucible(endAt=PAST)
     prove = endings.ballots.prove
 
     def fails(crucible_id: int) -> object:
-        return prove(crucible_id) if crucible_id == good else {}["nothing"]
+        if crucible_id == bad:
+            raise error
+        return prove(crucible_id)
 
     monkeypatch.setattr(endings.ballots, "prove", fails)
     endings.go_on()
 
     assert [endings.state(one) for one in (bad, good)] == ["parked", "done"]
-    assert "KeyError" in endings.shown(bad, "reason")
+    assert type(error).__name__ in endings.shown(bad, "reason")

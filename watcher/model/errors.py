@@ -4,12 +4,12 @@ WatcherError
 ├── RecordError             one record cannot be used: a dead letter with its reason, the rest flows on
 ├── TemporaryError          something outside is away: wait and try again
 │   ├── RefusedError            ... or is there and says no: somebody has to mend that meanwhile
-│   │   ├── UnfitError              ... so that no process starts with it; one that runs waits
-│   │   │   ├── SchemaPendingError
-│   │   │   ├── PostgresRefusedError    postgres/faults
-│   │   │   ├── ColumnTypeError         clickhouse/columns
-│   │   │   └── PinnedSettingError      clickhouse/pinned_settings
-│   │   └── ViolationError          postgres/faults: a statement breaks a rule of the database
+│   │   └── UnfitError              ... so that no process starts with it; one that runs waits
+│   │       ├── SchemaPendingError
+│   │       ├── PostgresRefusedError    postgres/faults
+│   │       ├── ColumnTypeError         clickhouse/columns
+│   │       ├── PinnedSettingError      clickhouse/pinned_settings
+│   │       └── ViolationError          postgres/faults: values break a rule of the database
 │   ├── RequestNotSentError     runtime/http_client
 │   │   └── BadAddressError         runtime/http_client
 │   ├── OutcomeUnknownError     runtime/http_client
@@ -32,12 +32,12 @@ WatcherError
 │   ├── DeadLetterLimitError
 │   ├── SinkDisagreesError
 │   │   └── ViewsDisagreeError      clickhouse/planned_insert
-│   ├── MigrationError          migrations/deployment
+│   ├── MigrationError          migrations/ledger
 │   ├── ReplayDiffersError      recovery/replay
-│   ├── StreamStandsError       reconcile/stream
-│   ├── BackfillPausedError     reconcile/backfill
-│   │   └── BackfillEndedError      reconcile/backfill
-│   ├── NotBroughtError         reconcile/backfill
+│   ├── StreamStandsError       reconcile/repairs/stream
+│   ├── BackfillPausedError     reconcile/backfill/counting
+│   │   └── BackfillEndedError      reconcile/backfill/counting
+│   ├── NotBroughtError         reconcile/backfill/by_connector
 │   ├── NoSignalsError          bootstrap/backfilling_by_connector
 │   ├── OtherWayError           bootstrap/backfilling
 │   ├── NoTopicError            bootstrap/meaning

@@ -7,7 +7,7 @@ from typing import Final
 
 import psycopg
 
-from watcher.model.errors import RefusedError, TemporaryError, UnfitError
+from watcher.model.errors import TemporaryError, UnfitError
 
 # libpq gives a refused connection no code, only the server's words. In another language than English they read as an
 # outage, and the message is as clear. PgBouncer has words of its own, in English.
@@ -46,8 +46,8 @@ class StatementTimeoutError(TemporaryError):
     """Raised when the server gave up on a statement, because its time was over or somebody had it end."""
 
 
-class ViolationError(RefusedError):
-    """Raised when a statement breaks a rule that the database holds; nothing of it was done.
+class ViolationError(UnfitError):
+    """Raised when values break a rule that the database holds, or do not fit its types; nothing was done with them.
 
     Args:
         constraint: the rule's name.
@@ -71,11 +71,13 @@ def faults_named(schema: str) -> Iterator[None]:
             triggers say no; it helps to mend that, waiting alone does not.
         TemporaryError: PostgreSQL is away, or may only be read for now.
         StatementTimeoutError: the server gave up on a statement.
-        ViolationError: a statement breaks a rule of the database.
+        ViolationError: values break a rule of the database, or do not fit its types.
     """
     try:
         yield
-    except psycopg.IntegrityError as error:
+    except (psycopg.IntegrityError, psycopg.DataError) as error:
+        if error.sqlstate is None:  # the driver's own words: we called it wrongly
+            raise
         raise ViolationError(error.diag.constraint_name or "", said(error)) from error
     except psycopg.errors.QueryCanceled as error:
         raise StatementTimeoutError(f"postgres is away: {said(error)}") from error

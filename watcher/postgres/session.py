@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 from psycopg.abc import RV, PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.errors import OperationalError
+from psycopg.errors import InFailedSqlTransaction, OperationalError
 from psycopg.pq import TransactionStatus
 
 from watcher.postgres.endless_times import ADAPTATION
@@ -294,6 +294,9 @@ class Session:
         """Have what is run inside happen as a whole or not at all.
 
         The transaction begins with its first statement and ends with what was left for later, a request each.
+
+        Raises:
+            TemporaryError: nothing of it was done, because something inside failed and whoever ran it went on.
         """
         with faults_named(self.schema), self._transaction() if self._is_alone else self._savepoint():
             yield
@@ -304,8 +307,7 @@ class Session:
         try:
             yield
             if self._unsent != ["BEGIN"]:  # else there was nothing
-                self._unsent.append("COMMIT")
-                self._flush()
+                self._commit()
         except BaseException:
             self._unsent.clear()
             if self._connection.info.transaction_status in _OPEN:
@@ -315,6 +317,13 @@ class Session:
         finally:
             self._unsent.clear()
             self._limit_seconds = None
+
+    def _commit(self) -> None:
+        self._unsent.append("COMMIT")
+        with psycopg.ClientCursor(self._connection) as cursor:
+            self._send(cursor)
+            if cursor.statusmessage != "COMMIT":  # of what has failed PostgreSQL makes a ROLLBACK, and no error
+                raise InFailedSqlTransaction("a statement had failed, so nothing of its transaction was kept")
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
