@@ -139,7 +139,7 @@ def test_a_run_that_mends_looks_first_and_leaves_the_next_look_nothing(looks, ow
         began = repair.clock(session)
         assert looks(TAKE_OUT, PUT_IN) == ((), ("CrucibleEntry",))
         reconcile_needed.note(session, "CrucibleEntry", "cut_off")  # as the watcher does that has looked
-        assert repair.mended(session, "CrucibleEntry", began) == [], "the control: it stays though all was mended"
+        assert repair.mended(session, "CrucibleEntry", began, "ann@site") == [], "the control: it stays all the same"
 
         with psycopg.connect(own_database[0], autocommit=True) as server:
             server.execute(TAKE_OUT.encode())
@@ -149,7 +149,7 @@ def test_a_run_that_mends_looks_first_and_leaves_the_next_look_nothing(looks, ow
 
         assert noted == ("CrucibleEntry",)
         assert looks() == ((), ())
-        assert repair.mended(session, "CrucibleEntry", began) == ["cut_off"]
+        assert repair.mended(session, "CrucibleEntry", began, "ann@site") == ["cut_off"]
 
 
 def test_a_hole_that_a_comparison_has_met_is_no_need(session):
@@ -162,7 +162,7 @@ def test_a_hole_that_a_comparison_has_met_is_no_need(session):
     def run(seen_to, **found):
         now = repair.clock(session)
         drift.note_run(session, drift.Run("command", "ann@site", now, ("Crucible",), found, seen_to=seen_to))
-        reconcile_needed.met(session, [] if found else ["Crucible"], seen_to)
+        repair.met(session, [] if found else ["Crucible"], seen_to, "ann@site")
         return [one.source_table for one in reconcile_needed.needs(session)]
 
     assert noted(reaches=5_000) == ["Crucible"]

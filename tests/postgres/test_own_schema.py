@@ -165,8 +165,11 @@ def test_a_need_that_grows_while_its_table_is_compared_stays(session):
     ((began,),) = session.run("SELECT clock_timestamp()")
     reconcile_needed.note(session, "Crucible", "dead_letter")
 
-    assert repair.mended(session, "Crucible", began) == ["snapshot"]
+    assert repair.mended(session, "Crucible", began, "ann@site") == ["snapshot"]
     assert [need.reason for need in reconcile_needed.needs(session)] == ["dead_letter"]
+    assert repair.mended(session, "Crucible", began, "ann@site") == []
+    logged = [(one.made_by, one.table, one.rows, dict(one.kinds)) for one in repair.log(session, 9)]
+    assert logged == [("ann@site", "Crucible", 0, {"no comparison needed for snapshot any more": 0})]
 
 
 def test_a_need_keeps_its_first_place_and_moves_its_last(session):

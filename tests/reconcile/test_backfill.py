@@ -78,7 +78,7 @@ class Backfilling:
         """Count all rows, and end."""
         count_rows(self.turn, self.rows, self.chunks, self.repairer, self.page)
         show_crucibles(self.turn, lambda: [1, 2], lambda _: Comparison.VERIFIED)
-        finish(self.session, self.turn.run, "CrucibleEntry")
+        finish(self.session, self.turn.run, "CrucibleEntry", "a test")
 
     def wrong(self) -> list[int]:
         """Keys that differ."""

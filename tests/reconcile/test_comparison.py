@@ -170,7 +170,7 @@ def test_the_command(world: World) -> None:
     ).fetchone()  # type: ignore[misc]
     kinds = {"repeated": 1, "twice": 2}
     assert (made_with, found) == ("command", {"CrucibleEntry": kinds, "metric_daily": {"view": 1}})
-    told = crucible("reconcile", "--table", "CrucibleEntry", environ=world.environ)
+    told = crucible("reconcile", "--table", "CrucibleEntry", "--dry-run", environ=world.environ)
     assert "CrucibleEntry  repeated" in told.stdout
     assert crucible("reconcile", "--table", "Nothing", environ=world.environ).returncode == 2
 

@@ -24,7 +24,7 @@ from watcher.model import repair as repair_rows
 from watcher.model.metric_rows import MetricRows
 from watcher.model.plan import Plan
 from watcher.postgres.counted_rows import CountedRows
-from watcher.postgres.own import history, repair
+from watcher.postgres.own import history, reconcile_needed, repair
 from watcher.postgres.session import Session, open_session
 from watcher.reconcile.repairs import repairer
 from watcher.reconcile.repairs.after_repairs import AfterRepairs
@@ -328,12 +328,16 @@ def test_without_looking_for_repairs_it_is_counted_on_top(broken: World) -> None
 
 
 def test_the_log_and_the_help(broken: World) -> None:
-    """A person sees who mended what."""
+    """A person sees who mended what, and who found nothing to mend where a comparison was asked for."""
     with mending(broken) as one:
         one.mend()
+        reconcile_needed.note(one.repairer._session, "Crucible", "snapshot")
+        repair.mended(one.repairer._session, "Crucible", repair.clock(one.repairer._session), "a test")
     done = crucible("reconcile", "--log", environ=broken.environ)
 
-    assert (done.returncode, "a test  CrucibleEntry  5" in done.stdout) == (0, True)
+    met, mended = done.stdout.splitlines()[1:3]
+    assert (done.returncode, "a test  CrucibleEntry  5" in mended) == (0, True)
+    assert "a test  Crucible       0     no comparison needed for snapshot any more" in met
 
 
 def test_changes_that_are_there_twice_are_put_right_by_their_rows(broken: World) -> None:

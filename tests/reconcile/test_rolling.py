@@ -344,7 +344,7 @@ def test_auto_fix(site: World, monkeypatch: pytest.MonkeyPatch, *, auto_fix: boo
     assert one.drift() == ({} if auto_fix else {"missing": 1})
     assert needs == ([] if auto_fix else ["CrucibleEntry"])
     assert [(done.made_by, done.table, done.rows) for done in logged] == (
-        [("one", "Crucible", 1), ("one", "CrucibleEntry", 1)] if auto_fix else []
+        [("one", "Crucible", 1), ("one", "CrucibleEntry", 0), ("one", "CrucibleEntry", 1)] if auto_fix else []
     )
     mended = one.metrics.registry.get_sample_value(
         "crucible_reconcile_mended_rows_total", {"kind": "missing", "table": "CrucibleEntry"}

@@ -107,7 +107,7 @@ def backfill(
         if table.shows_rows:
             with verifying(settings) as verification:
                 show_crucibles(turn, partial(unfinished, session), verification.verifier.compare)
-        finish(session, turn.run, table.name)
+        finish(session, turn.run, table.name, made_by())
         return turn.run, resumed
 
 

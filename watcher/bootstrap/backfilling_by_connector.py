@@ -16,6 +16,7 @@ from watcher.admin.doctor.postgres.signals import signals as signal_findings
 from watcher.bootstrap.backfilling import BackfillBusyError, alone_at, begun, count, stream_of
 from watcher.bootstrap.clients import registry_auth, site_session
 from watcher.bootstrap.kafka_client import kafka_client
+from watcher.bootstrap.reconciling import made_by
 from watcher.decode.avro import AvroReader
 from watcher.decode.notification import read_notification
 from watcher.decode.registry import RegistryClient
@@ -84,7 +85,7 @@ def backfill_by_connector(
             turn.run = backfill_run.brought(session, turn.run, sent)
         if table.counts:
             count(settings, session, table, turn, stream)
-        finish(session, turn.run, table.name)
+        finish(session, turn.run, table.name, made_by())
         return turn.run, resumed
 
 

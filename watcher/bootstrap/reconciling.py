@@ -218,7 +218,7 @@ class Comparer:
             _look(self._comparison(table, fix=True).differing(_unheard, None, asked.choice), repairer, summary)
             report = summary.report(comparison.too_old, comparison.kept_since)
         if repairer and not report.left and not asked.choice:
-            repair.mended(self._session, table.name, resumption.began)
+            repair.mended(self._session, table.name, resumption.began, made_by())
         resumption.note(table.name, Place(report=report, done=True))
         return report
 

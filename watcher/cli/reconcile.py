@@ -10,7 +10,7 @@ import typer
 import debezium
 from watcher.cli.connecting import SlotFile
 from watcher.cli.exits import FAILED
-from watcher.cli.output import AsJson, note, print_columns, print_json
+from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
 from watcher.telemetry.words import counted
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def reconcile(
         Path | None, typer.Option(help="File that remembers how far the run is: killed, it goes on there.")
     ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Put right what can be derived.")] = False,
+    dry_run: DryRun = False,
     log: Annotated[bool, typer.Option("--log", help="Only show who has mended what, the latest first.")] = False,
     file: SlotFile = debezium.CONNECTOR,
     as_json: AsJson = False,
@@ -52,10 +53,10 @@ def reconcile(
     those that differ row by row; what differs is looked at again before it is told, for it may be on its way. Unless
     tables are named, votes are compared by their numbers with their events, and Redis with PostgreSQL and ClickHouse.
 
-    Without --fix nothing is changed, and what was found is noted for the doctor. With it, what was counted of rows is
-    put right by further metric events, once the stream is past what was compared; a change of them that comes later
-    still is not counted on top. Views are made anew while the daemon goes on, and crucibles in Redis by the verifier.
-    What cannot be derived is told as such.
+    Without --fix, as with --dry-run, nothing is changed, and what was found is noted for the doctor. With --fix, what
+    was counted of rows is put right by further metric events, once the stream is past what was compared; a change of
+    them that comes later still is not counted on top. Views are made anew while the daemon goes on, and crucibles in
+    Redis by the verifier. What cannot be derived is told as such.
 
     --crucible and --since compare chosen rows, each as a whole, and neither views nor changes that are there twice.
     --crucible has the crucible's row, rows that count for it, rows of which anything was ever counted for it, its votes
@@ -92,6 +93,8 @@ def reconcile(
     from watcher.bootstrap.reconciling import Asked, comparing, counted_tables  # noqa: PLC0415
     from watcher.reconcile.rows.choice import Choice  # noqa: PLC0415
 
+    if fix and dry_run:
+        raise typer.BadParameter("one of them: --fix puts right, --dry-run only looks", param_hint="--fix, --dry-run")
     settings = config.load()
     if log:
         _show_log(as_json=as_json)
@@ -188,7 +191,7 @@ def _show_log(*, as_json: bool) -> None:
                 one.made_by,
                 one.table,
                 one.rows,
-                ", ".join(f"{kind} {rows}" for kind, rows in one.kinds.items()),
+                ", ".join(f"{kind} {rows}" if rows else kind for kind, rows in one.kinds.items()),
                 "not yet: run `crucible reconcile --fix` again" if one.done_at is None else f"{one.done_at:%H:%M:%S}",
             )
             for one in found

@@ -151,6 +151,13 @@ def test_the_handlers_tell_what_a_change_does():
     assert json.loads(tables[1]["sample"])["crucibleId"] == 42
 
 
+def test_to_put_right_and_to_look_only_is_a_wrong_command_line():
+    """Whoever writes both must not have the stronger one chosen."""
+    done = CliRunner().invoke(app, ["reconcile", "--fix", "--dry-run"])
+
+    assert (done.exit_code, "one of them" in done.output) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "allowed"),
     [(("show", "seventeen"), "TOPIC[PARTITION]@OFFSET"), (("list", "--reason", "bad_rows"), "incomplete_row")],

@@ -4,7 +4,6 @@ A snapshot reads rows that were perhaps never counted; a truncate removes rows w
 moved counts that its letter alone knows of; what a connector passed over is told by nobody.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -46,18 +45,6 @@ def note(session: Session, source_table: str, reason: str, found: Extent = NOWHE
         "reaches": found.reaches,
     }
     session.run(_STATEMENTS["note"], asked)
-
-
-def met(session: Session, tables: Sequence[str], seen_to: int) -> None:
-    """Forget what is known to lie before a comparison that found these tables right.
-
-    Args:
-        session: a connection.
-        tables: their names.
-        seen_to: milliseconds since 1970, by PostgreSQL's clock; 0: nobody knows.
-    """
-    if tables and seen_to:
-        session.run(_STATEMENTS["met"], list(tables), seen_to)
 
 
 def needs(session: Session) -> tuple[Need, ...]:

@@ -12,10 +12,6 @@ ON CONFLICT (source_table, reason) DO UPDATE
        reaches = CASE WHEN there.reaches IS NOT NULL AND excluded.reaches IS NOT NULL
                       THEN greatest(there.reaches, excluded.reaches) END
 
--- met --
--- What lies before a comparison that found these tables right.
-DELETE FROM {schema}.reconcile_needed WHERE source_table = ANY (%s) AND reaches <= %s
-
 -- needs --
 -- All of them, the oldest first.
 SELECT source_table, reason, since, first_place, last_place, times FROM {schema}.reconcile_needed

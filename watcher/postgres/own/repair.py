@@ -122,6 +122,23 @@ def log(session: Session, most: int) -> Sequence[Logged]:
     return [Logged(*row) for row in session.read(_STATEMENTS["log"], most)]
 
 
-def mended(session: Session, table: str, before: datetime) -> list[str]:
-    """Forget why a table should be compared, as far as nothing of it was noted since then; return the reasons."""
-    return [reason for (reason,) in session.run(_STATEMENTS["mended"], table, before)]
+def mended(session: Session, table: str, before: datetime, made_by: str) -> list[str]:
+    """Forget why a table should be compared, as far as nothing of it was noted since then; return the reasons.
+
+    Who has seen to them is a line of the log, also where nothing had to be put right.
+    """
+    asked = {"table": table, "before": before, "made_by": made_by}
+    return [reason for (reason,) in session.run(_STATEMENTS["mended"], asked)]
+
+
+def met(session: Session, tables: Sequence[str], seen_to: int, made_by: str) -> None:
+    """Forget what is known to lie before a comparison that found these tables right; that is a line of the log too.
+
+    Args:
+        session: a connection.
+        tables: their names.
+        seen_to: milliseconds since 1970, by PostgreSQL's clock; 0: nobody knows.
+        made_by: who has compared them.
+    """
+    if tables and seen_to:
+        session.run(_STATEMENTS["met"], {"tables": list(tables), "seen_to": seen_to, "made_by": made_by})

@@ -66,6 +66,25 @@ SELECT made_at, made_by, source_table, kinds,
        (SELECT coalesce(sum(rows::bigint), 0)::bigint FROM jsonb_each_text(kinds) AS one(kind, rows)), done_at
   FROM {schema}.repair ORDER BY id DESC LIMIT %s
 
+-- fragment as_logged --
+-- Of needs that are met, a line each table: a person finds who has seen to them, also where nothing had to be put right.
+INSERT INTO {schema}.repair (source_table, history, lsn, keys, kinds, token, made_by, done_at)
+SELECT source_table, (SELECT coalesce(max(number), 0) FROM {schema}.history), 0, '{{}}',
+       jsonb_object_agg('no comparison needed for ' || reason || ' any more', 0), '', %(made_by)s, now()
+  FROM met GROUP BY source_table
+
 -- mended --
 -- Needs of a comparison that were last noted before a repair of the whole table began.
-DELETE FROM {schema}.reconcile_needed WHERE source_table = %s AND noted_at < %s RETURNING reason
+WITH met AS (
+    DELETE FROM {schema}.reconcile_needed WHERE source_table = %(table)s AND noted_at < %(before)s
+    RETURNING source_table, reason
+), logged AS ({as_logged})
+SELECT reason FROM met
+
+-- met --
+-- What lies before a comparison that found these tables right is no need any more.
+WITH met AS (
+    DELETE FROM {schema}.reconcile_needed WHERE source_table = ANY (%(tables)s) AND reaches <= %(seen_to)s
+    RETURNING source_table, reason
+), logged AS ({as_logged})
+SELECT reason FROM met

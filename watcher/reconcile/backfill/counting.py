@@ -217,7 +217,7 @@ def show_crucibles(turn: Turn, unfinished: Callable[[], Sequence[int]], compare:
         turn.note("crucibles", done_crucible=crucible_id)
 
 
-def finish(session: Session, run: Run, table: str) -> None:
+def finish(session: Session, run: Run, table: str, made_by: str) -> None:
     """End a run; what asked for a comparison of the table before its rows were compared is forgotten if all is right.
 
     The rows that a connector has sent ask for one as well, and are all written before the first page is compared.
@@ -226,9 +226,10 @@ def finish(session: Session, run: Run, table: str) -> None:
         session: where both are noted.
         run: which; all of it is done.
         table: its table.
+        made_by: who has made it, for the log of repairs.
     """
     with session.together():
         backfill_run.finish(session, run)
         if not run.still_wrong:
-            repair.mended(session, table, run.brought_at or run.began_at)
+            repair.mended(session, table, run.brought_at or run.began_at, made_by)
     reach("backfill.finished")

@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from watcher.postgres.faults import PostgresRefusedError
-from watcher.postgres.own import drift, reconcile_needed
+from watcher.postgres.own import drift, repair
 from watcher.postgres.session import Session
 from watcher.reconcile.command.report import Report
 from watcher.reconcile.rows.table import MIN_KEY
@@ -48,7 +48,7 @@ def note(
                 drift.compared(session, place, MIN_KEY, None, {})
         drift.note_run(session, drift.Run("command", made_by, began, tables, found, seen_to=seen_to))
         # After it: what is noted later is held to the run, and what was noted meanwhile is there.
-        reconcile_needed.met(session, [one for one in tables if one not in found], seen_to)
+        repair.met(session, [one for one in tables if one not in found], seen_to, made_by)
     except PostgresRefusedError as error:
         log.info("reconcile.not_noted", error=str(error))
 

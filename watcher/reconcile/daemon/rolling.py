@@ -187,7 +187,7 @@ class RollingComparison:
         high = None if after is None else after * stores.range_keys
         drift.compared(stores.session, table.name, low, high, found)
         if after is None and self._auto_fix and table.name not in drift.drift(stores.session):
-            repair.mended(stores.session, table.name, place.round_began)
+            repair.mended(stores.session, table.name, place.round_began, self._owner)
         return max(1, min(most, ranges - first)), after
 
     def _left(self, stores: Stores, table: CountedTable, found: Sequence[Difference]) -> Mapping[str, int]:
