@@ -13,21 +13,12 @@ from watcher.buzz.port import BuzzRefusedError, InsufficientFundsError
 from watcher.model.buzz import BANK, YELLOW, Charge, Leg, Paid, Payout, Refund, TransactionType, is_below
 from watcher.postgres.faults import ViolationError
 from watcher.postgres.session import Session
+from watcher.sql_files import named_statements
 
 # Ours, not a caller's: read from beside this module.
 SCHEMA: LiteralString = files("watcher.buzz").joinpath("ledger.sql").read_text(encoding="utf-8")
 """The ledger's tables and rules; ``{schema}`` stands for its schema."""
-_MOVE: Final = "SELECT transfer_id, before FROM {schema}.move(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-_LEGS: Final = (
-    "SELECT id, external_id, payer_type, amount FROM {schema}.transfer "
-    "WHERE external_id LIKE %s AND payee = 0 AND refund_of IS NULL ORDER BY id"
-)
-_OWED: Final = (
-    "SELECT id, external_id, payer, payer_type, amount, crucible_id FROM {schema}.transfer charge "
-    "WHERE external_id LIKE %s AND payee = 0 AND refund_of IS NULL "
-    "AND NOT EXISTS (SELECT FROM {schema}.transfer back WHERE back.refund_of = charge.id) ORDER BY id"
-)
-_BALANCE: Final = "SELECT balance FROM {schema}.account WHERE number = %s AND type = %s"
+_STATEMENTS: Final = named_statements(files("watcher.buzz"), "ledger_moves.sql")
 PURCHASE: Final = 6
 """The site's number of the kind of transaction by which a user buys Buzz."""
 
@@ -74,11 +65,11 @@ class Ledger:
         """Give back what was taken under a prefix; see :class:`watcher.buzz.port.Buzz`."""
         amount = 0
         with self._open() as session, session.together():
-            for number, external, payer, kind, how_much, crucible in session.run(_OWED, _like(prefix)):
+            for number, external, payer, kind, how_much, crucible in session.run(_STATEMENTS["owed"], _like(prefix)):
                 if is_below(external, prefix):
                     session.run(
-                        _MOVE, f"refund:{external}", TransactionType.REFUND, BANK, YELLOW, payer, kind, how_much,
-                        crucible, description, number,
+                        _STATEMENTS["move"], f"refund:{external}", TransactionType.REFUND, BANK, YELLOW, payer, kind,
+                        how_much, crucible, description, number,
                     )  # fmt: skip
                     amount += how_much
         return Refund(amount, before=not amount)
@@ -105,7 +96,7 @@ class Ledger:
     def balance(self, user_id: int) -> int:
         """Return what a user holds; see :class:`watcher.buzz.port.Buzz`."""
         with self._open() as session:
-            rows = session.run(_BALANCE, user_id, YELLOW)
+            rows = session.run(_STATEMENTS["balance"], user_id, YELLOW)
         return int(rows[0][0]) if rows else 0
 
     def fund(self, user_id: int, amount: int, external_id: str) -> None:
@@ -134,13 +125,14 @@ class Ledger:
     ) -> bool:
         """Move an amount between yellow accounts, once; return whether it had been moved before."""
         payer, payee = sides
+        move = _STATEMENTS["move"]
         rows = session.run(
-            _MOVE, external_id, kind, payer, YELLOW, payee, YELLOW, amount, crucible_id, description, None
+            move, external_id, kind, payer, YELLOW, payee, YELLOW, amount, crucible_id, description, None
         )
         return bool(rows[0][1])
 
     def _legs(self, session: Session, prefix: str) -> list[Leg]:
-        rows = session.run(_LEGS, _like(prefix))
+        rows = session.run(_STATEMENTS["legs"], _like(prefix))
         return [
             Leg(str(number), external, kind, amount)
             for number, external, kind, amount in rows
