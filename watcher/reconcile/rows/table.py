@@ -47,7 +47,7 @@ Found = tuple[int, list[Difference]]
 """Number of a range, and what differs in it."""
 
 
-class Progress(Protocol):
+class RangesListener(Protocol):
     """Hears how many ranges of a table are compared."""
 
     def __call__(self, done: int, whole: int) -> None:
@@ -108,7 +108,9 @@ class TableComparison:
         span = self._reader.span()
         return (0, 0) if span is None else (min(0, span[0] // self._size), max(0, span[1] // self._size + 1))
 
-    def differing(self, progress: Progress, part: range | None = None, choice: Choice | None = None) -> Iterator[Found]:
+    def differing(
+        self, progress: RangesListener, part: range | None = None, choice: Choice | None = None
+    ) -> Iterator[Found]:
         """Yield each range whose sums differ, with what is different in it: perhaps nothing, at a second look.
 
         Args:
@@ -136,7 +138,7 @@ class TableComparison:
         self.read_at = time.monotonic()
         return found
 
-    def _by_sums(self, first: int, end: int, progress: Progress, *, beyond: bool) -> Iterator[Found]:
+    def _by_sums(self, first: int, end: int, progress: RangesListener, *, beyond: bool) -> Iterator[Found]:
         counted, asked_at, took = self._sums_counted(first, None if beyond else end)
         whole = max(0, end - first)
         below = sorted(one for one, total in counted.items() if not same(total, 0) and one < first)
@@ -192,7 +194,9 @@ class TableComparison:
         low = first * self._size if first > 0 else MIN_KEY
         return {"low": low, "high": MAX_KEY if end is None else end * self._size - 1}
 
-    def _chosen(self, first: int, end: int, progress: Progress, choice: Choice, *, beyond: bool) -> Iterator[Found]:
+    def _chosen(
+        self, first: int, end: int, progress: RangesListener, choice: Choice, *, beyond: bool
+    ) -> Iterator[Found]:
         """Yield what differs of some rows, by ranges."""
         whole, steps = max(0, end - first), CHOSEN_RANGES
         if choice.crucible is not None:
