@@ -334,7 +334,7 @@ def test_a_group_that_has_read_everything_has_nothing_to_go(examined: Examine, s
         told.append(found["kafka.offsets"].found)
     consumer.close()
 
-    assert told == ["1 of 1 partitions committed, 3 records to go", "1 of 1 partitions committed, nothing to go"]
+    assert told == ["1 of 1 partition committed, 3 records to go", "1 of 1 partition committed, nothing to go"]
 
 
 def test_faults_of_kafka_are_named(examined: Examine, site: Site):

@@ -224,7 +224,7 @@ def test_a_rating_that_does_not_follow_from_the_votes(world: VoteWorld) -> None:
 
         await_that(parked, "the ending is parked", told=lambda: str(heard.faults))
         assert status(world, crucible) == "Active"
-        assert "1 entries have other ratings or votes in Redis than the 300 votes" in heard.reasons[0]
+        assert "other ratings or votes of 1 entry in Redis than the 300 votes" in heard.reasons[0]
         assert world.crucible_command("rebuild", str(crucible), "--replay").returncode == 0
         change(world, crucible, "state = parked_from, parked_from = NULL, reason = NULL")
         go_on(world, watch, crucible)

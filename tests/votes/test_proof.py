@@ -148,7 +148,7 @@ def test_one_point_or_vote_too_many_is_found(world: VoteWorld) -> None:
             world.redis.hset(keys.votes(crucible), str(entry), votes)
 
             assert isinstance(found, Differs)
-            assert "1 entries have other ratings or votes in Redis than the 400 votes" in found.what
+            assert "other ratings or votes of 1 entry in Redis than the 400 votes" in found.what
             (one,) = found.entries
             assert (one.entry_id, one.replayed_rating, one.replayed_votes) == (entry, rating, votes)
             told = None if held[0] is None else int(held[0]), int(held[1] or 0)

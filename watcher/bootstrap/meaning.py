@@ -31,6 +31,7 @@ from watcher.postgres.own import history
 from watcher.postgres.session import Session
 from watcher.reconcile.meanings import MeaningReplay, MeaningReport
 from watcher.reconcile.repairs.stream import Stream
+from watcher.telemetry.words import counted
 
 Told = Callable[[str], None]
 
@@ -147,4 +148,4 @@ def _spans(admin: KafkaAdmin, ends: dict[Place, int], first: datetime | None) ->
 def _reach(spans: dict[Place, tuple[int, int]], first: datetime | None) -> str:
     records = sum(end - low for low, end in spans.values())
     since = "as far back as it goes" if first is None else f"from {first.isoformat(timespec='seconds')} on"
-    return f"taking {records} records of {', '.join(sorted({topic for topic, _ in spans}))}, {since}"
+    return f"taking {counted(records, 'record')} of {', '.join(sorted({topic for topic, _ in spans}))}, {since}"

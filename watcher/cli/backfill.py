@@ -14,6 +14,7 @@ import debezium
 from watcher.cli.connecting import SlotFile
 from watcher.cli.exits import FAILED, TRY_AGAIN
 from watcher.cli.output import AsJson, note, print_columns, print_json
+from watcher.telemetry.words import counted
 
 if TYPE_CHECKING:
     from config import Settings
@@ -134,10 +135,11 @@ def bring_rows(
         print_json({"table": table, "resumed": resumed} | msgspec.structs.asdict(run) | {"state": "done"})
     else:
         mended = ", ".join(f"{kind} {rows}" for kind, rows in sorted(run.mended.items())) or "none"
-        sent = f"{run.sent} rows sent by the connector, " if by_connector else ""
-        note(f"{table}: {sent}{run.looked_at} rows compared; put right: {mended}")
+        sent = f"{counted(run.sent, 'row')} sent by the connector, " if by_connector else ""
+        note(f"{table}: {sent}{counted(run.looked_at, 'row')} compared; put right: {mended}")
     if run.still_wrong:
-        note(f"{run.still_wrong} rows kept changing and may be wrong: run `crucible reconcile --table {table} --fix`")
+        rows = counted(run.still_wrong, "row")
+        note(f"{rows} kept changing and may be wrong: run `crucible reconcile --table {table} --fix`")
         raise typer.Exit(FAILED)
 
 
@@ -181,7 +183,7 @@ class _Progress:
         left = ""
         if done > self._first:
             left = f", about {(now - self._began) / (done - self._first) * (whole - done):.0f} s to go"
-        note(f"{self._table}: {run.looked_at} rows, up to key {done} of {whole}{left}")
+        note(f"{self._table}: {counted(run.looked_at, 'row')}, up to key {done} of {whole}{left}")
 
 
 def _end(settings: "Settings", table: "Table[Any]", *, stop: bool) -> None:

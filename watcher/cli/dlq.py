@@ -112,7 +112,7 @@ def show(
         value = one.value if one.value is None else one.value[:MAX_SHOWN_BYTES]
         typer.echo(f"value: {_text(value)}")
         if one.value is not None and len(one.value) > MAX_SHOWN_BYTES:
-            note(f"{len(one.value) - MAX_SHOWN_BYTES} bytes more; --json shows all")
+            note(f"{counted(len(one.value) - MAX_SHOWN_BYTES, 'byte')} more; --json shows all")
 
 
 @app.command()

@@ -10,6 +10,7 @@ import typer
 import debezium
 from watcher.cli.letter_options import time_of
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
+from watcher.telemetry.words import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -121,7 +122,7 @@ class _Progress:
         if now - self._said >= SAID_EVERY_SECONDS:
             self._said = now
             left = (now - self._began) / done * (whole - done)
-            note(f"{done} of {whole} parts compared, about {left:.0f} s to go")
+            note(f"{done} of {counted(whole, 'part')} compared, about {left:.0f} s to go")
 
 
 def _tell(report: "MeaningReport", *, dry_run: bool) -> None:
@@ -130,9 +131,9 @@ def _tell(report: "MeaningReport", *, dry_run: bool) -> None:
             ("metric", "counted", "by the handlers"), [(one.metric, one.counted, one.wanted) for one in report.metrics]
         )
     kinds = ", ".join(f"{changes} {kind}" for kind, changes in report.kinds.items()) or "none means anything else"
-    note(f"{report.table}: {report.changes} changes compared: {kinds}; {report.written} put right")
+    note(f"{report.table}: {counted(report.changes, 'change')} compared: {kinds}; {report.written} put right")
     if report.refused:
-        note(f"{report.refused} records cannot be used: see `crucible dlq list --table {report.table}`")
+        note(f"{counted(report.refused, 'record')} cannot be used: see `crucible dlq list --table {report.table}`")
     if report.written or report.kinds.get("repaired"):
         note(f"rows whose changes have left the topic: run `crucible reconcile --table {report.table} --fix`")
     elif report.kinds and dry_run:

@@ -7,6 +7,7 @@ import typer
 
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
+from watcher.telemetry.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +73,7 @@ def up(
     if as_json:
         print_json([*_applied("postgres", done), *_applied("clickhouse", applied)])
     elif done or applied:
-        note(f"applied {len(done) + len(applied)} migrations")
+        note(f"applied {counted(len(done) + len(applied), 'migration')}")
     else:
         note("nothing to do: every migration is applied")
 

@@ -9,6 +9,7 @@ import typer
 
 from watcher.cli.exits import FAILED, TRY_AGAIN, USAGE
 from watcher.cli.output import AsJson, note, print_columns, print_json
+from watcher.telemetry.words import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -22,7 +23,7 @@ app = typer.Typer(no_args_is_help=False)
 TITLES = ("crucible", "entries", "votes", "replayed", "pairs", "forgotten", "epoch", "seconds")
 SHOWN_GONE = 10
 """Ids of crucibles that are gone in one line."""
-PLAIN_EVERY = 5.0
+PLAIN_EVERY_SECONDS = 5.0
 """Seconds between two plain lines of the same step; without a terminal nothing can be overwritten."""
 
 
@@ -63,8 +64,9 @@ def rebuild(
         print_columns(TITLES, [(one.crucible_id, *(getattr(one, name) for name in TITLES[1:])) for one in done])
     for one in done:
         if one.forgotten:
+            votes = f"{counted(one.forgotten, 'vote')} {'is' if one.forgotten == 1 else 'are'}"
             note(
-                f"crucible {one.crucible_id}: {one.forgotten} votes are past their 90 days in ClickHouse. Ratings and "
+                f"crucible {one.crucible_id}: {votes} past their 90 days in ClickHouse. Ratings and "
                 "vote counts have them; their judges may judge those pairs again"
                 + ("; a replay from the first vote is not possible" if replayed else "")
             )
@@ -94,7 +96,6 @@ def _all(replayed: bool, anew: bool, progress: "_Progress") -> "list[Rebuilt]":
     from watcher.bootstrap.verification import verifying  # noqa: PLC0415
     from watcher.recovery.rebuild_all import rebuild_all  # noqa: PLC0415
     from watcher.recovery.sweep import Sweep  # noqa: PLC0415
-    from watcher.telemetry.words import counted  # noqa: PLC0415
 
     done = []
     with verifying(load()) as verification:
@@ -145,7 +146,8 @@ class _Progress:
         if run.left:
             note(f"there is an interrupted run, but {run.left}: this one begins with the first crucible")
         if run.resumed:
-            note(f"going on with an interrupted run: {done} of {crucibles} crucibles are done (--anew: all again)")
+            whole = counted(crucibles, "crucible")
+            note(f"going on with an interrupted run: {done} of {whole} done (--anew: all again)")
         self("crucibles", done, crucibles)
 
     def finished(self, one: "Rebuilt") -> None:
@@ -153,7 +155,8 @@ class _Progress:
         if self._bar is not None and "crucibles" in self._tasks:
             self._bar.advance(self._tasks["crucibles"])
         elif not self._quiet:
-            note(f"crucible {one.crucible_id}: {one.entries} entries, {one.votes} votes, {one.seconds} s")
+            held = f"{counted(one.entries, 'entry')}, {counted(one.votes, 'vote')}"
+            note(f"crucible {one.crucible_id}: {held}, {one.seconds} s")
 
     def __call__(self, step: str, done: int, total: int | None) -> None:
         """Show how far a step is."""
@@ -161,6 +164,6 @@ class _Progress:
             if step not in self._tasks:
                 self._tasks[step] = self._bar.add_task(step)
             self._bar.update(self._tasks[step], completed=done, total=total)
-        elif not self._quiet and time.monotonic() - self._said.get(step, -PLAIN_EVERY) >= PLAIN_EVERY:
+        elif not self._quiet and time.monotonic() - self._said.get(step, -PLAIN_EVERY_SECONDS) >= PLAIN_EVERY_SECONDS:
             self._said[step] = time.monotonic()
             note(f"{step}: {done}" + (f" of {total}" if total is not None else ""))

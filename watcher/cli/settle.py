@@ -7,6 +7,7 @@ import typer
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, DryRun, Yes, note, print_columns, print_json
 from watcher.model.settlement import SettlementState
+from watcher.telemetry.words import counted
 
 if TYPE_CHECKING:
     from config import Settings
@@ -89,7 +90,8 @@ def show(crucible_id: Crucible, as_json: AsJson = False) -> None:
         [(step.made_at.isoformat(), step.made_by, step.state, step.details or None) for step in steps],
     )
     for rows in unfinished:
-        note(f"{rows.rows} rows of {rows.channel} are {rows.state}: `crucible outbox list --state {rows.state}`")
+        held = f"{counted(rows.rows, 'row')} of {rows.channel}"
+        note(f"{held} {rows.state}: `crucible outbox list --state {rows.state}`")
     if one.state == SettlementState.PARKED:
         note(f"Parked: {one.reason}")
 

@@ -13,6 +13,7 @@ from watcher.model.replay_rows import Ratings
 from watcher.recovery.progress_listener import ProgressListener, in_silence
 from watcher.recovery.replay import ReplayDiffersError, replay_votes
 from watcher.recovery.vote_gaps import check_votes
+from watcher.telemetry.words import counted
 
 SPAN_VOTES: Final = 250_000
 """Votes of one question to ClickHouse, 6 MB; three are held. Larger: more memory; smaller: more questions."""
@@ -46,8 +47,8 @@ def recount(crucible_id: int, history: VoteHistory, progress: ProgressListener =
     there = sum(span.votes for span in spans)
     if there < last.votes:
         raise ReplayDiffersError(
-            f"crucible {crucible_id}: {last.votes - there} of its {last.votes} votes are past their 90 days, so nobody "
-            "can cast them again; the ratings that the view entry_rating has kept include them"
+            f"crucible {crucible_id}: {last.votes - there} of its {counted(last.votes, 'vote')} are past their 90 "
+            "days, so nobody can cast them again; the ratings that the view entry_rating has kept include them"
         )
     done = replay_votes(crucible_id, history, spans, progress, _nobody_waits)
     entry_ids, votes = history.votes_each_in_order(crucible_id)

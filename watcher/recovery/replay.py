@@ -7,6 +7,7 @@ from watcher.model.errors import StopError
 from watcher.model.replay_rows import Tally
 from watcher.recovery.lookahead import ahead
 from watcher.recovery.progress_listener import ProgressListener
+from watcher.telemetry.words import counted
 
 
 class ReplayDiffersError(StopError):
@@ -38,8 +39,9 @@ def replay_votes(
     if done.first_differing is not None:
         epoch, seq = done.first_differing
         raise ReplayDiffersError(
-            f"crucible {crucible_id}: {done.differing} of {total} votes recorded other ratings than their replay "
-            f"gives, the first of them {epoch}-{seq}; Redis shows the recorded ones. Was crucible_entry_rating edited?"
+            f"crucible {crucible_id}: {done.differing} of {counted(total, 'vote')} recorded other ratings than their "
+            f"replay gives, the first of them {epoch}-{seq}; Redis shows the recorded ones. "
+            "Was crucible_entry_rating edited?"
         )
     return done
 
@@ -60,7 +62,7 @@ def compare_replay(crucible_id: int, done: Tally, votes: dict[int, int], shown: 
     if replayed != shown:
         wrong = sorted(one for one in replayed.keys() | shown.keys() if replayed.get(one) != shown.get(one))
         raise ReplayDiffersError(
-            f"crucible {crucible_id}: {len(wrong)} entries have other ratings or votes in the view entry_rating than "
-            f"by a replay of crucible_entry_rating, the first of them {wrong[0]}: {shown.get(wrong[0])} and "
-            f"{replayed.get(wrong[0])}; run `crucible migrate status` and rebuild the view"
+            f"crucible {crucible_id}: other ratings or votes of {counted(len(wrong), 'entry')} in the view "
+            f"entry_rating than by a replay of crucible_entry_rating, the first of them {wrong[0]}: "
+            f"{shown.get(wrong[0])} and {replayed.get(wrong[0])}; run `crucible migrate status` and rebuild the view"
         )

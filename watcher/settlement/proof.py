@@ -24,6 +24,7 @@ from watcher.redis.freeze import freeze
 from watcher.redis.locked_crucible import fence, lock_crucible
 from watcher.redis.voted_entries import held_entries, moved_besides
 from watcher.settlement.ports import Ballots, Difference, Differs, Frozen, Proven
+from watcher.telemetry import words
 from watcher.votes.drain import DrainTimeoutError
 
 log = structlog.get_logger(__name__)
@@ -126,8 +127,8 @@ class StoredBallots(Ballots):
         if not found.number:
             return _proven(counted)
         return Differs(
-            f"crucible {crucible_id}: {found.number} entries have other ratings or votes in Redis than the "
-            f"{counted.last.votes} votes in ClickHouse give",
+            f"crucible {crucible_id}: other ratings or votes of {words.counted(found.number, 'entry')} in Redis than "
+            f"the {words.counted(counted.last.votes, 'vote')} in ClickHouse give",
             tuple(sorted(found.first, key=lambda one: one.entry_id)),
         )
 

@@ -30,6 +30,7 @@ from watcher.runtime.failpoint import reach
 from watcher.settlement.faults import EntriesMovedError, ParkedError
 from watcher.settlement.moving import moved
 from watcher.settlement.ports import Proven
+from watcher.telemetry.words import counted
 
 CHANNEL: Final = "buzz"
 PRIZE: Final = "prize"
@@ -89,7 +90,7 @@ class ResultWriter:
             )  # fmt: skip
             if (written := results.write_results(session, one.crucible_id, ranking)) != len(entered):
                 raise EntriesMovedError(
-                    f"{len(entered) - written} entries of crucible {one.crucible_id} went meanwhile"
+                    f"{counted(len(entered) - written, 'entry')} of crucible {one.crucible_id} went meanwhile"
                 )
             reach("result.ranked")
             results.set_status(session, one.crucible_id, COMPLETED)

@@ -95,7 +95,8 @@ def windows(client: Client, deployment: Deployment) -> Iterator[Finding]:
 def block_size(client: Client, max_rows: int) -> Iterator[Finding]:
     """Find whether a batch is one block, hence all or nothing."""
     limit = int(client.query(queries()["max_block_rows"]).result_rows[0][0])
-    yield judged("clickhouse.block_size", limit >= max_rows, f"{limit} rows", f"set batch.max_rows to {limit} or less")
+    advice = f"set batch.max_rows to {limit} or less"
+    yield judged("clickhouse.block_size", limit >= max_rows, counted(limit, "row"), advice)
 
 
 def rights(client: Client) -> Iterator[Finding]:

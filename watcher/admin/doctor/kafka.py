@@ -8,7 +8,7 @@ from watcher.admin import letters_seen
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.offsets import group_places
 from watcher.kafka.admin import KafkaAdmin
-from watcher.model.plan import METADATA_LIMIT
+from watcher.model.plan import MAX_METADATA_BYTES
 from watcher.telemetry.words import counted
 
 DAY_MS: Final = 86_400_000
@@ -138,7 +138,7 @@ def group(admin: KafkaAdmin, name: str, wanted: Sequence[str]) -> Iterator[Findi
         to_go = admin.records_after(behind, lag) if 0 < lag <= MAX_LOOKED_AT else lag
         committed = sum(one.committed is not None for one in places)
         left = f"{counted(to_go, 'record')} to go" if to_go else "nothing to go"
-        yield ok("kafka.offsets", f"{committed} of {len(places)} partitions committed, {left}")
+        yield ok("kafka.offsets", f"{committed} of {counted(len(places), 'partition')} committed, {left}")
     if active:
         yield ok("kafka.group", f"{name}: {len(active)} active ({', '.join(active)})")
     else:
@@ -175,7 +175,7 @@ def offset_metadata(admin: KafkaAdmin) -> Iterator[Finding]:
     limit = admin.broker_setting("offset.metadata.max.bytes")
     yield judged(
         "kafka.offset_metadata",
-        limit is None or int(limit) >= METADATA_LIMIT // 4,
+        limit is None or int(limit) >= MAX_METADATA_BYTES // 4,
         f"up to {limit or 'an unknown number of'} bytes",
         "raise offset.metadata.max.bytes on the brokers",
     )

@@ -37,7 +37,7 @@ def _identity(name: str, parts: dict[str, str], *, has_partitions: bool) -> Find
     short = {part: identity for part, identity in parts.items() if identity != FULL}
     found = " and ".join(sorted({IDENTITIES[one] for one in (short or parts).values()})) or "no partitions yet"
     if has_partitions and parts:
-        found += f" at {len(short or parts)} of {len(parts)} partitions"
+        found += f" at {len(short or parts)} of {counted(len(parts), 'partition')}"
         found += f": {_named(list(short))}" if short else ""
     advice = "; ".join(f"ALTER TABLE {part} REPLICA IDENTITY FULL" for part in list(short)[:SHOWN])
     return judged(name, not short, found, f"{advice}, or {PREPARE}")

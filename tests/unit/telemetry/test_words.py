@@ -1,0 +1,38 @@
+"""Messages say numbers as people do: one warning is not "1 warnings"."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import watcher
+
+TOLD_BY = ("admin", "cli", "recovery", "settlement")
+"""Rooms that speak to operators."""
+PLURAL = re.compile(r" (rows|records|letters|votes|entries|crucibles|parts|partitions|tables|migrations|warnings)\b")
+
+
+def fixed_plurals(source: str) -> Iterator[str]:
+    """Each number of a formatted text that is followed by a plural, whatever the number is."""
+    for text in ast.walk(ast.parse(source)):
+        for number, rest in zip(text.values, text.values[1:], strict=False) if isinstance(text, ast.JoinedStr) else ():
+            if isinstance(rest, ast.Constant) and PLURAL.match(rest.value) and not _is_in_words(number):
+                yield ast.unparse(text)
+
+
+def _is_in_words(number: ast.expr) -> bool:
+    said = number.value if isinstance(number, ast.FormattedValue) else None
+    return isinstance(said, ast.Call) and ast.unparse(said.func).endswith("counted")
+
+
+def test_numbers_are_told_as_people_do():
+    """By ``counted``, wherever operators read it."""
+    room = Path(watcher.__file__).parent
+    files = [file for name in TOLD_BY for file in sorted((room / name).rglob("*.py"))]
+
+    assert {str(file.relative_to(room)): found for file in files if (found := [*fixed_plurals(file.read_text())])} == {}
+
+
+def test_a_fixed_plural_is_found():
+    assert list(fixed_plurals('note(f"{done} rows of {table}")')) == ["f'{done} rows of {table}'"]
+    assert list(fixed_plurals("""note(f"{counted(done, 'row')} of {table}")""")) == []
