@@ -16,7 +16,7 @@ from rich.console import Console
 
 from benchmarks.process import family_cpu_seconds, peak_rss_mb
 from benchmarks.results import Result, percentile
-from demo.pipeline import SHUTDOWN, Pipeline
+from demo.pipeline import SHUTDOWN_SECONDS, Pipeline
 from demo.places import Places
 from demo.play import own_folder
 from stack.topology import Stack
@@ -69,7 +69,7 @@ def measure(console: Console) -> list[Result]:
             )
             took = _trickle(console, places, trickle, pictures[:-FLOOD_ENTRIES])
             results = _flood(console, pipeline, places, flood, pictures[-FLOOD_ENTRIES:])
-        pipeline.watcher.stop(SHUTDOWN)
+        pipeline.watcher.stop(SHUTDOWN_SECONDS)
     p50, p99 = (round(percentile(took, share), 4) for share in (0.5, 0.99))
     return [
         Result("entry_votable_p50_s", p50, "s", lower_is_better=True),

@@ -12,7 +12,7 @@ from rich.console import Console
 from benchmarks.probes import Probes
 from benchmarks.results import Result, percentile
 from demo.audit import audit
-from demo.pipeline import SHUTDOWN, Pipeline
+from demo.pipeline import SHUTDOWN_SECONDS, Pipeline
 from demo.places import Places
 from demo.play import own_folder
 from demo.readings import COUNT_CHANGES
@@ -79,7 +79,7 @@ def _check(pipeline: Pipeline, connect: "partial[Places]", rate: float) -> None:
         until = time.monotonic() + PATIENCE
         while not (report := audit(places)).ok and time.monotonic() < until:
             time.sleep(0.5)
-        pipeline.watcher.stop(SHUTDOWN)
+        pipeline.watcher.stop(SHUTDOWN_SECONDS)
     if not report.ok:
         raise RuntimeError(f"not everything arrived once: {report}")
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from benchmarks.process import family_cpu_seconds, thread_cpu_seconds
 from benchmarks.results import Result
 from demo.audit import audit
-from demo.pipeline import SHUTDOWN, Pipeline
+from demo.pipeline import SHUTDOWN_SECONDS, Pipeline
 from demo.places import Places
 from demo.play import own_folder
 from demo.program import OwnProgram, ProgramError
@@ -138,7 +138,7 @@ def _idle(scene: _Scene, role: str) -> float:
         time.sleep(SETTLING_SECONDS)
         share = _share(program, IDLE_SECONDS)
     finally:
-        program.stop(SHUTDOWN)
+        program.stop(SHUTDOWN_SECONDS)
     scene.console.print(f"{role} idle: {share:.4f} cores")
     return share
 

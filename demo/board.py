@@ -12,8 +12,8 @@ from rich.text import Text
 
 from demo.readings import Reading
 
-TERMINAL_EVERY = 0.5
-PLAIN_EVERY = 5.0
+TERMINAL_EVERY_SECONDS = 0.5
+PLAIN_EVERY_SECONDS = 5.0
 """Seconds between two looks."""
 
 
@@ -78,7 +78,7 @@ class Board:
         with Live(self._table(self._read()), console=self._console, auto_refresh=False) as live:
             while not over():
                 live.update(self._table(self._read()), refresh=True)
-                time.sleep(TERMINAL_EVERY)
+                time.sleep(TERMINAL_EVERY_SECONDS)
             live.update(self._table(self._read()), refresh=True)
 
     def _watch_plain(self, over: Callable[[], bool]) -> None:
@@ -86,7 +86,7 @@ class Board:
         while not over():
             if time.monotonic() >= due:
                 self._console.print(self.line(self._read()), soft_wrap=True, highlight=False)
-                due = time.monotonic() + PLAIN_EVERY
+                due = time.monotonic() + PLAIN_EVERY_SECONDS
             time.sleep(0.1)
         self._console.print(self.line(self._read()), soft_wrap=True, highlight=False)
 

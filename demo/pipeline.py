@@ -27,10 +27,10 @@ SLOT = "crucible"
 WATCHER_ROLE, SETTLE_ROLE = "crucible_watcher", "crucible_settle"
 """Database roles of the watcher, and of what moves money."""
 DSN = "CRUCIBLE_POSTGRES__DSN"
-PATIENCE = 90.0
+PATIENCE_SECONDS = 90.0
 """Seconds for one step; the slowest, the connector's first start, takes about five."""
-LOOK = 0.1
-SHUTDOWN = 40.0
+LOOK_SECONDS = 0.1
+SHUTDOWN_SECONDS = 40.0
 """Seconds that the watcher has for what is under way; above its own deadline of 25."""
 
 Told = Callable[[str], None]
@@ -142,7 +142,7 @@ class Pipeline:
         """Run a verb of the ``crucible`` command to its end, perhaps with other variables than the watcher's."""
         surroundings = {**self.environ, **(environ or {})}
         self.program(f"crucible-{arguments[0]}", ("-m", "watcher", *arguments), self._folder, surroundings).run(
-            PATIENCE
+            PATIENCE_SECONDS
         )
 
     def command(self, *arguments: str) -> OwnProgram:
@@ -165,11 +165,11 @@ class Pipeline:
         return self.program("simulator", ("-m", "demo.simulator", *arguments), self._folder, self.environ)
 
     def _await(self, what: str, came: Callable[[], bool]) -> None:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + PATIENCE_SECONDS
         while not came():
             if time.monotonic() > until:
-                raise ProgramError(f"waited {PATIENCE:g} s for {what}, in vain. {self.watcher.last_words()}")
-            time.sleep(LOOK)
+                raise ProgramError(f"waited {PATIENCE_SECONDS:g} s for {what}, in vain. {self.watcher.last_words()}")
+            time.sleep(LOOK_SECONDS)
 
 
 def await_ready(program: OwnProgram, port: int) -> None:
@@ -178,13 +178,13 @@ def await_ready(program: OwnProgram, port: int) -> None:
     Raises:
         ProgramError: it ended, or was not ready in time.
     """
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + PATIENCE_SECONDS
     while http_status(port, "/readyz", patience=2.0) != HTTPStatus.OK:
         if not program.is_alive():
             raise ProgramError(f"the {program.name} ended while it was starting. {program.last_words()}")
         if time.monotonic() > until:
-            raise ProgramError(f"waited {PATIENCE:g} s for the {program.name}, in vain. {program.last_words()}")
-        time.sleep(LOOK)
+            raise ProgramError(f"waited {PATIENCE_SECONDS:g} s for the {program.name}, in vain. {program.last_words()}")
+        time.sleep(LOOK_SECONDS)
 
 
 def _set(overlay: Mapping[str, str]) -> Iterator[str]:

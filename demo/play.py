@@ -16,7 +16,7 @@ from demo.audit import Report, audit
 from demo.board import Board, Living
 from demo.endings import podium
 from demo.entries import buzz_books
-from demo.pipeline import SHUTDOWN, Pipeline, Told
+from demo.pipeline import SHUTDOWN_SECONDS, Pipeline, Told
 from demo.places import UNREACHABLE, Places
 from demo.program import PROJECT, OwnProgram, ProgramError
 from demo.readings import Reading, read
@@ -29,13 +29,13 @@ from stack.guard import Guard
 from stack.ports import Ports
 from stack.topology import EVERYTHING, Options, Stack
 
-WITHOUT_PROGRESS = 20.0
+WITHOUT_PROGRESS_SECONDS = 20.0
 """Seconds in which nothing more arrives until the audit's verdict stands."""
-LOOK = 1.0
+LOOK_SECONDS = 1.0
 """Seconds between two audits; each compares every row that there is."""
 UNHEARD_SHARE = 0.2
 """Of the site's time, after which crucibles are made of which nobody hears: it is found and mended meanwhile."""
-STARTING = 30.0
+STARTING_SECONDS = 30.0
 """Seconds that the simulator has to connect and to create its people."""
 
 
@@ -145,7 +145,7 @@ def _perform(request: Request, scene: _Scene) -> Report:
     unheard = Unheard(pipeline, scene.places, scene.told, request.seconds * UNHEARD_SHARE)
     try:
         site.start()
-        site.await_word(STARTING)
+        site.await_word(STARTING_SECONDS)
         for program in people.values():
             if program is not site:
                 program.start()
@@ -227,16 +227,16 @@ class _Arrival:
     def __call__(self) -> bool:
         now = time.monotonic()
         self._moved = self._moved or now
-        if now - self._looked < LOOK:
+        if now - self._looked < LOOK_SECONDS:
             return False
         self._looked = now
         try:
             report = self._look()
         except UNREACHABLE:
-            return now - self._moved > WITHOUT_PROGRESS
+            return now - self._moved > WITHOUT_PROGRESS_SECONDS
         if report != self._last:
             self._moved, self._last = now, report
-        return report.ok or now - self._moved > WITHOUT_PROGRESS
+        return report.ok or now - self._moved > WITHOUT_PROGRESS_SECONDS
 
 
 def _stay(scene: _Scene) -> Report:
@@ -265,7 +265,7 @@ def _end(scene: _Scene) -> None:
     Raises:
         ProgramError: one of them did not end well.
     """
-    code = scene.pipeline.watcher.stop(SHUTDOWN)
+    code = scene.pipeline.watcher.stop(SHUTDOWN_SECONDS)
     if code:
         raise ProgramError(f"the watcher ended with exit code {code}. {scene.pipeline.watcher.last_words()}")
     scene.settling.stop()

@@ -12,7 +12,7 @@ from stack.leashed import Leashed, Program
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAST_LINES = 15
-LOOK = 0.05
+LOOK_SECONDS = 0.05
 
 
 class Process(Protocol):
@@ -108,7 +108,7 @@ class OwnProgram:
         while not self.log.read_bytes().count(b"\n"):
             if not self.is_alive() or time.monotonic() > until:
                 raise ProgramError(f"{self.name} did not get going. {self.last_words()}")
-            time.sleep(LOOK)
+            time.sleep(LOOK_SECONDS)
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal; nothing happens when it has ended."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from demo import site
-from demo.pipeline import SETTLE_ROLE, SHUTDOWN, Pipeline, await_ready
+from demo.pipeline import SETTLE_ROLE, SHUTDOWN_SECONDS, Pipeline, await_ready
 from demo.program import PROJECT, OwnProgram, ProgramError
 from stack.ports import Ports
 from stack.topology import Stack
@@ -73,6 +73,6 @@ class Settling:
         Raises:
             ProgramError: it did not end as it should.
         """
-        code = self.program.stop(SHUTDOWN)
+        code = self.program.stop(SHUTDOWN_SECONDS)
         if code:
             raise ProgramError(f"the settle role ended with exit code {code}. {self.program.last_words()}")

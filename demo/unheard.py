@@ -20,7 +20,7 @@ SELECT id, 'Unheard of ' || id, now() FROM "User" ORDER BY id LIMIT %s
 WIDENED: Final = (NARROWED[0], 'ALTER PUBLICATION crucible ADD TABLE "Crucible"')
 DIFFERS: Final = 1
 """Exit code of a comparison that has found what it has not put right: at a busy site, what was on its way."""
-PATIENCE: Final = 60.0
+PATIENCE_SECONDS: Final = 60.0
 """Seconds for a comparison."""
 
 
@@ -60,7 +60,7 @@ class Unheard:
         """
         comparing = self._pipeline.command("reconcile")
         comparing.start()
-        _see(comparing, comparing.wait(PATIENCE), (0,))
+        _see(comparing, comparing.wait(PATIENCE_SECONDS), (0,))
         self._told("`crucible reconcile` finds nothing more")
 
     def close(self) -> None:

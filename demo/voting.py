@@ -15,7 +15,7 @@ from stack.ports import Ports
 FAVOURITE = "SELECT min(id) FROM \"Crucible\" WHERE status = 'Active'"
 """The crucible that half of the judges look at; the simulator never deletes the first one."""
 OUR_VISITOR = 'SELECT id FROM "User" WHERE username = %s'
-STARTING = 20.0
+STARTING_SECONDS = 20.0
 """Seconds until a process of ours has said its first word."""
 
 
@@ -73,7 +73,7 @@ class Voting:
     def start_pictures(self) -> None:
         """Start the server of images and wait until it has said its address."""
         self.pictures.start()
-        self.pictures.await_word(STARTING)
+        self.pictures.await_word(STARTING_SECONDS)
 
     def judges(self, environ: Mapping[str, str], *, seconds: float, rate: float, seed: int) -> OwnProgram:
         """The people who vote, as a program, not started yet."""

@@ -19,9 +19,9 @@ from demo.sign_in import SignIn
 SECRET = "DEMO_SIGN_IN_SECRET"  # noqa: S105 - the variable's name
 USERS = "SELECT id FROM \"User\" WHERE username LIKE 'user-%' ORDER BY id"
 OPEN = "SELECT id FROM \"Crucible\" WHERE status = 'Active' ORDER BY id"
-LOOK = 1.0
+LOOK_SECONDS = 1.0
 """Seconds between two looks at which crucibles are open."""
-PATIENCE = 15.0
+PATIENCE_SECONDS = 15.0
 """Seconds for an answer."""
 
 
@@ -47,7 +47,7 @@ async def _judge(given: argparse.Namespace, sign_in: SignIn, dsn: str) -> dict[s
     limits = httpx.Limits(max_connections=given.at_once, max_keepalive_connections=given.at_once)
     try:
         async with (
-            httpx.AsyncClient(base_url=given.api, timeout=PATIENCE, limits=limits, trust_env=False) as client,
+            httpx.AsyncClient(base_url=given.api, timeout=PATIENCE_SECONDS, limits=limits, trust_env=False) as client,
             await psycopg.AsyncConnection.connect(dsn, autocommit=True) as site,
         ):
             panel = Panel(client, sign_in, ledger, Random(given.seed), Pace(rate=given.rate, at_once=given.at_once))
@@ -68,7 +68,7 @@ async def _watch(panel: Panel, site: psycopg.AsyncConnection[tuple[int]]) -> Non
     """Know which crucibles are open."""
     while True:
         panel.crucibles = [one for (one,) in await (await site.execute(OPEN)).fetchall()]
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def _arguments() -> argparse.Namespace:

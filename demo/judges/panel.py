@@ -19,7 +19,7 @@ PASSING = frozenset({429, 502, 503, 504})
 """Answers that mean: ask again."""
 EXHAUSTED = "skips_exhausted"
 """The code of a refusal that passes only when more is judged."""
-LONGEST_PAUSE = 5.0
+MAX_PAUSE_SECONDS = 5.0
 """Seconds until one asks again at the latest."""
 TRIES = 60
 """Of one request: some minutes."""
@@ -159,7 +159,7 @@ class Panel:
         """An answer for good; None if there was none in so many tries, or before it was ``given_up``."""
         headers = {"Authorization": f"Bearer {self._token(user)}"}
         for number in range(TRIES):
-            pause = min(0.1 * 2 ** min(number, 8), LONGEST_PAUSE)
+            pause = min(0.1 * 2 ** min(number, 8), MAX_PAUSE_SECONDS)
             try:
                 answer = await self._client.request("POST" if body else "GET", path, json=body, headers=headers)
             except httpx.TransportError as error:
@@ -170,7 +170,7 @@ class Panel:
                         self.told[_code(answer)] += 1
                     return answer
                 self.told[_code(answer)] += 1
-                pause = min(float(answer.headers.get("Retry-After", pause)), LONGEST_PAUSE)
+                pause = min(float(answer.headers.get("Retry-After", pause)), MAX_PAUSE_SECONDS)
             if given_up is not None and given_up.is_set():
                 break
             await asyncio.sleep(pause)

@@ -26,7 +26,7 @@ import pytest
 from clickhouse_connect import get_client
 
 from demo.audit import audit
-from demo.pipeline import SHUTDOWN
+from demo.pipeline import SHUTDOWN_SECONDS
 from demo.places import Places
 from stack.ports import Ports
 from stack.topology import Options
@@ -187,7 +187,7 @@ def test_every_change_counts_once(story: Story):
     await_settled(pipeline.ops_url, tape.delivered, pipeline.watcher)
     assert count(pipeline.ops_url, "crucible_dlq_events_total") == 0
     await_agreement(pipeline.endpoints)
-    assert pipeline.watcher.stop(SHUTDOWN) == 0
+    assert pipeline.watcher.stop(SHUTDOWN_SECONDS) == 0
     with Places.at(pipeline.endpoints) as places:
         report = audit(places)
     assert (str(report), report.lost, report.twice) == ("no disagreement", 0, 0)
@@ -236,7 +236,7 @@ def test_only_the_identity_check_keeps_it_from_counting_twice(story: Story, prog
         await_settled(f"http://127.0.0.1:{port}", story.tape.delivered, watcher)
         with Places.at(places) as own:  # crucibles whose entries came before them are built a little later
             await_that(lambda: audit(own).lost == 0, "every crucible to be shown", PATIENCE)
-        assert watcher.stop(SHUTDOWN) == 0
+        assert watcher.stop(SHUTDOWN_SECONDS) == 0
     finally:
         watcher.kill()
         ports.close()

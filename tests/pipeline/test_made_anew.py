@@ -20,7 +20,7 @@ from redis import Redis
 
 from demo import site
 from demo.audit import audit
-from demo.pipeline import SHUTDOWN, SLOT, Pipeline
+from demo.pipeline import SHUTDOWN_SECONDS, SLOT, Pipeline
 from demo.places import Places
 from tests.acceptance.daemon import await_that
 from tests.clickhouse_clients import ClickHouseClients
@@ -94,7 +94,7 @@ def await_snapshot(pipeline: Pipeline, rows: dict[str, int]) -> None:
 def end(pipeline: Pipeline) -> None:
     """Let everything arrive, stop the watcher as an operator does, and audit once more."""
     await_agreement(pipeline.endpoints)
-    assert pipeline.watcher.stop(SHUTDOWN) == 0
+    assert pipeline.watcher.stop(SHUTDOWN_SECONDS) == 0
     with Places.at(pipeline.endpoints) as places:
         report = audit(places)
     assert (str(report), report.lost, report.twice) == ("no disagreement", 0, 0)

@@ -2,7 +2,7 @@
 
 from watcher.model.change import Position
 from watcher.model.dead_letter import DeadLetter
-from watcher.model.dead_letter_headers import MESSAGE_LIMIT, own_headers, read_refused_record, refusal_headers
+from watcher.model.dead_letter_headers import MAX_MESSAGE_CHARACTERS, own_headers, read_refused_record, refusal_headers
 from watcher.model.errors import Reason, RecordError
 
 
@@ -55,7 +55,7 @@ def test_a_long_message_is_cut():
     refusal = read_refused_record(refusal_headers(letter(detail="x" * 10_000), "g"))
 
     assert refusal is not None
-    assert len(refusal.message) == MESSAGE_LIMIT
+    assert len(refusal.message) == MAX_MESSAGE_CHARACTERS
 
 
 def test_connects_own_letters_are_read():

@@ -13,7 +13,7 @@ import msgspec
 from watcher.buzz.port import BuzzRefusedError, InsufficientFundsError
 from watcher.model.buzz import (
     BANK,
-    LONGEST_DESCRIPTION,
+    MAX_DESCRIPTION_CHARACTERS,
     YELLOW,
     Charge,
     Leg,
@@ -114,7 +114,7 @@ class HttpBuzz:
                 "amount": charge.amount,
                 "details": {"entityId": charge.crucible_id, "entityType": "Crucible"},
                 "externalTransactionIdPrefix": charge.prefix,
-                "description": charge.description[:LONGEST_DESCRIPTION],
+                "description": charge.description[:MAX_DESCRIPTION_CHARACTERS],
             },
         )
         if answer.status == BAD_REQUEST:
@@ -133,7 +133,7 @@ class HttpBuzz:
         """Give back what was taken under a prefix; see :class:`watcher.buzz.port.Buzz`."""
         if not ends_in_delimiter(prefix):
             return self._refund_legs(self.collected(prefix), description)
-        body = {"externalTransactionIdPrefix": prefix, "description": description[:LONGEST_DESCRIPTION]}
+        body = {"externalTransactionIdPrefix": prefix, "description": description[:MAX_DESCRIPTION_CHARACTERS]}
         answer = self._post("multi-transactions/refund", body)
         if answer.status in {NOT_FOUND, CONFLICT}:
             return Refund(0, before=True)
@@ -205,7 +205,7 @@ class HttpBuzz:
         """Refund one by one: the prefix would match others' transactions too."""
         amount = 0
         for leg in legs:
-            body = {"description": description[:LONGEST_DESCRIPTION]}
+            body = {"description": description[:MAX_DESCRIPTION_CHARACTERS]}
             answer = self._post(f"transactions/{quote(leg.transaction_id, safe='')}/refund", body)
             if answer.is_success:
                 self._client.read(answer, _RefundedOne)
@@ -266,7 +266,7 @@ def _payout(one: Payout) -> dict[str, Any]:
         "toAccountType": YELLOW,
         "amount": one.amount,
         "type": TransactionType.REWARD,
-        "description": one.description[:LONGEST_DESCRIPTION],
+        "description": one.description[:MAX_DESCRIPTION_CHARACTERS],
         "details": {"entityId": one.crucible_id, "entityType": "Crucible"},
         "externalTransactionId": one.external_id,
     }

@@ -19,7 +19,7 @@ from watcher.letters.eligibility import CutError, Eligibility
 from watcher.letters.letter_decoder import DecodedLetter, LetterDecoder
 from watcher.letters.row_of_letter import RowOf
 from watcher.model.change import Position
-from watcher.model.dead_letter_headers import MESSAGE_LIMIT
+from watcher.model.dead_letter_headers import MAX_MESSAGE_CHARACTERS
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
 from watcher.model.extent import Extent
@@ -265,7 +265,7 @@ def _storable(text: str) -> str:
     >>> _storable("a\x00b\ud800")
     'a b?'
     """
-    return text.encode("utf-8", "replace").decode().replace("\0", " ")[:MESSAGE_LIMIT]
+    return text.encode("utf-8", "replace").decode().replace("\0", " ")[:MAX_MESSAGE_CHARACTERS]
 
 
 def _by_table(decoded: Iterable[DecodedLetter]) -> dict[str, list[DecodedLetter]]:

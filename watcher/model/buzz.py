@@ -12,7 +12,7 @@ BANK: Final = 0
 """The central bank's account, which holds the pools."""
 YELLOW: Final = "User"
 """The one account type that fees are taken from and prizes are paid to, as the service spells it (spec, section 3)."""
-LONGEST_DESCRIPTION: Final = 100
+MAX_DESCRIPTION_CHARACTERS: Final = 100
 """Characters."""
 
 

@@ -23,7 +23,7 @@ TRUNCATED = f"{OURS}truncated"
 TIMESTAMP = f"{OURS}timestamp"
 """Milliseconds since 1970 of the record, where the broker would not take them as the letter's own."""
 
-MESSAGE_LIMIT = 2_000
+MAX_MESSAGE_CHARACTERS = 2_000
 """Characters of the message. Smaller: the faulty value is cut off. Larger: a bad deploy fills the topic with text."""
 
 
@@ -60,7 +60,7 @@ def refusal_headers(letter: DeadLetter, group: str) -> list[Header]:
         f"{CONNECT}stage": stage,
         f"{CONNECT}class.name": letter.table,
         f"{CONNECT}exception.class.name": type(letter.error).__name__,
-        f"{CONNECT}exception.message": letter.error.detail[:MESSAGE_LIMIT],
+        f"{CONNECT}exception.message": letter.error.detail[:MAX_MESSAGE_CHARACTERS],
         REASON: letter.error.reason.value,
         TABLE: letter.table,
         REFUSALS: str(refused_before + 1),

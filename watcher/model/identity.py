@@ -11,7 +11,7 @@ from struct import Struct
 
 from xxhash import xxh3_128_digest
 
-SIZE = 16
+IDENTITY_BYTES = 16
 """Bytes of an identity. At 128 bits a collision among 10^12 changes has a chance of 10^-15. XXH3's result is fixed by
 its specification, and the input is numbers of our own, so that nobody can choose it to collide."""
 

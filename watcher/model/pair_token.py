@@ -22,7 +22,7 @@ import msgspec
 _VERSION: Final = 1
 _FIELDS: Final = struct.Struct(">BIIIIBI")
 _LENGTH: Final = 72
-_SHORTEST_KEY: Final = 32
+_MIN_KEY_BYTES: Final = 32
 """Bytes, as many as the signature has: a shorter key would be what an attacker guesses instead."""
 
 
@@ -76,11 +76,11 @@ class PairTokens:
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        short = [len(key) for key in keys if len(key) < _SHORTEST_KEY]
+        short = [len(key) for key in keys if len(key) < _MIN_KEY_BYTES]
         if not keys or short:
             given = f"one of {short[0]} bytes" if short else "none"
             raise ValueError(
-                f"keys of pair tokens: given {given}, expected at least one, each of {_SHORTEST_KEY} bytes or more; "
+                f"keys of pair tokens: given {given}, expected at least one, each of {_MIN_KEY_BYTES} bytes or more; "
                 "make one with `openssl rand -base64 48`"
             )
         self._keys = tuple(hmac.new(key, digestmod="sha256") for key in keys)  # what a key does alone is done once

@@ -7,7 +7,7 @@ insert's deduplication token, so a request that lands late is one that ClickHous
 
 import msgspec
 
-METADATA_LIMIT = 4096
+MAX_METADATA_BYTES = 4096
 """Kafka's ``offset.metadata.max.bytes``; a broker refuses a longer one for good."""
 
 

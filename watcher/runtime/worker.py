@@ -20,7 +20,7 @@ from watcher.runtime.retry import Retry
 
 log = structlog.get_logger(__name__)
 
-_MAX_NAME: Final = 15
+_MAX_NAME_CHARACTERS: Final = 15
 """Characters of a thread's name that Linux keeps (``man 5 proc``, comm)."""
 ONCE_A_SECOND: Final = Retry(1.0, 1.0)
 """Waits of a task that has no reason for others."""
@@ -179,4 +179,5 @@ class Worker:
 def _show_name(name: str) -> None:
     """Have the system list this thread under its name, as ``top -H`` shows it, where the system lets us (Linux)."""
     with suppress(OSError):
-        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(name[:_MAX_NAME], encoding="utf-8")
+        short = name[:_MAX_NAME_CHARACTERS]
+        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(short, encoding="utf-8")

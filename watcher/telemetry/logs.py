@@ -16,7 +16,7 @@ import structlog
 from watcher.telemetry.redaction import redact
 from watcher.telemetry.repeats import Repeats
 
-REPEAT_INTERVAL: Final = 10.0
+REPEAT_SECONDS: Final = 10.0
 """Seconds between two lines of a fault that lasts. Smaller: noise. Larger: it looks as if it were over."""
 LIBRARIES: Final = logging.WARNING
 """Lowest level of lines that libraries write."""
@@ -53,7 +53,7 @@ def set_up_logs(
         processors=[
             structlog.stdlib.filter_by_level,
             *shared,
-            Repeats(REPEAT_INTERVAL, clock),
+            Repeats(REPEAT_SECONDS, clock),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),

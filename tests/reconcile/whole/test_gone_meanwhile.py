@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from demo.pipeline import SHUTDOWN
+from demo.pipeline import SHUTDOWN_SECONDS
 from tests.acceptance.daemon import await_that
 from tests.reconcile.whole import people
 from tests.reconcile.whole.conftest import PATIENCE
@@ -23,7 +23,7 @@ def test_ghosts_in_redis(whole: Whole) -> None:
     with whole.places() as places:
         await_that(lambda: places.redis.exists(*ratings) == len(doomed), "ratings to be shown", PATIENCE)
     with whole.people(votes=False):
-        assert whole.pipeline.watcher.stop(SHUTDOWN) == 0
+        assert whole.pipeline.watcher.stop(SHUTDOWN_SECONDS) == 0
         whole.delete_connector()
         with whole.site() as site:
             site.execute('DELETE FROM "Crucible" WHERE id = ANY(%s)', (doomed,))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from demo.pipeline import SHUTDOWN
+from demo.pipeline import SHUTDOWN_SECONDS
 from tests.acceptance.daemon import await_that
 from tests.reconcile.whole import people
 from tests.reconcile.whole.conftest import PATIENCE
@@ -61,7 +61,7 @@ def test_nothing_that_was_deleted_is_shown_after_a_topic_grew(whole: Whole) -> N
         (standing,) = site.execute("""SELECT min(id) FROM "Crucible" WHERE name = 'standing'""").fetchone() or (0,)
         crucibles = [(site.execute(people.OPEN, ("growing",)).fetchone() or (0,))[0] for _ in range(CRUCIBLES)]
     with whole.people():
-        assert whole.pipeline.watcher.stop(SHUTDOWN) == 0
+        assert whole.pipeline.watcher.stop(SHUTDOWN_SECONDS) == 0
         with whole.site() as site:
             site.execute(people.ENTER, (standing, BEFORE))
             made = [key for one in crucibles for (key,) in site.execute(people.ENTER, (one, ENTRIES)).fetchall()]

@@ -16,12 +16,12 @@ from watcher.model.errors import TemporaryError
 
 __all__ = ["Client", "migration_client"]
 
-PATIENCE: Final = 24 * 3600.0
+PATIENCE_SECONDS: Final = 24 * 3600.0
 """Seconds for one statement: a fill of a large table takes its time, and giving up would not stop it."""
 
 
 @contextmanager
-def migration_client(connect: Callable[[], Client], patience: float = PATIENCE) -> Iterator[Client]:
+def migration_client(connect: Callable[[], Client], patience: float = PATIENCE_SECONDS) -> Iterator[Client]:
     """A client for the length of the block.
 
     Args:

@@ -13,9 +13,9 @@ from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.lock import Progress
 
-POLL: Final = 0.1
+POLL_SECONDS: Final = 0.1
 """Seconds between two looks at what is running."""
-_SLACK: Final = 50
+_SLACK_MS: Final = 50
 """Milliseconds by which a statement may have begun before the list of running statements says so."""
 
 _UNKNOWN_TABLE: Final = 60
@@ -95,7 +95,7 @@ class Server:
     def wait_until(self, moment: int) -> None:
         """Wait until every server's clock is past a moment, in milliseconds since 1970."""
         while (now := self.clock()[0]) <= moment:
-            time.sleep(min(POLL, (moment - now) / 1000 + 0.001))
+            time.sleep(min(POLL_SECONDS, (moment - now) / 1000 + 0.001))
 
     def wait_for_an_earlier_run(self) -> None:
         """Wait until no change is under way that a run began which is no more: a statement outlives who sent it.
@@ -111,7 +111,7 @@ class Server:
                     f"log_comment {self._mark!r}"
                 )
                 told = True
-            time.sleep(POLL)
+            time.sleep(POLL_SECONDS)
 
     def wait_for_inserts_before(self, moment: int, table: str) -> None:
         """Wait until no INSERT runs that began before a moment and may write to a table."""
@@ -120,13 +120,13 @@ class Server:
             if not told:
                 self.progress(f"{table}: waiting for {running} inserts that began before")
                 told = True
-            time.sleep(POLL)
+            time.sleep(POLL_SECONDS)
 
     def _inserts_before(self, moment: int, table: str) -> int:
         return self.number(
             self.render(queries()["inserts_before"]),
             names=[table, *(name for _, name in self._doors_to(table))],
-            slack=_SLACK,
+            slack=_SLACK_MS,
             moment=moment,
         )
 

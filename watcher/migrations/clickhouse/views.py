@@ -36,7 +36,7 @@ from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.clickhouse.steps import View
 from watcher.migrations.ledger import MigrationError
 
-LONG_BEFORE: Final = 3_600_000
+LONG_BEFORE_MS: Final = 3_600_000
 """Milliseconds from the boundary of a view over an empty table to the present; only has to be in the past."""
 _TRIES: Final = 3
 _COMMENT: Final = re.compile(r"rows from (\d+)")
@@ -75,7 +75,7 @@ def _make(server: Server, record: Record, view: View, margin: float) -> Fill | N
     """Make the view and note its boundary, if it holds; discard it otherwise."""
     server.flush(view.source)
     rows = server.number(server.render(queries()["count_rows"], table=view.source))
-    boundary = server.clock()[1] + (int(margin * 1000) if rows else -LONG_BEFORE)
+    boundary = server.clock()[1] + (int(margin * 1000) if rows else -LONG_BEFORE_MS)
     server.run(view.create_target)
     _empty(server, view)
     _create(server, view, boundary)
