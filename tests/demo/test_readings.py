@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
@@ -29,6 +31,14 @@ def test_metrics_of_the_watcher_are_understood() -> None:
     assert (watcher.consumed, watcher.applied, watcher.lag, watcher.dead) == (5, 3, 7, 0)
     assert (watcher.votes, watcher.refused) == (4, 1)
     assert watcher.freshness == {"redis": (0.05, 0.05)}
+
+
+def test_who_has_finished_has_left_and_is_not_gone() -> None:
+    """Judges leave when their time is over; what should run and does not is another thing."""
+    redis, judges = (SimpleNamespace(name=name, pid=None) for name in ("redis", "the judges"))
+    board = Board(Console(), (redis,), lambda: Reading(0.0, None, None), (judges,))
+
+    assert "left=the judges  gone=redis" in board.line(Reading(0.0, None, None))
 
 
 def test_line_names_what_is_away() -> None:

@@ -69,7 +69,7 @@ def connect_clickhouse(settings: Settings, at_most: float = inf) -> clickhouse_c
 def _check_migrated(client: clickhouse_client.Client, made_for: Deployment) -> None:
     if missing := migrate.pending(client, made_for):
         raise SchemaPendingError(
-            f"clickhouse lacks {len(missing)} migrations of this version: run `crucible migrate up`, then start again"
+            f"clickhouse lacks migrations of this version ({len(missing)}): run `crucible migrate up`, then start again"
         )
 
 

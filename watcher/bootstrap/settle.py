@@ -132,7 +132,7 @@ def _check_migrated(connect: "partial[AbstractContextManager[Session]]") -> None
     with connect() as session:
         if missing := pending(session):
             raise SchemaPendingError(
-                f"postgres lacks {len(missing)} migrations of this version: run `crucible migrate up` as the "
+                f"postgres lacks migrations of this version ({len(missing)}): run `crucible migrate up` as the "
                 "watcher's role, then start again"
             )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import watcher
 
-TOLD_BY = ("admin", "cli", "recovery", "settlement")
+TOLD_BY = ("admin", "bootstrap", "cli", "recovery", "settlement")
 """Rooms that speak to operators."""
 PLURAL = re.compile(r" (rows|records|letters|votes|entries|crucibles|parts|partitions|tables|migrations|warnings)\b")
 
