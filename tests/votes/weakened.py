@@ -9,7 +9,7 @@ from watcher.model.drain_plan import DrainPlan
 from watcher.model.plan_outcome import PlanOutcome
 from watcher.redis.vote_log import VoteLog
 from watcher.votes.bucket_state import BucketState
-from watcher.votes.plan_writer import PlanWriter
+from watcher.votes.plan_writer import VotePlanWriter
 
 
 def asking() -> None:
@@ -32,13 +32,13 @@ def asking_and_token() -> None:
 
 def order() -> None:
     """Logs are trimmed before their votes are in ClickHouse."""
-    write = PlanWriter.write
+    write = VotePlanWriter.write
 
-    def trim_first(writer: PlanWriter, state: BucketState, plan: DrainPlan, votes: Any, **given: Any) -> PlanOutcome:
+    def trim_first(writer: VotePlanWriter, state: BucketState, plan: DrainPlan, votes: Any, **given: Any) -> PlanOutcome:
         writer._log.trim(plan.ranges)
         return write(writer, state, plan, votes, **given)
 
-    PlanWriter.write = trim_first  # type: ignore[method-assign]
+    VotePlanWriter.write = trim_first  # type: ignore[method-assign]
 
 
 def plans() -> None:

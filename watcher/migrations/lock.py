@@ -8,9 +8,9 @@ from typing import Final
 from watcher.postgres.held_lock import Held, LockLostError, held_lock
 from watcher.postgres.session import open_session
 
-__all__ = ["Held", "LockLostError", "Progress", "alone"]
+__all__ = ["Held", "LineListener", "LockLostError", "alone"]
 
-Progress = Callable[[str], None]
+LineListener = Callable[[str], None]
 """Is told, in a line a time, what is going on."""
 _POLL_SECONDS: Final = 0.2
 """Seconds between two tries for the lock."""
@@ -18,7 +18,7 @@ ADVICE: Final = "Nothing more was changed: run `crucible migrate up` again"
 
 
 @contextmanager
-def alone(dsn: str, schema: str, database: str, timeout: float, progress: Progress) -> Iterator[Held]:
+def alone(dsn: str, schema: str, database: str, timeout: float, progress: LineListener) -> Iterator[Held]:
     """Hold the lock for the length of the block; wait for it as long as another process has it.
 
     Args:

@@ -26,7 +26,7 @@ from watcher.redis.vote_log import VoteLog
 from watcher.runtime.failpoint import reach
 from watcher.votes.bucket_state import BucketState, left_behind, oldest
 from watcher.votes.observer import DrainObserver
-from watcher.votes.plan_writer import PlanGoneError, PlanWriter
+from watcher.votes.plan_writer import PlanGoneError, VotePlanWriter
 
 RETRY_SECONDS: Final = 0.25
 """After a failed pass over a bucket whose votes somebody waits for."""
@@ -52,7 +52,7 @@ class Drain:
     """
 
     def __init__(self, votes: VoteLog, tables: VoteTables, observer: DrainObserver, max_votes: int) -> None:
-        self._log, self._writer, self._observer = votes, PlanWriter(votes, tables), observer
+        self._log, self._writer, self._observer = votes, VotePlanWriter(votes, tables), observer
         self.max_votes = max_votes
         self._buckets = [BucketState(bucket) for bucket in range(BUCKETS)]
 

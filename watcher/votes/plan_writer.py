@@ -20,7 +20,7 @@ class PlanGoneError(Exception):
     """Raised when somebody else has finished the plan that we were about to write."""
 
 
-class PlanWriter:
+class VotePlanWriter:
     """Writes plans; for one thread.
 
     Args:

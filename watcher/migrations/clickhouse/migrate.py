@@ -20,7 +20,7 @@ from watcher.migrations.clickhouse.stamp import add_stamp
 from watcher.migrations.clickhouse.steps import BufferTable, Stamp, Statements, Step, View, read_steps
 from watcher.migrations.clickhouse.views import make_view
 from watcher.migrations.ledger import Status
-from watcher.migrations.lock import Progress
+from watcher.migrations.lock import LineListener
 from watcher.sql_files import Applied, Migration, numbered_migrations
 
 
@@ -44,7 +44,7 @@ def up(
     client: Client,
     deployment: Deployment,
     *,
-    progress: Progress = _silent,
+    progress: LineListener = _silent,
     margin: float = 5.0,
     held: Callable[[], None] = not_asked,
 ) -> list[Applied]:

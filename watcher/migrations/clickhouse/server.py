@@ -11,7 +11,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, ProgrammingError
 from watcher.clickhouse.pinned_settings import ADVICE, PinnedSettingError
 from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse.deployment import Deployment
-from watcher.migrations.lock import Progress
+from watcher.migrations.lock import LineListener
 
 POLL_SECONDS: Final = 0.1
 """Seconds between two looks at what is running."""
@@ -39,7 +39,7 @@ class Server:
 
     client: Client
     deployment: Deployment
-    progress: Progress
+    progress: LineListener
     margin: float = 5.0
     held: Callable[[], None] = not_asked
 

@@ -19,7 +19,7 @@ LINES_AT_ONCE: Final = 10_000
 NO_POSITION: Final = r"\N"
 
 
-class LockedCrucible(msgspec.Struct, frozen=True):
+class LockedRow(msgspec.Struct, frozen=True):
     """A crucible's row, which stays so until the end of the transaction."""
 
     now: Crucible
@@ -29,13 +29,13 @@ class LockedCrucible(msgspec.Struct, frozen=True):
     """Buzz."""
 
 
-def lock_crucible(session: Session, crucible_id: int) -> LockedCrucible | None:
+def lock_crucible(session: Session, crucible_id: int) -> LockedRow | None:
     """Return a crucible's row, which nobody else changes until the end of the transaction; None if there is none."""
     rows = session.run(_STATEMENTS["lock_crucible"], crucible_id)
     if not rows:
         return None
     status, is_over, prizes, fee = rows[0]
-    return LockedCrucible(Crucible(status, is_over), prizes, fee)
+    return LockedRow(Crucible(status, is_over), prizes, fee)
 
 
 def fix_competitors(session: Session, crucible_id: int) -> None:
