@@ -34,7 +34,9 @@ def order() -> None:
     """Logs are trimmed before their votes are in ClickHouse."""
     write = VotePlanWriter.write
 
-    def trim_first(writer: VotePlanWriter, state: BucketState, plan: DrainPlan, votes: Any, **given: Any) -> PlanOutcome:
+    def trim_first(
+        writer: VotePlanWriter, state: BucketState, plan: DrainPlan, votes: Any, **given: Any
+    ) -> PlanOutcome:
         writer._log.trim(plan.ranges)
         return write(writer, state, plan, votes, **given)
 
