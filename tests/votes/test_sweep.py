@@ -9,7 +9,7 @@ import redis
 
 from tests.acceptance.daemon import await_that
 from tests.votes.world import VoteWorld
-from watcher.model.errors import SinkDisagreesError, TemporaryError
+from watcher.model.errors import RefusedError, SinkDisagreesError, TemporaryError
 from watcher.recovery.sweep import MAX_FAILURES, Sweep
 from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
@@ -39,9 +39,9 @@ class _Verifier:
 
 def test_a_failing_crucible_keeps_no_other_waiting(world: VoteWorld) -> None:
     """Whatever is wrong with the first ones, the others are compared, and in the next round before them."""
-    verifier = _Verifier({1: SinkDisagreesError("it differs"), 2: TemporaryError("away")})
+    verifier = _Verifier({1: SinkDisagreesError("it differs"), 2: RefusedError("no right")})
     sweep = Sweep(world.redis, verifier)
-    with pytest.raises(TemporaryError, match="1 crucible could not be compared; the last: away"):
+    with pytest.raises(RefusedError, match="1 crucible could not be compared; the last: no right"):
         sweep.verify(range(1, 6))
     assert verifier.seen == [1, 2, 3, 4, 5]
     verifier.failing.pop(2)

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 import structlog
 
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import RefusedError, TemporaryError
 from watcher.recovery.verifier import Verifier
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary, node_identities
@@ -170,9 +170,8 @@ class Sweep:
                 del self._failures[one]
                 in_a_row = 0
         if away:
-            raise TemporaryError(
-                f"{counted(len(away), 'crucible')} could not be compared; the last: {away[-1]}"
-            ) from away[-1]
+            kind = RefusedError if isinstance(away[-1], RefusedError) else TemporaryError
+            raise kind(f"{counted(len(away), 'crucible')} could not be compared; the last: {away[-1]}") from away[-1]
 
     def _all(self, found: Callable[[list[int]], None]) -> set[int]:
         """Return all crucibles that Redis holds, each told to somebody as it is found."""
