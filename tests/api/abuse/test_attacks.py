@@ -23,7 +23,7 @@ import pytest
 
 from tests.acceptance.daemon import await_that
 from tests.api.abuse.neighbour import Seen
-from tests.api.site import Api, Contest, Site, bearer, pair_token, token
+from tests.api.site import NOW, Api, Contest, Site, bearer, pair_token, token
 from watcher.api.http.turns import MAX_UNDER_WAY
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -37,6 +37,8 @@ CONNECTIONS = 1_200
 CALM_SECONDS = 0.5
 MIN_SEEN = 50
 """Answers to the neighbour that count, at least, from the beginning of an attack on."""
+ENDLESS_TAGS = '<a "">' + '"<a ">' * 681
+"""4 kB that an expression with two ways to go on once took 21 ms for."""
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -294,6 +296,28 @@ def test_one_user_who_asks_for_pairs(attacked: Attacked) -> None:
     assert set(said) <= {(200, ""), (429, "rate_limited"), (503, "overloaded")}
     assert said[200, ""] >= 100
     assert all(one.status < 500 for one in seen)
+
+
+def test_comments_that_are_hard_to_read(attacked: Attacked) -> None:
+    """Sixty pages at once of markup in which no tag seems to end: a page costs what it is long."""
+    site, contest = attacked.site, attacked.contest
+    thread, (author, *readers) = site.insert("Thread", imageId=contest.images[0]), users(site, 61)
+    for _ in range(40):
+        site.insert("CommentV2", threadId=thread, userId=author, updatedAt=NOW, content=ENDLESS_TAGS)
+    said: Counter[tuple[int, int]] = Counter()
+
+    async def attack(on: Attacked) -> None:
+        async with on.lines(len(readers)) as lines:
+            for (_, writer), reader in zip(lines, readers, strict=True):
+                writer.write(on.request(f"/entries/{contest.entries[0]}/comments?limit=100", reader))
+            for line in lines:
+                status, body = await answer(line)
+                said[status, len(json.loads(body).get("comments", ()))] += 1
+
+    attacked.withstands(attack)
+
+    assert set(said) <= {(200, 17), (503, 0)}  # a page ends with the comment that reaches 64 KB
+    assert said[200, 17] >= 20
 
 
 def test_accounts_that_each_open_a_stream(attacked: Attacked) -> None:

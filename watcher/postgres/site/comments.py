@@ -1,6 +1,8 @@
 """Pages of comments, whatever they are about: what a statement with the fragment ``comment_page`` takes and returns."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -12,6 +14,10 @@ from watcher.model.site_image import Comment, Place
 MAX_PAGE_BYTES: Final = 65_536
 """Bytes of markup of a page; it ends with the comment that reaches this, and the next one goes on from there. More: a
 page of long comments takes longer to read, while votes wait for the processor. Fewer: such pages are short."""
+
+
+_READING: Final = threading.Lock()
+"""Held by who reads a comment. Without it every page that is read takes its turn before the loop has one again."""
 
 
 class CommentPage(msgspec.Struct, frozen=True):
@@ -65,13 +71,24 @@ def within(rows: Sequence[Mapping[str, Any]], most_bytes: int) -> Sequence[Mappi
     return rows
 
 
+def _text(markup: str) -> str:
+    """Return the text of one comment, read while no other one is; the loop goes on after it.
+
+    However many pages are asked for, the loop shares the interpreter with one reader, and waits for one comment.
+    """
+    with _READING:
+        text = plain_text(markup)
+        time.sleep(0)  # gives the interpreter away: else the next one to read has it before the loop
+    return text
+
+
 def _comments(rows: Sequence[Mapping[str, Any]]) -> list[Comment]:
     return [
         Comment(
             id=row["id"],
             reply_to=row["reply_to"],
             author=row["author"],
-            text=plain_text(row["content"]),
+            text=_text(row["content"]),
             reactions=row["reactions"],
             created_ms=row["created"],
         )
