@@ -55,7 +55,7 @@ class MemoryBallots(Ballots):
                 for entry, rating, votes in proven.ratings
                 if entry == spoilt
             ]
-            return Differs(f"1 entries of {len(proven.ratings)}", (told,))
+            return Differs(f"1 entry of {len(proven.ratings)}", (told,))
         return proven
 
     def recompute(self, crucible_id: int) -> Proven:

@@ -174,7 +174,7 @@ def test_votes_that_differ_pay_nothing_until_they_are_mended(endings: Endings) -
     endings.go_on()
 
     assert endings.state(crucible) == "parked"
-    assert "Redis and the votes in ClickHouse differ: 1 entries of 2" in endings.shown(crucible, "reason")
+    assert "Redis and the votes in ClickHouse differ: 1 entry of 2" in endings.shown(crucible, "reason")
     (details,) = endings.site.all(
         "SELECT details FROM SCHEMA.settlement_step WHERE crucible_id = %s AND details ? 'differences'", crucible
     )

@@ -179,4 +179,4 @@ def test_a_point_that_no_vote_has_given_is_told(place: PollingPlace, asks: str) 
     (one,) = found.entries
     assert (one.entry_id, one.rating, one.votes) == (entry, rating + 1, votes)
     assert (one.replayed_rating, one.replayed_votes) == (rating, votes)
-    assert "1 entries" in found.what
+    assert "1 entry" in found.what
