@@ -57,7 +57,9 @@ def test_watchers_killed_while_others_write_to_the_same_totals(wide: World):
         for name, daemon in running.items():
             assert daemon.await_exit() == 137
             running[name] = wide.start(kafka__group_instance_id=name, failpoint="insert.answered:2")
-    last = [wide.start(kafka__group_instance_id=name) for name in names]  # these take the names, the others stop
+    for daemon in running.values():
+        daemon.kill()  # one that still starts would join later, and take its name back
+    last = [wide.start(kafka__group_instance_id=name) for name in names]
     wide.await_acknowledged(60, *last)
 
     assert wide.verdict() == []
