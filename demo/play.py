@@ -21,6 +21,7 @@ from demo.places import UNREACHABLE, Places
 from demo.program import PROJECT, OwnProgram, ProgramError
 from demo.readings import Reading, read
 from demo.settling import RULES, Settling
+from demo.staying import stay
 from demo.told.heard import Ears
 from demo.unheard import Unheard
 from demo.verdict import verdict
@@ -101,8 +102,8 @@ def play(request: Request, console: Console) -> Report:
                 report = _perform(request, scene)
                 if not request.keep:
                     return report
-                told(verdict(report, time.monotonic() - began, voted=bool(request.votes)))
-                return _stay(scene)
+                first = verdict(report, time.monotonic() - began, voted=bool(request.votes))
+                return stay(first, told, lambda: _show(scene), lambda: _end(scene), scene.audit_unseen)
         finally:
             ears.close()
             settling.program.kill()
@@ -135,6 +136,10 @@ class _Scene:
     def audit(self) -> Report:
         return audit(self.places, self.voting.ledger, self.settling.buzz_url, self.ears)
 
+    def audit_unseen(self) -> Report:
+        """Audit without the judges' ledger: whoever has voted on the page meanwhile kept none of it."""
+        return audit(self.places, None, self.settling.buzz_url, self.ears)
+
 
 def _perform(request: Request, scene: _Scene) -> Report:
     pipeline, voting = scene.pipeline, scene.voting
@@ -163,8 +168,7 @@ def _perform(request: Request, scene: _Scene) -> Report:
             program.kill()
     if not request.keep:
         _end(scene)
-    # Whoever has voted on the page meanwhile kept no ledger of it.
-    return audit(scene.places, None, scene.settling.buzz_url, scene.ears)
+    return scene.audit_unseen()
 
 
 def _tell_of_endings(scene: _Scene) -> None:
@@ -239,8 +243,8 @@ class _Arrival:
         return report.ok or now - self._moved > WITHOUT_PROGRESS_SECONDS
 
 
-def _stay(scene: _Scene) -> Report:
-    """Stay up until somebody interrupts, then end as without staying, and audit what there is by then."""
+def _show(scene: _Scene) -> None:
+    """Say how to look around, then show what happens until somebody interrupts."""
     pipeline, console = scene.pipeline, scene.console
     console.print("everything stays up; Ctrl-C ends it. To vote:")
     console.print(f"  {_page(scene)}", soft_wrap=True, highlight=False, markup=False)
@@ -250,13 +254,7 @@ def _stay(scene: _Scene) -> Report:
     token = scene.voting.sign_in.token(_visitor(scene.places))
     for name, value in (("API", scene.voting.at.api), ("TOKEN", token)):
         console.print(f"  export {name}='{value}'", soft_wrap=True, highlight=False, markup=False)
-    try:
-        Board(console, scene.parts(), scene.read).watch(lambda: _left(scene, {}) and False)
-    except KeyboardInterrupt:
-        console.print("ending: what is under way arrives, then all is compared once more")
-        _end(scene)
-    # Whoever has voted on the page meanwhile kept no ledger of it.
-    return audit(scene.places, None, scene.settling.buzz_url, scene.ears)
+    Board(console, scene.parts(), scene.read).watch(lambda: _left(scene, {}) and False)
 
 
 def _end(scene: _Scene) -> None:

@@ -135,6 +135,40 @@ def test_failure_is_told_in_the_last_line() -> None:
     assert rest.splitlines()[-1].startswith("demo: FAILED redis ended by itself")
 
 
+@pytest.mark.soak("starts everything, twice")
+@pytest.mark.parametrize("dies", [False, True], ids=["interrupted", "a part dies"])
+def test_who_stays_learns_the_verdict_at_once_and_the_last_line_is_of_the_end(dies: bool) -> None:
+    """``--keep`` says how the audit went before it waits; its end says what is so then, and nobody waits for long."""
+    process = _start("--seconds", "8", "--votes", "20", "--keep")
+    said = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        said.append(line)
+        if line.startswith("  export TOKEN="):
+            break
+    told = "".join(said)
+    family = descendants(process.pid)
+
+    if dies:
+        for pid in family:
+            if b"redis-server" in _command(pid):
+                os.kill(pid, signal.SIGKILL)
+    else:
+        process.send_signal(signal.SIGINT)
+    rest = process.stdout.read()
+    process.stdout.close()
+    code, last = process.wait(60), rest.splitlines()[-1]
+
+    assert re.search(r"^ *[0-9.]+ s  ok changes=.* lost=0 twice=0 .*\neverything stays up", told, re.MULTILINE), told
+    if dies:
+        assert (code, last) == (1, "demo: FAILED redis ended by itself")
+    else:
+        assert code == 0, rest
+        assert VERDICT.fullmatch(last), rest
+    await_that(lambda: not any(map(lives, family)), "the demo's processes to be gone")
+    assert not _folders(process.pid)
+
+
 def test_impossible_arguments_are_refused() -> None:
     """No time or no rate is a usage error."""
     process = _start("--seconds", "0")
