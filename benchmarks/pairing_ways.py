@@ -5,7 +5,7 @@ from heapq import nsmallest
 from itertools import combinations
 
 from benchmarks.contest import Contest, Pair
-from watcher.model.pairing import POLICY, Candidate, Meetings, finalists, leaders, pairs
+from watcher.model.pairing import POLICY, Meetings, PairCandidate, finalists, leaders, pairs
 
 PLACES = 3
 """Paid places."""
@@ -17,7 +17,7 @@ def shipped(contest: Contest, judge: int) -> Pair | None:
     """The watcher's own code, over draws as Redis makes them."""
     chance, entered, part = contest.chance, contest.entered, contest.part
     ratings = contest.ratings
-    top: list[Candidate] = []
+    top: list[PairCandidate] = []
     leading = nsmallest(leaders(part, PLACES), range(entered), key=lambda entry: (-ratings[entry], entry))
     meetings = Meetings(sum(contest.met(judge).values()) // 2, leading)
     if wanted := finalists(part, PLACES, chance.random):
@@ -83,8 +83,8 @@ def _seconds(contest: Contest, first: int, away: dict[int, int]) -> list[int]:
     return found or others
 
 
-def _candidate(contest: Contest, judge: int, entry: int) -> Candidate:
-    return Candidate(entry, entry, contest.votes[entry], contest.ratings[entry], 1, contest.met(judge)[entry])
+def _candidate(contest: Contest, judge: int, entry: int) -> PairCandidate:
+    return PairCandidate(entry, entry, contest.votes[entry], contest.ratings[entry], 1, contest.met(judge)[entry])
 
 
 def chance_of(seed: int) -> random.Random:

@@ -8,7 +8,7 @@ import msgspec
 from handlers import crucible, crucible_entry
 from handlers.crucible import CrucibleRow
 from handlers.crucible_entry import CrucibleEntryRow
-from watcher.model.change import ChangeEvent, Operation, Source
+from watcher.model.change import ChangeEvent, Operation, SourceBlock
 
 COMMITTED_US = 1_760_000_000_123_456
 
@@ -30,7 +30,7 @@ def change(
     table = table or ("Crucible" if isinstance(after or before, CrucibleRow) else "CrucibleEntry")
     return ChangeEvent(
         op=op,
-        source=Source(table=table, lsn=lsn, ts_ms=COMMITTED_US // 1000, ts_us=COMMITTED_US),
+        source=SourceBlock(table=table, lsn=lsn, ts_ms=COMMITTED_US // 1000, ts_us=COMMITTED_US),
         before=before,
         after=after,
     )

@@ -31,7 +31,7 @@ from watcher.model.crucible_events import (
     of_outcome,
     prize_paid,
 )
-from watcher.model.settlement import Outcome, OutcomeKind, Proof, Refunded, Standings
+from watcher.model.settlement import CrucibleOutcome, FinalStandings, OutcomeKind, Proof, Refunded
 from watcher.postgres.own import crucible_event
 from watcher.postgres.session import Session, open_session
 
@@ -45,12 +45,12 @@ AT = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 ABOUT = {"crucible_id": 42, "entry_id": 1, "user_id": 2, "image_id": 3}
 
 
-def outcome(name: str, kind: OutcomeKind = OutcomeKind.ENDED, entries: int = 1_001) -> Outcome:
+def outcome(name: str, kind: OutcomeKind = OutcomeKind.ENDED, entries: int = 1_001) -> CrucibleOutcome:
     """How a crucible has ended, with more places than one event tells of."""
     ids = array("l", range(1, entries + 1))
-    return Outcome(
+    return CrucibleOutcome(
         crucible_id=42, name=name, creator_id=7, kind=kind, entries=entries, pool=100, paid=50, remainder=50,
-        standings=Standings(ids, ids, ids, {1: 50}), refunds=(Refunded(2, 1, 100),), frozen_at=AT,
+        standings=FinalStandings(ids, ids, ids, {1: 50}), refunds=(Refunded(2, 1, 100),), frozen_at=AT,
         proof=Proof("ab", 5),
     )  # fmt: skip
 

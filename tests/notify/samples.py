@@ -3,7 +3,7 @@
 from itertools import count
 
 from watcher.model.notice import Notice, NoticeType
-from watcher.model.notices import Line, NoticePage, Told
+from watcher.model.notices import Line, NoticePage, PageKind
 from watcher.model.settlement import OutcomeKind
 
 crucibles = count(1_000)
@@ -22,6 +22,6 @@ def page(*users: int, crucible: int | None = None) -> NoticePage:
     """A page that tells users their places."""
     lines = tuple(Line(user, 100 + user, place) for place, user in enumerate(users, start=1))
     return NoticePage(
-        told=Told.PLACE, number=0, crucible_id=crucible or next(crucibles), name="Dawn", kind=OutcomeKind.ENDED,
+        told=PageKind.PLACE, number=0, crucible_id=crucible or next(crucibles), name="Dawn", kind=OutcomeKind.ENDED,
         entries=len(users), pool=0, paid=0, lines=lines,
     )  # fmt: skip

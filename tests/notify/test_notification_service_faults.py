@@ -10,7 +10,7 @@ from tests.notify.samples import notice, page
 from tests.stack.faults import UNKNOWN, arm
 from watcher.model.notice import NoticeCategory
 from watcher.model.notices import NoticePage
-from watcher.model.outbox import Delivered, OutboxRow, OutboxState, Outcome, Refused
+from watcher.model.outbox import Delivered, DeliveryOutcome, OutboxRow, OutboxState, Refused
 from watcher.notify.executor import NoticeExecutor
 from watcher.notify.http import HttpNotifier
 from watcher.notify.port import NoticeRefusedError
@@ -27,7 +27,7 @@ def row(of: NoticePage, state: OutboxState = OutboxState.PENDING) -> OutboxRow:
     )
 
 
-def deliver(executor: NoticeExecutor, of: NoticePage) -> Outcome:
+def deliver(executor: NoticeExecutor, of: NoticePage) -> DeliveryOutcome:
     """Attempt until it is certain, as the dispatcher does."""
     state = OutboxState.PENDING
     for _ in range(4):

@@ -23,7 +23,7 @@ from watcher.admin.doctor.notifications import notifications
 from watcher.admin.doctor.postgres.settling import opt_outs
 from watcher.model.notices import notice_pages
 from watcher.model.outbox import OutboxRow, Step
-from watcher.model.settlement import Outcome, OutcomeKind, Standings
+from watcher.model.settlement import CrucibleOutcome, FinalStandings, OutcomeKind
 from watcher.notify.executor import NoticeExecutor
 from watcher.notify.http import HttpNotifier
 from watcher.notify.outbox_rows import notice_rows
@@ -58,24 +58,24 @@ def site(parts: Stack) -> Iterator[psycopg.Connection[Any]]:
         connection.execute('DELETE FROM "UserNotificationSettings"')
 
 
-def ended(*users: int) -> Outcome:
+def ended(*users: int) -> CrucibleOutcome:
     """A crucible of user 1's that has ended; the first of the users has won."""
-    ids = type(Standings().entry_ids)
-    return Outcome(
+    ids = type(FinalStandings().entry_ids)
+    return CrucibleOutcome(
         crucible_id=next(crucibles), name="Dawn", creator_id=1, kind=OutcomeKind.ENDED, entries=len(users), pool=100,
-        paid=50, standings=Standings(
+        paid=50, standings=FinalStandings(
             ids("l", [100 + user for user in users]), ids("l", users), ids("l", [1500] * len(users)), {1: 50}
         ),
     )  # fmt: skip
 
 
-def announce(settle: OpenSession, outcome: Outcome) -> None:
+def announce(settle: OpenSession, outcome: CrucibleOutcome) -> None:
     """Write the notices, as the transaction of a result does."""
     with settle() as session, session.together():
         outbox.put(session, notice_rows(notice_pages(outcome)))
 
 
-def told(service: httpx.Client, outcome: Outcome) -> list[tuple[str, int]]:
+def told(service: httpx.Client, outcome: CrucibleOutcome) -> list[tuple[str, int]]:
     """Who was told of a crucible: type and user."""
     return sorted(
         (one["type"], one["user"])

@@ -161,7 +161,7 @@ def test_a_hole_that_a_comparison_has_met_is_no_need(session):
 
     def run(seen_to, **found):
         now = repair.clock(session)
-        drift.note_run(session, drift.Run("command", "ann@site", now, ("Crucible",), found, seen_to=seen_to))
+        drift.note_run(session, drift.ComparisonRun("command", "ann@site", now, ("Crucible",), found, seen_to=seen_to))
         repair.met(session, [] if found else ["Crucible"], seen_to, "ann@site")
         return [one.source_table for one in reconcile_needed.needs(session)]
 

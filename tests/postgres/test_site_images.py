@@ -11,7 +11,7 @@ import pytest
 
 from stack import Stack
 from watcher.model.plain_text import plain_text
-from watcher.model.site_image import Comment, Place
+from watcher.model.site_image import Comment, CommentCursor
 from watcher.postgres.pool import SitePool
 from watcher.postgres.site.images import SiteImages
 
@@ -164,10 +164,10 @@ def test_pages_of_comments_are_all_of_them_once(site: psycopg.Connection[Any], a
     wanted = sorted(made, key=lambda one: (-(made.index(one) % 3), -one))
 
     seen: list[int] = []
-    after: Place | None = None
+    after: CommentCursor | None = None
     while page := ask(lambda images, after=after: images.comments(IMAGE, after, 3, nsfw=True)).comments:
         seen += [one.id for one in page]
-        after = Place(page[-1].reactions, page[-1].created_ms, page[-1].id)
+        after = CommentCursor(page[-1].reactions, page[-1].created_ms, page[-1].id)
         comment(site, mine, "very much liked meanwhile", likes=10)
 
     assert seen == wanted
@@ -182,7 +182,7 @@ def test_a_page_ends_where_its_markup_is_too_much(site: psycopg.Connection[Any],
         page = ask(lambda images, after=after: images.comments(IMAGE, after, 100, nsfw=True))
         pages.append([one.id for one in page.comments])
         last = page.comments[-1]
-        after = Place(last.reactions, last.created_ms, last.id) if page.more else None
+        after = CommentCursor(last.reactions, last.created_ms, last.id) if page.more else None
 
     assert [len(one) for one in pages] == [8, 8, 4]
     assert sorted(chain(*pages)) == made

@@ -38,7 +38,7 @@ from watcher.model.change import Operation
 from watcher.model.dead_letter_headers import RefusedRecord
 from watcher.model.errors import TemporaryError
 from watcher.model.extent import Extent
-from watcher.model.letter_outcome import Outcome
+from watcher.model.letter_outcome import LetterOutcome
 from watcher.model.metric_rows import MetricRows
 from watcher.model.need_reason import NeedReason
 from watcher.model.plan import Plan
@@ -214,7 +214,7 @@ def test_a_letter_that_is_refused_again_stays_one_letter(site: World) -> None:
         run.replayer.replay([broken])  # by an older program
         after = letters.known(run.session, "T", 0, [3])[3]
 
-    assert (tried.outcome, tried.message[:8]) == (Outcome.REFUSED, "bad_row:")
+    assert (tried.outcome, tried.message[:8]) == (LetterOutcome.REFUSED, "bad_row:")
     assert (story.outcome, story.tries, story.done) == ("refused", 3, False)
     assert (mended.outcome, mended.tries, mended.done) == ("counted", 4, True)
     assert (after.outcome, after.done) == ("counted", True)
@@ -257,7 +257,7 @@ def test_a_letter_that_was_cut_is_taken_whole_from_its_topic(site: World) -> Non
     with running(site, value_at=lambda _: whole) as run:
         (tried,) = run.replayer.replay([letter(1, raw=whole[:40], truncated_bytes=len(whole))])
 
-    assert (tried.outcome, total(site)) == (Outcome.COUNTED, 1)
+    assert (tried.outcome, total(site)) == (LetterOutcome.COUNTED, 1)
 
 
 def test_a_change_of_an_earlier_history_is_left_to_a_comparison(site: World) -> None:
@@ -269,7 +269,7 @@ def test_a_change_of_an_earlier_history_is_left_to_a_comparison(site: World) -> 
     with running(site, states, history=later) as run:
         (tried,) = run.replayer.replay([letter(1)])
 
-    assert (tried.outcome, "crucible reconcile" in tried.message) == (Outcome.OTHER_HISTORY, True)
+    assert (tried.outcome, "crucible reconcile" in tried.message) == (LetterOutcome.OTHER_HISTORY, True)
     assert (total(site), states.calls) == (0, [])
 
 
@@ -424,7 +424,7 @@ def test_a_truncate_and_a_snapshot_leave_their_needs(site: World) -> None:
         (tried,) = run.replayer.replay([letter(1, emptied)])
         needs = [(one.source_table, one.reason) for one in reconcile_needed.needs(run.session)]
 
-    assert (tried.outcome, needs) == (Outcome.APPLIED, [("CrucibleEntry", "truncate")])
+    assert (tried.outcome, needs) == (LetterOutcome.APPLIED, [("CrucibleEntry", "truncate")])
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.clickhouse.shadow_rows import ShadowRows
-from watcher.model.change import ChangeEvent, Operation, Source
+from watcher.model.change import ChangeEvent, Operation, SourceBlock
 from watcher.model.effects import MetricDelta
 from watcher.model.errors import Reason, RecordError, TemporaryError
 from watcher.model.meaning import rows_of_change
@@ -65,12 +65,14 @@ def row(key: int) -> CrucibleEntryRow:
 
 
 def created(key: int, lsn: int | None = None) -> ChangeEvent[Any]:
-    source = Source("CrucibleEntry", lsn or 1_000 + key, FIRST_MS + key % 4 * DAY_MS)
+    source = SourceBlock("CrucibleEntry", lsn or 1_000 + key, FIRST_MS + key % 4 * DAY_MS)
     return ChangeEvent(Operation.CREATE, source, after=row(key))
 
 
 def deleted(key: int) -> ChangeEvent[Any]:
-    return ChangeEvent(Operation.DELETE, Source("CrucibleEntry", 5_000 + key, FIRST_MS + 3 * DAY_MS), before=row(key))
+    return ChangeEvent(
+        Operation.DELETE, SourceBlock("CrucibleEntry", 5_000 + key, FIRST_MS + 3 * DAY_MS), before=row(key)
+    )
 
 
 ALL = [*(created(key) for key in range(1, EVENTS + 1)), *(deleted(key) for key in range(1, 11))]

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from watcher.model.errors import TemporaryError
 from watcher.model.final_ratings import FinalRatings
 from watcher.model.rating import BASE_RATING, gain
-from watcher.settlement.ports import Ballots, Difference, Differs, Frozen, Proven
+from watcher.settlement.ports import Ballots, Differs, Frozen, Proven, RatingDifference
 
 
 class MemoryBallots(Ballots):
@@ -51,7 +51,7 @@ class MemoryBallots(Ballots):
         proven = self.recompute(crucible_id)
         if (spoilt := self.lost.get(crucible_id)) is not None:
             (told,) = [
-                Difference(entry, rating + 1, votes, rating, votes)
+                RatingDifference(entry, rating + 1, votes, rating, votes)
                 for entry, rating, votes in proven.ratings
                 if entry == spoilt
             ]

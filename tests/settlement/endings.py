@@ -14,12 +14,12 @@ from watcher.entries.fee_executor import FeeExecutor
 from watcher.model.crucible_events import Payouts
 from watcher.model.entry_decision import FeePolicy
 from watcher.model.errors import TemporaryError
-from watcher.model.settlement import Outcome
+from watcher.model.settlement import CrucibleOutcome
 from watcher.notify.executor import NoticeExecutor
 from watcher.notify.table import NoticeTable
 from watcher.outbox.dispatcher import Dispatcher
 from watcher.postgres.own import crucible_event
-from watcher.postgres.own.settlement import Settlement, Waiting
+from watcher.postgres.own.settlement import Settlement, WaitingEndings
 from watcher.postgres.session import Session
 from watcher.settlement.announcing import announce
 from watcher.settlement.last_entries import LastEntries
@@ -42,7 +42,7 @@ class EndingsHeard:
     states: list[tuple[int, str]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    waits: list[Waiting] = field(default_factory=list)
+    waits: list[WaitingEndings] = field(default_factory=list)
 
     def moved(self, one: Settlement) -> None:
         self.states.append((one.crucible_id, one.state.value))
@@ -50,7 +50,7 @@ class EndingsHeard:
     def parked(self, one: Settlement, reason: str) -> None:
         self.reasons.append(reason)
 
-    def waiting(self, found: Sequence[Waiting]) -> None:
+    def waiting(self, found: Sequence[WaitingEndings]) -> None:
         self.waits = list(found)
 
     def away(self, error: TemporaryError, crucible_id: int | None) -> None:
@@ -62,7 +62,7 @@ def watch_endings(
     ballots: Ballots,
     heard: EndingsHeard,
     owner: str,
-    told: Callable[[Outcome], None],
+    told: Callable[[CrucibleOutcome], None],
     *,
     observe: bool = False,
     payouts: Payouts = "watcher",
@@ -72,7 +72,7 @@ def watch_endings(
     policy = FeePolicy(charge=True, observe=observe)
     entries = LastEntries(Decider(policy, "settle"))
 
-    def tell(session: Session, outcome: Outcome) -> None:
+    def tell(session: Session, outcome: CrucibleOutcome) -> None:
         announce(session, outcome, payouts)
         told(outcome)
 
@@ -106,7 +106,7 @@ class Endings:
     def __init__(self, site: Site, open_session: OpenSession, service: httpx.Client) -> None:
         self.site, self.open_session, self.service = site, open_session, service
         self.ballots, self.heard = MemoryBallots(), EndingsHeard()
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[CrucibleOutcome] = []
 
     def watch(self, owner: str = "one", **settings: Any) -> WatchEndings:
         """A task that settles; each turn is the caller's."""

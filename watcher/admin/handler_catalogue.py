@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from watcher.model.change import ChangeEvent, Operation, Row, Source
+from watcher.model.change import ChangeEvent, Operation, Row, SourceBlock
 from watcher.model.registry import Handler, Registry, Table
 
 SAMPLE_LSN: Final = 26_718_208
@@ -82,7 +82,7 @@ def _described(table: Table[Row], handler: Handler[Row]) -> DescribedHandler:
 
 
 def _sample(table: Table[Row], operation: Operation) -> ChangeEvent[Row]:
-    source = Source(table=table.name, schema=table.schema, lsn=SAMPLE_LSN, ts_ms=SAMPLE_TIME_MS)
+    source = SourceBlock(table=table.name, schema=table.schema, lsn=SAMPLE_LSN, ts_ms=SAMPLE_TIME_MS)
     old = table.sample if operation in {Operation.UPDATE, Operation.DELETE} else None
     new = table.sample if operation in {Operation.CREATE, Operation.UPDATE, Operation.READ} else None
     return ChangeEvent(op=operation, source=source, before=old, after=new)

@@ -13,7 +13,7 @@ from watcher.api.voting.disclosure import Disclosure
 from watcher.api.voting.endings import Endings
 from watcher.api.voting.entries import Entries
 from watcher.api.voting.entry_sight import EntrySight
-from watcher.api.voting.history import History
+from watcher.api.voting.history import HistoryReader
 from watcher.api.voting.next_pair import Pairs
 from watcher.api.voting.pictures import Pictures
 from watcher.api.voting.standings import Standings
@@ -61,7 +61,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What is said about crucibles."""
     entry_questions: EntryQuestions
     """What decides about entries, and what was decided."""
-    history: History
+    history: HistoryReader
     tokens: PairTokens
     """Reads pair tokens."""
     vote_rules: VoteRules

@@ -13,7 +13,7 @@ from watcher.api.voting.disclosure import Disclosure
 from watcher.api.voting.endings import Endings
 from watcher.api.voting.entries import Entries
 from watcher.api.voting.entry_sight import EntrySight
-from watcher.api.voting.history import History
+from watcher.api.voting.history import HistoryReader
 from watcher.api.voting.next_pair import Pairs
 from watcher.api.voting.pictures import Pictures
 from watcher.api.voting.standings import Standings
@@ -85,7 +85,7 @@ def compose_services(
         images=images,
         discussions=SiteDiscussions(pool.fetch),
         entry_questions=EntryQuestions(pool.fetch, watcher_schema),
-        history=History(clickhouse),
+        history=HistoryReader(clickhouse),
         tokens=tokens,
         vote_rules=VoteRules(require_token=api.require_pair_token, max_body_bytes=api.body_limit, max_log=api.max_log),
         votes_limit=RateLimit("votes", api.votes_per_minute, votes_link),

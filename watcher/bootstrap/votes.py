@@ -11,7 +11,7 @@ from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.row_state import KEEP_FINISHED_SECONDS
 from watcher.postgres.site.contests import files_of_rows, lately_finished, unfinished
 from watcher.recovery.sweep import Sweep
-from watcher.recovery.verification_rounds import SiteCrucibles, VerificationRounds
+from watcher.recovery.verification_rounds import VerificationRounds, VotedCrucibles
 from watcher.redis.vote_log import VoteLog
 from watcher.votes.balance import VoteBalance
 from watcher.votes.drain import Drain
@@ -49,8 +49,8 @@ class VoteTasks:
         self._history.close()
 
 
-def _site_crucibles(open_site: OpenSite) -> SiteCrucibles:
+def _site_crucibles(open_site: OpenSite) -> VotedCrucibles:
     with open_site() as session:
         files = files_of_rows(session)  # first: a table that is emptied in between is noticed by the next round
         active = unfinished(session, "Active")
-        return SiteCrucibles(active, lately_finished(session, KEEP_FINISHED_SECONDS), files)
+        return VotedCrucibles(active, lately_finished(session, KEEP_FINISHED_SECONDS), files)

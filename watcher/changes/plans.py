@@ -13,7 +13,7 @@ from watcher.changes.lane import Gathered, Job, Lane
 from watcher.changes.limits import Limits
 from watcher.changes.report import ChangeReport
 from watcher.changes.source import Source
-from watcher.changes.writer import Written
+from watcher.changes.writer import JobResult
 from watcher.model.plan import Plan
 from watcher.model.stream import Partition
 from watcher.runtime.deadline import Deadline
@@ -43,7 +43,7 @@ class PlanWriter(Protocol):
     """Writes plans beside the loop; see :class:`watcher.changes.writer.Writer`."""
 
     @property
-    def done(self) -> deque[Written]:
+    def done(self) -> deque[JobResult]:
         """Return what became of jobs, for the loop to take from the left."""
         ...
 
@@ -246,7 +246,7 @@ class Plans:
         lane.submitted, lane.writing = True, gathered
         self._writer.submit(Job(lane, plan, gathered, recover=recover, named_at=self._now()))
 
-    def _note_written(self, written: Written) -> None:
+    def _note_written(self, written: JobResult) -> None:
         job = written.job
         if written.error is not None:
             raise written.error

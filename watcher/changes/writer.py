@@ -24,7 +24,7 @@ ATTEMPTS: Final = Retry(0.2, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class JobResult:
     """What became of a job."""
 
     job: Job
@@ -48,7 +48,7 @@ class Writer(Task):
         self.signal = Signal()
         self._sink, self._away = sink, away
         self._jobs: deque[Job] = deque()
-        self.done: deque[Written] = deque()
+        self.done: deque[JobResult] = deque()
         """Results that the loop has not taken yet."""
         self.finished = threading.Event()
         """Set when a result was added; the reader clears it."""
@@ -79,14 +79,14 @@ class Writer(Task):
         """Close the sink, whose connection is this thread's."""
         self._sink.close()
 
-    def _outcome(self, job: Job, present: list[set[bytes]] | None) -> Written:
+    def _outcome(self, job: Job, present: list[set[bytes]] | None) -> JobResult:
         try:
             outcome, repeated = self._write(job, present)
-            return Written(job, outcome, repeated=repeated)
+            return JobResult(job, outcome, repeated=repeated)
         except AbandonedError:
-            return Written(job, None)
+            return JobResult(job, None)
         except Exception as error:  # noqa: BLE001 - handed to the loop, which stops the daemon
-            return Written(job, None, error)
+            return JobResult(job, None, error)
 
     def _ask(self, jobs: list[Job]) -> list[set[bytes]] | None:
         """Which of the jobs' changes are there already, in one question for all; None when nobody answers."""

@@ -12,7 +12,7 @@ from watcher.cli.output import AsJson, note, print_json
 
 if TYPE_CHECKING:
     from watcher.admin.connector.rest import Connect
-    from watcher.admin.connector.running import Outcome
+    from watcher.admin.connector.running import ConnectorTransition
 
 
 def pause(
@@ -111,7 +111,7 @@ def _note_who(name: str) -> None:
         note(f"it is paused; that it was you is not noted for `crucible connector status`: {error}")
 
 
-def _answer(connect: "Connect", outcome: "Outcome", *, as_json: bool) -> None:
+def _answer(connect: "Connect", outcome: "ConnectorTransition", *, as_json: bool) -> None:
     from watcher.admin.connector.file import ConnectorFile  # noqa: PLC0415
 
     if not as_json:

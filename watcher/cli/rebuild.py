@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from watcher.postgres.own.rebuild_run import Run
+    from watcher.postgres.own.rebuild_run import RebuildRun
     from watcher.recovery.rebuild import Rebuilt
 
 app = typer.Typer(no_args_is_help=False)
@@ -141,7 +141,7 @@ class _Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def begun(self, crucibles: int, done: int, run: "Run") -> None:
+    def begun(self, crucibles: int, done: int, run: "RebuildRun") -> None:
         """Show that a run over all crucibles begins, or goes on."""
         if run.left:
             note(f"there is an interrupted run, but {run.left}: this one begins with the first crucible")

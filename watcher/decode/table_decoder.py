@@ -5,7 +5,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from watcher.model.change import ChangeEvent, Operation, Source
+from watcher.model.change import ChangeEvent, Operation, SourceBlock
 from watcher.model.errors import Reason, RecordError
 from watcher.model.registry import Table
 
@@ -55,7 +55,7 @@ class TableDecoder:
         kept = {name: getattr(before, name) for name in self._texts if getattr(after, name) == UNAVAILABLE}
         return msgspec.structs.replace(event, after=msgspec.structs.replace(after, **kept)) if kept else event
 
-    def owns(self, source: Source) -> bool:
+    def owns(self, source: SourceBlock) -> bool:
         """Return whether a change with this source is one of the table, by its name and PostgreSQL schema."""
         return source.table == self.table.name and source.schema == self.table.schema
 

@@ -14,7 +14,7 @@ from watcher.model.crucible_events import CrucibleEvent, fee_refunded
 from watcher.model.entry_decision import FeeSource
 from watcher.model.entry_rules import Payment
 from watcher.model.entry_verdict import VerdictState
-from watcher.model.outbox import Delivered, OutboxRow, Outcome, Refused, Step
+from watcher.model.outbox import Delivered, DeliveryOutcome, OutboxRow, Refused, Step
 from watcher.postgres.own import crucible_event, entry_verdict
 from watcher.postgres.session import Session
 
@@ -38,7 +38,7 @@ class FeeExecutor:
     ) -> None:
         self._buzz, self._open, self._decider = buzz, open_session, decider
 
-    def execute(self, row: OutboxRow) -> Outcome:
+    def execute(self, row: OutboxRow) -> DeliveryOutcome:
         """Do what a row says; see :class:`watcher.outbox.dispatcher.Executor`."""
         try:
             match row.kind:
@@ -50,7 +50,7 @@ class FeeExecutor:
             return Refused(str(error))
         return Refused(f"given a row of kind {row.kind!r}, expected {COLLECT} or {REFUND}")
 
-    def follow(self, session: Session, row: OutboxRow, outcome: Outcome, step: Step) -> None:
+    def follow(self, session: Session, row: OutboxRow, outcome: DeliveryOutcome, step: Step) -> None:
         """Write down what a fee came to, and decide its entry; or tell others that it went back."""
         del step
         if row.kind == REFUND and isinstance(outcome, Delivered) and outcome.result["taken"]:
@@ -62,7 +62,7 @@ class FeeExecutor:
         if entry_verdict.settle_fee(session, entry, payment, collected):
             self._decider.decide(session, [entry], again=True)
 
-    def _collect(self, row: OutboxRow) -> Outcome:
+    def _collect(self, row: OutboxRow) -> DeliveryOutcome:
         payload = row.payload
         if payload["source"] == FeeSource.SITE:
             return _collected(self._buzz.collected(payload["prefix"]))
@@ -75,7 +75,7 @@ class FeeExecutor:
         except InsufficientFundsError as error:
             return Delivered({"payment": Payment.INSUFFICIENT_FUNDS.value, "collected": 0, "why": str(error)})
 
-    def _refund(self, row: OutboxRow) -> Outcome:
+    def _refund(self, row: OutboxRow) -> DeliveryOutcome:
         refund = self._buzz.refund(row.payload["prefix"], REFUND_DESCRIPTION)
         taken = refund.amount
         if refund.before and row.perhaps_sent:  # it went back by an attempt whose answer was lost

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from watcher.kafka.admin import Place
 from watcher.kafka.dead_letter_topic import StoredDeadLetter
 from watcher.model.dead_letter_headers import RefusedRecord
-from watcher.model.letter_outcome import Outcome
+from watcher.model.letter_outcome import LetterOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class Eligibility:
     ) -> None:
         self._follows, self._passed, self._group, self._value_at = follows, passed, group, value_at
 
-    def refusal(self, letter: StoredDeadLetter) -> tuple[Outcome, str] | None:
+    def refusal(self, letter: StoredDeadLetter) -> tuple[LetterOutcome, str] | None:
         """Return why a letter may not be taken now, and what to do; None if it may."""
         record = letter.record
         if not self._follows(record.topic):
-            return Outcome.FOREIGN, (
+            return LetterOutcome.FOREIGN, (
                 f"topic {record.topic} is none that kafka.topics names: if it is, or was, the connector's, name it "
                 "there for this command; else its letters are somebody else's"
             )
@@ -53,7 +53,7 @@ class Eligibility:
             return None  # nobody will read it again
         if at.committed is None or at.committed <= record.offset:
             where = "has no place there" if at.committed is None else f"is at {at.committed}"
-            return Outcome.UNREAD, (
+            return LetterOutcome.UNREAD, (
                 f"group {self._group} {where} and will read it again: start the watcher with `crucible run`, see "
                 "`crucible offsets show`, and run this again"
             )

@@ -23,7 +23,7 @@ from watcher.model.dead_letter_headers import MAX_MESSAGE_CHARACTERS
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
 from watcher.model.extent import Extent
-from watcher.model.letter_outcome import Outcome
+from watcher.model.letter_outcome import LetterOutcome
 from watcher.model.metric_rows import MetricRows
 from watcher.model.need_reason import NeedReason
 from watcher.model.replay import ReplayPlan, token_of
@@ -35,10 +35,10 @@ from watcher.postgres.session import Session
 from watcher.reconcile.repairs.decided_replays import carry_out
 from watcher.runtime.failpoint import reach
 
-UNUSABLE: Final = frozenset({Outcome.REFUSED, Outcome.CUT, Outcome.OTHER_HISTORY})
+UNUSABLE: Final = frozenset({LetterOutcome.REFUSED, LetterOutcome.CUT, LetterOutcome.OTHER_HISTORY})
 """What becomes of letters whose rows can still be compared."""
 
-Became = tuple[Outcome, str]
+Became = tuple[LetterOutcome, str]
 """What became of a letter, and a word on it."""
 
 
@@ -90,7 +90,7 @@ class Replayer:
         decoded, became = self._decoded(batch)
         for table, some in _by_table(decoded).items():
             before = self._counted_before(table, some)
-            became |= {id(one.letter): before.get(id(one.letter), (Outcome.COUNTED, "")) for one in some}
+            became |= {id(one.letter): before.get(id(one.letter), (LetterOutcome.COUNTED, "")) for one in some}
         return self._tried(batch, became, decoded)
 
     def replay(self, batch: Sequence[StoredDeadLetter]) -> list[Tried]:
@@ -133,7 +133,7 @@ class Replayer:
                 try:
                     each = self._decoder.decode(letter, self._eligibility.value(letter))
                 except CutError as error:
-                    refusal = Outcome.CUT, str(error)
+                    refusal = LetterOutcome.CUT, str(error)
                 else:
                     refusal = self._unfit(each)
                     decoded += [each] if refusal is None else []
@@ -144,15 +144,15 @@ class Replayer:
     def _unfit(self, each: DecodedLetter) -> Became | None:
         """Return why a letter's change must not be carried out; None if it may."""
         if each.error is not None:
-            return Outcome.REFUSED, f"{each.error.reason.value}: {each.error.detail}"
+            return LetterOutcome.REFUSED, f"{each.error.reason.value}: {each.error.detail}"
         accepted = self._history.accepted.timestamp() * 1000
         if self._history.number > 1 and 0 < each.committed < accepted:
-            return Outcome.OTHER_HISTORY, (
+            return LetterOutcome.OTHER_HISTORY, (
                 f"committed before history {self._history.number} of PostgreSQL was accepted: what it says may never "
                 f"have been in this one; compare with `crucible reconcile --table {each.table} --fix`"
             )
         if not (len(each.rows) or each.taken.states or each.taken.reconcile):
-            return Outcome.SKIPPED, ""
+            return LetterOutcome.SKIPPED, ""
         return None
 
     def _show(self, decoded: Iterable[DecodedLetter]) -> None:
@@ -182,11 +182,11 @@ class Replayer:
         became, seen = dict[int, Became](), set[bytes]()
         for one in decoded:
             if one.change in present or one.change in decided:
-                became[id(one.letter)] = Outcome.REPEATED, ""
+                became[id(one.letter)] = LetterOutcome.REPEATED, ""
             elif one.lsn <= covered.get(one.key, -1):
-                became[id(one.letter)] = Outcome.REPAIRED, "`crucible reconcile --log` says by whom"
+                became[id(one.letter)] = LetterOutcome.REPAIRED, "`crucible reconcile --log` says by whom"
             elif one.change in seen:
-                became[id(one.letter)] = Outcome.REPEATED, "another of these letters has the same change"
+                became[id(one.letter)] = LetterOutcome.REPEATED, "another of these letters has the same change"
             seen.add(one.change)
         return became
 
@@ -206,7 +206,7 @@ class Replayer:
             highest, token = max(one.lsn for one in new), token_of(identities)
             plan = ReplayPlan(0, table, self._history.number, highest, identities, token, bytes(rows.packed))
             replay.plan(self._session, plan, self._made_by)
-        return became | {id(one.letter): (Outcome.COUNTED, "") for one in new}
+        return became | {id(one.letter): (LetterOutcome.COUNTED, "") for one in new}
 
     def _need(self, decoded: Iterable[DecodedLetter]) -> None:
         """Note which tables only a comparison can tell, because of what these letters say."""
@@ -240,7 +240,7 @@ class Replayer:
             right = self._settled(table, {row.key for row in rows.values() if row.table == table})
             for letter, row in rows.items():
                 if row.table == table and row.key in right:
-                    found[letter] = Outcome.COMPARED, f"row {row.key} and what was counted of it agree"
+                    found[letter] = LetterOutcome.COMPARED, f"row {row.key} and what was counted of it agree"
         return found
 
     def _tried(
@@ -249,7 +249,7 @@ class Replayer:
         tables = {id(one.letter): one.table for one in decoded}
         tried = []
         for letter in batch:
-            outcome, message = became.get(id(letter), (Outcome.APPLIED, ""))
+            outcome, message = became.get(id(letter), (LetterOutcome.APPLIED, ""))
             if outcome in UNUSABLE and (row := self._row_of(letter, letter.value)) is not None:
                 message = f"{message}; --compare has row {row.key} compared instead"
             at = letter.record

@@ -8,7 +8,7 @@ from watcher.admin.dead_letters import DeadLetterFilter
 from watcher.kafka.dead_letter_topic import LetterPlace, StoredDeadLetter
 from watcher.letters.batches import batches
 from watcher.letters.replaying import Replayer
-from watcher.model.letter_outcome import Outcome
+from watcher.model.letter_outcome import LetterOutcome
 from watcher.postgres.own import letters
 from watcher.postgres.own.letters import Tried
 from watcher.postgres.session import Session
@@ -18,7 +18,7 @@ from watcher.postgres.session import Session
 class Account:
     """What was found while a topic was gone through."""
 
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    outcomes: Counter[LetterOutcome] = field(default_factory=Counter)
     """Of the letters that were taken, how many came to what."""
     done_before: int = 0
     """Letters that are wanted, and had been done before."""

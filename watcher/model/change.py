@@ -29,7 +29,7 @@ class Operation(StrEnum):
     """A logical decoding message (``pg_logical_emit_message``)."""
 
 
-class Source(msgspec.Struct, frozen=True, gc=False):
+class SourceBlock(msgspec.Struct, frozen=True, gc=False):
     """Where in PostgreSQL a change comes from: the fields of an envelope's ``source`` block that we rely on."""
 
     table: str
@@ -59,7 +59,7 @@ class ChangeEvent(msgspec.Struct, Generic[RowT], frozen=True, gc=False):
     """One row's change in one committed transaction."""
 
     op: Operation
-    source: Source
+    source: SourceBlock
     before: RowT | None = None
     after: RowT | None = None
 

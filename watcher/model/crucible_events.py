@@ -14,7 +14,7 @@ import msgspec
 
 from watcher.model.entry_decision import Decision
 from watcher.model.entry_verdict import VerdictState
-from watcher.model.settlement import Outcome, OutcomeKind, Standing
+from watcher.model.settlement import CrucibleOutcome, FinalStanding, OutcomeKind
 
 MAX_STANDINGS: Final = 1_000
 """Standings of one event. More: events of hundreds of kilobytes; fewer: more of them."""
@@ -235,7 +235,7 @@ def frozen(crucible_id: int, at: datetime) -> CrucibleEvent:
     return CrucibleEvent(CrucibleFrozen(crucible_id=crucible_id, frozen_at=at))
 
 
-def of_outcome(outcome: Outcome, payouts: Payouts) -> Iterator[CrucibleEvent]:
+def of_outcome(outcome: CrucibleOutcome, payouts: Payouts) -> Iterator[CrucibleEvent]:
     """Yield what is told of a crucible that has ended or was cancelled, in the order in which it is to be read.
 
     Args:
@@ -284,13 +284,13 @@ def fee_refunded(*, crucible_id: int, entry_id: int | None, user_id: int, amount
     )
 
 
-def _page(standings: Iterator[Standing]) -> tuple[EntryStanding, ...]:
+def _page(standings: Iterator[FinalStanding]) -> tuple[EntryStanding, ...]:
     return tuple(
         EntryStanding(one.entry_id, one.user_id, one.position, one.score) for one in islice(standings, MAX_STANDINGS)
     )
 
 
-def _prizes(outcome: Outcome) -> Iterator[Prize]:
+def _prizes(outcome: CrucibleOutcome) -> Iterator[Prize]:
     entries, users = outcome.standings.entry_ids, outcome.standings.user_ids
     for position, amount in sorted(outcome.standings.prizes.items()):
         if amount:

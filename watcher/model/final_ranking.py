@@ -12,7 +12,7 @@ import msgspec
 
 from watcher.model.final_ratings import FinalRatings
 from watcher.model.rating import BASE_RATING
-from watcher.model.settlement import Standings
+from watcher.model.settlement import FinalStandings
 
 
 class EnteredEntries(msgspec.Struct, frozen=True):
@@ -78,7 +78,7 @@ def rank(entries: EnteredEntries, ratings: FinalRatings) -> Ranking:
     return Ranking(entries.entry_ids, scores, votes, positions, array("l", order))
 
 
-def standings(entries: EnteredEntries, ranking: Ranking, prizes: Mapping[int, int]) -> Standings:
+def standings(entries: EnteredEntries, ranking: Ranking, prizes: Mapping[int, int]) -> FinalStandings:
     """Return entries with a position, best first.
 
     Args:
@@ -86,7 +86,7 @@ def standings(entries: EnteredEntries, ranking: Ranking, prizes: Mapping[int, in
         ranking: of them.
         prizes: Buzz by position.
     """
-    return Standings(
+    return FinalStandings(
         array("l", map(entries.entry_ids.__getitem__, ranking.order)),
         array("l", map(entries.user_ids.__getitem__, ranking.order)),
         array("l", map(ranking.scores.__getitem__, ranking.order)),

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class Outcome(StrEnum):
+class LetterOutcome(StrEnum):
     """One word each; :data:`DONE` has those after which nothing of the letter is left to do."""
 
     COUNTED = "counted"
@@ -37,5 +37,12 @@ class Outcome(StrEnum):
 
 
 DONE: Final = frozenset(
-    {Outcome.COUNTED, Outcome.APPLIED, Outcome.REPEATED, Outcome.REPAIRED, Outcome.COMPARED, Outcome.SKIPPED}
+    {
+        LetterOutcome.COUNTED,
+        LetterOutcome.APPLIED,
+        LetterOutcome.REPEATED,
+        LetterOutcome.REPAIRED,
+        LetterOutcome.COMPARED,
+        LetterOutcome.SKIPPED,
+    }
 )

@@ -11,13 +11,13 @@ from typing import Final
 import msgspec
 
 from watcher.model.notice import Notice, NoticeType
-from watcher.model.settlement import Outcome, OutcomeKind
+from watcher.model.settlement import CrucibleOutcome, OutcomeKind
 
 MAX_PAGE: Final = 1_000
 """Notices of one page, and of one request: the service takes no more. Fewer: more requests."""
 
 
-class Told(StrEnum):
+class PageKind(StrEnum):
     """What a page tells, the same to all of its users. Stored as it is spelt here."""
 
     PLACE = "place"
@@ -45,7 +45,7 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
 class NoticePage(msgspec.Struct, frozen=True, kw_only=True):
     """Up to ``MAX_PAGE`` notices of one kind about one crucible."""
 
-    told: Told
+    told: PageKind
     number: int
     """From 0, among the pages of its kind."""
     crucible_id: int
@@ -67,7 +67,7 @@ class NoticePage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def type(self) -> NoticeType:
         """Return the type of its notices."""
-        return NoticeType.REWARD if self.told is Told.REWARD else NoticeType.ENDED
+        return NoticeType.REWARD if self.told is PageKind.REWARD else NoticeType.ENDED
 
     def notices(self) -> Iterator[Notice]:
         """Yield the notices, in words."""
@@ -75,30 +75,30 @@ class NoticePage(msgspec.Struct, frozen=True, kw_only=True):
             yield _WORDED[self.told](self, line)
 
 
-def notice_pages(outcome: Outcome) -> Iterator[NoticePage]:
+def notice_pages(outcome: CrucibleOutcome) -> Iterator[NoticePage]:
     """Yield all pages of notices about a crucible that has ended or was cancelled; the same ones each time.
 
-    >>> outcome = Outcome(crucible_id=42, name="Dawn", creator_id=7, kind=OutcomeKind.ENDED)
+    >>> outcome = CrucibleOutcome(crucible_id=42, name="Dawn", creator_id=7, kind=OutcomeKind.ENDED)
     >>> [notice.message for notice in notices(outcome)]
     ['Your crucible "Dawn" has ended without an entry']
     """
     if outcome.kind is OutcomeKind.ENDED:
-        yield from _pages(outcome, Told.PLACE, _best_places(outcome))
-        yield from _pages(outcome, Told.REWARD, _rewards(outcome))
-        yield from _pages(outcome, Told.END, [Line(outcome.creator_id)])
+        yield from _pages(outcome, PageKind.PLACE, _best_places(outcome))
+        yield from _pages(outcome, PageKind.REWARD, _rewards(outcome))
+        yield from _pages(outcome, PageKind.END, [Line(outcome.creator_id)])
     else:
-        yield from _pages(outcome, Told.REFUND, _refunds(outcome))
+        yield from _pages(outcome, PageKind.REFUND, _refunds(outcome))
         setup = sum(one.amount for one in outcome.refunds if one.entry_id is None)
-        yield from _pages(outcome, Told.END, [Line(outcome.creator_id, amount=setup)])
+        yield from _pages(outcome, PageKind.END, [Line(outcome.creator_id, amount=setup)])
 
 
-def notices(outcome: Outcome) -> Iterator[Notice]:
+def notices(outcome: CrucibleOutcome) -> Iterator[Notice]:
     """Yield every notice about a crucible that has ended or was cancelled."""
     for page in notice_pages(outcome):
         yield from page.notices()
 
 
-def _pages(outcome: Outcome, told: Told, lines: Iterable[Line]) -> Iterator[NoticePage]:
+def _pages(outcome: CrucibleOutcome, told: PageKind, lines: Iterable[Line]) -> Iterator[NoticePage]:
     paid = outcome.paid
     if outcome.kind is OutcomeKind.CANCELLED:
         paid = sum(one.amount for one in outcome.refunds if one.entry_id is not None)
@@ -112,7 +112,7 @@ def _pages(outcome: Outcome, told: Told, lines: Iterable[Line]) -> Iterator[Noti
         number += 1
 
 
-def _best_places(outcome: Outcome) -> Iterator[Line]:
+def _best_places(outcome: CrucibleOutcome) -> Iterator[Line]:
     """Yield each user once, with the best place."""
     seen = set[int]()
     for position, (entry, user) in enumerate(
@@ -123,14 +123,14 @@ def _best_places(outcome: Outcome) -> Iterator[Line]:
             yield Line(user, entry, position)
 
 
-def _rewards(outcome: Outcome) -> Iterator[Line]:
+def _rewards(outcome: CrucibleOutcome) -> Iterator[Line]:
     standings = outcome.standings
     for position, prize in sorted(standings.prizes.items()):
         if prize:
             yield Line(standings.user_ids[position - 1], standings.entry_ids[position - 1], position, prize)
 
 
-def _refunds(outcome: Outcome) -> Iterator[Line]:
+def _refunds(outcome: CrucibleOutcome) -> Iterator[Line]:
     """Yield each entrant once, with all that came back."""
     back = dict[int, int]()
     for one in outcome.refunds:
@@ -191,9 +191,9 @@ def _buzz(amount: int) -> str:
     return f"{amount:,} Buzz"
 
 
-_WORDED: Final[dict[Told, Callable[[NoticePage, Line], Notice]]] = {
-    Told.PLACE: _place,
-    Told.REWARD: _reward,
-    Told.END: _end,
-    Told.REFUND: _refund,
+_WORDED: Final[dict[PageKind, Callable[[NoticePage, Line], Notice]]] = {
+    PageKind.PLACE: _place,
+    PageKind.REWARD: _reward,
+    PageKind.END: _end,
+    PageKind.REFUND: _refund,
 }

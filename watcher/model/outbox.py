@@ -86,7 +86,7 @@ class Refused(msgspec.Struct, frozen=True):
     error: str
 
 
-Outcome = Delivered | NotSent | Unknown | Refused
+DeliveryOutcome = Delivered | NotSent | Unknown | Refused
 """What an attempt came to."""
 
 
@@ -100,7 +100,7 @@ class Step(msgspec.Struct, frozen=True):
     result: Mapping[str, Any] | None = None
 
 
-def after(row: OutboxRow, outcome: Outcome, spread: float) -> Step:
+def after(row: OutboxRow, outcome: DeliveryOutcome, spread: float) -> Step:
     """Return what becomes of a row.
 
     Args:

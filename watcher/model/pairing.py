@@ -22,7 +22,7 @@ Random = Callable[[], float]
 """Draws from 0 up to, not including, 1."""
 
 
-class Candidate(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class PairCandidate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An admitted entry, as the draw brings it."""
 
     entry_id: int
@@ -35,7 +35,7 @@ class Candidate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Times that the judge has met it: pairs with it that were judged, skipped, or are open."""
 
 
-Pair = tuple[Candidate, Candidate]
+Pair = tuple[PairCandidate, PairCandidate]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ class Meetings(msgspec.Struct, frozen=True):
     leaders: Sequence[int] = ()
     """The first of the standings, best first, as many as ``leaders`` says."""
 
-    def may_meet(self, visible: int, policy: Policy = POLICY) -> "tuple[Callable[[Candidate], bool], int]":
+    def may_meet(self, visible: int, policy: Policy = POLICY) -> "tuple[Callable[[PairCandidate], bool], int]":
         """Return whether the judge may meet an entry at all, and how often one is met before all others are.
 
         Args:
@@ -136,8 +136,8 @@ class Meetings(msgspec.Struct, frozen=True):
 
 
 def pairs(
-    drawn: Sequence[Candidate],
-    top: Sequence[Candidate],
+    drawn: Sequence[PairCandidate],
+    top: Sequence[PairCandidate],
     visible: int,
     part: float,
     random: Random,
@@ -173,7 +173,9 @@ def pairs(
             yield from ((other, one) for other in by_meetings[:at] if one.met >= often and _differ(one, other))
 
 
-def _of_the_top(top: Sequence[Candidate], drawn: Sequence[Candidate], random: Random, policy: Policy) -> Iterator[Pair]:
+def _of_the_top(
+    top: Sequence[PairCandidate], drawn: Sequence[PairCandidate], random: Random, policy: Policy
+) -> Iterator[Pair]:
     if len(top) < 2:
         return
     votes = [one.votes for one in drawn] or [one.votes for one in top]
@@ -188,7 +190,7 @@ def _of_the_top(top: Sequence[Candidate], drawn: Sequence[Candidate], random: Ra
 
 
 def _of_the_rest(
-    drawn: Sequence[Candidate], late: bool, random: Random, avoid: Collection[int], policy: Policy
+    drawn: Sequence[PairCandidate], late: bool, random: Random, avoid: Collection[int], policy: Policy
 ) -> Iterator[Pair]:
     """Each pair once: those with the least voted entry, those of the next one with the others, and so on."""
     mixed = sorted(drawn, key=lambda _: random())  # equal votes and equal gaps are then in random order
@@ -205,7 +207,9 @@ def _of_the_rest(
                 yield first, second
 
 
-def _in_order(first: Candidate, others: list[Candidate], late: bool, random: Random, policy: Policy) -> list[Candidate]:
+def _in_order(
+    first: PairCandidate, others: list[PairCandidate], late: bool, random: Random, policy: Policy
+) -> list[PairCandidate]:
     """Opponents of an entry, the best first."""
     if late:
         level, rating = first.votes + 1, first.rating
@@ -217,10 +221,10 @@ def _in_order(first: Candidate, others: list[Candidate], late: bool, random: Ran
     return others
 
 
-def _votes(one: Candidate) -> int:
+def _votes(one: PairCandidate) -> int:
     return one.votes
 
 
-def _differ(one: Candidate, other: Candidate) -> bool:
+def _differ(one: PairCandidate, other: PairCandidate) -> bool:
     """An image may have been entered twice; beside itself there is nothing to judge."""
     return one.entry_id != other.entry_id and one.image_id != other.image_id

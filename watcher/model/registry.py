@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, cast
 
 import msgspec
 
-from watcher.model.change import SITE_SCHEMA, ChangeEvent, Operation, RowT, Source
+from watcher.model.change import SITE_SCHEMA, ChangeEvent, Operation, RowT, SourceBlock
 from watcher.model.counts import Count, CountedTable, TimeColumn, Total, counted, with_columns
 from watcher.model.effects import Effect, MetricDelta, StateEffect
 
@@ -88,7 +88,7 @@ class Table(msgspec.Struct, Generic[RowT], frozen=True):
     @property
     def shows_rows(self) -> bool:
         """Whether Redis shows the table's rows, as a snapshot of them has it."""
-        event = ChangeEvent(Operation.READ, Source(self.name, 0, 0, schema=self.schema), after=self.sample)
+        event = ChangeEvent(Operation.READ, SourceBlock(self.name, 0, 0, schema=self.schema), after=self.sample)
         return any(isinstance(one, StateEffect) for handler in self.answering(Operation.READ) for one in handler(event))
 
     def answering(self, operation: Operation) -> tuple[Handler[RowT], ...]:
@@ -158,7 +158,7 @@ class Registry(msgspec.Struct, frozen=True):
 
 def created(table: Table[Any], row: Any) -> Counter[Total]:
     """Return what a table's handlers count when a row is made."""
-    event = ChangeEvent(Operation.CREATE, Source(table.name, 0, 0, schema=table.schema), after=row)
+    event = ChangeEvent(Operation.CREATE, SourceBlock(table.name, 0, 0, schema=table.schema), after=row)
     found: Counter[Total] = Counter()
     for handler in table.answering(Operation.CREATE):
         for effect in handler(event):

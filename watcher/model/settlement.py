@@ -73,7 +73,7 @@ FOLLOWING: Final[Mapping[SettlementState, tuple[SettlementState, ...]]] = {
 """What may follow each state. From ``parked`` a row goes back to the state that it came from, or is cancelled."""
 
 
-class Crucible(msgspec.Struct, frozen=True):
+class CrucibleNow(msgspec.Struct, frozen=True):
     """What decides how an ending goes on, as the crucible's row says it now."""
 
     status: str
@@ -126,7 +126,7 @@ _IN_THEIR_ORDER: Final[Mapping[SettlementState, Action]] = {
 }
 
 
-def next_action(state: SettlementState, crucible: Crucible | None) -> Action:
+def next_action(state: SettlementState, crucible: CrucibleNow | None) -> Action:
     """Return what is to be done about an ending.
 
     Before the result is written, the crucible's row decides; afterwards nothing of it does: neither a cancel nor a
@@ -136,9 +136,9 @@ def next_action(state: SettlementState, crucible: Crucible | None) -> Action:
         state: of the settlement.
         crucible: as its row says; None if there is no such row any more.
 
-    >>> next_action(SettlementState.FROZEN, Crucible("Cancelled", is_over=True)).value
+    >>> next_action(SettlementState.FROZEN, CrucibleNow("Cancelled", is_over=True)).value
     'refund'
-    >>> next_action(SettlementState.PAYING, Crucible("Cancelled", is_over=True)).value
+    >>> next_action(SettlementState.PAYING, CrucibleNow("Cancelled", is_over=True)).value
     'await_payments'
     """
     if state not in BEFORE_THE_RESULT:
@@ -160,7 +160,7 @@ class OutcomeKind(StrEnum):
     """It has none, and every fee went back."""
 
 
-class Standing(msgspec.Struct, frozen=True):
+class FinalStanding(msgspec.Struct, frozen=True):
     """The place of one entry."""
 
     entry_id: int
@@ -172,7 +172,7 @@ class Standing(msgspec.Struct, frozen=True):
     """Buzz; 0 for most."""
 
 
-class Standings(msgspec.Struct, frozen=True):
+class FinalStandings(msgspec.Struct, frozen=True):
     """Entries with a position, best first, as columns: a million of them are three arrays.
 
     The first of a user in this order is the user's best place.
@@ -188,11 +188,11 @@ class Standings(msgspec.Struct, frozen=True):
     def __len__(self) -> int:
         return len(self.entry_ids)
 
-    def __iter__(self) -> Iterator[Standing]:
+    def __iter__(self) -> Iterator[FinalStanding]:
         """Yield one entry after the other, best first."""
         columns = zip(self.entry_ids, self.user_ids, self.scores, strict=True)
         for position, (entry, user, score) in enumerate(columns, start=1):
-            yield Standing(entry, user, position, score, self.prizes.get(position, 0))
+            yield FinalStanding(entry, user, position, score, self.prizes.get(position, 0))
 
 
 class Refunded(msgspec.Struct, frozen=True):
@@ -214,7 +214,7 @@ class Proof(msgspec.Struct, frozen=True):
     """Number of votes."""
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class CrucibleOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """How a crucible ended, and what it comes to for whom."""
 
     crucible_id: int
@@ -229,7 +229,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Buzz that the prizes come to."""
     remainder: int = 0
     """Buzz of the pool that nobody gets, and that stays in the bank."""
-    standings: Standings = msgspec.field(default_factory=Standings)
+    standings: FinalStandings = msgspec.field(default_factory=FinalStandings)
     """Entries with a position; none of a crucible that was cancelled."""
     refunds: tuple[Refunded, ...] = ()
     """What went back; none of a crucible that has ended."""

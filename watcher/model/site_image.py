@@ -49,7 +49,7 @@ class Comment(msgspec.Struct, frozen=True):
     created_ms: int
 
 
-class Place(msgspec.Struct, frozen=True):
+class CommentCursor(msgspec.Struct, frozen=True):
     """A place in the order of an image's comments: the comment after which a page goes on."""
 
     reactions: int

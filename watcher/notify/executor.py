@@ -12,7 +12,7 @@ import msgspec
 
 from watcher.model.errors import RefusedError
 from watcher.model.notices import NoticePage
-from watcher.model.outbox import Delivered, NotSent, OutboxRow, Outcome, Refused, Step
+from watcher.model.outbox import Delivered, DeliveryOutcome, NotSent, OutboxRow, Refused, Step
 from watcher.notify.outbox_rows import CHANNEL, NOTICES
 from watcher.notify.port import NoticeRefusedError, Notifier
 from watcher.postgres.session import Session
@@ -36,7 +36,7 @@ class NoticeExecutor:
     def __init__(self, notifier: Notifier, open_session: Callable[[], AbstractContextManager[Session]]) -> None:
         self._notifier, self._open = notifier, open_session
 
-    def execute(self, row: OutboxRow) -> Outcome:
+    def execute(self, row: OutboxRow) -> DeliveryOutcome:
         """Do what a row says; see :class:`watcher.outbox.dispatcher.Executor`."""
         if row.kind != NOTICES:
             return Refused(f"given a row of kind {row.kind!r}, expected {NOTICES}")
@@ -59,7 +59,7 @@ class NoticeExecutor:
         off = len(page.lines) - len(wanted)
         return Delivered({"told": len(left), "before": len(before), "off": off})
 
-    def follow(self, session: Session, row: OutboxRow, outcome: Outcome, step: Step) -> None:
+    def follow(self, session: Session, row: OutboxRow, outcome: DeliveryOutcome, step: Step) -> None:
         """Do nothing: nothing follows from a notice."""
 
     def _silent(self, page: NoticePage) -> set[int]:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import structlog
 
 from watcher.model.errors import TemporaryError
-from watcher.model.outbox import LEASE_SECONDS, NotSent, OutboxRow, OutboxState, Outcome, Step, Unknown, after
+from watcher.model.outbox import LEASE_SECONDS, DeliveryOutcome, NotSent, OutboxRow, OutboxState, Step, Unknown, after
 from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.own import outbox
 from watcher.postgres.session import Session
@@ -35,7 +35,7 @@ class Executor(Protocol):
 
     channel: str
 
-    def execute(self, row: OutboxRow) -> Outcome:
+    def execute(self, row: OutboxRow) -> DeliveryOutcome:
         """Do it outside; return what it came to. One that may have been sent before is looked up first.
 
         Raises:
@@ -43,7 +43,7 @@ class Executor(Protocol):
         """
         ...
 
-    def follow(self, session: Session, row: OutboxRow, outcome: Outcome, step: Step) -> None:
+    def follow(self, session: Session, row: OutboxRow, outcome: DeliveryOutcome, step: Step) -> None:
         """Write what follows from it, in the transaction in which it is written down."""
         ...
 
@@ -122,7 +122,7 @@ class Dispatcher:
         reach("outbox.finished")
         self._observer.dispatched(row, step)
 
-    def _outcome(self, row: OutboxRow) -> Outcome:
+    def _outcome(self, row: OutboxRow) -> DeliveryOutcome:
         try:
             return self._executor.execute(row)
         except OutcomeUnknownError as error:

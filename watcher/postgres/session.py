@@ -93,7 +93,7 @@ CONNECTING: Final[dict[str, Any]] = {"autocommit": True, "prepare_threshold": No
 """What the driver is told besides the connection string, for either kind of connection."""
 
 
-class Connection(psycopg.Connection[Any]):
+class BoundedConnection(psycopg.Connection[Any]):
     """A connection that gives up a server that falls silent: frozen, it keeps no limit, nor does a lost host."""
 
     patience = 10.0
@@ -118,7 +118,7 @@ class AsyncConnection(psycopg.AsyncConnection[Any]):
     """Seconds to wait for an answer."""
 
     async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109
-        """Return what is waited for, at most ``patience`` seconds, as :meth:`Connection.wait` does."""
+        """Return what is waited for, at most ``patience`` seconds, as :meth:`BoundedConnection.wait` does."""
         patience = self.patience if timeout is None else timeout
         try:
             return await super().wait(gen, interval, patience)
@@ -140,7 +140,7 @@ class Session:
         timeout: seconds that the server has for each statement.
     """
 
-    def __init__(self, connection: Connection, schema: str, timeout: float = 5.0) -> None:
+    def __init__(self, connection: BoundedConnection, schema: str, timeout: float = 5.0) -> None:
         self._connection, self._timeout = connection, timeout
         self.schema = schema
         self._quoted = quoted(schema)
@@ -386,7 +386,7 @@ def open_session(
         TemporaryError: PostgreSQL is away.
     """
     with faults_named(schema):
-        connection = Connection.connect(connection_string(dsn, timeout, application), **CONNECTING)
+        connection = BoundedConnection.connect(connection_string(dsn, timeout, application), **CONNECTING)
     connection.patience = timeout * PATIENCE_FACTOR
     with connection:
         yield Session(connection, schema, timeout)

@@ -20,7 +20,7 @@ def rebuild_all(
     *,
     replayed: bool,
     anew: bool,
-    begun: Callable[[int, int, rebuild_run.Run], None],
+    begun: Callable[[int, int, rebuild_run.RebuildRun], None],
     progress: ProgressListener,
 ) -> Iterator[Rebuilt]:
     """Rebuild all crucibles that are not finished, in the order of their ids.

@@ -18,7 +18,7 @@ ROUND_AWAY: Final = Retry(1.0, 1.0)
 """Waits before a round that failed is made again. Longer: votes are refused for longer once the neighbour is back."""
 
 
-class SiteCrucibles(NamedTuple):
+class VotedCrucibles(NamedTuple):
     """What the site says of its crucibles."""
 
     active: Collection[int]
@@ -43,7 +43,7 @@ class VerificationRounds(Task):
     def __init__(
         self,
         sweep: Sweep,
-        site: Callable[[], SiteCrucibles],
+        site: Callable[[], VotedCrucibles],
         looked: Callable[[Collection[int]], None],
         interval: float,
     ) -> None:
@@ -80,7 +80,7 @@ class VerificationRounds(Task):
         with self._lock:
             missed, self._missed = self._missed, set()
         active: Collection[int] = ()
-        crucibles: SiteCrucibles | None = None
+        crucibles: VotedCrucibles | None = None
         try:
             if self._emptied or time.monotonic() >= self._due:
                 crucibles = self._site()
@@ -101,7 +101,7 @@ class VerificationRounds(Task):
                 self._looked(active)
         return max(0.0, self._due - time.monotonic())
 
-    def _look_for_gone(self, crucibles: SiteCrucibles) -> None:
+    def _look_for_gone(self, crucibles: VotedCrucibles) -> None:
         """See that nobody votes on what is not there any more, whoever took it away and however.
 
         Raises:

@@ -4,7 +4,7 @@ from typing import Final, cast
 
 import msgspec
 
-from watcher.model.pairing import Candidate
+from watcher.model.pairing import PairCandidate
 from watcher.redis import keys
 from watcher.redis.scripts import script
 
@@ -25,15 +25,15 @@ class Drawn(msgspec.Struct, frozen=True, array_like=True):
     """The crucible's row, as JSON."""
     visible: int
     """Entries that the judge may see, own ones included."""
-    entries: list[Candidate]
+    entries: list[PairCandidate]
     """Random ones, each once, without the judge's own; all of them if there are no more than were asked for."""
-    top: list[Candidate]
+    top: list[PairCandidate]
     """Those of the highest rating, best first, without the judge's own."""
     frozen: bool
     """Whether the result is being worked out, so that no vote counts any more."""
     open: str
     """The judge's open pairs, as :class:`watcher.model.open_pairs.OpenPairs` reads them; empty if there are none."""
-    held: list[Candidate]
+    held: list[PairCandidate]
     """Their entries that are admitted still, but for those of pairs that were judged meanwhile."""
     met: int
     """Pairs that the judge was served: judged, skipped or open."""

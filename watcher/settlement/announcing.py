@@ -7,7 +7,7 @@ from typing import Final
 from watcher.model import crucible_events
 from watcher.model.crucible_events import Payouts
 from watcher.model.notices import notice_pages
-from watcher.model.settlement import Outcome
+from watcher.model.settlement import CrucibleOutcome
 from watcher.notify.outbox_rows import notice_rows
 from watcher.postgres.own import crucible_event, outbox
 from watcher.postgres.own.outbox import NewRow
@@ -17,7 +17,7 @@ ROWS_AT_ONCE: Final = 50
 """Rows of a thousand notices each in one statement. More: statements of many megabytes; fewer: more of them."""
 
 
-def announce(session: Session, outcome: Outcome, payouts: Payouts) -> None:
+def announce(session: Session, outcome: CrucibleOutcome, payouts: Payouts) -> None:
     """Write all that is told of an outcome, within the caller's transaction.
 
     Args:

@@ -5,7 +5,7 @@ from typing import Final
 
 from watcher.model.settlement import SettlementState
 from watcher.postgres.own import settlement
-from watcher.postgres.own.settlement import Settlement, Written
+from watcher.postgres.own.settlement import Settlement, StepResult
 from watcher.postgres.session import Session
 from watcher.settlement.faults import OvertakenError
 
@@ -20,13 +20,13 @@ class Wait:
     seconds: float
 
 
-def moved(session: Session, one: Settlement, to: SettlementState, written: Written | None = None) -> Settlement:
+def moved(session: Session, one: Settlement, to: SettlementState, written: StepResult | None = None) -> Settlement:
     """Return an ending in its next state, within the caller's transaction.
 
     Raises:
         OvertakenError: somebody was faster; the transaction writes nothing.
     """
-    now = settlement.move(session, one, to, written or Written())
+    now = settlement.move(session, one, to, written or StepResult())
     if now is None:
         raise OvertakenError(
             f"the ending of crucible {one.crucible_id} is not {one.state.value} any more, or proven anew"

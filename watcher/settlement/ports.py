@@ -15,7 +15,7 @@ class Frozen(msgspec.Struct, frozen=True):
     """0: nobody has voted in this epoch."""
 
 
-class Difference(msgspec.Struct, frozen=True):
+class RatingDifference(msgspec.Struct, frozen=True):
     """An entry of which Redis says something else than its votes do; None: one of the two does not know it."""
 
     entry_id: int
@@ -46,7 +46,7 @@ class Differs(msgspec.Struct, frozen=True):
 
     what: str
     """For people: what differs, and how much of it."""
-    entries: tuple[Difference, ...] = ()
+    entries: tuple[RatingDifference, ...] = ()
     """The first few entries, in the order of their ids."""
 
 

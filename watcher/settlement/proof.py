@@ -23,7 +23,7 @@ from watcher.redis.client import Client
 from watcher.redis.freeze import freeze
 from watcher.redis.locked_crucible import fence, lock_crucible
 from watcher.redis.voted_entries import held_entries, moved_besides
-from watcher.settlement.ports import Ballots, Difference, Differs, Frozen, Proven
+from watcher.settlement.ports import Ballots, Differs, Frozen, Proven, RatingDifference
 from watcher.telemetry import words
 from watcher.votes.drain import DrainTimeoutError
 
@@ -137,10 +137,10 @@ class StoredBallots(Ballots):
 class _Found:
     """How many entries differ, and the first of them."""
 
-    first: list[Difference]
+    first: list[RatingDifference]
     number: int = 0
 
-    def add(self, difference: Difference) -> None:
+    def add(self, difference: RatingDifference) -> None:
         """Count one, and keep it if there is room."""
         self.number += 1
         if len(self.first) < MAX_TOLD:
@@ -152,9 +152,9 @@ def _differences(client: Client, crucible_id: int, counted: Recount) -> _Found:
     held = held_entries(client, crucible_id, final.entry_ids)
     for (entry, rating, votes), there in zip(final, held, strict=True):
         if (rating, votes) != there:
-            found.add(Difference(entry, there.rating, there.votes, rating, votes))
+            found.add(RatingDifference(entry, there.rating, there.votes, rating, votes))
     for entry, there in moved_besides(client, crucible_id, counted.ratings):
-        found.add(Difference(entry, there.rating, there.votes, None, None))
+        found.add(RatingDifference(entry, there.rating, there.votes, None, None))
     return found
 
 

@@ -1,9 +1,9 @@
 """Gives everything back of a crucible that was cancelled, or that is gone: every fee, and that for setting it up."""
 
-from watcher.model.settlement import Action, Outcome, OutcomeKind, SettlementState, next_action
+from watcher.model.settlement import Action, CrucibleOutcome, OutcomeKind, SettlementState, next_action
 from watcher.postgres.own import entry_facts, outbox, settlement
 from watcher.postgres.own.outbox import NewRow
-from watcher.postgres.own.settlement import Settlement, Written
+from watcher.postgres.own.settlement import Settlement, StepResult
 from watcher.postgres.session import Session
 from watcher.postgres.site import results
 from watcher.runtime.failpoint import reach
@@ -52,13 +52,13 @@ class Refunds:
         with session.together():
             is_gone = settlement.crucible_now(session, one.crucible_id) is None
             refunds = settlement.refunds(session, one.crucible_id, is_gone=is_gone)
-            outcome = Outcome(
+            outcome = CrucibleOutcome(
                 crucible_id=one.crucible_id, name=one.name, creator_id=one.creator_id, kind=OutcomeKind.CANCELLED,
                 entries=settlement.entries_decided(session, one.crucible_id), refunds=refunds, frozen_at=one.frozen_at,
             )  # fmt: skip
             self._announce(session, outcome)
             refunded = sum(each.amount for each in refunds)
-            now = moved(session, one, SettlementState.CANCELLED, Written(entries=outcome.entries, refunded=refunded))
+            now = moved(session, one, SettlementState.CANCELLED, StepResult(entries=outcome.entries, refunded=refunded))
             reach("refunds.finishing")
         self._sent_home.discard(one.crucible_id)
         return now

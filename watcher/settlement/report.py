@@ -7,7 +7,7 @@ import structlog
 
 from watcher.model.errors import TemporaryError
 from watcher.model.settlement import SettlementState
-from watcher.postgres.own.settlement import Settlement, Waiting
+from watcher.postgres.own.settlement import Settlement, WaitingEndings
 from watcher.telemetry.metrics.settlement import SETTLEMENT_STATES, SettlementMetrics
 from watcher.telemetry.neighbours import event_of
 
@@ -40,7 +40,7 @@ class EndingReport:
             next=f"crucible settle show {one.crucible_id}",
         )
 
-    def waiting(self, found: Sequence[Waiting]) -> None:
+    def waiting(self, found: Sequence[WaitingEndings]) -> None:
         """Show how many endings are under way, and since when."""
         by_state = {one.state.value: one for one in found}
         for state in SETTLEMENT_STATES:

@@ -13,17 +13,17 @@ from watcher.model.prizes import UnreadablePrizesError, divide, prize_shares
 from watcher.model.settlement import (
     COMPLETED,
     Action,
-    Outcome,
+    CrucibleOutcome,
+    FinalStanding,
+    FinalStandings,
     OutcomeKind,
     Proof,
     SettlementState,
-    Standing,
-    Standings,
     next_action,
 )
 from watcher.postgres.own import entry_facts, outbox, settlement
 from watcher.postgres.own.outbox import NewRow
-from watcher.postgres.own.settlement import Settlement, Written
+from watcher.postgres.own.settlement import Settlement, StepResult
 from watcher.postgres.session import Session
 from watcher.postgres.site import results
 from watcher.runtime.failpoint import reach
@@ -36,7 +36,7 @@ CHANNEL: Final = "buzz"
 PRIZE: Final = "prize"
 """Kind of row of that channel which pays one prize."""
 
-Announce = Callable[[Session, Outcome], None]
+Announce = Callable[[Session, CrucibleOutcome], None]
 """Writes all that is told of an outcome, within the transaction of what it tells."""
 
 
@@ -82,7 +82,7 @@ class ResultWriter:
             ranking = rank(entered, proven.ratings)
             pool = settlement.pool(session, one.crucible_id, observe=self._observe, entry_fee=crucible.entry_fee)
             division = divide(pool, shares, len(ranking.order))
-            outcome = Outcome(
+            outcome = CrucibleOutcome(
                 crucible_id=one.crucible_id, name=one.name, creator_id=one.creator_id, kind=OutcomeKind.ENDED,
                 entries=len(entered), pool=pool, paid=division.paid, remainder=division.remainder,
                 standings=standings(entered, ranking, division.prizes), frozen_at=one.frozen_at,
@@ -100,28 +100,28 @@ class ResultWriter:
         reach("result.committed")
         return now
 
-    def _write_consequences(self, session: Session, one: Settlement, outcome: Outcome) -> Settlement:
+    def _write_consequences(self, session: Session, one: Settlement, outcome: CrucibleOutcome) -> Settlement:
         won = list(prizes_of(outcome.standings))
         settlement.write_prizes(session, one.crucible_id, won)
         if self._payouts == "watcher":
             outbox.put(session, _payments(one.crucible_id, won))
         self._announce(session, outcome)
         reach("result.announced")
-        written = Written(
+        written = StepResult(
             entries=outcome.entries, placed=len(outcome.standings), pool=outcome.pool, paid=outcome.paid,
             remainder=outcome.remainder, payouts=self._payouts,
         )  # fmt: skip
         return moved(session, one, SettlementState.RANKED, written)
 
 
-def prizes_of(found: Standings) -> Iterable[Standing]:
+def prizes_of(found: FinalStandings) -> Iterable[FinalStanding]:
     """Yield the entries that get a prize, best first."""
     for position, prize in sorted(found.prizes.items()):
         index = position - 1
-        yield Standing(found.entry_ids[index], found.user_ids[index], position, found.scores[index], prize)
+        yield FinalStanding(found.entry_ids[index], found.user_ids[index], position, found.scores[index], prize)
 
 
-def _payments(crucible_id: int, won: Iterable[Standing]) -> Iterable[NewRow]:
+def _payments(crucible_id: int, won: Iterable[FinalStanding]) -> Iterable[NewRow]:
     """Yield a row for each prize; each a subject of its own, so that one that is parked holds back no other."""
     for one in won:
         key = payout_id(crucible_id, one.entry_id)

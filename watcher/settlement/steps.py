@@ -12,7 +12,7 @@ from watcher.model import crucible_events
 from watcher.model.crucible_events import CrucibleEvent
 from watcher.model.settlement import Action, SettlementState, next_action
 from watcher.postgres.own import entry_facts, settlement
-from watcher.postgres.own.settlement import Settlement, Written
+from watcher.postgres.own.settlement import Settlement, StepResult
 from watcher.postgres.session import Session
 from watcher.postgres.site import results
 from watcher.runtime.failpoint import reach
@@ -107,7 +107,7 @@ class Steps:
         if not self._ballots.drain(one.crucible_id, DRAIN_SECONDS):
             return Wait(AWAIT_SECONDS)
         with session.together():
-            now = moved(session, one, SettlementState.DRAINED, Written(epoch=frozen.epoch, seq=frozen.seq))
+            now = moved(session, one, SettlementState.DRAINED, StepResult(epoch=frozen.epoch, seq=frozen.seq))
         reach("ending.drained")
         return now
 
@@ -116,7 +116,7 @@ class Steps:
         with session.together():
             now = moved(
                 session, one, SettlementState.PROVEN,
-                Written(digest=proven.digest, votes=proven.votes, epoch=proven.epoch, seq=proven.seq),
+                StepResult(digest=proven.digest, votes=proven.votes, epoch=proven.epoch, seq=proven.seq),
             )  # fmt: skip
         self._proven = one.crucible_id, proven
         reach("ending.proven")

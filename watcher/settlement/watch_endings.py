@@ -16,7 +16,7 @@ from watcher.model.settlement import FINISHED, FIRST_WAIT_SECONDS, LONGEST_WAIT_
 from watcher.postgres.faults import ViolationError
 from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.own import settlement
-from watcher.postgres.own.settlement import Settlement, Waiting, Written
+from watcher.postgres.own.settlement import Settlement, StepResult, WaitingEndings
 from watcher.postgres.session import Session
 from watcher.runtime.failpoint import reach
 from watcher.runtime.retry import Retry
@@ -42,7 +42,7 @@ class EndingObserver(Protocol):
         """An ending waits for somebody to look."""
         ...
 
-    def waiting(self, found: Sequence[Waiting]) -> None:
+    def waiting(self, found: Sequence[WaitingEndings]) -> None:
         """So many endings are under way."""
         ...
 
@@ -146,7 +146,7 @@ class WatchEndings:
         details = error.details if isinstance(error, ParkedError) else {}
         try:
             with session.together():
-                moved(session, one, SettlementState.PARKED, Written(reason=reason))
+                moved(session, one, SettlementState.PARKED, StepResult(reason=reason))
                 if details:
                     settlement.add_step(session, one.crucible_id, self._owner, SettlementState.PARKED, details)
         except OvertakenError as overtaken:

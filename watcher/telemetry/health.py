@@ -34,7 +34,7 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class HealthReport:
     """A probe's answer: good when every critical check is."""
 
     checks: tuple[Checked, ...]
@@ -149,22 +149,22 @@ class Health:
         """
         self._looks.append(_Look(name, ping, critical, self._clock))
 
-    def alive(self) -> Report:
+    def alive(self) -> HealthReport:
         """Whether every loop turned within its deadline."""
         now = self._clock()
-        return Report(tuple(self._loop(name, now - at) for name, at in list(self._turned_at.items())))
+        return HealthReport(tuple(self._loop(name, now - at) for name, at in list(self._turned_at.items())))
 
     def _loop(self, name: str, age: float) -> Checked:
         detail = f"last turn {age:.1f} s ago, {self._deadline:g} s are allowed"
         return Checked(name, ok=age <= self._deadline, critical=True, detail=detail)
 
-    def ready(self) -> Report:
+    def ready(self) -> HealthReport:
         """Whether the process has started, its loops turn, and every critical neighbour answers."""
         if self._stopping:
-            return Report((Checked("shutdown", ok=False, critical=True, detail="the process is stopping"),))
+            return HealthReport((Checked("shutdown", ok=False, critical=True, detail="the process is stopping"),))
         waits = self._starting
         starting = () if waits is None else (Checked("start", ok=False, critical=True, detail=waits),)
-        return Report((*self.alive().checks, *starting, *self.neighbours()))
+        return HealthReport((*self.alive().checks, *starting, *self.neighbours()))
 
     def neighbours(self, patience: float = DEADLINE_SECONDS) -> tuple[Checked, ...]:
         """Return how each neighbour is, when all have answered, or after so many seconds."""

@@ -17,7 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from watcher.telemetry.health import Health, Report
+from watcher.telemetry.health import Health, HealthReport
 from watcher.telemetry.listening import listen
 
 log = structlog.get_logger(__name__)
@@ -137,7 +137,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def _handler(answer: Callable[[str, str, str], Answer]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class ProbeHandler(BaseHTTPRequestHandler):
         """Answers each request with what ``answer`` says of its method, target and Accept header."""
 
         protocol_version = "HTTP/1.1"
@@ -162,10 +162,10 @@ def _handler(answer: Callable[[str, str, str], Answer]) -> type[BaseHTTPRequestH
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's signature
             """Nothing: probes come every few seconds and say nothing new."""
 
-    return Handler
+    return ProbeHandler
 
 
-def _probe(report: Report) -> Answer:
+def _probe(report: HealthReport) -> Answer:
     status = HTTPStatus.OK if report.ok else HTTPStatus.SERVICE_UNAVAILABLE
     return _json(status, {"ok": report.ok, "checks": [asdict(check) for check in report.checks]})
 

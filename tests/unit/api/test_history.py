@@ -13,8 +13,8 @@ from watcher.api.resources.history import history
 from watcher.api.resources.judge import judge
 from watcher.api.voting import history as past
 from watcher.api.voting.disclosure import EVERYTHING
-from watcher.api.voting.disclosure import Told as ToldOfStandings
-from watcher.api.voting.history import MAX_IN_TURN, MAX_POINTS, MAX_REMEMBERED_ROWS, History
+from watcher.api.voting.disclosure import Disclosed as ToldOfStandings
+from watcher.api.voting.history import MAX_IN_TURN, MAX_POINTS, MAX_REMEMBERED_ROWS, HistoryReader
 
 
 class Told:
@@ -28,7 +28,7 @@ class Told:
         self.go.set()
         self.began = threading.Semaphore(0)
         self._lock = threading.Lock()
-        self.past = History(self.query, lambda: self.now)
+        self.past = HistoryReader(self.query, lambda: self.now)
         self.services: Any = SimpleNamespace(history=self.past, crucibles=self, entries=self, disclosure=self)
 
     def query(self, _: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:

@@ -20,7 +20,7 @@ from watcher.changes.memory_sinks import MemoryDeadLetters, MemoryRows, MemorySt
 from watcher.changes.memory_source import MemorySource
 from watcher.changes.observer import Observer
 from watcher.changes.report import ChangeReport
-from watcher.changes.writer import Written
+from watcher.changes.writer import JobResult
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
 from watcher.model.change import Operation
@@ -93,7 +93,7 @@ class InlineWriter:
         self.sink, self.jobs = sink, deque[Job]()
         self.at_once = True
         """Whether a job is done before the loop looks for it the next time."""
-        self.done, self.finished = deque[Written](), self
+        self.done, self.finished = deque[JobResult](), self
         self._clock, self._away = clock, away
 
     def submit(self, job: Job) -> None:
@@ -113,9 +113,9 @@ class InlineWriter:
                     else self.sink.write(job.plan, rows, send, present)
                 )
                 repeated = frozenset() if job.recover else frozenset(present & job.gathered.identities)
-                self.done.append(Written(job, how, repeated=repeated))
+                self.done.append(JobResult(job, how, repeated=repeated))
             except AbandonedError:
-                self.done.append(Written(job, None))
+                self.done.append(JobResult(job, None))
             except TemporaryError as error:
                 self._away(error)
                 self.jobs.append(job)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.change_events import change, entry, value
 from tests.unit.changes.looped import AVRO, FIRST, TOPIC, Looped, entered, opened, positions
-from watcher.changes.writer import Written
+from watcher.changes.writer import JobResult
 from watcher.model.change import Operation, Position
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import (
@@ -494,7 +494,7 @@ def test_a_job_that_fails_for_good_stops_the_loop(world: Looped) -> None:
     world.writer.at_once = False
     world.turns_for(1.0)
     job = world.writer.jobs.popleft()
-    world.writer.done.append(Written(job, None, StopError("views disagree")))
+    world.writer.done.append(JobResult(job, None, StopError("views disagree")))
 
     with pytest.raises(StopError, match="views disagree"):
         world.turns(1)

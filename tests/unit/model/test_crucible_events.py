@@ -19,7 +19,7 @@ from watcher.model.crucible_events import (
 from watcher.model.entry_decision import Candidate, Decision
 from watcher.model.entry_rules import EntryFacts
 from watcher.model.entry_verdict import EntryReason, Verdict, VerdictState
-from watcher.model.settlement import Outcome, OutcomeKind, Proof, Refunded, Standings
+from watcher.model.settlement import CrucibleOutcome, FinalStandings, OutcomeKind, Proof, Refunded
 
 AT = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 
@@ -29,12 +29,12 @@ def told(event: CrucibleEvent) -> tuple[str, str, object]:
     return event.type.value, event.subject, msgspec.json.decode(msgspec.json.encode(event.data))
 
 
-def outcome(entries: int) -> Outcome:
+def outcome(entries: int) -> CrucibleOutcome:
     """A crucible in which every entry is placed."""
-    return Outcome(
+    return CrucibleOutcome(
         crucible_id=42, name="Dawn", creator_id=7, kind=OutcomeKind.ENDED, entries=entries, pool=100, paid=80,
         remainder=20, frozen_at=AT, proof=Proof("ab", 5),
-        standings=Standings(
+        standings=FinalStandings(
             array("l", range(1, entries + 1)), array("l", [2] * entries), array("l", [1500] * entries), {1: 50, 2: 30}
         ),
     )  # fmt: skip
@@ -104,7 +104,7 @@ def test_many_standings_come_before_the_result() -> None:
 
 
 def test_a_cancelled_crucible_is_told_with_what_goes_back() -> None:
-    cancelled = Outcome(
+    cancelled = CrucibleOutcome(
         crucible_id=42, name="Dawn", creator_id=7, kind=OutcomeKind.CANCELLED, entries=1,
         refunds=(Refunded(1, 11, 100), Refunded(7, None, 1000)),
     )  # fmt: skip

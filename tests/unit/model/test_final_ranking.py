@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from watcher.model.final_ranking import EnteredEntries, rank, standings
 from watcher.model.final_ratings import FinalRatings
 from watcher.model.prizes import divide, prize_shares
-from watcher.model.settlement import Standing
+from watcher.model.settlement import FinalStanding
 
 SPLIT = prize_shares('{"1":50,"2":30,"3":20}')
 FEE = 100
@@ -88,7 +88,11 @@ def test_a_user_s_first_is_the_best() -> None:
 
     found = standings(entered, rank(entered, FinalRatings.of([(3, 1600, 1), (1, 1400, 1)])), {1: 60, 3: 20})
 
-    assert list(found) == [Standing(3, 5, 1, 1600, 60), Standing(2, 6, 2, 1500, 0), Standing(1, 5, 3, 1400, 20)]
+    assert list(found) == [
+        FinalStanding(3, 5, 1, 1600, 60),
+        FinalStanding(2, 6, 2, 1500, 0),
+        FinalStanding(1, 5, 3, 1400, 20),
+    ]
 
 
 @pytest.mark.parametrize("ids", [[2, 1], [1, 1]])

@@ -6,33 +6,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watcher.model.notice import Notice
-from watcher.model.notices import MAX_PAGE, Told, notice_pages, notices
-from watcher.model.settlement import Outcome, OutcomeKind, Refunded, Standings
+from watcher.model.notices import MAX_PAGE, PageKind, notice_pages, notices
+from watcher.model.settlement import CrucibleOutcome, FinalStandings, OutcomeKind, Refunded
 
 CREATOR = 7
 _SETUP = "for setting it up went back to you"
 
 
-def ended(*placed: tuple[int, int], prizes: dict[int, int] | None = None, entries: int | None = None) -> Outcome:
+def ended(
+    *placed: tuple[int, int], prizes: dict[int, int] | None = None, entries: int | None = None
+) -> CrucibleOutcome:
     """An outcome; each placed is (entry, user), best first."""
-    return Outcome(
+    return CrucibleOutcome(
         crucible_id=42, name="Dawn", creator_id=CREATOR, kind=OutcomeKind.ENDED,
         entries=len(placed) if entries is None else entries, pool=1_000, paid=sum((prizes or {}).values()),
-        standings=Standings(
+        standings=FinalStandings(
             array("l", [entry for entry, _ in placed]), array("l", [user for _, user in placed]),
             array("l", [1500] * len(placed)), prizes or {},
         ),
     )  # fmt: skip
 
 
-def cancelled(*refunds: Refunded) -> Outcome:
+def cancelled(*refunds: Refunded) -> CrucibleOutcome:
     """A cancelled one."""
-    return Outcome(
+    return CrucibleOutcome(
         crucible_id=42, name="Dawn", creator_id=CREATOR, kind=OutcomeKind.CANCELLED, entries=3, refunds=refunds
     )
 
 
-def told(outcome: Outcome, user: int) -> list[Notice]:
+def told(outcome: CrucibleOutcome, user: int) -> list[Notice]:
     """What one user is told."""
     return [notice for notice in notices(outcome) if notice.user_id == user]
 
@@ -118,7 +120,7 @@ def test_a_million_entrants_are_a_thousand_pages() -> None:
 
     assert [len(page.lines) for page in pages] == [MAX_PAGE] * 10 + [1, 1]
     assert [page.key for page in pages[:2]] == ["notices:42:place:0", "notices:42:place:1"]
-    assert [page.told for page in pages[-2:]] == [Told.REWARD, Told.END]
+    assert [page.told for page in pages[-2:]] == [PageKind.REWARD, PageKind.END]
     assert pages == list(notice_pages(outcome))
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.model.pairing import POLICY, Candidate, Meetings, Pair, elapsed, finalists, leaders, pairs
+from watcher.model.pairing import POLICY, Meetings, Pair, PairCandidate, elapsed, finalists, leaders, pairs
 
 candidates = st.builds(
-    Candidate,
+    PairCandidate,
     st.integers(1, 200),
     st.integers(1, 200),
     st.integers(0, 50),
@@ -22,17 +22,17 @@ candidates = st.builds(
 draws = st.lists(candidates, max_size=12, unique_by=lambda one: one.entry_id)
 
 
-def entry(number: int, votes: int = 0, rating: int = 1_500) -> Candidate:
-    return Candidate(number, 1_000 + number, votes, rating, 1)
+def entry(number: int, votes: int = 0, rating: int = 1_500) -> PairCandidate:
+    return PairCandidate(number, 1_000 + number, votes, rating, 1)
 
 
-def first(drawn: list[Candidate], part: float, seed: int, **more: object) -> Pair:
+def first(drawn: list[PairCandidate], part: float, seed: int, **more: object) -> Pair:
     return next(pairs(drawn, [], len(drawn), part, random.Random(seed).random, **more))  # type: ignore[arg-type]
 
 
 @given(draws, draws, st.floats(0, 1), st.integers(0, 9), st.sets(st.integers(1, 200), max_size=20))
 def test_every_pair_of_a_draw_comes_in_the_end(
-    drawn: list[Candidate], top: list[Candidate], part: float, seed: int, avoid: set[int]
+    drawn: list[PairCandidate], top: list[PairCandidate], part: float, seed: int, avoid: set[int]
 ) -> None:
     """So whoever has judged some gets others until there are none; the rest comes once each, of two images always."""
     chance = random.Random(seed).random
@@ -130,12 +130,14 @@ def test_the_elapsed_part_is_a_part(now: int, start: int | None, end: int | None
     assert 0.0 <= elapsed(now, start, end) <= 1.0
 
 
-def _met(number: int, **met: int) -> list[Candidate]:
+def _met(number: int, **met: int) -> list[PairCandidate]:
     """Entries 1 to a number, of which some were met so often: ``e7=2``."""
-    return [Candidate(one, one, 0, 1500 - one, 1, met.get(f"e{one}", 0)) for one in range(1, number + 1)]
+    return [PairCandidate(one, one, 0, 1500 - one, 1, met.get(f"e{one}", 0)) for one in range(1, number + 1)]
 
 
-def _served(drawn: list[Candidate], part: float, meetings: Meetings, top: Sequence[Candidate] = ()) -> list[set[int]]:
+def _served(
+    drawn: list[PairCandidate], part: float, meetings: Meetings, top: Sequence[PairCandidate] = ()
+) -> list[set[int]]:
     found = pairs(drawn, top, len(drawn), part, random.Random(7).random, meetings=meetings)
     return [{one.entry_id, other.entry_id} for one, other in found]
 

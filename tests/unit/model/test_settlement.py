@@ -9,7 +9,7 @@ from watcher.model.settlement import (
     FINISHED,
     FOLLOWING,
     Action,
-    Crucible,
+    CrucibleNow,
     SettlementState,
     next_action,
 )
@@ -27,18 +27,18 @@ LEADS_TO = {
     Action.GIVE_BACK: SettlementState.CANCELLED,
     Action.PARK: SettlementState.PARKED,
 }
-CRUCIBLES = st.none() | st.builds(Crucible, st.sampled_from(STATUSES), st.booleans())
+CRUCIBLES = st.none() | st.builds(CrucibleNow, st.sampled_from(STATUSES), st.booleans())
 
 
 @given(st.sampled_from(SettlementState), CRUCIBLES)
-def test_every_action_leads_to_a_state_that_may_follow(state: SettlementState, crucible: Crucible | None) -> None:
+def test_every_action_leads_to_a_state_that_may_follow(state: SettlementState, crucible: CrucibleNow | None) -> None:
     action = next_action(state, crucible)
 
     assert action is Action.WAIT or LEADS_TO[action] in FOLLOWING[state]
 
 
 def test_an_active_crucible_that_is_over_passes_all_states() -> None:
-    over, state, passed = Crucible("Active", is_over=True), SettlementState.DUE, []
+    over, state, passed = CrucibleNow("Active", is_over=True), SettlementState.DUE, []
     while (action := next_action(state, over)) is not Action.WAIT:
         state = LEADS_TO[action]
         passed.append(state.value)
@@ -47,33 +47,37 @@ def test_an_active_crucible_that_is_over_passes_all_states() -> None:
 
 
 @pytest.mark.parametrize("state", BEFORE_THE_RESULT)
-@pytest.mark.parametrize("crucible", [None, Crucible("Cancelled", is_over=False), Crucible("Cancelled", is_over=True)])
-def test_before_the_result_a_cancel_gives_everything_back(state: SettlementState, crucible: Crucible | None) -> None:
+@pytest.mark.parametrize(
+    "crucible", [None, CrucibleNow("Cancelled", is_over=False), CrucibleNow("Cancelled", is_over=True)]
+)
+def test_before_the_result_a_cancel_gives_everything_back(state: SettlementState, crucible: CrucibleNow | None) -> None:
     assert next_action(state, crucible) is Action.REFUND
 
 
 @given(st.sampled_from(sorted(set(SettlementState) - set(BEFORE_THE_RESULT))), CRUCIBLES)
-def test_after_the_result_the_crucible_s_row_changes_nothing(state: SettlementState, crucible: Crucible | None) -> None:
+def test_after_the_result_the_crucible_s_row_changes_nothing(
+    state: SettlementState, crucible: CrucibleNow | None
+) -> None:
     assert next_action(state, crucible) is next_action(state, None)
 
 
 @pytest.mark.parametrize("status", ["Completed", "Pending", "SomethingNew"])
 @pytest.mark.parametrize("state", BEFORE_THE_RESULT[1:])
 def test_a_frozen_crucible_of_another_status_is_parked(state: SettlementState, status: str) -> None:
-    assert next_action(state, Crucible(status, is_over=True)) is Action.PARK
+    assert next_action(state, CrucibleNow(status, is_over=True)) is Action.PARK
 
 
 def test_somebody_else_s_result_is_parked() -> None:
-    assert next_action(SettlementState.DUE, Crucible("Completed", is_over=True)) is Action.PARK
+    assert next_action(SettlementState.DUE, CrucibleNow("Completed", is_over=True)) is Action.PARK
 
 
-@pytest.mark.parametrize("crucible", [Crucible("Active", is_over=False), Crucible("Pending", is_over=True)])
-def test_an_end_that_has_not_come_is_waited_for(crucible: Crucible) -> None:
+@pytest.mark.parametrize("crucible", [CrucibleNow("Active", is_over=False), CrucibleNow("Pending", is_over=True)])
+def test_an_end_that_has_not_come_is_waited_for(crucible: CrucibleNow) -> None:
     assert next_action(SettlementState.DUE, crucible) is Action.WAIT
 
 
 def test_an_end_that_is_moved_away_after_the_freeze_stays_an_end() -> None:
-    assert next_action(SettlementState.FROZEN, Crucible("Active", is_over=False)) is Action.DRAIN
+    assert next_action(SettlementState.FROZEN, CrucibleNow("Active", is_over=False)) is Action.DRAIN
 
 
 def test_what_is_finished_stays_so() -> None:

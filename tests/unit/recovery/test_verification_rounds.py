@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from watcher.model.errors import TemporaryError
-from watcher.recovery.verification_rounds import SiteCrucibles, VerificationRounds
+from watcher.recovery.verification_rounds import VerificationRounds, VotedCrucibles
 
 
 class Sweep:
@@ -69,9 +69,9 @@ class World:
             interval,
         )
 
-    def site(self) -> SiteCrucibles:
+    def site(self) -> VotedCrucibles:
         self.events.append("the site is asked")
-        return SiteCrucibles(self.active, [7], self.files)
+        return VotedCrucibles(self.active, [7], self.files)
 
 
 def test_a_crucible_that_cannot_be_compared_costs_the_others_nothing() -> None:
@@ -144,7 +144,7 @@ def test_a_site_that_is_away_leaves_what_was_missed(crucibles: tuple[int, ...]) 
     world.sweep.away = False
     site = world.site
 
-    def away() -> SiteCrucibles:
+    def away() -> VotedCrucibles:
         raise TemporaryError("postgres is away")
 
     world.rounds._site = away

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from watcher.model.errors import TemporaryError
 from watcher.model.settlement import SettlementState
-from watcher.postgres.own.settlement import Settlement, Waiting
+from watcher.postgres.own.settlement import Settlement, WaitingEndings
 from watcher.settlement.report import EndingReport
 from watcher.telemetry.metrics import Metrics
 
@@ -44,7 +44,7 @@ def test_states_are_counted_and_parked_ones_say_what_to_do(metrics: Metrics) -> 
 
 def test_a_state_that_nobody_is_in_any_more_is_zero(metrics: Metrics) -> None:
     report = EndingReport(metrics.settlement)
-    report.waiting([Waiting(SettlementState.PARKED, 3, 100.0)])
+    report.waiting([WaitingEndings(SettlementState.PARKED, 3, 100.0)])
 
     assert value(metrics, "settlements", "parked") == 3
     assert time.time() - (value(metrics, "settlement_oldest_timestamp_seconds", "parked") or 0) == pytest.approx(

@@ -27,7 +27,7 @@ class ConnectorRestsError(WatcherError):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ConnectorTransition:
     """What came of asking."""
 
     did: bool
@@ -41,7 +41,7 @@ class Outcome:
         return f"connector {self.after.name} was {_states(self.before)}, and is {_states(self.after)}"
 
 
-def pause_connector(connect: Connect, name: str, *, timeout: float) -> Outcome:
+def pause_connector(connect: Connect, name: str, *, timeout: float) -> ConnectorTransition:
     """Pause a connector, and return once no task of it reads any more.
 
     Raises:
@@ -50,12 +50,12 @@ def pause_connector(connect: Connect, name: str, *, timeout: float) -> Outcome:
     """
     before = _status(connect, name, "pause")
     if _is_paused(before):
-        return Outcome(did=False, before=before, after=before)
+        return ConnectorTransition(did=False, before=before, after=before)
     _found(connect.pause(name), connect, name, "pause")
-    return Outcome(did=True, before=before, after=_await_paused(connect, name, timeout))
+    return ConnectorTransition(did=True, before=before, after=_await_paused(connect, name, timeout))
 
 
-def resume_connector(connect: Connect, name: str, *, timeout: float) -> Outcome:
+def resume_connector(connect: Connect, name: str, *, timeout: float) -> ConnectorTransition:
     """Wake a connector that is paused or stopped, and return once every task runs.
 
     Raises:
@@ -65,14 +65,14 @@ def resume_connector(connect: Connect, name: str, *, timeout: float) -> Outcome:
     """
     before = _status(connect, name, "resume")
     if before.runs:
-        return Outcome(did=False, before=before, after=before)
+        return ConnectorTransition(did=False, before=before, after=before)
     if before.at_rest:
         _found(connect.resume(name), connect, name, "resume")
     after = await_running(connect, ConnectorFile(name, _config(connect, name)), timeout=timeout)
-    return Outcome(did=bool(before.at_rest), before=before, after=after)
+    return ConnectorTransition(did=bool(before.at_rest), before=before, after=after)
 
 
-def restart_connector(connect: Connect, name: str, *, timeout: float, everything: bool = False) -> Outcome:
+def restart_connector(connect: Connect, name: str, *, timeout: float, everything: bool = False) -> ConnectorTransition:
     """Start a connector and its tasks once more, and return once every task runs.
 
     Args:
@@ -93,10 +93,10 @@ def restart_connector(connect: Connect, name: str, *, timeout: float, everything
             f"restart {name}: it is {before.at_rest}, which a restart does not end; `crucible connector resume` does"
         )
     if before.runs and not everything:
-        return Outcome(did=False, before=before, after=before)
+        return ConnectorTransition(did=False, before=before, after=before)
     _found(connect.restart(name, only_failed=not everything), connect, name, "restart")
     after = await_running(connect, ConnectorFile(name, _config(connect, name)), timeout=timeout)
-    return Outcome(did=True, before=before, after=after)
+    return ConnectorTransition(did=True, before=before, after=after)
 
 
 def _await_paused(

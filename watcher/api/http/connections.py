@@ -12,7 +12,7 @@ _NETWORK_BYTES: Final = 8
 """Bytes of an IPv6 address that name a client's network; it has all addresses in it."""
 
 
-class Connection(Protocol):
+class CountedConnection(Protocol):
     """A connection as it is counted."""
 
     def give_up(self) -> None:
@@ -34,10 +34,10 @@ class Connections:
         self.given_up = 0
         """Connections that made place for others."""
         self._of_address: dict[str, int] = {}
-        self._waiting: dict[Connection, None] = {}
+        self._waiting: dict[CountedConnection, None] = {}
         """Connections that wait for their clients, the one that has waited longest first."""
 
-    def enter(self, connection: Connection, address: str) -> bool:
+    def enter(self, connection: CountedConnection, address: str) -> bool:
         """Count a connection that waits for its client; return whether there is room for it.
 
         One for which there is none should be told so. It is ended here if its address has twice as many as it may.
@@ -56,7 +56,7 @@ class Connections:
         self._waiting[connection] = None
         return has_room
 
-    def leave(self, connection: Connection, address: str) -> None:
+    def leave(self, connection: CountedConnection, address: str) -> None:
         """Count a connection no more."""
         self._open -= 1
         self._waiting.pop(connection, None)
@@ -66,12 +66,12 @@ class Connections:
             if not count:
                 del self._of_address[source]
 
-    def waits(self, connection: Connection) -> None:
+    def waits(self, connection: CountedConnection) -> None:
         """Note that a connection waits for its client; from now on, if it did not before."""
         if connection not in self._waiting:
             self._waiting[connection] = None
 
-    def works(self, connection: Connection) -> None:
+    def works(self, connection: CountedConnection) -> None:
         """Note that a connection is being answered."""
         self._waiting.pop(connection, None)
 

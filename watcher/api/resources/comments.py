@@ -14,7 +14,7 @@ from watcher.api.site_problem import site_problem
 from watcher.api.voting.pictures import is_visible
 from watcher.api.wire import MAX_ID, Moment, encode, moment
 from watcher.model.errors import TemporaryError
-from watcher.model.site_image import Place
+from watcher.model.site_image import CommentCursor
 from watcher.model.visibility import are_nsfw_comments_shown
 from watcher.postgres.site.comments import CommentPage
 
@@ -80,23 +80,23 @@ def page_body(page: CommentPage, total: int) -> CommentsAnswer:
     following = None
     if page.more:
         last = page.comments[-1]
-        following = cursor_of(Place(last.reactions, last.created_ms, last.id))
+        following = cursor_of(CommentCursor(last.reactions, last.created_ms, last.id))
     return CommentsAnswer(bodies, total, following)
 
 
-def cursor_of(place: Place) -> str:
+def cursor_of(place: CommentCursor) -> str:
     """Return a place as the client hands it back.
 
-    >>> place_of(cursor_of(Place(3, 1_760_000_000_000, 7))) == Place(3, 1_760_000_000_000, 7)
+    >>> place_of(cursor_of(CommentCursor(3, 1_760_000_000_000, 7))) == CommentCursor(3, 1_760_000_000_000, 7)
     True
     """
     return f"{max(0, place.reactions)}.{max(0, place.created_ms)}.{place.comment_id}"
 
 
-def place_of(cursor: str) -> Place:
+def place_of(cursor: str) -> CommentCursor:
     """Return the place that a cursor stands for; there need not be a comment."""
     reactions, created_ms, comment_id = (int(part) for part in cursor.split("."))
-    return Place(min(reactions, MAX_ID), created_ms, min(comment_id, MAX_ID))
+    return CommentCursor(min(reactions, MAX_ID), created_ms, min(comment_id, MAX_ID))
 
 
 COMMENTS_PAGE: Final = (

@@ -14,7 +14,7 @@ import structlog
 from watcher.api.http.problem import ProblemError
 from watcher.api.voting.ask_redis import ask_redis_together
 from watcher.api.voting.crucibles import Crucible, Crucibles
-from watcher.api.voting.disclosure import Disclosure, Told
+from watcher.api.voting.disclosure import Disclosed, Disclosure
 from watcher.api.voting.endings import Endings
 from watcher.api.voting.standings import Page, Standings
 from watcher.api.wire import Ending
@@ -62,7 +62,7 @@ class Seen(NamedTuple):
     disclosure: Disclosure
 
 
-class Follower(Protocol):
+class OpenStream(Protocol):
     """Somebody with an open stream, as :class:`watcher.api.identity.followers.Follower` is."""
 
     @property
@@ -75,7 +75,7 @@ class Follower(Protocol):
         ...
 
 
-class Look(NamedTuple):
+class BoardLook(NamedTuple):
     """What one look at a crucible came to."""
 
     standings: Page
@@ -100,7 +100,7 @@ class Board:
         self._page: Page | None = None
         self._events: dict[frozenset[int], bytes] = {}
         """The page as followers are sent it, by the entries that are left out."""
-        self._told: dict[int, Told] = {}
+        self._told: dict[int, Disclosed] = {}
         """What followers may be told."""
         self.ending = b""
         """How the crucible ends, likewise; empty while it takes votes."""
@@ -143,7 +143,7 @@ class Board:
         changed, self._changed = self._changed, asyncio.get_running_loop().create_future()
         changed.set_result(None)
 
-    def _take(self, look: Look | None, told: Mapping[int, Told]) -> None:
+    def _take(self, look: BoardLook | None, told: Mapping[int, Disclosed]) -> None:
         """Keep what was seen, and wake followers if any of it is new."""
         changed = told != self._told
         self._told = dict(told)
@@ -166,7 +166,7 @@ class Board:
                 if seen is None or seen != sign or now >= read_again:
                     look = await self._boards.look(self.crucible_id)
                     sign, read_again = seen, now + (ENDING_SECONDS if look.ending else FULL_READ_SECONDS)
-                told: Mapping[int, Told] = self._told
+                told: Mapping[int, Disclosed] = self._told
                 if look is not None or now >= ask_again:  # not before the standings: what is told must be as new
                     told, ask_again = (
                         await self._boards.told(self.crucible_id, list(self.followers)),
@@ -200,7 +200,7 @@ class Boards:
         self._link, self._seen, self.rendering, self._gauge = link, seen, rendering, gauge
         self._most_streams = most_streams
         self._boards: dict[int, Board] = {}
-        self._of_user: dict[int, dict[Follower, Board]] = {}
+        self._of_user: dict[int, dict[OpenStream, Board]] = {}
         """By user: the streams that count, the oldest first."""
         self._streams = 0
         self._is_stopping = False
@@ -247,7 +247,7 @@ class Boards:
                     return
         raise ProblemError("overloaded")
 
-    def enter(self, crucible_id: int, follower: Follower) -> Board:
+    def enter(self, crucible_id: int, follower: OpenStream) -> Board:
         """Return the board of a crucible for one more who follows it; to be given back by :meth:`leave`."""
         board = self._boards.get(crucible_id)
         if board is None or board.is_over:
@@ -258,7 +258,7 @@ class Boards:
         self._gauge.inc()
         return board
 
-    def leave(self, board: Board, follower: Follower) -> None:
+    def leave(self, board: Board, follower: OpenStream) -> None:
         """Follow no more; the last one closes the board. Does nothing for one who gave way before."""
         streams = self._of_user.get(follower.user_id, {})
         if streams.pop(follower, None) is None:
@@ -289,7 +289,7 @@ class Boards:
         )
         return (*votes, entries, crucible.finished, crucible.frozen)
 
-    async def look(self, crucible_id: int) -> Look:
+    async def look(self, crucible_id: int) -> BoardLook:
         """Return what followers are to be sent, and whether it is the last.
 
         Raises:
@@ -299,9 +299,9 @@ class Boards:
         page = await self._seen.standings.page(crucible, 0, SHOWN_ENTRIES)
         ending = await self._seen.endings.of(crucible)
         rendered = b"" if ending is None else self.rendering.ending(ending)
-        return Look(page, rendered, crucible.finished)
+        return BoardLook(page, rendered, crucible.finished)
 
-    async def told(self, crucible_id: int, user_ids: Sequence[int]) -> Mapping[int, Told]:
+    async def told(self, crucible_id: int, user_ids: Sequence[int]) -> Mapping[int, Disclosed]:
         """Return what each of some users may be told of a crucible's standings.
 
         Raises:

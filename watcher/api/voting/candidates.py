@@ -11,7 +11,7 @@ from watcher.api.voting.ask_redis import ask_redis
 from watcher.api.voting.entries import entry_row
 from watcher.api.voting.judged_pairs import JudgedPairs
 from watcher.model.open_pairs import OpenPairs
-from watcher.model.pairing import Candidate, Pair
+from watcher.model.pairing import Pair, PairCandidate
 from watcher.model.visibility import ALL_LEVELS
 from watcher.model.vote import pair_field
 from watcher.redis import keys
@@ -115,7 +115,7 @@ class Candidates:
     def _done(self, asker: Asker) -> JudgedPairs:
         return JudgedPairs(self._link, asker.crucible_id, asker.user_id)
 
-    async def everything(self, asker: Asker, mask: int) -> AsyncIterator[Candidate]:
+    async def everything(self, asker: Asker, mask: int) -> AsyncIterator[PairCandidate]:
         """Yield every entry that the judge may see and does not own, step by step; some more than once.
 
         Raises:
@@ -130,7 +130,7 @@ class Candidates:
                 for entry_id, text in zip(ids, rows, strict=True):
                     row = entry_row(text)
                     if row is not None and row.user != asker.user_id:
-                        yield Candidate(int(entry_id), row.image, 0, 0, level)
+                        yield PairCandidate(int(entry_id), row.image, 0, 0, level)
 
     async def admit(self, crucible_id: int, placements: Sequence[Placement]) -> None:
         """Show placements on entries.
@@ -141,6 +141,6 @@ class Candidates:
         await ask_redis(self._link, admit_command(crucible_id, placements), ADMIT)
 
 
-def without(some: Sequence[Candidate], hidden: Collection[int]) -> Sequence[Candidate]:
+def without(some: Sequence[PairCandidate], hidden: Collection[int]) -> Sequence[PairCandidate]:
     """Return those whose entry is not hidden."""
     return [one for one in some if one.entry_id not in hidden] if hidden else some

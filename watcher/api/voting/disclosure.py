@@ -25,7 +25,7 @@ USERS_AT_ONCE: Final = 1_000
 """Judges of one question to Redis, which takes a third of a millisecond."""
 
 
-class Told(msgspec.Struct, frozen=True):
+class Disclosed(msgspec.Struct, frozen=True):
     """What somebody may be told of how a crucible's entries stand."""
 
     refusal: str | None = None
@@ -52,7 +52,7 @@ class Told(msgspec.Struct, frozen=True):
         return self.refusal is not None or not self.veiled.isdisjoint(entry_ids)
 
 
-EVERYTHING: Final = Told()
+EVERYTHING: Final = Disclosed()
 
 
 class Disclosure:
@@ -69,7 +69,7 @@ class Disclosure:
     def __init__(self, link: Link, policy: Policy, clock: Callable[[], float] = time.time) -> None:
         self._link, self._policy, self._clock = link, policy, clock
 
-    async def to(self, crucible: Crucible, user_id: int) -> Told:
+    async def to(self, crucible: Crucible, user_id: int) -> Disclosed:
         """Return what a user may be told.
 
         Raises:
@@ -77,7 +77,7 @@ class Disclosure:
         """
         return (await self.to_each(crucible, [user_id]))[user_id]
 
-    async def to_each(self, crucible: Crucible, user_ids: Sequence[int]) -> Mapping[int, Told]:
+    async def to_each(self, crucible: Crucible, user_ids: Sequence[int]) -> Mapping[int, Disclosed]:
         """Return what each of some users may be told.
 
         Raises:
@@ -85,14 +85,14 @@ class Disclosure:
         """
         if self._is_over(crucible):
             return dict.fromkeys(user_ids, EVERYTHING)
-        told: dict[int, Told] = {}
+        told: dict[int, Disclosed] = {}
         for start in range(0, len(user_ids), USERS_AT_ONCE):
             part = user_ids[start : start + USERS_AT_ONCE]
             answer = await ask_redis(self._link, judging_command(crucible.id, part), JUDGING)
             told |= {one: self._told(judge) for one, judge in zip(part, judging(answer), strict=True)}
         return told
 
-    def of_vote(self, crucible: Crucible, open_entries: frozenset[int]) -> Told:
+    def of_vote(self, crucible: Crucible, open_entries: frozenset[int]) -> Disclosed:
         """Return what the answer to a vote may tell of its two entries.
 
         Args:
@@ -103,12 +103,12 @@ class Disclosure:
             return EVERYTHING
         return self._told(Judging(open_entries, voted=True))
 
-    def _told(self, judge: Judging) -> Told:
+    def _told(self, judge: Judging) -> Disclosed:
         if self._policy == "at_end":
-            return Told("standings_at_end")
+            return Disclosed("standings_at_end")
         if self._policy == "after_vote" and not judge.voted:
-            return Told("standings_after_vote")
-        return Told(veiled=judge.entries) if judge.entries else EVERYTHING
+            return Disclosed("standings_after_vote")
+        return Disclosed(veiled=judge.entries) if judge.entries else EVERYTHING
 
     def _is_over(self, crucible: Crucible) -> bool:
         """Return whether votes are over: what was judged is judged."""

@@ -33,7 +33,7 @@ _TOLD: Final[dict[SettlementState, EndingStatus]] = {
 }
 
 
-class StoredEndings(Protocol):
+class EndingReader(Protocol):
     """Reads ends where they are written down, as :class:`watcher.postgres.own.endings.StoredEndings` does."""
 
     async def ending(self, crucible_id: int) -> StoredEnding | None:
@@ -53,7 +53,7 @@ class Endings:
         clock: monotonic seconds.
     """
 
-    def __init__(self, stored: StoredEndings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stored: EndingReader, clock: Callable[[], float] = time.monotonic) -> None:
         self._stored = stored
         self._remembered: Remembered[tuple[int, str], Ending] = Remembered(MAX_REMEMBERED_ENDINGS, clock)
         self._asking: SingleFlight[tuple[int, str], Ending] = SingleFlight()

@@ -44,7 +44,7 @@ _Key = tuple[Hashable, ...]
 _DISTRIBUTION: Final = "judges_by_votes"
 
 
-class History:
+class HistoryReader:
     """Asks ClickHouse for what was.
 
     Args:

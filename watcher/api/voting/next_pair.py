@@ -27,7 +27,7 @@ from watcher.api.voting.candidates import Asker, Candidates, without
 from watcher.api.voting.pictures import Picture, Pictures
 from watcher.model.open_pairs import OpenPair, OpenPairs, skips_allowed
 from watcher.model.pair_token import PairTokens, SignedPair
-from watcher.model.pairing import POLICY, Candidate, Meetings, Pair, elapsed, finalists, leaders, pairs
+from watcher.model.pairing import POLICY, Meetings, Pair, PairCandidate, elapsed, finalists, leaders, pairs
 from watcher.model.site_image import SiteImage
 from watcher.model.visibility import admitted_level
 from watcher.model.vote import pair_field
@@ -65,8 +65,8 @@ class NoPair(Enum):
 class ServedPair(msgspec.Struct, frozen=True, kw_only=True):
     """Two entries to judge, with their images as they are now."""
 
-    left: Candidate
-    right: Candidate
+    left: PairCandidate
+    right: PairCandidate
     pictures: Mapping[int, Picture]
     """By image."""
     token: str
@@ -250,7 +250,7 @@ class Pairs:
             chosen.append(_Open(OpenPair(left.entry_id, right.entry_id, draw.mask, 0), (left, right)))
         return chosen
 
-    async def _correct(self, draw: _Draw, some: Sequence[Candidate], images: Mapping[int, SiteImage]) -> set[int]:
+    async def _correct(self, draw: _Draw, some: Sequence[PairCandidate], images: Mapping[int, SiteImage]) -> set[int]:
         """Tell Redis what the site has otherwise; returns the entries that this judge may not see."""
         level = draw.drawn.level
         levels = {one: admitted_level(images.get(one.image_id), level) for one in some}
@@ -316,7 +316,7 @@ class Pairs:
         )
 
 
-def _held(held: OpenPairs, candidates: Sequence[Candidate]) -> list[_Open]:
+def _held(held: OpenPairs, candidates: Sequence[PairCandidate]) -> list[_Open]:
     """Return the open pairs of which both entries are there."""
     there = {one.entry_id: one for one in candidates}
     return [
@@ -326,7 +326,7 @@ def _held(held: OpenPairs, candidates: Sequence[Candidate]) -> list[_Open]:
     ]
 
 
-def _met_once_more(some: Sequence[Candidate], entries: Collection[int]) -> list[Candidate]:
+def _met_once_more(some: Sequence[PairCandidate], entries: Collection[int]) -> list[PairCandidate]:
     """Return candidates, of which these entries are about to be met."""
     return [msgspec.structs.replace(one, met=one.met + 1) if one.entry_id in entries else one for one in some]
 
@@ -342,6 +342,6 @@ def _touches(each: _Open, entries: set[int]) -> bool:
     return not entries.isdisjoint((each.said.left, each.said.right))
 
 
-def _nothing(every: Sequence[Candidate]) -> NoPair:
+def _nothing(every: Sequence[PairCandidate]) -> NoPair:
     """Return why none of these makes a pair."""
     return NoPair.ALL_JUDGED if len({one.image_id for one in every}) > 1 else NoPair.TOO_FEW

@@ -14,7 +14,7 @@ import clickhouse_sql
 from watcher.migrations import ledger
 from watcher.migrations.clickhouse.buffer import make_buffer
 from watcher.migrations.clickhouse.deployment import Deployment
-from watcher.migrations.clickhouse.record import Record
+from watcher.migrations.clickhouse.record import MigrationRecord
 from watcher.migrations.clickhouse.server import Server, not_asked
 from watcher.migrations.clickhouse.stamp import add_stamp
 from watcher.migrations.clickhouse.steps import BufferTable, Stamp, Statements, Step, View, read_steps
@@ -66,7 +66,7 @@ def up(
     """
     server = Server(client, deployment, progress, margin, held)
     server.wait_for_an_earlier_run()
-    record = Record(server)
+    record = MigrationRecord(server)
     record.ensure()
     applied: list[Applied] = []
     for migration in pending(client, deployment):
@@ -91,8 +91,8 @@ def status(client: Client, deployment: Deployment) -> list[Status]:
     return ledger.standing(migrations(), _record(client, deployment).applied())
 
 
-def _record(client: Client, deployment: Deployment) -> Record:
-    return Record(Server(client, deployment, _silent))
+def _record(client: Client, deployment: Deployment) -> MigrationRecord:
+    return MigrationRecord(Server(client, deployment, _silent))
 
 
 def script(deployment: Deployment, database: str, which: list[Migration] | None = None) -> str:
@@ -133,7 +133,7 @@ def _texts(step: Step) -> Iterator[str]:
             assert_never(step)
 
 
-def _run(server: Server, record: Record, step: Step) -> None:
+def _run(server: Server, record: MigrationRecord, step: Step) -> None:
     match step:
         case Statements(texts):
             for text in texts:

@@ -19,7 +19,7 @@ class Fill:
     buckets: int
 
 
-class Record:
+class MigrationRecord:
     """What ClickHouse keeps of migrations: those applied, and how far the fill of each view is."""
 
     def __init__(self, server: Server) -> None:

@@ -31,7 +31,7 @@ from typing import Final
 
 from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse.contents import MOST_BUCKETS, ROWS_PER_BUCKET
-from watcher.migrations.clickhouse.record import Fill, Record
+from watcher.migrations.clickhouse.record import Fill, MigrationRecord
 from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.clickhouse.steps import View
 from watcher.migrations.ledger import MigrationError
@@ -48,7 +48,7 @@ _ONE_BLOCK: Final = {
 }
 
 
-def make_view(server: Server, record: Record, view: View) -> None:
+def make_view(server: Server, record: MigrationRecord, view: View) -> None:
     """Make a view, fill it and open it to readers; nothing of what is done is done again.
 
     Raises:
@@ -58,7 +58,7 @@ def make_view(server: Server, record: Record, view: View) -> None:
     server.run(view.create_reader)
 
 
-def _settle(server: Server, record: Record, view: View) -> Fill:
+def _settle(server: Server, record: MigrationRecord, view: View) -> Fill:
     """The view and a boundary that holds."""
     margin = server.margin
     if (boundary := boundary_of(server, view)) is not None:
@@ -71,7 +71,7 @@ def _settle(server: Server, record: Record, view: View) -> Fill:
     return fill
 
 
-def _make(server: Server, record: Record, view: View, margin: float) -> Fill | None:
+def _make(server: Server, record: MigrationRecord, view: View, margin: float) -> Fill | None:
     """Make the view and note its boundary, if it holds; discard it otherwise."""
     server.flush(view.source)
     rows = server.number(server.render(queries()["count_rows"], table=view.source))
@@ -134,7 +134,7 @@ def _empty(server: Server, view: View) -> None:
         server.run(queries()["empty_table"], table=view.target)
 
 
-def _fill(server: Server, record: Record, view: View, fill: Fill) -> None:
+def _fill(server: Server, record: MigrationRecord, view: View, fill: Fill) -> None:
     done = record.filled(view.target, fill)
     missing = [bucket for bucket in range(1, fill.buckets + 1) if bucket not in done]
     if not missing:

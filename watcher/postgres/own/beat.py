@@ -15,7 +15,7 @@ EVERY_SECONDS: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PostgresStanding:
     """What PostgreSQL says of itself."""
 
     end_of_log: int
@@ -23,10 +23,10 @@ class Standing:
     """The last that was written, without its place in the log; None before the first."""
 
 
-def standing(session: Session) -> Standing:
+def standing(session: Session) -> PostgresStanding:
     """Return where the log ends, and the last beat that was written."""
     ((end, number, written),) = session.read(_STATEMENTS["standing"])
-    return Standing(end, None if number is None else Beat(number, written, 0))
+    return PostgresStanding(end, None if number is None else Beat(number, written, 0))
 
 
 def write(session: Session, every_seconds: float = EVERY_SECONDS) -> Beat | None:

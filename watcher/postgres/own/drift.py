@@ -16,7 +16,7 @@ Kinds = Mapping[str, int]
 """Kind of difference -> rows."""
 
 
-class Run(msgspec.Struct, frozen=True):
+class ComparisonRun(msgspec.Struct, frozen=True):
     """The last comparison of whole tables."""
 
     made_with: Literal["command", "daemon"]
@@ -61,7 +61,7 @@ def drift(session: Session) -> dict[str, dict[str, int]]:
     return found
 
 
-def note_run(session: Session, run: Run) -> None:
+def note_run(session: Session, run: ComparisonRun) -> None:
     """Note that whole tables were compared just now."""
     found = msgspec.json.encode(run.found).decode()
     asked = {
@@ -75,9 +75,9 @@ def note_run(session: Session, run: Run) -> None:
     session.run(_STATEMENTS["note_run"], asked)
 
 
-def runs(session: Session) -> list[Run]:
+def runs(session: Session) -> list[ComparisonRun]:
     """Return who compared whole tables last, by command and by daemon, the latest first."""
     return [
-        Run(made_with, made_by, began, tuple(tables), found, ended)
+        ComparisonRun(made_with, made_by, began, tuple(tables), found, ended)
         for made_with, made_by, began, ended, tables, found in session.read(_STATEMENTS["runs"])
     ]

@@ -20,7 +20,7 @@ from watcher.model.extent import Extent, lsn_text
 from watcher.model.farthest import Farthest
 from watcher.model.need_reason import NeedReason
 from watcher.postgres.own import beat, reconcile_needed
-from watcher.postgres.own.beat import Standing
+from watcher.postgres.own.beat import PostgresStanding
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
@@ -109,7 +109,7 @@ def check(session: Session) -> int:
     return last.number
 
 
-def check_end_of_log(session: Session, standing: Standing, farthest: Farthest) -> None:
+def check_end_of_log(session: Session, standing: PostgresStanding, farthest: Farthest) -> None:
     """See that the log still reaches as far as changes have come from; remember it if not.
 
     Raises:
@@ -156,7 +156,7 @@ def accept(session: Session, tables: Iterable[str] = ()) -> History:
         return accepted(session)[-1]
 
 
-def _given_up(last: History, now: Standing) -> Extent:
+def _given_up(last: History, now: PostgresStanding) -> Extent:
     """Return from where to where the log was given up, as far as that is known."""
     seen = "" if last.fell_from is None else f", seen up to LSN {lsn_text(last.fell_from)}"
     return Extent(f"history {last.number}{seen}", f"accepted at LSN {lsn_text(now.end_of_log)}")

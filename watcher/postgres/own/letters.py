@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from watcher.model.letter_outcome import Outcome
+from watcher.model.letter_outcome import LetterOutcome
 from watcher.postgres.own.reconcile_needed import Need
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
@@ -24,7 +24,7 @@ class Tried(msgspec.Struct, frozen=True):
     table: str
     record: str
     """Where the refused record lies."""
-    outcome: Outcome
+    outcome: LetterOutcome
     message: str = ""
 
 

@@ -26,7 +26,7 @@ class NewRow(msgspec.Struct, frozen=True):
     """What is stored as JSON."""
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class OutboxBacklog(msgspec.Struct, frozen=True):
     """What waits in one state of one channel."""
 
     channel: str
@@ -122,10 +122,10 @@ def next_due_seconds(session: Session, channel: str) -> float | None:
     return due
 
 
-def waiting(session: Session) -> list[Waiting]:
+def waiting(session: Session) -> list[OutboxBacklog]:
     """Return how much waits, by channel and state."""
     return [
-        Waiting(channel, OutboxState(state), rows, oldest)
+        OutboxBacklog(channel, OutboxState(state), rows, oldest)
         for channel, state, rows, oldest in session.read(_STATEMENTS["count_rows"])
     ]
 

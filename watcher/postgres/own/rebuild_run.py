@@ -11,7 +11,7 @@ _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "rebuild_ru
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RebuildRun:
     """A run that is under way."""
 
     number: int
@@ -22,7 +22,7 @@ class Run:
     """Why an interrupted run was not resumed; empty if there was none."""
 
 
-def begin(session: Session, redis: str, *, replay: bool, anew: bool) -> Run:
+def begin(session: Session, redis: str, *, replay: bool, anew: bool) -> RebuildRun:
     """Go on with the last run of the same kind that was interrupted today and in this Redis, or begin one.
 
     Args:
@@ -40,18 +40,18 @@ def begin(session: Session, redis: str, *, replay: bool, anew: bool) -> Run:
         if found:
             number, done_to, same, young = found[0]
             if same and young:
-                return Run(number, done_to, resumed=True)
+                return RebuildRun(number, done_to, resumed=True)
             left = "Redis was started anew since" if not same else "it is more than a day old"
             session.run(_STATEMENTS["give_up"], replay)
         ((number,),) = session.run(_STATEMENTS["begin"], replay, redis)
-        return Run(number, 0, resumed=False, left=left)
+        return RebuildRun(number, 0, resumed=False, left=left)
 
 
-def note(session: Session, run: Run, crucible_id: int) -> None:
+def note(session: Session, run: RebuildRun, crucible_id: int) -> None:
     """Note that this crucible and all before it are done."""
     session.run(_STATEMENTS["note"], crucible_id, run.number)
 
 
-def end(session: Session, run: Run) -> None:
+def end(session: Session, run: RebuildRun) -> None:
     """Note that all crucibles are done."""
     session.run(_STATEMENTS["end"], run.number)

@@ -7,7 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
-from watcher.model.settlement import LEASE_SECONDS, LONGEST_WAIT_SECONDS, Crucible, Refunded, SettlementState, Standing
+from watcher.model.settlement import (
+    LEASE_SECONDS,
+    LONGEST_WAIT_SECONDS,
+    CrucibleNow,
+    FinalStanding,
+    Refunded,
+    SettlementState,
+)
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
@@ -36,7 +43,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """Whose it is."""
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class WaitingEndings(msgspec.Struct, frozen=True):
     """How many endings are in a state."""
 
     state: SettlementState
@@ -78,13 +85,13 @@ def load(session: Session, crucible_id: int) -> Settlement | None:
     return _settlement(rows[0]) if rows else None
 
 
-def crucible_now(session: Session, crucible_id: int) -> Crucible | None:
+def crucible_now(session: Session, crucible_id: int) -> CrucibleNow | None:
     """Return what a crucible's row says; None if there is none."""
     rows = session.run(_STATEMENTS["crucible_now"], crucible_id)
-    return Crucible(*rows[0]) if rows else None
+    return CrucibleNow(*rows[0]) if rows else None
 
 
-class Written(msgspec.Struct, frozen=True, kw_only=True):
+class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a step came to, to be written with the state that it leads to; None leaves what is there."""
 
     reason: str | None = None
@@ -106,7 +113,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
 
 
-def move(session: Session, one: Settlement, to: SettlementState, written: Written) -> Settlement | None:
+def move(session: Session, one: Settlement, to: SettlementState, written: StepResult) -> Settlement | None:
     """Write that an ending has come to its next state, within the caller's transaction.
 
     Returns:
@@ -152,7 +159,7 @@ def pool(session: Session, crucible_id: int, *, observe: bool, entry_fee: int) -
     return int(session.run(_STATEMENTS["pool"], {"crucible": crucible_id, "observe": observe, "fee": entry_fee})[0][0])
 
 
-def write_prizes(session: Session, crucible_id: int, prizes: Sequence[Standing]) -> None:
+def write_prizes(session: Session, crucible_id: int, prizes: Sequence[FinalStanding]) -> None:
     """Write who gets how much, within the caller's transaction."""
     rows = [
         {"position": one.position, "entry_id": one.entry_id, "user_id": one.user_id, "amount": one.prize}
@@ -210,10 +217,10 @@ def cancel(session: Session, crucible_id: int, by: str) -> SettlementState | Non
     return _changed(session, "cancel", crucible_id, by, {"cancelled": True})
 
 
-def waiting(session: Session) -> list[Waiting]:
+def waiting(session: Session) -> list[WaitingEndings]:
     """Return how many endings are under way, by state; those that are due only if their end has come."""
     rows = session.read(_STATEMENTS["count_settlements"])
-    return [Waiting(SettlementState(state), count, oldest) for state, count, oldest in rows]
+    return [WaitingEndings(SettlementState(state), count, oldest) for state, count, oldest in rows]
 
 
 def _changed(

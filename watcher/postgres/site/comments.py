@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from watcher.model.plain_text import plain_text
-from watcher.model.site_image import Comment, Place
+from watcher.model.site_image import Comment, CommentCursor
 
 MAX_PAGE_BYTES: Final = 65_536
 """Bytes of markup of a page; it ends with the comment that reaches this, and the next one goes on from there. More: a
@@ -28,7 +28,7 @@ class CommentPage(msgspec.Struct, frozen=True):
     """Whether another page follows."""
 
 
-def page_parameters(after: Place | None, limit: int, *, nsfw: bool) -> dict[str, Any]:
+def page_parameters(after: CommentCursor | None, limit: int, *, nsfw: bool) -> dict[str, Any]:
     """Return what the statement takes besides its thread.
 
     Args:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from watcher.model.site_image import Place
+from watcher.model.site_image import CommentCursor
 from watcher.postgres.pool import Fetch
 from watcher.postgres.site.comments import CommentPage, page_from, page_parameters
 from watcher.postgres.site.statements import site_statements
@@ -25,7 +25,7 @@ class SiteDiscussions:
         rows = await self._fetch(_STATEMENTS["discussion_count"], {"crucible": crucible_id, "nsfw": nsfw})
         return int(rows[0]["comments"]) if rows else 0
 
-    async def comments(self, crucible_id: int, after: Place | None, limit: int, *, nsfw: bool) -> CommentPage:
+    async def comments(self, crucible_id: int, after: CommentCursor | None, limit: int, *, nsfw: bool) -> CommentPage:
         """Return a page of a crucible's comments, most reactions first, the newest of equals.
 
         Args:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from watcher.model.plain_text import plain_text
-from watcher.model.site_image import Place, Remark, Remarks, SiteImage
+from watcher.model.site_image import CommentCursor, Remark, Remarks, SiteImage
 from watcher.model.visibility import Moderation
 from watcher.postgres.pool import Fetch
 from watcher.postgres.site.comments import CommentPage, page_from, page_parameters
@@ -66,7 +66,7 @@ class SiteImages:
         rows = await self._fetch(_STATEMENTS["commented_images"], {"ids": list(ids), "nsfw": nsfw})
         return {row["id"]: (_image(row), _remarks(row)) for row in rows}
 
-    async def comments(self, image_id: int, after: Place | None, limit: int, *, nsfw: bool) -> CommentPage:
+    async def comments(self, image_id: int, after: CommentCursor | None, limit: int, *, nsfw: bool) -> CommentPage:
         """Return a page of an image's comments, most reactions first, the newest of equals.
 
         Args:

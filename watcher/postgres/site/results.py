@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from watcher.model.final_ranking import EnteredEntries, Ranking
-from watcher.model.settlement import Crucible
+from watcher.model.settlement import CrucibleNow
 from watcher.postgres.session import Session
 from watcher.postgres.site.statements import site_statements
 
@@ -22,7 +22,7 @@ NO_POSITION: Final = r"\N"
 class LockedRow(msgspec.Struct, frozen=True):
     """A crucible's row, which stays so until the end of the transaction."""
 
-    now: Crucible
+    now: CrucibleNow
     prize_positions: str | None
     """JSON of the column."""
     entry_fee: int
@@ -35,7 +35,7 @@ def lock_crucible(session: Session, crucible_id: int) -> LockedRow | None:
     if not rows:
         return None
     status, is_over, prizes, fee = rows[0]
-    return LockedRow(Crucible(status, is_over), prizes, fee)
+    return LockedRow(CrucibleNow(status, is_over), prizes, fee)
 
 
 def fix_competitors(session: Session, crucible_id: int) -> None:

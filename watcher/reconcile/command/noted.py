@@ -46,7 +46,7 @@ def note(
         for place in others:
             if place not in found:
                 drift.compared(session, place, MIN_KEY, None, {})
-        drift.note_run(session, drift.Run("command", made_by, began, tables, found, seen_to=seen_to))
+        drift.note_run(session, drift.ComparisonRun("command", made_by, began, tables, found, seen_to=seen_to))
         # After it: what is noted later is held to the run, and what was noted meanwhile is there.
         repair.met(session, [one for one in tables if one not in found], seen_to, made_by)
     except PostgresRefusedError as error:

@@ -206,7 +206,7 @@ class RollingComparison:
         passed_over = {table.name for table in self._tables} - set(tables)
         found = {name: kinds for name, kinds in drift.drift(session).items() if name not in passed_over}
         self._note(session, "", 0, ())
-        drift.note_run(session, drift.Run("daemon", self._owner, place.round_began, tables, found))
+        drift.note_run(session, drift.ComparisonRun("daemon", self._owner, place.round_began, tables, found))
 
     def _note(self, session: Session, table: str, key: int, done: Sequence[str]) -> None:
         if not reconcile_turn.note(session, self._owner, table, key, done):

@@ -6,7 +6,7 @@ from typing import Final
 from watcher.admin.doctor.findings import Finding, ok, warn
 from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.postgres.own import drift, reconcile_turn
-from watcher.postgres.own.drift import Run
+from watcher.postgres.own.drift import ComparisonRun
 from watcher.postgres.session import Session
 from watcher.telemetry.words import counted
 
@@ -42,7 +42,7 @@ def compared(session: Session, tables: Collection[str]) -> Iterator[Finding]:
         )
 
 
-def _said(run: Run) -> str:
+def _said(run: ComparisonRun) -> str:
     left = [f"{table} {_kinds(kinds)}" for table, kinds in run.found.items() if kinds]
     found = ", ".join(left) if left else f"{counted(len(run.tables), 'table')} agreed"
     return f"by {WITH[run.made_with]} ({run.made_by}) until {run.ended:%Y-%m-%d %H:%M}: {found}"
