@@ -13,7 +13,7 @@ from tests.stack.faults import arm
 from watcher.entries.decider import Decider
 from watcher.model.entry_decision import FeePolicy
 from watcher.postgres.own import entry_facts
-from watcher.postgres.own.entry_facts import Found
+from watcher.postgres.own.entry_facts import FoundEntry
 
 FEE = 100
 
@@ -407,7 +407,7 @@ def test_one_payment_named_in_two_processes_at_once(
             entry_facts,
             "facts",
             lambda *given, **named: [
-                Found(msgspec.structs.replace(one.candidate, site_prefix=prefix), one.digest)
+                FoundEntry(msgspec.structs.replace(one.candidate, site_prefix=prefix), one.digest)
                 for one in facts(*given, **named)
             ],
         )

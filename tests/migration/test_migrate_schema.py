@@ -13,7 +13,7 @@ from tests.migration import site
 from tests.migration.truth import shown, true
 from watcher.migrations.clickhouse import migrate
 from watcher.migrations.clickhouse.deployment import Deployment
-from watcher.migrations.ledger import MigrationError, State
+from watcher.migrations.ledger import MigrationError, MigrationState
 from watcher.sql_files import Migration
 
 if TYPE_CHECKING:
@@ -58,12 +58,12 @@ def test_the_second_time_does_nothing(client: Client) -> None:
     assert migrate.up(client, SINGLE) == []
     assert schema(client) == before
     assert migrate.pending(client, SINGLE) == []
-    assert {one.state for one in migrate.status(client, SINGLE)} == {State.APPLIED}
+    assert {one.state for one in migrate.status(client, SINGLE)} == {MigrationState.APPLIED}
 
 
 def test_before_the_first_time_everything_is_pending(client: Client) -> None:
     """Asking how things stand changes nothing, not even to note that it was asked."""
-    assert {one.state for one in migrate.status(client, SINGLE)} == {State.PENDING}
+    assert {one.state for one in migrate.status(client, SINGLE)} == {MigrationState.PENDING}
     assert schema(client) == {}
 
 
@@ -96,7 +96,7 @@ def test_a_changed_file_is_refused(client: Client, monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(MigrationError, match="0002_entry_ratings was applied with other content"):
         migrate.up(client, SINGLE)
-    assert migrate.status(client, SINGLE)[1].state is State.CHANGED
+    assert migrate.status(client, SINGLE)[1].state is MigrationState.CHANGED
 
 
 def test_what_a_newer_version_applied_is_shown_and_left_alone(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def test_what_a_newer_version_applied_is_shown_and_left_alone(client: Client, mo
     monkeypatch.setattr(migrate, "migrations", lambda: known[:-1])
 
     assert migrate.up(client, SINGLE) == []
-    assert migrate.status(client, SINGLE)[-1].state is State.UNKNOWN
+    assert migrate.status(client, SINGLE)[-1].state is MigrationState.UNKNOWN
 
 
 @pytest.mark.parametrize(

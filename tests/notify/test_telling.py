@@ -22,7 +22,7 @@ from tests.stack.watching import await_that
 from watcher.admin.doctor.notifications import notifications
 from watcher.admin.doctor.postgres.settling import opt_outs
 from watcher.model.notices import notice_pages
-from watcher.model.outbox import OutboxRow, Step
+from watcher.model.outbox import OutboxRow, OutboxStep
 from watcher.model.settlement import CrucibleOutcome, FinalStandings, OutcomeKind
 from watcher.notify.executor import NoticeExecutor
 from watcher.notify.http import HttpNotifier
@@ -43,7 +43,7 @@ class Heard:
     def __init__(self) -> None:
         self.steps: list[tuple[str, str | None]] = []
 
-    def dispatched(self, row: OutboxRow, step: Step) -> None:
+    def dispatched(self, row: OutboxRow, step: OutboxStep) -> None:
         self.steps.append((step.state.value, step.error))
 
     def away(self, error: Exception) -> None:

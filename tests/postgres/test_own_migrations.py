@@ -7,7 +7,7 @@ import pytest
 
 from watcher.admin.doctor.findings import Level
 from watcher.admin.doctor.postgres.own_schema import own_tables
-from watcher.migrations.ledger import MigrationError, State
+from watcher.migrations.ledger import MigrationError, MigrationState
 from watcher.migrations.postgres import migrate
 from watcher.model.errors import TemporaryError
 from watcher.postgres.own import marker
@@ -35,12 +35,12 @@ def test_a_new_schema_gets_all_and_the_second_time_nothing(dsn: str, schema: str
         after = migrate.status(session)
 
     known = migrate.migrations()
-    assert before == {State.PENDING}
+    assert before == {MigrationState.PENDING}
     assert [(one.version, one.name, one.checksum) for one in first] == [
         (one.version, one.name, one.checksum) for one in known
     ]
     assert second == []
-    assert {one.state for one in after} == {State.APPLIED}
+    assert {one.state for one in after} == {MigrationState.APPLIED}
     assert [one.applied_at for one in after] == [one.applied_at for one in first]
 
 
@@ -61,7 +61,7 @@ def test_a_schema_of_before_is_taken_over(dsn: str, schema: str) -> None:
         marker.remember(session, "g", "t", 0, "id")
         of_before = columns(dsn, schema)
 
-        assert migrate.status(session)[0].state is State.PENDING
+        assert migrate.status(session)[0].state is MigrationState.PENDING
         assert [one.version for one in migrate.up(session)] == [one.version for one in migrate.migrations()]
         assert marker.load(session, "g") == {("t", 0): "id"}
     assert set(of_before) <= set(columns(dsn, schema))
@@ -78,7 +78,7 @@ def test_a_file_that_was_changed_is_refused_by_name(dsn: str, schema: str, monke
         migrate.ensure(dsn, schema)
     with open_session(dsn, schema) as session:
         assert [one.state for one in migrate.status(session)] == [
-            State.CHANGED, *[State.APPLIED] * (len(known) - 1), State.PENDING,
+            MigrationState.CHANGED, *[MigrationState.APPLIED] * (len(known) - 1), MigrationState.PENDING,
         ]  # fmt: skip
     assert ("next",) not in {row[:1] for row in columns(dsn, schema)}
 
@@ -97,7 +97,7 @@ def test_a_new_table_is_a_new_file(dsn: str, schema: str, monkeypatch: pytest.Mo
 
     with open_session(dsn, schema) as session:
         assert migrate.up(session) == []
-        assert migrate.status(session)[-1].state is State.UNKNOWN
+        assert migrate.status(session)[-1].state is MigrationState.UNKNOWN
     assert ("next", "id") in {row[:2] for row in columns(dsn, schema)}
 
 
@@ -111,7 +111,7 @@ def test_what_fails_leaves_nothing_of_all_that_were_pending(
         with pytest.raises(TemporaryError, match="statement timeout"):
             migrate.up(session)
 
-        assert {one.state for one in migrate.status(session)} == {State.PENDING}
+        assert {one.state for one in migrate.status(session)} == {MigrationState.PENDING}
     assert columns(dsn, schema) == []
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from watcher.reconcile.repairs.confirmed import MAX_SIGHTS, confirmed
-from watcher.reconcile.rows.differences import Difference, Kind
+from watcher.reconcile.rows.differences import Difference, DifferenceKind
 
 ALL_THE_TIME = list(range(10, 10 + MAX_SIGHTS))
 """Another difference at each look of a turn."""
@@ -13,7 +13,7 @@ ALL_THE_TIME = list(range(10, 10 + MAX_SIGHTS))
 
 def lacks(entries: int) -> Difference:
     """A row that lacks so many."""
-    return Difference(7, Kind.MISSING, {("Crucible", 1, 2, "Entry"): entries}, {})
+    return Difference(7, DifferenceKind.MISSING, {("Crucible", 1, 2, "Entry"): entries}, {})
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from watcher.postgres.own import drift, history, reconcile_needed, reconcile_tur
 from watcher.postgres.session import Session
 from watcher.reconcile.daemon.drift_report import DriftReport
 from watcher.reconcile.daemon.rolling import RollingComparison
-from watcher.reconcile.finding import Finding
+from watcher.reconcile.difference_reports import DifferenceReport
 from watcher.reconcile.others import PLACES
 from watcher.reconcile.repairs import repairer
 from watcher.reconcile.repairs.stream import StreamStandsError
@@ -95,10 +95,10 @@ class Part:
     def __init__(self, name: str, *places: str) -> None:
         self.name, self.places = name, places
         self.asked = list[int]()
-        self.found: dict[int, Finding] = {}
+        self.found: dict[int, DifferenceReport] = {}
         self.raises: WatcherError | None = None
 
-    def part(self, first: int) -> tuple[Sequence[Finding], int | None]:
+    def part(self, first: int) -> tuple[Sequence[DifferenceReport], int | None]:
         """Return what is to be found at a number."""
         self.asked.append(first)
         if self.raises is not None:
@@ -109,7 +109,7 @@ class Part:
 def test_votes_redis_and_views_follow_the_tables(site: World) -> None:
     """A part each, told by place and kind until it is compared again; one that is away is told and passed over."""
     votes, shown = Part("votes", "crucible_entry_rating", "entityMetricEvents"), Part("redis", "redis")
-    votes.found[10] = Finding("entityMetricEvents", "vote without event", 3, derivable=True, examples=())
+    votes.found[10] = DifferenceReport("entityMetricEvents", "vote without event", 3, derivable=True, examples=())
     shown.raises = TemporaryError("redis is away")
     one = Process(site, "one", others=(votes, shown))
     site.site.execute("UPDATE crucible_watcher.reconcile_turn SET source_table = 'Crucible', next_key = 0")

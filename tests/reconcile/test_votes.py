@@ -18,7 +18,7 @@ from watcher.model import repair as repair_rows
 from watcher.model.drain_plan import event_rows, vote_rows
 from watcher.model.vote import LoggedVote
 from watcher.postgres.own import history, repair
-from watcher.reconcile.finding import Finding, Findings
+from watcher.reconcile.difference_reports import DifferenceReport, DifferenceReports
 from watcher.reconcile.votes import comparison, repairer
 from watcher.reconcile.votes.comparison import VoteComparison
 from watcher.reconcile.votes.repairer import VoteRepairer
@@ -69,9 +69,9 @@ class Mender:
         """What differs, by kind."""
         return {one.kind: one.rows for one in self.look()}
 
-    def look(self) -> tuple[Finding, ...]:
+    def look(self) -> tuple[DifferenceReport, ...]:
         """What differs."""
-        findings = Findings(3)
+        findings = DifferenceReports(3)
         for one in self.comparison.doubtful():
             self.comparison.look(one, findings)
         return findings.all()
@@ -79,7 +79,7 @@ class Mender:
     def mend(self) -> dict[str, tuple[int, int]]:
         """Carry out what was decided, then mend; what was found and what is left of it, by kind."""
         self.repairer.finish_open()
-        findings = Findings(3)
+        findings = DifferenceReports(3)
         for one in self.comparison.doubtful():
             self.repairer.mend(one, findings)
         return {one.kind: (one.rows, one.left) for one in findings.all()}
@@ -202,7 +202,7 @@ def test_who_dies_in_it_is_finished_by_the_next(broken: World, monkeypatch: pyte
 def at_once(world: World) -> None:
     """Two runs that both find everything before either has decided anything."""
     with mending(world) as one, mending(world) as other, ThreadPoolExecutor(2) as threads:
-        for done in [threads.submit(mender.repairer.mend, CRUCIBLE, Findings(3)) for mender in (one, other)]:
+        for done in [threads.submit(mender.repairer.mend, CRUCIBLE, DifferenceReports(3)) for mender in (one, other)]:
             done.result(120)
 
 

@@ -9,7 +9,7 @@ from watcher.clickhouse.queries import queries
 from watcher.clickhouse.vote_tables import VOTE_EVENTS, VOTES
 from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.clickhouse.migrate import migrations
-from watcher.migrations.clickhouse.steps import BufferTable, Stamp, Statements, View, read_steps
+from watcher.migrations.clickhouse.steps import BufferTable, RepeatableSql, Stamp, View, read_steps
 from watcher.migrations.ledger import MigrationError
 
 
@@ -29,7 +29,7 @@ def test_every_migration_can_be_read_and_rendered():
 
         assert steps, migration.name
         for step in steps:
-            for text in step.texts if isinstance(step, Statements) else ():
+            for text in step.texts if isinstance(step, RepeatableSql) else ():
                 assert "@" not in Deployment().render(text, {})
 
 
@@ -74,7 +74,7 @@ CREATE VIEW r;
 """
     first, second, third, fourth = read_steps(text)
 
-    assert first == Statements(("-- the first; with a semicolon in its comment\nA 'x;y' @on_cluster", "B"))
+    assert first == RepeatableSql(("-- the first; with a semicolon in its comment\nA 'x;y' @on_cluster", "B"))
     assert second == Stamp("t", "at")
     assert third == BufferTable("b", "t", "CREATE b")
     assert fourth == View("v", "t", "at", "CREATE v", "SELECT 1", "a, b", "a, b, c", "CREATE VIEW r")

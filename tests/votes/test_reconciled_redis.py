@@ -19,7 +19,7 @@ from watcher.model.drain_plan import event_rows, vote_rows
 from watcher.model.vote import LoggedVote
 from watcher.postgres.own import history
 from watcher.postgres.session import open_session
-from watcher.reconcile.finding import Findings
+from watcher.reconcile.difference_reports import DifferenceReports
 from watcher.reconcile.others import by_place
 from watcher.reconcile.redis import crucibles as redis_crucibles
 from watcher.reconcile.redis.crucible import CrucibleLook, RedisKind
@@ -45,7 +45,7 @@ def comparing(world: VoteWorld) -> Iterator[RedisComparison]:
 
 def found(world: VoteWorld, *, fix: bool = False) -> dict[str, tuple[int, int, bool]]:
     """Rows, those that are left, and whether what is right can be derived, by kind."""
-    findings = Findings(3)
+    findings = DifferenceReports(3)
     with comparing(world) as one:
         one.compare(findings, lambda *_: None, fix=fix, only=world.crucibles)  # type: ignore[attr-defined]
     return {each.kind: (each.rows, each.left, each.derivable) for each in findings.all()}
@@ -238,7 +238,9 @@ def test_two_runs_at_once_among_votes(judged: VoteWorld) -> None:
     plant(judged)
     ids = ids_of(judged)
     with comparing(judged) as one, comparing(judged) as other, judged.judging(*ids[3:]), ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(run.compare, Findings(3), lambda *_: None, fix=True, only=ids) for run in (one, other)]
+        runs = [
+            pool.submit(run.compare, DifferenceReports(3), lambda *_: None, fix=True, only=ids) for run in (one, other)
+        ]
         for done in runs:
             done.result(120)
     judged.drained()

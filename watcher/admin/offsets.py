@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from watcher.kafka.admin import KafkaAdmin, Moment
+from watcher.kafka.admin import KafkaAdmin, PartitionPoint
 from watcher.model.errors import StopError
 from watcher.model.extent import Extent
 from watcher.model.need_reason import NeedReason
@@ -19,7 +19,7 @@ MAX_LEAVING_SECONDS: Final = 3.0
 PAUSE_SECONDS: Final = 0.5
 """Seconds between two looks at the members; Kafka tells nobody that a group is empty."""
 
-Target = Moment | int
+Target = PartitionPoint | int
 """Where to move to: the beginning, the end, the first record at or after a time, or an offset."""
 
 

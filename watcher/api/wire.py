@@ -15,7 +15,7 @@ MAX_ID: Final = 2_147_483_647
 """The site's ids are 32-bit integers."""
 
 EntryId = Annotated[int, Meta(ge=1, le=MAX_ID, description="Id of an entry.")]
-Moment = Annotated[str, Meta(description="RFC 3339, UTC.", extra_json_schema={"format": "date-time"})]
+MomentText = Annotated[str, Meta(description="RFC 3339, UTC.", extra_json_schema={"format": "date-time"})]
 
 
 class ImageBody(Struct, frozen=True):
@@ -84,9 +84,9 @@ class Ending(Struct, frozen=True, kw_only=True):
     """How a crucible ends."""
 
     status: EndingStatus
-    frozenAt: Moment | None = None  # noqa: N815
+    frozenAt: MomentText | None = None  # noqa: N815
     """When votes stopped to count."""
-    settledAt: Moment | None = None  # noqa: N815
+    settledAt: MomentText | None = None  # noqa: N815
     """When the result was written; nothing of it changes afterwards."""
     pool: FeeBody | None = None
     """What was collected for entries that take part."""

@@ -22,10 +22,10 @@ from watcher.model.registry import Table
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.held_lock import Held, held_lock
 from watcher.postgres.own import backfill_run
-from watcher.postgres.own.backfill_run import Run
+from watcher.postgres.own.backfill_run import BackfillRun
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import unfinished
-from watcher.reconcile.backfill.counting import Heard, Turn, count_rows, finish, show_crucibles
+from watcher.reconcile.backfill.counting import BackfillListener, Turn, count_rows, finish, show_crucibles
 from watcher.reconcile.backfill.pages import PageComparison
 from watcher.reconcile.repairs.repairer import Repairer
 from watcher.reconcile.repairs.stream import Stream
@@ -77,9 +77,9 @@ def backfill(
     slot: str,
     anew: bool,
     stops: Callable[[], bool],
-    heard: Heard,
+    heard: BackfillListener,
     told: Callable[[str], None],
-) -> tuple[Run, bool]:
+) -> tuple[BackfillRun, bool]:
     """Bring a table's rows to ClickHouse, and to Redis where it shows them.
 
     Args:
@@ -120,7 +120,7 @@ def begun(
     anew: bool,
     held: Held,
     stops: Callable[[], bool],
-    heard: Heard,
+    heard: BackfillListener,
 ) -> tuple[Turn, bool]:
     """Return the run of a table to be gone on with, or a new one, and whether it is an earlier one.
 

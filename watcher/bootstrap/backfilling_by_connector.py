@@ -26,10 +26,10 @@ from watcher.model.notification import Notification
 from watcher.model.registry import Table
 from watcher.postgres import signals
 from watcher.postgres.own import backfill_run
-from watcher.postgres.own.backfill_run import Run
+from watcher.postgres.own.backfill_run import BackfillRun
 from watcher.postgres.session import Session
 from watcher.reconcile.backfill.by_connector import NotBroughtError, bring_rows
-from watcher.reconcile.backfill.counting import Heard, Turn, finish
+from watcher.reconcile.backfill.counting import BackfillListener, Turn, finish
 
 CONNECTOR: Final = "connector"
 """The way of a run whose rows the connector brings."""
@@ -48,9 +48,9 @@ def backfill_by_connector(
     *,
     anew: bool,
     stops: Callable[[], bool],
-    heard: Heard,
+    heard: BackfillListener,
     told: Callable[[str], None],
-) -> tuple[Run, bool]:
+) -> tuple[BackfillRun, bool]:
     """Have the connector send a table's rows to Redis by the stream, and put right what was counted of them.
 
     Args:
@@ -131,7 +131,7 @@ def stop_backfill(settings: Settings, table: Table[Any]) -> bool:
 class _Asked:
     """The connector, asked by signals."""
 
-    def __init__(self, session: Session, run: Run, table: str) -> None:
+    def __init__(self, session: Session, run: BackfillRun, table: str) -> None:
         self._session, self._run, self._table = session, run, table
 
     def begin(self) -> None:

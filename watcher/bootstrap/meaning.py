@@ -22,18 +22,17 @@ from watcher.clickhouse.shadow_rows import ShadowRows
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoded, Decoder
 from watcher.decode.registry import RegistryClient
-from watcher.kafka.admin import KafkaAdmin, Place
+from watcher.kafka.admin import KafkaAdmin
 from watcher.kafka.topic_span import records_between
 from watcher.model.errors import StopError, TemporaryError
 from watcher.model.registry import Registry, Table
+from watcher.model.stream import Partition
 from watcher.postgres.held_lock import held_lock
 from watcher.postgres.own import history
 from watcher.postgres.session import Session
 from watcher.reconcile.meanings import MeaningReplay, MeaningReport
 from watcher.reconcile.repairs.stream import Stream
 from watcher.telemetry.words import counted
-
-Told = Callable[[str], None]
 
 
 class ReplayBusyError(TemporaryError):
@@ -55,7 +54,7 @@ def replay_metrics(
     *,
     since: datetime | None,
     dry_run: bool,
-    told: Told,
+    told: Callable[[str], None],
     heard: Callable[[int, int], None],
 ) -> MeaningReport:
     """Count the changes of a table that its topic still holds by the present handlers, where they count otherwise.
@@ -113,7 +112,7 @@ def _first(session: Session, reads: ClickHouseReads, since: datetime | None) -> 
 
 
 def _records(
-    settings: Settings, session: Session, table: Table[Any], first: datetime | None, told: Told
+    settings: Settings, session: Session, table: Table[Any], first: datetime | None, told: Callable[[str], None]
 ) -> Iterator[Decoded]:
     """Yield what the table's topics hold, decoded, up to where they ended and everything was written."""
     kafka, client = settings.kafka, kafka_client(settings.kafka)
@@ -138,14 +137,14 @@ def _is_of(topic: str, table: Table[Any]) -> bool:
     return topic == table.topic or topic.endswith(f".{table.name}")
 
 
-def _spans(admin: KafkaAdmin, ends: dict[Place, int], first: datetime | None) -> dict[Place, tuple[int, int]]:
+def _spans(admin: KafkaAdmin, ends: dict[Partition, int], first: datetime | None) -> dict[Partition, tuple[int, int]]:
     """Return what to read of each partition. A record is never older than its change, so nothing is left out."""
     low = admin.offsets(ends, "earliest")
     begin = low if first is None else admin.offsets(ends, first)
     return {place: (end if (at := begin[place]) < 0 else max(at, low[place]), end) for place, end in ends.items()}
 
 
-def _reach(spans: dict[Place, tuple[int, int]], first: datetime | None) -> str:
+def _reach(spans: dict[Partition, tuple[int, int]], first: datetime | None) -> str:
     records = sum(end - low for low, end in spans.values())
     since = "as far back as it goes" if first is None else f"from {first.isoformat(timespec='seconds')} on"
     return f"taking {counted(records, 'record')} of {', '.join(sorted({topic for topic, _ in spans}))}, {since}"

@@ -30,19 +30,17 @@ from watcher.postgres.own import beat, published, repair
 from watcher.postgres.session import Session
 from watcher.reconcile.command.noted import note
 from watcher.reconcile.command.report import Report, TableReport, TableSummary
-from watcher.reconcile.command.resumption import Place, Resumption
+from watcher.reconcile.command.resumption import Resumption, TableProgress
 from watcher.reconcile.others import OF_CRUCIBLES, PLACES
+from watcher.reconcile.redis.crucibles import TableListener
 from watcher.reconcile.repairs.repairer import Repairer
 from watcher.reconcile.repairs.stream import Stream
 from watcher.reconcile.rows.choice import Choice
 from watcher.reconcile.rows.events_twice import events_twice
-from watcher.reconcile.rows.table import MAX_LOOKS, Found, TableComparison
+from watcher.reconcile.rows.table import MAX_LOOKS, RangeDifferences, TableComparison
 
 MAX_RANGE: Final = 1 << 62
 """Behind the last range of any table."""
-
-Heard = Callable[[str, int, int], None]
-"""Told of a table, how many of its ranges are compared, and of how many."""
 
 
 def counted_tables(settings: Settings) -> dict[str, CountedTable]:
@@ -160,7 +158,7 @@ class Comparer:
             self._seen_to = written.written if written else 0
         return repair.clock(self._session)
 
-    def everything(self, asked: Asked, heard: Heard, resumption: Resumption) -> Report:
+    def everything(self, asked: Asked, heard: TableListener, resumption: Resumption) -> Report:
         """Compare what is asked for, and all metric events with themselves where no rows are chosen.
 
         Args:
@@ -192,7 +190,7 @@ class Comparer:
         resumption.end()
         return report
 
-    def _compared(self, table: CountedTable, asked: Asked, heard: Heard, resumption: Resumption) -> TableReport:
+    def _compared(self, table: CountedTable, asked: Asked, heard: TableListener, resumption: Resumption) -> TableReport:
         place = resumption.place(table.name)
         if place.done and place.report is not None:
             return place.report
@@ -205,7 +203,7 @@ class Comparer:
             heard(table.name, done, whole)
             if asked.choice.crucible is None:
                 so_far = summary.report(comparison.too_old, comparison.kept_since)
-                resumption.note(table.name, Place(comparison.following, so_far))
+                resumption.note(table.name, TableProgress(comparison.following, so_far))
 
         part = range(place.following, MAX_RANGE) if place.following > 0 else None
         _look(comparison.differing(told, part, asked.choice), repairer, summary)
@@ -219,7 +217,7 @@ class Comparer:
             report = summary.report(comparison.too_old, comparison.kept_since)
         if repairer and not report.left and not asked.choice:
             repair.mended(self._session, table.name, resumption.began, made_by())
-        resumption.note(table.name, Place(report=report, done=True))
+        resumption.note(table.name, TableProgress(report=report, done=True))
         return report
 
     def _comparison(self, table: CountedTable, *, fix: bool) -> TableComparison:
@@ -244,7 +242,7 @@ def _unheard(done: int, whole: int) -> None:
     del done, whole
 
 
-def _look(ranges: Iterable[Found], repairer: Repairer | None, summary: TableSummary) -> None:
+def _look(ranges: Iterable[RangeDifferences], repairer: Repairer | None, summary: TableSummary) -> None:
     """Add up what differs, and put it right where that is wanted."""
     for _, found in ranges:
         summary.add(found)

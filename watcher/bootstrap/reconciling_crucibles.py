@@ -18,9 +18,9 @@ from watcher.clickhouse.vote_history import VoteHistory
 from watcher.postgres.own import repair
 from watcher.postgres.session import Session
 from watcher.reconcile.command.report import EXAMPLES
-from watcher.reconcile.finding import Finding, Findings
+from watcher.reconcile.difference_reports import DifferenceReport, DifferenceReports
 from watcher.reconcile.redis.crucible import CrucibleLook
-from watcher.reconcile.redis.crucibles import REDIS, Heard, RedisComparison
+from watcher.reconcile.redis.crucibles import REDIS, RedisComparison, TableListener
 from watcher.reconcile.views import ViewReport
 from watcher.reconcile.votes.comparison import EVERY_CRUCIBLE, VoteComparison
 from watcher.reconcile.votes.repairer import VoteRepairer
@@ -65,7 +65,7 @@ class CrucibleComparer:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def votes(self, *, fix: bool, only: int | None = None) -> tuple[Finding, ...]:
+    def votes(self, *, fix: bool, only: int | None = None) -> tuple[DifferenceReport, ...]:
         """Return what is wrong with votes and their events.
 
         Args:
@@ -76,7 +76,7 @@ class CrucibleComparer:
             TemporaryError: a neighbour is away.
             SinkDisagreesError: ClickHouse does not show what was written.
         """
-        comparison, findings = self._votes(), Findings(EXAMPLES)
+        comparison, findings = self._votes(), DifferenceReports(EXAMPLES)
         crucibles = comparison.doubtful() if only is None else [only]
         if not fix:
             for one in crucibles:
@@ -90,13 +90,13 @@ class CrucibleComparer:
             repairer.mend(one, findings)
         return findings.all()
 
-    def some_votes(self, first: int) -> tuple[tuple[Finding, ...], int | None]:
+    def some_votes(self, first: int) -> tuple[tuple[DifferenceReport, ...], int | None]:
         """Return what is wrong with votes of the next crucibles from an id on, and the id that follows, if one does.
 
         Raises:
             TemporaryError: a neighbour is away.
         """
-        comparison, findings = self._votes(), Findings(EXAMPLES)
+        comparison, findings = self._votes(), DifferenceReports(EXAMPLES)
         part = comparison.part(first)
         doubtful = comparison.doubtful(part)
         for one in doubtful[:MAX_DOUBTFUL]:
@@ -119,7 +119,7 @@ class CrucibleComparer:
             return mend_views(self._settings, self._session, self._told, self._made_by)
         return compare_views(self._settings, self._told)
 
-    def redis(self, heard: Heard, *, fix: bool, only: int | None = None) -> tuple[Finding, ...]:
+    def redis(self, heard: TableListener, *, fix: bool, only: int | None = None) -> tuple[DifferenceReport, ...]:
         """Return what Redis shows otherwise than the other stores say.
 
         Args:
@@ -131,7 +131,7 @@ class CrucibleComparer:
             TemporaryError: a neighbour is away.
             SinkDisagreesError: ClickHouse does not show what was written.
         """
-        findings = Findings(EXAMPLES)
+        findings = DifferenceReports(EXAMPLES)
         self._redis.compare(findings, heard, fix=fix, only=None if only is None else (only,))
         found = findings.all()
         if mended := {one.kind: one.mended for one in found if one.mended}:
@@ -140,7 +140,7 @@ class CrucibleComparer:
 
     def some_redis(
         self, first: int, most: int, await_passed: Callable[[int], None]
-    ) -> tuple[tuple[Finding, ...], int | None]:
+    ) -> tuple[tuple[DifferenceReport, ...], int | None]:
         """Return what Redis shows otherwise of the next crucibles from an id on, and the id that follows, if one does.
 
         What differs is told if it still does once the stream is past what was written until now.
@@ -157,12 +157,12 @@ class CrucibleComparer:
         """
         behind = [one for one in self._redis.known() if one >= first]
         some, follows = behind[:most], behind[most] if len(behind) > most else None
-        findings = Findings(EXAMPLES)
+        findings = DifferenceReports(EXAMPLES)
         self._redis.compare_these(some, findings, _unheard, fix=False)
         if findings.all():
             lsn, _ = repair.position(self._session)
             await_passed(lsn)
-            findings = Findings(EXAMPLES)
+            findings = DifferenceReports(EXAMPLES)
             self._redis.compare_these(some, findings, _unheard, fix=False)
         return findings.all(), follows
 

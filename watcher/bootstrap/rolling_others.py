@@ -8,7 +8,7 @@ from watcher.bootstrap.reconciling_crucibles import CrucibleComparer
 from watcher.bootstrap.reconciling_views import some_of_view
 from watcher.migrations.clickhouse.migrate import made_views
 from watcher.migrations.clickhouse.steps import View
-from watcher.reconcile.finding import Finding
+from watcher.reconcile.difference_reports import DifferenceReport
 from watcher.reconcile.others import Other
 from watcher.reconcile.redis.crucibles import REDIS
 from watcher.reconcile.views import DIFFERS, name_of
@@ -38,7 +38,7 @@ class Redis:
     def __init__(self, comparer: CrucibleComparer, await_passed: Callable[[int], None]) -> None:
         self._comparer, self._await_passed = comparer, await_passed
 
-    def part(self, first: int) -> tuple[Sequence[Finding], int | None]:
+    def part(self, first: int) -> tuple[Sequence[DifferenceReport], int | None]:
         """Return what differs of some crucibles from an id on, and the id that follows."""
         return self._comparer.some_redis(first, PART_CRUCIBLES, self._await_passed)
 
@@ -51,12 +51,12 @@ class ViewSlices:
         self.name = name_of(view)
         self.places: Sequence[str] = (self.name,)
 
-    def part(self, first: int) -> tuple[Sequence[Finding], int | None]:
+    def part(self, first: int) -> tuple[Sequence[DifferenceReport], int | None]:
         """Return what differs of a slice, and the number of the one that follows."""
         report, follows = some_of_view(self._settings, self._view, first, self._pause)
         if not report.left:
             return (), follows
-        return [Finding(self.name, DIFFERS, report.left, derivable=True, examples=())], follows
+        return [DifferenceReport(self.name, DIFFERS, report.left, derivable=True, examples=())], follows
 
 
 def others(

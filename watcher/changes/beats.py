@@ -17,8 +17,8 @@ from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
 from watcher.model.extent import Extent, lsn_text
 from watcher.model.farthest import Farthest
-from watcher.model.look import Look
 from watcher.model.need_reason import NeedReason
+from watcher.model.postgres_look import PostgresLook
 from watcher.runtime import clock
 
 log = structlog.get_logger(__name__)
@@ -125,7 +125,7 @@ class Beats:
             self._heard(kept)
         return msgspec.structs.replace(self._farthest, beat=self._last)
 
-    def looked(self, look: Look) -> dict[ReconcileNeeded, Extent]:
+    def looked(self, look: PostgresLook) -> dict[ReconcileNeeded, Extent]:
         """Note what PostgreSQL says was written; return what has to be compared because it is not published."""
         with self._lock:
             known = max(self._awaited[-1][0] if self._awaited else 0, self._last.written if self._last else 0)

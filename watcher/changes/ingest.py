@@ -28,7 +28,7 @@ from watcher.model.registry import Registry, Table
 from watcher.model.stream import Partition, Record
 
 
-class Answer(NamedTuple):
+class OperationHandlers(NamedTuple):
     """What answers the changes of one table and operation."""
 
     functions: tuple[Callable[[ChangeEvent[Any]], Iterable[Effect]], ...]
@@ -43,7 +43,7 @@ class Answers(NamedTuple):
     table: str
     """Changes are counted under this text: of equal ones, each that is not the same object is hashed anew."""
     packs: Packs
-    by_operation: Mapping[Operation, Answer]
+    by_operation: Mapping[Operation, OperationHandlers]
 
     @classmethod
     def of(cls, table: Table[Any]) -> "Answers":
@@ -52,7 +52,7 @@ class Answers(NamedTuple):
             table.name,
             packs_of(table.name),
             {
-                operation: Answer(
+                operation: OperationHandlers(
                     tuple(handler.function for handler in table.answering(operation)),
                     digested(table.name, operation.value),
                 )

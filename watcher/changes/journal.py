@@ -13,7 +13,7 @@ from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
 from watcher.model.extent import Extent
 from watcher.model.farthest import Farthest
-from watcher.model.look import Look
+from watcher.model.postgres_look import PostgresLook
 from watcher.model.stream import Partition
 from watcher.model.table_pause import TablePause
 from watcher.runtime.worker import Signal, Task
@@ -36,7 +36,7 @@ class JournalStore(Protocol):
 
     def save(
         self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent], farthest: Farthest | None = None
-    ) -> Look:
+    ) -> PostgresLook:
         """Write down what is new, if anything is, and look whether PostgreSQL is still the same one.
 
         Args:

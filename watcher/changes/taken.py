@@ -15,7 +15,7 @@ from watcher.model.need_reason import NeedReason
 from watcher.model.row_state import RowStates
 from watcher.model.stream import Record
 
-Kind = tuple[str, str]
+TableOperation = tuple[str, str]
 """Table and operation."""
 
 
@@ -29,7 +29,7 @@ class Taken:
     """Those of the letters that are of changes, each with the table of the change."""
     runs: list[tuple[int, int]] = field(default_factory=list)
     """Good records and the dead letters that followed them, for the limit."""
-    consumed: Counter[Kind] = field(default_factory=Counter)
+    consumed: Counter[TableOperation] = field(default_factory=Counter)
     ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Records that say nothing, by table and reason."""
     repeated: Counter[str] = field(default_factory=Counter)
@@ -68,7 +68,7 @@ class Taken:
         self.ignored["", reason] += 1
         self.heartbeat = self.heartbeat or reason == HEARTBEAT
 
-    def ignore(self, kind: Kind) -> None:
+    def ignore(self, kind: TableOperation) -> None:
         """Count a change that no handler answers."""
         self.consumed[kind] += 1
         self.ignored[kind[0], "operation"] += 1

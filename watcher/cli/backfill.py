@@ -19,7 +19,7 @@ from watcher.telemetry.words import counted
 if TYPE_CHECKING:
     from config import Settings
     from watcher.model.registry import Table
-    from watcher.postgres.own.backfill_run import Run
+    from watcher.postgres.own.backfill_run import BackfillRun
 
 app = typer.Typer(no_args_is_help=False)
 
@@ -169,7 +169,7 @@ class _Progress:
         self._table, self._said, self._began = table, time.monotonic(), time.monotonic()
         self._first: int | None = None
 
-    def __call__(self, run: "Run", what: str) -> None:
+    def __call__(self, run: "BackfillRun", what: str) -> None:
         now = time.monotonic()
         if self._first is None:
             self._first = run.done_key or 0

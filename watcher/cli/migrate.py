@@ -90,7 +90,7 @@ def status(as_json: AsJson = False) -> None:
     from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment  # noqa: PLC0415
     from watcher.migrations.clickhouse import migrate as clickhouse  # noqa: PLC0415
     from watcher.migrations.clickhouse.client import migration_client  # noqa: PLC0415
-    from watcher.migrations.ledger import State  # noqa: PLC0415
+    from watcher.migrations.ledger import MigrationState  # noqa: PLC0415
     from watcher.migrations.postgres import migrate as postgres  # noqa: PLC0415
     from watcher.postgres.session import open_session  # noqa: PLC0415
 
@@ -129,7 +129,7 @@ def status(as_json: AsJson = False) -> None:
             for store, one in standing
         ]
         print_columns(("store", "version", "name", "state", "applied"), rows)
-    if any(one.state in (State.PENDING, State.CHANGED) for _, one in standing):
+    if any(one.state in (MigrationState.PENDING, MigrationState.CHANGED) for _, one in standing):
         raise typer.Exit(FAILED)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from watcher.postgres.own.settlement import Settlement
 
 app = typer.Typer(no_args_is_help=True)
-Crucible = Annotated[int, typer.Argument(metavar="CRUCIBLE", min=1, max=2**31 - 1, help="Id of the crucible.")]
+CrucibleId = Annotated[int, typer.Argument(metavar="CRUCIBLE", min=1, max=2**31 - 1, help="Id of the crucible.")]
 WHO = "command line"
 """Who is named in the log of steps."""
 
@@ -52,7 +52,7 @@ def list_settlements(
 
 
 @app.command()
-def show(crucible_id: Crucible, as_json: AsJson = False) -> None:
+def show(crucible_id: CrucibleId, as_json: AsJson = False) -> None:
     """Show how a crucible's ending stands: its state, prizes with their payments, what is unfinished, every step.
 
     Examples:
@@ -97,7 +97,7 @@ def show(crucible_id: Crucible, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def run(crucible_id: Crucible, as_json: AsJson = False) -> None:
+def run(crucible_id: CrucibleId, as_json: AsJson = False) -> None:
     """Take one ending as far as it goes now, as the role that settles would, and say what became of it.
 
     Payments and notices are carried out by `crucible run --role settle`.
@@ -138,7 +138,7 @@ def run(crucible_id: Crucible, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def retry(crucible_id: Crucible, as_json: AsJson = False) -> None:
+def retry(crucible_id: CrucibleId, as_json: AsJson = False) -> None:
     """Have a parked ending go on, after its cause was mended.
 
     Examples:
@@ -161,7 +161,7 @@ def retry(crucible_id: Crucible, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def cancel(crucible_id: Crucible, yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def cancel(crucible_id: CrucibleId, yes: Yes = False, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Cancel a crucible that has no result yet: the site sees it Cancelled, and every fee goes back.
 
     Examples:
@@ -193,7 +193,7 @@ def cancel(crucible_id: Crucible, yes: Yes = False, dry_run: DryRun = False, as_
 
 
 @app.command()
-def proof(crucible_id: Crucible, as_json: AsJson = False) -> None:
+def proof(crucible_id: CrucibleId, as_json: AsJson = False) -> None:
     """Work a result out again from ClickHouse's votes alone, and compare it with what was proven before it was paid.
 
     Exit codes: 0 the same, 1 another one or none to compare with, 75 ClickHouse is away.

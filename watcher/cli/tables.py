@@ -11,7 +11,7 @@ from watcher.cli.output import AsJson, note, print_columns, print_json
 
 app = typer.Typer(no_args_is_help=True)
 
-Table = Annotated[str, typer.Argument(help="Its name in PostgreSQL, e.g. CrucibleEntry.")]
+TableName = Annotated[str, typer.Argument(help="Its name in PostgreSQL, e.g. CrucibleEntry.")]
 
 
 @app.command("list")
@@ -35,7 +35,7 @@ def list_tables(as_json: AsJson = False) -> None:
 
 @app.command()
 def pause(
-    table: Table,
+    table: TableName,
     *,
     reason: Annotated[str, typer.Option(help="Why, for whoever finds it paused.")] = "",
     as_json: AsJson = False,
@@ -67,7 +67,7 @@ def pause(
 
 
 @app.command()
-def resume(table: Table, *, as_json: AsJson = False) -> None:
+def resume(table: TableName, *, as_json: AsJson = False) -> None:
     """Read a table's changes again, from where they were left. Resumed twice, nothing is done the second time.
 
     Examples:

@@ -14,12 +14,12 @@ import msgspec
 
 from watcher.model.crucible_events import of_decisions
 from watcher.model.decided_by import NO_END, DecidedBy
-from watcher.model.entry_decision import Candidate, Decision, FeePolicy, decide_in_order, pay_once, withdraw
+from watcher.model.entry_decision import Decision, EntryCandidate, FeePolicy, decide_in_order, pay_once, withdraw
 from watcher.model.entry_rules import CrucibleRules
 from watcher.model.entry_verdict import EntryReason, VerdictState
 from watcher.model.left_payment import StrayPayment, strays, unseen_entries
 from watcher.postgres.own import crucible_event, entries_to_decide, entry_facts, entry_verdict, left_payment, outbox
-from watcher.postgres.own.entry_facts import Found
+from watcher.postgres.own.entry_facts import FoundEntry
 from watcher.postgres.own.outbox import NewRow
 from watcher.postgres.session import Session
 from watcher.runtime.failpoint import reach
@@ -122,7 +122,7 @@ class Decider:
         self._write(session, decisions, page)
         return decisions
 
-    def _in_order(self, crucible_id: int, page: list[Candidate]) -> list[Decision]:
+    def _in_order(self, crucible_id: int, page: list[EntryCandidate]) -> list[Decision]:
         decisions = list(decide_in_order(page, self._policy))
         if any(one.candidate.was_admitted and one.verdict.state is VerdictState.REJECTED for one in decisions):
             # Whoever keeps its place by votes may push out another one, who has votes as well: all are asked about.
@@ -165,7 +165,7 @@ class Decider:
                 freed = [one for one in freed if one[0] > full]
         return filled
 
-    def _write(self, session: Session, decisions: list[Decision], page: Sequence[Found] = ()) -> list[Decision]:
+    def _write(self, session: Session, decisions: list[Decision], page: Sequence[FoundEntry] = ()) -> list[Decision]:
         reach("verdicts.decided")
         rules = {one.candidate.crucible_id: one.candidate.facts.crucible for one in page}
         others = entry_verdict.write(

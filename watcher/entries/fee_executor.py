@@ -14,7 +14,7 @@ from watcher.model.crucible_events import CrucibleEvent, fee_refunded
 from watcher.model.entry_decision import FeeSource
 from watcher.model.entry_rules import Payment
 from watcher.model.entry_verdict import VerdictState
-from watcher.model.outbox import Delivered, DeliveryOutcome, OutboxRow, Refused, Step
+from watcher.model.outbox import Delivered, DeliveryOutcome, OutboxRow, OutboxStep, Refused
 from watcher.postgres.own import crucible_event, entry_verdict
 from watcher.postgres.session import Session
 
@@ -50,7 +50,7 @@ class FeeExecutor:
             return Refused(str(error))
         return Refused(f"given a row of kind {row.kind!r}, expected {COLLECT} or {REFUND}")
 
-    def follow(self, session: Session, row: OutboxRow, outcome: DeliveryOutcome, step: Step) -> None:
+    def follow(self, session: Session, row: OutboxRow, outcome: DeliveryOutcome, step: OutboxStep) -> None:
         """Write down what a fee came to, and decide its entry; or tell others that it went back."""
         del step
         if row.kind == REFUND and isinstance(outcome, Delivered) and outcome.result["taken"]:

@@ -12,14 +12,14 @@ MAX_TOLD: Final = 10_000
 
 
 @dataclass(slots=True)
-class Rows:
+class RowIds:
     """Ids of rows that have come, changed or gone."""
 
     entries: set[int] = field(default_factory=set)
     gone: set[int] = field(default_factory=set)
     crucibles: set[int] = field(default_factory=set)
 
-    def add(self, others: "Rows") -> None:
+    def add(self, others: "RowIds") -> None:
         """Take in the rows of others, which stay as they are."""
         self.entries |= others.entries
         self.gone |= others.gone
@@ -30,19 +30,19 @@ class Rows:
         return len(self.entries) + len(self.gone) + len(self.crucibles)
 
 
-class Told:
+class TouchedRows:
     """Rows that somebody told of; forgets them all, and says so, once there are too many."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._rows: Rows | None = Rows()
+        self._rows: RowIds | None = RowIds()
 
     def add(self, states: RowStates) -> bool:
         """Add what a poll has shown, called by the change stream's thread; return whether that was anything.
 
         Verdicts come back as rows as well; to decide because of them would never end.
         """
-        new = Rows()
+        new = RowIds()
         for crucible_id, change in states.items():
             if change.has(CrucibleState.kind):
                 new.crucibles.add(crucible_id)
@@ -55,8 +55,8 @@ class Told:
                     self._rows = None
         return bool(new)
 
-    def take(self) -> Rows | None:
+    def take(self) -> RowIds | None:
         """Return those that were told of since the last time; None if everything has to be looked at."""
         with self._lock:
-            rows, self._rows = self._rows, Rows()
+            rows, self._rows = self._rows, RowIds()
         return rows

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from watcher.entries.decider import PAGE, Decider
-from watcher.entries.told import Rows, Told
+from watcher.entries.told import RowIds, TouchedRows
 from watcher.model.decided_by import ALL_ENTRIES, DecidedBy, Entered
 from watcher.model.entry_decision import Decision
 from watcher.model.entry_rules import COMPLETED
@@ -80,7 +80,7 @@ class WatchEntries:
         self.signal, self.retry = Signal(), Retry(1.0, 10.0)
         self._session, self._decider, self._observer = KeptSession(open_session), decider, observer
         self._sweep_seconds, self._clock = sweep_seconds, clock
-        self._told = Told()
+        self._told = TouchedRows()
         self._ripe_at = self._sweep_at = 0.0
 
     def shown(self, states: RowStates) -> None:
@@ -115,7 +115,7 @@ class WatchEntries:
         """Give back the connection."""
         self._session.drop()
 
-    def _look(self, session: Session, told: Rows) -> None:
+    def _look(self, session: Session, told: RowIds) -> None:
         """Decide what was told of."""
         self._decide(session, sorted(told.entries), gone=sorted(told.gone))
         if told.gone:

@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Resou
 
 from watcher.kafka.explained import explained
 from watcher.model.errors import TemporaryError
+from watcher.model.stream import Partition
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -29,9 +30,7 @@ _ALL_DOWN: Final = "brokers are down"
 """What the client says besides the reason."""
 
 AnswerT = TypeVar("AnswerT")
-Place = tuple[str, int]
-"""Topic and partition."""
-Moment = Literal["earliest", "latest"] | datetime
+PartitionPoint = Literal["earliest", "latest"] | datetime
 """Where in a partition: its first record, its end, or its first record at or after a time."""
 
 
@@ -75,13 +74,13 @@ class KafkaAdmin:
         asked = self._client.describe_topics(TopicCollection([topic]), request_timeout=MAX_ANSWER_SECONDS)
         return str(self._answer(asked[topic], f"topic {topic}").topic_id)
 
-    def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
+    def bounds(self, places: Iterable[Partition]) -> dict[Partition, tuple[int, int]]:
         """Return the first offset that each partition still holds, and the next one that it will give."""
         places = list(places)
         low, high = self.offsets(places, "earliest"), self.offsets(places, "latest")
         return {place: (low[place], high[place]) for place in places}
 
-    def offsets(self, places: Iterable[Place], moment: Moment) -> dict[Place, int]:
+    def offsets(self, places: Iterable[Partition], moment: PartitionPoint) -> dict[Partition, int]:
         """Return the offset of a moment in each partition; -1 where it is a time after the last record."""
         spec = _spec(moment)
         asked = self._client.list_offsets(
@@ -89,7 +88,7 @@ class KafkaAdmin:
         )
         return {(one.topic, one.partition): self._answer(answer, "offsets").offset for one, answer in asked.items()}
 
-    def committed(self, group: str, places: Iterable[Place]) -> dict[Place, tuple[int, str | None]]:
+    def committed(self, group: str, places: Iterable[Partition]) -> dict[Partition, tuple[int, str | None]]:
         """Return the offset and metadata that a group has committed for each of the partitions, where it has.
 
         Asked by a consumer that joins nothing: the administrator's own question ends the process where the broker is
@@ -110,7 +109,7 @@ class KafkaAdmin:
                 raise TemporaryError(f"kafka at {self.brokers}: {one.topic}[{one.partition}]: {one.error.str()}")
         return {(one.topic, one.partition): (one.offset, one.metadata) for one in answers if one.offset >= 0}
 
-    def records_after(self, places: Mapping[Place, int], most: int) -> int:
+    def records_after(self, places: Mapping[Partition, int], most: int) -> int:
         """Return how many records a reader who is at these offsets would still get, and at most so many.
 
         What transactions leave in a partition, and what was rolled back, is no record.
@@ -120,7 +119,7 @@ class KafkaAdmin:
         """
         settings = {"group.id": "crucible-doctor", "enable.auto.commit": False, "enable.partition.eof": True}
         consumer = Consumer({**self._settings, **settings, "isolation.level": "read_committed"})
-        at_end, records, until = set[Place](), 0, time.monotonic() + MAX_ANSWER_SECONDS
+        at_end, records, until = set[Partition](), 0, time.monotonic() + MAX_ANSWER_SECONDS
         try:
             consumer.assign([TopicPartition(*place, offset) for place, offset in places.items()])
             while len(at_end) < len(places) and records < most:
@@ -136,7 +135,7 @@ class KafkaAdmin:
             consumer.close()
         return records
 
-    def move(self, group: str, offsets: Mapping[Place, int]) -> dict[Place, str]:
+    def move(self, group: str, offsets: Mapping[Partition, int]) -> dict[Partition, str]:
         """Commit other offsets for a group that nobody is in.
 
         Returns:
@@ -153,7 +152,7 @@ class KafkaAdmin:
         moved = [one for answer in answers for one in answer.topic_partitions or []]
         return {(one.topic, one.partition): one.error.str() for one in moved if one.error}
 
-    def delete_before(self, offsets: Mapping[Place, int]) -> None:
+    def delete_before(self, offsets: Mapping[Partition, int]) -> None:
         """Delete the records of partitions that lie before these offsets; Kafka deletes no others.
 
         Raises:
@@ -200,7 +199,7 @@ class KafkaAdmin:
             raise TemporaryError(f"kafka at {self.brokers}: {what}: {said(error)}") from error
 
 
-def _spec(moment: Moment) -> Any:  # the client's factories are not typed
+def _spec(moment: PartitionPoint) -> Any:  # the client's factories are not typed
     if isinstance(moment, datetime):
         return OffsetSpec.for_timestamp(int(moment.timestamp() * 1000))
     return OffsetSpec.earliest() if moment == "earliest" else OffsetSpec.latest()

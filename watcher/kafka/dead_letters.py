@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from watcher.kafka.refusals import REFUSALS, fault
 from watcher.model.dead_letter import DeadLetter
-from watcher.model.dead_letter_headers import TIMESTAMP, TRUNCATED, Header, refusal_headers
+from watcher.model.dead_letter_headers import TIMESTAMP, TRUNCATED, LetterHeader, refusal_headers
 from watcher.model.errors import RefusedError, TemporaryError
 
 MAX_CUT_VALUE_BYTES: Final = 512 * 1024
@@ -44,8 +44,8 @@ class _Parcel:
 
     key: bytes | None
     value: bytes | None
-    own: tuple[Header, ...]
-    added: tuple[Header, ...]
+    own: tuple[LetterHeader, ...]
+    added: tuple[LetterHeader, ...]
     timestamp_ms: int
     cuts: int = 0
 

@@ -7,8 +7,9 @@ from typing import Any, Final, NoReturn
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from watcher.kafka.admin import Place, said
+from watcher.kafka.admin import said
 from watcher.model.errors import TemporaryError
+from watcher.model.stream import Partition
 
 MAX_SILENCE_SECONDS: Final = 30.0
 """Seconds without any record until the broker counts as away."""
@@ -17,7 +18,7 @@ MAX_RECORDS: Final = 5_000
 
 
 def records_between(
-    client: Mapping[str, Any], spans: Mapping[Place, tuple[int, int]]
+    client: Mapping[str, Any], spans: Mapping[Partition, tuple[int, int]]
 ) -> Iterator[tuple[str, Sequence[bytes | None]]]:
     """Yield the values of records, some of one topic at a time, in order within each partition.
 
@@ -61,7 +62,7 @@ def _raise(error: KafkaError) -> NoReturn:
 
 
 def _within(
-    messages: Sequence[Message], spans: Mapping[Place, tuple[int, int]], unread: set[Place]
+    messages: Sequence[Message], spans: Mapping[Partition, tuple[int, int]], unread: set[Partition]
 ) -> dict[str, list[bytes | None]]:
     """Return the values that lie before their partitions' ends, by topic; take partitions away that were read."""
     values: dict[str, list[bytes | None]] = {}

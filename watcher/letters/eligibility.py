@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from watcher.kafka.admin import Place
 from watcher.kafka.dead_letter_topic import StoredDeadLetter
 from watcher.model.dead_letter_headers import RefusedRecord
 from watcher.model.letter_outcome import LetterOutcome
+from watcher.model.stream import Partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Eligibility:
     def __init__(
         self,
         follows: Callable[[str], bool],
-        passed: Mapping[Place, Passed],
+        passed: Mapping[Partition, Passed],
         group: str,
         value_at: Callable[[RefusedRecord], bytes | None],
     ) -> None:

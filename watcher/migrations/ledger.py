@@ -13,7 +13,7 @@ class MigrationError(StopError):
     """Raised when a schema cannot be brought to where it belongs."""
 
 
-class State(Enum):
+class MigrationState(Enum):
     """How a migration stands."""
 
     APPLIED = "applied"
@@ -25,19 +25,19 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class MigrationStatus:
     """One migration and how it stands."""
 
     version: int
     name: str
-    state: State
+    state: MigrationState
     applied_at: datetime | None
 
     def __str__(self) -> str:
         return f"{self.version:04d}_{self.name}"
 
 
-def standing(known: Sequence[Migration], applied: Mapping[int, Applied]) -> list[Status]:
+def standing(known: Sequence[Migration], applied: Mapping[int, Applied]) -> list[MigrationStatus]:
     """Return every migration and how it stands, in order.
 
     Args:
@@ -48,13 +48,13 @@ def standing(known: Sequence[Migration], applied: Mapping[int, Applied]) -> list
     for migration in known:
         done = applied.get(migration.version)
         if done is None:
-            found.append(Status(migration.version, migration.name, State.PENDING, None))
+            found.append(MigrationStatus(migration.version, migration.name, MigrationState.PENDING, None))
         else:
-            state = State.APPLIED if done.checksum == migration.checksum else State.CHANGED
-            found.append(Status(migration.version, migration.name, state, done.applied_at))
+            state = MigrationState.APPLIED if done.checksum == migration.checksum else MigrationState.CHANGED
+            found.append(MigrationStatus(migration.version, migration.name, state, done.applied_at))
     newest = max((migration.version for migration in known), default=0)
     found += [
-        Status(version, done.name, State.UNKNOWN, done.applied_at)
+        MigrationStatus(version, done.name, MigrationState.UNKNOWN, done.applied_at)
         for version, done in sorted(applied.items())
         if version > newest
     ]
@@ -74,11 +74,11 @@ def still_pending(store: str, known: Sequence[Migration], applied: Mapping[int, 
     """
     stand = standing(known, applied)
     for one in stand:
-        if one.state is State.CHANGED:
+        if one.state is MigrationState.CHANGED:
             raise MigrationError(
                 f"{store}: migration {one} was applied with other content than its file has now. Files of applied "
                 "migrations never change: restore it from the release that applied it, and put the change into a new "
                 "file"
             )
-    pending = {one.version for one in stand if one.state is State.PENDING}
+    pending = {one.version for one in stand if one.state is MigrationState.PENDING}
     return [migration for migration in known if migration.version in pending]

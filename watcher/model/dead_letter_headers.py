@@ -11,7 +11,7 @@ import msgspec
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.errors import Reason
 
-Header = tuple[str, bytes | None]
+LetterHeader = tuple[str, bytes | None]
 
 CONNECT = "__connect.errors."
 OURS = "crucible.dlq."
@@ -41,7 +41,7 @@ class RefusedRecord(msgspec.Struct, frozen=True):
     truncated_bytes: int | None = None
 
 
-def refusal_headers(letter: DeadLetter, group: str) -> list[Header]:
+def refusal_headers(letter: DeadLetter, group: str) -> list[LetterHeader]:
     """Return the headers to add to those that the record came with.
 
     Args:
@@ -68,7 +68,7 @@ def refusal_headers(letter: DeadLetter, group: str) -> list[Header]:
     return [(name, text.encode("utf-8", "replace")) for name, text in said.items()]
 
 
-def read_refused_record(headers: Sequence[Header]) -> RefusedRecord | None:
+def read_refused_record(headers: Sequence[LetterHeader]) -> RefusedRecord | None:
     """Return the latest refusal that the headers tell of, or None for a record that nobody refused.
 
     Connect's own dead letters are read as well; they have no reason of ours, so their exception's class stands there.
@@ -91,7 +91,7 @@ def read_refused_record(headers: Sequence[Header]) -> RefusedRecord | None:
     )
 
 
-def own_headers(headers: Iterable[Header]) -> list[Header]:
+def own_headers(headers: Iterable[LetterHeader]) -> list[LetterHeader]:
     """Return the headers that the record had before anybody refused it: what to produce it again with."""
     return [header for header in headers if not header[0].startswith((CONNECT, OURS))]
 

@@ -41,7 +41,7 @@ class FeePolicy(msgspec.Struct, frozen=True):
     """Write verdicts, and charge and refund nothing."""
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+class EntryCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """An entry to be decided, as it was read."""
 
     entry_id: int
@@ -105,7 +105,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What an entry came to, and what is to be done."""
 
-    candidate: Candidate
+    candidate: EntryCandidate
     verdict: Verdict
     fee: int = 0
     """Buzz that it adds to the pool."""
@@ -166,7 +166,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return self.verdict.state is VerdictState.ADMITTED or not self.enforced
 
 
-def pay_once(page: Iterable[Candidate]) -> Iterator[Candidate]:
+def pay_once(page: Iterable[EntryCandidate]) -> Iterator[EntryCandidate]:
     """Yield entries, of any crucibles, such that a payment which several of them name is the first one's alone."""
     prefixes = set[str]()
     for one in page:
@@ -179,7 +179,7 @@ def pay_once(page: Iterable[Candidate]) -> Iterator[Candidate]:
 
 
 def decide_in_order(
-    page: Iterable[Candidate], policy: FeePolicy, voted: Collection[int] = frozenset()
+    page: Iterable[EntryCandidate], policy: FeePolicy, voted: Collection[int] = frozenset()
 ) -> Iterator[Decision]:
     """Yield a decision for each entry.
 
@@ -225,12 +225,12 @@ def decide_in_order(
         yield msgspec.structs.replace(_consequences(one, verdict, fee, policy), facts=facts)
 
 
-def withdraw(one: Candidate, policy: FeePolicy) -> Decision:
+def withdraw(one: EntryCandidate, policy: FeePolicy) -> Decision:
     """Return the decision on an entry whose row was deleted."""
     return _consequences(one, Verdict(VerdictState.WITHDRAWN), _fee(one, policy), policy)
 
 
-def foresee(one: Candidate) -> Verdict:
+def foresee(one: EntryCandidate) -> Verdict:
     """Return what an entry that nobody has made yet would come to once its fee is paid, as its entrant may be told.
 
     Of somebody else's image nothing is told but that it is somebody else's: whoever asks may not be one to see it.
@@ -244,7 +244,7 @@ def foresee(one: Candidate) -> Verdict:
 _AS_IF_PAID = FeePolicy(observe=True)
 
 
-def _as_it_competes(one: Candidate) -> EntryFacts:
+def _as_it_competes(one: EntryCandidate) -> EntryFacts:
     """Return the facts about an entry; for one that came or is shown too late, the crucible is over."""
     crucible = one.facts.crucible
     if one.competes is not False or crucible is None or crucible.status != ACTIVE:
@@ -252,7 +252,7 @@ def _as_it_competes(one: Candidate) -> EntryFacts:
     return msgspec.structs.replace(one.facts, crucible=msgspec.structs.replace(crucible, status=COMPLETED))
 
 
-def _fee(one: Candidate, policy: FeePolicy) -> EntryFee | None:
+def _fee(one: EntryCandidate, policy: FeePolicy) -> EntryFee | None:
     """Return how the entry's fee stands; None if there is none to be taken."""
     crucible = one.facts.crucible
     if one.fee is not None:
@@ -268,18 +268,18 @@ def _fee(one: Candidate, policy: FeePolicy) -> EntryFee | None:
     return None
 
 
-def _is_final(one: Candidate) -> bool:
+def _is_final(one: EntryCandidate) -> bool:
     """Tell whether an entry was rejected and its fee given back: a refunded key can never be charged again."""
     is_out = one.before is not None and one.before.state in {VerdictState.REJECTED, VerdictState.WITHDRAWN}
     return is_out and one.fee is not None
 
 
-def _is_ours_and_unasked(one: Candidate, fee: EntryFee) -> bool:
+def _is_ours_and_unasked(one: EntryCandidate, fee: EntryFee) -> bool:
     """Tell whether it is for us to take the fee, and nobody has begun to."""
     return fee.source is FeeSource.WATCHER and one.fee is None
 
 
-def _consequences(one: Candidate, verdict: Verdict, fee: EntryFee | None, policy: FeePolicy) -> Decision:
+def _consequences(one: EntryCandidate, verdict: Verdict, fee: EntryFee | None, policy: FeePolicy) -> Decision:
     if policy.observe or fee is None:
         return Decision(candidate=one, verdict=verdict, enforced=not policy.observe)
     if verdict.state is VerdictState.ADMITTED:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from watcher.model.entry_decision import Candidate
+from watcher.model.entry_decision import EntryCandidate
 from watcher.model.entry_rules import EntryFacts
 
 
@@ -43,7 +43,7 @@ class StrayPayment(msgspec.Struct, frozen=True):
     prefix: str
 
 
-def unseen_entries(payments: Iterable[LeftPayment]) -> list[Candidate]:
+def unseen_entries(payments: Iterable[LeftPayment]) -> list[EntryCandidate]:
     """Return the entries that were deleted before anybody decided about them, each with the payment that it had last.
 
     >>> one = LeftPayment(note=1, entry_id=5, crucible_id=42, user_id=7, image_id=9, created_ms=0, prefix="site-5-",
@@ -53,7 +53,7 @@ def unseen_entries(payments: Iterable[LeftPayment]) -> list[Candidate]:
     """
     last = {one.entry_id: one for one in payments if one.is_owed and not one.is_decided and not one.is_there}
     return [
-        Candidate(
+        EntryCandidate(
             entry_id=one.entry_id, crucible_id=one.crucible_id, image_id=one.image_id,
             facts=EntryFacts(user_id=one.user_id, created_ms=one.created_ms, crucible=None, image=None),
             site_prefix=None if one.is_known else one.prefix,
@@ -62,7 +62,7 @@ def unseen_entries(payments: Iterable[LeftPayment]) -> list[Candidate]:
     ]  # fmt: skip
 
 
-def strays(payments: Sequence[LeftPayment], fees: Iterable[Candidate]) -> Iterator[StrayPayment]:
+def strays(payments: Sequence[LeftPayment], fees: Iterable[EntryCandidate]) -> Iterator[StrayPayment]:
     """Yield what goes back besides the fees of entries that are withdrawn by it.
 
     Args:

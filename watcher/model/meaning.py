@@ -19,7 +19,7 @@ COUNTING: Final = frozenset((Operation.CREATE, Operation.UPDATE, Operation.DELET
 """Operations that move counts. A row that a snapshot read has no identity of its own, and an emptied table no rows."""
 
 
-class Kind(StrEnum):
+class MeaningKind(StrEnum):
     """How a change's meaning is another one."""
 
     ADDED = "added"
@@ -57,11 +57,11 @@ class ChangedMeaning(msgspec.Struct, frozen=True):
     totals: tuple[MovedTotal, ...]
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> MeaningKind:
         """Return how its meaning is another one."""
         if not self.rows_there and not self.earlier:
-            return Kind.ADDED
-        return Kind.CHANGED if any(one.wanted for one in self.totals) else Kind.REMOVED
+            return MeaningKind.ADDED
+        return MeaningKind.CHANGED if any(one.wanted for one in self.totals) else MeaningKind.REMOVED
 
     def rows(self, table: str) -> Iterator[MetricRow]:
         """Yield the rows that make what was counted of it what it counts for, under the time of its commit.
@@ -74,7 +74,7 @@ class ChangedMeaning(msgspec.Struct, frozen=True):
         >>> [(row[4], row[10]) for row in change.rows("Crucible")]
         [(1, 128)]
         """
-        new = self.kind is Kind.ADDED
+        new = self.kind is MeaningKind.ADDED
         who, first = (self.identity, 0) if new else (self._identity(table), FIRST_INDEX)
         for index, one in enumerate(self.totals, first):
             entity_type, entity, user, metric_type = one.total

@@ -90,7 +90,7 @@ DeliveryOutcome = Delivered | NotSent | Unknown | Refused
 """What an attempt came to."""
 
 
-class Step(msgspec.Struct, frozen=True):
+class OutboxStep(msgspec.Struct, frozen=True):
     """What becomes of a row after an attempt."""
 
     state: OutboxState
@@ -100,7 +100,7 @@ class Step(msgspec.Struct, frozen=True):
     result: Mapping[str, Any] | None = None
 
 
-def after(row: OutboxRow, outcome: DeliveryOutcome, spread: float) -> Step:
+def after(row: OutboxRow, outcome: DeliveryOutcome, spread: float) -> OutboxStep:
     """Return what becomes of a row.
 
     Args:
@@ -117,14 +117,14 @@ def after(row: OutboxRow, outcome: DeliveryOutcome, spread: float) -> Step:
     """
     match outcome:
         case Delivered(result):
-            return Step(OutboxState.DONE, result=result)
+            return OutboxStep(OutboxState.DONE, result=result)
         case Refused(error):
-            return Step(OutboxState.PARKED, error=error)
+            return OutboxStep(OutboxState.PARKED, error=error)
         case NotSent(error) | Unknown(error):
             if row.attempts >= MAX_ATTEMPTS:
-                return Step(OutboxState.PARKED, error=f"given up after {row.attempts} attempts: {error}")
+                return OutboxStep(OutboxState.PARKED, error=f"given up after {row.attempts} attempts: {error}")
             wait = min(FIRST_WAIT_SECONDS * 2.0 ** min(row.attempts - 1, 32), LONGEST_WAIT_SECONDS)
             # Once it may have been sent, a later attempt that was not sent does not make it unsent.
             unknown = isinstance(outcome, Unknown) or row.perhaps_sent
             state = OutboxState.UNKNOWN if unknown else OutboxState.PENDING
-            return Step(state, wait * (1 - 0.25 * spread), error)
+            return OutboxStep(state, wait * (1 - 0.25 * spread), error)

@@ -12,7 +12,7 @@ import msgspec
 
 from watcher.model.errors import RefusedError
 from watcher.model.notices import NoticePage
-from watcher.model.outbox import Delivered, DeliveryOutcome, NotSent, OutboxRow, Refused, Step
+from watcher.model.outbox import Delivered, DeliveryOutcome, NotSent, OutboxRow, OutboxStep, Refused
 from watcher.notify.outbox_rows import CHANNEL, NOTICES
 from watcher.notify.port import NoticeRefusedError, Notifier
 from watcher.postgres.session import Session
@@ -59,7 +59,7 @@ class NoticeExecutor:
         off = len(page.lines) - len(wanted)
         return Delivered({"told": len(left), "before": len(before), "off": off})
 
-    def follow(self, session: Session, row: OutboxRow, outcome: DeliveryOutcome, step: Step) -> None:
+    def follow(self, session: Session, row: OutboxRow, outcome: DeliveryOutcome, step: OutboxStep) -> None:
         """Do nothing: nothing follows from a notice."""
 
     def _silent(self, page: NoticePage) -> set[int]:

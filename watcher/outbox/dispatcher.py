@@ -12,7 +12,16 @@ from typing import Final, Protocol
 import structlog
 
 from watcher.model.errors import TemporaryError
-from watcher.model.outbox import LEASE_SECONDS, DeliveryOutcome, NotSent, OutboxRow, OutboxState, Step, Unknown, after
+from watcher.model.outbox import (
+    LEASE_SECONDS,
+    DeliveryOutcome,
+    NotSent,
+    OutboxRow,
+    OutboxState,
+    OutboxStep,
+    Unknown,
+    after,
+)
 from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.own import outbox
 from watcher.postgres.session import Session
@@ -43,7 +52,7 @@ class Executor(Protocol):
         """
         ...
 
-    def follow(self, session: Session, row: OutboxRow, outcome: DeliveryOutcome, step: Step) -> None:
+    def follow(self, session: Session, row: OutboxRow, outcome: DeliveryOutcome, step: OutboxStep) -> None:
         """Write what follows from it, in the transaction in which it is written down."""
         ...
 
@@ -51,7 +60,7 @@ class Executor(Protocol):
 class DispatchObserver(Protocol):
     """Hears what became of rows."""
 
-    def dispatched(self, row: OutboxRow, step: Step) -> None:
+    def dispatched(self, row: OutboxRow, step: OutboxStep) -> None:
         """An attempt is over."""
         ...
 
@@ -133,4 +142,4 @@ class Dispatcher:
     def _give_back(self, session: Session, row: OutboxRow) -> None:
         """Leave a row that was taken and not begun as it was found."""
         state = OutboxState.UNKNOWN if row.perhaps_sent else OutboxState.PENDING
-        outbox.finish(session, row, Step(state), self._owner)
+        outbox.finish(session, row, OutboxStep(state), self._owner)

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from watcher.model.errors import TemporaryError
-from watcher.model.outbox import UNFINISHED, OutboxRow, OutboxState, Step
+from watcher.model.outbox import UNFINISHED, OutboxRow, OutboxState, OutboxStep
 from watcher.postgres.own import outbox
 from watcher.postgres.session import Session
 from watcher.runtime.retry import Retry
@@ -32,7 +32,7 @@ class OutboxReport:
     def __init__(self, metrics: OutboxMetrics) -> None:
         self._metrics = metrics
 
-    def dispatched(self, row: OutboxRow, step: Step) -> None:
+    def dispatched(self, row: OutboxRow, step: OutboxStep) -> None:
         """Count an attempt; say it where the row was parked."""
         self._metrics.outbox_attempts.labels(row.channel, step.state.value).inc()
         about = {"id": row.id, "kind": row.kind, "subject": row.subject, "key": row.key, "attempts": row.attempts}

@@ -20,7 +20,7 @@ from watcher.clickhouse.shadow_rows import ShadowRows
 from watcher.decode.decoder import Decoded
 from watcher.model.change import ChangeEvent
 from watcher.model.errors import RecordError, TemporaryError
-from watcher.model.meaning import COUNTING, ChangedMeaning, Kind, MovedTotal, rows_of_change
+from watcher.model.meaning import COUNTING, ChangedMeaning, MeaningKind, MovedTotal, rows_of_change
 from watcher.model.metric_row import MetricRow
 from watcher.model.metric_rows import MetricRows
 from watcher.model.registry import Table
@@ -188,18 +188,18 @@ class MeaningReplay:
     def _tell(self, found: Sequence[ChangedMeaning]) -> None:
         repaired = self._repaired(found)
         for one in found:
-            kind = Kind.REPAIRED if one.identity in repaired else one.kind
+            kind = MeaningKind.REPAIRED if one.identity in repaired else one.kind
             self._kinds[kind.value] += 1
             if self._kinds[kind.value] <= EXAMPLES:
                 self._examples.append(one)
-            for moved in one.totals if kind is not Kind.REPAIRED else ():
+            for moved in one.totals if kind is not MeaningKind.REPAIRED else ():
                 metric = f"{moved.total[0]}/{moved.total[3]}"
                 self._counted[metric] += moved.counted
                 self._wanted[metric] += moved.wanted
 
     def _repaired(self, found: Iterable[ChangedMeaning]) -> set[bytes]:
         """Return the identities of changes that nobody has counted, and that a repair or a replay has seen to."""
-        added = [one for one in found if one.kind is Kind.ADDED]
+        added = [one for one in found if one.kind is MeaningKind.ADDED]
         if not added:
             return set()
         lowest = min(one.lsn for one in added)
@@ -229,7 +229,7 @@ class MeaningReplay:
             table=self._table.name,
             history=self._history,
             lsn=max(one.lsn for one in found),
-            identities=frozenset(one.identity for one in found if one.kind is Kind.ADDED),
+            identities=frozenset(one.identity for one in found if one.kind is MeaningKind.ADDED),
             token=token_of({row[9] for row in rows}),
             planned=bytes(MetricRows(rows).packed),
         )

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from watcher.migrations.clickhouse.migrate import made_views
-from watcher.reconcile.finding import Finding
+from watcher.reconcile.difference_reports import DifferenceReport
 from watcher.reconcile.redis.crucible import RedisKind
 from watcher.reconcile.redis.crucibles import REDIS
 from watcher.reconcile.views import DIFFERS, name_of
@@ -37,7 +37,7 @@ class Other(Protocol):
         """Return where it may find differences."""
         ...
 
-    def part(self, first: int) -> tuple[Sequence[Finding], int | None]:
+    def part(self, first: int) -> tuple[Sequence[DifferenceReport], int | None]:
         """Return what differs of the next numbers from one on, and the one that follows; None: that was the last part.
 
         Raises:
@@ -46,10 +46,10 @@ class Other(Protocol):
         ...
 
 
-def by_place(places: Sequence[str], found: Sequence[Finding]) -> Iterator[tuple[str, dict[str, int]]]:
+def by_place(places: Sequence[str], found: Sequence[DifferenceReport]) -> Iterator[tuple[str, dict[str, int]]]:
     """Yield each place with how many rows differ there in which way.
 
-    >>> dict(by_place(["a", "b"], [Finding("a", "gone", 2, derivable=True, examples=())]))
+    >>> dict(by_place(["a", "b"], [DifferenceReport("a", "gone", 2, derivable=True, examples=())]))
     {'a': {'gone': 2}, 'b': {}}
     """
     for place in places:

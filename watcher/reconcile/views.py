@@ -43,7 +43,7 @@ class ViewReport(msgspec.Struct, frozen=True):
         return 0 if self.mended else self.differing
 
 
-class Differing(msgspec.Struct, frozen=True):
+class DifferingView(msgspec.Struct, frozen=True):
     """A view, and the keys of it that differ, each with what was counted and what is shown."""
 
     view: View
@@ -59,7 +59,7 @@ def name_of(view: View) -> str:
     return view.target.removesuffix("_v1")
 
 
-def differing_views(server: Server, pause: Callable[[float], None] = time.sleep) -> list[Differing]:
+def differing_views(server: Server, pause: Callable[[float], None] = time.sleep) -> list[DifferingView]:
     """Return the views that do not show what their tables' rows come to, look after look.
 
     Args:
@@ -73,7 +73,7 @@ def differing_views(server: Server, pause: Callable[[float], None] = time.sleep)
     return [one for view in made_views() if (one := differing(server, view, pause)).keys]
 
 
-def differing(server: Server, view: View, pause: Callable[[float], None] = time.sleep) -> Differing:
+def differing(server: Server, view: View, pause: Callable[[float], None] = time.sleep) -> DifferingView:
     """Return which keys of a view differ, look after look: what changes in between is on its way."""
     server.catch_up(view.source)
     held = contents(server, view)
@@ -82,12 +82,12 @@ def differing(server: Server, view: View, pause: Callable[[float], None] = time.
     for number in range(slices):
         if len(found) < MAX_KEYS:
             found += _keys(held, number, slices, MAX_KEYS - len(found))
-    return Differing(view, tuple(_surely(held, found, pause)))
+    return DifferingView(view, tuple(_surely(held, found, pause)))
 
 
 def differing_slice(
     server: Server, view: View, number: int, pause: Callable[[float], None] = time.sleep
-) -> tuple[Differing, int]:
+) -> tuple[DifferingView, int]:
     """Return which keys of one slice of a view differ, in the same way, and how many slices there are.
 
     Raises:
@@ -98,7 +98,7 @@ def differing_slice(
     held = contents(server, view)
     of = held.slices()
     found = _keys(held, number, of, MAX_KEYS)
-    return Differing(view, tuple(_surely(held, found, pause, number, of))), of
+    return DifferingView(view, tuple(_surely(held, found, pause, number, of))), of
 
 
 def _surely(

@@ -35,12 +35,12 @@ class SiteRows:
     """Whether an entry takes part about which nothing was decided; None: that is waited for."""
 
 
-Ratings = Callable[[int, int], dict[int, tuple[int, int]]]
+KnownRatings = Callable[[int, int], dict[int, tuple[int, int]]]
 """Rating and votes of the entries with ids above the first and up to the second."""
 
 
 def show_rows(
-    locked: LockedCrucible, rows: SiteRows, progress: ProgressListener, ratings: Ratings | None = None
+    locked: LockedCrucible, rows: SiteRows, progress: ProgressListener, ratings: KnownRatings | None = None
 ) -> int:
     """Make Redis show the entries that PostgreSQL has, and admit those whose image may be shown.
 

@@ -19,7 +19,7 @@ PORTION_ROWS: Final = 500
 """Rows of one script call, about a millisecond of Redis' time. Larger: votes wait; smaller: calls cost more than
 what they do."""
 
-Answer = tuple[int, int, list[int], list[int]]
+ScriptAnswer = tuple[int, int, list[int], list[int]]
 """See ``row_state.lua``."""
 
 
@@ -68,7 +68,7 @@ class RedisSink:
             rows, stale, offered - rows - stale, frozenset(one for answer in answers for one in answer[2])
         )
 
-    def _send(self, states: RowStates, history: int) -> list[Answer]:
+    def _send(self, states: RowStates, history: int) -> list[ScriptAnswer]:
         pipeline = self._client.pipeline(transaction=False)
         for some in _portions(states, 1 if isinstance(self._client, RedisCluster) else PORTION_ROWS):
             names = [name for crucible_id in some for name in row_keys(crucible_id)]

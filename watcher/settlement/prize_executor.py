@@ -3,7 +3,7 @@
 from watcher.buzz.port import Buzz, BuzzRefusedError
 from watcher.model import crucible_events
 from watcher.model.buzz import Paid, Payout
-from watcher.model.outbox import Delivered, DeliveryOutcome, OutboxRow, Refused, Step
+from watcher.model.outbox import Delivered, DeliveryOutcome, OutboxRow, OutboxStep, Refused
 from watcher.model.prizes import ordinal
 from watcher.outbox.dispatcher import Executor
 from watcher.postgres.session import Session
@@ -42,7 +42,7 @@ class PrizeExecutor:
             return Refused(f"Buzz took the request and left out {row.key}: {payout.amount} to user {payout.user_id}")
         return Delivered({"paid": payout.amount, "before": paid is Paid.BEFORE})
 
-    def follow(self, session: Session, row: OutboxRow, outcome: DeliveryOutcome, step: Step) -> None:
+    def follow(self, session: Session, row: OutboxRow, outcome: DeliveryOutcome, step: OutboxStep) -> None:
         """Write what follows from it; see :class:`watcher.outbox.dispatcher.Executor`."""
         if row.kind != PRIZE:
             self._fees.follow(session, row, outcome, step)

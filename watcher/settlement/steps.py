@@ -29,7 +29,7 @@ looks."""
 NOTICES: Final = "notify"
 """Channel of the outbox that tells people."""
 
-Step = Callable[[Session, Settlement], Settlement | Wait]
+SettlementStep = Callable[[Session, Settlement], Settlement | Wait]
 Tell = Callable[[Session, Iterable[CrucibleEvent]], None]
 """Writes events for other services, within the transaction of what they tell."""
 
@@ -59,7 +59,7 @@ class Steps:
         self._ballots, self._entries, self._result = ballots, entries, result
         self._tell, self._fee_patience = tell, fee_patience
         self._proven: tuple[int, Proven] | None = None
-        self._steps: Final[Mapping[Action, Step]] = {
+        self._steps: Final[Mapping[Action, SettlementStep]] = {
             Action.WAIT: lambda _session, _one: Wait(0.0),
             Action.FREEZE: self._freeze,
             Action.DRAIN: self._drain,

@@ -29,7 +29,7 @@ BACKLOG_CONNECTIONS: Final = 16
 IDLE_SECONDS: Final = 3600.0
 """Until the server's thread wakes up although nobody asked."""
 
-Answer = tuple[HTTPStatus, str, bytes]
+ProbeAnswer = tuple[HTTPStatus, str, bytes]
 """Status, content type, body."""
 
 
@@ -49,7 +49,7 @@ class ProbeServer:
     def __init__(self, host: str, port: int, health: Health, registry: CollectorRegistry) -> None:
         self._health, self._registry = health, registry
         self._was_alive = True
-        self._routes: dict[str, Callable[[str], Answer]] = {
+        self._routes: dict[str, Callable[[str], ProbeAnswer]] = {
             "/livez": self._livez,
             "/readyz": self._readyz,
             "/metrics": self._metrics,
@@ -88,7 +88,7 @@ class ProbeServer:
     ) -> None:
         self.close()
 
-    def _answer(self, method: str, target: str, accept: str) -> Answer:
+    def _answer(self, method: str, target: str, accept: str) -> ProbeAnswer:
         route = self._routes.get(urlsplit(target).path)
         if route is None:
             return _json(HTTPStatus.NOT_FOUND, {"error": "no such path", "paths": sorted(self._routes)})
@@ -96,7 +96,7 @@ class ProbeServer:
             return _json(HTTPStatus.METHOD_NOT_ALLOWED, {"error": f"{method} is not answered here, GET is"})
         return route(accept)
 
-    def _livez(self, _: str) -> Answer:
+    def _livez(self, _: str) -> ProbeAnswer:
         report = self._health.alive()
         if self._was_alive and not report.ok:
             stuck = "; ".join(f"{check.name}: {check.detail}" for check in report.checks if not check.ok)
@@ -104,10 +104,10 @@ class ProbeServer:
         self._was_alive = report.ok
         return _probe(report)
 
-    def _readyz(self, _: str) -> Answer:
+    def _readyz(self, _: str) -> ProbeAnswer:
         return _probe(self._health.ready())
 
-    def _metrics(self, accept: str) -> Answer:
+    def _metrics(self, accept: str) -> ProbeAnswer:
         encode, content_type = choose_encoder(accept)
         return HTTPStatus.OK, content_type, encode(self._registry)
 
@@ -136,7 +136,7 @@ class _Server(ThreadingHTTPServer):
             log.warning("probe.failed", error=repr(error))
 
 
-def _handler(answer: Callable[[str, str, str], Answer]) -> type[BaseHTTPRequestHandler]:
+def _handler(answer: Callable[[str, str, str], ProbeAnswer]) -> type[BaseHTTPRequestHandler]:
     class ProbeHandler(BaseHTTPRequestHandler):
         """Answers each request with what ``answer`` says of its method, target and Accept header."""
 
@@ -165,10 +165,10 @@ def _handler(answer: Callable[[str, str, str], Answer]) -> type[BaseHTTPRequestH
     return ProbeHandler
 
 
-def _probe(report: HealthReport) -> Answer:
+def _probe(report: HealthReport) -> ProbeAnswer:
     status = HTTPStatus.OK if report.ok else HTTPStatus.SERVICE_UNAVAILABLE
     return _json(status, {"ok": report.ok, "checks": [asdict(check) for check in report.checks]})
 
 
-def _json(status: HTTPStatus, content: dict[str, Any]) -> Answer:
+def _json(status: HTTPStatus, content: dict[str, Any]) -> ProbeAnswer:
     return status, "application/json", json.dumps(content).encode() + b"\n"

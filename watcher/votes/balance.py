@@ -14,7 +14,7 @@ MAX_CRUCIBLES: Final = 500
 """Crucibles of one question. More: Redis answers votes later; fewer: more round trips."""
 
 
-class Counts(Protocol):
+class VoteCounter(Protocol):
     """Counts votes as ClickHouse has them."""
 
     def counted(self, crucible_ids: Sequence[int]) -> dict[int, int]:
@@ -69,7 +69,7 @@ class VoteBalance:
         observer: told what was found.
     """
 
-    def __init__(self, client: Client, counts: Counts, observer: BalanceObserver) -> None:
+    def __init__(self, client: Client, counts: VoteCounter, observer: BalanceObserver) -> None:
         self._client, self._counts, self._observer = client, counts, observer
         self._doubted: set[int] = set()
 

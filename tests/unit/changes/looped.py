@@ -29,9 +29,9 @@ from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
 from watcher.model.extent import Extent
 from watcher.model.farthest import Farthest
-from watcher.model.look import Look
 from watcher.model.metric_rows import MetricRows
 from watcher.model.plan import Plan
+from watcher.model.postgres_look import PostgresLook
 from watcher.model.row_state import RowStates, ShownStates
 from watcher.model.stream import Partition
 from watcher.model.table_pause import TablePause
@@ -211,13 +211,13 @@ class Store:
 
     def save(
         self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent], _farthest: Farthest | None = None
-    ) -> Look:
+    ) -> PostgresLook:
         if self.away:
             raise TemporaryError("postgres is away")
         self.partitions |= seen
         self.needed |= needed
         self._check()
-        return Look(dict(self.needed), paused=dict(self.paused))
+        return PostgresLook(dict(self.needed), paused=dict(self.paused))
 
     def _check(self) -> None:
         if self.failure is not None:

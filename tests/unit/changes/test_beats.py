@@ -9,7 +9,7 @@ from watcher.model.beat import OVERDUE_SECONDS, Beat
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
 from watcher.model.extent import Extent
-from watcher.model.look import Look
+from watcher.model.postgres_look import PostgresLook
 
 START = 1_760_000_000_000
 
@@ -129,7 +129,7 @@ def test_a_beat_is_overdue_when_it_was_written_and_did_not_come(beats: Beats, cl
     """Counted from the first that did not; over once one comes that was written after it, here or elsewhere."""
     beats.came([beat(1)])
     for number in (1, 2, 3):
-        beats.looked(Look({}, beat(number)))
+        beats.looked(PostgresLook({}, beat(number)))
         clock.seconds += 10
     assert beats.overdue_for is None
     clock.seconds += OVERDUE_SECONDS
@@ -142,7 +142,7 @@ def test_a_beat_is_overdue_when_it_was_written_and_did_not_come(beats: Beats, cl
 
 def test_before_the_first_beat_came_none_is_overdue(beats: Beats, clock: Clock):
     """Its table may not be published yet, or its topic not read: that is said, and no stream is called cut off."""
-    beats.looked(Look({}, beat(1)))
+    beats.looked(PostgresLook({}, beat(1)))
     clock.seconds += OVERDUE_SECONDS
 
     assert (beats.overdue_for, beats.absent_for) == (None, OVERDUE_SECONDS)
@@ -155,7 +155,7 @@ def test_what_another_process_heard_counts(kept: Kept, clock: Clock):
     reader, other = following(kept, clock), following(kept, clock)
     reader.came([beat(1)])
     assert other.farthest().beat == beat(1)
-    other.looked(Look({}, beat(2)))
+    other.looked(PostgresLook({}, beat(2)))
     clock.seconds += OVERDUE_SECONDS
     assert other.overdue_for is not None
     reader.came([beat(2)])
@@ -166,18 +166,18 @@ def test_what_another_process_heard_counts(kept: Kept, clock: Clock):
 
 def test_a_table_that_is_not_published_is_to_be_compared(beats: Beats):
     """From where the log ended when it was seen."""
-    found = beats.looked(Look({}, beat(1), unpublished=("Crucible",), end_of_log=4096))
+    found = beats.looked(PostgresLook({}, beat(1), unpublished=("Crucible",), end_of_log=4096))
 
     assert found == {ReconcileNeeded("Crucible", "cut_off"): Extent("LSN 0/1000", "LSN 0/1000")}
     assert beats.unpublished == ("Crucible",)
-    assert beats.looked(Look({}, beat(2))) == {}
+    assert beats.looked(PostgresLook({}, beat(2))) == {}
     assert beats.unpublished == ()
 
 
 def test_a_table_that_is_published_anew_is_to_be_compared(beats: Beats):
     """However short it was away, it may have been between two beats: from the last that came to where the log ends."""
     beats.came([beat(1)])
-    found = beats.looked(Look({}, beat(1), republished=("Crucible",), end_of_log=8192))
+    found = beats.looked(PostgresLook({}, beat(1), republished=("Crucible",), end_of_log=8192))
 
     assert found == {ReconcileNeeded("Crucible", "cut_off"): Extent(str(beat(1)), "LSN 0/2000")}
     assert beats.unpublished == ()

@@ -10,7 +10,7 @@ from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
 from watcher.model.extent import Extent
 from watcher.model.farthest import Farthest
-from watcher.model.look import Look
+from watcher.model.postgres_look import PostgresLook
 from watcher.model.stream import Partition
 from watcher.model.table_pause import TablePause
 from watcher.runtime.deadline import Deadline
@@ -33,12 +33,12 @@ class Faulty:
 
     def save(
         self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent], _farthest: Farthest | None = None
-    ) -> Look:
+    ) -> PostgresLook:
         if self.faults:
             raise self.faults.pop()
         self.written |= seen
         self.noted |= needed
-        return Look(dict(self.noted))
+        return PostgresLook(dict(self.noted))
 
 
 def test_an_error_that_nobody_foresaw_is_handed_on() -> None:

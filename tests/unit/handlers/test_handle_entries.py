@@ -14,7 +14,7 @@ from tests.capture.envelopes import load
 from tests.change_events import change, entry
 from tests.contract.redis.rows import folded
 from watcher.decode.decoder import Decoder
-from watcher.entries.told import Rows, Told
+from watcher.entries.told import RowIds, TouchedRows
 from watcher.model.change import ChangeEvent, Operation
 from watcher.model.effects import EntryGone, EntryState, MetricDelta, ReconcileNeeded
 from watcher.model.registry import Registry
@@ -62,19 +62,19 @@ def test_a_score_written_back_yields_nothing() -> None:
     assert effects(event) == []
 
 
-def told(decoder: Decoder) -> tuple[list[Any], Rows | None]:
+def told(decoder: Decoder) -> tuple[list[Any], RowIds | None]:
     """What a captured checkpoint of a score comes to, and what of it those who decide about entries are told."""
     envelope = load("CrucibleEntry.update")
     event = decoder.decode(envelope.topic, envelope.value)
     assert isinstance(event, ChangeEvent)
-    found, watch = effects(event), Told()
+    found, watch = effects(event), TouchedRows()
     watch.add(folded((event.source.lsn, one) for one in found))
     return found, watch.take()
 
 
 def test_a_checkpoint_of_a_score_is_no_news() -> None:
     """As Debezium sent it: nothing is counted, nothing is shown again, and nobody decides about the entry again."""
-    assert told(Decoder(REGISTRY, None)) == ([], Rows())
+    assert told(Decoder(REGISTRY, None)) == ([], RowIds())
 
 
 def test_a_checkpoint_would_be_news_if_scores_were_read() -> None:
@@ -88,7 +88,7 @@ def test_a_checkpoint_would_be_news_if_scores_were_read() -> None:
     found, rows = told(Decoder(Registry({TABLE.name: table}), None))
 
     assert [type(one) for one in found] == [EntryState]
-    assert rows == Rows(entries={1})
+    assert rows == RowIds(entries={1})
 
 
 def test_a_new_image_is_shown_and_counts_nothing() -> None:

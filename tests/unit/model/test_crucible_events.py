@@ -16,7 +16,7 @@ from watcher.model.crucible_events import (
     of_outcome,
     prize_paid,
 )
-from watcher.model.entry_decision import Candidate, Decision
+from watcher.model.entry_decision import Decision, EntryCandidate
 from watcher.model.entry_rules import EntryFacts
 from watcher.model.entry_verdict import EntryReason, Verdict, VerdictState
 from watcher.model.settlement import CrucibleOutcome, FinalStandings, OutcomeKind, Proof, Refunded
@@ -43,7 +43,7 @@ def outcome(entries: int) -> CrucibleOutcome:
 def decision(state: VerdictState, *reasons: EntryReason, before: Verdict | None = None) -> Decision:
     """An entry that was decided."""
     facts = EntryFacts(user_id=3, created_ms=0, crucible=None, image=None)
-    candidate = Candidate(entry_id=1001, crucible_id=42, image_id=9, facts=facts, before=before)
+    candidate = EntryCandidate(entry_id=1001, crucible_id=42, image_id=9, facts=facts, before=before)
     return Decision(candidate=candidate, verdict=Verdict(state, reasons), fee=100 if state == "admitted" else 0)
 
 

@@ -6,7 +6,15 @@ import msgspec
 import pytest
 
 from tests.unit.model.test_entry_rules import BREAKS, GOOD, but
-from watcher.model.entry_decision import Candidate, EntryFee, FeePolicy, FeeSource, decide_in_order, foresee, withdraw
+from watcher.model.entry_decision import (
+    EntryCandidate,
+    EntryFee,
+    FeePolicy,
+    FeeSource,
+    decide_in_order,
+    foresee,
+    withdraw,
+)
 from watcher.model.entry_rules import Payment
 from watcher.model.entry_verdict import EntryReason, Verdict, VerdictState
 
@@ -16,13 +24,13 @@ FREE = but(GOOD, **{"crucible.entry_fee": 0})
 ADMITTED, WAITING = Verdict(VerdictState.ADMITTED), Verdict(VerdictState.WAITING)
 
 
-def entry(number: int, *, user: int = 7, image: int | None = None, facts: Any = FREE, **more: Any) -> Candidate:
+def entry(number: int, *, user: int = 7, image: int | None = None, facts: Any = FREE, **more: Any) -> EntryCandidate:
     """An entry of crucible 42 with an image of its own."""
     facts = but(facts, user_id=user, **{"image.user_id": user})
-    return Candidate(entry_id=number, crucible_id=42, image_id=image or 1_000 + number, facts=facts, **more)
+    return EntryCandidate(entry_id=number, crucible_id=42, image_id=image or 1_000 + number, facts=facts, **more)
 
 
-def states(*page: Candidate) -> list[str]:
+def states(*page: EntryCandidate) -> list[str]:
     return [decision.verdict.state.value for decision in decide_in_order(page, POLICY)]
 
 
@@ -282,7 +290,7 @@ UNSCANNED = {"image.ingestion": "Pending", "image.nsfw_level": 0}
 @pytest.mark.parametrize("broken", [UNSCANNED, *(BREAKS[one] for one in (R.IMAGE_BLOCKED, R.LEVEL_NOT_ALLOWED))])
 def test_of_somebody_elses_image_nothing_else_is_foreseen(broken: dict[str, Any]) -> None:
     """Neither in the reasons nor by an entry that would wait."""
-    foreign = Candidate(entry_id=0, crucible_id=42, image_id=5, facts=but(but(GOOD, **broken), user_id=8))
+    foreign = EntryCandidate(entry_id=0, crucible_id=42, image_id=5, facts=but(but(GOOD, **broken), user_id=8))
 
     assert len(next(decide_in_order([foreign], POLICY)).verdict.reasons) == 2
     assert foresee(foreign) == Verdict(VerdictState.REJECTED, (R.NOT_IMAGE_OWNER,))

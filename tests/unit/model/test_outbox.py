@@ -15,8 +15,8 @@ from watcher.model.outbox import (
     NotSent,
     OutboxRow,
     OutboxState,
+    OutboxStep,
     Refused,
-    Step,
     Unknown,
     after,
 )
@@ -50,7 +50,7 @@ def test_waits_grow_and_are_bounded() -> None:
 def test_it_is_parked_in_the_end_with_its_reason() -> None:
     step = after(msgspec.structs.replace(ROW, attempts=MAX_ATTEMPTS), Unknown("timeout"), 0.5)
 
-    assert step == Step(OutboxState.PARKED, error=f"given up after {MAX_ATTEMPTS} attempts: timeout")
+    assert step == OutboxStep(OutboxState.PARKED, error=f"given up after {MAX_ATTEMPTS} attempts: timeout")
 
 
 @dataclass

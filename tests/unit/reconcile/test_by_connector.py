@@ -7,13 +7,13 @@ import pytest
 
 from watcher.decode.notification import read_notification
 from watcher.model.notification import INCREMENTAL, Notification
-from watcher.postgres.own.backfill_run import Run
+from watcher.postgres.own.backfill_run import BackfillRun
 from watcher.reconcile.backfill.by_connector import NotBroughtError, Sending, bring_rows
 from watcher.reconcile.backfill.counting import BackfillEndedError, BackfillPausedError
 from watcher.reconcile.repairs.stream import PATIENCE_SECONDS, StreamStandsError
 
 TABLE, OTHER = "public.CrucibleEntry", "public.Crucible"
-RUN = Run(7, "connector", 900, None, 0, {}, 0, 0, datetime(2026, 1, 1, tzinfo=UTC), "running")
+RUN = BackfillRun(7, "connector", 900, None, 0, {}, 0, 0, datetime(2026, 1, 1, tzinfo=UTC), "running")
 
 
 def said(kind: str, signal: str = RUN.signal, **more: str) -> Notification:

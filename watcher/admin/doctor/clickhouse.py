@@ -11,7 +11,7 @@ from watcher.clickhouse.pinned_settings import ADVICE, pinned_settings
 from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse import migrate
 from watcher.migrations.clickhouse.deployment import Deployment
-from watcher.migrations.ledger import State
+from watcher.migrations.ledger import MigrationState
 from watcher.telemetry.words import counted
 
 MIGRATE: Final = "`crucible migrate up`"
@@ -41,8 +41,12 @@ def server(client: Client) -> Iterator[Finding]:
 def migrations(client: Client, deployment: Deployment) -> Iterator[Finding]:
     """Find whether every migration is applied, and none was changed afterwards."""
     standing = migrate.status(client, deployment)
-    pending = [str(one) for one in standing if one.state is State.PENDING]
-    odd = [f"{one} is {one.state.value}" for one in standing if one.state in {State.CHANGED, State.UNKNOWN}]
+    pending = [str(one) for one in standing if one.state is MigrationState.PENDING]
+    odd = [
+        f"{one} is {one.state.value}"
+        for one in standing
+        if one.state in {MigrationState.CHANGED, MigrationState.UNKNOWN}
+    ]
     if odd:
         yield fail("clickhouse.schema", ", ".join(odd), "run the release that applied them, or a later one")
     elif pending:

@@ -43,8 +43,8 @@ class User(msgspec.Struct, frozen=True):
     """``meta.scores.total``, which the site counts."""
 
 
-Rows = Mapping[int, dict[str, Any]]
-Fetch = Callable[[Sequence[int]], Awaitable[list[dict[str, Any]]]]
+UserRows = Mapping[int, dict[str, Any]]
+FetchUsers = Callable[[Sequence[int]], Awaitable[list[dict[str, Any]]]]
 """Returns the rows of some users. Raises ``TemporaryError``."""
 
 
@@ -56,11 +56,11 @@ class Users:
         clock: monotonic seconds.
     """
 
-    def __init__(self, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, fetch: FetchUsers, clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
         self._remembered: Remembered[int, User | str] = Remembered(MAX_REMEMBERED_USERS, clock)
         self._asking: SingleFlight[int, User | str] = SingleFlight()
-        self._next: tuple[list[int], asyncio.Task[Rows]] | None = None
+        self._next: tuple[list[int], asyncio.Task[UserRows]] | None = None
         """The question that is about to be asked: its users, to whom more may be added, and its rows."""
         self._places = asyncio.Semaphore(MAX_QUESTIONS)
 
@@ -97,7 +97,7 @@ class Users:
         self._remembered.put(user_id, found, FRESH_SECONDS)
         return found
 
-    def _together(self, user_id: int) -> "asyncio.Task[Rows]":
+    def _together(self, user_id: int) -> "asyncio.Task[UserRows]":
         """Return the rows of the next question, for this user and all others who are asked for until it is asked."""
         if self._next is None:
             user_ids: list[int] = []
@@ -106,7 +106,7 @@ class Users:
         user_ids.append(user_id)
         return rows
 
-    async def _rows(self, user_ids: list[int]) -> Rows:
+    async def _rows(self, user_ids: list[int]) -> UserRows:
         ASKER.set(EVERYBODY)
         async with self._places:
             self._next = None

@@ -12,7 +12,7 @@ from watcher.api.route import CRUCIBLE, ENTRY, LEVEL, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
 from watcher.api.site_problem import site_problem
 from watcher.api.voting.pictures import is_visible
-from watcher.api.wire import MAX_ID, Moment, encode, moment
+from watcher.api.wire import MAX_ID, MomentText, encode, moment
 from watcher.model.errors import TemporaryError
 from watcher.model.site_image import CommentCursor
 from watcher.model.visibility import are_nsfw_comments_shown
@@ -27,7 +27,7 @@ class ListedComment(Struct, frozen=True):
 
     text: str
     reactions: int
-    createdAt: Moment  # noqa: N815 - the wire's spelling
+    createdAt: MomentText  # noqa: N815 - the wire's spelling
     author: str | None
     """Name of who wrote it."""
     commentId: int  # noqa: N815

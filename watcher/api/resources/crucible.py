@@ -11,10 +11,10 @@ from watcher.api.route import CRUCIBLE, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
 from watcher.api.voting.ask_redis import ask_redis_together
 from watcher.api.voting.judged_pairs import JudgedPairs
-from watcher.api.wire import Ending, Moment, encode, moment
+from watcher.api.wire import Ending, MomentText, encode, moment
 from watcher.redis import keys
 
-Status = Literal["Pending", "Active", "Completed", "Cancelled"]
+CrucibleStatus = Literal["Pending", "Active", "Completed", "Cancelled"]
 
 
 class JudgeOfCrucible(Struct, frozen=True):
@@ -28,9 +28,9 @@ class CrucibleAnswer(Struct, frozen=True):
 
     id: int
     name: str
-    status: Status
-    startAt: Moment | None  # noqa: N815 - the wire's spelling
-    endAt: Moment | None  # noqa: N815
+    status: CrucibleStatus
+    startAt: MomentText | None  # noqa: N815 - the wire's spelling
+    endAt: MomentText | None  # noqa: N815
     nsfwLevel: int  # noqa: N815
     entries: int
     """Entries that take part."""
@@ -62,7 +62,7 @@ async def crucible(services: Services, request: Request) -> Response:
     body = CrucibleAnswer(
         id=found.id,
         name=found.name,
-        status=cast("Status", found.status),
+        status=cast("CrucibleStatus", found.status),
         startAt=_time(found.start_ms),
         endAt=_time(found.end_ms),
         nsfwLevel=found.level,

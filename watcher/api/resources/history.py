@@ -11,7 +11,7 @@ from watcher.api.http.response import Response
 from watcher.api.route import CRUCIBLE, ENTRY, OF_A_CRUCIBLE, WITHHELD, Route
 from watcher.api.services import Services
 from watcher.api.voting.history import MAX_POINTS
-from watcher.api.wire import EntryId, Moment, encode, moment
+from watcher.api.wire import EntryId, MomentText, encode, moment
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class HistoryPoint(Struct, frozen=True, gc=False):
     """A rating, and when it was reached."""
 
-    at: Moment
+    at: MomentText
     rating: int
     votes: int
     """Votes of the entry up to and including this one."""

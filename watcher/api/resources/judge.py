@@ -8,7 +8,7 @@ from watcher.api.http.request import Request
 from watcher.api.http.response import Response
 from watcher.api.route import Route
 from watcher.api.services import Services
-from watcher.api.wire import Moment, encode, moment
+from watcher.api.wire import MomentText, encode, moment
 from watcher.model.judge_rank import influence, percentile
 
 MAX_CRUCIBLES: Final = 100
@@ -20,8 +20,8 @@ class JudgedCrucible(Struct, frozen=True):
 
     crucibleId: int  # noqa: N815 - the wire's spelling
     votes: int
-    firstVoteAt: Moment  # noqa: N815
-    lastVoteAt: Moment  # noqa: N815
+    firstVoteAt: MomentText  # noqa: N815
+    lastVoteAt: MomentText  # noqa: N815
 
 
 class JudgeAnswer(Struct, frozen=True):

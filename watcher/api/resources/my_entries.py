@@ -10,7 +10,7 @@ from watcher.api.http.response import Response
 from watcher.api.route import CRUCIBLE, Route
 from watcher.api.services import Services
 from watcher.api.site_problem import site_problem
-from watcher.api.wire import EntryId, FeeBody, Moment, ReasonBody, encode, moment, reason_bodies
+from watcher.api.wire import EntryId, FeeBody, MomentText, ReasonBody, encode, moment, reason_bodies
 from watcher.model.entry_verdict import reasons_told
 from watcher.model.errors import TemporaryError
 from watcher.postgres.own.entry_questions import OwnEntry
@@ -30,7 +30,7 @@ class MyEntry(Struct, frozen=True):
     """Of an admitted entry: rules that it breaks, and that keep it from nothing."""
     fee: FeeBody
     """What was collected for it and is kept: nothing unless it is admitted."""
-    waitingSince: Moment | None  # noqa: N815
+    waitingSince: MomentText | None  # noqa: N815
 
 
 class MyEntriesAnswer(Struct, frozen=True):

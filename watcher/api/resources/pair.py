@@ -16,7 +16,7 @@ from watcher.api.voting.candidates import Asker
 from watcher.api.voting.crucibles import Crucible
 from watcher.api.voting.next_pair import NoPair, Served, ServedPair
 from watcher.api.voting.pictures import Picture, Pictures
-from watcher.api.wire import EntryId, ImageBody, Moment, encode, image_body, moment
+from watcher.api.wire import EntryId, ImageBody, MomentText, encode, image_body, moment
 from watcher.model.visibility import effective_level
 
 log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ class CommentBody(Struct, frozen=True):
 
     text: str
     reactions: int
-    createdAt: Moment  # noqa: N815 - the wire's spelling
+    createdAt: MomentText  # noqa: N815 - the wire's spelling
 
 
 class PairSide(Struct, frozen=True):
@@ -47,7 +47,7 @@ class PairBody(Struct, frozen=True):
     left: PairSide
     right: PairSide
     token: str
-    expiresAt: Moment  # noqa: N815
+    expiresAt: MomentText  # noqa: N815
 
 
 class PairAnswer(PairBody, frozen=True):

@@ -24,7 +24,7 @@ from watcher.api.services import Services
 from watcher.api.voting.ask_redis import refused
 from watcher.api.voting.candidates import Asker
 from watcher.api.voting.crucibles import Crucible
-from watcher.api.wire import EntryId, Moment, encode, moment
+from watcher.api.wire import EntryId, MomentText, encode, moment
 from watcher.model.pair_token import SignedPair, TokenFault
 from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
 from watcher.redis import keys
@@ -62,7 +62,7 @@ class VoteAnswer(Struct, frozen=True, gc=False):
     epoch: int
     seq: int
     """Place of the vote in its crucible, with the epoch before it."""
-    votedAt: Moment  # noqa: N815
+    votedAt: MomentText  # noqa: N815
     pair: PairBody | None = None
     """To judge next. None: ask for it, and learn why there is none."""
     following: PairBody | None = None

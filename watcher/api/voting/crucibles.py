@@ -63,7 +63,7 @@ class _LiveRow(msgspec.Struct):
 
 _decode_row = msgspec.json.Decoder(_LiveRow).decode
 
-Fetch = Callable[[int], Awaitable[dict[str, Any] | None]]
+FetchCrucible = Callable[[int], Awaitable[dict[str, Any] | None]]
 """Returns a crucible's row in PostgreSQL; None if it has none. Raises ``TemporaryError``."""
 
 
@@ -78,7 +78,11 @@ class Crucibles:
     """
 
     def __init__(
-        self, link: Link, fetch: Fetch, on_absent: Callable[[int], None], clock: Callable[[], float] = time.monotonic
+        self,
+        link: Link,
+        fetch: FetchCrucible,
+        on_absent: Callable[[int], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._link, self._fetch, self._on_absent = link, fetch, on_absent
         self._remembered: Remembered[int, Crucible | str] = Remembered(MAX_REMEMBERED_CRUCIBLES, clock)

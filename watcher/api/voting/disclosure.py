@@ -16,7 +16,7 @@ from watcher.api.voting.crucibles import Crucible
 from watcher.redis.judging import JUDGING, Judging, judging, judging_command
 from watcher.redis.link import Link
 
-Policy = Literal["live", "after_vote", "at_end"]
+DisclosurePolicy = Literal["live", "after_vote", "at_end"]
 """When standings are told: always; to whoever has voted in the crucible; once votes are over."""
 SKEW_MS: Final = 2_000
 """Milliseconds after a crucible's end from which votes are over: by Redis' clock, which decides about votes, it may
@@ -66,7 +66,7 @@ class Disclosure:
 
     SCRIPTS: Final = (JUDGING.text,)
 
-    def __init__(self, link: Link, policy: Policy, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, link: Link, policy: DisclosurePolicy, clock: Callable[[], float] = time.time) -> None:
         self._link, self._policy, self._clock = link, policy, clock
 
     async def to(self, crucible: Crucible, user_id: int) -> Disclosed:

@@ -37,7 +37,7 @@ class EntryRow(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(EntryRow).decode
 
-Fetch = Callable[[int, int], Awaitable[dict[str, Any] | None]]
+FetchEntry = Callable[[int, int], Awaitable[dict[str, Any] | None]]
 """Returns the row of an entry in PostgreSQL, by crucible and entry, if there is one. Raises ``TemporaryError``."""
 
 
@@ -49,7 +49,7 @@ class Entries:
         fetch: asks PostgreSQL for an entry of a finished crucible.
     """
 
-    def __init__(self, link: Link, fetch: Fetch) -> None:
+    def __init__(self, link: Link, fetch: FetchEntry) -> None:
         self._link, self._fetch = link, fetch
 
     async def find(self, crucible: Crucible, entry_id: int) -> Entry:

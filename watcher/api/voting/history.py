@@ -35,8 +35,8 @@ MAX_POINTS: Final = 1_000
 MAX_IN_TURN: Final = 8
 """Questions of one user that may wait for each other; they are asked one after the other."""
 
-Rows = Sequence[Sequence[Any]]
-Query = Callable[[str, dict[str, Any]], Rows]
+HistoryRows = Sequence[Sequence[Any]]
+Query = Callable[[str, dict[str, Any]], HistoryRows]
 """Returns the rows of a query, by its name and parameters. Blocks; raises ``TemporaryError``."""
 _Key = tuple[Hashable, ...]
 """A query's name and the values of its parameters."""
@@ -55,9 +55,9 @@ class HistoryReader:
     def __init__(self, query: Query, clock: Callable[[], float] = time.monotonic) -> None:
         self._query = query
         self._threads = ThreadPoolExecutor(THREADS, "history")
-        self._remembered: TLRUCache[_Key, Rows] = TLRUCache(MAX_REMEMBERED_ROWS, _stands_until, clock, _size)
-        self._asking: SingleFlight[_Key, Rows] = SingleFlight()
-        self._under_way: dict[int, asyncio.Task[Rows]] = {}
+        self._remembered: TLRUCache[_Key, HistoryRows] = TLRUCache(MAX_REMEMBERED_ROWS, _stands_until, clock, _size)
+        self._asking: SingleFlight[_Key, HistoryRows] = SingleFlight()
+        self._under_way: dict[int, asyncio.Task[HistoryRows]] = {}
         """By user: the question that is being asked."""
         self._in_turn: Counter[int] = Counter()
         """By user: questions that are asked or wait."""
@@ -66,7 +66,7 @@ class HistoryReader:
         """Give the threads back; what they ask is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def ratings(self, user_id: int, crucible_id: int, entry_id: int) -> Rows:
+    async def ratings(self, user_id: int, crucible_id: int, entry_id: int) -> HistoryRows:
         """Return how an entry's rating went: rows of Unix seconds, rating and votes so far, the last vote last.
 
         Args:
@@ -92,7 +92,7 @@ class HistoryReader:
         votes, upheld = rows[0]
         return int(votes), int(upheld)
 
-    async def judge(self, user_id: int) -> tuple[Rows, Rows]:
+    async def judge(self, user_id: int) -> tuple[HistoryRows, HistoryRows]:
         """Return what a judge did, and how many judges have how many votes.
 
         The first has a row for each crucible, the one judged last first: its id, votes, and the Unix seconds of the
@@ -108,7 +108,7 @@ class HistoryReader:
                 distribution = await asyncio.shield(self._ask(_DISTRIBUTION, {}))
         return judged, distribution
 
-    async def _in_turn_of(self, user_id: int, name: str, parameters: dict[str, Any]) -> Rows:
+    async def _in_turn_of(self, user_id: int, name: str, parameters: dict[str, Any]) -> HistoryRows:
         """Return the rows of a question, asked after the user's other ones: whoever asks much waits longest."""
         if self._in_turn[user_id] >= MAX_IN_TURN:
             raise ProblemError("overloaded")
@@ -127,11 +127,11 @@ class HistoryReader:
             if not self._in_turn[user_id]:
                 del self._in_turn[user_id]
 
-    def _over(self, user_id: int, done: "asyncio.Task[Rows]") -> None:
+    def _over(self, user_id: int, done: "asyncio.Task[HistoryRows]") -> None:
         if self._under_way.get(user_id) is done:
             del self._under_way[user_id]
 
-    def _ask(self, name: str, parameters: dict[str, Any]) -> "asyncio.Task[Rows]":
+    def _ask(self, name: str, parameters: dict[str, Any]) -> "asyncio.Task[HistoryRows]":
         """Return the task that asks a question; not to be cancelled by whoever waits for it.
 
         Raises:
@@ -142,7 +142,7 @@ class HistoryReader:
             raise ProblemError("overloaded")
         return self._asking.join(key, partial(self._rows, key, name, parameters))
 
-    async def _rows(self, key: _Key, name: str, parameters: dict[str, Any]) -> Rows:
+    async def _rows(self, key: _Key, name: str, parameters: dict[str, Any]) -> HistoryRows:
         try:
             rows = await asyncio.get_running_loop().run_in_executor(self._threads, self._query, name, parameters)
         except TemporaryError as error:
@@ -152,12 +152,12 @@ class HistoryReader:
         return rows
 
 
-def _stands_until(key: _Key, _: Rows, now: float) -> float:
+def _stands_until(key: _Key, _: HistoryRows, now: float) -> float:
     """Return until when an answer stands, in seconds of the clock."""
     return now + (DISTRIBUTION_FRESH_SECONDS if key[0] == _DISTRIBUTION else FRESH_SECONDS)
 
 
-def _size(rows: Rows) -> int:
+def _size(rows: HistoryRows) -> int:
     """Return the rows that an answer counts for; one without rows takes room too."""
     return len(rows) + 1
 

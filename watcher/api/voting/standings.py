@@ -13,8 +13,7 @@ from watcher.model.errors import TemporaryError
 from watcher.redis import keys
 from watcher.redis.link import Link
 
-Rows = list[dict[str, Any]]
-FetchPage = Callable[[int, int, int], Awaitable[Rows]]
+FetchPage = Callable[[int, int, int], Awaitable[list[dict[str, Any]]]]
 """Returns final standings of a crucible, by offset and limit. Raises ``TemporaryError``."""
 FetchCount = Callable[[int], Awaitable[tuple[int, bool]]]
 """Returns how many entries the final standings of a crucible have, and whether places are written. Raises

@@ -17,9 +17,9 @@ from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.clickhouse.record import MigrationRecord
 from watcher.migrations.clickhouse.server import Server, not_asked
 from watcher.migrations.clickhouse.stamp import add_stamp
-from watcher.migrations.clickhouse.steps import BufferTable, Stamp, Statements, Step, View, read_steps
+from watcher.migrations.clickhouse.steps import BufferTable, MigrationStep, RepeatableSql, Stamp, View, read_steps
 from watcher.migrations.clickhouse.views import make_view
-from watcher.migrations.ledger import Status
+from watcher.migrations.ledger import MigrationStatus
 from watcher.migrations.lock import LineListener
 from watcher.sql_files import Applied, Migration, numbered_migrations
 
@@ -86,7 +86,7 @@ def pending(client: Client, deployment: Deployment) -> list[Migration]:
     return ledger.still_pending("clickhouse", migrations(), _record(client, deployment).applied())
 
 
-def status(client: Client, deployment: Deployment) -> list[Status]:
+def status(client: Client, deployment: Deployment) -> list[MigrationStatus]:
     """Return every migration and how it stands, in order."""
     return ledger.standing(migrations(), _record(client, deployment).applied())
 
@@ -111,9 +111,9 @@ def _script(deployment: Deployment, database: str, migration: Migration) -> Iter
             yield deployment.render(text, {"database": database, "bucket": "toUInt16(0)"}) + ";\n"
 
 
-def _texts(step: Step) -> Iterator[str]:
+def _texts(step: MigrationStep) -> Iterator[str]:
     match step:
-        case Statements(texts):
+        case RepeatableSql(texts):
             yield from texts
         case Stamp(table, column):
             alter, stamp = f"ALTER TABLE {table} @on_cluster", f"{column} DateTime64(3) DEFAULT"
@@ -133,9 +133,9 @@ def _texts(step: Step) -> Iterator[str]:
             assert_never(step)
 
 
-def _run(server: Server, record: MigrationRecord, step: Step) -> None:
+def _run(server: Server, record: MigrationRecord, step: MigrationStep) -> None:
     match step:
-        case Statements(texts):
+        case RepeatableSql(texts):
             for text in texts:
                 server.run(text)
         case Stamp():

@@ -26,7 +26,7 @@ _VIEW_SECTIONS: Final = ("target", "select", "key", "fingerprint", "reader")
 
 
 @dataclass(frozen=True, slots=True)
-class Statements:
+class RepeatableSql:
     """SQL that may run any number of times."""
 
     texts: tuple[str, ...]
@@ -68,10 +68,10 @@ class View:
         return f"{self.target}_mv"
 
 
-Step = Statements | Stamp | BufferTable | View
+MigrationStep = RepeatableSql | Stamp | BufferTable | View
 
 
-def read_steps(text: str) -> tuple[Step, ...]:
+def read_steps(text: str) -> tuple[MigrationStep, ...]:
     r"""The steps of a migration.
 
     Raises:
@@ -83,13 +83,13 @@ def read_steps(text: str) -> tuple[Step, ...]:
     return tuple(_steps(_SECTION.split(text)))
 
 
-def _steps(pieces: list[str]) -> Iterator[Step]:
+def _steps(pieces: list[str]) -> Iterator[MigrationStep]:
     sections = list(zip(pieces[1::2], pieces[2::2], strict=True))
     while sections:
         head, body = sections.pop(0)
         match head.split():
             case ["statements"]:
-                yield Statements(_statements(body))
+                yield RepeatableSql(_statements(body))
             case ["stamp", table, column]:
                 yield Stamp(table, column)
             case ["buffer", name, "of", table]:

@@ -4,7 +4,7 @@ from functools import cache
 from importlib.resources import files
 
 from watcher.migrations import ledger
-from watcher.migrations.ledger import Status
+from watcher.migrations.ledger import MigrationStatus
 from watcher.postgres.own import migration as record
 from watcher.postgres.session import Session, open_session, quoted
 from watcher.sql_files import Applied, Migration, numbered_migrations
@@ -59,7 +59,7 @@ def pending(session: Session) -> list[Migration]:
     return ledger.still_pending("postgres", migrations(), record.applied(session))
 
 
-def status(session: Session) -> list[Status]:
+def status(session: Session) -> list[MigrationStatus]:
     """Return every migration and how it stands, in order."""
     return ledger.standing(migrations(), record.applied(session))
 

@@ -13,7 +13,7 @@ from watcher.sql_files import named_statements
 _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "backfill_run.sql")
 
 
-class Run(msgspec.Struct, frozen=True):
+class BackfillRun(msgspec.Struct, frozen=True):
     """A backfill that has not ended."""
 
     id: int
@@ -45,7 +45,7 @@ class Run(msgspec.Struct, frozen=True):
         return f"crucible-backfill-{self.id}-{round(self.began_at.timestamp())}"
 
 
-class Told(msgspec.Struct, frozen=True):
+class BackfillStatus(msgspec.Struct, frozen=True):
     """A backfill as people are told of it."""
 
     id: int
@@ -65,16 +65,16 @@ class Told(msgspec.Struct, frozen=True):
     sent: int = 0
 
 
-def open_run(session: Session, table: str) -> Run | None:
+def open_run(session: Session, table: str) -> BackfillRun | None:
     """Return the run of a table that has not ended."""
     rows = session.read(_STATEMENTS["open_run"], table)
-    return Run(*rows[0]) if rows else None
+    return BackfillRun(*rows[0]) if rows else None
 
 
-def begin(session: Session, table: str, way: str, until_key: int, made_by: str) -> Run:
+def begin(session: Session, table: str, way: str, until_key: int, made_by: str) -> BackfillRun:
     """Return the run of a table that has not ended, begun now if there was none."""
     session.run(_STATEMENTS["begin"], table, way, until_key, made_by)
-    return Run(*session.read(_STATEMENTS["open_run"], table)[0])
+    return BackfillRun(*session.read(_STATEMENTS["open_run"], table)[0])
 
 
 def give_up(session: Session, table: str) -> None:
@@ -82,29 +82,29 @@ def give_up(session: Session, table: str) -> None:
     session.run(_STATEMENTS["give_up"], table)
 
 
-def take(session: Session, run: Run, made_by: str) -> None:
+def take(session: Session, run: BackfillRun, made_by: str) -> None:
     """Note who goes on with a run."""
     session.run(_STATEMENTS["take"], made_by, run.id)
 
 
-def note(session: Session, run: Run) -> bool | None:
+def note(session: Session, run: BackfillRun) -> bool | None:
     """Note how far a run is; return whether somebody wants it to pause, None where somebody has ended it."""
     known = msgspec.structs.asdict(run) | {"mended": msgspec.json.encode(run.mended).decode()}
     return _pause_wanted(session.run(_STATEMENTS["note"], known))
 
 
-def brought(session: Session, run: Run, sent: int) -> Run:
+def brought(session: Session, run: BackfillRun, sent: int) -> BackfillRun:
     """Note that every row that the connector was asked for is sent and written; return the run with when that was."""
     rows = session.run(_STATEMENTS["brought"], {"id": run.id, "sent": sent})
     return msgspec.structs.replace(run, brought_at=rows[0][0], sent=sent) if rows else run
 
 
-def seen(session: Session, run: Run) -> bool | None:
+def seen(session: Session, run: BackfillRun) -> bool | None:
     """Note that somebody is at a run; return what ``note`` does."""
     return _pause_wanted(session.run(_STATEMENTS["seen"], run.id))
 
 
-def pause(session: Session, run: Run) -> None:
+def pause(session: Session, run: BackfillRun) -> None:
     """Note that a run stands until somebody goes on with it."""
     session.run(_STATEMENTS["pause"], run.id)
 
@@ -114,14 +114,14 @@ def ask_pause(session: Session, table: str) -> bool:
     return bool(session.run(_STATEMENTS["ask_pause"], table))
 
 
-def finish(session: Session, run: Run) -> None:
+def finish(session: Session, run: BackfillRun) -> None:
     """Note that all of a run is done."""
     session.run(_STATEMENTS["finish"], run.id)
 
 
-def runs(session: Session, most: int) -> Sequence[Told]:
+def runs(session: Session, most: int) -> Sequence[BackfillStatus]:
     """Return the latest runs, the latest first."""
-    return [Told(*row) for row in session.read(_STATEMENTS["runs"], most)]
+    return [BackfillStatus(*row) for row in session.read(_STATEMENTS["runs"], most)]
 
 
 def _pause_wanted(rows: list[tuple[bool]]) -> bool | None:

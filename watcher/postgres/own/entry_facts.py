@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-from watcher.model.entry_decision import Candidate, EntryFee, FeeSource
+from watcher.model.entry_decision import EntryCandidate, EntryFee, FeeSource
 from watcher.model.entry_rules import CrucibleRules, EntryFacts, EntryImage, Payment
 from watcher.model.entry_verdict import EntryReason, Verdict, VerdictState
 from watcher.postgres.moments import MOMENTS
@@ -17,10 +17,10 @@ RULE_COLUMNS: Final = 8
 _ENTRIES_OF: Final = "entries of "
 
 
-class Found(NamedTuple):
+class FoundEntry(NamedTuple):
     """An entry to be decided."""
 
-    candidate: Candidate
+    candidate: EntryCandidate
     digest: int
     """Of everything of the entry and its image that decides."""
 
@@ -56,7 +56,7 @@ def rules_from(columns: Sequence[Any]) -> CrucibleRules:
     )  # fmt: skip
 
 
-def facts(session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int], *, again: bool) -> list[Found]:
+def facts(session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int], *, again: bool) -> list[FoundEntry]:
     """Return entries to be decided, crucible by crucible in the order in which they came.
 
     Args:
@@ -73,14 +73,14 @@ def facts(session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int
         if crucible_id not in rules:
             rules[crucible_id] = rules_from(columns[:RULE_COLUMNS])
     return [
-        Found(candidate_from(crucible_id, rules[crucible_id], columns[RULE_COLUMNS:]), digest)
+        FoundEntry(candidate_from(crucible_id, rules[crucible_id], columns[RULE_COLUMNS:]), digest)
         for crucible_id, digest, *columns in rows
     ]
 
 
 def vanished(
     session: Session, crucible_ids: Sequence[int], entry_ids: Sequence[int], *, another: bool = False
-) -> list[Candidate]:
+) -> list[EntryCandidate]:
     """Return those of some entries whose row is gone, and whose crucible had not ended.
 
     Args:
@@ -92,7 +92,7 @@ def vanished(
     asked = {"entries": list(entry_ids), "crucibles": list(crucible_ids), "another": another}
     rows = session.run(_STATEMENTS["vanished_facts"], asked)
     return [
-        Candidate(
+        EntryCandidate(
             entry_id=entry, crucible_id=crucible, image_id=image,
             facts=EntryFacts(user_id=user, created_ms=created, crucible=None, image=None),
             fee=_fee(fee), before=_verdict(state, reasons),
@@ -101,7 +101,7 @@ def vanished(
     ]  # fmt: skip
 
 
-def candidate_from(crucible_id: int, crucible: CrucibleRules | None, row: Sequence[Any]) -> Candidate:
+def candidate_from(crucible_id: int, crucible: CrucibleRules | None, row: Sequence[Any]) -> EntryCandidate:
     """Return an entry to be decided, from the fragment ``fact_columns``, the places taken, and whether it competes."""
     entry, user, image, created, site_prefix, owner, level, ingestion, kind, blocked, resources = row[:11]
     image_before, crucible_before, user_before, created_before, enforced = row[17:22]
@@ -112,7 +112,7 @@ def candidate_from(crucible_id: int, crucible: CrucibleRules | None, row: Sequen
             user_id=owner, nsfw_level=level, ingestion=ingestion, type=kind, blocked_for=blocked,
             resources=frozenset(resources),
         )  # fmt: skip
-    return Candidate(
+    return EntryCandidate(
         entry_id=entry, crucible_id=crucible_id, image_id=image,
         facts=EntryFacts(
             user_id=user, created_ms=created, crucible=crucible, image=seen, earlier_of_user=earlier_of_user,

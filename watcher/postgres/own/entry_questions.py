@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from watcher.model.entry_decision import Candidate
+from watcher.model.entry_decision import EntryCandidate
 from watcher.model.entry_verdict import EntryReason, VerdictState
 from watcher.postgres.moments import MOMENTS
 from watcher.postgres.own.entry_facts import RULE_COLUMNS, candidate_from, rules_from
@@ -43,7 +43,7 @@ class EntryQuestions:
     def __init__(self, fetch: Fetch, schema: str) -> None:
         self._fetch, self._schema = fetch, quoted(schema)
 
-    async def hypothetical(self, crucible_id: int, user_id: int, image_id: int) -> Candidate | None:
+    async def hypothetical(self, crucible_id: int, user_id: int, image_id: int) -> EntryCandidate | None:
         """Return an entry that nobody has made, as if it were made now; None if there is no such crucible."""
         rows = await self._ask("hypothetical_entry", crucible=crucible_id, user=user_id, image=image_id)
         if not rows:

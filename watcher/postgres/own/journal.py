@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.extent import Extent
 from watcher.model.farthest import Farthest
-from watcher.model.look import Look
+from watcher.model.postgres_look import PostgresLook
+from watcher.model.stream import Partition
 from watcher.model.table_pause import TablePause
 from watcher.postgres.own import beat, history, marker, published, reconcile_needed, table_pause
 from watcher.postgres.session import Session, open_session
-
-Partition = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class PostgresJournalStore:
 
     def save(
         self, seen: dict[Partition, str], needed: dict[ReconcileNeeded, Extent], farthest: Farthest | None = None
-    ) -> Look:
+    ) -> PostgresLook:
         """Write down what is new, look whether PostgreSQL is still the same one, write a beat, and say what there is.
 
         Args:
@@ -63,12 +62,12 @@ class PostgresJournalStore:
             history.check(session)
             paused = table_pause.paused(session, self.group)
             if farthest is None:
-                return Look(_needs(session), paused=paused)
+                return PostgresLook(_needs(session), paused=paused)
             standing = beat.standing(session)
             history.check_end_of_log(session, standing, farthest)
             written = beat.write(session) or standing.beat
             now = published.published(session, self.tables) if self.tables else {}
-            return Look(
+            return PostgresLook(
                 _needs(session),
                 written,
                 unpublished=tuple(table for table, print_ in now.items() if print_ is None),

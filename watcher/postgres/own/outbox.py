@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from watcher.model.outbox import LONGEST_WAIT_SECONDS, OutboxRow, OutboxState, Step
+from watcher.model.outbox import LONGEST_WAIT_SECONDS, OutboxRow, OutboxState, OutboxStep
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
@@ -100,7 +100,7 @@ def take(session: Session, channel: str, most: int, owner: str, lease_seconds: f
     ]  # fmt: skip
 
 
-def finish(session: Session, row: OutboxRow, step: Step, owner: str) -> bool:
+def finish(session: Session, row: OutboxRow, step: OutboxStep, owner: str) -> bool:
     """Write down what became of a row, within the caller's transaction.
 
     Returns:

@@ -17,7 +17,7 @@ LEASE_SECONDS: Final = 60.0
 shorter: two processes compare the same, which is harmless, because one of them waits for a slow neighbour."""
 
 
-class Place(msgspec.Struct, frozen=True):
+class RoundPlace(msgspec.Struct, frozen=True):
     """Where a round through all tables stands."""
 
     table: str
@@ -29,7 +29,7 @@ class Place(msgspec.Struct, frozen=True):
     """Tables that this round has compared as a whole."""
 
 
-class Standing(msgspec.Struct, frozen=True):
+class TurnStatus(msgspec.Struct, frozen=True):
     """What others see of the turns."""
 
     table: str
@@ -40,7 +40,7 @@ class Standing(msgspec.Struct, frozen=True):
     """Since the last turn was over; None: there was none."""
 
 
-def take(session: Session, owner: str, interval: float) -> Place | None:
+def take(session: Session, owner: str, interval: float) -> RoundPlace | None:
     """Return where to go on; None: it is not due, or somebody else's turn.
 
     Args:
@@ -50,7 +50,7 @@ def take(session: Session, owner: str, interval: float) -> Place | None:
     """
     asked = {"owner": owner, "lease": LEASE_SECONDS, "interval": interval}
     rows = session.run(_STATEMENTS["take"], asked)
-    return Place(rows[0][0], int(rows[0][1]), rows[0][2], tuple(rows[0][3])) if rows else None
+    return RoundPlace(rows[0][0], int(rows[0][1]), rows[0][2], tuple(rows[0][3])) if rows else None
 
 
 def keep(session: Session, owner: str) -> bool:
@@ -74,7 +74,7 @@ def give_back(session: Session, owner: str) -> None:
     session.run(_STATEMENTS["give_back"], {"owner": owner})
 
 
-def standing(session: Session) -> Standing:
+def standing(session: Session) -> TurnStatus:
     """Return where the turns stand."""
     ((table, key, taken_by, age),) = session.read(_STATEMENTS["standing"])
-    return Standing(table, int(key), taken_by, age)
+    return TurnStatus(table, int(key), taken_by, age)

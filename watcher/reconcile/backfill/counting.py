@@ -14,7 +14,7 @@ import msgspec
 
 from watcher.model.errors import StopError, TemporaryError
 from watcher.postgres.own import backfill_run, repair
-from watcher.postgres.own.backfill_run import Run
+from watcher.postgres.own.backfill_run import BackfillRun
 from watcher.postgres.session import Session
 from watcher.reconcile.repairs.repairer import Mended
 from watcher.reconcile.rows.differences import Difference
@@ -76,7 +76,7 @@ class Mends(Protocol):
         ...
 
 
-Heard = Callable[[Run, str], None]
+BackfillListener = Callable[[BackfillRun, str], None]
 """Told how far a run is, and with what."""
 
 
@@ -95,11 +95,11 @@ class Turn:
     def __init__(
         self,
         session: Session,
-        run: Run,
+        run: BackfillRun,
         *,
         held: Callable[[], None],
         stops: Callable[[], bool],
-        heard: Heard,
+        heard: BackfillListener,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._session, self.run, self._held = session, run, held
@@ -217,7 +217,7 @@ def show_crucibles(turn: Turn, unfinished: Callable[[], Sequence[int]], compare:
         turn.note("crucibles", done_crucible=crucible_id)
 
 
-def finish(session: Session, run: Run, table: str, made_by: str) -> None:
+def finish(session: Session, run: BackfillRun, table: str, made_by: str) -> None:
     """End a run; what asked for a comparison of the table before its rows were compared is forgotten if all is right.
 
     The rows that a connector has sent ask for one as well, and are all written before the first page is compared.

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from watcher.model.counts import Total
-from watcher.reconcile.finding import Finding
+from watcher.reconcile.difference_reports import DifferenceReport
 from watcher.reconcile.rows.differences import Difference
 from watcher.reconcile.rows.events_twice import TwiceReport
 from watcher.reconcile.views import ViewReport
@@ -56,9 +56,9 @@ class Report(msgspec.Struct, frozen=True):
     tables: tuple[TableReport, ...]
     twice: tuple[TwiceReport, ...]
     views: tuple[ViewReport, ...]
-    votes: tuple[Finding, ...] = ()
+    votes: tuple[DifferenceReport, ...] = ()
     """What is wrong with votes and their events, kind by kind."""
-    redis: tuple[Finding, ...] = ()
+    redis: tuple[DifferenceReport, ...] = ()
     """What Redis shows otherwise than PostgreSQL and ClickHouse say, kind by kind."""
 
     @property
@@ -98,7 +98,7 @@ class TableSummary:
     def take_back(self, kinds: Mapping[str, int]) -> None:
         """Take back what was none: a change was on its way, and has come.
 
-        >>> from watcher.reconcile.rows.differences import Kind
+        >>> from watcher.reconcile.rows.differences import DifferenceKind
         >>> summary = TableSummary("Crucible")
         >>> summary.add([Difference(5, Kind.MISSING, {("User", 7, 7, "crucibleCount"): 1}, {})])
         >>> summary.take_back({"missing": 1})

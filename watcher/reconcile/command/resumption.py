@@ -9,7 +9,7 @@ import msgspec
 from watcher.reconcile.command.report import TableReport
 
 
-class Place(msgspec.Struct, frozen=True):
+class TableProgress(msgspec.Struct, frozen=True):
     """How far a table was compared, and what was found until then."""
 
     following: int = 0
@@ -23,7 +23,7 @@ class _Run(msgspec.Struct):
 
     options: dict[str, str]
     began: datetime
-    tables: dict[str, Place]
+    tables: dict[str, TableProgress]
 
 
 class Resumption:
@@ -59,11 +59,11 @@ class Resumption:
         """Return when the run began, the killed one if it goes on there; with time zone."""
         return self._run.began
 
-    def place(self, table: str) -> Place:
+    def place(self, table: str) -> TableProgress:
         """Return how far a table is compared."""
-        return self._run.tables.get(table, Place())
+        return self._run.tables.get(table, TableProgress())
 
-    def note(self, table: str, place: Place) -> None:
+    def note(self, table: str, place: TableProgress) -> None:
         """Remember how far a table is compared."""
         if self._file is not None:
             self._run.tables[table] = place

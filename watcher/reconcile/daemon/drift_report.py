@@ -7,8 +7,8 @@ from types import MappingProxyType
 import structlog
 
 from watcher.model.errors import WatcherError
-from watcher.postgres.own.reconcile_turn import Standing
-from watcher.reconcile.rows.differences import Kind
+from watcher.postgres.own.reconcile_turn import TurnStatus
+from watcher.reconcile.rows.differences import DifferenceKind
 from watcher.telemetry.metrics.reconcile import ReconcileMetrics
 from watcher.telemetry.neighbours import event_of
 
@@ -31,14 +31,14 @@ class DriftReport:
         others: Mapping[str, Iterable[str]] = MappingProxyType({}),
     ) -> None:
         self._metrics = metrics
-        self._shown = {(table, kind.value): 0 for table in tables for kind in Kind}
+        self._shown = {(table, kind.value): 0 for table in tables for kind in DifferenceKind}
         for table, kind in self._shown:
             metrics.reconcile_mended_rows.labels(kind, table)
         self._shown |= {(place, str(kind)): 0 for place, kinds in others.items() for kind in kinds}
         for place, kind in self._shown:
             metrics.drift_rows.labels(kind, place)
 
-    def standing(self, found: Mapping[str, Mapping[str, int]], turns: Standing) -> None:
+    def standing(self, found: Mapping[str, Mapping[str, int]], turns: TurnStatus) -> None:
         """Show what differs, and when a part was last compared; log what is new of it."""
         now = dict.fromkeys(self._shown, 0)
         now |= {(table, kind): rows for table, kinds in found.items() for kind, rows in kinds.items()}

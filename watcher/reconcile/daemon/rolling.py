@@ -15,7 +15,7 @@ from watcher.model.counts import CountedTable
 from watcher.model.errors import TemporaryError, WatcherError
 from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own import drift, reconcile_turn, repair
-from watcher.postgres.own.reconcile_turn import LEASE_SECONDS, Place, Standing
+from watcher.postgres.own.reconcile_turn import LEASE_SECONDS, RoundPlace, TurnStatus
 from watcher.postgres.session import Session
 from watcher.reconcile.others import OTHER_RANGES, by_place
 from watcher.reconcile.rows.differences import Difference
@@ -40,7 +40,7 @@ missed, has its neighbours asked for that as well."""
 class DriftObserver(Protocol):
     """Hears what turns find."""
 
-    def standing(self, found: Mapping[str, Mapping[str, int]], turns: Standing) -> None:
+    def standing(self, found: Mapping[str, Mapping[str, int]], turns: TurnStatus) -> None:
         """Hear how many rows of each table differ, by kind of difference, and where the turns stand."""
         ...
 
@@ -124,7 +124,7 @@ class RollingComparison:
         # Somebody else's turn may end with its process: whoever looks then goes on.
         return min(max(SHORTEST_WAIT_SECONDS, left), self._interval) if turns.taken_by is None else LEASE_SECONDS
 
-    def _take_turn(self, session: Session, place: Place) -> None:
+    def _take_turn(self, session: Session, place: RoundPlace) -> None:
         self._kept_at = clock.now()
         try:
             with self._open_stores(session, self._pause) as stores:
@@ -134,7 +134,7 @@ class RollingComparison:
         else:
             reconcile_turn.end(session, self._owner)
 
-    def _walk(self, stores: Stores, place: Place) -> None:
+    def _walk(self, stores: Stores, place: RoundPlace) -> None:
         """Compare parts from a place on, until there were enough or the round is over."""
         names = [*(table.name for table in self._tables), *(other.name for other in stores.others)]
         at, key = (names.index(place.table), place.key) if place.table in names else (0, 0)
@@ -159,7 +159,7 @@ class RollingComparison:
                 return
             self._note(stores.session, names[at], key, done)
 
-    def _some(self, stores: Stores, at: int, key: int, left: int, place: Place) -> tuple[int, int | None]:
+    def _some(self, stores: Stores, at: int, key: int, left: int, place: RoundPlace) -> tuple[int, int | None]:
         """Compare some of what is at a place of the round; return how many ranges it was, and the key that follows."""
         if at < len(self._tables):
             first, most = key // stores.range_keys, min(left, PART_RANGES)
@@ -172,7 +172,9 @@ class RollingComparison:
             drift.compared(stores.session, name, low, after, {key: kinds} if kinds else {})
         return OTHER_RANGES, after
 
-    def _part(self, stores: Stores, table: CountedTable, first: int, most: int, place: Place) -> tuple[int, int | None]:
+    def _part(
+        self, stores: Stores, table: CountedTable, first: int, most: int, place: RoundPlace
+    ) -> tuple[int, int | None]:
         """Compare some ranges of a table; return how many, and the number of the range that follows, if one does."""
         comparison = stores.comparison(table)
         ranges = comparison.ranges()
@@ -201,7 +203,7 @@ class RollingComparison:
         before = {one.key: one for one in found}
         return Counter(one.kind.value for one in comparison.of_keys(list(before)) if one == before[one.key])
 
-    def _end_round(self, session: Session, place: Place, done: Sequence[str]) -> None:
+    def _end_round(self, session: Session, place: RoundPlace, done: Sequence[str]) -> None:
         tables = tuple(table.name for table in self._tables if table.name in done)
         passed_over = {table.name for table in self._tables} - set(tables)
         found = {name: kinds for name, kinds in drift.drift(session).items() if name not in passed_over}

@@ -52,7 +52,7 @@ OF_VOTES: Final = frozenset({RedisKind.RATING, RedisKind.VOTES, RedisKind.STANDI
 """Put right by a rebuild from ClickHouse; the others by the verifier's look at the rows."""
 
 
-class Differing(NamedTuple):
+class CrucibleDifference(NamedTuple):
     """One thing that Redis shows otherwise than it should."""
 
     kind: RedisKind
@@ -76,12 +76,14 @@ class ObservedCrucible(LockedCrucible):
 
     def __init__(self, client: Client, crucible_id: int) -> None:
         super().__init__(client, crucible_id, token="")
-        self.found: set[Differing] = set()
+        self.found: set[CrucibleDifference] = set()
 
     def note(self, kind: RedisKind, entry_id: int, shown: object, right: object) -> None:
         """Note a difference, unless very many are noted."""
         if len(self.found) < MAX_HELD:
-            self.found.add(Differing(kind, entry_id, f"shown is {shown or 'nothing'}, right is {right or 'nothing'}"))
+            self.found.add(
+                CrucibleDifference(kind, entry_id, f"shown is {shown or 'nothing'}, right is {right or 'nothing'}")
+            )
 
     def write(self, entries: Sequence[EntryWrite]) -> int:
         """Note which rows, ratings and votes differ; nothing is written."""
@@ -166,7 +168,7 @@ class CrucibleLook:
     def __init__(self, client: Client, session: Session, history: VoteHistory, undecided: bool | None) -> None:
         self._client, self._session, self._history, self._undecided = client, session, history, undecided
 
-    def differing(self, crucible_id: int, *, finished: bool = False) -> set[Differing]:
+    def differing(self, crucible_id: int, *, finished: bool = False) -> set[CrucibleDifference]:
         """Return what Redis shows otherwise than the other stores say; at most so many.
 
         Args:
@@ -178,7 +180,7 @@ class CrucibleLook:
         """
         row = site_crucible(self._session, crucible_id)
         if row is None:
-            return {Differing(RedisKind.GHOST, 0, "shown is a crucible, right is nothing")}
+            return {CrucibleDifference(RedisKind.GHOST, 0, "shown is a crucible, right is nothing")}
         observed = ObservedCrucible(self._client, crucible_id)
         fields = row.fields()
         with away_is_temporary():

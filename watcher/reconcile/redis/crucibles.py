@@ -10,8 +10,8 @@ from typing import Final, NamedTuple, cast
 
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import unfinished, unfinished_of
-from watcher.reconcile.finding import Findings
-from watcher.reconcile.redis.crucible import OF_VOTES, CrucibleLook, Differing, RedisKind
+from watcher.reconcile.difference_reports import DifferenceReports
+from watcher.reconcile.redis.crucible import OF_VOTES, CrucibleDifference, CrucibleLook, RedisKind
 from watcher.recovery.replay import ReplayDiffersError
 from watcher.recovery.sweep import Sweep
 from watcher.recovery.verifier import Verifier
@@ -32,8 +32,8 @@ PAGES: Final = 100
 
 _UNBALANCED: Final = frozenset({RedisKind.MORE_VOTES, RedisKind.FEWER_VOTES})
 
-Heard = Callable[[str, int, int], None]
-"""Told of ``redis``, how many crucibles are compared, and of how many."""
+TableListener = Callable[[str, int, int], None]
+"""Told of a table, how many of its ranges are compared, and of how many; of ``redis`` it is crucibles."""
 
 
 class _State(NamedTuple):
@@ -75,7 +75,9 @@ class RedisComparison:
         """Crucibles of which nobody can tell what their ratings should be."""
         self._verifier, self._sweep, self._pause = verifier, Sweep(client, verifier), pause
 
-    def compare(self, findings: Findings, heard: Heard, *, fix: bool, only: Collection[int] | None = None) -> list[int]:
+    def compare(
+        self, findings: DifferenceReports, heard: TableListener, *, fix: bool, only: Collection[int] | None = None
+    ) -> list[int]:
         """Add what differs, and return the crucibles in which something was put right.
 
         Args:
@@ -101,7 +103,9 @@ class RedisComparison:
         self._active = set(unfinished(self._session, "Active"))
         return sorted(self._held() | self._active)
 
-    def compare_these(self, ids: Sequence[int], findings: Findings, heard: Heard, *, fix: bool) -> list[int]:
+    def compare_these(
+        self, ids: Sequence[int], findings: DifferenceReports, heard: TableListener, *, fix: bool
+    ) -> list[int]:
         """Add what differs of some of those that are known, and return the ones in which something was put right.
 
         Raises:
@@ -129,7 +133,7 @@ class RedisComparison:
             found.update(some)
         return found
 
-    def _lasting(self, ids: Sequence[int]) -> dict[int, set[Differing]]:
+    def _lasting(self, ids: Sequence[int]) -> dict[int, set[CrucibleDifference]]:
         """Return what differs of some crucibles at every look."""
         found = self._once(ids)
         for _ in range(1, LOOKS):
@@ -149,8 +153,8 @@ class RedisComparison:
             }
         return found
 
-    def _once(self, ids: Sequence[int]) -> dict[int, set[Differing]]:
-        found: dict[int, set[Differing]] = {}
+    def _once(self, ids: Sequence[int]) -> dict[int, set[CrucibleDifference]]:
+        found: dict[int, set[CrucibleDifference]] = {}
         gone = set(self._verifier.gone(ids))
         open_ones = unfinished_of(self._session, ids)
         with away_is_temporary():
@@ -166,27 +170,27 @@ class RedisComparison:
         for one in ids:
             self._pause(0.0)  # a large one takes seconds: who compares by turns keeps its turn, or ends it
             if one not in present:
-                absent = {Differing(RedisKind.ABSENT, 0, "shown is nothing, right is an active crucible")}
+                absent = {CrucibleDifference(RedisKind.ABSENT, 0, "shown is nothing, right is an active crucible")}
                 found[one] = absent if one in self._active & open_ones else set()
             elif one in gone:
                 found[one] = (
                     set()
                     if one in taken_out
-                    else {Differing(RedisKind.GHOST, 0, "shown is a crucible, right is nothing")}
+                    else {CrucibleDifference(RedisKind.GHOST, 0, "shown is a crucible, right is nothing")}
                 )
             else:
                 found[one] = self._look.differing(one, finished=one not in open_ones)
         self._votes = self._balance.differing(one for one in ids if one in open_ones and one in present)
         for one, votes in self._votes.items():
             kind = RedisKind.MORE_VOTES if votes > 0 else RedisKind.FEWER_VOTES
-            found[one].add(Differing(kind, 0, "Redis has numbered others than ClickHouse has"))
+            found[one].add(CrucibleDifference(kind, 0, "Redis has numbered others than ClickHouse has"))
         return found
 
     def _add(
         self,
-        findings: Findings,
-        found: Mapping[int, set[Differing]],
-        left: Mapping[int, set[Differing]],
+        findings: DifferenceReports,
+        found: Mapping[int, set[CrucibleDifference]],
+        left: Mapping[int, set[CrucibleDifference]],
         votes: Mapping[int, int],
     ) -> None:
         for crucible_id, differing in found.items():
@@ -198,7 +202,7 @@ class RedisComparison:
                 if each not in left.get(crucible_id, ()):
                     findings.add_mended(REDIS, each.kind, rows)
 
-    def _derivable(self, crucible_id: int, differing: Iterable[Differing]) -> bool:
+    def _derivable(self, crucible_id: int, differing: Iterable[CrucibleDifference]) -> bool:
         """Whether ratings follow from ClickHouse: it has all votes that count, and those that it has all count."""
         kinds = {each.kind for each in differing}
         state = self._state(crucible_id)
@@ -211,7 +215,7 @@ class RedisComparison:
             seq, frozen = cast("list[bytes | None]", self._client.hmget(keys.state(crucible_id), ["seq", keys.FROZEN]))
         return _State(int(seq or 0) > 0, frozen is not None)
 
-    def _mend(self, found: Mapping[int, set[Differing]]) -> dict[int, set[Differing]]:
+    def _mend(self, found: Mapping[int, set[CrucibleDifference]]) -> dict[int, set[CrucibleDifference]]:
         """Have the verifier mend some crucibles; return what differs afterwards."""
         for crucible_id, differing in found.items():
             kinds = {each.kind for each in differing}

@@ -8,11 +8,11 @@ import msgspec
 
 from watcher.model.counts import Total
 
-Counts = Mapping[int, Counter[Total]]
+CountsByKey = Mapping[int, Counter[Total]]
 """By key of the row: what it counts for, or what was counted of it."""
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     """How a row's counts are wrong."""
 
     MISSING = "missing"
@@ -32,15 +32,15 @@ class Difference(msgspec.Struct, frozen=True, eq=False):
     counts for and what was counted of it alike, so what is wrong stays wrong beside all changes.
 
     >>> user = lambda user: ("User", user, user, "crucibleCount")
-    >>> before = Difference(5, Kind.MISSING, {user(7): 1}, {})
-    >>> before == Difference(5, Kind.ELSEWHERE, {user(8): 1}, {user(7): -1, user(8): 1})
+    >>> before = Difference(5, DifferenceKind.MISSING, {user(7): 1}, {})
+    >>> before == Difference(5, DifferenceKind.ELSEWHERE, {user(8): 1}, {user(7): -1, user(8): 1})
     True
-    >>> before == Difference(5, Kind.MISSING, {user(8): 1}, {})
+    >>> before == Difference(5, DifferenceKind.MISSING, {user(8): 1}, {})
     False
     """
 
     key: int
-    kind: Kind
+    kind: DifferenceKind
     expected: Mapping[Total, int]
     """What the row counts for."""
     counted: Mapping[Total, int]
@@ -62,7 +62,7 @@ class Difference(msgspec.Struct, frozen=True, eq=False):
         return hash((self.key, frozenset(self.wrong.items())))
 
 
-def differences(expected: Counts, counted: Counts) -> Iterator[Difference]:
+def differences(expected: CountsByKey, counted: CountsByKey) -> Iterator[Difference]:
     """Yield every row whose counts differ, by key."""
     for key in sorted(expected.keys() | counted.keys()):
         wanted, there = expected.get(key, Counter()), counted.get(key, Counter())
@@ -70,11 +70,11 @@ def differences(expected: Counts, counted: Counts) -> Iterator[Difference]:
             yield Difference(key, _kind(wanted, there), dict(wanted), dict(there))
 
 
-def _kind(wanted: Counter[Total], there: Counter[Total]) -> Kind:
+def _kind(wanted: Counter[Total], there: Counter[Total]) -> DifferenceKind:
     if not there:
-        return Kind.MISSING
+        return DifferenceKind.MISSING
     if not wanted:
-        return Kind.LEFT_OVER
+        return DifferenceKind.LEFT_OVER
     if wanted.keys() == there.keys() and all(there[one] > value > 0 for one, value in wanted.items()):
-        return Kind.REPEATED
-    return Kind.ELSEWHERE
+        return DifferenceKind.REPEATED
+    return DifferenceKind.ELSEWHERE

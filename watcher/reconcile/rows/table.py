@@ -43,7 +43,7 @@ LOOK_SECONDS: Final = 2.0
 """Looks, and seconds between two of them, until a difference that changes is told as it is. Fewer or shorter: what is
 on its way from PostgreSQL to ClickHouse is told as a difference."""
 
-Found = tuple[int, list[Difference]]
+RangeDifferences = tuple[int, list[Difference]]
 """Number of a range, and what differs in it."""
 
 
@@ -110,7 +110,7 @@ class TableComparison:
 
     def differing(
         self, progress: RangesListener, part: range | None = None, choice: Choice | None = None
-    ) -> Iterator[Found]:
+    ) -> Iterator[RangeDifferences]:
         """Yield each range whose sums differ, with what is different in it: perhaps nothing, at a second look.
 
         Args:
@@ -138,7 +138,7 @@ class TableComparison:
         self.read_at = time.monotonic()
         return found
 
-    def _by_sums(self, first: int, end: int, progress: RangesListener, *, beyond: bool) -> Iterator[Found]:
+    def _by_sums(self, first: int, end: int, progress: RangesListener, *, beyond: bool) -> Iterator[RangeDifferences]:
         counted, asked_at, took = self._sums_counted(first, None if beyond else end)
         whole = max(0, end - first)
         below = sorted(one for one, total in counted.items() if not same(total, 0) and one < first)
@@ -196,7 +196,7 @@ class TableComparison:
 
     def _chosen(
         self, first: int, end: int, progress: RangesListener, choice: Choice, *, beyond: bool
-    ) -> Iterator[Found]:
+    ) -> Iterator[RangeDifferences]:
         """Yield what differs of some rows, by ranges."""
         whole, steps = max(0, end - first), CHOSEN_RANGES
         if choice.crucible is not None:
@@ -232,9 +232,9 @@ class TableComparison:
             keys.update(int(key) for (key,) in self._reads("keys_counted", asked))
         return sorted(keys)
 
-    def _settled(self, ranges: Iterable[Found]) -> Iterator[Found]:
+    def _settled(self, ranges: Iterable[RangeDifferences]) -> Iterator[RangeDifferences]:
         """Yield what still differs once it stays as it is, looking again at some ranges together."""
-        held: list[Found] = []
+        held: list[RangeDifferences] = []
         for one in ranges:
             held.append(one)
             if sum(len(found) for _, found in held) >= HELD_DIFFERENCES:
@@ -242,7 +242,7 @@ class TableComparison:
                 held = []
         yield from self._looked_at_again(held)
 
-    def _looked_at_again(self, held: list[Found]) -> Iterator[Found]:
+    def _looked_at_again(self, held: list[RangeDifferences]) -> Iterator[RangeDifferences]:
         """Yield the differences that stay as they are from one look to the next, where rows are written.
 
         Of a row that changes all the time, that is what was wrong with it at two looks one after the other.
@@ -263,11 +263,11 @@ class TableComparison:
         for number, found in held:
             yield number, [stayed.get(one.key, one) for one in found]
 
-    def _again(self, held: Sequence[Found]) -> list[Found]:
+    def _again(self, held: Sequence[RangeDifferences]) -> list[RangeDifferences]:
         """Return what differs by now of what differed."""
         few = [one.key for _, found in held if len(found) <= PIECE_KEYS for one in found]
         by_key = {one.key: one for one in self.of_keys(few)}
-        again = list[Found]()
+        again = list[RangeDifferences]()
         for number, found in held:
             if len(found) > PIECE_KEYS:  # one question for the range is cheaper than one for each few of its keys
                 by_key |= {one.key: one for one in self._of_range(self._rows, number)}
@@ -285,7 +285,7 @@ class TableComparison:
         return [one for piece in pieces for one in self._row_by_row.of_keys(self._rows, piece)]
 
 
-def _same(before: Iterable[Found], again: Iterable[Found]) -> Iterator[tuple[int, Difference]]:
+def _same(before: Iterable[RangeDifferences], again: Iterable[RangeDifferences]) -> Iterator[tuple[int, Difference]]:
     """Yield the differences that both looks found, by key."""
     was = {one.key: one for _, found in before for one in found}
     for _, found in again:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.clickhouse.vote_history import Span
 from watcher.model.drain_plan import VoteRow
-from watcher.reconcile.finding import Findings
+from watcher.reconcile.difference_reports import DifferenceReports
 from watcher.recovery.vote_gaps import EXPIRING_SECONDS, gaps
 
 VOTES: Final = "crucible_entry_rating"
@@ -163,7 +163,7 @@ class VoteComparison:
         end = EVERY_CRUCIBLE.stop if len(rows) < PART_CRUCIBLES else int(rows[-1][0]) + 1
         return range(first, end)
 
-    def look(self, crucible_id: int, findings: Findings) -> None:
+    def look(self, crucible_id: int, findings: DifferenceReports) -> None:
         """Add what is wrong with the votes of a crucible.
 
         Raises:

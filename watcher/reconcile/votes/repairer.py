@@ -29,7 +29,7 @@ from watcher.model.metric_rows import MetricRows, month
 from watcher.model.repair import RepairPlan, token_of, vote_event_row
 from watcher.postgres.own import repair
 from watcher.postgres.session import Session
-from watcher.reconcile.finding import Findings
+from watcher.reconcile.difference_reports import DifferenceReports
 from watcher.reconcile.votes.comparison import EVENTS, VOTES, EventGap, VoteComparison, VoteCopies, VoteKind
 from watcher.runtime.failpoint import reach
 
@@ -96,7 +96,7 @@ class VoteRepairer:
             for plan in repair.open_repairs(self._session, table):
                 self._carry_out(plan, again=True)
 
-    def mend(self, crucible_id: int, findings: Findings) -> None:
+    def mend(self, crucible_id: int, findings: DifferenceReports) -> None:
         """Put right what can be derived of a crucible's votes, and add what was found and mended.
 
         Raises:
@@ -109,7 +109,7 @@ class VoteRepairer:
                 self._mend_events(crucible_id, findings)
             self._comparison.look(crucible_id, findings)
 
-    def _mend_copies(self, crucible_id: int, findings: Findings) -> None:
+    def _mend_copies(self, crucible_id: int, findings: DifferenceReports) -> None:
         done: list[VoteCopies] = []
         while (copies := self._same_copies(crucible_id)) and copies != done:
             if self._decide_and_do([self._copies_plan(crucible_id, copies)]):
@@ -120,7 +120,7 @@ class VoteRepairer:
     def _same_copies(self, crucible_id: int) -> list[VoteCopies]:
         return [one for one in self._comparison.copies(crucible_id) if one.different == 1]
 
-    def _mend_events(self, crucible_id: int, findings: Findings) -> None:
+    def _mend_events(self, crucible_id: int, findings: DifferenceReports) -> None:
         done: list[EventGap] = []
         while (gaps := self._of_votes(crucible_id)) and gaps != done:
             if self._decide_and_do(self._event_plans(crucible_id, gaps)):

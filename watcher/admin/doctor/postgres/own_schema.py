@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.doctor.postgres.statements import STATEMENTS
-from watcher.migrations.ledger import State
+from watcher.migrations.ledger import MigrationState
 from watcher.migrations.postgres import migrate
 from watcher.model.extent import Extent, lsn_text
 from watcher.postgres.own import history, reconcile_needed, table_pause
@@ -73,8 +73,12 @@ def _places(found: Extent) -> str:
 
 def _migrated(session: Session) -> Finding:
     standing = migrate.status(session)
-    pending = [str(one) for one in standing if one.state is State.PENDING]
-    odd = [f"{one} is {one.state.value}" for one in standing if one.state in {State.CHANGED, State.UNKNOWN}]
+    pending = [str(one) for one in standing if one.state is MigrationState.PENDING]
+    odd = [
+        f"{one} is {one.state.value}"
+        for one in standing
+        if one.state in {MigrationState.CHANGED, MigrationState.UNKNOWN}
+    ]
     if odd:
         return fail("postgres.schema", ", ".join(odd), "run the release that applied them, or a later one")
     if pending:

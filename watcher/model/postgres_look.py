@@ -10,7 +10,7 @@ from watcher.model.extent import Extent
 from watcher.model.table_pause import TablePause
 
 
-class Look(msgspec.Struct, frozen=True):
+class PostgresLook(msgspec.Struct, frozen=True):
     """What one look at PostgreSQL found."""
 
     needs: Mapping[ReconcileNeeded, Extent]

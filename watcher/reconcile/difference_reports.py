@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Finding(msgspec.Struct, frozen=True):
+class DifferenceReport(msgspec.Struct, frozen=True):
     """Differences of one kind in one place."""
 
     where: str
@@ -21,7 +21,7 @@ class Finding(msgspec.Struct, frozen=True):
         return max(0, self.rows - self.mended)
 
 
-class Findings:
+class DifferenceReports:
     """Adds up differences by place and kind, and keeps a few examples of each.
 
     Args:
@@ -30,11 +30,11 @@ class Findings:
 
     def __init__(self, examples: int) -> None:
         self._most = examples
-        self._found: dict[tuple[str, str], Finding] = {}
+        self._found: dict[tuple[str, str], DifferenceReport] = {}
 
     def add(self, where: str, kind: str, *examples: str, rows: int = 1, derivable: bool = True) -> None:
         """Add differences of a kind; one that cannot be derived makes its kind one that cannot."""
-        there = self._found.get((where, kind)) or Finding(where, kind, 0, derivable=True, examples=())
+        there = self._found.get((where, kind)) or DifferenceReport(where, kind, 0, derivable=True, examples=())
         self._found[where, kind] = msgspec.structs.replace(
             there,
             rows=there.rows + rows,
@@ -47,6 +47,6 @@ class Findings:
         there = self._found[where, kind]
         self._found[where, kind] = msgspec.structs.replace(there, mended=there.mended + rows)
 
-    def all(self) -> tuple[Finding, ...]:
+    def all(self) -> tuple[DifferenceReport, ...]:
         """Return every kind that was found, in the order in which they were."""
         return tuple(self._found.values())
