@@ -1,7 +1,7 @@
 """The settings: ``load()`` reads them once; modules receive the values that they need, never all of them."""
 
 from config.example import schema
-from config.load import ConfigError, Settings, Shown, load, show
+from config.load import ConfigError, Settings, ShownSetting, load, show
 from config.neighbours import (
     ClickHouseSettings,
     ConnectSettings,
@@ -30,7 +30,7 @@ __all__ = [
     "RegistrySettings",
     "RunSettings",
     "Settings",
-    "Shown",
+    "ShownSetting",
     "faults_of_role",
     "listed",
     "load",

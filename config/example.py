@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from config.keys import Key, keys
+from config.keys import SettingKey, keys
 from config.settings import SettingsGroups
 
 HEAD = """\
@@ -41,7 +41,7 @@ def schema() -> dict[str, Any]:
 _COMMENT: dict[str, Any] = {"initial_indent": "# ", "subsequent_indent": "# ", "break_long_words": False}
 
 
-def _line(key: Key) -> str:
+def _line(key: SettingKey) -> str:
     default = key.field.default
     if default is None:
         return f"# {key.path[1]} is not set by default"

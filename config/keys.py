@@ -18,7 +18,7 @@ Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class SettingKey:
     """A setting: where it stands in the tree of groups, and its field with type, default and unit."""
 
     path: Path
@@ -40,14 +40,14 @@ class Key:
         return SecretStr in (self.field.annotation, *typing.get_args(self.field.annotation))
 
 
-def keys(model: type[BaseModel] = SettingsGroups, path: Path = ()) -> Iterator[Key]:
+def keys(model: type[BaseModel] = SettingsGroups, path: Path = ()) -> Iterator[SettingKey]:
     """Every setting, in the order of declaration."""
     for name, field in model.model_fields.items():
         annotation = field.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             yield from keys(annotation, (*path, name))
         else:
-            yield Key((*path, name), field)
+            yield SettingKey((*path, name), field)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from config.keys import PREFIX, Key, Path, keys, nearest, without_secrets
+from config.keys import PREFIX, Path, SettingKey, keys, nearest, without_secrets
 from config.settings import SettingsGroups
 from config.sources import CONFIG_FILE, SECRETS_DIR, Environment, Read, Tree, read_file, read_secrets, unknown_variables
 
@@ -45,7 +45,7 @@ class Settings(SettingsGroups, BaseSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownSetting:
     """One setting as it may be shown."""
 
     key: str
@@ -80,7 +80,7 @@ def load(**overrides: Any) -> Settings:
     return settings
 
 
-def show(settings: Settings, **overrides: Any) -> list[Shown]:
+def show(settings: Settings, **overrides: Any) -> list[ShownSetting]:
     """Every setting with the source that decided it; secrets hidden.
 
     Args:
@@ -91,7 +91,7 @@ def show(settings: Settings, **overrides: Any) -> list[Shown]:
     shown = []
     for key in keys():
         value = getattr(getattr(settings, key.path[0]), key.path[1])
-        shown.append(Shown(key.dotted, _presentable(value), origins.get(key.path, "default")))
+        shown.append(ShownSetting(key.dotted, _presentable(value), origins.get(key.path, "default")))
     return shown
 
 
@@ -139,5 +139,5 @@ def _fault(path: Path, error: Any, origins: Mapping[Path, str]) -> str:
     return f"{key.dotted} ({key.variable}): given {_given(key, error['input'])}{where}, {message}"
 
 
-def _given(key: Key, value: Any) -> str:
+def _given(key: SettingKey, value: Any) -> str:
     return HIDDEN if key.secret else repr(without_secrets(value))

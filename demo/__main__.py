@@ -10,7 +10,7 @@ from types import FrameType
 from rich.console import Console
 
 from demo.places import UNREACHABLE
-from demo.play import Request, play
+from demo.play import PlayRequest, play
 from demo.program import ProgramError
 from demo.verdict import OK, verdict
 from stack.unavailable import NotReady, Unavailable
@@ -55,19 +55,19 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _arguments() -> Request:
+def _arguments() -> PlayRequest:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=Request().seconds, help="how long the site is busy")
-    parser.add_argument("--rate", type=float, default=Request().rate, help="row changes a second")
-    parser.add_argument("--votes", type=float, default=Request().votes, help="votes a second, 0 for none")
-    parser.add_argument("--seed", type=int, default=Request().seed, help="of the simulator's random numbers")
+    parser.add_argument("--seconds", type=float, default=PlayRequest().seconds, help="how long the site is busy")
+    parser.add_argument("--rate", type=float, default=PlayRequest().rate, help="row changes a second")
+    parser.add_argument("--votes", type=float, default=PlayRequest().votes, help="votes a second, 0 for none")
+    parser.add_argument("--seed", type=int, default=PlayRequest().seed, help="of the simulator's random numbers")
     parser.add_argument("--keep", action="store_true", help="stay up after the audit, until Ctrl-C")
     given = parser.parse_args()
     if given.seconds <= 0 or given.rate <= 0:
         parser.error("--seconds and --rate must be above 0")
     if given.votes < 0:
         parser.error("--votes must not be below 0")
-    return Request(seconds=given.seconds, rate=given.rate, votes=given.votes, seed=given.seed, keep=given.keep)
+    return PlayRequest(seconds=given.seconds, rate=given.rate, votes=given.votes, seed=given.seed, keep=given.keep)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,15 @@ import redis
 from clickhouse_connect.driver.client import Client
 
 from demo import truth, vote_audit, vote_truth
+from demo.disagreement import Disagreement, Kind, compare_sums
 from demo.endings import ending_audit
 from demo.entries import buzz_books, money_audit, verdict_audit
-from demo.finding import Finding, Kind, compare_sums
 from demo.judges import ledger
 from demo.places import Places
 from demo.told import told_audit
 from demo.told.heard import Ears
-from demo.truth import Row, Total
-from demo.vote_truth import Standing
+from demo.truth import ExpectedRow, ExpectedTotal
+from demo.vote_truth import ExpectedStanding
 
 RAW_ROWS = """
 SELECT entityType, entityId, userId, metricType, metricValue, count() FROM entityMetricEvents
@@ -55,7 +55,7 @@ MENTIONED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class AuditReport:
     """What an audit came to."""
 
     changes: int
@@ -64,7 +64,7 @@ class Report:
     """Entries that stand in Postgres."""
     votes: int
     """Votes that ClickHouse holds."""
-    findings: tuple[Finding, ...]
+    findings: tuple[Disagreement, ...]
     admitted: int = 0
     """Entries that take part."""
     rejected: int = 0
@@ -113,7 +113,9 @@ class Report:
         return "; ".join([*shown, *([f"and {more} more"] if more else [])]) or "no disagreement"
 
 
-def audit(places: Places, answers: Path | None = None, buzz_url: str | None = None, ears: Ears | None = None) -> Report:
+def audit(
+    places: Places, answers: Path | None = None, buzz_url: str | None = None, ears: Ears | None = None
+) -> AuditReport:
     """Compare everything. What is under way between Postgres and the sinks shows as lost: let it arrive first.
 
     Args:
@@ -154,7 +156,7 @@ def audit(places: Places, answers: Path | None = None, buzz_url: str | None = No
         found += compare_sums(view, wanted, metric_totals(clickhouse, query))
     repaired = int(clickhouse.query(REPAIRED).result_rows[0][0])
     if buzz_url is None:
-        return Report(truth.changes(postgres), len(ids), len(votes), tuple(found), repaired=repaired)
+        return AuditReport(truth.changes(postgres), len(ids), len(votes), tuple(found), repaired=repaired)
     books = buzz_books.read(buzz_url)
     found += verdict_audit.opinions(postgres, voted)
     found += verdict_audit.counts(postgres, clickhouse)
@@ -164,7 +166,7 @@ def audit(places: Places, answers: Path | None = None, buzz_url: str | None = No
         found += told_audit.compare(postgres, books, ears.listen())
     verdicts = verdict_audit.tally(postgres)
     settled, cancelled = ending_audit.tally(postgres)
-    return Report(
+    return AuditReport(
         truth.changes(postgres), len(ids), len(votes), tuple(found),
         admitted=verdicts.get("admitted", 0), rejected=verdicts.get("rejected", 0), refunded=len(books.refunds),
         settled=settled, paid=len(ending_audit.prizes(books)), cancelled=cancelled,
@@ -172,14 +174,14 @@ def audit(places: Places, answers: Path | None = None, buzz_url: str | None = No
     )  # fmt: skip
 
 
-def metric_rows(clickhouse: Client) -> Counter[Row]:
+def metric_rows(clickhouse: Client) -> Counter[ExpectedRow]:
     """Each metric row and how often it is there."""
-    return Counter({Row(*row): count for *row, count in clickhouse.query(RAW_ROWS).result_rows})
+    return Counter({ExpectedRow(*row): count for *row, count in clickhouse.query(RAW_ROWS).result_rows})
 
 
-def metric_totals(clickhouse: Client, query: str) -> dict[Total, int]:
+def metric_totals(clickhouse: Client, query: str) -> dict[ExpectedTotal, int]:
     """What metrics add up to, without those that are 0."""
-    return {Total(*key): total for *key, total in clickhouse.query(query).result_rows if total}
+    return {ExpectedTotal(*key): total for *key, total in clickhouse.query(query).result_rows if total}
 
 
 def entry_totals(clickhouse: Client) -> dict[int, int]:
@@ -187,18 +189,18 @@ def entry_totals(clickhouse: Client) -> dict[int, int]:
     return {key: total for key, total in clickhouse.query(RAW_ENTRIES).result_rows if total}
 
 
-def repeated(clickhouse: Client) -> list[Finding]:
+def repeated(clickhouse: Client) -> list[Disagreement]:
     """Rows of changes that are there more than once."""
     return [
-        Finding(Kind.TWICE, "identities", f"{source} {key} {identity} row {index}", count - 1)
+        Disagreement(Kind.TWICE, "identities", f"{source} {key} {identity} row {index}", count - 1)
         for source, key, identity, index, count in clickhouse.query(REPEATED).result_rows
     ]
 
 
-def compare_rows(expected: Mapping[Row, int], found: Mapping[Row, int]) -> list[Finding]:
+def compare_rows(expected: Mapping[ExpectedRow, int], found: Mapping[ExpectedRow, int]) -> list[Disagreement]:
     """Compare how often each row is there.
 
-    >>> one, two = Row("Crucible", 5, 7, "Entry", 1), Row("Crucible", 5, 7, "Entry", -1)
+    >>> one, two = ExpectedRow("Crucible", 5, 7, "Entry", 1), ExpectedRow("Crucible", 5, 7, "Entry", -1)
     >>> [str(finding) for finding in compare_rows({one: 1, two: 1}, {one: 2})]
     ['rows: Crucible 5 7 Entry -1, lost 1', 'rows: Crucible 5 7 Entry 1, twice 1']
     """
@@ -207,16 +209,16 @@ def compare_rows(expected: Mapping[Row, int], found: Mapping[Row, int]) -> list[
         surplus = found.get(row, 0) - expected.get(row, 0)
         if surplus:
             kind = Kind.TWICE if surplus > 0 else Kind.LOST
-            findings.append(Finding(kind, "rows", " ".join(map(str, row)), abs(surplus)))
+            findings.append(Disagreement(kind, "rows", " ".join(map(str, row)), abs(surplus)))
     return findings
 
 
 def compare_redis(
     client: redis.Redis,
     standing: Mapping[int, set[int]],
-    voted: Mapping[int, Standing],
+    voted: Mapping[int, ExpectedStanding],
     over: Collection[int] = (),
-) -> list[Finding]:
+) -> list[Disagreement]:
     """Each entry that stands has its rating, that of its votes or 1500; any other has none.
 
     Of a crucible that is over nothing may be shown at all: so it is where that was so before anybody had seen it.
@@ -232,14 +234,14 @@ def compare_redis(
         there = standing[crucible] if ratings or crucible not in over else set[int]()
         due = voted[crucible].ratings if crucible in voted else {}
         findings += [
-            Finding(Kind.LOST, where, f"{key} lacks entry {entry}", 1) for entry in sorted(there - shown.keys())
+            Disagreement(Kind.LOST, where, f"{key} lacks entry {entry}", 1) for entry in sorted(there - shown.keys())
         ]
         findings += [
-            Finding(Kind.LOST, where, f"{key} keeps entry {entry}, which left", 1)
+            Disagreement(Kind.LOST, where, f"{key} keeps entry {entry}, which left", 1)
             for entry in sorted(shown.keys() - there)
         ]
         findings += [
-            Finding(Kind.WRONG, where, f"{key} has entry {entry} at {rating} instead of {should}", 1)
+            Disagreement(Kind.WRONG, where, f"{key} has entry {entry} at {rating} instead of {should}", 1)
             for entry, rating in sorted(shown.items())
             if rating != (should := due.get(entry, vote_truth.BASE))
         ]

@@ -51,7 +51,7 @@ class Rates:
             self.voted = (reading.watcher.votes - last.watcher.votes) / seconds
 
 
-class Board:
+class ReadingsBoard:
     """Shows readings until told to stop.
 
     Args:

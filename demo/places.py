@@ -14,7 +14,7 @@ UNREACHABLE = (psycopg.Error, ClickHouseError, redis.RedisError, OSError)
 """What any of the three may raise when its server is away or not ready."""
 
 
-class Addresses(Protocol):
+class StoreAddresses(Protocol):
     """Where the three are; ``stack.endpoints.Endpoints`` says it."""
 
     @property
@@ -55,7 +55,7 @@ class Places:
     redis: redis.Redis
 
     @classmethod
-    def at(cls, addresses: Addresses) -> Self:
+    def at(cls, addresses: StoreAddresses) -> Self:
         """Connect to all three."""
         return cls(
             psycopg.connect(addresses.postgres_dsn or "", autocommit=True),

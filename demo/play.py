@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from demo.audit import Report, audit
-from demo.board import Board, Living
+from demo.audit import AuditReport, audit
+from demo.board import Living, ReadingsBoard
 from demo.endings import podium
 from demo.entries import buzz_books
 from demo.pipeline import SHUTDOWN_SECONDS, Pipeline, Told
@@ -41,7 +41,7 @@ STARTING_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PlayRequest:
     """What was asked for on the command line."""
 
     seconds: float = 60.0
@@ -71,7 +71,7 @@ def own_folder() -> Iterator[Path]:
             above.rmdir()
 
 
-def play(request: Request, console: Console) -> Report:
+def play(request: PlayRequest, console: Console) -> AuditReport:
     """Bring everything up, let people at it, wait until all has arrived, end the watcher, audit.
 
     Raises:
@@ -133,15 +133,15 @@ class _Scene:
     def programs(self) -> tuple[OwnProgram, ...]:
         return self.pipeline.watcher, self.settling.program, self.voting.pictures
 
-    def audit(self) -> Report:
+    def audit(self) -> AuditReport:
         return audit(self.places, self.voting.ledger, self.settling.buzz_url, self.ears)
 
-    def audit_unseen(self) -> Report:
+    def audit_unseen(self) -> AuditReport:
         """Audit without the judges' ledger: whoever has voted on the page meanwhile kept none of it."""
         return audit(self.places, None, self.settling.buzz_url, self.ears)
 
 
-def _perform(request: Request, scene: _Scene) -> Report:
+def _perform(request: PlayRequest, scene: _Scene) -> AuditReport:
     pipeline, voting = scene.pipeline, scene.voting
     pace = ("--seconds", str(request.seconds), "--rate", str(request.rate), "--seed", str(request.seed))
     site = pipeline.simulator((*pace, "--buzz", scene.settling.buzz_url))
@@ -155,7 +155,7 @@ def _perform(request: Request, scene: _Scene) -> Report:
             if program is not site:
                 program.start()
         scene.told(f"vote yourself: {_page(scene)}")
-        board = Board(scene.console, scene.parts(), scene.read, tuple(people.values()))
+        board = ReadingsBoard(scene.console, scene.parts(), scene.read, tuple(people.values()))
         arrival = _Arrival(scene.audit)
         board.watch(lambda: all((unheard(), _left(scene, people))) and arrival())
         unheard.compare()
@@ -223,9 +223,9 @@ def _how(code: int) -> str:
 class _Arrival:
     """Over once the audit finds nothing to complain about, or nothing more arrives."""
 
-    def __init__(self, look: Callable[[], Report]) -> None:
+    def __init__(self, look: Callable[[], AuditReport]) -> None:
         self._look = look
-        self._last: Report | None = None
+        self._last: AuditReport | None = None
         self._moved = self._looked = 0.0
 
     def __call__(self) -> bool:
@@ -254,7 +254,7 @@ def _show(scene: _Scene) -> None:
     token = scene.voting.sign_in.token(_visitor(scene.places))
     for name, value in (("API", scene.voting.at.api), ("TOKEN", token)):
         console.print(f"  export {name}='{value}'", soft_wrap=True, highlight=False, markup=False)
-    Board(console, scene.parts(), scene.read).watch(lambda: _left(scene, {}) and False)
+    ReadingsBoard(console, scene.parts(), scene.read).watch(lambda: _left(scene, {}) and False)
 
 
 def _end(scene: _Scene) -> None:

@@ -21,7 +21,7 @@ CRUCIBLES = 'SELECT id FROM "Crucible"'
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
+class StoreReadings:
     """What the three stores hold."""
 
     changes: int
@@ -67,7 +67,7 @@ class Reading:
     """Everything at one moment; None for what did not answer."""
 
     at: float
-    stores: Stores | None
+    stores: StoreReadings | None
     watcher: Watcher | None
 
 
@@ -76,7 +76,7 @@ def read(places: Places, ops_port: int) -> Reading:
     return Reading(time.monotonic(), _stores(places), _watcher(ops_port))
 
 
-def _stores(places: Places) -> Stores | None:
+def _stores(places: Places) -> StoreReadings | None:
     try:
         changes, entries = (places.postgres.execute(query).fetchone() for query in (COUNT_CHANGES, COUNT_ENTRIES))
         admitted = places.postgres.execute(COUNT_ADMITTED).fetchone() or (0, 0)
@@ -90,7 +90,7 @@ def _stores(places: Places) -> Stores | None:
         rated, voted = sum(said[::2]), sum(int(number or 0) for number in said[1::2])
     except UNREACHABLE:
         return None
-    return Stores(
+    return StoreReadings(
         changes[0] if changes else 0, entries[0] if entries else 0, int(rows), int(counted), rated, int(votes), voted,
         admitted=int(admitted[0]), pool=int(admitted[1]),
     )  # fmt: skip

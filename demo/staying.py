@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from demo.audit import Report
+from demo.audit import AuditReport
 from demo.pipeline import Told
 
 ENDING = "ending: what is under way arrives, then all is compared once more"
 
 
 def stay(
-    verdict: str, told: Told, watch: Callable[[], None], end: Callable[[], None], look: Callable[[], Report]
-) -> Report:
+    verdict: str, told: Told, watch: Callable[[], None], end: Callable[[], None], look: Callable[[], AuditReport]
+) -> AuditReport:
     """Say at once how the audit went, stay until somebody interrupts, and return what an audit finds by then.
 
     Args:

@@ -11,7 +11,7 @@ import psycopg
 Connection = psycopg.Connection[Any]
 
 
-class Row(NamedTuple):
+class ExpectedRow(NamedTuple):
     """A row that ``entityMetricEvents`` should hold, without its time."""
 
     entity_type: str
@@ -21,7 +21,7 @@ class Row(NamedTuple):
     value: int
 
 
-class Total(NamedTuple):
+class ExpectedTotal(NamedTuple):
     """What rows add up to."""
 
     entity_type: str
@@ -75,14 +75,14 @@ UNION SELECT crucible_after FROM site_change_log WHERE crucible_after IS NOT NUL
 """
 
 
-def rows(postgres: Connection) -> Counter[Row]:
+def rows(postgres: Connection) -> Counter[ExpectedRow]:
     """Each metric row and how often it should be there, by the change log."""
-    return Counter({Row(*row): count for *row, count in postgres.execute(ROWS)})
+    return Counter({ExpectedRow(*row): count for *row, count in postgres.execute(ROWS)})
 
 
-def totals(postgres: Connection) -> dict[Total, int]:
+def totals(postgres: Connection) -> dict[ExpectedTotal, int]:
     """What each metric should add up to, by counting the tables; metrics that are 0 are not listed."""
-    return {Total(*key): count for *key, count in postgres.execute(TOTALS)}
+    return {ExpectedTotal(*key): count for *key, count in postgres.execute(TOTALS)}
 
 
 def entries(postgres: Connection) -> dict[int, set[int]]:

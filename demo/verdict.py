@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from demo.audit import Report
+from demo.audit import AuditReport
 
 OK: Final = "ok "
 """How the verdict begins that finds nothing amiss."""
 
 
-def verdict(report: Report, seconds: float, *, voted: bool) -> str:
+def verdict(report: AuditReport, seconds: float, *, voted: bool) -> str:
     """Return the verdict on a demo: ``ok`` and what happened, or why it is not.
 
     Args:

@@ -8,9 +8,9 @@ import psycopg
 import redis as redis_client
 from clickhouse_connect.driver.client import Client
 
-from demo.finding import Finding, Kind, compare_sums
-from demo.judges.ledger import Cast, Shown, Told
-from demo.vote_truth import Standing
+from demo.disagreement import Disagreement, Kind, compare_sums
+from demo.judges.ledger import Cast, JudgesAccount, ServedImage
+from demo.vote_truth import ExpectedStanding
 
 EVENTS = """
 SELECT entityId, userId, sum(metricValue) FROM entityMetricEvents
@@ -30,7 +30,7 @@ FROM "Image"
 LEVELS = 'SELECT id, CASE WHEN "showNsfw" THEN "browsingLevel" ELSE 1 END FROM "User"'
 
 
-def numbering(votes: Sequence[Cast]) -> list[Finding]:
+def numbering(votes: Sequence[Cast]) -> list[Disagreement]:
     """In each crucible the numbers go up by one; a new epoch goes on, or begins anew.
 
     >>> one, two, four = (Cast(5, 1, number, 7, 8, 3, 0, 0) for number in (1, 2, 4))
@@ -45,25 +45,27 @@ def numbering(votes: Sequence[Cast]) -> list[Finding]:
             last = 0
         name = f"{vote.epoch}-{vote.seq}"
         if vote.seq <= last:
-            findings.append(Finding(Kind.TWICE, "votes", f"crucible {vote.crucible} has vote {name} more than once", 1))
+            findings.append(
+                Disagreement(Kind.TWICE, "votes", f"crucible {vote.crucible} has vote {name} more than once", 1)
+            )
         elif vote.seq > last + 1:
             gap = vote.seq - last - 1
             what = f"crucible {vote.crucible} lacks {gap} before vote {name}"
-            findings.append(Finding(Kind.LOST, "votes", what, gap))
+            findings.append(Disagreement(Kind.LOST, "votes", what, gap))
         before = vote
     return findings
 
 
-def ratings(voted: Mapping[int, Standing]) -> list[Finding]:
+def ratings(voted: Mapping[int, ExpectedStanding]) -> list[Disagreement]:
     """Each vote recorded the ratings that the formula gives."""
     return [
-        Finding(Kind.WRONG, "vote ratings", f"vote {vote} differs from the formula", 1)
+        Disagreement(Kind.WRONG, "vote ratings", f"vote {vote} differs from the formula", 1)
         for standing in voted.values()
         for vote in standing.differing
     ]
 
 
-def answers(told: Told, votes: Iterable[Cast]) -> list[Finding]:
+def answers(told: JudgesAccount, votes: Iterable[Cast]) -> list[Disagreement]:
     """What was answered 2xx is in ClickHouse, as it was answered; what is there was answered; no word was broken."""
     stored = Counter(votes)
     known = {(vote.crucible, vote.epoch, vote.seq): vote for vote in stored}
@@ -71,9 +73,9 @@ def answers(told: Told, votes: Iterable[Cast]) -> list[Finding]:
     lost = sorted(answered - stored.keys())
     unasked = sorted(stored.keys() - answered)
     return [
-        *(Finding(Kind.LOST, "answered votes", f"{vote} was answered, and is not there", 1) for vote in lost),
-        *(Finding(Kind.TWICE, "answered votes", f"{vote} is there, and nobody was told", 1) for vote in unasked),
-        *(Finding(Kind.WRONG, "answers", what, 1) for what in told.broken),
+        *(Disagreement(Kind.LOST, "answered votes", f"{vote} was answered, and is not there", 1) for vote in lost),
+        *(Disagreement(Kind.TWICE, "answered votes", f"{vote} is there, and nobody was told", 1) for vote in unasked),
+        *(Disagreement(Kind.WRONG, "answers", what, 1) for what in told.broken),
     ]
 
 
@@ -85,7 +87,9 @@ def _completed(vote: Cast, known: Mapping[tuple[int, int, int], Cast]) -> Cast:
     return vote._replace(winner_elo=there.winner_elo, loser_elo=there.loser_elo)
 
 
-def redis(client: redis_client.Redis, standing: Mapping[int, set[int]], voted: Mapping[int, Standing]) -> list[Finding]:
+def redis(
+    client: redis_client.Redis, standing: Mapping[int, set[int]], voted: Mapping[int, ExpectedStanding]
+) -> list[Disagreement]:
     """Counts, last number and standings in Redis are those of the votes, and no vote waits in a log."""
     crucibles = sorted(crucible for crucible in voted if standing.get(crucible))
     pipeline = client.pipeline(transaction=False)
@@ -107,26 +111,26 @@ def redis(client: redis_client.Redis, standing: Mapping[int, set[int]], voted: M
         )
         if int(seq or 0) != due.last[1]:
             what = f"crucible {crucible} is at vote {seq}, its last is {due.last[1]}"
-            findings.append(Finding(Kind.LOST, "redis", what, abs(int(seq or 0) - due.last[1])))
+            findings.append(Disagreement(Kind.LOST, "redis", what, abs(int(seq or 0) - due.last[1])))
         if waiting:
-            findings.append(Finding(Kind.LOST, "vote log", f"crucible {crucible} has votes waiting", waiting))
+            findings.append(Disagreement(Kind.LOST, "vote log", f"crucible {crucible} has votes waiting", waiting))
         placed = {int(member.partition(":")[2]): -int(score) for member, score in ranked}
         findings += [
-            Finding(Kind.WRONG, "standings", f"crucible {crucible} ranks entry {entry} by {rating}", 1)
+            Disagreement(Kind.WRONG, "standings", f"crucible {crucible} ranks entry {entry} by {rating}", 1)
             for entry, rating in sorted(placed.items())
             if rating != due.ratings[entry]
         ]
     return findings
 
 
-def events(clickhouse: Client, voted: Mapping[int, Standing]) -> list[Finding]:
+def events(clickhouse: Client, voted: Mapping[int, ExpectedStanding]) -> list[Disagreement]:
     """Each vote is an event of its crucible and its judge."""
     found = {(crucible, user): int(count) for crucible, user, count in clickhouse.query(EVENTS).result_rows}
     due = {(crucible, user): count for crucible, standing in voted.items() for user, count in standing.judges.items()}
     return compare_sums("vote events", due, found)
 
 
-def views(clickhouse: Client, voted: Mapping[int, Standing]) -> list[Finding]:
+def views(clickhouse: Client, voted: Mapping[int, ExpectedStanding]) -> list[Disagreement]:
     """Totals by crucible, and ratings and counts by entry, are those of the votes."""
     due = {crucible: standing.cast for crucible, standing in voted.items()}
     findings = []
@@ -142,7 +146,7 @@ def views(clickhouse: Client, voted: Mapping[int, Standing]) -> list[Finding]:
         for entry, votes in standing.votes.items()
     }
     findings += [
-        Finding(
+        Disagreement(
             Kind.WRONG,
             "entry_rating",
             f"crucible {key[0]} entry {key[1]} is {found.get(key)}, not {wanted.get(key)}",
@@ -154,7 +158,7 @@ def views(clickhouse: Client, voted: Mapping[int, Standing]) -> list[Finding]:
     return findings
 
 
-def shown(postgres: psycopg.Connection[Any], images: Iterable[Shown]) -> list[Finding]:
+def shown(postgres: psycopg.Connection[Any], images: Iterable[ServedImage]) -> list[Disagreement]:
     """Nobody was shown an image that is blocked, unrated, under moderation, or outside what they see."""
     image = {url: (level, hidden) for url, level, hidden in postgres.execute(HIDDEN)}
     levels = dict(postgres.execute(LEVELS).fetchall())
@@ -163,5 +167,5 @@ def shown(postgres: psycopg.Connection[Any], images: Iterable[Shown]) -> list[Fi
         level, hidden = image.get(url.rpartition("/")[2], (0, True))
         if hidden or not level & levels.get(user, 0):
             what = f"user {user} of level {levels.get(user)} was shown {url} of level {level} in crucible {crucible}"
-            findings.append(Finding(Kind.WRONG, "images", what, 1))
+            findings.append(Disagreement(Kind.WRONG, "images", what, 1))
     return findings

@@ -25,7 +25,7 @@ ORDER BY crucible_id, vote_epoch, vote_seq
 
 
 @dataclass(slots=True)
-class Standing:
+class ExpectedStanding:
     """A crucible's ratings and counts after some votes."""
 
     ratings: dict[int, int] = field(default_factory=lambda: defaultdict(lambda: BASE))
@@ -59,14 +59,14 @@ def gain(winner: int, loser: int) -> int:
     return floor(K * (1 - expected) + 0.5)
 
 
-def standings(votes: Iterable[Cast]) -> dict[int, Standing]:
+def standings(votes: Iterable[Cast]) -> dict[int, ExpectedStanding]:
     """Crucible -> what its votes come to, cast again one after the other.
 
     >>> after = standings([Cast(5, 1, 1, 7, 8, 3, 1516, 1484), Cast(5, 1, 2, 8, 7, 4, 1501, 1499)])[5]
     >>> dict(after.ratings), after.votes[7], after.last, after.differing
     ({7: 1499, 8: 1501}, 2, (1, 2), [])
     """
-    found: dict[int, Standing] = defaultdict(Standing)
+    found: dict[int, ExpectedStanding] = defaultdict(ExpectedStanding)
     for vote in votes:
         standing = found[vote.crucible]
         ratings = standing.ratings

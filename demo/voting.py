@@ -20,7 +20,7 @@ STARTING_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Addresses:
+class VotingAddresses:
     """Where the API and the images are."""
 
     api_port: int
@@ -52,7 +52,7 @@ class Voting:
 
     def __init__(self, folder: Path, ports: Ports) -> None:
         self.sign_in = SignIn(secrets.token_urlsafe(48))
-        self.at = Addresses.take(ports)
+        self.at = VotingAddresses.take(ports)
         self.ledger = folder / "answers.jsonl"
         self._folder = folder
         arguments = ("-m", "demo.pictures", "--port", str(self.at.pictures_port))
@@ -87,4 +87,4 @@ class Voting:
         return f"{self.at.api}/arena/{crucible}#token={self.sign_in.token(visitor)}"
 
 
-__all__ = ["FAVOURITE", "OUR_VISITOR", "VISITOR", "Addresses", "Voting"]
+__all__ = ["FAVOURITE", "OUR_VISITOR", "VISITOR", "Voting", "VotingAddresses"]

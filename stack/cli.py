@@ -29,7 +29,7 @@ def _default_folder() -> Path:
 Folder = Annotated[
     Path, typer.Option("--folder", default_factory=_default_folder, help="Data, logs and state.", show_default=False)
 ]
-Parts = Annotated[
+PartNames = Annotated[
     list[str] | None,
     typer.Option("--part", help=f"Only this part; repeat for more. Default: {', '.join(EVERYTHING)}."),
 ]
@@ -37,7 +37,7 @@ Avro = Annotated[bool, typer.Option("--avro", help="Add the schema registry and 
 
 
 @app.command()
-def up(folder: Folder, part: Parts = None, *, avro: Avro = False) -> None:
+def up(folder: Folder, part: PartNames = None, *, avro: Avro = False) -> None:
     """Start everything in the background and say where it is; with a stack running, only say it."""
     try:
         found = background.up(folder, _chosen(part, avro=avro), lambda line: typer.echo(line, err=True))
@@ -86,7 +86,7 @@ def down(folder: Folder, *, keep: Annotated[bool, typer.Option("--keep", help="L
 
 
 @app.command()
-def fetch(part: Parts = None, *, avro: Avro = False) -> None:
+def fetch(part: PartNames = None, *, avro: Avro = False) -> None:
     """Download what the parts need, and nothing else; later starts need no network."""
     try:
         fetch_parts(_chosen(part, avro=avro))

@@ -14,7 +14,7 @@ import signal
 from contextlib import suppress
 
 
-class Ending:
+class EndSignal:
     """Whether this process has been told to end; make it once, in the main thread.
 
     Both signals are caught from here on for as long as the process lives; any other one with a handler in Python counts

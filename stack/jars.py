@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from stack.authorities import Authorities, trusted
 from stack.cache import arriving, cache_folder, only_one
-from stack.progress import Progress
+from stack.progress import DownloadProgress
 from stack.unavailable import EXTRA, Unavailable
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def unpack(group: str) -> Path:
 
 
 def _download(group: str, missing: list[Artifact]) -> None:
-    progress = Progress(group, len(missing))
+    progress = DownloadProgress(group, len(missing))
     with trusted() as authorities, ThreadPoolExecutor(CONNECTIONS) as pool:
         # Taking each result raises the first error; files that arrived before it stay.
         for _ in pool.map(lambda artifact: _download_one(group, artifact, progress, authorities), missing):
@@ -100,7 +100,7 @@ def _download(group: str, missing: list[Artifact]) -> None:
     progress.finish()
 
 
-def _download_one(group: str, artifact: Artifact, progress: Progress, authorities: Authorities) -> None:
+def _download_one(group: str, artifact: Artifact, progress: DownloadProgress, authorities: Authorities) -> None:
     try:
         from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415  # slow to import, seldom needed
     except ImportError as error:
@@ -132,7 +132,7 @@ def _download_one(group: str, artifact: Artifact, progress: Progress, authoritie
         found.rename(scratch / artifact.path.name)
 
 
-def _meter(progress: Progress) -> Callable[[str, int], AbstractContextManager[Callable[[int], None]]]:
+def _meter(progress: DownloadProgress) -> Callable[[str, int], AbstractContextManager[Callable[[int], None]]]:
     @contextmanager
     def metered(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
         yield progress.advance

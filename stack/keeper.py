@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from stack.ending import Ending
+from stack.ending import EndSignal
 from stack.topology import EVERYTHING, Options, Stack
 from stack.unavailable import NotReady, Unavailable
 
@@ -53,7 +53,7 @@ def _sign(lock: int) -> None:
 
 
 def _keep(folder: Path, parts: list[Any]) -> int:
-    ending = Ending()
+    ending = EndSignal()
     stack = Stack(folder, parts, Options(keep=True))
     try:
         stack.start(lambda name, seconds: print(f"stack: {name} is ready after {seconds:.1f} s", flush=True))

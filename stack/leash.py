@@ -25,7 +25,7 @@ TYPE_CHECKING = False  # importing it would cost as much time as all else here
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
-    class Program(Protocol):
+    class ChildProcess(Protocol):
         """A child process, as ``subprocess.Popen`` has it."""
 
         pid: int
@@ -77,7 +77,7 @@ def inherit() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
-def hold(program: Program, owner: int, watch: int, farewell: int | None = None) -> int:
+def hold(program: ChildProcess, owner: int, watch: int, farewell: int | None = None) -> int:
     """Wait for the program's end or the owner's, sweep up; return what the program returned, 128 + n after signal n."""
     try:
         if not _outlived_by_owner(program, owner, watch) and farewell:
@@ -108,7 +108,7 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _outlived_by_owner(program: Program, owner: int, watch: int) -> bool:
+def _outlived_by_owner(program: ChildProcess, owner: int, watch: int) -> bool:
     """Wait; True when the program ended first."""
     poller = select.poll()
     poller.register(watch, select.POLLIN | select.POLLHUP)
@@ -130,7 +130,7 @@ def _outlived_by_owner(program: Program, owner: int, watch: int) -> bool:
             return False
 
 
-def _say_farewell(program: Program, number: int) -> None:
+def _say_farewell(program: ChildProcess, number: int) -> None:
     """Let the program free what would outlast it (Postgres: shared memory); three seconds, then it is swept up."""
     program.send_signal(signal.SIGCONT)
     program.send_signal(number)
@@ -139,7 +139,7 @@ def _say_farewell(program: Program, number: int) -> None:
         time.sleep(0.02)
 
 
-def _sweep(program: Program) -> None:
+def _sweep(program: ChildProcess) -> None:
     """Kill every descendant: as a subreaper the leash inherits those whose parent died before them."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(program.pid, signal.SIGKILL)

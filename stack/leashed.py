@@ -20,7 +20,7 @@ LEASH = Path(__file__).with_name("leash.py")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SystemUser:
     """Numeric user and group that a program runs as."""
 
     uid: int
@@ -38,7 +38,7 @@ class Program:
     """The whole environment; nothing is inherited."""
     folder: Path
     """Working folder."""
-    account: Account | None = None
+    account: SystemUser | None = None
     """None keeps the owner's."""
     farewell: signal.Signals | None = None
     """Sent first when the owner died; the sweep follows within seconds. None: straight SIGKILL."""

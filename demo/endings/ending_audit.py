@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from demo.entries.buzz_books import Books, Movement
+from demo.disagreement import Disagreement, Kind
+from demo.entries.buzz_books import BooksRead, Movement
 from demo.entries.money_audit import PRIZES as PRIZE_NAMES
-from demo.finding import Finding, Kind
 from demo.truth import Connection
-from demo.vote_truth import Standing
+from demo.vote_truth import ExpectedStanding
 
 HERE = Path(__file__).parent
 SCHEMA = "crucible_watcher"
@@ -57,35 +57,35 @@ def tally(postgres: Connection) -> tuple[int, int]:
     return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
-def prizes(books: Books) -> list[Movement]:
+def prizes(books: BooksRead) -> list[Movement]:
     """Return the prizes that were really paid."""
     return [one for one in books.moved if (one.external or "").startswith(PRIZE_NAMES)]
 
 
-def compare(postgres: Connection, books: Books, voted: Mapping[int, Standing]) -> list[Finding]:
+def compare(postgres: Connection, books: BooksRead, voted: Mapping[int, ExpectedStanding]) -> list[Disagreement]:
     """Return every disagreement of results, prizes and refunds with votes and ledger."""
     again = _cast_again(voted)
     return [
         *(
-            Finding(Kind.LOST, "endings", f"crucible {crucible} is {state}: {why}", 1)
+            Disagreement(Kind.LOST, "endings", f"crucible {crucible} is {state}: {why}", 1)
             for crucible, state, why in postgres.execute(OPEN)
         ),
         *(
-            Finding(Kind.LOST, "endings", f"the end of crucible {crucible} was not noticed", 1)
+            Disagreement(Kind.LOST, "endings", f"the end of crucible {crucible} was not noticed", 1)
             for (crucible,) in postgres.execute(LATE)
         ),
         *(
-            Finding(Kind.WRONG, "places", f"crucible {crucible} entry {entry} has {written}, not {due}", 1)
+            Disagreement(Kind.WRONG, "places", f"crucible {crucible} entry {entry} has {written}, not {due}", 1)
             for crucible, entry, *rest in postgres.execute(PLACES, again)
             for written, due in [(rest[:3], rest[3:])]
         ),
         *(
-            Finding(Kind.WRONG, "prizes", f"crucible {crucible} place {place} is {promised}, not {due}", 1)
+            Disagreement(Kind.WRONG, "prizes", f"crucible {crucible} place {place} is {promised}, not {due}", 1)
             for crucible, place, *rest in postgres.execute(PRIZES, again)
             for promised, due in [(rest[:2], rest[2:])]
         ),
         *(
-            Finding(Kind.WRONG, "endings", f"crucible {crucible} came to {told}, not {due}", 1)
+            Disagreement(Kind.WRONG, "endings", f"crucible {crucible} came to {told}, not {due}", 1)
             for crucible, told, due in postgres.execute(SUMS, again)
             if told != due
         ),
@@ -96,7 +96,7 @@ def compare(postgres: Connection, books: Books, voted: Mapping[int, Standing]) -
     ]
 
 
-def paid(books: Books, promised: Mapping[tuple[int, int], tuple[int, int]]) -> list[Finding]:
+def paid(books: BooksRead, promised: Mapping[tuple[int, int], tuple[int, int]]) -> list[Disagreement]:
     """Each prize that was promised was paid, once, to who won it; and nothing else was.
 
     Args:
@@ -109,30 +109,30 @@ def paid(books: Books, promised: Mapping[tuple[int, int], tuple[int, int]]) -> l
         key = int(crucible), int(entry)
         times[key] += 1
         if key not in promised:
-            findings.append(Finding(Kind.TWICE, "payouts", f"{one.external} pays {one.amount} for nothing", 1))
+            findings.append(Disagreement(Kind.TWICE, "payouts", f"{one.external} pays {one.amount} for nothing", 1))
         elif (one.to_account, one.amount) != promised[key]:
             what = f"{one.external} pays {one.amount} to {one.to_account}, not {promised[key]}"
-            findings.append(Finding(Kind.WRONG, "payouts", what, 1))
+            findings.append(Disagreement(Kind.WRONG, "payouts", what, 1))
     for key in sorted(promised):
         if times[key] != 1:
             kind = Kind.TWICE if times[key] else Kind.LOST
-            findings.append(Finding(kind, "payouts", f"prize of {key} was paid {times[key]} times", 1))
+            findings.append(Disagreement(kind, "payouts", f"prize of {key} was paid {times[key]} times", 1))
     return findings
 
 
-def _last_votes(postgres: Connection, voted: Mapping[int, Standing]) -> list[Finding]:
+def _last_votes(postgres: Connection, voted: Mapping[int, ExpectedStanding]) -> list[Disagreement]:
     """Every vote that counts is part of the result, and no vote came after it."""
     findings = []
     for crucible, epoch, seq, votes in postgres.execute(LAST_VOTES):
-        standing = voted.get(crucible, Standing())
+        standing = voted.get(crucible, ExpectedStanding())
         last, due = (epoch or 0, seq or 0, votes), (*standing.last, standing.cast)
         if last[1:] != due[1:] or (due[2] and last != due):
             what = f"crucible {crucible} ended with {last}, its last vote is {due}"
-            findings.append(Finding(Kind.LOST, "last votes", what, 1))
+            findings.append(Disagreement(Kind.LOST, "last votes", what, 1))
     return findings
 
 
-def _cast_again(voted: Mapping[int, Standing]) -> dict[str, list[int]]:
+def _cast_again(voted: Mapping[int, ExpectedStanding]) -> dict[str, list[int]]:
     rows = [
         (crucible, entry, standing.ratings[entry], votes)
         for crucible, standing in voted.items()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from demo.endings.ending_audit import prizes
-from demo.entries.buzz_books import BANK, Books
+from demo.entries.buzz_books import BANK, BooksRead
 from demo.truth import Connection
 
 MOST = 3
@@ -36,7 +36,7 @@ def podiums(postgres: Connection) -> Iterator[str]:
         yield f"{name} (crucible {crucible}) ended: {entries} entries, {votes} votes, a pool of {pool} Buzz: {won}"
 
 
-def ledger(books: Books) -> str:
+def ledger(books: BooksRead) -> str:
     """Return where all the Buzz went, in one line."""
     took, back = sum(one.amount for one in books.fees), sum(one.amount for one in books.refunds)
     won = sum(one.amount for one in prizes(books))

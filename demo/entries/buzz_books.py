@@ -36,7 +36,7 @@ class Movement:
 
 
 @dataclass(frozen=True)
-class Books:
+class BooksRead:
     """All of it at one moment."""
 
     balances: dict[tuple[int, str], int] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Books:
         return [one for one in self.fees if one.id not in back]
 
 
-def read(url: str) -> Books:
+def read(url: str) -> BooksRead:
     """Ask the service by a door that no client of it knows.
 
     Raises:
@@ -72,7 +72,7 @@ def read(url: str) -> Books:
         told = answer.raise_for_status().json()
     except httpx.HTTPError as error:
         raise OSError(f"the Buzz service did not tell its books: {error}") from error
-    return Books(
+    return BooksRead(
         {(account, kind): amount for account, kind, amount in told["balances"]},
         tuple(_movement(one) for one in told["moved"]),
     )

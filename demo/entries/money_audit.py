@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from clickhouse_connect.driver.client import Client
 
-from demo.entries.buzz_books import BANK, Books, Movement
-from demo.finding import Finding, Kind, compare_sums
+from demo.disagreement import Disagreement, Kind, compare_sums
+from demo.entries.buzz_books import BANK, BooksRead, Movement
 from demo.truth import Connection
 
 BOUGHT = "SELECT account, kind, sum(amount)::bigint FROM site_buzz_purchase GROUP BY 1, 2"
@@ -59,7 +59,7 @@ class PaidEntry:
     """What it adds to the pool, as PostgreSQL has it."""
 
 
-def compare(postgres: Connection, clickhouse: Client, books: Books) -> list[Finding]:
+def compare(postgres: Connection, clickhouse: Client, books: BooksRead) -> list[Disagreement]:
     """Return what the books, the verdicts and the pools that are shown disagree about."""
     entries = paid_entries(postgres)
     shown = {crucible: int(pool) for crucible, pool in clickhouse.query(PRIZE_POOLS).result_rows}
@@ -82,25 +82,27 @@ def bought(postgres: Connection) -> dict[tuple[int, str], int]:
     return {(account, kind): int(amount) for account, kind, amount in postgres.execute(BOUGHT)}
 
 
-def conserved(books: Books, purchases: Mapping[tuple[int, str], int]) -> list[Finding]:
+def conserved(books: BooksRead, purchases: Mapping[tuple[int, str], int]) -> list[Disagreement]:
     """No Buzz was made or lost: all accounts together hold what was bought, and each what moved through it left."""
     due = Counter(purchases)
     for one in books.moved:
         due[one.from_account, one.from_type] -= one.amount
         due[one.to_account, one.to_type] += one.amount
     findings = [
-        Finding(Kind.WRONG, "balances", f"account {account} holds {amount} {kind} instead of {due[account, kind]}", 1)
+        Disagreement(
+            Kind.WRONG, "balances", f"account {account} holds {amount} {kind} instead of {due[account, kind]}", 1
+        )
         for (account, kind), amount in sorted({**dict.fromkeys(due, 0), **books.balances}.items())
         if amount != due[account, kind]
     ]
     there, came = sum(books.balances.values()), sum(purchases.values())
     if there != came:
         what = f"all accounts hold {there}, and {came} was bought"
-        findings.append(Finding(Kind.WRONG, "all balances", what, abs(there - came)))
+        findings.append(Disagreement(Kind.WRONG, "all balances", what, abs(there - came)))
     return findings
 
 
-def once(books: Books, entries: Mapping[str, PaidEntry]) -> list[Finding]:
+def once(books: BooksRead, entries: Mapping[str, PaidEntry]) -> list[Disagreement]:
     """Each entry was charged once at most and refunded once at most, and nothing else moved out of the bank."""
     findings = []
     names = defaultdict[int | None, set[str]](set)
@@ -112,36 +114,36 @@ def once(books: Books, entries: Mapping[str, PaidEntry]) -> list[Finding]:
     for entry, prefixes in sorted(names.items(), key=str):
         if entry is not None and len(prefixes) > 1:
             what = f"entry {entry} was charged under {' and '.join(sorted(prefixes))}"
-            findings.append(Finding(Kind.TWICE, "charges", what, len(prefixes) - 1))
+            findings.append(Disagreement(Kind.TWICE, "charges", what, len(prefixes) - 1))
     for (prefix, kind), times in sorted(Counter((one.prefix, one.from_type) for one in books.fees).items()):
         if times > 1:
-            findings.append(Finding(Kind.TWICE, "charges", f"{prefix} took {kind} {times} times", times - 1))
+            findings.append(Disagreement(Kind.TWICE, "charges", f"{prefix} took {kind} {times} times", times - 1))
     for charge, times in sorted(Counter(str(one.refund_of) for one in books.refunds).items()):
         if times > 1:
-            findings.append(Finding(Kind.TWICE, "refunds", f"charge {charge} went back {times} times", times - 1))
+            findings.append(Disagreement(Kind.TWICE, "refunds", f"charge {charge} went back {times} times", times - 1))
     findings += [
-        Finding(Kind.TWICE, "payments", f"{one.external} pays {one.amount} to {one.to_account} for nothing", 1)
+        Disagreement(Kind.TWICE, "payments", f"{one.external} pays {one.amount} to {one.to_account} for nothing", 1)
         for one in books.moved
         if one.from_account == BANK and one.refund_of is None and not (one.external or "").startswith(PRIZES)
     ]
     return findings
 
 
-def as_asked(books: Books, asked: Mapping[str, int]) -> list[Finding]:
+def as_asked(books: BooksRead, asked: Mapping[str, int]) -> list[Disagreement]:
     """What the watcher took is what the crucible asked for, no less and no more."""
     took = Counter[str]()
     for one in books.fees:
         took[one.prefix] += one.amount
     return [
-        Finding(Kind.WRONG, "charges", f"{prefix} took {took[prefix]} instead of {fee}", abs(took[prefix] - fee))
+        Disagreement(Kind.WRONG, "charges", f"{prefix} took {took[prefix]} instead of {fee}", abs(took[prefix] - fee))
         for prefix, fee in sorted(asked.items())
         if took[prefix] not in {0, fee}  # nothing: who has too little, and who left before
     ]
 
 
 def pools(
-    books: Books, entries: Mapping[str, PaidEntry], postgres: Mapping[int, int], clickhouse: Mapping[int, int]
-) -> list[Finding]:
+    books: BooksRead, entries: Mapping[str, PaidEntry], postgres: Mapping[int, int], clickhouse: Mapping[int, int]
+) -> list[Disagreement]:
     """What was collected and not given back is the fees of those who are in, entry by entry and crucible by crucible.
 
     Args:
@@ -156,19 +158,19 @@ def pools(
         paid = entries.get(one.prefix)
         if paid is None:
             what = f"{one.external} holds {one.amount} of user {one.from_account}, for no entry"
-            findings.append(Finding(Kind.LOST, "refunds", what, 1))
+            findings.append(Disagreement(Kind.LOST, "refunds", what, 1))
         elif paid.verdict == "waiting":
             continue  # it is in no pool yet, and not to be given back
         elif paid.verdict != "admitted":
             what = f"entry {paid.entry} is {paid.verdict}, and {one.external} holds {one.amount}"
-            findings.append(Finding(Kind.LOST, "refunds", what, 1))
+            findings.append(Disagreement(Kind.LOST, "refunds", what, 1))
         else:
             collected[one.prefix] += one.amount
             pool[paid.crucible] += one.amount
     for prefix, paid in sorted(entries.items()):
         if paid.fee != collected[prefix]:
             what = f"entry {paid.entry} adds {paid.fee}, and {collected[prefix]} was collected"
-            findings.append(Finding(Kind.WRONG, "fees", what, abs(paid.fee - collected[prefix])))
+            findings.append(Disagreement(Kind.WRONG, "fees", what, abs(paid.fee - collected[prefix])))
     findings += compare_sums("pools by verdicts", pool, postgres)
     findings += compare_sums("pools in ClickHouse", pool, clickhouse)
     return findings

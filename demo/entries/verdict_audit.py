@@ -6,10 +6,10 @@ from typing import Any
 import psycopg
 from clickhouse_connect.driver.client import Client
 
+from demo.disagreement import Disagreement, Kind, compare_sums
 from demo.entries import second_opinion
-from demo.finding import Finding, Kind, compare_sums
-from demo.truth import Connection, Total
-from demo.vote_truth import Standing
+from demo.truth import Connection, ExpectedTotal
+from demo.vote_truth import ExpectedStanding
 
 SCHEMA = "crucible_watcher"
 DECIDED = "SELECT verdict, count(*) FROM crucible_watcher.entry_verdict GROUP BY 1"
@@ -71,7 +71,7 @@ def tally(postgres: Connection) -> dict[str, int]:
     return {verdict: int(count) for verdict, count in postgres.execute(DECIDED)}
 
 
-def opinions(postgres: Connection, voted: Mapping[int, Standing]) -> list[Finding]:
+def opinions(postgres: Connection, voted: Mapping[int, ExpectedStanding]) -> list[Disagreement]:
     """Compare each verdict, of the log and as it stands, with what the rules say.
 
     Args:
@@ -86,17 +86,17 @@ def opinions(postgres: Connection, voted: Mapping[int, Standing]) -> list[Findin
         return [
             *differing(postgres, pairs),
             *(
-                Finding(Kind.LOST, "outbox", f"{key} is {state}: {error}", 1)
+                Disagreement(Kind.LOST, "outbox", f"{key} is {state}: {error}", 1)
                 for key, state, error in postgres.execute(UNFINISHED)
             ),
             *(
-                Finding(Kind.LOST, "payments", f"{prefix} has left entry {entry}, and nobody has looked at it", 1)
+                Disagreement(Kind.LOST, "payments", f"{prefix} has left entry {entry}, and nobody has looked at it", 1)
                 for prefix, entry in postgres.execute(NOT_LOOKED_AT)
             ),
         ]
 
 
-def differing(postgres: Connection, voted: Collection[tuple[int, int]], schema: str = SCHEMA) -> list[Finding]:
+def differing(postgres: Connection, voted: Collection[tuple[int, int]], schema: str = SCHEMA) -> list[Disagreement]:
     """Return what is wrong with verdicts by PostgreSQL alone, once nothing moves any more.
 
     Args:
@@ -111,11 +111,13 @@ def differing(postgres: Connection, voted: Collection[tuple[int, int]], schema: 
         *_compared("decisions", postgres.execute(logged)),
         *_compared("verdicts", postgres.execute(standing, numbers), _but_for_places),
         *(
-            Finding(Kind.WRONG, "verdict log", f"entry {entry} is {now} {why}, its last decision {was} {because}", 1)
+            Disagreement(
+                Kind.WRONG, "verdict log", f"entry {entry} is {now} {why}, its last decision {was} {because}", 1
+            )
             for entry, now, why, was, because in postgres.execute(unlogged)
         ),
         *(
-            Finding(
+            Disagreement(
                 Kind.LOST,
                 "verdicts",
                 f"entry {entry} is {verdict} in crucible {crucible}, which it left or which is over",
@@ -126,30 +128,30 @@ def differing(postgres: Connection, voted: Collection[tuple[int, int]], schema: 
     ]
 
 
-def counts(postgres: Connection, clickhouse: Client) -> list[Finding]:
+def counts(postgres: Connection, clickhouse: Client) -> list[Disagreement]:
     """Compare what ClickHouse counts of verdicts and of discussions with the rows in PostgreSQL."""
     due = {
-        Total(entity, number, metric): int(value)
+        ExpectedTotal(entity, number, metric): int(value)
         for query in (VERDICTS, COMMENTS)
         for entity, number, metric, value in postgres.execute(query)
     }
     findings = []
     for where, query in SUMS.items():
         rows = clickhouse.query(query).result_rows
-        findings += compare_sums(where, due, {Total(*key): int(value) for *key, value in rows})
+        findings += compare_sums(where, due, {ExpectedTotal(*key): int(value) for *key, value in rows})
     return findings
 
 
 def _compared(
     where: str, rows: psycopg.Cursor[tuple[Any, ...]], told: Callable[[str, list[str]], list[str]] | None = None
-) -> list[Finding]:
+) -> list[Disagreement]:
     findings = []
     for entry, verdict, reasons, expected, why in rows:
         if verdict is None:
-            findings.append(Finding(Kind.LOST, where, f"entry {entry} has no verdict", 1))
+            findings.append(Disagreement(Kind.LOST, where, f"entry {entry} has no verdict", 1))
         elif verdict != expected or (told(verdict, reasons) != told(verdict, why) if told else reasons != why):
             what = f"entry {entry} is {verdict} {reasons} instead of {expected} {why}"
-            findings.append(Finding(Kind.WRONG, where, what, 1))
+            findings.append(Disagreement(Kind.WRONG, where, what, 1))
     return findings
 
 

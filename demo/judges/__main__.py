@@ -12,8 +12,8 @@ from random import Random
 import httpx
 import psycopg
 
-from demo.judges.ledger import Ledger
-from demo.judges.panel import Pace, Panel
+from demo.judges.ledger import JudgesLedger
+from demo.judges.panel import Panel, PanelPace
 from demo.sign_in import SignIn
 
 SECRET = "DEMO_SIGN_IN_SECRET"  # noqa: S105 - the variable's name
@@ -43,14 +43,16 @@ async def _judge(given: argparse.Namespace, sign_in: SignIn, dsn: str) -> dict[s
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.call_later(given.seconds, stop.set)
-    ledger = Ledger(given.ledger)
+    ledger = JudgesLedger(given.ledger)
     limits = httpx.Limits(max_connections=given.at_once, max_keepalive_connections=given.at_once)
     try:
         async with (
             httpx.AsyncClient(base_url=given.api, timeout=PATIENCE_SECONDS, limits=limits, trust_env=False) as client,
             await psycopg.AsyncConnection.connect(dsn, autocommit=True) as site,
         ):
-            panel = Panel(client, sign_in, ledger, Random(given.seed), Pace(rate=given.rate, at_once=given.at_once))
+            panel = Panel(
+                client, sign_in, ledger, Random(given.seed), PanelPace(rate=given.rate, at_once=given.at_once)
+            )
             panel.users = [one for (one,) in await (await site.execute(USERS)).fetchall()]
             watching = asyncio.create_task(_watch(panel, site))
             print(json.dumps({"state": "judging", "judges": len(panel.users)}), flush=True)
@@ -76,8 +78,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--api", required=True, help="base address of the API")
     parser.add_argument("--ledger", type=Path, required=True, help="file that answers are written to")
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--rate", type=float, default=Pace().rate, help="votes a second")
-    parser.add_argument("--at-once", type=int, default=Pace().at_once, help="judges at the same moment")
+    parser.add_argument("--rate", type=float, default=PanelPace().rate, help="votes a second")
+    parser.add_argument("--at-once", type=int, default=PanelPace().at_once, help="judges at the same moment")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 

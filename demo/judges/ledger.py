@@ -22,7 +22,7 @@ class Cast(NamedTuple):
     loser_elo: int | None
 
 
-class Shown(NamedTuple):
+class ServedImage(NamedTuple):
     """An image that was served to somebody."""
 
     user: int
@@ -31,28 +31,28 @@ class Shown(NamedTuple):
 
 
 @dataclass(slots=True)
-class Told:
+class JudgesAccount:
     """A ledger read back."""
 
     votes: Counter[Cast] = field(default_factory=Counter)
     """How often each vote was answered for the first time: once, if all is well."""
-    shown: set[Shown] = field(default_factory=set)
+    shown: set[ServedImage] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
     """Answers that break the API's word: a repeat that differs, both ways of one pair accepted."""
 
 
-class Ledger:
+class JudgesLedger:
     """Appends to a file, a line a fact."""
 
     def __init__(self, path: Path) -> None:
         self._file: TextIO = path.open("a", encoding="utf-8", buffering=1)
-        self._seen: set[Shown] = set()
+        self._seen: set[ServedImage] = set()
 
     def voted(self, cast: Cast) -> None:
         """A vote was answered 2xx, and it was no repeat that we sent on purpose."""
         self._write("vote", cast)
 
-    def shown(self, *images: Shown) -> None:
+    def shown(self, *images: ServedImage) -> None:
         """Images were served; once is enough."""
         for image in images:
             if image not in self._seen:
@@ -71,9 +71,9 @@ class Ledger:
         self._file.write(json.dumps([kind, *fact]) + "\n")
 
 
-def read(path: Path) -> Told:
+def read(path: Path) -> JudgesAccount:
     """All facts so far; a last line that is still being written is left out."""
-    told = Told()
+    told = JudgesAccount()
     if not path.exists():
         return told
     text = path.read_text(encoding="utf-8")
@@ -82,7 +82,7 @@ def read(path: Path) -> Told:
         if kind == "vote":
             told.votes[Cast(*fact)] += 1
         elif kind == "shown":
-            told.shown.add(Shown(*fact))
+            told.shown.add(ServedImage(*fact))
         else:
             told.broken += fact
     return told

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from demo.judges.ledger import Cast, Ledger, Shown
+from demo.judges.ledger import Cast, JudgesLedger, ServedImage
 from demo.judges.taste import prefers_left
 from demo.sign_in import SignIn
 
@@ -26,7 +26,7 @@ TRIES = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class PanelPace:
     """How the room behaves."""
 
     rate: float = 60.0
@@ -56,10 +56,15 @@ class Panel:
     """
 
     def __init__(
-        self, client: httpx.AsyncClient, sign_in: SignIn, ledger: Ledger, rng: Random, pace: Pace | None = None
+        self,
+        client: httpx.AsyncClient,
+        sign_in: SignIn,
+        ledger: JudgesLedger,
+        rng: Random,
+        pace: PanelPace | None = None,
     ) -> None:
         self._client, self._sign_in, self._ledger, self._rng = client, sign_in, ledger, rng
-        self._pace = pace or Pace()
+        self._pace = pace or PanelPace()
         self._tokens: dict[int, str] = {}
         self._looking: set[tuple[int, int]] = set()
         """Users with the crucible whose pair they look at."""
@@ -112,7 +117,7 @@ class Panel:
         self.told["pair"] += 1
         pair = served.json()
         left, right = pair["left"], pair["right"]
-        self._ledger.shown(*(Shown(user, crucible, side["image"]["url"]) for side in (left, right)))
+        self._ledger.shown(*(ServedImage(user, crucible, side["image"]["url"]) for side in (left, right)))
         if rng.random() < pace.skips:
             await self._skip(user, crucible, pair)
             return

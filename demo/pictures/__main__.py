@@ -14,7 +14,7 @@ LONGEST = 100
 """Characters of a name; longer ones are no image of ours."""
 
 
-class Door(BaseHTTPRequestHandler):
+class PictureRequest(BaseHTTPRequestHandler):
     """``GET /<name>`` draws the picture of that name."""
 
     protocol_version = "HTTP/1.1"
@@ -38,7 +38,7 @@ class Door(BaseHTTPRequestHandler):
         """Nobody wants to know."""
 
 
-class Pictures(ThreadingHTTPServer):
+class PictureServer(ThreadingHTTPServer):
     """One thread a connection; browsers keep them open."""
 
     daemon_threads = True
@@ -51,7 +51,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="default: any that is free")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
-    with Pictures((given.host, given.port), Door) as server:
+    with PictureServer((given.host, given.port), PictureRequest) as server:
         print(f"http://{given.host}:{server.server_port}/", flush=True)
         try:
             server.serve_forever(poll_interval=0.2)

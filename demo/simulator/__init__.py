@@ -4,6 +4,6 @@ It writes to PostgreSQL and knows nothing of the watcher. What it committed is c
 ``change_log``.
 """
 
-from demo.simulator.simulator import Bounds, Simulator, Tally
+from demo.simulator.simulator import Bounds, PlayedTally, Simulator
 
-__all__ = ["Bounds", "Simulator", "Tally"]
+__all__ = ["Bounds", "PlayedTally", "Simulator"]

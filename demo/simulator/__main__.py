@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 from demo.simulator.simulator import Bounds, Simulator
 from demo.simulator.till import Till
-from stack.ending import Ending
+from stack.ending import EndSignal
 
 
 def main() -> int:
@@ -17,7 +17,7 @@ def main() -> int:
     if not options.dsn:
         print("--dsn or CRUCIBLE_POSTGRES__DSN must give the site's database", file=sys.stderr)
         return 78
-    ending = Ending()
+    ending = EndSignal()
     bounds = Bounds(entries=options.max_entries, crucibles=options.max_crucibles)
     with (
         Till(options.buzz) if options.buzz else nullcontext() as till,

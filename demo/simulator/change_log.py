@@ -12,7 +12,7 @@ COUNT = "SELECT tbl, op::text, count(*) FROM site_change_log GROUP BY tbl, op OR
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
+class CommittedChanges:
     """Committed row changes since the log began."""
 
     by_table: dict[str, dict[str, int]]
@@ -30,10 +30,10 @@ def create(connection: Connection) -> None:
         connection.execute(sql.SQL(CREATE))
 
 
-def committed(connection: Connection) -> Committed:
+def committed(connection: Connection) -> CommittedChanges:
     """The counts as of now."""
     by_table: dict[str, dict[str, int]] = {}
     with connection.transaction():
         for table, operation, count in connection.execute(COUNT):
             by_table.setdefault(str(table), {})[str(operation)] = count
-    return Committed(by_table)
+    return CommittedChanges(by_table)

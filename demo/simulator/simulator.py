@@ -51,7 +51,7 @@ class Bounds:
 
 
 @dataclass(slots=True)
-class Tally:
+class PlayedTally:
     """What a run did, by the simulator's own account. What Postgres counts is the truth."""
 
     changes: int = 0
@@ -80,7 +80,7 @@ class Simulator:
             raise ValueError(f"rate must be above 0 changes a second, was {rate}")
         self.bounds = bounds or Bounds()
         self.rate = rate
-        self.tally = Tally()
+        self.tally = PlayedTally()
         self._rng = Random(seed)
         self._till = till
         self._main: Connection = psycopg.connect(dsn, options=OPTIONS)
@@ -127,7 +127,7 @@ class Simulator:
         self.tally.changes += committed
         return committed
 
-    def run(self, seconds: float, told: Callable[[float], bool] = _never) -> Tally:
+    def run(self, seconds: float, told: Callable[[float], bool] = _never) -> PlayedTally:
         """Play at the rate for ``seconds``, then end what is open.
 
         Args:
@@ -155,7 +155,7 @@ class Simulator:
         while self._open:
             self.tally.changes += self._end(self._open[-1])
 
-    def committed(self) -> change_log.Committed:
+    def committed(self) -> change_log.CommittedChanges:
         """What Postgres counted, by every simulator since the log began."""
         return change_log.committed(self._main)
 

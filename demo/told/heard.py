@@ -13,7 +13,7 @@ PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class HeardNotice:
     """What one user was told."""
 
     key: str
@@ -36,7 +36,7 @@ class Event:
 class Heard:
     """All of it at one moment."""
 
-    notices: Sequence[Notice]
+    notices: Sequence[HeardNotice]
     events: Sequence[Event]
 
 
@@ -80,7 +80,7 @@ class Ears:
         except KafkaException as error:
             raise OSError(f"Kafka did not tell its events: {error}") from error
 
-    def _notices(self) -> tuple[Notice, ...]:
+    def _notices(self) -> tuple[HeardNotice, ...]:
         try:
             answer = httpx.post(
                 f"{self._url}/_simulator/notifications", json={}, timeout=PATIENCE_SECONDS, trust_env=False
@@ -88,7 +88,7 @@ class Ears:
             told = answer.raise_for_status().json()
         except httpx.HTTPError as error:
             raise OSError(f"the notification service did not tell whom it told: {error}") from error
-        return tuple(Notice(one["key"], one["type"], one["user"], one["details"]) for one in told["delivered"])
+        return tuple(HeardNotice(one["key"], one["type"], one["user"], one["details"]) for one in told["delivered"])
 
 
 def _consumer(servers: str) -> Consumer:

@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from demo.disagreement import Disagreement, Kind, compare_sums
 from demo.endings.ending_audit import PROMISED, prizes
-from demo.entries.buzz_books import Books
-from demo.finding import Finding, Kind, compare_sums
-from demo.told.heard import Event, Heard, Notice
+from demo.entries.buzz_books import BooksRead
+from demo.told.heard import Event, Heard, HeardNotice
 from demo.truth import Connection
 
 Thing = TypeVar("Thing")
@@ -66,7 +66,7 @@ class Due:
     """Place or prize."""
 
 
-def compare(postgres: Connection, books: Books, heard: Heard) -> list[Finding]:
+def compare(postgres: Connection, books: BooksRead, heard: Heard) -> list[Disagreement]:
     """Compare all of it."""
     ended = dict(postgres.execute(ENDED).fetchall())
     thinned = {crucible for (crucible,) in postgres.execute(THINNED)}
@@ -95,7 +95,7 @@ def compare(postgres: Connection, books: Books, heard: Heard) -> list[Finding]:
     ]
 
 
-def notices(due: dict[str, Due], back: dict[int, int], told: Sequence[Notice]) -> list[Finding]:
+def notices(due: dict[str, Due], back: dict[int, int], told: Sequence[HeardNotice]) -> list[Disagreement]:
     """Everybody was told what is due, once, and nothing else; of what came back the sums are right.
 
     Args:
@@ -111,28 +111,30 @@ def notices(due: dict[str, Due], back: dict[int, int], told: Sequence[Notice]) -
             is_creators = "setupRefunded" in details
             refunded[details["crucibleId"]] += details["setupRefunded"] if is_creators else details["refunded"]
         elif wanted is None:
-            findings.append(Finding(Kind.TWICE, "notices", f"user {one.user} was told of {one.key} for nothing", 1))
+            findings.append(
+                Disagreement(Kind.TWICE, "notices", f"user {one.user} was told of {one.key} for nothing", 1)
+            )
         if wanted is not None and (wanted.user, wanted.number) != (one.user, _number(one)):
             what = f"{one.key} told user {one.user} of {_number(one)}, not {wanted}"
-            findings.append(Finding(Kind.WRONG, "notices", what, 1))
+            findings.append(Disagreement(Kind.WRONG, "notices", what, 1))
     for key in sorted(due.keys() | times.keys()):
         if times[key] > 1:
-            findings.append(Finding(Kind.TWICE, "notices", f"{key} was told {times[key]} times", times[key] - 1))
+            findings.append(Disagreement(Kind.TWICE, "notices", f"{key} was told {times[key]} times", times[key] - 1))
         elif not times[key]:
-            findings.append(Finding(Kind.LOST, "notices", f"nobody was told of {key}", 1))
+            findings.append(Disagreement(Kind.LOST, "notices", f"nobody was told of {key}", 1))
     return [*findings, *compare_sums("refunds that were told", back, +refunded)]
 
 
-def once(told: Sequence[Event]) -> list[Finding]:
+def once(told: Sequence[Event]) -> list[Disagreement]:
     """No event came twice."""
     return [
-        Finding(Kind.TWICE, "events", f"event {event} came {times} times", times - 1)
+        Disagreement(Kind.TWICE, "events", f"event {event} came {times} times", times - 1)
         for event, times in Counter(one.id for one in told).items()
         if times > 1
     ]
 
 
-def entries(verdicts: dict[int, tuple[str, int]], told: Sequence[Event]) -> list[Finding]:
+def entries(verdicts: dict[int, tuple[str, int]], told: Sequence[Event]) -> list[Disagreement]:
     """The last that was told of an entry is its verdict."""
     last = dict[int, tuple[str, int]]()
     for one in sorted(told, key=lambda event: event.time):
@@ -140,13 +142,15 @@ def entries(verdicts: dict[int, tuple[str, int]], told: Sequence[Event]) -> list
         if what == "entry":
             last[one.body["entryId"]] = (verdict, one.body.get("fee", 0))
     return [
-        Finding(Kind.LOST, "events of entries", f"entry {entry} is {verdict}, and was told to be {last.get(entry)}", 1)
+        Disagreement(
+            Kind.LOST, "events of entries", f"entry {entry} is {verdict}, and was told to be {last.get(entry)}", 1
+        )
         for entry, verdict in sorted(verdicts.items())
         if last.get(entry) != verdict
     ]
 
 
-def endings(ended: dict[int, str], told: Sequence[Event]) -> list[Finding]:
+def endings(ended: dict[int, str], told: Sequence[Event]) -> list[Disagreement]:
     """Each crucible that is over was told of, once, and no other."""
     due = Counter((crucible, state) for crucible, state in ended.items() if state in {"settled", "cancelled"})
     came = Counter(
@@ -162,7 +166,7 @@ def results(
     promised: Counter[tuple[int, ...]],
     told: Sequence[Event],
     thinned: Collection[int] = (),
-) -> list[Finding]:
+) -> list[Disagreement]:
     """Standings and prizes that were told are those that stand in the site's tables.
 
     Args:
@@ -188,7 +192,7 @@ def results(
     ]
 
 
-def money(books: Books, ours: set[str], told: Sequence[Event]) -> list[Finding]:
+def money(books: BooksRead, ours: set[str], told: Sequence[Event]) -> list[Disagreement]:
     """Each Buzz that was told to have moved has moved, and the other way round.
 
     Args:
@@ -212,18 +216,18 @@ def money(books: Books, ours: set[str], told: Sequence[Event]) -> list[Finding]:
     ]
 
 
-def _is_place(one: Notice, crucibles: Collection[int]) -> bool:
+def _is_place(one: HeardNotice, crucibles: Collection[int]) -> bool:
     """Tell whether a notice tells of a place in one of some crucibles."""
     return "totalEntries" in one.details and "position" in one.details and one.details["crucibleId"] in crucibles
 
 
-def _number(one: Notice) -> int | None:
+def _number(one: HeardNotice) -> int | None:
     number: int | None = one.details.get("amount", one.details.get("position"))
     return number
 
 
-def _differences(where: str, due: Counter[Thing], came: Counter[Thing]) -> list[Finding]:
+def _differences(where: str, due: Counter[Thing], came: Counter[Thing]) -> list[Disagreement]:
     return [
-        *(Finding(Kind.LOST, where, f"nobody was told of {one}", number) for one, number in (due - came).items()),
-        *(Finding(Kind.TWICE, where, f"{one} did not happen", number) for one, number in (came - due).items()),
+        *(Disagreement(Kind.LOST, where, f"nobody was told of {one}", number) for one, number in (due - came).items()),
+        *(Disagreement(Kind.TWICE, where, f"{one} did not happen", number) for one, number in (came - due).items()),
     ]

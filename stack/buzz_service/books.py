@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stack.simulator.kept_file import KeptFile
-from stack.simulator.refused import Refused
+from stack.simulator.refused import RefusedRequest
 
 if TYPE_CHECKING:
     import sqlite3
@@ -127,7 +127,7 @@ class Books(KeptFile):
             for transfer in transfers:
                 try:
                     moved.append(_move(file, transfer))
-                except Refused as refused:
+                except RefusedRequest as refused:
                     if refused.status == 409 and transfer.external is not None:
                         conflicts.append(transfer.external)
         return moved, conflicts
@@ -154,10 +154,10 @@ class Books(KeptFile):
         with self as file:
             charges = [one for one in _by_prefix(file, prefix) if one.refund_of is None]
             if not charges:
-                raise Refused(404, f"no transactions with prefix {prefix}")
+                raise RefusedRequest(404, f"no transactions with prefix {prefix}")
             back = [(one, _refund(file, one)) for one in charges if not _refunded(file, one)]
             if not back:
-                raise Refused(409, f"transactions with prefix {prefix} were refunded before")
+                raise RefusedRequest(409, f"transactions with prefix {prefix} were refunded before")
             return back
 
     def refund(self, transaction_id: str) -> Moved:
@@ -169,17 +169,17 @@ class Books(KeptFile):
         with self as file:
             found = _select(file, "id = ?", (transaction_id,))
             if not found:
-                raise Refused(404, "no such transaction")
+                raise RefusedRequest(404, "no such transaction")
             if _refunded(file, found[0]):
-                raise Refused(409, "refunded before")
+                raise RefusedRequest(409, "refunded before")
             return _refund(file, found[0])
 
 
 def _move(file: sqlite3.Connection, transfer: Transfer) -> Moved:
     if transfer.external is not None and _select(file, "external = ?", (transfer.external,)):
-        raise Refused(409, f"externalTransactionId {transfer.external} exists")
+        raise RefusedRequest(409, f"externalTransactionId {transfer.external} exists")
     if transfer.from_account != BANK and _balance(file, transfer.from_account, transfer.from_type) < transfer.amount:
-        raise Refused(400, "insufficient funds")
+        raise RefusedRequest(400, "insufficient funds")
     _add(file, transfer.from_account, transfer.from_type, -transfer.amount)
     _add(file, transfer.to_account, transfer.to_type, transfer.amount)
     number = str(uuid.uuid4())

@@ -7,21 +7,21 @@ from dataclasses import asdict
 from typing import Any
 
 from stack.buzz_service.books import API_TYPES, BANK, Books, Moved, Transfer
-from stack.simulator.refused import Refused
+from stack.simulator.refused import RefusedRequest
 
-Query = Mapping[str, list[str]]
-Answer = Any
+QueryString = Mapping[str, list[str]]
+JsonAnswer = Any
 SHORTEST, LONGEST = 1, 100
 """Characters of a description."""
 
 
-class Routes:
+class BuzzRoutes:
     """The interface, over the books."""
 
     def __init__(self, books: Books) -> None:
         self._books = books
 
-    def get(self, parts: list[str], query: Query) -> Answer:
+    def get(self, parts: list[str], query: QueryString) -> JsonAnswer:
         """Answer a GET.
 
         Raises:
@@ -37,7 +37,7 @@ class Routes:
             case ["transactions", external]:
                 found = self._books.by_external(external)
                 if found is None:
-                    raise Refused(404, "no such transaction")
+                    raise RefusedRequest(404, "no such transaction")
                 return _told(found)
             case ["multi-transactions"]:
                 legs = self._books.by_prefix(_one(query, "externalTransactionIdPrefix"))
@@ -53,9 +53,9 @@ class Routes:
                 ]
             case ["multi-transactions", "preview"]:
                 return self._preview(query)
-        raise Refused(404, "no such route")
+        raise RefusedRequest(404, "no such route")
 
-    def post(self, parts: list[str], body: Any, *, drop_leg: bool = False) -> Answer:
+    def post(self, parts: list[str], body: Any, *, drop_leg: bool = False) -> JsonAnswer:
         """Carry out a POST.
 
         Raises:
@@ -76,12 +76,12 @@ class Routes:
                 return self._multi(body)
             case ["multi-transactions", "refund"]:
                 return self._refund(str(body["externalTransactionIdPrefix"]))
-        raise Refused(404, "no such route")
+        raise RefusedRequest(404, "no such route")
 
-    def _account(self, number: int, kind: str) -> Answer:
+    def _account(self, number: int, kind: str) -> JsonAnswer:
         return {"id": number, "balance": self._books.balance(number, kind), "lifetimeBalance": 0}
 
-    def _preview(self, query: Query) -> Answer:
+    def _preview(self, query: QueryString) -> JsonAnswer:
         account, amount = int(_one(query, "fromAccountId")), int(_one(query, "amount"))
         held = {kind: self._books.balance(account, API_TYPES[kind]) for kind in query.get("fromAccountTypes", [])}
         total = sum(held.values())
@@ -95,33 +95,33 @@ class Routes:
             "shortfall": max(0, amount - total),
         }
 
-    def _batch(self, body: Any, *, drop_leg: bool) -> Answer:
+    def _batch(self, body: Any, *, drop_leg: bool) -> JsonAnswer:
         legs = [_transfer(one) for one in body]
         if any((leg.from_account, leg.from_type) == (leg.to_account, leg.to_type) for leg in legs):
-            raise Refused(400, "a transaction has the same account on both sides")
+            raise RefusedRequest(400, "a transaction has the same account on both sides")
         moved, conflicts = self._books.move_some(legs[1:] if drop_leg else legs)
         return {"transactions": [one.id for one in moved], "conflicts": conflicts}
 
-    def _multi(self, body: Any) -> Answer:
+    def _multi(self, body: Any) -> JsonAnswer:
         payer, amount, prefix = (
             int(body["fromAccountId"]),
             _amount(body),
             str(body.get("externalTransactionIdPrefix") or ""),
         )
         if payer < 1:
-            raise Refused(400, "fromAccountId must be at least 1")
+            raise RefusedRequest(400, "fromAccountId must be at least 1")
         if not prefix:
-            raise Refused(400, "externalTransactionIdPrefix is required")
+            raise RefusedRequest(400, "externalTransactionIdPrefix is required")
         kinds = [str(kind) for kind in body["fromAccountTypes"]]
         if unknown := [kind for kind in kinds if kind not in API_TYPES]:
-            raise Refused(400, f"unknown account type {unknown[0]}")
+            raise RefusedRequest(400, f"unknown account type {unknown[0]}")
         to_type = str(body.get("toAccountType") or "User")
         known = [leg for leg in self._books.by_prefix(prefix) if leg.refund_of is None]
         if known:
             return _legs([(leg, True) for leg in known])
         held = {kind: self._books.balance(payer, API_TYPES[kind]) for kind in kinds}
         if sum(held.values()) < amount:
-            raise Refused(400, "insufficient funds")
+            raise RefusedRequest(400, "insufficient funds")
         return _legs(
             self._books.move_together(
                 Transfer(
@@ -132,7 +132,7 @@ class Routes:
             )
         )  # fmt: skip
 
-    def _refund(self, prefix: str) -> Answer:
+    def _refund(self, prefix: str) -> JsonAnswer:
         back = self._books.refund_prefix(prefix)
         return {
             "refundedTransactions": [
@@ -150,7 +150,7 @@ class Routes:
         }
 
 
-def _legs(made: list[tuple[Moved, bool]]) -> Answer:
+def _legs(made: list[tuple[Moved, bool]]) -> JsonAnswer:
     return {
         "transactionIds": [
             {"transactionId": one.id, "accountType": one.from_type, "amount": one.amount, "duplicate": before}
@@ -175,9 +175,9 @@ def _shares(held: Mapping[str, int], amount: int) -> list[tuple[str, int]]:
 def _transfer(body: Any) -> Transfer:
     description = str(body.get("description") or "")
     if not SHORTEST <= len(description) <= LONGEST:
-        raise Refused(400, "description must have 1 to 100 characters")
+        raise RefusedRequest(400, "description must have 1 to 100 characters")
     if body.get("fromAccountId") == body.get("toAccountId") == BANK:
-        raise Refused(400, "the bank cannot pay itself")
+        raise RefusedRequest(400, "the bank cannot pay itself")
     return Transfer(
         int(body["fromAccountId"]), str(body.get("fromAccountType") or "User"), int(body["toAccountId"]),
         str(body.get("toAccountType") or "User"), _amount(body), body.get("externalTransactionId"), body.get("type"),
@@ -188,11 +188,11 @@ def _transfer(body: Any) -> Transfer:
 def _amount(body: Any) -> int:
     amount = body.get("amount")
     if type(amount) is not int or amount < 1:
-        raise Refused(400, "amount must be a whole number of at least 1")
+        raise RefusedRequest(400, "amount must be a whole number of at least 1")
     return amount
 
 
-def _told(moved: Moved) -> Answer:
+def _told(moved: Moved) -> JsonAnswer:
     told = asdict(moved)
     return {
         "transactionId": told["id"],
@@ -208,7 +208,7 @@ def _told(moved: Moved) -> Answer:
     }
 
 
-def _one(query: Query, name: str) -> str:
+def _one(query: QueryString, name: str) -> str:
     if not query.get(name):
-        raise Refused(400, f"{name} is required")
+        raise RefusedRequest(400, f"{name} is required")
     return query[name][0]

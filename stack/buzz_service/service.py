@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stack.buzz_service.books import Books
-from stack.buzz_service.routes import Routes
+from stack.buzz_service.routes import BuzzRoutes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from stack.simulator.server import Request
+    from stack.simulator.server import SimulatorRequest
 
 
 class BuzzService:
@@ -26,9 +26,9 @@ class BuzzService:
         self.faults: Sequence[str] = ("drop_leg",)
         """Of a batch, the first leg is not carried out and stands in neither list of the answer."""
         self._books = Books(path)
-        self._routes = Routes(self._books)
+        self._routes = BuzzRoutes(self._books)
 
-    def answer(self, request: Request, fault: str) -> tuple[int, Any]:
+    def answer(self, request: SimulatorRequest, fault: str) -> tuple[int, Any]:
         """Answer a request of a client.
 
         Raises:

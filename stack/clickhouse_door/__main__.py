@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stack.clickhouse_door.engine import Engine
 from stack.clickhouse_door.server import Credentials, Door
-from stack.ending import Ending
+from stack.ending import EndSignal
 
 # Seconds for statements that are running when a stop is asked for. A supervisor's usual patience is 10.
 PATIENCE_SECONDS = 8.0
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"clickhouse-door: {error}", file=sys.stderr)
         return 1
     door = Door((given.host, given.port), engine, Credentials(given.user, password))
-    ending = Ending()
+    ending = EndSignal()
     threading.Thread(target=door.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     print(f"clickhouse-door: ready on http://{given.host}:{door.server_port} (ClickHouse {engine.version})", flush=True)
     ending.wait()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 1 << 30
 
 
-class AbandonedError(Exception):
+class ClientGoneError(Exception):
     """The client went away in the middle of its request."""
 
 
@@ -48,7 +48,7 @@ def _read_exactly(stream: BufferedIOBase, size: int) -> bytes:
         )
     read = stream.read(size) if size else b""
     if len(read) != size:
-        raise AbandonedError
+        raise ClientGoneError
     return read
 
 
@@ -61,10 +61,10 @@ def _read_chunks(stream: BufferedIOBase) -> bytes:
             raise StatementError.of(NOT_IMPLEMENTED, f"A body above {MAX_BODY_BYTES} bytes; send less at once")
         chunks.append(_read_exactly(stream, size))
         if stream.readline(3) != b"\r\n":
-            raise AbandonedError
+            raise ClientGoneError
     while (trailer := stream.readline(65536)) != b"\r\n":
         if not trailer:
-            raise AbandonedError
+            raise ClientGoneError
     return b"".join(chunks)
 
 
@@ -73,7 +73,7 @@ def _read_chunk_size(stream: BufferedIOBase) -> int:
     try:
         return int(line.split(b";")[0], 16)
     except ValueError:
-        raise AbandonedError from None
+        raise ClientGoneError from None
 
 
 def decompress(body: bytes, encoding: str) -> bytes:

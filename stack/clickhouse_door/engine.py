@@ -20,13 +20,13 @@ from filelock import FileLock, Timeout
 
 from stack.clickhouse_door.errors import SESSION_IS_LOCKED, SESSION_NOT_FOUND, StatementError
 from stack.clickhouse_door.library import connect
-from stack.clickhouse_door.statement import Insert, Other
+from stack.clickhouse_door.statement import Insert, OtherStatement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from stack.clickhouse_door.request import Request
+    from stack.clickhouse_door.request import DoorRequest
 
 # What the library switches on for people at a prompt and a server does not have.
 _SERVER_MANNERS = {"implicit_select": "0", "allow_introspection_functions": "0", "async_insert": "0"}
@@ -90,7 +90,7 @@ class Engine:
         self._root.query(f"{steps[0]} DATABASE default")
         self._root.query(f"{steps[1]} DATABASE default{engine}")
 
-    def run(self, statement: Insert | Other, data: list[bytes], request: Request) -> Answer:
+    def run(self, statement: Insert | OtherStatement, data: list[bytes], request: DoorRequest) -> Answer:
         """Run one statement.
 
         Args:
@@ -112,7 +112,7 @@ class Engine:
                 raise StatementError.from_engine(error) from error
 
     @contextmanager
-    def _handle(self, request: Request) -> Iterator[Any]:
+    def _handle(self, request: DoorRequest) -> Iterator[Any]:
         if request.session_id is not None:
             with self._session(request) as handle:
                 yield handle
@@ -132,7 +132,7 @@ class Engine:
         return connect(self._path, **_SERVER_MANNERS, **({"database": database} if database else {}))
 
     @contextmanager
-    def _session(self, request: Request) -> Iterator[Any]:
+    def _session(self, request: DoorRequest) -> Iterator[Any]:
         """The session's handle, with the request's settings for this request alone."""
         session = self._enter_session(request)
         try:
@@ -148,7 +148,7 @@ class Engine:
             session.last_used = time.monotonic()
             session.busy.release()
 
-    def _enter_session(self, request: Request) -> _Session:
+    def _enter_session(self, request: DoorRequest) -> _Session:
         name = str(request.session_id)
         with self._sessions_lock:
             self._forget_idle_sessions()

@@ -34,7 +34,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class DoorRequest:
     """What a client asks for."""
 
     query: bytes  #: the text of ``query=``
@@ -51,7 +51,7 @@ class Request:
     parameters: Mapping[str, str]  #: server-side parameters, without the prefix ``param_``
 
 
-def read_request(url_query: str, headers: Message, body: bytes) -> Request:
+def read_request(url_query: str, headers: Message, body: bytes) -> DoorRequest:
     """Gather a request from its URL, headers and, if it is a form, its body.
 
     Raises:
@@ -80,7 +80,7 @@ def read_request(url_query: str, headers: Message, body: bytes) -> Request:
             NOT_IMPLEMENTED, "async_insert=1: every insert is written before it is answered; send 0"
         )
     settings.pop("wait_for_async_insert", None)
-    return Request(
+    return DoorRequest(
         query=known.get("query", "").encode(errors="surrogateescape"),
         body=body,
         database=known.get("database") or headers.get("X-ClickHouse-Database"),

@@ -15,9 +15,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from stack.clickhouse_door.body import AbandonedError, decompress, read_body
+from stack.clickhouse_door.body import ClientGoneError, decompress, read_body
 from stack.clickhouse_door.errors import AUTHENTICATION_FAILED, READONLY, UNKNOWN, StatementError
-from stack.clickhouse_door.request import Request, read_request
+from stack.clickhouse_door.request import DoorRequest, read_request
 from stack.clickhouse_door.statement import Insert, read_statement
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Exchange(BaseHTTPRequestHandler):
             self._authenticate(request)
             answer = run(self.server.engine, request, may_write=may_write)
             self._answer(answer, request.query_id, time.monotonic_ns() - started)
-        except AbandonedError:
+        except ClientGoneError:
             self.close_connection = True
         except StatementError as fault:
             self._fail(fault)
@@ -130,7 +130,7 @@ class Exchange(BaseHTTPRequestHandler):
         finally:
             self.server.ended()
 
-    def _authenticate(self, request: Request) -> None:
+    def _authenticate(self, request: DoorRequest) -> None:
         user, password = self._credentials(request)
         if not self.server.credentials.admit(user, password):
             raise StatementError.of(
@@ -138,7 +138,7 @@ class Exchange(BaseHTTPRequestHandler):
                 f"{user}: Authentication failed: password is incorrect, or there is no user with such name",
             )
 
-    def _credentials(self, request: Request) -> tuple[str, str]:
+    def _credentials(self, request: DoorRequest) -> tuple[str, str]:
         authorization = self.headers["Authorization"] or ""
         scheme, _, value = authorization.partition(" ")
         if scheme.lower() == "basic":
@@ -191,7 +191,7 @@ class Exchange(BaseHTTPRequestHandler):
         """Nothing a line; statements may hold what must not be logged."""
 
 
-def run(engine: Engine, request: Request, *, may_write: bool) -> Answer:
+def run(engine: Engine, request: DoorRequest, *, may_write: bool) -> Answer:
     """Find the statement in ``query=`` and the body, and run it.
 
     An INSERT in ``query=`` has its data there and in the body; any other statement may be split between the two.

@@ -37,7 +37,7 @@ class Insert:
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class OtherStatement:
     """Any other statement, INSERT ... SELECT among them."""
 
     text: str
@@ -45,7 +45,7 @@ class Other:
     reads: bool  #: changes nothing, so it may come by GET
 
 
-def read_statement(given: bytes, default_format: str | None) -> Insert | Other:
+def read_statement(given: bytes, default_format: str | None) -> Insert | OtherStatement:
     """Tell what ``given`` is.
 
     Raises:
@@ -117,7 +117,7 @@ def _skip_one_line_break(given: bytes, at: int) -> int:
     return at + 1 if given[at : at + 1] == b"\n" else at
 
 
-def _read_other(given: bytes, first: str, default_format: str | None) -> Other:
+def _read_other(given: bytes, first: str, default_format: str | None) -> OtherStatement:
     tail: list[str] = []  # the tokens from the last FORMAT on
     words: list[str] = []
     ended = False
@@ -134,7 +134,7 @@ def _read_other(given: bytes, first: str, default_format: str | None) -> Other:
         if kind == "word":
             words.append(text.upper())
     _refuse_access_control(words)
-    return Other(_text(given), _format_of(tail) or default_format or DEFAULT_OUTPUT_FORMAT, first in _READS)
+    return OtherStatement(_text(given), _format_of(tail) or default_format or DEFAULT_OUTPUT_FORMAT, first in _READS)
 
 
 def _format_of(tail: list[str]) -> str | None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from stack.notification_service import TOKEN
 from stack.notification_service.queue import NOBODY, Sent
-from stack.simulator.refused import Refused
+from stack.simulator.refused import RefusedRequest
 
 if TYPE_CHECKING:
     from stack.notification_service.queue import Queue
-    from stack.simulator.server import Request
+    from stack.simulator.server import SimulatorRequest
 
 CATEGORIES = frozenset(("Comment", "Update", "Milestone", "Bounty", "Buzz", "Creator", "Referral", "System", "Other"))
 """What notifications may be filed under; there is no ``Crucible``."""
@@ -18,22 +18,22 @@ MAX_BULK = 1_000
 """Notifications of one request."""
 
 
-class Routes:
+class NotificationRoutes:
     """The interface, over the queue."""
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
 
-    def answer(self, request: Request) -> tuple[int, Any]:
+    def answer(self, request: SimulatorRequest) -> tuple[int, Any]:
         """Answer a request.
 
         Raises:
             Refused: nothing was queued.
         """
         if not _is_let_in(request):
-            raise Refused(401, "unauthorized")
+            raise RefusedRequest(401, "unauthorized")
         if request.method != "POST":
-            raise Refused(404, "no such route")
+            raise RefusedRequest(404, "no such route")
         match request.parts:
             case ["notifications"]:
                 return 202, _queued(self._create(request.body))
@@ -41,13 +41,13 @@ class Routes:
                 return 202, _queued(self._bulk(request.body))
             case ["notifications", "exists"]:
                 return 200, {"exists": self._queue.exists(_text(request.body, "key"))}
-        raise Refused(404, "no such route")
+        raise RefusedRequest(404, "no such route")
 
     def _create(self, body: Any) -> int:
         """Queue one notification for those of its recipients who want it."""
         users = [*body.get("userIds", []), *([body["userId"]] if "userId" in body else [])]
         if "debounceSeconds" in body and "dedupeKey" in body:
-            raise Refused(400, "debounceSeconds and dedupeKey exclude each other")
+            raise RefusedRequest(400, "debounceSeconds and dedupeKey exclude each other")
         sent = _sent(body, users)
         wanted = self._queue.wanted(sent.users, sent.type)
         return self._queue.put([Sent(sent.key, sent.type, sent.category, sent.details, wanted)])
@@ -55,7 +55,7 @@ class Routes:
     def _bulk(self, body: Any) -> int:
         """Queue many; who opted out is not looked at."""
         if not isinstance(body, list) or not 1 <= len(body) <= MAX_BULK:
-            raise Refused(400, f"expected a list of 1 to {MAX_BULK}")
+            raise RefusedRequest(400, f"expected a list of 1 to {MAX_BULK}")
         return self._queue.put([_sent(one, one.get("users", [])) for one in body])
 
 
@@ -63,23 +63,23 @@ def _queued(number: int) -> dict[str, Any]:
     return {"status": "queued", "queued": number}
 
 
-def _is_let_in(request: Request) -> bool:
+def _is_let_in(request: SimulatorRequest) -> bool:
     headers = {name.lower(): value for name, value in request.headers.items()}
     return f"Bearer {TOKEN}" == headers.get("authorization") or headers.get("x-webhook-token") == TOKEN
 
 
 def _sent(body: Any, users: list[Any]) -> Sent:
     if (category := _text(body, "category")) not in CATEGORIES:
-        raise Refused(400, f"category: expected one of {', '.join(sorted(CATEGORIES))}, given {category}")
+        raise RefusedRequest(400, f"category: expected one of {', '.join(sorted(CATEGORIES))}, given {category}")
     if not isinstance(body.get("details"), dict):
-        raise Refused(400, "details: expected an object")
+        raise RefusedRequest(400, "details: expected an object")
     if not users or not all(type(user) is int for user in users):
-        raise Refused(400, "expected at least one recipient, as whole numbers")
+        raise RefusedRequest(400, "expected at least one recipient, as whole numbers")
     recipients = tuple(user for user in users if user != NOBODY)
     return Sent(_text(body, "key"), _text(body, "type"), category, body["details"], recipients)
 
 
 def _text(body: Any, name: str) -> str:
     if not isinstance(body, dict) or not isinstance(body.get(name), str) or not body[name]:
-        raise Refused(400, f"{name}: expected a text")
+        raise RefusedRequest(400, f"{name}: expected a text")
     return str(body[name])

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stack.notification_service.queue import DELIVERY_SECONDS, Queue
-from stack.notification_service.routes import Routes
+from stack.notification_service.routes import NotificationRoutes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from stack.simulator.server import Request
+    from stack.simulator.server import SimulatorRequest
 
 
 class NotificationService:
@@ -26,9 +26,9 @@ class NotificationService:
         """Also what the real one answers when its database has failed."""
         self.faults: Sequence[str] = ()
         self._queue = Queue(path)
-        self._routes = Routes(self._queue)
+        self._routes = NotificationRoutes(self._queue)
 
-    def answer(self, request: Request, fault: str) -> tuple[int, Any]:
+    def answer(self, request: SimulatorRequest, fault: str) -> tuple[int, Any]:
         """Answer a request of a client.
 
         Raises:

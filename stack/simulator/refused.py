@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refused(Exception):  # noqa: N818 - a refusal is an answer, not a failure
+class RefusedRequest(Exception):  # noqa: N818 - a refusal is an answer, not a failure
     """Raised when nothing was done, with the HTTP status that says why."""
 
     def __init__(self, status: int, message: str) -> None:

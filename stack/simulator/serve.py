@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack.ending import Ending
-from stack.simulator.server import Simulator
+from stack.ending import EndSignal
+from stack.simulator.server import SimulatorServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,8 @@ def serve(name: str, make: Callable[[Path], Service], argv: list[str] | None = N
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one and prints it")
     given = parser.parse_args(argv)
-    simulator = Simulator((given.host, given.port), make(given.path))
-    ending = Ending()
+    simulator = SimulatorServer((given.host, given.port), make(given.path))
+    ending = EndSignal()
     threading.Thread(target=simulator.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     print(f"{name.replace('_', '-')}: ready on http://{given.host}:{simulator.server_port}", flush=True)
     ending.wait()

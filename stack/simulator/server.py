@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from stack.simulator.faults import HANG_SECONDS, Fault, Faults
-from stack.simulator.refused import Refused
+from stack.simulator.refused import RefusedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True)
-class Request:
+class SimulatorRequest:
     """What a client asks."""
 
     method: str
@@ -37,7 +37,7 @@ class Service(Protocol):
     faults: Sequence[str]
     """Kinds of faults that this service has besides."""
 
-    def answer(self, request: Request, fault: str) -> tuple[int, Any]:
+    def answer(self, request: SimulatorRequest, fault: str) -> tuple[int, Any]:
         """Answer a request with status and JSON; the fault is one of its own, or empty.
 
         Raises:
@@ -50,7 +50,7 @@ class Service(Protocol):
         ...
 
 
-class Simulator(ThreadingHTTPServer):
+class SimulatorServer(ThreadingHTTPServer):
     """A double of a service; one thread a connection."""
 
     daemon_threads = True
@@ -63,7 +63,7 @@ class Simulator(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Simulator
+    server: SimulatorServer
     timeout: ClassVar[float] = HANG_SECONDS
 
     def do_GET(self) -> None:
@@ -87,9 +87,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             given = json.loads(body) if body else None
-            request = Request(method, parts, parse_qs(address.query), dict(self.headers.items()), given)
+            request = SimulatorRequest(method, parts, parse_qs(address.query), dict(self.headers.items()), given)
             status, answer = self.server.service.answer(request, fault)
-        except Refused as refused:
+        except RefusedRequest as refused:
             status, answer = refused.status, {"message": str(refused)}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             status, answer = 400, {"message": f"{type(error).__name__}: {error}"}

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from demo.audit import Kind, Report, audit
+from demo.audit import AuditReport, Kind, audit
 from demo.entries import buzz_books, money_audit
-from demo.entries.buzz_books import Books, Movement
+from demo.entries.buzz_books import BooksRead, Movement
 from demo.site import SITE
 from tests.demo.entered import FEE, bring_over_all, fill
 
@@ -49,25 +49,25 @@ def site(stores: Stack, casts: list[Cast]) -> Iterator[str]:
 
 
 @pytest.fixture
-def look(places: Places, stores: Stack, casts: list[Cast]) -> Callable[[], Report]:
+def look(places: Places, stores: Stack, casts: list[Cast]) -> Callable[[], AuditReport]:
     """Audits; every store is as it should be."""
     bring_over_all(places, casts)
     return lambda: audit(places, buzz_url=stores.buzz.url)
 
 
 @pytest.fixture
-def books(stores: Stack, casts: list[Cast]) -> Books:
+def books(stores: Stack, casts: list[Cast]) -> BooksRead:
     """The Buzz service's."""
     assert casts
     return buzz_books.read(stores.buzz.url)
 
 
-def places_of(report: Report, kind: Kind) -> set[str]:
+def places_of(report: AuditReport, kind: Kind) -> set[str]:
     """Where something of a kind is wrong."""
     return {finding.where for finding in report.findings if finding.kind is kind}
 
 
-def test_what_is_right_passes(look: Callable[[], Report]) -> None:
+def test_what_is_right_passes(look: Callable[[], AuditReport]) -> None:
     report = look()
 
     assert report.ok, str(report)
@@ -163,14 +163,14 @@ def test_what_is_right_passes(look: Callable[[], Report]) -> None:
     ],
 )  # fmt: skip
 def test_what_is_planted_in_postgres_is_found(
-    look: Callable[[], Report], places: Places, planted: str, kind: Kind, where: set[str]
+    look: Callable[[], AuditReport], places: Places, planted: str, kind: Kind, where: set[str]
 ) -> None:
     places.postgres.execute(planted.replace("REJECTED", REJECTED))  # type: ignore[arg-type]
 
     assert places_of(look(), kind) >= where
 
 
-def test_a_pool_that_clickhouse_counts_otherwise_is_found(look: Callable[[], Report], places: Places) -> None:
+def test_a_pool_that_clickhouse_counts_otherwise_is_found(look: Callable[[], AuditReport], places: Places) -> None:
     places.clickhouse.command(
         "ALTER TABLE entityMetricEvents DELETE WHERE metricType = 'PrizePool'", settings={"mutations_sync": 2}
     )
@@ -178,89 +178,89 @@ def test_a_pool_that_clickhouse_counts_otherwise_is_found(look: Callable[[], Rep
     assert places_of(look(), Kind.WRONG) == {"verdict counts", "pools in ClickHouse"}
 
 
-def _ours(books: Books) -> Movement:
+def _ours(books: BooksRead) -> Movement:
     """A fee that we took, and that nobody gave back."""
     return next(charge for charge in books.held if charge.prefix.startswith(money_audit.OURS))
 
 
-def _more(books: Books, *moved: Movement) -> Books:
+def _more(books: BooksRead, *moved: Movement) -> BooksRead:
     """The same books with more in them, and with the balances that this makes."""
     balances = dict(books.balances)
     for each in moved:
         for account, sign in (((each.from_account, each.from_type), -1), ((each.to_account, each.to_type), 1)):
             balances[account] = balances.get(account, 0) + sign * each.amount
-    return Books(balances, (*books.moved, *moved))
+    return BooksRead(balances, (*books.moved, *moved))
 
 
-def charged_under_the_same_name(books: Books) -> Books:
+def charged_under_the_same_name(books: BooksRead) -> BooksRead:
     return _more(books, replace(_ours(books), id="again"))
 
 
-def charged_under_another_name(books: Books) -> Books:
+def charged_under_another_name(books: BooksRead) -> BooksRead:
     first = _ours(books)
     number = first.prefix.split("-")[3]
     return _more(books, replace(first, id="again", external=f"crucible-entry-9999-{number}-User"))
 
 
-def charged_too_much(books: Books) -> Books:
+def charged_too_much(books: BooksRead) -> BooksRead:
     fee = _ours(books)
     return _more(_without(books, fee), replace(fee, amount=fee.amount + 1))
 
 
-def refunded_twice(books: Books) -> Books:
+def refunded_twice(books: BooksRead) -> BooksRead:
     return _more(books, replace(books.refunds[0], id="again"))
 
 
-def paid_for_nothing(books: Books) -> Books:
+def paid_for_nothing(books: BooksRead) -> BooksRead:
     return _more(books, Movement("gift", "gift-1", 0, "User", 1, "User", 50))
 
 
-def never_refunded(books: Books) -> Books:
+def never_refunded(books: BooksRead) -> BooksRead:
     return _without(books, books.refunds[0])
 
 
-def refunded_though_it_is_in(books: Books) -> Books:
+def refunded_though_it_is_in(books: BooksRead) -> BooksRead:
     fee = _ours(books)
     back = replace(fee, id="back", external=None, from_account=0, to_account=fee.from_account, refund_of=fee.id)
     return _more(books, back)
 
 
-def of_nobody(books: Books) -> Books:
+def of_nobody(books: BooksRead) -> BooksRead:
     return _more(books, Movement("lone", "site-nobody-User", books.held[0].from_account, "User", 0, "User", FEE))
 
 
-def _prize(books: Books) -> Movement:
+def _prize(books: BooksRead) -> Movement:
     """A prize that was paid."""
     return next(each for each in books.moved if (each.external or "").startswith(money_audit.PRIZES))
 
 
-def _without(books: Books, gone: Movement) -> Books:
+def _without(books: BooksRead, gone: Movement) -> BooksRead:
     """The same books as if something had not moved."""
     back = replace(
         gone, from_account=gone.to_account, from_type=gone.to_type, to_account=gone.from_account, to_type=gone.from_type
     )
-    return Books(_more(books, back).balances, tuple(each for each in books.moved if each.id != gone.id))
+    return BooksRead(_more(books, back).balances, tuple(each for each in books.moved if each.id != gone.id))
 
 
-def prize_paid_twice(books: Books) -> Books:
+def prize_paid_twice(books: BooksRead) -> BooksRead:
     return _more(books, replace(_prize(books), id="again"))
 
 
-def prize_not_paid(books: Books) -> Books:
+def prize_not_paid(books: BooksRead) -> BooksRead:
     return _without(books, _prize(books))
 
 
-def prize_of_nobody(books: Books) -> Books:
+def prize_of_nobody(books: BooksRead) -> BooksRead:
     return _more(books, replace(_prize(books), id="other", external="crucible-prize-9999-1"))
 
 
-def prize_to_somebody_else(books: Books) -> Books:
+def prize_to_somebody_else(books: BooksRead) -> BooksRead:
     prize = _prize(books)
     return _more(_without(books, prize), replace(prize, to_account=prize.to_account + 1))
 
 
-def out_of_thin_air(books: Books) -> Books:
-    return Books({**books.balances, (77_777, "User"): 10}, books.moved)
+def out_of_thin_air(books: BooksRead) -> BooksRead:
+    return BooksRead({**books.balances, (77_777, "User"): 10}, books.moved)
 
 
 @pytest.mark.parametrize(
@@ -282,10 +282,10 @@ def out_of_thin_air(books: Books) -> Books:
     ],
 )
 def test_what_is_planted_in_the_books_is_found(
-    look: Callable[[], Report],
-    books: Books,
+    look: Callable[[], AuditReport],
+    books: BooksRead,
     monkeypatch: pytest.MonkeyPatch,
-    planted: Callable[[Books], Books],
+    planted: Callable[[BooksRead], BooksRead],
     kind: Kind,
     where: set[str],
 ) -> None:

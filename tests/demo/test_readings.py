@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
-from demo.board import Board
-from demo.readings import Reading, Stores, Watcher, parse
+from demo.board import ReadingsBoard
+from demo.readings import Reading, StoreReadings, Watcher, parse
 from watcher.telemetry.metrics import Metrics
 
 
@@ -36,18 +36,18 @@ def test_metrics_of_the_watcher_are_understood() -> None:
 def test_who_has_finished_has_left_and_is_not_gone() -> None:
     """Judges leave when their time is over; what should run and does not is another thing."""
     redis, judges = (SimpleNamespace(name=name, pid=None) for name in ("redis", "the judges"))
-    board = Board(Console(), (redis,), lambda: Reading(0.0, None, None), (judges,))
+    board = ReadingsBoard(Console(), (redis,), lambda: Reading(0.0, None, None), (judges,))
 
     assert "left=the judges  gone=redis" in board.line(Reading(0.0, None, None))
 
 
 def test_line_names_what_is_away() -> None:
     """Without an answer the line says so instead of showing old numbers."""
-    board = Board(Console(), (), lambda: Reading(0.0, None, None))
+    board = ReadingsBoard(Console(), (), lambda: Reading(0.0, None, None))
 
     assert "stores=away" in board.line(Reading(0.0, None, None))
     full = Reading(
-        0.0, Stores(1, 2, 3, 4, 5, 6, 7), Watcher(6, 6, 0, 0, 0, 9, votes=4, freshness={"redis": (0.05, 0.3)})
+        0.0, StoreReadings(1, 2, 3, 4, 5, 6, 7), Watcher(6, 6, 0, 0, 0, 9, votes=4, freshness={"redis": (0.05, 0.3)})
     )
     assert "clickhouse=4 (rows=3)" in board.line(full)
     assert "votes=4 (0/s)" in board.line(full)

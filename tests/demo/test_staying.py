@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from demo.audit import Report
-from demo.finding import Finding, Kind
+from demo.audit import AuditReport
+from demo.disagreement import Disagreement, Kind
 from demo.program import ProgramError
 from demo.staying import ENDING, stay
 from demo.verdict import verdict
 
-EARLY = Report(changes=10, entries=3, votes=0, findings=(), repaired=1)
+EARLY = AuditReport(changes=10, entries=3, votes=0, findings=(), repaired=1)
 
 
 class Stage:
@@ -22,11 +22,11 @@ class Stage:
         late: what an audit finds from the interruption on.
     """
 
-    def __init__(self, *, watched: BaseException, ended: Exception | None = None, late: Report = EARLY) -> None:
+    def __init__(self, *, watched: BaseException, ended: Exception | None = None, late: AuditReport = EARLY) -> None:
         self.happened: list[str] = []
         self._watched, self._ended, self._late = watched, ended, late
 
-    def stay(self, first: str) -> Report:
+    def stay(self, first: str) -> AuditReport:
         return stay(first, self.happened.append, self._watch, self._end, self._look)
 
     def _watch(self) -> None:
@@ -38,14 +38,14 @@ class Stage:
         if self._ended:
             raise self._ended
 
-    def _look(self) -> Report:
+    def _look(self) -> AuditReport:
         self.happened.append("looked")
         return self._late
 
 
 def test_the_verdict_is_said_before_anybody_waits_and_found_anew_at_the_end():
     """Nobody waits for Ctrl-C to learn how it went; the last line is of what is there then."""
-    lost = replace(EARLY, findings=(Finding(Kind.LOST, "redis", "entries of crucible 3", 1),))
+    lost = replace(EARLY, findings=(Disagreement(Kind.LOST, "redis", "entries of crucible 3", 1),))
     stage = Stage(watched=KeyboardInterrupt(), late=lost)
 
     last = stage.stay("ok of before")

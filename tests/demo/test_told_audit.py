@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from demo.entries.buzz_books import BANK, Books, Movement
-from demo.told.heard import Event, Notice
+from demo.entries.buzz_books import BANK, BooksRead, Movement
+from demo.told.heard import Event, HeardNotice
 from demo.told.told_audit import Due, endings, entries, money, notices, once, results
 
-PLACE = Notice("crucible-ended:7:1", "crucible-ended", 1, {"crucibleId": 7, "position": 2})
-PRIZE = Notice(
+PLACE = HeardNotice("crucible-ended:7:1", "crucible-ended", 1, {"crucibleId": 7, "position": 2})
+PRIZE = HeardNotice(
     "crucible-reward-earned:7:11", "crucible-reward-earned", 1, {"crucibleId": 7, "amount": 50, "position": 2}
 )
-STRANGER = Notice("crucible-ended:7:2", "crucible-ended", 2, {"position": 1})
-CREATOR = Notice("crucible-ended:7", "crucible-ended", 9, {"crucibleId": 7})
+STRANGER = HeardNotice("crucible-ended:7:2", "crucible-ended", 2, {"position": 1})
+CREATOR = HeardNotice("crucible-ended:7", "crucible-ended", 9, {"crucibleId": 7})
 DUE = {PLACE.key: Due(1, 2), PRIZE.key: Due(1, 50), CREATOR.key: Due(9)}
 
 
@@ -35,21 +35,23 @@ def said(findings: list[Any]) -> list[str]:
         ([PLACE, PRIZE], ["lost notices"]),
         ([PLACE, PRIZE, CREATOR, PRIZE], ["twice notices"]),
         (
-            [PLACE, PRIZE, CREATOR, Notice("crucible-ended:7:2", "crucible-ended", 2, {"position": 1})],
+            [PLACE, PRIZE, CREATOR, HeardNotice("crucible-ended:7:2", "crucible-ended", 2, {"position": 1})],
             ["twice notices"],
         ),
-        ([PLACE, Notice(PRIZE.key, PRIZE.type, 1, {"amount": 49}), CREATOR], ["wrong notices"]),
-        ([PLACE, Notice(PRIZE.key, PRIZE.type, 2, {"amount": 50}), CREATOR], ["wrong notices"]),
+        ([PLACE, HeardNotice(PRIZE.key, PRIZE.type, 1, {"amount": 49}), CREATOR], ["wrong notices"]),
+        ([PLACE, HeardNotice(PRIZE.key, PRIZE.type, 2, {"amount": 50}), CREATOR], ["wrong notices"]),
     ],
 )
-def test_notices_are_told_once_to_whom_they_are_due(told: list[Notice], found: list[str]) -> None:
+def test_notices_are_told_once_to_whom_they_are_due(told: list[HeardNotice], found: list[str]) -> None:
     assert said(notices(DUE, {}, told)) == found
 
 
 @pytest.mark.parametrize(("amount", "found"), [(30, []), (20, ["wrong refunds that were told"])])
 def test_what_came_back_is_told_to_the_last_buzz(amount: int, found: list[str]) -> None:
-    creator = Notice("crucible-ended:8", "crucible-ended", 9, {"crucibleId": 8, "cancelled": True, "setupRefunded": 70})
-    entrant = Notice(
+    creator = HeardNotice(
+        "crucible-ended:8", "crucible-ended", 9, {"crucibleId": 8, "cancelled": True, "setupRefunded": 70}
+    )
+    entrant = HeardNotice(
         "crucible-ended:8:1", "crucible-ended", 1, {"crucibleId": 8, "cancelled": True, "refunded": amount}
     )
 
@@ -95,7 +97,7 @@ def test_standings_and_prizes_are_those_of_the_tables() -> None:
 def test_every_buzz_that_is_told_of_has_moved() -> None:
     fee = Movement("a", "site-7-User", 1, "User", BANK, "User", 10)
     others = Movement("b", "other-8-User", 1, "User", BANK, "User", 10)
-    books = Books(
+    books = BooksRead(
         moved=(
             fee, others,
             Movement("c", None, BANK, "User", 1, "User", 10, "a"),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.audit import Kind, Report, audit
-from demo.judges.ledger import Cast, Ledger, Shown
+from demo.audit import AuditReport, Kind, audit
+from demo.judges.ledger import Cast, JudgesLedger, ServedImage
 from demo.simulator import Simulator
 from tests.demo.perfect_watcher import bring_over
 from tests.demo.votes import EVENTS, cast_votes, identity, store
@@ -33,7 +33,7 @@ def voted(places: Places, folder: Path) -> tuple[Places, list[Cast], Path]:
     return places, cast_votes(places, answers), answers
 
 
-def places_of(report: Report) -> set[str]:
+def places_of(report: AuditReport) -> set[str]:
     """Where something is wrong; crucibles left out."""
     return {finding.where.partition(" of ")[0] for finding in report.findings}
 
@@ -148,10 +148,10 @@ def test_broken_word_and_forbidden_image_are_found(voted: tuple[Places, list[Cas
     young, grown = (row[0] for row in places.postgres.execute(users))
     assert hidden
     assert adult
-    ledger = Ledger(answers)
+    ledger = JudgesLedger(answers)
     ledger.broken("a repeat was answered otherwise")
-    ledger.shown(*(Shown(user, 1, f"http://images/{adult[0]}") for user in (grown, young)))
-    ledger.shown(Shown(grown, 1, f"http://images/{hidden[0]}"))
+    ledger.shown(*(ServedImage(user, 1, f"http://images/{adult[0]}") for user in (grown, young)))
+    ledger.shown(ServedImage(grown, 1, f"http://images/{hidden[0]}"))
     ledger.close()
 
     found = [(finding.where, finding.kind) for finding in audit(places, answers).findings]

@@ -7,7 +7,7 @@ from hashlib import md5
 from random import Random
 from typing import TYPE_CHECKING
 
-from demo.judges.ledger import Cast, Ledger
+from demo.judges.ledger import Cast, JudgesLedger
 from demo.vote_truth import BASE, gain, standings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def cast_votes(places: Places, answers: Path, count: int = 30) -> list[Cast]:
         user = rng.randint(1, 5)
         votes.append(Cast(crucible, 1, number, winner, loser, user, ratings[winner], ratings[loser]))
     store(places, votes)
-    ledger = Ledger(answers)
+    ledger = JudgesLedger(answers)
     for vote in votes:
         ledger.voted(vote)
     ledger.close()

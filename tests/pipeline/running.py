@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from demo.places import Addresses
+    from demo.places import StoreAddresses
     from demo.program import Process
     from stack.leashed import Program
     from stack.topology import PartName
@@ -131,7 +131,7 @@ def await_settled(url: str, wanted: Counter[Kind], watcher: OwnProgram) -> None:
     )
 
 
-def await_agreement(addresses: Addresses) -> None:
+def await_agreement(addresses: StoreAddresses) -> None:
     """Wait until the sinks show what PostgreSQL says; what they never come to agree on is told."""
     found = "nobody answers"
 

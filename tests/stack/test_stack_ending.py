@@ -9,13 +9,13 @@ import threading
 
 import pytest
 
-from stack.ending import Ending
+from stack.ending import EndSignal
 from tests.stack.watching import REPOSITORY
 
 # Its main thread lets no signal through, as the kernel passes over one that it has just woken from standing still.
 WAITING = """
 import signal, sys, threading
-from stack.ending import Ending
+from stack.ending import EndSignal
 
 class Event(threading.Event):
     def __init__(self):
@@ -62,7 +62,7 @@ def test_told_by_a_thread() -> None:
     """Asked once it is asked for good; before that a wait comes to its end."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        ending = Ending()
+        ending = EndSignal()
         assert not ending.wait(0.001)
         asking = threading.Thread(target=ending.ask)
         asking.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stack.clickhouse_door.errors import StatementError
-from stack.clickhouse_door.statement import Insert, Other, read_statement
+from stack.clickhouse_door.statement import Insert, OtherStatement, read_statement
 
 
 @pytest.mark.parametrize(
@@ -43,12 +43,12 @@ def test_an_insert_ends_where_its_data_begins(given: bytes, head: str, format_na
 )
 def test_any_other_statement_answers_in_its_format(given: bytes, output_format: str, reads: bool) -> None:
     """The last word FORMAT outside quotes, comments and parentheses names the format of the answer."""
-    assert read_statement(given, None) == Other(given.decode(), output_format, reads)
+    assert read_statement(given, None) == OtherStatement(given.decode(), output_format, reads)
 
 
 def test_the_request_may_choose_the_format() -> None:
     """Without FORMAT the request's default holds."""
-    assert read_statement(b"SELECT 1", "CSV") == Other("SELECT 1", "CSV", True)
+    assert read_statement(b"SELECT 1", "CSV") == OtherStatement("SELECT 1", "CSV", True)
 
 
 @pytest.mark.parametrize(

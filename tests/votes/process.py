@@ -6,7 +6,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from config import load
-from stack.ending import Ending
+from stack.ending import EndSignal
 from tests.votes import weakened
 from watcher.bootstrap.verification import compose_verification
 from watcher.bootstrap.votes import VoteTasks
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     for argument in arguments:
         if argument.startswith("without:"):
             getattr(weakened, argument.removeprefix("without:"))()
-    ending, log = Ending(), structlog.get_logger()
+    ending, log = EndSignal(), structlog.get_logger()
     report = VoteReport(Metrics(CollectorRegistry()).votes)
     failed = False
     try:

@@ -29,7 +29,7 @@ class Votes:
         self.part = comparer.some_votes
 
 
-class Redis:
+class CruciblesInRedis:
     """What Redis shows, by crucible."""
 
     name = REDIS
@@ -75,6 +75,6 @@ def others(
     """
     return [
         Votes(comparer),
-        Redis(comparer, await_passed),
+        CruciblesInRedis(comparer, await_passed),
         *(ViewSlices(settings, view, pause) for view in made_views()),
     ]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from demo.truth import Total
+from demo.truth import ExpectedTotal
 
-Key = TypeVar("Key", int, Total, tuple[int, int])
+Key = TypeVar("Key", int, ExpectedTotal, tuple[int, int])
 
 
 class Kind(Enum):
@@ -22,7 +22,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Disagreement:
     """A disagreement: which kind, in which place, about what, and how many times or by how much."""
 
     kind: Kind
@@ -34,7 +34,7 @@ class Finding:
         return f"{self.where}: {self.what}, {self.kind.value} {self.count}"
 
 
-def compare_sums(where: str, expected: Mapping[Key, int], found: Mapping[Key, int]) -> list[Finding]:
+def compare_sums(where: str, expected: Mapping[Key, int], found: Mapping[Key, int]) -> list[Disagreement]:
     """Compare sums by key; a key that is absent has 0.
 
     >>> [str(finding) for finding in compare_sums("view", {5: 2}, {5: 1, 6: 3})]
@@ -45,5 +45,7 @@ def compare_sums(where: str, expected: Mapping[Key, int], found: Mapping[Key, in
         should, does = expected.get(key, 0), found.get(key, 0)
         if does != should:
             name = " ".join(map(str, key)) if isinstance(key, tuple) else str(key)
-            findings.append(Finding(Kind.WRONG, where, f"{name} is {does} instead of {should}", abs(does - should)))
+            findings.append(
+                Disagreement(Kind.WRONG, where, f"{name} is {does} instead of {should}", abs(does - should))
+            )
     return findings
