@@ -23,7 +23,7 @@ class Event(threading.Event):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.set())
 
-ending = {"ending": Ending, "event": Event}[sys.argv[1]]()
+ending = {"ending": EndSignal, "event": Event}[sys.argv[1]]()
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
 print("waiting", flush=True)
