@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.contract.redis.rows import apply
 from tests.scythe import Scythe
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
@@ -16,6 +17,7 @@ from watcher.clickhouse.queries import queries
 from watcher.clickhouse.vote_history import VoteHistory
 from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.drain_plan import event_rows, vote_rows
+from watcher.model.effects import EntryGone
 from watcher.model.vote import LoggedVote
 from watcher.postgres.own import history
 from watcher.postgres.session import open_session
@@ -28,6 +30,8 @@ from watcher.redis import keys
 from watcher.votes.balance import VoteBalance
 
 AT_ONCE = {"mutations_sync": 2}
+AHEAD = keys.mark(1, 10**18)
+"""Where no log will ever be."""
 
 
 @contextmanager
@@ -113,13 +117,19 @@ def plant(world: VoteWorld) -> dict[str, int]:
                 FROM "CrucibleEntry" WHERE id = %s""",  # noqa: S608
             [verdict_of],
         )
-    world.redis.hset(keys.verdicts(rows), verdict_of, keys.mark(1, 5) + "0")
+    world.redis.hset(keys.verdicts(rows), verdict_of, AHEAD + "0")
     world.redis.hdel(keys.admitted(rows), hidden)
-    first, second, *_ = map(str, world.entries(votes))
+    first, second, stuck, markless, *_ = map(str, world.entries(votes))
     world.redis.hincrby(keys.elo(votes), first, 7)
     world.redis.hincrby(keys.votes(votes), second, 1)
     world.redis.zincrby(keys.standings(votes), 3, world.redis.zrange(keys.standings(votes), 4, 4)[0])  # type: ignore[index]
     world.redis.sadd(keys.pool(votes, 1), "999999999")
+    world.redis.hset(keys.entries(rows), "999999998", AHEAD)
+    world.redis.hdel(keys.state(rows), "mark")
+    world.redis.hset(keys.state(votes), "horizon", AHEAD)
+    rows_of = {one: world.redis.hget(keys.entries(votes), one)[keys.MARK_CHARACTERS :] for one in (stuck, markless)}  # type: ignore[index]
+    world.redis.hset(keys.entries(votes), stuck, AHEAD.encode() + rows_of[stuck])
+    world.redis.hset(keys.entries(votes), markless, rows_of[markless])
     with world.site() as site:
         site.execute('DELETE FROM "CrucibleEntry" WHERE "crucibleId" = %s', [gone])
         site.execute('DELETE FROM "Crucible" WHERE id = %s', [gone])
@@ -127,7 +137,8 @@ def plant(world: VoteWorld) -> dict[str, int]:
     return {
         "entry missing": 1,
         "entry that PostgreSQL does not have": 1,
-        "entry's row differs": 1,
+        "entry's row differs": 2,
+        "mark not of the log": 6,
         "crucible's row differs": 1,
         "verdict differs": 1,
         "rating differs": 1,
@@ -141,6 +152,8 @@ def plant(world: VoteWorld) -> dict[str, int]:
 def test_each_kind_is_named_and_put_right(judged: VoteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the verifier, to the numbers that a replay of the votes gives; without being told to nothing is written.
 
+    A mark is put right for what comes: an entry whose mark no log reaches stays shown when it leaves, until then.
+
     Before, nothing is told, whatever is on its way: votes that wait in the log are not in ClickHouse yet. Turns of a
     watcher find the same, some crucibles at a time, once the stream is past what they have read.
     """
@@ -150,6 +163,8 @@ def test_each_kind_is_named_and_put_right(judged: VoteWorld, monkeypatch: pytest
     assert passed == []
     judged.drained()
     kinds = plant(judged)
+    stuck = judged.entries(ids_of(judged)[1])[2]
+    assert apply(judged.redis, [(judged.log_end(), EntryGone(ids_of(judged)[1], stuck))]) == [0, 1], "older than AHEAD"
     looked = found(judged)
     assert "standing differs" in looked
     assert {kind: (rows, rows, True) for kind, rows in kinds.items()}.items() <= looked.items()
@@ -164,6 +179,8 @@ def test_each_kind_is_named_and_put_right(judged: VoteWorld, monkeypatch: pytest
     assert {kind: left for kind, (_, left, _) in mended.items()} == dict.fromkeys(looked, 0)
     assert found(judged) == {}
     assert verdict(judged, *ids_of(judged)[:2], *ids_of(judged)[3:]) == []
+    left = judged.take_out(ids_of(judged)[1], stuck)
+    assert apply(judged.redis, [(judged.log_end(), EntryGone(left.crucible_id, left.entry_id))]) == [1, 0]
     with judged.clickhouse() as client:
         client.command(
             f"ALTER TABLE crucible_votes_v1 DELETE WHERE crucible_id = {ids_of(judged)[0]}", settings=AT_ONCE

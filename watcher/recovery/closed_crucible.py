@@ -11,6 +11,7 @@ from watcher.postgres.own.horizon import Horizon
 from watcher.postgres.own.vote_epoch import raise_epoch
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import crucible as site_crucible
+from watcher.recovery.reached_marks import ReachedMarks
 from watcher.recovery.rows import SiteRows, take_away
 from watcher.redis import keys
 from watcher.redis.freeze import frozen_text
@@ -87,9 +88,10 @@ class ClosedCrucible:
         """
         row = site_crucible(self.session, self.id)
         if row is None:
-            take_away(self.locked, self.locked.shown_ids())  # from before the horizon, their deletions are no news
+            # From before the horizon, their deletions are no news.
+            take_away(self.locked, self.locked.shown_ids(), ReachedMarks(self.session, current_history(self.session)))
             raise DeletedMeanwhileError(f"crucible {self.id} was deleted while it was compared")
-        return SiteRows(self.session, current_history(self.session), row, self.undecided)
+        return SiteRows(self.session, ReachedMarks(self.session, current_history(self.session)), row, self.undecided)
 
     def open(self, rows: SiteRows, last: LastVote, *, votes_before: int, refreeze: bool = False) -> int:
         """Accept votes again, in an epoch that nobody has numbered votes in; none if its end was acted upon meanwhile.
@@ -109,7 +111,7 @@ class ClosedCrucible:
         """
         used = max(last.epoch, self.state.epoch if self.state.seq else 0)
         epoch = raise_epoch(self.session, self.id, used)
-        fields, mark = rows.crucible.fields(), keys.mark(rows.history, 0)
+        fields, mark = rows.crucible.fields(), rows.marks.kept({0: self.state.mark})[0]
         self.locked.open(
             epoch,
             self.identity,

@@ -11,6 +11,7 @@ from watcher.postgres.own import entry_verdict
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import SiteEntry, entries, entries_of
 from watcher.recovery.progress_listener import ProgressListener
+from watcher.recovery.reached_marks import ReachedMarks
 from watcher.redis import keys
 from watcher.redis.admit import Placement
 from watcher.redis.locked_crucible import EntryWrite, LockedCrucible
@@ -27,8 +28,8 @@ class SiteRows:
 
     session: Session
     """Where the entries' rows are read."""
-    history: int
-    """Number of PostgreSQL's history."""
+    marks: ReachedMarks
+    """Which marks Redis may show."""
     crucible: CrucibleState
     """The crucible's own row."""
     undecided: bool | None = True
@@ -57,7 +58,8 @@ def show_rows(
         TemporaryError: a neighbour is away, or the lock is lost.
     """
     crucible_id = rows.crucible.crucible_id
-    gone = set(locked.shown_ids())  # before PostgreSQL is read: what is shown was committed, so it is there or deleted
+    held = locked.held()  # before PostgreSQL is read: what is shown was committed, so it is there or deleted
+    gone = held.shown | {one for one, mark in rows.marks.kept(held.gone).items() if mark != held.gone[one]}
     after, count = 0, 0
     while True:
         page = entries(rows.session, crucible_id, after, PAGE_ENTRIES)
@@ -67,7 +69,7 @@ def show_rows(
         known = None if ratings is None else ratings(after, until)
         shown = locked.read(ids)
         there = _no_older(page, shown, rows)
-        locked.write(_writes(there, shown, keys.mark(rows.history, 0), known) + _away(there, known or {}))
+        locked.write(_writes(there, shown, rows.marks.kept(shown), known) + _away(there, known or {}))
         take_part = _show_verdicts(locked, rows, ids)
         locked.admit([_placement(one, rows.crucible, take_part) for one in page if one.entry.entry_id in take_part])
         count += len(page)
@@ -75,18 +77,19 @@ def show_rows(
         if len(page) < PAGE_ENTRIES:
             break
         after = until
-    take_away(locked, gone)
+    take_away(locked, gone, rows.marks)
     return count
 
 
-def take_away(locked: LockedCrucible, entry_ids: Collection[int]) -> None:
+def take_away(locked: LockedCrucible, entry_ids: Collection[int], marks: ReachedMarks) -> None:
     """Make Redis show these entries no more, because PostgreSQL has them no more.
 
     Raises:
-        TemporaryError: Redis is away, or the lock is lost.
+        TemporaryError: a neighbour is away, or the lock is lost.
     """
     left = locked.read(sorted(entry_ids))
-    locked.write([EntryWrite(entry_id, row, row[: keys.MARK_CHARACTERS]) for entry_id, row in left.items()])
+    kept = marks.kept(left)
+    locked.write([EntryWrite(entry_id, row, kept[entry_id]) for entry_id, row in left.items()])
 
 
 def _no_older(page: list[SiteEntry], shown: dict[int, str], rows: SiteRows) -> list[SiteEntry]:
@@ -107,7 +110,7 @@ def _no_older(page: list[SiteEntry], shown: dict[int, str], rows: SiteRows) -> l
 
 
 def _writes(
-    page: list[SiteEntry], read: dict[int, str], new: str, known: dict[int, tuple[int, int]] | None
+    page: list[SiteEntry], read: dict[int, str], marks: Mapping[int, str], known: dict[int, tuple[int, int]] | None
 ) -> list[EntryWrite]:
     """Return what to write of a page.
 
@@ -116,14 +119,14 @@ def _writes(
     Args:
         page: entries as PostgreSQL has them.
         read: what Redis shows of them.
-        new: mark of an entry that Redis has not heard of.
+        marks: the mark that each of them is to have.
         known: rating and votes by entry; None: leave them.
     """
     writes = []
     for one in page:
         entry_id = one.entry.entry_id
         shown = read[entry_id]
-        wanted = keys.entry_text(shown[: keys.MARK_CHARACTERS] or new, one.entry)
+        wanted = keys.entry_text(marks[entry_id], one.entry)
         if known is None:
             if shown != wanted:
                 writes.append(EntryWrite(entry_id, shown, wanted))
@@ -150,11 +153,8 @@ def _show_verdicts(locked: LockedCrucible, rows: SiteRows, ids: list[int]) -> di
     """
     shown = locked.read_verdicts(ids)
     take_part = entry_verdict.take_part(rows.session, ids)
-    new = keys.mark(rows.history, 0)
-    wanted = {
-        entry: (shown[entry][: keys.MARK_CHARACTERS] or new) + str(int(takes_part))
-        for entry, takes_part in take_part.items()
-    }
+    marks = rows.marks.kept(shown)
+    wanted = {entry: marks[entry] + str(int(takes_part)) for entry, takes_part in take_part.items()}
     locked.write_verdicts([(entry, shown[entry], text) for entry, text in wanted.items() if text != shown[entry]])
     return take_part if rows.undecided is None else dict.fromkeys(ids, rows.undecided) | take_part
 

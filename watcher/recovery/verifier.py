@@ -28,6 +28,7 @@ from watcher.postgres.site.contests import present_of, unfinished_of
 from watcher.recovery.closed_crucible import ClosedCrucible, DeletedMeanwhileError, current_history
 from watcher.recovery.comparison_pool import ComparisonConnections
 from watcher.recovery.progress_listener import ProgressListener, in_silence
+from watcher.recovery.reached_marks import ReachedMarks
 from watcher.recovery.rebuild import Rebuild, Rebuilt
 from watcher.recovery.rows import show_rows, take_away
 from watcher.redis import keys
@@ -225,9 +226,10 @@ class Verifier:
             return None
         if row is None and locked.exists():
             state = self._close(locked, session, identity).state
-            take_away(locked, locked.shown_ids())  # a TRUNCATE names no rows, and a stream that was lost none at all
+            marks = ReachedMarks(session, current_history(session))
+            take_away(locked, locked.shown_ids(), marks)  # a TRUNCATE names no rows, a stream that was lost none at all
             epoch = raise_epoch(session, locked.crucible_id, state.epoch)
-            mark, fields = keys.mark(current_history(session), 0), CrucibleGone(locked.crucible_id).fields()
+            mark, fields = marks.kept({0: state.mark})[0], CrucibleGone(locked.crucible_id).fields()
             locked.open(epoch, identity, state, mark, fields, votes_before=0)
         return Comparison.UNKNOWN if row is None else Comparison.FINISHED
 

@@ -41,6 +41,8 @@ MARK_POSITION: Final = "%020d"
 """... and the state's position in that history's log."""
 MARK_CHARACTERS: Final = 30
 """Length of a mark, with which an entry's row begins; a row that is nothing else is a tombstone."""
+STATE_MARKS: Final = ("mark", "horizon", "unsure")
+"""Fields of a crucible's state that are marks: of its own row, and those before which rows' changes are no news."""
 ENTRY_ROW: Final = '{"user":%d,"image":%d,"created":%d}'
 """An entry's row after its mark: JSON, and always with just these fields, so that scripts need not parse it."""
 STANDING: Final = "%015d:%010d"

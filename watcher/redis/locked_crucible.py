@@ -75,6 +75,14 @@ class ClosedState(NamedTuple):
         return self.counted <= self.votes_before + self.seq
 
 
+class HeldEntries(NamedTuple):
+    """The entries that Redis has heard of."""
+
+    shown: set[int]
+    gone: dict[int, str]
+    """The marks of those that have left, by entry."""
+
+
 class EntryWrite(NamedTuple):
     """An entry to be shown."""
 
@@ -204,9 +212,18 @@ class LockedCrucible:
 
     def shown_ids(self) -> list[int]:
         """Return the ids of all entries that Redis shows, ascending."""
+        return sorted(self.held().shown)
+
+    def held(self) -> HeldEntries:
+        """Return all entries that Redis has heard of."""
+        held = HeldEntries(set(), {})
         with away_is_temporary():
-            found = self.client.hscan_iter(keys.entries(self.crucible_id), count=MAX_ENTRIES * 4)
-            return sorted({int(entry_id) for entry_id, text in found if keys.entry_row(text) is not None})
+            for entry_id, text in self.client.hscan_iter(keys.entries(self.crucible_id), count=MAX_ENTRIES * 4):
+                if keys.entry_row(text) is None:
+                    held.gone[int(entry_id)] = text.decode()
+                else:
+                    held.shown.add(int(entry_id))
+        return held
 
     def read(self, entry_ids: Sequence[int]) -> dict[int, str]:
         """Return mark and row of each of some entries; empty for one that Redis has not heard of."""
@@ -286,7 +303,7 @@ class LockedCrucible:
             epoch: of the votes to come.
             identity: of the Redis process that was compared.
             state: what ``close`` returned.
-            mark: of the row, where Redis shows none yet.
+            mark: of the row from now on.
             fields: the crucible's row; that of one that ended, or is gone, expires with all that Redis holds of it.
             votes_before: votes that were numbered in earlier epochs.
             frozen: place of the last vote before its freeze, as Redis holds it; empty if nobody froze it. A freeze that
@@ -296,7 +313,7 @@ class LockedCrucible:
         seconds = 0 if fields["status"] and fields["status"] not in FINISHED else KEEP_FINISHED_SECONDS
         opened = self._run(
             OPEN, [self._lock, self._state, self._elo],
-            epoch, identity, state.mark, state.mark or mark, votes_before, seconds, frozen, *row,
+            epoch, identity, state.mark, mark, votes_before, seconds, frozen, *row,
         )  # fmt: skip
         if not opened:
             raise CrucibleLockLostError(self.crucible_id)

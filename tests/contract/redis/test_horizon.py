@@ -124,6 +124,21 @@ def test_a_doubt_that_comes_meanwhile_outlasts_the_opening(client: redis.Redis, 
     assert fence(client) == FENCE
 
 
+@pytest.mark.parametrize("held", [keys.mark(1, AFTER), "-", keys.mark(2, 1)])
+@pytest.mark.parametrize("field", ["horizon", "unsure"])
+def test_one_that_the_log_has_not_reached_is_none(
+    client: redis.Redis, locked: LockedCrucible, field: str, held: str
+) -> None:
+    """Nothing that comes would be news, or each of it a reason to compare; also where this one's end is not sure."""
+    apply(client, [(1, state(CRUCIBLE))])
+    client.hset(keys.state(CRUCIBLE), field, held)
+    built(locked, unsure=MARK)
+    client.hset(keys.state(CRUCIBLE), "fence", FENCE)
+
+    assert apply(client, [(HORIZON, ENTRY)]) == [1, 0]
+    assert fence(client) == FENCE
+
+
 def test_a_crucible_in_doubt_takes_no_votes_and_an_absent_one_stays_absent(
     client: redis.Redis, locked: LockedCrucible
 ) -> None:

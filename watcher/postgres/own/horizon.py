@@ -38,7 +38,7 @@ class Horizons:
         Raises:
             TemporaryError: PostgreSQL is away.
         """
-        ((lsn,),) = session.read(_STATEMENTS["log_end"])
+        lsn = log_end(session)
         # After the place: whoever has written before it and is still at it is among these.
         writing = _writers(session)
         self._outlasting &= writing
@@ -48,6 +48,16 @@ class Horizons:
             writing &= _writers(session)
         self._outlasting |= writing
         return Horizon(lsn, certain=not writing)
+
+
+def log_end(session: Session) -> int:
+    """Return where the next record of the log will begin: no change that anybody has heard of lies behind it.
+
+    Raises:
+        TemporaryError: PostgreSQL is away.
+    """
+    ((lsn,),) = session.read(_STATEMENTS["log_end"])
+    return int(lsn)
 
 
 def _writers(session: Session) -> set[str]:

@@ -5,16 +5,19 @@ writing it. Nothing is locked, and votes go on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final, NamedTuple, cast
 
 import msgspec
 
 from watcher.clickhouse.vote_history import VoteHistory
+from watcher.model.effects import CrucibleState
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import crucible as site_crucible
 from watcher.recovery.closed_crucible import current_history
 from watcher.recovery.progress_listener import in_silence
+from watcher.recovery.reached_marks import ReachedMarks
 from watcher.recovery.rows import SiteRows, show_rows
 from watcher.redis import keys
 from watcher.redis.admit import Placement
@@ -30,6 +33,10 @@ LEVELS: Final = range(1, 32)
 """Levels that an admitted image may have."""
 
 
+A_PLACE: Final = "a place that the log has reached"
+"""What a mark should be: which one, nobody can tell."""
+
+
 class RedisKind(StrEnum):
     """How Redis is wrong about a crucible."""
 
@@ -40,6 +47,8 @@ class RedisKind(StrEnum):
     ENTRY_GHOST = "entry that PostgreSQL does not have"
     ENTRY = "entry's row differs"
     VERDICT = "verdict differs"
+    MARK = "mark not of the log"
+    """The place in PostgreSQL's log up to which changes of a row are no news: what comes later would not be shown."""
     RATING = "rating differs"
     VOTES = "number of votes differs"
     STANDING = "standing differs"
@@ -86,8 +95,9 @@ class ObservedCrucible(LockedCrucible):
             )
 
     def write(self, entries: Sequence[EntryWrite]) -> int:
-        """Note which rows, ratings and votes differ; nothing is written."""
+        """Note which rows, marks, ratings and votes differ; nothing is written."""
         for one in entries:
+            self._note_mark(one.entry_id, one.read, one.wanted)
             shown, right = one.read[keys.MARK_CHARACTERS :], one.wanted[keys.MARK_CHARACTERS :]
             if shown != right:
                 kind = RedisKind.ENTRY if shown and right else RedisKind.ENTRY_GHOST
@@ -104,10 +114,17 @@ class ObservedCrucible(LockedCrucible):
         return 0
 
     def write_verdicts(self, verdicts: Sequence[tuple[int, str, str]]) -> None:
-        """Note which verdicts differ; nothing is written."""
+        """Note which verdicts and marks differ; nothing is written."""
+        marks = keys.MARK_CHARACTERS
         for entry, shown, right in verdicts:
-            marks = keys.MARK_CHARACTERS
-            self.note(RedisKind.VERDICT, entry, shown[marks:], right[marks:])
+            self._note_mark(entry, shown, right)
+            if shown[marks:] != right[marks:]:
+                self.note(RedisKind.VERDICT, entry, shown[marks:], right[marks:])
+
+    def _note_mark(self, entry_id: int, shown: str, right: str) -> None:
+        mark = shown[: keys.MARK_CHARACTERS]
+        if mark and mark != right[: keys.MARK_CHARACTERS]:
+            self.note(RedisKind.MARK, entry_id, mark, A_PLACE)
 
     def admit(self, placements: Sequence[Placement]) -> None:
         """Note which standings differ; nothing is admitted.
@@ -129,8 +146,9 @@ class ObservedCrucible(LockedCrucible):
         for one, level, rating, text in zip(placements, levels, ratings, rows, strict=True):
             row = keys.entry_row(text)
             if row is not None and rating is not None and level is not None:
-                created = msgspec.json.decode(row, type=_Created).created
-                standing[one.entry_id] = keys.standing(created, one.entry_id), -int(rating)
+                with suppress(msgspec.DecodeError):  # no row of an entry, which is told as such
+                    created = msgspec.json.decode(row, type=_Created).created
+                    standing[one.entry_id] = keys.standing(created, one.entry_id), -int(rating)
         if not standing:
             return
         with away_is_temporary():
@@ -182,14 +200,10 @@ class CrucibleLook:
         if row is None:
             return {CrucibleDifference(RedisKind.GHOST, 0, "shown is a crucible, right is nothing")}
         observed = ObservedCrucible(self._client, crucible_id)
-        fields = row.fields()
-        with away_is_temporary():
-            shown = cast("list[bytes | None]", self._client.hmget(keys.state(crucible_id), list(fields)))
-        for (name, right), there in zip(fields.items(), shown, strict=True):
-            if (there or b"").decode() != right:
-                observed.note(RedisKind.CRUCIBLE, 0, f"{name} {(there or b'').decode()}", right)
+        marks = ReachedMarks(self._session, current_history(self._session))
+        self._compare_state(observed, row, marks)
         if not finished:
-            rows = SiteRows(self._session, current_history(self._session), row, self._undecided)
+            rows = SiteRows(self._session, marks, row, self._undecided)
 
             def ratings(after: int, until: int) -> dict[int, tuple[int, int]]:
                 return self._history.ratings(crucible_id, after, until)
@@ -197,6 +211,20 @@ class CrucibleLook:
             show_rows(observed, rows, in_silence, ratings)
             observed.compare_sizes()
         return observed.found
+
+    def _compare_state(self, observed: ObservedCrucible, row: CrucibleState, marks: ReachedMarks) -> None:
+        fields = row.fields()
+        names = [*fields, *keys.STATE_MARKS]
+        with away_is_temporary():
+            answer = cast("list[bytes | None]", self._client.hmget(keys.state(row.crucible_id), names))
+        shown = {name: (text or b"").decode() for name, text in zip(names, answer, strict=True)}
+        for name, right in fields.items():
+            if shown[name] != right:
+                observed.note(RedisKind.CRUCIBLE, 0, f"{name} {shown[name]}", right)
+        held = {name: shown[name] for name in keys.STATE_MARKS if shown[name] or name == "mark"}
+        for name, right in marks.kept(held).items():
+            if held[name] != right:
+                observed.note(RedisKind.MARK, 0, f"{name} {held[name]}", A_PLACE)
 
     def waiting(self, crucible_id: int) -> set[int]:
         """Return the entries of votes that may not be in ClickHouse yet.

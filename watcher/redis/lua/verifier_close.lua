@@ -1,5 +1,5 @@
 -- Closes a crucible to votes, for as long as its verifier needs to compare or rebuild it.
--- uses: companions lock logged
+-- uses: companions marks lock logged
 --
 -- KEYS  1 {crucible:{id}:elo}:keeper  string, token of the verifier at work
 --       2 {crucible:{id}:elo}:state   hash. The other companions, for a vote that has to be finished first, are reached by
@@ -33,6 +33,12 @@ end
 -- Nor has anybody frozen it whose freeze was cut off; where there is no field, taking it away would not be written down.
 if redis.call('HSETNX', KEYS[2], 'frozen', '') == 1 then redis.call('HDEL', KEYS[2], 'frozen') end
 redis.call('HDEL', KEYS[2], 'fence', 'doubted')
+-- A horizon ahead of the log's end, which somebody else has put there, would make every change one that is no news.
+local known = ARGV[3] ~= '' and ARGV[3] or ARGV[4]
+for _, name in ipairs({ 'horizon', 'unsure' }) do
+  local held = redis.call('HGET', KEYS[2], name)
+  if known ~= '' and held and (#held ~= MARK_CHARACTERS or held > known) then redis.call('HDEL', KEYS[2], name) end
+end
 for at, name in ipairs({ 'horizon', 'unsure' }) do
   if ARGV[at + 2] ~= '' then redis.call('HSET', KEYS[2], name, ARGV[at + 2]) end
 end
