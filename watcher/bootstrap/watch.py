@@ -190,8 +190,12 @@ def _daemon(
     return ChangeLoop(
         open_source=open_source,
         ingest=Ingest(tables, Decoder(tables, avro, kafka.heartbeat_topic)),
-        sinks=Sinks(states=redis, rows=writer, dead_letters=dead_letters),
-        dead_letter_limit=DeadLetterLimit(limit.consecutive, limit.share, limit.window),
+        sinks=Sinks(
+            states=redis,
+            rows=writer,
+            dead_letters=dead_letters,
+            dead_letter_limit=DeadLetterLimit(limit.consecutive, limit.share, limit.window),
+        ),
         journal=journal,
         report=report,
         limits=Limits(
@@ -205,8 +209,7 @@ def _daemon(
         ),
         shutdown=shutdown,
         observers=[Observer(turned=health.turned), *observers],
-        beats=beats,
-        key_changes=key_changes,
+        checks=[beats, key_changes],
     )
 
 

@@ -8,6 +8,7 @@ import structlog
 
 from watcher.changes.journal import Journal
 from watcher.changes.lane import Lane
+from watcher.changes.limits import Limits
 from watcher.changes.report import ChangeReport
 from watcher.changes.source import Source
 from watcher.model.plan import Plan
@@ -29,13 +30,11 @@ class Assignment:
     Args:
         open_source: makes the consumer for a listener.
         journal, report: what is remembered, and who is told.
-        group: the consumer group's name.
-        lease: seconds for which a commit proves that a partition is ours.
+        limits: the consumer group's name, and how long a commit proves that a partition is ours.
         await_written: returns when the writer has nothing of some lanes any more, or too much time has passed.
         turned: told that the loop is alive.
         shutdown: once it has begun, a broker that is away is not waited for.
         now: monotonic seconds.
-        sleep: waits so many seconds, less if the process is to end.
     """
 
     def __init__(
@@ -44,17 +43,14 @@ class Assignment:
         open_source: Callable[[AssignmentListener], Source],
         journal: Journal,
         report: ChangeReport,
-        group: str,
-        lease: float,
+        limits: Limits,
         await_written: Callable[[Sequence[Lane]], None],
         turned: Callable[[], None],
         shutdown: Shutdown,
         now: Callable[[], float],
-        sleep: Callable[[float], object],
     ) -> None:
-        self._journal, self._report, self._group, self._lease = journal, report, group, lease
-        self._await_written, self._turned, self._now, self._sleep = await_written, turned, now, sleep
-        self._shutdown = shutdown
+        self._journal, self._report, self._limits = journal, report, limits
+        self._await_written, self._turned, self._shutdown, self._now = await_written, turned, shutdown, now
         self.lanes: dict[Partition, Lane] = {}
         self.source = open_source(AssignmentListener(assigned=self._assigned, revoked=self._revoked, lost=self._lost))
 
@@ -67,7 +63,7 @@ class Assignment:
             low, high = self._ask(lambda partition=partition: self.source.bounds(partition))  # type: ignore[misc]
             progress = start(
                 PartitionState(
-                    group=self._group,
+                    group=self._limits.group,
                     topic=partition[0],
                     partition=partition[1],
                     topic_id=ids[partition[0]],
@@ -78,7 +74,7 @@ class Assignment:
                     seen=self._journal.seen(partition),
                 )
             )
-            self.lanes[partition] = Lane(*partition, progress, self._lease, self._now)
+            self.lanes[partition] = Lane(*partition, progress, self._limits.lease, self._now)
             log.info(
                 "partition.assigned", topic=partition[0], partition=partition[1], offset=progress.next,
                 open_plan=progress.open.token if progress.open else None,
@@ -94,7 +90,7 @@ class Assignment:
         """Wait so many seconds; return whether the daemon ends, and then at once."""
         self._turned()
         if not self._shutdown.begun:
-            self._sleep(seconds)
+            self._shutdown.pause(seconds)
         return self._shutdown.begun
 
     def _revoked(self, partitions: list[Partition]) -> None:

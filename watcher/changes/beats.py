@@ -6,12 +6,15 @@ Where the last one is kept outlives the process, and PostgreSQL: a database that
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
 import structlog
 
+from watcher.changes.lane import Lane
+from watcher.changes.source import Source
+from watcher.changes.taken import Taken
 from watcher.model.beat import OVERDUE_SECONDS, Beat, hole_between
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError
@@ -19,6 +22,7 @@ from watcher.model.extent import Extent, lsn_text
 from watcher.model.farthest import Farthest
 from watcher.model.need_reason import NeedReason
 from watcher.model.postgres_look import PostgresLook
+from watcher.model.stream import Partition
 from watcher.runtime import clock
 
 log = structlog.get_logger(__name__)
@@ -77,6 +81,21 @@ class Beats:
         """Watched tables of which no change is published."""
 
     # -- the loop's thread --------------------------------------------------------------------------------------------
+
+    def taken(self, taken: Taken, _lanes: Mapping[Partition, Lane]) -> dict[ReconcileNeeded, Extent]:
+        """Note how far the stream is, and the beats in it; return what has to be compared because others did not come.
+
+        Raises:
+            TemporaryError: the marks are away. Call again; nothing is found twice.
+        """
+        at, lsn = taken.farthest
+        if lsn:
+            self.passed(lsn, at)
+        return self.came(taken.beats) if taken.beats else {}
+
+    def turned(self, _lanes: Mapping[Partition, Lane], _source: Source) -> dict[ReconcileNeeded, Extent]:
+        """Return nothing: that no beat comes is told by metrics and the doctor, and is no loss yet."""
+        return {}
 
     def came(self, beats: Sequence[Beat]) -> dict[ReconcileNeeded, Extent]:
         """Note beats that came; return what has to be compared because others did not.

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from watcher.changes.lane import Lane
 from watcher.changes.source import Source
+from watcher.changes.taken import Taken
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.extent import Extent
 from watcher.model.key_change import KeyChange, of_topic
@@ -81,7 +82,13 @@ class KeyChanges(Task):
         for identity in list(self._awaited)[: max(0, over)]:
             self._want(self._awaited.pop(identity).change)
 
-    def follow(self, lanes: Mapping[Partition, Lane], source: Source) -> dict[ReconcileNeeded, Extent]:
+    def taken(self, taken: Taken, lanes: Mapping[Partition, Lane]) -> dict[ReconcileNeeded, Extent]:
+        """Await the creates that were announced; nothing is missed yet."""
+        if taken.key_changes:
+            self.expect(taken.key_changes, lanes)
+        return {}
+
+    def turned(self, lanes: Mapping[Partition, Lane], source: Source) -> dict[ReconcileNeeded, Extent]:
         """Forget what has come, have the rest looked for in its time; return what has to be compared."""
         if self._awaited:
             for lane in lanes.values():

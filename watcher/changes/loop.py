@@ -20,10 +20,8 @@ from typing import Final, TypeVar
 import structlog
 
 from watcher.changes.assignment import Assignment
-from watcher.changes.beats import Beats
 from watcher.changes.ingest import Ingest
 from watcher.changes.journal import Journal
-from watcher.changes.key_changes import KeyChanges
 from watcher.changes.lane import Lane
 from watcher.changes.limits import Limits
 from watcher.changes.observer import Observer
@@ -32,6 +30,7 @@ from watcher.changes.polls import Polls
 from watcher.changes.report import ChangeReport
 from watcher.changes.sink import DeadLetterSink, StateSink
 from watcher.changes.source import Source
+from watcher.changes.stream_check import StreamCheck
 from watcher.changes.taken import Taken
 from watcher.model.dead_letter import DeadLetterLimit
 from watcher.model.effects import ReconcileNeeded
@@ -67,6 +66,8 @@ class Sinks:
     states: StateSink
     rows: PlanWriter
     dead_letters: DeadLetterSink
+    dead_letter_limit: DeadLetterLimit
+    """Stops the daemon when too many records are refused."""
 
 
 class ChangeLoop:
@@ -76,16 +77,13 @@ class ChangeLoop:
         open_source: makes the consumer for a listener.
         ingest: turns records into effects.
         sinks: take the effects.
-        dead_letter_limit: stops the daemon when too many records are refused.
         journal: remembers, beyond the process, what the group has read.
         report: hears what happens, for metrics and logs.
         limits: sizes and times.
         shutdown: when to end, and how long finishing may take.
         observers: hear of what a poll came to.
-        beats: follow what the watcher writes itself; None: nobody does.
-        key_changes: misses creates of changed keys; None: nobody does.
+        checks: find out what the stream should have brought and did not.
         now: monotonic seconds.
-        sleep: waits so many seconds; None: as the shutdown does, which ends the wait when it begins.
     """
 
     def __init__(
@@ -94,34 +92,28 @@ class ChangeLoop:
         open_source: Callable[[AssignmentListener], Source],
         ingest: Ingest,
         sinks: Sinks,
-        dead_letter_limit: DeadLetterLimit,
         journal: Journal,
         report: ChangeReport,
         limits: Limits,
         shutdown: Shutdown,
         observers: Sequence[Observer] = (),
-        beats: Beats | None = None,
-        key_changes: KeyChanges | None = None,
+        checks: Sequence[StreamCheck] = (),
         now: Callable[[], float] = clock.now,
-        sleep: Callable[[float], object] | None = None,
     ) -> None:
-        self._ingest, self._sinks, self._dead_letter_limit = ingest, sinks, dead_letter_limit
-        self._journal, self._report, self._limits, self._observers = journal, report, limits, observers
-        self._now, self._beats, self._key_changes = now, beats, key_changes
-        self._shutdown = shutdown
+        self._ingest, self._sinks, self._journal, self._report = ingest, sinks, journal, report
+        self._limits, self._shutdown, self._now = limits, shutdown, now
+        self._observers, self._checks = observers, checks
         self._held: object = None
         self._looked_at = now()
         self._assignment = Assignment(
             open_source=open_source,
             journal=journal,
             report=report,
-            group=limits.group,
-            lease=limits.lease,
+            limits=limits,
             await_written=self._await_written,
             turned=self._turned,
             shutdown=shutdown,
             now=now,
-            sleep=sleep or shutdown.pause,
         )
         self._lanes, self._source = self._assignment.lanes, self._assignment.source
         self._polls = Polls(self._source, self._lanes, limits, now)
@@ -170,13 +162,14 @@ class ChangeLoop:
         while at < end:
             taken, at = self._ingest.take(records, lanes, self._now(), at)
             self._show(taken)
-            self._follow_stream(taken)
+            for check in self._checks:
+                self._need(self._retry("redis", partial(check.taken, taken, self._lanes)))
             self._need(taken.needs())
             self._send_dead_letters(taken)
             self._note(taken)
             self._plans.submit_reread()
-        if self._key_changes is not None:
-            self._need(self._key_changes.follow(self._lanes, self._source))
+        for check in self._checks:
+            self._need(check.turned(self._lanes, self._source))
         self._plans.collect()
         self._plans.commit_due()
         self._apply_backpressure()
@@ -235,19 +228,6 @@ class ChangeLoop:
             if shown.absent:
                 observer.absent(shown.absent)
 
-    def _follow_stream(self, taken: Taken) -> None:
-        """Note how far the stream is, what it announces, and which beats never came, once that outlives the process."""
-        if self._key_changes is not None and taken.key_changes:
-            self._key_changes.expect(taken.key_changes, self._lanes)
-        beats = self._beats
-        if beats is None:
-            return
-        at, lsn = taken.farthest
-        if lsn:
-            beats.passed(lsn, at)
-        if taken.beats:
-            self._need(self._retry("redis", lambda: beats.came(taken.beats)))
-
     def _send_dead_letters(self, taken: Taken) -> None:
         """Send the letters of what was taken; return when they are durable.
 
@@ -255,7 +235,7 @@ class ChangeLoop:
             DeadLetterLimitError: there are too many; those that the limit allows are sent.
         """
         # A restart reads and refuses the same records: what is over the limit would be sent again each time.
-        allowed, over = self._dead_letter_limit.allow(taken.runs)
+        allowed, over = self._sinks.dead_letter_limit.allow(taken.runs)
         if taken.dead_letters:
             self._sinks.dead_letters.send(taken.dead_letters[:allowed])
             self._retry("dead_letters", self._sinks.dead_letters.flush)

@@ -1,7 +1,7 @@
 """The change loop with everything in memory: its time passes when it waits, and one thread does all of it."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ from watcher.changes.memory_sinks import MemoryDeadLetters, MemoryRows, MemorySt
 from watcher.changes.memory_source import MemorySource
 from watcher.changes.observer import Observer
 from watcher.changes.report import ChangeReport
+from watcher.changes.source import Source
+from watcher.changes.taken import Taken
 from watcher.changes.writer import JobResult
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
@@ -30,6 +32,7 @@ from watcher.model.errors import TemporaryError
 from watcher.model.extent import Extent
 from watcher.model.farthest import Farthest
 from watcher.model.metric_rows import MetricRows
+from watcher.model.need_reason import NeedReason
 from watcher.model.plan import Plan
 from watcher.model.postgres_look import PostgresLook
 from watcher.model.row_state import RowStates, ShownStates
@@ -235,6 +238,24 @@ class Schemas:
         return '"string"'
 
 
+class ForgetfulCheck:
+    """A check of the stream whose memory can be away; it misses something in every poll that it is told of."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.told: list[int] = []
+        """How many changes it was told of, each time."""
+
+    def taken(self, taken: Taken, _lanes: Mapping[Partition, Lane]) -> dict[ReconcileNeeded, Extent]:
+        self.told.append(taken.consumed.total())
+        if self.away:
+            raise TemporaryError("redis: no answer")
+        return {ReconcileNeeded("CrucibleEntry", NeedReason.CUT_OFF): Extent("LSN 0/1", "LSN 0/1")}
+
+    def turned(self, _lanes: Mapping[Partition, Lane], _source: Source) -> dict[ReconcileNeeded, Extent]:
+        return {}
+
+
 @dataclass
 class Heard:
     """What an observer heard."""
@@ -247,6 +268,18 @@ class Heard:
 
     def turned(self) -> None:
         self.turns += 1
+
+
+class PassedShutdown(Shutdown):
+    """The end of a process whose waits pass by at once."""
+
+    def __init__(self, seconds: float, clock: Clock) -> None:
+        super().__init__(seconds, clock.now)
+        self._clock = clock
+
+    def pause(self, seconds: float) -> bool:
+        self._clock.pass_by(seconds)
+        return self.begun
 
 
 class Looped:
@@ -265,6 +298,8 @@ class Looped:
         self.broker.create_topic(TOPIC, partitions)
         self.states, self.rows, self.letters = Told(self.steps), ToldRows(self.steps), ToldLetters(self.steps)
         self.store, self.schemas, self.heard = Store(), Schemas(), Heard()
+        self.check: ForgetfulCheck | None = None
+        """Besides that for changed keys, from the next start on."""
         self.limits = Limits(**{**LIMITS, **limits})
         self.registry = CollectorRegistry()
         self.start()
@@ -274,25 +309,28 @@ class Looped:
         report = ChangeReport(Metrics(self.registry_anew(), (table.name for table in REGISTRY)), 30.0, self.clock.now)
         self.journal = Journal.load(self.store, lambda error: report.away("postgres", error), report.needs)
         self.key_changes = KeyChanges(self.rows, self.clock.now)
-        self.shutdown = Shutdown(DEADLINE_SECONDS, self.clock.now)
+        self.shutdown = PassedShutdown(DEADLINE_SECONDS, self.clock)
         self.writer = InlineWriter(self.rows, self.clock, lambda error: report.away("clickhouse", error))
         self.loop = ChangeLoop(
             open_source=self._open,
             ingest=Ingest(REGISTRY, Decoder(REGISTRY, AvroReader(self.schemas))),
-            sinks=Sinks(states=self.states, rows=self.writer, dead_letters=self.letters),
-            dead_letter_limit=DeadLetterLimit(consecutive=3, share=1.0, window=100),
+            sinks=Sinks(
+                states=self.states,
+                rows=self.writer,
+                dead_letters=self.letters,
+                dead_letter_limit=DeadLetterLimit(consecutive=3, share=1.0, window=100),
+            ),
             journal=self.journal,
             report=report,
             limits=self.limits,
             shutdown=self.shutdown,
-            key_changes=self.key_changes,
+            checks=[self.key_changes, *filter(None, [self.check])],
             observers=[
                 Observer(turned=self.heard.turned, shown=self.heard.shown.append),
                 Observer(absent=self.heard.absent.append, reconcile=self.heard.reconcile.append),
                 Observer(emptied=self.heard.emptied.append),
             ],
             now=self.clock.now,
-            sleep=self.clock.pass_by,
         )
         self.loop.subscribe([TOPIC])
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.change_events import change, entry, value
-from tests.unit.changes.looped import AVRO, FIRST, TOPIC, Looped, entered, opened, positions
+from tests.unit.changes.looped import AVRO, FIRST, TOPIC, ForgetfulCheck, Looped, entered, opened, positions
 from watcher.changes.writer import JobResult
 from watcher.model.change import Operation, Position
 from watcher.model.effects import ReconcileNeeded
@@ -387,6 +387,24 @@ def test_while_redis_is_away_nothing_overtakes(world: Looped) -> None:
     ]  # fmt: skip
     assert world.heard.turns - turns > 200
     assert world.metric("crucible_sink_errors_total", sink="redis") > 200
+
+
+def test_nothing_is_acknowledged_before_a_check_of_the_stream_has_noted_it(world: Looped) -> None:
+    """While its memory is away it is told of the same records again and again; then what it misses is noted."""
+    world.crash()
+    world.check = check = ForgetfulCheck()
+    world.start()
+    world.produce(entered(1))
+    check.away = True
+    world.clock.after(59.9, lambda: world.steps.append("back"))
+    world.clock.after(60.0, lambda: setattr(check, "away", False))
+
+    world.turns_for(63.0)
+
+    assert world.steps == ["shown", "back", "commit 1-2", "written 1-2", "commit 2-2"]
+    assert len(check.told) > 200
+    assert set(check.told) == {1}
+    assert world.heard.reconcile == [ReconcileNeeded("CrucibleEntry", "cut_off")]
 
 
 def test_a_poll_made_meanwhile_waits_its_turn(world: Looped) -> None:
