@@ -32,7 +32,7 @@ from watcher.letters.letter_decoder import LetterDecoder
 from watcher.letters.needs import settle
 from watcher.letters.replaying import Replayer
 from watcher.letters.row_comparison import RowComparison
-from watcher.letters.row_of_letter import row_of
+from watcher.letters.row_of_letter import LetterSubjects, row_of
 from watcher.letters.taking import Account, Taking
 from watcher.model.change import Operation
 from watcher.model.dead_letter_headers import RefusedRecord
@@ -90,10 +90,12 @@ class Run:
             eligibility=Eligibility(lambda topic: topic.startswith("postgres."), passed, "watcher", value_at),
             history=at,
             topic_id="T",
-            table_of=lambda one: one.record.table or TABLES.get(one.record.topic, ""),
+            subjects=LetterSubjects(
+                table_of=lambda one: one.record.table or TABLES.get(one.record.topic, ""),
+                row_of=lambda one: row_of(one, "CrucibleEntry", {"CrucibleEntry": ("public", "id")}, None),
+                settled=given.pop("settled", None),
+            ),
             made_by="a test",
-            row_of=lambda one, value: row_of(one, value, "CrucibleEntry", {"CrucibleEntry": ("public", "id")}, None),
-            settled=given.pop("settled", None),
             pause=given.pop("pause", lambda _: None),
         )
 

@@ -35,7 +35,7 @@ from watcher.letters.needs import TableStanding, settle
 from watcher.letters.purging import Purge, purges
 from watcher.letters.replaying import Replayer
 from watcher.letters.row_comparison import RowComparison
-from watcher.letters.row_of_letter import RowOf, row_of
+from watcher.letters.row_of_letter import LetterSubjects, RowOf, row_of
 from watcher.letters.taking import Account, Taking, done_letters
 from watcher.model.counts import CountedTable
 from watcher.model.errors import Reason, StopError, TemporaryError
@@ -51,8 +51,6 @@ from watcher.runtime.retry import Retry, retry
 
 WHILE_BUSY: Final = Retry(0.5, 0.5, give_up=lambda attempts, _: attempts >= 60)
 """Waits for another process that compares the same crucible. Fewer: the command is to be run again; more: it hangs."""
-Settled = Callable[[str, Collection[int]], Collection[int]]
-"""From a table and keys of rows to those that are right, after repairs."""
 
 
 @contextmanager
@@ -152,7 +150,8 @@ class Letters:
         insert, repairs = PlannedInsert(LETTERS, link, queries()), PlannedInsert(REPAIRS, link, queries())
         redis = RedisSink(redis_client(settings))
         try:
-            replayer = self._replayer(insert, redis, self._rows(repairs).settled if compare and not dry_run else None)
+            settles = self._rows(repairs) if compare and not dry_run else None
+            replayer = self._replayer(insert, redis, settles)
             if not dry_run:
                 for table in replay.open_tables(self._session):
                     replayer.finish_open(table)
@@ -249,7 +248,7 @@ class Letters:
                 retry(partial(_compared, verification.verifier, one), WHILE_BUSY, _waited, lambda _: None)
 
     def _replayer(
-        self, insert: PlannedInsert[MetricRows, bytes], redis: RedisSink, settled: Settled | None
+        self, insert: PlannedInsert[MetricRows, bytes], redis: RedisSink, settles: "_Rows | None"
     ) -> Replayer:
         settings = self._settings
         registry = settings.registry
@@ -265,15 +264,17 @@ class Letters:
             eligibility=self._eligibility(),
             history=history.accepted(self._session)[-1],
             topic_id=self._topic_id,
-            table_of=self._table_of,
+            subjects=LetterSubjects(
+                table_of=self._table_of,
+                row_of=partial(self._row_of, avro),
+                settled=settles.settled if settles is not None else None,
+            ),
             made_by=made_by(),
-            row_of=partial(self._row_of, avro),
-            settled=settled,
         )
 
-    def _row_of(self, avro: AvroReader | None, letter: StoredDeadLetter, value: bytes | None) -> RowOf | None:
+    def _row_of(self, avro: AvroReader | None, letter: StoredDeadLetter) -> RowOf | None:
         keys = {name: (table.schema, table.key) for name, table in counted_tables(self._settings).items()}
-        return row_of(letter, value, self._usual.get(letter.record.topic, ""), keys, avro)
+        return row_of(letter, self._usual.get(letter.record.topic, ""), keys, avro)
 
     def _eligibility(self) -> Eligibility:
         kafka = self._settings.kafka

@@ -9,7 +9,7 @@ that the next run carries out under the same token. Two runs at once see each ot
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from watcher.changes.sink import StateSink
@@ -17,7 +17,7 @@ from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.kafka.dead_letter_topic import StoredDeadLetter
 from watcher.letters.eligibility import CutError, Eligibility
 from watcher.letters.letter_decoder import DecodedLetter, LetterDecoder
-from watcher.letters.row_of_letter import RowOf
+from watcher.letters.row_of_letter import LetterSubjects
 from watcher.model.change import Position
 from watcher.model.dead_letter_headers import MAX_MESSAGE_CHARACTERS
 from watcher.model.effects import ReconcileNeeded
@@ -53,10 +53,8 @@ class Replayer:
         eligibility: tells which may be taken.
         history: PostgreSQL's present one.
         topic_id: Kafka's id of the dead-letter topic.
-        table_of: whose change a letter is that cannot be understood.
+        subjects: what letters are about that cannot be used.
         made_by: who replays, for the log.
-        row_of: tells which row a letter is about that cannot be used; of tables whose rows can be compared alone.
-        settled: compares rows of a table, puts them right, and returns which are; None: rows are not to be compared.
         pause: waits for some seconds.
     """
 
@@ -70,16 +68,13 @@ class Replayer:
         eligibility: Eligibility,
         history: History,
         topic_id: str,
-        table_of: Callable[[StoredDeadLetter], str],
+        subjects: LetterSubjects,
         made_by: str,
-        row_of: Callable[[StoredDeadLetter, bytes | None], RowOf | None],
-        settled: Callable[[str, Collection[int]], Collection[int]] | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._session, self._insert, self._states = session, insert, states
         self._decoder, self._eligibility, self._history = decoder, eligibility, history
-        self._topic_id, self._table_of, self._made_by, self._pause = topic_id, table_of, made_by, pause
-        self._row_of, self._settled = row_of, settled
+        self._topic_id, self._subjects, self._made_by, self._pause = topic_id, subjects, made_by, pause
 
     def foresee(self, batch: Sequence[StoredDeadLetter]) -> list[Tried]:
         """Return what would become of some letters now; nothing is written anywhere.
@@ -228,16 +223,17 @@ class Replayer:
 
     def _compared(self, batch: Iterable[StoredDeadLetter], became: Mapping[int, Became]) -> dict[int, Became]:
         """Return what becomes of letters that cannot be used once their rows were compared, if they are to be."""
-        if self._settled is None:
+        settled, row_of = self._subjects.settled, self._subjects.row_of
+        if settled is None:
             return {}
         rows = {
             id(letter): row
             for letter in batch
-            if became.get(id(letter), ("",))[0] in UNUSABLE and (row := self._row_of(letter, letter.value)) is not None
+            if became.get(id(letter), ("",))[0] in UNUSABLE and (row := row_of(letter)) is not None
         }
         found = dict[int, Became]()
         for table in sorted({row.table for row in rows.values()}):
-            right = self._settled(table, {row.key for row in rows.values() if row.table == table})
+            right = settled(table, {row.key for row in rows.values() if row.table == table})
             for letter, row in rows.items():
                 if row.table == table and row.key in right:
                     found[letter] = LetterOutcome.COMPARED, f"row {row.key} and what was counted of it agree"
@@ -250,10 +246,10 @@ class Replayer:
         tried = []
         for letter in batch:
             outcome, message = became.get(id(letter), (LetterOutcome.APPLIED, ""))
-            if outcome in UNUSABLE and (row := self._row_of(letter, letter.value)) is not None:
+            if outcome in UNUSABLE and (row := self._subjects.row_of(letter)) is not None:
                 message = f"{message}; --compare has row {row.key} compared instead"
             at = letter.record
-            table = tables.get(id(letter)) or self._table_of(letter)
+            table = tables.get(id(letter)) or self._subjects.table_of(letter)
             where = _storable(str(Position(at.topic, at.partition, at.offset)))
             tried.append(Tried(letter.partition, letter.offset, _storable(table), where, outcome, _storable(message)))
         return tried

@@ -1,6 +1,7 @@
-"""Which row a dead letter is about that cannot be used: as much as can be read of it all the same."""
+"""Which table and row a dead letter is about that cannot be used: as much as can be read of it all the same."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,9 +19,20 @@ class RowOf(NamedTuple):
     key: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterSubjects:
+    """What letters are about, and what becomes of rows of those that cannot be used."""
+
+    table_of: Callable[[StoredDeadLetter], str]
+    """Whose change a letter is; empty where nobody knows."""
+    row_of: Callable[[StoredDeadLetter], RowOf | None]
+    """Which row it is about; only of tables whose rows can be compared alone."""
+    settled: Callable[[str, Collection[int]], Collection[int]] | None = None
+    """Compares rows of a table, puts them right, and returns which are; None: rows are not to be compared."""
+
+
 def row_of(
     letter: StoredDeadLetter,
-    value: bytes | None,
     usual: str,
     keys: Mapping[str, tuple[str, str]],
     avro: AvroReader | None,
@@ -28,8 +40,7 @@ def row_of(
     """Return the row that a letter is about; None where it does not tell, or of a table that is none of these.
 
     Args:
-        letter: which.
-        value: its record's value, or the beginning of it.
+        letter: which; it may hold the beginning of its record's value only.
         usual: the table whose changes its topic brings; empty: nobody knows.
         keys: tables with their PostgreSQL schema and the name of their key.
         avro: reads Avro values and keys; None where there is no registry.
@@ -37,7 +48,7 @@ def row_of(
     Raises:
         TemporaryError: the schema registry is away.
     """
-    envelope = _read(value, avro)
+    envelope = _read(letter.value, avro)
     source = envelope.get("source")
     if isinstance(source, dict):
         table = str(source.get("table"))
