@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import uuid
@@ -12,14 +13,17 @@ import pytest
 from tests.migration import site
 from tests.migration.truth import shown, true
 from tests.scythe import Scythe
-from watcher.migrations.clickhouse import contents, migrate, rebuild_view
+from watcher.admin.doctor import clickhouse as doctor
+from watcher.admin.doctor.findings import Level
+from watcher.migrations import ledger
+from watcher.migrations.clickhouse import contents, dropped, migrate, rebuild_view
 from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.clickhouse.server import Server
 from watcher.reconcile.views import differing_views
 from watcher.runtime.failpoint import VIEW_PLACES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from clickhouse_connect.driver.client import Client
 
@@ -103,6 +107,35 @@ def test_a_view_with_a_part_missing_and_one_doubled_are_made_anew_while_writers_
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE '%\\_until\\_%'"
     )
     assert left.result_rows == []
+
+
+LOST = {
+    *("metric_totals_v1_mv", "entry_record_v1", "judge_activity_v1", "judge_activity_v1_mv", "crucible_stats"),
+    *("crucible_entry_rating_buffer", "watcher_mark"),
+}
+"""Dropped below: the view, its table, both, what people read, the Buffer table, and a plain one."""
+
+
+def test_what_was_dropped_is_told_and_made_anew_from_what_is_there(lived: Client) -> None:
+    """Its migration was recorded, so ``migrate up`` does not make it; the advice is what does."""
+    settled(lived)
+    for name in sorted(LOST):
+        lived.command(f"DROP TABLE {name} SYNC")
+    lived.command(  # a row that no view has seen
+        "INSERT INTO entityMetricEvents (entityType, entityId, userId, metricType, metricValue, createdAt) "
+        "VALUES ('Crucible', 2, 1, 'Entry', 1, now())"
+    )
+    told = list(doctor.migrations(lived, SINGLE))
+
+    assert migrate.up(lived, SINGLE) == []
+    assert [(one.level, one.advice) for one in told] == [(Level.FAIL, ledger.LOST)]
+    assert {one.name for one in dropped.dropped(server(lived))} == LOST
+    assert all(name in told[0].found for name in LOST)
+    assert set(dropped.make_anew(server(lived))) == LOST
+    assert dropped.make_anew(server(lived)) == []
+    assert shown(settled(lived)) == true(lived)
+    assert found(lived) == set()
+    assert [one.level for one in doctor.migrations(lived, SINGLE)] == [Level.OK]
 
 
 def test_who_dies_in_it_is_finished_by_the_next(lived: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,3 +245,24 @@ def test_the_key_s_columns_are_the_first_of_each_fingerprint() -> None:
         assert named.pop(target) == ["entity_type", "entity_id", "metric_type"]
     assert named.pop("judge_activity_v1") == ["user_id"]
     assert set(map(tuple, named.values())) == {("crucible_id",)}
+
+
+def test_a_table_that_was_dropped_gets_all_its_columns_back(
+    new_database: Callable[[], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of later migrations too, with their defaults; and it is told before anybody takes a partition."""
+    known = migrate.migrations()
+    monkeypatch.setattr(migrate, "migrations", lambda: known[:3])
+    client = new_database()
+    migrate.up(client, SINGLE)
+
+    def made() -> list[str]:
+        rows = client.query("SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()")
+        return sorted(re.sub(r"UUID '[^']*'", "", f"{name} {text}") for name, text in rows.result_rows)
+
+    before = made()
+    client.command("DROP TABLE entityMetricEvents SYNC")
+    client.command("DROP TABLE crucible_entry_rating SYNC")
+
+    assert set(dropped.make_anew(server(client))) == {"entityMetricEvents", "crucible_entry_rating"}
+    assert made() == before

@@ -7,9 +7,11 @@ import pytest
 
 from watcher.admin.doctor.findings import Level
 from watcher.admin.doctor.postgres.own_schema import own_tables
-from watcher.migrations.ledger import MigrationError, MigrationState
+from watcher.migrations.ledger import LOST, MigrationError, MigrationState
 from watcher.migrations.postgres import migrate
+from watcher.migrations.postgres.dropped import dropped, made_tables, make_anew
 from watcher.model.errors import TemporaryError
+from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own import marker
 from watcher.postgres.session import open_session
 from watcher.sql_files import Migration
@@ -113,6 +115,52 @@ def test_what_fails_leaves_nothing_of_all_that_were_pending(
 
         assert {one.state for one in migrate.status(session)} == {MigrationState.PENDING}
     assert columns(dsn, schema) == []
+
+
+def shape(dsn: str, schema: str) -> list[tuple[object, ...]]:
+    """Columns, indexes, constraints and rows that a table begins with, of all tables."""
+    with open_session(dsn, schema) as session:
+        indexes = session.read(
+            "SELECT tablename::text, indexdef FROM pg_indexes WHERE schemaname = %s ORDER BY 1, 2", schema
+        )
+        constraints = session.read(
+            "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint "
+            "WHERE connamespace = %s::regnamespace ORDER BY 1, 2",
+            schema,
+        )
+        identities = session.read(
+            "SELECT relname::text, relreplident::text FROM pg_class WHERE relnamespace = %s::regnamespace "
+            "AND relkind = 'r' ORDER BY 1",
+            schema,
+        )
+        turns = session.read(
+            "SELECT count(*) FROM {schema}.reconcile_turn UNION ALL SELECT count(*) FROM {schema}.beat"
+        )
+    return [*columns(dsn, schema), *indexes, *constraints, *identities, *turns]
+
+
+def test_what_was_dropped_is_told_and_comes_back_as_it_was(dsn: str, schema: str) -> None:
+    """Its migration was recorded, so neither a start nor ``migrate up`` makes it; the advice is what does."""
+    migrate.ensure(dsn, schema)
+    whole = shape(dsn, schema)
+    with open_session(dsn, schema) as session:
+        marker.remember(session, "g", "t", 0, "id")
+        tables = made_tables(migrate.migrations())
+        lost = [one for one in tables if one != "marker"]
+        session.run("DROP TABLE {schema}.outbox")
+        with pytest.raises(PostgresRefusedError, match="`crucible migrate status`"):
+            session.read("SELECT 1 FROM {schema}.outbox")
+        for table in lost:
+            session.run(f"DROP TABLE IF EXISTS {{schema}}.{table} CASCADE")
+        told = next(iter(own_tables(session)))
+
+        assert migrate.up(session) == []
+        assert (told.level, told.advice) == (Level.FAIL, LOST)
+        assert told.found == f"{schema} lacks {', '.join(lost)}, which migrations made"
+        assert make_anew(session) == lost
+        assert dropped(session) == make_anew(session) == []
+        assert marker.load(session, "g") == {("t", 0): "id"}
+    assert shape(dsn, schema) == whole
 
 
 def test_the_doctor_says_how_the_schema_stands(dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,9 @@
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, TypeVar
 
 import structlog
 import uvloop
@@ -58,6 +58,7 @@ TICK_SECONDS: Final = 0.5
 UNREAD_BYTES: Final = 16_384
 """Bytes that the kernel keeps of what a client sends and nobody reads, of which Linux makes twice as many. A request
 has fewer. Larger: who sends by the thousand what is not read yet takes more memory."""
+Answer = TypeVar("Answer")
 READY_SECONDS: Final = 5.0
 """How long readiness waits for PostgreSQL, and for Redis."""
 OTHER_HEAD_BYTES: Final = 8_192
@@ -263,7 +264,7 @@ def _ping_links(loop: asyncio.AbstractEventLoop, *links: Link) -> None:
     away = [link.name for link in links if not link.identity]
     if away:
         raise TemporaryError(f"no connection for {' and '.join(away)}")
-    refuses = asyncio.run_coroutine_threadsafe(links[0].rehearse(), loop).result(READY_SECONDS)
+    refuses = _answer(loop, links[0].rehearse())
     if refuses:
         what, why = next(iter(refuses.items()))
         more = f", and {len(refuses) - 1} more" if len(refuses) > 1 else ""
@@ -271,4 +272,16 @@ def _ping_links(loop: asyncio.AbstractEventLoop, *links: Link) -> None:
 
 
 def _read_postgres(loop: asyncio.AbstractEventLoop, pool: SitePool, query: LiteralString) -> None:
-    asyncio.run_coroutine_threadsafe(pool.fetch(query), loop).result(READY_SECONDS)
+    _answer(loop, pool.fetch(query))
+
+
+def _answer(loop: asyncio.AbstractEventLoop, asked: Coroutine[Any, Any, Answer]) -> Answer:
+    """Return what the loop is answered; the caller has a thread of its own.
+
+    Raises:
+        TemporaryError: nothing comes in time.
+    """
+    try:
+        return asyncio.run_coroutine_threadsafe(asked, loop).result(READY_SECONDS)
+    except TimeoutError as error:
+        raise TemporaryError(f"no answer within {READY_SECONDS:g} s") from error

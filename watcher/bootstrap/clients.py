@@ -11,6 +11,9 @@ from watcher.clickhouse import columns as clickhouse_columns
 from watcher.clickhouse.pinned_settings import check_settings
 from watcher.migrations.clickhouse import migrate
 from watcher.migrations.clickhouse.deployment import Deployment
+from watcher.migrations.clickhouse.dropped import dropped
+from watcher.migrations.clickhouse.server import Server
+from watcher.migrations.ledger import LOST
 from watcher.migrations.postgres.migrate import ensure
 from watcher.model.errors import SchemaPendingError
 from watcher.postgres.session import Session, open_session
@@ -51,7 +54,8 @@ def connect_clickhouse(settings: Settings, at_most: float = inf) -> clickhouse_c
         at_most: as there.
 
     Raises:
-        SchemaPendingError: migrations are missing; a view made later must not meet rows of an older program.
+        SchemaPendingError: migrations are missing, for a view made later must not meet rows of an older program; or
+            a table that inserts go to was dropped.
         ColumnTypeError: the site has changed the type of a column.
         PinnedSettingError: the user's profile keeps requests from having the settings that they need.
     """
@@ -71,6 +75,8 @@ def _check_migrated(client: clickhouse_client.Client, made_for: Deployment) -> N
         raise SchemaPendingError(
             f"clickhouse lacks migrations of this version ({len(missing)}): run `crucible migrate up`, then start again"
         )
+    if gone := [one.name for one in dropped(Server(client, made_for, migrate.silent)) if one.written]:
+        raise SchemaPendingError(f"clickhouse lacks {', '.join(gone)}, which migrations made: {LOST}; then start again")
 
 
 def redis_client(settings: Settings) -> Client:

@@ -173,6 +173,7 @@ def _connect(settings: Settings, connector: ConnectorFile) -> Iterator[Finding]:
             partial(connect.position, file=connector, end_of_log=end_of_log),
         ),
         "check connect.url, and that a worker is up; with Debezium Server instead there is nothing to check here",
+        because=connect.CAUSES,  # it asks the database, and keeps its own state in Kafka
     )
 
 

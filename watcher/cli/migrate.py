@@ -1,7 +1,7 @@
 """``crucible migrate``: ClickHouse's tables and views, and the watcher's own tables in PostgreSQL."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -12,7 +12,17 @@ from watcher.telemetry.words import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from config import Settings
+    from watcher.migrations.clickhouse.client import Client
+    from watcher.migrations.clickhouse.deployment import Deployment
+    from watcher.postgres.session import Session
     from watcher.sql_files import Applied, Migration
+
+NOTHING: Final = "nothing to do: every migration is applied"
+AFTERWARDS: Final = (
+    "What was in tables is gone. Run debezium/postgres/replication.sql and the other files there again, for rights and "
+    "publication went with the tables; then `crucible reconcile --fix`"
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +37,9 @@ tables that a site already has, while it writes, and may be run again at any tim
 @app.command()
 def up(
     dry_run: DryRun = False,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="Make anew, empty, what was made and dropped since.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Apply what is pending; progress goes to standard error.
@@ -38,49 +51,21 @@ def up(
       crucible migrate up
 
       crucible migrate up --dry-run > review.sql
+
+      crucible migrate up --missing
     """
     from config import load  # noqa: PLC0415
-    from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment  # noqa: PLC0415
-    from watcher.migrations.clickhouse import migrate as clickhouse  # noqa: PLC0415
-    from watcher.migrations.clickhouse.client import migration_client  # noqa: PLC0415
-    from watcher.migrations.lock import alone  # noqa: PLC0415
-    from watcher.migrations.postgres import migrate as postgres  # noqa: PLC0415
-    from watcher.postgres.session import open_session  # noqa: PLC0415
 
     settings = load()
-    connect, made_for = partial(connect_clickhouse_as_it_is, settings), deployment(settings)
-    dsn, schema = settings.postgres.dsn.get_secret_value(), settings.postgres.watcher_schema
-    timeout = settings.postgres.timeout
     if dry_run:
-        with open_session(dsn, schema, timeout) as session, migration_client(connect) as client:
-            own, pending = postgres.pending(session), clickhouse.pending(client, made_for)
-        if as_json:
-            print_json([*_named("postgres", own), *_named("clickhouse", pending)])
-        elif own or pending:
-            typer.echo(postgres.script(schema, own), nl=False)
-            typer.echo(clickhouse.script(made_for, settings.clickhouse.database, pending), nl=False)
-        else:
-            note("nothing to do: every migration is applied")
-        return
-    with (
-        alone(dsn, schema, settings.clickhouse.database, timeout, note) as held,
-        migration_client(connect) as client,
-    ):
-        done = postgres.ensure(dsn, schema, timeout)
-        for one in done:
-            note(f"postgres {one}")
-        applied = clickhouse.up(client, made_for, progress=note, held=held)
-    if as_json:
-        print_json([*_applied("postgres", done), *_applied("clickhouse", applied)])
-    elif done or applied:
-        note(f"applied {counted(len(done) + len(applied), 'migration')}")
+        _show_what_would_run(settings, missing, as_json)
     else:
-        note("nothing to do: every migration is applied")
+        _apply(settings, missing, as_json)
 
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show every migration and how it stands; exit with 1 unless all are applied.
+    """Show every migration and how it stands; exit with 1 unless all are applied and all that they made is there.
 
     Example:
 
@@ -104,6 +89,7 @@ def status(as_json: AsJson = False) -> None:
             *(("postgres", one) for one in postgres.status(session)),
             *(("clickhouse", one) for one in clickhouse.status(client, deployment(settings))),
         ]
+        gone = _gone(session, client, deployment(settings))
     if as_json:
         print_json(
             [
@@ -129,8 +115,91 @@ def status(as_json: AsJson = False) -> None:
             for store, one in standing
         ]
         print_columns(("store", "version", "name", "state", "applied"), rows)
-    if any(one.state in (MigrationState.PENDING, MigrationState.CHANGED) for _, one in standing):
+    _tell_of(gone, "")
+    if gone or any(one.state in (MigrationState.PENDING, MigrationState.CHANGED) for _, one in standing):
         raise typer.Exit(FAILED)
+
+
+def _show_what_would_run(settings: "Settings", missing: bool, as_json: bool) -> None:
+    from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment  # noqa: PLC0415
+    from watcher.migrations.clickhouse import migrate as clickhouse  # noqa: PLC0415
+    from watcher.migrations.clickhouse.client import migration_client  # noqa: PLC0415
+    from watcher.migrations.postgres import migrate as postgres  # noqa: PLC0415
+    from watcher.postgres.session import open_session  # noqa: PLC0415
+
+    at, made_for = settings.postgres, deployment(settings)
+    with (
+        open_session(at.dsn.get_secret_value(), at.watcher_schema, at.timeout) as session,
+        migration_client(partial(connect_clickhouse_as_it_is, settings)) as client,
+    ):
+        own, pending = postgres.pending(session), clickhouse.pending(client, made_for)
+        gone = _gone(session, client, made_for)
+    if as_json:
+        print_json([*_named("postgres", own), *_named("clickhouse", pending)])
+    elif own or pending:
+        typer.echo(postgres.script(at.watcher_schema, own), nl=False)
+        typer.echo(clickhouse.script(made_for, settings.clickhouse.database, pending), nl=False)
+    elif not gone:
+        note(NOTHING)
+    _tell_of(gone, "would make anew" if missing else "")
+
+
+def _apply(settings: "Settings", missing: bool, as_json: bool) -> None:
+    from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment  # noqa: PLC0415
+    from watcher.migrations.clickhouse import dropped as clickhouse_dropped  # noqa: PLC0415
+    from watcher.migrations.clickhouse import migrate as clickhouse  # noqa: PLC0415
+    from watcher.migrations.clickhouse.client import migration_client  # noqa: PLC0415
+    from watcher.migrations.clickhouse.server import Server  # noqa: PLC0415
+    from watcher.migrations.lock import alone  # noqa: PLC0415
+    from watcher.migrations.postgres import dropped as postgres_dropped  # noqa: PLC0415
+    from watcher.migrations.postgres import migrate as postgres  # noqa: PLC0415
+    from watcher.postgres.session import open_session  # noqa: PLC0415
+
+    at, made_for = settings.postgres, deployment(settings)
+    where = at.dsn.get_secret_value(), at.watcher_schema
+    anew: list[str] = []
+    with (
+        alone(*where, settings.clickhouse.database, at.timeout, note) as held,
+        migration_client(partial(connect_clickhouse_as_it_is, settings)) as client,
+        open_session(*where, at.timeout) as session,
+    ):
+        if missing:
+            anew += [f"{at.watcher_schema}.{table}" for table in postgres_dropped.make_anew(session)]
+        done = postgres.ensure(*where, at.timeout)
+        for one in done:
+            note(f"postgres {one}")
+        if missing:
+            anew += clickhouse_dropped.make_anew(Server(client, made_for, note, held=held))
+        applied = clickhouse.up(client, made_for, progress=note, held=held)
+        gone = _gone(session, client, made_for)
+    if as_json:
+        print_json([*_applied("postgres", done), *_applied("clickhouse", applied)])
+    elif done or applied:
+        note(f"applied {counted(len(done) + len(applied), 'migration')}")
+    elif not gone and not anew:
+        note(NOTHING)
+    if anew:
+        note(f"made anew: {', '.join(anew)}. {AFTERWARDS}")
+    _tell_of(gone, "")
+
+
+def _gone(session: "Session", client: "Client", made_for: "Deployment") -> list[str]:
+    """Return the names of what migrations made and is not there."""
+    from watcher.migrations.clickhouse import dropped as clickhouse  # noqa: PLC0415
+    from watcher.migrations.clickhouse.migrate import silent  # noqa: PLC0415
+    from watcher.migrations.clickhouse.server import Server  # noqa: PLC0415
+    from watcher.migrations.postgres import dropped as postgres  # noqa: PLC0415
+
+    here = [one.name for one in clickhouse.dropped(Server(client, made_for, silent))]
+    return [*(f"{session.schema}.{table}" for table in postgres.dropped(session)), *here]
+
+
+def _tell_of(gone: list[str], what: str) -> None:
+    """Say which tables were made and dropped, and what is to be done or was done about it."""
+    from watcher.migrations.ledger import LOST  # noqa: PLC0415
+
+    if gone:
+        note(f"{what}: {', '.join(gone)}" if what else f"{', '.join(gone)}: made by a migration, and gone: {LOST}")
 
 
 def _named(store: str, pending: "Iterable[Migration]") -> list[dict[str, object]]:

@@ -4,9 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Final
 
 from watcher.model.errors import StopError
 from watcher.sql_files import Applied, Migration
+
+LOST: Final = "restore it from a backup, or `crucible migrate up --missing` makes it anew, empty"
+"""What to do about a table that was made and is not there any more."""
 
 
 class MigrationError(StopError):

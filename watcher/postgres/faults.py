@@ -137,7 +137,7 @@ def _what_to_mend(error: psycopg.Error, schema: str) -> str:
                 f"{schema} (postgres.watcher_schema) and gives the watcher's role what it needs"
             )
         case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn() if f'"{schema}.' in said(error):
-            return "start the watcher once, it creates its tables"
+            return "see `crucible migrate status`, which tells a table that is yet to come from one that was dropped"
         case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
             return (
                 "let postgres.dsn name the site's database, and run debezium/postgres/watcher.sql there "

@@ -165,6 +165,8 @@ class Link:
 
     def _fault(self, error: Exception) -> str:
         """Return why there is no connection."""
+        if isinstance(error, TimeoutError) and error.errno is None:
+            return f"no answer within {self._timeout:g} s"
         host, port = self._options.get("host", _HOST), self._options.get("port", _PORT)
         return connection_fault(error, host, port) or str(error) or type(error).__name__
 

@@ -1,16 +1,20 @@
 """What the doctor makes of answers that a healthy server on this machine never gives."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from watcher.admin.doctor import connect
 from watcher.admin.doctor.clickhouse import block_size
 from watcher.admin.doctor.deduplication import StoredTable, forgetful
+from watcher.admin.doctor.examine import examine
 from watcher.admin.doctor.findings import Finding, Level, explained, fail, ok
 from watcher.admin.doctor.postgres.names import SourceNames
 from watcher.admin.doctor.postgres.rights import rights
 from watcher.admin.doctor.postgres.server import server, wal_level
 from watcher.admin.doctor.postgres.slot import MAX_RETAINED_BYTES, slot
+from watcher.model.errors import TemporaryError
 from watcher.postgres.session import Session
 
 if TYPE_CHECKING:
@@ -122,6 +126,18 @@ def test_what_only_follows_from_another_fault_is_told_so(findings: list[Finding]
 
     assert {one.name: one.follows_from for one in found if one.follows_from} == follows
     assert sorted(one.name for one in found) == sorted(one.name for one in findings)
+
+
+def test_a_check_that_is_not_answered_because_of_another_neighbour_is_told_so():
+    """Kafka Connect asks the database when it looks at a configuration: frozen, it leaves Connect without an answer."""
+
+    def guards(_worker: object) -> Iterator[Finding]:
+        raise TemporaryError("no answer within 30 s")
+
+    checked = examine("connect", object, (guards,), "check connect.url", connect.CAUSES)
+    found = list(explained([fail("postgres", "connection timeout expired", "check that it is up"), *checked]))
+
+    assert [(one.name, one.follows_from) for one in found] == [("postgres", ""), ("connect.guards", "postgres")]
 
 
 OURS = "CREATE TABLE d.entityMetricEvents (x) ENGINE = MergeTree SETTINGS non_replicated_deduplication_window = 100000"

@@ -66,3 +66,12 @@ async def test_the_words_for_a_redis_that_is_not_there(monkeypatch: pytest.Monke
         raise ConnectionRefusedError(111, "Connection refused")
 
     assert await failure(connect, monkeypatch) == "nobody listens at redis.test:6379"
+
+
+async def test_the_words_for_a_redis_that_is_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long it was waited for, and not the name of Python's error."""
+
+    async def connect(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    assert await failure(connect, monkeypatch) == "no answer within 5 s"

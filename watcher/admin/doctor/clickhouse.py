@@ -11,7 +11,9 @@ from watcher.clickhouse.pinned_settings import ADVICE, pinned_settings
 from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse import migrate
 from watcher.migrations.clickhouse.deployment import Deployment
-from watcher.migrations.ledger import MigrationState
+from watcher.migrations.clickhouse.dropped import dropped
+from watcher.migrations.clickhouse.server import Server
+from watcher.migrations.ledger import LOST, MigrationState
 from watcher.telemetry.words import counted
 
 MIGRATE: Final = "`crucible migrate up`"
@@ -49,6 +51,9 @@ def migrations(client: Client, deployment: Deployment) -> Iterator[Finding]:
     ]
     if odd:
         yield fail("clickhouse.schema", ", ".join(odd), "run the release that applied them, or a later one")
+    elif gone := dropped(Server(client, deployment, migrate.silent)):
+        found = f"lacks {', '.join(one.name for one in gone)}, which migrations made"
+        yield (fail if any(one.written for one in gone) else warn)("clickhouse.schema", found, LOST)
     elif pending:
         yield fail("clickhouse.schema", f"{counted(len(pending), 'migration')} pending: {', '.join(pending)}", MIGRATE)
     else:

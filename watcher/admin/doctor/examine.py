@@ -19,7 +19,11 @@ Check = Callable[[NeighbourT], Iterable[Finding]]
 
 
 def examine(
-    name: str, open_neighbour: Callable[[], NeighbourT], checks: Iterable[Check[NeighbourT]], advice: str
+    name: str,
+    open_neighbour: Callable[[], NeighbourT],
+    checks: Iterable[Check[NeighbourT]],
+    advice: str,
+    because: tuple[str, ...] = (),
 ) -> Iterator[Finding]:
     """Yield what the checks of one neighbour find.
 
@@ -28,6 +32,7 @@ def examine(
         open_neighbour: makes the client; raises when there is no answer.
         checks: run in order, each with the client. One that raises is a finding, and the next is run.
         advice: what to do when there is no answer.
+        because: faults of others with which it answers a check badly or not at all.
     """
     try:
         neighbour = open_neighbour()
@@ -38,7 +43,7 @@ def examine(
         try:
             findings = list(check(neighbour))
         except Exception as error:  # noqa: BLE001
-            findings = [fail(".".join(dict.fromkeys((name, _named(check)))), describe(error), advice)]
+            findings = [fail(".".join(dict.fromkeys((name, _named(check)))), describe(error), advice, because)]
         for finding in findings:
             yield msgspec.structs.replace(finding, found=redact(finding.found))
 

@@ -36,7 +36,7 @@ def made_views() -> Iterator[View]:
         yield from (step for step in read_steps(migration.text) if isinstance(step, View))
 
 
-def _silent(line: str) -> None:
+def silent(line: str) -> None:
     """Take a line of progress and show it to nobody."""
 
 
@@ -44,7 +44,7 @@ def up(
     client: Client,
     deployment: Deployment,
     *,
-    progress: LineListener = _silent,
+    progress: LineListener = silent,
     margin: float = 5.0,
     held: Callable[[], None] = not_asked,
 ) -> list[Applied]:
@@ -92,7 +92,7 @@ def status(client: Client, deployment: Deployment) -> list[MigrationStatus]:
 
 
 def _record(client: Client, deployment: Deployment) -> MigrationRecord:
-    return MigrationRecord(Server(client, deployment, _silent))
+    return MigrationRecord(Server(client, deployment, silent))
 
 
 def script(deployment: Deployment, database: str, which: list[Migration] | None = None) -> str:

@@ -78,7 +78,7 @@ def _route(server: Server, view: View) -> tuple[int, int]:
     """Have the view put rows from a moment on into a partition that has none; return the moment and its number."""
     began = boundary_of(server, view)
     if began is None:
-        raise MigrationError(f"there is no view {view.name}: run `crucible migrate up`")
+        raise MigrationError(f"there is no view {view.name}: run `crucible migrate up --missing`")
     margin = server.margin
     while True:
         bucket = _unused(server, view)

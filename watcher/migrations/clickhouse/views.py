@@ -78,7 +78,7 @@ def _make(server: Server, record: MigrationRecord, view: View, margin: float) ->
     boundary = server.clock()[1] + (int(margin * 1000) if rows else -LONG_BEFORE_MS)
     server.run(view.create_target)
     _empty(server, view)
-    _create(server, view, boundary)
+    create_view(server, view, boundary)
     server.wait_for_inserts_before(server.clock()[1], view.source)
     server.flush(view.source)  # also waits for a flush that began without the view
     now = server.clock()[1]
@@ -96,7 +96,8 @@ def _make(server: Server, record: MigrationRecord, view: View, margin: float) ->
     return fill
 
 
-def _create(server: Server, view: View, boundary: int) -> None:
+def create_view(server: Server, view: View, boundary: int) -> None:
+    """Have rows that come in from a moment on reach a view's table; the moment is in milliseconds since 1970."""
     select = server.render(
         view.select,
         rows=f"{view.stamp} >= fromUnixTimestamp64Milli({boundary})",

@@ -27,6 +27,11 @@ def applied(session: Session) -> dict[int, Applied]:
     return {row[0]: Applied(*row) for row in session.read(_STATEMENTS["applied"])}
 
 
+def tables(session: Session) -> set[str]:
+    """Return the names of all tables of the watcher's own schema."""
+    return {name for (name,) in session.read(_STATEMENTS["tables"], session.schema)}
+
+
 def note(session: Session, migration: Migration) -> Applied:
     """Note that a migration was applied."""
     (row,) = session.run(_STATEMENTS["note"], migration.version, migration.name, migration.checksum)

@@ -19,6 +19,10 @@ CREATE TABLE IF NOT EXISTS {schema}.migration (
 -- A schema that is new, or older than this table, has none.
 SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = 'migration'
 
+-- tables --
+-- One that a migration made and that is not among them was dropped.
+SELECT tablename::text FROM pg_tables WHERE schemaname = %s
+
 -- applied --
 -- All that were ever applied, those of a newer version too.
 SELECT version, name, checksum, applied_at FROM {schema}.migration ORDER BY version

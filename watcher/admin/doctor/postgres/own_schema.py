@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.doctor.postgres.statements import STATEMENTS
-from watcher.migrations.ledger import MigrationState
+from watcher.migrations.ledger import LOST, MigrationState
 from watcher.migrations.postgres import migrate
+from watcher.migrations.postgres.dropped import dropped
 from watcher.model.extent import Extent, lsn_text
 from watcher.postgres.own import history, reconcile_needed, table_pause
 from watcher.postgres.session import Session
@@ -14,12 +15,15 @@ from watcher.telemetry.words import counted
 
 def own_tables(session: Session) -> Iterator[Finding]:
     """Find whether the watcher has run here, on this PostgreSQL, and no table waits for a comparison."""
-    if session.read(STATEMENTS["table_exists"], f"{session.schema}.history") == [(False,)]:
+    if all(one.state is MigrationState.PENDING for one in migrate.status(session)):
         yield warn(
             "postgres.schema",
             f"{session.schema} has no tables",
             "`crucible migrate up` makes them, and so does the first start of the watcher",
         )
+        return
+    if gone := dropped(session):
+        yield fail("postgres.schema", f"{session.schema} lacks {', '.join(gone)}, which migrations made", LOST)
         return
     yield _migrated(session)
     known, now = history.accepted(session), history.current(session)

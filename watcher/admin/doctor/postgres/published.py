@@ -27,7 +27,11 @@ def tables(session: Session, names: SourceNames) -> Iterator[Finding]:
         name = f"postgres.replica_identity.{table.partition('.')[2]}"
         if table not in identities and table not in partitioned:
             own = table.startswith(f"{session.schema}.")
-            advice = "`crucible migrate up`" if own else "point postgres.dsn to the site's database"
+            advice = (
+                "`crucible migrate up`, with --missing if it was dropped"
+                if own
+                else "point postgres.dsn to the site's database"
+            )
             yield fail(name, "the table does not exist", advice)
         else:
             yield _identity(name, identities[table], has_partitions=table in partitioned)

@@ -13,7 +13,11 @@ def settling(session: Session) -> Iterator[Finding]:
     """Find whether the role of ``settle.dsn`` may write the outbox and the verdicts."""
     ((role, allowed),) = session.read(STATEMENTS["settles"], session.schema)
     if allowed is None:
-        yield warn("settle.rights", f"{session.schema} has no outbox", "`crucible migrate up` makes it")
+        yield warn(
+            "settle.rights",
+            f"{session.schema} has no outbox",
+            "`crucible migrate up` makes it, with --missing if it was dropped",
+        )
         return
     found = f"{role} may write the outbox" if allowed else f"{role} lacks INSERT and UPDATE on the outbox and verdicts"
     yield judged("settle.rights", allowed, found, SETTLE)
