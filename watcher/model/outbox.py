@@ -111,7 +111,7 @@ def after(row: OutboxRow, outcome: DeliveryOutcome, spread: float) -> OutboxStep
 
     >>> row = OutboxRow(id=1, channel="buzz", kind="refund", subject="entry:1", key="k", payload={}, attempts=3)
     >>> after(row, NotSent("away"), 0.0)
-    Step(state=<OutboxState.PENDING: 'pending'>, wait_seconds=4.0, error='away', result=None)
+    OutboxStep(state=<OutboxState.PENDING: 'pending'>, wait_seconds=4.0, error='away', result=None)
     >>> after(row, Refused("no such account"), 0.0).state.value
     'parked'
     """

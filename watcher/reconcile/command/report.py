@@ -100,7 +100,7 @@ class TableSummary:
 
         >>> from watcher.reconcile.rows.differences import DifferenceKind
         >>> summary = TableSummary("Crucible")
-        >>> summary.add([Difference(5, Kind.MISSING, {("User", 7, 7, "crucibleCount"): 1}, {})])
+        >>> summary.add([Difference(5, DifferenceKind.MISSING, {("User", 7, 7, "crucibleCount"): 1}, {})])
         >>> summary.take_back({"missing": 1})
         >>> summary.report().left
         {}
