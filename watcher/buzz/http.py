@@ -5,7 +5,7 @@ after the fact and a leg that is in neither list of a batch are all looked up by
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from watcher.buzz.port import BuzzRefusedError, InsufficientFundsError
 from watcher.model.buzz import (
     BANK,
+    MAX_AMOUNT,
     MAX_DESCRIPTION_CHARACTERS,
     YELLOW,
     Charge,
@@ -25,18 +26,22 @@ from watcher.model.buzz import (
     is_below,
 )
 from watcher.model.errors import TemporaryError
-from watcher.runtime.http_client import HttpClient, HttpResponse, OutcomeUnknownError, RequestNotSentError
+from watcher.runtime.http_client import NO_JSON, HttpClient, HttpResponse, OutcomeUnknownError, RequestNotSentError
 
 BAD_REQUEST, NOT_FOUND, CONFLICT, TOO_MANY = 400, 404, 409, 429
 _FRIENDLY: Final = "yellow"
 """What the service calls the account type where it asks for friendly names."""
 
 
+_Amount = Annotated[int, msgspec.Meta(ge=0, le=MAX_AMOUNT)]
+"""Buzz that has moved. Below nothing, or more than the site's columns hold, is no amount."""
+
+
 class _Leg(msgspec.Struct, rename="camel"):
     transaction_id: str
     external_transaction_id: str
     account_type: str
-    amount: int
+    amount: _Amount
 
 
 class _MadeLeg(msgspec.Struct, rename="camel"):
@@ -55,7 +60,7 @@ class _Preview(msgspec.Struct, rename="camel"):
 
 
 class _RefundedAll(msgspec.Struct, rename="camel"):
-    total_refunded: int
+    total_refunded: _Amount
 
 
 class _RefundedOne(msgspec.Struct, rename="camel"):
@@ -137,9 +142,14 @@ class HttpBuzz:
         answer = self._post("multi-transactions/refund", body)
         if answer.status in {NOT_FOUND, CONFLICT}:
             return Refund(0, before=True)
-        if answer.is_success:
-            return Refund(self._client.read(answer, _RefundedAll).total_refunded)
-        raise self._unusual(answer)
+        if not answer.is_success:
+            raise self._unusual(answer)
+        amount = self._client.read(answer, _RefundedAll).total_refunded
+        if not amount and (taken := sum(leg.amount for leg in self.collected(prefix))):
+            raise OutcomeUnknownError(
+                f"{self._client.where} says that nothing of the {taken} Buzz of {prefix} went back"
+            )
+        return Refund(amount)
 
     def pay(self, payouts: Sequence[Payout], *, again: bool = False) -> list[Paid]:
         """Pay prizes, each once; see :class:`watcher.buzz.port.Buzz`."""
@@ -170,7 +180,7 @@ class HttpBuzz:
         """Tell whether an answer names what was moved; a success may be none."""
         try:
             made = msgspec.json.decode(answer.body, type=_Charged)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NO_JSON:
             return False
         return sum(leg.amount for leg in made.transaction_ids) == made.total_amount == charge.amount
 

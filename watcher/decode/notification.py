@@ -40,7 +40,7 @@ def read_notification(value: bytes | None, avro: AvroReader | None) -> Notificat
             return None
         else:
             record = msgspec.convert(avro.read(value), _Record)
-    except (RecordError, msgspec.DecodeError, UnicodeDecodeError):
+    except (RecordError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     said = record.payload or record
     if not (isinstance(said.id, str) and isinstance(said.type, str) and isinstance(said.aggregate_type, str)):

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from watcher.model.errors import Reason, RecordError, RefusedError, TemporaryError
-from watcher.runtime.http_client import HttpClient, HttpResponse
+from watcher.runtime.http_client import NO_JSON, HttpClient, HttpResponse
 
 _NO_SUCH_SCHEMA: Final = 40_403
 """``error_code`` of a registry that knows no such schema. 404 alone is anybody's: a proxy's, or the registry's own
@@ -77,12 +77,12 @@ class RegistryClient:
             )
         try:
             return msgspec.json.decode(response.body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a proxy's page, say: no word of the registry's
+        except NO_JSON as error:  # a proxy's page, say: no word of the registry's
             raise TemporaryError(f"{self._http.where} does not answer as a registry does: {error}") from error
 
 
 def _is_no_such_schema(response: HttpResponse) -> bool:
     try:
         return msgspec.json.decode(response.body, type=_Refusal).error_code == _NO_SUCH_SCHEMA
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NO_JSON:
         return False

@@ -12,6 +12,8 @@ BANK: Final = 0
 """The central bank's account, which holds the pools."""
 YELLOW: Final = "User"
 """The one account type that fees are taken from and prizes are paid to, as the service spells it (spec, section 3)."""
+MAX_AMOUNT: Final = 2**31 - 1
+"""Buzz. The site's columns hold no more."""
 MAX_DESCRIPTION_CHARACTERS: Final = 100
 """Characters."""
 

@@ -19,9 +19,11 @@ from watcher.model.outbox import (
     OutboxRow,
     OutboxState,
     OutboxStep,
+    Refused,
     Unknown,
     after,
 )
+from watcher.postgres.faults import ViolationError
 from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.own import outbox
 from watcher.postgres.session import Session
@@ -122,14 +124,25 @@ class Dispatcher:
         outcome = self._outcome(row)
         reach("outbox.answered")
         step = after(row, outcome, self._spread())
+        try:
+            is_written = self._write(session, row, outcome, step)
+        except ViolationError as error:  # what it came to fits no column: the others are not to wait for it
+            outcome = Refused(f"what it came to cannot be written down: {error}")
+            step = after(row, outcome, 0.0)
+            is_written = self._write(session, row, outcome, step)
+        if is_written:
+            self._observer.dispatched(row, step)
+
+    def _write(self, session: Session, row: OutboxRow, outcome: DeliveryOutcome, step: Step) -> bool:
+        """Write down what a row came to and what follows from it; return whether the row was still ours."""
         with session.together():
             if not outbox.finish(session, row, step, self._owner):
                 log.warning("outbox.overtaken", id=row.id, key=row.key)
-                return
+                return False
             self._executor.follow(session, row, outcome, step)
             reach("outbox.finishing")
         reach("outbox.finished")
-        self._observer.dispatched(row, step)
+        return True
 
     def _outcome(self, row: OutboxRow) -> DeliveryOutcome:
         try:
@@ -138,6 +151,9 @@ class Dispatcher:
             return Unknown(str(error))
         except TemporaryError as error:
             return NotSent(str(error))
+        except Exception as error:  # one row's: a process that ended because of it would find it again, and end again
+            log.exception("outbox.failed", id=row.id, key=row.key)
+            return Unknown(f"{type(error).__name__}: {error}")
 
     def _give_back(self, session: Session, row: OutboxRow) -> None:
         """Leave a row that was taken and not begun as it was found."""

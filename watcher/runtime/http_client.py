@@ -29,6 +29,8 @@ T = TypeVar("T")
 Transport = httpx.AsyncBaseTransport
 """What carries requests; given by tests alone."""
 _AGENT: Final = "crucible-watcher"
+NO_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises of a body that is no JSON, that is another value, or whose brackets are nested without end."""
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
@@ -66,7 +68,7 @@ class HttpResponse(msgspec.Struct, frozen=True):
         """
         try:
             msgspec.json.decode(self.body or b"null")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NO_JSON:
             return True
         return False
 
@@ -77,8 +79,13 @@ class HttpResponse(msgspec.Struct, frozen=True):
 
     @property
     def first_line(self) -> str:
-        """Return how the body begins, for messages: 200 characters of its first line at most."""
-        return self.text.strip().partition("\n")[0][:200]
+        """Return how the body begins, for messages: 200 characters of its first line at most.
+
+        Whoever answers may be anybody: what cannot be printed is shown as replaced, and so is a NUL, which PostgreSQL
+        would not store.
+        """
+        line = self.text.strip().partition("\n")[0][:200]
+        return "".join(one if one.isprintable() else "\ufffd" for one in line)
 
     @property
     def reason(self) -> str:
@@ -171,7 +178,7 @@ class HttpClient:
         """
         try:
             return msgspec.json.decode(answer.body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except NO_JSON as error:
             raise OutcomeUnknownError(f"{self.where} answers something else than it should: {error}") from error
 
     def _address(self, path: str) -> httpx.URL:

@@ -21,6 +21,7 @@ OTHERS = [
     *((404, body) for body in (b"404 page not found", b"default backend - 404", b'"40403"', b'[{"error_code":40403}]')),
     *((status, b'{"error_code":40403}') for status in (403, 500, 503)),
     (500, b"{}"),
+    *((status, b'{"more": ' + b"[" * 100_000) for status in (200, 404)),
 ]
 HEARD: list[tuple[str, str | None]] = []
 

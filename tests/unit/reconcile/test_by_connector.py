@@ -135,6 +135,9 @@ def test_both_forms_of_json_are_read(form: str) -> None:
     assert read_notification((form % value).encode(), None) == Notification("a", "STARTED", INCREMENTAL, {"x": "1"})
 
 
-@pytest.mark.parametrize("value", [None, b"", b"{}", b"[1]", b"\xff", b"\x00\x00\x00\x00\x01x", b'{"id":1,"type":"A"}'])
+@pytest.mark.parametrize(
+    "value",
+    [None, b"", b"{}", b"[1]", b"\xff", b"\x00\x00\x00\x00\x01x", b'{"id":1,"type":"A"}', b'{"a": ' + b"[" * 100_000],
+)
 def test_what_is_no_notification_is_passed_over(value: bytes | None) -> None:
     assert read_notification(value, None) is None

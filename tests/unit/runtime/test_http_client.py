@@ -18,7 +18,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from watcher.model.errors import TemporaryError
-from watcher.runtime.http_client import BadAddressError, HttpClient, OutcomeUnknownError, RequestNotSentError
+from watcher.runtime.http_client import (
+    BadAddressError,
+    HttpClient,
+    HttpResponse,
+    OutcomeUnknownError,
+    RequestNotSentError,
+)
 
 Streams = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 NO_PROXIES: Mapping[str, str] = {}
@@ -199,6 +205,20 @@ async def test_an_answer_that_is_too_large() -> None:
 
     assert type(error) is OutcomeUnknownError
     assert "more than 1000 bytes" in str(error)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b"\xff", b'[{"more": ' + b"[" * 100_000])
+def test_an_answer_that_is_something_else(body: bytes) -> None:
+    """Whatever it is, the service may have done what was asked."""
+    with pytest.raises(OutcomeUnknownError, match="answers something else than it should"):
+        client("http://127.0.0.1:9").read(HttpResponse(200, {}, body), list[dict[str, int]])
+
+
+def test_what_is_shown_of_an_answer_can_be_shown_and_stored() -> None:
+    """No NUL, which PostgreSQL takes from nobody, and nothing that a terminal would obey."""
+    said = HttpResponse(500, {}, b"\x1b[2Jno\x00thing \xc3\xa9\nmore")
+
+    assert said.first_line == "\ufffd[2Jno\ufffdthing é"
 
 
 async def test_an_answer_that_is_just_not_too_large() -> None:

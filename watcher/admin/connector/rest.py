@@ -9,7 +9,7 @@ import msgspec
 from watcher.admin.connector.answers import ConnectorStatus, Offsets, Plugin, Validation
 from watcher.admin.connector.secrets import without_secrets
 from watcher.model.errors import TemporaryError, WatcherError
-from watcher.runtime.http_client import BadAddressError, HttpClient, HttpResponse, Transport
+from watcher.runtime.http_client import NO_JSON, BadAddressError, HttpClient, HttpResponse, Transport
 
 PAUSE_SECONDS: Final = 0.25
 """Seconds between two looks. A worker answers in milliseconds; a rebalance takes a second or two."""
@@ -175,12 +175,12 @@ class Connect:
         self._checked(answer, config)
         try:
             return msgspec.json.decode(answer.body, type=kind)
-        except msgspec.DecodeError as error:
+        except NO_JSON as error:
             raise ConnectRefusedError(f"{self._http.where} does not answer as Kafka Connect does: {error}") from error
 
 
 def _message(answer: HttpResponse) -> str:
     try:
         return msgspec.json.decode(answer.body, type=_Fault).message
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NO_JSON:
         return answer.text[:500].strip() or answer.reason
