@@ -102,14 +102,15 @@ def redis(
     said = pipeline.execute()
     findings = []
     for at, crucible in enumerate(crucibles):
-        counts, (_, seq), waiting, ranked = said[at * 4 : at * 4 + 4]
+        counts, (epoch, seq), waiting, ranked = said[at * 4 : at * 4 + 4]
         due, there = voted[crucible], standing[crucible]
         findings += compare_sums(
             f"redis votes of crucible {crucible}",
             {entry: due.votes[entry] for entry in there if due.votes[entry]},
             {int(entry): int(count) for entry, count in counts.items() if int(entry) in there and int(count)},
         )
-        if int(seq or 0) != due.last[1]:
+        begins_anew = int(epoch or 0) > due.last[0] and int(seq or 0) == 0  # after a rebuild, until somebody votes
+        if int(seq or 0) != due.last[1] and not begins_anew:
             what = f"crucible {crucible} is at vote {seq}, its last is {due.last[1]}"
             findings.append(Disagreement(Kind.LOST, "redis", what, abs(int(seq or 0) - due.last[1])))
         if waiting:

@@ -64,6 +64,17 @@ def test_vote_lost_in_clickhouse_is_found(voted: tuple[Places, list[Cast], Path]
     }
 
 
+def test_a_crucible_that_was_rebuilt_passes(voted: tuple[Places, list[Cast], Path]) -> None:
+    """Its numbers begin anew with a new epoch; within the old one they do not."""
+    places, votes, answers = voted
+    state = f"{{crucible:{votes[0].crucible}:elo}}:state"
+    places.redis.hset(state, mapping={"epoch": 2, "seq": 0})
+    assert audit(places, answers).ok
+
+    places.redis.hset(state, "epoch", "1")
+    assert places_of(audit(places, answers)) == {"redis"}
+
+
 def test_vote_stored_twice_is_found(voted: tuple[Places, list[Cast], Path]) -> None:
     """One row once more: its number is there twice."""
     places, votes, answers = voted

@@ -25,6 +25,9 @@ def test_what_is_parked_is_listed_shown_and_redriven(endings: Endings, command: 
     assert (row["kind"], row["key"].startswith(f"crucible-prize-{crucible}-")) == ("prize", True)
     assert f"crucible outbox redrive --id {row['id']}" in shown.stderr
     assert json.loads(redriven.stdout) == {"parked": [row["id"]], "redriven": [row["id"]]}
+    again = command("outbox", "redrive", "--id", row["id"])
+    assert (again.returncode, "not there or not parked" in again.stderr) == (1, True), again.stderr
+    assert command("outbox", "list", "--channel", "buz").returncode == 2
     assert (endings.state(crucible), endings.holds(user)) == ("done", 950)
 
 

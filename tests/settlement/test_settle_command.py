@@ -47,7 +47,9 @@ def test_what_is_parked_comes_first_and_says_what_to_do(endings: Endings, settle
     assert [(prize["user_id"], prize["amount"], prize["payment"]) for prize in shown["prizes"]] == [(user, 50, "done")]
     assert shown["settlement"]["remainder"] == 50
     assert f"crucible settle retry {parked}" in settle("show", parked).stderr
-    assert "has no ending" in settle("show", 2_000_000).stderr
+    for told_nothing in (("show",), ("run",), ("proof",), ("cancel", "--dry-run"), ("cancel",)):
+        nowhere = settle(told_nothing[0], 2_000_000, *told_nothing[1:])
+        assert (nowhere.returncode, "has no ending" in nowhere.stderr) == (1, True), nowhere.stderr
 
 
 def test_a_retry_and_a_cancel(endings: Endings, settle: Crucible) -> None:
@@ -66,6 +68,9 @@ def test_a_retry_and_a_cancel(endings: Endings, settle: Crucible) -> None:
     assert answer(settle("cancel", other, "--yes", "--json"))["state"] == "refunding"
     endings.go_on()
     assert (endings.state(other), endings.holds(user)) == ("cancelled", 1_000)
+    assert "is cancelled, so it has no result" in settle("proof", other).stderr
+    asked_once_more = settle("cancel", other, "--dry-run")
+    assert (asked_once_more.returncode, "it is cancelled, or has a result" in asked_once_more.stderr) == (1, True)
     refused = settle("cancel", other, "--yes")
     assert (refused.returncode, "it is cancelled, or has a result" in refused.stderr) == (1, True), refused.stderr
 

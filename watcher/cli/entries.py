@@ -13,7 +13,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command("list")
 def list_entries(
-    crucible_id: Annotated[int, typer.Argument(metavar="CRUCIBLE", help="Id of the crucible.")],
+    crucible_id: Annotated[int, typer.Argument(metavar="CRUCIBLE", min=1, max=2**31 - 1, help="Id of the crucible.")],
     verdict: Annotated[VerdictState | None, typer.Option(help="Only entries with this verdict.")] = None,
     reason: Annotated[EntryReason | None, typer.Option(help="Only entries with this reason.")] = None,
     most: Annotated[int, typer.Option("--limit", min=1, help="Entries at most.")] = 50,
@@ -45,7 +45,7 @@ def list_entries(
 
 @app.command()
 def show(
-    entry_id: Annotated[int, typer.Argument(metavar="ENTRY", help="Id of the entry.")],
+    entry_id: Annotated[int, typer.Argument(metavar="ENTRY", min=1, max=2**31 - 1, help="Id of the entry.")],
     as_json: AsJson = False,
 ) -> None:
     """Show how an entry stands: its verdict with every reason, its fee, and each decision with what was known then.

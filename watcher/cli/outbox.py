@@ -1,6 +1,6 @@
 """``crucible outbox``: what is to be done outside, and what waits for somebody to look."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,7 +9,7 @@ from watcher.cli.output import AsJson, DryRun, Yes, note, print_columns, print_j
 from watcher.model.outbox import OutboxState
 
 app = typer.Typer(no_args_is_help=True)
-Channel = Annotated[str | None, typer.Option(help="Only rows of this channel, e.g. buzz.")]
+Channel = Annotated[Literal["buzz", "notify"] | None, typer.Option(help="Only rows of this channel.")]
 
 
 @app.command("list")
@@ -46,7 +46,10 @@ def list_rows(
 
 
 @app.command()
-def show(row_id: Annotated[int, typer.Argument(metavar="ID", help="Id of the row.")], as_json: AsJson = False) -> None:
+def show(
+    row_id: Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="Id of the row.")],
+    as_json: AsJson = False,
+) -> None:
     """Show everything of one row, and what to do if it is parked.
 
     Examples:
@@ -77,7 +80,7 @@ def show(row_id: Annotated[int, typer.Argument(metavar="ID", help="Id of the row
 
 @app.command()
 def redrive(
-    row_id: Annotated[int | None, typer.Option("--id", help="This row alone.")] = None,
+    row_id: Annotated[int | None, typer.Option("--id", min=1, max=2**63 - 1, help="This row alone.")] = None,
     channel: Channel = None,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -98,6 +101,9 @@ def redrive(
     with site_session(load()) as session:
         parked = outbox.listed(session, state=OutboxState.PARKED, channel=channel, subject=None, most=1_000_000)
         chosen = [one for one in parked if row_id is None or one.id == row_id]
+        if row_id is not None and not chosen:
+            note(f"row {row_id} is not there or not parked; `crucible outbox show {row_id}` says how it is")
+            raise typer.Exit(FAILED)
         if chosen and not dry_run and not yes and row_id is None:
             typer.confirm(f"Have {len(chosen)} parked rows carried out again?", abort=True)
         done = [] if dry_run or not chosen else outbox.redrive(session, row_id=row_id, channel=channel)

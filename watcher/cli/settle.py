@@ -69,10 +69,7 @@ def show(crucible_id: CrucibleId, as_json: AsJson = False) -> None:
         prizes = settlement_listing.prizes(session, crucible_id)
         unfinished = settlement_listing.unfinished(session, crucible_id)
     if one is None:
-        note(
-            f"crucible {crucible_id} has no ending: it was over before anybody looked, or nobody has looked yet; does "
-            "`crucible run --role settle` run?"
-        )
+        note(_no_ending(crucible_id))
         raise typer.Exit(FAILED)
     if as_json:
         print_json({"settlement": one, "steps": steps, "prizes": prizes, "unfinished": unfinished})
@@ -130,8 +127,10 @@ def run(crucible_id: CrucibleId, as_json: AsJson = False) -> None:
     state = found.state.value if found else None
     if as_json:
         print_json({"crucible": crucible_id, "taken": taken, "state": state})
+    elif found is None:
+        note(_no_ending(crucible_id))
     elif not taken:
-        whose = f", and belongs to {found.claimed_by}" if found and found.claimed_by else ""
+        whose = f", and belongs to {found.claimed_by}" if found.claimed_by else ""
         note(f"nothing to do now: the ending of crucible {crucible_id} is {state}{whose}")
     if state is None or state == SettlementState.PARKED:
         raise typer.Exit(FAILED)
@@ -177,6 +176,7 @@ def cancel(crucible_id: CrucibleId, yes: Yes = False, dry_run: DryRun = False, a
 
     settings = _settling(load())
     with settle_session(settings) as session:
+        cancelling.check(session, crucible_id)
         found = settlement.load(session, crucible_id)
         fees = sum(one.fees for one in entry_listing.counted(session, crucible_id))
         if not dry_run:
@@ -216,9 +216,15 @@ def proof(crucible_id: CrucibleId, as_json: AsJson = False) -> None:
     connect = partial(site_session, settings)
     with connect() as session:
         one = settlement.load(session, crucible_id)
+    if one is None:
+        note(_no_ending(crucible_id))
+        raise typer.Exit(FAILED)
+    if one.state in {SettlementState.REFUNDING, SettlementState.CANCELLED}:
+        note(f"crucible {crucible_id} is cancelled, so it has no result that could be proven")
+        raise typer.Exit(FAILED)
     with ballots(settings, Metrics(CollectorRegistry()), connect) as votes:
         found = votes.recompute(crucible_id)
-    known = (one.digest, one.votes) if one else (None, None)
+    known = (one.digest, one.votes)
     same = known == (found.digest, found.votes)
     if as_json:
         print_json(
@@ -233,11 +239,19 @@ def proof(crucible_id: CrucibleId, as_json: AsJson = False) -> None:
             [("proven", known[1], known[0]), ("from ClickHouse now", found.votes, found.digest)],
         )
         if known[0] is None:
-            note(f"the result of crucible {crucible_id} is not proven yet")
+            note(f"the result of crucible {crucible_id} is not proven yet: its ending is {one.state.value}")
         else:
             note(f"the votes give {'the same result' if same else 'another result: some have changed or gone since'}")
     if not same:
         raise typer.Exit(FAILED)
+
+
+def _no_ending(crucible_id: int) -> str:
+    """Return what is said of a crucible that has no ending."""
+    return (
+        f"crucible {crucible_id} has no ending: it is not there, was over before anybody looked, or nobody has looked "
+        "yet; does `crucible run --role settle` run?"
+    )
 
 
 class _Told:

@@ -133,7 +133,7 @@ class Dispatcher:
         if is_written:
             self._observer.dispatched(row, step)
 
-    def _write(self, session: Session, row: OutboxRow, outcome: DeliveryOutcome, step: Step) -> bool:
+    def _write(self, session: Session, row: OutboxRow, outcome: DeliveryOutcome, step: OutboxStep) -> bool:
         """Write down what a row came to and what follows from it; return whether the row was still ours."""
         with session.together():
             if not outbox.finish(session, row, step, self._owner):

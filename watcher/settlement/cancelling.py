@@ -1,7 +1,7 @@
 """What an operator does who cancels a crucible: the site sees it cancelled, and everything goes back."""
 
 from watcher.model.errors import WatcherError
-from watcher.model.settlement import CANCELLED, SettlementState
+from watcher.model.settlement import BEFORE_THE_RESULT, CANCELLED, SettlementState
 from watcher.postgres.own import settlement
 from watcher.postgres.session import Session
 from watcher.postgres.site import results
@@ -9,6 +9,19 @@ from watcher.postgres.site import results
 
 class TooLateError(WatcherError):
     """Raised when a crucible has a result already, or was never one of ours: nothing was changed."""
+
+
+def check(session: Session, crucible_id: int) -> None:
+    """Return if a crucible can be cancelled as far as is known now, and change nothing of it.
+
+    Raises:
+        TooLateError: it has a result, is cancelled, or has no ending.
+        TemporaryError: PostgreSQL is away.
+    """
+    settlement.note_crucibles(session)
+    one = settlement.load(session, crucible_id)
+    if one is None or one.state not in {*BEFORE_THE_RESULT, SettlementState.PARKED}:
+        raise _too_late(crucible_id, one)
 
 
 def cancel(session: Session, crucible_id: int, by: str) -> SettlementState:
@@ -29,14 +42,13 @@ def cancel(session: Session, crucible_id: int, by: str) -> SettlementState:
         crucible = results.lock_crucible(session, crucible_id)
         state = settlement.cancel(session, crucible_id, by)
         if state is None:
-            one = settlement.load(session, crucible_id)
-            if one is None:
-                raise TooLateError(
-                    f"crucible {crucible_id} has no ending: it is not there, or was over before anybody looked"
-                )
-            raise TooLateError(
-                f"crucible {crucible_id} is {one.state.value}: it is cancelled, or has a result that stands"
-            )
+            raise _too_late(crucible_id, settlement.load(session, crucible_id))
         if crucible is not None and crucible.now.status != CANCELLED:
             results.set_status(session, crucible_id, CANCELLED)
     return state
+
+
+def _too_late(crucible_id: int, one: settlement.Settlement | None) -> TooLateError:
+    if one is None:
+        return TooLateError(f"crucible {crucible_id} has no ending: it is not there, or was over before anybody looked")
+    return TooLateError(f"crucible {crucible_id} is {one.state.value}: it is cancelled, or has a result that stands")
