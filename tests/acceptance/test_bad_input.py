@@ -146,7 +146,7 @@ def test_too_many_dead_letters_stop_the_watcher(world: World):
     stopped = world.start(dead_letters__consecutive="40", batch__poll_records="5")
 
     assert stopped.await_exit() == 1
-    assert "41 dead letters in a row, 40 are allowed" in stopped.text()
+    assert "41 dead letters in a row, the limit is 40" in stopped.text()
     assert world.committed().get(0, (0, ""))[0] < 60
     assert len(world.letters()) == 40
 

@@ -27,12 +27,12 @@ from watcher.kafka.topic_span import records_between
 from watcher.model.errors import StopError, TemporaryError
 from watcher.model.registry import Registry, Table
 from watcher.model.stream import Partition
+from watcher.model.words import counted
 from watcher.postgres.held_lock import held_lock
 from watcher.postgres.own import history
 from watcher.postgres.session import Session
 from watcher.reconcile.meanings import MeaningReplay, MeaningReport
 from watcher.reconcile.repairs.stream import Stream
-from watcher.telemetry.words import counted
 
 
 class ReplayBusyError(TemporaryError):

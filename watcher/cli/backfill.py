@@ -14,7 +14,7 @@ import debezium
 from watcher.cli.connecting import SlotFile
 from watcher.cli.exits import FAILED, TRY_AGAIN
 from watcher.cli.output import AsJson, note, print_columns, print_json
-from watcher.telemetry.words import counted
+from watcher.model.words import counted
 
 if TYPE_CHECKING:
     from config import Settings

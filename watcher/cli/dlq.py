@@ -9,7 +9,7 @@ from watcher.cli.dlq_replay import replay
 from watcher.cli.exits import FAILED
 from watcher.cli.letter_options import OfReason, OfTable, OfTopic, Since, names_of, reason_of, time_of, with_letter_form
 from watcher.cli.output import AsJson, note, print_columns, print_json
-from watcher.telemetry.words import counted
+from watcher.model.words import counted
 
 if TYPE_CHECKING:
     from watcher.kafka.dead_letter_topic import StoredDeadLetter

@@ -6,7 +6,7 @@ import typer
 
 from watcher.cli.letter_options import time_of
 from watcher.cli.output import AsJson, DryRun, Yes, note, print_columns, print_json
-from watcher.telemetry.words import counted
+from watcher.model.words import counted
 
 
 def purge(

@@ -42,7 +42,7 @@ def doctor(
     from watcher.admin.connector.file import read_connector_file  # noqa: PLC0415
     from watcher.admin.doctor.findings import Level  # noqa: PLC0415
     from watcher.bootstrap.doctor import examine_everything  # noqa: PLC0415
-    from watcher.telemetry.words import counted  # noqa: PLC0415
+    from watcher.model.words import counted  # noqa: PLC0415
 
     settings, connector = config.load(), read_connector_file(file)
     found = []

@@ -10,7 +10,7 @@ import typer
 import debezium
 from watcher.cli.letter_options import time_of
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
-from watcher.telemetry.words import counted
+from watcher.model.words import counted
 
 if TYPE_CHECKING:
     from datetime import datetime

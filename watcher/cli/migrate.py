@@ -7,7 +7,7 @@ import typer
 
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
-from watcher.telemetry.words import counted
+from watcher.model.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,6 +7,7 @@ import typer
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, DryRun, Yes, note, print_columns, print_json
 from watcher.model.outbox import OutboxState
+from watcher.model.words import counted
 
 app = typer.Typer(no_args_is_help=True)
 Channel = Annotated[Literal["buzz", "notify"] | None, typer.Option(help="Only rows of this channel.")]
@@ -105,7 +106,7 @@ def redrive(
             note(f"row {row_id} is not there or not parked; `crucible outbox show {row_id}` says how it is")
             raise typer.Exit(FAILED)
         if chosen and not dry_run and not yes and row_id is None:
-            typer.confirm(f"Have {len(chosen)} parked rows carried out again?", abort=True)
+            typer.confirm(f"Have {counted(len(chosen), 'parked row')} carried out again?", abort=True)
         done = [] if dry_run or not chosen else outbox.redrive(session, row_id=row_id, channel=channel)
     if as_json:
         print_json({"parked": [one.id for one in chosen], "redriven": done})

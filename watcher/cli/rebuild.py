@@ -9,7 +9,7 @@ import typer
 
 from watcher.cli.exits import FAILED, TRY_AGAIN, USAGE
 from watcher.cli.output import AsJson, note, print_columns, print_json
-from watcher.telemetry.words import counted
+from watcher.model.words import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -11,7 +11,7 @@ import debezium
 from watcher.cli.connecting import SlotFile
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
-from watcher.telemetry.words import counted
+from watcher.model.words import counted
 
 if TYPE_CHECKING:
     from watcher.bootstrap.reconciling import Asked

@@ -7,7 +7,7 @@ import typer
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, DryRun, Yes, note, print_columns, print_json
 from watcher.model.settlement import SettlementState
-from watcher.telemetry.words import counted
+from watcher.model.words import counted
 
 if TYPE_CHECKING:
     from config import Settings

@@ -19,6 +19,7 @@ from watcher.clickhouse.staging import Staging
 from watcher.model.errors import SinkDisagreesError
 from watcher.model.plan_outcome import PlanOutcome
 from watcher.model.view_gaps import Gap, gap
+from watcher.model.words import counted
 
 log = structlog.get_logger(__name__)
 
@@ -177,8 +178,8 @@ class PlannedInsert(Generic[RowsT, IdentityT]):
         self._staging.bring(self._link.client(), plan.token, lost, before_send)
         if still := len(self._missing(lost)):
             raise SinkDisagreesError(
-                f"{still} rows of plan {plan.token} are not in {self._table.name} after two ways of writing them; "
-                "run `crucible doctor`"
+                f"{self._table.name} lacks {counted(still, 'row')} of plan {plan.token} after two ways of writing "
+                "them; run `crucible doctor`"
             )
         return True
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import fastavro
 
 from watcher.model.errors import Reason, RecordError
+from watcher.model.words import counted
 
 _HEADER = struct.Struct(">bI")
 
@@ -44,7 +45,7 @@ class AvroReader:
             TemporaryError: the registry is away.
         """
         if len(value) < _HEADER.size:
-            raise RecordError(Reason.NOT_AVRO, f"{len(value)} bytes are too few for a schema id")
+            raise RecordError(Reason.NOT_AVRO, f"{counted(len(value), 'byte')}: too few for a schema id")
         _, schema_id = _HEADER.unpack_from(value)
         schema = self._schemas.get(schema_id)
         if schema is None:

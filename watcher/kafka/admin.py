@@ -19,6 +19,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Resou
 from watcher.kafka.explained import explained
 from watcher.model.errors import TemporaryError
 from watcher.model.stream import Partition
+from watcher.model.words import counted
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -126,7 +127,8 @@ class KafkaAdmin:
                 message = consumer.poll(1.0)
                 if message is None:
                     if time.monotonic() > until:
-                        raise TemporaryError(f"kafka at {self.brokers}: no end of {len(places)} partitions was found")
+                        of = counted(len(places), "partition")
+                        raise TemporaryError(f"kafka at {self.brokers}: no end of {of} was found")
                 elif (error := message.error()) is None:
                     records += 1
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - that is its name in the client

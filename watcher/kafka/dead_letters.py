@@ -18,6 +18,7 @@ from watcher.kafka.refusals import REFUSALS, fault
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.dead_letter_headers import TIMESTAMP, TRUNCATED, LetterHeader, refusal_headers
 from watcher.model.errors import RefusedError, TemporaryError
+from watcher.model.words import counted
 
 MAX_CUT_VALUE_BYTES: Final = 512 * 1024
 """Bytes kept of a value that is too big: half of what a broker takes by default, so that headers fit beside it."""
@@ -128,7 +129,8 @@ class KafkaDeadLetters:
         if waiting or self._failed:
             error = self._error or f"no answer within {timeout:g} s"
             kind = RefusedError if self._not_allowed else TemporaryError
-            raise kind(f"{waiting + len(self._failed)} dead letters are not in topic {self._topic} yet: {error}")
+            lacking = counted(waiting + len(self._failed), "dead letter")
+            raise kind(f"topic {self._topic} does not have {lacking} yet: {error}")
         self._error, self._not_allowed = "", False
 
     def close(self) -> None:

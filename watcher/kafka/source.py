@@ -17,8 +17,8 @@ from watcher.model.change import Position
 from watcher.model.errors import OffsetLostError, StopError, TemporaryError
 from watcher.model.stream import AssignmentListener, Committed, Partition
 from watcher.model.table_pause import table_of
+from watcher.model.words import counted
 from watcher.runtime import clock
-from watcher.telemetry.words import counted
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

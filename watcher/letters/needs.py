@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from watcher.model.need_reason import NeedReason
+from watcher.model.words import counted
 from watcher.postgres.own import letters
 from watcher.postgres.own.reconcile_needed import Need
 from watcher.postgres.session import Session
@@ -68,4 +69,4 @@ def _settled(session: Session, topic_id: str, need: Need, left: int, *, gone: bo
         )
     if not letters.settled(session, need):
         return TableStanding(table, settled=False, why="changes were refused meanwhile: run this again")
-    return TableStanding(table, settled=True, why=f"all {need.found.times} refusals are accounted for")
+    return TableStanding(table, settled=True, why=f"{counted(need.found.times, 'refusal')}, all accounted for")

@@ -7,6 +7,7 @@ import msgspec
 
 from watcher.model.change import Position
 from watcher.model.errors import DeadLetterLimitError, RecordError
+from watcher.model.words import counted
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -36,7 +37,7 @@ class DeadLetterLimit:
     >>> limit.record(good=0, dead=1)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    watcher.model.errors.DeadLetterLimitError: 3 dead letters in a row, 2 are allowed: ...
+    watcher.model.errors.DeadLetterLimitError: 3 dead letters in a row, the limit is 2: ...
     """
 
     def __init__(self, consecutive: int, share: float, window: int) -> None:
@@ -78,10 +79,11 @@ class DeadLetterLimit:
         advice = "look with `crucible dlq list`; mend the cause, or raise dead_letters.{} if the records are to blame"
         if self._row > self._consecutive:
             raise DeadLetterLimitError(
-                f"{self._row} dead letters in a row, {self._consecutive} are allowed: {advice.format('consecutive')}"
+                f"{counted(self._row, 'dead letter')} in a row, the limit is {self._consecutive}: "
+                f"{advice.format('consecutive')}"
             )
         if self._seen >= self._window and self._dead > self._share * self._seen:
             raise DeadLetterLimitError(
-                f"{self._dead} dead letters among the last {self._seen} records, "
-                f"a share of {self._share:g} is allowed: {advice.format('share')}"
+                f"{counted(self._dead, 'dead letter')} among the last {counted(self._seen, 'record')}, "
+                f"the limit is a share of {self._share:g}: {advice.format('share')}"
             )

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from watcher.model.words import counted
+
 MAX_ATTEMPTS: Final = 40
 """Attempts until a row is parked. Fewer: an absence of hours parks what it should not; more: it is told later that it
 will never go through by itself. With the waits below it is some two and a half hours."""
@@ -122,7 +124,8 @@ def after(row: OutboxRow, outcome: DeliveryOutcome, spread: float) -> OutboxStep
             return OutboxStep(OutboxState.PARKED, error=error)
         case NotSent(error) | Unknown(error):
             if row.attempts >= MAX_ATTEMPTS:
-                return OutboxStep(OutboxState.PARKED, error=f"given up after {row.attempts} attempts: {error}")
+                tries = counted(row.attempts, "attempt")
+                return OutboxStep(OutboxState.PARKED, error=f"given up after {tries}: {error}")
             wait = min(FIRST_WAIT_SECONDS * 2.0 ** min(row.attempts - 1, 32), LONGEST_WAIT_SECONDS)
             # Once it may have been sent, a later attempt that was not sent does not make it unsent.
             unknown = isinstance(outcome, Unknown) or row.perhaps_sent

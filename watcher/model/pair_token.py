@@ -19,6 +19,8 @@ from typing import Final
 
 import msgspec
 
+from watcher.model.words import counted
+
 _VERSION: Final = 1
 _FIELDS: Final = struct.Struct(">BIIIIBI")
 _LENGTH: Final = 72
@@ -78,7 +80,7 @@ class PairTokens:
     def __init__(self, keys: Sequence[bytes]) -> None:
         short = [len(key) for key in keys if len(key) < _MIN_KEY_BYTES]
         if not keys or short:
-            given = f"one of {short[0]} bytes" if short else "none"
+            given = f"one of {counted(short[0], 'byte')}" if short else "none"
             raise ValueError(
                 f"keys of pair tokens: given {given}, expected at least one, each of {_MIN_KEY_BYTES} bytes or more; "
                 "make one with `openssl rand -base64 48`"

@@ -13,6 +13,7 @@ import msgspec
 
 from watcher.model.errors import TemporaryError
 from watcher.model.notice import Notice
+from watcher.model.words import counted
 from watcher.notify.port import NoticeRefusedError
 from watcher.runtime.http_client import HttpClient, HttpResponse, OutcomeUnknownError, RequestNotSentError
 
@@ -47,13 +48,14 @@ class HttpNotifier:
         """Have users told, each key once; see :class:`watcher.notify.port.Notifier`."""
         answer = self._client.request_blocking("POST", "notifications/bulk", body=[_sent(one) for one in notices])
         if answer.status == BAD_REQUEST:
-            raise NoticeRefusedError(f"the notification service refuses {len(notices)} notices: {answer.first_line}")
+            sent = counted(len(notices), "notice")
+            raise NoticeRefusedError(f"the notification service refuses {sent}: {answer.first_line}")
         if not answer.is_success:
             raise self._unusual(answer)
         if (queued := self._client.read(answer, _Queued).queued) < len(notices):
             raise OutcomeUnknownError(
-                f"{self._client.where} has queued {queued} of {len(notices)} notices: its database may have failed, or "
-                "it had the others before"
+                f"{self._client.where} has queued {queued} of {counted(len(notices), 'notice')}: its database may have "
+                "failed, or it had the others before"
             )
 
     def told(self, keys: Collection[str]) -> set[str]:

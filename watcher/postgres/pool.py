@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from watcher.model.errors import RefusedError, TemporaryError
+from watcher.model.words import counted
 from watcher.postgres.fair_queue import ASKER, FairQueue, QueueFullError
 from watcher.postgres.faults import explained, refused_connection, refuses, said
 from watcher.postgres.session import CONNECTING, PATIENCE_FACTOR, AsyncConnection, connection_string, limited
@@ -184,7 +185,7 @@ class SitePool:
 
     def _busy(self) -> PoolBusyError:
         """Return the error of a server that is asked too much, and log it."""
-        why = f"{self._queue.waiting} questions wait for a connection"
+        why = f"before it in the queue for a connection: {counted(self._queue.waiting, 'question')}"
         self._log("neighbour.busy", why)
         return PoolBusyError(f"postgres: {why}")
 

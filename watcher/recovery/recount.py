@@ -10,10 +10,10 @@ from watcher.clickhouse.vote_history import LastVote, VoteHistory
 from watcher.model.errors import TemporaryError
 from watcher.model.final_ratings import FinalRatings
 from watcher.model.replay_rows import Ratings
+from watcher.model.words import counted
 from watcher.recovery.progress_listener import ProgressListener, in_silence
 from watcher.recovery.replay import ReplayDiffersError, replay_votes
 from watcher.recovery.vote_gaps import check_votes
-from watcher.telemetry.words import counted
 
 SPAN_VOTES: Final = 250_000
 """Votes of one question to ClickHouse, 6 MB; three are held. Larger: more memory; smaller: more questions."""

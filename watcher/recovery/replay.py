@@ -5,9 +5,9 @@ from collections.abc import Callable
 from watcher.clickhouse.vote_history import Span, VoteHistory
 from watcher.model.errors import StopError
 from watcher.model.replay_rows import Tally
+from watcher.model.words import counted
 from watcher.recovery.lookahead import ahead
 from watcher.recovery.progress_listener import ProgressListener
-from watcher.telemetry.words import counted
 
 
 class ReplayDiffersError(StopError):

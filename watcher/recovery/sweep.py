@@ -9,13 +9,13 @@ from typing import Final, cast
 import structlog
 
 from watcher.model.errors import RefusedError, TemporaryError
+from watcher.model.words import counted
 from watcher.recovery.verifier import Verifier
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary, node_identities
 from watcher.redis.present import Walk, doubt
 from watcher.redis.site_files import known_files, remember_files
 from watcher.redis.vote_log import VoteLog, hint_undrained
-from watcher.telemetry.words import counted
 
 MAX_CRUCIBLES: Final = 500
 """Crucibles looked at in one round trip."""

@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 
 from watcher.clickhouse.vote_history import LastVote, Span
+from watcher.model.words import counted
 from watcher.recovery.replay import ReplayDiffersError
 
 log = structlog.get_logger(__name__)
@@ -58,8 +59,9 @@ def check_votes(crucible_id: int, last: LastVote, spans: list[Span], *, strictly
     there = sum(span.votes for span in spans)
     if there > last.votes:
         raise ReplayDiffersError(
-            f"crucible {crucible_id}: crucible_entry_rating has {there} numbered votes, the view entry_rating only "
-            f"{last.votes}: its ratings are not those of all votes; run `crucible migrate status` and rebuild the view"
+            f"crucible {crucible_id}: crucible_entry_rating has {counted(there, 'numbered vote')}, the view "
+            f"entry_rating only {last.votes}: its ratings are not those of all votes; "
+            "run `crucible migrate status` and rebuild the view"
         )
     missing = gaps(spans, int(time.time()) - EXPIRING_SECONDS)
     if missing:

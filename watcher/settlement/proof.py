@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from watcher.model import words
 from watcher.model.errors import TemporaryError
 from watcher.recovery.comparison_pool import ComparisonConnections
 from watcher.recovery.recount import Recount, recount
@@ -24,7 +25,6 @@ from watcher.redis.freeze import freeze
 from watcher.redis.locked_crucible import fence, lock_crucible
 from watcher.redis.voted_entries import held_entries, moved_besides
 from watcher.settlement.ports import Ballots, Differs, Frozen, Proven, RatingDifference
-from watcher.telemetry import words
 from watcher.votes.drain import DrainTimeoutError
 
 log = structlog.get_logger(__name__)

@@ -21,6 +21,7 @@ from watcher.model.settlement import (
     SettlementState,
     next_action,
 )
+from watcher.model.words import counted
 from watcher.postgres.own import entry_facts, outbox, settlement
 from watcher.postgres.own.outbox import NewRow
 from watcher.postgres.own.settlement import Settlement, StepResult
@@ -30,7 +31,6 @@ from watcher.runtime.failpoint import reach
 from watcher.settlement.faults import EntriesMovedError, ParkedError
 from watcher.settlement.moving import moved
 from watcher.settlement.ports import Proven
-from watcher.telemetry.words import counted
 
 CHANNEL: Final = "buzz"
 PRIZE: Final = "prize"

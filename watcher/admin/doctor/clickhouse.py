@@ -14,7 +14,7 @@ from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.clickhouse.dropped import dropped
 from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.ledger import LOST, MigrationState
-from watcher.telemetry.words import counted
+from watcher.model.words import counted
 
 MIGRATE: Final = "`crucible migrate up`"
 OLDEST_VERSION: Final = (24, 8)

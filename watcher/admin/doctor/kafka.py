@@ -9,7 +9,7 @@ from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.offsets import group_places
 from watcher.kafka.admin import KafkaAdmin
 from watcher.model.plan import MAX_METADATA_BYTES
-from watcher.telemetry.words import counted
+from watcher.model.words import counted
 
 DAY_MS: Final = 86_400_000
 MIN_RETENTION_MS: Final = DAY_MS

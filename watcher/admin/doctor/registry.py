@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from watcher.admin.doctor.findings import Finding, ok
 from watcher.decode.registry import RegistryClient
+from watcher.model.words import counted
 
 
 def registry(client: RegistryClient) -> Iterator[Finding]:
     """Find whether the registry lists its subjects."""
-    yield ok("registry", f"{client.subjects()} subjects")
+    yield ok("registry", counted(client.subjects(), "subject"))

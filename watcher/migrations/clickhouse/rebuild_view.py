@@ -26,6 +26,7 @@ from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.clickhouse.steps import View
 from watcher.migrations.clickhouse.views import boundary_of, fill_bucket
 from watcher.migrations.ledger import MigrationError
+from watcher.model.words import counted
 from watcher.runtime.failpoint import reach
 
 LATE_BUCKETS: Final = range(60_000, 65_536)
@@ -117,7 +118,7 @@ def _fill(held: Contents, shadow: str, until: int, late: int) -> None:
             outlived = f"held.bucket != {late} AND {held.slice(place, buckets, held=True)}"
             select = f"{select} UNION ALL {held.held(outlived, outlived=True, bucket=number)}"
         rows = fill_bucket(server, replace(view, target=shadow), fill, bucket, select)
-        server.progress(f"{view.target}: bucket {bucket} of {buckets} made anew, {rows} rows")
+        server.progress(f"{view.target}: bucket {bucket} of {buckets} made anew, {counted(rows, 'row')}")
 
 
 def _gather(server: Server, view: View, old: str, bucket: int) -> None:

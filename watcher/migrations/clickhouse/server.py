@@ -12,6 +12,7 @@ from watcher.clickhouse.pinned_settings import ADVICE, PinnedSettingError
 from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.lock import LineListener
+from watcher.model.words import counted
 
 POLL_SECONDS: Final = 0.1
 """Seconds between two looks at what is running."""
@@ -118,7 +119,7 @@ class Server:
         told = False
         while running := self._inserts_before(moment, table):
             if not told:
-                self.progress(f"{table}: waiting for {running} inserts that began before")
+                self.progress(f"{table}: waiting for {counted(running, 'insert')} that began before")
                 told = True
             time.sleep(POLL_SECONDS)
 

@@ -18,6 +18,7 @@ from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.clickhouse.steps import Stamp
 from watcher.migrations.ledger import MigrationError
+from watcher.model.words import counted
 
 _OLD: Final = "toDateTime64(0, 3)"
 _NEW: Final = "now64(3)"
@@ -50,8 +51,8 @@ def add_stamp(server: Server, stamp: Stamp) -> None:
     else:
         if left := _parts_without(server, stamp):
             raise MigrationError(
-                f"{left} parts of {stamp.table} still lack {stamp.column}: stop writers of that table that were "
-                "started before this migration, then run `crucible migrate up` again"
+                f"{stamp.column} is still lacking in {counted(left, 'part')} of {stamp.table}: stop writers of that "
+                "table that were started before this migration, then run `crucible migrate up` again"
             )
     server.run(queries()["start_stamp"], table=stamp.table, column=stamp.column)
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from watcher.migrations.ledger import MigrationError
+from watcher.model.words import counted
 
 _SECTION: Final = re.compile(r"^-- (?P<head>[a-z]+(?: \w+)*) --\n", re.MULTILINE)
 _STATEMENT_END: Final = re.compile(r";[ \t]*(?:\n|\Z)")
@@ -111,5 +112,5 @@ def _statements(body: str) -> tuple[str, ...]:
 def _one(head: str, body: str) -> str:
     found = _statements(body)
     if len(found) != 1:
-        raise MigrationError(f"-- {head} -- holds {len(found)} statements, expected one")
+        raise MigrationError(f"-- {head} -- holds {counted(len(found), 'statement')}, expected one")
     return found[0]

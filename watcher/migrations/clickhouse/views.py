@@ -35,6 +35,7 @@ from watcher.migrations.clickhouse.record import Fill, MigrationRecord
 from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.clickhouse.steps import View
 from watcher.migrations.ledger import MigrationError
+from watcher.model.words import counted
 
 LONG_BEFORE_MS: Final = 3_600_000
 """Milliseconds from the boundary of a view over an empty table to the present; only has to be in the past."""
@@ -148,7 +149,7 @@ def _fill(server: Server, record: MigrationRecord, view: View, fill: Fill) -> No
     for bucket in missing:
         rows = _fill_bucket(server, view, fill, bucket)
         record.note(view.target, fill, bucket)
-        server.progress(f"{view.target}: bucket {bucket} of {fill.buckets} filled, {rows} rows")
+        server.progress(f"{view.target}: bucket {bucket} of {fill.buckets} filled, {counted(rows, 'row')}")
 
 
 def _fill_bucket(server: Server, view: View, fill: Fill, bucket: int) -> int:
@@ -179,8 +180,9 @@ def fill_bucket(server: Server, view: View, fill: Fill, bucket: int, select: str
     found = _fingerprint(server, view, f"{view.target} WHERE bucket = {bucket}")
     if found != expected:
         raise MigrationError(
-            f"{view.target}: bucket {bucket} holds {found[0]} rows and its source gives {expected[0]}, after {_TRIES} "
-            f"fills. Are rows of {view.source} being deleted? Run `crucible migrate up` again when that has ended"
+            f"{view.target}: bucket {bucket} holds {counted(found[0], 'row')} and its source gives {expected[0]}, "
+            f"after {_TRIES} fills. Are rows of {view.source} being deleted? Run `crucible migrate up` again when "
+            "that has ended"
         )
     return found[0]
 

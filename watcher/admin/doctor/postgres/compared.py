@@ -5,10 +5,10 @@ from typing import Final
 
 from watcher.admin.doctor.findings import Finding, ok, warn
 from watcher.admin.doctor.postgres.statements import STATEMENTS
+from watcher.model.words import counted
 from watcher.postgres.own import drift, reconcile_turn
 from watcher.postgres.own.drift import ComparisonRun
 from watcher.postgres.session import Session
-from watcher.telemetry.words import counted
 
 WITH: Final = {"command": "`crucible reconcile`", "daemon": "watchers by turns"}
 

@@ -8,9 +8,9 @@ from watcher.migrations.ledger import LOST, MigrationState
 from watcher.migrations.postgres import migrate
 from watcher.migrations.postgres.dropped import dropped
 from watcher.model.extent import Extent, lsn_text
+from watcher.model.words import counted
 from watcher.postgres.own import history, reconcile_needed, table_pause
 from watcher.postgres.session import Session
-from watcher.telemetry.words import counted
 
 
 def own_tables(session: Session) -> Iterator[Finding]:

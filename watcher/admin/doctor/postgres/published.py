@@ -7,8 +7,8 @@ from typing import Final
 from watcher.admin.doctor.findings import Finding, fail, judged
 from watcher.admin.doctor.postgres.names import HEARTBEAT, PREPARE, SourceNames
 from watcher.admin.doctor.postgres.statements import STATEMENTS
+from watcher.model.words import counted
 from watcher.postgres.session import Session
-from watcher.telemetry.words import counted
 
 IDENTITIES: Final = {"f": "FULL", "d": "DEFAULT", "n": "NOTHING", "i": "an index"}
 """What ``pg_class.relreplident`` means."""
