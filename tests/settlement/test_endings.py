@@ -4,10 +4,13 @@ import pytest
 
 from tests.settlement.endings import FUTURE, PAST, Endings
 from watcher.model.entry_decision import FeePolicy
-from watcher.model.settlement import SettlementState
+from watcher.model.errors import RefusedError
+from watcher.model.settlement import LONGEST_WAIT_SECONDS, SettlementState
 from watcher.postgres.faults import ViolationError
 from watcher.postgres.own import settlement
 from watcher.postgres.site import results
+from watcher.settlement.ports import Proven
+from watcher.settlement.watch_endings import REFUSED_SECONDS
 
 
 def test_a_crucible_ends_with_places_scores_and_prizes(endings: Endings) -> None:
@@ -403,6 +406,32 @@ def test_a_neighbour_that_is_away_is_waited_for_and_nothing_is_paid(endings: End
     endings.go_on()
     assert [endings.state(one) for one in (crucible, other)] == ["done", "done"]
     assert endings.shown(crucible, "error", "attempts") == (None, 0)
+
+
+def test_a_refusal_of_one_ending_is_known_until_it_was_to_be_tried_again(
+    endings: Endings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Turns go through, for other endings go on; the check ``workers`` tells of it all the same."""
+    crucible = endings.crucible()
+    endings.enter(crucible, [None])
+    watch, now = endings.watch(), [100.0]
+    monkeypatch.setattr(watch, "_clock", lambda: now[0])
+    monkeypatch.setattr(endings.ballots, "prove", refuse)
+    endings.end(crucible)
+    for _ in range(3):
+        endings.now()
+        watch.turn()
+    told = str(watch.refused_in_part())
+    now[0] += LONGEST_WAIT_SECONDS + REFUSED_SECONDS
+    later = watch.refused_in_part()
+    watch.end()
+
+    assert (told, later) == ("clickhouse: ACCESS_DENIED", None)
+
+
+def refuse(_crucible: int) -> Proven:
+    """Say what a server says that is there and does not want."""
+    raise RefusedError("clickhouse: ACCESS_DENIED")
 
 
 @pytest.mark.parametrize(

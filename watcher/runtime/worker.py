@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import structlog
 
@@ -109,6 +109,15 @@ class Task(Protocol):
         return
 
 
+@runtime_checkable
+class WaitsInPart(Protocol):
+    """A task whose turns go through though a part of the work waits."""
+
+    def refused_in_part(self) -> RefusedError | None:
+        """Return what a neighbour says to a part of the work; None: to none of it. Called from any thread."""
+        ...
+
+
 class Worker:
     """The thread that takes a task's turns until it is asked to stop, or until one fails for good.
 
@@ -120,10 +129,16 @@ class Worker:
 
     def __init__(self, name: str, task: Task, failed: Callable[[BaseException], None]) -> None:
         self.name, self._task, self._failed = name, task, failed
-        self.refused: RefusedError | None = None
-        """What a neighbour said to the last turn, if it was there and refused; None once a turn has gone through."""
+        self._refused: RefusedError | None = None
         # A daemon: one that does not end within the deadline must not keep the process.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def refused(self) -> RefusedError | None:
+        """What a neighbour said to the last turn or to a part of its work; None: it was away, or refused nothing."""
+        if self._refused is None and isinstance(self._task, WaitsInPart):
+            return self._task.refused_in_part()
+        return self._refused
 
     def start(self) -> None:
         """Take the first turn at once."""
@@ -166,11 +181,11 @@ class Worker:
                 seconds = task.turn()
             except TemporaryError as error:
                 failures += 1
-                self.refused = error if isinstance(error, RefusedError) else None
+                self._refused = error if isinstance(error, RefusedError) else None
                 task.away(error)
                 signal.pause(task.retry.wait_seconds(failures))
                 continue
-            failures, self.refused = 0, None
+            failures, self._refused = 0, None
             if seconds is None:
                 return
             signal.wait(seconds)

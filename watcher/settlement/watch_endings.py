@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import RefusedError, TemporaryError
 from watcher.model.settlement import FINISHED, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, SettlementState
 from watcher.postgres.faults import ViolationError
 from watcher.postgres.kept_session import KeptSession
@@ -29,6 +29,11 @@ log = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks for endings that are to go on. Longer: results come later; shorter: more questions."""
+
+
+REFUSED_SECONDS: Final = 30.0
+"""For which a refusal stands after an ending was to be tried again: by another process, perhaps, that has less to do.
+Longer: it is told when it is over; shorter: an alert ends between two tries."""
 
 
 class EndingObserver(Protocol):
@@ -80,6 +85,7 @@ class WatchEndings:
         self._owner, self._sweep_seconds, self._clock = owner, sweep_seconds, clock
         self._timeout = timeout
         self._sweep_at = 0.0
+        self._refused: tuple[RefusedError, float] | None = None
 
     def turn(self) -> float:
         """Take every ending as far as it goes now; return the seconds until there may be more."""
@@ -106,6 +112,11 @@ class WatchEndings:
         """Say that PostgreSQL is away."""
         self._observer.away(error, None)
 
+    def refused_in_part(self) -> RefusedError | None:
+        """Return what a neighbour has said to an ending that waits for it; until it has been tried once more."""
+        said, until = self._refused or (None, 0.0)
+        return said if self._clock() < until else None
+
     def end(self) -> None:
         """Give back the connection."""
         self._session.drop()
@@ -130,13 +141,19 @@ class WatchEndings:
         except ViolationError as error:  # a rule of the site's tables that these values break: no wait helps
             self._park(session, one, error)
         except TemporaryError as error:
-            # Where it is PostgreSQL that is away this fails as well, and all of them wait.
-            settlement.release(session, one, _wait_seconds(one.attempts), str(error))
-            self._observer.away(error, one.crucible_id)
+            self._let_wait(session, one, error)
         except OvertakenError as error:
             log.warning("ending.overtaken", crucible=one.crucible_id, error=str(error))
         except Exception as error:  # noqa: BLE001 - one crucible of which nobody foresaw something must not hold up all others
             self._park(session, one, error)
+
+    def _let_wait(self, session: Session, one: Settlement, error: TemporaryError) -> None:
+        wait = _wait_seconds(one.attempts)
+        # Where it is PostgreSQL that is away this fails as well, and all of them wait.
+        settlement.release(session, one, wait, str(error))
+        if isinstance(error, RefusedError):
+            self._refused = error, self._clock() + wait + REFUSED_SECONDS
+        self._observer.away(error, one.crucible_id)
 
     def _park(self, session: Session, one: Settlement, error: Exception) -> None:
         reason = str(error)

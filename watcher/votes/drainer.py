@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from watcher.model.errors import SinkDisagreesError, TemporaryError
+from watcher.model.errors import RefusedError, SinkDisagreesError, TemporaryError
 from watcher.redis.keys import BUCKETS
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal, Task
@@ -56,6 +56,8 @@ class _Bucket:
     """Monotonic seconds; 0 for the next round."""
     failures: int = 0
     """Passes over it that failed in a row because a neighbour was away."""
+    refused: RefusedError | None = None
+    """What a neighbour said to the last pass over it, if it was there and refused."""
     looked: int = 0
     """When a pass over it last went through: milliseconds since 1970."""
 
@@ -83,6 +85,10 @@ class Drainer(Task):
         if drained >= self._drain.max_votes:
             return 0.0
         return rest(self._interval, 0.0 if drained <= CALM_VOTES else time.monotonic() - began)
+
+    def refused_in_part(self) -> RefusedError | None:
+        """Return what a neighbour has said to the last pass over some bucket."""
+        return next((bucket.refused for bucket in self._buckets if bucket.refused), None)
 
     def round(self) -> int:
         """Make one pass over every bucket whose time it is.
@@ -123,13 +129,14 @@ class Drainer(Task):
         except TemporaryError as error:
             self._observer.away(error)
             bucket.failures += 1
+            bucket.refused = error if isinstance(error, RefusedError) else None
             bucket.due = time.monotonic() + BUCKET_AWAY.wait_seconds(bucket.failures)
             return 0
         except SinkDisagreesError as error:
             self._observer.parked(number, str(error))
             bucket.due = time.monotonic() + PARKED_SECONDS
             return 0
-        bucket.due, bucket.failures, bucket.looked = 0.0, 0, began
+        bucket.due, bucket.failures, bucket.refused, bucket.looked = 0.0, 0, None, began
         return drained
 
     def _unseen(self) -> Iterator[int]:

@@ -5,8 +5,9 @@ from collections import Counter
 
 import pytest
 
-from watcher.model.errors import SinkDisagreesError, TemporaryError
+from watcher.model.errors import RefusedError, SinkDisagreesError, TemporaryError
 from watcher.redis.keys import BUCKETS
+from watcher.runtime.worker import Worker
 from watcher.votes import drainer
 from watcher.votes.drainer import Drainer
 
@@ -72,6 +73,22 @@ def test_the_buckets_behind_one_that_fails_are_drained(fault: Exception, told: o
     assert heard.errors == [told]
     assert len(heard.waited) == 3
     assert all(oldest is not None and before <= oldest <= time.time_ns() // 1_000_000 for oldest in heard.waited)
+
+
+def test_a_refusal_is_known_until_a_pass_goes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds go on, so no turn fails by it; readiness and the alert would know of nothing."""
+    passes, now = Passes({0: RefusedError("clickhouse: ACCESS_DENIED")}), [1.0]
+    monkeypatch.setattr(drainer.time, "monotonic", lambda: now[0])
+    one = _drainer(passes, Heard())
+    worker = Worker("drain", one, lambda _: None)
+    seen = []
+    for fault in (passes.faults[0], TemporaryError("away"), passes.faults[0], None):
+        passes.faults = {0: fault} if fault else {}
+        one.round()
+        seen.append(str(worker.refused))
+        now[0] += drainer.BUCKET_AWAY.longest_seconds
+
+    assert seen == ["clickhouse: ACCESS_DENIED", "None", "clickhouse: ACCESS_DENIED", "None"]
 
 
 def test_a_bucket_that_has_waited_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
