@@ -1,6 +1,7 @@
 """A comparison names each kind of difference, and nothing where nothing differs."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from tests.command import crucible
 from tests.reconcile.conftest import World
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
+from watcher.model import checksum
 from watcher.model.counts import CountedTable
 from watcher.postgres.counted_rows import CountedRows
 from watcher.reconcile.rows.choice import Choice
@@ -97,6 +99,23 @@ def test_two_rows_that_took_each_others_user_are_two_differences(world: World) -
     world.site.execute('UPDATE "CrucibleEntry" SET "userId" = 4 - "userId"')
 
     assert {key: one.kind.value for key, one in compared(world).items()} == {2: "elsewhere", 3: "elsewhere"}
+
+
+def test_a_row_that_counts_for_much_fits_its_sum(world: World) -> None:
+    """Eight metrics of a row add up to more than 63 bits hold once they are multiplied by its key's number."""
+    counts = [msgspec.structs.replace(ENTRIES.counts[0], metric_type=f"metric {number}") for number in range(8)]
+    table = msgspec.structs.replace(ENTRIES, counts=tuple(counts))
+    world.enter(world.crucible(), 250)
+    expected = Counter[int]()
+    with world.session() as session:
+        sums = CountedRows(session, table).checksums(0, 300, 100)
+        for key, metric, entity, user, value in CountedRows(session, table).of_range(0, 300):
+            mixed = (key * checksum.KEY_FACTOR + checksum.KEY_TERM) % checksum.PRIME
+            number = entity * checksum.ENTITY_FACTOR + user * checksum.USER_FACTOR + checksum.metric_term(metric)
+            expected[key // 100] += mixed * mixed * number * value
+
+    assert sums.keys() == expected.keys() == {0, 1, 2}
+    assert all(checksum.same(total, expected[part]) for part, (total, _) in sums.items())
 
 
 def test_rows_beyond_the_last_one_are_found(world: World) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any, Final, LiteralString, cast
 
 from psycopg import sql
 
-from watcher.model.checksum import CONSTANTS, ENTITY_FACTOR, KEY_FACTOR, KEY_TERM, PRIME, USER_FACTOR, metric_term
+from watcher.model.checksum import CONSTANTS, metric_term
 from watcher.model.counts import Count, CountedTable, TimeColumn
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
@@ -25,12 +26,14 @@ READER: Final = "rows compared"
 _STATEMENTS: Final = named_statements(
     files("watcher.postgres"),
     "counted_rows.sql",
-    constants=CONSTANTS,
+    constants={**CONSTANTS, "TOO_OLD": TOO_OLD},
     run_time={
-        *("chosen", "counted_of_keys", "counted_of_range", "counts_number"),
-        *("kept", "key", "key_number", "source"),
+        *("chosen", "column", "counted", "counts", "counts_number", "crucible", "entity", "kept", "key", "metric"),
+        *("metric_term", "moment", "number", "other", "other_key", "rows", "source", "time", "value", "who", "words"),
     },
 )
+EVERY: Final = "true"
+"""The condition that holds for all rows."""
 
 
 class CountedRows:
@@ -72,7 +75,11 @@ class CountedRows:
             PostgresRefusedError: the table, or the right to read it, is missing.
             TemporaryError: PostgreSQL is away.
         """
-        sums = self._read("checksums", {"low": low, "high": high, "size": size}, kept_since)
+        words = {
+            "counts_number": " + ".join(_number(self._table, count) for count in self._table.counts),
+            "kept": _kept(self._table, kept_since),
+        }
+        sums = self._read("checksums", {"low": low, "high": high, "size": size}, words)
         return {low // size + number: (int(total), too_old) for number, total, too_old in sums}
 
     def page(self, after: int, until: int, most: int) -> tuple[int | None, int]:
@@ -88,29 +95,29 @@ class CountedRows:
 
     def of_range(self, low: int, high: int, kept_since: datetime | None = None) -> list[Counted]:
         """Return what the rows with keys from ``low`` to below ``high`` count for, :data:`TOO_OLD` if they are."""
-        return self._counted("rows_of_range", {"low": low, "high": high}, kept_since)
+        return self._counted("of_range", {"low": low, "high": high}, kept_since)
 
     def of_keys(self, keys: Sequence[int], kept_since: datetime | None = None) -> list[Counted]:
         """Return what the rows with these keys count for now, :data:`TOO_OLD` if they are."""
-        return self._counted("rows_of_keys", {"keys": list(keys)}, kept_since)
+        return self._counted("of_keys", {"keys": list(keys)}, kept_since)
 
     def keys_chosen(self, low: int, high: int, crucible: int | None, since: datetime | None) -> Iterator[int]:
         """Yield the keys, from ``low`` to ``high``, of a crucible's rows that were made or changed since a time.
 
         None leaves either of both open. A table that does not say when its rows were made or changed has none since.
         """
-        for (key,) in self._read(
-            "keys_chosen", {"low": low, "high": high}, chosen=_chosen(self._table, crucible, since)
-        ):
+        chosen = {"chosen": _chosen(self._table, crucible, since)}
+        for (key,) in self._read("keys_chosen", {"low": low, "high": high}, chosen):
             yield key
 
-    def _counted(self, name: str, values: Mapping[str, object], kept_since: datetime | None) -> list[Counted]:
-        return cast("list[Counted]", self._read(name, values, kept_since))
+    def _counted(self, rows: str, values: Mapping[str, object], kept_since: datetime | None) -> list[Counted]:
+        counted = {"counted": _counted(self._table, rows, kept_since)}
+        return cast("list[Counted]", self._read("counted_rows", values, counted))
 
     def _read(
-        self, name: str, values: Mapping[str, object], kept_since: datetime | None = None, chosen: str = ""
+        self, name: str, values: Mapping[str, object], words: Mapping[str, str] = MappingProxyType({})
     ) -> list[tuple[Any, ...]]:
-        text = _for_table(_STATEMENTS[name], self._table, kept_since, chosen)
+        text = _filled(name, self._table, words)
         session = self._session
         with session.patient(QUESTION_SECONDS), session.together():
             session.run("SET TRANSACTION READ ONLY")
@@ -118,97 +125,71 @@ class CountedRows:
             return session.read(text, values)
 
 
-def _for_table(text: str, table: CountedTable, kept_since: datetime | None, chosen: str) -> LiteralString:
-    """Return a statement about a table; its names are those of our own registry, and are quoted all the same."""
-    key, source = _quoted(table.key), sql.Identifier(table.schema, table.name).as_string()
-    kept = "true" if kept_since is None else _from(table, table.made, kept_since)
-    filled = {
-        # On the column as it is, so that its index is used.
-        "counted_of_range": _counted(table, f"{key} >= %(low)s AND {key} < %(high)s", kept),
-        "counted_of_keys": _counted(table, f"{key} = ANY(%(keys)s)", kept),
-        "counts_number": " + ".join(_number_of_count(table, count) for count in table.counts),
-        "key_number": _number_of_key(key),
-        "source": source,
-        "key": key,
-        "kept": kept,
-        "chosen": chosen,
-    }
-    for name, words in filled.items():
-        text = text.replace(f"{{{name}}}", words)
+def _filled(name: str, table: CountedTable, words: Mapping[str, str]) -> LiteralString:
+    """Return SQL about a table; its names are those of our own registry, and are quoted all the same."""
+    text: str = _STATEMENTS[name]
+    source = sql.Identifier(table.schema, table.name).as_string()
+    for placeholder, word in {**words, "source": source, "key": _quoted(table.key)}.items():
+        text = text.replace(f"{{{placeholder}}}", word)
     return text
 
 
 def _chosen(table: CountedTable, crucible: int | None, since: datetime | None) -> str:
     conditions = []
     if crucible is not None:
-        conditions.append(f"{_quoted(table.crucible)} = {int(crucible)}" if table.crucible else "false")
+        of = {"crucible": _quoted(table.crucible), "number": str(int(crucible))} if table.crucible else None
+        conditions.append("false" if of is None else _filled("of_crucible", table, of))
     if since is not None:
-        conditions.append(f"({_from(table, table.made, since)} OR {_from(table, table.changed, since)})")
-    return " AND ".join(conditions) or "true"
+        conditions.append(f"({_since(table, table.made, since)} OR {_since(table, table.changed, since)})")
+    return " AND ".join(conditions) or EVERY
 
 
-def _from(table: CountedTable, moment: TimeColumn | None, since: datetime) -> str:
-    """Return the condition that a moment of a row is a time or later; one that is not known is none before it."""
+def _kept(table: CountedTable, kept_since: datetime | None) -> str:
+    return EVERY if kept_since is None else _since(table, table.made, kept_since)
+
+
+def _since(table: CountedTable, moment: TimeColumn | None, since: datetime) -> str:
+    """Return the condition that a moment of a row is a time or later; a table without one has no such rows."""
     if moment is None:
         return "false"
     # Of no type of its own, so that it has the column's: a timestamp without a zone is in UTC.
     time = sql.Literal(f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00").as_string()
+    words = {"moment": _quoted(moment.column), "time": time}
     if moment.table is None:
-        return f"(coalesce({_quoted(moment.column)}, 'infinity') >= {time})"
-    of = sql.Identifier(*moment.table).as_string()
-    found = f"SELECT {_quoted(moment.column)} FROM {of} other WHERE other.{_quoted(moment.key)} = {_quoted(table.key)}"  # noqa: S608
-    return f"(coalesce(({found}), 'infinity') >= {time})"
+        return _filled("since", table, words)
+    other = {"other": sql.Identifier(*moment.table).as_string(), "other_key": _quoted(moment.key)}
+    return _filled("since_in_other", table, {**words, **other})
 
 
-def _counted(table: CountedTable, rows: str, kept: str) -> str:
+def _counted(table: CountedTable, rows: str, kept_since: datetime | None) -> str:
     """Return a query of key, metric, entity, user and value of everything that some rows count for."""
-    queries = [_of_count(table, count, f"{rows} AND {kept}") for count in table.counts]
-    if kept != "true":
-        source = sql.Identifier(table.schema, table.name).as_string()
-        old = f"{_quoted(table.key)}::bigint, {TOO_OLD}, 0, 0, 1"
-        queries.append(f"SELECT {old} FROM {source} WHERE {rows} AND NOT {kept}")  # noqa: S608
+    of = {"rows": _filled(rows, table, {}), "kept": _kept(table, kept_since)}
+    queries = [_filled("counted_of_metric", table, {**_words(table, count), **of}) for count in table.counts]
+    if kept_since is not None:
+        queries.append(_filled("too_old", table, of))
     return " UNION ALL ".join(queries)
 
 
-def _number_of_key(key: str) -> str:
-    """Return a key's part of a sum; it stands there twice, for PostgreSQL has no square."""
-    mixed = f"(({key}::bigint %% {PRIME} * {KEY_FACTOR} + {KEY_TERM}) %% {PRIME})"
-    return f"({mixed} * {mixed} %% {PRIME})"
-
-
-def _number_of_count(table: CountedTable, count: Count) -> str:
+def _number(table: CountedTable, count: Count) -> str:
     """Return what a row's entity, user, metric and value add to its part of a sum."""
-    metric = metric_term(table.number(count.entity_type, count.metric_type))
-    entity, user = (f"{_quoted(name)}::bigint" for name in (count.entity, count.user))
-    number = f"({entity} * {ENTITY_FACTOR} + {user} * {USER_FACTOR} + {metric}) %% {PRIME}"
-    if count.value != 1:
-        number = f"{number} * ({_value(count)} %% {PRIME}) %% {PRIME}"
-    condition = _condition(count)
-    return f"(CASE WHEN {condition} THEN {number} ELSE 0 END)" if condition else f"({number})"
+    return _filled("one_number" if count.value == 1 else "value_number", table, _words(table, count))
 
 
-def _of_count(table: CountedTable, count: Count, rows: str) -> str:
-    """Return a query of what some rows count for of one metric."""
-    condition = _condition(count)
-    return (
-        f"SELECT {_quoted(table.key)}::bigint AS key, "  # noqa: S608
-        f"{table.number(count.entity_type, count.metric_type)}::bigint AS metric, "
-        f"{_quoted(count.entity)}::bigint AS entity, {_quoted(count.user)}::bigint AS who, {_value(count)} AS value "
-        f"FROM {sql.Identifier(table.schema, table.name).as_string()} WHERE {rows}"
-        + (f" AND {condition}" if condition else "")
-    )
-
-
-def _value(count: Count) -> str:
-    return f"{count.value if isinstance(count.value, int) else _quoted(count.value)}::bigint"
-
-
-def _condition(count: Count) -> str:
-    """Return which rows count; empty: all do."""
-    if count.where is None:
-        return ""
-    column, words = count.where
-    return f"{_quoted(column)}::text = {sql.Literal(words).as_string()}"
+def _words(table: CountedTable, count: Count) -> dict[str, str]:
+    """Return what SQL about one of a table's metrics is filled with."""
+    number = table.number(count.entity_type, count.metric_type)
+    counts = EVERY
+    if count.where is not None:
+        column, words = count.where
+        counts = _filled("of_text", table, {"column": _quoted(column), "words": sql.Literal(words).as_string()})
+    return {
+        "counts": counts,
+        "entity": _quoted(count.entity),
+        "metric": str(number),
+        "metric_term": str(metric_term(number)),
+        "value": str(count.value) if isinstance(count.value, int) else _quoted(count.value),
+        "who": _quoted(count.user),
+    }
 
 
 def _quoted(name: str) -> str:
