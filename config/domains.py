@@ -64,8 +64,10 @@ class ReconcileSettings(Group):
     processor. Shorter: what differs is found sooner, for more load; longer: the other way round. 0: only
     `crucible reconcile` compares."""
     auto_fix: bool = False
-    """Put right what is found, as `crucible reconcile --fix` does. Off, it is shown (`crucible_drift_rows`) and left to
-    a person, who may want to know first how it came about."""
+    """Put right what is found, as `crucible reconcile --fix` does: what was counted of rows, events of votes, and rows,
+    verdicts and marks in Redis. Views, votes that are there twice, and ratings in Redis, which follow from both, are
+    left to the command: a view is made anew in minutes and under rights of its own, a vote is deleted. Off, all is
+    shown (`crucible_drift_rows`) and left to a person, who may want to know first how it came about."""
     slot: Identifier = "crucible"
     """The connector's replication slot (slot.name), which tells whether a change may still be on its way."""
 

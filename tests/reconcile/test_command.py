@@ -14,6 +14,7 @@ from tests.command import crucible
 from tests.reconcile.conftest import World
 from watcher.admin.doctor.postgres.reader import reader
 from watcher.bootstrap.reconciling import Asked, Comparer, comparing, counted_tables
+from watcher.postgres.own import history
 from watcher.reconcile.command.resumption import Resumption
 
 FAR = (1, 400_000, 800_000, 1_200_000)
@@ -88,6 +89,23 @@ def test_a_row_never_counted_whose_deletion_was_on_its_way_is_mended(
         reports = [found.everything(asked, heard, Resumption(None, {})).tables[0] for _ in range(2)]
 
     assert [(one.kinds, one.left) for one in reports] == [({"left_over": 1, "missing": 1}, {}), ({}, {})]
+
+
+def test_before_any_watcher_has_started_rows_are_mended_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has accepted a history of PostgreSQL yet; what is decided is of the first one."""
+    monkeypatch.setattr("watcher.reconcile.repairs.repairer.ANNOUNCED_SECONDS", 0.0)
+    world.enter(world.crucible(), 1)
+    world.site.execute("TRUNCATE crucible_watcher.history, crucible_watcher.repair")
+    try:
+        with comparer(world, monkeypatch) as (found, table):
+            monkeypatch.setattr(found._way, "await_passed", lambda _: None)
+            report = found.everything(Asked((table,), fix=True), lambda *_: None, Resumption(None, {})).tables[0]
+    finally:
+        with world.session() as session:
+            history.check(session)
+
+    assert (report.kinds, report.left) == ({"missing": 1}, {})
+    assert world.site.execute("SELECT DISTINCT history FROM crucible_watcher.repair WHERE lsn > 0").fetchall() == [(1,)]
 
 
 def test_chosen_rows_are_compared_alone(world: World) -> None:

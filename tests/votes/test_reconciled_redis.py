@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,7 @@ from watcher.model.effects import EntryGone
 from watcher.model.vote import LoggedVote
 from watcher.postgres.own import history
 from watcher.postgres.session import open_session
+from watcher.reconcile.command.resumption import Resumption
 from watcher.reconcile.difference_reports import DifferenceReports
 from watcher.reconcile.others import by_place
 from watcher.reconcile.redis import crucibles as redis_crucibles
@@ -47,11 +49,17 @@ def comparing(world: VoteWorld) -> Iterator[RedisComparison]:
         yield RedisComparison(world.redis, session, look, balance, verifier=verification.verifier, pause=lambda _: None)
 
 
+def compare(run: RedisComparison, findings: DifferenceReports, only: list[int], *, fix: bool) -> None:
+    """Crucibles of other tests are active, and not in this Redis."""
+    ids = [one for one in run.known() if one in only]
+    run.compare_these(ids, findings, lambda *_: None, mends=frozenset(RedisKind) if fix else ())
+
+
 def found(world: VoteWorld, *, fix: bool = False) -> dict[str, tuple[int, int, bool]]:
     """Rows, those that are left, and whether what is right can be derived, by kind."""
     findings = DifferenceReports(3)
     with comparing(world) as one:
-        one.compare(findings, lambda *_: None, fix=fix, only=world.crucibles)  # type: ignore[attr-defined]
+        compare(one, findings, ids_of(world), fix=fix)
     return {each.kind: (each.rows, each.left, each.derivable) for each in findings.all()}
 
 
@@ -188,7 +196,91 @@ def test_each_kind_is_named_and_put_right(judged: VoteWorld, monkeypatch: pytest
     assert by_turns(judged, monkeypatch, passed.append) == {("crucible_votes", "view"): 1}
 
 
-def add_votes(world: VoteWorld, crucible: int, number: int) -> None:
+def test_turns_put_right_what_cannot_spread(judged: VoteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With auto_fix: rows, verdicts and marks in Redis, and the event of a vote that has none.
+
+    Ratings stay, which would be read from views that may be wrong; and where votes are there twice nothing is written.
+    """
+    *_, lacking, twice = ids_of(judged)
+    plant(judged)
+    add_votes(judged, lacking, 1, events=False)
+    ((votes,),) = judged.ask(f"SELECT count() FROM crucible_entry_rating WHERE crucible_id = {twice}")  # noqa: S608
+    with judged.clickhouse() as client:
+        client.command(
+            f"INSERT INTO crucible_entry_rating SELECT * FROM crucible_entry_rating WHERE crucible_id = {twice}"  # noqa: S608
+        )
+    shown = judged.redis.hgetall(keys.elo(ids_of(judged)[1]))
+    monkeypatch.setitem(judged.environ, "CRUCIBLE_RECONCILE__AUTO_FIX", "true")
+    left = by_turns(judged, monkeypatch, lambda _: None)
+
+    assert {kind for where, kind in left if where == REDIS} == {
+        RedisKind.RATING, RedisKind.VOTES, RedisKind.POOLS, RedisKind.STANDING, RedisKind.MORE_VOTES,
+    }  # fmt: skip
+    assert left["crucible_entry_rating", "vote there twice"] == votes
+    assert left["entityMetricEvents", "vote without event"] == votes
+    assert judged.redis.hgetall(keys.elo(ids_of(judged)[1])) == shown
+    assert "active crucible absent" not in found(judged)
+
+
+class _DiedError(Exception):
+    """The run is killed."""
+
+
+def test_a_run_that_was_killed_goes_on_among_votes_views_and_redis(
+    judged: VoteWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With what it had found, a crucible or view further: what is behind is not looked at again, though it is right.
+
+    Twice there are the votes of two crucibles, a view shows too much of a key, and of two crucibles Redis shows another
+    rating; the run dies after the first of each of them.
+    """
+    monkeypatch.setattr(redis_crucibles, "SOME_CRUCIBLES", 2)
+    monkeypatch.setattr("watcher.reconcile.views.LOOK_SECONDS", 0.05)
+    first, *_, last = ids = ids_of(judged)
+    ratings = {one: str(judged.entries(one)[0]) for one in (first, last)}
+    with judged.clickhouse() as client:
+        for one in ids[:2]:
+            client.command(
+                f"INSERT INTO crucible_entry_rating SELECT * FROM crucible_entry_rating WHERE crucible_id = {one}"  # noqa: S608
+            )
+    for one, entry in ratings.items():
+        judged.redis.hincrby(keys.elo(one), entry, 7)
+    file, heard = tmp_path / "state.json", list[tuple[str, int]]()
+    with open_session(str(judged.stack.endpoints.postgres_dsn), judged.name) as session:
+        history.check(session)
+
+        def run(dies_at: tuple[str, int] | None = None) -> dict[tuple[str, str], int]:
+            def hear(where: str, done: int, _: int) -> None:
+                heard.append((where, done))
+                if (where, done) == dies_at:
+                    raise _DiedError
+
+            remembered = Resumption(file, {})
+            with CrucibleComparer(
+                judged.settings(), session, "a test", print, pause=lambda _: None, verifying=verifying_unheard
+            ) as comparer:
+                votes = comparer.votes(remembered, hear, fix=False)
+                views = comparer.views(remembered, hear, fix=False)
+                redis = comparer.redis(remembered, hear, fix=False)
+            assert views == ()
+            return {(one.where, one.kind): one.rows for one in (*votes, *redis)}
+
+        whole = run()
+        file.unlink()
+        assert heard == [("votes", 1), ("votes", 2), *[("views", at + 1) for at in range(7)]] + [
+            ("redis", at) for at in (2, 4, 6)
+        ]
+        for died in ("votes", 1), ("views", 1), (REDIS, 2):
+            with pytest.raises(_DiedError):
+                run(died)
+        judged.redis.hincrby(keys.elo(first), ratings[first], -7)
+        heard.clear()
+
+        assert run() == whole
+        assert heard == [*[("views", at + 1) for at in range(7)], (REDIS, 2), (REDIS, 4)]
+
+
+def add_votes(world: VoteWorld, crucible: int, number: int, *, events: bool = True) -> None:
     """Bring votes into ClickHouse that Redis knows nothing of, as a late insert does."""
     first, second, *_ = world.entries(crucible)
     with world.clickhouse() as client:
@@ -200,7 +292,8 @@ def add_votes(world: VoteWorld, crucible: int, number: int) -> None:
     ]
     tables = VoteTables(lambda: world._clients.of(world.name), queries())
     tables.votes.write(_Late(f"late {crucible}"), vote_rows({crucible: some}))
-    tables.events.write(_Late(f"late {crucible}"), event_rows({crucible: some}))
+    if events:
+        tables.events.write(_Late(f"late {crucible}"), event_rows({crucible: some}))
     tables.close()
 
 
@@ -255,9 +348,7 @@ def test_two_runs_at_once_among_votes(judged: VoteWorld) -> None:
     plant(judged)
     ids = ids_of(judged)
     with comparing(judged) as one, comparing(judged) as other, judged.judging(*ids[3:]), ThreadPoolExecutor(2) as pool:
-        runs = [
-            pool.submit(run.compare, DifferenceReports(3), lambda *_: None, fix=True, only=ids) for run in (one, other)
-        ]
+        runs = [pool.submit(compare, run, DifferenceReports(3), ids, fix=True) for run in (one, other)]
         for done in runs:
             done.result(120)
     judged.drained()

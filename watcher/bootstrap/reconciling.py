@@ -177,10 +177,10 @@ class Comparer:
         report = Report(
             tables,
             () if asked.choice else tuple(events_twice(self._reads, right)),
-            votes=self._crucibles.votes(fix=fix, only=only) if asked.crucibles else (),
+            votes=self._crucibles.votes(resumption, heard, fix=fix, only=only) if asked.crucibles else (),
             # After what adds to them, and before Redis, whose votes are counted by them.
-            views=() if asked.choice else self._crucibles.views(fix=fix),
-            redis=self._crucibles.redis(heard, fix=fix, only=only) if asked.crucibles else (),
+            views=() if asked.choice else self._crucibles.views(resumption, heard, fix=fix),
+            redis=self._crucibles.redis(resumption, heard, fix=fix, only=only) if asked.crucibles else (),
         )
         if not asked.choice:
             # Of one that goes on some tables were compared before the beat.
@@ -194,7 +194,9 @@ class Comparer:
         place = resumption.place(table.name)
         if place.done and place.report is not None:
             return place.report
-        comparison, summary = self._comparison(table, fix=asked.fix), TableSummary(table.name, place.report)
+        goes_on = place.following > 0  # where keys are below 0, a part cannot begin
+        comparison = self._comparison(table, fix=asked.fix)
+        summary = TableSummary(table.name, place.report if goes_on else None)
         repairer = self._repairer(table, comparison) if asked.fix else None
         if repairer:
             repairer.finish_open()
@@ -205,7 +207,7 @@ class Comparer:
                 so_far = summary.report(comparison.too_old, comparison.kept_since)
                 resumption.note(table.name, TableProgress(comparison.following, so_far))
 
-        part = range(place.following, MAX_RANGE) if place.following > 0 else None
+        part = range(place.following, MAX_RANGE) if goes_on else None
         _look(comparison.differing(told, part, asked.choice), repairer, summary)
         report = summary.report(comparison.too_old, comparison.kept_since)
         if repairer and report.kinds:

@@ -18,8 +18,9 @@ from watcher.clickhouse.vote_history import VoteHistory
 from watcher.postgres.own import repair
 from watcher.postgres.session import Session
 from watcher.reconcile.command.report import EXAMPLES
+from watcher.reconcile.command.resumption import CruciblesProgress, Resumption
 from watcher.reconcile.difference_reports import DifferenceReport, DifferenceReports
-from watcher.reconcile.redis.crucible import CrucibleLook
+from watcher.reconcile.redis.crucible import OF_ROWS, CrucibleLook, RedisKind
 from watcher.reconcile.redis.crucibles import REDIS, RedisComparison, TableListener
 from watcher.reconcile.views import ViewReport
 from watcher.reconcile.votes.comparison import EVERY_CRUCIBLE, VoteComparison
@@ -28,6 +29,8 @@ from watcher.redis.locked_crucible import lock_crucible
 from watcher.redis.vote_log import VoteLog
 from watcher.votes.balance import VoteBalance
 
+VOTES: Final = "votes"
+"""What is compared, as progress is told."""
 MAX_DOUBTFUL: Final = 10
 """Crucibles that a part looks at vote by vote, two seconds each. More: it takes longer; fewer: a round does."""
 
@@ -65,10 +68,14 @@ class CrucibleComparer:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def votes(self, *, fix: bool, only: int | None = None) -> tuple[DifferenceReport, ...]:
+    def votes(
+        self, resumption: Resumption, heard: TableListener, *, fix: bool, only: int | None = None
+    ) -> tuple[DifferenceReport, ...]:
         """Return what is wrong with votes and their events.
 
         Args:
+            resumption: knows how far an earlier run was, and remembers how far this one is.
+            heard: told how many crucibles of those that may be wrong are compared.
             fix: whether to put right what can be derived.
             only: the crucible to look at; None: all.
 
@@ -76,39 +83,54 @@ class CrucibleComparer:
             TemporaryError: a neighbour is away.
             SinkDisagreesError: ClickHouse does not show what was written.
         """
-        comparison, findings = self._votes(), DifferenceReports(EXAMPLES)
-        crucibles = comparison.doubtful() if only is None else [only]
-        if not fix:
-            for one in crucibles:
-                comparison.look(one, findings)
-            return findings.all()
-        link = ClickHouseLink(self._connect)
-        self._open.callback(link.close)
-        repairer = VoteRepairer(self._session, comparison, link, queries(), alone=self._alone, made_by=self._made_by)
-        repairer.finish_open()
-        for one in crucibles:
-            repairer.mend(one, findings)
+        comparison, so_far = self._votes(), resumption.crucibles(VOTES)
+        findings = DifferenceReports(EXAMPLES, so_far.found)
+        look = self._votes_mended_by(comparison) if fix else comparison.look
+        crucibles = [one for one in (comparison.doubtful() if only is None else [only]) if so_far.is_left(one)]
+        for number, one in enumerate(crucibles, 1):
+            look(one, findings)
+            resumption.note_crucibles(VOTES, CruciblesProgress(one + 1, findings.all()))
+            heard(VOTES, number, len(crucibles))
         return findings.all()
 
-    def some_votes(self, first: int) -> tuple[tuple[DifferenceReport, ...], int | None]:
+    def _votes_mended_by(self, comparison: VoteComparison) -> Callable[[int, DifferenceReports], None]:
+        """Return what mends the votes of a crucible, once what earlier runs have decided is carried out."""
+        repairer = self._vote_repairer(comparison)
+        repairer.finish_open()
+        return repairer.mend
+
+    def _vote_repairer(self, comparison: VoteComparison) -> VoteRepairer:
+        link = ClickHouseLink(self._connect)
+        self._open.callback(link.close)
+        return VoteRepairer(self._session, comparison, link, queries(), alone=self._alone, made_by=self._made_by)
+
+    def some_votes(self, first: int, *, fix: bool = False) -> tuple[tuple[DifferenceReport, ...], int | None]:
         """Return what is wrong with votes of the next crucibles from an id on, and the id that follows, if one does.
+
+        Args:
+            first: the lowest id.
+            fix: whether to put right the votes' events; votes that are there twice are left to the command.
 
         Raises:
             TemporaryError: a neighbour is away.
+            SinkDisagreesError: ClickHouse does not show what was written.
         """
         comparison, findings = self._votes(), DifferenceReports(EXAMPLES)
+        look = self._vote_repairer(comparison).mend_events if fix else comparison.look
         part = comparison.part(first)
         doubtful = comparison.doubtful(part)
         for one in doubtful[:MAX_DOUBTFUL]:
-            comparison.look(one, findings)
+            look(one, findings)
         if len(doubtful) > MAX_DOUBTFUL:
             return findings.all(), doubtful[MAX_DOUBTFUL]
         return findings.all(), part.stop if part.stop < EVERY_CRUCIBLE.stop else None
 
-    def views(self, *, fix: bool) -> tuple[ViewReport, ...]:
+    def views(self, resumption: Resumption, heard: TableListener, *, fix: bool) -> tuple[ViewReport, ...]:
         """Return the views that show something else than their tables.
 
         Args:
+            resumption: knows how far an earlier run was, and remembers how far this one is.
+            heard: told how many are compared.
             fix: whether to make them anew.
 
         Raises:
@@ -116,13 +138,18 @@ class CrucibleComparer:
             MigrationError: ClickHouse refuses, or a view stays different.
         """
         if fix:
-            return mend_views(self._settings, self._session, self._told, self._made_by)
-        return compare_views(self._settings, self._told)
+            return mend_views(
+                self._settings, self._session, self._told, self._made_by, resumption=resumption, heard=heard
+            )
+        return compare_views(self._settings, self._told, resumption, heard)
 
-    def redis(self, heard: TableListener, *, fix: bool, only: int | None = None) -> tuple[DifferenceReport, ...]:
+    def redis(
+        self, resumption: Resumption, heard: TableListener, *, fix: bool, only: int | None = None
+    ) -> tuple[DifferenceReport, ...]:
         """Return what Redis shows otherwise than the other stores say.
 
         Args:
+            resumption: knows how far an earlier run was, and remembers how far this one is.
             heard: told how many crucibles are compared.
             fix: whether to have the verifier put right what can be derived.
             only: the crucible to look at; None: all.
@@ -131,15 +158,26 @@ class CrucibleComparer:
             TemporaryError: a neighbour is away.
             SinkDisagreesError: ClickHouse does not show what was written.
         """
-        findings = DifferenceReports(EXAMPLES)
-        self._redis.compare(findings, heard, fix=fix, only=None if only is None else (only,))
+        so_far = resumption.crucibles(REDIS)
+        findings = DifferenceReports(EXAMPLES, so_far.found)
+        ids = [one for one in self._redis.known() if only in {None, one} and so_far.is_left(one)]
+
+        def told(where: str, done: int, whole: int) -> None:
+            resumption.note_crucibles(REDIS, CruciblesProgress(ids[done - 1] + 1, findings.all()))
+            heard(where, done, whole)
+
+        self._redis.compare_these(ids, findings, told, mends=frozenset(RedisKind) if fix else ())
+        return self._logged(findings)
+
+    def _logged(self, findings: DifferenceReports) -> tuple[DifferenceReport, ...]:
+        """Return what was found in Redis; what of it was put right is a line of the log of repairs."""
         found = findings.all()
         if mended := {one.kind: one.mended for one in found if one.mended}:
             repair.noted(self._session, REDIS, mended, self._made_by)
         return found
 
     def some_redis(
-        self, first: int, most: int, await_passed: Callable[[int], None]
+        self, first: int, most: int, await_passed: Callable[[int], None], *, fix: bool = False
     ) -> tuple[tuple[DifferenceReport, ...], int | None]:
         """Return what Redis shows otherwise of the next crucibles from an id on, and the id that follows, if one does.
 
@@ -149,6 +187,8 @@ class CrucibleComparer:
             first: the lowest id.
             most: crucibles.
             await_passed: returns when the stream is past a position.
+            fix: whether to have the verifier put right then what follows from PostgreSQL's rows. Ratings and votes
+                follow from views, which are perhaps to be made anew first, so they are left to the command.
 
         Raises:
             StreamStandsError: something differs, and the stream stands.
@@ -158,13 +198,13 @@ class CrucibleComparer:
         behind = [one for one in self._redis.known() if one >= first]
         some, follows = behind[:most], behind[most] if len(behind) > most else None
         findings = DifferenceReports(EXAMPLES)
-        self._redis.compare_these(some, findings, _unheard, fix=False)
+        self._redis.compare_these(some, findings, _unheard, mends=())
         if findings.all():
             lsn, _ = repair.position(self._session)
             await_passed(lsn)
             findings = DifferenceReports(EXAMPLES)
-            self._redis.compare_these(some, findings, _unheard, fix=False)
-        return findings.all(), follows
+            self._redis.compare_these(some, findings, _unheard, mends=OF_ROWS if fix else ())
+        return self._logged(findings), follows
 
     def _votes(self) -> VoteComparison:
         return VoteComparison(self._reads, VoteLog(self._verification.client).oldest, self._pause)

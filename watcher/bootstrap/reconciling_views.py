@@ -15,23 +15,53 @@ from watcher.migrations.lock import alone
 from watcher.postgres.own import repair
 from watcher.postgres.session import Session
 from watcher.reconcile.command.report import EXAMPLES
-from watcher.reconcile.views import ViewReport, differing, differing_slice, differing_views
+from watcher.reconcile.command.resumption import Resumption
+from watcher.reconcile.redis.crucibles import TableListener
+from watcher.reconcile.views import ViewReport, differing, differing_slice, name_of
 
 MAX_SLICE_SECONDS: Final = 30.0
 """For one question of a slice, which takes a second or so. Longer: a ClickHouse that is busy is asked for more."""
 KIND = "made anew"
 """In the log of repairs."""
+VIEWS: Final = "views"
+"""What is compared, as progress is told."""
 
 
-def compare_views(settings: Settings, told: Callable[[str], None]) -> tuple[ViewReport, ...]:
+def compare_views(
+    settings: Settings, told: Callable[[str], None], resumption: Resumption, heard: TableListener
+) -> tuple[ViewReport, ...]:
     """Return the views that show something else than their tables.
+
+    Args:
+        settings: where ClickHouse is.
+        told: is told, in a line a time, what is going on.
+        resumption: knows which were compared before, and remembers those that are now.
+        heard: told how many are compared.
 
     Raises:
         TemporaryError: ClickHouse is away.
         MigrationError: it refuses.
     """
     with migration_client(partial(connect_clickhouse, settings)) as client:
-        return tuple(one.report(EXAMPLES) for one in differing_views(Server(client, deployment(settings), told)))
+        server = Server(client, deployment(settings), told)
+
+        def compared(view: View) -> ViewReport | None:
+            found = differing(server, view)
+            return found.report(EXAMPLES) if found.keys else None
+
+        return _each(resumption, heard, compared)
+
+
+def _each(
+    resumption: Resumption, heard: TableListener, compared: Callable[[View], ViewReport | None]
+) -> tuple[ViewReport, ...]:
+    """Return what differs of each view, of those of an earlier run as that one found it."""
+    views = list(made_views())
+    for number, view in enumerate(views, 1):
+        if name_of(view) not in resumption.views():
+            resumption.note_view(name_of(view), compared(view))
+        heard(VIEWS, number, len(views))
+    return tuple(one for one in resumption.views().values() if one is not None)
 
 
 def some_of_view(
@@ -60,7 +90,13 @@ def log_nothing(_: str) -> None:
 
 
 def mend_views(
-    settings: Settings, session: Session, told: Callable[[str], None], made_by: str
+    settings: Settings,
+    session: Session,
+    told: Callable[[str], None],
+    made_by: str,
+    *,
+    resumption: Resumption,
+    heard: TableListener,
 ) -> tuple[ViewReport, ...]:
     """Make those views anew that show something else than their tables, and return them; one run at a time.
 
@@ -69,12 +105,14 @@ def mend_views(
         session: PostgreSQL, as the watcher's role, which keeps the log.
         told: is told, in a line a time, what is going on.
         made_by: who mends, for the log.
+        resumption: knows which were compared before, and remembers those that are now.
+        heard: told how many are compared.
 
     Raises:
         TemporaryError: a neighbour is away, or the lock is lost; the next run finishes what was begun.
         MigrationError: ClickHouse refuses, or a view stays different.
     """
-    postgres, reports = settings.postgres, list[ViewReport]()
+    postgres = settings.postgres
     with (
         alone(
             postgres.dsn.get_secret_value(),
@@ -89,10 +127,15 @@ def mend_views(
         server.wait_for_an_earlier_run()
         for view in made_views():
             finish_rebuild(server, view)
-        for found in differing_views(server):
-            rebuild_view(server, found.view)
-            mended = not differing(server, found.view).keys
-            if mended:
-                repair.noted(session, found.report(0).view, {KIND: len(found.keys)}, made_by)
-            reports.append(found.report(EXAMPLES, mended=mended))
-    return tuple(reports)
+
+        def mended(view: View) -> ViewReport | None:
+            found = differing(server, view)
+            if not found.keys:
+                return None
+            rebuild_view(server, view)
+            is_right = not differing(server, view).keys
+            if is_right:
+                repair.noted(session, name_of(view), {KIND: len(found.keys)}, made_by)
+            return found.report(EXAMPLES, mended=is_right)
+
+        return _each(resumption, heard, mended)

@@ -25,8 +25,12 @@ class Votes:
     name = "votes"
     places: Sequence[str] = (VOTES, EVENTS)
 
-    def __init__(self, comparer: CrucibleComparer) -> None:
-        self.part = comparer.some_votes
+    def __init__(self, comparer: CrucibleComparer, *, fix: bool) -> None:
+        self._comparer, self._fix = comparer, fix
+
+    def part(self, first: int) -> tuple[Sequence[DifferenceReport], int | None]:
+        """Return what is wrong with votes of some crucibles from an id on, and the id that follows."""
+        return self._comparer.some_votes(first, fix=self._fix)
 
 
 class CruciblesInRedis:
@@ -35,12 +39,12 @@ class CruciblesInRedis:
     name = REDIS
     places: Sequence[str] = (REDIS,)
 
-    def __init__(self, comparer: CrucibleComparer, await_passed: Callable[[int], None]) -> None:
-        self._comparer, self._await_passed = comparer, await_passed
+    def __init__(self, comparer: CrucibleComparer, await_passed: Callable[[int], None], *, fix: bool) -> None:
+        self._comparer, self._await_passed, self._fix = comparer, await_passed, fix
 
     def part(self, first: int) -> tuple[Sequence[DifferenceReport], int | None]:
         """Return what differs of some crucibles from an id on, and the id that follows."""
-        return self._comparer.some_redis(first, PART_CRUCIBLES, self._await_passed)
+        return self._comparer.some_redis(first, PART_CRUCIBLES, self._await_passed, fix=self._fix)
 
 
 class ViewSlices:
@@ -74,7 +78,7 @@ def others(
         pause: waits for some seconds; raises to end the turn.
     """
     return [
-        Votes(comparer),
-        CruciblesInRedis(comparer, await_passed),
+        Votes(comparer, fix=settings.reconcile.auto_fix),
+        CruciblesInRedis(comparer, await_passed, fix=settings.reconcile.auto_fix),
         *(ViewSlices(settings, view, pause) for view in made_views()),
     ]

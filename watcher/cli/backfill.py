@@ -1,7 +1,6 @@
 """``crucible backfill``: rows that are there already, brought to ClickHouse and Redis beside the stream."""
 
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,19 +13,19 @@ import debezium
 from watcher.cli.connecting import SlotFile
 from watcher.cli.exits import FAILED, TRY_AGAIN
 from watcher.cli.output import AsJson, note, print_columns, print_json
+from watcher.cli.progress import Progress
 from watcher.model.words import counted
 
 if TYPE_CHECKING:
     from config import Settings
     from watcher.model.registry import Table
     from watcher.postgres.own.backfill_run import BackfillRun
+    from watcher.reconcile.backfill.counting import BackfillListener
 
 app = typer.Typer(no_args_is_help=False)
 
 MAX_SHOWN: Final = 100
 """Runs that are shown."""
-SAID_EVERY_SECONDS: Final = 5.0
-"""Between two lines of progress."""
 
 
 @app.command()
@@ -112,7 +111,7 @@ def bring_rows(
     from watcher.reconcile.backfill.counting import BackfillPausedError  # noqa: PLC0415
 
     connector, which = read_connector_file(file), backfilled_tables(settings)[table]
-    progress = _Progress(table)
+    progress = heard_by(Progress(), table)
     with _asked_to_end() as ends:
 
         def asked() -> bool:
@@ -162,28 +161,19 @@ def _asked_to_end() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-class _Progress:
-    """Says how far a run is, now and then."""
+def heard_by(progress: Progress, table: str) -> "BackfillListener":
+    """Return what hears how far a backfill of a table is, and has it said."""
 
-    def __init__(self, table: str) -> None:
-        self._table, self._said, self._began = table, time.monotonic(), time.monotonic()
-        self._first: int | None = None
-
-    def __call__(self, run: "BackfillRun", what: str) -> None:
-        now = time.monotonic()
-        if self._first is None:
-            self._first = run.done_key or 0
-        if now - self._said < SAID_EVERY_SECONDS:
-            return
-        self._said = now
+    def heard(run: "BackfillRun", what: str) -> None:
         if what == "crucibles":
-            note(f"{self._table}: compared in Redis up to crucible {run.done_crucible}")
+            done = run.done_crucible
+            progress.heard(what, done, None, f"{table}: compared in Redis up to crucible {done}")
             return
         done, whole = run.done_key or 0, run.until_key
-        left = ""
-        if done > self._first:
-            left = f", about {(now - self._began) / (done - self._first) * (whole - done):.0f} s to go"
-        note(f"{self._table}: {counted(run.looked_at, 'row')}, up to key {done} of {whole}{left}")
+        line = f"{table}: {counted(run.looked_at, 'row')}, up to key {done} of {whole}"
+        progress.heard(what, done, whole, line)
+
+    return heard
 
 
 def _end(settings: "Settings", table: "Table[Any]", *, stop: bool) -> None:

@@ -1,15 +1,15 @@
 """``crucible metrics``: counts made anew where a handler means something else than it did."""
 
-import time
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import debezium
 from watcher.cli.letter_options import time_of
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
+from watcher.cli.progress import Progress
 from watcher.model.words import counted
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from watcher.reconcile.meanings import MeaningReport
 
 app = typer.Typer(no_args_is_help=True)
-
-SAID_EVERY_SECONDS: Final = 5.0
-"""Between two lines of progress."""
 
 
 class From(StrEnum):
@@ -106,23 +103,14 @@ def replay(
 def _replay(settings: "Settings", table: str, since: "datetime | None", *, dry_run: bool) -> "MeaningReport":
     from watcher.bootstrap.meaning import replay_metrics, replayed_tables  # noqa: PLC0415
 
+    progress = Progress()
+
+    def heard(done: int, whole: int) -> None:
+        progress.heard(table, done, whole, f"{done} of {counted(whole, 'part')} compared")
+
     return replay_metrics(
-        settings, replayed_tables(settings)[table], since=since, dry_run=dry_run, told=note, heard=_Progress()
+        settings, replayed_tables(settings)[table], since=since, dry_run=dry_run, told=note, heard=heard
     )
-
-
-class _Progress:
-    """Says how many parts are compared, now and then."""
-
-    def __init__(self) -> None:
-        self._said = self._began = time.monotonic()
-
-    def __call__(self, done: int, whole: int) -> None:
-        now = time.monotonic()
-        if now - self._said >= SAID_EVERY_SECONDS:
-            self._said = now
-            left = (now - self._began) / done * (whole - done)
-            note(f"{done} of {counted(whole, 'part')} compared, about {left:.0f} s to go")
 
 
 def _tell(report: "MeaningReport", *, dry_run: bool) -> None:

@@ -1,6 +1,5 @@
 """``crucible reconcile``: what no stream can tell, found by comparing the stores with each other."""
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -11,20 +10,22 @@ import debezium
 from watcher.cli.connecting import SlotFile
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
+from watcher.cli.progress import Progress
 from watcher.model.words import counted
 
 if TYPE_CHECKING:
     from watcher.bootstrap.reconciling import Asked
     from watcher.reconcile.command.report import Report
     from watcher.reconcile.command.resumption import Resumption
+    from watcher.reconcile.redis.crucibles import TableListener
 
 app = typer.Typer(no_args_is_help=False)
 
 TITLES: Final = ("where", "what", "rows", "mended", "derivable", "for example")
 MAX_LOGGED: Final = 100
 """Repairs that are shown."""
-SAID_EVERY_SECONDS: Final = 5.0
-"""Between two lines of progress."""
+COMPARED_BY: Final = {"votes": "crucible", "redis": "crucible", "views": "view"}
+"""What is compared at a time; of a table it is a range of keys."""
 
 
 @app.command()
@@ -65,8 +66,9 @@ def reconcile(
     seen: an older row that was deleted or handed over and never counted so, an older one that was never counted, and
     changes counted twice before.
 
-    --resume names a file. It is made, kept up as ranges are compared, and removed at the end; a run that finds it goes
-    on there, with what was found before. A run with other options, or of other databases, begins anew.
+    --resume names a file. It is made, kept up as ranges of rows, crucibles and views are compared, and removed at the
+    end; a run that finds it goes on there, with what was found before. A run with other options, or of other databases,
+    begins anew.
 
     PostgreSQL is asked one question at a time, of about a second, whoever compares; with postgres.reader_dsn whole
     tables are read from a replica. Rows made before the first day that ClickHouse keeps by a TTL of entityMetricEvents,
@@ -115,9 +117,13 @@ def reconcile(
     )
     with comparing(settings, slot, note) as comparer:
         server = settings.clickhouse
-        places = {"postgres": comparer.postgres, "clickhouse": f"{server.host}:{server.port}/{server.database}"}
+        places = {
+            "postgres": comparer.postgres,
+            "clickhouse": f"{server.host}:{server.port}/{server.database}",
+            "redis": settings.redis.url.get_secret_value().rpartition("@")[2].partition("?")[0],  # without passwords
+        }
         resumption = _resumption(resume, asked, places, comparer.begin(asked))
-        report = comparer.everything(asked, _Progress(), resumption)
+        report = comparer.everything(asked, heard_by(Progress()), resumption)
     if as_json:
         print_json(report)
     else:
@@ -157,20 +163,14 @@ def _resumption(file: Path | None, asked: "Asked", places: dict[str, str], began
     return resumption
 
 
-class _Progress:
-    """Says how far a comparison is, now and then."""
+def heard_by(progress: Progress) -> "TableListener":
+    """Return what hears how far a comparison is, and has it said."""
 
-    def __init__(self) -> None:
-        self._said = time.monotonic()
-        self._began: dict[str, float] = {}
+    def heard(where: str, done: int, whole: int) -> None:
+        what = counted(whole, COMPARED_BY.get(where, "range"))
+        progress.heard(where, done, whole, f"{where}: {done} of {what} compared")
 
-    def __call__(self, table: str, done: int, whole: int) -> None:
-        now = time.monotonic()
-        began = self._began.setdefault(table, now)
-        if now - self._said >= SAID_EVERY_SECONDS and done:
-            self._said = now
-            left = (now - began) / done * (whole - done)
-            note(f"{table}: {done} of {counted(whole, 'range')} compared, about {left:.0f} s to go")
+    return heard
 
 
 def _show_log(*, as_json: bool) -> None:

@@ -1,5 +1,7 @@
 """One kind of difference that was found, with how much of it there is and whether what is right can be told."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 
@@ -26,11 +28,12 @@ class DifferenceReports:
 
     Args:
         examples: of each kind.
+        earlier: what was found before.
     """
 
-    def __init__(self, examples: int) -> None:
+    def __init__(self, examples: int, earlier: Iterable[DifferenceReport] = ()) -> None:
         self._most = examples
-        self._found: dict[tuple[str, str], DifferenceReport] = {}
+        self._found = {(one.where, one.kind): one for one in earlier}
 
     def add(self, where: str, kind: str, *examples: str, rows: int = 1, derivable: bool = True) -> None:
         """Add differences of a kind; one that cannot be derived makes its kind one that cannot."""

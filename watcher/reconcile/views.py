@@ -8,7 +8,6 @@ import msgspec
 
 from watcher.clickhouse.queries import queries
 from watcher.migrations.clickhouse.contents import Contents, contents
-from watcher.migrations.clickhouse.migrate import made_views
 from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.clickhouse.steps import View
 
@@ -59,22 +58,18 @@ def name_of(view: View) -> str:
     return view.target.removesuffix("_v1")
 
 
-def differing_views(server: Server, pause: Callable[[float], None] = time.sleep) -> list[DifferingView]:
-    """Return the views that do not show what their tables' rows come to, look after look.
+def differing(server: Server, view: View, pause: Callable[[float], None] = time.sleep) -> DifferingView:
+    """Return which keys of a view differ, look after look: what changes in between is on its way.
 
     Args:
         server: ClickHouse.
+        view: which.
         pause: waits for some seconds.
 
     Raises:
         TemporaryError: ClickHouse is away.
         MigrationError: it refuses.
     """
-    return [one for view in made_views() if (one := differing(server, view, pause)).keys]
-
-
-def differing(server: Server, view: View, pause: Callable[[float], None] = time.sleep) -> DifferingView:
-    """Return which keys of a view differ, look after look: what changes in between is on its way."""
     server.catch_up(view.source)
     held = contents(server, view)
     slices = held.slices()

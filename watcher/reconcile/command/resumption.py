@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 
 from watcher.reconcile.command.report import TableReport
+from watcher.reconcile.difference_reports import DifferenceReport
+from watcher.reconcile.views import ViewReport
 
 
 class TableProgress(msgspec.Struct, frozen=True):
@@ -18,12 +20,26 @@ class TableProgress(msgspec.Struct, frozen=True):
     done: bool = False
 
 
+class CruciblesProgress(msgspec.Struct, frozen=True):
+    """How far votes, or what Redis shows, were compared crucible by crucible, and what was found until then."""
+
+    following: int | None = None
+    """The lowest id that is compared next; None: the first one."""
+    found: tuple[DifferenceReport, ...] = ()
+
+    def is_left(self, crucible_id: int) -> bool:
+        """Return whether a crucible is still to be compared."""
+        return self.following is None or crucible_id >= self.following
+
+
 class _Run(msgspec.Struct):
     """A run, as it is written down."""
 
     options: dict[str, str]
     began: datetime
     tables: dict[str, TableProgress]
+    crucibles: dict[str, CruciblesProgress] = {}
+    views: dict[str, ViewReport | None] = {}
 
 
 class Resumption:
@@ -68,6 +84,24 @@ class Resumption:
         if self._file is not None:
             self._run.tables[table] = place
             self._write()
+
+    def crucibles(self, what: str) -> CruciblesProgress:
+        """Return how far something is that is compared crucible by crucible."""
+        return self._run.crucibles.get(what, CruciblesProgress())
+
+    def note_crucibles(self, what: str, progress: CruciblesProgress) -> None:
+        """Remember how far something is that is compared crucible by crucible."""
+        self._run.crucibles[what] = progress
+        self._write()
+
+    def views(self) -> Mapping[str, ViewReport | None]:
+        """Return what was found of each view that is compared, by name; None: nothing."""
+        return self._run.views
+
+    def note_view(self, name: str, found: ViewReport | None) -> None:
+        """Remember that a view is compared."""
+        self._run.views[name] = found
+        self._write()
 
     def end(self) -> None:
         """Forget the run: it is over."""

@@ -167,6 +167,9 @@ class RollingComparison:
             return looked, None if follows is None else follows * stores.range_keys
         other = stores.others[at - len(self._tables)]
         found, after = other.part(key)
+        for one in found:
+            if one.mended:
+                self._observer.mended(one.where, {one.kind: one.mended})
         low = key or MIN_KEY
         for name, kinds in by_place(other.places, found):
             drift.compared(stores.session, name, low, after, {key: kinds} if kinds else {})

@@ -59,6 +59,10 @@ class RedisKind(StrEnum):
 
 OF_VOTES: Final = frozenset({RedisKind.RATING, RedisKind.VOTES, RedisKind.STANDING, RedisKind.POOLS})
 """Put right by a rebuild from ClickHouse; the others by the verifier's look at the rows."""
+UNBALANCED: Final = frozenset({RedisKind.MORE_VOTES, RedisKind.FEWER_VOTES})
+"""Votes that one side has and the other has not."""
+OF_ROWS: Final = frozenset(RedisKind) - OF_VOTES - UNBALANCED
+"""What follows from PostgreSQL's rows alone, whatever votes and views say."""
 
 
 class CrucibleDifference(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, cast
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import unfinished, unfinished_of
 from watcher.reconcile.difference_reports import DifferenceReports
-from watcher.reconcile.redis.crucible import OF_VOTES, CrucibleDifference, CrucibleLook, RedisKind
+from watcher.reconcile.redis.crucible import OF_VOTES, UNBALANCED, CrucibleDifference, CrucibleLook, RedisKind
 from watcher.recovery.replay import ReplayDiffersError
 from watcher.recovery.sweep import Sweep
 from watcher.recovery.verifier import Verifier
@@ -29,8 +29,6 @@ LOOK_SECONDS: Final = 2.0
 """Looks that a difference has to outlast, and seconds between them. Fewer or shorter: what is on its way is told."""
 PAGES: Final = 100
 """Pages of Redis' keys of one step of the walk."""
-
-_UNBALANCED: Final = frozenset({RedisKind.MORE_VOTES, RedisKind.FEWER_VOTES})
 
 TableListener = Callable[[str, int, int], None]
 """Told of a table, how many of its ranges are compared, and of how many; of ``redis`` it is crucibles."""
@@ -75,25 +73,6 @@ class RedisComparison:
         """Crucibles of which nobody can tell what their ratings should be."""
         self._verifier, self._sweep, self._pause = verifier, Sweep(client, verifier), pause
 
-    def compare(
-        self, findings: DifferenceReports, heard: TableListener, *, fix: bool, only: Collection[int] | None = None
-    ) -> list[int]:
-        """Add what differs, and return the crucibles in which something was put right.
-
-        Args:
-            findings: where to.
-            heard: told how far it is.
-            fix: whether to have the verifier put right what can be derived.
-            only: crucibles to look at; None: all.
-
-        Raises:
-            TemporaryError: a neighbour is away.
-            SinkDisagreesError: ClickHouse does not show what was written.
-        """
-        return self.compare_these(
-            [one for one in self.known() if only is None or one in only], findings, heard, fix=fix
-        )
-
     def known(self) -> list[int]:
         """Return the crucibles that Redis holds or has to hold, ascending.
 
@@ -104,9 +83,15 @@ class RedisComparison:
         return sorted(self._held() | self._active)
 
     def compare_these(
-        self, ids: Sequence[int], findings: DifferenceReports, heard: TableListener, *, fix: bool
+        self, ids: Sequence[int], findings: DifferenceReports, heard: TableListener, *, mends: Collection[RedisKind]
     ) -> list[int]:
         """Add what differs of some of those that are known, and return the ones in which something was put right.
+
+        Args:
+            ids: of crucibles.
+            findings: where to.
+            heard: told how far it is, once what was found until then is added.
+            mends: what to have the verifier put right, where it can be derived.
 
         Raises:
             TemporaryError: a neighbour is away.
@@ -120,7 +105,7 @@ class RedisComparison:
             self._hopeless = {
                 one for one, differing in found.items() if differing and not self._derivable(one, differing)
             }
-            left = self._mend(found) if fix and any(found.values()) else found
+            left = self._mend(found, mends) if mends and any(found.values()) else found
             mended += [one for one, differing in found.items() if differing - left.get(one, set())]
             self._add(findings, found, left, votes)
             heard(REDIS, min(at + SOME_CRUCIBLES, len(ids)), len(ids))
@@ -196,8 +181,8 @@ class RedisComparison:
         for crucible_id, differing in found.items():
             for each in sorted(differing):
                 said = f"crucible {crucible_id}" + (f", entry {each.entry_id}" if each.entry_id else "")
-                rows = abs(votes.get(crucible_id, 1)) if each.kind in _UNBALANCED else 1
-                hopeless = crucible_id in self._hopeless and each.kind in {*OF_VOTES, *_UNBALANCED}
+                rows = abs(votes.get(crucible_id, 1)) if each.kind in UNBALANCED else 1
+                hopeless = crucible_id in self._hopeless and each.kind in {*OF_VOTES, *UNBALANCED}
                 findings.add(REDIS, each.kind, f"{said}: {each.said}", rows=rows, derivable=not hopeless)
                 if each not in left.get(crucible_id, ()):
                     findings.add_mended(REDIS, each.kind, rows)
@@ -215,19 +200,21 @@ class RedisComparison:
             seq, frozen = cast("list[bytes | None]", self._client.hmget(keys.state(crucible_id), ["seq", keys.FROZEN]))
         return _State(int(seq or 0) > 0, frozen is not None)
 
-    def _mend(self, found: Mapping[int, set[CrucibleDifference]]) -> dict[int, set[CrucibleDifference]]:
+    def _mend(
+        self, found: Mapping[int, set[CrucibleDifference]], mends: Collection[RedisKind]
+    ) -> dict[int, set[CrucibleDifference]]:
         """Have the verifier mend some crucibles; return what differs afterwards."""
         for crucible_id, differing in found.items():
-            kinds = {each.kind for each in differing}
+            kinds = {each.kind for each in differing}.intersection(mends)
             if not kinds:
                 continue
             if RedisKind.GHOST in kinds:
                 self._sweep.take_out_gone([crucible_id])
                 reach("repair.shown")
                 continue
-            if kinds & {*OF_VOTES, *_UNBALANCED} and crucible_id not in self._hopeless:
+            if kinds & {*OF_VOTES, *UNBALANCED} and crucible_id not in self._hopeless:
                 self._rebuild(crucible_id)
-            elif kinds - {*OF_VOTES, *_UNBALANCED}:
+            elif kinds - {*OF_VOTES, *UNBALANCED}:
                 doubt(self._client, [crucible_id])
                 reach("repair.doubted")
                 self._verifier.verify(crucible_id)

@@ -85,14 +85,17 @@ class VoteRepairer:
         self._events = PlannedInsert(REPAIRS, link, queries)
         self._staging = Staging(_STAMPED, queries)
 
-    def finish_open(self) -> None:
+    def finish_open(self, tables: Sequence[str] = (SOURCE, VOTES)) -> None:
         """Carry out what earlier runs have decided and perhaps not written.
+
+        Args:
+            tables: of which.
 
         Raises:
             TemporaryError: a neighbour is away; call again.
             SinkDisagreesError: ClickHouse does not show what was written.
         """
-        for table in (SOURCE, VOTES):
+        for table in tables:
             for plan in repair.open_repairs(self._session, table):
                 self._carry_out(plan, again=True)
 
@@ -106,6 +109,21 @@ class VoteRepairer:
         with self._alone(crucible_id) as ours:
             if ours:  # else a rebuild is at work there, and the next run mends it
                 self._mend_copies(crucible_id, findings)
+                self._mend_events(crucible_id, findings)
+            self._comparison.look(crucible_id, findings)
+
+    def mend_events(self, crucible_id: int, findings: DifferenceReports) -> None:
+        """Put right the events of a crucible's votes where each vote is there once, and add what was found and mended.
+
+        A vote that is there twice would be given a second event. Nothing is deleted.
+
+        Raises:
+            TemporaryError: a neighbour is away. What was decided is carried out by the next run.
+            SinkDisagreesError: ClickHouse does not show what was written.
+        """
+        self.finish_open([SOURCE])
+        with self._alone(crucible_id) as ours:
+            if ours and not self._comparison.copies(crucible_id):
                 self._mend_events(crucible_id, findings)
             self._comparison.look(crucible_id, findings)
 

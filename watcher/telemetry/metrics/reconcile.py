@@ -23,7 +23,7 @@ class ReconcileMetrics:
         )
         self.reconcile_mended_rows = declare.counter(
             "reconcile_mended_rows",
-            "Rows whose counts were put right by turns (`reconcile.auto_fix`).",
+            "Rows that turns have put right (`reconcile.auto_fix`): what was counted of them, or what Redis shows.",
             kind=OPEN,
             table=OPEN,
         )
