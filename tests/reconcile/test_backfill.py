@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
 from handlers import REGISTRY
+from handlers.crucible_entry import CrucibleEntryRow, count_entries
 from tests.command import crucible
 from tests.reconcile.conftest import World
+from tests.reconcile.test_meanings import count
 from tests.reconcile.test_repair import late, total
 from tests.scythe import Scythe
 from watcher.clickhouse.link import ClickHouseLink
@@ -18,17 +21,22 @@ from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.clickhouse.repair_rows import REPAIRS
+from watcher.model.change import ChangeEvent, Operation, SourceBlock
+from watcher.model.effects import Effect
+from watcher.model.notification import INCREMENTAL, Notification
+from watcher.model.registry import on
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.held_lock import held_lock
 from watcher.postgres.own import backfill_run, history, reconcile_needed
 from watcher.postgres.session import Session
-from watcher.reconcile.backfill import counting
-from watcher.reconcile.backfill.counting import BackfillPausedError, Turn, count_rows, finish, show_crucibles
+from watcher.reconcile.backfill import by_connector, counting
+from watcher.reconcile.backfill.by_connector import SignalledConnector, bring_once
+from watcher.reconcile.backfill.counting import BackfillPausedError, OngoingBackfill, count_rows, finish, show_crucibles
 from watcher.reconcile.backfill.pages import PageComparison
 from watcher.reconcile.repairs import repairer
 from watcher.reconcile.repairs.repairer import Repairer
 from watcher.recovery.verifier import Comparison
-from watcher.runtime.failpoint import BACKFILL_PLACES
+from watcher.runtime.failpoint import BACKFILL_PLACES, CONNECTOR_BACKFILL_PLACES
 
 ENTRIES = REGISTRY.tables["CrucibleEntry"].counted
 
@@ -43,6 +51,7 @@ class Backfilling:
         until: int,
         *,
         page: int = 100,
+        way: str = "rows",
         pause: Callable[[float], None] | None = None,
     ) -> None:
         reads = ClickHouseReads(world.client, queries())
@@ -52,9 +61,9 @@ class Backfilling:
         self.insert = PlannedInsert(REPAIRS, ClickHouseLink(world.client), queries())
         self.passed = list[int]()
         self.stops = False
-        run = backfill_run.begin(session, "CrucibleEntry", "rows", until, "a test")
+        run = backfill_run.begin(session, "CrucibleEntry", way, until, "a test")
         backfill_run.take(session, run, "a test")
-        self.turn = Turn(
+        self.backfill = OngoingBackfill(
             session,
             run,
             held=lambda: None,
@@ -71,14 +80,14 @@ class Backfilling:
             reads=reads,
             await_passed=self.passed.append,
             made_by="a test",
-            pause=self.turn.rest,
+            pause=self.backfill.rest,
         )
 
     def whole(self) -> None:
         """Count all rows, and end."""
-        count_rows(self.turn, self.rows, self.chunks, self.repairer, self.page)
-        show_crucibles(self.turn, lambda: [1, 2], lambda _: Comparison.VERIFIED)
-        finish(self.session, self.turn.run, "CrucibleEntry", "a test")
+        count_rows(self.backfill, self.rows, self.chunks, self.repairer, self.page)
+        show_crucibles(self.backfill, lambda: [1, 2], lambda _: Comparison.VERIFIED)
+        finish(self.session, self.backfill.run, "CrucibleEntry", "a test")
 
     def wrong(self) -> list[int]:
         """Keys that differ."""
@@ -119,7 +128,7 @@ def test_rows_of_before_are_counted_and_the_streams_are_not_again(filled: World)
     )
     with backfilling(filled) as one:
         one.whole()
-        run = one.turn.run
+        run = one.backfill.run
 
         assert (one.wrong(), total(filled)) == ([], 298)
         assert (run.looked_at, run.mended, run.still_wrong) == (
@@ -142,7 +151,7 @@ def test_who_dies_in_it_is_gone_on_for(filled: World, monkeypatch: pytest.Monkey
     keys = list[int | None]()
     for place in places:
         with backfilling(filled, page=60) as one:
-            keys.append(one.turn.run.done_key)
+            keys.append(one.backfill.run.done_key)
             scythe.run(one.whole, 1, place)
     assert set(scythe.killed) == set(places)
     with backfilling(filled) as one:
@@ -151,6 +160,108 @@ def test_who_dies_in_it_is_gone_on_for(filled: World, monkeypatch: pytest.Monkey
         assert (one.wrong(), total(filled)) == ([], 300)
     assert keys[:2] == [None, None]
     assert keys[-1] == 300
+
+
+class Debezium:
+    """A connector that reads its signal table, and says of each table that it was asked for that all rows are sent."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.asked, self.said = list[str](), list[Notification]()
+
+    @contextmanager
+    def words(self) -> Iterator[Callable[[], list[Notification]]]:
+        """Yield what reads all that it has said."""
+        read = 0
+
+        def more() -> list[Notification]:
+            nonlocal read
+            self.look()
+            some, read = self.said[read:], len(self.said)
+            return some
+
+        yield more
+
+    def look(self) -> None:
+        """Have it hear what it was asked for since."""
+        asked = "SELECT id FROM crucible_debezium.signal WHERE type = 'execute-snapshot' AND NOT id = ANY(%s)"
+        for (name,) in self._world.site.execute(asked, (self.asked,)).fetchall():
+            self.asked.append(name)
+            over = {"scanned_collection": "public.CrucibleEntry", "status": "SUCCEEDED", "total_rows_scanned": "300"}
+            self.said += [
+                Notification(name, "STARTED", INCREMENTAL, {}),
+                Notification(name, "TABLE_SCAN_COMPLETED", INCREMENTAL, over),
+            ]
+
+
+def test_who_dies_among_rows_of_the_connector_is_gone_on_for(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked once, however often they die; what it said while nobody was there is heard, and rows count once."""
+    scythe = Scythe(monkeypatch, by_connector, counting, repairer)
+    filled.site.execute("TRUNCATE crucible_debezium.signal")
+    connector, steps = Debezium(filled), list[str]()
+
+    def run() -> None:
+        with backfilling(filled, way="connector") as one:
+            bring_once(
+                one.backfill,
+                one.session,
+                SignalledConnector(one.session, one.backfill.run, "public.CrucibleEntry"),
+                connector.words,
+                REGISTRY.tables["CrucibleEntry"],
+                await_read=lambda: steps.append("written"),
+                told=print,
+            )
+            steps.append(f"sent {one.backfill.run.sent}")
+            count_rows(one.backfill, one.rows, one.chunks, one.repairer, one.page)
+            finish(one.session, one.backfill.run, "CrucibleEntry", "a test")
+            assert (one.wrong(), total(filled)) == ([], 300)
+
+    places = (*CONNECTOR_BACKFILL_PLACES, "backfill.mended", "backfill.noted")
+    for place in places:
+        scythe.run(run, 1, place)
+        connector.look()
+    run()
+
+    assert set(scythe.killed) == set(places)
+    assert steps == ["written", *["sent 300"] * 3]
+    with filled.session() as session:
+        (told,) = backfill_run.runs(session, 9)
+    assert (told.state, told.sent, connector.asked) == ("done", 300, [told_signal(told)])
+    resumed = "SELECT count(*) FROM crucible_debezium.signal WHERE type = 'resume-snapshot'"
+    assert filled.site.execute(resumed).fetchall() == [(3,)], "each process until all is noted lets go on what waits"
+
+
+def told_signal(run: backfill_run.BackfillStatus) -> str:
+    """What a run asks the connector under."""
+    return f"crucible-backfill-{run.id}-{round(run.began_at.timestamp())}"
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_a_row_that_the_connector_reads_counts_nothing(filled: World, *, counted: bool) -> None:
+    """20 rows were counted when they came, and are read by two snapshots after that.
+
+    The control: a handler that counts them as well shows them three times, for a row that is read has the identity of
+    the reading, not that of the change that made it.
+    """
+    table = REGISTRY.tables["CrucibleEntry"]
+    if counted:
+        table = msgspec.structs.replace(table, handlers=(count_what_is_read, *table.handlers[1:]))
+    rows = filled.site.execute('SELECT id, "crucibleId", "userId", "imageId" FROM "CrucibleEntry" WHERE id > 280')
+    entries = [CrucibleEntryRow(*row, created_at=1_760_000_000_000) for row in rows.fetchall()]
+    for lsn in 90_000, 91_000:
+        reads = [
+            ChangeEvent(Operation.READ, SourceBlock("CrucibleEntry", lsn, 1_760_000_000_000), after=row)
+            for row in entries
+        ]
+        count(filled, reads, table)
+
+    assert total(filled) == (60 if counted else 20)
+
+
+@on(Operation.CREATE, Operation.UPDATE, Operation.DELETE, Operation.READ)
+def count_what_is_read(event: ChangeEvent[CrucibleEntryRow]) -> Iterator[Effect]:
+    """Counts what a snapshot reads, as no handler may."""
+    yield from count_entries(event)
 
 
 def test_two_at_once_count_once(filled: World) -> None:
@@ -164,7 +275,7 @@ def test_two_at_once_count_once(filled: World) -> None:
                     other.whole()
 
         others = list[int]()
-        one.turn._sleep = meanwhile
+        one.backfill._sleep = meanwhile
         with pytest.raises(BackfillPausedError, match="another process has ended it"):
             one.whole()
 
@@ -197,11 +308,11 @@ def test_it_pauses_and_goes_on_there(filled: World) -> None:
             one.whole()
         assert (one.heard, backfill_run.runs(one.session, 1)[0].state) == ([100], "paused")
     with backfilling(filled) as one:
-        one.turn._heard = lambda *_: setattr(one, "stops", True)
+        one.backfill._heard = lambda *_: setattr(one, "stops", True)
         with pytest.raises(BackfillPausedError):
             one.whole()
     with backfilling(filled) as one:
-        assert one.turn.run.done_key == 200
+        assert one.backfill.run.done_key == 200
         one.whole()
 
         assert (one.wrong(), total(filled), one.heard) == ([], 300, [300, 300, 300])
@@ -226,7 +337,7 @@ def test_what_an_open_transaction_has_written_is_waited_for(filled: World) -> No
             other.commit()
 
         with backfilling(filled, pause=commit) as one:
-            count_rows(one.turn, one.rows, one.chunks, one.repairer, 100)
+            count_rows(one.backfill, one.rows, one.chunks, one.repairer, 100)
             covered = one.session.read("SELECT count(*) FROM {schema}.repair WHERE 50 = ANY(keys)")
 
     assert waited[0] == repairer.LOOK_SECONDS
@@ -254,6 +365,6 @@ def test_a_hundred_thousand_rows(filled: World) -> None:
     with backfilling(filled, 100_999, page=counting.PAGE_ROWS) as one:
         one.whole()
 
-        assert (one.wrong(), total(filled), one.turn.run.looked_at) == ([], 100_300, 100_300)
+        assert (one.wrong(), total(filled), one.backfill.run.looked_at) == ([], 100_300, 100_300)
         assert len(one.passed) == 3
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000

@@ -1,6 +1,7 @@
 """Changes of a handler whose meaning has changed count for what it says now, once each and on their own day."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ import msgspec
 import pytest
 
 from handlers import REGISTRY
+from tests.acceptance.daemon import await_that
 from tests.reconcile.conftest import World
 from tests.scythe import Scythe
 from watcher.clickhouse.change_rows import CHANGES
@@ -234,3 +236,60 @@ def test_only_since_then_and_what_cannot_be_used_is_told(counted: World) -> None
         replayed(counted, events=[TemporaryError("the registry is away")])
     with counted.session() as session:
         assert repair.mark(session) == 0
+
+
+SITES_ROWS = 25
+SLOWLY = f"""  -- a row each tenth of a second
+    INSERT INTO entityMetricEvents (entityType, entityId, userId, metricType, metricValue, createdAt)
+    SELECT 'Crucible', 77, number, 'Vote', 1, now64(3) FROM numbers({SITES_ROWS}) WHERE sleepEachRow(0.1) = 0
+    SETTINGS max_block_size = 1, min_insert_block_size_rows = 1, min_insert_block_size_bytes = 1, max_threads = 1
+"""  # noqa: S608
+ONE_REQUEST = """
+    INSERT INTO entityMetricEvents (entityType, entityId, userId, metricType, metricValue, createdAt)
+    SELECT 'Crucible', 78, 1, 'Vote', 1, now64(3) SETTINGS insert_deduplication_token = 'one request'
+"""
+
+
+def exchange(world: World) -> None:
+    """Have the table hold what handlers mean now, by an exchange with a shadow that has all rows, as nobody does."""
+    new = [one for event in ALL for one in rows_of_change(NEW, event) if one[0]]
+    world.clickhouse.command("CREATE TABLE exchanged AS entityMetricEvents")
+    world.clickhouse.command("INSERT INTO exchanged SELECT * FROM entityMetricEvents WHERE source != 'CrucibleEntry'")
+    world.clickhouse.insert(
+        "exchanged",
+        [one[:5] for one in new],
+        column_names=["entityType", "entityId", "userId", "metricType", "metricValue"],
+    )
+    world.clickhouse.command("EXCHANGE TABLES entityMetricEvents AND exchanged")
+
+
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_writers_go_on_meanwhile(counted: World, *, exchanged: bool) -> None:
+    """An insert of the site's that is under way, and a request that comes again, count once.
+
+    The control is an exchange of the table with its shadow: rows of the insert that began before end in the old table,
+    the request is one that was never seen, and views are those of another table.
+    """
+    counted.clickhouse.command(ONE_REQUEST)
+    asked = "SELECT count() FROM entityMetricEvents WHERE entityId = {entity:Int32}"
+
+    def rows(entity: int) -> int:
+        return int(counted.clickhouse.query(asked, parameters={"entity": entity}).result_rows[0][0])
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(lambda: counted.client().command(SLOWLY))
+        await_that(lambda: rows(77) > 0, "the site's first row")
+        (exchange if exchanged else replayed)(counted)
+        running = not slow.done()
+        slow.result(60)
+    counted.clickhouse.command(ONE_REQUEST)
+    entries = "SELECT sum({value}) FROM {table} WHERE {metric} = 'Entry'"
+    table = counted.clickhouse.query(
+        entries.format(value="metricValue", table="entityMetricEvents", metric="metricType")
+    ).result_rows
+    view = counted.clickhouse.query(
+        entries.format(value="total", table="metric_totals", metric="metric_type")
+    ).result_rows
+
+    assert running or not exchanged, "the insert was over before the exchange"
+    assert (rows(77) == SITES_ROWS, rows(78) == 1, table == view) == ((False,) * 3 if exchanged else (True,) * 3)

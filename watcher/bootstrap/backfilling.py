@@ -25,7 +25,7 @@ from watcher.postgres.own import backfill_run
 from watcher.postgres.own.backfill_run import BackfillRun
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import unfinished
-from watcher.reconcile.backfill.counting import BackfillListener, Turn, count_rows, finish, show_crucibles
+from watcher.reconcile.backfill.counting import BackfillListener, OngoingBackfill, count_rows, finish, show_crucibles
 from watcher.reconcile.backfill.pages import PageComparison
 from watcher.reconcile.repairs.repairer import Repairer
 from watcher.reconcile.repairs.stream import Stream
@@ -101,14 +101,14 @@ def backfill(
         TemporaryError: a neighbour is away; run it again.
     """
     with alone_at(settings, table.name) as held, site_session(settings) as session:
-        turn, resumed = begun(settings, session, table, ROWS, anew=anew, held=held, stops=stops, heard=heard)
+        ongoing, resumed = begun(settings, session, table, ROWS, anew=anew, held=held, stops=stops, heard=heard)
         if table.counts:
-            count(settings, session, table, turn, stream_of(settings, session, slot, turn, told))
+            count(settings, session, table, ongoing, stream_of(settings, session, slot, ongoing, told))
         if table.shows_rows:
             with verifying(settings) as verification:
-                show_crucibles(turn, partial(unfinished, session), verification.verifier.compare)
-        finish(session, turn.run, table.name, made_by())
-        return turn.run, resumed
+                show_crucibles(ongoing, partial(unfinished, session), verification.verifier.compare)
+        finish(session, ongoing.run, table.name, made_by())
+        return ongoing.run, resumed
 
 
 def begun(
@@ -121,7 +121,7 @@ def begun(
     held: Held,
     stops: Callable[[], bool],
     heard: BackfillListener,
-) -> tuple[Turn, bool]:
+) -> tuple[OngoingBackfill, bool]:
     """Return the run of a table to be gone on with, or a new one, and whether it is an earlier one.
 
     Raises:
@@ -141,7 +141,7 @@ def begun(
         run = backfill_run.begin(session, table.name, way, _highest(settings, session, table), who)
     backfill_run.take(session, run, who)
     reach("backfill.begun")
-    return Turn(session, run, held=held, stops=stops, heard=heard), resumed
+    return OngoingBackfill(session, run, held=held, stops=stops, heard=heard), resumed
 
 
 def _highest(settings: Settings, session: Session, table: Table[Any]) -> int:
@@ -154,14 +154,16 @@ def _highest(settings: Settings, session: Session, table: Table[Any]) -> int:
     return max(int(counted), 0 if span is None else span[1])
 
 
-def stream_of(settings: Settings, session: Session, slot: str, turn: Turn, told: Callable[[str], None]) -> Stream:
+def stream_of(
+    settings: Settings, session: Session, slot: str, ongoing: OngoingBackfill, told: Callable[[str], None]
+) -> Stream:
     """Return the stream's way; the run is seen to be at work while something is waited for."""
     kafka = settings.kafka
     admin = KafkaAdmin(kafka_client(kafka))
-    return Stream(session, admin, slot=slot, group=kafka.group, topics=kafka.topics, told=told, pause=turn.rest)
+    return Stream(session, admin, slot=slot, group=kafka.group, topics=kafka.topics, told=told, pause=ongoing.rest)
 
 
-def count(settings: Settings, session: Session, table: Table[Any], turn: Turn, stream: Stream) -> None:
+def count(settings: Settings, session: Session, table: Table[Any], ongoing: OngoingBackfill, stream: Stream) -> None:
     """Put right what was counted of a table's rows, page by page.
 
     Raises:
@@ -182,8 +184,8 @@ def count(settings: Settings, session: Session, table: Table[Any], turn: Turn, s
             reads=reads,
             await_passed=stream.await_passed,
             made_by=made_by(),
-            pause=turn.rest,
+            pause=ongoing.rest,
         )
-        count_rows(turn, rows, chunks, repairer)
+        count_rows(ongoing, rows, chunks, repairer)
     finally:
         insert.close()

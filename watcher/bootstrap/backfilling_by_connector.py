@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from config import Settings
@@ -28,8 +29,8 @@ from watcher.postgres import signals
 from watcher.postgres.own import backfill_run
 from watcher.postgres.own.backfill_run import BackfillRun
 from watcher.postgres.session import Session
-from watcher.reconcile.backfill.by_connector import NotBroughtError, bring_rows
-from watcher.reconcile.backfill.counting import BackfillListener, Turn, finish
+from watcher.reconcile.backfill.by_connector import SignalledConnector, bring_once
+from watcher.reconcile.backfill.counting import BackfillListener, OngoingBackfill, finish
 
 CONNECTOR: Final = "connector"
 """The way of a run whose rows the connector brings."""
@@ -76,17 +77,21 @@ def backfill_by_connector(
     """
     with alone_at(settings, table.name) as held, site_session(settings) as session:
         topic = _notification_topic(settings, session, connector, told)
-        turn, resumed = begun(settings, session, table, CONNECTOR, anew=anew, held=held, stops=stops, heard=heard)
-        stream = stream_of(settings, session, connector.config.get("slot.name", "debezium"), turn, told)
-        if turn.run.brought_at is None:
-            with _said(settings, topic, turn) as said:
-                sent = _brought(session, turn, table, said, told)
-            stream.await_read()
-            turn.run = backfill_run.brought(session, turn.run, sent)
+        ongoing, resumed = begun(settings, session, table, CONNECTOR, anew=anew, held=held, stops=stops, heard=heard)
+        stream = stream_of(settings, session, connector.config.get("slot.name", "debezium"), ongoing, told)
+        bring_once(
+            ongoing,
+            session,
+            SignalledConnector(session, ongoing.run, table.qualified),
+            partial(_said, settings, topic, ongoing),
+            table,
+            await_read=stream.await_read,
+            told=told,
+        )
         if table.counts:
-            count(settings, session, table, turn, stream)
-        finish(session, turn.run, table.name, made_by())
-        return turn.run, resumed
+            count(settings, session, table, ongoing, stream)
+        finish(session, ongoing.run, table.name, made_by())
+        return ongoing.run, resumed
 
 
 def pause_backfill(settings: Settings, table: Table[Any]) -> bool:
@@ -128,42 +133,12 @@ def stop_backfill(settings: Settings, table: Table[Any]) -> bool:
         return True
 
 
-class _Asked:
-    """The connector, asked by signals."""
-
-    def __init__(self, session: Session, run: BackfillRun, table: str) -> None:
-        self._session, self._run, self._table = session, run, table
-
-    def begin(self) -> None:
-        """Ask for the table's rows; whoever waits goes on, be it since an earlier run."""
-        signals.execute_snapshot(self._session, self._run.signal, self._table)
-        signals.resume_snapshot(self._session, str(uuid.uuid4()))
-
-    def pause(self) -> None:
-        """Ask it to wait."""
-        signals.pause_snapshot(self._session, str(uuid.uuid4()))
-
-
-def _brought(
-    session: Session,
-    turn: Turn,
-    table: Table[Any],
-    said: Callable[[], list[Notification]],
-    told: Callable[[str], None],
-) -> int:
-    try:
-        return bring_rows(turn, _Asked(session, turn.run, table.qualified), said, table.qualified, told=told)
-    except NotBroughtError:
-        backfill_run.give_up(session, table.name)  # its signal has had its answer: the next run needs one of its own
-        raise
-
-
 @contextmanager
-def _said(settings: Settings, topic: str, turn: Turn) -> Iterator[Callable[[], list[Notification]]]:
+def _said(settings: Settings, topic: str, ongoing: OngoingBackfill) -> Iterator[Callable[[], list[Notification]]]:
     """Yield what returns the connector's words since the last call, from the beginning of the run on."""
     at = settings.registry
     avro = AvroReader(RegistryClient(at.url, registry_auth(settings), at.timeout)) if at.url else None
-    with closing(TopicTail(kafka_client(settings.kafka), topic, turn.run.began_at - SKEW)) as tail:
+    with closing(TopicTail(kafka_client(settings.kafka), topic, ongoing.run.began_at - SKEW)) as tail:
         yield lambda: [one for value in tail() if (one := read_notification(value, avro)) is not None]
 
 

@@ -87,6 +87,9 @@ BACKFILL_PLACES: Final = (
 )
 """Every place that a backfill passes, besides those of the repairs that it makes."""
 
+CONNECTOR_BACKFILL_PLACES: Final = ("backfill.asked", "backfill.sent", "backfill.brought")
+"""Every place that a backfill by the connector passes before it counts: asked, all rows sent, all rows written."""
+
 REPLAY_PLACES: Final = ("replay.shown", "replay.decided", "replay.written", "replay.noting")
 """Every place that dead letters pass that are taken again."""
 
@@ -101,6 +104,7 @@ ALL_PLACES: Final = (
     *REPAIR_PLACES,
     *VIEW_PLACES,
     *BACKFILL_PLACES,
+    *CONNECTOR_BACKFILL_PLACES,
     *REPLAY_PLACES,
     *MEANING_PLACES,
 )

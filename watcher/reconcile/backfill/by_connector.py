@@ -5,15 +5,23 @@ takes the place of the comparison in Redis; what is counted is put right by page
 """
 
 import time
+import uuid
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from watcher.model.errors import StopError
 from watcher.model.notification import INCREMENTAL, Notification
-from watcher.reconcile.backfill.counting import BackfillEndedError, BackfillPausedError, Turn
+from watcher.model.registry import Table
+from watcher.postgres import signals
+from watcher.postgres.own import backfill_run
+from watcher.postgres.own.backfill_run import BackfillRun
+from watcher.postgres.session import Session
+from watcher.reconcile.backfill.counting import BackfillEndedError, BackfillPausedError, OngoingBackfill
 from watcher.reconcile.repairs.stream import PATIENCE_SECONDS, StreamStandsError
+from watcher.runtime.failpoint import reach
 
 LOOK_SECONDS: Final = 1.0
 SAID_EVERY_SECONDS: Final = 5.0
@@ -101,8 +109,70 @@ class Connector(Protocol):
         ...
 
 
+class SignalledConnector:
+    """The connector, asked by signals.
+
+    Args:
+        session: PostgreSQL, where it hears of them.
+        run: names what it is asked for.
+        table: with its schema.
+    """
+
+    def __init__(self, session: Session, run: BackfillRun, table: str) -> None:
+        self._session, self._run, self._table = session, run, table
+
+    def begin(self) -> None:
+        """Ask for the table's rows; whoever waits goes on, be it since an earlier run."""
+        signals.execute_snapshot(self._session, self._run.signal, self._table)
+        signals.resume_snapshot(self._session, str(uuid.uuid4()))
+
+    def pause(self) -> None:
+        """Ask it to wait."""
+        signals.pause_snapshot(self._session, str(uuid.uuid4()))
+
+
+def bring_once(
+    ongoing: OngoingBackfill,
+    session: Session,
+    connector: Connector,
+    said: Callable[[], AbstractContextManager[Callable[[], Iterable[Notification]]]],
+    table: Table[Any],
+    *,
+    await_read: Callable[[], object],
+    told: Callable[[str], None],
+) -> None:
+    """Have every row of a table sent and written, unless an earlier process of the run has seen to that.
+
+    Args:
+        ongoing: the run.
+        session: where that is noted.
+        connector: is asked.
+        said: opens what returns what it has said since the last call, the first time since the run began.
+        table: which.
+        await_read: returns when the group has written all that the topics hold.
+        told: told how far it is, now and then.
+
+    Raises:
+        BackfillPausedError: it is to pause, and so is the connector.
+        NotBroughtError: the connector does not send the rows; the run is over.
+        StreamStandsError: it says nothing, or the stream does not go on.
+        TemporaryError: a neighbour is away.
+    """
+    if ongoing.run.brought_at is not None:
+        return
+    with said() as words:
+        try:
+            sent = bring_rows(ongoing, connector, words, table.qualified, told=told)
+        except NotBroughtError:  # its signal has had its answer: the next run needs one of its own
+            backfill_run.give_up(session, table.name)
+            raise
+    await_read()
+    ongoing.run = backfill_run.brought(session, ongoing.run, sent)
+    reach("backfill.brought")
+
+
 def bring_rows(
-    turn: Turn,
+    ongoing: OngoingBackfill,
     connector: Connector,
     said: Callable[[], Iterable[Notification]],
     table: str,
@@ -113,7 +183,7 @@ def bring_rows(
     """Have the connector read a table from its first row to its last; return how many rows it has sent.
 
     Args:
-        turn: the run.
+        ongoing: the run.
         connector: is asked.
         said: returns what it has said since the last call.
         table: with its schema.
@@ -127,12 +197,14 @@ def bring_rows(
         TemporaryError: a neighbour is away.
     """
     connector.begin()
-    sending, heard_at, told_at = Sending(turn.run.signal, table), now(), now()
+    reach("backfill.asked")
+    sending, heard_at, told_at = Sending(ongoing.run.signal, table), now(), now()
     try:
         while True:
             for one in said():
                 sending, heard_at = sending.after(one), now() if one.aggregate_type == INCREMENTAL else heard_at
             if sending.ended in GOOD:
+                reach("backfill.sent")
                 return sending.rows
             if sending.ended:
                 why = WHY.get(sending.ended, f"the connector says {sending.ended}")
@@ -148,7 +220,7 @@ def bring_rows(
             if now() - told_at >= SAID_EVERY_SECONDS:
                 told_at = now()
                 told(f"{table}: {sending}")
-            turn.rest(LOOK_SECONDS)
+            ongoing.rest(LOOK_SECONDS)
     except BackfillEndedError:
         raise
     except BackfillPausedError:

@@ -80,7 +80,7 @@ BackfillListener = Callable[[BackfillRun, str], None]
 """Told how far a run is, and with what."""
 
 
-class Turn:
+class OngoingBackfill:
     """The run that is under way: how far it is, and whether somebody wants it to pause.
 
     Args:
@@ -142,11 +142,13 @@ class Turn:
             raise BackfillPausedError("paused; run it again, and it goes on here")
 
 
-def count_rows(turn: Turn, pages: Pages, ranges: Ranges, mends: Mends, page_rows: int = PAGE_ROWS) -> None:
+def count_rows(
+    ongoing: OngoingBackfill, pages: Pages, ranges: Ranges, mends: Mends, page_rows: int = PAGE_ROWS
+) -> None:
     """Make what was counted of every row up to the run's last key what the row counts for.
 
     Args:
-        turn: the run.
+        ongoing: the run.
         pages: the table's rows.
         ranges: tells what differs.
         mends: puts it right.
@@ -157,8 +159,8 @@ def count_rows(turn: Turn, pages: Pages, ranges: Ranges, mends: Mends, page_rows
         StreamStandsError: the stream does not go on.
         TemporaryError: a neighbour is away; what is done is noted.
     """
-    until = turn.run.until_key
-    after = BEFORE_ALL if turn.run.done_key is None else turn.run.done_key
+    until = ongoing.run.until_key
+    after = BEFORE_ALL if ongoing.run.done_key is None else ongoing.run.done_key
     if after < until:
         mends.finish_open()
     while after < until:
@@ -168,12 +170,12 @@ def count_rows(turn: Turn, pages: Pages, ranges: Ranges, mends: Mends, page_rows
         rows = rows if end == whole else pages.page(after, end, page_rows)[1]
         mended, left = _mended(ranges, mends, after + 1, end + 1)
         reach("backfill.mended")
-        turn.note(
+        ongoing.note(
             "rows",
             done_key=end,
-            looked_at=turn.run.looked_at + rows,
-            mended=dict(Counter(turn.run.mended) + mended),
-            still_wrong=turn.run.still_wrong + left,
+            looked_at=ongoing.run.looked_at + rows,
+            mended=dict(Counter(ongoing.run.mended) + mended),
+            still_wrong=ongoing.run.still_wrong + left,
         )
         after = end
 
@@ -192,11 +194,13 @@ def _mended(ranges: Ranges, mends: Mends, low: int, high: int) -> tuple[Counter[
     return mended, sum(one == before.get(one.key) for one in ranges.differing(low, high))
 
 
-def show_crucibles(turn: Turn, unfinished: Callable[[], Sequence[int]], compare: Callable[[int], Comparison]) -> None:
+def show_crucibles(
+    ongoing: OngoingBackfill, unfinished: Callable[[], Sequence[int]], compare: Callable[[int], Comparison]
+) -> None:
     """Have every crucible that takes votes compared in Redis, row by row.
 
     Args:
-        turn: the run.
+        ongoing: the run.
         unfinished: returns their ids, ascending.
         compare: compares one.
 
@@ -205,16 +209,16 @@ def show_crucibles(turn: Turn, unfinished: Callable[[], Sequence[int]], compare:
         TemporaryError: a neighbour is away, or somebody else is at a crucible for long.
     """
     for crucible_id in unfinished():
-        if crucible_id <= turn.run.done_crucible:
+        if crucible_id <= ongoing.run.done_crucible:
             continue
         for _ in range(MAX_BUSY):
             if compare(crucible_id) is not Comparison.BUSY:
                 break
-            turn.rest(BUSY_SECONDS)
+            ongoing.rest(BUSY_SECONDS)
         else:
             raise TemporaryError(f"crucible {crucible_id} is being compared by another process; run this again")
         reach("backfill.shown")
-        turn.note("crucibles", done_crucible=crucible_id)
+        ongoing.note("crucibles", done_crucible=crucible_id)
 
 
 def finish(session: Session, run: BackfillRun, table: str, made_by: str) -> None:

@@ -113,9 +113,9 @@ class VoteRepairer:
             self._comparison.look(crucible_id, findings)
 
     def mend_events(self, crucible_id: int, findings: DifferenceReports) -> None:
-        """Put right the events of a crucible's votes where each vote is there once, and add what was found and mended.
+        """Put right the events of a crucible's votes, and add what was found and mended: nothing is deleted.
 
-        A vote that is there twice would be given a second event. Nothing is deleted.
+        Votes that are there twice stay, and have one event as every vote.
 
         Raises:
             TemporaryError: a neighbour is away. What was decided is carried out by the next run.
@@ -123,7 +123,7 @@ class VoteRepairer:
         """
         self.finish_open([SOURCE])
         with self._alone(crucible_id) as ours:
-            if ours and not self._comparison.copies(crucible_id):
+            if ours:
                 self._mend_events(crucible_id, findings)
             self._comparison.look(crucible_id, findings)
 
