@@ -24,8 +24,8 @@ def contest(api: Api, site: Site) -> Contest:
     return made
 
 
-def request(contest: Contest, user: int, body: bytes, **headers: str) -> bytes:
-    """A vote as bytes."""
+def request(contest: Contest, user: int, body: bytes, path: str = "votes", **headers: str) -> bytes:
+    """A vote, or something else that is sent, as bytes."""
     given = {
         "Host": "localhost",
         "Authorization": f"Bearer {token(user)}",
@@ -34,7 +34,7 @@ def request(contest: Contest, user: int, body: bytes, **headers: str) -> bytes:
         **headers,
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
-    return f"POST {contest.path}/votes HTTP/1.1\r\n{head}\r\n".encode() + body
+    return f"POST {contest.path}/{path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
 
 async def at_once(api: Api, requests: list[bytes]) -> list[tuple[int, bytes]]:
@@ -82,6 +82,36 @@ def test_both_ways_round_at_once(api: Api, site: Site, contest: Contest) -> None
     statuses = [status for status, _ in answers]
     assert sorted({*statuses[::2]}) + sorted({*statuses[1::2]}) in ([200, 409], [409, 200])
     assert api.get(contest.path, judge).json()["me"] == {"votes": 1}
+
+
+def test_a_judge_who_asks_many_times_at_once(api: Api, site: Site, contest: Contest) -> None:
+    """Whoever asks second is served what was opened to the first, and is never told that all is judged."""
+    for _ in range(5):
+        head = f"GET {contest.path}/pair HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token(site.user())}\r\n\r\n"
+
+        answers = asyncio.run(at_once(api, [head.encode()] * 16))
+
+        assert {status for status, _ in answers} == {200}, answers
+        served = [json.loads(body) for _, body in answers]
+        assert len({(one["left"]["entryId"], one["right"]["entryId"], one["token"]) for one in served}) == 1
+
+
+def test_a_pair_is_judged_or_skipped(api: Api, site: Site, contest: Contest) -> None:
+    """Whichever of both comes first stands, and the other one is refused."""
+    judge = site.user()
+    pair = api.pair(contest, judge)
+    vote = {"winner": pair["left"]["entryId"], "loser": pair["right"]["entryId"], "token": pair["token"]}
+    ways = [
+        request(contest, judge, json.dumps(body).encode(), path=path)
+        for path, body in (("votes", vote), ("skips", {"token": pair["token"]}))
+    ]
+
+    answers = asyncio.run(at_once(api, ways * 20))
+
+    votes, skips = [status for status, _ in answers[::2]], [status for status, _ in answers[1::2]]
+    counted = api.get(contest.path, judge).json()["me"]["votes"]
+    assert (set(votes), set(skips), counted) in [({200}, {410}, 1), ({410}, {200}, 0)]
+    assert api.pair(contest, judge)["skipsLeft"] == 2 + counted
 
 
 BAD_BODIES: dict[str, bytes] = {
@@ -134,6 +164,32 @@ def test_another_content_type(api: Api, contest: Contest, kind: str) -> None:
     answer = api.client.post(f"{contest.path}/votes", content=b'{"winner": 1, "loser": 2}', headers=headers)
 
     assert (answer.status_code, answer.json()["code"]) == (415, "wrong_media_type")
+
+
+def test_a_body_that_is_packed(api: Api, contest: Contest) -> None:
+    """415 and a word about it, for nobody unpacks it."""
+    headers = {**bearer(contest.owners[0]), "Content-Type": "application/json", "Content-Encoding": "gzip"}
+
+    answer = api.client.post(f"{contest.path}/votes", content=b"\x1f\x8b", headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (415, "wrong_media_type")
+    assert "Content-Encoding" in answer.json()["detail"]
+
+
+def test_what_follows_a_body_is_no_header(api: Api, contest: Contest) -> None:
+    """Proxies pass trailers on unread, whatever the sender puts there: they let nobody in and keep nobody out."""
+    chunks, trailer = (
+        b"2\r\n{}\r\n0\r\n",
+        f"Authorization: Bearer {token(contest.owners[0])}\r\nHost: y\r\n\r\n".encode(),
+    )
+    said = []
+    for bearers in ("", f"Authorization: Bearer {token(contest.owners[0])}\r\n"):
+        head = f"POST {contest.path}/votes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n{bearers}"
+        whole = head.encode() + b"Content-Type: application/json\r\n\r\n" + chunks + trailer
+        ((_, body),) = asyncio.run(at_once(api, [whole]))
+        said.append(json.loads(body)["code"])
+
+    assert said == ["no_token", "bad_json"]
 
 
 @pytest.mark.parametrize(

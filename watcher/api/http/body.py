@@ -35,6 +35,8 @@ class JsonBody(Generic[T]):
                 kind = value
             elif name == b"content-length":
                 length = value
+            elif name == b"content-encoding" and value.strip().lower() != b"identity":
+                raise ProblemError("wrong_media_type", "Content-Encoding: nothing is unpacked here")
         if kind != _JSON and kind.split(b";", 1)[0].strip().lower() != _JSON:
             raise ProblemError("wrong_media_type")
         if length is not None and (not length.isdigit() or len(length) > 9 or int(length) > max_bytes):

@@ -107,6 +107,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """Since when the client has not taken what was sent; 0 when it does."""
     _parser_spoke = False
     """Whether the parser had something to say of the piece that arrived last."""
+    _is_head_complete = False
+    """Whether the headers of the request under way are there: what comes as headers from then on are trailers."""
     _bytes_in_silence = 0
     """Bytes since the parser last said something."""
     _had_last_request = False
@@ -238,6 +240,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take the beginning of a request, which ends the time between two; empty lines before it do not."""
         self._parser_spoke = True
         self._head_bytes = 0
+        self._is_head_complete = False
         self._request_since = self.loop.time()
         super().on_message_begin()
 
@@ -250,16 +253,17 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header of the request."""
+        """Take one header of the request; a trailer is counted and nothing else, for nobody is to take it for one."""
         self._parser_spoke = True
         self._head_bytes += len(name) + len(value) + 4
         if self._head_bytes > self._max_head_bytes:
             self._refuse_head()
-        super().on_header(name, value)
+        if not self._is_head_complete:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin to answer the request."""
-        self._parser_spoke = True
+        self._parser_spoke = self._is_head_complete = True
         self._unset_keepalive_if_required()
         upgrade = self.parser.should_upgrade()
         self._is_upgrade_with_body = upgrade and _has_body(self.headers)

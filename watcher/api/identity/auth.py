@@ -190,6 +190,6 @@ def _without_contents(error: Exception) -> str:
         "InvalidAudienceError": "aud is not this service",
         "MissingRequiredClaimError": "one of exp, iss, aud and sub is missing",
         "ImmatureSignatureError": "not valid yet",
-        "InvalidIssuedAtError": "issued in the future",
+        "InvalidIssuedAtError": "iat is no time",
         "InvalidSubjectError": "sub is not the number of a user",
     }.get(type(error).__name__, "not a valid token")

@@ -15,6 +15,7 @@ import random
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from itertools import combinations
 from typing import Final
@@ -44,6 +45,9 @@ MAX_WIDE_DRAWS: Final = 4
 """Wider draws before every pair is gone through."""
 MAX_CHOICES: Final = 5
 """Times that a pair is chosen of one draw: each time an image was hidden since it was last looked at."""
+MAX_OVERTAKEN: Final = 8
+"""Times that it is begun anew because something else was opened to the judge meanwhile; what is there is served then,
+so the first time does it but for chance."""
 
 OPEN_AT_ONCE: Final = 2
 """Pairs that are open to a judge: one to look at, and one whose images can be loaded meanwhile. More: more to choose
@@ -60,6 +64,10 @@ class NoPair(Enum):
     """This judge has judged every pair that there is."""
     TOO_FEW = "too_few"
     """Fewer than two entries that this judge may see and does not own."""
+
+
+class _OvertakenError(Exception):
+    """Raised when another request of the judge, here or elsewhere, has opened or judged something meanwhile."""
 
 
 class ServedPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +167,18 @@ class Pairs:
             ProblemError: the crucible is not open for votes, a neighbour is away, or ``skips_exhausted``: the judge
                 wants to see fewer levels than the open pair needs, which would pass it on.
         """
+        for _ in range(1 + MAX_OVERTAKEN):
+            with suppress(_OvertakenError):
+                return await self._serve_anew(asker)
+        raise ProblemError("overloaded", "what is open to this judge changes all the while")
+
+    async def _serve_anew(self, asker: Asker) -> Served | NoPair:
+        """Return what is open to a judge, or why nothing is, from what Redis says now.
+
+        Raises:
+            ProblemError: as :meth:`serve`.
+            _OvertakenError: something else was opened meanwhile.
+        """
         facts = self._facts.get(asker.crucible_id, _Facts())
         part = elapsed(int(self._clock() * 1000), facts.start_ms, facts.end_ms)
         top = finalists(part, facts.places, self._chance.random)
@@ -176,7 +196,7 @@ class Pairs:
                 return served
             if everything and not without(drawn.held, hidden):
                 return _nothing(without(drawn.entries, hidden))
-        return await self._go_through(asker, drawn, leading, hidden)
+        return await self._go_through(asker, drawn, hidden)
 
     async def _draw(self, asker: Asker, count: int, top: int, leading: int, *, if_wanting: bool) -> Drawn:
         seed = self._chance.getrandbits(31)
@@ -206,7 +226,11 @@ class Pairs:
         """Return what is open, after opening the first new pairs of the order for those that are missing.
 
         Returns:
-            None if there is none, too few, or another process has opened some meanwhile.
+            None if there is none, or too few.
+
+        Raises:
+            ProblemError: as :meth:`serve`.
+            _OvertakenError: something else was opened meanwhile.
         """
         drawn, hidden = draw.drawn, draw.hidden
         held, passed = OpenPairs.of(drawn.open), list[str]()
@@ -259,7 +283,7 @@ class Pairs:
             await self._candidates.admit(draw.asker.crucible_id, placements)
         return {one.entry_id for one, now in levels.items() if not now & draw.mask}
 
-    async def _go_through(self, asker: Asker, drawn: Drawn, leading: int, hidden: set[int]) -> Served | NoPair:
+    async def _go_through(self, asker: Asker, drawn: Drawn, hidden: set[int]) -> Served | NoPair:
         """Return what is open, with pairs that are left among all: for a judge who has judged nearly all of many."""
         done = await self._candidates.done(asker)
         every = [one async for one in self._candidates.everything(asker, asker.level & drawn.level)]
@@ -276,14 +300,8 @@ class Pairs:
                 if one.image_id != other.image_id and pair_field(one.entry_id, other.entry_id) not in done
             )
 
-        for _ in range(MAX_CHOICES):
-            served = await self._serve(_Draw(asker, drawn, order, hidden, last=True))
-            if served is not None:
-                return served
-            drawn = await self._draw(asker, POLICY.draw, 0, leading, if_wanting=True)
-            if not drawn.open:
-                break
-        return _nothing(without(every, hidden))
+        served = await self._serve(_Draw(asker, drawn, order, hidden, last=True))
+        return _nothing(without(every, hidden)) if served is None else served
 
     async def _open(
         self,
@@ -292,14 +310,18 @@ class Pairs:
         opened: Sequence[_Open],
         passed: Sequence[str],
         pictures: Mapping[int, Picture],
-    ) -> Served | None:
-        """Write down what is open and return it; None if another process was faster."""
+    ) -> Served:
+        """Write down what is open and return it.
+
+        Raises:
+            _OvertakenError: something else was opened meanwhile.
+        """
         asker, read, now = draw.asker, draw.drawn.open, self._clock()
         until, soon = int(now + self._lifetime), now + self._lifetime / 2
         said = tuple(one if one.expires > soon else msgspec.structs.replace(one, expires=until) for one in wanted.pairs)
         wanted = msgspec.structs.replace(wanted, pairs=said)
         if wanted.text != read and not await self._candidates.open(asker, read, wanted, passed):
-            return None
+            raise _OvertakenError
         seen = self._seen.get(asker.user_id) or deque(maxlen=JUST_SEEN_IMAGES)
         seen.extend(one.image_id for each in opened for one in each.pair if one.image_id not in seen)
         self._seen[asker.user_id] = seen
