@@ -38,7 +38,7 @@ WITH told AS MATERIALIZED (
                     THEN 'image_blocked' END,
                CASE WHEN ingestion IN ('Error', 'NotFound') THEN 'image_not_scannable' END,
                CASE WHEN unscanned THEN 'image_not_scanned' END,
-               CASE WHEN NOT unscanned AND level & 31 > 0 AND level & 31 & (c ->> 'nsfw_level')::int = 0
+               CASE WHEN NOT unscanned AND level & ~32 <> 0 AND level & 31 & (c ->> 'nsfw_level')::int = 0
                     THEN 'level_not_allowed' END,
                CASE WHEN unscanned OR c IS NULL OR i ->> 'type' <> 'image' OR all_allowed OR unreadable THEN NULL
                     WHEN i -> 'resources' <> '[]' AND NOT i -> 'resources' <@ allowed THEN 'resources_not_allowed' END,

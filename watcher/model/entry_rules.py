@@ -151,7 +151,7 @@ def _entering(facts: EntryFacts, crucible: CrucibleRules) -> Iterator[EntryReaso
 
 
 def _content(image: EntryImage, crucible: CrucibleRules | None) -> Iterator[EntryReason]:
-    rated = bool(image.nsfw_level & ALL_LEVELS)
+    rated = bool(image.nsfw_level & ~BLOCKED)  # by a level that nobody knows, too: such an image is shown to nobody
     if image.ingestion == "Blocked" or image.blocked_for is not None or image.nsfw_level & BLOCKED:
         yield EntryReason.IMAGE_BLOCKED
     if image.ingestion in NOT_SCANNABLE:

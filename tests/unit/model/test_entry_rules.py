@@ -115,7 +115,7 @@ def test_states_of_the_scan(ingestion: str, level: int, state: VerdictState) -> 
 @pytest.mark.parametrize(
     ("image", "crucible", "allowed"),
     [(1, 1, True), (1, 3, True), (2, 6, True), (4, 1, False), (1, 12, False), (8, 1, False), (3, 1, True),
-     (8, 15, True), (3, 2, True), (1, 2, False), (15, 8, True), (7, 8, False)],
+     (8, 15, True), (3, 2, True), (1, 2, False), (15, 8, True), (7, 8, False), (64, 31, False), (64, 127, False)],
 )  # fmt: skip
 def test_levels(image: int, crucible: int, allowed: bool) -> None:
     verdict = decide(but(GOOD, **{"image.nsfw_level": image, "crucible.nsfw_level": crucible}))
