@@ -135,6 +135,23 @@ FROM
     HAVING countIf(column = {column:String}) = 0
 )
 
+-- rows_from --
+-- Rows that reach a view by themselves.
+@stamp >= fromUnixTimestamp64Milli(@boundary)
+
+-- rows_before --
+-- Rows that a view is filled with.
+@stamp < fromUnixTimestamp64Milli(@boundary)
+
+-- rows_of_slice --
+-- One of several parts of the keys.
+cityHash64(@key) % @slices = @number
+
+-- fill_view --
+-- What a query gives, into a view's table.
+INSERT INTO @target
+@selected
+
 -- create_view --
 -- View and boundary are one fact: the comment holds the number that stands in the text.
 CREATE MATERIALIZED VIEW @view @on_cluster TO @target AS
@@ -207,3 +224,11 @@ HAVING sumIf(mixed, side = 1) != sumIf(mixed, side = 2)
 ORDER BY name
 LIMIT {most:UInt32}
 SETTINGS max_bytes_before_external_group_by = 1000000000
+
+-- current_database --
+-- Of a client that was given none.
+SELECT currentDatabase()
+
+-- sync_replica --
+-- Until this replica has read what the others have written.
+SYSTEM SYNC REPLICA @table

@@ -98,7 +98,8 @@ SELECT
     toUInt16(0)          AS bucket
 FROM entityMetricEvents
 WHERE ingestedAt >= fromUnixTimestamp64Milli(BOUNDARY)
-GROUP BY entity_type, entity_id, metric_type;
+GROUP BY entity_type, entity_id, metric_type
+COMMENT 'rows from BOUNDARY';
 
 INSERT INTO metric_totals_v1
 SELECT
@@ -107,7 +108,7 @@ SELECT
     metricType       AS metric_type,
     sum(metricValue) AS total,
     count()          AS events,
-    BUCKET          AS bucket
+    toUInt16(BUCKET)          AS bucket
 FROM entityMetricEvents
 WHERE ingestedAt < fromUnixTimestamp64Milli(BOUNDARY)
 GROUP BY entity_type, entity_id, metric_type;
@@ -145,7 +146,8 @@ SELECT
     toUInt16(0)                     AS bucket
 FROM entityMetricEvents
 WHERE ingestedAt >= fromUnixTimestamp64Milli(BOUNDARY)
-GROUP BY entity_type, entity_id, metric_type, day;
+GROUP BY entity_type, entity_id, metric_type, day
+COMMENT 'rows from BOUNDARY';
 
 INSERT INTO metric_daily_v1
 SELECT
@@ -155,7 +157,7 @@ SELECT
     toDate32(createdAt, 'UTC')  AS day,
     sum(metricValue)            AS total,
     count()                     AS events,
-    BUCKET                     AS bucket
+    toUInt16(BUCKET)                     AS bucket
 FROM entityMetricEvents
 WHERE ingestedAt < fromUnixTimestamp64Milli(BOUNDARY)
 GROUP BY entity_type, entity_id, metric_type, day;
@@ -193,7 +195,8 @@ SELECT
     toUInt16(0)          AS bucket
 FROM entityMetricEvents
 WHERE ingestedAt >= fromUnixTimestamp64Milli(BOUNDARY)
-GROUP BY entity_type, entity_id, metric_type, hour;
+GROUP BY entity_type, entity_id, metric_type, hour
+COMMENT 'rows from BOUNDARY';
 
 INSERT INTO metric_hourly_v1
 SELECT
@@ -203,7 +206,7 @@ SELECT
     toDateTime64(intDiv(toUnixTimestamp64Milli(createdAt), 3600000) * 3600, 0, 'UTC') AS hour,
     sum(metricValue) AS total,
     count()          AS events,
-    BUCKET          AS bucket
+    toUInt16(BUCKET)          AS bucket
 FROM entityMetricEvents
 WHERE ingestedAt < fromUnixTimestamp64Milli(BOUNDARY)
 GROUP BY entity_type, entity_id, metric_type, hour;
@@ -239,7 +242,8 @@ SELECT
     toUInt16(0)                  AS bucket
 FROM crucible_entry_rating
 WHERE ingested_at >= fromUnixTimestamp64Milli(BOUNDARY)
-GROUP BY crucible_id;
+GROUP BY crucible_id
+COMMENT 'rows from BOUNDARY';
 
 INSERT INTO crucible_votes_v1
 SELECT
@@ -248,7 +252,7 @@ SELECT
     uniqExactState(user_id)  AS judges,
     min(created_at)          AS first_vote,
     max(created_at)          AS last_vote,
-    BUCKET                  AS bucket
+    toUInt16(BUCKET)                  AS bucket
 FROM crucible_entry_rating
 WHERE ingested_at < fromUnixTimestamp64Milli(BOUNDARY)
 GROUP BY crucible_id;
@@ -306,7 +310,8 @@ SELECT
 FROM crucible_entry_rating
 ARRAY JOIN [(winner_entry_id, 1, 0), (loser_entry_id, 0, 1)] AS side
 WHERE ingested_at >= fromUnixTimestamp64Milli(BOUNDARY)
-GROUP BY crucible_id, entry_id;
+GROUP BY crucible_id, entry_id
+COMMENT 'rows from BOUNDARY';
 
 INSERT INTO entry_record_v1
 SELECT
@@ -314,7 +319,7 @@ SELECT
     tupleElement(side, 1)       AS entry_id,
     sum(tupleElement(side, 2))  AS wins,
     sum(tupleElement(side, 3))  AS losses,
-    BUCKET                     AS bucket
+    toUInt16(BUCKET)                     AS bucket
 FROM crucible_entry_rating
 ARRAY JOIN [(winner_entry_id, 1, 0), (loser_entry_id, 0, 1)] AS side
 WHERE ingested_at < fromUnixTimestamp64Milli(BOUNDARY)
@@ -351,7 +356,8 @@ SELECT
     toUInt16(0)          AS bucket
 FROM crucible_entry_rating
 WHERE ingested_at >= fromUnixTimestamp64Milli(BOUNDARY)
-GROUP BY user_id, crucible_id;
+GROUP BY user_id, crucible_id
+COMMENT 'rows from BOUNDARY';
 
 INSERT INTO judge_activity_v1
 SELECT
@@ -360,7 +366,7 @@ SELECT
     count()          AS votes,
     min(created_at)  AS first_vote,
     max(created_at)  AS last_vote,
-    BUCKET          AS bucket
+    toUInt16(BUCKET)          AS bucket
 FROM crucible_entry_rating
 WHERE ingested_at < fromUnixTimestamp64Milli(BOUNDARY)
 GROUP BY user_id, crucible_id;
@@ -402,7 +408,8 @@ SELECT
 FROM crucible_entry_rating
 ARRAY JOIN [(winner_entry_id, winner_elo), (loser_entry_id, loser_elo)] AS side
 WHERE vote_seq > 0 AND ingested_at >= fromUnixTimestamp64Milli(BOUNDARY)
-GROUP BY crucible_id, entry_id;
+GROUP BY crucible_id, entry_id
+COMMENT 'rows from BOUNDARY';
 
 INSERT INTO entry_rating_v1
 SELECT
@@ -411,7 +418,7 @@ SELECT
     argMaxState(tupleElement(side, 2), (vote_epoch, vote_seq)) AS rating,
     max((vote_epoch, vote_seq))                               AS last_vote,
     count()                                                   AS votes,
-    BUCKET                                                   AS bucket
+    toUInt16(BUCKET)                                                   AS bucket
 FROM crucible_entry_rating
 ARRAY JOIN [(winner_entry_id, winner_elo), (loser_entry_id, loser_elo)] AS side
 WHERE vote_seq > 0 AND ingested_at < fromUnixTimestamp64Milli(BOUNDARY)

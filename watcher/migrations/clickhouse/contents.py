@@ -12,6 +12,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from watcher.clickhouse.expiry import UNKNOWN_COLUMN, kept_since
 from watcher.clickhouse.queries import queries
+from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.clickhouse.steps import View
 
@@ -115,7 +116,7 @@ class Contents:
         if of == 1:
             return "1"
         key = ", ".join(f"held.{name}" for name in self.keys) if held else self.view.key
-        return f"cityHash64({key}) % {of} = {number}"
+        return rows_of_slice(self.server.deployment, key, number, of)
 
     def slices(self) -> int:
         """Return into how many parts a comparison or a fill is to be cut, for its memory."""
@@ -124,6 +125,21 @@ class Contents:
 
     def _before(self, outlived: _Outlived) -> str:
         return self.server.render(queries()[outlived.query], cutoff=str(self.cutoff))
+
+
+def rows_from(deployment: Deployment, view: View, boundary: int | str) -> str:
+    """Return the condition of rows that reach a view by themselves: from a moment on, in milliseconds since 1970."""
+    return deployment.render(queries()["rows_from"], {"stamp": view.stamp, "boundary": str(boundary)})
+
+
+def rows_before(deployment: Deployment, view: View, boundary: int | str) -> str:
+    """Return the condition of rows from before that moment, which a view is filled with."""
+    return deployment.render(queries()["rows_before"], {"stamp": view.stamp, "boundary": str(boundary)})
+
+
+def rows_of_slice(deployment: Deployment, key: str, number: int, of: int) -> str:
+    """Return the condition of one of several parts of the keys, counted from 0."""
+    return deployment.render(queries()["rows_of_slice"], {"key": key, "slices": str(of), "number": str(number)})
 
 
 def contents(server: Server, view: View) -> Contents:

@@ -4,15 +4,17 @@ Safe to run twice, over tables that a site already has, and again after a kill a
 twice, and a migration is recorded when all of it is done. Of two processes at once one waits: see `migrations/lock.py`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import assert_never
 
 from clickhouse_connect.driver.client import Client
 
 import clickhouse_sql
+from watcher.clickhouse.queries import queries
 from watcher.migrations import ledger
 from watcher.migrations.clickhouse.buffer import make_buffer
+from watcher.migrations.clickhouse.contents import rows_before, rows_from
 from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.clickhouse.record import MigrationRecord
 from watcher.migrations.clickhouse.server import Server, not_asked
@@ -107,28 +109,33 @@ def script(deployment: Deployment, database: str, which: list[Migration] | None 
 def _script(deployment: Deployment, database: str, migration: Migration) -> Iterator[str]:
     yield f"-- clickhouse {migration}\n"
     for step in read_steps(migration.text):
-        for text in _texts(step):
-            yield deployment.render(text, {"database": database, "bucket": "toUInt16(0)"}) + ";\n"
+        for text in _texts(step, deployment, {"database": database}):
+            yield f"{text};\n"
 
 
-def _texts(step: MigrationStep) -> Iterator[str]:
+def _texts(step: MigrationStep, deployment: Deployment, words: Mapping[str, str]) -> Iterator[str]:
+    """Yield the statements of a step as this deployment gets them; ``words`` fill what depends on the database."""
+
+    def render(text: str, **more: str) -> str:
+        return deployment.render(text, {**words, **more})
+
     match step:
         case RepeatableSql(texts):
-            yield from texts
+            yield from map(render, texts)
         case Stamp(table, column):
-            alter, stamp = f"ALTER TABLE {table} @on_cluster", f"{column} DateTime64(3) DEFAULT"
-            yield f"{alter} ADD COLUMN IF NOT EXISTS {stamp} toDateTime64(0, 3)"
-            yield f"{alter} MATERIALIZE COLUMN {column}"
-            yield f"{alter} MODIFY COLUMN {stamp} now64(3)"
+            for name in ("add_stamp", "write_stamp", "start_stamp"):
+                yield render(queries()[name], table=table, column=column)
         case BufferTable(name, _, create):
-            yield create.replace("@buffer", name)
+            yield render(create, buffer=name)
         case View():
-            yield step.create_target
-            select = step.select.replace("@rows", f"{step.stamp} >= fromUnixTimestamp64Milli(BOUNDARY)")
-            yield f"CREATE MATERIALIZED VIEW {step.name} @on_cluster TO {step.target} AS\n{select}"
-            fill = step.select.replace("@rows", f"{step.stamp} < fromUnixTimestamp64Milli(BOUNDARY)")
-            yield f"INSERT INTO {step.target}\n{fill.replace('@bucket', 'BUCKET')}"
-            yield step.create_reader
+            yield render(step.create_target)
+            later, before = (rows(deployment, step, "BOUNDARY") for rows in (rows_from, rows_before))
+            selected = render(step.select, rows=later, bucket="toUInt16(0)")
+            view = {"view": step.name, "target": step.target, "boundary": "BOUNDARY"}
+            yield render(queries()["create_view"], selected=selected, **view)
+            selected = render(step.select, rows=before, bucket="toUInt16(BUCKET)")
+            yield render(queries()["fill_view"], target=step.target, selected=selected)
+            yield render(step.create_reader)
         case _:
             assert_never(step)
 

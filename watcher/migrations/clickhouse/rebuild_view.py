@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Final
 
 from watcher.clickhouse.queries import queries
-from watcher.migrations.clickhouse.contents import Contents, contents
+from watcher.migrations.clickhouse.contents import Contents, contents, rows_before, rows_from
 from watcher.migrations.clickhouse.record import Fill
 from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.clickhouse.steps import View
@@ -85,10 +85,10 @@ def _route(server: Server, view: View) -> tuple[int, int]:
         bucket = _unused(server, view)
         server.flush(view.source)
         until = server.clock()[1] + int(margin * 1000)
-        later = f"{view.stamp} >= fromUnixTimestamp64Milli({until})"
+        later = rows_from(server.deployment, view, until)
         select = server.render(
             view.select,
-            rows=f"{view.stamp} >= fromUnixTimestamp64Milli({began})",
+            rows=rows_from(server.deployment, view, began),
             bucket=f"toUInt16(if({later}, {bucket}, 0))",
         )
         server.run(queries()["change_view"], view=view.name, selected=f"{select}, bucket")
@@ -112,7 +112,7 @@ def _fill(held: Contents, shadow: str, until: int, late: int) -> None:
     fill = Fill(until, buckets)
     for bucket in range(1, buckets + 1):
         number, place = f"toUInt16({bucket})", bucket - 1
-        before = f"{view.stamp} < fromUnixTimestamp64Milli({until}) AND {held.slice(place, buckets)}"
+        before = f"{rows_before(server.deployment, view, until)} AND {held.slice(place, buckets)}"
         select = held.expected(before, number)
         if held.cutoff is not None:
             outlived = f"held.bucket != {late} AND {held.slice(place, buckets, held=True)}"

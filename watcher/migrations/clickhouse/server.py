@@ -47,7 +47,7 @@ class Server:
     @property
     def database(self) -> str:
         """The database to migrate. A client that was given none has the server's default, and does not know it."""
-        return str(self.client.database or self.ask("SELECT currentDatabase()")[0][0])
+        return str(self.client.database or self.ask(queries()["current_database"])[0][0])
 
     def render(self, text: str, **more: str) -> str:
         """SQL of a migration for this deployment and database."""
@@ -156,4 +156,4 @@ class Server:
     def catch_up(self, table: str) -> None:
         """On a cluster, have this replica read what the others have written."""
         if self.deployment.kind != "single":
-            self.client.command(f"SYSTEM SYNC REPLICA {table}")
+            self.client.command(self.render(queries()["sync_replica"], table=table))

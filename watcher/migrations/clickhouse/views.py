@@ -30,7 +30,7 @@ import re
 from typing import Final
 
 from watcher.clickhouse.queries import queries
-from watcher.migrations.clickhouse.contents import MOST_BUCKETS, ROWS_PER_BUCKET
+from watcher.migrations.clickhouse.contents import MOST_BUCKETS, ROWS_PER_BUCKET, rows_before, rows_from, rows_of_slice
 from watcher.migrations.clickhouse.record import Fill, MigrationRecord
 from watcher.migrations.clickhouse.server import Server
 from watcher.migrations.clickhouse.steps import View
@@ -101,7 +101,7 @@ def create_view(server: Server, view: View, boundary: int) -> None:
     """Have rows that come in from a moment on reach a view's table; the moment is in milliseconds since 1970."""
     select = server.render(
         view.select,
-        rows=f"{view.stamp} >= fromUnixTimestamp64Milli({boundary})",
+        rows=rows_from(server.deployment, view, boundary),
         bucket="toUInt16(0)",
     )
     create = queries()["create_view"]
@@ -154,9 +154,9 @@ def _fill(server: Server, record: MigrationRecord, view: View, fill: Fill) -> No
 
 def _fill_bucket(server: Server, view: View, fill: Fill, bucket: int) -> int:
     """Fill one bucket and compare it with its source; tell its rows."""
-    rows = f"{view.stamp} < fromUnixTimestamp64Milli({fill.boundary})"
+    rows = rows_before(server.deployment, view, fill.boundary)
     if fill.buckets > 1:
-        rows += f" AND cityHash64({view.key}) % {fill.buckets} = {bucket - 1}"
+        rows += f" AND {rows_of_slice(server.deployment, view.key, bucket - 1, fill.buckets)}"
     select = server.render(view.select, rows=rows, bucket=f"toUInt16({bucket})")
     return fill_bucket(server, view, fill, bucket, select)
 
@@ -175,7 +175,8 @@ def fill_bucket(server: Server, view: View, fill: Fill, bucket: int, select: str
         if found[0]:
             server.run(queries()["drop_bucket"], table=view.target, number=str(bucket))
         token = f"fill:{view.target}:{fill.boundary}:{bucket}:{attempt}"
-        server.change(f"INSERT INTO {view.target} {select}", {**_ONE_BLOCK, "insert_deduplication_token": token})
+        insert = server.render(queries()["fill_view"], target=view.target, selected=select)
+        server.change(insert, {**_ONE_BLOCK, "insert_deduplication_token": token})
     expected = _fingerprint(server, view, f"({select})")
     found = _fingerprint(server, view, f"{view.target} WHERE bucket = {bucket}")
     if found != expected:
