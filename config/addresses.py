@@ -1,6 +1,7 @@
 """Which addresses of neighbours can be used: told when the settings are read, not by a driver when it connects."""
 
 import re
+from ipaddress import IPv6Address
 from typing import Annotated, Final
 from urllib.parse import unquote, urlsplit
 
@@ -10,6 +11,21 @@ _HOST: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
 """One of the hosts of a connection string, with its port; IPv6 in brackets."""
 _KEYWORDS: Final = re.compile(r"\s*\w+\s*=")
 """How a connection string begins that is no URL: ``host=...``."""
+
+
+def _host(address: str) -> str:
+    host = address[1:-1] if address.startswith("[") and address.endswith("]") else address
+    if not host or re.search(r"[\s/@\[\]]", host) or (":" in host and not _is_ipv6(host)):
+        raise ValueError("a name or an address is allowed, without http://; the port has a setting of its own")
+    return host
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _http(address: str) -> str:
@@ -44,11 +60,13 @@ def _libpq(secret: SecretStr) -> SecretStr:
         usable = all(_HOST.fullmatch(host) for host in hosts)
     else:
         usable = _KEYWORDS.match(address) is not None
-    if not usable:
+    if not usable or "\n" in address.strip():
         raise ValueError("postgresql://[user[:password]@]host[:port]/database or host=... dbname=... is allowed")
     return secret
 
 
+Host = Annotated[str, AfterValidator(_host)]
+"""IPv6 with brackets or without; kept without."""
 HttpAddress = Annotated[str, AfterValidator(_http)]
 RedisAddress = Annotated[SecretStr, AfterValidator(_redis)]
 PostgresAddress = Annotated[SecretStr, AfterValidator(_libpq)]

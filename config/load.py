@@ -134,9 +134,15 @@ def _fault(path: Path, error: Any, origins: Mapping[Path, str]) -> str:
     message = message[:1].lower() + message[1:]
     if error["type"] == "string_pattern_mismatch" and key is not None and key.field.description:
         message = f"allowed is: {key.field.description.partition('. ')[0].strip().removesuffix('.')}"
+    if key is not None and _is_empty(error["input"]):
+        message += "; an empty value is not the default: unset it for that"
     if key is None:  # how two settings fit together: the message names both, and the input may hold secrets
         return f"{name or 'settings'}: {message}"
     return f"{key.dotted} ({key.variable}): given {_given(key, error['input'])}{where}, {message}"
+
+
+def _is_empty(value: Any) -> bool:
+    return (value.get_secret_value() if isinstance(value, SecretStr) else value) == ""
 
 
 def _given(key: SettingKey, value: Any) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
-from config.addresses import HttpAddress, PostgresAddress, RedisAddress
+from config.addresses import Host, HttpAddress, PostgresAddress, RedisAddress
 from config.group import Group, Names, Port, Seconds
 from config.topics import TOPICS
 
@@ -140,7 +140,7 @@ class RegistrySettings(Group):
 class ClickHouseSettings(Group):
     """Where the ClickHouse server is, and how it is spoken to."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     """Host of the HTTP interface."""
     port: Port = 8123
     """Port of the HTTP interface."""

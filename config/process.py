@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from config.addresses import Host
 from config.group import Group, Seconds
 from config.neighbours import Topic
 
@@ -49,7 +50,7 @@ class DeadLetterSettings(Group):
 class OpsSettings(Group):
     """Where probes and metrics are served."""
 
-    host: str = "0.0.0.0"  # noqa: S104 - a probe comes from outside the container
+    host: Host = "0.0.0.0"  # noqa: S104 - a probe comes from outside the container
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 9464
     """Port of ``/livez``, ``/readyz`` and ``/metrics``; 0 picks a free one and logs it."""

@@ -28,6 +28,9 @@ that of a service ``crucible-api`` begin like our own."""
 _SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://.*", re.DOTALL)
 """What it puts into ``..._PORT``."""
 
+TEXT: Final = "utf-8-sig"
+"""Of files: some editors begin them with a mark that nobody sees, and a password with it is another one."""
+
 Tree = dict[str, Any]
 
 
@@ -50,8 +53,15 @@ class Environment(EnvSettingsSource):
             return value
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        """Return the variables that may be settings, which a service's are not, whatever its name is."""
-        return {name: value for name, value in super()._load_env_vars().items() if not is_service_link(name, value)}
+        """Return the variables that may be settings, which a service's are not, whatever its name is.
+
+        A line break at the end is none of the value: a variable that is taken from a mounted secret often has one.
+        """
+        return {
+            name: value and value.rstrip("\r\n")
+            for name, value in super()._load_env_vars().items()
+            if not is_service_link(name, value)
+        }
 
 
 class Read(PydanticBaseSettingsSource):
@@ -79,7 +89,7 @@ def read_file(environ: Mapping[str, str]) -> Given:
     if not name:  # as a path it would be the current folder
         return Given(faults=[f"{CONFIG_FILE}: given '', the path of a TOML file is allowed; name one, or unset it"])
     try:
-        return Given(tomllib.loads(Path(name).read_text(encoding="utf-8")))
+        return Given(tomllib.loads(Path(name).read_text(encoding=TEXT)))
     except OSError as error:
         return Given(
             faults=[f"{CONFIG_FILE}: given {name!r}, {error.strerror}; name a file that can be read, or unset it"]
@@ -114,14 +124,28 @@ def read_secrets(environ: Mapping[str, str]) -> Given:
                 given.faults.append(f"{file}: no setting has this name; {nearest(_plain(file.name), known)}")
             continue
         try:
-            text = file.read_text(encoding="utf-8")
+            cast("Tree", given.tree.setdefault(path[0], {}))[path[-1]] = _secret(file)
         except OSError as error:
             given.faults.append(f"{file}: cannot be read: {error.strerror}")
-        except UnicodeDecodeError:
-            given.faults.append(f"{file}: is not text in UTF-8")
-        else:
-            cast("Tree", given.tree.setdefault(path[0], {}))[path[-1]] = text.rstrip("\r\n")
+        except ValueError as error:
+            given.faults.append(f"{file}: {error}")
     return given
+
+
+def _secret(file: Path) -> str:
+    """Return what a file holds, without the break of its last line.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it holds something else than text.
+    """
+    try:
+        text = file.read_text(encoding=TEXT)
+    except UnicodeDecodeError:
+        raise ValueError("is not text in UTF-8") from None
+    if "\0" in text:
+        raise ValueError("has a byte 0, which no setting has")
+    return text.rstrip("\r\n")
 
 
 def _was_meant_for_us(name: str, known: Iterable[str]) -> bool:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
+from config.addresses import Host
 from config.group import Group, _split
 
 TRACING = ("traceparent", "tracestate", "baggage", "sentry-trace")
@@ -23,7 +24,7 @@ def _is_loopback(host: str) -> bool:
 class ApiSettings(Group):
     """The vote API: role ``api`` or ``all``."""
 
-    host: str = "0.0.0.0"  # noqa: S104 - judges come from outside the container
+    host: Host = "0.0.0.0"  # noqa: S104 - judges come from outside the container
     """Address to listen on. TLS belongs to the balancer in front."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     """Port to listen on; 0 picks a free one and logs it."""

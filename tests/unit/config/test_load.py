@@ -39,6 +39,16 @@ def test_the_slot_is_that_of_the_shipped_connector():
     assert config.load().reconcile.slot == shipped.get("config", shipped)["slot.name"]
 
 
+@pytest.mark.parametrize("given", ["::1", "[::1]"])
+def test_an_address_of_ipv6_is_taken_with_brackets_or_without(monkeypatch: pytest.MonkeyPatch, given: str):
+    """In other settings it has them, and the drivers want it without."""
+    monkeypatch.setenv("CRUCIBLE_CLICKHOUSE__HOST", given)
+    monkeypatch.setenv("CRUCIBLE_API__HOST", given)
+    settings = config.load()
+
+    assert (settings.clickhouse.host, settings.api.host) == ("::1", "::1")
+
+
 @pytest.mark.parametrize("given", ["a,b", " a , b ,", '["a", "b"]'])
 def test_a_list_is_json_or_commas(monkeypatch: pytest.MonkeyPatch, given: str):
     """Both spellings that people try work."""
@@ -66,6 +76,13 @@ def test_a_list_is_json_or_commas(monkeypatch: pytest.MonkeyPatch, given: str):
         ("CRUCIBLE_DEAD_LETTERS__TOPIC", "a" * 250, ("dead_letters.topic", "1 to 249")),
         ("CRUCIBLE_KAFKA__MAX_POLL_INTERVAL", "44", ("kafka", "max_poll_interval is given 44", "session_timeout (45)")),
         ("CRUCIBLE_KAFKA__SESSION_TIMEOUT", "3601", ("kafka.session_timeout", "'3601'", "3600")),
+        ("CRUCIBLE_REGISTRY__URL", "", ("registry.url", "an empty value is not the default: unset it")),
+        ("CRUCIBLE_LOG__LEVEL", "", ("log.level", "unset it")),
+        ("CRUCIBLE_CLICKHOUSE__HOST", "http://ch", ("clickhouse.host", "'http://ch'", "without http://")),
+        ("CRUCIBLE_CLICKHOUSE__HOST", "ch:8123", ("clickhouse.host", "'ch:8123'", "the port has a setting")),
+        ("CRUCIBLE_CLICKHOUSE__HOST", "[::1]:8123", ("clickhouse.host", "the port has a setting")),
+        ("CRUCIBLE_OPS__HOST", "", ("ops.host", "a name or an address")),
+        ("CRUCIBLE_POSTGRES__DSN", "postgresql://a@h/d\npostgresql://b@h/d", ("postgres.dsn", "is allowed")),
         ("CRUCIBLE_KAFKA__SASL_MECHANISM", "GSSAPI", ("kafka.sasl_mechanism", "'GSSAPI'", "'SCRAM-SHA-512'")),
         ("CRUCIBLE_KAFKA__BOOTSTRAP_SERVERS", "broker", ("kafka.bootstrap_servers", "'broker'")),
         ("CRUCIBLE_KAFKA__SESSION_TIMEOUT", "0", ("kafka.session_timeout", "'0'", "greater than 0")),
@@ -334,9 +351,37 @@ def test_a_misspelt_secret_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert "hunter2" not in line
 
 
+@pytest.mark.parametrize("written", [b"hunter2", b"hunter2\n", b"hunter2\r\n", b"\xef\xbb\xbfhunter2\r\n"])
+def test_a_secret_is_what_a_person_sees_in_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: bytes):
+    """No break of its only line, nor the mark with which some editors begin a file: the server would refuse those."""
+    (tmp_path / "clickhouse__password").write_bytes(written)
+    monkeypatch.setenv("CRUCIBLE_SECRETS_DIR", str(tmp_path))
+
+    assert config.load().clickhouse.password.get_secret_value() == "hunter2"
+
+
+@pytest.mark.parametrize("broken", ["\n", "\r\n"])
+def test_a_variable_ends_before_its_line_break(monkeypatch: pytest.MonkeyPatch, broken: str):
+    """One that is taken from a secret made with ``echo`` has it."""
+    monkeypatch.setenv("CRUCIBLE_CLICKHOUSE__PASSWORD", f"hunter2{broken}")
+    monkeypatch.setenv("CRUCIBLE_KAFKA__GROUP", f"mine{broken}")
+    settings = config.load()
+
+    assert (settings.clickhouse.password.get_secret_value(), settings.kafka.group) == ("hunter2", "mine")
+
+
+def test_a_file_of_settings_may_begin_with_a_mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Nobody sees it, and TOML knows none."""
+    (tmp_path / "crucible.toml").write_bytes(b'\xef\xbb\xbf[kafka]\r\ngroup = "mine"\r\n')
+    monkeypatch.setenv("CRUCIBLE_CONFIG", str(tmp_path / "crucible.toml"))
+
+    assert config.load().kafka.group == "mine"
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [
+        (lambda path: path.write_bytes(b"a\0"), "has a byte 0, which no setting has"),
         (lambda path: path.mkdir(), "cannot be read: Is a directory"),
         (lambda path: path.symlink_to("..data/gone"), "cannot be read: No such file or directory"),
         (lambda path: path.write_bytes(b"\xff"), "is not text in UTF-8"),
