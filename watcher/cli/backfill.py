@@ -13,7 +13,7 @@ import debezium
 from watcher.cli.connecting import SlotFile
 from watcher.cli.exits import FAILED, TRY_AGAIN
 from watcher.cli.output import AsJson, note, print_columns, print_json
-from watcher.cli.progress import Progress
+from watcher.cli.progress import ProgressLine
 from watcher.model.words import counted
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def bring_rows(
     from watcher.reconcile.backfill.counting import BackfillPausedError  # noqa: PLC0415
 
     connector, which = read_connector_file(file), backfilled_tables(settings)[table]
-    progress = heard_by(Progress(), table)
+    progress = heard_by(ProgressLine(), table)
     with _asked_to_end() as ends:
 
         def asked() -> bool:
@@ -161,7 +161,7 @@ def _asked_to_end() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def heard_by(progress: Progress, table: str) -> "BackfillListener":
+def heard_by(progress: ProgressLine, table: str) -> "BackfillListener":
     """Return what hears how far a backfill of a table is, and has it said."""
 
     def heard(run: "BackfillRun", what: str) -> None:

@@ -9,7 +9,7 @@ import typer
 import debezium
 from watcher.cli.letter_options import time_of
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
-from watcher.cli.progress import Progress
+from watcher.cli.progress import ProgressLine
 from watcher.model.words import counted
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def replay(
 def _replay(settings: "Settings", table: str, since: "datetime | None", *, dry_run: bool) -> "MeaningReport":
     from watcher.bootstrap.meaning import replay_metrics, replayed_tables  # noqa: PLC0415
 
-    progress = Progress()
+    progress = ProgressLine()
 
     def heard(done: int, whole: int) -> None:
         progress.heard(table, done, whole, f"{done} of {counted(whole, 'part')} compared")

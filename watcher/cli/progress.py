@@ -12,7 +12,7 @@ SHORT_SECONDS: Final = 120
 """Time left that is told in seconds; up to sixty times as much in minutes."""
 
 
-class Progress:
+class ProgressLine:
     """Says how far something is.
 
     Args:

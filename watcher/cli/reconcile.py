@@ -10,7 +10,7 @@ import debezium
 from watcher.cli.connecting import SlotFile
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
-from watcher.cli.progress import Progress
+from watcher.cli.progress import ProgressLine
 from watcher.model.words import counted
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def reconcile(
             "redis": settings.redis.url.get_secret_value().rpartition("@")[2].partition("?")[0],  # without passwords
         }
         resumption = _resumption(resume, asked, places, comparer.begin(asked))
-        report = comparer.everything(asked, heard_by(Progress()), resumption)
+        report = comparer.everything(asked, heard_by(ProgressLine()), resumption)
     if as_json:
         print_json(report)
     else:
@@ -163,7 +163,7 @@ def _resumption(file: Path | None, asked: "Asked", places: dict[str, str], began
     return resumption
 
 
-def heard_by(progress: Progress) -> "TableListener":
+def heard_by(progress: ProgressLine) -> "TableListener":
     """Return what hears how far a comparison is, and has it said."""
 
     def heard(where: str, done: int, whole: int) -> None:

@@ -65,6 +65,17 @@ def standing(known: Sequence[Migration], applied: Mapping[int, Applied]) -> list
     return found
 
 
+def pending_names(standing: Sequence[MigrationStatus]) -> list[str]:
+    """Return the names of those that are still to be applied, in order."""
+    return [str(one) for one in standing if one.state is MigrationState.PENDING]
+
+
+def misfits(standing: Sequence[MigrationStatus]) -> list[str]:
+    """Return those that this version did not apply as it has them, each with how it stands; empty: none."""
+    odd = {MigrationState.CHANGED, MigrationState.UNKNOWN}
+    return [f"{one} is {one.state.value}" for one in standing if one.state in odd]
+
+
 def still_pending(store: str, known: Sequence[Migration], applied: Mapping[int, Applied]) -> list[Migration]:
     """Return what is still to be applied, in order.
 

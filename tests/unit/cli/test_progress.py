@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from watcher.cli import backfill, reconcile
-from watcher.cli.progress import SAID_EVERY_SECONDS, Progress
+from watcher.cli.progress import SAID_EVERY_SECONDS, ProgressLine
 from watcher.postgres.own.backfill_run import BackfillRun
 
 
@@ -22,7 +22,7 @@ class Clock:
 def test_the_time_left_is_by_the_speed_of_this_run() -> None:
     """20 of 100 were done by an earlier run; 10 in 10 s since, so the other 70 take 70 s. Not 23, as by all 30."""
     clock, said = Clock(), list[str]()
-    progress = Progress(said.append, clock)
+    progress = ProgressLine(said.append, clock)
     progress.heard("a", 20, 100, "a: 20")
     clock.now += 10.0
     progress.heard("a", 30, 100, "a: 30")
@@ -33,7 +33,7 @@ def test_the_time_left_is_by_the_speed_of_this_run() -> None:
 def test_a_line_comes_every_few_seconds_and_no_more_often() -> None:
     """Ten a second are heard for twelve seconds, of which the first two lines are due."""
     clock, said = Clock(), list[str]()
-    progress = Progress(said.append, clock)
+    progress = ProgressLine(said.append, clock)
     for number in range(121):
         progress.heard("a", number, 240, f"{number}")
         clock.now += 0.1
@@ -44,7 +44,7 @@ def test_a_line_comes_every_few_seconds_and_no_more_often() -> None:
 def test_each_thing_has_a_speed_of_its_own_and_what_has_none_tells_none() -> None:
     """The second one begins when the first is over; of one without an end nothing is told but how far it is."""
     clock, said = Clock(), list[str]()
-    progress = Progress(said.append, clock)
+    progress = ProgressLine(said.append, clock)
     progress.heard("a", 0, 2, "a")
     clock.now += 100.0
     progress.heard("a", 2, 2, "a")
@@ -63,7 +63,7 @@ def test_each_thing_has_a_speed_of_its_own_and_what_has_none_tells_none() -> Non
 def test_keys_below_zero_are_a_way_as_well() -> None:
     """From key -300 to 100, of which 100 keys took 6 s: 300 are left."""
     clock, said = Clock(), list[str]()
-    progress = Progress(said.append, clock)
+    progress = ProgressLine(said.append, clock)
     progress.heard("keys", -300, 100, "-300")
     clock.now += 6.0
     progress.heard("keys", -200, 100, "-200")
@@ -74,12 +74,12 @@ def test_keys_below_zero_are_a_way_as_well() -> None:
 def test_what_the_commands_say() -> None:
     """Ranges of a table, crucibles, and keys of a backfill, which has no whole while it compares Redis."""
     clock, said = Clock(), list[str]()
-    heard = reconcile.heard_by(Progress(said.append, clock))
+    heard = reconcile.heard_by(ProgressLine(said.append, clock))
     for table, done in ("CrucibleEntry", 0), ("CrucibleEntry", 1), ("redis", 0), ("redis", 1):
         heard(table, done, 3)
         clock.now += SAID_EVERY_SECONDS
     run = BackfillRun(1, "rows", 500, None, 0, {}, 0, 0, datetime(2026, 1, 1, tzinfo=UTC), "running")
-    brought = backfill.heard_by(Progress(said.append, clock), "CrucibleEntry")
+    brought = backfill.heard_by(ProgressLine(said.append, clock), "CrucibleEntry")
     for key in 100, 200:
         brought(msgspec.structs.replace(run, done_key=key, looked_at=key // 10), "rows")
         clock.now += SAID_EVERY_SECONDS

@@ -13,7 +13,7 @@ from watcher.migrations.clickhouse import migrate
 from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.clickhouse.dropped import dropped
 from watcher.migrations.clickhouse.server import Server
-from watcher.migrations.ledger import LOST, MigrationState
+from watcher.migrations.ledger import LOST, misfits, pending_names
 from watcher.model.words import counted
 
 MIGRATE: Final = "`crucible migrate up`"
@@ -43,13 +43,8 @@ def server(client: Client) -> Iterator[Finding]:
 def migrations(client: Client, deployment: Deployment) -> Iterator[Finding]:
     """Find whether every migration is applied, and none was changed afterwards."""
     standing = migrate.status(client, deployment)
-    pending = [str(one) for one in standing if one.state is MigrationState.PENDING]
-    odd = [
-        f"{one} is {one.state.value}"
-        for one in standing
-        if one.state in {MigrationState.CHANGED, MigrationState.UNKNOWN}
-    ]
-    if odd:
+    pending = pending_names(standing)
+    if odd := misfits(standing):
         yield fail("clickhouse.schema", ", ".join(odd), "run the release that applied them, or a later one")
     elif gone := dropped(Server(client, deployment, migrate.silent)):
         found = f"lacks {', '.join(one.name for one in gone)}, which migrations made"

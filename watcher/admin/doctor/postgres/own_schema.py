@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.doctor.postgres.statements import STATEMENTS
-from watcher.migrations.ledger import LOST, MigrationState
+from watcher.migrations.ledger import LOST, MigrationState, misfits, pending_names
 from watcher.migrations.postgres import migrate
 from watcher.migrations.postgres.dropped import dropped
 from watcher.model.extent import Extent, lsn_text
@@ -77,13 +77,8 @@ def _places(found: Extent) -> str:
 
 def _migrated(session: Session) -> Finding:
     standing = migrate.status(session)
-    pending = [str(one) for one in standing if one.state is MigrationState.PENDING]
-    odd = [
-        f"{one} is {one.state.value}"
-        for one in standing
-        if one.state in {MigrationState.CHANGED, MigrationState.UNKNOWN}
-    ]
-    if odd:
+    pending = pending_names(standing)
+    if odd := misfits(standing):
         return fail("postgres.schema", ", ".join(odd), "run the release that applied them, or a later one")
     if pending:
         found = f"{counted(len(pending), 'migration')} pending: {', '.join(pending)}"
