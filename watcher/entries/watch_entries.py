@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from watcher.entries.decider import PAGE, Decider
-from watcher.entries.told import RowIds, TouchedRows
+from watcher.entries.touched_rows import RowIds, TouchedRows
 from watcher.model.decided_by import ALL_ENTRIES, DecidedBy, Entered
 from watcher.model.entry_decision import Decision
 from watcher.model.entry_rules import COMPLETED

@@ -14,7 +14,7 @@ from tests.capture.envelopes import load
 from tests.change_events import change, entry
 from tests.contract.redis.rows import folded
 from watcher.decode.decoder import Decoder
-from watcher.entries.told import RowIds, TouchedRows
+from watcher.entries.touched_rows import RowIds, TouchedRows
 from watcher.model.change import ChangeEvent, Operation
 from watcher.model.effects import EntryGone, EntryState, MetricDelta, ReconcileNeeded
 from watcher.model.registry import Registry

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.contract.redis.rows import folded, state
-from watcher.entries.told import MAX_TOLD, RowIds, TouchedRows
+from watcher.entries.touched_rows import MAX_TOLD, RowIds, TouchedRows
 from watcher.model.effects import EntryGone, EntryState, EntryVerdict, StateEffect
 from watcher.model.row_state import RowStates
 
