@@ -127,7 +127,25 @@ def test_what_happened_to_a_publication_between_two_looks_is_seen(looks):
     assert looks(TAKE_OUT, PUT_IN) == ((), ("CrucibleEntry",))
     both = ("Crucible", "CrucibleEntry")
     assert looks("DROP PUBLICATION with_beats", PUBLISH) == ((), both)
-    assert looks("ALTER PUBLICATION with_beats SET (publish = 'insert')") == ((), both)
+    assert looks("ALTER PUBLICATION with_beats SET (publish = 'insert, update, delete')") == ((), both), "no truncate"
+    assert looks() == ((), ())
+
+
+FILTER = 'ALTER PUBLICATION with_beats SET TABLE BEAT, public."Crucible", public."CrucibleEntry" WHERE ("userId" > 7)'
+WHOLE = FILTER.partition(" WHERE")[0]
+
+
+def test_a_table_that_is_published_in_part_is_named_as_if_it_were_not(looks):
+    """What is left out is lost for as long as that is so, and not only when it began: beats come all the while."""
+    both = ("Crucible", "CrucibleEntry")
+    assert looks(PUBLISH) == ((), ())
+    for kinds in ("insert, update", "insert, delete", "update, delete", "insert"):
+        assert looks(f"ALTER PUBLICATION with_beats SET (publish = '{kinds}')") == (both, ()), kinds
+        assert looks() == (both, ())
+    assert looks("ALTER PUBLICATION with_beats SET (publish = 'insert, update, delete, truncate')") == ((), both)
+    assert looks(FILTER) == (("CrucibleEntry",), ())
+    assert looks() == (("CrucibleEntry",), ())
+    assert looks(WHOLE)[0] == ()
     assert looks() == ((), ())
 
 
