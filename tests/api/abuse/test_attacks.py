@@ -19,11 +19,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import jwt
 import pytest
+import redis
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 from tests.acceptance.daemon import await_that
 from tests.api.abuse.neighbour import Seen
-from tests.api.site import NOW, Api, Contest, Site, bearer, pair_token, token
+from tests.api.site import AUDIENCE, ISSUER, NOW, Api, Contest, Site, bearer, pair_token, token
 from watcher.api.http.turns import MAX_UNDER_WAY
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -67,10 +71,13 @@ class Attacked:
         lines = self.log.read_text().rpartition("\n")[0].splitlines()
         return [seen for line in lines if since <= (seen := Seen(*json.loads(line))).at <= until]
 
-    def request(self, path: str = "", user: int | None = None, method: str = "GET", body: bytes = b"") -> bytes:
+    def request(
+        self, path: str = "", user: int | None = None, method: str = "GET", body: bytes = b"", bearer_token: str = ""
+    ) -> bytes:
         """A request as bytes."""
         head = f"{method} {self.contest.path}{path} HTTP/1.1\r\nHost: x\r\n"
-        head += "" if user is None else f"Authorization: Bearer {token(user)}\r\n"
+        shown = bearer_token or (token(user) if user else "")
+        head += f"Authorization: Bearer {shown}\r\n" if shown else ""
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
         return head.encode() + b"\r\n" + body
 
@@ -91,8 +98,13 @@ class Attacked:
             for _, writer in opened:
                 writer.transport.abort()
 
-    def withstands(self, attack: Callable[["Attacked"], Awaitable[None]]) -> list[Seen]:
-        """Attack, and hold what the neighbour sees to what is promised; return it."""
+    def withstands(self, attack: Callable[["Attacked"], Awaitable[None]], *also: tuple[int, str]) -> list[Seen]:
+        """Attack, and hold what the neighbour sees to what is promised; return it.
+
+        Args:
+            attack: what is done meanwhile.
+            also: answers that the neighbour may get besides, for what the attack does to Redis is done to all.
+        """
         began = time.monotonic()
         time.sleep(CALM_SECONDS)
         calm, memory = self.seen(began), self.api.daemon.rss_mb()
@@ -107,7 +119,7 @@ class Attacked:
         bad = Counter((one.status, one.code) for one in seen if one.status == 0 or one.status >= 500)
         allowed = max(P99_MS, SLOW_MACHINE * p99(calm))
 
-        assert set(bad) <= {(503, "overloaded")}, bad
+        assert set(bad) <= {(503, "overloaded"), *also}, bad
         assert p99(seen) <= allowed, f"p99 {p99(seen):.0f} ms, calm {p99(calm):.0f} ms, of {len(seen)}"
         await_that(
             lambda: self.api.daemon.rss_mb() - memory <= MEMORY_MB, f"memory is back at {memory:.0f} MB", 20,
@@ -154,8 +166,10 @@ def attacked(site: Site, size: int) -> Iterator[Attacked]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     contest = site.contest(entries=46)
-    connections = {"CRUCIBLE_API__CONNECTIONS": str(CONNECTIONS * size)}
-    api = Api({**site.environ, **_AS_SHIPPED, **connections}, site.folder)
+    keys = site.folder / KEY_SET
+    keys.write_text(json.dumps({"keys": [RSAAlgorithm.to_jwk(KEYS[0].public_key(), as_dict=True) | {"kid": "one"}]}))
+    more = {"CRUCIBLE_API__CONNECTIONS": str(CONNECTIONS * size), "CRUCIBLE_API__JWKS": str(keys)}
+    api = Api({**site.environ, **_AS_SHIPPED, **more}, site.folder)
     try:
         api.get(contest.path, contest.owners[0])
         made = Attacked(site, api, contest, CONNECTIONS * size)
@@ -172,7 +186,16 @@ def attacked(site: Site, size: int) -> Iterator[Attacked]:
 _AS_SHIPPED = {
     "CRUCIBLE_API__VOTES_PER_MINUTE": "120",
     "CRUCIBLE_API__READS_PER_MINUTE": "600",
+    "CRUCIBLE_API__CORS_ORIGINS": "https://site.test",
 }
+KEY_SET = "attacked.keys.json"
+KEYS = [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2)]
+
+
+def signed(user: int, key: int, kid: str) -> str:
+    """A token of a key of the set."""
+    claims = {"sub": str(user), "iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 600}
+    return jwt.encode(claims, KEYS[key], "RS256", {"kid": kid})
 
 
 @pytest.mark.parametrize("takes", [True, False], ids=["takes answers", "takes none"])
@@ -354,3 +377,110 @@ def test_accounts_that_take_all_streams(attacked: Attacked) -> None:
 
     attacked.withstands(attack)
     await_that(lambda: attacked.api.daemon.metric("crucible_streams") == 0, "the streams are over")
+
+
+def test_streams_that_all_end_with_their_key(attacked: Attacked) -> None:
+    """A hundred at once: their tokens are looked at again, and whoever has another key hears nothing of it."""
+    followers = users(attacked.site, 25)
+    asks = [attacked.request("/stream", bearer_token=signed(user, 0, "one")) for user in followers for _ in range(4)]
+
+    async def attack(on: Attacked) -> None:
+        async with on.lines(len(asks)) as lines, on.lines(1) as (other,):
+            for (_, writer), asked in zip(lines, asks, strict=True):
+                writer.write(asked)
+            heads = [await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30) for reader, _ in lines]
+            assert {head[9:12] for head in heads} == {b"200"}
+            new = {"keys": [RSAAlgorithm.to_jwk(KEYS[1].public_key(), as_dict=True) | {"kid": "two"}]}
+            (on.site.folder / KEY_SET).write_text(json.dumps(new))
+            await asyncio.wait_for(_until_let_in(on, other, signed(followers[0], 1, "two")), 30)
+            ends = (reader.readuntil(b"\r\n0\r\n\r\n") for reader, _ in lines)
+            await asyncio.wait_for(asyncio.gather(*ends), 30)
+
+    attacked.withstands(attack)
+
+
+async def _until_let_in(on: Attacked, line: Line, bearer_token: str) -> None:
+    """Ask with a token of a new key until its key is read: a set is read again every ten seconds at most."""
+    status = 0
+    while status != 200:
+        await asyncio.sleep(0.05)
+        line[1].write(on.request(bearer_token=bearer_token))
+        status, body = await answer(line)
+        assert status == 200 or code(body) in {"keys_away", "bad_token"}
+
+
+def test_redis_that_refuses_writes_while_many_vote(attacked: Attacked) -> None:
+    """It is full for a moment: what it took stands, what it refused is taken later, and nothing is counted twice."""
+    judges = users(attacked.site, 300)
+    pair = attacked.contest.entries[0], attacked.contest.entries[1]
+    votes = [attacked.vote(judge, *pair) for judge in judges]
+    first: list[tuple[int, bytes]] = []
+    again: list[tuple[int, bytes]] = []
+
+    async def attack(on: Attacked) -> None:
+        with redis.Redis.from_url(str(on.site.stack.endpoints.redis_url)) as client:
+            async with on.lines(len(votes)) as lines:
+                try:
+                    for at, ((_, writer), vote) in enumerate(zip(lines, votes, strict=True)):
+                        writer.write(vote)
+                        if at == len(votes) // 2:
+                            first.extend([await answer(line) for line in lines[: at // 2]])
+                            client.config_set("maxmemory", "1mb")
+                    first.extend([await answer(line) for line in lines[len(first) :]])
+                finally:
+                    client.config_set("maxmemory", "0")
+                for (_, writer), vote in zip(lines, votes, strict=True):
+                    writer.write(vote)
+                again.extend([await answer(line) for line in lines])
+
+    attacked.withstands(attack, (503, "redis_refuses"))
+
+    refused = Counter(code(body) for status, body in first if status != 200)
+    assert set(refused) == {"redis_refuses"}
+    assert {status for status, _ in again} == {200}
+    counted = [
+        (json.loads(one)["seq"], json.loads(other)["seq"])
+        for (status, one), (_, other) in zip(first, again, strict=True)
+        if status == 200
+    ]
+    assert counted
+    assert [one for one, _ in counted] == [other for _, other in counted]
+    assert len({json.loads(body)["seq"] for _, body in again}) == len(votes)
+
+
+def test_requests_that_are_refused_at_the_door(attacked: Attacked) -> None:
+    """By the thousand: no host or two, keys that nobody has, pages of other origins, heads, and lists of tags."""
+    (user,) = users(attacked.site, 1)
+    path = attacked.contest.path
+    tags = b"".join(b'If-None-Match: "%d", W/"%d"\r\n' % (at, at) for at in range(300))
+    asks = {
+        "no host": f"GET {path} HTTP/1.1\r\n\r\n".encode(),
+        "two hosts": f"GET {path} HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n".encode(),
+        "no name of a host": f"GET {path} HTTP/1.1\r\nHost: a/b\r\n\r\n".encode(),
+        "another's key": attacked.request(bearer_token=signed(user, 0, "two")),
+        "no such key": attacked.request(bearer_token=signed(user, 0, "nobody's")),
+        "a page of elsewhere": attacked.request(method="OPTIONS")[:-2]
+        + b"Origin: https://elsewhere.test\r\nAccess-Control-Request-Method: GET\r\n\r\n",
+        "a head": attacked.request("/stream", user, "HEAD"),
+        "many tags": attacked.request("/standings", user)[:-2] + tags + b"\r\n",
+    }
+    said: dict[str, set[int]] = {name: set() for name in asks}
+
+    async def ask(on: Attacked, name: str) -> None:
+        for _ in range(12):
+            async with on.lines(10) as lines:
+                for _, writer in lines:
+                    writer.write(asks[name])
+                for reader, _ in lines:
+                    said[name].add(int((await reader.readuntil(b"\r\n\r\n"))[9:12]))
+
+    async def attack(on: Attacked) -> None:
+        await asyncio.gather(*(ask(on, name) for name in asks))
+
+    attacked.withstands(attack)
+
+    said["no such key"].discard(503)  # the first time the set is read once more, to see whether it is new
+    assert {name: statuses - {429} for name, statuses in said.items()} == {
+        "no host": {400}, "two hosts": {400}, "no name of a host": {400}, "a page of elsewhere": {400},
+        "another's key": {401}, "no such key": {401}, "a head": {200}, "many tags": {200},
+    }  # fmt: skip
