@@ -23,6 +23,9 @@ TESTS = (
     "tests/connector/test_shipped_files.py",
 )
 """Tests that know of tables, and need no neighbour."""
+NAMES = {"Bounty": "Quidam", "bounty": "quidam"}
+"""The example's name, and one as long that nobody would use: whoever has added the example as it stands has no other
+project for it."""
 BEHAVIOUR = """
 from handlers import REGISTRY
 from tests.change_events import change, value
@@ -30,11 +33,11 @@ from watcher.decode.decoder import Decoder
 from watcher.model.change import Operation
 from watcher.model.effects import MetricDelta
 
-table = REGISTRY.tables["Bounty"]
-offered = change(Operation.CREATE, after=table.sample, table="Bounty")
+table = REGISTRY.tables["Quidam"]
+offered = change(Operation.CREATE, after=table.sample, table="Quidam")
 event = Decoder(REGISTRY, None).decode(table.topic, value(offered))
 effects = [effect for handler in table.answering(event.op) for effect in handler(event)]
-assert effects == [MetricDelta("User", 7, 7, "bountyCount", 1)], effects
+assert effects == [MetricDelta("User", 7, 7, "quidamCount", 1)], effects
 """
 """From a record to what the example's docstring says of it."""
 
@@ -46,10 +49,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT, copy, symlinks=True, ignore=LEFT_OUT)
     example = re.search(r'```python\n("""Bounty.*?)```', (ROOT / "README.md").read_text(), re.DOTALL)
     assert example is not None
-    (copy / "handlers" / "bounty.py").write_text(example[1])
+    text = re.sub("|".join(NAMES), lambda found: NAMES[found[0]], example[1])
+    (copy / "handlers" / "quidam.py").write_text(text)
     listed = copy / "handlers" / "__init__.py"
     before, last, after = listed.read_text().partition('    "crucible_entry",\n')
-    listed.write_text(f'{before}{last}    "bounty",\n{after}')
+    listed.write_text(f'{before}{last}    "quidam",\n{after}')
     return copy
 
 
