@@ -8,8 +8,6 @@ of one table in it that are answered and packed are a *stretch*, which one loop 
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import compress, repeat
-from operator import is_
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -64,6 +62,8 @@ class Answers(NamedTuple):
 
 NOBODY: Final = Answers("", {}, {})
 """Before the first change."""
+_Other = ChangeEvent[Any] | RecordError | TemporaryError
+"""What ends a stretch: a change that is of another table or that nothing answers, or an error."""
 
 
 class Ingest:
@@ -164,7 +164,7 @@ class _Run:
     """
 
     __slots__ = (
-        "_all_answers", "_answers", "_applied", "_aside", "_committed", "_gathered", "_lsn", "_packed", "_records",
+        "_all_answers", "_answers", "_committed", "_counted", "_gathered", "_lsn", "_operations", "_packed", "_records",
         "_refused", "_taken", "_usual", "deletes",
     )  # fmt: skip
 
@@ -176,10 +176,10 @@ class _Run:
         """Which of the records are deletes, or may be, once it is finished."""
         self._records, self._gathered, self._taken, self._all_answers = records, lane.gathered, taken, answers
         self._answers = NOBODY
-        self._applied: dict[str, list[Operation]] = {"": []}
-        """Operations of the changes that were applied, by table; counted at the end."""
-        self._aside: list[int] = []
-        """Which records were taken and are not applied."""
+        self._operations: list[Operation | None] = []
+        """Of each record that was taken the operation of its change; None if none was applied."""
+        self._counted = 0
+        """How many of them belong to tables that came before the current one, and are counted."""
         self._refused = 0
         """Records up to the last one that was refused."""
         self._committed = 0
@@ -188,11 +188,6 @@ class _Run:
         """Its place in the log."""
         self._packed: list[Packed] = []
         """Effects that are no rows, in the order in which they are to be kept."""
-
-    @property
-    def _done(self) -> int:
-        """Return how many records were taken."""
-        return len(self._aside) + sum(map(len, self._applied.values()))
 
     def take(self, events: Iterator[Decoded]) -> None:
         """Take what the records mean, up to one that has to wait."""
@@ -204,24 +199,29 @@ class _Run:
             if rest is not None:
                 self._set_aside(rest)
 
-    def stretch(self, events: Iterable[Decoded]) -> Decoded | None:
+    def stretch(self, events: Iterable[Decoded]) -> _Other | None:
         """Apply changes of the current table; return the first event that is something else, or None at the end.
 
-        A change whose handler fails, or asks for what is no row, leaves nothing behind; its error stands in its place.
+        What is no change is passed over. A change whose handler fails, or asks for what is no row, leaves nothing
+        behind; its error stands in its place.
         """
         table, packs, by_operation = self._answers
         lsn = self._lsn
         gathered, taken, committed = self._gathered, self._taken, self._committed
         rows, identities = gathered.rows, gathered.identities
         packed, lsns, times = rows.packed, rows.lsns, rows.times
-        others, keep, applied = self._packed, self._packed.append, self._applied[table].append
-        other: Decoded | None = None
+        others, keep, applied = self._packed, self._packed.append, self._operations.append
+        other: _Other | None = None
         for event in events:
             if (
                 type(event) is not ChangeEvent
                 or (source := event.source).table != table
                 or (answer := by_operation.get(event.op)) is None
             ):
+                if isinstance(event, Skip):
+                    taken.skip(event.reason)
+                    applied(None)
+                    continue
                 other = event
                 break
             lsn, committed = source.lsn, source.ts_ms
@@ -262,55 +262,49 @@ class _Run:
         """Keep what was packed and count what was applied; return how many records were taken."""
         for whole, part in self._packed:
             whole.extend(part)
-        done, taken = self._done, self._taken
+        done = len(self._operations)
         if done > self._refused:
-            taken.runs.append((done - self._refused, 0))
-        self._note_newest()
-        for table, operations in self._applied.items():
-            counts = {(table, operation): count for operation, count in Counter(operations).items()}
-            if (table, Operation.DELETE) in counts:
-                self.deletes = self._deletes(operations)
-            taken.consumed.update(counts)
-            self._gathered.applied.update(counts)
+            self._taken.runs.append((done - self._refused, 0))
+        self._close_table()
+        if Operation.DELETE in self._operations:
+            self.deletes = [at for at, operation in enumerate(self._operations) if operation is Operation.DELETE]
         return done
 
-    def _deletes(self, operations: Sequence[Operation]) -> Sequence[int]:
-        """Return where the deletes are, given the operations of their table's changes; of several, any may be."""
-        if sum(map(bool, self._applied.values())) > 1:
-            return range(self._done)
-        aside = frozenset(self._aside)
-        applied = (at for at in range(self._done) if at not in aside) if aside else range(self._done)
-        return list(compress(applied, map(is_, operations, repeat(Operation.DELETE))))
+    def _close_table(self) -> None:
+        """Count what was applied of the current table, and note when its last change was committed.
 
-    def _of_another_table(self, event: ChangeEvent[Any]) -> Decoded | None:
+        Changes come in the order of their commits, but for a few; the time serves a gauge.
+        """
+        if self._answers is NOBODY:
+            return
+        table, operations = self._answers.table, self._operations[self._counted :]
+        self._counted += len(operations)
+        counts = {(table, one): times for one, times in Counter(operations).items() if one is not None}
+        self._taken.consumed.update(counts)
+        self._gathered.applied.update(counts)
+        self._taken.newest[table] = self._committed
+        self._taken.farthest = max(self._taken.farthest, (self._committed, self._lsn))
+
+    def _of_another_table(self, event: ChangeEvent[Any]) -> _Other | None:
         """Apply a change and go on with its table; return its error, or itself if nothing answers it, else None."""
         source = event.source
         if source.table != self._answers.table:
-            self._note_newest()
+            self._close_table()
             self._answers = self._all_answers[source.table]
-            self._applied.setdefault(source.table, [])
             self._taken.oldest.setdefault(source.table, source.ts_ms)
             self._gathered.oldest.setdefault(source.table, source.ts_ms)
         return self.stretch((event,))
 
-    def _set_aside(self, event: ChangeEvent[Any] | Skip | RecordError) -> None:
+    def _set_aside(self, event: ChangeEvent[Any] | RecordError) -> None:
         """Count a record that comes to nothing."""
-        at = self._done
-        self._aside.append(at)
-        if isinstance(event, Skip):
-            self._taken.skip(event.reason)
-        elif isinstance(event, RecordError):
+        at = len(self._operations)
+        self._operations.append(None)
+        if isinstance(event, RecordError):
             self._taken.refuse(self._records[at], event, at - self._refused, self._answers.table or self._usual)
             self._refused = at + 1
         else:
             self._committed = event.source.ts_ms
             self._taken.ignore((self._answers.table, event.op))
-
-    def _note_newest(self) -> None:
-        """Note when the table's last change was committed. They come in order, but for a few; this serves a gauge."""
-        if self._answers is not NOBODY:
-            self._taken.newest[self._answers.table] = self._committed
-            self._taken.farthest = max(self._taken.farthest, (self._committed, self._lsn))
 
 
 def _before(records: Sequence[Record], cut: int) -> Sequence[Record]:

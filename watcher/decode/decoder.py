@@ -39,6 +39,9 @@ class Skip(msgspec.Struct, frozen=True):
     reason: str
 
 
+_TOMBSTONE: Final = Skip(TOMBSTONE)
+
+
 class _SourceOutline(msgspec.Struct):
     table: str | None = None
     schema: Any = SITE_SCHEMA
@@ -114,7 +117,7 @@ class Decoder:
             TemporaryError: the schema registry is away.
         """
         if not value:
-            return Skip(TOMBSTONE)
+            return _TOMBSTONE
         if value[0] == AVRO_MAGIC:
             return self._from_avro(topic, value)
         expected = self._expected.get(topic)
@@ -142,6 +145,9 @@ class Decoder:
         """
         schema, name, decode = self._short_way(topic)
         for value in values:
+            if not value:
+                yield _TOMBSTONE
+                continue
             try:
                 event = decode(value)
                 source = event.source
@@ -176,7 +182,7 @@ class Decoder:
             outline = self._outline.decode(value)
             wrapped = bytes(outline.payload)
             if wrapped == b"null" and _names(value) <= _WRAPPER:
-                return Skip(TOMBSTONE)
+                return _TOMBSTONE
             if wrapped:
                 value, outline = wrapped, self._outline.decode(wrapped)
             table = self._table(topic, outline, partial(_names, value))

@@ -154,6 +154,8 @@ class Decider:
         after = entries_to_decide.START
         while freed:
             waiting = entries_to_decide.without_a_place(session, freed, after, PAGE)
+            if not waiting:
+                break
             decisions = self._decided(session, crucible_ids, [entry for *_, entry in waiting], again=True)
             filled += [one for one in decisions if one.is_new]
             if len(waiting) < PAGE:

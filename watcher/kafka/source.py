@@ -133,7 +133,7 @@ class KafkaSource:
             messages += self._consumer.consume(limit - 1, gather)
             self._raise_failure()
         if any(map(Message.error, messages)):
-            messages = [message for message in messages if not self._refused(message)]
+            messages = [message for message in messages if message.error() is None or not self._refused(message)]
         return messages
 
     def _first(self, patience: float) -> Message | None:

@@ -87,7 +87,7 @@ class EntryCandidate(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_another(self) -> bool:
         """Tell whether the verdict that is written is about another image, crucible or entrant."""
-        return (self.image_before, self.crucible_before, self.user_before) != (None, None, None)
+        return self.image_before is not None or self.crucible_before is not None or self.user_before is not None
 
     @property
     def stands(self) -> bool:
@@ -123,8 +123,12 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     def is_new(self) -> bool:
         """Tell whether there is something to write."""
         one = self.candidate
-        known = (one.before, one.is_another, one.created_before_ms, one.enforced_before)
-        return known != (self.verdict, False, None, self.enforced)
+        return (
+            one.before != self.verdict
+            or one.enforced_before != self.enforced
+            or one.created_before_ms is not None
+            or one.is_another
+        )
 
     @property
     def noted(self) -> EntryFee | None:
@@ -190,22 +194,18 @@ def decide_in_order(
     """
     users, images, total = Counter[int](), Counter[int](), 0
     for one in page:
+        fee = _fee(one, policy)
+        if _is_final(one):
+            verdict = one.before or Verdict(VerdictState.REJECTED)
+            yield Decision(candidate=one, verdict=verdict, enforced=not policy.observe)
+            continue
         facts = _as_it_competes(one)
         # Counted were those before it, if it holds a place, and all others if not: as it was before this page.
         facts = msgspec.structs.replace(
             facts,
             earlier_of_user=facts.earlier_of_user + users[facts.user_id],
             earlier_in_all=facts.earlier_in_all + total,
-        )
-        same_image = one.earlier_of_image + images[one.image_id]
-        fee = _fee(one, policy)
-        if _is_final(one):
-            verdict = one.before or Verdict(VerdictState.REJECTED)
-            yield Decision(candidate=one, verdict=verdict, enforced=not policy.observe)
-            continue
-        facts = msgspec.structs.replace(
-            facts,
-            entered_already=same_image > 0,
+            entered_already=one.earlier_of_image + images[one.image_id] > 0,
             payment=fee.payment if fee else Payment.SETTLED,
             collected=fee.collected if fee else 0,
             admitted_before=one.was_admitted,
@@ -222,7 +222,7 @@ def decide_in_order(
             users[facts.user_id if one.user_before is None else one.user_before] -= 1
             images[one.image_id if one.image_before is None else one.image_before] -= 1
             total -= 1
-        yield msgspec.structs.replace(_consequences(one, verdict, fee, policy), facts=facts)
+        yield _consequences(one, verdict, fee, policy, facts)
 
 
 def withdraw(one: EntryCandidate, policy: FeePolicy) -> Decision:
@@ -279,15 +279,17 @@ def _is_ours_and_unasked(one: EntryCandidate, fee: EntryFee) -> bool:
     return fee.source is FeeSource.WATCHER and one.fee is None
 
 
-def _consequences(one: EntryCandidate, verdict: Verdict, fee: EntryFee | None, policy: FeePolicy) -> Decision:
+def _consequences(
+    one: EntryCandidate, verdict: Verdict, fee: EntryFee | None, policy: FeePolicy, facts: EntryFacts | None = None
+) -> Decision:
     if policy.observe or fee is None:
-        return Decision(candidate=one, verdict=verdict, enforced=not policy.observe)
+        return Decision(candidate=one, verdict=verdict, enforced=not policy.observe, facts=facts)
     if verdict.state is VerdictState.ADMITTED:
-        return Decision(candidate=one, verdict=verdict, fee=fee.collected)
+        return Decision(candidate=one, verdict=verdict, fee=fee.collected, facts=facts)
     if verdict.state is VerdictState.WAITING:
         asks = one.fee is None and EntryReason.FEE_PENDING in verdict.reasons
-        return Decision(candidate=one, verdict=verdict, collect=fee if asks else None)
+        return Decision(candidate=one, verdict=verdict, collect=fee if asks else None, facts=facts)
     # Not only what is known to be collected: the site may have taken it, and we may be taking it just now.
     nothing = fee.payment is not Payment.PENDING and fee.collected == 0
     given_back = None if nothing or _is_ours_and_unasked(one, fee) else fee.prefix
-    return Decision(candidate=one, verdict=verdict, refund=given_back)
+    return Decision(candidate=one, verdict=verdict, refund=given_back, facts=facts)
