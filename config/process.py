@@ -12,7 +12,7 @@ from config.neighbours import Topic
 class BatchSettings(Group):
     """How change events become ClickHouse inserts."""
 
-    flush_interval: Seconds = 0.5
+    flush_interval: Seconds = 0.75
     """Seconds that a change waits at most before its batch is planned. Smaller: fresher, more and smaller parts for
     ClickHouse to merge. Larger: fewer parts, staler numbers."""
     max_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 100_000
@@ -23,7 +23,7 @@ class BatchSettings(Group):
     on below half."""
     poll_records: Annotated[int, Field(ge=1, le=100_000)] = 8_000
     """Records of one poll. Larger: cheaper per record; the loop turns more slowly."""
-    poll_timeout: Seconds = 0.15
+    poll_timeout: Seconds = 0.2
     """Seconds from one poll that brought records to the next. A record that comes alone is taken at once; of many that
     come one by one, those of so many seconds are taken together. Larger: less work; Redis is half of it staler."""
 

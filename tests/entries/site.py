@@ -129,7 +129,7 @@ class Site:
     ) -> WatchEntries:
         """What decides in the watch role; each turn is the caller's."""
         decider = Decider(policy or FeePolicy(), "watch", lambda _, entries: set(entries) & set(voted))
-        return WatchEntries(self.open_session, decider, self.heard, sweep_seconds)
+        return WatchEntries(self.open_session, decider, self.heard, sweep_seconds, unhurried_seconds=0.0)
 
     def decide(self, policy: FeePolicy | None = None, voted: Sequence[int] = ()) -> None:
         """One sweep."""

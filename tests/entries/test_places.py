@@ -312,7 +312,6 @@ def histories(site: Site, patch: pytest.MonkeyPatch) -> type[Places]:
     """Return the histories of a site."""
     patch.setattr(decider, "PAGE", PAGE)
     patch.setattr(watch_entries, "PAGE", PAGE)
-    patch.setattr(watch_entries, "GATHER_SECONDS", 0.0)
     members = {
         "site": site, "scythe": Scythe(patch, decider), "seen": Counter(), "interrupted": Interrupted(patch),
     }  # fmt: skip

@@ -143,6 +143,36 @@ def test_an_end_that_somebody_was_decided_by_is_remembered(site: Site, watch: Wa
     assert site.verdict(between) == ("admitted", [], 0)
 
 
+def test_rules_that_change_all_the_time_are_looked_at_once_a_second(site: Site) -> None:
+    """A change that comes alone is followed at once; who enters is decided by the rules of that moment all the same."""
+    now = [100.0]
+    watch = WatchEntries(
+        site.open_session, Decider(FeePolicy(), "watch", lambda *_: set()), site.heard, NEVER_SECONDS,
+        clock=lambda: now[0],
+    )  # fmt: skip
+    crucible = site.crucible(entryLimit=9, endAt="2026-01-20")
+    early = site.enter(crucible, createdAt="2026-01-15")
+    watch.turn()
+    followed: list[object] = []
+    for end in ("2026-01-10", "2026-01-20", "2026-01-10"):
+        site.run('UPDATE "Crucible" SET "endAt" = %s WHERE id = %s', end, crucible)
+        tell(watch, state(crucible))
+        followed.append(site.verdict(early))
+    late = site.enter(crucible, createdAt="2026-01-15")
+    tell(watch, came(crucible, late))
+    rest = watch.turn()
+    now[0] += rest
+    before = site.verdict(early)
+    site.run('UPDATE "Crucible" SET "endAt" = NULL WHERE id = %s', crucible)
+
+    watch.turn()
+    watch.end()
+
+    assert followed == [("rejected", ["ended"], 0)] * 3
+    assert (before, rest) == (("rejected", ["ended"], 0), 1.0)
+    assert [site.verdict(one) for one in (early, late)] == [("admitted", [], 0)] * 2
+
+
 def test_who_waits_for_another_place_is_not_decided(site: Site, watch: WatchEntries, pages: list[list[int]]) -> None:
     """Two places become free in two crucibles: of one user here, of another there."""
     users, crucibles = (site.user(), site.user()), (site.crucible(), site.crucible())

@@ -4,6 +4,7 @@ Nothing depends on a message being seen: sweeps find entries without a verdict, 
 were changed, and rows that are gone. What the change stream shows only makes it faster.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,8 +26,9 @@ from watcher.postgres.session import Session
 from watcher.runtime.retry import Retry
 from watcher.runtime.worker import Signal
 
-GATHER_SECONDS: Final = 0.15
-"""Seconds in which arrivals are gathered for one question. Longer: fewer questions, later votes on a new entry."""
+UNHURRIED_SECONDS: Final = 1.0
+"""Seconds from one look at what nobody waits for to the next; what comes alone is looked at at once. Whoever enters is
+decided by the rules of that moment. Longer: fewer questions; rules that were changed hold later for those who are in."""
 RIPE_SECONDS: Final = 5.0
 """Seconds between two looks whether entries need not wait any more."""
 SWEEP_CRUCIBLES: Final = 200
@@ -66,6 +68,7 @@ class WatchEntries:
         decider: decides.
         observer: hears what was decided.
         sweep_seconds: between two looks at all entries of all active crucibles.
+        unhurried_seconds: between two looks at what nobody waits for.
         clock: monotonic seconds.
     """
 
@@ -75,13 +78,19 @@ class WatchEntries:
         decider: Decider,
         observer: VerdictObserver,
         sweep_seconds: float,
+        *,
+        unhurried_seconds: float = UNHURRIED_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.signal, self.retry = Signal(), Retry(1.0, 10.0)
         self._session, self._decider, self._observer = KeptSession(open_session), decider, observer
-        self._sweep_seconds, self._clock = sweep_seconds, clock
+        self._sweep_seconds, self._unhurried_seconds, self._clock = sweep_seconds, unhurried_seconds, clock
         self._told = TouchedRows()
-        self._ripe_at = self._sweep_at = 0.0
+        self._ripe_at = self._sweep_at = self._unhurried_at = 0.0
+        self._changed = set[int]()
+        """Crucibles that are others than before, and not looked at yet."""
+        self._left = False
+        """Entries are gone, and what was paid for them without a verdict was not looked at yet."""
 
     def shown(self, states: RowStates) -> None:
         """Take note of rows that have come, gone or changed, of entries and of their crucibles; returns at once."""
@@ -90,21 +99,25 @@ class WatchEntries:
 
     def turn(self) -> float:
         """Decide what is there to decide; return the seconds until there may be more."""
-        self.signal.pause(GATHER_SECONDS)
         self.signal.clear()
         now, told = self._clock(), self._told.take()
         with self._session.kept() as session:
             if told is None or now >= self._sweep_at:
                 self._sweep(session)
+                self._changed = set()
                 self._sweep_at = self._clock() + self._sweep_seconds
             else:
                 self._look(session, told)
+            if (self._changed or self._left) and now >= self._unhurried_at:
+                self._look_unhurried(session)
+                self._unhurried_at = self._clock() + self._unhurried_seconds
             if now >= self._ripe_at:
                 self._take_back(session)
                 self._decide(session, entries_to_decide.ripe_entries(session), again=True)
                 self._observer.waiting(*entry_verdict.waiting_age(session))
                 self._ripe_at = self._clock() + RIPE_SECONDS
-        return max(0.0, min(self._ripe_at, self._sweep_at) - self._clock())
+        unhurried_at = self._unhurried_at if self._changed or self._left else math.inf
+        return max(0.0, min(self._ripe_at, self._sweep_at, unhurried_at) - self._clock())
 
     def away(self, error: TemporaryError) -> None:
         """Say that a neighbour is away; what was to be decided is found by a sweep."""
@@ -116,12 +129,18 @@ class WatchEntries:
         self._session.drop()
 
     def _look(self, session: Session, told: RowIds) -> None:
-        """Decide what was told of."""
+        """Decide what was told of, and remember what can wait."""
+        self._changed |= told.crucibles
+        self._left = self._left or bool(told.gone)
         self._decide(session, sorted(told.entries), gone=sorted(told.gone))
-        if told.gone:
+
+    def _look_unhurried(self, session: Session) -> None:
+        """Follow rules that were changed, and have what was paid for rows that are gone go back."""
+        if self._left:
             self._take_back(session)
-        if told.crucibles:
-            self._follow_rules(session, entries_to_decide.crucibles_to_decide(session, told.crucibles))
+        if self._changed:
+            self._follow_rules(session, entries_to_decide.crucibles_to_decide(session, self._changed))
+        self._changed, self._left = set(), False
 
     def _sweep(self, session: Session) -> None:
         """Decide everything about which something is new, whoever told of it or did not."""

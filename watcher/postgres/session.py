@@ -208,7 +208,7 @@ class Session:
         with faults_named(self.schema), psycopg.ClientCursor(self._connection) as cursor:
             self._add(cursor, query, parameters, read_only=read_only)
             self._send(cursor)
-            answer = cursor.pgresult  # ``description`` would make an object of each column, only to tell that there is one
+            answer = cursor.pgresult  # ``description`` would make an object of each column
             return cursor.fetchall() if answer is not None and answer.nfields else []
 
     @property

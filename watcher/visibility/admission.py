@@ -10,7 +10,7 @@ next sweep finds.
 
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
@@ -218,28 +218,42 @@ class Admission(Task):
         if came:
             log.info("admission.swept", **{effect.value: count for effect, count in came.items()})
 
-    def _show(self, seen: Iterable[LevelGroup], *, arrived: bool) -> Counter[PlacementChange]:
+    def _show(self, seen: Sequence[LevelGroup], *, arrived: bool) -> Counter[PlacementChange]:
         """Send what Redis has otherwise; returns how many entries each effect had."""
         placements: dict[int, list[Placement]] = defaultdict(list)
-        reasons: dict[tuple[int, int], LevelGroup] = {}
+        reasons: dict[tuple[int, int], Hidden | None] = {}
+        shown = {} if arrived else self._shown(seen)
         for one in seen:
-            levels = [-1] * len(one.entries) if arrived else self._admissions.levels(one.crucible_id, one.entries)
-            for entry, image, level in zip(one.entries, one.images, levels, strict=True):
-                if level != one.level:
+            for entry, image in zip(one.entries, one.images, strict=True):
+                if shown.get((one.crucible_id, entry)) != one.level:
                     placements[one.crucible_id].append(Placement(entry, one.level, image))
-                    reasons[one.crucible_id, entry] = one
-        came: Counter[PlacementChange] = Counter()
+                    reasons[one.crucible_id, entry] = one.reason
+        came: Counter[tuple[PlacementChange, Hidden | None]] = Counter()
         for crucible_id, placement, effect in self._admissions.admit(placements):
-            came[effect] += 1
+            came[effect, reasons[crucible_id, placement.entry_id]] += 1
             if arrived and effect is not PlacementChange.UNKNOWN:
                 self._placed[placement.entry_id] = placement.image_id
                 if len(self._placed) > MAX_PLACED:  # the verdict came back to another process
                     del self._placed[next(iter(self._placed))]
-            self._count(effect, reasons[crucible_id, placement.entry_id].reason)
-        return came
+        effects: Counter[PlacementChange] = Counter()
+        for (effect, reason), entries in came.items():
+            self._count(effect, reason, entries)
+            effects[effect] += entries
+        return effects
 
-    def _count(self, effect: PlacementChange, reason: Hidden | None) -> None:
+    def _shown(self, seen: Iterable[LevelGroup]) -> dict[tuple[int, int], int]:
+        """Return the level under which Redis shows entries, by crucible and entry: one question a crucible."""
+        entries: dict[int, list[int]] = defaultdict(list)
+        for one in seen:
+            entries[one.crucible_id] += one.entries
+        return {
+            (crucible_id, entry): level
+            for crucible_id, some in entries.items()
+            for entry, level in zip(some, self._admissions.levels(crucible_id, some), strict=True)
+        }
+
+    def _count(self, effect: PlacementChange, reason: Hidden | None, entries: int) -> None:
         if effect is PlacementChange.SAME and reason is not None:
-            self._metrics.admissions.labels("refused", reason.value).inc()
+            self._metrics.admissions.labels("refused", reason.value).inc(entries)
         elif effect not in {PlacementChange.SAME, PlacementChange.UNKNOWN}:
-            self._metrics.admissions.labels(effect.value, reason.value if reason else "").inc()
+            self._metrics.admissions.labels(effect.value, reason.value if reason else "").inc(entries)

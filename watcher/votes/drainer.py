@@ -23,6 +23,11 @@ REST_SHARE: Final = 3.0
 other, take processors away from the votes themselves; larger: numbers in ClickHouse are older while many vote."""
 LONGEST_REST_SECONDS: Final = 2.0
 """What a rest grows to: when a round was slow because ClickHouse is, waiting helps nobody."""
+IDLE_AFTER_SECONDS: Final = 5.0
+"""Without a vote until the drain looks more seldom. Shorter: it does so between the votes of a slow contest."""
+IDLE_REST_SECONDS: Final = 1.0
+"""Between two rounds while nobody votes, at least. Longer: the first votes are seen in ClickHouse later; shorter: more
+questions for nothing, in each process of a site that is idle most of the day."""
 SAID_SECONDS: Final = 1.0
 """How often the observer hears that nothing waits. Longer: the metric of it lags; shorter: an idle process is less
 idle, and that of the drain beside the API wakes its parent each time."""
@@ -77,14 +82,21 @@ class Drainer(Task):
         now = _now_ms()
         self._buckets = [_Bucket(looked=now) for _ in range(BUCKETS)]
         self._said = -SAID_SECONDS
+        self._voted_at = time.monotonic()
+        """When votes were last there to be drained."""
 
     def turn(self) -> float:
         """Make a round, and return the seconds to rest: none after a full plan, else until votes have gathered."""
         began = time.monotonic()
         drained = self.round()
+        now = time.monotonic()
+        if drained or self._drain.oldest:
+            self._voted_at = now
         if drained >= self._drain.max_votes:
             return 0.0
-        return rest(self._interval, 0.0 if drained <= CALM_VOTES else time.monotonic() - began)
+        if now - self._voted_at >= IDLE_AFTER_SECONDS:
+            return max(self._interval, IDLE_REST_SECONDS)
+        return rest(self._interval, 0.0 if drained <= CALM_VOTES else now - began)
 
     def refused_in_part(self) -> RefusedError | None:
         """Return what a neighbour has said to the last pass over some bucket."""

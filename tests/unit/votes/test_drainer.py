@@ -182,3 +182,20 @@ def test_a_round_ends_early_when_it_is_to_stop() -> None:
     one.round()
 
     assert passes.turns.total() == 1
+
+
+def test_a_drain_that_finds_nothing_for_long_looks_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And as often as before from the first vote on, also while those that there are cannot be drained."""
+    passes = Passes({})
+    passes.silent = set(range(BUCKETS))
+    one = _drainer(passes, Heard())
+    just_after_votes = one.turn()
+    monkeypatch.setattr(drainer, "IDLE_AFTER_SECONDS", 0.0)
+
+    rests = [one.turn(), Drainer(passes, Heard(), 5.0).turn()]
+    monkeypatch.setattr(drainer, "IDLE_AFTER_SECONDS", 3600.0)
+    passes.silent = set()
+
+    assert just_after_votes == 0.25
+    assert rests == [drainer.IDLE_REST_SECONDS, 5.0]
+    assert one.turn() == 0.25
