@@ -28,7 +28,7 @@ from watcher.runtime.worker import Signal
 
 UNHURRIED_SECONDS: Final = 1.0
 """Seconds from one look at what nobody waits for to the next; what comes alone is looked at at once. Whoever enters is
-decided by the rules of that moment. Longer: fewer questions; rules that were changed hold later for those who are in."""
+decided by the rules of that moment. Longer: fewer questions; changed rules hold later for those who are in."""
 RIPE_SECONDS: Final = 5.0
 """Seconds between two looks whether entries need not wait any more."""
 SWEEP_CRUCIBLES: Final = 200
