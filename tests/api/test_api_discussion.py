@@ -36,6 +36,28 @@ def test_a_discussion_leaves_as_text_and_in_pages(api: Api, site: Site) -> None:
     assert (page["total"], rest["total"], rest["next"]) == (3, 3, None)
 
 
+def test_pages_end_whatever_stands_in_the_rows(api: Api, site: Site) -> None:
+    """Times before 1970, beyond all years and without end, counts below nothing: each comment comes once."""
+    contest, judge = site.contest(entries=0), site.user()
+    thread, path = discussed(site, contest), f"{contest.path}/comments"
+    times = ("infinity", "2400-01-01", "2300-01-01", NOW, "1969-12-31", "1800-01-01", "0044-03-15 BC", "-infinity")
+    said = {say(site, thread, made, count, judge, createdAt=made) for made in times for count in (1, -1)}
+    whole = [one["commentId"] for one in api.get(path, judge, limit=100).json()["comments"]]
+    paged: list[int] = []
+    cursor: dict[str, str] = {}
+
+    while len(paged) <= len(said):
+        page = api.get(path, judge, limit=1, **cursor).json()
+        paged += [one["commentId"] for one in page["comments"]]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+
+    assert set(whole) == said
+    assert paged == whole
+    assert api.get(path, judge, cursor="-9999999999.-999999999999999.9999999999").json()["comments"] == []
+
+
 def test_what_may_not_be_shown_is_nowhere(api: Api, site: Site) -> None:
     """Hidden, against the rules, of somebody banned or gone: neither shown nor counted, and nobody's parent."""
     contest, judge = site.contest(entries=0), site.user()

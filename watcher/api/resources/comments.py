@@ -18,8 +18,9 @@ from watcher.model.site_image import CommentCursor
 from watcher.model.visibility import are_nsfw_comments_shown
 from watcher.postgres.site.comments import CommentPage
 
-CURSOR: Final = r"[0-9]{1,10}\.[0-9]{1,15}\.[0-9]{1,10}"
-"""What a cursor looks like: reactions, time and id of the last comment of the page before."""
+CURSOR: Final = r"-?[0-9]{1,10}\.-?[0-9]{1,15}\.[0-9]{1,10}"
+"""What a cursor looks like: reactions, time and id of the last comment of the page before. A time before 1970 is less
+than nothing, and so may be what the site has counted."""
 
 
 class ListedComment(Struct, frozen=True):
@@ -87,16 +88,16 @@ def page_body(page: CommentPage, total: int) -> CommentsAnswer:
 def cursor_of(place: CommentCursor) -> str:
     """Return a place as the client hands it back.
 
-    >>> place_of(cursor_of(CommentCursor(3, 1_760_000_000_000, 7))) == CommentCursor(3, 1_760_000_000_000, 7)
-    True
+    >>> cursor_of(CommentCursor(3, 1_760_000_000_000, 7)), place_of("-1.-1.7") == CommentCursor(-1, -1, 7)
+    ('3.1760000000000.7', True)
     """
-    return f"{max(0, place.reactions)}.{max(0, place.created_ms)}.{place.comment_id}"
+    return f"{place.reactions}.{place.created_ms}.{place.comment_id}"
 
 
 def place_of(cursor: str) -> CommentCursor:
     """Return the place that a cursor stands for; there need not be a comment."""
     reactions, created_ms, comment_id = (int(part) for part in cursor.split("."))
-    return CommentCursor(min(reactions, MAX_ID), created_ms, min(comment_id, MAX_ID))
+    return CommentCursor(max(-MAX_ID, min(reactions, MAX_ID)), created_ms, min(comment_id, MAX_ID))
 
 
 COMMENTS_PAGE: Final = (

@@ -48,5 +48,5 @@ WHERE comment.hidden IS NOT TRUE
         OR (comment."reactionCount", {comment_created_ms}, comment.id)
             < (%(reactions)s::integer, %(created)s::bigint, %(id)s::integer)
     )
-ORDER BY comment."reactionCount" DESC, comment."createdAt" DESC, comment.id DESC
+ORDER BY comment."reactionCount" DESC, created DESC, comment.id DESC
 LIMIT %(limit)s
