@@ -18,6 +18,7 @@ PAGES = sorted(
     for page in [*ROOT.glob("*.md"), *ROOT.glob("[a-z]*/**/*.md")]
     if not {part for part in page.relative_to(ROOT).parts if part.startswith(".")}
 )
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 
 
@@ -59,6 +60,44 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
             waiting += [(page.parent / target).resolve() for target in found if "://" not in target]
 
     assert {str(page.relative_to(ROOT)) for page in set(PAGES) - reached} == set()
+
+
+@pytest.mark.parametrize(
+    ("looked_for", "file"),
+    [
+        ("where a change becomes rows", "watcher/changes/ingest.py"),
+        ("where a vote is refused", "watcher/redis/lua/vote.lua"),
+        ("where an image is hidden", "watcher/model/visibility.py"),
+        ("where Redis is compared", "watcher/recovery/verifier.py"),
+        ("where a new route goes", "watcher/api/routes.py"),
+        ("where a new table goes", "handlers/__init__.py"),
+        ("where an entry is decided", "watcher/entries/decider.py"),
+        ("where money moves", "watcher/buzz/port.py"),
+        ("where a hole in the stream is found, and mended", "watcher/reconcile/repairs/repairer.py"),
+    ],
+)
+def test_a_new_reader_finds_it_in_the_architecture(looked_for: str, file: str) -> None:
+    """One row answers it, in these words, and names the file."""
+    (row,) = [row for row in ARCHITECTURE.splitlines() if row.startswith(f"| {looked_for}")]
+
+    assert f"`{file}`" in row
+
+
+def test_every_file_that_the_architecture_names_exists() -> None:
+    """By its whole path, by the end of it, or by its name beside a file that is named before it in the line."""
+    files = {str(file.relative_to(ROOT)) for file in ROOT.glob("[a-z]*/**/*.*")}
+    gone = []
+    for line in ARCHITECTURE.splitlines():
+        folders = set[str]()
+        for name in re.findall(r"`((?:\w+/)*\w+\.(?:py|sql|lua|js|json|toml|yml))`", line):
+            if "/" in name:
+                found = {file for file in files if f"/{file}".endswith(f"/{name}")}
+            else:
+                found = {f"{folder}/{name}" for folder in folders} & files or {name} & {"pyproject.toml"}
+            folders |= {file.rpartition("/")[0] for file in found}
+            gone += [] if found else [f"{name}: {line[:60]}"]
+
+    assert gone == []
 
 
 def test_every_test_that_is_named_exists() -> None:
