@@ -36,6 +36,12 @@ HAVING net != 0
 -- The highest key of a source table of which anything was counted; 0 where nothing was.
 SELECT max(sourceKey) FROM entityMetricEvents WHERE source = {source:String}
 
+-- counted_from --
+-- The first key of a source table, from one on, of which anything was counted, and whether there is one.
+SELECT min(sourceKey), count() > 0
+FROM entityMetricEvents
+WHERE source = {source:String} AND sourceKey >= {low:Int64}
+
 -- counted_keys --
 -- About how many keys of a range anything was counted of, and from where to where they go.
 SELECT uniq(sourceKey), min(sourceKey), max(sourceKey)

@@ -296,6 +296,8 @@ def test_one_process_at_a_time_has_a_table(filled: World) -> None:
     assert (asked.returncode, alone.returncode) == (0, 1)
     shown = crucible("backfill", "--status", environ=filled.environ)
     assert "CrucibleEntry  running  a test" in shown.stdout
+    both = crucible("backfill", "--table", "CrucibleEntry", "--pause", "--anew", environ=filled.environ)
+    assert (both.returncode, "exclude each other" in both.stderr) == (2, True)
     none = crucible("backfill", "--table", "beat", environ=filled.environ)
     assert (none.returncode, "CrucibleEntry, entry_verdict" in none.stderr.replace("\n", " ")) == (2, True)
 

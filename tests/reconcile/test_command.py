@@ -127,6 +127,10 @@ def test_chosen_rows_are_compared_alone(world: World) -> None:
     code, said = run("--since", "yesterday")
     assert (code, "is not a time like 2026-01-31" in " ".join(said.split())) == (2, True)
     assert run("--crucible", "0")[0] == 2
+    unknown = crucible("reconcile", "--table", "CrucibleEntry", "--crucible", "4000000000", environ=world.environ)
+    assert (unknown.returncode, "PostgreSQL has no crucible 4000000000" in unknown.stderr) == (0, True)
+    code, said = run("--log", "--fix")
+    assert (code, "it only shows" in " ".join(said.split())) == (2, True)
     dsn = world.environ["CRUCIBLE_POSTGRES__DSN"]
     for replica, exits in ((dsn, 1), (make_conninfo(dsn, port=1), 75)):
         environ = {**world.environ, "CRUCIBLE_POSTGRES__READER_DSN": replica}

@@ -210,6 +210,60 @@ def test_the_command_makes_views_anew(world: World) -> None:
     assert (latest["table"], latest["kinds"], latest["rows"]) == ("metric_daily", {"made anew": 1}, 1)
 
 
+FAR = 1_000_000_000
+"""An id far above the others, as one of a test may be: a gap of ten million ranges of 100 keys."""
+
+
+def test_gaps_of_ids_are_passed_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a few questions; what was counted in the middle of a gap, of no row, is found all the same."""
+    contest = world.crucible()
+    world.enter(contest, 20)
+    world.enter(contest, 1, first=FAR)
+    world.enter(contest, 1, first=FAR // 2)
+    world.count("id <> 5")
+    world.site.execute('DELETE FROM "CrucibleEntry" WHERE id = %s', (FAR // 2,))
+    questions = list[int]()
+    asked = CountedRows.checksums
+
+    def checksums(self: CountedRows, low: int, *given: Any) -> Any:
+        questions.append(low)
+        return asked(self, low, *given)
+
+    monkeypatch.setattr(CountedRows, "checksums", checksums)
+    assert compared(world).keys() == {5, FAR // 2}
+    assert len(questions) < 10
+
+    since = Choice(since=datetime(2020, 1, 1, tzinfo=UTC))
+    assert compared(world, choice=since).keys() == {5, FAR // 2}
+    with comparing(world) as comparison:
+        places = [1, 1000, FAR // 200 + 1, FAR // 100, FAR // 100 + 1]
+        assert [comparison.next_range(one) for one in places] == [
+            FAR // 200, FAR // 200, FAR // 100, FAR // 100, FAR // 100 + 1,
+        ]  # fmt: skip
+
+
+def test_a_key_that_no_row_can_have_is_left_over(world: World) -> None:
+    """Counted under a number that the column of ids has no place for, it is told and not stumbled over."""
+    contest, key = world.crucible(), 5_000_000_000
+    world.enter(contest, 5)
+    world.count()
+    world.events([("Crucible", contest, 1, "Entry", 1, key, 9_000, 0)])
+
+    assert {one: found.kind.value for one, found in compared(world).items()} == {key: "left_over"}
+
+
+def test_chosen_rows_far_below_zero_are_found_once(world: World) -> None:
+    """They are in windows of sixteen ranges, of which the first alone has whatever is below."""
+    contest = world.crucible()
+    for first in (-9_000, -6_000, -3_000, 1):
+        world.enter(contest, 1, first=first)
+    with comparing(world) as comparison:
+        ranges = comparison.differing(lambda *_: None, choice=Choice(since=datetime(2020, 1, 1, tzinfo=UTC)))
+        found = Counter(one.key for _, some in ranges for one in some)
+
+    assert found == {-9_000: 1, -6_000: 1, -3_000: 1, 1: 1}
+
+
 def test_amounts_and_states_are_in_the_sums(world: World) -> None:
     """Verdicts count by what they say and for what was paid; negative and large amounts are numbers like any other."""
     world.site.execute(

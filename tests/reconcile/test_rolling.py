@@ -188,6 +188,20 @@ def test_a_round_goes_through_all_keys_a_part_each_turn(site: World) -> None:
     assert run.found == {"Crucible": {"missing": 1}, "CrucibleEntry": {"missing": 1}}
 
 
+def test_a_gap_of_ids_is_passed_in_a_turn(site: World) -> None:
+    """One entry has an id of a billion: the round is over after as many turns as without it, and one more."""
+    contest = site.site.execute('SELECT min(id) FROM "Crucible"').fetchone()[0]  # type: ignore[index]
+    site.enter(contest, 1, first=1_000_000_000)
+    one = Process(site, "one")
+    for _ in range(4):
+        one.task.turn()
+        due(site)
+
+    assert one.asked[:4] == ["CrucibleEntry 0", "CrucibleEntry 3", "CrucibleEntry 6", "CrucibleEntry 10000000"]
+    assert one.asked[4] == "Crucible 0"
+    assert (one.drift(), one.drift("Crucible")) == ({"missing": 2}, {"missing": 1})
+
+
 def test_what_is_counted_meanwhile_is_no_drift_any_more(site: World) -> None:
     """The range is compared again a round later, and its finding is taken back."""
     one = Process(site, "one")

@@ -28,6 +28,7 @@ from watcher.model.metric_rows import MetricRows
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.own import beat, published, repair
 from watcher.postgres.session import Session
+from watcher.postgres.site.contests import present_of
 from watcher.reconcile.command.noted import note
 from watcher.reconcile.command.report import Report, TableReport, TableSummary
 from watcher.reconcile.command.resumption import Resumption, TableProgress
@@ -141,6 +142,15 @@ class Comparer:
     def postgres(self) -> str:
         """Return which database is compared, without user and password."""
         return self._session.address
+
+    def has_crucible(self, crucible_id: int) -> bool:
+        """Return whether PostgreSQL has a crucible.
+
+        Raises:
+            PostgresRefusedError: the right to read crucibles is missing.
+            TemporaryError: PostgreSQL is away.
+        """
+        return bool(present_of(self._session, [crucible_id]))
 
     def begin(self, asked: Asked) -> datetime:
         """Return when a run begins, by PostgreSQL's clock.

@@ -74,6 +74,10 @@ def backfill(
     import config  # noqa: PLC0415
     from watcher.bootstrap.backfilling import backfilled_tables  # noqa: PLC0415
 
+    ways = {"--status": status, "--pause": pause, "--stop": stop, "--anew": anew}
+    if sum(ways.values()) > 1 or (by_connector and (status or pause or stop)):
+        given = ", ".join(name for name, is_given in {**ways, "--by-connector": by_connector}.items() if is_given)
+        raise typer.BadParameter("these exclude each other: take one of them", param_hint=given)
     settings = config.load()
     if status:
         _show(settings, as_json=as_json)

@@ -7,8 +7,9 @@ import typer
 from watcher.cli.dlq_purge import purge
 from watcher.cli.dlq_replay import replay
 from watcher.cli.exits import FAILED
-from watcher.cli.letter_options import OfReason, OfTable, OfTopic, Since, names_of, reason_of, time_of, with_letter_form
+from watcher.cli.letter_options import OfReason, OfTable, OfTopic, Since, names_of, reason_of, with_letter_form
 from watcher.cli.output import AsJson, note, print_columns, print_json
+from watcher.cli.times import time_of
 from watcher.model.words import counted
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from watcher.cli.letter_options import time_of
 from watcher.cli.output import AsJson, DryRun, Yes, note, print_columns, print_json
+from watcher.cli.times import time_of
 from watcher.model.words import counted
 
 

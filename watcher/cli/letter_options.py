@@ -1,7 +1,6 @@
 """How dead letters are named on the command line."""
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -50,17 +49,3 @@ def reason_of(text: str | None) -> str | None:
     if text is not None and text not in allowed:
         raise typer.BadParameter(f"{text!r} is not one of {', '.join(allowed)}", param_hint="--reason")
     return text
-
-
-def time_of(text: str | None, option: str) -> datetime | None:
-    """Return a time, with time zone; that of the machine where none was given.
-
-    Raises:
-        BadParameter: it is no time.
-    """
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is not a time like 2026-01-31T12:00:00Z", param_hint=option) from None

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import debezium
-from watcher.cli.letter_options import time_of
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
 from watcher.cli.progress import ProgressLine
+from watcher.cli.times import time_of
 from watcher.model.words import counted
 
 if TYPE_CHECKING:

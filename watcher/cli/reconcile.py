@@ -1,6 +1,6 @@
 """``crucible reconcile``: what no stream can tell, found by comparing the stores with each other."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -11,6 +11,7 @@ from watcher.cli.connecting import SlotFile
 from watcher.cli.exits import FAILED
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
 from watcher.cli.progress import ProgressLine
+from watcher.cli.times import time_of
 from watcher.model.words import counted
 
 if TYPE_CHECKING:
@@ -95,13 +96,15 @@ def reconcile(
     from watcher.bootstrap.reconciling import Asked, comparing, counted_tables  # noqa: PLC0415
     from watcher.reconcile.rows.choice import Choice  # noqa: PLC0415
 
+    if log and (fix or dry_run or table or crucible or since or resume):
+        raise typer.BadParameter("it only shows, and all of it: only --json goes with it", param_hint="--log")
     if fix and dry_run:
         raise typer.BadParameter("one of them: --fix puts right, --dry-run only looks", param_hint="--fix, --dry-run")
     settings = config.load()
     if log:
         _show_log(as_json=as_json)
         return
-    choice = Choice(crucible, None if since is None else _time(since))
+    choice = Choice(crucible, time_of(since, "--since"))
     slot = read_connector_file(file).config.get("slot.name", "debezium")
     tables = counted_tables(settings)
     unknown = [name for name in table or () if name not in tables]
@@ -123,6 +126,8 @@ def reconcile(
             "redis": settings.redis.url.get_secret_value().rpartition("@")[2].partition("?")[0],  # without passwords
         }
         resumption = _resumption(resume, asked, places, comparer.begin(asked))
+        if crucible is not None and not comparer.has_crucible(crucible):
+            note(f"PostgreSQL has no crucible {crucible}: what was counted for it and what Redis shows is compared")
         report = comparer.everything(asked, heard_by(ProgressLine()), resumption)
     if as_json:
         print_json(report)
@@ -130,17 +135,6 @@ def reconcile(
         _tell(report, chosen=bool(choice))
     if not report.finds_nothing:
         raise typer.Exit(FAILED)
-
-
-def _time(text: str) -> datetime:
-    """Return the time that was given; without a zone it is UTC."""
-    try:
-        given = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{text!r} is not a time like 2026-01-31 or 2026-01-31T12:00:00Z", param_hint="--since"
-        ) from None
-    return given if given.tzinfo else given.replace(tzinfo=UTC)
 
 
 def _resumption(file: Path | None, asked: "Asked", places: dict[str, str], began: datetime) -> "Resumption":

@@ -82,6 +82,11 @@ class CountedRows:
         sums = self._read("checksums", {"low": low, "high": high, "size": size}, words)
         return {low // size + number: (int(total), too_old) for number, total, too_old in sums}
 
+    def first_from(self, key: int) -> int | None:
+        """Return the first key from one on; None where no row follows."""
+        ((found,),) = self._read("key_from", {"low": key})
+        return None if found is None else int(found)
+
     def page(self, after: int, until: int, most: int) -> tuple[int | None, int]:
         """Return the last key of a page of rows, and how many they are; None and 0 where there are no more.
 
@@ -153,7 +158,7 @@ def _since(table: CountedTable, moment: TimeColumn | None, since: datetime) -> s
     if moment is None:
         return "false"
     # Of no type of its own, so that it has the column's: a timestamp without a zone is in UTC.
-    time = sql.Literal(f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00").as_string()
+    time = sql.Literal(since.astimezone(UTC).isoformat(" ")).as_string()
     words = {"moment": _quoted(moment.column), "time": time}
     if moment.table is None:
         return _filled("since", table, words)

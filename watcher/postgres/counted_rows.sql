@@ -18,6 +18,10 @@ SELECT ({key}::bigint - %(low)s) / %(size)s,
  WHERE {key} >= %(low)s AND {key} < %(high)s
  GROUP BY 1
 
+-- key_from --
+-- The first key from one on; NULL where no row follows.
+SELECT min({key})::bigint FROM {source} WHERE {key} >= %(low)s
+
 -- page_end --
 -- The last key of a page of so many rows, and how many there are.
 SELECT max(key), count(*)
@@ -56,7 +60,7 @@ SELECT {key}::bigint, {TOO_OLD}, 0, 0, 1 FROM {source} WHERE {rows} AND NOT {kep
 
 -- of_keys --
 -- Rows with these keys.
-{key} = ANY(%(keys)s)
+{key} = ANY(%(keys)s::bigint[])
 
 -- of_crucible --
 -- Rows of one crucible.

@@ -35,11 +35,11 @@ WHERE entry."crucibleId" = %s AND entry.id = ANY(%s)
 
 -- unfinished_of --
 -- Which of some crucibles are there and take part.
-SELECT id FROM public."Crucible" WHERE id = ANY(%s) AND status::text NOT IN ({FINISHED})
+SELECT id FROM public."Crucible" WHERE id = ANY(%s::bigint[]) AND status::text NOT IN ({FINISHED})
 
 -- present_of --
 -- Which of some crucibles are there, whatever their status.
-SELECT id FROM public."Crucible" WHERE id = ANY(%s)
+SELECT id FROM public."Crucible" WHERE id = ANY(%s::bigint[])
 
 -- files --
 -- The files that rows lie in which Redis shows. TRUNCATE gives a table another one, and tells nobody else who was not

@@ -1,5 +1,6 @@
 """Where a comparison by the command stands, in a file that its user names: a run that was killed goes on there."""
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,6 +112,7 @@ class Resumption:
     def _write(self) -> None:
         """Put the run into its file: as a whole, or the file stays as it was."""
         if self._file is not None:
-            fresh = self._file.with_name(f"{self._file.name}.new")
+            fresh = self._file.with_name(f"{self._file.name}.{os.getpid()}.new")
+            # Two runs with one file each write their own: it is always one run's, as a whole.
             fresh.write_bytes(msgspec.json.encode(self._run))
             fresh.replace(self._file)

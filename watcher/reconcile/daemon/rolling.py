@@ -179,8 +179,10 @@ class RollingComparison:
         self, stores: Stores, table: CountedTable, first: int, most: int, place: RoundPlace
     ) -> tuple[int, int | None]:
         """Compare some ranges of a table; return how many, and the number of the range that follows, if one does."""
-        comparison = stores.comparison(table)
+        comparison, low = stores.comparison(table), first * stores.range_keys if first else MIN_KEY
         ranges = comparison.ranges()
+        if 0 < first < ranges:
+            first = comparison.next_range(first)
         after = None if first + most >= ranges else first + most  # the last part has also what rows are gone of
         if self._auto_fix and first == 0:
             stores.repairer(table, comparison, self._owner).finish_open()
@@ -188,7 +190,6 @@ class RollingComparison:
         for number, differences in comparison.differing(self._goes_on, range(first, first + most)):
             if differences and (kinds := self._left(stores, table, differences)):
                 found[number * stores.range_keys] = kinds
-        low = first * stores.range_keys if first else MIN_KEY  # the first part has also what lies below 0
         high = None if after is None else after * stores.range_keys
         drift.compared(stores.session, table.name, low, high, found)
         if after is None and self._auto_fix and table.name not in drift.drift(stores.session):

@@ -9,7 +9,7 @@ and that alone is told and mended.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -108,6 +108,24 @@ class TableComparison:
         span = self._reader.span()
         return (0, 0) if span is None else (min(0, span[0] // self._size), max(0, span[1] // self._size + 1))
 
+    def next_range(self, number: int) -> int:
+        """Return the first range from one on that has a row, or that anything was counted of; none: that one.
+
+        Ids may have gaps of any size: a row with a very high one, of a test, say, leaves all below it empty.
+
+        Raises:
+            PostgresRefusedError: the table, or the right to read it, is missing.
+            TemporaryError: a neighbour is away.
+        """
+        low = number * self._size
+        row = self._rows.first_from(low)
+        if row is not None and row // self._size == number:
+            return number
+        ((counted, is_there),) = self._reads("counted_from", {"source": self._table.name, "low": low})
+        follows = [row] if row is not None else []
+        follows += [int(counted)] if is_there else []
+        return min(follows, default=low) // self._size
+
     def differing(
         self, progress: RangesListener, part: range | None = None, choice: Choice | None = None
     ) -> Iterator[RangeDifferences]:
@@ -143,7 +161,9 @@ class TableComparison:
         whole = max(0, end - first)
         below = sorted(one for one, total in counted.items() if not same(total, 0) and one < first)
         yield from self._settled((one, self._of_range(self._reader, one)) for one in below)
-        for low, after, sums in self._sums(first, end):
+        low = first
+        while low < end:
+            after, sums = self._some_sums(low, end)
             if time.monotonic() - asked_at > max(SUMS_SECONDS, SUMS_FACTOR * took):
                 counted, asked_at, took = self._sums_counted(low, None if beyond else end)
             wrong = [one for one in range(low, after) if not same(sums.get(one, (0, 0))[0], counted.get(one, 0))]
@@ -152,15 +172,24 @@ class TableComparison:
             self.following = after
             if after < end:
                 progress(after - first, whole)
+                if not sums:  # ids may have gaps of any size
+                    follows = self._over_gap(after, counted)
+                    after = end if follows is None else min(end, follows)
+            low = after
         if beyond:
             over = sorted(one for one, total in counted.items() if not same(total, 0) and one >= max(first, end))
             yield from self._settled((one, self._of_range(self._reader, one)) for one in over)
         progress(whole, whole)
 
-    def _sums(self, first: int, end: int) -> Iterator[tuple[int, int, dict[int, tuple[int, int]]]]:
-        """Yield sums of rows, from one range to below another, by steps of about a second."""
-        low = first
-        while low < end:
+    def _over_gap(self, number: int, counted: Collection[int]) -> int | None:
+        """Return the first range from one on that has rows, or of which anything was counted; None: there is none."""
+        row = self._reader.first_from(number * self._size)
+        follows = [] if row is None else [row // self._size]
+        return min([*follows, *(one for one in counted if one >= number)], default=None)
+
+    def _some_sums(self, low: int, end: int) -> tuple[int, dict[int, tuple[int, int]]]:
+        """Return the range behind those that about a second is enough for, and the sums of these."""
+        while True:
             after, began = min(end, low + self._pace.ranges), time.monotonic()
             try:
                 sums = self._reader.checksums(low * self._size, after * self._size, self._size, self.kept_since)
@@ -171,8 +200,7 @@ class TableComparison:
             self.read_at = time.monotonic()
             if after - low == self._pace.ranges:
                 self._pace.took(self.read_at - began)
-            yield low, after, sums
-            low = after
+            return after, sums
 
     def _sums_counted(self, first: int, end: int | None) -> tuple[dict[int, int], float, float]:
         """Return the sums of what was counted from one range to below another, when that was, and how long it took."""
@@ -184,14 +212,14 @@ class TableComparison:
                 "entity_types": list(self._table.entity_types),
                 "metric_types": list(self._table.metric_types),
                 "size": self._size,
-                **self._bounds(first, end),
+                **self._bounds(first if first > 0 else None, end),
             },
         )
         return {int(number): int(total) for number, total in rows}, asked_at, time.monotonic() - asked_at
 
-    def _bounds(self, first: int, end: int | None) -> dict[str, int]:
-        """Return the lowest and the highest key of some ranges; below the first one there may be any."""
-        low = first * self._size if first > 0 else MIN_KEY
+    def _bounds(self, first: int | None, end: int | None) -> dict[str, int]:
+        """Return the lowest and the highest key of some ranges; None: whatever is below, or above."""
+        low = MIN_KEY if first is None else first * self._size
         return {"low": low, "high": MAX_KEY if end is None else end * self._size - 1}
 
     def _chosen(
@@ -201,17 +229,28 @@ class TableComparison:
         whole, steps = max(0, end - first), CHOSEN_RANGES
         if choice.crucible is not None:
             steps = max(1, whole)  # its rows are found by their crucible, and fit into memory
-        windows = [(low, min(end, low + steps)) for low in range(first, end, steps)] or [(first, first)]
         new = self._ranges_new_since(choice.since)
-        for low, after in windows:
-            last = beyond and after >= end
-            keys = self._keys_chosen(low, None if last else after, choice, new)
+        for low, after in self._windows(first, end, steps, new or ()):
+            bottom, last = low == first and first <= 0, beyond and after >= end
+            keys = self._keys_chosen(None if bottom else low, None if last else after, choice, new)
             pieces = (keys[at : at + PIECE_KEYS] for at in range(0, len(keys), PIECE_KEYS))
             yield from self._settled(
                 (piece[0] // self._size, self._row_by_row.of_keys(self._reader, piece)) for piece in pieces
             )
             self.following = after
             progress(min(after - first, whole), whole)
+
+    def _windows(self, first: int, end: int, steps: int, counted: Collection[int]) -> Iterator[tuple[int, int]]:
+        """Yield ranges from one to below another, so many at a time, without gaps; the last is there in any case."""
+        low = first
+        while low < end:
+            after = min(end, low + steps)
+            yield low, after
+            if after == end:
+                return
+            follows = self._over_gap(after, counted)
+            low = end - 1 if follows is None else min(end - 1, follows)
+        yield first, first
 
     def _ranges_new_since(self, since: datetime | None) -> set[int] | None:
         """Return the ranges of which something was counted since a time; None: whatever."""
@@ -220,13 +259,13 @@ class TableComparison:
         asked = {"source": self._table.name, "size": self._size, "since": ms(since)}
         return {int(number) for (number,) in self._reads("ranges_counted", asked)}
 
-    def _keys_chosen(self, first: int, end: int | None, choice: Choice, new: set[int] | None) -> list[int]:
+    def _keys_chosen(self, first: int | None, end: int | None, choice: Choice, new: set[int] | None) -> list[int]:
         """Return the keys of some ranges that are to be compared, in their order."""
         bounds, crucible = self._bounds(first, end), choice.crucible or 0
         if crucible and self._table.crucible == self._table.key:  # the crucible's own row, which counts for none
             bounds, crucible = {"low": crucible, "high": crucible}, 0
         keys = set(self._reader.keys_chosen(bounds["low"], bounds["high"], choice.crucible, choice.since))
-        if new is None or any((first <= 0 or first <= number) and (end is None or number < end) for number in new):
+        if new is None or any((first is None or first <= number) and (end is None or number < end) for number in new):
             since = 0 if choice.since is None else ms(choice.since)
             asked = {"source": self._table.name, **bounds, "crucible": crucible, "since": since}
             keys.update(int(key) for (key,) in self._reads("keys_counted", asked))
