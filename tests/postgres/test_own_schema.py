@@ -271,7 +271,7 @@ def test_a_database_without_the_sites_tables_is_told_apart_from_one_without_ours
     with open_session(elsewhere, schema) as empty:
         with pytest.raises(PostgresRefusedError, match=r"Crucible.*postgres\.dsn.*debezium/postgres/watcher\.sql"):
             unfinished(empty)
-        with pytest.raises(PostgresRefusedError, match="start the watcher once"):
+        with pytest.raises(PostgresRefusedError, match=r"history.*crucible migrate status"):
             history.accepted(empty)
 
     assert unfinished(session, "Active") == []

@@ -139,4 +139,4 @@ def _check_migrated(connect: "partial[AbstractContextManager[Session]]") -> None
 
 def _ping(connect: "partial[AbstractContextManager[Session]]") -> None:
     with connect() as session:
-        session.read("SELECT 1")
+        session.ping()

@@ -125,7 +125,7 @@ class CountedRows:
         text = _filled(name, self._table, words)
         session = self._session
         with session.patient(QUESTION_SECONDS), session.together():
-            session.run("SET TRANSACTION READ ONLY")
+            session.refuse_writes()
             session.lock(READER)
             return session.read(text, values)
 

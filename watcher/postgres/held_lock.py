@@ -37,7 +37,7 @@ def held_lock(session: Session, name: str, advice: str) -> Iterator[Held | None]
 
     def held() -> None:
         try:
-            session.run("SELECT 1")
+            session.ping()
         except TemporaryError as error:
             raise LockLostError(f"the lock that keeps other runs away is gone: {error}. {advice}") from error
 

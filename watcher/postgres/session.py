@@ -9,10 +9,13 @@ Everything has to work through a pooler that hands a server connection on after 
   and nothing has to be undone after an error;
 * hence parameters are put into the text by the driver, and nothing is prepared, whose name would be somebody else's;
 * locks are those of transactions.
+
+The words of transactions and their limits are written here; what is asked is in ``.sql`` files, as everywhere.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib.resources import files
 from typing import Any, Final, LiteralString
 
 import psycopg
@@ -24,6 +27,7 @@ from psycopg.pq import TransactionStatus
 
 from watcher.postgres.endless_times import ADAPTATION
 from watcher.postgres.faults import PostgresRefusedError, faults_named
+from watcher.sql_files import named_statements
 
 PATIENCE_FACTOR: Final = 2.0
 """Times the limit that the server keeps for a statement: so long we wait for an answer. Less: a slow network looks like
@@ -31,6 +35,7 @@ a silent server; more: whoever asks hangs longer."""
 MAX_LATER_CHARACTERS: Final = 100_000
 """Of statements that wait for the next one. More: one request carries several long ones and outlasts the patience that
 is meant for one."""
+_STATEMENTS: Final = named_statements(files("watcher.postgres"), "session.sql")
 _PROBES: Final = 3
 _OPEN: Final = frozenset({TransactionStatus.INTRANS, TransactionStatus.INERROR})
 
@@ -349,7 +354,19 @@ class Session:
         """
         if self._is_alone:
             raise RuntimeError(f"the lock {what!r} is a transaction's: take it within together()")
-        self.run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", f"crucible {self.schema} {what}")
+        self.run(_STATEMENTS["lock"], f"crucible {self.schema} {what}")
+
+    def ping(self) -> None:
+        """Ask for an answer, within the transaction if one is open.
+
+        Raises:
+            TemporaryError: there is none, or the transaction is lost.
+        """
+        self.run(_STATEMENTS["ping"])
+
+    def refuse_writes(self) -> None:
+        """Have the server refuse to write until the end of :meth:`together`, whose first statement this has to be."""
+        self.run(_STATEMENTS["refuse_writes"])
 
 
 def _values(parameters: tuple[object, ...]) -> Sequence[Any] | Mapping[str, Any] | None:

@@ -79,7 +79,7 @@ class PostgresJournalStore:
     def ping(self) -> None:
         """Ask for an answer."""
         with self._session() as session:
-            session.read("SELECT 1")
+            session.ping()
 
     def _session(self) -> AbstractContextManager[Session]:
         return open_session(self.dsn, self.schema, self.timeout)
