@@ -378,9 +378,14 @@ def _values(parameters: tuple[object, ...]) -> Sequence[Any] | Mapping[str, Any]
 def _literal(value: object) -> object:
     """Return a list of whole numbers as PostgreSQL writes it, which the driver would do number by number.
 
-    >>> _literal([1, 2]), _literal(["a"]), _literal(7)
-    ('{1,2}', ['a'], 7)
+    A NUL in a text, which PostgreSQL stores nowhere, is shown as replaced: the words of whoever answers may have one,
+    and are no reason to end the process that writes them down.
+
+    >>> _literal([1, 2]), _literal(["a"]), _literal(7), _literal(f"no{chr(0)}thing")
+    ('{1,2}', ['a'], 7, 'no�thing')
     """
+    if type(value) is str and "\0" in value:
+        return value.replace("\0", "\ufffd")
     if type(value) is list and set(map(type, value)) == {int}:
         return f"{{{','.join(map(str, value))}}}"
     return value

@@ -108,10 +108,9 @@ def finish(session: Session, row: OutboxRow, step: OutboxStep, owner: str) -> bo
     """
     result = None if step.result is None else msgspec.json.encode(step.result).decode()
     done = step.state is OutboxState.DONE
-    said = None if step.error is None else step.error.replace("\0", "\ufffd")  # PostgreSQL stores no NUL
     return bool(
         session.run(
-            _STATEMENTS["finish_row"], step.state.value, step.wait_seconds, said, result, done, row.id, owner,
+            _STATEMENTS["finish_row"], step.state.value, step.wait_seconds, step.error, result, done, row.id, owner,
             row.attempts,
         )
     )  # fmt: skip
