@@ -19,7 +19,7 @@ LATE = 0.3
 ACTIVITY = 1.2
 """Of judges: deviation of the logarithm of how much they judge."""
 
-Pair = tuple[int, int]
+EntryPair = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Contest:
         self.cast = 0
         self.turned_away = 0
         """Times that a judge came for whom there was no pair left."""
-        self._judged: dict[int, set[Pair]] = {}
+        self._judged: dict[int, set[EntryPair]] = {}
         self._seen: dict[int, deque[int]] = {}
         self._met: dict[int, Counter[int]] = {}
 
@@ -101,7 +101,7 @@ class Contest:
         """How often the judge was shown each entry."""
         return self._met.setdefault(judge, Counter())
 
-    def play(self, choose: "Choice", until: float = 1.0) -> None:
+    def play(self, choose: "WayOfChoosing", until: float = 1.0) -> None:
         """Let judges come and vote until so much of the votes is cast.
 
         Raises:
@@ -117,7 +117,7 @@ class Contest:
             self.count(*self.judged(*pair))
             self.cast += 1
 
-    def show(self, choose: "Choice", judge: int) -> Pair | None:
+    def show(self, choose: "WayOfChoosing", judge: int) -> EntryPair | None:
         """Show a judge the next pair, which is not shown again; None if there is none.
 
         Raises:
@@ -133,7 +133,7 @@ class Contest:
         self.met(judge).update(pair)
         return pair
 
-    def judged(self, one: int, other: int) -> Pair:
+    def judged(self, one: int, other: int) -> EntryPair:
         """Return winner and loser as somebody judges them who goes by their strengths."""
         strengths = self.world.strengths
         odds = 10.0 ** ((strengths[one] - strengths[other]) / SCALE)
@@ -149,5 +149,5 @@ class Contest:
         self.votes[loser] += 1
 
 
-Choice = Callable[[Contest, int], Pair | None]
+WayOfChoosing = Callable[[Contest, int], EntryPair | None]
 """A way to pair: the next pair for a judge; None if there is none."""

@@ -49,7 +49,7 @@ ENTER = 'INSERT INTO "CrucibleEntry" ("crucibleId", "userId", "imageId") VALUES 
 FLOOD = 'COPY "CrucibleEntry" ("crucibleId", "userId", "imageId") FROM STDIN'
 DECIDED = "SELECT count(*) FROM crucible_watcher.entry_verdict WHERE crucible_id = ANY(%s) AND verdict = 'admitted'"
 
-Picture = tuple[int, int]
+OwnedPicture = tuple[int, int]
 """An image and whose it is."""
 
 
@@ -78,7 +78,7 @@ def measure(console: Console) -> list[Result]:
     ]
 
 
-def _trickle(console: Console, places: Places, crucibles: list[int], pictures: list[Picture]) -> list[float]:
+def _trickle(console: Console, places: Places, crucibles: list[int], pictures: list[OwnedPicture]) -> list[float]:
     """Return the seconds from before each entry's commit until after the answer of Redis that shows it."""
     watched = _Watched(places.redis)
     _enter(places.postgres, watched, crucibles, pictures[:WARM_UP_ENTRIES])
@@ -93,7 +93,7 @@ def _trickle(console: Console, places: Places, crucibles: list[int], pictures: l
 
 
 def _enter(
-    postgres: Connection[tuple[int, ...]], watched: "_Watched", crucibles: list[int], pictures: list[Picture]
+    postgres: Connection[tuple[int, ...]], watched: "_Watched", crucibles: list[int], pictures: list[OwnedPicture]
 ) -> float:
     """Enter pictures one by one; return how many a second that were."""
     began = time.monotonic()
@@ -149,7 +149,7 @@ class _Watched:
 
 
 def _flood(
-    console: Console, pipeline: Pipeline, places: Places, crucibles: list[int], pictures: list[Picture]
+    console: Console, pipeline: Pipeline, places: Places, crucibles: list[int], pictures: list[OwnedPicture]
 ) -> list[Result]:
     """Enter everything at once, and measure until all of it is votable."""
     pid = pipeline.watcher.pid or 0

@@ -30,7 +30,7 @@ class Body(msgspec.Struct):
     token: str
 
 
-class Answer(msgspec.Struct):
+class HelloAnswer(msgspec.Struct):
     """The body of an answer, smaller than a vote's."""
 
     winner: int
@@ -42,7 +42,7 @@ _encode = msgspec.json.Encoder().encode
 
 async def hello(request: Request) -> Response:
     """Decode the body and answer with a part of it, as little as a vote could."""
-    return Response(_encode(Answer(_decode(await request.body()).winner)), media_type="application/json")
+    return Response(_encode(HelloAnswer(_decode(await request.body()).winner)), media_type="application/json")
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import random
 from heapq import nsmallest
 from itertools import combinations
 
-from benchmarks.contest import Contest, Pair
+from benchmarks.contest import Contest, EntryPair
 from watcher.model.pairing import POLICY, Meetings, PairCandidate, finalists, leaders, pairs
 
 PLACES = 3
@@ -13,7 +13,7 @@ TRIES = 400
 """Random pairs until a judge counts as one who has seen everything."""
 
 
-def shipped(contest: Contest, judge: int) -> Pair | None:
+def shipped(contest: Contest, judge: int) -> EntryPair | None:
     """The watcher's own code, over draws as Redis makes them."""
     chance, entered, part = contest.chance, contest.entered, contest.part
     ratings = contest.ratings
@@ -34,7 +34,7 @@ def shipped(contest: Contest, judge: int) -> Pair | None:
     return None
 
 
-def uniform(contest: Contest, judge: int) -> Pair | None:
+def uniform(contest: Contest, judge: int) -> EntryPair | None:
     """Two entries at random."""
     entered, draw = contest.entered, contest.chance.random
     for _ in range(TRIES):
@@ -44,7 +44,7 @@ def uniform(contest: Contest, judge: int) -> Pair | None:
     return next((pair for pair in combinations(range(entered), 2) if contest.is_new(judge, *pair)), None)
 
 
-def reference(contest: Contest, judge: int) -> Pair | None:
+def reference(contest: Contest, judge: int) -> EntryPair | None:
     """The site's first version: by how far ratings are from where they began. It knows no numbers of votes.
 
     Of a hundred random entries, the first is one of those whose rating has moved least; the second depends on how far

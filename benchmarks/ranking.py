@@ -16,7 +16,7 @@ from statistics import fmean, stdev
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.contest import Choice, Contest, World
+from benchmarks.contest import Contest, WayOfChoosing, World
 from benchmarks.pairing_ways import chance_of, reference, shipped, uniform
 from benchmarks.results import Result
 from benchmarks.shopping import Ring, rows
@@ -43,7 +43,7 @@ SHOPPED_FROM = 200_000
 """The first of the crucibles' seeds."""
 SHOPPING_GOALS = {"places": 2.0, "paid": 0.05}
 """Of one judge: places gained, and the part of the crucibles in which the friend is paid that would not be."""
-WAYS: dict[str, Choice] = {"shipped": shipped, "uniform": uniform, "reference": reference}
+WAYS: dict[str, WayOfChoosing] = {"shipped": shipped, "uniform": uniform, "reference": reference}
 
 
 @dataclass(frozen=True, slots=True)

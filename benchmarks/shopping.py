@@ -15,7 +15,7 @@ from functools import partial
 from multiprocessing import get_context
 from statistics import fmean, stdev
 
-from benchmarks.contest import Choice, Contest, World
+from benchmarks.contest import Contest, WayOfChoosing, World
 from benchmarks.pairing_ways import PLACES, chance_of, shipped
 from watcher.model.open_pairs import skips_allowed
 
@@ -59,7 +59,7 @@ class Push:
     """For the friend, of the ring."""
 
 
-def pushes(choose: Choice, entries: int, arrival: float, rings: Sequence[Ring], seed: int) -> list[Push]:
+def pushes(choose: WayOfChoosing, entries: int, arrival: float, rings: Sequence[Ring], seed: int) -> list[Push]:
     """Return what each of some rings comes to in one crucible.
 
     Args:
@@ -80,7 +80,7 @@ def pushes(choose: Choice, entries: int, arrival: float, rings: Sequence[Ring], 
     return found
 
 
-def _ends(contest: Contest, choose: Choice, friend: int, ring: Ring, seed: int) -> tuple[list[int], float]:
+def _ends(contest: Contest, choose: WayOfChoosing, friend: int, ring: Ring, seed: int) -> tuple[list[int], float]:
     """Return the friend's final places, and how often the ring voted for it on average."""
     first = len(contest.world.activity)  # judges that nobody has met yet
     places, votes = [], 0
@@ -97,7 +97,7 @@ def _paid(places: Sequence[int]) -> float:
     return fmean(place <= PLACES for place in places)
 
 
-def _shop(contest: Contest, choose: Choice, judge: int, friend: int, ring: Ring) -> int:
+def _shop(contest: Contest, choose: WayOfChoosing, judge: int, friend: int, ring: Ring) -> int:
     """Return how often a judge of the ring voted for the friend."""
     judged = skipped = votes = 0
     for _ in range(ring.asks):
@@ -121,7 +121,7 @@ def _order(contest: Contest) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ShopRow:
     """A ring over many crucibles of a size."""
 
     entries: int
@@ -151,12 +151,12 @@ class Row:
 
 
 def rows(
-    cases: Sequence[tuple[int, float]], rings: Sequence[Ring], seeds: Sequence[int], choose: Choice = shipped
-) -> list[Row]:
+    cases: Sequence[tuple[int, float]], rings: Sequence[Ring], seeds: Sequence[int], choose: WayOfChoosing = shipped
+) -> list[ShopRow]:
     """Play each ring in the same crucibles, on all cores; cases are entries and arrival."""
     found = []
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as processes:
         for entries, arrival in cases:
             played = list(processes.map(partial(pushes, choose, entries, arrival, rings), seeds, chunksize=5))
-            found += [Row(entries, arrival, ring, [one[at] for one in played]) for at, ring in enumerate(rings)]
+            found += [ShopRow(entries, arrival, ring, [one[at] for one in played]) for at, ring in enumerate(rings)]
     return found

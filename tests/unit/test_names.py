@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-READ = ("config", "demo", "handlers", "stack", "watcher")
+READ = ("benchmarks", "config", "demo", "handlers", "stack", "watcher")
 """Folders whose names are held to it."""
 SHARED = {
     "Buzz": "a part of the topology is called as the service is; the watcher's is its port to that",
