@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ BACKLOG_CONNECTIONS: Final = 4_096
 """Connections that the kernel holds until we take them; its own limit is lower on most machines."""
 SWEEP_SECONDS: Final = 1.0
 """Seconds between two looks for clients that are too slow."""
+TICK_SECONDS: Final = 1.0
+"""Seconds from one header ``Date`` to the next, which tells whole ones."""
 
 
 class ApiServer(uvicorn.Server):
@@ -65,10 +67,13 @@ class ApiServer(uvicorn.Server):
         self._kept = connections
         self._listening, self._on_stopping, self._seconds_left = listening, stopping, seconds_left
         self._sweeping: asyncio.Task[None] | None = None
+        self._wake: Callable[[], object] = _nobody
 
     def stop(self) -> None:
         """Begin to stop; may be called from a signal handler or another thread."""
         self.should_exit = True
+        with suppress(RuntimeError):  # the loop is closed: it has stopped
+            self._wake()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -83,6 +88,14 @@ class ApiServer(uvicorn.Server):
         """Begin to take connections, and to look for slow ones."""
         await super().startup(sockets)
         self._sweeping = asyncio.create_task(self._sweep())
+
+    async def main_loop(self) -> None:
+        """Return when asked to stop; meanwhile tick once a second, where the base class wakes up ten times for it."""
+        stopped = asyncio.Event()
+        self._wake = partial(asyncio.get_running_loop().call_soon_threadsafe, stopped.set)
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), TICK_SECONDS)
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Let what is under way come to its end."""
@@ -103,3 +116,7 @@ class ApiServer(uvicorn.Server):
             if self._kept.given_up > given_up:
                 log.warning("connections.full", given_up=self._kept.given_up - given_up)
                 given_up = self._kept.given_up
+
+
+def _nobody() -> None:
+    """Wake nobody: the server has not begun."""
