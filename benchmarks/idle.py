@@ -37,7 +37,9 @@ COUNT_VERDICTS = "SELECT count(*) FROM crucible_watcher.entry_decision"
 WARM_UP_SECONDS = 10.0
 LOADED_SECONDS = 40.0
 SETTLING_SECONDS = 15.0
-"""From the end of a start, or of the load, until a role counts as idle: first sweeps are over, sessions are joined."""
+"""From the end of a start until a role counts as idle: first sweeps are over, sessions are joined."""
+SETTLING_AFTER_LOAD_SECONDS = 60.0
+"""Likewise from the end of the load: the sweeps that come each minute have seen what it has left."""
 IDLE_SECONDS = 60.0
 """Six of Debezium's heartbeats, and one of the sweeps that come each minute."""
 PATIENCE_SECONDS = 60.0
@@ -133,9 +135,7 @@ def _loaded(scene: _Scene, rate: int) -> _Loaded:
         people.await_word(PATIENCE_SECONDS)
         time.sleep(WARM_UP_SECONDS)
         began, before, decided = time.monotonic(), scene.count(COUNT_CHANGES), scene.count(COUNT_VERDICTS)
-        threads = thread_cpu_seconds(scene.pipeline.watcher.pid or 0)
-        share = _share(scene.pipeline.watcher, LOADED_SECONDS)
-        spent = _print_threads(scene, threads)
+        share, spent = _share(scene, scene.pipeline.watcher, LOADED_SECONDS)
         seconds = time.monotonic() - began
         found = _Loaded(
             (scene.count(COUNT_CHANGES) - before) / seconds, (scene.count(COUNT_VERDICTS) - decided) / seconds, share,
@@ -155,17 +155,6 @@ def _loaded(scene: _Scene, rate: int) -> _Loaded:
     return found
 
 
-def _print_threads(scene: _Scene, before: dict[str, float]) -> dict[str, float]:
-    """Say which threads it was, and return the share of each."""
-    spent = {
-        name: (seconds - before.get(name, 0.0)) / LOADED_SECONDS
-        for name, seconds in thread_cpu_seconds(scene.pipeline.watcher.pid or 0).items()
-    }
-    told = sorted(((share, name) for name, share in spent.items() if share >= LEAST_TOLD), reverse=True)
-    scene.console.print("by thread: " + ", ".join(f"{name} {share:.2%}" for share, name in told))
-    return spent
-
-
 def _idle(scene: _Scene, role: str) -> float:
     """A role's share of a core while nothing happens; it is ended afterwards."""
     if role == "watch":
@@ -176,21 +165,25 @@ def _idle(scene: _Scene, role: str) -> float:
         program.start()
     try:
         _await_ready(program, scene.pipeline.ops_port)
-        time.sleep(SETTLING_SECONDS)
-        share = _share(program, IDLE_SECONDS)
+        time.sleep(SETTLING_AFTER_LOAD_SECONDS if program is scene.pipeline.watcher else SETTLING_SECONDS)
+        share, _ = _share(scene, program, IDLE_SECONDS)
     finally:
         program.stop(SHUTDOWN_SECONDS)
     scene.console.print(f"{role} idle: {share:.4f} cores")
     return share
 
 
-def _share(program: OwnProgram, seconds: float) -> float:
-    """CPU seconds for each second that passes."""
+def _share(scene: _Scene, program: OwnProgram, seconds: float) -> tuple[float, dict[str, float]]:
+    """Return CPU seconds for each second that passes, of the whole process and of each thread, and say the latter."""
     if program.pid is None:
         raise ProgramError(f"{program.name} does not run. {program.last_words()}")
-    began, before = time.monotonic(), family_cpu_seconds(program.pid)
+    began, before, threads = time.monotonic(), family_cpu_seconds(program.pid), thread_cpu_seconds(program.pid)
     time.sleep(seconds)
-    return round((family_cpu_seconds(program.pid) - before) / (time.monotonic() - began), 4)
+    passed = time.monotonic() - began
+    spent = {name: (used - threads.get(name, 0.0)) / passed for name, used in thread_cpu_seconds(program.pid).items()}
+    told = sorted(((share, name) for name, share in spent.items() if share >= LEAST_TOLD), reverse=True)
+    scene.console.print("by thread: " + ", ".join(f"{name} {share:.2%}" for share, name in told))
+    return round((family_cpu_seconds(program.pid) - before) / passed, 4), spent
 
 
 def _await_ready(program: OwnProgram, ops_port: int) -> None:

@@ -46,7 +46,9 @@ CYCLE = (
     "default_headers", "disconnected", "flow", "keep_alive", "message_event", "on_response", "response_complete",
     "response_started", "scope", "transport", "waiting_for_100_continue",
 )  # fmt: skip
-SERVER = ("capture_signals", "main_loop", "on_tick", "serve", "startup", "shutdown", "should_exit", "server_state", "config")
+SERVER = (
+    "capture_signals", "main_loop", "on_tick", "serve", "startup", "shutdown", "should_exit", "server_state", "config",
+)  # fmt: skip
 
 
 @contextmanager

@@ -95,7 +95,8 @@ class ApiServer(uvicorn.Server):
         self._wake = partial(asyncio.get_running_loop().call_soon_threadsafe, stopped.set)
         while not await self.on_tick(0):
             with suppress(TimeoutError):
-                await asyncio.wait_for(stopped.wait(), TICK_SECONDS)
+                async with asyncio.timeout(TICK_SECONDS):
+                    await stopped.wait()
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Let what is under way come to its end."""
