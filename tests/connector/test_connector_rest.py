@@ -230,6 +230,22 @@ def test_a_connector_that_is_not_there_is_named_with_those_that_are(verb):
         verb(worker, "n", timeout=30.0)
 
 
+def test_a_name_is_one_part_of_the_address():
+    """Whatever a person types: a connector of that name is asked for, and no other one is touched."""
+    asked = []
+
+    def answer(request):
+        asked.append(request.url.raw_path.decode())
+        return httpx.Response(404, json={"message": "not found"})
+
+    worker = Connect("http://c", 5.0, transport=httpx.MockTransport(answer), pause=lambda _: None)
+    name = "x/../crucible?a b"
+    answers = [getattr(worker, verb)(name) for verb in ("config", "status", "stop", "pause", "restart", "delete")]
+
+    assert answers == [None, None, False, False, False, False]
+    assert {one.split("?")[0].split("/")[2] for one in asked} == {"x%2F..%2Fcrucible%3Fa%20b"}
+
+
 @pytest.mark.parametrize("state", ["PAUSED", "STOPPED"])
 def test_a_restart_does_not_wake_what_somebody_has_put_to_rest(state):
     """Connect would say yes, and nothing would run."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -18,6 +19,15 @@ _BUSY: Final = frozenset({409, 503})
 _NO_PLUGIN: Final = "Failed to find any class that implements Connector"
 
 T = TypeVar("T")
+
+
+def _of(name: str, what: str = "") -> str:
+    """Return the path of a connector, or of something of it, whatever its name is made of.
+
+    >>> _of("a b/../c?d", "/status")
+    '/connectors/a%20b%2F..%2Fc%3Fd/status'
+    """
+    return f"/connectors/{quote(name, safe='')}{what}"
 
 
 class ConnectRefusedError(WatcherError):
@@ -57,7 +67,7 @@ class Connect:
 
     def config(self, name: str) -> Mapping[str, str] | None:
         """Return the configuration that a connector runs with, references unresolved; None if there is no connector."""
-        answer = self._ask("GET", f"/connectors/{name}/config")
+        answer = self._ask("GET", _of(name, "/config"))
         if answer.status == 404:
             return None
         given = self._decoded(answer, dict[str, str | None])  # one that was made with a null keeps it
@@ -65,12 +75,12 @@ class Connect:
 
     def status(self, name: str) -> ConnectorStatus | None:
         """Return how a connector fares; None if there is none of that name, or it is too young to have a status."""
-        answer = self._ask("GET", f"/connectors/{name}/status")
+        answer = self._ask("GET", _of(name, "/status"))
         return None if answer.status == 404 else self._decoded(answer, ConnectorStatus)
 
     def position(self, name: str) -> int | None:
         """Return the log position that a connector has stored; None if it has none, or the worker does not tell."""
-        answer = self._ask("GET", f"/connectors/{name}/offsets")
+        answer = self._ask("GET", _of(name, "/offsets"))
         if answer.status in {404, 405}:  # workers tell since Kafka 3.5
             return None
         stored = self._decoded(answer, Offsets).offsets
@@ -104,24 +114,24 @@ class Connect:
             ConnectRefusedError: the configuration is refused.
             TemporaryError: the worker is away or busy.
         """
-        self._checked(self._ask("PUT", f"/connectors/{name}/config", dict(config)), config)
+        self._checked(self._ask("PUT", _of(name, "/config"), dict(config)), config)
 
     def stop(self, name: str) -> bool:
         """Stop a connector's tasks, keeping it; needed before its offsets can be removed. False: there is none."""
-        return self._done(self._ask("PUT", f"/connectors/{name}/stop"))
+        return self._done(self._ask("PUT", _of(name, "/stop")))
 
     def resume(self, name: str) -> bool:
         """Let a connector that was paused or stopped run again. False: there is none."""
-        return self._done(self._ask("PUT", f"/connectors/{name}/resume"))
+        return self._done(self._ask("PUT", _of(name, "/resume")))
 
     def pause(self, name: str) -> bool:
         """Let a connector's tasks rest where they are, keeping what they hold. False: there is none."""
-        return self._done(self._ask("PUT", f"/connectors/{name}/pause"))
+        return self._done(self._ask("PUT", _of(name, "/pause")))
 
     def restart(self, name: str, *, only_failed: bool = True) -> bool:
         """Start the connector and its tasks once more: those that have failed, or all. False: there is no connector."""
         failed = str(only_failed).lower()
-        return self._done(self._ask("POST", f"/connectors/{name}/restart?includeTasks=true&onlyFailed={failed}"))
+        return self._done(self._ask("POST", _of(name, f"/restart?includeTasks=true&onlyFailed={failed}")))
 
     def names(self) -> list[str]:
         """Return the names of all connectors that there are."""
@@ -131,14 +141,14 @@ class Connect:
         """Forget how far a stopped connector has read, so that it will start anew. False: there is none."""
         deadline = time.monotonic() + self._timeout
         while True:  # a stopped connector's last task may still be on its way out, which is answered with 400
-            answer = self._ask("DELETE", f"/connectors/{name}/offsets")
+            answer = self._ask("DELETE", _of(name, "/offsets"))
             if answer.status != 400 or time.monotonic() > deadline:
                 return self._done(answer)
             self._pause(PAUSE_SECONDS)
 
     def delete(self, name: str) -> bool:
         """Remove a connector. False: there was none. Its offsets and its replication slot stay."""
-        return self._done(self._ask("DELETE", f"/connectors/{name}"))
+        return self._done(self._ask("DELETE", _of(name)))
 
     def _ask(self, method: str, path: str, body: Any = None) -> HttpResponse:
         deadline = time.monotonic() + self._timeout
