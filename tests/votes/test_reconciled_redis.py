@@ -127,8 +127,9 @@ def plant(world: VoteWorld) -> dict[str, int]:
         )
     world.redis.hset(keys.verdicts(rows), verdict_of, AHEAD + "0")
     world.redis.hdel(keys.admitted(rows), hidden)
-    first, second, stuck, markless, *_ = map(str, world.entries(votes))
+    first, second, stuck, markless, wordy = map(str, world.entries(votes))
     world.redis.hincrby(keys.elo(votes), first, 7)
+    world.redis.hset(keys.elo(votes), wordy, "a word")
     world.redis.hincrby(keys.votes(votes), second, 1)
     world.redis.zincrby(keys.standings(votes), 3, world.redis.zrange(keys.standings(votes), 4, 4)[0])  # type: ignore[index]
     world.redis.sadd(keys.pool(votes, 1), "999999999")
@@ -149,7 +150,7 @@ def plant(world: VoteWorld) -> dict[str, int]:
         "mark not of the log": 6,
         "crucible's row differs": 1,
         "verdict differs": 1,
-        "rating differs": 1,
+        "rating differs": 2,
         "number of votes differs": 1,
         "pools differ": 2,
         "crucible that PostgreSQL does not have": 1,
@@ -166,6 +167,8 @@ def test_each_kind_is_named_and_put_right(judged: VoteWorld, monkeypatch: pytest
     watcher find the same, some crucibles at a time, once the stream is past what they have read.
     """
     passed = list[int]()
+    for name in "test", "5000000000", "-1":  # somebody else's keys, which look like ours
+        judged.redis.hset(f"{{crucible:{name}:elo}}:state", "row", "x")
     judged.vote(*ids_of(judged), votes=40)
     assert found(judged) == by_turns(judged, monkeypatch, passed.append) == {}
     assert passed == []

@@ -7,6 +7,7 @@ What scripts know of it stands in ``lua/prelude.lua``, into which ``scripts.py``
 Redis holds live data and processes of two versions share it during a deployment, so none of these texts may change.
 """
 
+import re
 from typing import Final
 
 from watcher.model.effects import EntryState
@@ -64,6 +65,9 @@ NOTHING: Final = "crucible:nothing"
 """Is never there; deleting it tells whether Redis would write."""
 SITE_FILES: Final = "crucible:site:files"
 """String: which files the site's tables lay in when they were last looked at; a TRUNCATE gives them others."""
+MAX_CRUCIBLE_ID: Final = 2**31 - 1
+"""No crucible has a higher id, as PostgreSQL numbers them."""
+_STATE_OF: Final = re.compile(rb"\{crucible:([1-9]\d{0,9}):elo\}:state")
 ALL_STATES: Final = "{crucible:*:elo}:state"
 """Pattern of the states of all crucibles."""
 
@@ -94,13 +98,14 @@ def state(crucible_id: int) -> str:
     return tag(crucible_id) + STATE
 
 
-def crucible_of(name: bytes) -> int:
-    """Return the id of the crucible that a key belongs to.
+def crucible_of(name: bytes) -> int | None:
+    """Return the id of the crucible whose state has this name; None: the key is somebody else's.
 
-    >>> crucible_of(b"{crucible:42:elo}:state")
-    42
+    >>> crucible_of(b"{crucible:42:elo}:state"), crucible_of(b"{crucible:test:elo}:state")
+    (42, None)
     """
-    return int(name.split(b":")[1])
+    found = _STATE_OF.fullmatch(name)
+    return int(found[1]) if found and int(found[1]) <= MAX_CRUCIBLE_ID else None
 
 
 def entries(crucible_id: int) -> str:

@@ -59,7 +59,7 @@ class Walk:
         self._cursor = cursor
         if cursor == 0:
             self._nodes.pop()
-        ids = [keys.crucible_of(name) for name in names]
+        ids = [one for name in names if (one := keys.crucible_of(name)) is not None]
         pipeline = node.pipeline(transaction=False)
         for one in ids:
             pipeline.hget(keys.state(one), "row")

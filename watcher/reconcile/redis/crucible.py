@@ -150,7 +150,7 @@ class ObservedCrucible(LockedCrucible):
         for one, level, rating, text in zip(placements, levels, ratings, rows, strict=True):
             row = keys.entry_row(text)
             if row is not None and rating is not None and level is not None:
-                with suppress(msgspec.DecodeError):  # no row of an entry, which is told as such
+                with suppress(ValueError):  # no row of an entry, or no rating, which are told as such
                     created = msgspec.json.decode(row, type=_Created).created
                     standing[one.entry_id] = keys.standing(created, one.entry_id), -int(rating)
         if not standing:
