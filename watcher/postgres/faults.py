@@ -19,6 +19,11 @@ _POOLER_REFUSES_OPTIONS: Final = re.compile(r"unsupported startup parameter")
 _POOLER_REFUSES_TRANSACTIONS: Final = re.compile(r"not allowed in statement pooling mode")
 
 
+READ_ONLY: Final = (
+    "let postgres.dsn lead to the primary (target_session_attrs=read-write); if it does, default_transaction_read_only "
+    "is on: ALTER ROLE or ALTER DATABASE ... RESET default_transaction_read_only"
+)
+"""What to do about a server that takes no writes."""
 _HINTS: Final = (
     (
         re.compile(r"invalid response to SSL negotiation"),
@@ -89,6 +94,8 @@ def faults_named(schema: str) -> Iterator[None]:
         if not refuses(error):
             raise
         raise PostgresRefusedError(f"postgres: {said(error)}; {_what_to_mend(error, schema)}") from error
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise TemporaryError(f"postgres cannot do that for now: {said(error)}; {READ_ONLY}") from error
     except psycopg.InternalError as error:
         # What the server or the session cannot do, not what was asked: a standby or a full disk made it read-only, a
         # transaction was ended because it stood idle.

@@ -185,7 +185,7 @@ class SitePool:
 
     def _busy(self) -> PoolBusyError:
         """Return the error of a server that is asked too much, and log it."""
-        why = f"before it in the queue for a connection: {counted(self._queue.waiting, 'question')}"
+        why = f"waiting for a connection: {counted(self._queue.waiting, 'question')}"
         self._log("neighbour.busy", why)
         return PoolBusyError(f"postgres: {why}")
 

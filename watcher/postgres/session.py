@@ -11,19 +11,23 @@ Everything has to work through a pooler that hands a server connection on after 
 * locks are those of transactions.
 
 The words of transactions and their limits are written here; what is asked is in ``.sql`` files, as everywhere.
+
+How values are written, ``client_encoding`` and ``DateStyle``, is of the session all the same: such a pooler knows these
+two and gives each client its own. A role or a database may set them to what the driver cannot read.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, Self
 
 import psycopg
 from psycopg import sql
-from psycopg.abc import RV, PQGen
+from psycopg.abc import RV, Buffer, PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import InFailedSqlTransaction, OperationalError
 from psycopg.pq import TransactionStatus
+from psycopg.types.string import TextLoader
 
 from watcher.postgres.endless_times import ADAPTATION
 from watcher.postgres.faults import PostgresRefusedError, faults_named
@@ -37,6 +41,10 @@ MAX_LATER_CHARACTERS: Final = 100_000
 is meant for one."""
 _STATEMENTS: Final = named_statements(files("watcher.postgres"), "session.sql")
 _PROBES: Final = 3
+_ISO: Final = "ISO"
+_ANY_BYTES: Final = "SQL_ASCII"
+_TEXTS: Final = ("text", "varchar", "bpchar", "name")
+"""PostgreSQL's types of text."""
 _OPEN: Final = frozenset({TransactionStatus.INTRANS, TransactionStatus.INERROR})
 
 
@@ -68,6 +76,7 @@ def connection_string(dsn: str, timeout: float, application: str) -> str:
         "keepalives_count": _PROBES,
         "tcp_user_timeout": _PROBES * between * 1000,
         "application_name": application,
+        "client_encoding": "UTF8",
     }
     return make_conninfo("", **{**ours, **given})
 
@@ -98,11 +107,39 @@ CONNECTING: Final[dict[str, Any]] = {"autocommit": True, "prepare_threshold": No
 """What the driver is told besides the connection string, for either kind of connection."""
 
 
+class _ForgivingLoader(TextLoader):
+    """Loads text of a database that takes any bytes for text (``SQL_ASCII``); what is none is shown as replaced."""
+
+    def load(self, data: Buffer) -> str:
+        """Return the text, whatever bytes there are."""
+        return bytes(data).decode("utf-8", "replace")
+
+
+def _unread(connection: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]") -> LiteralString:
+    """Prepare a connection to read all text; return what has to be set so that it reads all else, mostly nothing."""
+    status, unread = connection.info.parameter_status, list[LiteralString]()
+    if status("server_encoding") == _ANY_BYTES:
+        for name in _TEXTS:
+            connection.adapters.register_loader(name, _ForgivingLoader)
+        unread.append("SET client_encoding = SQL_ASCII")  # with another one the server fails at what is no text
+    if not (status("DateStyle") or _ISO).startswith(_ISO):
+        unread.append("SET DateStyle = ISO")
+    return "; ".join(unread)
+
+
 class BoundedConnection(psycopg.Connection[Any]):
     """A connection that gives up a server that falls silent: frozen, it keeps no limit, nor does a lost host."""
 
     patience = 10.0
     """Seconds to wait for an answer."""
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **options: Any) -> Self:
+        """Return a connection that reads what the server writes, whatever role and database have set."""
+        made = super().connect(conninfo, **options)
+        if unread := _unread(made):
+            made.execute(unread)
+        return made
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Everything that waits for the server passes here; by itself the driver waits for ever."""
@@ -121,6 +158,14 @@ class AsyncConnection(psycopg.AsyncConnection[Any]):
 
     patience = 10.0
     """Seconds to wait for an answer."""
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", **options: Any) -> Self:
+        """Return a connection, as :meth:`BoundedConnection.connect` does."""
+        made = await super().connect(conninfo, **options)
+        if unread := _unread(made):
+            await made.execute(unread)
+        return made
 
     async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109
         """Return what is waited for, at most ``patience`` seconds, as :meth:`BoundedConnection.wait` does."""

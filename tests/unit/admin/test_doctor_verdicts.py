@@ -81,7 +81,7 @@ def test_a_schema_that_is_missing_is_named():
 
 def test_a_standby_is_a_fault():
     """It takes no writes, and so no markers."""
-    (found,) = server(answering(("16.4", True)))
+    (found,) = server(answering(("16.4", True, False)))
 
     assert (found.level, "primary" in found.advice) == (Level.FAIL, True)
 

@@ -1,6 +1,6 @@
 -- server --
--- A standby takes no writes, and so no markers.
-SELECT current_setting('server_version'), pg_is_in_recovery()
+-- A standby takes no writes, and so no markers; nor is anything taken of a role that begins all transactions so.
+SELECT current_setting('server_version'), pg_is_in_recovery(), current_setting('default_transaction_read_only') = 'on'
 
 -- reader --
 -- Whether a server is a replica, and how long ago was committed what it replayed last, if there is anything to replay.
