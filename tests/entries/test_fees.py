@@ -10,10 +10,12 @@ import pytest
 from tests.acceptance.daemon import await_that
 from tests.entries.site import Site, carry_out
 from tests.stack.faults import arm
+from watcher.buzz.http import HttpBuzz
 from watcher.entries.decider import Decider
 from watcher.model.entry_decision import FeePolicy
 from watcher.postgres.own import entry_facts
 from watcher.postgres.own.entry_facts import FoundEntry
+from watcher.runtime.http_client import HttpClient
 
 FEE = 100
 
@@ -268,6 +270,12 @@ def test_an_entry_that_went_before_it_was_charged_never_is(site: Site, rich: int
     assert site.one("SELECT count(*)::int FROM SCHEMA.outbox WHERE state <> 'done'") == 0
 
 
+def give_up_soon(site: Site, parts: Any, kind: str) -> None:
+    """Wait no longer than it takes where the service is to hang."""
+    if kind.startswith("hang"):
+        site.buzz = HttpBuzz(HttpClient("the Buzz service", "buzz.url", parts.buzz.url, 2.0))
+
+
 UNKNOWN = [
     "hang_after",
     "hang_before",
@@ -282,7 +290,10 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize("kind", UNKNOWN)
-def test_one_charge_whatever_the_service_answers(site: Site, rich: int, service: httpx.Client, kind: str) -> None:
+def test_one_charge_whatever_the_service_answers(
+    site: Site, rich: int, service: httpx.Client, kind: str, parts: Any
+) -> None:
+    give_up_soon(site, parts, kind)
     entry = site.enter(site.crucible(entryFee=FEE), rich)
     site.decide()
     arm(service, {"kind": kind, "path": "/multi-transactions"})
@@ -295,7 +306,10 @@ def test_one_charge_whatever_the_service_answers(site: Site, rich: int, service:
 
 
 @pytest.mark.parametrize("kind", UNKNOWN)
-def test_one_refund_whatever_the_service_answers(site: Site, rich: int, service: httpx.Client, kind: str) -> None:
+def test_one_refund_whatever_the_service_answers(
+    site: Site, rich: int, service: httpx.Client, kind: str, parts: Any
+) -> None:
+    give_up_soon(site, parts, kind)
     entry = site.enter(site.crucible(entryFee=FEE), rich)
     site.decide()
     site.settle()

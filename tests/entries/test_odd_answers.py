@@ -27,8 +27,8 @@ def legs(prefix: str, *amounts: Any) -> bytes:
     """What was collected, as the service tells it."""
     return json.dumps(
         [
-            {"transactionId": "t", "externalTransactionId": f"{prefix}1", "accountType": "User", "amount": one}
-            for one in amounts
+            {"transactionId": "t", "externalTransactionId": f"{prefix}{at}", "accountType": "User", "amount": one}
+            for at, one in enumerate(amounts)
         ]
     ).encode()
 
@@ -60,6 +60,7 @@ def odd_answers(prefix: str) -> dict[str, bytes]:
         "amounts that go back below nothing": said(b'{"totalRefunded": -100}'),
         "amounts that go back as a text": said(b'{"totalRefunded": "100"}'),
         "nothing goes back": said(b'{"totalRefunded": 0}'),
+        "the same twice": said(legs(prefix, FEE)[:-1] + b"," + legs(prefix, FEE)[1:]),
     }
 
 
@@ -67,7 +68,7 @@ def odd_answers(prefix: str) -> dict[str, bytes]:
 def buzz(site: Site) -> Iterator[ScriptedBuzz]:
     """The books of the site, which say what they are told to."""
     with scripted_buzz() as made:
-        site.buzz = HttpBuzz(HttpClient("the Buzz service", "buzz.url", made.url, 2.0))
+        site.buzz = HttpBuzz(HttpClient("the Buzz service", "buzz.url", made.url, 30.0))
         yield made
 
 
@@ -153,6 +154,25 @@ def test_answers_to_a_refund(site: Site, buzz: ScriptedBuzz) -> None:
 
         assert site.one("SELECT result->>'taken' FROM SCHEMA.outbox WHERE kind = 'refund' ORDER BY id DESC") == "100"
         assert site.verdict(entry) == ("withdrawn", [], 0), name
+
+
+@pytest.mark.parametrize("found", ["its payment", "nothing"])
+def test_a_refund_of_what_nobody_seems_to_know(site: Site, buzz: ScriptedBuzz, found: str) -> None:
+    """A gateway without the service answers 404 as well: what was collected is not given up because of it."""
+    entry = site.enter(site.crucible(entryFee=FEE), buzzTransactionId="site-1-")
+    buzz.rules = {LOOKED_UP: said(legs("site-1-", FEE))}
+    site.decide()
+    site.settle()
+    site.run('DELETE FROM "CrucibleEntry" WHERE id = %s', entry)
+    site.decide()
+    nothing = said(b'{"message": "no route"}', 404)
+    buzz.rules = {REFUNDED: nothing, LOOKED_UP: said(legs("site-1-", FEE)) if found == "its payment" else nothing}
+    holds_out(site, buzz, "refund", found)
+
+    buzz.rules = {REFUNDED: said(b'{"totalRefunded": 100}'), LOOKED_UP: said(legs("site-1-", FEE))}
+    goes_on(site)
+
+    assert site.one("SELECT result->>'taken' FROM SCHEMA.outbox WHERE kind = 'refund'") == "100"
 
 
 def test_a_row_that_cannot_be_carried_out_holds_up_no_other(site: Site, buzz: ScriptedBuzz) -> None:

@@ -97,6 +97,8 @@ class HttpBuzz:
         if answer.status == NOT_FOUND:
             return []
         legs = self._client.read(answer, list[_Leg])
+        if len({leg.external_transaction_id for leg in legs}) < len(legs):
+            raise OutcomeUnknownError(f"{self._client.where} names a transaction of {prefix} twice")
         return [
             Leg(leg.transaction_id, leg.external_transaction_id, leg.account_type, leg.amount)
             for leg in legs
@@ -140,7 +142,13 @@ class HttpBuzz:
             return self._refund_legs(self.collected(prefix), description)
         body = {"externalTransactionIdPrefix": prefix, "description": description[:MAX_DESCRIPTION_CHARACTERS]}
         answer = self._post("multi-transactions/refund", body)
-        if answer.status in {NOT_FOUND, CONFLICT}:
+        if answer.status == CONFLICT:
+            return Refund(0, before=True)
+        if answer.status == NOT_FOUND:
+            if self.collected(prefix):
+                raise OutcomeUnknownError(
+                    f"{self._client.where} has nothing of {prefix} to give back, and has taken it"
+                )
             return Refund(0, before=True)
         if not answer.is_success:
             raise self._unusual(answer)

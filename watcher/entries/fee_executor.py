@@ -17,6 +17,7 @@ from watcher.model.entry_verdict import VerdictState
 from watcher.model.outbox import Delivered, DeliveryOutcome, OutboxRow, OutboxStep, Refused
 from watcher.postgres.own import crucible_event, entry_verdict
 from watcher.postgres.session import Session
+from watcher.runtime.http_client import OutcomeUnknownError
 
 CHARGE_DESCRIPTION = "Crucible entry fee"
 REFUND_DESCRIPTION = "Crucible entry fee refund"
@@ -78,9 +79,27 @@ class FeeExecutor:
     def _refund(self, row: OutboxRow) -> DeliveryOutcome:
         refund = self._buzz.refund(row.payload["prefix"], REFUND_DESCRIPTION)
         taken = refund.amount
-        if refund.before and row.perhaps_sent:  # it went back by an attempt whose answer was lost
-            taken = sum(leg.amount for leg in self._buzz.collected(row.payload["prefix"]))
+        if refund.before:
+            found = sum(leg.amount for leg in self._buzz.collected(row.payload["prefix"]))
+            self._check_found(row.payload["prefix"], found)
+            if row.perhaps_sent:  # it went back by an attempt whose answer was lost
+                taken = found
         return Delivered({"refunded": refund.amount, "before": refund.before, "taken": taken})
+
+    def _check_found(self, prefix: str, found: int) -> None:
+        """Return if the books still know what was collected, or nothing is known to have been.
+
+        Raises:
+            OutcomeUnknownError: they know of nothing, so that whoever says that nothing is owed may be somebody else.
+        """
+        if found:
+            return
+        with self._open() as session:
+            known = entry_verdict.collected_under(session, prefix)
+        if known:
+            raise OutcomeUnknownError(
+                f"{known} Buzz were collected under {prefix}, of which Buzz knows nothing: it is open if they went back"
+            )
 
     def _still_wanted(self, entry_id: int) -> bool:
         """Tell whether the entry still waits: one that was withdrawn or rejected meanwhile is not charged first."""

@@ -61,6 +61,12 @@ def settle_fee(session: Session, entry_id: int, payment: Payment, collected: int
     return bool(session.run(_STATEMENTS["settle_fee"], payment.value, collected, entry_id))
 
 
+def collected_under(session: Session, prefix: str) -> int:
+    """Return the Buzz that are known to have been collected for an entry under a prefix; 0 if none are."""
+    rows = session.read(_STATEMENTS["collected_under"], prefix)
+    return int(rows[0][0]) if rows else 0
+
+
 def take_part(session: Session, entry_ids: Sequence[int]) -> dict[int, bool]:
     """Return whether each of some entries takes part; one about which nothing was decided is missing."""
     return dict(session.read(_STATEMENTS["take_part"], list(entry_ids)))

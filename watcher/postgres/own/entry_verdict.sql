@@ -69,6 +69,10 @@ RETURNING entry_id
 UPDATE {schema}.entry_fee SET payment = %s, collected = %s, settled_at = now() WHERE entry_id = %s AND NOT returned
 RETURNING crucible_id
 
+-- collected_under --
+-- What is known to have been collected under a prefix.
+SELECT collected FROM {schema}.entry_fee WHERE prefix = %s
+
 -- verdict_state --
 -- How an entry stands now.
 SELECT verdict FROM {schema}.entry_verdict WHERE entry_id = %s
