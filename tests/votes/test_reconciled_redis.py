@@ -130,6 +130,8 @@ def plant(world: VoteWorld) -> dict[str, int]:
     first, second, stuck, markless, wordy = map(str, world.entries(votes))
     world.redis.hincrby(keys.elo(votes), first, 7)
     world.redis.hset(keys.elo(votes), wordy, "a word")
+    world.redis.hset(keys.elo(votes), mapping={"999999997": 1600, "of a test": 1})
+    world.redis.hset(keys.votes(votes), "999999997", 3)
     world.redis.hincrby(keys.votes(votes), second, 1)
     world.redis.zincrby(keys.standings(votes), 3, world.redis.zrange(keys.standings(votes), 4, 4)[0])  # type: ignore[index]
     world.redis.sadd(keys.pool(votes, 1), "999999999")
@@ -150,8 +152,8 @@ def plant(world: VoteWorld) -> dict[str, int]:
         "mark not of the log": 6,
         "crucible's row differs": 1,
         "verdict differs": 1,
-        "rating differs": 2,
-        "number of votes differs": 1,
+        "rating differs": 4,
+        "number of votes differs": 2,
         "pools differ": 2,
         "crucible that PostgreSQL does not have": 1,
         "active crucible absent": 1,

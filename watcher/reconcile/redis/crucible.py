@@ -90,6 +90,9 @@ class ObservedCrucible(LockedCrucible):
     def __init__(self, client: Client, crucible_id: int) -> None:
         super().__init__(client, crucible_id, token="")
         self.found: set[CrucibleDifference] = set()
+        self._known = set[int]()
+        """Entries that Redis shows, or should: the only ones that have a rating and votes there."""
+        self._rated, self._voted = 0, 0
 
     def note(self, kind: RedisKind, entry_id: int, shown: object, right: object) -> None:
         """Note a difference, unless very many are noted."""
@@ -103,6 +106,8 @@ class ObservedCrucible(LockedCrucible):
         for one in entries:
             self._note_mark(one.entry_id, one.read, one.wanted)
             shown, right = one.read[keys.MARK_CHARACTERS :], one.wanted[keys.MARK_CHARACTERS :]
+            if shown or right:
+                self._known.add(one.entry_id)
             if shown != right:
                 kind = RedisKind.ENTRY if shown and right else RedisKind.ENTRY_GHOST
                 self.note(kind if shown else RedisKind.ENTRY_MISSING, one.entry_id, shown, right)
@@ -111,6 +116,9 @@ class ObservedCrucible(LockedCrucible):
         for one, there in zip(rated, held, strict=True):
             if there.rating is None and not one.read[keys.MARK_CHARACTERS :]:
                 continue  # it is missing, or left without votes that Redis knows of
+            if one.entry_id in self._known:
+                self._rated += there.rating is not None
+                self._voted += there.votes > 0
             if there.rating != one.rating:
                 self.note(RedisKind.RATING, one.entry_id, there.rating, one.rating)
             if there.votes != one.votes:
@@ -163,18 +171,33 @@ class ObservedCrucible(LockedCrucible):
                 self.note(RedisKind.STANDING, entry_id, score, right)
 
     def compare_sizes(self) -> None:
-        """Note whether standings or pools hold others than those that are admitted."""
+        """Note whether standings or pools hold others than those that are admitted, and what has a rating besides."""
         with away_is_temporary():
             pipeline = self.client.pipeline(transaction=False)
+            pipeline.hlen(keys.elo(self.crucible_id))
+            pipeline.hlen(keys.votes(self.crucible_id))
             pipeline.hlen(keys.admitted(self.crucible_id))
             pipeline.zcard(keys.standings(self.crucible_id))
             for level in LEVELS:
                 pipeline.scard(keys.pool(self.crucible_id, level))
-            admitted, standing, *pooled = cast("list[int]", pipeline.execute())
+            rated, voted, admitted, standing, *pooled = cast("list[int]", pipeline.execute())
+        if rated != self._rated:
+            self._note_others(RedisKind.RATING, keys.elo(self.crucible_id))
+        if voted != self._voted:
+            self._note_others(RedisKind.VOTES, keys.votes(self.crucible_id))
         if standing != admitted:
             self.note(RedisKind.STANDING, 0, standing, admitted)
         if sum(pooled) != admitted:
             self.note(RedisKind.POOLS, 0, sum(pooled), admitted)
+
+    def _note_others(self, kind: RedisKind, name: str) -> None:
+        """Note what a hash holds that is about no entry that Redis shows, or should: who reads it takes it for one."""
+        with away_is_temporary():
+            for field, shown in self.client.hscan_iter(name, count=PAGE_ENTRIES):
+                text = field.decode(errors="replace")
+                entry_id = int(text) if text.isascii() and text.isdecimal() else 0
+                if entry_id not in self._known:
+                    self.note(kind, entry_id, f"{text} with {shown.decode(errors='replace')}", None)
 
 
 class CrucibleLook:
