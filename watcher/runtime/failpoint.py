@@ -116,12 +116,13 @@ class _Armed:
     def __init__(self, text: str) -> None:
         place, _, rest = text.partition(":")
         count, _, action = rest.partition(":")
-        if place not in ALL_PLACES or action not in {"", *ACTIONS}:
+        number = int(count or 1) if (count or "1").isdecimal() else 0
+        if place not in ALL_PLACES or not number or action not in {"", *ACTIONS}:
             raise ValueError(
-                f"{VARIABLE}: given {text!r}, expected PLACE[:COUNT[:kill|stop]] with PLACE one of "
+                f"{VARIABLE}: given {text!r}, expected PLACE[:COUNT[:kill|stop]] with COUNT from 1 and PLACE one of "
                 f"{', '.join(ALL_PLACES)}"
             )
-        self.place, self.left, self.signal = place, int(count or 1), ACTIONS[action or "kill"]
+        self.place, self.left, self.signal = place, number, ACTIONS[action or "kill"]
 
 
 _armed = _Armed(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
