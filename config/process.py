@@ -12,7 +12,7 @@ from config.neighbours import Topic
 class BatchSettings(Group):
     """How change events become ClickHouse inserts."""
 
-    flush_interval: Seconds = 0.75
+    flush_interval: Seconds = 0.7
     """Seconds that a change waits at most before its batch is planned. Smaller: fresher, more and smaller parts for
     ClickHouse to merge. Larger: fewer parts, staler numbers."""
     max_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 100_000
