@@ -182,3 +182,14 @@ def test_the_page_on_entries_says_what_people_are_told() -> None:
     rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| [^|]+ \|$", section, re.MULTILINE)
 
     assert rows == [(reason.value, sentence) for reason, sentence in SENTENCES.items()]
+
+
+def test_every_decision_is_in_the_list_of_decisions():
+    """In the order of their numbers, each under its own title."""
+    folder = ROOT / "docs" / "adr"
+    titles = {page.name: page.read_text().splitlines()[0].removeprefix("# ") for page in sorted(folder.glob("0*.md"))}
+
+    listed = re.findall(r"^(\d+\. )\[(.+)\]\((.+\.md)\)$", (folder / "README.md").read_text(), re.MULTILINE)
+
+    assert {page: f"{number}{title}" for number, title, page in listed} == titles
+    assert [page for *_, page in listed] == sorted(titles)
