@@ -18,6 +18,9 @@ from watcher.runtime.connection_faults import connection_fault
 
 __all__ = ["Client", "connect", "fault", "reason"]
 
+_MISSING: Final = frozenset({16, 47, 60})
+"""Those that mean that a table or a column is not there."""
+_QUOTA: Final = 201
 _CODE: Final = re.compile(r"\bcode: (\d+)", re.IGNORECASE)
 REFUSALS: Final = frozenset({81, 164, 192, 193, 194, 291, 497, 516})
 """Error codes of ClickHouse that mean no: of an unknown database, of what may only be read, of users, passwords and
@@ -91,14 +94,22 @@ def fault(error: BaseException, url: str = "") -> TemporaryError:
     'RefusedError'
     >>> type(fault(ValueError("Code: 241. Memory limit exceeded"))).__name__
     'TemporaryError'
+    >>> str(fault(ValueError("Code: 60. Unknown table."))).partition("; ")[2].partition("; ")[0]
+    '`crucible doctor` says what is not there'
+    >>> str(fault(ValueError("Code: 201. Quota exceeded."))).partition("; ")[2]
+    'raise the quota of clickhouse.username, or wait until its interval is over'
     """
     said = f"clickhouse: {reason(error, url)}"
     found = _CODE.search(str(error))
-    if found is not None and int(found[1]) in REFUSALS:
-        return RefusedError(
-            f"{said}; check clickhouse.username, clickhouse.password and clickhouse.database, and rights"
-        )
-    return TemporaryError(said)
+    code = int(found[1]) if found is not None else 0
+    advice = ""
+    if code in REFUSALS:
+        advice = "check clickhouse.username, clickhouse.password and clickhouse.database, and rights"
+    elif code in _MISSING:
+        advice = "`crucible doctor` says what is not there; `crucible migrate up --missing` makes anew what was dropped"
+    elif code == _QUOTA:
+        advice = "raise the quota of clickhouse.username, or wait until its interval is over"
+    return RefusedError(f"{said}; {advice}") if advice else TemporaryError(said)
 
 
 def reason(error: BaseException, url: str = "") -> str:

@@ -14,6 +14,7 @@ REASONS: Final[Mapping[str, tuple[str, ...]]] = {
     "readonly": ("READONLY",),
     "misconf": ("MISCONF",),
     "noreplicas": ("NOREPLICAS",),
+    "unknown": ("unknown command", "Unknown Redis command"),
 }
 """By reason, what an error has in it; inside a script older servers quote it, with other words around."""
 SAID_SECONDS: Final = 60.0

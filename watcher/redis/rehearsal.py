@@ -1,4 +1,4 @@
-"""Whether Redis would take what we write, without writing anything.
+"""Whether Redis would take what we write, and answer what we ask, without doing any of it.
 
 Commands are queued in a transaction, which is given up: whoever may not run one, or may not run it now, is told when it
 is queued, on every server.
@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from watcher.redis import keys
 from watcher.redis.client import packed
-from watcher.redis.refusals import refusal
+from watcher.redis.refusals import REASONS, refusal
 
 _NAME: Final = keys.tag(0) + "rehearsal"
 WRITES: Final[tuple[tuple[str, ...], ...]] = (
@@ -40,7 +40,35 @@ WRITES: Final[tuple[tuple[str, ...], ...]] = (
     ("SET", keys.limit(0, "votes"), "1"),
 )
 """What the service writes with, and the names of which it writes keys."""
-COMMANDS: Final[tuple[tuple[str, ...], ...]] = (("MULTI",), *WRITES, ("DISCARD",))
+READS: Final[tuple[tuple[str, ...], ...]] = (
+    ("GET", _NAME),
+    ("EXISTS", _NAME),
+    ("TTL", _NAME),
+    ("TIME",),
+    ("SCAN", "0"),
+    ("HGET", _NAME, "field"),
+    ("HMGET", _NAME, "field"),
+    ("HEXISTS", _NAME, "field"),
+    ("HKEYS", _NAME),
+    ("HLEN", _NAME),
+    ("HRANDFIELD", _NAME, "1"),
+    ("HSCAN", _NAME, "0"),
+    ("SCARD", _NAME),
+    ("SISMEMBER", _NAME, "member"),
+    ("SMEMBERS", _NAME),
+    ("SRANDMEMBER", _NAME, "1"),
+    ("SSCAN", _NAME, "0"),
+    ("XLEN", _NAME),
+    ("XRANGE", _NAME, "-", "+"),
+    ("XREVRANGE", _NAME, "+", "-"),
+    ("ZCARD", _NAME),
+    ("ZRANGE", _NAME, "0", "1"),
+    ("INFO", "server"),
+)
+"""What it reads with: a command that is missing is missed when something is counted, walked through or proven."""
+_OF_READS: Final = ("noperm", "unknown")
+"""Without memory, say, Redis lets nothing into a transaction, though it would answer by itself what reads."""
+COMMANDS: Final[tuple[tuple[str, ...], ...]] = (("MULTI",), *WRITES, *READS, ("DISCARD",))
 """To be sent one after the other, on one connection, with nothing in between."""
 
 
@@ -53,7 +81,7 @@ def refused(answers: Sequence[object]) -> dict[str, str]:
     return {
         " ".join(command[:2]): str(answer)
         for command, answer in zip(COMMANDS, answers, strict=True)
-        if isinstance(answer, Exception) and refusal(str(answer)) is not None
+        if isinstance(answer, Exception) and refusal(str(answer)) in (_OF_READS if command in READS else REASONS)
     }
 
 

@@ -4,12 +4,14 @@ On a real Redis. Rights are the only thing that it looks at in the middle of a s
 before the first write.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib.resources import files
 
 import pytest
 import redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from stack import Stack
 from tests.contract.redis.arena import CREATED_MS, CRUCIBLE, FENCE, OWNERS_FROM, Arena
@@ -20,8 +22,8 @@ from watcher.redis import keys
 from watcher.redis.admit import ADMIT, Placement, admit_command
 from watcher.redis.freeze import freeze
 from watcher.redis.refusals import refusal
+from watcher.redis.rehearsal import COMMANDS, refused, rehearse
 from watcher.redis.rehearsal import WRITES as WRITING
-from watcher.redis.rehearsal import rehearse
 from watcher.redis.vote_log import VoteLog
 
 JUDGE, OTHER = 5, 6
@@ -197,3 +199,34 @@ def test_what_would_be_refused_is_known_without_writing(client: redis.Redis, wit
     assert {"HSET", "SADD", "XADD"} <= {what.split()[0] for what in full} <= {command[0] for command in WRITING}
     assert {refusal(why) for why in full.values()} == {"oom"}
     assert client.dbsize() == 0
+
+
+@pytest.mark.parametrize("command", ["scan", "hscan", "time", "xrange", "info"])
+def test_what_would_not_be_answered_is_known_too(without: Without, command: str) -> None:
+    """A right to read that is missing is missed by whoever walks through all, counts, or proves a result."""
+    told = rehearse(without(command))
+
+    assert {what.split()[0] for what in told} == {command.upper()}
+    assert {refusal(why) for why in told.values()} == {"noperm"}
+
+
+def test_a_command_that_was_renamed_is_told() -> None:
+    """Redis says that it knows no such command, whether it was renamed or forbidden by its provider."""
+    answers: list[object] = ["OK", *["QUEUED"] * len(COMMANDS[1:-1]), "OK"]
+    at = COMMANDS.index(next(one for one in COMMANDS if one[0] == "SCAN"))
+    answers[at] = ResponseError("unknown command 'SCAN', with args beginning with: '0' ")
+
+    assert refused(answers) == {"SCAN 0": "unknown command 'SCAN', with args beginning with: '0' "}
+
+
+def test_all_that_scripts_call_is_rehearsed() -> None:
+    """A script that is refused in its middle leaves a half behind, so nothing that it calls may come as a surprise."""
+    called = {
+        command
+        for script in files("watcher.redis.lua").iterdir()
+        if script.name.endswith(".lua")
+        for command in re.findall(r"redis\.p?call\('([A-Z]+)'", script.read_text(encoding="utf-8"))
+    }
+
+    assert len(called) > 20
+    assert called - {command[0] for command in COMMANDS} == set()

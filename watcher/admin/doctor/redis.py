@@ -92,14 +92,15 @@ def writes(node: RedisNode) -> Iterator[Finding]:
     """Find whether everything would be taken that is written."""
     refuses = node.rehearse()
     if not refuses:
-        yield ok("redis.writes", "every kind of write would be taken")
+        yield ok("redis.writes", "every command would be taken")
         return
     told = "; ".join(f"{what}: {why}" for what, why in list(refuses.items())[:MAX_TOLD])
     more = f"; and {len(refuses) - MAX_TOLD} more" if len(refuses) > MAX_TOLD else ""
     yield fail(
         "redis.writes",
         f"{told}{more}",
-        "for NOPERM, ACL SETUSER <user> +@all ~*; for OOM, raise maxmemory; for READONLY, point redis.url to the "
+        "for NOPERM, ACL SETUSER <user> +@all ~*; for an unknown command, take rename-command out of the server's "
+        "configuration; for OOM, raise maxmemory; for READONLY, point redis.url to the "
         "primary; for MISCONF, see the server's log about its disk",
     )
 

@@ -30,5 +30,5 @@ class ApiMetrics:
             "redis_refusals",
             "What Redis refused to the API: for want of a right, memory, its disk or replicas, or as no primary. "
             "Readiness asks too.",
-            reason=("noperm", "oom", "readonly", "misconf", "noreplicas"),
+            reason=("noperm", "oom", "readonly", "misconf", "noreplicas", "unknown"),
         )
