@@ -126,6 +126,7 @@ def plant(world: VoteWorld) -> dict[str, int]:
             [verdict_of],
         )
     world.redis.hset(keys.verdicts(rows), verdict_of, AHEAD + "0")
+    world.redis.hset(keys.verdicts(rows), other, keys.mark(1, 5) + "0")  # of which PostgreSQL has none any more
     world.redis.hdel(keys.admitted(rows), hidden)
     first, second, stuck, markless, wordy = map(str, world.entries(votes))
     world.redis.hincrby(keys.elo(votes), first, 7)
@@ -151,7 +152,7 @@ def plant(world: VoteWorld) -> dict[str, int]:
         "entry's row differs": 2,
         "mark not of the log": 6,
         "crucible's row differs": 1,
-        "verdict differs": 1,
+        "verdict differs": 2,
         "rating differs": 4,
         "number of votes differs": 2,
         "pools differ": 2,

@@ -149,12 +149,16 @@ def _away(there: list[SiteEntry], known: dict[int, tuple[int, int]]) -> list[Ent
 def _show_verdicts(locked: LockedCrucible, rows: SiteRows, ids: list[int]) -> dict[int, bool]:
     """Make Redis show whether entries take part; return what PostgreSQL says, without those not decided about.
 
-    Redis is read first: what it says then was committed before, so where PostgreSQL differs it is the newer one.
+    Redis is read first: what it says then was committed before, so where PostgreSQL differs it is the newer one. Where
+    it has no verdict any more, because the table was emptied or set back, the entry is one about which nothing was
+    decided: hidden as long as that is waited for, else there.
     """
     shown = locked.read_verdicts(ids)
     take_part = entry_verdict.take_part(rows.session, ids)
-    marks = rows.marks.kept(shown)
-    wanted = {entry: marks[entry] + str(int(takes_part)) for entry, takes_part in take_part.items()}
+    marks, right = rows.marks.kept(shown), take_part
+    if rows.undecided is not None:
+        right = dict.fromkeys((entry for entry, text in shown.items() if text), rows.undecided) | take_part
+    wanted = {entry: marks[entry] + str(int(takes_part)) for entry, takes_part in right.items()}
     locked.write_verdicts([(entry, shown[entry], text) for entry, text in wanted.items() if text != shown[entry]])
     return take_part if rows.undecided is None else dict.fromkeys(ids, rows.undecided) | take_part
 
