@@ -215,10 +215,12 @@ class LockedCrucible:
         return sorted(self.held().shown)
 
     def held(self) -> HeldEntries:
-        """Return all entries that Redis has heard of."""
+        """Return all entries that Redis has heard of; a field that is no entry's id is none."""
         held = HeldEntries(set(), {})
         with away_is_temporary():
             for entry_id, text in self.client.hscan_iter(keys.entries(self.crucible_id), count=MAX_ENTRIES * 4):
+                if not entry_id.isdigit():
+                    continue
                 if keys.entry_row(text) is None:
                     held.gone[int(entry_id)] = text.decode()
                 else:

@@ -124,6 +124,14 @@ def test_a_doubt_that_comes_meanwhile_outlasts_the_opening(client: redis.Redis, 
     assert fence(client) == FENCE
 
 
+def test_a_field_that_is_no_id_is_no_entry(client: redis.Redis, locked: LockedCrucible) -> None:
+    """Whoever has put it there, a verifier that stumbled over it would end the process, and the next one."""
+    apply(client, [(1, state(CRUCIBLE)), (2, ENTRY), (3, EntryGone(CRUCIBLE, 2))])
+    client.hset(keys.entries(CRUCIBLE), mapping={"of a test": "x", "-1": "x", "": "x"})
+
+    assert locked.held() == ({1}, {2: keys.mark(1, 3)})
+
+
 @pytest.mark.parametrize("held", [keys.mark(1, AFTER), "-", keys.mark(2, 1)])
 @pytest.mark.parametrize("field", ["horizon", "unsure"])
 def test_one_that_the_log_has_not_reached_is_none(
