@@ -91,8 +91,8 @@ def test_a_judge_who_asks_many_times_at_once(api: Api, site: Site, contest: Cont
 
         answers = asyncio.run(at_once(api, [head.encode()] * 16))
 
-        assert {status for status, _ in answers} == {200}, answers
-        served = [json.loads(body) for _, body in answers]
+        assert 200 in {status for status, _ in answers} <= {200, 503}, answers  # busy, or the pair
+        served = [json.loads(body) for status, body in answers if status == 200]
         assert len({(one["left"]["entryId"], one["right"]["entryId"], one["token"]) for one in served}) == 1
 
 

@@ -415,7 +415,7 @@ def test_redis_that_refuses_writes_while_many_vote(attacked: Attacked) -> None:
     pair = attacked.contest.entries[0], attacked.contest.entries[1]
     votes = [attacked.vote(judge, *pair) for judge in judges]
     first: list[tuple[int, bytes]] = []
-    again: list[tuple[int, bytes]] = []
+    again: list[bytes] = []
 
     async def attack(on: Attacked) -> None:
         with redis.Redis.from_url(str(on.site.stack.endpoints.redis_url)) as client:
@@ -429,23 +429,30 @@ def test_redis_that_refuses_writes_while_many_vote(attacked: Attacked) -> None:
                     first.extend([await answer(line) for line in lines[len(first) :]])
                 finally:
                     client.config_set("maxmemory", "0")
-                for (_, writer), vote in zip(lines, votes, strict=True):
-                    writer.write(vote)
-                again.extend([await answer(line) for line in lines])
+                again.extend(await asyncio.gather(*map(_until_counted, lines, votes)))
 
     attacked.withstands(attack, (503, "redis_refuses"))
 
-    refused = Counter(code(body) for status, body in first if status != 200)
-    assert set(refused) == {"redis_refuses"}
-    assert {status for status, _ in again} == {200}
+    assert "redis_refuses" in {code(body) for status, body in first if status != 200}
     counted = [
         (json.loads(one)["seq"], json.loads(other)["seq"])
-        for (status, one), (_, other) in zip(first, again, strict=True)
+        for (status, one), other in zip(first, again, strict=True)
         if status == 200
     ]
     assert counted
     assert [one for one, _ in counted] == [other for _, other in counted]
-    assert len({json.loads(body)["seq"] for _, body in again}) == len(votes)
+    assert len({json.loads(body)["seq"] for body in again}) == len(votes)
+
+
+async def _until_counted(line: Line, vote: bytes) -> bytes:
+    """Send a vote as often as it takes, as whoever is told to come back later does; return its answer."""
+    while True:
+        line[1].write(vote)
+        status, body = await answer(line)
+        if status == 200:
+            return body
+        assert status == 503, body
+        await asyncio.sleep(0.1)
 
 
 def test_requests_that_are_refused_at_the_door(attacked: Attacked) -> None:
@@ -479,8 +486,8 @@ def test_requests_that_are_refused_at_the_door(attacked: Attacked) -> None:
 
     attacked.withstands(attack)
 
-    said["no such key"].discard(503)  # the first time the set is read once more, to see whether it is new
-    assert {name: statuses - {429} for name, statuses in said.items()} == {
+    # 503 also means that the set of keys is read once more, to see whether there is a new one.
+    assert {name: statuses - {429, 503} for name, statuses in said.items()} == {
         "no host": {400}, "two hosts": {400}, "no name of a host": {400}, "a page of elsewhere": {400},
         "another's key": {401}, "no such key": {401}, "a head": {200}, "many tags": {200},
     }  # fmt: skip
