@@ -206,7 +206,8 @@ class PlannedInsert(Generic[RowsT, IdentityT]):
         if wrong:
             raise ViewsDisagreeError(
                 f"{', '.join(wrong)} and {self._table.name} disagree for keys of plan {plan.token}; "
-                "run `crucible migrate status` and rebuild the view"
+                "stop the watchers, DROP the table of that view, and run `crucible migrate up --missing`, which "
+                "fills it anew"
             )
 
     def _gaps(self, adds: Mapping[Any, int]) -> dict[str, Gap]:

@@ -9,7 +9,10 @@ from typing import Final
 from watcher.model.errors import StopError
 from watcher.sql_files import Applied, Migration
 
-LOST: Final = "restore it from a backup, or `crucible migrate up --missing` makes it anew, empty"
+LOST: Final = (
+    "restore it from a backup, or stop the watchers and have `crucible migrate up --missing` make it anew, empty: a "
+    "watcher that is at a batch meanwhile puts it into a view twice, and stops over it"
+)
 """What to do about a table that was made and is not there any more."""
 
 
