@@ -329,7 +329,7 @@ def test_a_view_lacks_more_than_the_plan(bench: Bench) -> None:
     sent: list[None] = []
 
     with pytest.raises(
-        ViewsDisagreeError, match=f"disagree for keys of plan {bench.plan.token}; run `crucible migrate"
+        ViewsDisagreeError, match=f"disagree for keys of plan {bench.plan.token}; stop the watchers, DROP the table"
     ):
         bench.writer().recover(bench.plan, bench.rows, lambda: sent.append(None))
     assert sent == []
