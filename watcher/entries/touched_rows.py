@@ -7,6 +7,9 @@ from typing import Final
 from watcher.model.effects import CrucibleState
 from watcher.model.row_state import RowStates
 
+MANY_ROWS: Final = 1_000
+"""Rows of one poll above which the stream is catching up. Fewer: a busy site's entries are decided later; more: somebody
+who catches up asks about what will have to be looked at as a whole."""
 MAX_TOLD: Final = 10_000
 """Entries and crucibles that may wait to be looked at; beyond that everything is."""
 
@@ -54,6 +57,12 @@ class TouchedRows:
                 if len(self._rows) > MAX_TOLD:
                     self._rows = None
         return bool(new)
+
+    @property
+    def are_many(self) -> bool:
+        """Tell whether more wait than come while the stream is where the site is."""
+        with self._lock:
+            return self._rows is None or len(self._rows) > MANY_ROWS
 
     def take(self) -> RowIds | None:
         """Return those that were told of since the last time; None if everything has to be looked at."""

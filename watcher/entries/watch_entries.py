@@ -29,6 +29,9 @@ from watcher.runtime.worker import Signal
 UNHURRIED_SECONDS: Final = 1.0
 """Seconds from one look at what nobody waits for to the next; what comes alone is looked at at once. Whoever enters is
 decided by the rules of that moment. Longer: fewer questions; changed rules hold later for those who are in."""
+CATCHING_UP_SECONDS: Final = 0.15
+"""Seconds in which more is gathered where much has come at once. Longer: more of it is left to one sweep, and so cheaper;
+what came is votable later."""
 RIPE_SECONDS: Final = 5.0
 """Seconds between two looks whether entries need not wait any more."""
 SWEEP_CRUCIBLES: Final = 200
@@ -99,6 +102,8 @@ class WatchEntries:
 
     def turn(self) -> float:
         """Decide what is there to decide; return the seconds until there may be more."""
+        if self._told.are_many:
+            self.signal.pause(CATCHING_UP_SECONDS)
         self.signal.clear()
         now, told = self._clock(), self._told.take()
         with self._session.kept() as session:
