@@ -8,8 +8,8 @@ from watcher.model.effects import CrucibleState
 from watcher.model.row_state import RowStates
 
 MANY_ROWS: Final = 1_000
-"""Rows of one poll above which the stream is catching up. Fewer: a busy site's entries are decided later; more: somebody
-who catches up asks about what will have to be looked at as a whole."""
+"""Rows of one poll above which the stream is catching up. Fewer: a busy site's entries are decided later; more: who
+catches up asks about what will have to be looked at as a whole."""
 MAX_TOLD: Final = 10_000
 """Entries and crucibles that may wait to be looked at; beyond that everything is."""
 

@@ -30,8 +30,8 @@ UNHURRIED_SECONDS: Final = 1.0
 """Seconds from one look at what nobody waits for to the next; what comes alone is looked at at once. Whoever enters is
 decided by the rules of that moment. Longer: fewer questions; changed rules hold later for those who are in."""
 CATCHING_UP_SECONDS: Final = 0.15
-"""Seconds in which more is gathered where much has come at once. Longer: more of it is left to one sweep, and so cheaper;
-what came is votable later."""
+"""Seconds in which more is gathered where much has come at once. Longer: more of it is left to one sweep, which is
+cheaper; what came is votable later."""
 RIPE_SECONDS: Final = 5.0
 """Seconds between two looks whether entries need not wait any more."""
 SWEEP_CRUCIBLES: Final = 200
