@@ -17,6 +17,7 @@ from watcher.admin.doctor.postgres import pooler as checks
 from watcher.migrations.lock import alone
 from watcher.migrations.postgres.migrate import ensure
 from watcher.model.errors import TemporaryError
+from watcher.postgres.copying import copy_in, copy_out
 from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own import history, marker, reconcile_needed
 from watcher.postgres.pool import SitePool
@@ -121,17 +122,17 @@ def test_what_is_set_for_a_session_does_stay(pooler: Pooler) -> None:
 
 def test_rows_by_the_million_leave_nothing_behind(pooler: Pooler, schema: str) -> None:
     """COPY in both directions by a temporary table, as a result is written; the next client finds none of it."""
-    copy_in: Any = "COPY pg_temp.of_a_test FROM STDIN"
-    copy_out: Any = "COPY (SELECT * FROM pg_temp.of_a_test WHERE id > %s ORDER BY id) TO STDOUT"
+    rows_in: Any = "COPY pg_temp.of_a_test FROM STDIN"
+    rows_out: Any = "COPY (SELECT * FROM pg_temp.of_a_test WHERE id > %s ORDER BY id) TO STDOUT"
     with open_session(pooler.dsn, schema) as session:
         with session.patient(60.0), session.together():
             session.run("CREATE TEMPORARY TABLE of_a_test (id integer, note text) ON COMMIT DROP")
-            session.copy_in(
-                copy_in, ("".join(f"{n}\t\\N\n" for n in range(at, at + 100)) for at in range(0, 1_000, 100))
+            copy_in(
+                session, rows_in, ("".join(f"{n}\t\\N\n" for n in range(at, at + 100)) for at in range(0, 1_000, 100))
             )
-            found = list(session.copy_out(copy_out, 997))
+            found = list(copy_out(session, rows_out, 997))
         with pytest.raises(RuntimeError, match="within together"):
-            list(session.copy_out(copy_out, 1))
+            list(copy_out(session, rows_out, 1))
         assert session.read("SELECT to_regclass('pg_temp.of_a_test')") == [(None,)]
 
     assert found == [("998", None), ("999", None)]
@@ -146,7 +147,7 @@ def test_a_copy_has_the_limits_of_its_statements(pooler: Pooler, schema: str) ->
         pytest.raises(TemporaryError, match="statement timeout"),
         session.together(),
     ):
-        list(session.copy_out(slow))
+        list(copy_out(session, slow))
 
 
 def test_a_lock_holds_until_its_transaction_ends(postgres: Stack, schema: str) -> None:

@@ -13,7 +13,7 @@ WatcherError
 │   ├── RequestNotSentError     runtime/http_client
 │   │   └── BadAddressError         runtime/http_client
 │   ├── OutcomeUnknownError     runtime/http_client
-│   ├── CrucibleLockLostError   redis/locked_crucible
+│   ├── CrucibleLockLostError   redis/crucible_lock
 │   ├── EntriesMovedError       settlement/faults
 │   ├── DeletedMeanwhileError   recovery/closed_crucible
 │   ├── DrainTimeoutError       votes/drain

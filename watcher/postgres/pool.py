@@ -14,9 +14,10 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from watcher.model.errors import RefusedError, TemporaryError
 from watcher.model.words import counted
+from watcher.postgres.connection import CONNECTING, PATIENCE_FACTOR, AsyncConnection, connection_string
 from watcher.postgres.fair_queue import ASKER, FairQueue, QueueFullError
 from watcher.postgres.faults import explained, refused_connection, refuses, said
-from watcher.postgres.session import CONNECTING, PATIENCE_FACTOR, AsyncConnection, connection_string, limited
+from watcher.postgres.statement import limited
 
 log = structlog.get_logger(__name__)
 

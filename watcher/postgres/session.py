@@ -1,4 +1,4 @@
-"""How a connection to PostgreSQL is opened and used, with and without an event loop: the one place that decides it.
+"""How PostgreSQL is used: a session opens a connection, limits each statement, and makes several one transaction.
 
 Everything has to work through a pooler that hands a server connection on after each transaction (PgBouncer's
 ``pool_mode = transaction``), where what one client leaves behind is found by the next. Hence:
@@ -12,171 +12,28 @@ Everything has to work through a pooler that hands a server connection on after 
 
 The words of transactions and their limits are written here; what is asked is in ``.sql`` files, as everywhere.
 
-How values are written, ``client_encoding`` and ``DateStyle``, is of the session all the same: such a pooler knows these
-two and gives each client its own. A role or a database may set them to what the driver cannot read.
+Connections, those of the API's event loop too, are made in :mod:`watcher.postgres.connection`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
-from typing import Any, Final, LiteralString, Self
+from typing import Any, Final, LiteralString
 
 import psycopg
-from psycopg import sql
-from psycopg.abc import RV, Buffer, PQGen
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.errors import InFailedSqlTransaction, OperationalError
+from psycopg.errors import InFailedSqlTransaction
 from psycopg.pq import TransactionStatus
-from psycopg.types.string import TextLoader
 
-from watcher.postgres.endless_times import ADAPTATION
-from watcher.postgres.faults import PostgresRefusedError, faults_named
+from watcher.postgres.connection import CONNECTING, PATIENCE_FACTOR, BoundedConnection, connection_string
+from watcher.postgres.faults import faults_named
+from watcher.postgres.statement import limited, quoted, values
 from watcher.sql_files import named_statements
 
-PATIENCE_FACTOR: Final = 2.0
-"""Times the limit that the server keeps for a statement: so long we wait for an answer. Less: a slow network looks like
-a silent server; more: whoever asks hangs longer."""
 MAX_LATER_CHARACTERS: Final = 100_000
 """Of statements that wait for the next one. More: one request carries several long ones and outlasts the patience that
 is meant for one."""
 _STATEMENTS: Final = named_statements(files("watcher.postgres"), "session.sql")
-_PROBES: Final = 3
-_ISO: Final = "ISO"
-_ANY_BYTES: Final = "SQL_ASCII"
-_TEXTS: Final = ("text", "varchar", "bpchar", "name")
-"""PostgreSQL's types of text."""
 _OPEN: Final = frozenset({TransactionStatus.INTRANS, TransactionStatus.INERROR})
-
-
-def connection_string(dsn: str, timeout: float, application: str) -> str:
-    """Return the connection string with what it leaves open filled in; whatever it says itself holds.
-
-    Args:
-        dsn: libpq's connection string.
-        timeout: seconds to wait for the connection; libpq counts whole ones, two at least.
-        application: name under which the connection is listed by the server.
-
-    Raises:
-        PostgresRefusedError: libpq cannot read it. What libpq says is left out: it quotes what it stumbled over, which
-            may be a part of the password.
-    """
-    try:
-        given = conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError:
-        raise PostgresRefusedError(
-            "postgres: libpq cannot read the connection string. A keyword is unknown; or a space or quote has to stand "
-            "in 'single quotes', in a URL percent-encoded (%20, and %25 for %); mend postgres.dsn"
-        ) from None
-    between = max(1, round(timeout * PATIENCE_FACTOR))
-    ours: dict[str, Any] = {
-        "connect_timeout": max(2, round(timeout)),
-        # For a connection on which nobody waits: no router forgets it, and a lost host is noticed.
-        "keepalives_idle": between,
-        "keepalives_interval": between,
-        "keepalives_count": _PROBES,
-        "tcp_user_timeout": _PROBES * between * 1000,
-        "application_name": application,
-        "client_encoding": "UTF8",
-    }
-    return make_conninfo("", **{**ours, **given})
-
-
-def limited(query: str, timeout: float, *, read_only: bool) -> str:
-    """Return a statement with its limits before it, to be sent as one request.
-
-    PostgreSQL runs the statements of a request in one transaction, or in the one that is open.
-
-    Args:
-        query: one statement; or several without parameters, of which the last one's rows are meant.
-        timeout: seconds after which the server gives up.
-        read_only: have the server refuse to write, until the end of the transaction.
-
-    >>> limited("SELECT 1", 0.25, read_only=True)
-    'SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = 250; SELECT 1'
-    """
-    limit = f"SET LOCAL statement_timeout = {max(1, round(timeout * 1000))}; {query}"
-    return f"SET TRANSACTION READ ONLY; {limit}" if read_only else limit
-
-
-def quoted(name: str) -> str:
-    """Return a name as it stands in SQL."""
-    return sql.Identifier(name).as_string(None)
-
-
-CONNECTING: Final[dict[str, Any]] = {"autocommit": True, "prepare_threshold": None, "context": ADAPTATION}
-"""What the driver is told besides the connection string, for either kind of connection."""
-
-
-class _ForgivingLoader(TextLoader):
-    """Loads text of a database that takes any bytes for text (``SQL_ASCII``); what is none is shown as replaced."""
-
-    def load(self, data: Buffer) -> str:
-        """Return the text, whatever bytes there are."""
-        return bytes(data).decode("utf-8", "replace")
-
-
-def _unread(connection: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]") -> LiteralString:
-    """Prepare a connection to read all text; return what has to be set so that it reads all else, mostly nothing."""
-    status, unread = connection.info.parameter_status, list[LiteralString]()
-    if status("server_encoding") == _ANY_BYTES:
-        for name in _TEXTS:
-            connection.adapters.register_loader(name, _ForgivingLoader)
-        unread.append("SET client_encoding = SQL_ASCII")  # with another one the server fails at what is no text
-    if not (status("DateStyle") or _ISO).startswith(_ISO):
-        unread.append("SET DateStyle = ISO")
-    return "; ".join(unread)
-
-
-class BoundedConnection(psycopg.Connection[Any]):
-    """A connection that gives up a server that falls silent: frozen, it keeps no limit, nor does a lost host."""
-
-    patience = 10.0
-    """Seconds to wait for an answer."""
-
-    @classmethod
-    def connect(cls, conninfo: str = "", **options: Any) -> Self:
-        """Return a connection that reads what the server writes, whatever role and database have set."""
-        made = super().connect(conninfo, **options)
-        if unread := _unread(made):
-            made.execute(unread)
-        return made
-
-    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """Everything that waits for the server passes here; by itself the driver waits for ever."""
-        patience = self.patience if timeout is None else timeout
-        try:
-            return super().wait(gen, interval, patience)
-        except OperationalError as error:
-            if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
-                raise
-            self.close()  # the answer, should it still come, is nobody's
-            raise OperationalError(f"no answer within {patience:g} s") from error
-
-
-class AsyncConnection(psycopg.AsyncConnection[Any]):
-    """The same for an event loop."""
-
-    patience = 10.0
-    """Seconds to wait for an answer."""
-
-    @classmethod
-    async def connect(cls, conninfo: str = "", **options: Any) -> Self:
-        """Return a connection, as :meth:`BoundedConnection.connect` does."""
-        made = await super().connect(conninfo, **options)
-        if unread := _unread(made):
-            await made.execute(unread)
-        return made
-
-    async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109
-        """Return what is waited for, at most ``patience`` seconds, as :meth:`BoundedConnection.wait` does."""
-        patience = self.patience if timeout is None else timeout
-        try:
-            return await super().wait(gen, interval, patience)
-        except OperationalError as error:
-            if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
-                raise
-            await self.close()
-            raise OperationalError(f"no answer within {patience:g} s") from error
 
 
 class Session:
@@ -275,10 +132,10 @@ class Session:
         read_only: bool = False,
     ) -> None:
         """Add a statement to what goes out with the next request, after its limit unless the transaction has that."""
-        alone, values = self._is_alone, _values(parameters)
+        alone, given = self._is_alone, values(parameters)
         text = query.replace("{schema}", self._quoted)
-        if values:
-            text = cursor.mogrify(text, values)
+        if given:
+            text = cursor.mogrify(text, given)
         if alone or self._limit_seconds != self._timeout:
             text = limited(text, self._timeout, read_only=read_only and alone)
             self._limit_seconds = None if alone else self._timeout
@@ -292,43 +149,18 @@ class Session:
             cursor.execute(text)
             cursor.set_result(-1)
 
-    def copy_out(self, query: LiteralString, *parameters: object) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a ``COPY ... TO STDOUT`` as they come: by the million, without holding them.
-
-        Values are text, and None for NULL.
-
-        Raises:
-            RuntimeError: called outside of :meth:`together`, where it would have no limit.
-        """
-        text = self._copying(query)
-        with (
-            faults_named(self.schema),
-            psycopg.ClientCursor(self._connection) as cursor,
-            cursor.copy(text, _values(parameters)) as copied,
-        ):
-            yield from copied.rows()
-
-    def copy_in(self, query: LiteralString, blocks: Iterable[str]) -> None:
-        r"""Send lines of text to a ``COPY ... FROM STDIN``; their columns are divided by ``\t``.
-
-        Args:
-            query: the statement.
-            blocks: any number of whole lines each.
+    @contextmanager
+    def sent_alone(self, query: str) -> Iterator[tuple["psycopg.ClientCursor[Any]", bytes]]:
+        """Give a cursor and the text of a statement that has to be a request of its own, as a COPY has; limits are set.
 
         Raises:
             RuntimeError: called outside of :meth:`together`, where it would have no limit.
         """
-        text = self._copying(query)
-        with faults_named(self.schema), self._connection.cursor() as cursor, cursor.copy(text) as copying:
-            for block in blocks:
-                copying.write(block)
-
-    def _copying(self, query: str) -> bytes:
-        """Return a statement that is sent by itself, which a COPY has to be; its limit is set before it."""
         if self._is_alone:
             raise RuntimeError("a COPY has the limits of its transaction: run it within together()")
-        self.run("SELECT")
-        return query.replace("{schema}", self._quoted).encode()
+        self.run("SELECT")  # sends what waits, and the limits with it
+        with faults_named(self.schema), psycopg.ClientCursor(self._connection) as cursor:
+            yield cursor, query.replace("{schema}", self._quoted).encode()
 
     @contextmanager
     def patient(self, seconds: float) -> Iterator[None]:
@@ -412,28 +244,6 @@ class Session:
     def refuse_writes(self) -> None:
         """Have the server refuse to write until the end of :meth:`together`, whose first statement this has to be."""
         self.run(_STATEMENTS["refuse_writes"])
-
-
-def _values(parameters: tuple[object, ...]) -> Sequence[Any] | Mapping[str, Any] | None:
-    if len(parameters) == 1 and isinstance(parameters[0], Mapping):
-        return {name: _literal(value) for name, value in parameters[0].items()}
-    return [_literal(value) for value in parameters] or None
-
-
-def _literal(value: object) -> object:
-    """Return a list of whole numbers as PostgreSQL writes it, which the driver would do number by number.
-
-    A NUL in a text, which PostgreSQL stores nowhere, is shown as replaced: the words of whoever answers may have one,
-    and are no reason to end the process that writes them down.
-
-    >>> _literal([1, 2]), _literal(["a"]), _literal(7), _literal(f"no{chr(0)}thing")
-    ('{1,2}', ['a'], 7, 'no�thing')
-    """
-    if type(value) is str and "\0" in value:
-        return value.replace("\0", "\ufffd")
-    if type(value) is list and set(map(type, value)) == {int}:
-        return f"{{{','.join(map(str, value))}}}"
-    return value
 
 
 @contextmanager

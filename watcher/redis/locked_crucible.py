@@ -2,11 +2,10 @@
 
 import secrets
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, Final, NamedTuple, cast
+from contextlib import contextmanager
+from typing import Final, NamedTuple, cast
 
 import msgspec
-import structlog
 from redis.connection import Connection
 
 from watcher.model.errors import TemporaryError
@@ -14,40 +13,20 @@ from watcher.model.row_state import FINISHED, KEEP_FINISHED_SECONDS
 from watcher.redis import keys
 from watcher.redis.admit import ADMIT, Placement, admit_argument, admit_keys
 from watcher.redis.client import Client, away_is_temporary, node_connection, node_identity, packed, run_script
+from watcher.redis.crucible_lock import LOCK_MS, CrucibleLock, CrucibleLockLostError
 from watcher.redis.ending import end_judges
-from watcher.redis.scripts import Script, script
-from watcher.runtime.deadline import Deadline
-from watcher.runtime.worker import Signal, Task, Worker
-
-log = structlog.get_logger(__name__)
+from watcher.redis.scripts import script
 
 CLOSE: Final = script("verifier_close")
 CLEAR: Final = script("verifier_clear")
 ENTRIES: Final = script("verifier_entries")
 OPEN: Final = script("verifier_open")
-RENEW: Final = script("verifier_renew")
 VERDICTS: Final = script("verifier_verdicts")
-RELEASE: Final = script("delete_if_same")
 
-LOCK_MS: Final = 60_000
-"""Milliseconds that a lock lasts after each step of its verifier. Longer: a crucible whose verifier died stays closed
-for longer; shorter: a slow question to ClickHouse costs the verifier its lock."""
-RENEW_SECONDS: Final = LOCK_MS / 4000
-"""Time between two renewals while somebody else is waited for. Longer: the lock is lost when Redis is away for less."""
 MAX_ENTRIES: Final = 500
 """Entries, or judges, of one script call, about a millisecond of Redis' time. Larger: other crucibles' votes wait."""
 MAX_PAIRS: Final = 50_000
 """Judged pairs of one transaction, some ten milliseconds of Redis' time; fewer: more waiting for its disk."""
-
-
-class CrucibleLockLostError(TemporaryError):
-    """Raised when a crucible's lock expired between two steps of its verifier, or is another verifier's by now."""
-
-    def __init__(self, crucible_id: int) -> None:
-        super().__init__(
-            f"crucible {crucible_id}: a step of its verifier took longer than the {LOCK_MS // 1000} s that its lock "
-            "lasts; whoever locks it next does everything anew, and nothing has to be done"
-        )
 
 
 class ClosedState(NamedTuple):
@@ -142,7 +121,7 @@ def lock_crucible(
         locked.release()
 
 
-class LockedCrucible:
+class LockedCrucible(CrucibleLock):
     """The steps of a crucible's verifier, each of which makes the lock last for a minute more.
 
     Each raises ``CrucibleLockLostError`` and changes nothing if the lock no longer has this token, and
@@ -155,9 +134,8 @@ class LockedCrucible:
     """
 
     def __init__(self, client: Client, crucible_id: int, token: str) -> None:
-        self.client, self.crucible_id, self.token = client, crucible_id, token
+        super().__init__(client, crucible_id, token)
         self._elo, self._state = keys.elo(crucible_id), keys.state(crucible_id)
-        self._lock = keys.verifier_lock(crucible_id)
 
     def close(self, horizon: str = "", unsure: str = "") -> ClosedState:
         """Refuse votes from now on, and return what Redis held; an absent crucible becomes present.
@@ -172,21 +150,6 @@ class LockedCrucible:
             raise CrucibleLockLostError(self.crucible_id)
         present, epoch, seq, mark, before, counted = answer
         return ClosedState(bool(present), epoch, seq, mark.decode(), before, counted)
-
-    def renew(self) -> None:
-        """Make the lock last longer."""
-        if not self._run(RENEW, [self._lock]):
-            raise CrucibleLockLostError(self.crucible_id)
-
-    @contextmanager
-    def renewed(self) -> Iterator[None]:
-        """Make the lock last for as long as the block does, which waits for somebody else."""
-        renewal = Worker("verifier-renews", _Renewal(self), _log_failure)
-        renewal.start()
-        try:
-            yield
-        finally:
-            renewal.close(Deadline.never())
 
     def clear(self, *, unlisted: bool = False) -> None:
         """Take away ratings, votes, standings, admissions, judged pairs and the log, which must be drained.
@@ -321,30 +284,6 @@ class LockedCrucible:
             raise CrucibleLockLostError(self.crucible_id)
         if opened == 2:
             end_judges(self.client, self.crucible_id)
-
-    def release(self) -> None:
-        """Give the lock back, if it still has this token."""
-        run_script(self.client, RELEASE, [self._lock], self.token)
-
-    def _run(self, what: Script, names: Sequence[str], *arguments: Any) -> Any:
-        return run_script(self.client, what, names, self.token, LOCK_MS, *arguments)
-
-
-def _log_failure(error: BaseException) -> None:
-    log.error("verifier.not_renewed", error=f"{type(error).__name__}: {error}")
-
-
-class _Renewal(Task):
-    """Makes a crucible's lock last."""
-
-    def __init__(self, locked: LockedCrucible) -> None:
-        self.signal, self._locked = Signal(), locked
-
-    def turn(self) -> float:
-        """Renew the lock, and return the seconds until it is to be renewed again."""
-        with suppress(TemporaryError):  # whoever has lost it is told so by the next step
-            self._locked.renew()
-        return RENEW_SECONDS
 
 
 def _answers(connection: Connection, number: int | None, *words: bytes) -> list[object]:

@@ -10,7 +10,8 @@ from tests.contract.redis.arena import CRUCIBLE, FENCE, Arena
 from tests.packed import judged_text, pack
 from watcher.model.vote import VoteOutcome, VoteRefusal, pair_field
 from watcher.redis import keys
-from watcher.redis.locked_crucible import CrucibleLockLostError, LockedCrucible
+from watcher.redis.crucible_lock import CrucibleLockLostError
+from watcher.redis.locked_crucible import LockedCrucible
 from watcher.redis.outcomes import PACKED, unpack_command
 
 JUDGE = 7

@@ -6,7 +6,8 @@ from importlib.resources import files
 from watcher.migrations import ledger
 from watcher.migrations.ledger import MigrationStatus
 from watcher.postgres.own import migration as record
-from watcher.postgres.session import Session, open_session, quoted
+from watcher.postgres.session import Session, open_session
+from watcher.postgres.statement import quoted
 from watcher.sql_files import Applied, Migration, numbered_migrations
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from watcher.model.settlement import SettlementState
 from watcher.postgres.pool import Fetch
-from watcher.postgres.session import quoted
+from watcher.postgres.statement import quoted
 from watcher.sql_files import named_statements
 
 _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "endings.sql")

@@ -10,7 +10,7 @@ from watcher.model.entry_verdict import EntryReason, VerdictState
 from watcher.postgres.moments import MOMENTS
 from watcher.postgres.own.entry_facts import RULE_COLUMNS, candidate_from, rules_from
 from watcher.postgres.pool import Fetch
-from watcher.postgres.session import quoted
+from watcher.postgres.statement import quoted
 from watcher.sql_files import named_statements
 
 _STATEMENTS: Final = named_statements(

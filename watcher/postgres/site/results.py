@@ -7,6 +7,7 @@ import msgspec
 
 from watcher.model.final_ranking import EnteredEntries, Ranking
 from watcher.model.settlement import CrucibleNow
+from watcher.postgres.copying import copy_in, copy_out
 from watcher.postgres.session import Session
 from watcher.postgres.site.statements import site_statements
 
@@ -56,7 +57,7 @@ def entered(session: Session, crucible_id: int, *, undecided: bool) -> EnteredEn
         crucible_id: whose entries.
         undecided: whether an entry takes part about which nothing was decided.
     """
-    rows = session.copy_out(_STATEMENTS["entered"], {"crucible": crucible_id, "undecided": undecided})
+    rows = copy_out(session, _STATEMENTS["entered"], {"crucible": crucible_id, "undecided": undecided})
     return EnteredEntries.of((int(entry), int(user), int(made), placed == "1") for entry, user, made, placed in rows)
 
 
@@ -72,7 +73,7 @@ def write_results(session: Session, crucible_id: int, ranking: Ranking) -> int:
     written = 0
     for first in range(0, len(ranking.entry_ids), PAGE):
         page = slice(first, first + PAGE)
-        session.copy_in(_STATEMENTS["fill_results"], _lines(ranking, page))
+        copy_in(session, _STATEMENTS["fill_results"], _lines(ranking, page))
         ids = ranking.entry_ids[page]
         asked = {"crucible": crucible_id, "first": ids[0], "last": ids[-1]}
         written += int(session.run(_STATEMENTS["write_results"], asked)[0][0])
