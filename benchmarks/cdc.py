@@ -36,9 +36,9 @@ EVENTS = 400_000
 WARM = 2_000
 ROUNDS = 3
 PARTITIONS = 3
-TURN = 0.4
+TURN_SECONDS = 0.4
 """Seconds that the watcher and the limit work in turn."""
-PATIENCE = 300.0
+PATIENCE_SECONDS = 300.0
 HELD = {
     "CRUCIBLE_KAFKA__SESSION_TIMEOUT": "600",
     "CRUCIBLE_KAFKA__MAX_POLL_INTERVAL": "900",
@@ -120,7 +120,7 @@ class Bench:
         Raises:
             SystemExit: they are not there in time, or more arrived than were sent.
         """
-        rows, until = CRUCIBLES + self._done // 10 * ROWS_OF_TEN, time.monotonic() + PATIENCE
+        rows, until = CRUCIBLES + self._done // 10 * ROWS_OF_TEN, time.monotonic() + PATIENCE_SECONDS
         written = shown = 0
         while time.monotonic() < until:
             written = int(self._clickhouse.command("SELECT count() FROM entityMetricEvents"))  # type: ignore[arg-type]
@@ -171,7 +171,7 @@ def take_turns(limit: subprocess.Popen[str], process: subprocess.Popen[bytes]) -
     """One turn of the limit, one of the watcher; both are held otherwise."""
     for one in (limit, process):
         one.send_signal(signal.SIGCONT)
-        time.sleep(TURN)
+        time.sleep(TURN_SECONDS)
         one.send_signal(signal.SIGSTOP)
 
 

@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from watcher.model.rating import BASE_RATING, SCALE, gain
 
-LATE = 0.3
+LATE_SHARE = 0.3
 """Part of the entries that join after half the votes."""
 ACTIVITY = 1.2
 """Of judges: deviation of the logarithm of how much they judge."""
@@ -68,7 +68,7 @@ class Contest:
         self.world, self.total, self.chance = world, total, chance
         self.ratings = [BASE_RATING] * entries
         self.votes = [0] * entries
-        self.early = entries - round(LATE * entries)
+        self.early = entries - round(LATE_SHARE * entries)
         self.cast = 0
         self.turned_away = 0
         """Times that a judge came for whom there was no pair left."""

@@ -22,9 +22,9 @@ RATE = 500.0
 """Row changes a second of the load."""
 WARM_UP = 100
 PROBES = 400
-EVERY = 0.1
+EVERY_SECONDS = 0.1
 """Seconds between two probes."""
-PATIENCE = 60.0
+PATIENCE_SECONDS = 60.0
 REDIS_GOAL, CLICKHOUSE_GOAL = 0.3, 1.5
 """Seconds, of the 99th percentile."""
 BEFORE_P50, BEFORE_P99 = 15.0, 30.0
@@ -44,12 +44,12 @@ def measure(console: Console) -> list[Result]:
         try:
             connect = partial(Places.at, stack.endpoints)
             console.print(f"warming up with {WARM_UP} probes")
-            Probes(connect).run(WARM_UP, EVERY, PATIENCE)
+            Probes(connect).run(WARM_UP, EVERY_SECONDS, PATIENCE_SECONDS)
             probes = Probes(connect)
             console.print(f"timing {PROBES} probes at {RATE:g} changes/s")
             with connect() as places:
                 began, before = time.monotonic(), _changes(places)
-                probes.run(PROBES, EVERY, PATIENCE)
+                probes.run(PROBES, EVERY_SECONDS, PATIENCE_SECONDS)
                 rate = (_changes(places) - before) / (time.monotonic() - began)
             people.stop(30)
             _check(pipeline, connect, rate)
@@ -76,7 +76,7 @@ def _check(pipeline: Pipeline, connect: "partial[Places]", rate: float) -> None:
             f"the load was {rate:.0f} changes/s instead of {RATE:g}: this machine is too busy to measure"
         )
     with connect() as places:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + PATIENCE_SECONDS
         while not (report := audit(places)).ok and time.monotonic() < until:
             time.sleep(0.5)
         pipeline.watcher.stop(SHUTDOWN_SECONDS)

@@ -16,7 +16,7 @@ import msgspec
 
 from benchmarks.results import percentile
 
-WARM_UP = 0.1
+WARM_UP_SHARE = 0.1
 """Part of the requests whose time does not count."""
 
 
@@ -38,7 +38,7 @@ class _Run:
 
     def __init__(self, requests: list[bytes]) -> None:
         self._requests = iter(requests)
-        self._ignored = int(len(requests) * WARM_UP)
+        self._ignored = int(len(requests) * WARM_UP_SHARE)
         self.began, self.took = 0.0, list[float]()
         self.statuses: dict[int, int] = {}
         self.a_refusal = ""

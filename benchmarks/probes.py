@@ -9,8 +9,8 @@ import psycopg
 
 from demo.places import Places
 
-REDIS_EVERY = 0.002
-CLICKHOUSE_EVERY = 0.025
+REDIS_EVERY_SECONDS = 0.002
+CLICKHOUSE_EVERY_SECONDS = 0.025
 """Seconds between two looks. What is measured is too long by up to this, never too short."""
 OPEN_CRUCIBLE = (
     'INSERT INTO "Crucible" ("userId", name, status, "updatedAt") '
@@ -81,8 +81,8 @@ class Probes:
             watchers = [
                 threading.Thread(target=self._watch, args=(look, pending, pause, crucible))
                 for look, pending, pause in (
-                    (_in_redis, self.redis, REDIS_EVERY),
-                    (_in_clickhouse, self.clickhouse, CLICKHOUSE_EVERY),
+                    (_in_redis, self.redis, REDIS_EVERY_SECONDS),
+                    (_in_clickhouse, self.clickhouse, CLICKHOUSE_EVERY_SECONDS),
                 )
             ]
             for watcher in watchers:

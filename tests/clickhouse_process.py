@@ -14,7 +14,8 @@ import clickhouse_connect
 import pytest
 
 from stack.leashed import Leashed, Program
-from tests.acceptance.daemon import REPOSITORY, await_that
+from tests.acceptance.daemon import REPOSITORY
+from tests.awaiting import await_that
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,7 +27,7 @@ LONG = (
 )  # fmt: skip
 """Folders in the order in which they begin, the longest first; the others follow."""
 IN_MEMORY = "/dev/shm"  # noqa: S108 - it is asked for because it is what it is
-ROOM = 8 << 30
+ROOM_BYTES = 8 << 30
 """Bytes that must be free, of the file system and of the machine's memory; a run was seen to need a sixth of them."""
 
 
@@ -44,7 +44,7 @@ def write_to_memory() -> None:
         found, machine = os.statvfs(IN_MEMORY), Path("/proc/meminfo").read_text()
         available = re.search(r"MemAvailable: *(\d+) kB", machine)
         room = min(found.f_bavail * found.f_frsize, int(available[1]) << 10 if available else 0)
-        if room >= ROOM and not found.f_flag & os.ST_NOEXEC and os.access(IN_MEMORY, os.W_OK | os.X_OK):
+        if room >= ROOM_BYTES and not found.f_flag & os.ST_NOEXEC and os.access(IN_MEMORY, os.W_OK | os.X_OK):
             os.environ["TMPDIR"] = IN_MEMORY
             tempfile.tempdir = None
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stack.leashed import Leashed, Program
 from stack.probe import http_text
+from tests.awaiting import PATIENCE_SECONDS, await_that
 from tests.forked import Forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
-LOOK, LAST_LOOK = 0.02, 0.1
-"""Seconds between two looks, at first and in the end: a look asks real parts, and costs them and us."""
-
-
-def await_that(holds: Callable[[], bool], what: str, timeout: float = PATIENCE, told: Callable[[], str] = str) -> None:
-    """Look until it holds; fail with its name, and with what ``told`` says."""
-    until, pause = time.monotonic() + timeout, LOOK
-    while not holds():
-        if time.monotonic() > until:
-            pytest.fail(f"{what}: not within {timeout:g} s. {told()}")
-        time.sleep(pause)
-        pause = min(pause * 1.2, LAST_LOOK)
 
 
 class Daemon:
@@ -96,7 +84,9 @@ class Daemon:
             return False
         return stat.rpartition(")")[2].split()[0] == "T"
 
-    def await_event(self, name: str, timeout: float = PATIENCE, times: int = 1, **having: Any) -> dict[str, Any]:
+    def await_event(
+        self, name: str, timeout: float = PATIENCE_SECONDS, times: int = 1, **having: Any
+    ) -> dict[str, Any]:
         """Wait for a line of its log; give the last of them."""
 
         def came() -> list[dict[str, Any]]:
@@ -110,18 +100,18 @@ class Daemon:
         assert len(found) >= times, f"it ended before it said {name}. {self.last_words()}"
         return found[-1]
 
-    def await_exit(self, timeout: float = PATIENCE) -> int:
+    def await_exit(self, timeout: float = PATIENCE_SECONDS) -> int:
         """Its exit code; 128 + n after signal n."""
         try:
             return self._running.wait(timeout)
         except TimeoutError:
             pytest.fail(f"it still runs after {timeout:g} s. {self.last_words()}")
 
-    def await_stopped(self, timeout: float = PATIENCE) -> None:
+    def await_stopped(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Wait until it stands still."""
         await_that(self.is_stopped, "it stops itself", timeout, self.last_words)
 
-    def terminate(self, timeout: float = PATIENCE) -> int:
+    def terminate(self, timeout: float = PATIENCE_SECONDS) -> int:
         """SIGTERM; its exit code."""
         self.send(signal.SIGTERM)
         return self.await_exit(timeout)
@@ -129,7 +119,7 @@ class Daemon:
     def kill(self) -> int:
         """SIGKILL; its exit code. The leash sees to its descendants: to look for them here is to read all of /proc."""
         self._running.send(signal.SIGKILL)
-        return self._running.wait(PATIENCE)
+        return self._running.wait(PATIENCE_SECONDS)
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 FIRST_LSN = 24_000_000
 FIRST_COMMIT_US = 1_767_225_600_000_000
 STEP_US = 2_000
-WRITE = 264
+WRITE_BYTES = 264
 """Bytes of log between two changes."""
 
 
@@ -172,7 +172,7 @@ class History:
         return next(iter(self.living))
 
     def _step(self) -> None:
-        self._lsn += WRITE
+        self._lsn += WRITE_BYTES
 
     def _created(self) -> Change:
         self._entries += 1
@@ -184,7 +184,7 @@ class History:
         return self._note(Change(op, before, after, self._lsn, self._committed()))
 
     def _committed(self) -> int:
-        return FIRST_COMMIT_US + (self._lsn - FIRST_LSN) // WRITE * STEP_US
+        return FIRST_COMMIT_US + (self._lsn - FIRST_LSN) // WRITE_BYTES * STEP_US
 
     def _note(self, change: Change) -> Change:
         self.living.pop(change.entry, None)

@@ -12,9 +12,10 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from stack.leashed import Leashed, Program
 from stack.ports import Ports
-from tests.acceptance.daemon import REPOSITORY, Daemon, await_that
+from tests.acceptance.daemon import REPOSITORY, Daemon
 from tests.acceptance.history import History
-from tests.acceptance.world import SESSION, World
+from tests.acceptance.world import SESSION_SECONDS, World
+from tests.awaiting import await_that
 from tests.capture.envelopes import load
 from watcher.model.dead_letter_headers import read_refused_record
 
@@ -232,9 +233,10 @@ def test_a_schema_that_the_registry_does_not_know(world: World, registry: Regist
     daemon.await_event("neighbour.away", neighbour="registry")
     began = daemon.metric("crucible_loop_last_turn_timestamp_seconds")
     await_that(
-        lambda: daemon.metric("crucible_loop_last_turn_timestamp_seconds") > began + SESSION + 1, "a session to pass",
+        lambda: daemon.metric("crucible_loop_last_turn_timestamp_seconds") > began + SESSION_SECONDS + 1,
+        "a session to pass",
         told=daemon.last_words,
-    )  # fmt: skip
+    )
     assert world.committed().get(0, (0, ""))[0] <= 10
     assert daemon.metric("crucible_sink_errors_total", sink="registry") > 1
     assert daemon.metric("crucible_paused_partitions") == 1

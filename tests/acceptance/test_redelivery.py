@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import Message
 
-from tests.acceptance.daemon import Daemon, await_that
+from tests.acceptance.daemon import Daemon
 from tests.acceptance.history import Change
 from tests.acceptance.world import World
+from tests.awaiting import await_that
 
 COUNT = 300
 OTHER_BATCHES = {"batch__poll_records": "170", "batch__max_rows": "1000"}
@@ -24,6 +25,15 @@ def follow(world: World, **environ: str) -> Daemon:
 def leave(daemon: Daemon) -> None:
     """Stop a watcher as an operator does."""
     assert daemon.terminate() == 0
+
+
+def reset_as_told(world: World, stopped: Daemon) -> None:
+    """See a watcher end with the command that helps, and run it as it stands there."""
+    assert stopped.await_exit() == 1
+    command = f"crucible offsets reset --topic {world.topic} --to earliest"
+    assert command in stopped.text()
+    done = world.crucible(*command.split()[1:], "--yes")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture
@@ -72,12 +82,7 @@ def test_a_deleted_group_stops_the_watcher_until_told(counted: World):
     counted.delete_group()
     stopped = counted.start()
 
-    assert stopped.await_exit() == 1
-    command = f"crucible offsets reset --topic {counted.topic} --to earliest"
-    assert command in stopped.text()
-
-    done = counted.crucible(*command.split()[1:], "--yes")
-    assert done.returncode == 0, done.stderr
+    reset_as_told(counted, stopped)
     again = follow(counted)
     assert again.metric("crucible_events_consumed_total") == COUNT
     assert counted.verdict() == []
@@ -105,12 +110,7 @@ def test_a_topic_made_anew_stops_the_watcher_until_told(counted: World):
     counted.produce([*counted.history.work(COUNT), *counted.history.changes[:COUNT]])
     stopped = counted.start()
 
-    assert stopped.await_exit() == 1
-    command = f"crucible offsets reset --topic {counted.topic} --to earliest"
-    assert command in stopped.text()
-
-    done = counted.crucible(*command.split()[1:], "--yes")
-    assert done.returncode == 0, done.stderr
+    reset_as_told(counted, stopped)
     follow(counted)
     assert counted.verdict() == []
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.acceptance.daemon import Daemon, await_that
+from tests.acceptance.daemon import Daemon
 from tests.acceptance.world import World
+from tests.awaiting import await_that
 
 PARTITIONS = 4
 COUNT = 300

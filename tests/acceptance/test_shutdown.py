@@ -1,7 +1,7 @@
 """The end of a watcher: asked for, or because of settings that cannot be used."""
 
-from tests.acceptance.daemon import await_that
 from tests.acceptance.world import World
+from tests.awaiting import await_that
 
 COUNT = 600
 

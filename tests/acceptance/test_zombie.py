@@ -6,8 +6,9 @@ from concurrent.futures import Future
 
 import pytest
 
-from tests.acceptance.daemon import Daemon, await_that
+from tests.acceptance.daemon import Daemon
 from tests.acceptance.world import World
+from tests.awaiting import await_that
 
 COUNT = 100
 ROWS = 200

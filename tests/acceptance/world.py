@@ -25,9 +25,10 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSp
 
 from stack.topology import Stack
 from tests import command
-from tests.acceptance.daemon import PATIENCE, REPOSITORY, Daemon, await_that
+from tests.acceptance.daemon import REPOSITORY, Daemon
 from tests.acceptance.history import History
 from tests.acceptance.oracle import verdict
+from tests.awaiting import PATIENCE_SECONDS, await_that
 from tests.clickhouse_clients import ClickHouseClients
 from tests.clickhouse_template import copy_template
 from tests.contract.redis.rows import folded, state
@@ -35,7 +36,7 @@ from watcher.migrations.postgres.migrate import ensure
 from watcher.redis.client import open_client
 from watcher.redis.sink import RedisSink
 
-SESSION = 6
+SESSION_SECONDS = 6
 """Seconds of the group's session: the shortest that a broker allows by default."""
 
 REDIS_DATABASES = 16
@@ -87,7 +88,7 @@ class World:
             "CRUCIBLE_KAFKA__TOPICS": self.topic,
             "CRUCIBLE_KAFKA__HEARTBEAT_TOPIC": "",
             "CRUCIBLE_KAFKA__GROUP": self.group,
-            "CRUCIBLE_KAFKA__SESSION_TIMEOUT": str(SESSION),
+            "CRUCIBLE_KAFKA__SESSION_TIMEOUT": str(SESSION_SECONDS),
             "CRUCIBLE_CLICKHOUSE__DATABASE": self.name,
             "CRUCIBLE_POSTGRES__WATCHER_SCHEMA": self.name,
             "CRUCIBLE_DEAD_LETTERS__TOPIC": self.letters_topic,
@@ -165,7 +166,7 @@ class World:
         for record in records:
             self._producer.produce(topic, record.value, record.key, partition=record.entry % partitions)
             self._producer.poll(0)
-        assert self._producer.flush(PATIENCE) == 0
+        assert self._producer.flush(PATIENCE_SECONDS) == 0
 
     def abort(self, records: Iterable[Record]) -> None:
         """Send records in a transaction that is given up: they take offsets and nobody may read them."""
@@ -185,7 +186,7 @@ class World:
     ) -> None:
         """Send bytes to the first partition."""
         self._producer.produce(topic or self.topic, value, key, partition=0, **more)
-        assert self._producer.flush(PATIENCE) == 0
+        assert self._producer.flush(PATIENCE_SECONDS) == 0
 
     def letters(self, topic: str | None = None) -> list[Message]:
         """Every record of the dead-letter topic."""
@@ -209,7 +210,7 @@ class World:
 
     # -- what came of it ----------------------------------------------------------------------------------------------
 
-    def await_acknowledged(self, timeout: float = PATIENCE, *watchers: Daemon) -> None:
+    def await_acknowledged(self, timeout: float = PATIENCE_SECONDS, *watchers: Daemon) -> None:
         """Wait until the group has committed the end of every partition, with no plan open."""
         last: list[str] = []
 

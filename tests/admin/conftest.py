@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from demo.pipeline import WATCHER_ROLE, Pipeline
 from stack import Stack
 from tests import command
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.pipeline.running import SELDOM
 from tests.stack.watching import provided
 

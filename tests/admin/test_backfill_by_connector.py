@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import command
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.clickhouse_clients import ClickHouseClients
 from tests.forked import Forked
 from tests.site_database import WATCHER_ROLE
@@ -26,7 +26,7 @@ FIRST = 8_700_000
 CRUCIBLE = FIRST
 ROWS = 1_500
 """More than the connector reads at once (1024), so that a pause finds something left."""
-PATIENCE = 120.0
+PATIENCE_SECONDS = 120.0
 PEOPLE = """
     INSERT INTO "User" (id, username) VALUES (8700000, 'by connector') ON CONFLICT DO NOTHING;
     INSERT INTO "Image" (id, "userId", url, "nsfwLevel", "updatedAt")
@@ -120,14 +120,17 @@ def test_rows_that_the_connector_reads_are_shown_and_counted_once(backfilled: Ba
         site.execute('DELETE FROM "CrucibleEntry" WHERE id = %s', (FIRST + 1,))
         site.commit()
     await_that(
-        lambda: backfilled.counted() == {1: 5, -1: 1}, "the stream to count", PATIENCE, pipeline.watcher.last_words
+        lambda: backfilled.counted() == {1: 5, -1: 1},
+        "the stream to count",
+        PATIENCE_SECONDS,
+        pipeline.watcher.last_words,
     )
 
     pipeline.crucible("connector", "pause")
     running = backfilled.begin()
-    await_that(lambda: "has not heard the signal" in backfilled.said(), "the signal", PATIENCE, backfilled.said)
+    await_that(lambda: "has not heard the signal" in backfilled.said(), "the signal", PATIENCE_SECONDS, backfilled.said)
     paused = backfilled.run("--pause")
-    code = running.wait(PATIENCE)
+    code = running.wait(PATIENCE_SECONDS)
     pipeline.crucible("connector", "resume")
     standing, other = backfilled.state(), backfilled.run()
     done = backfilled.run("--by-connector", "--json")

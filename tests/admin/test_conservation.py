@@ -7,8 +7,8 @@ from confluent_kafka import Producer
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo.pipeline import Pipeline
-from tests.acceptance.daemon import await_that
 from tests.admin.conftest import assert_followed
+from tests.awaiting import await_that
 
 CHANGES = """
     INSERT INTO "User" (id, username) VALUES (9001, 'conservation') ON CONFLICT DO NOTHING;

@@ -22,8 +22,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 import config
 import debezium
 from demo.pipeline import Pipeline
-from tests.acceptance.daemon import await_that
 from tests.admin.conftest import Site, assert_followed
+from tests.awaiting import await_that
 from watcher.admin.connector.file import ConnectorFile, read_connector_file
 from watcher.admin.doctor.examine import examine
 from watcher.admin.doctor.findings import Finding, Level, ok

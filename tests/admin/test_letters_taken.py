@@ -12,8 +12,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from demo.pipeline import Pipeline
 from tests import command
-from tests.acceptance.daemon import await_that
 from tests.admin.conftest import assert_followed
+from tests.awaiting import await_that
 from tests.change_events import change, entry, value
 from tests.clickhouse_clients import ClickHouseClients
 from tests.site_database import WATCHER_ROLE

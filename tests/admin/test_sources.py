@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.admin.conftest import Site
-from tests.stack.watching import await_that
+from tests.awaiting import await_that
 from watcher.changes.memory_broker import MemoryBroker
 from watcher.changes.memory_source import MemorySource
 from watcher.changes.source import Source

@@ -16,13 +16,14 @@ from psycopg import sql
 from stack import Stack
 from stack.probe import http_status
 from tests import command, site_database
-from tests.acceptance.daemon import Daemon, await_that
+from tests.acceptance.daemon import Daemon
+from tests.awaiting import await_that
 from watcher.model.pair_token import PairTokens, SignedPair
 
 SECRET = "a-secret-of-these-tests-that-is-long-enough"
 PAIR_SECRET = "another-secret-of-these-tests-for-their-pairs"
 ISSUER, AUDIENCE = "https://site.test", "crucible"
-PATIENCE = 20.0
+PATIENCE_SECONDS = 20.0
 NOW = "2026-01-01"
 
 
@@ -179,7 +180,7 @@ class Api:
             self.daemon.kill()
             raise
         self.url = f"http://127.0.0.1:{self.port}"
-        self.client = httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False)
+        self.client = httpx.Client(base_url=self.url, timeout=PATIENCE_SECONDS, trust_env=False)
 
     def ready(self) -> bool:
         return http_status(self.ops, "/readyz", patience=5) == 200
@@ -216,9 +217,9 @@ class Api:
         return self.client.post(f"{contest.path}/votes", json=body, headers={**bearer(user), **headers})
 
     def _patiently(self, call: Any) -> httpx.Response:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + PATIENCE_SECONDS
         while True:
             answer: httpx.Response = call()
             if answer.status_code != 503 or time.monotonic() > until:
                 return answer
-            time.sleep(0.1)
+            time.sleep(0.1)  # between two looks at a condition, as a client that comes back

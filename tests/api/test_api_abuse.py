@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.daemon import await_that
 from tests.api.site import Api, Contest, Site, bearer, pair_token, token
+from tests.awaiting import await_that
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.daemon import await_that
 from tests.api.site import Api, Contest, Site, bearer
+from tests.awaiting import await_that
 
 HIDDEN = (403, "pair_open")
 

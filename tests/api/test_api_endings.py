@@ -8,8 +8,8 @@ import pytest
 import redis
 from psycopg import sql
 
-from tests.acceptance.daemon import await_that
 from tests.api.site import Api, Contest, Site, bearer
+from tests.awaiting import await_that
 
 SCHEMA = "crucible_watcher"
 DIGEST = "0123456789abcdef" * 4

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from tests.acceptance.daemon import await_that
 from tests.api.site import AUDIENCE, ISSUER, SECRET, Api, Contest, Site, bearer, pair_token, token
+from tests.awaiting import await_that
 
 CLAIMS = {"sub": "1", "iss": ISSUER, "aud": AUDIENCE, "exp": 4_000_000_000}
 

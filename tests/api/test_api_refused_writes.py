@@ -3,9 +3,9 @@
 import httpx
 import redis
 
-from tests.acceptance.daemon import await_that
 from tests.api.site import Api, Site
 from tests.api.test_api_pairs import code
+from tests.awaiting import await_that
 
 USER, PASSWORD = "judges", "no-secret"
 

@@ -15,8 +15,9 @@ import psutil
 
 from stack.ports import Ports
 from tests import site_database
-from tests.acceptance.daemon import Daemon, await_that
+from tests.acceptance.daemon import Daemon
 from tests.api.site import Api, Site, bearer
+from tests.awaiting import await_that
 from watcher.bootstrap.drain_process import NICE
 
 

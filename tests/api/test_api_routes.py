@@ -8,8 +8,8 @@ import msgspec
 import pytest
 import redis
 
-from tests.acceptance.daemon import await_that
 from tests.api.site import Api, Contest, Site, bearer, pair_token
+from tests.awaiting import await_that
 from tests.packed import pack
 from watcher.api.http.problem import PROBLEM_KINDS
 from watcher.api.openapi import document, document_text

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-PATIENCE = 60.0
+PATIENCE_SECONDS = 60.0
 """Seconds until a saying counts as never said. A vote that has lost its answer is sent again after 15."""
 
 LISTEN = """
@@ -45,7 +45,7 @@ HEAR = """
 
 
 @contextmanager
-def hears(page: Page, *sayings: str | re.Pattern[str], patience: float = PATIENCE) -> Iterator[None]:
+def hears(page: Page, *sayings: str | re.Pattern[str], patience: float = PATIENCE_SECONDS) -> Iterator[None]:
     """Do what is inside, and then wait until the page has said each of these in a status since, in this order."""
     begun = heard = page.evaluate("window.sayings.length")
     yield

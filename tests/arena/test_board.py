@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from tests.arena.conftest import Tabs, shot
-from tests.stack.watching import await_that
+from tests.awaiting import await_that
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.arena.conftest import Tabs, shot
 from tests.arena.test_states import refused, says
-from tests.stack.watching import await_that
+from tests.awaiting import await_that
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route

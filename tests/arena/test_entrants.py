@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.arena.conftest import Tabs, shot
 from tests.arena.test_reach import COLOURS_STAND, CONTRAST, SCHEMES
-from tests.stack.watching import await_that
+from tests.awaiting import await_that
 from watcher.model.entry_verdict import SENTENCES, EntryReason
 
 if TYPE_CHECKING:

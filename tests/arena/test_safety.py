@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from tests.arena.ears import hears
-from tests.stack.watching import await_that
+from tests.awaiting import await_that
 
 if TYPE_CHECKING:
     from tests.arena.conftest import Tabs

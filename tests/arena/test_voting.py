@@ -10,7 +10,7 @@ import pytest
 
 from tests.arena.conftest import Tabs, pair_is_there, shot
 from tests.arena.ears import hears
-from tests.stack.watching import await_that
+from tests.awaiting import await_that
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import clickhouse_connect
@@ -16,6 +15,7 @@ from demo.voting import Voting
 from stack.ports import Ports
 from stack.topology import Stack
 from tests.arena.site import Contest, Site
+from tests.awaiting import await_that
 from watcher.migrations.clickhouse import migrate
 from watcher.migrations.clickhouse.deployment import Deployment
 from watcher.migrations.postgres.migrate import ensure
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 PARTS = ("postgres", "redis", "clickhouse")
 SCHEMA = PROJECT / "demo" / "site_schema.sql"
 WATCHER_SCHEMA = "crucible_watcher"
-PATIENCE = 60.0
-LOOK = 0.05
+PATIENCE_SECONDS = 60.0
+LOOK_SECONDS = 0.05
 
 
 class World:
@@ -79,16 +79,15 @@ class World:
     def start_api(self) -> None:
         """Start the api role and wait until it answers."""
         self.api.start()
-        until = time.monotonic() + PATIENCE
-        while True:
+
+        def answers() -> bool:
             assert self.api.is_alive(), self.api.last_words()
-            assert time.monotonic() < until, self.api.last_words()
             try:
-                httpx.get(f"{self.voting.at.api}/openapi.json", timeout=2.0).raise_for_status()
+                return httpx.get(f"{self.voting.at.api}/openapi.json", timeout=2.0).is_success
             except httpx.HTTPError:
-                time.sleep(LOOK)
-            else:
-                return
+                return False
+
+        await_that(answers, "the api role to answer", told=self.api.last_words)
 
     def close(self) -> None:
         """End it all."""
@@ -103,13 +102,15 @@ class World:
         """Address of the page for a user, once the crucible is there with all its entries."""
         user = user or self.site.user()
         headers = {"Authorization": f"Bearer {self.voting.sign_in.token(user)}"}
-        until = time.monotonic() + PATIENCE
-        while True:
+        said = [""]
+
+        def is_there() -> bool:
             answer = httpx.get(f"{self.voting.at.api}/v1/crucibles/{contest.id}", headers=headers)
-            if answer.status_code == httpx.codes.OK and answer.json()["entries"] == len(contest.entries):
-                return self.voting.page(contest.id, user)
-            assert time.monotonic() < until, f"{answer.status_code} {answer.text} {self.api.last_words()}"
-            time.sleep(LOOK)
+            said[0] = f"{answer.status_code} {answer.text}"
+            return answer.status_code == httpx.codes.OK and answer.json()["entries"] == len(contest.entries)
+
+        await_that(is_there, "the crucible with its entries", told=lambda: f"{said[0]} {self.api.last_words()}")
+        return self.voting.page(contest.id, user)
 
     def freeze(self, contest: Contest, state: str = "frozen") -> None:
         """Refuse votes from now on, and write down how far the end is."""

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 REDIS_DELAY, CLICKHOUSE_DELAY = 1.0, 1.2
 COUNT = 12
-HEAD_START = 0.8
+HEAD_START_SECONDS = 0.8
 """Seconds at most between the start of an insert, which is an entry's own time, and its commit, the probe's."""
-SLACK = 1.0
+SLACK_SECONDS = 1.0
 """Seconds that a busy machine may take to look again."""
 
 
@@ -118,7 +118,7 @@ def test_delay_comes_out(connect) -> None:
         assert took.keys() == brought.keys()
         assert len(took) == COUNT
         for entry, (began, done) in brought.items():
-            assert began - HEAD_START < took[entry] < done + SLACK
+            assert began - HEAD_START_SECONDS < took[entry] < done + SLACK_SECONDS
 
 
 @pytest.mark.usefixtures("people")

@@ -15,6 +15,7 @@ from psycopg import sql
 import debezium
 from stack import Stack
 from tests import site_database
+from tests.awaiting import await_that
 from tests.capture.takes import TAKES, Record, Take
 from watcher.admin.connector.apply import apply_plan
 from watcher.admin.connector.file import read_connector_file
@@ -23,7 +24,7 @@ from watcher.admin.connector.rest import Connect
 from watcher.migrations.postgres.migrate import ensure
 from watcher.model.registry import WATCHER_SCHEMA
 
-PATIENCE = 60.0
+PATIENCE_SECONDS = 60.0
 """Seconds for a take's records to arrive."""
 
 
@@ -55,7 +56,7 @@ def _run(stack: Stack, take: Take, database: str) -> None:
         site.execute(debezium.PREPARATION[0].read_bytes())  # again, for the watcher's own tables
         for statement in take.before:
             site.execute(statement.encode())
-        apply_plan(worker, file, plan_connector(worker, file), timeout=PATIENCE)
+        apply_plan(worker, file, plan_connector(worker, file), timeout=PATIENCE_SECONDS)
         _await_slot(site, database)
         for statement in take.after:
             site.execute(statement.encode())
@@ -102,7 +103,7 @@ class _records:  # noqa: N801 - used as a function
             yield one
 
     def _stream(self) -> Iterator[Message]:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < until:
             new = [one for one in self._partitions() if (one.topic, one.partition) not in self._assigned]
             for one in new:
@@ -116,11 +117,8 @@ class _records:  # noqa: N801 - used as a function
 
 
 def _await_slot(site: psycopg.Connection[Any], slot: str) -> None:
-    until = time.monotonic() + PATIENCE
-    while site.execute("SELECT active FROM pg_replication_slots WHERE slot_name = %s", (slot,)).fetchone() != (True,):
-        if time.monotonic() > until:
-            raise TimeoutError(f"slot {slot} is not streamed from after {PATIENCE:g} s")
-        time.sleep(0.1)
+    active = "SELECT active FROM pg_replication_slots WHERE slot_name = %s"
+    await_that(lambda: site.execute(active, (slot,)).fetchone() == (True,), f"somebody to stream from slot {slot}")
 
 
 def _pick(take: Take, records: Iterator[Message], registry: str) -> None:
@@ -134,7 +132,7 @@ def _pick(take: Take, records: Iterator[Message], registry: str) -> None:
                 break
         if not missing:
             return
-    raise TimeoutError(f"{take.name}: not seen within {PATIENCE:g} s: {', '.join(missing)}")
+    raise TimeoutError(f"{take.name}: not seen within {PATIENCE_SECONDS:g} s: {', '.join(missing)}")
 
 
 def _plain(message: Message) -> Record:

@@ -11,9 +11,9 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from stack import Stack
 from tests import command
+from tests.awaiting import PATIENCE_SECONDS, await_that
 from watcher.admin.connector.rest import Connect
 
-PATIENCE = 60.0
 CRUCIBLE = """INSERT INTO "Crucible" (id, "userId", name, status, "updatedAt") VALUES (%s, 1, 'c', 'Active', now())"""
 ENTRY = """INSERT INTO "CrucibleEntry" (id, "crucibleId", "userId", "imageId") VALUES (%s, %s, 2, 1)"""
 
@@ -54,11 +54,9 @@ class Site:
 
     def await_streaming(self, slot: str | None = None) -> None:
         """Wait until a connector streams: what is written from now on is not part of its snapshot."""
-        until = time.monotonic() + PATIENCE
+        wanted = slot or self.name
         with self.database() as connection:
-            while not self._active(connection, slot or self.name):
-                assert time.monotonic() < until, f"nobody streams from slot {slot or self.name}"
-                time.sleep(0.05)
+            await_that(lambda: self._active(connection, wanted), f"somebody to stream from slot {wanted}")
 
     def records(self, topic: str, wanted: int, part_of_value: bytes | None = None) -> list[Message]:
         """The first so many records of a topic; fewer if they do not come.
@@ -75,7 +73,7 @@ class Site:
             }
         )
         found: list[Message] = []
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + PATIENCE_SECONDS
         try:
             while len(found) < wanted and time.monotonic() < until:
                 if not consumer.assignment():
@@ -108,11 +106,8 @@ class Site:
     def _remove(self, name: str) -> None:
         with self.worker() as worker:
             worker.delete(name)
-        until = time.monotonic() + PATIENCE
         with self.database() as connection:
-            while self._active(connection, name):
-                assert time.monotonic() < until, f"the deleted connector {name} still holds its slot"
-                time.sleep(0.05)
+            await_that(lambda: not self._active(connection, name), f"the deleted connector {name} to leave its slot")
             connection.execute(
                 "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", (name,)
             )

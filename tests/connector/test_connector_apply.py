@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from functools import partial
 
 import httpx
@@ -12,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 import debezium
 from tests import site_database
+from tests.awaiting import await_that
 from tests.connector.site import CRUCIBLE, ENTRY
 from watcher.admin.connector.apply import await_running
 from watcher.admin.connector.file import ConnectorFile, read_connector_file
@@ -48,9 +48,14 @@ def test_a_connector_at_rest_runs_again_when_applied(site, crucible):
     """It differs from the file by its state alone, which `diff` shows and `apply` ends."""
     crucible("connector", "apply", *site.overlay)
     httpx.put(f"{site.parts.endpoints.connect_url}/connectors/{site.name}/stop").raise_for_status()
-    until = time.monotonic() + 60
-    while (shown := crucible("connector", "diff", *site.overlay)).returncode == 0 and time.monotonic() < until:
-        time.sleep(0.2)  # the worker takes notice a moment later
+    looks = [crucible("connector", "diff", *site.overlay)]
+
+    def differs() -> bool:
+        looks.append(crucible("connector", "diff", *site.overlay))
+        return looks[-1].returncode != 0
+
+    await_that(differs, "the worker to take notice")
+    shown = looks[-1]
     applied = crucible("connector", "apply", *site.overlay)
     after = crucible("connector", "diff", *site.overlay)
 

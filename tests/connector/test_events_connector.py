@@ -15,8 +15,8 @@ from psycopg import sql
 
 import debezium
 from tests import site_database
+from tests.awaiting import await_that
 from tests.connector.site import Site
-from tests.stack.watching import await_that
 from watcher.admin.doctor.postgres.slot import event_slot
 from watcher.events.forget import ForgetEvents
 from watcher.migrations.postgres.migrate import ensure

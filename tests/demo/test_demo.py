@@ -17,7 +17,8 @@ from demo.program import PROJECT
 from demo.unheard import CRUCIBLES
 from stack.family import descendants
 from stack.topology import EVERYTHING, Stack
-from tests.stack.watching import await_that, lives, provided
+from tests.awaiting import await_that
+from tests.stack.watching import lives, provided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import httpx
 import msgspec
 import pytest
 
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.entries.site import Site, carry_out
 from tests.stack.faults import arm
 from watcher.buzz.http import HttpBuzz

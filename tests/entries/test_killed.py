@@ -10,7 +10,7 @@ import pytest
 
 from stack import Stack
 from tests import site_database
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.entries.site import Site
 from tests.entries.test_fees import FEE, due_now, holds, legs
 from tests.forked import Forked

@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, assume, settings
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -22,12 +22,12 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from demo.entries import second_opinion
 from tests.entries.site import Site
 from tests.entries.test_fees import books, charged_by_the_site, due_now
+from tests.histories import run_histories
 from tests.scythe import Scythe
 from tests.stack.faults import arm
 from watcher.entries import decider, fee_executor
@@ -299,13 +299,7 @@ def live(site: Site, service: httpx.Client, patch: pytest.MonkeyPatch) -> type[L
 def test_every_life(site: Site, service: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     lives = live(site, service, monkeypatch)
 
-    run_state_machine_as_test(
-        lives,
-        settings=settings(
-            max_examples=15, stateful_step_count=20, deadline=None, database=None, derandomize=True,
-            suppress_health_check=list(HealthCheck), phases=[Phase.generate],
-        ),
-    )  # fmt: skip
+    run_histories(lives, examples=15, steps=20)
 
     ends = {f"{state}, paid" for state in ("admitted", "rejected", "withdrawn")}
     assert ends - lives.seen.keys() == set(), f"the lives are too alike: {lives.seen}"

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from demo.entries.verdict_audit import differing
 from tests.entries.site import Site
+from tests.histories import run_histories
 from tests.scythe import Scythe
 from watcher.entries import decider, watch_entries
 from watcher.entries.decider import Decider
@@ -322,13 +322,7 @@ def test_every_history(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     some = histories(site, monkeypatch)
     hunts = "PLACES_EXAMPLES" in os.environ
 
-    run_state_machine_as_test(
-        some,
-        settings=settings(
-            max_examples=EXAMPLES, stateful_step_count=25, deadline=None, database=None, derandomize=not hunts,
-            suppress_health_check=list(HealthCheck), phases=[Phase.generate], report_multiple_bugs=False,
-        ),
-    )  # fmt: skip
+    run_histories(some, examples=EXAMPLES, steps=25, derandomize=not hunts, report_multiple_bugs=False)
 
     wanted = {"admitted", "waiting", "rejected", "withdrawn", "kept by votes"}
     assert wanted <= (+some.seen).keys(), f"the histories are too alike: {some.seen}"

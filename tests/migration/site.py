@@ -70,7 +70,7 @@ def insert_as_the_site_does(client: Client) -> None:
     client.raw_insert("crucible_entry_rating_buffer", insert_block=VOTE, fmt="JSONEachRow")
 
 
-PAUSE = 0.1
+PAUSE_SECONDS = 0.1
 """Seconds between two rounds of the writer: without one, its thousands of parts are what a test is busy with."""
 
 
@@ -84,7 +84,7 @@ def writing(client: Client) -> Iterator[None]:
         try:
             while not stop.is_set():
                 insert_as_the_site_does(client)
-                stop.wait(PAUSE)
+                stop.wait(PAUSE_SECONDS)
             insert_as_the_site_does(client)
         except BaseException as error:  # noqa: BLE001 - raised again in the test's own thread
             failures.append(error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -13,7 +12,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests import command
-from tests.acceptance.daemon import REPOSITORY, await_that
+from tests.acceptance.daemon import REPOSITORY
+from tests.awaiting import await_that
 from tests.clickhouse_process import PASSWORD
 from tests.forked import Forked
 from watcher.migrations.lock import alone
@@ -106,8 +106,10 @@ def test_a_server_that_ends_idle_transactions_leaves_the_lock(parts: Environ) ->
     with alone(dsn, "watcher", "idle", 5.0, list[str]().append) as held, psycopg.connect(dsn) as other:
         other.execute("SELECT 1")
         with psycopg.connect(dsn, autocommit=True) as looking:
-            while looking.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [other.info.backend_pid]).fetchall():
-                time.sleep(0.05)
+            is_there = "SELECT 1 FROM pg_stat_activity WHERE pid = %s"
+            await_that(
+                lambda: not looking.execute(is_there, [other.info.backend_pid]).fetchall(), "the idle one to be ended"
+            )
             held()
             free = "SELECT pg_try_advisory_xact_lock(hashtextextended('crucible migrate idle', 0))"
             assert looking.execute(free).fetchall() == [(False,)]

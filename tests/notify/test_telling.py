@@ -15,10 +15,10 @@ import pytest
 
 from stack import Stack
 from tests import site_database
+from tests.awaiting import await_that
 from tests.entries.site import carry_out
 from tests.notify.conftest import OpenSession, everything
 from tests.notify.samples import crucibles, page
-from tests.stack.watching import await_that
 from watcher.admin.doctor.notifications import notifications
 from watcher.admin.doctor.postgres.settling import opt_outs
 from watcher.model.notices import notice_pages

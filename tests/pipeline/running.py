@@ -17,7 +17,7 @@ from demo.program import OwnProgram
 from demo.simulator import Simulator
 from stack.probe import http_text
 from stack.topology import EVERYTHING, Options, Stack
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.forked import Forked
 from tests.stack.watching import provided
 
@@ -36,7 +36,7 @@ Kind = tuple[str, str]
 SELDOM = {"poll.interval.ms": "100"}
 """Laid over the shipped connector, which looks for changes every 10 ms. While there are none, and a test is mostly
 waiting, that costs an eighth of a processor in Kafka Connect and some more in the broker."""
-PATIENCE = 90.0
+PATIENCE_SECONDS = 90.0
 """Seconds for a step that takes 15 at most on two idle cores."""
 
 
@@ -92,7 +92,9 @@ def drop_slot(pipeline: Pipeline) -> None:
     free = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND active"
     with pipeline.connect() as connection:
         connection.autocommit = True
-        await_that(lambda: connection.execute(free, (SLOT,)).fetchone() == (0,), "the slot to be free", PATIENCE)
+        await_that(
+            lambda: connection.execute(free, (SLOT,)).fetchone() == (0,), "the slot to be free", PATIENCE_SECONDS
+        )
         connection.execute("SELECT pg_drop_replication_slot(%s)", (SLOT,))
 
 
@@ -126,7 +128,7 @@ def await_settled(url: str, wanted: Counter[Kind], watcher: OwnProgram) -> None:
     await_that(
         lambda: consumed(url) == wanted and unsettled(url) == 0,
         "the watcher to settle what was delivered",
-        PATIENCE,
+        PATIENCE_SECONDS,
         lambda: f"read {consumed(url)} of {wanted}, {unsettled(url):g} unsettled. {watcher.last_words()}",
     )
 
@@ -146,7 +148,7 @@ def await_agreement(addresses: StoreAddresses) -> None:
         return report.ok
 
     with Places.at(addresses) as places:
-        await_that(agree, "PostgreSQL, ClickHouse and Redis to agree", PATIENCE, lambda: found)
+        await_that(agree, "PostgreSQL, ClickHouse and Redis to agree", PATIENCE_SECONDS, lambda: found)
 
 
 def scenes(simulator: OwnProgram) -> Counter[str]:

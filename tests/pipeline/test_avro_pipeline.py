@@ -9,8 +9,8 @@ from confluent_kafka import Consumer, TopicPartition
 
 import debezium
 from stack.topology import EVERYTHING
-from tests.acceptance.daemon import await_that
-from tests.pipeline.running import PATIENCE, await_agreement, await_settled, count, live, logged, running
+from tests.awaiting import await_that
+from tests.pipeline.running import PATIENCE_SECONDS, await_agreement, await_settled, count, live, logged, running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def first_byte(bootstrap_servers: str) -> bytes:
 
     try:
         reader.assign([TopicPartition("postgres.CrucibleEntry", number, 0) for number in range(3)])
-        await_that(read, "a record", PATIENCE)
+        await_that(read, "a record", PATIENCE_SECONDS)
     finally:
         reader.close()
     return found[0][:1]

@@ -30,10 +30,10 @@ from demo.pipeline import SHUTDOWN_SECONDS
 from demo.places import Places
 from stack.ports import Ports
 from stack.topology import Options
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.command import crucible
 from tests.pipeline.running import (
-    PATIENCE,
+    PATIENCE_SECONDS,
     TABLES,
     ForkedProgram,
     await_agreement,
@@ -69,7 +69,7 @@ processor on its way."""
 ENOUGH = 200
 """Changes that Debezium must have sent since its last start before it is killed: it is at work then."""
 SITE_LASTS = "600"
-STARTING = 30.0
+STARTING_SECONDS = 30.0
 COPIED = 3
 """Rows of one COPY in the test of what Debezium loses: of few, the first is the last delivered one more often."""
 COPY = 'COPY "CrucibleEntry" (id, "imageId", "crucibleId", "userId") FROM STDIN'
@@ -114,7 +114,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             _kill(pipeline, tape, source, lambda at: not at.in_doubt, _standing_still(users))
 
         try:
-            users.await_word(STARTING)
+            users.await_word(STARTING_SECONDS)
             for number in itertools.count(1):
                 _await_work(pipeline, tape)  # what the kill before made come again is known by then
                 connect.exactly_once = number >= KILLS and (tape.repeated > 0 or number == MOST_KILLS)
@@ -124,14 +124,14 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             for _ in range(KILLS):
                 kill()
             _await_work(pipeline, tape)
-            assert users.stop(STARTING) == 0, users.last_words()
+            assert users.stop(STARTING_SECONDS) == 0, users.last_words()
         finally:
             users.kill()
         committed = logged(pipeline)
         await_that(
             lambda: tape.delivered.total() == tape.wind() and len(tape.changes) >= committed.total(),
             "Debezium to deliver every change",
-            PATIENCE,
+            PATIENCE_SECONDS,
             lambda: f"delivered {tape.distinct} of {committed}",
         )
         yield Story(pipeline, tape, source, users, folder)
@@ -166,14 +166,16 @@ def _kill(
             connect.kill()
             with meanwhile:
                 connect.start()
-                connect.await_ready(PATIENCE)
+                connect.await_ready(PATIENCE_SECONDS)
             return position
     pytest.fail(f"in {MOST_LOOKS} looks the worker was never at such a place")
 
 
 def _await_work(pipeline: Pipeline, tape: Tape) -> None:
     before = tape.wind()
-    await_that(lambda: tape.wind() >= before + ENOUGH, "Debezium to send", PATIENCE, pipeline.watcher.last_words)
+    await_that(
+        lambda: tape.wind() >= before + ENOUGH, "Debezium to send", PATIENCE_SECONDS, pipeline.watcher.last_words
+    )
 
 
 def test_every_change_counts_once(story: Story):
@@ -230,12 +232,12 @@ def test_only_the_identity_check_keeps_it_from_counting_twice(story: Story, prog
         password=places.clickhouse_password or "",
     ) as client:
         client.command(f"CREATE DATABASE {name}")
-    ForkedProgram(f"migrate-{name}", ("-m", "watcher", "migrate", "up"), story.folder, environ).run(PATIENCE)
+    ForkedProgram(f"migrate-{name}", ("-m", "watcher", "migrate", "up"), story.folder, environ).run(PATIENCE_SECONDS)
     try:
         watcher.start()
         await_settled(f"http://127.0.0.1:{port}", story.tape.delivered, watcher)
         with Places.at(places) as own:  # crucibles whose entries came before them are built a little later
-            await_that(lambda: audit(own).lost == 0, "every crucible to be shown", PATIENCE)
+            await_that(lambda: audit(own).lost == 0, "every crucible to be shown", PATIENCE_SECONDS)
         assert watcher.stop(SHUTDOWN_SECONDS) == 0
     finally:
         watcher.kill()
@@ -262,7 +264,9 @@ def test_debezium_loses_the_rest_of_a_copy_cut_after_its_first_row(story: Story)
             for _ in range(MOST_KILLS):
                 cut = _kill(pipeline, tape, story.source, lambda at: at.after_the_first_row_of_an_insert, _held(going))
                 _await_work(pipeline, tape)
-                tape.wind_to_end(PATIENCE)  # what was sent after the rest is there, so the rest is, or never will be
+                tape.wind_to_end(
+                    PATIENCE_SECONDS
+                )  # what was sent after the rest is there, so the rest is, or never will be
                 # None, when a page was full after that row: the others of the COPY then have a position of their own.
                 if lost := _rest(tape, cut) - _delivered(tape):
                     break
@@ -270,8 +274,8 @@ def test_debezium_loses_the_rest_of_a_copy_cut_after_its_first_row(story: Story)
             enough.set()
             going.set()
         imported = importing.result()
-    await_that(lambda: imported[-1] in _delivered(tape), "Debezium to deliver the last row", PATIENCE)
-    tape.wind_to_end(PATIENCE)
+    await_that(lambda: imported[-1] in _delivered(tape), "Debezium to deliver the last row", PATIENCE_SECONDS)
+    tape.wind_to_end(PATIENCE_SECONDS)
     missing = set(imported) - _delivered(tape)
 
     assert lost
@@ -294,8 +298,10 @@ def test_debezium_loses_the_create_of_a_changed_key_and_it_is_missed(story: Stor
                 _kill(pipeline, tape, story.source, lambda at: _half(tape, at), _held(going))
                 _await_work(pipeline, tape)
                 with _held(going):  # else some creates would only be on their way
-                    await_that(lambda: done[-1] in _created(tape), "Debezium to deliver the last create", PATIENCE)
-                    tape.wind_to_end(PATIENCE)
+                    await_that(
+                        lambda: done[-1] in _created(tape), "Debezium to deliver the last create", PATIENCE_SECONDS
+                    )
+                    tape.wind_to_end(PATIENCE_SECONDS)
                     lost = _announced(tape) - _created(tape)
                 if lost:
                     break
@@ -307,7 +313,9 @@ def test_debezium_loses_the_create_of_a_changed_key_and_it_is_missed(story: Stor
     found = "SELECT first_place FROM crucible_watcher.reconcile_needed WHERE reason = 'key_change'"
     with pipeline.connect() as connection:
         connection.autocommit = True
-        await_that(lambda: connection.execute(found).fetchone() is not None, "the create to be missed", PATIENCE)
+        await_that(
+            lambda: connection.execute(found).fetchone() is not None, "the create to be missed", PATIENCE_SECONDS
+        )
         (place,) = connection.execute(found).fetchone() or ("",)
         there = {
             int(one) for (one,) in connection.execute('SELECT id FROM "CrucibleEntry" WHERE id >= %s', (IMPORTED,))

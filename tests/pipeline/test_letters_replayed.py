@@ -10,9 +10,9 @@ import pytest
 
 from demo.audit import audit
 from demo.places import Places
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.command import crucible
-from tests.pipeline.running import PATIENCE, await_agreement, count, live, running, unsettled
+from tests.pipeline.running import PATIENCE_SECONDS, await_agreement, count, live, running, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def await_refused(pipeline: Pipeline, rows: int) -> None:
     await_that(
         lambda: refused(pipeline) == rows and unsettled(pipeline.ops_url) == 0,
         f"{rows} refusals",
-        PATIENCE,
+        PATIENCE_SECONDS,
         lambda: f"{refused(pipeline)} were. {pipeline.watcher.last_words()}",
     )
 
@@ -93,7 +93,7 @@ def settled(pipeline: Pipeline, reason: str) -> None:
     assert (taken["outcomes"], taken["left"]) == ({"compared": REFUSED}, {})
     assert [(one["table"], one["settled"]) for one in taken["tables"]] == [("CrucibleEntry", True)], taken["tables"]
     assert (again["outcomes"], again["done_before"]) == ({}, REFUSED)
-    await_that(lambda: needed(pipeline) == 0, "the need of a comparison to go", PATIENCE)
+    await_that(lambda: needed(pipeline) == 0, "the need of a comparison to go", PATIENCE_SECONDS)
     live(pipeline)
     await_agreement(pipeline.endpoints)
     with Places.at(pipeline.endpoints) as places:

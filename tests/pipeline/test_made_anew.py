@@ -22,11 +22,11 @@ from demo import site
 from demo.audit import audit
 from demo.pipeline import SHUTDOWN_SECONDS, SLOT, Pipeline
 from demo.places import Places
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.clickhouse_clients import ClickHouseClients
 from tests.command import crucible
 from tests.pipeline.running import (
-    PATIENCE,
+    PATIENCE_SECONDS,
     TABLES,
     await_agreement,
     consumed,
@@ -86,7 +86,7 @@ def await_snapshot(pipeline: Pipeline, rows: dict[str, int]) -> None:
     await_that(
         lambda: all(consumed(url)[table, READ_BY_SNAPSHOT] >= rows[table] for table in rows) and unsettled(url) == 0,
         "the snapshot to be read",
-        PATIENCE,
+        PATIENCE_SECONDS,
         lambda: f"read {consumed(url)}, expected {rows}. {pipeline.watcher.last_words()}",
     )
 
@@ -114,7 +114,7 @@ def await_lost_beat(pipeline: Pipeline) -> None:
         connection.autocommit = True
         written = "SELECT max(number) FROM crucible_watcher.beat"
         before = connection.execute(written).fetchone()
-        await_that(lambda: connection.execute(written).fetchone() != before, "a beat to be written", PATIENCE)
+        await_that(lambda: connection.execute(written).fetchone() != before, "a beat to be written", PATIENCE_SECONDS)
 
 
 def test_a_slot_that_was_dropped(pipeline: Pipeline):
@@ -140,7 +140,9 @@ def test_a_slot_that_was_dropped(pipeline: Pipeline):
     await_snapshot(pipeline, rows)
     for table in TABLES:
         assert count(pipeline.ops_url, "crucible_reconcile_needed", table=table, reason="snapshot") == 1
-    await_that(lambda: bool(place(pipeline, "CrucibleEntry", "begun_anew")), "the new beginning to be noted", PATIENCE)
+    await_that(
+        lambda: bool(place(pipeline, "CrucibleEntry", "begun_anew")), "the new beginning to be noted", PATIENCE_SECONDS
+    )
     assert re.fullmatch(BETWEEN_BEATS, place(pipeline, "CrucibleEntry", "begun_anew"))
     with Places.at(pipeline.endpoints) as places:
         assert audit(places).lost > 0
@@ -240,8 +242,10 @@ def test_a_publication_that_is_gone_and_made_anew(pipeline: Pipeline):
         await_that(lambda: {state(pipeline, one) for one in TABLES} == {"cut_off"}, "the streams to be missed", 120.0)
         refused = ready(pipeline)
         site.publish(connection)
-    await_that(lambda: "cut_off" not in {state(pipeline, one) for one in TABLES}, "the streams to come again", PATIENCE)
-    await_that(lambda: all(place(pipeline, one, "cut_off") for one in TABLES), "the hole to be noted", PATIENCE)
+    await_that(
+        lambda: "cut_off" not in {state(pipeline, one) for one in TABLES}, "the streams to come again", PATIENCE_SECONDS
+    )
+    await_that(lambda: all(place(pipeline, one, "cut_off") for one in TABLES), "the hole to be noted", PATIENCE_SECONDS)
 
     assert refused[0] == 503
     assert pipeline.watcher.log.read_text().count('"stream.cut_off"') == 2  # with the table of the test before
@@ -260,7 +264,10 @@ def test_the_topics_too(pipeline: Pipeline):
     told: list[str] = []
     for _ in TOPICS:
         await_that(
-            lambda: not pipeline.watcher.is_alive(), "the watcher to stop", PATIENCE, pipeline.watcher.last_words
+            lambda: not pipeline.watcher.is_alive(),
+            "the watcher to stop",
+            PATIENCE_SECONDS,
+            pipeline.watcher.last_words,
         )
         assert pipeline.watcher.wait(1.0) == 1
         commands = COMMAND.findall(pipeline.watcher.log.read_text())
@@ -282,15 +289,17 @@ def test_a_database_that_is_set_back_in_place(pipeline: Pipeline):
     postgres.kill()
     subprocess.run(["cp", "-a", postgres._data, copy], check=True)
     postgres.start()
-    postgres.await_ready(PATIENCE)
+    postgres.await_ready(PATIENCE_SECONDS)
     live(pipeline)
     await_agreement(pipeline.endpoints)
     postgres.kill()
     shutil.rmtree(postgres._data)
     copy.rename(postgres._data)
     postgres.start()
-    postgres.await_ready(PATIENCE)
-    await_that(lambda: not pipeline.watcher.is_alive(), "the watcher to stop", PATIENCE, pipeline.watcher.last_words)
+    postgres.await_ready(PATIENCE_SECONDS)
+    await_that(
+        lambda: not pipeline.watcher.is_alive(), "the watcher to stop", PATIENCE_SECONDS, pipeline.watcher.last_words
+    )
     said = pipeline.watcher.log.read_text()
     assert pipeline.watcher.wait(1.0) == 1
     assert "set back in place" in said
@@ -298,7 +307,9 @@ def test_a_database_that_is_set_back_in_place(pipeline: Pipeline):
     assert {"postgres.history", "connect.position"} <= {one["name"] for one in found if one["level"] == "fail"}
 
     pipeline.watcher.start()
-    await_that(lambda: not pipeline.watcher.is_alive(), "it to stop again", PATIENCE, pipeline.watcher.last_words)
+    await_that(
+        lambda: not pipeline.watcher.is_alive(), "it to stop again", PATIENCE_SECONDS, pipeline.watcher.last_words
+    )
     delete_connector(pipeline)
     pipeline.apply_connector()
     pipeline.crucible("history", "accept", "--yes")
@@ -325,7 +336,7 @@ def test_tables_that_are_emptied(pipeline: Pipeline):
         connection.execute('TRUNCATE "Crucible" CASCADE')
     redis = Redis.from_url(pipeline.environ["CRUCIBLE_REDIS__URL"])
     with redis:
-        await_that(lambda: not redis.keys("crucible:*:elo"), "ratings of what is gone to leave Redis", PATIENCE)
+        await_that(lambda: not redis.keys("crucible:*:elo"), "ratings of what is gone to leave Redis", PATIENCE_SECONDS)
     for table in TABLES:
         assert count(pipeline.ops_url, "crucible_reconcile_needed", table=table, reason="truncate") == 1
     mended = crucible("reconcile", "--fix", environ={**os.environ, **pipeline.environ}, timeout=300)

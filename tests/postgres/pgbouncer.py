@@ -20,7 +20,7 @@ from stack.ports import Ports
 from stack.postgres_binary import BORROWED
 from stack.unavailable import Unavailable
 from tests import site_database
-from tests.stack.watching import await_that
+from tests.awaiting import await_that
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from watcher.postgres.own import history, reconcile_needed
 from watcher.reconcile.daemon.marks import SECOND_LOOK_SECONDS, CompareMarks
 
 TABLES = ("Crucible", "CrucibleEntry")
-HOUR = 3_600.0
+HOUR_SECONDS = 3_600.0
 
 
 def process(world: World, every: float = 0.0) -> CompareMarks:
@@ -49,9 +49,9 @@ def needs(world: World) -> list[tuple[str, str]]:
 
 def test_one_of_all_processes_sets_a_mark_when_it_is_due(marked: World) -> None:
     """Nothing else is written, and nothing is noted."""
-    one, other = process(marked, HOUR), process(marked, HOUR)
+    one, other = process(marked, HOUR_SECONDS), process(marked, HOUR_SECONDS)
 
-    assert (one.turn(), other.turn()) == (HOUR, HOUR)
+    assert (one.turn(), other.turn()) == (HOUR_SECONDS, HOUR_SECONDS)
     assert marks(marked) == (3, 3, 3)
     process(marked).turn()
     assert (marks(marked), needs(marked)) == ((4, 4, 4), [])

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from handlers import REGISTRY
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.reconcile.conftest import World
 from tests.scythe import Scythe
 from watcher.clickhouse.change_rows import CHANGES

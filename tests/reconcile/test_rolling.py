@@ -29,7 +29,7 @@ from watcher.reconcile.stores import Stores
 from watcher.telemetry.metrics import Metrics
 
 TABLES = [REGISTRY.tables[name].counted for name in ("CrucibleEntry", "Crucible")]
-HOUR = 3_600.0
+HOUR_SECONDS = 3_600.0
 
 
 class Process:
@@ -40,7 +40,7 @@ class Process:
         world: World,
         owner: str,
         *,
-        interval: float = HOUR,
+        interval: float = HOUR_SECONDS,
         await_passed: Callable[[int], None] = lambda _: None,
         auto_fix: bool = False,
         others: Sequence["Part"] = (),
@@ -256,12 +256,12 @@ def test_one_process_at_a_time_and_not_before_it_is_due(site: World) -> None:
     """The others wait; one that died with its turn is succeeded when its lease is over."""
     one, other = Process(site, "one"), Process(site, "other")
     with site.session() as session:
-        assert reconcile_turn.take(session, "one", HOUR) is not None
+        assert reconcile_turn.take(session, "one", HOUR_SECONDS) is not None
     assert 0 < other.task.turn() <= reconcile_turn.LEASE_SECONDS
     assert other.asked == []
     site.site.execute("UPDATE crucible_watcher.reconcile_turn SET taken_until = now() - interval '1 second'")
-    assert HOUR - 60 < other.task.turn() <= HOUR
-    assert HOUR - 60 < one.task.turn() <= HOUR
+    assert HOUR_SECONDS - 60 < other.task.turn() <= HOUR_SECONDS
+    assert HOUR_SECONDS - 60 < one.task.turn() <= HOUR_SECONDS
 
     assert (one.asked, other.asked) == ([], ["CrucibleEntry 0"])
 

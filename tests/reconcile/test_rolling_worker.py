@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 import config
+from tests.awaiting import await_that
 from tests.reconcile.conftest import World
 from watcher.bootstrap.rolling import LetGo, start_comparing
 from watcher.postgres.own import history
@@ -31,9 +32,8 @@ def test_the_interval_is_the_settings(world: World, monkeypatch: pytest.MonkeyPa
     metrics = Metrics(CollectorRegistry())
     with Shutdown(30.0) as shutdown:
         start_comparing(config.load(), metrics, shutdown)
-        until = time.monotonic() + PATIENCE_SECONDS
-        while interval and not metrics.registry.get_sample_value(LAST_RUN) and time.monotonic() < until:
-            shutdown.pause(0.05)
+        if interval:
+            await_that(lambda: bool(metrics.registry.get_sample_value(LAST_RUN)), "the first comparison")
         names = [thread.name for thread in threading.enumerate()]
 
     assert ("reconcile" in names) == bool(interval)

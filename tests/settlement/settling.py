@@ -30,7 +30,7 @@ def settle() -> None:
         for one in paying:
             while one.turn() == 0.0:
                 pass
-        time.sleep(0.1)
+        time.sleep(0.1)  # between two turns, as the worker that it stands for; it is killed from outside
 
 
 if __name__ == "__main__":

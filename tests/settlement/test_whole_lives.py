@@ -9,7 +9,6 @@ from collections import Counter
 from typing import Any, cast
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -17,11 +16,11 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from demo.endings.ending_audit import differing
 from tests.entries.test_fees import books
+from tests.histories import run_histories
 from tests.scythe import Scythe
 from tests.settlement.endings import FUTURE, Endings
 from tests.stack.faults import arm
@@ -304,13 +303,7 @@ def test_every_whole_life(endings: Endings, monkeypatch: pytest.MonkeyPatch) -> 
         "type[WholeLife]", type("WholeLife", (WholeLife,), {"endings": endings, "scythe": scythe, "seen": seen})
     )
 
-    run_state_machine_as_test(
-        lives,
-        settings=settings(
-            max_examples=7, stateful_step_count=25, deadline=None, database=None, derandomize=True,
-            suppress_health_check=list(HealthCheck), phases=[Phase.generate],
-        ),
-    )  # fmt: skip
+    run_histories(lives, examples=7, steps=25)
 
     wanted = {"done", "cancelled", "parked", "votes", "votes too late"}
     assert wanted <= seen.keys(), f"the lives are too alike: {seen}"

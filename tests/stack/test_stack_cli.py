@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from stack import Stack, background
 from stack.cli import app
-from tests.stack.watching import REPOSITORY, await_that, lives, provided
+from tests.awaiting import await_that
+from tests.stack.watching import REPOSITORY, lives, provided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer
 
-from tests.stack.watching import REPOSITORY, await_that
+from tests.awaiting import await_that
+from tests.stack.watching import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

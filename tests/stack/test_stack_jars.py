@@ -203,6 +203,8 @@ def test_an_archive_is_unpacked_once(repository: Repository) -> None:
 def test_every_locked_artifact_has_a_digest() -> None:
     """The lock that ships names only full SHA-256 digests and pinned versions."""
     for group in ("kafka", "converter", "debezium", "registry"):
-        for artifact in jars.locked(group):
+        locked = jars.locked(group)
+        assert locked, group
+        for artifact in locked:
             assert len(bytes.fromhex(artifact.sha256)) == 32, artifact
             assert not any(word in artifact.coordinate for word in ("SNAPSHOT", "LATEST", "RELEASE")), artifact

@@ -14,7 +14,8 @@ import pytest
 from stack.family import descendants
 from stack.guard import Guard
 from stack.leashed import Leashed, Program
-from tests.stack.watching import REPOSITORY, await_that, lives
+from tests.awaiting import await_that
+from tests.stack.watching import REPOSITORY, lives
 
 if TYPE_CHECKING:
     from pathlib import Path

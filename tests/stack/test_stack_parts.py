@@ -21,7 +21,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from stack import NotReady, Options, Stack
 from stack.family import descendants
 from stack.memory import FILE as MEMORY
-from tests.stack.watching import REPOSITORY, await_that, lives, provided
+from tests.awaiting import await_that
+from tests.stack.watching import REPOSITORY, lives, provided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ import pytest
 from stack import Stack, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -38,15 +37,6 @@ def started(*parts: str) -> Iterator[Stack]:
         stack.start()
     with closing(stack):
         yield stack
-
-
-def await_that(holds: Callable[[], bool], what: str, timeout: float = 60.0) -> None:
-    """Look until it holds; fail with its name."""
-    until = time.monotonic() + timeout
-    while not holds():
-        if time.monotonic() > until:
-            pytest.fail(f"{what}: not within {timeout:g} s")
-        time.sleep(0.02)
 
 
 def lives(pid: int) -> bool:

@@ -163,7 +163,9 @@ def test_the_messages_that_the_readme_explains_are_the_programs() -> None:
     )
     spoken = re.sub(r'"\s*\n\s*f?"', "", program)  # a text that goes on in the next line
 
-    for message in re.findall(r"^\| `([^`]+)`", section, re.MULTILINE):
+    messages = re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
+    assert len(messages) > 15
+    for message in messages:
         for part in re.split(r"\.\.\.|\b[NM]\b", message):
             words = part.strip(" :;,=")
             assert words in spoken, (message, words)

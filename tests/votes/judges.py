@@ -14,6 +14,8 @@ from watcher.redis.scripts import VOTE
 from watcher.redis.vote import outcome, vote_command
 
 MAX_LOG = 100_000
+BREATH_SECONDS = 0.02
+"""After a round of which nothing counted: without it, judges take the processor from what they wait for."""
 
 
 @dataclass
@@ -40,7 +42,7 @@ def send(client: redis.Redis, votes: Sequence[Vote], cast: Cast, max_log: int = 
             answers = pipeline.execute(raise_on_error=False)[1::2]
     except (redis.RedisError, OSError):
         cast.unanswered += len(votes)
-        time.sleep(0.02)
+        time.sleep(BREATH_SECONDS)
         return 0
     for vote, answer in zip(votes, answers, strict=True):
         if isinstance(answer, Exception):
@@ -53,5 +55,5 @@ def send(client: redis.Redis, votes: Sequence[Vote], cast: Cast, max_log: int = 
             counted += 1
             cast.counted[vote.crucible_id, vote.user_id, vote.winner, vote.loser] = came
     if not counted:
-        time.sleep(0.02)
+        time.sleep(BREATH_SECONDS)
     return counted

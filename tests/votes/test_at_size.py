@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.replay import replay
 from tests.votes.crowd import crowd
 from tests.votes.verdict import verdict
@@ -22,7 +22,7 @@ JUDGES = 1_000
 """Their ids from this on; lower ones have entries."""
 LOG = 1_500
 """Votes that may wait, where the test wants that bound met."""
-PER_VOTE = 1_500
+BYTES_PER_VOTE = 1_500
 """Bytes that a vote may take in Redis: its place in the log, its judge, his outcome."""
 Shown = Mapping[int, tuple[int, int]]
 """By entry, rating and votes."""
@@ -140,7 +140,7 @@ def test_clickhouse_away_under_votes(world: VoteWorld, away: float) -> None:
     assert world.vote(busy, votes=100, max_log=LOG) == 0
 
     waiting = world.undrained()
-    assert _memory(world) - before <= PER_VOTE * waiting
+    assert _memory(world) - before <= BYTES_PER_VOTE * waiting
     assert world.cast.refused.keys() == {VoteRefusal.BACKLOG}
     assert world.cast.unanswered == 0
     world.stack.clickhouse.start()

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.votes.test_proof import note
 from tests.votes.world import VoteWorld
 from watcher.bootstrap.clients import site_session

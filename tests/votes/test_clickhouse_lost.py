@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from tests.acceptance.daemon import Daemon, await_that
+from tests.acceptance.daemon import Daemon
+from tests.awaiting import await_that
 from tests.faults.clickhouse_phantom import NewestInsert, newest_insert
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld

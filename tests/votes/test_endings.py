@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.settlement.endings import EndingsHeard, watch_endings
 from tests.votes.test_proof import ballots, digest, result
 from tests.votes.verdict import verdict

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.contract.redis.rows import apply
 from tests.votes.world import VoteWorld
 from watcher.model.effects import CrucibleGone, EntryGone

@@ -4,11 +4,29 @@ import json
 
 import pytest
 
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld
 from watcher.recovery.verifier import Comparison
 from watcher.redis import keys
+
+
+def judged(world: VoteWorld, votes: int) -> int:
+    """Return a crucible that was compared and has so many votes, all of which are in ClickHouse."""
+    crucible = world.crucible()
+    world.keep(crucible)
+    world.vote(crucible, votes=votes)
+    world.drained()
+    return crucible
+
+
+def change_a_vote(world: VoteWorld) -> None:
+    """Have ClickHouse tell of another rating after the vote of number 20."""
+    with world.clickhouse() as client:
+        client.command(
+            "ALTER TABLE crucible_entry_rating UPDATE winner_elo = winner_elo + 1 WHERE vote_seq = 20 "
+            "SETTINGS mutations_sync = 2"
+        )
 
 
 def test_a_live_crucible_is_rebuilt_to_the_same_numbers(world: VoteWorld) -> None:
@@ -32,10 +50,7 @@ def test_a_live_crucible_is_rebuilt_to_the_same_numbers(world: VoteWorld) -> Non
 
 def test_what_was_damaged_is_mended(world: VoteWorld) -> None:
     """Ratings, counts, standings and pairs that somebody broke in Redis come back."""
-    crucible = world.crucible()
-    world.keep(crucible)
-    world.vote(crucible, votes=200)
-    world.drained()
+    crucible = judged(world, votes=200)
     world.redis.hset(keys.elo(crucible), mapping=dict.fromkeys(map(str, world.entries(crucible)), 9_999))
     world.redis.delete(keys.votes(crucible), keys.standings(crucible), keys.judges(crucible))
     assert verdict(world, crucible) != []
@@ -48,15 +63,8 @@ def test_what_was_damaged_is_mended(world: VoteWorld) -> None:
 
 def test_a_replay_that_differs_is_told(world: VoteWorld) -> None:
     """The control: a vote that was changed in ClickHouse is found by the replay, and by it alone."""
-    crucible = world.crucible()
-    world.keep(crucible)
-    world.vote(crucible, votes=50)
-    world.drained()
-    with world.clickhouse() as client:
-        client.command(
-            "ALTER TABLE crucible_entry_rating UPDATE winner_elo = winner_elo + 1 WHERE vote_seq = 20 "
-            "SETTINGS mutations_sync = 2"
-        )
+    crucible = judged(world, votes=50)
+    change_a_vote(world)
     assert world.crucible_command("rebuild", str(crucible)).returncode == 0
     done = world.crucible_command("rebuild", str(crucible), "--replay")
 
@@ -66,17 +74,10 @@ def test_a_replay_that_differs_is_told(world: VoteWorld) -> None:
 
 def test_a_replay_that_differs_takes_nothing_away(world: VoteWorld) -> None:
     """Redis was right and ClickHouse was edited: what Redis shows is as before, and votes go on from it."""
-    crucible = world.crucible()
-    world.keep(crucible)
-    world.vote(crucible, votes=50)
-    world.drained()
+    crucible = judged(world, votes=50)
     held = keys.elo(crucible), keys.votes(crucible), keys.admitted(crucible)
     before = [world.redis.hgetall(name) for name in held]
-    with world.clickhouse() as client:
-        client.command(
-            "ALTER TABLE crucible_entry_rating UPDATE winner_elo = winner_elo + 1 WHERE vote_seq = 20 "
-            "SETTINGS mutations_sync = 2"
-        )
+    change_a_vote(world)
     assert world.crucible_command("rebuild", str(crucible), "--replay").returncode == 1
     assert world.keep(crucible) == [Comparison.VERIFIED]
 
@@ -86,10 +87,7 @@ def test_a_replay_that_differs_takes_nothing_away(world: VoteWorld) -> None:
 
 def test_votes_past_their_ttl_are_told(world: VoteWorld) -> None:
     """Ratings and counts outlive the votes; who judged which pair does not, and the answer says how many."""
-    crucible = world.crucible()
-    world.keep(crucible)
-    world.vote(crucible, votes=80)
-    world.drained()
+    crucible = judged(world, votes=80)
     before = world.redis.hgetall(keys.elo(crucible))
     with world.clickhouse() as client:
         client.command("ALTER TABLE crucible_entry_rating DELETE WHERE vote_seq <= 30 SETTINGS mutations_sync = 2")
@@ -104,10 +102,7 @@ def test_votes_past_their_ttl_are_told(world: VoteWorld) -> None:
 
 def test_a_view_that_lacks_votes_is_not_believed(world: VoteWorld) -> None:
     """With or without a replay: ratings of a part of the votes are never shown, and Redis keeps what it has."""
-    crucible = world.crucible()
-    world.keep(crucible)
-    world.vote(crucible, votes=60)
-    world.drained()
+    crucible = judged(world, votes=60)
     before = world.redis.hgetall(keys.elo(crucible))
     with world.clickhouse() as client:
         client.command("TRUNCATE TABLE entry_rating_v1")
@@ -120,10 +115,7 @@ def test_a_view_that_lacks_votes_is_not_believed(world: VoteWorld) -> None:
 
 def test_votes_that_are_gone_before_their_time_are_told(world: VoteWorld) -> None:
     """A hole among young votes is no expiry: a replay says so. Without one, the ratings are still right."""
-    crucible = world.crucible()
-    world.keep(crucible)
-    world.vote(crucible, votes=60)
-    world.drained()
+    crucible = judged(world, votes=60)
     before = world.redis.hgetall(keys.elo(crucible))
     with world.clickhouse() as client:
         client.command("ALTER TABLE crucible_entry_rating DELETE WHERE vote_seq = 20 SETTINGS mutations_sync = 2")
@@ -136,10 +128,7 @@ def test_votes_that_are_gone_before_their_time_are_told(world: VoteWorld) -> Non
 
 def test_events_are_completed_though_votes_expired(world: VoteWorld) -> None:
     """Events outlive votes, so their number proves nothing: each missing one is found and written."""
-    crucible = world.crucible()
-    world.keep(crucible)
-    world.vote(crucible, votes=80)
-    world.drained()
+    crucible = judged(world, votes=80)
     with world.clickhouse() as client:
         client.command("ALTER TABLE crucible_entry_rating DELETE WHERE vote_seq <= 30 SETTINGS mutations_sync = 2")
         client.command("ALTER TABLE entityMetricEvents DELETE WHERE sourceLsn > 70 SETTINGS mutations_sync = 2")

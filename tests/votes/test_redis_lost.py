@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.contract.redis.rows import apply
 from tests.votes.verdict import verdict
 from tests.votes.world import VoteWorld

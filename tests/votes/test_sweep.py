@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 import redis
 
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.votes.world import VoteWorld
 from watcher.model.errors import RefusedError, SinkDisagreesError, TemporaryError
 from watcher.recovery.sweep import MAX_FAILURES, Sweep

@@ -3,7 +3,6 @@
 import os
 import shutil
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +19,8 @@ from prometheus_client import CollectorRegistry
 from config import Settings, load
 from stack.topology import Stack
 from tests import command
-from tests.acceptance.daemon import PATIENCE, REPOSITORY, Daemon, await_that
+from tests.acceptance.daemon import REPOSITORY, Daemon
+from tests.awaiting import PATIENCE_SECONDS, await_that
 from tests.clickhouse_clients import ClickHouseClients
 from tests.clickhouse_template import copy_template
 from tests.votes.judges import MAX_LOG, Cast, send
@@ -187,7 +187,7 @@ class VoteWorld:
             yield
         finally:
             stop.set()
-            thread.join(PATIENCE)
+            thread.join(PATIENCE_SECONDS)
             assert not thread.is_alive()
 
     # -- ours ---------------------------------------------------------------------------------------------------------
@@ -272,13 +272,15 @@ class VoteWorld:
 
     def drained(self) -> None:
         """Drain in this process until nothing is left."""
-        until = time.monotonic() + PATIENCE
         with self.tasks() as tasks:
-            while self.undrained():
-                assert time.monotonic() < until
+
+            def is_empty() -> bool:
                 with suppress(TemporaryError):
                     for bucket in range(keys.BUCKETS):
                         tasks.drain.turn(bucket)
+                return not self.undrained()
+
+            await_that(is_empty, "the logs to be drained")
 
     # -- Redis' files -------------------------------------------------------------------------------------------------
 

@@ -25,9 +25,9 @@ import redis
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from tests.acceptance.daemon import await_that
 from tests.api.abuse.neighbour import Seen
 from tests.api.site import AUDIENCE, ISSUER, NOW, Api, Contest, Site, bearer, pair_token, token
+from tests.awaiting import await_that
 from watcher.api.http.turns import MAX_UNDER_WAY
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -228,6 +228,7 @@ def test_connections_of_empty_lines(attacked: Attacked) -> None:
                 for _, writer in lines:
                     if not writer.is_closing():
                         writer.write(b"\r\n")
+                # Time is what is tested: lines that come apart, each of which might renew the time for a head.
                 await asyncio.sleep(0.3)
             async with on.lines(1) as (comes,):
                 comes[1].write(on.request())
@@ -403,7 +404,7 @@ async def _until_let_in(on: Attacked, line: Line, bearer_token: str) -> None:
     """Ask with a token of a new key until its key is read: a set is read again every ten seconds at most."""
     status = 0
     while status != 200:
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # between two looks at a condition: each look is a request
         line[1].write(on.request(bearer_token=bearer_token))
         status, body = await answer(line)
         assert status == 200 or code(body) in {"keys_away", "bad_token"}
@@ -452,7 +453,7 @@ async def _until_counted(line: Line, vote: bytes) -> bytes:
         if status == 200:
             return body
         assert status == 503, body
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # between two looks at a condition, as a client that comes back
 
 
 def test_requests_that_are_refused_at_the_door(attacked: Attacked) -> None:

@@ -10,7 +10,7 @@ import redis
 
 from stack.ports import EPHEMERAL, Ports
 from stack.redis import Redis
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.contract.redis.rows import folded, state
 from tests.stack.watching import provided
 from watcher.model.effects import EntryState

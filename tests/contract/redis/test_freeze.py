@@ -6,10 +6,10 @@ import pytest
 import redis
 
 from stack import Stack
+from tests.awaiting import await_that
 from tests.contract.redis.arena import CRUCIBLE, FENCE, Arena, counted
 from tests.contract.redis.rows import apply, contents, state
 from tests.contract.redis.test_votes_at_once import Answers, check_answers, voting
-from tests.stack.watching import await_that
 from watcher.model.vote import VoteOutcome, VoteRefusal
 from watcher.redis import keys
 from watcher.redis.freeze import freeze

@@ -20,10 +20,10 @@ A, B = 42, 43
 ELO, STATE, ENTRIES = row_keys(A)
 VOTES, STANDINGS, ADMITTED = keys.votes(A), keys.standings(A), keys.admitted(A)
 SCRIPT = ROW_STATE.text
-CREATED = 1_760_000_000_000
+CREATED_MS = 1_760_000_000_000
 
 
-def entry(entry_id: int, image: int = 5, crucible_id: int = A, created: int = CREATED) -> EntryState:
+def entry(entry_id: int, image: int = 5, crucible_id: int = A, created: int = CREATED_MS) -> EntryState:
     return EntryState(crucible_id, entry_id, 7, image, created)
 
 
@@ -31,7 +31,7 @@ def admit(client: redis.Redis, entry_id: int, level: int = 1) -> None:
     """Show an entry to judges, at the rating that it has."""
     client.hset(ADMITTED, str(entry_id), str(level))
     client.sadd(keys.pool(A, level), entry_id)
-    client.zadd(STANDINGS, {keys.standing(CREATED, entry_id): -int(str(client.hget(ELO, str(entry_id))))})
+    client.zadd(STANDINGS, {keys.standing(CREATED_MS, entry_id): -int(str(client.hget(ELO, str(entry_id))))})
 
 
 def judged(client: redis.Redis) -> tuple[dict[str, str], list[set[str]], list[tuple[str, float]]]:
@@ -230,7 +230,7 @@ def test_an_entry_that_goes_is_no_longer_judged(client: redis.Redis) -> None:
 
     apply(client, [(300, EntryGone(A, 1))])
 
-    assert judged(client) == ({"2": "1"}, [{"2"}, set()], [(keys.standing(CREATED, 2), -1500)])
+    assert judged(client) == ({"2": "1"}, [{"2"}, set()], [(keys.standing(CREATED_MS, 2), -1500)])
 
 
 def test_another_image_has_to_be_admitted_again(client: redis.Redis) -> None:
@@ -251,9 +251,9 @@ def test_another_time_moves_an_entry_among_its_equals(client: redis.Redis) -> No
     client.hset(ELO, "1", "1532")
     admit(client, 1)
 
-    apply(client, [(300, entry(1, created=CREATED + 5))])
+    apply(client, [(300, entry(1, created=CREATED_MS + 5))])
 
-    assert judged(client) == ({"1": "1"}, [{"1"}, set()], [(keys.standing(CREATED + 5, 1), -1532)])
+    assert judged(client) == ({"1": "1"}, [{"1"}, set()], [(keys.standing(CREATED_MS + 5, 1), -1532)])
 
 
 def test_the_same_row_again_leaves_an_entry_admitted(client: redis.Redis) -> None:
@@ -328,7 +328,7 @@ def test_what_changes_after_the_end_expires_too(client: redis.Redis, end: Crucib
 
     for change in (
         (300, end),
-        (301, entry(1, created=CREATED + 5)),  # the only one in the standings leaves them, and comes back elsewhere
+        (301, entry(1, created=CREATED_MS + 5)),  # the only one in the standings leaves them, and comes back elsewhere
         (302, EntryGone(A, 1)),
         (303, EntryGone(A, 2)),  # nobody has votes now, and so there is no such key
     ):

@@ -16,11 +16,12 @@ import redis
 import redis.asyncio
 
 from stack import Stack
+from tests.awaiting import await_that
 from tests.contract.redis.arena import Arena, counted
 from tests.contract.redis.rows import apply, state
 from tests.contract.redis.voters import Orders
 from tests.replay import replay
-from tests.stack.watching import REPOSITORY, await_that
+from tests.stack.watching import REPOSITORY
 from watcher.model.vote import LoggedVote, Vote, VoteOutcome, VoteRefusal
 from watcher.redis import keys
 from watcher.redis.scripts import VOTE

@@ -19,7 +19,7 @@ from demo.places import UNREACHABLE, Places
 from demo.voting import Voting
 from stack.ports import Ports
 from stack.topology import EVERYTHING, Options, Stack
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.command import crucible
 from tests.pipeline.running import SELDOM, delete_connector, drop_slot
 from tests.reconcile.whole import people
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 LOG = logging.getLogger(__name__)
 """Shown by ``ARGS="--log-cli-level=INFO"``."""
-PATIENCE = 150.0
+PATIENCE_SECONDS = 150.0
 """Seconds for one step, on a machine that others work on."""
 COMMAND_SECONDS = 600.0
 FILLED = 300
@@ -92,7 +92,9 @@ class Whole:
     def await_counted(self, keys: Iterable[int], source: str = "CrucibleEntry") -> None:
         """Wait until each of some rows counts."""
         wanted = set(keys)
-        await_that(lambda: self.counted(wanted, source) == wanted, "rows to be counted", PATIENCE, self.last_words)
+        await_that(
+            lambda: self.counted(wanted, source) == wanted, "rows to be counted", PATIENCE_SECONDS, self.last_words
+        )
 
     def last_words(self) -> str:
         """Return the end of the watcher's log."""
@@ -141,7 +143,9 @@ class Whole:
                 found[:] = [str(error)]
             return not found
 
-        await_that(agree, "the stores to agree", PATIENCE, lambda: f"{len(found)} disagreements: {found[:SHOWN]}")
+        await_that(
+            agree, "the stores to agree", PATIENCE_SECONDS, lambda: f"{len(found)} disagreements: {found[:SHOWN]}"
+        )
         code, report = self.reconcile()
         assert code == 0, report
 

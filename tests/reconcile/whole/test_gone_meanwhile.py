@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from demo.pipeline import SHUTDOWN_SECONDS
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.reconcile.whole import people
-from tests.reconcile.whole.conftest import PATIENCE
+from tests.reconcile.whole.conftest import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from tests.reconcile.whole.conftest import Whole
@@ -21,7 +21,7 @@ def test_ghosts_in_redis(whole: Whole) -> None:
     whole.await_counted(keys)
     ratings = [f"crucible:{one}:elo" for one in doomed]
     with whole.places() as places:
-        await_that(lambda: places.redis.exists(*ratings) == len(doomed), "ratings to be shown", PATIENCE)
+        await_that(lambda: places.redis.exists(*ratings) == len(doomed), "ratings to be shown", PATIENCE_SECONDS)
     with whole.people(votes=False):
         assert whole.pipeline.watcher.stop(SHUTDOWN_SECONDS) == 0
         whole.delete_connector()
@@ -34,7 +34,7 @@ def test_ghosts_in_redis(whole: Whole) -> None:
         whole.await_counted(whole.enter(20))
         mended = whole.mended()
     with whole.places() as places:
-        await_that(lambda: not places.redis.exists(*ratings), "ghosts to leave", PATIENCE, whole.last_words)
+        await_that(lambda: not places.redis.exists(*ratings), "ghosts to leave", PATIENCE_SECONDS, whole.last_words)
 
     assert ghosts == len(doomed)
     assert mended["CrucibleEntry", "left_over"] >= len(keys)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.program import OwnProgram
-from tests.acceptance.daemon import await_that
-from tests.reconcile.whole.conftest import COMMAND_SECONDS, PATIENCE
+from tests.awaiting import await_that
+from tests.reconcile.whole.conftest import COMMAND_SECONDS, PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from tests.reconcile.whole.conftest import Whole
@@ -39,7 +39,9 @@ def test_two_runs_at_once(whole: Whole, tmp_path: Path, identities: tuple[str, .
         try:
             for run in runs:
                 run.start()
-            await_that(lambda: all(map(_stands_still, runs)), "both to have decided", PATIENCE, runs[0].last_words)
+            await_that(
+                lambda: all(map(_stands_still, runs)), "both to have decided", PATIENCE_SECONDS, runs[0].last_words
+            )
             for run in runs:
                 run.send(signal.SIGCONT)
             codes = {run.wait(COMMAND_SECONDS) for run in runs}

@@ -9,8 +9,8 @@ import pytest
 
 from demo import site as prepared
 from demo.pipeline import SLOT
-from tests.acceptance.daemon import await_that
-from tests.reconcile.whole.conftest import PATIENCE
+from tests.awaiting import await_that
+from tests.reconcile.whole.conftest import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from tests.reconcile.whole.conftest import Whole
@@ -28,7 +28,7 @@ def _await_beat(whole: Whole) -> None:
     written = "SELECT max(number) FROM crucible_watcher.beat"
     with whole.site() as site:
         before = site.execute(written).fetchone()
-        await_that(lambda: site.execute(written).fetchone() != before, "a beat to be written", PATIENCE)
+        await_that(lambda: site.execute(written).fetchone() != before, "a beat to be written", PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("table", ['"CrucibleEntry"', '"Crucible"', "crucible_watcher.entry_verdict", '"CommentV2"'])

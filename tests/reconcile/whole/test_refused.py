@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.pipeline.running import count
-from tests.reconcile.whole.conftest import PATIENCE
+from tests.reconcile.whole.conftest import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from tests.reconcile.whole.conftest import Whole
@@ -60,7 +60,7 @@ def test_a_renamed_column(whole: Whole) -> None:
                     (contest, MOVED),
                 )
             ]
-            await_that(lambda: _letters(whole) - before >= MOVED, "the letters", PATIENCE, whole.last_words)
+            await_that(lambda: _letters(whole) - before >= MOVED, "the letters", PATIENCE_SECONDS, whole.last_words)
             site.execute('ALTER TABLE "CrucibleEntry" RENAME COLUMN "ownerId" TO "userId"')
         whole.await_counted(whole.enter(20))
         uncounted = whole.counted(unread)

@@ -6,8 +6,8 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.acceptance.daemon import await_that
-from tests.reconcile.whole.conftest import PATIENCE
+from tests.awaiting import await_that
+from tests.reconcile.whole.conftest import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from tests.reconcile.whole.conftest import Whole
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _restart(whole: Whole) -> None:
     whole.pipeline.stack.postgres.start()
-    whole.pipeline.stack.postgres.await_ready(PATIENCE)
+    whole.pipeline.stack.postgres.await_ready(PATIENCE_SECONDS)
 
 
 def test_an_older_copy_of_postgres(whole: Whole) -> None:
@@ -32,13 +32,13 @@ def test_an_older_copy_of_postgres(whole: Whole) -> None:
         with whole.site() as site:
             site.execute('DELETE FROM "CrucibleEntry" WHERE id = ANY(%s)', (old,))
         whole.await_counted(lost)
-        await_that(lambda: not whole.counted(old), "deletions to be counted", PATIENCE)
+        await_that(lambda: not whole.counted(old), "deletions to be counted", PATIENCE_SECONDS)
     whole.await_right()
     postgres.kill()
     shutil.rmtree(postgres._data)
     copy.rename(postgres._data)
     _restart(whole)
-    await_that(lambda: not watcher.is_alive(), "the watcher to stop", PATIENCE, whole.last_words)
+    await_that(lambda: not watcher.is_alive(), "the watcher to stop", PATIENCE_SECONDS, whole.last_words)
     said = watcher.log.read_text()
     whole.delete_connector()
     whole.pipeline.apply_connector()

@@ -12,9 +12,9 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from demo.pipeline import SHUTDOWN_SECONDS
-from tests.acceptance.daemon import await_that
+from tests.awaiting import await_that
 from tests.reconcile.whole import people
-from tests.reconcile.whole.conftest import PATIENCE
+from tests.reconcile.whole.conftest import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from tests.reconcile.whole.conftest import Whole
@@ -40,7 +40,7 @@ def grow(whole: Whole) -> range:
 
     before = partitions()
     admin.create_partitions([NewPartitions(TOPIC, before + MORE)])[TOPIC].result(30)
-    await_that(lambda: partitions() == before + MORE, "more partitions", PATIENCE)
+    await_that(lambda: partitions() == before + MORE, "more partitions", PATIENCE_SECONDS)
     return range(before, before + MORE)
 
 
@@ -77,7 +77,7 @@ def test_nothing_that_was_deleted_is_shown_after_a_topic_grew(whole: Whole) -> N
             # Its producer goes by the partitions that it knows until it is made anew, or for minutes.
             whole.pipeline.crucible("connector", "restart", "--all")
             site.execute('DELETE FROM "CrucibleEntry" WHERE id = ANY(%s)', (gone,))
-        await_that(lambda: records(whole, new) > len(gone) // 4, "deletions in new partitions", PATIENCE)
+        await_that(lambda: records(whole, new) > len(gone) // 4, "deletions in new partitions", PATIENCE_SECONDS)
         with whole.places() as places:
             for one in crucibles:
                 keys = [f"crucible:{one}:elo", *places.redis.scan_iter(f"{{crucible:{one}:elo}}*", count=10_000)]
@@ -86,7 +86,7 @@ def test_nothing_that_was_deleted_is_shown_after_a_topic_grew(whole: Whole) -> N
         whole.await_counted(made[1::2])
     with whole.places() as places:
         ratings = [f"crucible:{one}:elo" for one in crucibles]
-        await_that(lambda: places.redis.exists(*ratings) == CRUCIBLES, "crucibles to be shown", PATIENCE)
+        await_that(lambda: places.redis.exists(*ratings) == CRUCIBLES, "crucibles to be shown", PATIENCE_SECONDS)
         held = {int(key) for one in ratings for key in places.redis.hkeys(one)}
 
     assert held.isdisjoint(gone)

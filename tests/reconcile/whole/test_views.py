@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.acceptance.daemon import await_that
-from tests.reconcile.whole.conftest import PATIENCE
+from tests.awaiting import await_that
+from tests.reconcile.whole.conftest import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from tests.reconcile.whole.conftest import Whole
@@ -27,7 +27,7 @@ def _await_votes(whole: Whole) -> None:
             return int(places.clickhouse.query(VOTED).result_rows[0][0])
 
     before = voted()
-    await_that(lambda: voted() >= before + VOTES, "votes to be cast", PATIENCE, whole.last_words)
+    await_that(lambda: voted() >= before + VOTES, "votes to be cast", PATIENCE_SECONDS, whole.last_words)
 
 
 def test_a_view_with_a_part_missing_and_one_doubled(whole: Whole) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.acceptance.daemon import await_that
-from tests.reconcile.whole.conftest import PATIENCE
+from tests.awaiting import await_that
+from tests.reconcile.whole.conftest import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from tests.reconcile.whole.conftest import Whole
@@ -33,7 +33,7 @@ def test_a_month_that_was_partly_expired(whole: Whole) -> None:
         whole.await_counted(whole.enter(20))
         before = whole.counted([*old, *unseen])
         mended = whole.mended()
-    await_that(lambda: whole.counted(unseen) == set(unseen), "newer rows to count", PATIENCE)
+    await_that(lambda: whole.counted(unseen) == set(unseen), "newer rows to count", PATIENCE_SECONDS)
 
     assert before == set(old[20:])
     assert mended["CrucibleEntry", "missing"] >= len(unseen)

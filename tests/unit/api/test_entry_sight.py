@@ -92,7 +92,7 @@ def test_an_answer_stands_for_a_second_and_is_renewed_before(
         images.held[2] = HIDDEN
         now[0] += ASK_AGAIN_SECONDS + 0.1
         said.append(await sight.are_visible((1, 2), 31))  # from memory; the question is on its way
-        await asyncio.sleep(0.01)
+        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})  # the question that is on its way
         said.append(await sight.are_visible((1, 2), 31))
         images.held[2] = SHOWN
         now[0] += FRESH_SECONDS + 0.1

@@ -102,7 +102,7 @@ async def test_a_withdrawn_key_ends_its_streams_at_once(monkeypatch: pytest.Monk
         with world.followers.following(world.request(1)) as follower:
             world.auth._secrets = (b"another secret of thirty-two bytes, at least",)
             world.auth.forget()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # time is what is tested: nobody looks by himself within it
             assert not follower.gone.done()
             world.followers.look_soon()
 

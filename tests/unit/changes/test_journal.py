@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import pytest
 
-from tests.stack.watching import await_that
+from tests.awaiting import await_that
 from watcher.changes.journal import LOOK_SECONDS, Journal
 from watcher.model.effects import ReconcileNeeded
 from watcher.model.errors import TemporaryError

@@ -19,73 +19,78 @@ class Clock:
         return self.now
 
 
+class Run:
+    """A long run that says how far it is."""
+
+    def __init__(self) -> None:
+        self.clock, self.said = Clock(), list[str]()
+        self.line = ProgressLine(self.said.append, self.clock)
+
+
 def test_the_time_left_is_by_the_speed_of_this_run() -> None:
     """20 of 100 were done by an earlier run; 10 in 10 s since, so the other 70 take 70 s. Not 23, as by all 30."""
-    clock, said = Clock(), list[str]()
-    progress = ProgressLine(said.append, clock)
-    progress.heard("a", 20, 100, "a: 20")
-    clock.now += 10.0
-    progress.heard("a", 30, 100, "a: 30")
+    run = Run()
+    run.line.heard("a", 20, 100, "a: 20")
+    run.clock.now += 10.0
+    run.line.heard("a", 30, 100, "a: 30")
 
-    assert said == ["a: 30, about 70 s to go"]
+    assert run.said == ["a: 30, about 70 s to go"]
 
 
 def test_a_line_comes_every_few_seconds_and_no_more_often() -> None:
     """Ten a second are heard for twelve seconds, of which the first two lines are due."""
-    clock, said = Clock(), list[str]()
-    progress = ProgressLine(said.append, clock)
+    run = Run()
     for number in range(121):
-        progress.heard("a", number, 240, f"{number}")
-        clock.now += 0.1
+        run.line.heard("a", number, 240, f"{number}")
+        run.clock.now += 0.1
 
-    assert said == ["50, about 19 s to go", "100, about 14 s to go"], SAID_EVERY_SECONDS
+    assert run.said == ["50, about 19 s to go", "100, about 14 s to go"], SAID_EVERY_SECONDS
 
 
 def test_each_thing_has_a_speed_of_its_own_and_what_has_none_tells_none() -> None:
     """The second one begins when the first is over; of one without an end nothing is told but how far it is."""
-    clock, said = Clock(), list[str]()
-    progress = ProgressLine(said.append, clock)
-    progress.heard("a", 0, 2, "a")
-    clock.now += 100.0
-    progress.heard("a", 2, 2, "a")
-    clock.now += 5.0
-    progress.heard("b", 1, 3, "b")
-    clock.now += 5.0
-    progress.heard("b", 2, 3, "b")
-    clock.now += 5.0
-    progress.heard("c", 7, None, "c")
-    clock.now += 5.0
-    progress.heard("c", 7, None, "c")
+    run = Run()
+    run.line.heard("a", 0, 2, "a")
+    run.clock.now += 100.0
+    run.line.heard("a", 2, 2, "a")
+    run.clock.now += 5.0
+    run.line.heard("b", 1, 3, "b")
+    run.clock.now += 5.0
+    run.line.heard("b", 2, 3, "b")
+    run.clock.now += 5.0
+    run.line.heard("c", 7, None, "c")
+    run.clock.now += 5.0
+    run.line.heard("c", 7, None, "c")
 
-    assert said == ["a, about 0 s to go", "b", "b, about 5 s to go", "c", "c"]
+    assert run.said == ["a, about 0 s to go", "b", "b, about 5 s to go", "c", "c"]
 
 
 def test_keys_below_zero_are_a_way_as_well() -> None:
     """From key -300 to 100, of which 100 keys took 6 s: 300 are left."""
-    clock, said = Clock(), list[str]()
-    progress = ProgressLine(said.append, clock)
-    progress.heard("keys", -300, 100, "-300")
-    clock.now += 6.0
-    progress.heard("keys", -200, 100, "-200")
+    run = Run()
+    run.line.heard("keys", -300, 100, "-300")
+    run.clock.now += 6.0
+    run.line.heard("keys", -200, 100, "-200")
 
-    assert said == ["-200, about 18 s to go"]
+    assert run.said == ["-200, about 18 s to go"]
 
 
 def test_what_the_commands_say() -> None:
     """Ranges of a table, crucibles, and keys of a backfill, which has no whole while it compares Redis."""
-    clock, said = Clock(), list[str]()
-    heard = reconcile.heard_by(ProgressLine(said.append, clock))
+    run = Run()
+    heard = reconcile.heard_by(run.line)
     for table, done in ("CrucibleEntry", 0), ("CrucibleEntry", 1), ("redis", 0), ("redis", 1):
         heard(table, done, 3)
-        clock.now += SAID_EVERY_SECONDS
-    run = BackfillRun(1, "rows", 500, None, 0, {}, 0, 0, datetime(2026, 1, 1, tzinfo=UTC), "running")
-    brought = backfill.heard_by(ProgressLine(said.append, clock), "CrucibleEntry")
+        run.clock.now += SAID_EVERY_SECONDS
+    run.line = ProgressLine(run.said.append, run.clock)
+    counting = BackfillRun(1, "rows", 500, None, 0, {}, 0, 0, datetime(2026, 1, 1, tzinfo=UTC), "running")
+    brought = backfill.heard_by(run.line, "CrucibleEntry")
     for key in 100, 200:
-        brought(msgspec.structs.replace(run, done_key=key, looked_at=key // 10), "rows")
-        clock.now += SAID_EVERY_SECONDS
-    brought(msgspec.structs.replace(run, done_key=500, done_crucible=42), "crucibles")
+        brought(msgspec.structs.replace(counting, done_key=key, looked_at=key // 10), "rows")
+        run.clock.now += SAID_EVERY_SECONDS
+    brought(msgspec.structs.replace(counting, done_key=500, done_crucible=42), "crucibles")
 
-    assert said == [
+    assert run.said == [
         "CrucibleEntry: 1 of 3 ranges compared, about 10 s to go",
         "redis: 0 of 3 crucibles compared",
         "redis: 1 of 3 crucibles compared, about 10 s to go",

@@ -11,7 +11,10 @@ from config.settings import SettingsGroups
 
 def test_the_example_sets_nothing():
     """Copied as it is, it leaves every default in force."""
-    assert all(not group for group in tomllib.loads(example_file()).values())
+    groups = tomllib.loads(example_file())
+
+    assert groups.keys() == SettingsGroups.model_fields.keys()
+    assert [name for name, group in groups.items() if group] == []
 
 
 def test_the_lines_taken_in_give_the_defaults():

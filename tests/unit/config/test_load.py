@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 import config
 import debezium
@@ -25,6 +26,15 @@ def faults() -> list[str]:
     with pytest.raises(config.ConfigError) as raised:
         config.load()
     return str(raised.value).splitlines()
+
+
+def setting(variable: str) -> str:
+    """Return what is loaded of a variable, as it was written."""
+    group, _, name = variable.removeprefix("CRUCIBLE_").lower().partition("__")
+    loaded = getattr(getattr(config.load(), group), name)
+    if isinstance(loaded, tuple):
+        return ",".join(loaded)
+    return str(loaded.get_secret_value() if isinstance(loaded, SecretStr) else loaded)
 
 
 def test_the_defaults_are_usable():
@@ -149,7 +159,7 @@ def test_every_form_of_an_address_is_taken(monkeypatch: pytest.MonkeyPatch, vari
     """What the drivers understand is not refused for want of imagination."""
     monkeypatch.setenv(variable, given)
 
-    config.load()
+    assert setting(variable) == given
 
 
 def test_kafka_with_a_mechanism_wants_a_user_and_a_password(monkeypatch: pytest.MonkeyPatch):
@@ -177,7 +187,7 @@ def test_topics_that_can_be_used_are_taken(monkeypatch: pytest.MonkeyPatch, name
     """An expression beside the letters, no heartbeat, the longest name."""
     monkeypatch.setenv(f"CRUCIBLE_{name}", given)
 
-    config.load()
+    assert setting(f"CRUCIBLE_{name}") == given
 
 
 def test_brokers_that_keep_the_sessions_do_not_compare_them_with_polls(monkeypatch: pytest.MonkeyPatch):
@@ -185,7 +195,7 @@ def test_brokers_that_keep_the_sessions_do_not_compare_them_with_polls(monkeypat
     monkeypatch.setenv("CRUCIBLE_KAFKA__GROUP_PROTOCOL", "consumer")
     monkeypatch.setenv("CRUCIBLE_KAFKA__MAX_POLL_INTERVAL", "10")
 
-    config.load()
+    assert config.load().kafka.max_poll_interval == 10
 
 
 @pytest.mark.parametrize(

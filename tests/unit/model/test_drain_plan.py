@@ -8,7 +8,7 @@ from watcher.model.metric_columns import SOURCE_ID
 from watcher.model.metric_rows import month
 from watcher.model.vote import LoggedVote
 
-DAY = 86_400_000
+DAY_MS = 86_400_000
 
 
 def vote(epoch: int, seq: int, ms: int = 1_760_000_000_000) -> LoggedVote:
@@ -20,12 +20,12 @@ def logs(draw: st.DrawFn) -> dict[int, list[LoggedVote]]:
     """Heads of some logs: numbers rise, with gaps where votes were trimmed, in one epoch or two; time goes on."""
     heads = {}
     for crucible_id in draw(st.lists(st.integers(1, 50), unique=True, max_size=6)):
-        votes, ms = [], draw(st.integers(1_700_000_000_000, 1_700_000_000_000 + 90 * DAY))
+        votes, ms = [], draw(st.integers(1_700_000_000_000, 1_700_000_000_000 + 90 * DAY_MS))
         for epoch in range(1, draw(st.integers(1, 2)) + 1):
             seq = draw(st.integers(0, 5))
             for step in draw(st.lists(st.sampled_from([1, 1, 1, 2]), max_size=8)):
                 seq += step
-                ms += draw(st.sampled_from([1, 1_000, DAY]))
+                ms += draw(st.sampled_from([1, 1_000, DAY_MS]))
                 votes.append(vote(epoch, seq, ms))
         heads[crucible_id] = votes
     return heads

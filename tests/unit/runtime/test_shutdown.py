@@ -12,7 +12,7 @@ from watcher.runtime.deadline import Deadline
 from watcher.runtime.shutdown import Shutdown
 from watcher.runtime.worker import Signal, Task, Worker
 
-PATIENCE = 20.0
+PATIENCE_SECONDS = 20.0
 
 
 class Story:
@@ -190,7 +190,7 @@ def test_whoever_comes_too_late_is_told_at_once() -> None:
         shutdown.on_begin(lambda: story.note("takes no more"))
         shutdown.run(Slow(story, "drain", 0.0))
         assert story.happened == ["takes no more", "drain starts", "drain is asked"]
-        assert shutdown.pause(PATIENCE * 100)
+        assert shutdown.pause(PATIENCE_SECONDS * 100)
 
 
 def test_real_threads_end_by_a_real_signal() -> None:
@@ -218,7 +218,7 @@ def test_real_threads_end_by_a_real_signal() -> None:
     class Stuck(Waits):
         def turn(self) -> float | None:
             stuck.set()
-            never.wait(PATIENCE)
+            never.wait(PATIENCE_SECONDS)
             return 0.0
 
     tasks = Waits(), Works(), Stuck()
@@ -230,10 +230,10 @@ def test_real_threads_end_by_a_real_signal() -> None:
             for task in tasks:
                 shutdown.run(Worker(type(task).__name__, task, pytest.fail))
             shutdown.on_end(lambda: order.append(f"closed after {[task.ended for task in tasks]}"))
-            assert at_work.wait(PATIENCE)
-            assert stuck.wait(PATIENCE)
+            assert at_work.wait(PATIENCE_SECONDS)
+            assert stuck.wait(PATIENCE_SECONDS)
             os.kill(os.getpid(), os_signal.SIGTERM)
-            assert shutdown.pause(PATIENCE)
+            assert shutdown.pause(PATIENCE_SECONDS)
             order.append("finished")
     finally:
         os_signal.signal(os_signal.SIGTERM, before)

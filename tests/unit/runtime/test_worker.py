@@ -13,7 +13,7 @@ from watcher.runtime.deadline import Deadline
 from watcher.runtime.retry import Retry, exactly
 from watcher.runtime.worker import Signal, Task, Worker
 
-PATIENCE = 20.0
+PATIENCE_SECONDS = 20.0
 
 
 class Turns(Task):
@@ -43,7 +43,7 @@ class Turns(Task):
 
 
 def closed(worker: Worker) -> bool:
-    return worker.close(Deadline.after(PATIENCE))
+    return worker.close(Deadline.after(PATIENCE_SECONDS))
 
 
 def test_turns_follow_each_other_as_they_ask_for() -> None:
@@ -51,11 +51,11 @@ def test_turns_follow_each_other_as_they_ask_for() -> None:
     task = Turns(0.0, 0.0, math.inf)
     worker = Worker("counts", task, pytest.fail)
     worker.start()
-    names = [task.taken.get(timeout=PATIENCE) for _ in range(3)]
+    names = [task.taken.get(timeout=PATIENCE_SECONDS) for _ in range(3)]
     assert task.taken.empty()
 
     task.signal.wake()
-    names.append(task.taken.get(timeout=PATIENCE))
+    names.append(task.taken.get(timeout=PATIENCE_SECONDS))
     assert closed(worker)
     assert names == ["counts"] * 4
     assert task.ended_in is not None
@@ -68,17 +68,17 @@ def test_a_call_that_comes_during_a_turn_is_not_lost() -> None:
     class Slow(Turns):
         def turn(self) -> float | None:
             at_work.set()
-            assert go_on.wait(PATIENCE)
+            assert go_on.wait(PATIENCE_SECONDS)
             return super().turn()
 
     task = Slow(math.inf)
     worker = Worker("slow", task, pytest.fail)
     worker.start()
-    assert at_work.wait(PATIENCE)
+    assert at_work.wait(PATIENCE_SECONDS)
     task.signal.wake()
     go_on.set()
 
-    assert [task.taken.get(timeout=PATIENCE) for _ in range(2)] == ["slow"] * 2
+    assert [task.taken.get(timeout=PATIENCE_SECONDS) for _ in range(2)] == ["slow"] * 2
     assert closed(worker)
 
 
@@ -87,7 +87,7 @@ def test_many_calls_are_one_turn() -> None:
     signal = Signal()
     for _ in range(1_000):
         signal.wake()
-    signal.wait(PATIENCE)  # the one call
+    signal.wait(PATIENCE_SECONDS)  # the one call
 
     assert not signal.pause(0.0)
     began = time.monotonic()
@@ -102,7 +102,7 @@ def test_a_neighbour_that_is_away_is_told_and_tried_again() -> None:
     worker = Worker("patient", task, pytest.fail)
     worker.start()
     for _ in range(3):
-        task.taken.get(timeout=PATIENCE)
+        task.taken.get(timeout=PATIENCE_SECONDS)
 
     assert closed(worker)
     assert task.told == list(errors)
@@ -117,7 +117,7 @@ def test_whoever_is_woken_does_not_ask_a_neighbour_that_is_away_more_often() -> 
     began = time.monotonic()
     worker.start()
     for _ in range(2):
-        task.taken.get(timeout=PATIENCE)
+        task.taken.get(timeout=PATIENCE_SECONDS)
 
     assert time.monotonic() - began >= 0.1
     assert closed(worker)
@@ -131,7 +131,7 @@ def test_an_error_that_stays_is_handed_to_one_place(error: BaseException) -> Non
     worker = Worker("fails", task, failed.put)
     worker.start()
 
-    assert failed.get(timeout=PATIENCE) is error
+    assert failed.get(timeout=PATIENCE_SECONDS) is error
     assert closed(worker)
     assert (task.taken.qsize(), task.ended_in is not None) == (1, True)
 
@@ -141,7 +141,7 @@ def test_a_task_that_has_done_everything_ends_its_worker() -> None:
     task = Turns(None)
     worker = Worker("once", task, pytest.fail)
     worker.start()
-    worker._thread.join(PATIENCE)
+    worker._thread.join(PATIENCE_SECONDS)
 
     assert not worker._thread.is_alive()
     assert task.taken.qsize() == 1
@@ -154,16 +154,16 @@ def test_one_that_does_not_end_is_left_when_the_deadline_has_passed() -> None:
     class Stuck(Turns):
         def turn(self) -> float | None:
             at_work.set()
-            go_on.wait(PATIENCE)
+            go_on.wait(PATIENCE_SECONDS)
             return super().turn()
 
     stuck, fresh = Worker("stuck", Stuck(math.inf), pytest.fail), Worker("fresh", Turns(math.inf), pytest.fail)
     stuck.start()
-    assert at_work.wait(PATIENCE)
+    assert at_work.wait(PATIENCE_SECONDS)
     began = time.monotonic()
 
     assert not stuck.close(Deadline.after(0.05))
-    assert 0.05 <= time.monotonic() - began < PATIENCE / 2
+    assert 0.05 <= time.monotonic() - began < PATIENCE_SECONDS / 2
     assert fresh.close(Deadline.after(0.0))
     go_on.set()
     assert closed(stuck)
@@ -178,19 +178,21 @@ def test_a_pause_ends_when_it_is_to_stop_and_not_when_it_is_woken() -> None:
     assert time.monotonic() - began >= 0.05
 
     signal.stop()
-    assert [signal.pause(PATIENCE * 100) for _ in range(2)] == [True, True]
+    assert [signal.pause(PATIENCE_SECONDS * 100) for _ in range(2)] == [True, True]
     signal.wait(math.inf)  # returns
 
 
 def test_everybody_who_pauses_is_told_to_stop() -> None:
     """However many threads wait on one signal."""
     signal, told = Signal(), queue.Queue[bool]()
-    threads = [threading.Thread(target=lambda: told.put(signal.pause(PATIENCE * 100)), daemon=True) for _ in range(3)]
+    threads = [
+        threading.Thread(target=lambda: told.put(signal.pause(PATIENCE_SECONDS * 100)), daemon=True) for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     signal.stop()
 
-    assert [told.get(timeout=PATIENCE) for _ in threads] == [True] * 3
+    assert [told.get(timeout=PATIENCE_SECONDS) for _ in threads] == [True] * 3
 
 
 def test_a_signal_handler_may_stop_a_worker_whatever_it_has_interrupted() -> None:
@@ -217,4 +219,4 @@ def test_a_signal_handler_may_stop_a_worker_whatever_it_has_interrupted() -> Non
         os_signal.setitimer(os_signal.ITIMER_REAL, 0.0)
         os_signal.signal(os_signal.SIGALRM, before)
 
-    assert all(one.pause(PATIENCE * 100) for one in interrupted)
+    assert all(one.pause(PATIENCE_SECONDS * 100) for one in interrupted)

@@ -12,7 +12,7 @@ from watcher.model.errors import TemporaryError
 from watcher.runtime.deadline import Deadline
 from watcher.runtime.retry import Retry
 
-PATIENCE = 20.0
+PATIENCE_SECONDS = 20.0
 SPEAKING = r"""
 import sys
 sys.stdout.buffer.write(b'free(): invalid\n\xff\n{"what":"waiting","values":[1,2,3]}\n')
@@ -44,9 +44,9 @@ def test_lines_that_are_none_of_ours_are_passed_over() -> None:
     process = DrainProcess(heard, pytest.fail, (sys.executable, "-c", SPEAKING))
     process.start()
     try:
-        assert heard.get(timeout=PATIENCE) == ("parked", (3, "why"))
+        assert heard.get(timeout=PATIENCE_SECONDS) == ("parked", (3, "why"))
     finally:
-        assert process.close(Deadline.after(PATIENCE))
+        assert process.close(Deadline.after(PATIENCE_SECONDS))
 
 
 def test_a_process_that_cannot_be_started_is_tried_again() -> None:
@@ -57,11 +57,11 @@ def test_a_process_that_cannot_be_started_is_tried_again() -> None:
     process.start()
     try:
         for _ in range(2):
-            what, why = heard.get(timeout=PATIENCE)
+            what, why = heard.get(timeout=PATIENCE_SECONDS)
             assert what == "away"
             assert "FileNotFoundError" in str(why)
     finally:
-        assert process.close(Deadline.after(PATIENCE))
+        assert process.close(Deadline.after(PATIENCE_SECONDS))
 
 
 def test_a_fault_that_stays_is_handed_on() -> None:
@@ -71,9 +71,9 @@ def test_a_fault_that_stays_is_handed_on() -> None:
     process = DrainProcess(Heard(), failed.put, (sys.executable, "-c", speaking))
     process.start()
     try:
-        assert str(failed.get(timeout=PATIENCE)) == "migrate first"
+        assert str(failed.get(timeout=PATIENCE_SECONDS)) == "migrate first"
     finally:
-        assert process.close(Deadline.after(PATIENCE))
+        assert process.close(Deadline.after(PATIENCE_SECONDS))
 
 
 def test_a_child_that_does_not_end_is_killed_at_the_deadline() -> None:
@@ -82,7 +82,7 @@ def test_a_child_that_does_not_end_is_killed_at_the_deadline() -> None:
     deaf = """import time; print('{"what":"waiting","values":[7]}', flush=True); time.sleep(1000)"""
     process = DrainProcess(heard, pytest.fail, (sys.executable, "-c", deaf))
     process.start()
-    assert heard.get(timeout=PATIENCE) == ("waiting", 7)
+    assert heard.get(timeout=PATIENCE_SECONDS) == ("waiting", 7)
 
     assert process.close(Deadline.after(0.1))
     assert process._child is not None
@@ -97,6 +97,6 @@ def test_one_that_ends_by_itself_is_started_anew(monkeypatch: pytest.MonkeyPatch
     process = DrainProcess(heard, pytest.fail, (sys.executable, "-c", brief))
     process.start()
     try:
-        assert [heard.get(timeout=PATIENCE) for _ in range(2)] == [("waiting", 7)] * 2
+        assert [heard.get(timeout=PATIENCE_SECONDS) for _ in range(2)] == [("waiting", 7)] * 2
     finally:
-        assert process.close(Deadline.after(PATIENCE))
+        assert process.close(Deadline.after(PATIENCE_SECONDS))
