@@ -5,7 +5,7 @@ from heapq import nsmallest
 from itertools import combinations
 
 from benchmarks.contest import Contest, EntryPair
-from watcher.model.pairing import POLICY, Meetings, PairCandidate, finalists, leaders, pairs
+from watcher.model.pairing import POLICY, Meetings, PairCandidate, are_settled, finalists, leaders, pairs
 
 PLACES = 3
 """Paid places."""
@@ -18,8 +18,10 @@ def shipped(contest: Contest, judge: int) -> EntryPair | None:
     chance, entered, part = contest.chance, contest.entered, contest.part
     ratings = contest.ratings
     top: list[PairCandidate] = []
-    leading = nsmallest(leaders(part, PLACES), range(entered), key=lambda entry: (-ratings[entry], entry))
-    meetings = Meetings(sum(contest.met(judge).values()) // 2, leading)
+    leading: list[int] = []
+    if are_settled(part, contest.cast, entered):
+        leading = nsmallest(leaders(PLACES), range(entered), key=lambda entry: (-ratings[entry], entry))
+    meetings = Meetings(sum(contest.met(judge).values()) // 2, leading, entered)
     if wanted := finalists(part, PLACES, chance.random):
         best = nsmallest(wanted, range(entered), key=lambda entry: (-ratings[entry], entry))
         top = [_candidate(contest, judge, entry) for entry in best if contest.world.owners[entry] != judge]

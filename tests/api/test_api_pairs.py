@@ -15,6 +15,7 @@ from watcher.redis import keys
 
 HOUR_MS = 3_600_000
 FRIEND_PLACE = 8
+RARE_LEVEL = 2
 
 
 def ids(pair: dict[str, Any] | None) -> tuple[int, int] | None:
@@ -103,6 +104,19 @@ def test_asking_for_fewer_levels_is_a_skip(api: Api, site: Site) -> None:
     assert left == [3, 1, "skips_exhausted", 1]  # each time both open pairs are passed on
 
 
+def test_a_session_of_fewer_levels_is_a_skip(api: Api, site: Site) -> None:
+    """Or a judge with two sessions, or two settings, looks for pairs without end; two more are lent, once."""
+    contest, judge = site.contest(10, level=3), site.user(browsingLevel=3)
+    for image in contest.images[5:]:
+        site.postgres.execute('UPDATE "Image" SET "nsfwLevel" = 2 WHERE id = %s', [image])
+    told = []
+    for level in (1, 2, 1, 2, 1):
+        answer = api.get(f"{contest.path}/pair", judge, headers=bearer(judge, browsingLevel=level))
+        told.append(answer.json().get("skipsLeft", answer.json().get("code")))
+
+    assert told == [3, 1, 0, "skips_exhausted", 0]  # 2 of 3, 4 with one that is lent, and 6 would be too many
+
+
 @pytest.mark.parametrize(
     "hidden",
     [
@@ -155,30 +169,51 @@ def test_lost_open_pairs_are_opened_anew(api: Api, site: Site, how: str) -> None
 def test_a_judge_cannot_shop_for_a_friend(api: Api, site: Site) -> None:
     """Sixty entries, 591 honest votes, nine tenths of the time over; somebody asks for 600 pairs, to vote for a friend.
 
-    The friend ends where it began, but for what one vote is worth, should a pair with it have been open by chance.
+    The friend ends where it began, but for what one vote is worth, should a pair with it have been open by chance. The
+    same goes for somebody who wants to see the few images of the friend's level alone.
     """
     now = int(time.time() * 1000)
-    contest = site.contest(60)
+    contest = site.contest(0)
+    for number in range(60):
+        site.entry(contest, level=RARE_LEVEL if number % 4 == 3 else 1)
     api.get(contest.path, contest.owners[0])  # it is brought to Redis
     _vote_honestly(api, site, contest, 591)
     site.change(contest, start=now - 9 * HOUR_MS, end=now + HOUR_MS, places=3)
-    friend = _standings(api, contest)[FRIEND_PLACE - 1]
-    shopper = site.user()
+    rare = set(contest.entries[3::4])
+    place, friend = next(
+        (at, one) for at, one in enumerate(_standings(api, contest), 1) if at >= FRIEND_PLACE and one in rare
+    )
 
+    seen, votes = _shop(api, contest, site.user(), friend, asks=600)
+
+    assert len(seen) == 4 + votes  # the first, and one for each skip and vote
+    assert votes <= 1
+    assert place - _standings(api, contest).index(friend) - 1 <= 3 * votes
+
+    _, votes = _shop(api, contest, site.user(), friend, asks=60, judges=True, browsingLevel=RARE_LEVEL)
+
+    assert votes <= 1
+
+
+def _shop(
+    api: Api, contest: Contest, judge: int, friend: int, *, asks: int, judges: bool = False, **wanted: int
+) -> tuple[set[frozenset[int]], int]:
+    """Ask for pairs, vote for a friend, skip others, judge the rest or leave it; return the pairs, and the votes."""
     seen, votes = set(), 0
-    for _ in range(600):
-        pair = api.pair(contest, shopper)
+    for _ in range(asks):
+        answer = api.get(f"{contest.path}/pair", judge, **wanted)
+        if answer.status_code == 404:  # all judged
+            break
+        pair = answer.json()
         seen.add(frozenset(ids(pair) or ()))
         if friend in (ids(pair) or ()):
             winner = "left" if pair["left"]["entryId"] == friend else "right"
-            votes += api.vote(contest, shopper, pair, winner).status_code == 200
+            votes += api.vote(contest, judge, pair, winner).status_code == 200
         elif pair["skipsLeft"]:
-            assert skip(api, contest, shopper, pair).status_code == 200
-
-    place = _standings(api, contest).index(friend) + 1
-    assert len(seen) == 4 + votes  # the first, and one for each skip and vote
-    assert votes <= 1
-    assert FRIEND_PLACE - place <= 3 * votes
+            assert skip(api, contest, judge, pair).status_code == 200
+        elif judges:
+            assert api.vote(contest, judge, pair).status_code == 200
+    return seen, votes
 
 
 def _vote_honestly(api: Api, site: Site, contest: Contest, number: int) -> None:

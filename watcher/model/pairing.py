@@ -5,8 +5,10 @@ of few votes (early) or one of near rating (late). The prize places need more vo
 ten pairs come from the top. Drawing anew for each pair needs no memory, no reservation, and costs the same with a
 hundred entries as with a million; ``benchmarks/ranking.py`` measures what it is worth.
 
-No judge meets an entry much more often than the others, and late nobody meets one of the leaders twice: otherwise one
-judge who always prefers the same entry would bring it to a prize. ``benchmarks/shopping.py`` measures what is left.
+No judge meets an entry much more often than the others, and once ratings mean something nobody meets one of the leaders
+twice: otherwise one judge who always prefers the same entry would bring it to a prize. Both go by the whole crucible,
+not by what the judge wants to see of it: among the few images of one level a friend would be met again and again.
+``benchmarks/shopping.py`` measures what is left.
 
 What is drawn holds none of the judge's own entries. Whether the judge has seen a pair is not known here: pairs come in
 order of preference, and the caller takes the first that is new.
@@ -67,7 +69,11 @@ class Policy:
     """Times that a judge may meet an entry, beyond how often that judge has met entries on average. More: whoever looks
     for a friend finds it more often; fewer: all the same, for honest judges too."""
     leader_meets: int = 1
-    """Times that a judge may meet one of the leaders after the turn. Each more is worth another place to a friend."""
+    """Times that a judge may meet one of the leaders once they are settled. Each more is worth another place to a
+    friend."""
+    settled_votes: int = 10
+    """Votes per entry from which on leaders are settled, however much of the time is left: most may be cast early.
+    More: who comes then gains more for a friend; fewer: leaders of one hour are met once."""
 
 
 POLICY = Policy()
@@ -96,14 +102,29 @@ def finalists(part: float, places: int, random: Random, policy: Policy = POLICY)
     return max(policy.finals_least, policy.finals_per_place * places)
 
 
-def leaders(part: float, places: int, policy: Policy = POLICY) -> int:
-    """How many entries of the standings count as leaders at most: those that finals are made of; 0 before the turn.
+def leaders(places: int, policy: Policy = POLICY) -> int:
+    """How many entries of the standings count as leaders at most: those that finals are made of.
 
     Args:
-        part: of the time that is over.
         places: paid places of the crucible.
+        policy: the numbers.
     """
-    return 0 if part < policy.turn else max(policy.finals_least, policy.finals_per_place * places)
+    return max(policy.finals_least, policy.finals_per_place * places)
+
+
+def are_settled(part: float, votes: int, entries: int, policy: Policy = POLICY) -> bool:
+    """Return whether it is known well enough who leads that judges meet each leader once.
+
+    Args:
+        part: of the crucible's time that is over.
+        votes: counted in the crucible; each is one of two entries.
+        entries: of the crucible.
+        policy: the numbers.
+
+    >>> are_settled(0.1, 299, 60), are_settled(0.1, 300, 60), are_settled(0.7, 0, 60)
+    (False, True, True)
+    """
+    return part >= policy.turn or 2 * votes >= policy.settled_votes * max(1, entries)
 
 
 def _of_them(visible: int) -> int:
@@ -117,21 +138,18 @@ class Meetings(msgspec.Struct, frozen=True):
     pairs: int = 0
     """Pairs that the judge was served."""
     leaders: Sequence[int] = ()
-    """The first of the standings, best first, as many as ``leaders`` says."""
+    """The first of the standings, best first, as many as ``leaders`` says; none while they are not settled."""
+    entries: int = 0
+    """Entries of the crucible that are admitted, whichever of them this judge sees."""
 
-    def may_meet(self, visible: int, policy: Policy = POLICY) -> "tuple[Callable[[PairCandidate], bool], int]":
-        """Return whether the judge may meet an entry at all, and how often one is met before all others are.
-
-        Args:
-            visible: entries that the judge may see.
-            policy: the numbers.
-        """
-        if visible < policy.bounded_from:
-            return (lambda _: True), visible
-        leading = frozenset(self.leaders[: _of_them(visible)])
+    def may_meet(self, policy: Policy = POLICY) -> "tuple[Callable[[PairCandidate], bool], int]":
+        """Return whether the judge may meet an entry at all, and how often one is met before all others are."""
+        if self.entries < policy.bounded_from:
+            return (lambda _: True), self.pairs + 1  # nobody is met more often than there are pairs
+        leading = frozenset(self.leaders[: _of_them(self.entries)])
         return (
             lambda one: one.met < policy.leader_meets or one.entry_id not in leading,
-            policy.meets + 2 * self.pairs // visible,
+            policy.meets + 2 * self.pairs // self.entries,
         )
 
 
@@ -149,7 +167,7 @@ def pairs(
     """Pairs for one judge, the best first: some of the top if there is a top, then every pair of what was drawn.
 
     Those with an entry that the judge has met often come after all others, and those with a leader that the judge has
-    met late in the crucible's time do not come.
+    met do not come once leaders are settled.
 
     Args:
         drawn: random entries, each once.
@@ -161,7 +179,7 @@ def pairs(
         meetings: what the judge has met.
         policy: the numbers.
     """
-    may_meet, often = meetings.may_meet(visible, policy)
+    may_meet, often = meetings.may_meet(policy)
     finals = [one for one in top[: min(len(top), _of_them(visible))] if may_meet(one)]
     yield from _of_the_top(finals, drawn, random, policy)
     allowed = [one for one in drawn if may_meet(one)]

@@ -39,6 +39,10 @@ class Drawn(msgspec.Struct, frozen=True, array_like=True):
     """Pairs that the judge was served: judged, skipped or open."""
     leaders: list[int]
     """The first of the standings, best first, as many as were asked for."""
+    admitted: int
+    """Entries of the crucible that are admitted, whichever of them the judge may see."""
+    votes: int
+    """Votes that were counted in the crucible."""
 
     @property
     def start_ms(self) -> int | None:

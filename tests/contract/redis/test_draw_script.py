@@ -73,6 +73,7 @@ def test_a_draw_tells_what_the_choice_needs(raw: redis.Redis) -> None:
     stage(raw, {1: 1, 2: 4})
     raw.hset(keys.votes(CRUCIBLE), "2", 9)
     raw.hset(keys.elo(CRUCIBLE), "2", 1_516)
+    raw.hset(keys.state(CRUCIBLE), mapping={"seq": 7, "before": 40})
 
     found = draw(raw, top=1)
 
@@ -81,6 +82,7 @@ def test_a_draw_tells_what_the_choice_needs(raw: redis.Redis) -> None:
         (2, 1_002, 9, 1_516, 4),
     }
     assert (found.status, found.start_ms, found.end_ms, found.visible) == ("Active", 1_000, None, 2)
+    assert found.votes == 47
     seconds, micros = raw.time()  # type: ignore[misc]
     assert 0 <= seconds * 1_000 + micros // 1_000 - found.now_ms < 60_000
 
@@ -109,6 +111,7 @@ def test_only_levels_that_both_the_judge_and_the_crucible_have(
     assert {one.entry_id for one in found.entries} == expected
     assert {one.entry_id for one in found.top} == expected
     assert found.visible == len(expected)
+    assert found.admitted == 5  # by which it is bounded how often a judge meets whom, whatever the judge wants to see
 
 
 def test_own_entries_are_left_out(raw: redis.Redis) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.model.pairing import POLICY, Meetings, Pair, PairCandidate, elapsed, finalists, leaders, pairs
+from watcher.model.pairing import POLICY, Meetings, Pair, PairCandidate, are_settled, elapsed, finalists, leaders, pairs
 
 candidates = st.builds(
     PairCandidate,
@@ -144,31 +144,48 @@ def _served(
 
 def test_a_leader_is_met_once_late() -> None:
     """Neither in a final nor among the rest a second time; early it is an entry as all others."""
-    drawn, first = _met(40, e2=1), Meetings(pairs=1, leaders=tuple(range(1, 13)))
+    drawn, first = _met(40, e2=1), Meetings(pairs=1, leaders=tuple(range(1, 13)), entries=40)
 
     late = _served(drawn, 0.9, first, drawn[:12])
 
     assert not any(2 in one for one in late)
     assert {1, 3} in late
-    assert any(2 in one for one in _served(drawn, 0.5, Meetings(pairs=1)))
-    assert leaders(POLICY.turn - 0.01, 3) == 0
-    assert leaders(POLICY.turn, 3) == POLICY.finals_least
+    assert any(2 in one for one in _served(drawn, 0.5, Meetings(pairs=1, entries=40)))
+    assert (leaders(3), leaders(20)) == (POLICY.finals_least, 40)
+
+
+def test_leaders_are_settled_late_or_by_many_votes() -> None:
+    """Who comes when most votes are cast gains the same, however much of the time is left."""
+    assert [are_settled(part, 0, 60) for part in (POLICY.turn - 0.01, POLICY.turn)] == [False, True]
+    assert [are_settled(0.0, votes, 60) for votes in (299, 300)] == [False, True]
+    assert not are_settled(0.0, 0, 0)
+
+
+def test_who_sees_few_entries_meets_a_leader_once_too() -> None:
+    """Bounds go by the whole crucible: a friend would be met again and again among the images of one level."""
+    few, meetings = _met(16, e2=1, e16=3), Meetings(pairs=8, leaders=tuple(range(1, 13)), entries=60)
+
+    served = _served(few, 0.9, meetings)
+
+    assert not any(2 in one for one in served)
+    assert all(16 in one for one in served[-14:])  # and what was met often comes last
+    assert any(2 in one for one in _served(few, 0.9, Meetings(8, meetings.leaders, POLICY.bounded_from - 1)))
 
 
 def test_who_was_met_often_comes_last() -> None:
     """Twice more than entries are on average; then those that were met least of them first."""
     drawn = _met(40, e1=2, e2=5)
 
-    often = [bool(one & {1, 2}) for one in _served(drawn, 0.5, Meetings(pairs=10))]
+    often = [bool(one & {1, 2}) for one in _served(drawn, 0.5, Meetings(pairs=10, entries=40))]
 
     assert often == sorted(often)
     assert sum(often) == 2 * 39 - 1
-    assert not all(one & {1, 2} for one in _served(drawn, 0.5, Meetings(pairs=10))[:100])
-    assert any(one & {1, 2} for one in _served(drawn, 0.5, Meetings(pairs=100))[:39])
+    assert not all(one & {1, 2} for one in _served(drawn, 0.5, Meetings(pairs=10, entries=40))[:100])
+    assert any(one & {1, 2} for one in _served(drawn, 0.5, Meetings(pairs=100, entries=40))[:39])
 
 
 def test_in_a_small_crucible_everybody_meets_everybody() -> None:
     """There are too few pairs to be choosy."""
     drawn = _met(POLICY.bounded_from - 1, e1=9, e2=9)
 
-    assert len(_served(drawn, 0.9, Meetings(40, (1, 2)))) == len(drawn) * (len(drawn) - 1) // 2
+    assert len(_served(drawn, 0.9, Meetings(40, (1, 2), len(drawn)))) == len(drawn) * (len(drawn) - 1) // 2

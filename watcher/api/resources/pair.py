@@ -163,7 +163,8 @@ ROUTES: Final = (
         detail="Two entries that the asker has not judged and does not own, on random sides, with the token that a "
         "vote needs; and the pair that follows. It is the same pair until it is judged or skipped, or one of its "
         "images may not be shown any more. Its token is signed anew after half of its life. Whoever asks for fewer "
-        "levels than the open pair needs passes it on, and that is a skip.",
+        "levels than the open pair needs, or comes with a token or an account that allows fewer, passes it on, and "
+        "that is a skip.",
         params=(CRUCIBLE, LEVEL),
         answer=PairAnswer,
         problems=(

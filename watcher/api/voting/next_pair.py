@@ -28,7 +28,7 @@ from watcher.api.voting.candidates import Asker, Candidates, without
 from watcher.api.voting.pictures import Picture, Pictures
 from watcher.model.open_pairs import OpenPair, OpenPairs, skips_allowed
 from watcher.model.pair_token import PairTokens, SignedPair
-from watcher.model.pairing import POLICY, Meetings, Pair, PairCandidate, elapsed, finalists, leaders, pairs
+from watcher.model.pairing import POLICY, Meetings, Pair, PairCandidate, are_settled, elapsed, finalists, leaders, pairs
 from watcher.model.site_image import SiteImage
 from watcher.model.visibility import admitted_level
 from watcher.model.vote import pair_field
@@ -182,15 +182,12 @@ class Pairs:
         facts = self._facts.get(asker.crucible_id, _Facts())
         part = elapsed(int(self._clock() * 1000), facts.start_ms, facts.end_ms)
         top = finalists(part, facts.places, self._chance.random)
-        # Of one that ends, and of which nobody knows when it began, nobody knows how late it is: it may be.
-        may_be_late = facts.start_ms is None and facts.end_ms is not None
-        leading = leaders(1.0 if may_be_late else part, facts.places)
         hidden: set[int] = set()
         for attempt in range(1 + MAX_WIDE_DRAWS):
             count = POLICY.wide_draw if attempt else POLICY.draw
-            drawn = await self._draw(asker, count, 0 if attempt else top, leading, if_wanting=not attempt)
+            drawn = await self._draw(asker, count, 0 if attempt else top, facts.places, if_wanting=not attempt)
             everything = drawn.visible <= count and not (drawn.held and not drawn.entries)  # which was not drawn
-            order = self._preferred(asker, drawn, part, hidden)
+            order = self._preferred(asker, drawn, hidden)
             served = await self._serve(_Draw(asker, drawn, order, hidden, everything))
             if served is not None:
                 return served
@@ -198,15 +195,15 @@ class Pairs:
                 return _nothing(without(drawn.entries, hidden))
         return await self._go_through(asker, drawn, hidden)
 
-    async def _draw(self, asker: Asker, count: int, top: int, leading: int, *, if_wanting: bool) -> Drawn:
+    async def _draw(self, asker: Asker, count: int, top: int, places: int, *, if_wanting: bool) -> Drawn:
         seed = self._chance.getrandbits(31)
         drawn = await self._candidates.draw(
-            asker, count=count, top=top, leaders=leading, seed=seed, if_wanting=if_wanting
+            asker, count=count, top=top, leaders=leaders(places), seed=seed, if_wanting=if_wanting
         )
         self._facts[asker.crucible_id] = _Facts(drawn.start_ms, drawn.end_ms, drawn.places)
         return drawn
 
-    def _preferred(self, asker: Asker, drawn: Drawn, part: float, hidden: set[int]) -> Order:
+    def _preferred(self, asker: Asker, drawn: Drawn, hidden: set[int]) -> Order:
         def order(beside: Sequence[Pair]) -> Iterator[Pair]:
             open_images = [one.image_id for pair in beside for one in pair]
             chosen = {one.entry_id for pair in beside for one in pair}.difference(one.entry_id for one in drawn.held)
@@ -214,10 +211,10 @@ class Pairs:
                 _met_once_more(without(drawn.entries, hidden), chosen),
                 _met_once_more(without(drawn.top, hidden), chosen),
                 drawn.visible,
-                part,
+                _part(drawn),
                 self._chance.random,
                 avoid=[*self._seen.get(asker.user_id, ()), *open_images],
-                meetings=Meetings(drawn.met + len(chosen) // 2, drawn.leaders),
+                meetings=_meetings(drawn, drawn.met + len(chosen) // 2),
             )
 
         return order
@@ -250,7 +247,7 @@ class Pairs:
                 return await self._open(draw, wanted, opened, passed, pictures)
             gone_pairs = [each for each in kept if _touches(each, gone)]
             passed += [each.field for each in gone_pairs if _unwanted(draw, each, images)]
-            if passed and held.skipped + len(passed) > skips_allowed(held.judged):
+            if passed and held.skipped + len(passed) > skips_allowed(held.judged) + _lent(draw, gone_pairs, images):
                 raise ProblemError("skips_exhausted")
             kept = [each for each in kept if each not in gone_pairs]
             hidden |= gone
@@ -289,7 +286,7 @@ class Pairs:
         every = [one async for one in self._candidates.everything(asker, asker.level & drawn.level)]
         met = Counter(int(entry) for field in done if field[0].isdigit() for entry in field.split(":"))
         every = [msgspec.structs.replace(one, met=met[one.entry_id]) for one in every]
-        may_meet, _ = Meetings(len(done), drawn.leaders).may_meet(drawn.visible)
+        may_meet, _ = _meetings(drawn, len(done)).may_meet()
         allowed = [one for one in every if may_meet(one)]
         self._chance.shuffle(allowed)
 
@@ -338,6 +335,21 @@ class Pairs:
         )
 
 
+def _part(drawn: Drawn) -> float:
+    """Return how much of the crucible's time is over."""
+    return elapsed(drawn.now_ms, drawn.start_ms, drawn.end_ms)
+
+
+def _meetings(drawn: Drawn, met: int) -> Meetings:
+    """Return what a judge who was served so many pairs has met, with the leaders if they are settled.
+
+    Of a crucible that ends, and of which nobody knows when it began, nobody knows how late it is: it may be.
+    """
+    part = 1.0 if drawn.start_ms is None and drawn.end_ms is not None else _part(drawn)
+    settled = are_settled(part, drawn.votes, drawn.admitted)
+    return Meetings(met, drawn.leaders if settled else (), drawn.admitted)
+
+
 def _held(held: OpenPairs, candidates: Sequence[PairCandidate]) -> list[_Open]:
     """Return the open pairs of which both entries are there."""
     there = {one.entry_id: one for one in candidates}
@@ -353,10 +365,27 @@ def _met_once_more(some: Sequence[PairCandidate], entries: Collection[int]) -> l
     return [msgspec.structs.replace(one, met=one.met + 1) if one.entry_id in entries else one for one in some]
 
 
+def _shows(each: _Open, images: Mapping[int, SiteImage], levels: int) -> bool:
+    """Return whether whoever sees these levels sees both images of a pair, as they are now."""
+    return all(admitted_level(images.get(one.image_id), levels) for one in each.pair)
+
+
 def _unwanted(draw: _Draw, each: _Open, images: Mapping[int, SiteImage]) -> bool:
-    """Return whether the judge may see a pair, and does not want to: passing it on is then a skip."""
-    levels = (admitted_level(images.get(one.image_id), draw.drawn.level) for one in each.pair)
-    return all(now & draw.asker.account_level for now in levels)
+    """Return whether a pair could be shown still as it was when it was opened: passing it on is then a skip.
+
+    Then what its judge sees has changed: by the question, the token or the account. Each of them is the judge's to
+    change, and to change back; one session that shows less than another is enough.
+    """
+    return _shows(each, images, each.said.level & draw.drawn.level)
+
+
+def _lent(draw: _Draw, passed: Sequence[_Open], images: Mapping[int, SiteImage]) -> int:
+    """Return how many skips a judge may have too many, which are made up for by judging.
+
+    As many as there are open pairs if the account shows them no more, for then there is no other way to go on.
+    """
+    is_barred = any(not _shows(each, images, draw.asker.account_level) for each in passed)
+    return OPEN_AT_ONCE if is_barred else 0
 
 
 def _touches(each: _Open, entries: set[int]) -> bool:

@@ -3,7 +3,7 @@
 -- uses: rows pools standing_ids
 --
 -- KEYS  1 crucible:{id}:elo             hash entry id -> rating
---       2 {crucible:{id}:elo}:state     hash; of it status, start, end, level, row, frozen
+--       2 {crucible:{id}:elo}:state     hash; of it status, start, end, level, row, frozen, seq, before
 --       3 {crucible:{id}:elo}:entries   hash entry id -> mark .. row
 --       4 {crucible:{id}:elo}:votes     hash entry id -> votes
 --       5 {crucible:{id}:elo}:standings sorted set, best first, member created:id
@@ -16,14 +16,15 @@
 --       3 entries to draw   4 entries from the top
 --       5 seed of what is random here   6 1: draw nothing if two pairs are open
 --       7 entries of the standings that are named as leaders
--- Answer: msgpack { now, status, start, end, level, row, visible, drawn, top, frozen, open, held, met,
---         leaders }
+-- Answer: msgpack { now, status, start, end, level, row, visible, drawn, top, frozen, open, held, met, leaders,
+--         admitted, votes }
 --         now, start, end in ms since 1970, start and end may be ''; visible: how many entries the judge may see, own ones
 --         included; drawn and top: lists of { entry, image, votes, rating, level, met }, met: pairs with it that the judge
 --         was served; frozen: whether votes are over; open: text of the open pairs, '' if there is none; held: their
 --         entries that are admitted still, like drawn, but for those of pairs that are judged; met: pairs that the judge
---         was served; leaders: ids of the first of the standings, best first. '' if the crucible is absent; 'packed' if a rebuild has packed what the judge judged, which first
---         has to be unpacked, step by step, for there may be very much of it.
+--         was served; leaders: ids of the first of the standings, best first; admitted: how many entries are, whoever may
+--         see them; votes: those that were counted. '' if the crucible is absent; 'packed' if a rebuild has packed what the judge judged, which first has
+--         to be unpacked, step by step, for there may be very much of it.
 -- Guaranteed: it only reads, and costs the same however many entries there are, and hardly more for a judge of many
 --         pairs: of more than MOST, so many stand for all. Drawn entries are each there once; with
 --         no more visible ones than are to be drawn, all are drawn. The same seed draws the same shares of the pools.
@@ -35,7 +36,7 @@ local MOST = 1000 -- pairs of a judge that are looked through, a third of a mill
 
 local user, mask, count, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
-local state = redis.call('HMGET', KEYS[2], 'status', 'start', 'end', 'level', 'row', 'epoch', 'frozen')
+local state = redis.call('HMGET', KEYS[2], 'status', 'start', 'end', 'level', 'row', 'epoch', 'frozen', 'seq', 'before')
 if not state[6] then return '' end
 mask = bit.band(mask, tonumber(state[4]) or 0)
 
@@ -170,4 +171,5 @@ return cmsgpack.pack({
   state[1] or '', state[2] or '', state[3] or '', tonumber(state[4]) or 0, state[5] or '',
   visible, described(ids, of_level, count), top, state[7] and true or false,
   opened or '', described(held, held_levels, #held), math.ceil(pairs_met * share), leaders,
+  redis.call('HLEN', KEYS[6]), (state[8] or 0) + (state[9] or 0),
 })
