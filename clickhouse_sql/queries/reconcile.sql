@@ -26,8 +26,11 @@ FROM (
 GROUP BY range
 
 -- counted_of_range --
--- What was counted of a range of keys of a source table, there and back again left out.
-SELECT sourceKey, entityType, metricType, entityId, userId, sum(metricValue) AS net
+-- What was counted of a range of keys of a source table, there and back again left out, and from when on, in milliseconds.
+SELECT
+    sourceKey, entityType, metricType, entityId, userId,
+    sum(metricValue) AS net,
+    toUnixTimestamp64Milli(min(createdAt)) AS first
 FROM {counted_events} AND sourceKey >= {low:Int64} AND sourceKey < {high:Int64}
 GROUP BY sourceKey, entityType, metricType, entityId, userId
 HAVING net != 0
@@ -50,7 +53,10 @@ WHERE source = {source:String} AND sourceKey >= {low:Int64} AND sourceKey < {hig
 
 -- counted_of_keys --
 -- The same of some keys, as it is by now.
-SELECT sourceKey, entityType, metricType, entityId, userId, sum(metricValue) AS net
+SELECT
+    sourceKey, entityType, metricType, entityId, userId,
+    sum(metricValue) AS net,
+    toUnixTimestamp64Milli(min(createdAt)) AS first
 FROM {counted_events} AND sourceKey IN {keys:Array(Int64)}
 GROUP BY sourceKey, entityType, metricType, entityId, userId
 HAVING net != 0
@@ -63,6 +69,20 @@ WHERE source = {source:String}
     AND sourceKey BETWEEN {low:Int64} AND {high:Int64}
     AND ({crucible:Int64} = 0 OR (entityType = 'Crucible' AND entityId = {crucible:Int64}))
     AND ({since:Int64} = 0 OR toUnixTimestamp64Milli(createdAt) >= {since:Int64})
+
+-- keys_come --
+-- The next keys of which a change came in since a time in milliseconds, by the server's clock, whenever it happened; for
+-- a crucible (0: for anything), and of what happened since another time (0: ever). What was mended is no change.
+SELECT DISTINCT sourceKey
+FROM entityMetricEvents
+WHERE source = {source:String}
+    AND ingestedAt >= fromUnixTimestamp64Milli({come:Int64})
+    AND sourceIndex < 128
+    AND sourceKey >= {low:Int64}
+    AND ({crucible:Int64} = 0 OR (entityType = 'Crucible' AND entityId = {crucible:Int64}))
+    AND ({since:Int64} = 0 OR toUnixTimestamp64Milli(createdAt) >= {since:Int64})
+ORDER BY sourceKey
+LIMIT {most:UInt32}
 
 -- ranges_counted --
 -- Ranges of keys of which something was counted since a time in milliseconds.

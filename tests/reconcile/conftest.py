@@ -123,5 +123,6 @@ def world(parts: Stack) -> Iterator[World]:
     with psycopg.connect(str(parts.endpoints.postgres_dsn), autocommit=True) as site:
         yield World(site, clients.of(name), name, parts)
         site.execute('TRUNCATE "Crucible", "CrucibleEntry", crucible_watcher.entry_verdict RESTART IDENTITY CASCADE')
+        site.execute("TRUNCATE crucible_watcher.key_mark")
     clients.of("default").command(f"DROP DATABASE {name} SYNC")
     clients.close()

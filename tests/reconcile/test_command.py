@@ -14,8 +14,9 @@ from tests.command import crucible
 from tests.reconcile.conftest import World
 from watcher.admin.doctor.postgres.reader import reader
 from watcher.bootstrap.reconciling import Asked, Comparer, comparing, counted_tables
-from watcher.postgres.own import history
+from watcher.postgres.own import history, reconcile_needed
 from watcher.reconcile.command.resumption import Resumption
+from watcher.reconcile.repairs.stream import StreamStandsError
 
 FAR = (1, 400_000, 800_000, 1_200_000)
 """Keys of entries, in different ranges: twenty of them."""
@@ -65,30 +66,73 @@ def test_a_run_that_was_killed_goes_on_where_it_was(
     assert "not of `crucible reconcile --resume`" in " ".join(done.stderr.split())
 
 
-def test_a_row_never_counted_whose_deletion_was_on_its_way_is_mended(
-    world: World, monkeypatch: pytest.MonkeyPatch
+def lost_then(world: World, contest: int, other: int, change: str) -> list[tuple[int, int, int]]:
+    """Lose a change of entry 2, make another one; return what is on its way: crucible, its value, that of user 3."""
+    if change == "deleted":
+        world.count("id <> 2")
+        world.site.execute('DELETE FROM "CrucibleEntry" WHERE id = 2')
+        return [(contest, -1, -1)]
+    world.count()
+    if change == "made anew":  # the deletion was lost
+        return [(contest, 1, 1)]
+    return [(other, -1, 0), (contest, 1, 0)]  # it was moved to the other crucible, which was lost, and is back
+
+
+@pytest.mark.parametrize("change", ["deleted", "made anew", "moved back"])
+@pytest.mark.parametrize("besides", [True, False], ids=["among others", "alone"])
+def test_a_row_that_looks_right_by_what_is_on_its_way_is_mended(
+    world: World, monkeypatch: pytest.MonkeyPatch, change: str, besides: bool
 ) -> None:
-    """It looks right when it is compared, neither there nor counted; what is looked at once more has it."""
+    """What was lost of it and what is on its way cancel each other out, until that has come."""
     monkeypatch.setattr("watcher.reconcile.rows.table.LOOK_SECONDS", 0.0)
     monkeypatch.setattr("watcher.reconcile.repairs.repairer.ANNOUNCED_SECONDS", 0.0)
-    contest = world.crucible()
+    contest, other = world.crucible(), world.crucible()
     world.enter(contest, 5)
-    world.count("id NOT IN (2, 3)")
-    world.site.execute('DELETE FROM "CrucibleEntry" WHERE id = 2')
-    counts = ("Crucible", contest, 3, "Entry"), ("User", 3, 3, "crucibleEntryCount")
-    deletions = [(*what, -1, 2, 60_000, index) for index, what in enumerate(counts)]
+    coming = lost_then(world, contest, other, change)
+    if besides:
+        world.enter(contest, 1, first=6)
 
     def stream_goes_on(_: int) -> None:
-        if deletions:
-            world.events(deletions)
-            deletions.clear()
+        for index, (crucible_id, entry, user) in enumerate(coming):
+            events = [("Crucible", crucible_id, 3, "Entry", entry, 2, 60_000, index)]
+            if user:
+                events.append(("User", 3, 3, "crucibleEntryCount", user, 2, 60_000, 10 + index))
+            world.events(events)
+        coming.clear()
 
     with comparer(world, monkeypatch) as (found, table):
         monkeypatch.setattr(found._way, "await_passed", stream_goes_on)
         asked, heard = Asked((table,), fix=True), lambda *_: None
+        found.begin(asked)
         reports = [found.everything(asked, heard, Resumption(None, {})).tables[0] for _ in range(2)]
 
-    assert [(one.kinds, one.left) for one in reports] == [({"left_over": 1, "missing": 1}, {}), ({}, {})]
+    assert sum(reports[0].kinds.values()) == 1 + besides
+    assert [one.left for one in reports] == [{}, {}]
+    assert reports[1].kinds == {}
+    marks = world.site.execute("SELECT source_table, highest FROM crucible_watcher.key_mark").fetchall()
+    assert marks == [("CrucibleEntry", 6 if besides else 5)]
+
+
+def test_without_a_second_look_it_counts_back_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control; and where the stream stands it is said that there was none, and needs of a comparison stay."""
+    contest = world.crucible()
+    world.enter(contest, 5)
+    lost_then(world, contest, 0, "deleted")
+
+    def stands(_: int) -> None:
+        raise StreamStandsError("nobody reads")
+
+    with comparer(world, monkeypatch) as (found, table):
+        monkeypatch.setattr(found._way, "await_passed", stands)
+        asked, heard = Asked((table,), fix=True), lambda *_: None
+        reconcile_needed.note(found._session, "CrucibleEntry", "snapshot")
+        report = found.everything(asked, heard, Resumption(None, {}))
+        world.events([("Crucible", contest, 3, "Entry", -1, 2, 60_000, 0)])
+        again = found.everything(Asked((table,)), heard, Resumption(None, {}))
+        needs = world.site.execute("DELETE FROM crucible_watcher.reconcile_needed RETURNING reason").fetchall()
+
+    assert (report.unawaited, report.finds_nothing, needs) == ("nobody reads", True, [("snapshot",)])
+    assert again.tables[0].kinds == {"left_over": 1}
 
 
 def test_before_any_watcher_has_started_rows_are_mended_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,14 +21,22 @@ from watcher.model.errors import StopError, TemporaryError
 from watcher.model.registry import Table
 from watcher.postgres.counted_rows import CountedRows
 from watcher.postgres.held_lock import Held, held_lock
-from watcher.postgres.own import backfill_run
+from watcher.postgres.own import backfill_run, repair
 from watcher.postgres.own.backfill_run import BackfillRun
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import unfinished
-from watcher.reconcile.backfill.counting import BackfillListener, OngoingBackfill, count_rows, finish, show_crucibles
+from watcher.reconcile.backfill.counting import (
+    BackfillListener,
+    OngoingBackfill,
+    count_rows,
+    finish,
+    look_again,
+    show_crucibles,
+)
 from watcher.reconcile.backfill.pages import PageComparison
 from watcher.reconcile.repairs.repairer import Repairer
 from watcher.reconcile.repairs.stream import Stream
+from watcher.reconcile.rows.keys_come import came_from, keys_come
 from watcher.runtime.failpoint import reach
 
 ROWS: Final = "rows"
@@ -187,5 +195,8 @@ def count(settings: Settings, session: Session, table: Table[Any], ongoing: Ongo
             pause=ongoing.rest,
         )
         count_rows(ongoing, rows, chunks, repairer)
+        stream.await_passed(repair.position(session)[0])
+        since = came_from(reads, repair.clock(session) - ongoing.run.began_at)
+        look_again(ongoing, keys_come(reads, table.counted, since), chunks.of_scattered, repairer)
     finally:
         insert.close()

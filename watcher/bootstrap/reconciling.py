@@ -1,13 +1,11 @@
 """The comparison of the stores with each other, put together for the command line."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property, partial
 from getpass import getuser
 from socket import gethostname
-from typing import Final
 
 import msgspec
 
@@ -24,24 +22,24 @@ from watcher.clickhouse.repair_rows import REPAIRS
 from watcher.kafka.admin import KafkaAdmin
 from watcher.model.beat import BEAT_TABLE
 from watcher.model.counts import CountedTable
+from watcher.model.errors import TemporaryError
 from watcher.model.metric_rows import MetricRows
 from watcher.postgres.counted_rows import CountedRows
-from watcher.postgres.own import beat, published, repair
+from watcher.postgres.own import beat, key_mark, published, repair
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import present_of
 from watcher.reconcile.command.noted import note
-from watcher.reconcile.command.report import Report, TableReport, TableSummary
-from watcher.reconcile.command.resumption import Resumption, TableProgress
+from watcher.reconcile.command.report import Report
+from watcher.reconcile.command.resumption import Resumption
+from watcher.reconcile.command.table_run import TableRun
 from watcher.reconcile.others import OF_CRUCIBLES, PLACES
 from watcher.reconcile.redis.crucibles import TableListener
 from watcher.reconcile.repairs.repairer import Repairer
-from watcher.reconcile.repairs.stream import Stream
+from watcher.reconcile.repairs.stream import Stream, StreamStandsError
 from watcher.reconcile.rows.choice import Choice
 from watcher.reconcile.rows.events_twice import events_twice
-from watcher.reconcile.rows.table import MAX_LOOKS, RangeDifferences, TableComparison
-
-MAX_RANGE: Final = 1 << 62
-"""Behind the last range of any table."""
+from watcher.reconcile.rows.keys_come import came_from, keys_come
+from watcher.reconcile.rows.table import MAX_LOOKS, TableComparison
 
 
 def counted_tables(settings: Settings) -> dict[str, CountedTable]:
@@ -155,8 +153,9 @@ class Comparer:
     def begin(self, asked: Asked) -> datetime:
         """Return when a run begins, by PostgreSQL's clock.
 
-        One that mends notes beforehand what a watcher's next look at the publication would note, for it is met by this
-        run; and it writes a beat, which ends a hole there may be before it, so that no later one has to.
+        One that mends notes beforehand how high keys go, and what a watcher's next look at the publication would note,
+        for it is met by this run; and it writes a beat, which ends a hole there may be before it, so that no later one
+        has to.
 
         Raises:
             PostgresRefusedError: the role may not write to the watcher's schema.
@@ -164,6 +163,8 @@ class Comparer:
         """
         if asked.fix:
             published.note_gaps(self._session, self._watched)
+            for table in asked.tables:
+                key_mark.note(self._session, table.name, CountedRows(self._session, table).highest())
             written = beat.write(self._session, every_seconds=-1.0)
             self._seen_to = written.written if written else 0
         return repair.clock(self._session)
@@ -181,7 +182,9 @@ class Comparer:
             StreamStandsError: something is to be mended, and the stream does not go on.
             TemporaryError: a neighbour is away.
         """
-        tables = tuple(self._compared(one, asked, heard, resumption) for one in asked.tables)
+        runs = [self._compared(one, asked, heard, resumption) for one in asked.tables]
+        unawaited = self._looked_again(runs, asked, resumption) if asked.fix else ""
+        tables = tuple(one.report for one in runs)
         only, fix = asked.choice.crucible, asked.fix
         right = {one.table for one in tables if not one.left}
         report = Report(
@@ -191,46 +194,48 @@ class Comparer:
             # After what adds to them, and before Redis, whose votes are counted by them.
             views=() if asked.choice else self._crucibles.views(resumption, heard, fix=fix),
             redis=self._crucibles.redis(resumption, heard, fix=fix, only=only) if asked.crucibles else (),
+            unawaited=unawaited,
         )
         if not asked.choice:
             # Of one that goes on some tables were compared before the beat.
-            seen_to = 0 if resumption.goes_on else self._seen_to
+            seen_to = 0 if resumption.goes_on or unawaited else self._seen_to
             others = PLACES if asked.crucibles else [name for name in PLACES if name not in OF_CRUCIBLES]
             note(self._session, report, made_by(), resumption.began, seen_to=seen_to, others=others)
         resumption.end()
         return report
 
-    def _compared(self, table: CountedTable, asked: Asked, heard: TableListener, resumption: Resumption) -> TableReport:
-        place = resumption.place(table.name)
-        if place.done and place.report is not None:
-            return place.report
-        goes_on = place.following > 0  # where keys are below 0, a part cannot begin
+    def _compared(self, table: CountedTable, asked: Asked, heard: TableListener, resumption: Resumption) -> TableRun:
+        """Return a table's run, once all of the table is compared."""
         comparison = self._comparison(table, fix=asked.fix)
-        summary = TableSummary(table.name, place.report if goes_on else None)
         repairer = self._repairer(table, comparison) if asked.fix else None
-        if repairer:
-            repairer.finish_open()
+        run = TableRun(comparison, repairer, name=table.name, place=resumption.place(table.name))
 
         def told(done: int, whole: int) -> None:
             heard(table.name, done, whole)
             if asked.choice.crucible is None:
-                so_far = summary.report(comparison.too_old, comparison.kept_since)
-                resumption.note(table.name, TableProgress(comparison.following, so_far))
+                resumption.note(table.name, run.place)
 
-        part = range(place.following, MAX_RANGE) if goes_on else None
-        _look(comparison.differing(told, part, asked.choice), repairer, summary)
-        report = summary.report(comparison.too_old, comparison.kept_since)
-        if repairer and report.kinds:
-            # A row that was never counted looked right if its deletion was on its way just then.
-            if repairer.passed_at < comparison.read_at:
-                self._way.await_passed(repair.position(self._session)[0])
-            summary.take_back(report.left)  # found again, if it still is
-            _look(self._comparison(table, fix=True).differing(_unheard, None, asked.choice), repairer, summary)
-            report = summary.report(comparison.too_old, comparison.kept_since)
-        if repairer and not report.left and not asked.choice:
-            repair.mended(self._session, table.name, resumption.began, made_by())
-        resumption.note(table.name, TableProgress(report=report, done=True))
-        return report
+        if not run.is_compared:
+            run.compare(told, asked.choice)
+            resumption.note(table.name, run.place)
+        return run
+
+    def _looked_again(self, runs: Sequence[TableRun], asked: Asked, resumption: Resumption) -> str:
+        """Look again at what has come in meanwhile, once the stream is past it; return why that was not to be awaited.
+
+        What asked for a comparison of a table is forgotten if the table is right.
+        """
+        try:
+            self._way.await_passed(repair.position(self._session)[0])
+        except (StreamStandsError, TemporaryError) as error:
+            return str(error)
+        since = came_from(self._reads, repair.clock(self._session) - resumption.began)
+        for run, table in zip(runs, asked.tables, strict=True):
+            run.look_again(keys_come(self._reads, table, since, asked.choice))
+            resumption.note(run.name, run.place)
+            if not run.report.left and not asked.choice:
+                repair.mended(self._session, run.name, resumption.began, made_by())
+        return ""
 
     def _comparison(self, table: CountedTable, *, fix: bool) -> TableComparison:
         reader = None if self._reader is self._session else CountedRows(self._reader, table)
@@ -247,18 +252,3 @@ class Comparer:
             await_passed=self._way.await_passed,
             made_by=made_by(),
         )
-
-
-def _unheard(done: int, whole: int) -> None:
-    """Tell nobody how far it is."""
-    del done, whole
-
-
-def _look(ranges: Iterable[RangeDifferences], repairer: Repairer | None, summary: TableSummary) -> None:
-    """Add up what differs, and put it right where that is wanted."""
-    for _, found in ranges:
-        summary.add(found)
-        if repairer:
-            mended = repairer.mend(found)
-            summary.add_mended(mended.kinds)
-            summary.take_back(Counter(one.kind.value for one in found) - Counter(mended.kinds) - Counter(mended.left))

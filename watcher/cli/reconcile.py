@@ -57,8 +57,9 @@ def reconcile(
 
     Without --fix, as with --dry-run, nothing is changed, and what was found is noted for the doctor. With --fix, what
     was counted of rows is put right by further metric events, once the stream is past what was compared; a change of
-    them that comes later still is not counted on top. Views are made anew while the daemon goes on, and crucibles in
-    Redis by the verifier. What cannot be derived is told as such.
+    them that comes later still is not counted on top. Rows of which a change came in meanwhile are looked at once more
+    at the end; where the stream stands by then, that is said, as "unawaited" in --json. Views are made anew while the
+    daemon goes on, and crucibles in Redis by the verifier. What cannot be derived is told as such.
 
     --crucible and --since compare chosen rows, each as a whole, and neither views nor changes that are there twice.
     --crucible has the crucible's row, rows that count for it, rows of which anything was ever counted for it, its votes
@@ -220,6 +221,8 @@ def _tell(report: "Report", *, chosen: bool) -> None:
                 f"{table.table}: {left_out} made before {table.kept_since:%Y-%m-%d} left out, and what was counted "
                 "before: ClickHouse does not keep it (TTL of entityMetricEvents)"
             )
+    if report.unawaited:
+        note(f"what was on its way meanwhile could not be looked at: {report.unawaited}")
     if report.finds_nothing:
         what = (
             f"{counted(len(report.tables), 'table')} compared, {'as far as chosen' if chosen else 'with their views'}"

@@ -10,6 +10,8 @@ from psycopg import sql
 
 from watcher.model.checksum import CONSTANTS, metric_term
 from watcher.model.counts import Count, CountedTable, TimeColumn
+from watcher.postgres.own import key_mark
+from watcher.postgres.own.key_mark import KeyMark
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
@@ -58,6 +60,14 @@ class CountedRows:
         """
         ((low, high),) = self._read("key_span", {})
         return None if low is None else (low, high)
+
+    def highest(self) -> int:
+        """Return the highest key; 0 where there is none above. Raises as :meth:`span` does."""
+        return max(0, (self.span() or (0, 0))[1])
+
+    def marked(self, since: datetime) -> KeyMark | None:
+        """Return how high keys went at the first moment from a time on of which that is known; None: of none."""
+        return key_mark.first_since(self._session, self._table.name, since)
 
     def checksums(
         self, low: int, high: int, size: int, kept_since: datetime | None = None

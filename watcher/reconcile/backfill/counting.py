@@ -7,7 +7,7 @@ PostgreSQL, so whoever starts it again goes on there; a page that was done and n
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -192,6 +192,36 @@ def _mended(ranges: Ranges, mends: Mends, low: int, high: int) -> tuple[Counter[
         mended.update(mends.mend(found).kinds)
         before = {one.key: one for one in found}
     return mended, sum(one == before.get(one.key) for one in ranges.differing(low, high))
+
+
+def look_again(
+    ongoing: OngoingBackfill,
+    come: Iterable[Sequence[int]],
+    of_keys: Callable[[Sequence[int]], list[Difference]],
+    mends: Mends,
+) -> None:
+    """Put right what looked right in its page because something of it was on its way, which has come by now.
+
+    Args:
+        ongoing: the run; its pages are done.
+        come: keys of which a change has come in since the run began, some at a time.
+        of_keys: tells what differs of some keys.
+        mends: puts it right.
+
+    Raises:
+        BackfillPausedError: it is to pause.
+        StreamStandsError: the stream does not go on.
+        TemporaryError: a neighbour is away; what is done is noted.
+    """
+    for keys in come:
+        found = of_keys(keys)
+        if found:
+            mended = mends.mend(found)
+            ongoing.note(
+                "rows",
+                mended=dict(Counter(ongoing.run.mended) + Counter(mended.kinds)),
+                still_wrong=max(ongoing.run.still_wrong, len(mended.left)),
+            )
 
 
 def show_crucibles(

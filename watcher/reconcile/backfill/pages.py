@@ -24,7 +24,7 @@ class PageComparison:
 
     def __init__(self, table: CountedTable, rows: CountedRows, reads: ClickHouseReads) -> None:
         self._table, self._rows, self._reads = table, rows, reads
-        self._row_by_row = RowByRow(table, reads)
+        self._row_by_row = RowByRow(table, rows, reads)
 
     def differing(self, low: int, high: int) -> list[Difference]:
         """Return what differs of the keys from ``low`` to below ``high``, at this moment.
@@ -60,3 +60,7 @@ class PageComparison:
             return []
         asked = set(keys)
         return [one for one in self.differing(min(keys), max(keys) + 1) if one.key in asked]
+
+    def of_scattered(self, keys: Sequence[int]) -> list[Difference]:
+        """Return what differs by now of some thousands of rows that lie anywhere, by key; raises as above."""
+        return self._row_by_row.of_keys(self._rows, keys)

@@ -58,6 +58,8 @@ class Report(msgspec.Struct, frozen=True):
     views: tuple[ViewReport, ...]
     votes: tuple[DifferenceReport, ...] = ()
     """What is wrong with votes and their events, kind by kind."""
+    unawaited: str = ""
+    """Why what was on its way to ClickHouse meanwhile was not looked at once more; empty: it was, or nobody mends."""
     redis: tuple[DifferenceReport, ...] = ()
     """What Redis shows otherwise than PostgreSQL and ClickHouse say, kind by kind."""
 

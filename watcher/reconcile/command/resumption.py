@@ -19,6 +19,8 @@ class TableProgress(msgspec.Struct, frozen=True):
     """Number of the range that is compared next."""
     report: TableReport | None = None
     done: bool = False
+    left: dict[int, str] = {}
+    """Key -> kind of difference of rows that may still be wrong."""
 
 
 class CruciblesProgress(msgspec.Struct, frozen=True):

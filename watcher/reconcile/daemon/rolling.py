@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from watcher.model.counts import CountedTable
 from watcher.model.errors import TemporaryError, WatcherError
 from watcher.postgres.faults import PostgresRefusedError
-from watcher.postgres.own import drift, reconcile_turn, repair
+from watcher.postgres.own import drift, key_mark, reconcile_turn, repair
 from watcher.postgres.own.reconcile_turn import LEASE_SECONDS, RoundPlace, TurnStatus
 from watcher.postgres.session import Session
 from watcher.reconcile.others import OTHER_RANGES, by_place
@@ -184,6 +184,8 @@ class RollingComparison:
         if 0 < first < ranges:
             first = comparison.next_range(first)
         after = None if first + most >= ranges else first + most  # the last part has also what rows are gone of
+        if first == 0:
+            key_mark.note(stores.session, table.name, comparison.highest())
         if self._auto_fix and first == 0:
             stores.repairer(table, comparison, self._owner).finish_open()
         found: dict[int, Mapping[str, int]] = {}

@@ -44,10 +44,15 @@ MAX_LOOKS: Final = 120
 class Mended(msgspec.Struct, frozen=True):
     """What has become of differences that were to be put right; those in neither had gone by themselves."""
 
-    kinds: dict[str, int]
-    """Kind of difference, as it was found -> rows that were put right."""
-    left: dict[str, int]
-    """The same -> rows that may still be wrong: they have changed all the time."""
+    rows: Mapping[int, str]
+    """Key -> kind of difference, as it was found, of rows that were put right."""
+    left: Mapping[int, str]
+    """The same of rows that may still be wrong: they have changed all the time."""
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """Return how many rows were put right, by kind."""
+        return dict(Counter(self.rows.values()))
 
 
 class KeyComparison(Protocol):
@@ -91,8 +96,6 @@ class Repairer:
         self._session, self._table, self._comparison = session, table, comparison
         self._insert, self._reads, self._await_passed = insert, reads, await_passed
         self._made_by, self._pause = made_by, pause
-        self.passed_at = 0.0
-        """What was written before has come, as the stream was last waited for; monotonic seconds."""
 
     def finish_open(self) -> int:
         """Carry out what other runs have decided and perhaps not written; return how many rows that were.
@@ -140,11 +143,9 @@ class Repairer:
             TemporaryError: a neighbour is away. What was decided is carried out by the next run.
             SinkDisagreesError: ClickHouse does not show what was written.
         """
-        asked_at = time.monotonic()
         lsn, history = repair.position(self._session)  # the rows were read before
         newest = repair.newest_transaction(self._session)
         self._await_passed(lsn)
-        self.passed_at = asked_at
         self._await_ended(newest)
         self._await_replayed()
         mended, unclear = set[int](), set[int]()
@@ -155,8 +156,8 @@ class Repairer:
                 break
         unclear.update(one.key for one in left)
 
-        def kinds(keys: set[int]) -> dict[str, int]:
-            return Counter(one.kind.value for one in found if one.key in keys)
+        def kinds(keys: set[int]) -> dict[int, str]:
+            return {one.key: one.kind.value for one in found if one.key in keys}
 
         return Mended(kinds(mended), kinds(unclear))
 

@@ -67,10 +67,15 @@ def differences(expected: CountsByKey, counted: CountsByKey) -> Iterator[Differe
     for key in sorted(expected.keys() | counted.keys()):
         wanted, there = expected.get(key, Counter()), counted.get(key, Counter())
         if wanted != there:
-            yield Difference(key, _kind(wanted, there), dict(wanted), dict(there))
+            yield difference(key, wanted, there)
 
 
-def _kind(wanted: Counter[Total], there: Counter[Total]) -> DifferenceKind:
+def difference(key: int, expected: Mapping[Total, int], counted: Mapping[Total, int]) -> Difference:
+    """Return what is wrong with a row that counts for one thing, and of which another was counted."""
+    return Difference(key, _kind(expected, counted), dict(expected), dict(counted))
+
+
+def _kind(wanted: Mapping[Total, int], there: Mapping[Total, int]) -> DifferenceKind:
     if not there:
         return DifferenceKind.MISSING
     if not wanted:

@@ -1,17 +1,26 @@
-"""Compares rows with what was counted of them, row by row, but for rows of which metric events have expired."""
+"""Compares rows with what was counted of them, row by row, but for rows of which metric events have expired.
+
+What was counted back more than there is may be of an older row, whose creation has expired. It is none if the row was
+seen since, or was made since: its key is above all that rows had at a moment of the days that are compared, and nothing
+was counted of it before.
+"""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from watcher.clickhouse.change_rows import CHANGES
 from watcher.clickhouse.expiry import kept_since
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.counts import CountedTable, Total
 from watcher.postgres.counted_rows import TOO_OLD, Counted, CountedRows
-from watcher.reconcile.rows.differences import Difference, differences
+from watcher.postgres.own.key_mark import KeyMark
+from watcher.reconcile.rows.differences import Difference, difference, differences
+
+MAX_SEEN: Final = 1 << 17
+"""Rows that are remembered to be young. Fewer: of those that were found before, and have gone, some may be old ones."""
 
 _Row = tuple[int, str, str, int, int, int]
 """Key, entity type, metric type, entity, user, value."""
@@ -22,11 +31,13 @@ class RowByRow:
 
     Args:
         table: which.
+        rows: knows how high its keys went.
         reads: asks ClickHouse.
     """
 
-    def __init__(self, table: CountedTable, reads: ClickHouseReads) -> None:
-        self._table, self._reads = table, reads
+    def __init__(self, table: CountedTable, rows: CountedRows, reads: ClickHouseReads) -> None:
+        self._table, self._rows, self._reads = table, rows, reads
+        self._seen = set[int]()
         self._metrics = {
             table.number(one.entity_type, one.metric_type): (one.entity_type, one.metric_type) for one in table.counts
         }
@@ -38,6 +49,11 @@ class RowByRow:
         What is older, ClickHouse has taken away, or is about to: rows that were made before, and what was counted then.
         """
         return kept_since(self._reads, CHANGES.name)
+
+    @cached_property
+    def _mark(self) -> KeyMark | None:
+        """How high keys went when what is compared begins, or at the first moment after it of which that is known."""
+        return None if self.kept_since is None else self._rows.marked(self.kept_since)
 
     @cached_property
     def events(self) -> dict[str, Any]:
@@ -66,14 +82,44 @@ class RowByRow:
                 too_old.add(key)
             else:
                 wanted.append((key, *self._metrics[metric], entity, user, value))
-        there: list[_Row] = [tuple(one) for one in counted]
+        there: list[_Row] = []
+        first: dict[_Row, int] = {}
+        for *what, at_ms in counted:
+            one: _Row = tuple(what)
+            there.append(one)
+            if one[-1] < 0:
+                first[one] = at_ms
         once = set(wanted)
         wrong = {one[0] for one in (once ^ set(there) if len(once) == len(wanted) else wanted + there)} - too_old
         found = differences(_totals(wanted, wrong), _totals(there, wrong))
         if self.kept_since is None:
             return list(found)
-        # What was counted back more than there is was counted before, of a row that is older and gone.
-        return [one for one in found if one.expected or min(one.counted.values()) > 0]
+        return [known for one in found if (known := self._known(one, first)) is not None]
+
+    def _known(self, found: Difference, first: Mapping[_Row, int]) -> Difference | None:
+        """Return what is surely wrong with a row of which old metric events may have expired; None: nothing is.
+
+        Args:
+            found: what looks wrong.
+            first: since when something was counted back, where that is more than is there, in milliseconds.
+        """
+        if found.expected:
+            if len(self._seen) >= MAX_SEEN:
+                self._seen.clear()
+            self._seen.add(found.key)
+            return found
+        counted = {
+            (entity_type, entity, user, metric_type): net
+            for (entity_type, entity, user, metric_type), net in found.counted.items()
+            if net > 0
+            or found.key in self._seen
+            or self._is_young(found.key, first[found.key, entity_type, metric_type, entity, user, net])
+        }
+        return difference(found.key, {}, counted) if counted else None
+
+    def _is_young(self, key: int, first_ms: int) -> bool:
+        """Return whether a row was made on a day that is compared, given when something of it was first counted."""
+        return self._mark is not None and key > self._mark.highest and first_ms > ms(self._mark.at)
 
 
 def _totals(rows: Iterable[_Row], keys: set[int]) -> dict[int, Counter[Total]]:

@@ -81,13 +81,11 @@ class TableComparison:
     ) -> None:
         self._table, self._rows, self._reads, self._reader = table, rows, reads, reader or rows
         self._pause, self._size, self._pace, self._looks = pause, range_keys, Pace(), looks
-        self._row_by_row = RowByRow(table, reads)
+        self._row_by_row = RowByRow(table, rows, reads)
         self.too_old = 0
         """Rows that were left out so far, as they were made before :attr:`kept_since`."""
         self.following = 0
         """Number of the range that is compared next."""
-        self.read_at = 0.0
-        """When rows were read last, but for those asked for by key; monotonic seconds."""
 
     @property
     def kept_since(self) -> datetime | None:
@@ -102,6 +100,10 @@ class TableComparison:
             TemporaryError: PostgreSQL is away.
         """
         return self._span()[1]
+
+    def highest(self) -> int:
+        """Return the highest key by now, where rows are written; 0 where there is none above. Raises as above."""
+        return self._rows.highest()
 
     def _span(self) -> tuple[int, int]:
         """Return the first range, 0 unless there are keys below, and the one behind the last."""
@@ -152,9 +154,7 @@ class TableComparison:
             yield from self._by_sums(first, end, progress, beyond=beyond)
 
     def _of_range(self, rows: CountedRows, number: int) -> list[Difference]:
-        found = self._row_by_row.of_range(rows, number * self._size, (number + 1) * self._size)
-        self.read_at = time.monotonic()
-        return found
+        return self._row_by_row.of_range(rows, number * self._size, (number + 1) * self._size)
 
     def _by_sums(self, first: int, end: int, progress: RangesListener, *, beyond: bool) -> Iterator[RangeDifferences]:
         counted, asked_at, took = self._sums_counted(first, None if beyond else end)
@@ -197,9 +197,8 @@ class TableComparison:
                 if not self._pace.given_up():
                     raise
                 continue
-            self.read_at = time.monotonic()
             if after - low == self._pace.ranges:
-                self._pace.took(self.read_at - began)
+                self._pace.took(time.monotonic() - began)
             return after, sums
 
     def _sums_counted(self, first: int, end: int | None) -> tuple[dict[int, int], float, float]:
@@ -311,7 +310,6 @@ class TableComparison:
             if len(found) > PIECE_KEYS:  # one question for the range is cheaper than one for each few of its keys
                 by_key |= {one.key: one for one in self._of_range(self._rows, number)}
             again.append((number, [by_key[one.key] for one in found if one.key in by_key]))
-        self.read_at = time.monotonic()
         return again
 
     def of_keys(self, keys: Sequence[int]) -> list[Difference]:
