@@ -11,7 +11,7 @@ from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
 from watcher.redis import keys
 from watcher.redis.identity import identity_of
 from watcher.redis.scripts import VOTE
-from watcher.redis.vote import outcome, vote_command
+from watcher.redis.vote import Ballot, outcomes, votes_command
 
 MAX_LOG = 100_000
 BREATH_SECONDS = 0.02
@@ -38,18 +38,17 @@ def send(client: redis.Redis, votes: Sequence[Vote], cast: Cast, max_log: int = 
             pipeline = one.pipeline(transaction=False)
             for vote in votes:
                 pipeline.sadd(keys.undrained(keys.bucket(vote.crucible_id)), vote.crucible_id)
-                pipeline.execute_command(*vote_command(VOTE.sha, vote, identity, None, max_log))
+                pipeline.execute_command(*votes_command(VOTE.sha, [Ballot(vote)], identity, max_log))
             answers = pipeline.execute(raise_on_error=False)[1::2]
     except (redis.RedisError, OSError):
         cast.unanswered += len(votes)
         time.sleep(BREATH_SECONDS)
         return 0
     for vote, answer in zip(votes, answers, strict=True):
-        if isinstance(answer, Exception):
+        (came,) = [answer] if isinstance(answer, Exception) else outcomes(answer)
+        if isinstance(came, Exception):
             cast.unanswered += 1
-            continue
-        came = outcome(answer)
-        if isinstance(came, VoteRefusal):
+        elif isinstance(came, VoteRefusal):
             cast.refused[came] += 1
         else:
             counted += 1

@@ -22,6 +22,7 @@ from watcher.model.pair_token import PairTokens
 from watcher.postgres.own.entry_questions import EntryQuestions
 from watcher.postgres.site.discussions import SiteDiscussions
 from watcher.postgres.site.images import SiteImages
+from watcher.redis.ballot_box import BallotBox
 from watcher.redis.link import Link
 
 
@@ -31,8 +32,6 @@ class VoteRules(msgspec.Struct, frozen=True, kw_only=True):
     require_token: bool
     """A vote needs the token of a served pair."""
     max_body_bytes: int
-    max_log: int
-    """Votes of a crucible that may wait for ClickHouse."""
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +41,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """Redis, for everything but votes."""
     votes_link: Link
     """The connection that votes go through, and no other traffic."""
+    ballots: BallotBox
+    """Casts votes through it."""
     crucibles: Crucibles
     entries: Entries
     standings: Standings

@@ -161,6 +161,7 @@ class ApiRole:
             services = compose_services(
                 api,
                 votes_link=votes_link,
+                on_refused=self._refusals.note,
                 reads_link=reads_link,
                 pool=pool,
                 followers=followers,

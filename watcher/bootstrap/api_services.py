@@ -26,6 +26,7 @@ from watcher.postgres.pool import SitePool
 from watcher.postgres.site.crucibles import SiteCrucibles
 from watcher.postgres.site.discussions import SiteDiscussions
 from watcher.postgres.site.images import SiteImages
+from watcher.redis.ballot_box import BallotBox
 from watcher.redis.link import Link
 from watcher.telemetry.metrics.api import ApiMetrics
 
@@ -34,6 +35,7 @@ def compose_services(
     api: ApiSettings,
     *,
     votes_link: Link,
+    on_refused: Callable[[str], None],
     reads_link: Link,
     pool: SitePool,
     followers: Followers,
@@ -48,6 +50,7 @@ def compose_services(
     Args:
         api: the settings of the API.
         votes_link: the connection to Redis for votes.
+        on_refused: told of each error with which Redis refuses to write a vote.
         reads_link: the one for everything else.
         pool: connections to the site's PostgreSQL.
         followers: whoever holds a stream open.
@@ -66,6 +69,7 @@ def compose_services(
     return Services(
         reads_link=reads_link,
         votes_link=votes_link,
+        ballots=BallotBox(votes_link, api.max_log, on_refused),
         crucibles=crucibles,
         entries=Entries(reads_link, site.final_entry),
         standings=standings,
@@ -87,7 +91,7 @@ def compose_services(
         entry_questions=EntryQuestions(pool.fetch, watcher_schema),
         history=HistoryReader(clickhouse),
         tokens=tokens,
-        vote_rules=VoteRules(require_token=api.require_pair_token, max_body_bytes=api.body_limit, max_log=api.max_log),
+        vote_rules=VoteRules(require_token=api.require_pair_token, max_body_bytes=api.body_limit),
         votes_limit=RateLimit("votes", api.votes_per_minute, votes_link),
         uncounted_votes=UncountedVotes(api.votes_per_minute),
         votes_counted=metrics.votes.labels("ok"),

@@ -33,6 +33,9 @@ OPEN_SECONDS: Final = 7 * 86_400
 """Seconds that a judge's open pairs are kept after the last one was opened; longer than any pair token lives. A judge
 who comes back later begins anew, with the skips that everybody begins with."""
 
+MAX_VOTES_AT_ONCE: Final = 64
+"""Votes that one call of the script casts. More: others wait longer for Redis meanwhile; fewer: each costs more."""
+
 FROZEN: Final = "frozen"
 """Field of the state: epoch and number of the last vote before the freeze, ``3:100``; absent while votes are taken."""
 

@@ -92,6 +92,13 @@ class Link:
             raise LinkLostError("there is no connection to redis")
         return wire.ask(command)
 
+    def ask_when_sent(self, command: Callable[[], Command]) -> "asyncio.Future[Any]":
+        """Send a command that is made up when the next pipeline leaves; answers and errors are those of :meth:`ask`."""
+        wire = self._wire
+        if wire is None:
+            raise LinkLostError("there is no connection to redis")
+        return wire.ask(command)
+
     def tell(self, command: Command) -> None:
         """Send a command whose answer nobody needs; does nothing while there is no connection."""
         if self._wire is not None:
@@ -206,6 +213,11 @@ class Link:
         self._identity = await _identity(wire)
 
 
+def _packed(command: Command) -> bytes:
+    packed: bytes = hiredis.pack_command(tuple(command))  # type: ignore[arg-type] # its stub names one type too many
+    return packed
+
+
 def _is_lost(error: str) -> bool:
     return error.startswith(_LEFT) or says_it_is_no_primary(error)
 
@@ -241,12 +253,12 @@ class _Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         self._waiting: deque[asyncio.Future[Any] | None] = deque()
-        self._outgoing: list[bytes] = []
+        self._outgoing: list[bytes | Callable[[], Command]] = []
         self._told: set[tuple[str | bytes | int, ...]] = set()
         self._under_way = 0  # answers that what was sent has yet to bring
         self.lost: asyncio.Future[None] = loop.create_future()
 
-    def ask(self, command: Command) -> "asyncio.Future[Any]":
+    def ask(self, command: Command | Callable[[], Command]) -> "asyncio.Future[Any]":
         if len(self._waiting) >= MAX_WAITING_COMMANDS:
             raise LinkLostError("redis is slower than what is asked of it")
         answer = self._loop.create_future()
@@ -263,18 +275,17 @@ class _Wire(asyncio.Protocol):
         if command not in self._told and self.tell(command):  # one that was dropped was not told
             self._told.add(command)
 
-    def _send(self, command: Command, answer: "asyncio.Future[Any] | None") -> None:
+    def _send(self, command: Command | Callable[[], Command], answer: "asyncio.Future[Any] | None") -> None:
         if self.lost.done():
             raise LinkLostError("the connection to redis was lost")
         if not self._outgoing and not self._under_way:
             self._loop.call_soon(self._flush)
-        packed = hiredis.pack_command(tuple(command))  # type: ignore[arg-type] # its stub names one type too many
-        self._outgoing.append(packed)
+        self._outgoing.append(command if callable(command) else _packed(command))
         self._waiting.append(answer)
 
     def _flush(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(self._outgoing))
+            self._transport.write(b"".join(_packed(one()) if callable(one) else one for one in self._outgoing))
         self._under_way = len(self._waiting)
         self._outgoing.clear()
         self._told.clear()

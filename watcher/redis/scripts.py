@@ -31,6 +31,8 @@ DATA: Final = {
     "MARK_POSITION": keys.MARK_POSITION,
     "PACKED_ENTRY": PACKED_ENTRY.format.replace("Q", "I8").replace("q", "i8"),
     "PACKED_ENTRY_BYTES": str(PACKED_ENTRY.size),
+    "MAX_VOTES": str(keys.MAX_VOTES_AT_ONCE),
+    "OPEN": keys.OPEN,
     "OPEN_SECONDS": str(keys.OPEN_SECONDS),
     "FREE_SKIPS": str(FREE_SKIPS),
     "PAIRS_PER_SKIP": str(PAIRS_PER_SKIP),

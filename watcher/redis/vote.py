@@ -1,52 +1,64 @@
-"""How a vote is asked of Redis, and how the answer reads. Without a client: async pipelines and tests share it."""
+"""How votes are asked of Redis, and how the answers read. Without a client: async pipelines and tests share it."""
 
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, cast
 
 from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
-from watcher.redis.keys import ADMITTED, ENTRIES, JUDGED, JUDGES, LOG, OPEN, STANDINGS, STATE, VOTES, elo, tag
+from watcher.redis.keys import elo
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_KEYS: Final = "10"
+_KEYS: Final = "1"
 
 
-def vote_command(
-    sha: str, vote: Vote, fence: str, refuse: VoteRefusal | None, max_log: int, *, served: bool = False
-) -> list[str]:
-    """Return the command that casts a vote; all of it text, for hiredis takes three times as long for a number.
+class Ballot(NamedTuple):
+    """A vote, and how it is to be taken."""
+
+    vote: Vote
+    refuse: VoteRefusal | None = None
+    """If given, only a repeat is answered; anything else is refused with this."""
+    served: bool = False
+    """The vote is on a pair that was served to the judge, and counts only if that is the one to judge now."""
+
+
+def votes_command(sha: str, ballots: Iterable[Ballot], fence: str, max_log: int) -> list[str]:
+    """Return the command that casts votes; all of it text, for hiredis takes three times as long for a number.
 
     Args:
         sha: the vote script's, as Redis knows it.
-        vote: the vote.
+        ballots: the votes, in their order; 1 to ``keys.MAX_VOTES_AT_ONCE``, all on one crucible.
         fence: identity of the Redis process at the other end of the very connection that this is sent through.
-        refuse: if given, only a repeat is answered; anything else is refused with this.
         max_log: votes that may wait for ClickHouse in this crucible's log.
-        served: the vote is on a pair that was served to the judge, and counts only if that is the one to judge now.
     """
-    own, user = tag(vote.crucible_id), str(vote.user_id)
-    return [
-        "EVALSHA", sha, _KEYS,
-        elo(vote.crucible_id), own + STATE, own + ENTRIES, own + STANDINGS, own + VOTES, own + LOG, own + JUDGES,
-        f"{own}{JUDGED}{user}", own + ADMITTED, f"{own}{OPEN}{user}",
-        fence, user, str(vote.winner), str(vote.loser), refuse or "", str(max_log), "1" if served else "0",
-    ]  # fmt: skip
+    command = ["EVALSHA", sha, _KEYS, "", fence, str(max_log)]
+    vote = None
+    for vote, refuse, served in ballots:
+        command += (str(vote.user_id), str(vote.winner), str(vote.loser), refuse or "", "1" if served else "0")
+    if vote is None:
+        raise ValueError("no votes were given, and at least one is expected")
+    command[3] = elo(vote.crucible_id)
+    return command
 
 
-def outcome(answer: object) -> VoteOutcome | VoteRefusal:
-    """Return what the script said.
+def outcomes(answer: object) -> list[VoteOutcome | VoteRefusal | Exception]:
+    """Return what the script said of each vote.
 
     Args:
-        answer: the script's, bytes or str; a client's errors are the caller's.
+        answer: the script's, bytes or str.
+
+    Returns:
+        In the order of the votes; of one that Redis refused to write, its error as the client reads it.
 
     Raises:
         ValueError: it is not an answer of this script.
 
-    >>> outcome([b"ok", 1516, 1484, 16, 1, 3, 1_760_000_000_000, 0, 0]).winner_elo
-    1516
-    >>> outcome([b"ended"])
+    >>> outcomes([[b"ok", 1516, 1484, 16, 1, 3, 1_760_000_000_000, 0, 0], [b"ended"]])[1]
     <VoteRefusal.ENDED: 'ended'>
     """
+    return [_outcome(one) for one in cast("Sequence[object]", answer)]
+
+
+def _outcome(answer: object) -> VoteOutcome | VoteRefusal | Exception:
+    if isinstance(answer, Exception):
+        return answer
     code, *numbers = cast("Sequence[bytes | str | int]", answer)
     if code in {b"ok", "ok"}:
         winner_elo, loser_elo, delta, epoch, seq, ms, repeated, opened = cast("list[int]", numbers)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import redis
 
@@ -13,13 +14,25 @@ from watcher.model.rating import BASE_RATING
 from watcher.model.vote import LoggedVote, Vote, VoteOutcome, VoteRefusal, pair_field
 from watcher.redis import keys
 from watcher.redis.scripts import VOTE, Script
-from watcher.redis.vote import outcome, vote_command
+from watcher.redis.vote import Ballot, outcomes, votes_command
 
 CRUCIBLE = 42
 FENCE = "0123456789abcdef:fedcba9876543210"
 OWNERS_FROM = 900_000
 """The owner of entry 7 is user 900007; judges have lower ids."""
 CREATED_MS = 1_760_000_000_000
+
+
+def outcome(answer: object) -> VoteOutcome | VoteRefusal:
+    """What was said of the only vote of a call.
+
+    Raises:
+        RedisError: Redis refused to write it.
+    """
+    (came,) = outcomes(answer)
+    if isinstance(came, Exception):
+        raise came
+    return came
 
 
 @dataclass
@@ -68,13 +81,19 @@ class Arena:
         fence: str = FENCE,
         refuse: VoteRefusal | None = None,
         max_log: int = 1_000_000,
-    ) -> list[str | int]:
+    ) -> list[str]:
         """The command of a vote."""
-        return vote_command(self.script.sha, Vote(self.crucible_id, user, winner, loser), fence, refuse, max_log)
+        return votes_command(
+            self.script.sha, [Ballot(Vote(self.crucible_id, user, winner, loser), refuse)], fence, max_log
+        )
 
     def vote(self, user: int, winner: int, loser: int, **more: object) -> VoteOutcome | VoteRefusal:
         """Cast a vote."""
         return outcome(self.client.execute_command(*self.command(user, winner, loser, **more)))  # type: ignore[arg-type]
+
+    def votes(self, *ballots: Ballot, fence: str = FENCE, max_log: int = 1_000_000) -> list[Any]:
+        """Cast votes in one call."""
+        return outcomes(self.client.execute_command(*votes_command(self.script.sha, ballots, fence, max_log)))
 
     def set(self, **fields: object) -> None:
         """Write fields of the crucible's state."""

@@ -5,7 +5,7 @@ before the first write.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib.resources import files
 
@@ -14,16 +14,17 @@ import redis
 from redis.exceptions import RedisError, ResponseError
 
 from stack import Stack
-from tests.contract.redis.arena import CREATED_MS, CRUCIBLE, FENCE, OWNERS_FROM, Arena
+from tests.contract.redis.arena import CREATED_MS, CRUCIBLE, FENCE, OWNERS_FROM, Arena, outcome
 from tests.contract.redis.rows import apply, state
 from watcher.model.effects import EntryGone, EntryState, EntryVerdict
-from watcher.model.vote import LoggedVote, VoteOutcome
+from watcher.model.vote import LoggedVote, Vote, VoteOutcome
 from watcher.redis import keys
 from watcher.redis.admit import ADMIT, Placement, admit_command
 from watcher.redis.freeze import freeze
 from watcher.redis.refusals import refusal
 from watcher.redis.rehearsal import COMMANDS, refused, rehearse
 from watcher.redis.rehearsal import WRITES as WRITING
+from watcher.redis.vote import Ballot, votes_command
 from watcher.redis.vote_log import VoteLog
 
 JUDGE, OTHER = 5, 6
@@ -59,44 +60,88 @@ def arena(client: redis.Redis) -> Arena:
     return Arena(client)
 
 
-def torn(arena: Arena, limited: redis.Redis) -> None:
-    """A vote for entry 1 against entry 2, of which Redis refuses a part."""
-    with pytest.raises(RedisError, match=REFUSED):
-        limited.execute_command(*arena.command(JUDGE, 1, 2))
+FIRST = Ballot(Vote(CRUCIBLE, JUDGE, 1, 2))
+TOGETHER = (FIRST, Ballot(Vote(CRUCIBLE, OTHER, 2, 3)), Ballot(Vote(CRUCIBLE, JUDGE, 3, 2)))
+"""Of which the later ones move what the earlier ones have moved."""
 
 
+def torn(arena: Arena, limited: redis.Redis, ballots: Sequence[Ballot] = (FIRST,)) -> None:
+    """Votes of one call, of which Redis refuses a part; each of them is told so, or all at once."""
+    try:
+        answers = limited.execute_command(*votes_command(arena.script.sha, ballots, FENCE, 1_000_000))
+    except RedisError as error:
+        answers = [error]
+    for one in answers:
+        with pytest.raises(RedisError, match=REFUSED):
+            outcome([one])
+
+
+@pytest.mark.parametrize("ballots", [(FIRST,), TOGETHER], ids=["one", "some"])
 @pytest.mark.parametrize("command", LIMITED)
-def test_a_vote_that_was_refused_halfway_is_finished_by_the_next(arena: Arena, without: Without, command: str) -> None:
+def test_a_vote_that_was_refused_halfway_is_finished_by_the_next(
+    arena: Arena, without: Without, command: str, ballots: tuple[Ballot, ...]
+) -> None:
     """The crucible goes on, and whoever was not answered is told the same as the log says."""
     arena.vote(OTHER, 1, 3)
-    torn(arena, without(command))
+    torn(arena, without(command), ballots)
     logged = len(arena.log())
 
     after = arena.vote(OTHER, 2, 4)
-    again = arena.vote(JUDGE, 1, 2)
+    again = arena.votes(*ballots)
 
+    begun = 0 if command == "xadd" else len(ballots)
     assert isinstance(after, VoteOutcome)
-    assert isinstance(again, VoteOutcome)
-    assert (after.seq, again.seq, again.repeated) == ((2, 3, False) if command == "xadd" else (3, 2, True))
-    assert len(arena.log()) == 3
-    assert logged == (1 if command == "xadd" else 2)
+    assert (after.seq, logged) == (2 + begun, 1 + begun)
+    first_seq = 2 if begun else 3
+    assert [(one.seq, one.repeated) for one in again] == [
+        (seq, begun > 0) for seq in range(first_seq, first_seq + len(ballots))
+    ]
+    assert len(arena.log()) == 2 + len(ballots)
     arena.check()
 
 
+@pytest.mark.parametrize("ballots", [(FIRST,), TOGETHER], ids=["one", "some"])
 @pytest.mark.parametrize("command", LIMITED)
-def test_its_own_repeat_finishes_it_too(arena: Arena, without: Without, command: str) -> None:
+def test_its_own_repeat_finishes_it_too(
+    arena: Arena, without: Without, command: str, ballots: tuple[Ballot, ...]
+) -> None:
     """Once it may be written; until then it is refused as before, and not counted twice."""
     limited = without(command)
-    torn(arena, limited)
-    torn(arena, limited)
+    torn(arena, limited, ballots)
+    torn(arena, limited, ballots)
 
     came = arena.vote(JUDGE, 1, 2)
 
     assert isinstance(came, VoteOutcome)
     assert (came.winner_elo, came.winner_delta, came.seq, came.repeated) == (1516, 16, 1, command != "xadd")
     assert arena.vote(JUDGE, 2, 1) == "judged_otherwise"
-    assert len(arena.log()) == 1
+    assert len(arena.log()) == (1 if command == "xadd" else len(ballots))
     arena.check()
+
+
+def test_votes_of_which_some_outcomes_are_written_get_the_others(arena: Arena) -> None:
+    """Redis stopped between two judges: what comes before the outcomes is written, and is not written again."""
+    arena.votes(*TOGETHER)
+    arena.client.hdel(keys.judged(CRUCIBLE, JUDGE), "2:3")
+    arena.client.hset(keys.state(CRUCIBLE), mapping={"seq": 0, "counted": 0})
+
+    assert [(one.seq, one.repeated) for one in arena.votes(*TOGETHER)] == [(1, True), (2, True), (3, True)]
+
+    state = arena.client.hmget(keys.state(CRUCIBLE), "seq", "counted")
+    assert state == ["3", "3"]
+    assert arena.held()["ratings"] == arena.due()["ratings"]
+    assert arena.held()["votes"] == arena.due()["votes"]
+
+
+@pytest.mark.parametrize("places", [[("1-1", 1), ("1-3", 1)], [("1-1", 1), ("1-2", 2)], [("1-2", 1)]])
+def test_what_is_no_votes_of_one_call_is_not_finished(arena: Arena, places: list[tuple[str, int]]) -> None:
+    """Numbers with a gap, votes of two moments: nobody has left those, so the other stores are asked."""
+    for place, at in places:
+        fields = {"w": 1, "l": 2, "u": JUDGE, "t": at, "we": 1516, "le": 1484}
+        arena.client.xadd(keys.log(CRUCIBLE), fields, id=place)  # type: ignore[arg-type]
+
+    assert arena.vote(OTHER, 1, 2) == "unverified"
+    assert arena.client.hget(keys.votes(CRUCIBLE), "1") is None
 
 
 def test_no_vote_leaves_the_log_before_it_is_finished(arena: Arena, without: Without, server: Stack) -> None:

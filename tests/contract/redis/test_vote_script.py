@@ -12,10 +12,11 @@ from tests.contract.redis.arena import CREATED_MS, CRUCIBLE, FENCE, OWNERS_FROM,
 from tests.contract.redis.rows import apply, contents, state
 from watcher.model.effects import EntryGone, EntryState
 from watcher.model.rating import gain
-from watcher.model.vote import VoteOutcome, VoteRefusal, pair_field
+from watcher.model.vote import Vote, VoteOutcome, VoteRefusal, pair_field
 from watcher.redis import keys
 from watcher.redis.freeze import freeze
 from watcher.redis.scripts import VOTE, Script
+from watcher.redis.vote import Ballot
 
 JUDGE = 5
 
@@ -260,9 +261,52 @@ def test_every_gap_moves_the_points_of_the_rule(arena: Arena, client: redis.Redi
         pipeline.execute_command(*arena.command(judge, 1, 2))
     answers = pipeline.execute()[1::2]
 
-    assert [answer[1:4] for answer in answers] == [
+    assert [answer[1:4] for (answer,) in answers] == [
         [1500 + lead + gain(lead, 0), 1500 - gain(lead, 0), gain(lead, 0)] for lead in leads
     ]
+
+
+def test_votes_of_one_call_count_one_after_the_other(arena: Arena) -> None:
+    """As if each had come by itself: repeats and contradictions among them, refusals, and one of too many."""
+    own = OWNERS_FROM + 3
+    ballots = [
+        Ballot(Vote(CRUCIBLE, user, winner, loser), refuse)
+        for user, winner, loser, refuse in (
+            (JUDGE, 1, 2, None), (6, 2, 1, None), (JUDGE, 1, 2, None), (JUDGE, 2, 1, None), (7, 1, 1, None),
+            (own, 3, 4, None), (7, 1, 99, None), (6, 2, 1, VoteRefusal.RATE_LIMITED),
+            (8, 1, 2, VoteRefusal.RATE_LIMITED), (7, 2, 1, None), (8, 3, 4, None),
+        )
+    ]  # fmt: skip
+    alone = Arena(arena.client, crucible_id=CRUCIBLE + 1)
+    single = [alone.vote(one.vote.user_id, one.vote.winner, one.vote.loser, refuse=one.refuse) for one in ballots[:-1]]
+
+    together = arena.votes(*ballots, max_log=3)
+
+    def timeless(came: object) -> object:
+        return msgspec.structs.replace(came, ms=0) if isinstance(came, VoteOutcome) else came
+
+    assert [timeless(one) for one in together[:-1]] == [timeless(one) for one in single]
+    assert together[-1] is VoteRefusal.BACKLOG
+    assert len(arena.log()) == 3
+    arena.check()
+
+
+def test_a_judge_of_one_call_goes_from_pair_to_pair(arena: Arena) -> None:
+    """What is open is what the vote before left: the pair that follows, and then nothing."""
+    key = keys.open_pairs(CRUCIBLE, JUDGE)
+    arena.client.hset(key, "open", "4:1|1:2:31:1900000000|3:4:31:1900000000")
+    first, second = Vote(CRUCIBLE, JUDGE, 1, 2), Vote(CRUCIBLE, JUDGE, 4, 3)
+
+    early, one, again, two, stale = arena.votes(
+        *(Ballot(vote, served=True) for vote in (second, first, first, second, Vote(CRUCIBLE, JUDGE, 1, 3)))
+    )
+
+    assert (early, stale) == (VoteRefusal.PAIR_TOKEN_EARLY, VoteRefusal.PAIR_TOKEN_STALE)
+    assert [(came.seq, came.repeated, came.opened) for came in (one, again, two)] == [
+        (1, False, True), (1, True, True), (2, False, True),
+    ]  # fmt: skip
+    assert arena.client.hget(key, "open") == "6:1"
+    arena.check()
 
 
 @pytest.mark.parametrize("lead", range(-760, 761, 19))

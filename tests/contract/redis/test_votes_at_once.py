@@ -17,7 +17,7 @@ import redis.asyncio
 
 from stack import Stack
 from tests.awaiting import await_that
-from tests.contract.redis.arena import Arena, counted
+from tests.contract.redis.arena import Arena, counted, outcome
 from tests.contract.redis.rows import apply, state
 from tests.contract.redis.voters import Orders
 from tests.replay import replay
@@ -25,7 +25,6 @@ from tests.stack.watching import REPOSITORY
 from watcher.model.vote import LoggedVote, Vote, VoteOutcome, VoteRefusal
 from watcher.redis import keys
 from watcher.redis.scripts import VOTE
-from watcher.redis.vote import outcome
 
 PROCESSES = 4
 CONNECTIONS = 200
@@ -141,7 +140,7 @@ def test_without_the_script_votes_overwrite_each_other(server: Stack, client: re
     assert replay(log).differing
 
 
-def at_once(url: str, commands: Sequence[list[str | int]]) -> list[VoteOutcome | VoteRefusal]:
+def at_once(url: str, commands: Sequence[list[str]]) -> list[VoteOutcome | VoteRefusal]:
     """Each command over a connection of its own, all of them under way before the first answer is read."""
 
     async def run() -> list[VoteOutcome | VoteRefusal]:

@@ -10,12 +10,12 @@ from random import Random
 
 import redis
 
-from tests.contract.redis.arena import CRUCIBLE, FENCE
+from tests.contract.redis.arena import CRUCIBLE, FENCE, outcome
 from watcher.model.rating import gain
 from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
 from watcher.redis import keys
 from watcher.redis.scripts import VOTE, Script
-from watcher.redis.vote import outcome, vote_command
+from watcher.redis.vote import Ballot, votes_command
 
 OVER = frozenset({VoteRefusal.ENDED, VoteRefusal.FROZEN})
 
@@ -41,6 +41,7 @@ class Orders:
 def cast(orders: Orders) -> list[tuple[Vote, VoteOutcome | VoteRefusal]]:
     """Vote at random, and return what was answered; a round trip without an answer is not in it."""
     random, done = Random(orders.seed), []
+    at_once = 1 + 3 * orders.seed  # some processes cast each vote by itself, others all of a round trip in one call
     script = Script.of(orders.script)
     with redis.Redis.from_url(orders.url, decode_responses=True) as client:
         client.script_load(script.text)
@@ -53,7 +54,7 @@ def cast(orders: Orders) -> list[tuple[Vote, VoteOutcome | VoteRefusal]]:
                 for _ in range(orders.abreast)
             ]
             try:
-                came = torn(client, votes) if orders.torn else whole(client, script, votes)
+                came = torn(client, votes) if orders.torn else whole(client, script, votes, at_once)
             except redis.ConnectionError:
                 break
             done += zip(votes, came, strict=True)
@@ -62,12 +63,13 @@ def cast(orders: Orders) -> list[tuple[Vote, VoteOutcome | VoteRefusal]]:
     return done
 
 
-def whole(client: redis.Redis, script: Script, votes: list[Vote]) -> list[VoteOutcome | VoteRefusal]:
-    """One round trip, a script a vote."""
+def whole(client: redis.Redis, script: Script, votes: list[Vote], at_once: int) -> list[VoteOutcome | VoteRefusal]:
+    """One round trip, and so many votes a call of the script."""
     pipeline = client.pipeline(transaction=False)
-    for vote in votes:
-        pipeline.execute_command(*vote_command(script.sha, vote, FENCE, None, 10**9))
-    return [outcome(answer) for answer in pipeline.execute()]
+    for at in range(0, len(votes), at_once):
+        ballots = [Ballot(vote) for vote in votes[at : at + at_once]]
+        pipeline.execute_command(*votes_command(script.sha, ballots, FENCE, 10**9))
+    return [outcome([one]) for answer in pipeline.execute() for one in answer]
 
 
 def torn(client: redis.Redis, votes: list[Vote]) -> list[VoteOutcome | VoteRefusal]:

@@ -174,10 +174,13 @@ def test_every_section_is_used() -> None:
     assert used == scripts.sections().keys()
 
 
-def test_little_is_put_before_a_vote() -> None:
-    """It is run once a vote: seven functions, no tables."""
-    head, _, _ = scripts.VOTE.text.partition("-- Casts a vote.")
-    functions = ("companion", "judged", "entry_row", "standing", "count_logged", "counted", "finish_logged")
+def test_little_is_put_before_votes() -> None:
+    """It is run at each call: ten functions, no tables."""
+    head, _, _ = scripts.VOTE.text.partition("-- Casts votes on a crucible")
+    functions = (
+        "companion", "judged", "entry_row", "standing", "pair_of", "outcome", "count_logged", "begun", "entries_after",
+        "finish_logged",
+    )  # fmt: skip
 
     assert re.findall(r"^local (.+?)\(", head, re.MULTILINE) == [f"function {name}" for name in functions]
 

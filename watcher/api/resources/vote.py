@@ -27,10 +27,9 @@ from watcher.api.voting.crucibles import Crucible
 from watcher.api.wire import EntryId, MomentText, encode, moment
 from watcher.model.pair_token import SignedPair, TokenFault
 from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
-from watcher.redis import keys
 from watcher.redis.link import LinkLostError
 from watcher.redis.scripts import VOTE
-from watcher.redis.vote import outcome, vote_command
+from watcher.redis.vote import Ballot
 
 _HEADERS: Final[Sequence[Header]] = (JSON, (b"cache-control", b"no-store"))
 _COMING_BACK: Final = frozenset({VoteRefusal.ABSENT, VoteRefusal.UNVERIFIED})
@@ -213,19 +212,14 @@ async def _cast(
     Raises:
         ProblemError: ``redis_away``.
     """
-    link = services.votes_link
-    hint = ("SADD", keys.undrained(keys.bucket(cast.crucible_id)), cast.crucible_id)
     for _ in range(2):
         try:
-            # In this order on one connection: the hint must not come after the vote.
-            link.tell_once(hint)
-            most = services.vote_rules.max_log
-            said = await link.ask(vote_command(VOTE.sha, cast, link.identity, refuse, most, served=served))
+            said = await services.ballots.cast(Ballot(cast, refuse, served))
             if not isinstance(said, hiredis.ReplyError):
-                return outcome(said)
+                return said
             if not str(said).startswith("NOSCRIPT"):
                 raise refused(said)
-            await link.load(VOTE.text)
+            await services.votes_link.load(VOTE.text)
         except LinkLostError as error:
             raise ProblemError("redis_away") from error
     raise ProblemError("redis_away")

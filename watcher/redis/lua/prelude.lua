@@ -91,69 +91,121 @@ end
 
 -- section: logged
 -- uses: companions judged rows standings
--- A vote that is in the log counts. Should Redis refuse one of the writes that follow, because a right is missing, then
--- the state has not its number yet, and whoever finds that does them again: all of them say what is to be.
--- Takes the vote script's keys, epoch and number, the fields of the log, the pair's name, the points that changed hands
--- (nil if nobody knows), and when the entries were created (nil of one that judges see no more).
-local function count_logged(keys, epoch, seq, vote, pair, points, winner_created, loser_created)
-  local call, winner, loser, we, le = redis.call, vote.w, vote.l, vote.we, vote.le
-  local votes = call('HMGET', keys[5], winner, loser)
-  if winner_created and loser_created then
-    call('ZADD', keys[4], -we, standing(winner_created, winner), -le, standing(loser_created, loser))
-  elseif winner_created then
-    call('ZADD', keys[4], -we, standing(winner_created, winner))
-  elseif loser_created then
-    call('ZADD', keys[4], -le, standing(loser_created, loser))
-  end
-  call('SADD', keys[7], vote.u)
-  local outcome = string.format('%s:%s:%s:%s:%s:%s', winner, epoch, seq, we, le, vote.t)
-  call('HSET', keys[8], pair, points and outcome .. ':' .. points or outcome)
-  call('HSET', keys[1], winner, we, loser, le)
-  call('HSET', keys[5], winner, (votes[1] or 0) + 1, loser, (votes[2] or 0) + 1)
-  call('HSET', keys[2], 'seq', seq)
+-- Votes that are in the log count. Should Redis refuse one of the writes that follow, because a right is missing, then the
+-- state has not the number of the last of them yet, and whoever finds that does all of them again: each says what is to be.
+
+-- Votes of one call, which are in the log right behind each other.
+local MAX_VOTES = @MAX_VOTES@
+
+-- The pair that a vote is on, as a judge's outcomes are called.
+local function pair_of(one, other)
+  return tonumber(one) < tonumber(other) and one .. ':' .. other or other .. ':' .. one
 end
 
--- The vote that is being finished is one of those that were counted; nothing if it was before, or nobody counts yet.
-local function counted(elo, state)
-  if state[5] and state[5] - (state[6] or 0) == tonumber(state[2]) then
-    redis.call('HINCRBY', companion(elo, STATE), 'counted', 1)
-  end
+-- How a vote is written down for its judge. Its points are left out where nobody knows them.
+local function outcome(epoch, vote)
+  local text = string.format('%s:%s:%d:%s:%s:%s', vote.w, epoch, vote.seq, vote.we, vote.le, vote.t)
+  return vote.points and text .. ':' .. vote.points or text
 end
 
--- Finishes the last vote of the log if the state has not its number; returns whether there was one to finish. One whose
--- entries have changed since is left: then the other stores have to be asked.
+-- Writes what votes of the log come to. Takes them in their order, each with the fields of the log, its number, its pair
+-- and its points; and by its id each entry that they are on, as it is after them: its rating, its votes, and when it was
+-- created (nil of one that judges see no more).
+local function count_logged(elo, epoch, votes, entries)
+  local call = redis.call
+  local places, ratings, numbers, judges = {}, {}, {}, {}
+  for id, entry in pairs(entries) do
+    if entry.created then
+      places[#places + 1] = -entry.rating
+      places[#places + 1] = standing(entry.created, id)
+    end
+    ratings[#ratings + 1] = id
+    ratings[#ratings + 1] = entry.rating
+    numbers[#numbers + 1] = id
+    numbers[#numbers + 1] = entry.votes
+  end
+  for at, vote in ipairs(votes) do judges[at] = vote.u end
+  if #places > 0 then call('ZADD', companion(elo, STANDINGS), unpack(places)) end
+  call('SADD', companion(elo, JUDGES), unpack(judges))
+  call('HSET', elo, unpack(ratings))
+  call('HSET', companion(elo, VOTES), unpack(numbers))
+  for _, vote in ipairs(votes) do call('HSET', judged(elo, vote.u), vote.pair, outcome(epoch, vote)) end
+  call('HSET', companion(elo, STATE), 'seq', votes[#votes].seq)
+end
+
+-- Returns the votes of the log whose numbers the state has not, which are those of one call: of one moment, and without a
+-- gap. Nothing if there are none, or others.
+local function begun(elo, epoch, seq)
+  local found = redis.call(
+    'XRANGE', companion(elo, LOG), string.format('%s-%d', epoch, seq + 1), '+', 'COUNT', MAX_VOTES + 1
+  )
+  if #found == 0 or #found > MAX_VOTES then return nil end
+  local votes = {}
+  for at, one in ipairs(found) do
+    local vote = { seq = seq + at }
+    for field = 1, #one[2], 2 do vote[one[2][field]] = one[2][field + 1] end
+    if not vote.w then return nil end -- the place of a vote that was cut off, see verifier_close.lua
+    if one[1] ~= string.format('%s-%d', epoch, vote.seq) or at > 1 and vote.t ~= votes[1].t then return nil end
+    vote.pair = pair_of(vote.w, vote.l)
+    votes[at] = vote
+  end
+  return votes
+end
+
+-- Returns by its id each entry that votes are on, as it is after them, and puts their points to the votes; nothing if one
+-- of the entries has changed since.
+local function entries_after(elo, votes)
+  local entries = {}
+  for _, vote in ipairs(votes) do
+    for _, id in ipairs({ vote.w, vote.l }) do
+      if not entries[id] then
+        local _, _, created = entry_row(redis.call('HGET', companion(elo, ENTRIES), id) or '')
+        if not created then return nil end
+        entries[id] = {
+          rating = tonumber(redis.call('HGET', elo, id) or @BASE@), votes = redis.call('HGET', companion(elo, VOTES), id) or 0,
+          created = redis.call('HGET', companion(elo, ADMITTED), id) and created or nil,
+        }
+      end
+    end
+    local winner, loser = entries[vote.w], entries[vote.l]
+    local points = vote.we - winner.rating
+    if points > 0 and loser.rating - vote.le == points then vote.points = string.format('%d', points) end
+    winner.rating, loser.rating = tonumber(vote.we), tonumber(vote.le)
+    winner.votes, loser.votes = winner.votes + 1, loser.votes + 1
+  end
+  return entries
+end
+
+-- Finishes the last votes of the log if the state has not their numbers; returns whether there were any to finish. Those
+-- whose entries have changed since are left: then the other stores have to be asked.
 local function finish_logged(elo)
-  local last = redis.call('XREVRANGE', companion(elo, LOG), '+', '-', 'COUNT', 1)[1]
-  if not last then return false end
   local state = redis.call('HMGET', companion(elo, STATE), 'epoch', 'seq', 'frozen', 'rebuilding', 'counted', 'before')
   if not state[1] or state[3] or state[4] then return false end
-  local seq = string.format('%d', state[2] + 1)
-  if last[1] ~= state[1] .. '-' .. seq then return false end
-  local vote = {}
-  for at = 1, #last[2], 2 do vote[last[2][at]] = last[2][at + 1] end
-  if not vote.w then return false end -- the place of a vote that was cut off, see verifier_close.lua
-  local pair = tonumber(vote.w) < tonumber(vote.l) and vote.w .. ':' .. vote.l or vote.l .. ':' .. vote.w
-  local outcome = redis.call('HGET', judged(elo, vote.u), pair) or ''
-  if string.find(outcome, ':' .. state[1] .. ':' .. seq .. ':', 1, true) then -- all but the number was written
-    counted(elo, state)
-    redis.call('HSET', companion(elo, STATE), 'seq', seq)
-    return true
+  local epoch, seq = state[1], tonumber(state[2])
+  local votes = begun(elo, epoch, seq)
+  if not votes then return false end
+  local unwritten = {}
+  for _, vote in ipairs(votes) do
+    local written = redis.call('HGET', judged(elo, vote.u), vote.pair) or ''
+    if not string.find(written, ':' .. epoch .. ':' .. vote.seq .. ':', 1, true) then
+      unwritten[#unwritten + 1] = vote
+    end
   end
-  local rows = redis.call('HMGET', companion(elo, ENTRIES), vote.w, vote.l)
-  local _, _, winner_created = entry_row(rows[1] or '')
-  local _, _, loser_created = entry_row(rows[2] or '')
-  if not (winner_created and loser_created) then return false end
-  local seen = redis.call('HMGET', companion(elo, ADMITTED), vote.w, vote.l)
-  local points = vote.we - (redis.call('HGET', elo, vote.w) or @BASE@)
-  local keys = {
-    [1] = elo, [2] = companion(elo, STATE), [4] = companion(elo, STANDINGS), [5] = companion(elo, VOTES),
-    [7] = companion(elo, JUDGES), [8] = judged(elo, vote.u),
-  }
-  counted(elo, state)
-  count_logged(
-    keys, state[1], seq, vote, pair, points ~= 0 and string.format('%d', points) or nil,
-    seen[1] and winner_created or nil, seen[2] and loser_created or nil
-  )
+  local entries
+  if #unwritten == #votes then -- else the outcomes were begun, and all that comes before them was written
+    entries = entries_after(elo, votes)
+    if not entries then return false end
+  end
+  -- They are some of those that were counted; nothing if they were before, or nobody counts yet.
+  if state[5] and state[5] - (state[6] or 0) == seq then
+    redis.call('HINCRBY', companion(elo, STATE), 'counted', #votes)
+  end
+  if entries then
+    count_logged(elo, epoch, votes, entries)
+  else
+    for _, vote in ipairs(unwritten) do redis.call('HSET', judged(elo, vote.u), vote.pair, outcome(epoch, vote)) end
+    redis.call('HSET', companion(elo, STATE), 'seq', votes[#votes].seq)
+  end
   return true
 end
 
