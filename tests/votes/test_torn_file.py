@@ -20,16 +20,19 @@ from watcher.redis.locked_crucible import ClosedState
 
 VOTES = 20
 """In each Redis."""
+TOGETHER = 3
+"""Votes of the call that is cut off."""
 
 
 def _die_in(world: VoteWorld, word: bytes) -> None:
-    """Kill Redis in the midst of its last transaction, in this command of it."""
+    """Kill Redis in the midst of its last transaction, in this command of it, the last if there are several."""
     world.stack.redis.kill()
     files = (world.stack.redis.folder / "data").rglob("*.aof")
     path = max(files, key=lambda one: one.stat().st_mtime_ns)
     written = path.read_bytes()
     assert written.endswith(b"EXEC\r\n")
-    path.write_bytes(written[: written.index(word, written.rindex(b"MULTI\r\n")) + len(word) - 1])
+    begun = written.rindex(b"MULTI\r\n")
+    path.write_bytes(written[: written.rindex(word, begun) + len(word) - 1])
     world.start_redis()
 
 
@@ -38,22 +41,23 @@ def _die(world: VoteWorld) -> None:
     world.start_redis()
 
 
-def _cut_off(world: VoteWorld, word: bytes, between: Callable[[int], object]) -> tuple[int, Vote]:
-    """A vote is cut off in this command of its transaction, and others are cast in the next Redis."""
+def _cut_off(world: VoteWorld, word: bytes, between: Callable[[int], object]) -> tuple[int, list[Vote]]:
+    """Votes are cut off in this command of their transaction, and others are cast in the next Redis."""
     crucible = world.crucible(entries=6)
     world.keep(crucible)
     world.vote(crucible, votes=VOTES)
+    world.vote(crucible, votes=1 + TOGETHER)  # the first by itself
     _die_in(world, word)
-    vote, _ = world.cast.counted.popitem()  # its judge has got no answer
+    votes = [Vote(*world.cast.counted.popitem()[0]) for _ in range(TOGETHER)]  # their judges have got no answer
     between(crucible)
     world.vote(crucible, votes=VOTES)
-    return crucible, Vote(*vote)
+    return crucible, votes
 
 
-def test_a_vote_that_was_cut_off_was_not_cast(world: VoteWorld) -> None:
-    """Whatever of it comes back with the second Redis after it, and whether the first one's votes are drained by then.
+def test_votes_that_were_cut_off_were_not_cast(world: VoteWorld) -> None:
+    """Whatever of them comes back with the second Redis after it, and whether the first one's are drained by then.
 
-    Its judge casts it again, and it counts once.
+    Their judges cast them again, and they count once.
     """
 
     def compared(crucible: int) -> None:
@@ -65,21 +69,22 @@ def test_a_vote_that_was_cut_off_was_not_cast(world: VoteWorld) -> None:
 
     crucibles = []
     for word, between, drained in (
-        (b"HINCRBY", compared, False),  # only its place in the log comes back
+        (b"XADD", compared, False),  # only the places of some in the log come back
+        (b"HINCRBY", compared, False),
         (b"SADD", compared, False),
         (b"EXEC", compared, False),
         (b"EXEC", compared, True),
         (b"EXEC", rebuilt, False),
     ):
-        crucible, vote = _cut_off(world, word, between)
+        crucible, votes = _cut_off(world, word, between)
         crucibles.append(crucible)
         if drained:
             world.drained()
         _die(world)
-        came = Comparison.VERIFIED if word == b"HINCRBY" else Comparison.REBUILT
+        came = Comparison.VERIFIED if word in {b"XADD", b"HINCRBY"} else Comparison.REBUILT
         assert (word, drained, world.keep(crucible)) == (word, drained, [came])
         again = Cast()
-        assert send(world.redis, [vote], again) == 1
+        assert send(world.redis, votes, again) == TOGETHER
         world.cast.counted |= again.counted
         assert not any(one.repeated for one in again.counted.values())
     world.drained()

@@ -20,7 +20,7 @@ def charge_command(kind: str, requests: Mapping[int, int], holds: int, each_us: 
     """
     names = [keys.limit(user_id, kind) for user_id in requests]
     numbers = (holds, each_us, *requests.values())
-    return ["EVALSHA", LIMIT.sha, str(len(names)), *names, *map(str, numbers)]  # numbers as text: see vote_command
+    return ["EVALSHA", LIMIT.sha, str(len(names)), *names, *map(str, numbers)]  # numbers as text: see votes_command
 
 
 def left(answer: object) -> Iterator[tuple[int, int, int]]:

@@ -103,6 +103,28 @@ def test_an_answer_stands_for_a_second_and_is_renewed_before(
     assert len(images.asked) == 3
 
 
+def test_a_question_that_nobody_waits_for_gathers_until_somebody_does(
+    sight: EntrySight, images: Images, now: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Votes on many entries are few questions, and none of them makes a vote wait longer."""
+    monkeypatch.setattr("watcher.api.voting.entry_sight.GATHER_SECONDS", 60.0)
+
+    async def ask() -> None:
+        for pair in ((1, 2), (3, 4)):
+            await sight.are_visible(pair, 31)
+        now[0] += ASK_AGAIN_SECONDS + 0.1
+        for pair in ((1, 2), (3, 4)):
+            await sight.are_visible(pair, 31)
+            await asyncio.sleep(0)
+        assert len(images.asked) == 2
+        async with asyncio.timeout(30):
+            await sight.are_visible((5, 6), 31)
+
+    asyncio.run(ask())
+
+    assert images.asked == [[1, 2], [3, 4], [1, 2, 3, 4, 5, 6]]
+
+
 def test_no_more_entries_are_remembered_than_there_is_room_for(
     sight: EntrySight, images: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,14 +2,17 @@
 
 A vote looks at two entries, and thousands of votes a second at the same ones. So an answer stands for ``FRESH_SECONDS``
 and is asked for anew while it stands, for all entries at once: one question is under way and one is gathered, however
-many vote. Where judges keep voting, none of them waits. What an answer means is worked out once, not at each vote.
+many vote. One that nobody waits for gathers for a while; where judges keep voting, none of them waits. What an answer
+means is worked out once, not at each vote.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
 from contextvars import Context
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from watcher.api.site_problem import site_problem
 from watcher.model.errors import TemporaryError
@@ -21,6 +24,9 @@ FRESH_SECONDS: Final = 1.0
 questions."""
 ASK_AGAIN_SECONDS: Final = 0.5
 """Seconds after which an entry that is voted on is asked for again, before its answer stands no more."""
+GATHER_SECONDS: Final = 0.2
+"""Seconds for which entries gather whose answers still stand. With the half second before, and with the question, an
+answer is less than a second old when the next one is there."""
 MAX_ENTRIES: Final = 1_000
 """Entries of one question."""
 MAX_REMEMBERED_ENTRIES: Final = 50_000
@@ -40,8 +46,8 @@ class EntrySight:
         self._images, self._clock = images, clock
         self._seen: dict[int, tuple[int, float]] = {}
         """By entry: the levels that somebody has to see one of, and when that was asked for; the latest at the end."""
-        self._gathered: tuple[set[int], asyncio.Task[None]] | None = None
-        """The question that is about to be asked: its entries, to which more may be added."""
+        self._gathered: _Question | None = None
+        """The one that is about to be asked, to which entries may be added."""
         self._under_way: asyncio.Task[None] | None = None
 
     async def are_visible(self, pair: tuple[int, int], levels: int) -> bool:
@@ -60,7 +66,9 @@ class EntrySight:
         age = now - min(asked_at, other_asked_at)
         if age > FRESH_SECONDS:
             try:
-                await asyncio.shield(self._together(pair))
+                question = self._together(pair)
+                question.somebody_waits.set()
+                await asyncio.shield(question.asking)
             except TemporaryError as error:
                 raise site_problem(error) from error
             one, other = (self._seen.get(entry, _UNKNOWN)[0] for entry in pair)
@@ -68,23 +76,25 @@ class EntrySight:
             self._together(pair)
         return bool(one & levels and other & levels)
 
-    def _together(self, entries: Collection[int]) -> "asyncio.Task[None]":
+    def _together(self, entries: Collection[int]) -> "_Question":
         """Return the question that these entries are asked for with."""
-        if self._gathered is None or len(self._gathered[0]) >= MAX_ENTRIES:
-            gathered: set[int] = set()
+        question = self._gathered
+        if question is None or len(question.entries) >= MAX_ENTRIES:
             # In a context of its own: it is nobody's share of the database that this is charged to.
-            asking = asyncio.get_running_loop().create_task(self._ask(gathered, self._under_way), context=Context())
-            asking.add_done_callback(_heard)
-            self._gathered, self._under_way = (gathered, asking), asking
-        wanted, task = self._gathered
-        wanted.update(entries)
-        return task
+            question = _Question(partial(self._ask, before=self._under_way), Context())
+            self._gathered, self._under_way = question, question.asking
+        question.entries.update(entries)
+        return question
 
-    async def _ask(self, entries: set[int], before: "asyncio.Task[None] | None") -> None:
+    async def _ask(self, question: "_Question", before: "asyncio.Task[None] | None") -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_SECONDS):
+                await question.somebody_waits.wait()
         if before is not None and not before.done():
             await asyncio.wait([before])
-        if self._gathered is not None and self._gathered[0] is entries:
+        if self._gathered is question:
             self._gathered = None
+        entries = question.entries
         now = self._clock()
         images = await self._images.of_entries(sorted(entries))
         seen = self._seen
@@ -93,6 +103,21 @@ class EntrySight:
             seen[one] = (admitted_level(images[one], ALL_LEVELS) if one in images else ALL_LEVELS), now
         while len(seen) > MAX_REMEMBERED_ENTRIES:
             del seen[next(iter(seen))]
+
+
+class _Question:
+    """Entries that are asked for together.
+
+    Args:
+        ask: asks it, given this.
+        context: what it is asked in.
+    """
+
+    def __init__(self, ask: "Callable[[_Question], Coroutine[Any, Any, None]]", context: Context) -> None:
+        self.entries: set[int] = set()
+        self.somebody_waits = asyncio.Event()
+        self.asking = asyncio.get_running_loop().create_task(ask(self), context=context)
+        self.asking.add_done_callback(_heard)
 
 
 def _heard(asking: "asyncio.Task[None]") -> None:

@@ -18,17 +18,18 @@ local present = redis.call('EXISTS', KEYS[2])
 if present == 0 then redis.call('HSET', KEYS[2], 'epoch', 0, 'seq', 0, 'status', '', 'rebuilding', ARGV[1]) end
 if present == 1 then finish_logged(string.match(KEYS[2], '^{(.+)}:')) end
 
--- A Redis that is killed while it writes a vote into its file leaves a part of the vote's transaction there. The next one
+-- A Redis that is killed while it writes votes into its file leaves a part of their transaction there. The next one
 -- does not carry it out, but writes on behind it, and the one after that carries out what is whole of it, before all that
--- came since. That cannot be seen now. So the place of such a vote is taken and given up: then it is not in the log of
--- the one after that either. What else it may have left there shows by the number of counted votes, which a vote raises
--- right behind its place in the log.
+-- came since. That cannot be seen now. So the places of such votes, as many as one call may cast, are taken and given up:
+-- then they are not in the log of the one after that either. What else they may have left there shows by the number of
+-- counted votes, which is raised right behind their places in the log.
 local numbers = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'rebuilding')
 if tonumber(numbers[1] or 0) > 0 and not numbers[3] then
   local log = companion(string.match(KEYS[2], '^{(.+)}:'), LOG)
-  local place = string.format('%s-%d', numbers[1], (numbers[2] or 0) + 1)
-  redis.pcall('XADD', log, place, 'cut', '') -- refused where it was taken before
-  redis.call('XDEL', log, place)
+  local places = {}
+  for at = 1, MAX_VOTES do places[at] = string.format('%s-%d', numbers[1], (numbers[2] or 0) + at) end
+  redis.pcall('XADD', log, places[MAX_VOTES], 'cut', '') -- refused where it was taken before
+  redis.call('XDEL', log, unpack(places))
 end
 -- Nor has anybody frozen it whose freeze was cut off; where there is no field, taking it away would not be written down.
 if redis.call('HSETNX', KEYS[2], 'frozen', '') == 1 then redis.call('HDEL', KEYS[2], 'frozen') end
