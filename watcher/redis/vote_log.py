@@ -76,21 +76,21 @@ class VoteLog:
         return found
 
     def _finish_last(self, found: Mapping[int, list[LoggedVote]]) -> None:
-        """Have the last vote of each log counted whole, and leave it out for now where that cannot be done.
+        """Have the last votes of each log counted whole, and leave them out for now where that cannot be done.
 
-        What is in the log and not in the state is one of which Redis refused a part.
+        What is in the log and not in the state is what Redis refused a part of.
         """
         voted = [one for one, votes in found.items() if votes]
         states = self._pipe(("HMGET", keys.state(one), "epoch", "seq") for one in voted)
         for crucible_id, (epoch, seq) in zip(voted, states, strict=True):
-            last = found[crucible_id][-1]
-            if epoch is None or (last.epoch, last.seq) != (int(epoch), int(seq) + 1):
+            votes = found[crucible_id]
+            if epoch is None or not _is_beyond(votes[-1], int(epoch), int(seq)):
                 continue
             finished = False
             with suppress(TemporaryError):  # the right may be missing still; the others' votes do not wait for that
                 finished = bool(run_script(self._client, _FINISH, [keys.elo(crucible_id)]))
-            if not finished:
-                found[crucible_id].pop()
+            while not finished and votes and _is_beyond(votes[-1], int(epoch), int(seq)):
+                votes.pop()
 
     def _read_on(self, crucible_ids: list[int], found: dict[int, list[LoggedVote]], left: int) -> None:
         """Read on in the logs that had more than their part, some of each in turn."""
@@ -234,6 +234,10 @@ def hint_undrained(log: VoteLog, crucible_ids: Sequence[int]) -> None:
     for first in range(0, len(crucible_ids), _MAX_LOGS):
         lengths = log.lengths(crucible_ids[first : first + _MAX_LOGS])
         log.hint(one for one, votes in lengths.items() if votes)
+
+
+def _is_beyond(vote: LoggedVote, epoch: int, seq: int) -> bool:
+    return vote.epoch == epoch and vote.seq > seq
 
 
 def _votes(answer: Sequence[tuple[bytes, Mapping[bytes, bytes]]] | None) -> list[LoggedVote]:

@@ -17,7 +17,7 @@ from stack import Stack
 from tests.contract.redis.arena import CREATED_MS, CRUCIBLE, FENCE, OWNERS_FROM, Arena, outcome
 from tests.contract.redis.rows import apply, state
 from watcher.model.effects import EntryGone, EntryState, EntryVerdict
-from watcher.model.vote import LoggedVote, Vote, VoteOutcome
+from watcher.model.vote import Vote, VoteOutcome
 from watcher.redis import keys
 from watcher.redis.admit import ADMIT, Placement, admit_command
 from watcher.redis.freeze import freeze
@@ -144,26 +144,33 @@ def test_what_is_no_votes_of_one_call_is_not_finished(arena: Arena, places: list
     assert arena.client.hget(keys.votes(CRUCIBLE), "1") is None
 
 
-def test_no_vote_leaves_the_log_before_it_is_finished(arena: Arena, without: Without, server: Stack) -> None:
-    """The drain finishes it, if it may, and leaves it where it is if not."""
-    torn(arena, without("hset"))
+@pytest.mark.parametrize("most", [1, 100])
+@pytest.mark.parametrize("ballots", [(FIRST,), TOGETHER], ids=["one", "some"])
+def test_no_vote_leaves_the_log_before_it_is_finished(
+    arena: Arena, without: Without, server: Stack, ballots: tuple[Ballot, ...], most: int
+) -> None:
+    """The drain finishes it, if it may, and leaves it where it is if not; votes before it go."""
+    before = () if most == 1 else (arena.vote(OTHER, 3, 4),)
+    torn(arena, without("hset"), ballots)
     with redis.Redis.from_url(server.redis.url, username=USER, password=PASSWORD) as limited:
-        assert VoteLog(limited).heads([CRUCIBLE], 100) == {CRUCIBLE: []}
+        assert [vote.seq for vote in VoteLog(limited).heads([CRUCIBLE], most)[CRUCIBLE]] == [1][: len(before)]
     assert arena.client.hget(keys.votes(CRUCIBLE), "1") is None
 
     with redis.Redis.from_url(server.redis.url) as plain:
-        (vote,) = VoteLog(plain).heads([CRUCIBLE], 100)[CRUCIBLE]
+        votes = VoteLog(plain).heads([CRUCIBLE], most)[CRUCIBLE]
 
-    assert isinstance(vote, LoggedVote)
-    assert (vote.winner, vote.loser, vote.user_id, vote.seq) == (1, 2, JUDGE, 1)
+    assert [(vote.user_id, vote.seq) for vote in votes[len(before) :]] == [
+        (ballot.vote.user_id, seq) for seq, ballot in enumerate(ballots, 1 + len(before))
+    ][:most]
     arena.check()
 
 
-def test_a_freeze_counts_what_was_begun(arena: Arena, without: Without) -> None:
+@pytest.mark.parametrize("ballots", [(FIRST,), TOGETHER], ids=["one", "some"])
+def test_a_freeze_counts_what_was_begun(arena: Arena, without: Without, ballots: tuple[Ballot, ...]) -> None:
     """What is in the log goes to the other stores, so the place of the last vote is its."""
-    torn(arena, without("hset"))
+    torn(arena, without("hset"), ballots)
 
-    assert freeze(arena.client, CRUCIBLE, FENCE) == (1, 1)
+    assert freeze(arena.client, CRUCIBLE, FENCE) == (1, len(ballots))
     arena.check()
 
 
