@@ -44,7 +44,7 @@ def _redis(secret: SecretStr) -> SecretStr:
 
 
 def _names_a_database(address: str) -> bool:
-    """Whether port and path are numbers: for another path the client takes database 0 and does not say so."""
+    """Return whether port and path are numbers: for another path the client takes database 0 and does not say so."""
     try:
         parts = urlsplit(address)
         return parts.port != 0 and re.fullmatch(r"/?|/\d+", unquote(parts.path)) is not None

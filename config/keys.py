@@ -36,7 +36,7 @@ class SettingKey:
 
     @property
     def secret(self) -> bool:
-        """Whether its value must not be shown."""
+        """Return whether its value must not be shown."""
         return SecretStr in (self.field.annotation, *typing.get_args(self.field.annotation))
 
 

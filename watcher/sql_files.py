@@ -92,7 +92,7 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the text, in hexadecimal."""
+        """Return the SHA-256 of the text, in hexadecimal."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 

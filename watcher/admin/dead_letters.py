@@ -1,4 +1,4 @@
-"""Dead letters as people ask for them: copies of one are one, some are left out, and they are counted."""
+"""Dead letters as people ask for them: copies count once, a filter leaves some out, and values are counted."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -12,7 +12,7 @@ from watcher.telemetry.metrics.catalogue import UNKNOWN
 
 
 class DeadLetterFilter(msgspec.Struct, frozen=True):
-    """Which dead letters to list; what is None does not matter."""
+    """Which dead letters to list; a field that is None leaves none out."""
 
     table: str | None = None
     """``unknown`` takes the letters whose table nobody knows, as metrics and alerts call it."""

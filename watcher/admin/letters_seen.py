@@ -1,4 +1,4 @@
-"""Up to where somebody has seen to the dead letters: offsets of a group that nobody is ever in."""
+"""Up to where somebody has seen to the dead letters: kept as offsets of a group that has no members."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from watcher.model.errors import TemporaryError
 
 
 def none_done(_: int, __: int) -> int:
-    """Return 0 for any partition and offset: for whoever does not know which letters are done."""
+    """Return 0 for any partition and offset; stands in where nobody knows which letters are done."""
     return 0
 
 

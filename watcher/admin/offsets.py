@@ -1,4 +1,4 @@
-"""Where the consumer group stands, and how a person moves it. Moving is safe: what was counted is recognised."""
+"""Where the consumer group stands, and how a person moves it; what was counted is recognised after a move."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -149,7 +149,7 @@ def moves(
 
 
 def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], session: Session, tables: Iterable[str]) -> None:
-    """Move the group. It must be at rest: a running watcher would go on from its own place and commit over the new one.
+    """Move the group, which must be at rest: a running watcher would go on from its own place and commit that.
 
     Args:
         admin: the cluster.

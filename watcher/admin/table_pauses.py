@@ -1,4 +1,4 @@
-"""Tables put to rest and woken one by one, while those beside them flow: what is checked first, and what to mind."""
+"""Pausing single tables while others flow: what is checked first, and what a person has to mind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from watcher.model.errors import TemporaryError, WatcherError
 from watcher.model.table_pause import TablePause, table_of
 
 SEEN_WITHIN_SECONDS: Final = 10
-"""Until every watcher has looked: the journal does so often (``LOOK_SECONDS``)."""
+"""Seconds within which every watcher has seen a pause: its journal looks more often (``LOOK_SECONDS``)."""
 
 
 class NoSuchTableError(WatcherError):
@@ -82,7 +82,7 @@ def resume_before(admin: KafkaAdmin, topics: Sequence[str], now: datetime) -> da
 
 
 def warning(admin: KafkaAdmin, stream: TableStream, now: datetime) -> str:
-    """Return what to mind while a table is paused, for a person."""
+    """Return what a person has to mind while a table is paused."""
     after = "what it drops unread is lost for the stream, and `crucible reconcile --fix` has to find it"
     try:
         until = resume_before(admin, stream.topics, now)

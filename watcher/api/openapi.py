@@ -13,7 +13,7 @@ from watcher.api.route import EVERYWHERE, Route
 from watcher.api.routes import ROUTES
 
 VERSION: Final = "1.0.0"
-"""Of the interface, not of the program."""
+"""The version of the interface, not of the program."""
 _REFERENCE: Final = "#/components/schemas/{name}"
 _INTRODUCTION: Final = f"""\
 Votes on the pairs of a crucible, and what becomes of them.
@@ -103,7 +103,7 @@ def _success(route: Route) -> dict[str, Any]:
 
 
 def _problems(codes: Iterable[str]) -> dict[str, Any]:
-    """Problems by status, each with the codes that it may have."""
+    """Return the problems of a route by status, each with the codes that it may have."""
     ordered = sorted(codes, key=lambda code: (PROBLEM_KINDS[code].status, list(PROBLEM_KINDS).index(code)))
     found: dict[str, Any] = {}
     for status, some in groupby(ordered, key=lambda code: PROBLEM_KINDS[code].status):

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 def everything(settings: Settings) -> None:
-    """Run all roles until SIGTERM or SIGINT; when one ends, the others are ended. Nothing settles without settle.dsn.
+    """Run all roles until SIGTERM or SIGINT; when one ends, so do the others. Without settle.dsn nothing settles.
 
     Raises:
         ConfigError: something that a role needs is not set.

@@ -54,7 +54,7 @@ from watcher.votes.report import VoteReport
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS: Final = 0.5
-"""Between two turns of the loop that liveness hears of. Longer: a loop that stands still is noticed later."""
+"""Seconds between two turns of the loop that liveness hears of. Longer: a loop that stands still is noticed later."""
 UNREAD_BYTES: Final = 16_384
 """Bytes that the kernel keeps of what a client sends and nobody reads, of which Linux makes twice as many. A request
 has fewer. Larger: who sends by the thousand what is not read yet takes more memory."""
@@ -126,7 +126,7 @@ class ApiRole:
         uvloop.run(self._run())
 
     def _stop(self) -> None:
-        """Begin to stop; in a signal handler or any thread."""
+        """Begin to stop; may be called in a signal handler or any thread."""
         self._health.stopping()
         if self._server is not None:
             self._server.stop()
@@ -195,7 +195,7 @@ class ApiRole:
                 services.history.close()
 
     async def _serve(self, parts: Parts, work: Sequence[Any], stopping: Callable[[], None]) -> None:
-        """Serve, with the work beside it; when any of that ends, all ends."""
+        """Serve, with the tasks beside it; when one of them ends, all do."""
         beside = [asyncio.ensure_future(one) for one in work]
         self._server = server = ApiServer(
             application(parts),
@@ -224,7 +224,7 @@ class ApiRole:
         log.info("api.stopped")
 
     async def _tick(self, *links: Link) -> None:
-        """Tell liveness that the loop turns, and metrics whether its links hold."""
+        """Tell liveness that the loop turns, and metrics whether its connections to Redis hold."""
         while True:
             self._health.turned("loop" if self._alone else "api")
             if self._alone:

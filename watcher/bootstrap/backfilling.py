@@ -40,11 +40,11 @@ from watcher.reconcile.rows.keys_come import came_from, keys_come
 from watcher.runtime.failpoint import reach
 
 ROWS: Final = "rows"
-"""The way of a run that brings rows by comparing them."""
+"""What a run is called that brings rows by comparing them."""
 
 
 class BackfillBusyError(TemporaryError):
-    """Raised when another process is at the table."""
+    """Raised when another process backfills the table."""
 
 
 class OtherWayError(StopError):
@@ -88,7 +88,7 @@ def backfill(
     heard: BackfillListener,
     told: Callable[[str], None],
 ) -> tuple[BackfillRun, bool]:
-    """Bring a table's rows to ClickHouse, and to Redis where it shows them.
+    """Bring a table's rows to ClickHouse, and to Redis if that shows them; return the run.
 
     Args:
         settings: where the neighbours are.

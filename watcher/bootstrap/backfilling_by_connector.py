@@ -33,9 +33,10 @@ from watcher.reconcile.backfill.by_connector import SignalledConnector, bring_on
 from watcher.reconcile.backfill.counting import BackfillListener, OngoingBackfill, finish
 
 CONNECTOR: Final = "connector"
-"""The way of a run whose rows the connector brings."""
+"""What a run is called whose rows the connector brings."""
 SKEW: Final = timedelta(minutes=10)
-"""That clocks of PostgreSQL and Kafka Connect may differ by: what the connector says is read so much earlier."""
+"""The time by which the clocks of PostgreSQL and Kafka Connect may differ by: what the connector says is read so much
+earlier."""
 
 
 class NoSignalsError(StopError):

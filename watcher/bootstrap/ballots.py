@@ -12,7 +12,7 @@ from watcher.votes.report import VoteReport
 
 @contextmanager
 def ballots(settings: Settings, metrics: Metrics, open_session: OpenSite) -> Iterator[StoredBallots]:
-    """The votes in Redis and ClickHouse; connections are made when they are first used, and given back at the end.
+    """Give the votes in Redis and ClickHouse; connections are made when first used, and closed at the end.
 
     Args:
         settings: where the neighbours are.

@@ -22,13 +22,13 @@ from watcher.runtime.http_client import HttpClient
 
 
 def deployment(settings: Settings) -> Deployment:
-    """What ClickHouse's tables are made for."""
+    """Return for which kind of deployment ClickHouse's tables are made."""
     server = settings.clickhouse
     return Deployment(kind=server.deployment, cluster=server.cluster, replica_path=server.replica_path)
 
 
 def connect_clickhouse_as_it_is(settings: Settings, at_most: float = inf) -> clickhouse_client.Client:
-    """A client of a server, whatever its schema.
+    """Give a client of a ClickHouse server, whatever its schema.
 
     Args:
         settings: where it is, and the seconds that a request has.
@@ -47,7 +47,7 @@ def connect_clickhouse_as_it_is(settings: Settings, at_most: float = inf) -> cli
 
 
 def connect_clickhouse(settings: Settings, at_most: float = inf) -> clickhouse_client.Client:
-    """A client of a server whose schema is the one that this program was written for.
+    """Give a client of a ClickHouse server whose schema is the one that this program was written for.
 
     Args:
         settings: as for :func:`connect_clickhouse_as_it_is`.
@@ -80,7 +80,7 @@ def _check_migrated(client: clickhouse_client.Client, made_for: Deployment) -> N
 
 
 def redis_client(settings: Settings) -> Client:
-    """Redis' synchronous client.
+    """Return a synchronous client of Redis.
 
     Raises:
         TemporaryError: it is a cluster, and away.
@@ -91,7 +91,7 @@ def redis_client(settings: Settings) -> Client:
 
 @contextmanager
 def site_session(settings: Settings) -> Iterator[Session]:
-    """A connection to the site's PostgreSQL, with the watcher's own tables made.
+    """Give a connection to the site's PostgreSQL, in which the watcher's own tables are there.
 
     Raises:
         PostgresRefusedError: the role may not do what is needed.
@@ -106,7 +106,7 @@ def site_session(settings: Settings) -> Iterator[Session]:
 
 @contextmanager
 def reader_session(settings: Settings, session: Session) -> Iterator[Session]:
-    """A connection from which whole tables may be read: to the replica, where one is named, else the one that is open.
+    """Give a connection for reading whole tables: to the replica, where one is named, else the one that is open.
 
     Args:
         settings: where the replica is.
@@ -126,19 +126,19 @@ def reader_session(settings: Settings, session: Session) -> Iterator[Session]:
 
 @cache
 def _ensured(dsn: str, schema: str, timeout: float) -> None:
-    """Make the tables, once in a process."""
+    """Make the watcher's own tables, once in a process."""
     ensure(dsn, schema, timeout)
 
 
 def registry_auth(settings: Settings) -> tuple[str, str] | None:
-    """User and password of the schema registry, if it wants any."""
+    """Return user and password of the schema registry, if it wants any."""
     registry = settings.registry
     password = registry.password.get_secret_value() if registry.password else ""
     return (registry.username, password) if registry.username else None
 
 
 def notification_client(settings: Settings) -> HttpClient:
-    """What reaches the site's notification service; only where ``notify.url`` is set."""
+    """Return a client of the site's notification service; to be called only where ``notify.url`` is set."""
     at = settings.notify
     token = None if at.token is None else at.token.get_secret_value()
     return HttpClient("the notification service", "notify.url", at.url or "", at.timeout, bearer=token)

@@ -1,4 +1,4 @@
-"""Who looks after the connectors, put together."""
+"""The task that looks after the connectors, put together."""
 
 import os
 import socket
@@ -15,7 +15,8 @@ from watcher.postgres.own.connector import Rest
 from watcher.telemetry.metrics import Metrics
 
 PATIENCE_SECONDS: Final = 5.0
-"""For a worker that does not answer, whatever ``connect.timeout`` says. Longer: the process' end may have to wait."""
+"""Seconds that a worker which does not answer is waited for, whatever ``connect.timeout`` says. Longer: the process'
+end may have to wait."""
 
 
 def keep_connectors_running(settings: Settings, metrics: Metrics) -> KeepRunning:

@@ -36,9 +36,10 @@ from watcher.votes.observer import DrainObserver
 log = structlog.get_logger(__name__)
 
 KILLED_SECONDS: Final = 1.0
-"""Until we have heard of the end of a child that was killed, because the deadline had passed."""
+"""Seconds until we have heard of the end of a child that was killed, because the deadline had passed."""
 RESTART_SECONDS: Final = 1.0
-"""Until a child that ended by itself is started anew. Longer: votes wait; shorter: one that cannot start is busy."""
+"""Seconds until a child that ended by itself is started anew. Longer: votes wait; shorter: one that cannot start is
+busy."""
 
 NICE: Final = 10
 """How far the child stands back where processors are short (``man 2 nice``): votes are answered first, and drained with
@@ -80,11 +81,11 @@ class DrainProcess(Task):
         self._worker = Worker(self.name, self, failed)
 
     def start(self) -> None:
-        """Have the child started; returns at once."""
+        """Have the child started; return at once."""
         self._worker.start()
 
     def stop(self) -> None:
-        """Tell the child to end; returns at once. Not for signal handlers: it takes a lock."""
+        """Tell the child to end; return at once. Not for signal handlers: it takes a lock."""
         with self._lock:
             self.signal.stop()
             child = self._child
@@ -92,7 +93,7 @@ class DrainProcess(Task):
             child.stdin.close()
 
     def close(self, deadline: Deadline) -> bool:
-        """Return when the child has ended, which is killed when the deadline passes; and whether it has."""
+        """Wait for the child's end, and kill it when the deadline passes; return whether it has ended."""
         self.stop()
         if self._worker.close(deadline):
             return True
@@ -186,7 +187,7 @@ class _Lines:
 
 
 def _say(what: str, *values: Any) -> None:
-    """One line, in one write.
+    """Write one line, in one write.
 
     A parent that is gone is noticed at our standard input.
     """

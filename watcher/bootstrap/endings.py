@@ -19,7 +19,7 @@ from watcher.settlement.watch_endings import EndingObserver, WatchEndings
 
 
 def settle_session(settings: Settings) -> AbstractContextManager[Session]:
-    """A connection to PostgreSQL as the role that settles.
+    """Give a connection to PostgreSQL as the role that settles.
 
     Raises:
         PostgresRefusedError: the role may not do what is needed.

@@ -1,4 +1,4 @@
-"""The settings of Kafka's client, which is asked what it thinks of them before anything is begun with them."""
+"""The settings of Kafka's client, which is asked whether it takes them before anything is begun with them."""
 
 import re
 

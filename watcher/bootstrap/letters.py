@@ -107,7 +107,7 @@ class Letters:
         return self._admin.topic_id(self.topic)
 
     def stories(self, stored: Iterable[StoredDeadLetter]) -> dict[tuple[int, int], Story]:
-        """Return what became so far of those letters that were taken, by partition and offset.
+        """Return what has become of the letters that were taken, by partition and offset.
 
         Raises:
             TemporaryError: a neighbour is away.
@@ -126,7 +126,7 @@ class Letters:
     def take(
         self, wanted: DeadLetterFilter, *, dry_run: bool, compare: bool = False
     ) -> tuple[Iterator[tuple[StoredDeadLetter, Tried]], Account]:
-        """Return the letters that are wanted, taken one batch after the other as they are asked for, and the account.
+        """Return the letters that are wanted, which are taken batch by batch while one iterates, and the account.
 
         Args:
             wanted: which.
@@ -213,7 +213,7 @@ class Letters:
                 yield place, (place.partition, place.offset) in done
 
     def _table_of(self, letter: StoredDeadLetter) -> str:
-        """Return whose change a letter is; of one that is of no table that is known, nobody's, whatever its topic."""
+        """Return the table whose change a letter is; ``unknown`` if it is of no table that is known."""
         record = letter.record
         if record.table or record.reason == Reason.UNKNOWN_TABLE.value:
             return record.table

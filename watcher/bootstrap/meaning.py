@@ -57,7 +57,7 @@ def replay_metrics(
     told: Callable[[str], None],
     heard: Callable[[int, int], None],
 ) -> MeaningReport:
-    """Count the changes of a table that its topic still holds by the present handlers, where they count otherwise.
+    """Count a table's changes by the present handlers, where they counted otherwise, as far back as its topic goes.
 
     Args:
         settings: where the neighbours are.
@@ -105,7 +105,7 @@ def _alone(settings: Settings, table: str) -> Iterator[None]:
 
 
 def _first(session: Session, reads: ClickHouseReads, since: datetime | None) -> datetime | None:
-    """Return from when on changes are taken: not those of a history that was given up, nor of days that expire."""
+    """Return from when on changes are taken: none of a history that was given up, nor of days that expire."""
     accepted = history.accepted(session)
     known = [since, kept_since(reads, CHANGES.name), accepted[-1].accepted if len(accepted) > 1 else None]
     return max((one for one in known if one is not None), default=None)

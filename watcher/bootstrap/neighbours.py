@@ -1,4 +1,4 @@
-"""Looks at the neighbours whether or not somebody asks, so that logs and metrics tell of them in time."""
+"""Looks at the neighbours all the while, so that logs and metrics tell of them though nobody asks for readiness."""
 
 from typing import Final
 
@@ -10,13 +10,14 @@ from watcher.telemetry.metrics.process import ProcessMetrics
 from watcher.telemetry.neighbours import NeighbourReport
 
 LOOK_SECONDS: Final = 10.0
-"""Between two looks. Longer: an alert comes later; shorter: an idle process is less idle."""
+"""Seconds between two looks. Longer: an alert comes later; shorter: an idle process is less idle."""
 STREAM: Final = "stream"
 """Check of readiness that is about no neighbour."""
 WORKERS: Final = "workers"
 """Check of what neighbours refuse to the process' own work: a right on one table, say, where all else is allowed."""
 PATIENCE_SECONDS: Final = 3.0
-"""For those that do not answer. Shorter: a slow one is told to be away; longer: the process' end may have to wait."""
+"""Seconds that neighbours which do not answer are waited for. Shorter: a slow one is told to be away; longer: the
+process' end may have to wait."""
 
 
 class LookAtNeighbours(Task):

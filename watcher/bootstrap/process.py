@@ -1,4 +1,4 @@
-"""What every process that runs until it is told to has around it: probes, signals, and an end in order."""
+"""What every process that runs until it is stopped has around it: probes, signals, and an end in order."""
 
 import signal
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 @contextmanager
 def running(settings: Settings, metrics: Metrics) -> Iterator[tuple[Health, Shutdown]]:
-    """Give a process' health, which probes are answered by, and its end, which SIGTERM and Ctrl-C begin.
+    """Give a process' health, by which probes are answered, and its shutdown, which SIGTERM and Ctrl-C begin.
 
     Args:
         settings: of the process.

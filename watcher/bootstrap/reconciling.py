@@ -75,7 +75,7 @@ def _watched(settings: Settings) -> list[str]:
 
 
 def made_by() -> str:
-    """Return who mends, for the log."""
+    """Return the user and host that mend, for the log."""
     return f"{getuser()}@{gethostname()}"
 
 
@@ -92,13 +92,13 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class _Way:
-    """The stream's way, asked only by those who mend: who looks needs no Kafka."""
+    """How far the stream is, asked only by a run that mends: one that looks needs no Kafka."""
 
     def __init__(self, settings: Settings, session: Session, slot: str, told: Callable[[str], None]) -> None:
         self._settings, self._session, self._slot, self._told = settings, session, slot, told
 
     def await_passed(self, lsn: int) -> None:
-        """Return when the stream is past a position."""
+        """Wait until the stream is past a position."""
         self._stream.await_passed(lsn)
 
     @cached_property

@@ -233,11 +233,11 @@ class CrucibleComparer:
 
 
 def _unheard(_: str, done: int, whole: int) -> None:
-    """Hear how far it is, and do nothing."""
+    """Do nothing with how far it is."""
 
 
 class _NobodyListens:
-    """Whoever counts once hears of it as an answer."""
+    """Hears of a balance of votes, and does nothing: who asks once gets the answer."""
 
     def unbalanced(self, votes: Mapping[int, int]) -> None:
-        """Hear of a look, and do nothing."""
+        """Do nothing with what a look found."""

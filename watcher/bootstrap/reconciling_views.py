@@ -20,9 +20,10 @@ from watcher.reconcile.redis.crucibles import TableListener
 from watcher.reconcile.views import ViewReport, differing, differing_slice, name_of
 
 MAX_SLICE_SECONDS: Final = 30.0
-"""For one question of a slice, which takes a second or so. Longer: a ClickHouse that is busy is asked for more."""
+"""Seconds that one question of a slice may take, which takes a second or so. Longer: a ClickHouse that is busy is asked
+for more."""
 KIND = "made anew"
-"""In the log of repairs."""
+"""The kind of such a repair in the log of repairs."""
 VIEWS: Final = "views"
 """What is compared, as progress is told."""
 
@@ -86,7 +87,7 @@ def some_of_view(
 
 
 def log_nothing(_: str) -> None:
-    """Hear what is going on, and do nothing."""
+    """Do nothing with what is going on."""
 
 
 def mend_views(

@@ -36,8 +36,8 @@ from watcher.telemetry.metrics import Metrics
 log = structlog.get_logger(__name__)
 
 MAX_END_SECONDS: Final = 1.0
-"""That the end of the process waits for it. Shorter: a turn that could note what it has found does not; longer: the
-process ends later."""
+"""Seconds that the end of the process waits for a comparison under way. Shorter: a turn that could note what it has
+found does not; longer: the process ends later."""
 
 
 def start_comparing(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> None:
@@ -59,7 +59,7 @@ def start_comparing(settings: Settings, metrics: Metrics, shutdown: Shutdown) ->
 
 
 class LetGo(Worker):
-    """Is left alone where it waits for a neighbour's answer as the process ends: another one goes on there."""
+    """The worker of comparisons, which the end of the process does not wait for long: another process goes on there."""
 
     def close(self, deadline: Deadline) -> bool:
         """Wait for a second at most; return whether it has ended."""
@@ -74,7 +74,7 @@ def _heard(text: str) -> None:
 def _stores(
     settings: Settings, reads: ClickHouseReads, session: Session, pause: Callable[[float], None]
 ) -> Iterator[Stores]:
-    """Have what a turn needs; Kafka is asked only where something differs."""
+    """Give what a turn needs; Kafka is asked only where something differs."""
     insert = PlannedInsert(REPAIRS, ClickHouseLink(partial(connect_clickhouse, settings)), queries())
 
     def await_passed(lsn: int) -> None:

@@ -71,7 +71,7 @@ def settle(settings: Settings) -> None:
 def start_settling(
     settings: Settings, metrics: Metrics, health: Health, shutdown: Shutdown, *, alone: bool = True
 ) -> None:
-    """Start the workers that carry out the outbox; returns once PostgreSQL has answered, or the process is to end."""
+    """Start the workers that carry out the outbox; return once PostgreSQL has answered, or the process is to end."""
     connect = partial(settle_session, settings)
     health.check("postgres" if alone else "settle.postgres", partial(_ping, connect))
 

@@ -10,7 +10,7 @@ from watcher.runtime.worker import Signal, Task
 from watcher.telemetry.metrics.connector import ConnectorMetrics
 
 LOOK_SECONDS: Final = 15.0
-"""Between two looks. Longer: an alert comes later; shorter: more connections."""
+"""Seconds between two looks. Longer: an alert comes later; shorter: more connections."""
 
 
 class LookAtSlots(Task):

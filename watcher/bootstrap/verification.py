@@ -29,7 +29,7 @@ OpenSite = Callable[[], AbstractContextManager[Session]]
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """A verifier and what it works with. No thread: whoever has a crucible compared waits for it."""
+    """A verifier and what it works with; it has no thread, so whoever has a crucible compared waits for it."""
 
     verifier: Verifier
     client: Client
@@ -38,7 +38,7 @@ class Verification:
     pool: ComparisonPool
 
     def close(self) -> None:
-        """Release the locks of what is at work, so that the next process need not wait, and close the connections."""
+        """Release the locks that are held, so that the next process need not wait, and close the connections."""
         self.verifier.release()
         self.pool.close()
         self.client.close()
@@ -60,7 +60,7 @@ def compose_verification(settings: Settings, report: VoteReport, open_site: Open
 
 @contextmanager
 def verifying(settings: Settings) -> Iterator[Verification]:
-    """A verifier for a command, which answers for itself, with what it works with."""
+    """Give a verifier for a command, with what it works with; what it does is told in the log."""
     set_up_logs("warning", settings.log.format)
     with verifying_unheard(settings) as verification:
         yield verification
@@ -68,7 +68,7 @@ def verifying(settings: Settings) -> Iterator[Verification]:
 
 @contextmanager
 def verifying_unheard(settings: Settings) -> Iterator[Verification]:
-    """A verifier of whose comparisons nobody is told, with what it works with."""
+    """Give a verifier that tells nobody of its comparisons, with what it works with."""
     report = VoteReport(Metrics(CollectorRegistry()).votes)
     verification = _compose(settings, report, partial(site_session, settings))
     try:

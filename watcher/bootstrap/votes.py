@@ -20,7 +20,7 @@ from watcher.votes.report import VoteReport
 
 
 class VoteTasks:
-    """The work of a process that looks after votes: tasks that nobody does yet.
+    """The tasks of a process that looks after votes, for workers to run.
 
     Args:
         settings: everything.

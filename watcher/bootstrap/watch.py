@@ -74,7 +74,7 @@ Beside = Callable[[Metrics, Health, Shutdown, Verification], None]
 
 
 def _nothing(*_: object) -> None:
-    """Start nothing beside it."""
+    """Start nothing beside the watch role."""
 
 
 def watch(settings: Settings, beside: Beside = _nothing) -> None:
@@ -274,7 +274,7 @@ def _await_neighbour(
 def _at_the_start(
     name: str, action: Callable[[], T], report: ChangeReport, health: Health, shutdown: Shutdown
 ) -> T | None:
-    """Return what comes of an action, without which nothing can begin, however long it takes.
+    """Return what an action comes to without which nothing can begin, trying until it succeeds.
 
     None if we are to end first.
     """

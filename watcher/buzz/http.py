@@ -185,7 +185,7 @@ class HttpBuzz:
     # -- what answers prove -------------------------------------------------------------------------------------------
 
     def _proves(self, answer: HttpResponse, charge: Charge) -> bool:
-        """Tell whether an answer names what was moved; a success may be none."""
+        """Return whether an answer names what was moved; a success may be none."""
         try:
             made = msgspec.json.decode(answer.body, type=_Charged)
         except NO_JSON:
@@ -235,7 +235,7 @@ class HttpBuzz:
     # -- the wire -----------------------------------------------------------------------------------------------------
 
     def _get(self, path: str) -> HttpResponse:
-        """Ask; an answer that may be missing is no harm here, because nothing moves."""
+        """Return the answer to a question; a missing one does no harm, because nothing moves."""
         try:
             answer = self._client.request_blocking("GET", path)
         except OutcomeUnknownError as error:
@@ -245,7 +245,7 @@ class HttpBuzz:
         raise RequestNotSentError(f"{self._client.where} answers {answer.status} {answer.reason}: {answer.first_line}")
 
     def _post(self, path: str, body: Any) -> HttpResponse:
-        """Ask for something to be done.
+        """Return the answer to a request that something be done.
 
         Raises:
             OutcomeUnknownError: among others, whoever refuses is not the service.

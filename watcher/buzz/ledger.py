@@ -141,7 +141,7 @@ class Ledger:
 
 
 def _like(prefix: str) -> str:
-    r"""Return the pattern of what begins so.
+    r"""Return the pattern for LIKE of all that begins with a prefix.
 
     >>> _like("a_b%c\\")
     'a\\_b\\%c\\\\%'

@@ -21,11 +21,13 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 UNTIL_IT_ANSWERS: Final = Retry(0.25, 0.25)
-"""Waits between two questions to a broker. Shorter: hammering; longer: a slower start."""
+"""How long to wait between two questions to a broker. Shorter: hammering; longer: a slower start."""
 
 
 class Assignment:
-    """The lanes of this process. The client calls from within the loop's polls, so all of it is the loop's thread.
+    """The lanes of this process, as the group gives and takes its partitions.
+
+    The client calls from within the loop's polls, so all of it runs in the loop's thread.
 
     Args:
         open_source: makes the consumer for a listener.
@@ -83,18 +85,18 @@ class Assignment:
         return {partition: self.lanes[partition].progress.next for partition in partitions}
 
     def _ask(self, question: Callable[[], T]) -> T:
-        """Ask the broker until it answers; the group waits for us as long as ``max.poll.interval.ms``."""
+        """Return the broker's answer, asking until it comes; the group waits for us for ``max.poll.interval.ms``."""
         return retry(question, UNTIL_IT_ANSWERS, self._pause, partial(self._report.away, "kafka"))
 
     def _pause(self, seconds: float) -> bool:
-        """Wait so many seconds; return whether the daemon ends, and then at once."""
+        """Wait for some seconds; return True, and at once, when the daemon is to end."""
         self._turned()
         if not self._shutdown.begun:
             self._shutdown.pause(seconds)
         return self._shutdown.begun
 
     def _revoked(self, partitions: list[Partition]) -> None:
-        """Finish what is being written, as long as the group waits for it, and leave the place clean."""
+        """Finish what is being written, for as long as the group waits for it, and give the partitions up."""
         leaving = [self.lanes[partition] for partition in partitions if partition in self.lanes]
         self._await_written(leaving)
         clean = {}

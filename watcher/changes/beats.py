@@ -1,4 +1,4 @@
-"""Which beats were written and which came: what tells a quiet stream from one that is cut off.
+"""Which beats were written and which of them came: that tells a quiet stream from one that is cut off.
 
 The loop's thread hears what comes, the journal's writes beats and learns of those that other processes wrote or heard.
 Where the last one is kept outlives the process, and PostgreSQL: a database that was set back knows of fewer beats.
@@ -28,14 +28,14 @@ from watcher.runtime import clock
 log = structlog.get_logger(__name__)
 
 MAX_KNOWN: Final = 1_000
-"""Beats written of which none has come, that are remembered; the oldest are what counts."""
+"""How many beats that have not come are remembered; the oldest of them say since when the stream is cut off."""
 
 
 class BeatMarks(Protocol):
-    """Keeps the last beat that came, outside of the process and of PostgreSQL."""
+    """Keeps the last beat that came, outside of this process and of PostgreSQL, so that it survives both."""
 
     def last(self) -> Beat | None:
-        """Return it; None if none is kept.
+        """Return the beat that is kept; None if there is none.
 
         Raises:
             TemporaryError: it is away.
@@ -43,7 +43,7 @@ class BeatMarks(Protocol):
         ...
 
     def keep(self, beat: Beat) -> None:
-        """Keep this one.
+        """Keep a beat in the place of the one before.
 
         Raises:
             TemporaryError: it is away.
@@ -52,7 +52,7 @@ class BeatMarks(Protocol):
 
 
 class Beats:
-    """The beats of one group and schema.
+    """The beats of one consumer group and schema: which were written, which came, and what their absence means.
 
     Args:
         marks: keeps the last one that came; used by the loop's thread.
@@ -94,7 +94,7 @@ class Beats:
         return self.came(taken.beats) if taken.beats else {}
 
     def turned(self, _lanes: Mapping[Partition, Lane], _source: Source) -> dict[ReconcileNeeded, Extent]:
-        """Return nothing: that no beat comes is told by metrics and the doctor, and is no loss yet."""
+        """Return nothing: a beat that has not come yet is no loss; metrics and the doctor tell of it."""
         return {}
 
     def came(self, beats: Sequence[Beat]) -> dict[ReconcileNeeded, Extent]:
@@ -123,7 +123,7 @@ class Beats:
         return needs
 
     def passed(self, lsn: int, at: int) -> None:
-        """Note that a change came from this place of the log.
+        """Note that a change came from a place in the log.
 
         Args:
             lsn: its log position.

@@ -1,4 +1,4 @@
-"""From records to what they come to: rows gathered per partition, row states per crucible, dead letters.
+"""Turns records into rows for each partition, row states for each crucible, and dead letters.
 
 This is the only code that runs once an event, so it is written for speed. Records of one partition are a *run*; changes
 of one table in it that are answered and packed are a *stretch*, which one loop without a call of ours per event takes
@@ -27,7 +27,7 @@ from watcher.model.stream import Partition, Record
 
 
 class OperationHandlers(NamedTuple):
-    """What answers the changes of one table and operation."""
+    """The handlers of the changes of one table and operation, ready to be called."""
 
     functions: tuple[Callable[[ChangeEvent[Any]], Iterable[Effect]], ...]
     """The handlers."""
@@ -36,7 +36,7 @@ class OperationHandlers(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """What answers the changes of one table."""
+    """The handlers of the changes of one table, by operation, and the operations that it ignores."""
 
     table: str
     """Changes are counted under this text: of equal ones, each that is not the same object is hashed anew."""
@@ -45,7 +45,7 @@ class Answers(NamedTuple):
 
     @classmethod
     def of(cls, table: Table[Any]) -> "Answers":
-        """Return what a table's handlers answer."""
+        """Return the answers to the changes of a table: its handlers, by operation."""
         return cls(
             table.name,
             packs_of(table.name),
@@ -61,7 +61,7 @@ class Answers(NamedTuple):
 
 
 NOBODY: Final = Answers("", {}, {})
-"""Before the first change."""
+"""Stands in the place of a table before the first change."""
 _Other = ChangeEvent[Any] | RecordError | TemporaryError
 """What ends a stretch: a change that is of another table or that nothing answers, or an error."""
 
@@ -82,7 +82,7 @@ class Ingest:
     def take(
         self, records: Sequence[Record], lanes: Mapping[Partition, Lane], now: float, first: int = 0
     ) -> tuple[Taken, int]:
-        """Take records, in order.
+        """Take the records of a poll in their order, and return what they came to.
 
         Args:
             records: a poll's records.
@@ -190,7 +190,7 @@ class _Run:
         """Effects that are no rows, in the order in which they are to be kept."""
 
     def take(self, events: Iterator[Decoded]) -> None:
-        """Take what the records mean, up to one that has to wait."""
+        """Take the changes that were decoded, up to one that has to wait."""
         while (event := self.stretch(events)) is not None:
             rest = self._of_another_table(event) if isinstance(event, ChangeEvent) else event
             if isinstance(rest, TemporaryError):
@@ -259,7 +259,7 @@ class _Run:
         return other
 
     def finish(self) -> int:
-        """Keep what was packed and count what was applied; return how many records were taken."""
+        """Keep what was packed, count what was applied, and return how many records were taken."""
         for whole, part in self._packed:
             whole.extend(part)
         done = len(self._operations)
@@ -296,7 +296,7 @@ class _Run:
         return self.stretch((event,))
 
     def _set_aside(self, event: ChangeEvent[Any] | RecordError) -> None:
-        """Count a record that comes to nothing."""
+        """Count a record that leaves nothing: an ignored change, or a dead letter."""
         at = len(self._operations)
         self._operations.append(None)
         if isinstance(event, RecordError):

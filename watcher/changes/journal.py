@@ -19,7 +19,7 @@ from watcher.model.table_pause import TablePause
 from watcher.runtime.worker import Signal, Task
 
 LOOK_SECONDS: Final = 10.0
-"""Between two looks at PostgreSQL. Longer: LSNs that fell are noticed later; shorter: more connections."""
+"""Seconds between two looks at PostgreSQL. Longer: LSNs that fell are noticed later; shorter: more connections."""
 
 
 class JournalStore(Protocol):
@@ -55,7 +55,7 @@ class JournalStore(Protocol):
 
 
 class Journal(Task):
-    """The journal in memory, and the work of writing it down.
+    """The journal in memory, and the task that writes it down.
 
     Args:
         store: the watcher's own schema.
@@ -117,16 +117,16 @@ class Journal(Task):
 
     @property
     def reconcile(self) -> dict[ReconcileNeeded, Extent]:
-        """Tables whose counts only a comparison can tell, and where that was found."""
+        """Return the tables whose counts only a comparison can tell, and where that was found."""
         with self._lock:
             return dict(self._reconcile)
 
     def seen(self, partition: Partition) -> str | None:
-        """Id of the topic when the group first read the partition."""
+        """Return the id that the topic had when the group first read the partition; None if it never did."""
         return self._seen.get(partition)
 
     def remember(self, partition: Partition, topic_id: str) -> None:
-        """The group reads the partition of the topic with this id."""
+        """Note that the group reads the partition of the topic with this id."""
         if self._seen.get(partition) != topic_id:
             self._seen[partition] = topic_id
             with self._lock:
@@ -134,9 +134,10 @@ class Journal(Task):
             self.signal.wake()
 
     def note(self, needed: Mapping[ReconcileNeeded, Extent]) -> set[ReconcileNeeded]:
-        """Only a comparison can tell these tables' counts; returns those that were not known to.
+        """Note tables whose counts only a comparison can tell; return those that were not noted before.
 
-        What is known is written down at the next look: it may come with every poll, and moves the last place alone.
+        A need that is noted already is written down at the next look: it may come with every poll, and moves its last
+        place alone.
         """
         with self._lock:
             fresh = needed.keys() - self._reconcile
@@ -201,6 +202,6 @@ class Journal(Task):
 
 
 def _add(known: dict[ReconcileNeeded, Extent], later: Mapping[ReconcileNeeded, Extent]) -> None:
-    """Add what was found later."""
+    """Add what was found later to what is known."""
     for need, extent in later.items():
         known[need] = known[need].then(extent) if need in known else extent

@@ -1,4 +1,4 @@
-"""Creates that changed keys announce, and that never come: missed after a while, and then to be compared.
+"""Finds creates that a changed key has announced and that never came: their tables are to be compared.
 
 A create may lie in another partition than its delete, be read earlier or by another process. So it is looked for among
 what this process has in hand, and in ClickHouse once everything that was there at the time has been read.
@@ -22,16 +22,16 @@ from watcher.runtime import clock
 from watcher.runtime.worker import Signal, Task
 
 PATIENCE_SECONDS: Final = 30.0
-"""Until a create is looked for in ClickHouse. Smaller: another process has it in hand still; larger: a loss is told
-later."""
+"""Seconds until a create is looked for in ClickHouse. Smaller: another process has it in hand still; larger: a loss is
+told later."""
 LOOK_SECONDS: Final = 1.0
-"""Between two looks at whether the partitions have been read to their ends."""
+"""Seconds between two looks at whether the partitions have been read to their ends."""
 MAX_AWAITED: Final = 100_000
 """Creates that are awaited at a time; of more, the oldest are looked for at once. Larger: more memory."""
 
 
 class Present(Protocol):
-    """Knows which changes are counted; see :class:`watcher.changes.sink.RowSink`."""
+    """Tells which changes are counted; a part of :class:`watcher.changes.sink.RowSink`."""
 
     def present(self, batches: Sequence[MetricRows]) -> set[bytes]:
         """Return identities of changes that are there, of those with the batches' log positions at least.
@@ -42,7 +42,7 @@ class Present(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection to the neighbour."""
         ...
 
 
@@ -55,7 +55,7 @@ class _Awaited:
 
 
 class KeyChanges(Task):
-    """What is awaited. The loop's thread tells what comes; the worker's looks for what does not.
+    """The creates that are awaited: the loop's thread tells what comes, the worker's looks for what does not.
 
     Args:
         counted: knows which changes are counted; used and closed by the worker's thread alone.
@@ -68,14 +68,14 @@ class KeyChanges(Task):
         self._awaited: dict[bytes, _Awaited] = {}
         self._looked_at = 0.0
         self._wanted: deque[KeyChange] = deque()
-        """To be looked for in ClickHouse."""
+        """Creates that are to be looked for in ClickHouse."""
         self._missing: deque[KeyChange] = deque()
-        """That are not there."""
+        """Creates that ClickHouse does not have."""
 
     # -- the loop's thread --------------------------------------------------------------------------------------------
 
     def expect(self, changes: Iterable[KeyChange], lanes: Mapping[Partition, Lane]) -> None:
-        """Await the creates of these."""
+        """Await the creates of changed keys."""
         for change in changes:
             self._awaited[change.identity] = _Awaited(change, self._now(), of_topic(lanes, change.topic))
         over = len(self._awaited) - MAX_AWAITED
@@ -83,13 +83,13 @@ class KeyChanges(Task):
             self._want(self._awaited.pop(identity).change)
 
     def taken(self, taken: Taken, lanes: Mapping[Partition, Lane]) -> dict[ReconcileNeeded, Extent]:
-        """Await the creates that were announced; nothing is missed yet."""
+        """Await the creates that records announce; return nothing, for none of them is missed yet."""
         if taken.key_changes:
             self.expect(taken.key_changes, lanes)
         return {}
 
     def turned(self, lanes: Mapping[Partition, Lane], source: Source) -> dict[ReconcileNeeded, Extent]:
-        """Forget what has come, have the rest looked for in its time; return what has to be compared."""
+        """Forget creates that came, and have the others looked for in time; return what has to be compared."""
         if self._awaited:
             for lane in lanes.values():
                 for gathered in (lane.gathered, lane.writing):

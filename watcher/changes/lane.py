@@ -15,7 +15,7 @@ from watcher.runtime import clock
 
 NO_CUT: Final = sys.maxsize
 LEASE_LOOK_SECONDS: Final = 0.2
-"""Between two looks at a lease that has run out."""
+"""Seconds between two looks at a lease that has run out."""
 
 
 @dataclass(slots=True)
@@ -91,18 +91,18 @@ class Lane:
         return self.progress.owned_at + self.lease / 3
 
     def take(self) -> Gathered:
-        """Return what was gathered, and begin anew."""
+        """Return what was gathered, and gather anew."""
         gathered, self.gathered = self.gathered, Gathered()
         self.cut = NO_CUT
         return gathered
 
     def lose(self) -> None:
-        """Note that the partition was taken away: whatever waits to be sent must not be."""
+        """Note that the partition was taken away: nothing that waits for it may be sent any more."""
         self.lost = True
         self._gone.set()
 
     def permit(self) -> None:
-        """Return when the open plan may be sent; called by the writer right before it sends.
+        """Wait until the open plan may be sent; called by the writer right before it sends.
 
         A process that was stopped for longer than its session and woken finds its lease run out and waits here, until
         the loop has heard from Kafka: the plan is committed again, or the partition is somebody else's.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The values that the loop needs of the settings; see there for units and reasons."""
+    """The values that the loop needs of the settings; ``config`` has their units and reasons."""
 
     group: str
     flush_interval: float

@@ -48,13 +48,13 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 HOLD_SECONDS: Final = 0.25
-"""Of polling, with all partitions paused, between two attempts at a neighbour that is away. Shorter: it is hammered;
-longer: leases are looked at less often, and work resumes later."""
+"""Seconds of polling, with all partitions paused, between two attempts at a neighbour that is away. Shorter: it is
+hammered; longer: leases are looked at less often, and work resumes later."""
 HOLD: Final = Retry(HOLD_SECONDS, HOLD_SECONDS, jitter=exactly)
 
 TOPICS_EVERY_SECONDS: Final = 5.0
-"""Between two looks at whether the topics are still the same ones. The client goes on at its old offset in a topic that
-was made anew; longer: more is read there before the watcher stops, to be read again from the start."""
+"""Seconds between two looks at whether the topics are still the same ones. The client goes on at its old offset in a
+topic that was made anew; longer: more is read there before the watcher stops, to be read again from the start."""
 REVOKED_SHARE: Final = 1 / 3
 """Part of a lease for which the group waits at most until a partition that it takes away is written out."""
 
@@ -128,7 +128,7 @@ class ChangeLoop:
         )
 
     def run(self, topics: Sequence[str]) -> None:
-        """Turn until the process is to end, then finish what is under way.
+        """Run turns until the process is to end, then finish what is under way.
 
         Args:
             topics: to read, by name or, beginning with ``^``, as regular expressions.
@@ -181,7 +181,7 @@ class ChangeLoop:
     # -- one turn, step by step ---------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        """See to what has to go on however long a step takes.
+        """Do what has to go on while a step takes long: the journal, the topics and paused tables are looked at.
 
         Raises:
             StopError: the journal, or the topics, say that going on would lose or double something.
@@ -244,7 +244,7 @@ class ChangeLoop:
             raise over
 
     def _note(self, taken: Taken) -> None:
-        """Say what was taken; wait if the record after it has to."""
+        """Count what was taken, and wait if the first record that was not taken has to."""
         self._report.taken(taken)
         self._report.in_flight(self._lanes)
         if taken.waiting is not None:
@@ -274,7 +274,7 @@ class ChangeLoop:
     # -- a neighbour is away ------------------------------------------------------------------------------------------
 
     def _retry(self, neighbour: str, action: Callable[[], T]) -> T:
-        """Do it, however often it takes. Meanwhile nothing is read, the group keeps us, and leases stay alive.
+        """Return what an action comes to, trying until it succeeds; meanwhile nothing is read, and leases are kept.
 
         Raises:
             TemporaryError: the neighbour is still away at the deadline of the end.
@@ -282,7 +282,7 @@ class ChangeLoop:
         return retry(action, HOLD, self._hold, partial(self._report.away, neighbour))
 
     def _hold(self, seconds: float) -> bool:
-        """Wait without reading; return whether the end's deadline has passed, and then at once."""
+        """Wait without reading; return True, and at once, when the deadline of the end has passed."""
         if self._shutdown.begun and self._shutdown.deadline.expired:
             return True
         self._source.pause()
@@ -298,6 +298,6 @@ class ChangeLoop:
     # -- the end ------------------------------------------------------------------------------------------------------
 
     def _await_written(self, lanes: Sequence[Lane]) -> None:
-        """Return when nothing of these lanes is with the writer, or when the group will not wait any longer."""
+        """Wait until nothing of these lanes is with the writer, or the group will not wait any longer."""
         seconds = min(self._limits.lease * REVOKED_SHARE, max(self._shutdown.remaining(), 1.0))
         self._plans.await_written(lanes, Deadline.after(seconds, self._now))

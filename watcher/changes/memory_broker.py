@@ -63,7 +63,7 @@ class _Topic:
 
 
 class MemoryBroker:
-    """Topics in memory, and one consumer group's offsets. For any thread.
+    """Topics in memory, and one consumer group's offsets; may be used by any thread.
 
     Args:
         wait: waits for records, at most so many seconds; a test's clock may pass them at once instead.
@@ -106,7 +106,7 @@ class MemoryBroker:
         time_ms: int = 0,
         headers: Sequence[tuple[str, str | bytes | None]] = (),
     ) -> int:
-        """Append a record, to a new topic of one partition if there is none of this name; return its offset."""
+        """Append a record and return its offset; a topic that is not there is made, with one partition."""
         if topic not in self._topics:
             self.create_topic(topic)
         with self._came:
@@ -138,12 +138,12 @@ class MemoryBroker:
         return self._topics[topic].id
 
     def accept(self, offsets: dict[Partition, tuple[int, str]]) -> None:
-        """Take a commit of the group's."""
+        """Take a commit of the group: offsets with their metadata."""
         self.offsets |= {where: Committed(offset, metadata) for where, (offset, metadata) in offsets.items()}
         self.commits.append(offsets)
 
     def wait(self, seconds: float) -> None:
-        """Wait until a record comes, at most so many seconds."""
+        """Wait until a record comes, for some seconds at most."""
         self._wait(seconds)
 
     def _await(self, seconds: float) -> None:

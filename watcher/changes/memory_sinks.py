@@ -1,4 +1,4 @@
-"""Sinks without a server: what they were given can be read, and each can be away for as long as one likes.
+"""Sinks without a server, for tests: what they were given can be read, and each can be made to be away.
 
 They keep what the loop relies on: states that are older than what is shown change nothing, a change's rows are kept
 once, an insert under a name that is known is dropped, and letters are durable only when they are flushed.

@@ -1,4 +1,4 @@
-"""Who hears of what a poll came to."""
+"""Functions that are called with what a poll came to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from watcher.model.row_state import RowStates
 
 
 def _ignore(_: object = None) -> None:
-    """Do nothing with what nobody asked to hear."""
+    """Do nothing: stands in the place of a function that was left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observer:
-    """A consequence of what the loop does. What is left out is not heard.
+    """What is to follow from what the loop does, a function for each; one that is left out does nothing.
 
     All of it is called in the loop's thread, and must return at once: whatever waits for somebody or asks a neighbour
     is to be handed to a thread of its own. What is heard is lost in a crash, so it may hasten a consequence, never be

@@ -20,40 +20,40 @@ from watcher.runtime.deadline import Deadline
 from watcher.runtime.failpoint import reach
 
 ACKNOWLEDGE_AFTER_SECONDS: Final = 1.0
-"""Until offsets of which nothing is left to write are acknowledged. Shorter: more commits; longer: a restart reads more
-again, and lag shows records that are done."""
+"""Seconds until offsets of which nothing is left to write are acknowledged. Shorter: more commits; longer: a restart
+reads more again, and lag shows records that are done."""
 WRITER_LOOK_SECONDS: Final = 0.05
-"""Between two looks at the writer while nothing else is to be done. Longer: what it has written is acknowledged later,
-and the next plan waits for that; shorter: the loop turns more often for nothing."""
+"""Seconds between two looks at the writer while nothing else is to be done. Longer: what it has written is acknowledged
+later, and the next plan waits for that; shorter: the loop turns more often for nothing."""
 
 
 class Finished(Protocol):
-    """Set when a result is there; ``threading.Event`` is one."""
+    """A flag that is set when a result is there; ``threading.Event`` is one."""
 
     def wait(self, timeout: float) -> object:
-        """Return when it is set, or after so many seconds."""
+        """Wait until it is set, for some seconds at most."""
         ...
 
     def clear(self) -> None:
-        """Have it be set anew."""
+        """Take the flag down, so that the next result sets it again."""
         ...
 
 
 class PlanWriter(Protocol):
-    """Writes plans beside the loop; see :class:`watcher.changes.writer.Writer`."""
+    """What the loop needs of whoever writes plans beside it: :class:`watcher.changes.writer.Writer`."""
 
     @property
     def done(self) -> deque[JobResult]:
-        """Return what became of jobs, for the loop to take from the left."""
+        """Return the results of jobs, the oldest on the left, from where the loop takes them."""
         ...
 
     @property
     def finished(self) -> Finished:
-        """Return what is set when a result was added."""
+        """Return the flag that is set when a result was added."""
         ...
 
     def submit(self, job: Job) -> None:
-        """Write this when its turn comes; returns at once."""
+        """Have a job written when its turn comes; return at once."""
         ...
 
 
@@ -135,7 +135,7 @@ class Plans:
             self._commit(due)
 
     def _pass_over_rowless(self, lane: Lane) -> None:
-        """Note that records which leave no rows need no plan."""
+        """Note that the records so far leave no rows, and so need no plan."""
         if lane.progress.open is None and not lane.gathered.rows and not lane.progress.idle:
             self._report.applied(lane.take())
             lane.progress.nothing_to_write()
@@ -260,7 +260,10 @@ class Plans:
 
 
 def _settled(lane: Lane) -> bool:
-    """Return whether nothing is left to do at the end: all is acknowledged, or waits for records not read any more."""
+    """Return whether nothing of a lane is left to do at the end.
+
+    All is acknowledged; or it waits for records that this process will not read any more.
+    """
     if lane.progress.rereading and not lane.submitted:
         return True
     return lane.progress.idle and lane.acknowledged == lane.progress.durable

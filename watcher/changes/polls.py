@@ -1,4 +1,4 @@
-"""Records as the loop takes them, poll by poll; what comes while it is held up waits here until it goes on."""
+"""The records that the loop takes, poll by poll; those that come while it is held up wait here."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -12,15 +12,16 @@ from watcher.model.stream import Partition, Record
 from watcher.runtime.failpoint import reach
 
 LONGEST_POLL_SECONDS: Final = 0.2
-"""Of one wait for records; Kafka's client cannot be woken. Longer: an end, and what the writer has written, are noticed
-later; shorter: more turns for nothing. (The client wakes up as often by itself, to look for signals.)"""
+"""Seconds of one wait for records at most; Kafka's client cannot be woken. Longer: an end, and what the writer has
+written, are noticed later; shorter: more turns for nothing. (The client wakes up as often by itself, to look for
+signals.)"""
 
 Polled = tuple[Sequence[Record], Mapping[Partition, Lane]]
 """Records of one poll, with the lanes that there were: a partition may be taken away before they are looked at."""
 
 
 class Polls:
-    """What a source gives.
+    """The polls of a source.
 
     Args:
         source: is polled.
@@ -37,7 +38,7 @@ class Polls:
         self._taken_at = now()
 
     def next(self, due_in: float) -> Polled:
-        """Return what was kept first; else wait until records come or something else is due.
+        """Return the oldest poll that was kept; else wait until records come, or something else is due.
 
         The first record ends the wait. So that many single ones do not turn the loop as many times, more are gathered
         until ``poll_timeout`` has passed since the last ones were taken: a record that comes alone is taken at once.
@@ -58,7 +59,7 @@ class Polls:
         return polled
 
     def keep(self, seconds: float) -> None:
-        """Poll once, so that the group keeps its member; keep what comes for the turns that follow.
+        """Poll once, so that the group does not give the member up, and keep what comes for the turns that follow.
 
         Raises:
             OffsetGoneError: the topic has dropped what is to be read next.

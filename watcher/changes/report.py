@@ -1,4 +1,4 @@
-"""What the loop says of itself: metrics per batch, a log line per batch, never one per event."""
+"""Metrics and log lines of the change loop: one for each batch, never one for each event."""
 
 import time
 from collections import Counter
@@ -28,7 +28,7 @@ from watcher.telemetry.stream_state import StreamSigns, StreamState, stream_stat
 log = structlog.get_logger(__name__)
 
 GAUGES_EVERY_SECONDS: Final = 1.0
-"""Between two looks at lag and stream states."""
+"""Seconds between two looks at lag and stream states."""
 
 
 class ChangeReport:
@@ -66,7 +66,7 @@ class ChangeReport:
         """Changes were applied or given up since what is in flight was told."""
 
     def turn(self, source: Source, lanes: Mapping[Partition, Lane]) -> None:
-        """Tell what is in flight, if that has changed, and once a second lag and stream states."""
+        """Set the gauges of what is in flight, if that changed, and once a second those of lag and stream states."""
         if self._moved:
             self.in_flight(lanes)
         if self._now() - self._gauged_at < GAUGES_EVERY_SECONDS:
@@ -85,7 +85,7 @@ class ChangeReport:
         self._show_streams(wall, paused=source.paused > 0)
 
     def _show_waiting(self, lanes: Collection[Lane], wall: float) -> None:
-        """Tell since when changes wait for a sink: no write that goes through tells of it while none does."""
+        """Set the gauges of how long changes have waited for a sink: while none is written, no write tells it."""
         gathered = [some.oldest for lane in lanes for some in (lane.gathered, lane.writing)]
         for table in self._metrics.tables:
             waiting = {
@@ -97,11 +97,11 @@ class ChangeReport:
                 self._metrics.waiting_since_timestamp.labels(table, sink).set(since)
 
     def showing(self, taken: Taken) -> None:
-        """Take note that row states are about to be shown, which may take long."""
+        """Note that row states are about to be shown, which may take long."""
         self._showing = dict(taken.oldest)
 
     def _show_streams(self, wall: float, *, paused: bool) -> None:
-        """Tell the state of each stream, and in the log when one is cut off and when it is no more."""
+        """Set the gauges of the streams' states; log when one is cut off, and when it comes again."""
         metrics, beats, before = self._metrics, self._beats, dict(self._states)
         last_beat = None if beats is None or beats.heard_at is None else wall - (self._now() - beats.heard_at)
         for table in metrics.tables:
@@ -137,7 +137,7 @@ class ChangeReport:
             log.warning("stream.comes_again", tables=sorted(was_cut - cut))
 
     def held(self, tables: Mapping[str, TablePause]) -> None:
-        """Tell which tables a person has paused, and which go on."""
+        """Log which tables a person has paused, and which go on."""
         before, self._held = self._held, tables
         for table in self._metrics.tables:
             since = tables[table].since.timestamp() if table in tables else 0
@@ -148,7 +148,7 @@ class ChangeReport:
             log.warning("table.resumed", table=table)
 
     def ping(self) -> str:
-        """See that the streams come; return which of them are paused by a person.
+        """Return which streams a person has paused, in words, once it is plain that all others come.
 
         Raises:
             TemporaryError: one is cut off or stalled.
@@ -160,7 +160,7 @@ class ChangeReport:
         return "; ".join(f"{table}: {pause}" for table, pause in sorted(self._held.items()))
 
     def _tell_stalled(self, table: str, state: StreamState, wall: float) -> None:
-        """Say once that a stream stands still, and once that it goes on."""
+        """Log once that a stream stands still, and once that it goes on."""
         if state is StreamState.STALLED:
             if table not in self._stalled:
                 self._stalled[table] = wall
@@ -188,7 +188,7 @@ class ChangeReport:
             metrics.last_heartbeat_timestamp.set(wall)
 
     def in_flight(self, lanes: Mapping[Partition, Lane]) -> None:
-        """Tell what the lanes hold; counted in them and not from the counters, which a loss would put wrong as well."""
+        """Set the gauges of what the lanes hold, counted in them: after a loss the counters would be wrong too."""
         self._moved = False
         changes: Counter[str] = Counter()
         for lane in lanes.values():
@@ -199,7 +199,7 @@ class ChangeReport:
             self._metrics.events_in_flight.labels(table).set(changes[table])
 
     def shown(self, taken: Taken, shown: ShownStates, seconds: float) -> None:
-        """Count row states that are in Redis. Freshness is that of the poll's oldest change, so it never flatters."""
+        """Count row states that are in Redis now; their freshness is that of the poll's oldest change."""
         metrics = self._metrics
         self._showing = {}
         metrics.redis_rows.labels("applied").inc(shown.rows)
@@ -211,7 +211,7 @@ class ChangeReport:
             metrics.freshness.labels(table, "redis").observe(max(0.0, time.time() - oldest / 1000))
 
     def written(self, job: Job, outcome: PlanOutcome, repeated: Collection[bytes] = ()) -> None:
-        """Count a plan that is in ClickHouse, and its changes as applied; a line in the log.
+        """Count a plan that is in ClickHouse, and its changes as applied; log it.
 
         Args:
             job: the plan with its rows.
@@ -244,27 +244,27 @@ class ChangeReport:
             self._metrics.events_ignored.labels(table, "given_up").inc(count)
 
     def waiting(self, rows: int) -> None:
-        """Tell how many rows wait in memory for ClickHouse."""
+        """Set the gauge of rows that wait in memory for ClickHouse."""
         self._metrics.sink_queue_rows.labels("clickhouse").set(rows)
 
     def away(self, neighbour: str, error: TemporaryError) -> None:
-        """Count a call that a neighbour did not answer, and that is made again; a line in the log."""
+        """Count and log a call that a neighbour did not answer, and that is made again."""
         self._metrics.sink_errors.labels(neighbour).inc()
         log.warning(event_of(error), neighbour=neighbour, error=str(error))
 
     def commit_refused(self, partition: Partition, reason: str) -> None:
-        """Count a commit that Kafka did not take; nothing was sent under its name, and it is made again."""
+        """Count and log a commit that Kafka did not take: nothing was sent under its name, and it is made again."""
         self._metrics.offset_commit_errors.inc()
         log.info("commit.refused", topic=partition[0], partition=partition[1], reason=reason)
 
     def needs(self, there: Collection[ReconcileNeeded]) -> None:
-        """Tell which needs of a comparison there are; what a person has settled is no longer one."""
+        """Set the gauges of the needs of a comparison that there are; those that a person has settled go."""
         for table in self._metrics.tables:
             for reason in RECONCILE:
                 self._metrics.reconcile_needed.labels(table, reason).set(ReconcileNeeded(table, reason) in there)
 
     def reconcile(self, needed: ReconcileNeeded, found: Extent) -> None:
-        """Tell of a table whose counts only a comparison with PostgreSQL can tell, and where that was found."""
+        """Log that only a comparison with PostgreSQL can tell a table's counts, and where that was found."""
         self._metrics.reconcile_needed.labels(needed.table, needed.reason).set(1)
         log.warning(
             "reconcile.needed", table=needed.table, reason=needed.reason, first=found.first, last=found.last,
@@ -272,7 +272,7 @@ class ChangeReport:
         )  # fmt: skip
 
     def rebalanced(self, kind: str, partitions: list[Partition]) -> None:
-        """Tell which partitions the group gave or took."""
+        """Count and log which partitions the group gave or took."""
         self._metrics.rebalances.labels(kind).inc()
         for topic, number in partitions:
             if kind == "assigned":

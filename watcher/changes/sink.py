@@ -18,7 +18,7 @@ class StateSink(Protocol):
     """Shows row states; a state that is shown again, or that is older than what is shown, changes nothing."""
 
     def apply(self, states: RowStates, history: int) -> ShownStates:
-        """Show the rows; all of them when this returns, but for those of crucibles that the sink does not hold.
+        """Show rows; when this returns all are shown, but for those of crucibles that the sink does not hold.
 
         Args:
             states: every state of each row that a poll brought.
@@ -30,7 +30,7 @@ class StateSink(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections to the store."""
         ...
 
 
@@ -68,7 +68,7 @@ class RowSink(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection to the store."""
         ...
 
 
@@ -88,5 +88,5 @@ class DeadLetterSink(Protocol):
         ...
 
     def close(self) -> None:
-        """Give up what is not sent; its batch was not acknowledged, so it is read and refused again."""
+        """Give up letters that are not sent; their batch was not acknowledged, so they are read and refused again."""
         ...

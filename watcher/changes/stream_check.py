@@ -1,4 +1,4 @@
-"""Who finds out, from what the stream brings, what it did not bring."""
+"""A check that finds out, from what the stream brings, what it did not bring."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -12,7 +12,7 @@ from watcher.model.stream import Partition
 
 
 class StreamCheck(Protocol):
-    """Looks for what was lost on its way. What it misses only a comparison with PostgreSQL can tell.
+    """Looks for changes that were lost on their way; how much those moved only a comparison with PostgreSQL can tell.
 
     What an :class:`watcher.changes.observer.Observer` hears is lost in a crash; of what a check is told nothing is,
     because the loop acknowledges no record before ``taken`` has returned.
@@ -27,5 +27,5 @@ class StreamCheck(Protocol):
         ...
 
     def turned(self, lanes: Mapping[Partition, Lane], source: Source) -> Mapping[ReconcileNeeded, Extent]:
-        """Look once a turn, without waiting for anybody; return what has to be compared."""
+        """Return what has to be compared by now; called once a turn, and waits for nobody."""
         ...

@@ -21,7 +21,7 @@ TableOperation = tuple[str, str]
 
 @dataclass(slots=True)
 class Taken:
-    """What to show, to send and to say of records that were taken."""
+    """What came of records that were taken: what is to be shown, sent, counted and logged."""
 
     states: RowStates = field(default_factory=RowStates)
     dead_letters: list[DeadLetter] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Taken:
         return {need: Extent.of(places) for need, places in found.items()}
 
     def skip(self, reason: str) -> None:
-        """Count a record that says nothing of a row."""
+        """Count a record that tells of no row."""
         self.consumed["", ""] += 1
         self.ignored["", reason] += 1
         self.heartbeat = self.heartbeat or reason == HEARTBEAT

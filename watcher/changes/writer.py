@@ -37,7 +37,7 @@ class JobResult:
 
 
 class Writer(Task):
-    """Takes jobs and gives results, both without blocking the loop.
+    """Takes jobs and gives results, both without making the loop wait.
 
     Args:
         sink: where plans go; used and closed by the worker's thread alone.
@@ -54,12 +54,12 @@ class Writer(Task):
         """Set when a result was added; the reader clears it."""
 
     def submit(self, job: Job) -> None:
-        """Write this when its turn comes; returns at once."""
+        """Have a job written when its turn comes; return at once."""
         self._jobs.append(job)
         self.signal.wake()
 
     def turn(self) -> float:
-        """Write every job that waits; partitions tend to come due together.
+        """Write every job that waits: partitions tend to come due together, and are asked about in one question.
 
         What is left when the process ends stays open in Kafka and is finished by the next owner.
         """
@@ -89,7 +89,7 @@ class Writer(Task):
             return JobResult(job, None, error)
 
     def _ask(self, jobs: list[Job]) -> list[set[bytes]] | None:
-        """Which of the jobs' changes are there already, in one question for all; None when nobody answers."""
+        """Return which of the jobs' changes ClickHouse has, by one question for all; None when it is away."""
         if not jobs:
             return None
         try:

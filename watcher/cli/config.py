@@ -76,7 +76,7 @@ def check(
 
 
 def _check(settings: "config.Settings") -> None:
-    """Let settings pass that the role can use.
+    """Check that a role can use the settings.
 
     Raises:
         ConfigError: it cannot; a line for each fault, those that Kafka's client finds included.

@@ -46,7 +46,7 @@ def read_file(file: Path, name: str | None, overlay: list[str] | None) -> "Conne
 
 @contextmanager
 def open_connect() -> Iterator["Connect"]:
-    """Give the worker of the settings; faults within end as :func:`faults` says."""
+    """Give the Kafka Connect worker of the settings; faults within the block end as :func:`faults` says."""
     from config import load  # noqa: PLC0415
     from watcher.admin.connector.rest import Connect  # noqa: PLC0415
 

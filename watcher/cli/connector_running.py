@@ -83,7 +83,7 @@ def restart(
 
 @contextmanager
 def _asked(verb: str, name: str) -> Iterator[None]:
-    """Say what was asked for where Kafka Connect is away, and that asking again does nothing twice."""
+    """Add to the error of a Kafka Connect that is away what was asked for, and that asking again does nothing twice."""
     from watcher.model.errors import TemporaryError  # noqa: PLC0415
 
     try:

@@ -41,7 +41,7 @@ class LazyGroup(TyperGroup):
             self.commands[name] = TyperCommand(name=name, help=sentence, rich_markup_mode="rich")
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """Return the verbs in the order of ``VERBS``, which is that of a day's work."""
+        """Return the verbs in the order of ``VERBS``."""
         del ctx
         return list(VERBS)
 

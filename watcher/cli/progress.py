@@ -7,7 +7,7 @@ from typing import Final
 from watcher.cli.output import note
 
 SAID_EVERY_SECONDS: Final = 5.0
-"""Between two lines. Shorter: they hide what else is said; longer: nobody knows whether it goes on."""
+"""Seconds between two lines. Shorter: they hide what else is said; longer: nobody knows whether it goes on."""
 SHORT_SECONDS: Final = 120
 """Time left that is told in seconds; up to sixty times as much in minutes."""
 

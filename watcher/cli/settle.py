@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 CrucibleId = Annotated[int, typer.Argument(metavar="CRUCIBLE", min=1, max=2**31 - 1, help="Id of the crucible.")]
 WHO = "command line"
-"""Who is named in the log of steps."""
+"""The name that the log of steps has for a person's commands."""
 
 
 @app.command("list")

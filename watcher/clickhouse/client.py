@@ -1,4 +1,4 @@
-"""Makes clients of the ClickHouse server: the one place that knows how we want to talk to it."""
+"""Makes clients of the ClickHouse server: the one place that decides how it is talked to."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ from watcher.runtime.connection_faults import connection_fault
 __all__ = ["Client", "connect", "fault", "reason"]
 
 _MISSING: Final = frozenset({16, 47, 60})
-"""Those that mean that a table or a column is not there."""
+"""Error codes that mean that a table or a column is not there."""
 _QUOTA: Final = 201
 _CODE: Final = re.compile(r"\bcode: (\d+)", re.IGNORECASE)
 REFUSALS: Final = frozenset({81, 164, 192, 193, 194, 291, 497, 516})

@@ -1,4 +1,4 @@
-"""The types of the columns that rows go to without saying what they are.
+"""Checks the types of the columns that rows are sent to, because rows do not say what they are.
 
 RowBinary is bytes and no types: a column of another width has them read as something else, which fails at best.
 """
@@ -25,7 +25,7 @@ class ColumnTypeError(UnfitError):
 
 
 def check_types(client: Client) -> None:
-    """Return if ClickHouse would take our rows for what they are.
+    """Check that ClickHouse would take our rows for what they are.
 
     Raises:
         ColumnTypeError: names each column that is different, and how to mend it.

@@ -15,7 +15,7 @@ SPARE_DAYS: Final = 2
 UNKNOWN_COLUMN: Final = 47
 """ClickHouse's code for an expression with a name that it does not know."""
 _MADE: Final = {"entityMetricEvents": "createdAt", "crucible_entry_rating": "created_at"}
-"""By table the column that says when a row was made."""
+"""For each table the column that says when a row was made."""
 _NOT_TAKEN_AWAY: Final = re.compile(r"\b(TO (DISK|VOLUME)|RECOMPRESS|GROUP BY)\b")
 
 

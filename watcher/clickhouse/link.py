@@ -39,7 +39,7 @@ class ClickHouseLink:
 
     @contextmanager
     def asking(self) -> Iterator[Client]:
-        """Lend the client for a block; whatever it raises there means that nobody knows what came of the request.
+        """Give the client for a block; whatever it raises there leaves open what came of the request.
 
         Raises:
             RefusedError: the server says no.
@@ -56,7 +56,7 @@ class ClickHouseLink:
             raise fault(error, url) from error
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection to the neighbour."""
         if self._client is not None:
             self._client.close()
             self._client = None

@@ -13,7 +13,7 @@ from watcher.clickhouse.link import INSERT_SETTINGS, READ_SETTINGS
 from watcher.model.errors import UnfitError
 
 _OF_EACH_INSERT: Final = "insert_deduplication_token"
-"""Another one for each insert, so that no value of a profile would do."""
+"""A setting that differs for each insert, so that no value of a profile would do."""
 
 
 class PinnedSettingError(UnfitError):
@@ -21,7 +21,7 @@ class PinnedSettingError(UnfitError):
 
 
 def check_settings(client: Client) -> None:
-    """Return if requests may have the settings that they need.
+    """Check that requests may have the settings that they need.
 
     Raises:
         PinnedSettingError: names each that they may not, and what to do.

@@ -38,17 +38,17 @@ class NamedPlan(Protocol):
 
     @property
     def token(self) -> str:
-        """Stem of the deduplication tokens of the plan's blocks; the same plan has the same."""
+        """Return the stem of the deduplication tokens of the plan's blocks; the same plan has the same."""
         ...
 
     @property
     def doubtful(self) -> bool:
-        """Whether ClickHouse may know the token without having the rows, though we have not sent them before."""
+        """Return whether ClickHouse may know the token without having the rows, though we have not sent them before."""
         ...
 
 
 def _nothing() -> None:
-    """Be told of nothing."""
+    """Do nothing: stands in where nobody is to be called."""
 
 
 class PlannedInsert(Generic[RowsT, IdentityT]):
@@ -144,7 +144,7 @@ class PlannedInsert(Generic[RowsT, IdentityT]):
         return PlanOutcome.HEALED if healed else PlanOutcome.RECOVERED
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection to the neighbour."""
         self._link.close()
 
     def _present(self, batches: Sequence[RowsT]) -> set[IdentityT]:

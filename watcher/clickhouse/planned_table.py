@@ -26,22 +26,22 @@ class PlannedTable(Protocol[RowsT, IdentityT]):
 
     @property
     def name(self) -> str:
-        """The table's name in ClickHouse."""
+        """Return the table's name in ClickHouse."""
         ...
 
     @property
     def shared(self) -> bool:
-        """Whether several processes may carry out the same plan at once, as they do with votes."""
+        """Return whether several processes may carry out the same plan at once, as they do with votes."""
         ...
 
     @property
     def views(self) -> Mapping[str, str]:
-        """Named query of each view's totals by key -> named query that reads the same from the table."""
+        """Return for each view the named query of its totals by key, and the one that reads the same from the table."""
         ...
 
     @property
     def views_outlive_rows(self) -> bool:
-        """Whether a view may show more than the table because rows are past their TTL."""
+        """Return whether a view may show more than the table because rows are past their TTL."""
         ...
 
     def question(self, batches: Sequence[RowsT]) -> Question:

@@ -42,7 +42,7 @@ class ClickHouseReads:
             return client.query(text, parameters=parameters, settings=READ_SETTINGS).result_rows
 
     def ping(self) -> None:
-        """Return when the server answers.
+        """Wait until the server answers.
 
         Raises:
             TemporaryError: it does not.
@@ -51,7 +51,7 @@ class ClickHouseReads:
             client.command(self._queries["ping"])
 
     def try_writing(self) -> None:
-        """Return when what the watcher writes could be written, and what it needs for that be read; nothing is.
+        """Find whether what the watcher writes could be written, and what it needs be read; nothing is.
 
         Raises:
             RefusedError: the server does not let us.

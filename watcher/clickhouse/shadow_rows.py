@@ -21,7 +21,7 @@ class ShadowRows:
         self._link, self._queries = link, queries
 
     def begin(self) -> None:
-        """Make it, and empty it of what an earlier run has left.
+        """Make the table, and empty it of what an earlier run has left.
 
         Raises:
             TemporaryError: ClickHouse is away.
@@ -40,7 +40,7 @@ class ShadowRows:
                 CHANGES.send(client, self.table, rows, INSERT_SETTINGS)
 
     def drop(self) -> None:
-        """Take it away, with the connection.
+        """Drop the table, and close the connection.
 
         Raises:
             TemporaryError: ClickHouse is away; the next run empties what is left.

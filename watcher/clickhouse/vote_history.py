@@ -86,7 +86,7 @@ class VoteHistory:
         return dict(self._rows("votes_each", crucible=crucible_id))  # type: ignore[arg-type]
 
     def votes_each_in_order(self, crucible_id: int) -> "tuple[array[int], array[int]]":
-        """Return the same as two columns, in the order of entries' ids: a million entries are eight megabytes."""
+        """Return what ``votes_each`` does as two columns, by ascending entry id; a million take eight megabytes."""
         with self._link.asking() as client:
             rows = client.raw_query(
                 self._queries["votes_each_in_order"],
@@ -124,7 +124,7 @@ class VoteHistory:
         return [LoggedVote(*row) for row in self._rows("votes_without_event", **_range(crucible_id, span))]
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection to the neighbour."""
         self._link.close()
 
     def _rows(self, query: str, **parameters: int | str) -> Sequence[Sequence[Any]]:

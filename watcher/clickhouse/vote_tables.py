@@ -115,5 +115,5 @@ class VoteTables:
         self.events = PlannedInsert(VOTE_EVENTS, self._link, queries)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection to the neighbour."""
         self._link.close()

@@ -21,7 +21,7 @@ class SchemaSource(Protocol):
     """Where schemas come from."""
 
     def schema(self, schema_id: int) -> str:
-        """The Avro schema of an id, as JSON text.
+        """Return the Avro schema of an id, as JSON text.
 
         Raises:
             RecordError: the registry knows no such id.
@@ -38,7 +38,7 @@ class AvroReader:
         self._schemas: dict[int, Any] = {}
 
     def read(self, value: bytes) -> Any:
-        """The record, as plain dictionaries.
+        """Return the record, as plain dictionaries.
 
         Raises:
             RecordError: the bytes do not follow the schema, or the id is unknown.

@@ -1,4 +1,4 @@
-"""From a Kafka record's bytes to a typed change event, told apart record by record.
+"""Decodes a Kafka record's bytes to a typed change event; each record tells by itself what it is.
 
 A value that begins with a zero byte is Confluent Avro, anything else is JSON; JSON may be bare or wrapped in Kafka
 Connect's schema envelope (``{"schema": ..., "payload": ...}``). The record's own ``source.table`` says which table it
@@ -34,7 +34,7 @@ _NOT_SHORT = (*_UNREADABLE, TypeError)
 
 
 class Skip(msgspec.Struct, frozen=True):
-    """A record that says nothing of a row, by design."""
+    """A record that tells of no row, as it should."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""From a value in bare JSON to the change of one table that it is, in one pass; the short way that most values go."""
+"""Decodes a value in bare JSON to a change of one table in one pass: the short way that most values go."""
 
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -12,7 +12,7 @@ from watcher.model.registry import Table
 Decode = Callable[[Any], ChangeEvent[Any]]
 """Returns the change that a value is."""
 UNAVAILABLE: Final = "__debezium_unavailable_value"
-"""What the connector puts where it does not know a value, unless it is told another word."""
+"""What the connector writes in place of a value that it does not know, unless it is told another word."""
 UNAVAILABLE_BYTES: Final = UNAVAILABLE.encode()
 
 

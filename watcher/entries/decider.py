@@ -133,14 +133,14 @@ class Decider:
         return decisions
 
     def _follow_places(self, session: Session, crucible_ids: Sequence[int], new: Sequence[Decision]) -> list[Decision]:
-        """Decide those again who may have a place that is free, or have one that is somebody else's now."""
+        """Decide entries again that may have a place which is free, or that hold one which is another entry's now."""
         before = sorted({one.candidate.crucible_id for one in new if one.gets_before_others})
         beyond = entries_to_decide.beyond_places(session, before, PAGE) if before else []
         lost = self._decide(session, crucible_ids, beyond, again=True) if beyond else []
         return lost + self._fill_places(session, crucible_ids, [*new, *lost])
 
     def _fill_places(self, session: Session, crucible_ids: Sequence[int], new: Sequence[Decision]) -> list[Decision]:
-        """Decide those again who were out for want of a place that has become free."""
+        """Decide entries again that were out for want of a place that has become free."""
         left = [one.candidate for one in new if one.frees_a_place]
         freed = [
             (

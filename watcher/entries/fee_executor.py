@@ -1,4 +1,4 @@
-"""What the rows of the channel ``buzz`` that entries write say, done: fees collected, and given back.
+"""Collects fees and gives them back: carries out the rows of the channel ``buzz`` that entries write.
 
 What was really collected is written down and the entry is decided again in one transaction with the row's end.
 """
@@ -24,7 +24,7 @@ REFUND_DESCRIPTION = "Crucible entry fee refund"
 
 
 class FeeExecutor:
-    """Collects and refunds.
+    """Collects and refunds fees.
 
     Args:
         buzz: the books.
@@ -87,7 +87,7 @@ class FeeExecutor:
         return Delivered({"refunded": refund.amount, "before": refund.before, "taken": taken})
 
     def _check_found(self, prefix: str, found: int) -> None:
-        """Return if the books still know what was collected, or nothing is known to have been.
+        """Check that the books still know what was collected, if anything is known to have been.
 
         Raises:
             OutcomeUnknownError: they know of nothing, so that whoever says that nothing is owed may be somebody else.
@@ -102,7 +102,7 @@ class FeeExecutor:
             )
 
     def _still_wanted(self, entry_id: int) -> bool:
-        """Tell whether the entry still waits: one that was withdrawn or rejected meanwhile is not charged first."""
+        """Return whether the entry still waits: one that was withdrawn or rejected meanwhile is not charged first."""
         with self._open() as session:
             return entry_verdict.state_of(session, entry_id) is VerdictState.WAITING
 

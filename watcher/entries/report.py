@@ -1,4 +1,4 @@
-"""What deciding entries says of itself: metrics and log lines."""
+"""Metrics and log lines of decisions about entries."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence

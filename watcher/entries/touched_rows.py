@@ -1,4 +1,4 @@
-"""What the change stream tells those who decide about entries: which rows are others than before."""
+"""Collects what the change stream tells of entries and crucibles: which rows have come, changed or gone."""
 
 from dataclasses import dataclass, field
 from threading import Lock
@@ -34,7 +34,7 @@ class RowIds:
 
 
 class TouchedRows:
-    """Rows that somebody told of; forgets them all, and says so, once there are too many."""
+    """Rows that were told of and not taken yet; it forgets them all, and says so, once there are too many."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -60,7 +60,7 @@ class TouchedRows:
 
     @property
     def are_many(self) -> bool:
-        """Tell whether more wait than come while the stream is where the site is."""
+        """Return whether more wait than come while the stream is where the site is."""
         with self._lock:
             return self._rows is None or len(self._rows) > MANY_ROWS
 

@@ -40,31 +40,31 @@ SWEEP_ENTRIES: Final = 50_000
 """Entries that one statement of a sweep looks through: some tenths of a second."""
 
 BY_NONE: Final = DecidedBy(GONE, 0, 0, 0)
-"""What is remembered of a crucible that was deleted."""
+"""The rules that are remembered of a crucible that was deleted."""
 
 
 class VerdictObserver(Protocol):
     """Hears what was decided."""
 
     def decided(self, state: VerdictState, reasons: Iterable[EntryReason], entries: int) -> None:
-        """So many entries have got this verdict, which is another than before."""
+        """Hear how many entries have got a verdict that is another than before."""
         ...
 
     def admitted(self, entries: Sequence[tuple[int, int, int]]) -> None:
-        """These entries take part from now on: crucible, entry, image of each."""
+        """Hear which entries take part from now on: crucible, entry, image of each."""
         ...
 
     def waiting(self, entries: int, oldest_seconds: float) -> None:
-        """So many entries wait."""
+        """Hear how many entries wait, and for how long the oldest has."""
         ...
 
     def away(self, error: TemporaryError) -> None:
-        """A neighbour is away."""
+        """Hear that a neighbour is away."""
         ...
 
 
 class WatchEntries:
-    """A task for a worker of the watch role.
+    """Decides entries as they come and change: a task for a worker of the watch role.
 
     Args:
         open_session: connects to PostgreSQL.
@@ -96,7 +96,7 @@ class WatchEntries:
         """Entries are gone, and what was paid for them without a verdict was not looked at yet."""
 
     def shown(self, states: RowStates) -> None:
-        """Take note of rows that have come, gone or changed, of entries and of their crucibles; returns at once."""
+        """Take note of rows that have come, gone or changed, of entries and of their crucibles; return at once."""
         if self._told.add(states):
             self.signal.wake()
 
@@ -125,12 +125,12 @@ class WatchEntries:
         return max(0.0, min(self._ripe_at, self._sweep_at, unhurried_at) - self._clock())
 
     def away(self, error: TemporaryError) -> None:
-        """Say that a neighbour is away; what was to be decided is found by a sweep."""
+        """Tell that a neighbour is away; what was to be decided is found by a sweep."""
         self._sweep_at = 0.0
         self._observer.away(error)
 
     def end(self) -> None:
-        """Give back the connection."""
+        """Close the connection to PostgreSQL."""
         self._session.drop()
 
     def _look(self, session: Session, told: RowIds) -> None:

@@ -26,7 +26,7 @@ FORGOTTEN_AT_ONCE: Final = 5_000
 
 
 class ForgetEvents:
-    """A task for a worker of the watch role; any number of processes may do it at once.
+    """Forgets old events: a task for a worker of the watch role, in any number of processes at once.
 
     Args:
         open_session: connects to PostgreSQL, for the length of a block.

@@ -29,8 +29,8 @@ NO_TIMESTAMP_MS: Final = 0
 """Lets librdkafka take the time of sending."""
 
 TOPIC_SETTINGS: Final = {"retention.ms": "-1", "max.message.bytes": str(16 * 1024 * 1024 + 64 * 1024)}
-"""Of a topic that we make. Letters keep their record's time, so a retention would take those of old records at once;
-the size is that of the connector's topics, with room for our headers."""
+"""The settings of a topic of dead letters that we make. Letters keep their record's time, so a retention would take
+those of old records at once; the size is that of the connector's topics, with room for our headers."""
 
 TOO_BIG: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 

@@ -21,7 +21,8 @@ REFUSALS: Final = frozenset(
     }
 )
 ANSWER_SECONDS: Final = 5.0
-"""To wait for what the cluster says of rights. Longer: a look at the neighbour lasts longer than its reader waits."""
+"""Seconds to wait for what the cluster says of rights. Longer: a look at the neighbour lasts longer than its reader
+waits."""
 
 
 def fault(said: str, error: BaseException) -> TemporaryError:
@@ -42,7 +43,7 @@ def fault(said: str, error: BaseException) -> TemporaryError:
 
 
 def check_rights(admin: AdminClient, topics: Sequence[str], group: str) -> None:
-    """See that these topics and this group may be read. A cluster that does not tell is taken to allow it.
+    """Check that topics and a group may be read; a cluster that does not tell is taken to allow it.
 
     Reading would not say: a topic that is denied yields nothing, as a quiet one does.
 

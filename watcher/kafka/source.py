@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 QUIET: Final = {"log_level": 0}
-"""The client's own lines, one a try to connect, would go past our logs. What it reports as an error is in them."""
+"""Keeps the client from writing lines of its own past our logs, one for each try to connect; its errors are logged."""
 CALL_TIMEOUT_SECONDS: Final = 10.0
 """How long a call to the broker may take before it counts as failed and is made again later."""
 
 REFUSED_SECONDS: Final = 5.0
-"""Until a group that refuses us is joined again. Longer: it is noticed later that it does not; shorter: it is hammered.
-"""
+"""Seconds until a group that refuses us is joined again. Longer: it is noticed later that it does not; shorter: it is
+hammered. """
 NOT_AUTHORIZED: Final = "Group authorization failed"
 """What the client says of a right that is missing, in an error that has no code but that it is fatal."""
 

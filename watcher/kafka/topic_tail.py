@@ -1,4 +1,4 @@
-"""What comes into a topic from some moment on, read outside of any group as it comes."""
+"""Reads what comes into a topic from some moment on, outside of any group."""
 
 import uuid
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from watcher.model.errors import TemporaryError
 MAX_RECORDS: Final = 1_000
 """Records of an answer. More: more memory; fewer: more calls."""
 WAIT_SECONDS: Final = 0.2
-"""For records that are there; a broker on the same continent answers in less."""
+"""Seconds to wait for records that are there; a broker on the same continent answers in less."""
 
 
 class TopicTail:
@@ -57,7 +57,7 @@ class TopicTail:
         return [message.value() for message in messages]
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection to Kafka."""
         self._consumer.close()
 
     def _assign(self) -> bool:

@@ -33,11 +33,11 @@ class LetterRecord:
         return self.letter.record.topic
 
     def partition(self) -> int:
-        """Return the only partition that there is."""
+        """Return 0: the place is made up, and has one partition."""
         return 0
 
     def offset(self) -> int:
-        """Return the only place that there is."""
+        """Return 0: the place is made up, and holds one record."""
         return 0
 
     def key(self) -> bytes | None:
@@ -72,7 +72,7 @@ class DecodedLetter:
 
     @cached_property
     def table(self) -> str:
-        """Return whose change it is; empty where nobody knows."""
+        """Return the table whose change it is; empty where that is not known."""
         if self.taken.refused:
             return self.taken.refused[0][0]
         tables = [table for table, _ in self.taken.consumed if table]

@@ -265,7 +265,7 @@ def _storable(text: str) -> str:
 
 
 def _by_table(decoded: Iterable[DecodedLetter]) -> dict[str, list[DecodedLetter]]:
-    """Return what counts, by table."""
+    """Return the letters whose change counts for something, by table."""
     found = defaultdict[str, list[DecodedLetter]](list)
     for each in decoded:
         if len(each.rows):

@@ -1,4 +1,4 @@
-"""Compares rows of dead letters that cannot be used with what was counted of them, and puts both stores right.
+"""Compares the rows of dead letters that cannot be used with what was counted of them, and repairs both stores.
 
 What a letter would have said is in PostgreSQL's row by now, or the row is gone. So once the stream is past, the row and
 what was counted of it are to agree; what does not is repaired as `crucible reconcile --fix` does it. Redis' crucibles
@@ -17,7 +17,7 @@ from watcher.reconcile.stores import Stores
 MAX_ROUNDS: Final = 3
 """Times that what differs is repaired. Fewer: a row that moves meanwhile is left to the next run."""
 LOOK_SECONDS: Final = 2.0
-"""Between two looks that have to agree: shorter, and a change on its way makes a row look right by chance."""
+"""Seconds between two looks that have to agree: shorter, and a change on its way makes a row look right by chance."""
 CRUCIBLE: Final = "Crucible"
 """Entity type, and table, of what Redis shows."""
 

@@ -13,8 +13,8 @@ from watcher.model.extent import Extent, lsn_text, time_text
 from watcher.model.need_reason import NeedReason
 
 OVERDUE_SECONDS: Final = 60.0
-"""Until a beat that was written and has not come means that the stream is cut off: six of them. Smaller: a connector
-that is started anew looks like it; larger: more changes are lost before somebody is told."""
+"""Seconds until a beat that was written and has not come means that the stream is cut off: six of them. Smaller: a
+connector that is started anew looks like it; larger: more changes are lost before somebody is told."""
 BEAT_TABLE: Final = "beat"
 """The table whose row they are, in the watcher's own schema."""
 

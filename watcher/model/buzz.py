@@ -49,7 +49,7 @@ class Charge(msgspec.Struct, frozen=True):
 
 
 class Refund(msgspec.Struct, frozen=True):
-    """What taking a charge back came to."""
+    """What came of taking a charge back."""
 
     amount: int
     """Buzz that went back now."""
@@ -79,7 +79,7 @@ class Paid(StrEnum):
 
 
 def entry_prefix(crucible_id: int, entry_id: int) -> str:
-    """Return the external ids' beginning of an entry's fee: the same at each attempt, so that it is one charge.
+    """Return what the external ids of an entry's fee begin with: the same at each attempt, so that it is one charge.
 
     >>> entry_prefix(42, 1001)
     'crucible-entry-42-1001-'
@@ -88,7 +88,7 @@ def entry_prefix(crucible_id: int, entry_id: int) -> str:
 
 
 def is_below(external_id: str, prefix: str) -> bool:
-    """Tell whether an external id is one of a prefix' own legs.
+    """Return whether an external id belongs to one of a prefix' own legs.
 
     The service matches by beginnings alone, so ``...-5`` would match ``...-50`` too.
 
@@ -102,7 +102,7 @@ def is_below(external_id: str, prefix: str) -> bool:
 
 
 def ends_in_delimiter(prefix: str) -> bool:
-    """Tell whether no other prefix can begin with this one by accident.
+    """Return whether a prefix ends so that no other one can begin with it by accident.
 
     >>> ends_in_delimiter("crucible-entry-42-5-"), ends_in_delimiter("crucible-entry-42-5")
     (True, False)

@@ -48,7 +48,7 @@ class Row(Protocol):
 
     @property
     def id(self) -> int:
-        """Primary key of the row."""
+        """Return the primary key of the row."""
         ...
 
 
@@ -65,7 +65,7 @@ class ChangeEvent(msgspec.Struct, Generic[RowT], frozen=True, gc=False):
 
     @property
     def row(self) -> RowT:
-        """The row after the change, or the last one that there was.
+        """Return the row after the change; of a delete the row before it.
 
         Raises:
             ValueError: the event carries no row at all (a truncate or a message).
@@ -77,7 +77,7 @@ class ChangeEvent(msgspec.Struct, Generic[RowT], frozen=True, gc=False):
 
 
 class Position(msgspec.Struct, frozen=True, order=True):
-    """Where in Kafka a record lies. For committing and for people; never what makes a change that change."""
+    """Where in Kafka a record lies: for commits and for people. It does not tell one change from another."""
 
     topic: str
     partition: int

@@ -29,7 +29,7 @@ CONSTANTS: Final = {
     "USER_FACTOR": USER_FACTOR,
     "METRIC_FACTOR": METRIC_FACTOR,
 }
-"""The same by name, for SQL."""
+"""These numbers by name, for SQL."""
 
 
 def metric_term(number: int) -> int:

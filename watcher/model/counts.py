@@ -1,4 +1,4 @@
-"""What a row counts for while it is there, as its table says it: so rows and counts are compared without a stream."""
+"""What a row counts for while it is there, as its table says: by this rows and counts are compared without a stream."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ MAX_METRIC_TYPES: Final = 1_000
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric that a row moves by existing: its handlers move it there and back as the row comes, changes and goes.
+    """One metric that a row moves by being there; its handlers move it up and down as the row comes, changes and goes.
 
     >>> Count(entity_type="Crucible", entity="crucible_id", user="user_id", metric_type="Entry").metric
     'Crucible/Entry'

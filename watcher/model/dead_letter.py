@@ -1,4 +1,4 @@
-"""Dead letters, and when there are too many of them to be the records' fault."""
+"""Dead letters, and the limit above which they are no fault of the records."""
 
 from collections import deque
 from collections.abc import Iterable

@@ -3,12 +3,12 @@
 from typing import Final, NamedTuple
 
 NO_END: Final = 2**63 - 1
-"""In place of the end of a crucible that has none."""
+"""Stands in place of the end of a crucible that has none."""
 ANY_END: Final = -(2**63)
 """The first of the ends that entries were decided by, where nobody knows."""
 
 SEVERAL: Final = -1
-"""In place of the digest of rules, where some entries were decided by others than the rest."""
+"""Stands in place of the digest of rules, where some entries were decided by others than the rest."""
 
 
 class Entered(NamedTuple):

@@ -26,7 +26,7 @@ MAX_RANGES: Final = 2_000
 when very many crucibles get a vote at once."""
 
 PLAN_VERSION: Final = 1
-"""Of a plan's text: whoever knows another one leaves it alone."""
+"""The version of a plan's text; a program that knows another one leaves the plan alone."""
 
 VoteRow = tuple[int, int, int, int, int, int, int, int, int]
 """One row of ``crucible_entry_rating``, in the order of ``VOTE_COLUMNS``."""
@@ -55,7 +55,7 @@ class Range(NamedTuple):
 
     @property
     def votes(self) -> int:
-        """How many votes the range holds."""
+        """Return how many votes the range holds."""
         return self.last - self.first + 1
 
 
@@ -66,17 +66,17 @@ class DrainPlan(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def doubtful(self) -> bool:
-        """True: somebody else may be carrying out the same plan at this moment."""
+        """Return True: somebody else may be carrying out the same plan at this moment."""
         return True
 
     @cached_property
     def token(self) -> str:
-        """Stem of the deduplication tokens of the plan's inserts."""
+        """Return the stem of the deduplication tokens of the plan's inserts."""
         return f"votes/{blake2b(self.text, digest_size=16).hexdigest()}"
 
     @cached_property
     def text(self) -> bytes:
-        """The plan as it lies in Redis; the same plan is the same text.
+        """Return the plan as it lies in Redis; the same plan is the same text.
 
         >>> DrainPlan((Range(42, 1, 5, 9),)).text
         b'{"plan":1,"ranges":[[42,1,5,9]]}'
@@ -85,7 +85,7 @@ class DrainPlan(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def votes(self) -> int:
-        """How many votes all its ranges hold."""
+        """Return how many votes all its ranges hold."""
         return sum(part.votes for part in self.ranges)
 
 
@@ -128,7 +128,7 @@ def plan_version(text: bytes) -> int | None:
 
 
 def make_plan(heads: Mapping[int, Sequence[LoggedVote]], most: int) -> DrainPlan | None:
-    """Return what goes next: the oldest votes of each log, of the month of the first log's.
+    """Return the plan of what goes next: of each log the oldest votes, if they are of the month of the first log's.
 
     Not of the oldest vote of all: after the clock was set back over the end of a month a log that others keep voting
     beside would wait for as long as they do.

@@ -1,4 +1,4 @@
-"""What a handler wants to happen. Data, not calls: a sink decides how, and each effect knows where it goes.
+"""What a handler wants to happen, as data: a sink decides how, and each effect knows where it goes.
 
 There are three kinds. A metric delta is a row of the batch that its change is counted in, once; what packs it is in
 ``metric_row.py``, because the change's identity is part of the row. A row state is shown, and a need of comparison is

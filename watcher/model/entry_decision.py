@@ -71,27 +71,27 @@ class EntryCandidate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def occupies(self) -> bool:
-        """Tell whether it holds one of the places that are counted, here or where it was before."""
+        """Return whether it holds one of the places that are counted, here or where it was before."""
         return self.before is not None and self.before.holds_place
 
     @property
     def holds_place(self) -> bool:
-        """Tell whether it holds a place here: who comes from another crucible takes none from those who are in."""
+        """Return whether it holds a place here: one from another crucible takes none from those that are in."""
         return self.occupies and self.crucible_before is None
 
     @property
     def was_admitted(self) -> bool:
-        """Tell whether it takes part here so far; votes that counted in another crucible mean nothing in this one."""
+        """Return whether it takes part here so far; votes that counted in another crucible mean nothing in this one."""
         return self.before is not None and self.before.state is VerdictState.ADMITTED and self.crucible_before is None
 
     @property
     def is_another(self) -> bool:
-        """Tell whether the verdict that is written is about another image, crucible or entrant."""
+        """Return whether the verdict that is written is about another image, crucible or entrant."""
         return self.image_before is not None or self.crucible_before is not None or self.user_before is not None
 
     @property
     def stands(self) -> bool:
-        """Tell whether its verdict is decided for good: it counted in a result, or votes are closed.
+        """Return whether its verdict is decided for good: it counted in a result, or votes are closed.
 
         Whoever waits when votes are closed may still get in, if it competes. A crucible that is cancelled afterwards is
         another matter: then nobody takes part.
@@ -121,7 +121,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_new(self) -> bool:
-        """Tell whether there is something to write."""
+        """Return whether there is something to write."""
         one = self.candidate
         return (
             one.before != self.verdict
@@ -151,22 +151,22 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def frees_a_place(self) -> bool:
-        """Tell whether another entry may have the place that this one held, or its image."""
+        """Return whether another entry may have the place that this one held, or its image."""
         leaves = not self.verdict.holds_place or self.candidate.is_another
         return self.candidate.occupies and leaves
 
     @property
     def gets_before_others(self) -> bool:
-        """Tell whether it stands before entries that were in, without there being a place for it.
+        """Return whether it stands before entries that were in, without there being a place for it.
 
-        So it does that keeps its place by votes, for another entrant or image; or that is dated otherwise.
+        An entry does that keeps its place by votes, though for another entrant or image; or that has another date.
         """
         is_beyond = self.candidate.is_another and not PLACE_REASONS.isdisjoint(self.verdict.reasons)
         return self.verdict.holds_place and (is_beyond or self.candidate.created_before_ms is not None)
 
     @property
     def takes_part(self) -> bool:
-        """Tell whether judges may see the entry, if its image may be shown."""
+        """Return whether judges may see the entry, if its image may be shown."""
         return self.verdict.state is VerdictState.ADMITTED or not self.enforced
 
 
@@ -231,7 +231,7 @@ def withdraw(one: EntryCandidate, policy: FeePolicy) -> Decision:
 
 
 def foresee(one: EntryCandidate) -> Verdict:
-    """Return what an entry that nobody has made yet would come to once its fee is paid, as its entrant may be told.
+    """Return the verdict on an entry that nobody has made yet, once its fee were paid, as its entrant may be told.
 
     Of somebody else's image nothing is told but that it is somebody else's: whoever asks may not be one to see it.
     """
@@ -253,7 +253,7 @@ def _as_it_competes(one: EntryCandidate) -> EntryFacts:
 
 
 def _fee(one: EntryCandidate, policy: FeePolicy) -> EntryFee | None:
-    """Return how the entry's fee stands; None if there is none to be taken."""
+    """Return what is known of the entry's fee; None if there is none to be taken."""
     crucible = one.facts.crucible
     if one.fee is not None:
         return one.fee
@@ -269,13 +269,13 @@ def _fee(one: EntryCandidate, policy: FeePolicy) -> EntryFee | None:
 
 
 def _is_final(one: EntryCandidate) -> bool:
-    """Tell whether an entry was rejected and its fee given back: a refunded key can never be charged again."""
+    """Return whether an entry was rejected and its fee given back: a refunded key can never be charged again."""
     is_out = one.before is not None and one.before.state in {VerdictState.REJECTED, VerdictState.WITHDRAWN}
     return is_out and one.fee is not None
 
 
 def _is_ours_and_unasked(one: EntryCandidate, fee: EntryFee) -> bool:
-    """Tell whether it is for us to take the fee, and nobody has begun to."""
+    """Return whether it is for us to take the fee, and nobody has begun to."""
     return fee.source is FeeSource.WATCHER and one.fee is None
 
 

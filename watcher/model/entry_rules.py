@@ -181,7 +181,7 @@ def _resources(image: EntryImage, crucible: CrucibleRules) -> Iterator[EntryReas
 
 
 def _payment(facts: EntryFacts) -> EntryReason | None:
-    """Return what the fee has against admission; None if nothing. What was really collected counts, however much."""
+    """Return why the fee keeps the entry out; None if it does not. What was collected counts, however much."""
     match facts.payment:
         case Payment.PENDING:
             return EntryReason.FEE_PENDING

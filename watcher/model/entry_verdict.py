@@ -109,10 +109,10 @@ class Verdict(msgspec.Struct, frozen=True):
 
     @property
     def holds_place(self) -> bool:
-        """Tell whether the entry has one of the places that are counted, of its user, its image and its crucible.
+        """Return whether the entry has one of the places that are counted, of its user, its image and its crucible.
 
-        Who waits for a scan while there was no place waits without one: given one all the same, an entry that is dated
-        earlier than others would be one more than there are places, and the last of those would have to go for it.
+        An entry that waits for a scan while no place is free waits without one. Were it given one, an entry that is
+        dated         earlier than others would be one too many, and the last of those would have to go.
         """
         if self.state is VerdictState.WAITING:
             return PLACE_REASONS.isdisjoint(self.reasons)

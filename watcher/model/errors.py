@@ -82,7 +82,7 @@ class WatcherError(Exception):
 
 
 class RecordError(WatcherError):
-    """One record cannot be used, whoever tries and however often."""
+    """One record cannot be used, however often it is tried."""
 
     def __init__(self, reason: Reason, detail: str, table: str = "", op: str = "") -> None:
         super().__init__(f"{reason.value}: {detail}")

@@ -20,12 +20,12 @@ class Extent(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, places: Iterable[str]) -> Self:
-        """Return the extent of places, of which there is at least one, in their order."""
+        """Return the extent of places in their order, of which there is at least one."""
         ordered = list(places)
         return cls(ordered[0], ordered[-1], len(ordered))
 
     def then(self, later: "Extent") -> "Extent":
-        """Return the two as one.
+        """Return one extent that covers this one and a later one.
 
         >>> Extent("a", "b", 2).then(Extent("c", "c"))
         Extent(first='a', last='c', times=3, reaches=0)

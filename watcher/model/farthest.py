@@ -15,7 +15,7 @@ class Farthest(msgspec.Struct, frozen=True):
     """The last beat that came, to whichever process."""
 
     def above(self, end_of_log: int, last_number: int, since: int) -> int | None:
-        """Return the log position above which the log ends, None if it does not: it was set back in place.
+        """Return the farthest position that was seen if the log ends below it now, so that it was set back; else None.
 
         A log that has grown again beyond the place where it was tells by its beats: there are fewer than came.
 

@@ -6,7 +6,7 @@ from math import sqrt
 
 
 def influence(votes: int) -> int:
-    """Ten times the square root of the votes, rounded; halves go up.
+    """Return a judge's influence: ten times the square root of the votes, rounded; halves go up.
 
     >>> influence(0), influence(1), influence(50)
     (0, 10, 71)
@@ -15,7 +15,7 @@ def influence(votes: int) -> int:
 
 
 def percentile(votes: int, judges: Sequence[tuple[int, int]]) -> int | None:
-    """In which percent of all judges somebody is, 1 being the most active.
+    """Return in which percent of all judges somebody is, 1 being the most active.
 
     Args:
         votes: of the judge.

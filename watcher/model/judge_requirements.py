@@ -16,7 +16,7 @@ class JudgeRequirements(msgspec.Struct, frozen=True):
     """What is not understood: a key, or what stands in the place of an object."""
 
     def refusal(self, *, verified: bool, score: float | None) -> str | None:
-        """The code of why somebody may not judge; None if they may.
+        """Return the code of the reason why somebody may not judge; None if they may.
 
         Args:
             verified: the site has checked who this is.
@@ -37,7 +37,7 @@ NOTHING = JudgeRequirements()
 
 
 def judge_requirements(text: str | None) -> JudgeRequirements:
-    """The demands that a row states.
+    """Return the demands that a crucible's row states.
 
     Args:
         text: JSON of the column ``judgeRequirements``; None for SQL's NULL.

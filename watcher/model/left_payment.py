@@ -1,4 +1,4 @@
-"""Payments that no entry's row names any more: which entries are withdrawn by it, and what goes back. Without I/O."""
+"""Payments that no entry's row names any more: which entries are withdrawn, and what goes back. Without I/O."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -20,7 +20,7 @@ COUNTING: Final = frozenset((Operation.CREATE, Operation.UPDATE, Operation.DELET
 
 
 class MeaningKind(StrEnum):
-    """How a change's meaning is another one."""
+    """How what a change counts for now differs from what was counted of it."""
 
     ADDED = "added"
     """It counted for nothing, and counts now."""
@@ -58,7 +58,7 @@ class ChangedMeaning(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> MeaningKind:
-        """Return how its meaning is another one."""
+        """Return how what it counts for differs from what was counted."""
         if not self.rows_there and not self.earlier:
             return MeaningKind.ADDED
         return MeaningKind.CHANGED if any(one.wanted for one in self.totals) else MeaningKind.REMOVED

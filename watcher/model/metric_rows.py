@@ -14,7 +14,7 @@ MAX_RANGES = 16
 SQL."""
 
 NEAR_BYTES: Final = 1 << 28
-"""Of log, a quarter of a gibibyte, that are one range whatever the gaps: what lies in between is soon told."""
+"""Bytes of log, a quarter of a gibibyte, that are one range whatever the gaps: what lies in between is soon told."""
 
 
 def month(milliseconds: int) -> str:

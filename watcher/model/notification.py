@@ -1,4 +1,4 @@
-"""What Debezium says of a snapshot that it makes beside the stream."""
+"""Debezium's notifications about a snapshot that it makes beside the stream."""
 
 from collections.abc import Mapping
 from typing import Final

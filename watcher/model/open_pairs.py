@@ -57,7 +57,7 @@ class OpenPairs(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """Return it as Redis holds it, where scripts read it too.
+        """Return the open pairs as Redis holds them, where scripts read them too.
 
         >>> OpenPairs(12, 3, (OpenPair(5, 9, 31, 1_900_000_000),)).text
         '12:3|5:9:31:1900000000'
@@ -67,7 +67,7 @@ class OpenPairs(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, text: str) -> "OpenPairs":
-        """Return what a text says; nothing was opened, judged or skipped if it is empty, or none of ours.
+        """Return the open pairs that a text tells of; none, with nothing judged or skipped, if it is empty or not ours.
 
         >>> OpenPairs.of("12:3|5:9:31:1900000000").pairs
         (OpenPair(left=5, right=9, level=31, expires=1900000000),)

@@ -1,4 +1,4 @@
-"""What is to be done outside, once: the life of one row of the outbox, without any I/O.
+"""The life of one row of the outbox, which is something to be done outside, once. Without any I/O.
 
 A row is written in the transaction of what it announces. Whoever carries it out commits that it is *sending* before
 the request leaves; so a row that is found sending may have been sent, and is looked up at the other side before it is
@@ -20,8 +20,8 @@ FIRST_WAIT_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 300.0
 """Waits after the first failure and after many, each twice the one before."""
 LEASE_SECONDS: Final = 60.0
-"""For how long a row belongs to who took it. Shorter than a request's timeout: two would send at once. Longer: rows of
-a process that died wait."""
+"""Seconds for which a row belongs to the process that took it. Shorter than a request's timeout: two would send at
+once. Longer: rows of a process that died wait."""
 
 
 class OutboxState(StrEnum):
@@ -60,30 +60,30 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def perhaps_sent(self) -> bool:
-        """Tell whether an earlier attempt may have been carried out, so that it has to be looked up first."""
+        """Return whether an earlier attempt may have been carried out, so that it has to be looked up first."""
         return self.state in {OutboxState.SENDING, OutboxState.UNKNOWN}
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """It was carried out, now or by an earlier attempt."""
+    """The request was carried out, now or by an earlier attempt."""
 
     result: Mapping[str, Any] = {}
 
 
 class NotSent(msgspec.Struct, frozen=True):
-    """It provably did not happen, and may be tried again."""
+    """The request was certainly not carried out, and may be tried again."""
 
     error: str
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """It may have happened."""
+    """The request may have been carried out."""
 
     error: str
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """It did not happen, and never will as it is."""
+    """The request was not carried out, and never will be as it is."""
 
     error: str
 

@@ -55,7 +55,7 @@ class SignedPair(msgspec.Struct, frozen=True):
     """Unix time in whole seconds; still good in that second."""
 
     def fault(self, *, crucible_id: int, user_id: int, winner: int, loser: int, now: float) -> TokenFault | None:
-        """What keeps this token from being one for the vote; None if nothing does.
+        """Return what is wrong with the token for a vote; None if nothing is.
 
         A token that is both is foreign: only a token for this very vote may be merely expired.
         """
@@ -88,7 +88,7 @@ class PairTokens:
         self._keys = tuple(hmac.new(key, digestmod="sha256") for key in keys)  # what a key does alone is done once
 
     def sign(self, pair: SignedPair) -> str:
-        """The token of a pair.
+        """Return the signed token of a pair.
 
         Raises:
             struct.error: an id or the expiry does not fit 32 bits, or the level 8.
@@ -99,7 +99,7 @@ class PairTokens:
         return urlsafe_b64encode(said + _signature(self._keys[0], said)).decode()
 
     def read(self, text: str) -> SignedPair | TokenFault:
-        """What a token says, if it is ours; whether it is for the vote at hand is its own ``fault`` to tell."""
+        """Return what a token says, or what is wrong with it; ``SignedPair.fault`` tells whether it is for a vote."""
         if len(text) != _LENGTH or not text.isascii():
             return TokenFault.MALFORMED
         try:

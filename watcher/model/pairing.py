@@ -80,7 +80,7 @@ POLICY = Policy()
 
 
 def elapsed(now_ms: int, start_ms: int | None, end_ms: int | None) -> float:
-    """Part of a crucible's time that is over, 0 to 1; 0 for one without an end.
+    """Return the part of a crucible's time that is over, 0 to 1; 0 for one without an end.
 
     >>> elapsed(1_750, 1_000, 2_000), elapsed(5, None, 10), elapsed(9_000, 1_000, 2_000)
     (0.75, 0.0, 1.0)
@@ -91,7 +91,7 @@ def elapsed(now_ms: int, start_ms: int | None, end_ms: int | None) -> float:
 
 
 def finalists(part: float, places: int, random: Random, policy: Policy = POLICY) -> int:
-    """How many entries from the top to draw for the next pair: 0 unless it is to come from there.
+    """Return how many entries from the top to draw for the next pair: 0 unless it is to come from there.
 
     Args:
         part: of the time that is over.
@@ -103,7 +103,7 @@ def finalists(part: float, places: int, random: Random, policy: Policy = POLICY)
 
 
 def leaders(places: int, policy: Policy = POLICY) -> int:
-    """How many entries of the standings count as leaders at most: those that finals are made of.
+    """Return how many entries of the standings count as leaders at most: those that finals are made of.
 
     Args:
         places: paid places of the crucible.
@@ -128,12 +128,12 @@ def are_settled(part: float, votes: int, entries: int, policy: Policy = POLICY) 
 
 
 def _of_them(visible: int) -> int:
-    """How many entries the top has at most where so many are to be seen."""
+    """Return how many entries the top has at most where so many are to be seen."""
     return max(4, visible // 5)
 
 
 class Meetings(msgspec.Struct, frozen=True):
-    """How often a judge has met what; of entries it is known by each."""
+    """How many pairs a judge was served, and who the leaders are; how often an entry was met is known by the entry."""
 
     pairs: int = 0
     """Pairs that the judge was served."""
@@ -164,7 +164,7 @@ def pairs(
     meetings: Meetings = Meetings(),  # noqa: B008 - it is frozen
     policy: Policy = POLICY,
 ) -> Iterator[Pair]:
-    """Pairs for one judge, the best first: some of the top if there is a top, then every pair of what was drawn.
+    """Yield pairs for one judge, the best first: some of the top if there is a top, then every pair of what was drawn.
 
     Those with an entry that the judge has met often come after all others, and those with a leader that the judge has
     met do not come once leaders are settled.
@@ -210,7 +210,7 @@ def _of_the_top(
 def _of_the_rest(
     drawn: Sequence[PairCandidate], late: bool, random: Random, avoid: Collection[int], policy: Policy
 ) -> Iterator[Pair]:
-    """Each pair once: those with the least voted entry, those of the next one with the others, and so on."""
+    """Yield each pair once: those of the entry with fewest votes, those of the next one with the others, and so on."""
     mixed = sorted(drawn, key=lambda _: random())  # equal votes and equal gaps are then in random order
     fresh = [one for one in mixed if one.image_id not in avoid] if avoid else mixed
     fresh.sort(key=_votes)
@@ -228,7 +228,7 @@ def _of_the_rest(
 def _in_order(
     first: PairCandidate, others: list[PairCandidate], late: bool, random: Random, policy: Policy
 ) -> list[PairCandidate]:
-    """Opponents of an entry, the best first."""
+    """Return the opponents of an entry, the best first."""
     if late:
         level, rating = first.votes + 1, first.rating
         others.sort(key=lambda one: (one.votes - level, 0) if one.votes > level else (0, abs(one.rating - rating)))
@@ -244,5 +244,5 @@ def _votes(one: PairCandidate) -> int:
 
 
 def _differ(one: PairCandidate, other: PairCandidate) -> bool:
-    """An image may have been entered twice; beside itself there is nothing to judge."""
+    """Return whether two entries show different images; an image may be entered twice."""
     return one.entry_id != other.entry_id and one.image_id != other.image_id

@@ -25,21 +25,21 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def doubtful(self) -> bool:
-        """Whether ClickHouse may know the plan's token without having its rows."""
+        """Return whether ClickHouse may know the plan's token without having its rows."""
         return self.start < self.doubt
 
     @property
     def empty(self) -> bool:
-        """Nothing is under way: everything before ``start`` is in the sinks."""
+        """Return whether nothing is under way: everything before ``start`` is in the sinks."""
         return self.end <= self.start
 
     @property
     def token(self) -> str:
-        """Stem of the deduplication tokens of the plan's inserts."""
+        """Return the stem of the deduplication tokens of the plan's inserts."""
         return f"{self.topic_id}/{self.partition}/{self.start}/{self.end}"
 
     def to_metadata(self) -> str:
-        """The plan as offset metadata, well below the broker's limit.
+        """Return the plan as offset metadata, well below the broker's limit.
 
         >>> Plan("nVj2", 3, 10, 25).to_metadata()
         '{"plan":1,"topic":"nVj2","end":25}'
@@ -56,7 +56,7 @@ class _Metadata(msgspec.Struct, omit_defaults=True):
 
 
 def plan_from_metadata(metadata: str | None, partition: int, offset: int) -> Plan | None:
-    """The plan that a committed offset carries, or None where something else committed it (a tool, an older program).
+    """Return the plan that a committed offset carries; None where a tool or an older program has committed it.
 
     >>> plan_from_metadata('{"plan":1,"topic":"nVj2","end":25}', 3, 10)
     Plan(topic_id='nVj2', partition=3, start=10, end=25, doubt=0)

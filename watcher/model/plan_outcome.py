@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class PlanOutcome(StrEnum):
-    """What writing a plan came to. Labels counters."""
+    """What writing a plan came to: the label of counters."""
 
     WRITTEN = "written"
     REPEATED = "repeated"

@@ -64,7 +64,7 @@ class Progress:
         )
 
     def deliver(self, offset: int) -> None:
-        """Take note of a record. Gaps are normal: transaction markers and compaction leave them.
+        """Note that a record was delivered. Gaps are normal: transaction markers and compaction leave them.
 
         Raises:
             OffsetWentBackError: the offset was delivered before; the client lost its place.
@@ -74,11 +74,11 @@ class Progress:
         self.next = offset + 1
 
     def nothing_before(self, offset: int) -> None:
-        """A record at or beyond ``offset`` was seen, hence whatever lies before it has been delivered or is gone."""
+        """Note that a record at or beyond ``offset`` was seen: whatever lies before it was delivered or is gone."""
         self.next = max(self.next, offset)
 
     def nothing_to_write(self) -> None:
-        """The records gathered so far leave no rows; they need no plan.
+        """Note that the records gathered so far leave no rows, and so need no plan.
 
         Raises:
             ValueError: a plan is open, and what comes after it cannot be durable before it.
@@ -89,16 +89,16 @@ class Progress:
 
     @property
     def reread(self) -> bool:
-        """Every record of the open plan has been delivered again."""
+        """Return whether every record of the open plan has been delivered again."""
         return self.rereading and self.open is not None and self.next >= self.open.end
 
     @property
     def idle(self) -> bool:
-        """Whatever was delivered is in the sinks."""
+        """Return whether everything that was delivered is in the sinks."""
         return self.open is None and self.next == self.durable
 
     def name(self) -> Plan:
-        """The plan of everything gathered so far; an empty one when there is nothing, which acknowledges the rest.
+        """Return the plan of everything gathered so far; where that is nothing, an empty one, which acknowledges all.
 
         Raises:
             ValueError: a plan is open; there is at most one at a time.
@@ -108,18 +108,18 @@ class Progress:
         return Plan(self.topic_id, self.partition, self.durable, self.next, self.doubt)
 
     def opened(self, plan: Plan, now: float) -> None:
-        """Kafka took the commit that names the plan, or took it again, which renews the lease."""
+        """Note that Kafka took the commit that names the plan, or took it again, which renews the lease."""
         if plan.start != self.durable:
             raise ValueError(f"plan {plan.token} does not start at {self.durable}, where the sinks are")
         self.owned_at = now
         self.open = None if plan.empty else plan
 
     def may_send(self, now: float, lease: float) -> bool:
-        """Whether nobody else can own the partition yet. A process that was stopped and woken finds False here."""
+        """Return whether nobody else can own the partition yet: False after a process stood still for long, say."""
         return self.open is not None and now - self.owned_at < lease
 
     def written(self, plan: Plan) -> None:
-        """Every sink has the open plan."""
+        """Note that every sink has the open plan."""
         if plan != self.open:
             raise ValueError(f"plan {plan.token} is not the open one")
         self.durable, self.open, self.rereading = plan.end, None, False

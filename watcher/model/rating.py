@@ -22,7 +22,7 @@ SCALE: Final = 400
 
 
 def formula(lead: int) -> int:
-    """Points that a winner gains who was ahead by ``lead`` (behind, if negative).
+    """Return the points that a winner gains who was ahead by ``lead`` points (behind, if negative).
 
     >>> formula(0), formula(200), formula(-200), formula(300), formula(-300)
     (16, 8, 24, 5, 27)
@@ -48,7 +48,7 @@ that a vote builds no table."""
 
 
 def gain(winner: int, loser: int) -> int:
-    """Points that go from the loser to the winner.
+    """Return the points that go from the loser to the winner.
 
     Args:
         winner, loser: ratings before the vote.

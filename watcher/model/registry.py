@@ -71,23 +71,23 @@ class Table(msgspec.Struct, Generic[RowT], frozen=True):
 
     @property
     def qualified(self) -> str:
-        """The table as Debezium names it: ``public.Crucible``."""
+        """Return the table's name as Debezium spells it: ``public.Crucible``."""
         return f"{self.schema}.{self.name}"
 
     @property
     def topic(self) -> str:
-        """The topic that the shipped connectors send the table's changes to: ``postgres.Crucible``."""
+        """Return the topic that the shipped connectors send the table's changes to: ``postgres.Crucible``."""
         return f"postgres.{self.name}"
 
     @property
     def counted(self) -> CountedTable:
-        """The table as its rows are compared with what was counted."""
+        """Return the table with what is needed to compare its rows with what was counted of them."""
         row = cast("type[msgspec.Struct]", self.row)
         return with_columns(self.schema, self.name, row, self.counts, made=self.made, changed=self.changed)
 
     @property
     def shows_rows(self) -> bool:
-        """Whether Redis shows the table's rows, as a snapshot of them has it."""
+        """Return whether Redis shows the table's rows: whether a row that a snapshot reads is shown."""
         event = ChangeEvent(Operation.READ, SourceBlock(self.name, 0, 0, schema=self.schema), after=self.sample)
         return any(isinstance(one, StateEffect) for handler in self.answering(Operation.READ) for one in handler(event))
 
@@ -103,7 +103,7 @@ class Registry(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, *tables: Table[Any]) -> "Registry":
-        """Return the registry of these tables, once no operation of any of them is left open.
+        """Return the registry of these tables, after a check that every operation of each is handled or ignored.
 
         Raises:
             RegistryError: a table is named twice (topics, metrics and identities know it by its name alone, whatever
@@ -129,7 +129,7 @@ class Registry(msgspec.Struct, frozen=True):
         return cls(tables=named)
 
     def with_counts_checked(self) -> "Registry":
-        """Return this registry, once what each table says that a row counts for is what its handlers count.
+        """Return this registry, after a check that each table's ``counts`` say what its handlers count.
 
         Raises:
             RegistryError: it is something else for a table's sample.

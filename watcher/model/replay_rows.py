@@ -23,10 +23,10 @@ class VoteRows(NamedTuple):
 
 
 class Ratings(dict[int, int]):
-    """Entry id -> rating; of an entry without votes, the base."""
+    """Ratings by entry id; that of an entry without votes is the base."""
 
     def __missing__(self, entry_id: int) -> int:
-        """The base; the entry is not in it because of that.
+        """Return the base rating for an entry that is not there, without adding it.
 
         >>> Ratings()[7], len(Ratings())
         (1500, 0)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 WINDOW_SECONDS: Final = 3_600.0
-"""Within which restarts are counted. Shorter: a task that cannot run is started for ever; longer: one that fails twice
-a day waits for a person."""
+"""Seconds within which restarts are counted. Shorter: a task that cannot run is started for ever; longer: one that
+fails twice a day waits for a person."""
 MAX_RESTARTS: Final = 6
-"""Within the window. More: a fault that has to be mended is told of later; fewer: an outage of a quarter of an hour is
-for a person to end."""
+"""Restarts within the window. More: a fault that has to be mended is told of later; fewer: an outage of a quarter of an
+hour is for a person to end."""
 FIRST_WAIT_SECONDS: Final = 15.0
-"""From when a failure was seen to the first restart; each wait after it is twice as long. Shorter: it fails again for
-the same passing reason; longer: streams stand still for longer than they must."""
+"""Seconds from when a failure was seen to the first restart; each wait after it is twice as long. Shorter: it fails
+again for the same passing reason; longer: streams stand still for longer than they must."""
 
 
 def restart_due_in(failed_seconds: float, restarts: Sequence[float]) -> float | None:

@@ -1,4 +1,4 @@
-"""The life of an ending: its states, what may follow what, and what it comes to. Without any I/O.
+"""The life of an ending: its states, which may follow which, and what an ending comes to. Without any I/O.
 
 One row a crucible. Each step is idempotent and may be run by any process; what it came to is written together with the
 state that it leads to, if the row is still in the state that it was found in.
@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 
 LEASE_SECONDS: Final = 120.0
-"""For how long an ending belongs to who took it; each step begins it anew. Shorter than a step: two do it at once, and
-what the later one does is for nothing. Longer: endings of a process that died wait."""
+"""Seconds for which an ending belongs to the process that took it; each step begins it anew. Shorter than a step: two
+do it at once, and what the later one does is for nothing. Longer: endings of a process that died wait."""
 FIRST_WAIT_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 60.0
 """Waits after the first failure and after many, each twice the one before."""

@@ -1,4 +1,4 @@
-"""Where a newly assigned partition begins: the decision that ``auto.offset.reset`` would make silently."""
+"""Decides where a newly assigned partition begins, which ``auto.offset.reset`` would do without a word."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class PartitionState:
 
 
 def start(state: PartitionState) -> Progress:
-    """Return where to begin.
+    """Return where to begin to read a partition.
 
     A group that never read the partition begins with the earliest record. One that did, and whose place is gone,
     stops: going to either end on its own would skip or hide something. An offset without a plan of ours was set by

@@ -1,4 +1,4 @@
-"""What a change stream is made of for whoever reads it: records, partitions, and the places of a group in them.
+"""The types of a change stream for whoever reads it: records, partitions, and the places of a group in them.
 
 A record is whatever answers these questions: Kafka's client brings an object of its own that does, and to copy each
 into one of ours would cost as much as decoding it.

@@ -1,4 +1,4 @@
-"""That a table's changes wait in their topic because a person has said so, while those of other tables are read."""
+"""The pause of a table: a person has its changes wait in their topic, while those of other tables are read."""
 
 from datetime import datetime
 

@@ -27,7 +27,7 @@ class Gap(Enum):
 
 
 def contribution(rows: Iterable[MetricRow]) -> dict[Key, int]:
-    """What rows add to the totals of their keys."""
+    """Return what rows add to the totals of their keys."""
     totals: Counter[Key] = Counter()
     for entity_type, entity_id, _, metric_type, value, *_ in rows:
         totals[entity_type, entity_id, metric_type] += value
@@ -35,7 +35,7 @@ def contribution(rows: Iterable[MetricRow]) -> dict[Key, int]:
 
 
 def gap(raw: Mapping[K, int], view: Mapping[K, int], plan: Mapping[K, int]) -> Gap:
-    """Compare one view with the raw table over the plan's keys.
+    """Return how one view relates to the raw table, for the keys of a plan.
 
     >>> key = ("Crucible", 42, "Entry")
     >>> gap({key: 5}, {key: 5}, {key: 2}), gap({key: 5}, {key: 3}, {key: 2}), gap({key: 5}, {key: 4}, {key: 2})

@@ -43,7 +43,7 @@ class Moderation(msgspec.Struct, frozen=True):
 
 
 def hidden(image: Moderation | None, crucible_level: int) -> Hidden | None:
-    """Why an image is not shown in a crucible; None if it is.
+    """Return why an image is not shown in a crucible; None if it is.
 
     Args:
         image: None if there is no such row.
@@ -67,12 +67,12 @@ def hidden(image: Moderation | None, crucible_level: int) -> Hidden | None:
 
 
 def admitted_level(image: Moderation | None, crucible_level: int) -> int:
-    """The exact level under which an image is in the crucible's pools, 1 to 31; 0 if it is in none."""
+    """Return the exact level under which an image is in the crucible's pools, 1 to 31; 0 if it is in none."""
     return 0 if image is None or hidden(image, crucible_level) is not None else image.nsfw_level
 
 
 def are_nsfw_comments_shown(levels: int) -> bool:
-    """Whether comments that are not safe for work are shown to whoever sees these levels: not to who sees PG alone.
+    """Return whether comments not safe for work are shown at these levels of a judge: not where that is PG alone.
 
     >>> are_nsfw_comments_shown(1), are_nsfw_comments_shown(3), are_nsfw_comments_shown(0)
     (False, True, False)
@@ -81,7 +81,7 @@ def are_nsfw_comments_shown(levels: int) -> bool:
 
 
 def effective_level(requested: int | None, own: int, show_nsfw: bool, crucible: int) -> int:
-    """The levels that a judge sees in a crucible; 0 if none.
+    """Return the levels that a judge sees in a crucible; 0 if none.
 
     Args:
         requested: flags asked for with the request; None: all that the judge may see.

@@ -93,7 +93,7 @@ class VoteRefusal(StrEnum):
 
 
 def pair_field(one: int, other: int) -> str:
-    """The name of a pair, whichever way round.
+    """Return the name of a pair, the same whichever way round.
 
     >>> pair_field(9, 10), pair_field(10, 9)
     ('9:10', '9:10')

@@ -2,7 +2,7 @@
 
 
 def counted(number: float, thing: str) -> str:
-    """Return a number of things as people say it.
+    """Return a number of things in words, with the right plural.
 
     >>> counted(1, "warning"), counted(2, "failure"), counted(0, "entry")
     ('1 warning', '2 failures', '0 entries')

@@ -1,4 +1,4 @@
-"""What the rows of the channel ``notify`` say, done: users told how a crucible has ended for them.
+"""Tells users how a crucible has ended for them: carries out the rows of the channel ``notify``.
 
 Who has switched such notices off is left out here, by the site's own table, and not by the service: its route for many
 notices leaves out nobody, so that what it says about how many it took can be believed.

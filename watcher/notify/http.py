@@ -69,7 +69,7 @@ class HttpNotifier:
         return found
 
     def _exists(self, key: str) -> bool:
-        """Ask; an answer that is missing is no harm here, because nobody is told."""
+        """Return whether the service knows a key; a missing answer does no harm, because nobody is told."""
         try:
             answer = self._client.request_blocking("POST", "notifications/exists", body={"key": key})
         except OutcomeUnknownError as error:

@@ -1,4 +1,4 @@
-"""What the watcher asks of those who tell users, whoever they are."""
+"""What the watcher asks of whatever tells users: a service, or a table."""
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
@@ -19,7 +19,7 @@ class Notifier(Protocol):
     """
 
     def tell(self, notices: Sequence[Notice]) -> None:
-        """Have users told, each key once; returns once it is certain that they will be.
+        """Have users told, each key once; return once it is certain that they will be.
 
         Args:
             notices: at most ``watcher.model.notices.MAX_PAGE``, and at least one.

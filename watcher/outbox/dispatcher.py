@@ -47,7 +47,7 @@ class Executor(Protocol):
     channel: str
 
     def execute(self, row: OutboxRow) -> DeliveryOutcome:
-        """Do it outside; return what it came to. One that may have been sent before is looked up first.
+        """Do what a row says, and return what it came to; one that may have been sent before is looked up first.
 
         Raises:
             TemporaryError: it was not sent, or, if the error says so, its outcome is unknown.
@@ -63,16 +63,16 @@ class DispatchObserver(Protocol):
     """Hears what became of rows."""
 
     def dispatched(self, row: OutboxRow, step: OutboxStep) -> None:
-        """An attempt is over."""
+        """Hear that an attempt is over."""
         ...
 
     def away(self, error: TemporaryError) -> None:
-        """PostgreSQL is away, so nothing is dispatched until it answers."""
+        """Hear that PostgreSQL is away, so that nothing is dispatched until it answers."""
         ...
 
 
 class Dispatcher:
-    """A task for a worker.
+    """Carries out the rows of one channel: a task for a worker.
 
     Args:
         open_session: connects to PostgreSQL.
@@ -112,11 +112,11 @@ class Dispatcher:
         return LOOK_SECONDS if due is None else min(LOOK_SECONDS, max(0.05, due))
 
     def away(self, error: TemporaryError) -> None:
-        """Say that PostgreSQL is away."""
+        """Tell that PostgreSQL is away."""
         self._observer.away(error)
 
     def end(self) -> None:
-        """Give back the connection."""
+        """Close the connection to PostgreSQL."""
         self._session.drop()
 
     def _carry_out(self, session: Session, row: OutboxRow) -> None:

@@ -1,4 +1,4 @@
-"""What the outbox says of itself: metrics, and a log line for what does not go through."""
+"""Metrics of the outbox, and a log line for what does not go through."""
 
 import time
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class OutboxReport:
         self._metrics = metrics
 
     def dispatched(self, row: OutboxRow, step: OutboxStep) -> None:
-        """Count an attempt; say it where the row was parked."""
+        """Count an attempt; log it where the row was parked or waits."""
         self._metrics.outbox_attempts.labels(row.channel, step.state.value).inc()
         about = {"id": row.id, "kind": row.kind, "subject": row.subject, "key": row.key, "attempts": row.attempts}
         if step.state is OutboxState.PARKED:
@@ -47,7 +47,7 @@ class OutboxReport:
 
 
 class CountOutbox:
-    """A task for a worker: counts what waits.
+    """Counts what waits: a task for a worker.
 
     Args:
         open_session: connects to PostgreSQL, for the length of a block.

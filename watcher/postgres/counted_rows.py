@@ -20,8 +20,8 @@ Counted = tuple[int, int, int, int, int]
 TOO_OLD: Final = 0
 """Number in the place of a metric's: the row is from before what is compared."""
 QUESTION_SECONDS: Final = 30.0
-"""That PostgreSQL has for a question, and that a question waits for another one to end. Fewer: a busy server gives up
-where it only needs time; more: it is burdened longer by one question."""
+"""Seconds that PostgreSQL has for a question, and that a question waits for another one to end. Fewer: a busy server
+gives up where it only needs time; more: it is burdened longer by one question."""
 READER: Final = "rows compared"
 """Lock of who asks: one question at a time, whoever compares."""
 

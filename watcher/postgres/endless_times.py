@@ -1,4 +1,4 @@
-"""How times become Python's that PostgreSQL can hold and Python cannot; the driver fails the whole answer for one."""
+"""How Python reads times that only PostgreSQL can hold; by itself the driver fails a whole answer for one."""
 
 from datetime import UTC, date, datetime
 from typing import Final, cast
@@ -23,7 +23,7 @@ class _EndlessTimestamp(TimestampLoader):
 
 
 class _EndlessTimestamptz(TimestamptzLoader):
-    """The same with a time zone."""
+    """Reads times with a time zone, as :class:`_EndlessTimestamp` does."""
 
     def load(self, data: Buffer) -> datetime:
         try:
@@ -33,7 +33,7 @@ class _EndlessTimestamptz(TimestamptzLoader):
 
 
 class _EndlessDate(DateLoader):
-    """The same without a time."""
+    """Reads dates, as :class:`_EndlessTimestamp` reads times."""
 
     def load(self, data: Buffer) -> date:
         try:

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import Final
 
 EVERYBODY: Final = 0
-"""In place of a user: what is asked for many at once, which goes first and may have all places."""
+"""Stands in place of a user: what is asked for many at once, which goes first and may have all places."""
 ASKER: Final[ContextVar[int]] = ContextVar("asker", default=EVERYBODY)
 """The user whose request asks. What goes on after the request, or for others as well, has to be set to everybody's."""
 
@@ -16,7 +16,7 @@ class QueueFullError(Exception):
 
 
 class FairQueue:
-    """Places, fewer than there are who want one.
+    """A queue for places, of which there are fewer than users who want one.
 
     A user has at most half of the places, and waits behind one question of each other user at most. Where the queue is
     full, whoever has most in it gives way to one who has less.
@@ -36,7 +36,7 @@ class FairQueue:
         """Questions of users that wait."""
 
     async def enter(self, asker: int) -> None:
-        """Return when a place is the asker's, to be given back by :meth:`leave`.
+        """Wait until a place is the asker's, to be given back by :meth:`leave`.
 
         Raises:
             QueueFullError: too many wait.

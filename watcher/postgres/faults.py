@@ -36,7 +36,7 @@ _HINTS: Final = (
     (re.compile(r"does not support SSL"), "sslmode of the connection string asks for TLS"),
     (re.compile(r"server closed the connection unexpectedly"), "if it never answers: does a proxy there want TLS?"),
 )
-"""What libpq's words for a connection that was not made leave open."""
+"""What is said besides where libpq's words do not tell why a connection was not made."""
 _NO_SQL: Final = psycopg.errors.SyntaxError
 _REFUSALS: Final = (psycopg.ProgrammingError, psycopg.NotSupportedError, psycopg.DataError)
 """What a server says that is there and does not do what is asked: of rights, tables, columns and their types, and of
@@ -131,7 +131,7 @@ def said(error: psycopg.Error) -> str:
 
 
 def explained(error: psycopg.Error) -> str:
-    """Return what the server or the driver said, and what it leaves open of a connection that was not made."""
+    """Return what the server or the driver said; of a connection that was not made also what its words leave open."""
     words = str(error)
     return next((f"{said(error)}; {hint}" for pattern, hint in _HINTS if pattern.search(words)), said(error))
 

@@ -19,7 +19,7 @@ _STATEMENTS: Final = named_statements(files("watcher.postgres"), "held_lock.sql"
 
 
 class LockLostError(TemporaryError):
-    """PostgreSQL has ended the transaction that held the lock: another run may have begun."""
+    """Raised when PostgreSQL has ended the transaction that held a lock: another run may have begun."""
 
 
 @contextmanager

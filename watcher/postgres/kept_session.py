@@ -1,4 +1,4 @@
-"""A connection that is kept from turn to turn of a worker, and made anew once something has failed."""
+"""A connection that a worker keeps from turn to turn, and that is made anew once something has failed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -7,7 +7,7 @@ from watcher.postgres.session import Session
 
 
 class KeptSession:
-    """Opens a connection when it is first needed.
+    """Opens a connection when it is first needed, and keeps it.
 
     Args:
         open_session: connects to PostgreSQL.
@@ -20,7 +20,7 @@ class KeptSession:
 
     @contextmanager
     def kept(self) -> Iterator[Session]:
-        """Lend the connection; it is given up if what is done with it fails."""
+        """Give the connection for a block; it is dropped if the block fails."""
         try:
             if self._session is None:
                 self._session = self._closing.enter_context(self._open())

@@ -25,8 +25,8 @@ MAX_WAITING: Final = 200
 """Requests that may wait for a connection. Above it one fails at once, not when nobody listens any more: one of the
 user who has most of them."""
 REFUSED_SECONDS: Final = 0.5
-"""Between two looks at why no connection comes. Longer: readiness is asked again before it can tell of a password that
-is refused; shorter: a connection may be given up just while it is made."""
+"""Seconds between two looks at why no connection comes. Longer: readiness is asked again before it can tell of a
+password that is refused; shorter: a connection may be given up just while it is made."""
 LOG_INTERVAL_SECONDS: Final = 1.0
 """Seconds between two lines about failures. Shorter: where thousands fail at once, writing that down is what stops the
 loop."""
@@ -94,7 +94,7 @@ class SitePool:
         connection.patience = self._timeout * PATIENCE_FACTOR
 
     def _note(self, fault: psycopg.Error | None) -> None:
-        """Note why no connection can be made, or that one was: who waits for one only learns that it does not come."""
+        """Note why no connection can be made, or that one was: the pool tells those who wait only that none comes."""
         self._unmade = fault
 
     async def fetch(self, query: LiteralString, parameters: Mapping[str, Any] | None = None) -> Rows:
@@ -138,7 +138,7 @@ class SitePool:
             raise self._no_connection(f"no connection within {self._timeout:g} s") from None
 
     async def _read(self, query: LiteralString, parameters: Mapping[str, Any] | None, deadline: float) -> Rows:
-        """Read on one of the connections, and give it back. Never cancelled."""
+        """Return the rows of a statement, read on one of the connections, which then goes back; never cancelled."""
         now = asyncio.get_running_loop().time
         connection = await self._connection(deadline)
         try:

@@ -30,8 +30,8 @@ from watcher.postgres.statement import limited, quoted, values
 from watcher.sql_files import named_statements
 
 MAX_LATER_CHARACTERS: Final = 100_000
-"""Of statements that wait for the next one. More: one request carries several long ones and outlasts the patience that
-is meant for one."""
+"""Characters of statements that wait for the next one. More: one request carries several long ones and outlasts the
+patience that is meant for one."""
 _STATEMENTS: Final = named_statements(files("watcher.postgres"), "session.sql")
 _OPEN: Final = frozenset({TransactionStatus.INTRANS, TransactionStatus.INERROR})
 
@@ -120,7 +120,7 @@ class Session:
 
     @property
     def _is_alone(self) -> bool:
-        """Whether what is run now is a transaction of its own."""
+        """Return whether a statement that is run now is a transaction of its own."""
         return not self._unsent and self._connection.info.transaction_status == TransactionStatus.IDLE
 
     def _add(
@@ -164,7 +164,7 @@ class Session:
 
     @contextmanager
     def patient(self, seconds: float) -> Iterator[None]:
-        """Give each statement inside so many seconds: for the few that are long by their nature."""
+        """Give each statement of the block so many seconds: for the few that are long by their nature."""
         before = self._timeout, self._connection.patience
         self._timeout, self._connection.patience = seconds, seconds * PATIENCE_FACTOR
         try:

@@ -29,7 +29,7 @@ class Other(Protocol):
 
     @property
     def name(self) -> str:
-        """Return what the round calls it."""
+        """Return the name by which the round knows it."""
         ...
 
     @property

@@ -16,7 +16,7 @@ from watcher.reconcile.rows.table import RANGE_KEYS, TableComparison
 
 @dataclass(frozen=True)
 class Stores:
-    """What one run works with; it is opened for the length of the run."""
+    """The connections that one run works with, opened for the length of the run."""
 
     session: Session
     """PostgreSQL, as the watcher's role."""

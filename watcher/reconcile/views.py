@@ -21,7 +21,7 @@ LOOK_SECONDS: Final = 1.0
 the table a moment before it is in the view, so a key that is right may differ at a look, and one that is wrong by as
 much may not. Fewer or shorter: that moment decides."""
 MAX_LOOKS: Final = 40
-"""After so many, what differs as often as not is left to the next comparison."""
+"""Looks after which what differs as often as not is left to the next comparison."""
 
 
 class ViewReport(msgspec.Struct, frozen=True):

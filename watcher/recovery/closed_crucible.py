@@ -70,11 +70,11 @@ class ClosedCrucible:
 
     @property
     def id(self) -> int:
-        """Id of the crucible that is closed."""
+        """Return the id of the crucible that is closed."""
         return self.locked.crucible_id
 
     def lacks_votes(self, last: LastVote) -> bool:
-        """Whether Redis did not hold the crucible, or lacks votes up to this last one."""
+        """Return whether Redis did not hold the crucible, or lacks votes up to this last one."""
         return not self.state.present or (self.state.epoch, self.state.seq) < (last.epoch, last.seq)
 
     def rows(self) -> SiteRows:

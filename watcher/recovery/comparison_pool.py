@@ -1,4 +1,4 @@
-"""What comparisons of crucibles reach ClickHouse by; connections are lent from one comparison to the next."""
+"""The connections by which comparisons of crucibles reach ClickHouse, lent from one comparison to the next."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -69,7 +69,7 @@ class ComparisonPool:
                 lent.close()
 
     def close(self) -> None:
-        """Give all connections back; those that are lent, when they come back."""
+        """Close all connections; those that are lent are closed when they come back."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []

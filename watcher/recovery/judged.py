@@ -1,4 +1,4 @@
-"""What judges said of which pairs, brought back from ClickHouse's votes."""
+"""Brings back from ClickHouse's votes what judges said of which pairs."""
 
 from typing import Final
 

@@ -1,15 +1,15 @@
-"""Who is told how far a rebuild is."""
+"""The function that is told how far a rebuild is."""
 
 from typing import Protocol
 
 
 class ProgressListener(Protocol):
-    """Is called whenever a step of a rebuild came further."""
+    """A function that is called whenever a step of a rebuild has got further."""
 
     def __call__(self, step: str, done: int, total: int | None) -> None:
-        """Take note that ``done`` of ``total`` are done of this step; None where nobody knows how many there are."""
+        """Hear that ``done`` of ``total`` are done of a step; None where it is not known how many there are."""
         ...
 
 
 def in_silence(step: str, done: int, total: int | None) -> None:
-    """Take note of a step's progress and show it to nobody."""
+    """Do nothing with a step's progress."""

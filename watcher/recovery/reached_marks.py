@@ -1,4 +1,4 @@
-"""Which marks of Redis' rows are places that PostgreSQL's log has reached, and what the others are replaced by."""
+"""Finds marks of Redis' rows that PostgreSQL's log has not reached, and says what replaces them."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -41,6 +41,6 @@ class ReachedMarks:
         return {key: mark if self._is_reached(mark) else self.unheard for key, mark in marks.items()}
 
     def _is_reached(self, mark: str) -> bool:
-        """Whether it is a mark, and not ahead of the log: strings of digits compare as the numbers that they are."""
+        """Return whether a text is a mark, and not ahead of the log; strings of digits compare as their numbers."""
         whole = len(mark) == keys.MARK_CHARACTERS and mark.isascii() and mark.isdecimal()
         return whole and mark <= self._reached

@@ -24,7 +24,7 @@ from watcher.recovery.vote_gaps import check_votes
 log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS: Final = 60.0
-"""Time for the votes of one crucible to reach ClickHouse before it is rebuilt."""
+"""Seconds for the votes of one crucible to reach ClickHouse before it is rebuilt."""
 SETTLE_SECONDS: Final = 1.0
 """Time between two looks at ClickHouse's last vote that have to agree, where Redis has lost votes: a drain that read
 them before the loss may be writing them yet. Shorter: it may be missed; longer: votes are refused for longer."""
@@ -73,7 +73,7 @@ class Rebuild:
         self._locked, self._crucible_id = closed.locked, closed.id
 
     def run(self, *, replayed: bool) -> Rebuilt:
-        """Rebuild it, accept votes, and return what was done.
+        """Rebuild the crucible, accept votes again, and return what was done.
 
         Args:
             replayed: cast all votes again, and compare the result with the view that the ratings come from.
@@ -153,14 +153,14 @@ class Rebuild:
         return done.cast
 
     def _calm(self, last: LastVote) -> bool:
-        """Whether the last vote is the same some time later: nobody writes any more."""
+        """Return whether the last vote is the same some time later: nobody writes any more."""
         time.sleep(SETTLE_SECONDS)
         with self._lend() as connections:
             return connections.history.last_vote(self._crucible_id) == last
 
 
 def _at_once(answer: bool) -> Future[bool]:
-    """Return an answer that nobody has to wait for."""
+    """Return a future that has its answer already."""
     known: Future[bool] = Future()
     known.set_result(answer)
     return known

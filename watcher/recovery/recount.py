@@ -1,4 +1,4 @@
-"""A crucible's result worked out anew: all its votes, cast once more, and nothing that anybody has added up before.
+"""Works a crucible's result out anew: casts all its votes once more, and uses no sum that was made before.
 
 Memory grows with the entries, some two hundred bytes each, and not with the votes, which pass in spans.
 """

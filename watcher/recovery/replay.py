@@ -1,4 +1,4 @@
-"""All votes of a crucible cast again, which proves the ratings that Redis is to show."""
+"""Casts all votes of a crucible again, which proves the ratings that Redis is to show."""
 
 from collections.abc import Callable
 

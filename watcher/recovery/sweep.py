@@ -1,4 +1,4 @@
-"""Which crucibles have to be compared, looked for without being asked: one round of the sweep."""
+"""One round of the sweep: finds crucibles that have to be compared though nobody has missed them."""
 
 import time
 from collections import Counter
@@ -134,7 +134,7 @@ class Sweep:
         return sorted(found)
 
     def verify(self, crucible_ids: Iterable[int], stopping: Callable[[], bool] = lambda: False) -> None:
-        """Compare these, those that failed before after the others. One that fails keeps no other one waiting.
+        """Compare crucibles, those that failed before last; one that fails keeps no other one waiting.
 
         Args:
             crucible_ids: which.
@@ -174,7 +174,7 @@ class Sweep:
             raise kind(f"{counted(len(away), 'crucible')} could not be compared; the last: {away[-1]}") from away[-1]
 
     def _all(self, found: Callable[[list[int]], None]) -> set[int]:
-        """Return all crucibles that Redis holds, each told to somebody as it is found."""
+        """Return all crucibles that Redis holds; ``found`` hears of each as it is found."""
         walk, whole, all_of_them = Walk(self._client), False, set[int]()
         while not whole:
             some, whole = walk.pages(MAX_PAGES)
@@ -183,7 +183,7 @@ class Sweep:
         return all_of_them
 
     def _open(self, crucible_ids: list[int]) -> list[int]:
-        """Return those that may take votes, by one question to PostgreSQL about all whose answer is not remembered."""
+        """Return those that may take votes; PostgreSQL is asked once, about all whose answer is not remembered."""
         now = time.monotonic()
         self._ended = {one: until for one, until in self._ended.items() if until > now}
         asked = [one for one in crucible_ids if one not in self._ended]

@@ -1,4 +1,4 @@
-"""The crucibles of which the API says that their live state is missing or was not compared yet, on their way to it."""
+"""A queue to the verifier, of crucibles whose live state the API finds missing or not compared yet."""
 
 import threading
 import time
@@ -34,7 +34,7 @@ class VerificationQueue:
         """By crucible: when it may be verified again; for ever while it waits or is at work."""
 
     def put(self, crucible_id: int) -> None:
-        """Have a crucible verified, unless it is about to be; returns at once."""
+        """Have a crucible verified, unless it waits for that already; return at once."""
         now = self._clock()
         with self._lock:
             if self._not_before.get(crucible_id, now) > now:

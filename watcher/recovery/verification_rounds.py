@@ -1,4 +1,4 @@
-"""Has crucibles compared: all that take votes at the start and every so often, and one that somebody missed at once."""
+"""Has crucibles compared: all that take votes now and then, and at once one that somebody misses in Redis."""
 
 import threading
 import time
@@ -31,7 +31,7 @@ class VotedCrucibles(NamedTuple):
 
 
 class VerificationRounds(Task):
-    """Makes the rounds.
+    """Compares crucibles in rounds: a task for a worker.
 
     Args:
         sweep: compares crucibles that need it.
@@ -57,13 +57,13 @@ class VerificationRounds(Task):
         self._lock = threading.Lock()
 
     def missed(self, crucible_ids: Collection[int]) -> None:
-        """Have these compared now, because Redis does not hold them; returns at once. For any thread."""
+        """Have crucibles compared now that Redis does not hold; return at once. May be called by any thread."""
         with self._lock:
             self._missed.update(crucible_ids)
         self.signal.wake()
 
     def emptied(self, table: str) -> None:
-        """Have everything compared now, because somebody has emptied a table as a whole; returns at once."""
+        """Have everything compared now, because somebody has emptied a table as a whole; return at once."""
         log.warning("table.emptied", table=table)
         self._emptied = True
         self.signal.wake()
@@ -102,7 +102,7 @@ class VerificationRounds(Task):
         return max(0.0, self._due - time.monotonic())
 
     def _look_for_gone(self, crucibles: VotedCrucibles) -> None:
-        """See that nobody votes on what is not there any more, whoever took it away and however.
+        """See that nobody votes on a crucible that PostgreSQL does not have any more, however it went.
 
         Raises:
             TemporaryError: a neighbour is away; the next turn looks again.

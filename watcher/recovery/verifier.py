@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 class Comparison(StrEnum):
-    """What a comparison came to. Labels a counter."""
+    """What a comparison came to: the label of a counter."""
 
     SAME = "same"
     """This process was compared before."""
@@ -92,7 +92,7 @@ class Verifier:
         return Comparison.SAME if identity == verified_in else self._locked_and_compared(crucible_id, identity)
 
     def compare(self, crucible_id: int) -> Comparison:
-        """Compare it row by row, though it was compared in this process, and return what that came to.
+        """Compare a crucible row by row, even if it was compared in this process, and return what that came to.
 
         Votes are answered with "again, later" meanwhile.
 
@@ -134,7 +134,7 @@ class Verifier:
     def rebuild(
         self, crucible_id: int, *, replayed: bool = False, progress: ProgressListener = in_silence
     ) -> Rebuilt | Comparison:
-        """Rebuild it whatever it is like. Votes are answered with "again, later" meanwhile.
+        """Rebuild a crucible, whatever state it is in; votes are answered with "again, later" meanwhile.
 
         One that is frozen stays frozen, from now on behind the votes that ClickHouse has: whoever asks for this wants
         the result of those.
@@ -235,7 +235,7 @@ class Verifier:
 
 
 def _or_gone(look: Callable[[], T]) -> T:
-    """Return what a look comes to; of a crucible that goes meanwhile that it is gone, as a second look finds."""
+    """Return what a look comes to; if the crucible is deleted meanwhile, what a second look comes to."""
     try:
         return look()
     except DeletedMeanwhileError:

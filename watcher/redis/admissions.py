@@ -18,7 +18,7 @@ SWEEP_SILENCE_SECONDS: Final = 60
 
 
 class Admissions:
-    """What Redis holds of admission.
+    """Shows in Redis which entries are admitted, and reads that.
 
     Args:
         client: answers bytes.
@@ -30,7 +30,7 @@ class Admissions:
         self._client = client
 
     def present(self, crucible_id: int) -> bool:
-        """Whether Redis holds the crucible at all."""
+        """Return whether Redis holds the crucible at all."""
         with away_is_temporary():
             return bool(self._client.exists(keys.state(crucible_id)))
 
@@ -97,5 +97,5 @@ class Admissions:
             self._client.delete(keys.ADMISSION_SWEEPING)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections to the neighbour."""
         self._client.close()

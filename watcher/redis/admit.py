@@ -1,4 +1,4 @@
-"""How placements on entries are shown in Redis. Without a client: the watch role and the API share it."""
+"""The command that shows placements on entries in Redis; without a client, because watch role and API share it."""
 
 from collections.abc import Sequence
 from enum import StrEnum

@@ -12,7 +12,7 @@ _READ: Final = msgspec.json.Decoder(Beat).decode
 
 
 class RedisBeatMarks:
-    """See :class:`watcher.changes.beats.BeatMarks`.
+    """Keeps the last beat that came in Redis; see :class:`watcher.changes.beats.BeatMarks`.
 
     Args:
         client: its connection.
@@ -37,7 +37,7 @@ class RedisBeatMarks:
             return None
 
     def keep(self, beat: Beat) -> None:
-        """Keep this one.
+        """Keep a beat in the place of the one before.
 
         Raises:
             TemporaryError: Redis is away.
@@ -46,5 +46,5 @@ class RedisBeatMarks:
             self._client.set(self._key, msgspec.json.encode(beat))
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections to the neighbour."""
         self._client.close()

@@ -23,7 +23,7 @@ from watcher.redis.leaving import leaving
 from watcher.redis.scripts import Script
 
 Client = redis.Redis | RedisCluster
-"""Answers bytes."""
+"""A client whose answers are bytes."""
 
 
 def open_client(url: str, *, cluster: bool, timeout: float) -> Client:
@@ -102,7 +102,7 @@ def node_identity(client: Client, key: str) -> str:
 
 
 def node_identities(client: Client, names: Sequence[str]) -> list[str]:
-    """Return the same for several keys; each process is asked once."""
+    """Return for several keys what :func:`node_identity` returns; each process is asked once."""
     if not isinstance(client, RedisCluster):
         try:
             return [fence(client.info("server"), client.info("replication"))] * len(names)

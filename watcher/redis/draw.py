@@ -1,4 +1,4 @@
-"""How entries for a pair are drawn from Redis. Without a client: the API, tests and benchmarks share it."""
+"""The command that draws entries for a pair, and its answer; without a client, because tests share it."""
 
 from typing import Final, cast
 
@@ -46,17 +46,17 @@ class Drawn(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def start_ms(self) -> int | None:
-        """When voting begins; None: it has begun."""
+        """Return when voting begins, in milliseconds since 1970; None: it has begun."""
         return int(self.start) if self.start else None
 
     @property
     def end_ms(self) -> int | None:
-        """Last millisecond of voting; None: there is no end."""
+        """Return the last millisecond of voting; None: there is no end."""
         return int(self.end) if self.end else None
 
     @property
     def places(self) -> int:
-        """How many places are paid; 0 for a crucible that pays none."""
+        """Return how many places are paid; 0 for a crucible that pays none."""
         return _row(self.row).places if self.row else 0
 
 

@@ -1,4 +1,4 @@
-"""The end of a crucible, as far as it is too much for one script: judges may be very many, each with a key."""
+"""Has the judges' keys of a crucible that has ended expire, which are too many for one script."""
 
 from itertools import islice
 from typing import Final

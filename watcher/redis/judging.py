@@ -1,4 +1,4 @@
-"""Which pair is open to judges, and whether they have voted, as Redis is asked for some of them at once."""
+"""The command that asks which pair is open to some judges, and whether they have voted; and its answer."""
 
 from collections.abc import Sequence
 from functools import lru_cache

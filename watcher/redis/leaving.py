@@ -31,7 +31,7 @@ def says_it_is_no_primary(error: str) -> bool:
 
 
 class _Leaving(AbstractConnection):
-    """Asks to be closed when it is given back, after such an answer; and says why it was not made."""
+    """A connection that asks to be closed after such an answer, once it is given back; and says why it was not made."""
 
     def _error_message(self, exception: BaseException) -> str:
         host, port = getattr(self, "host", None), getattr(self, "port", None)

@@ -1,4 +1,4 @@
-"""How requests are charged to their users' rate limits. Without a client: the API and tests share it."""
+"""The command that charges requests to users' rate limits, and its answer; without a client, for tests share it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final, cast

@@ -45,7 +45,7 @@ _LEFT: Final = ("UNBLOCKED", "NOAUTH")
 
 
 class LinkLostError(Exception):
-    """There is no connection, or it was lost while the answer was awaited: whether the command ran is unknown."""
+    """Raised where there is no connection, or it was lost before the answer: whether the command ran is unknown."""
 
 
 class Link:
@@ -75,7 +75,7 @@ class Link:
 
     @property
     def identity(self) -> str:
-        """``run_id:replication_id`` of the process at the other end, which fences votes; empty while there is none."""
+        """Return ``run_id:replication_id`` of the process at the other end, which fences votes; empty without one."""
         return self._identity
 
     def ask(self, command: Command) -> "asyncio.Future[Any]":
@@ -154,7 +154,7 @@ class Link:
             self._part()
 
     async def _keep(self, wire: "_Wire") -> None:
-        """Return when the connection is lost, or when another process answers on it."""
+        """Wait until the connection is lost, or another process answers on it."""
         self._wire = wire
         try:
             while not wire.lost.done():
@@ -323,7 +323,7 @@ class _Wire(asyncio.Protocol):
             self._flush()
 
     def _fail(self) -> None:
-        """Everything that waits fails; whether it was carried out is unknown."""
+        """Fail everything that waits for an answer; whether it was carried out is unknown."""
         waiting = list(self._waiting)
         self._waiting.clear()
         for future in waiting:

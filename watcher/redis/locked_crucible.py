@@ -45,7 +45,7 @@ class ClosedState(NamedTuple):
 
     @property
     def adds_up(self) -> bool:
-        """Whether no more was counted than there are numbers.
+        """Return whether no more was counted than there are numbers.
 
         Else a part of a vote is there that was never answered: a Redis was killed while it wrote the vote into its
         file, and the second one after it has carried out what is whole there. Fewer are no such sign: processes of an
@@ -169,7 +169,7 @@ class LockedCrucible(CrucibleLock):
                 raise CrucibleLockLostError(self.crucible_id)
 
     def exists(self) -> bool:
-        """Whether Redis holds anything of the crucible."""
+        """Return whether Redis holds anything of the crucible."""
         with away_is_temporary():
             return bool(self.client.exists(self._state))
 

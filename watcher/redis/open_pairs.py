@@ -1,4 +1,4 @@
-"""How a judge's open pairs are written down in Redis. Without a client: the API and tests share it."""
+"""The commands that write down a judge's open pairs; without a client, because tests share them."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""The crucibles that Redis holds, found by walking through its keys, and doubts about them."""
+"""Walks through Redis' keys to find the crucibles that it holds, and has votes refused in those that are in doubt."""
 
 from collections.abc import Iterable
 from typing import Any, Final, cast

@@ -47,7 +47,7 @@ class Refusals:
         self._last: dict[str, float] = {}
 
     def note(self, error: str) -> None:
-        """Hear of an error that Redis answered."""
+        """Count an error that Redis answered, if it is a refusal."""
         reason = refusal(error)
         if reason is None:
             return

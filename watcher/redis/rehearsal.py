@@ -1,4 +1,4 @@
-"""Whether Redis would take what we write, and answer what we ask, without doing any of it.
+"""Finds whether Redis would take what we write, and answer what we ask, without doing any of it.
 
 Commands are queued in a transaction, which is given up: whoever may not run one, or may not run it now, is told when it
 is queued, on every server.
@@ -69,7 +69,7 @@ READS: Final[tuple[tuple[str, ...], ...]] = (
 _OF_READS: Final = ("noperm", "unknown")
 """Without memory, say, Redis lets nothing into a transaction, though it would answer by itself what reads."""
 COMMANDS: Final[tuple[tuple[str, ...], ...]] = (("MULTI",), *WRITES, *READS, ("DISCARD",))
-"""To be sent one after the other, on one connection, with nothing in between."""
+"""Commands to be sent one after the other, on one connection, with nothing in between."""
 
 
 def refused(answers: Sequence[object]) -> dict[str, str]:

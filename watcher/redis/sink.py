@@ -87,7 +87,7 @@ class RedisSink:
             self._client.ping()
 
     def try_writing(self) -> None:
-        """Return when Redis would write, which one that is a replica or full does not; it writes nothing.
+        """Find whether Redis would write, which a replica or a full one would not; nothing is written.
 
         Raises:
             RefusedError: it does not let us.
@@ -97,7 +97,7 @@ class RedisSink:
             self._client.delete(keys.NOTHING)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections to the neighbour."""
         self._client.close()
 
 

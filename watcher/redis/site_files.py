@@ -1,4 +1,4 @@
-"""What the verifiers of all processes last saw of the site's tables as a whole."""
+"""Remembers for the verifiers of all processes in which files the site's tables lay."""
 
 from typing import cast
 

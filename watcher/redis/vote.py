@@ -1,4 +1,4 @@
-"""How votes are asked of Redis, and how the answers read. Without a client: async pipelines and tests share it."""
+"""The command that casts votes, and its answers; without a client, because pipelines and tests share it."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, cast

@@ -131,7 +131,7 @@ class VoteLog:
         return found
 
     def open_plan(self, bucket: int) -> DrainPlan | None:
-        """Return the plan under way. One that is damaged is taken away: its votes are still in their logs.
+        """Return the plan that is open; a damaged one is taken away, because its votes are still in their logs.
 
         Raises:
             TemporaryError: also for a plan of another version. Whoever opened it may be writing it just now, and under
@@ -158,12 +158,12 @@ class VoteLog:
             return bool(self._client.set(keys.drain(bucket), plan.text, nx=True))
 
     def holds(self, bucket: int, plan: DrainPlan) -> bool:
-        """Whether this plan is still the one that is open."""
+        """Return whether this plan is still the one that is open."""
         with away_is_temporary():
             return bool(self._client.get(keys.drain(bucket)) == plan.text)
 
     def close(self, bucket: int, plan: DrainPlan) -> None:
-        """Take a plan away that is done; another one that is open by now stays."""
+        """Take away a plan that is done; another one that is open by now stays."""
         self._delete(bucket, plan.text)
 
     def _delete(self, bucket: int, text: bytes) -> None:

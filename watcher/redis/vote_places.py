@@ -1,4 +1,4 @@
-"""How far the votes of crucibles are, as Redis has numbered them."""
+"""Epoch and number of crucibles' last votes, as Redis has numbered them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final

@@ -6,5 +6,5 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def now() -> float:
-    """Seconds since some fixed point."""
+    """Return the seconds since some fixed point."""
     return time.clock_gettime(_CLOCK)

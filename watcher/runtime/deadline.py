@@ -1,4 +1,4 @@
-"""When something has to be over: one value, shared by everybody who takes part in it."""
+"""The moment when something has to be over: one value, shared by everybody who takes part in it."""
 
 import math
 from collections.abc import Callable
@@ -40,5 +40,5 @@ class Deadline:
 
     @property
     def expired(self) -> bool:
-        """Whether it has passed."""
+        """Return whether it has passed."""
         return self.remaining() <= 0

@@ -1,4 +1,4 @@
-"""The way to ask a service over HTTP: Kafka Connect, the schema registry, a key set.
+"""The one client for services that are asked over HTTP: Kafka Connect, the schema registry, key sets and others.
 
 What is the same for all of them is decided once, here: one deadline over the whole of a request, a bound on the answer,
 proxies by the environment, the system's certificate authorities, no redirects, and each fault an error of ours that
@@ -167,7 +167,7 @@ class HttpClient:
             await sending.close()
 
     def request_blocking(self, method: str, path: str = "", *, body: Any = None) -> HttpResponse:
-        """Do the same where no event loop runs in this thread; see :meth:`request`."""
+        """Send a request where no event loop runs in this thread, and return the answer as :meth:`request` does."""
         return asyncio.run(self.request(method, path, body=body))
 
     def read(self, answer: HttpResponse, kind: type[T]) -> T:

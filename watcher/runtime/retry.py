@@ -1,4 +1,4 @@
-"""Doing something again that failed because a neighbour is away: how often and how long is a value."""
+"""Does something again that failed because a neighbour is away; how often, and after which waits, is a value."""
 
 import random
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def unfit(_attempts: int, error: TemporaryError) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A policy: how long to wait after each failure in a row, and when to let it be.
+    """A policy: how long to wait after each failure in a row, and when to give up.
 
     >>> policy = Retry(0.2, 1.0, jitter=exactly)
     >>> [policy.wait_seconds(attempts) for attempts in (1, 2, 3, 4, 5)]
@@ -50,9 +50,9 @@ class Retry:
     factor: float = 2.0
     """How much longer each wait is than the one before."""
     jitter: Callable[[float], float] = spread
-    """Makes the wait that is waited of the one that was computed; never longer than that."""
+    """Returns the wait that is used instead of the one that was computed; never a longer one."""
     give_up: Callable[[int, TemporaryError], bool] = never
-    """Whether to let it be, given the attempts that failed so far and the last one's error."""
+    """Returns whether to give up, given the attempts that failed so far and the last one's error."""
 
     def wait_seconds(self, attempts: int) -> float:
         """Return the seconds to wait after so many failures in a row, one or more."""

@@ -31,24 +31,24 @@ class Ends(Protocol):
 
     @property
     def name(self) -> str:
-        """How logs call it."""
+        """Return the name by which logs call it."""
         ...
 
     @property
     def refused(self) -> RefusedError | None:
-        """What a neighbour says that keeps it from its work though it is there; None where nobody does."""
+        """Return what a neighbour says that is there and keeps it from its work; None where none does."""
         ...
 
     def start(self) -> None:
-        """Begin to work; returns at once."""
+        """Begin to work; return at once."""
         ...
 
     def stop(self) -> None:
-        """Begin to end; returns at once."""
+        """Begin to end; return at once."""
         ...
 
     def close(self, deadline: Deadline) -> bool:
-        """Return when it has ended or the deadline has passed, and whether it has ended."""
+        """Wait until it has ended or the deadline has passed; return whether it has ended."""
         ...
 
 
@@ -71,12 +71,12 @@ class Shutdown:
 
     @property
     def begun(self) -> bool:
-        """Whether the process is ending: nothing more is to be taken."""
+        """Return whether the process is ending: nothing more is to be taken."""
         return self._deadline is not None
 
     @property
     def deadline(self) -> Deadline:
-        """The one deadline of the process; before the end has begun, the one that it would have if it began now."""
+        """Return the one deadline of the process; before the end has begun, the one that would hold if it began now."""
         return self._deadline or Deadline.after(self._seconds, self._now)
 
     def remaining(self) -> float:
@@ -88,7 +88,7 @@ class Shutdown:
         return self._signal.pause(seconds)
 
     def begin(self) -> None:
-        """Begin to end; returns at once. For any thread, and for signal handlers; the first call counts."""
+        """Begin to end; return at once. For any thread, and for signal handlers; the first call counts."""
         if self._deadline is None:
             self._deadline = Deadline.after(self._seconds, self._now)
             self._signal.stop()
@@ -96,7 +96,7 @@ class Shutdown:
                 stop()
 
     def fail(self, error: BaseException) -> None:
-        """End because of an error that does not go away by itself; the first one is raised at the very end."""
+        """Begin to end because of an error that does not go away by itself; the first one is raised at the very end."""
         log.error("thread.failed", error=f"{type(error).__name__}: {error}")
         self._failure = self._failure or error
         self.begin()
@@ -120,7 +120,7 @@ class Shutdown:
             self.on_begin(worker.stop)
 
     def ping(self) -> None:
-        """See that no worker waits because a neighbour refuses what it needs, as a check of readiness does.
+        """Check that no worker waits because a neighbour refuses what it needs; a check of readiness.
 
         Raises:
             RefusedError: some do; the message has each with what it was told.

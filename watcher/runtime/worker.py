@@ -1,4 +1,4 @@
-"""One way to be a thread: work done in turns, by somebody who is woken when there is some and ended by a deadline.
+"""The one way to be a thread: work is done in turns, by a thread that is woken when there is some and ended in time.
 
 A *task* holds the work: one turn is an ordinary method, which a test calls without any thread. A *worker* is the thread
 that takes the turns. A *signal* belongs to the task: it wakes the worker, and asks it to stop.
@@ -40,12 +40,12 @@ class Signal:
         self._stops: SimpleQueue[None] = SimpleQueue()
 
     def wake(self) -> None:
-        """Have the worker take a turn now; returns at once. What it is to find must be in its place before."""
+        """Have the worker take a turn now; return at once. What it is to find must be in its place before."""
         if self._wakes.empty():
             self._wakes.put(None)
 
     def stop(self) -> None:
-        """Ask the worker to stop; returns at once."""
+        """Ask the worker to stop; return at once."""
         self.stopping = True
         self._stops.put(None)
         self._wakes.put(None)
@@ -56,7 +56,7 @@ class Signal:
             pass
 
     def wait(self, seconds: float) -> None:
-        """Return when woken, asked to stop, or after so many seconds; ``inf`` waits for as long as it takes."""
+        """Wait until woken or asked to stop, for some seconds at most; ``inf`` waits for as long as it takes."""
         if not self.stopping:
             _taken(self._wakes, seconds)
 
@@ -80,7 +80,7 @@ def _taken(calls: "SimpleQueue[None]", seconds: float) -> bool:
 
 
 class Task(Protocol):
-    """Work that is done in turns. Made for one thread but for ``signal``, which anybody may use."""
+    """Work that is done in turns, by one thread; ``signal`` alone may be used by others."""
 
     signal: Signal
     """Wakes whoever works, and asks to stop."""
@@ -101,11 +101,11 @@ class Task(Protocol):
         ...
 
     def away(self, error: TemporaryError) -> None:
-        """Say that a turn failed and will be made again."""
+        """Log that a turn failed and will be made again."""
         log.warning("worker.waiting", task=type(self).__name__, error=str(error))
 
     def end(self) -> None:
-        """Give back what only this thread used; called after the last turn, in the same thread."""
+        """Close what only this thread used; called after the last turn, in the same thread."""
         return
 
 
@@ -135,7 +135,7 @@ class Worker:
 
     @property
     def refused(self) -> RefusedError | None:
-        """What a neighbour said to the last turn or to a part of its work; None: it was away, or refused nothing."""
+        """Return what a neighbour said to the last turn or a part of it; None: it was away, or refused nothing."""
         if self._refused is None and isinstance(self._task, WaitsInPart):
             return self._task.refused_in_part()
         return self._refused
@@ -145,11 +145,11 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to stop after the turn under way; returns at once. Safe in a signal handler."""
+        """Ask the worker to stop after the turn under way; return at once. Safe in a signal handler."""
         self._task.signal.stop()
 
     def close(self, deadline: Deadline) -> bool:
-        """Ask it to stop, and wait until it has or the deadline has passed.
+        """Ask the worker to stop, and wait until it has or the deadline has passed.
 
         Returns:
             Whether it has ended; also for one that was never started.

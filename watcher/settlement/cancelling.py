@@ -1,4 +1,4 @@
-"""What an operator does who cancels a crucible: the site sees it cancelled, and everything goes back."""
+"""Cancels a crucible for an operator: the site sees it cancelled, and everything goes back."""
 
 from watcher.model.errors import WatcherError
 from watcher.model.settlement import BEFORE_THE_RESULT, CANCELLED, SettlementState
@@ -12,7 +12,7 @@ class TooLateError(WatcherError):
 
 
 def check(session: Session, crucible_id: int) -> None:
-    """Return if a crucible can be cancelled as far as is known now, and change nothing of it.
+    """Check that a crucible can be cancelled, as far as is known now; nothing is changed.
 
     Raises:
         TooLateError: it has a result, is cancelled, or has no ending.

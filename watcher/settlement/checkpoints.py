@@ -31,7 +31,7 @@ NEIGHBOUR_AWAY: Final = Retry(5.0, 60.0)
 
 
 class ScoreCheckpoints:
-    """A task for a worker of the settle role.
+    """Writes score checkpoints: a task for a worker of the settle role.
 
     Args:
         open_session: connects to PostgreSQL as the role that settles.
@@ -68,7 +68,7 @@ class ScoreCheckpoints:
         return self._interval
 
     def _look(self) -> tuple[int, int]:
-        """Return how many rows were written, and how many crucibles were looked at."""
+        """Write what has changed; return how many rows were written, and how many crucibles were looked at."""
         with self._session.kept() as session:
             active = unfinished(session, "Active")
             places = dict(vote_places(self._client, active))
@@ -91,7 +91,7 @@ class ScoreCheckpoints:
         log.warning(event_of(error), neighbour="checkpoint", error=str(error))
 
     def end(self) -> None:
-        """Give back the connection."""
+        """Close the connection to PostgreSQL."""
         self._session.drop()
 
     def _write(self, session: Session, crucible_id: int) -> int | None:

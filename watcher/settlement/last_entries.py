@@ -1,4 +1,4 @@
-"""Entries at the end: the last ones are decided, those that still wait are let go, and a cancel sends everybody home.
+"""Decides the entries of a crucible that ends: the last ones, those that still wait, and after a cancel all.
 
 The same decisions as while a crucible is active, under the same locks, so it does not matter whether the role that
 follows the changes has come first.

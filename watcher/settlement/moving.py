@@ -1,4 +1,4 @@
-"""From one state to the next, or not at all."""
+"""Moves an ending from one state to the next, or not at all."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,12 +10,13 @@ from watcher.postgres.session import Session
 from watcher.settlement.faults import OvertakenError
 
 AWAIT_SECONDS: Final = 1.0
-"""Between two looks whether what is awaited has come. Longer: an ending is over later; shorter: more questions."""
+"""Seconds between two looks whether what is awaited has come. Longer: an ending is over later; shorter: more
+questions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing can be done before so many seconds have passed."""
+    """Says that nothing can be done before some seconds have passed."""
 
     seconds: float
 

@@ -1,4 +1,4 @@
-"""What a settlement asks of those who keep the votes."""
+"""What a settlement asks of the votes: the protocol, and its answers."""
 
 from typing import Protocol
 
@@ -57,7 +57,7 @@ class Ballots(Protocol):
     """
 
     def freeze(self, crucible_id: int) -> Frozen:
-        """Refuse votes from now on, whoever casts them; may be called again, and answers the same place then."""
+        """Refuse votes from now on, and return the place of the last one; called again, it returns the same place."""
         ...
 
     def drain(self, crucible_id: int, timeout: float) -> bool:

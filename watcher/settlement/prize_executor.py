@@ -1,4 +1,4 @@
-"""Pays prizes: what the rows of the channel ``buzz`` that results write say, done."""
+"""Pays prizes: carries out the rows of the channel ``buzz`` that results write."""
 
 from watcher.buzz.port import Buzz, BuzzRefusedError
 from watcher.model import crucible_events
@@ -12,7 +12,7 @@ from watcher.settlement.steps import Tell
 
 
 class PrizeExecutor:
-    """Pays prizes, and leaves the other rows of the channel to somebody else.
+    """Pays prizes, and has another executor carry out the other rows of the channel.
 
     Args:
         buzz: the books.

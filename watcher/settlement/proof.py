@@ -135,13 +135,13 @@ class StoredBallots(Ballots):
 
 @dataclass(slots=True)
 class _Found:
-    """How many entries differ, and the first of them."""
+    """Counts entries that differ, and keeps the first of them."""
 
     first: list[RatingDifference]
     number: int = 0
 
     def add(self, difference: RatingDifference) -> None:
-        """Count one, and keep it if there is room."""
+        """Count a difference, and keep it if there is room."""
         self.number += 1
         if len(self.first) < MAX_TOLD:
             self.first.append(difference)

@@ -16,7 +16,7 @@ SETUP = "setup"
 
 
 class Refunds:
-    """Gives back.
+    """Gives fees back.
 
     Args:
         entries: decides entries; each that does not take part any more gets its fee back.
@@ -29,7 +29,7 @@ class Refunds:
         self._sent_home = set[int]()
 
     def begin(self, session: Session, one: Settlement) -> Settlement:
-        """Decide for good that there will be no result; as it was, if the crucible's row says now that there will."""
+        """Decide for good that there is no result; return the ending, unchanged if the crucible's row differs."""
         with session.together():
             entry_facts.lock_crucible(session, one.crucible_id)
             crucible = results.lock_crucible(session, one.crucible_id)
@@ -41,7 +41,7 @@ class Refunds:
         return now
 
     def go_on(self, session: Session, one: Settlement) -> Settlement | Wait:
-        """Have everything go back, and tell of it once all of it has."""
+        """Have everything go back, and announce it once all of it has."""
         if one.crucible_id not in self._sent_home:  # a process that comes later does it again, and finds it done
             self._give_back_setup(session, one)
             self._entries.send_home(session, one.crucible_id)

@@ -1,4 +1,4 @@
-"""What settling says of itself: metrics and log lines."""
+"""Metrics and log lines of settling."""
 
 import time
 from collections.abc import Sequence

@@ -56,7 +56,7 @@ class ResultWriter:
         """Write the result of a crucible that is proven.
 
         Returns:
-            The ending as it is then; as it was, if the crucible's row says now that there is no result.
+            The ending as it is then; unchanged, if the crucible's row says by now that there is no result.
 
         Raises:
             OvertakenError: another process was faster.

@@ -24,7 +24,7 @@ from watcher.settlement.refunds import Refunds
 from watcher.settlement.result import CHANNEL, ResultWriter
 
 DRAIN_SECONDS: Final = 20.0
-"""For how long one step waits for votes to come to ClickHouse. Longer: other endings wait behind it; shorter: more
+"""Seconds that one step waits for votes to come to ClickHouse. Longer: other endings wait behind it; shorter: more
 looks."""
 NOTICES: Final = "notify"
 """Channel of the outbox that tells people."""

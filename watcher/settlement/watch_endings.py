@@ -28,36 +28,36 @@ from watcher.settlement.steps import Steps
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 1.0
-"""Between two looks for endings that are to go on. Longer: results come later; shorter: more questions."""
+"""Seconds between two looks for endings that are to go on. Longer: results come later; shorter: more questions."""
 
 
 REFUSED_SECONDS: Final = 30.0
-"""For which a refusal stands after an ending was to be tried again: by another process, perhaps, that has less to do.
-Longer: it is told when it is over; shorter: an alert ends between two tries."""
+"""Seconds for which a refusal stands after an ending was to be tried again: by another process, perhaps, that has less
+to do. Longer: it is told when it is over; shorter: an alert ends between two tries."""
 
 
 class EndingObserver(Protocol):
     """Hears what becomes of endings."""
 
     def moved(self, one: Settlement) -> None:
-        """An ending has come to another state."""
+        """Hear that an ending has come to another state."""
         ...
 
     def parked(self, one: Settlement, reason: str) -> None:
-        """An ending waits for somebody to look."""
+        """Hear that an ending waits for somebody to look."""
         ...
 
     def waiting(self, found: Sequence[WaitingEndings]) -> None:
-        """So many endings are under way."""
+        """Hear how many endings are under way, by state."""
         ...
 
     def away(self, error: TemporaryError, crucible_id: int | None) -> None:
-        """A neighbour is away, and this ending waits for it; None: all of them do."""
+        """Hear that a neighbour is away, and an ending waits for it; None: all of them do."""
         ...
 
 
 class WatchEndings:
-    """A task for a worker of the settle role.
+    """Takes endings as far as they go: a task for a worker of the settle role.
 
     Args:
         open_session: connects to PostgreSQL.
@@ -109,7 +109,7 @@ class WatchEndings:
         return one is not None
 
     def away(self, error: TemporaryError) -> None:
-        """Say that PostgreSQL is away."""
+        """Tell that PostgreSQL is away."""
         self._observer.away(error, None)
 
     def refused_in_part(self) -> RefusedError | None:
@@ -118,7 +118,7 @@ class WatchEndings:
         return said if self._clock() < until else None
 
     def end(self) -> None:
-        """Give back the connection."""
+        """Close the connection to PostgreSQL."""
         self._session.drop()
 
     def _go_on(self, session: Session, one: Settlement) -> None:

@@ -1,4 +1,4 @@
-"""What the probes answer. Liveness looks at the loop alone: an outage next door must not restart the whole fleet."""
+"""What the probes answer; liveness looks at loops alone, so that an outage next door does not restart the fleet."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ Ping = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What one check found: good or not, and whether the probe hangs on it."""
+    """What one check found: good or not, and whether the probe fails with it."""
 
     name: str
     ok: bool
@@ -41,7 +41,7 @@ class HealthReport:
 
     @property
     def ok(self) -> bool:
-        """Whether the probe passes."""
+        """Return whether the probe passes."""
         return all(check.ok for check in self.checks if check.critical)
 
 
@@ -58,7 +58,7 @@ class _Look:
         self._began = self._answered = float("-inf")
 
     def begin(self) -> None:
-        """Have the neighbour looked at, unless that was done just now or is under way; returns at once."""
+        """Have the neighbour looked at, unless that was done just now or is under way; return at once."""
         with self._lock:
             if not self._idle.is_set() or self._clock() - self._answered < FRESH_SECONDS:
                 return
@@ -70,12 +70,12 @@ class _Look:
             self._wanted.release()
 
     def await_answer(self, seconds: float, patience: float) -> None:
-        """Wait for a look that is under way; not for one that has lasted for longer than the patience already."""
+        """Wait for a look that is under way, unless it has lasted for longer than the patience already."""
         if self._clock() - self._began < patience:
             self._idle.wait(seconds)
 
     def answer(self) -> Checked:
-        """Return what is known now. A look that has not come back is no good one, whatever was seen before."""
+        """Return what is known now; a look that has not come back counts as bad, whatever was seen before."""
         with self._lock:
             now, before = self._clock(), self._answer
             age = None if before is None else round(now - self._answered, 1)
@@ -119,7 +119,7 @@ class Health:
         self._looks: list[_Look] = []
 
     def turned(self, loop: str = "loop") -> None:
-        """A loop went round once, paused or not.
+        """Note that a loop went round once, paused or not.
 
         Args:
             loop: which, in a process that has several; it is watched from its first turn on.
@@ -127,16 +127,16 @@ class Health:
         self._turned_at[loop] = self._clock()
 
     def awaits(self, neighbour: str, error: Exception) -> None:
-        """The process cannot start before a neighbour answers otherwise; until then it is not ready."""
+        """Note that the process cannot start before a neighbour answers otherwise; until then it is not ready."""
         if self._starting is not None:
             self._starting = f"waits for {neighbour}: {describe(error)}"
 
     def started(self) -> None:
-        """What the process needs to begin is there; from now on neighbours alone decide whether it is ready."""
+        """Note that all that the process needs to begin is there; from now on neighbours decide whether it is ready."""
         self._starting = None
 
     def stopping(self) -> None:
-        """Shutdown has begun: alive, but no longer ready."""
+        """Note that the shutdown has begun: the process is alive, and not ready any more."""
         self._stopping = True
 
     def check(self, name: str, ping: Ping, *, critical: bool = True) -> None:
@@ -150,7 +150,7 @@ class Health:
         self._looks.append(_Look(name, ping, critical, self._clock))
 
     def alive(self) -> HealthReport:
-        """Whether every loop turned within its deadline."""
+        """Return whether every loop turned within its deadline."""
         now = self._clock()
         return HealthReport(tuple(self._loop(name, now - at) for name, at in list(self._turned_at.items())))
 
@@ -159,7 +159,7 @@ class Health:
         return Checked(name, ok=age <= self._deadline, critical=True, detail=detail)
 
     def ready(self) -> HealthReport:
-        """Whether the process has started, its loops turn, and every critical neighbour answers."""
+        """Return whether the process has started, its loops turn, and every critical neighbour answers."""
         if self._stopping:
             return HealthReport((Checked("shutdown", ok=False, critical=True, detail="the process is stopping"),))
         waits = self._starting
@@ -167,7 +167,7 @@ class Health:
         return HealthReport((*self.alive().checks, *starting, *self.neighbours()))
 
     def neighbours(self, patience: float = DEADLINE_SECONDS) -> tuple[Checked, ...]:
-        """Return how each neighbour is, when all have answered, or after so many seconds."""
+        """Return how each neighbour is, once all have answered or some seconds have passed."""
         looks = list(self._looks)
         for look in looks:  # all first: they are waited for side by side
             look.begin()

@@ -1,4 +1,4 @@
-"""How a route's answers are counted; the children are looked up once, not once a request."""
+"""Counts a route's answers; the metrics of its labels are looked up once, not once a request."""
 
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ class RouteMetrics:
         self._by_status: dict[int, Counter] = {}
 
     def answered(self, status: int, seconds: float) -> None:
-        """An answer is about to be sent."""
+        """Count an answer that is about to be sent."""
         counter = self._by_status.get(status)
         if counter is None:
             counter = self._by_status[status] = self._requests.labels(self.route, self._method, str(status))
@@ -35,6 +35,6 @@ class RouteMetrics:
         self._seconds.observe(seconds)
 
     def refused(self, code: str) -> None:
-        """A request came to this problem."""
+        """Count a request that was answered with a problem."""
         if self._outcomes is not None:
             self._outcomes.labels(code).inc()

@@ -1,4 +1,4 @@
-"""A socket that listens: for judges, and for whoever probes."""
+"""Makes a socket that listens: for judges, and for probes."""
 
 import socket
 

@@ -28,7 +28,7 @@ def set_up_logs(
     stream: TextIO | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Decide how the process logs. Call once, before the first line.
+    """Set up how the process logs; to be called once, before the first line.
 
     Args:
         level: lowest level that is written.

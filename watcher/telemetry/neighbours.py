@@ -1,4 +1,4 @@
-"""What the process says of its neighbours: one log line when one goes, refuses or is back, and metrics meanwhile."""
+"""Tells of neighbours: a log line when one goes, refuses or is back, and metrics meanwhile."""
 
 import time
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class NeighbourReport:
     metrics: ProcessMetrics
     now: Callable[[], float] = time.monotonic
     _gone: dict[str, tuple[str, float]] = field(default_factory=dict)
-    """By neighbour that is not well: what was told of it, and since when."""
+    """For each neighbour that is away or refuses: what was told of it, and since when."""
 
     def seen(self, checked: Checked) -> None:
         """Take note of one look."""

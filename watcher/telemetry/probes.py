@@ -27,7 +27,7 @@ SLOW_CLIENT_SECONDS: Final = 10.0
 BACKLOG_CONNECTIONS: Final = 16
 """Connections that the kernel holds until they are taken."""
 IDLE_SECONDS: Final = 3600.0
-"""Until the server's thread wakes up although nobody asked."""
+"""Seconds until the server's thread wakes up although nobody asked."""
 
 ProbeAnswer = tuple[HTTPStatus, str, bytes]
 """Status, content type, body."""
@@ -61,7 +61,7 @@ class ProbeServer:
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
+        """Return the port that is listened on."""
         return int(self._server.server_address[1])
 
     def start(self) -> Self:
@@ -113,7 +113,7 @@ class ProbeServer:
 
 
 def stacks() -> str:
-    """What every thread is doing, for the log of a process that is about to be restarted."""
+    """Return what every thread is doing, for the log of a process that is about to be restarted."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     return "\n".join(
         f"{names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
@@ -130,7 +130,7 @@ class _Server(ThreadingHTTPServer):
         self.socket = listening
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the library's signature
-        """A client that hangs up is no event; anything else is logged like the rest, not printed."""
+        """Log an error like everything else, and do nothing about a client that hangs up."""
         error = sys.exception()
         if not isinstance(error, OSError):
             log.warning("probe.failed", error=repr(error))
@@ -160,7 +160,7 @@ def _handler(answer: Callable[[str, str, str], ProbeAnswer]) -> type[BaseHTTPReq
         do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - http.server's names
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's signature
-            """Nothing: probes come every few seconds and say nothing new."""
+            """Do nothing: probes come every few seconds and say nothing new."""
 
     return ProbeHandler
 

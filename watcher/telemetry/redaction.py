@@ -18,7 +18,7 @@ _PATTERNS: Final = (
 
 
 def redact(text: str) -> str:
-    """The text without passwords of URLs and without values of anything named like a password.
+    """Return a text without passwords of URLs and without values of anything named like a password.
 
     >>> redact("connecting to redis://default:hunter2@cache:6379/0 failed")
     'connecting to redis://default:***@cache:6379/0 failed'
@@ -31,7 +31,7 @@ def redact(text: str) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """One line that names an error, without secrets: its class, unless it is ours and speaks for itself, and its text.
+    """Return one line that names an error, without secrets: its text, and its class unless the error is one of ours.
 
     >>> from watcher.model.errors import TemporaryError
     >>> describe(TemporaryError("kafka at db:1 does not answer")), describe(KeyError("seq"))

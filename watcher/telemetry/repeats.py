@@ -29,7 +29,7 @@ class Repeats:
         self._seen: dict[tuple[str, ...], tuple[float, int]] = {}
 
     def __call__(self, _: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """Pass the line on, with ``repeated`` added when some were held back before it.
+        """Return the line, with ``repeated`` added when some were held back before it.
 
         Raises:
             structlog.DropEvent: the line repeats one of less than ``interval`` seconds ago.

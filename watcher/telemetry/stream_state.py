@@ -1,4 +1,4 @@
-"""Whether a table's stream is alive. The heartbeat tells a quiet source from one that stopped."""
+"""Tells whether a table's stream is alive; heartbeats and beats tell a quiet source from one that stopped."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -9,8 +9,8 @@ MARGIN_SECONDS: Final = 5.0
 
 
 HEARTBEAT_SECONDS: Final = 30.0
-"""Since the last heartbeat in which Debezium surely lives: three of them. Larger: one that has just died looks alive,
-and what it does not bring looks cut off."""
+"""Seconds since the last heartbeat in which Debezium surely lives: three of them. Larger: one that has just died looks
+alive, and what it does not bring looks cut off."""
 
 
 class StreamState(Enum):
@@ -50,7 +50,7 @@ class StreamSigns:
 
 
 def stream_state(signs: StreamSigns, *, started: float, now: float, stalled_after: float) -> StreamState:
-    """The state of a stream.
+    """Return the state of a stream.
 
     Args:
         signs: what was seen.

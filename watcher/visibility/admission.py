@@ -1,4 +1,4 @@
-"""Admission: which entries judges may see, as the site's moderation has it.
+"""Shows Redis which entries judges may see, as the site's moderation has it.
 
 What just arrived is looked up within a fraction of a second; everything that takes part is looked at again each minute,
 because an image may be hidden, or given another level, at any time. (A pair's two images are looked at once more before
@@ -36,8 +36,8 @@ log = structlog.get_logger(__name__)
 GATHER_SECONDS: Final = 0.05
 """Time in which arrivals are gathered for one question. Longer: fewer questions, later votes on a new entry."""
 VERDICT_SECONDS: Final = 0.25
-"""The same where entries wait for their verdict: whoever decides hands over those that are let in, and what the stream
-shows is for those that another process has decided. Longer: those are judged later."""
+"""Seconds in which those are gathered that wait for their verdict: whoever decides hands over those that are let in,
+and what the stream shows is for those that another process has decided. Longer: those are judged later."""
 MAX_PLACED: Final = 10_000
 """Entries that are remembered as placed until their verdict comes back as a row. Fewer: some are looked up twice."""
 MAX_POLLS: Final = 100
@@ -48,15 +48,15 @@ twentieth of the work, instead of slowing it down."""
 CALM_SECONDS: Final = 1.0
 """Time without such a gathering after which the sweep follows; it follows in its turn anyway."""
 LOOK_SECONDS: Final = 1.0
-"""Until a sweep that has to wait for another process', or did not see everything, is tried again. Longer: a process
-that died in its sweep is replaced later."""
+"""Seconds until a sweep that has to wait for another process', or did not see everything, is tried again. Longer: a
+process that died in its sweep is replaced later."""
 NEIGHBOUR_AWAY: Final = Retry(5.0, 5.0)
 """Waits before the next attempt when a neighbour is away. Longer: a new entry is judged later once it is back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbours:
-    """What admission asks and tells."""
+    """The neighbours that admission asks, and who is told when one is away."""
 
     open_session: Callable[[], AbstractContextManager[Session]]
     """A connection to PostgreSQL."""
@@ -91,7 +91,7 @@ class Admission(Task):
         self._session = KeptSession(neighbours.open_session)
 
     def arrived(self, states: RowStates) -> None:
-        """Have these rows looked up, which Redis shows from now on; returns at once. Called by the loop each poll."""
+        """Have entries looked up whose rows Redis shows from now on; return at once. Called with each poll."""
         if len(self._waiting) == MAX_POLLS:  # the oldest falls out
             self._behind = True
         if sum(map(len, states.values())) > BULK_ROWS:
@@ -101,14 +101,14 @@ class Admission(Task):
         self.signal.wake()
 
     def decided(self, entries: Iterable[Arrived]) -> None:
-        """Have these entries looked up, which take part from now on; returns at once."""
+        """Have entries looked up that take part from now on; return at once."""
         self._decided.extend(entries)
         self.signal.wake()
 
     # -- the worker ---------------------------------------------------------------------------------------------------
 
     def turn(self) -> float:
-        """Take what arrived, and sweep when it is time.
+        """Look up what arrived, and sweep when it is time.
 
         Returns:
             Seconds until it may be time for a sweep, should nothing arrive.
@@ -151,7 +151,7 @@ class Admission(Task):
                 raise
 
     def _sweep_when_due(self) -> float:
-        """Sweep, if it is time and nobody else does; returns seconds until to look again whether it is."""
+        """Sweep, if it is time and nobody else does; return the seconds until to look again whether it is."""
         now = clock.now()
         overdue = self._behind and now - self._bulk_at >= CALM_SECONDS
         if overdue or now >= self._sweep_at:
@@ -163,7 +163,7 @@ class Admission(Task):
         return max(0.0, until - clock.now())
 
     def _sweep_in_turn(self, *, overdue: bool) -> float:
-        """Sweep, if Redis says that it is our turn; returns seconds until to ask it again."""
+        """Sweep, if Redis says that it is our turn; return the seconds until to ask it again."""
         wait = 0.0 if overdue else self._admissions.due_in()
         if wait > 0:
             return min(wait, self._interval)
@@ -175,7 +175,7 @@ class Admission(Task):
         return min(LOOK_SECONDS, self._interval)
 
     def _taken(self) -> list[Arrived]:
-        """What arrived; nothing where a sweep will see it all."""
+        """Return the changes that arrived; none where a sweep will see them all."""
         polls = [self._waiting.popleft() for _ in range(len(self._waiting))]
         decided = [self._decided.popleft() for _ in range(len(self._decided))]
         if len(decided) == BULK_ROWS:  # more of them may have fallen out
@@ -219,7 +219,7 @@ class Admission(Task):
             log.info("admission.swept", **{effect.value: count for effect, count in came.items()})
 
     def _show(self, seen: Sequence[LevelGroup], *, arrived: bool) -> Counter[PlacementChange]:
-        """Send what Redis has otherwise; returns how many entries each effect had."""
+        """Send Redis what it shows otherwise; return how many entries were admitted, hidden and so on."""
         placements: dict[int, list[Placement]] = defaultdict(list)
         reasons: dict[tuple[int, int], Hidden | None] = {}
         shown = {} if arrived else self._shown(seen)

@@ -1,4 +1,4 @@
-"""Whether votes add up: as many as Redis has numbered are in ClickHouse or on their way there.
+"""Checks that votes add up: as many as Redis has numbered are in ClickHouse or on their way there.
 
 An insert of votes that leaves before Redis is lost may arrive after Redis was compared. Then ClickHouse has votes that
 Redis will never show, and no number tells: they are of an epoch that is over. Counting tells.

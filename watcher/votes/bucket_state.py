@@ -132,7 +132,7 @@ class BucketState:
 
     @property
     def watches(self) -> bool:
-        """Whether there are logs to be looked at again."""
+        """Return whether there are logs to be looked at again."""
         return bool(self._emptied)
 
 

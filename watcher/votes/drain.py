@@ -29,12 +29,12 @@ from watcher.votes.observer import DrainObserver
 from watcher.votes.plan_writer import PlanGoneError, VotePlanWriter
 
 RETRY_SECONDS: Final = 0.25
-"""After a failed pass over a bucket whose votes somebody waits for."""
+"""Seconds after a failed pass over a bucket whose votes somebody waits for."""
 MAX_FAILED_PASSES: Final = 5
 """Failed passes in a row until whoever waits for a crucible's votes is told. Fewer: a neighbour's restart is an error;
 more: they hear late of one that is away."""
 LOOK_AGAIN_SECONDS: Final = 0.05
-"""Between two looks at a plan that somebody else is carrying out, while somebody waits for its votes."""
+"""Seconds between two looks at a plan that somebody else is carrying out, while somebody waits for its votes."""
 
 
 class DrainTimeoutError(TemporaryError):
@@ -58,7 +58,7 @@ class Drain:
 
     @property
     def oldest(self) -> dict[int, int]:
-        """When the oldest vote was cast that the last pass found and did not drain, by bucket; milliseconds."""
+        """Return by bucket when the oldest vote was cast that the last pass left; milliseconds since 1970."""
         return {state.bucket: state.oldest_ms for state in self._buckets if state.oldest_ms is not None}
 
     def quiet(self) -> set[int]:
@@ -106,7 +106,7 @@ class Drain:
         return plan.votes
 
     def drain_crucible(self, crucible_id: int, deadline: float) -> None:
-        """Return when a crucible's log is empty; its votes must be refused meanwhile, or it may never be.
+        """Drain until a crucible's log is empty; its votes must be refused meanwhile, or it may never be.
 
         Raises:
             TemporaryError: a neighbour is away.

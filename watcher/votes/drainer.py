@@ -1,4 +1,4 @@
-"""The drain's work in turns: every bucket when it is its time, and one that fails holds up no other."""
+"""Drains in turns: every bucket in its time; one that fails holds up no other."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -14,8 +14,8 @@ from watcher.votes.observer import DrainObserver
 BUCKET_AWAY: Final = Retry(0.25, 5.0)
 """Waits after failed passes over a bucket. Shorter: hammering; longer: its votes wait once the neighbour is back."""
 PARKED_SECONDS: Final = 60.0
-"""Until a bucket is looked at again whose votes ClickHouse does not show as written. Shorter: the same questions again
-and again; longer: its votes wait after somebody has mended it."""
+"""Seconds until a bucket is looked at again whose votes ClickHouse does not show as written. Shorter: the same
+questions again and again; longer: its votes wait after somebody has mended it."""
 CALM_VOTES: Final = 500
 """Votes of the largest plan up to which the drain looks again as soon as it may."""
 REST_SHARE: Final = 3.0
@@ -26,8 +26,8 @@ LONGEST_REST_SECONDS: Final = 2.0
 IDLE_AFTER_SECONDS: Final = 5.0
 """Without a vote until the drain looks more seldom. Shorter: it does so between the votes of a slow contest."""
 IDLE_REST_SECONDS: Final = 1.0
-"""Between two rounds while nobody votes, at least. Longer: the first votes are seen in ClickHouse later; shorter: more
-questions for nothing, in each process of a site that is idle most of the day."""
+"""Seconds between two rounds while nobody votes, at least. Longer: the first votes are seen in ClickHouse later;
+shorter: more questions for nothing, in each process of a site that is idle most of the day."""
 SAID_SECONDS: Final = 1.0
 """How often the observer hears that nothing waits. Longer: the metric of it lags; shorter: an idle process is less
 idle, and that of the drain beside the API wakes its parent each time."""
@@ -41,7 +41,7 @@ class Passes(Protocol):
 
     @property
     def oldest(self) -> Mapping[int, int]:
-        """By bucket, when the oldest vote was cast that a pass found and left: milliseconds since 1970."""
+        """Return by bucket when the oldest vote was cast that a pass found and left: milliseconds since 1970."""
         ...
 
     def quiet(self) -> set[int]:
@@ -152,7 +152,7 @@ class Drainer(Task):
         return drained
 
     def _unseen(self) -> Iterator[int]:
-        """Since when votes may wait in buckets that could not be looked at."""
+        """Yield since when votes may wait in buckets that could not be looked at; milliseconds since 1970."""
         for number, bucket in enumerate(self._buckets):
             if bucket.due and number not in self._drain.oldest:
                 yield bucket.looked

@@ -1,4 +1,4 @@
-"""A drain plan on its way to both of ClickHouse's tables, as long as it is open."""
+"""Writes a drain plan to both of ClickHouse's tables, as long as the plan is open."""
 
 from typing import TypeVar
 
@@ -32,7 +32,7 @@ class VotePlanWriter:
         self._log, self._tables = log, tables
 
     def write(self, state: BucketState, plan: DrainPlan, votes: VotesByCrucible, *, named: bool) -> PlanOutcome:
-        """Return when a plan's rows are in both tables and their views, and were seen there.
+        """Write a plan's rows into both tables, and return once they were seen there and in the views.
 
         Args:
             state: of the plan's bucket.
@@ -100,7 +100,7 @@ class VotePlanWriter:
             raise TemporaryError(str(error)) from error
 
     def _hold(self, state: BucketState, plan: DrainPlan) -> None:
-        """Return if the plan is still the one that is open.
+        """Check that the plan is still the one that is open.
 
         Raises:
             PlanGoneError: it is not.

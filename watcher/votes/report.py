@@ -1,4 +1,4 @@
-"""What the drain and the verifier say of themselves: metrics and a log line a plan."""
+"""Metrics and log lines of the drain and the verifier."""
 
 import time
 from collections.abc import Mapping

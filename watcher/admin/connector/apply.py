@@ -1,4 +1,4 @@
-"""Bring a connector to what its file says, and tell whether it got there."""
+"""Makes a connector what its file says, and waits until it runs."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Why a connector does not run, in as few lines as tell it."""
+"""Why a connector does not run, in few lines."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""Looks after the connectors: tells how their tasks are, and starts once more what has failed.
+"""Looks after the connectors: tells how their tasks are, and restarts those that have failed.
 
 Kafka Connect leaves a task that has failed as it is, whatever the reason; most are gone a moment later (PostgreSQL was
 started anew, a broker was away). What a person has paused or stopped is left alone. Of several processes one does it at
@@ -30,13 +30,14 @@ from watcher.telemetry.neighbours import event_of
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 15.0
-"""Between two looks. Longer: a failed task stands for longer; shorter: an idle process is less idle."""
+"""Seconds between two looks. Longer: a failed task stands for longer; shorter: an idle process is less idle."""
 LEASE_SECONDS: Final = 60.0
-"""Of a process that looks; four looks. Shorter: a slow look makes two of them; longer: after a crash nobody looks."""
+"""Seconds for which the process that looks keeps that task: four looks. Shorter: a slow look makes two of them; longer:
+after a crash nobody looks."""
 
 
 class KeepRunning:
-    """Tells how the tasks of connectors are, and starts failed ones once more: a task for a worker of the watch role.
+    """Tells how the tasks of connectors are, and restarts failed ones: a task for a worker of the watch role.
 
     Args:
         connect: a worker of Kafka Connect.
@@ -80,7 +81,7 @@ class KeepRunning:
         return soonest
 
     def away(self, error: TemporaryError) -> None:
-        """Say who is away; what is not known is not told."""
+        """Log who is away; nothing is told of connectors of which nothing is known."""
         for name in self._names:
             self._forget(name)
         log.warning(event_of(error), neighbour="connectors", error=str(error))
@@ -95,7 +96,7 @@ class KeepRunning:
             connector.give_back(session, self._owner)
 
     def _look(self, session: Session, one: Claimed) -> float:
-        """Look at one connector, and start what has failed of it; return the seconds until the next look at it."""
+        """Look at one connector and restart what has failed of it; return the seconds until the next look at it."""
         status = self._connect.status(one.name)
         if status is None:
             self._forget(one.name)
@@ -118,7 +119,7 @@ class KeepRunning:
         return LOOK_SECONDS
 
     def _tell(self, name: str, state: str, status: ConnectorStatus) -> None:
-        """Tell in the log what has become of a connector, once."""
+        """Log what has become of a connector, once."""
         before, self._told[name] = self._told.get(name, "runs"), state
         if state == before:
             return
@@ -142,7 +143,7 @@ class KeepRunning:
         self._metrics.connector_restarts.labels(status.name)  # at 0, so that a rate sees the first one
 
     def _forget(self, name: str) -> None:
-        """Show nothing of a connector: another process does, or nobody knows."""
+        """Take a connector out of the metrics: another process shows it, or nothing is known of it."""
         metrics = self._metrics
         for state in CONNECTOR_STATES:
             forget(metrics.connector_tasks, name, state)

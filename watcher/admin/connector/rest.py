@@ -74,7 +74,7 @@ class Connect:
         return {key: value for key, value in given.items() if value is not None}
 
     def status(self, name: str) -> ConnectorStatus | None:
-        """Return how a connector fares; None if there is none of that name, or it is too young to have a status."""
+        """Return the status of a connector; None if there is none of that name, or it is too young to have one."""
         answer = self._ask("GET", _of(name, "/status"))
         return None if answer.status == 404 else self._decoded(answer, ConnectorStatus)
 

@@ -1,4 +1,4 @@
-"""A connector put to rest, woken or started once more by a person; each returns when that is so.
+"""Pauses, resumes and restarts a connector for a person; each returns once that has happened.
 
 Asked twice, nothing is done the second time. What a connector has read, its slot and its configuration stay.
 """
@@ -28,7 +28,7 @@ class ConnectorRestsError(WatcherError):
 
 @dataclass(frozen=True, slots=True)
 class ConnectorTransition:
-    """What came of asking."""
+    """What came of pausing, resuming or restarting a connector."""
 
     did: bool
     """Whether anything was to be done."""

@@ -1,4 +1,4 @@
-"""Whether a connector hears the signals that are written to its table, and says what becomes of them."""
+"""Finds whether a connector reads the signals that are written to its table, and tells what becomes of them."""
 
 from collections.abc import Mapping
 from typing import Final

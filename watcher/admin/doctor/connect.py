@@ -24,7 +24,8 @@ CAUSES: Final = (
 )
 """Faults of others that end a task."""
 OLDEST_VERSION: Final = (3, 7)
-"""Of Debezium: https://github.com/debezium/debezium/pull/7531 and /7760 are in no earlier version."""
+"""The oldest Debezium that finds its place again: https://github.com/debezium/debezium/pull/7531 and /7760 are in no
+earlier version."""
 
 
 def plugin(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:

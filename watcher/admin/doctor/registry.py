@@ -1,4 +1,4 @@
-"""The schema registry's side: it answers."""
+"""The schema registry's side of the doctor: whether it answers."""
 
 from collections.abc import Iterator
 

@@ -50,7 +50,7 @@ class JsonBody(Generic[T]):
             raise ProblemError("bad_json", str(error) if isinstance(error, msgspec.DecodeError) else None) from error
 
     def with_whole_numbers(self, text: bytes) -> T | None:
-        """Return a body whose ids are written with a fraction of nothing, 7.0: whole by JSON Schema, and rare.
+        """Return a body with whole numbers for ids that were written like 7.0, which JSON Schema takes for whole.
 
         >>> JsonBody(dict[str, int]).with_whole_numbers(b'{"winner": 7.0, "loser": 8}')
         {'winner': 7, 'loser': 8}

@@ -16,7 +16,7 @@ class CountedConnection(Protocol):
     """A connection as it is counted."""
 
     def give_up(self) -> None:
-        """End it at once."""
+        """End the connection at once."""
         ...
 
 
@@ -57,7 +57,7 @@ class Connections:
         return has_room
 
     def leave(self, connection: CountedConnection, address: str) -> None:
-        """Count a connection no more."""
+        """Stop counting a connection."""
         self._open -= 1
         self._waiting.pop(connection, None)
         if self._most_per_address:

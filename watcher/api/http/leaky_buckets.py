@@ -67,7 +67,7 @@ class LeakyBuckets:
             entries[user_id] = empty_at + self.each_seconds
 
     def say(self, user_id: int, full_seconds: float) -> None:
-        """Take it from somebody who knows when the bucket of a user is empty, if it is remembered.
+        """Note when the bucket of a user will be empty, as Redis tells, if the bucket is remembered.
 
         Args:
             user_id: who.

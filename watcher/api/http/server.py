@@ -90,7 +90,7 @@ class ApiServer(uvicorn.Server):
         self._sweeping = asyncio.create_task(self._sweep())
 
     async def main_loop(self) -> None:
-        """Return when asked to stop; meanwhile tick once a second, where the base class wakes up ten times for it."""
+        """Wait until asked to stop; meanwhile tick once a second, where the base class wakes up ten times for it."""
         stopped = asyncio.Event()
         self._wake = partial(asyncio.get_running_loop().call_soon_threadsafe, stopped.set)
         while not await self.on_tick(0):

@@ -29,7 +29,7 @@ class Turns:
         return True
 
     async def wait(self, user_id: int) -> None:
-        """Return when it is the turn of a request that could not take it at once.
+        """Wait until it is the turn of a request that could not take it at once.
 
         Raises:
             ProblemError: ``rate_limited``; too many of the user's requests wait already.

@@ -1,4 +1,4 @@
-"""Whoever holds a stream open: asked about again, because a request is judged once and a stream lasts for hours."""
+"""Asks again about everybody who holds a stream open: a request is judged once, and a stream lasts for hours."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ class Follower:
         self.user_id = request.user_id
         self.headers = [each for each in request.headers if each[0] == b"authorization"]
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done once they may not follow any more."""
+        """Is done once the follower may not follow any more."""
 
     def end(self) -> None:
         """Have the stream end."""

@@ -73,7 +73,7 @@ class KeySet:
         raise LookupError("no such key")
 
     def ping(self) -> str:
-        """How many keys there are; for any thread.
+        """Return how many keys there are, in words; may be called by any thread.
 
         Raises:
             ConnectionError: none, so nobody who comes with a token of them can be told from anybody else.
@@ -130,7 +130,7 @@ def _public_key(one: dict[str, Any]) -> Any:
 
 
 def parse(text: bytes) -> dict[str | None, list[Any]]:
-    """The RSA keys for signatures of a set, by id; keys of other kinds, and those that cannot be used, are passed over.
+    """Return the RSA signing keys of a set, by id; keys of other kinds, or that cannot be used, are passed over.
 
     One that lacks a member or whose numbers are no key's must not take the others with it (RFC 7517, section 5).
 

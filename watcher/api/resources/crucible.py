@@ -43,7 +43,7 @@ class CrucibleAnswer(Struct, frozen=True):
 
 
 async def crucible(services: Services, request: Request) -> Response:
-    """Answer a crucible, live or finished.
+    """Answer with a crucible, live or finished.
 
     Raises:
         ProblemError: there is none, or nobody can tell.

@@ -1,4 +1,4 @@
-"""``GET /v1/crucibles/{id}/pair``: the pair to judge and the one that follows it, or in which words there is none."""
+"""``GET /v1/crucibles/{id}/pair``: the pair to judge and the one that follows it, or why there is none."""
 
 import asyncio
 from typing import Final

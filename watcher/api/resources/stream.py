@@ -147,7 +147,7 @@ def _head(version: bytes) -> bytes:
 
 
 async def _hung_up(receive: Receive) -> None:
-    """Return when the client hung up."""
+    """Wait until the client hung up."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

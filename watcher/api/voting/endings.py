@@ -88,7 +88,7 @@ class Endings:
 
 
 def ending_status(crucible: Crucible, stored: StoredEnding | None) -> EndingStatus:
-    """Return in which word to tell how far the end of a crucible is.
+    """Return the word for how far the end of a crucible is.
 
     Args:
         crucible: finished, or frozen.

@@ -1,4 +1,4 @@
-"""What ClickHouse knows: how a rating went, and what a judge did.
+"""What the API asks of ClickHouse: how a rating went, and what a judge did.
 
 Asked in threads, few at a time, and remembered briefly, so that a slow answer there holds up nobody who votes.
 """
@@ -45,7 +45,7 @@ _DISTRIBUTION: Final = "judges_by_votes"
 
 
 class HistoryReader:
-    """Asks ClickHouse for what was.
+    """Asks ClickHouse about the past.
 
     Args:
         query: asks, from a thread.
@@ -63,7 +63,7 @@ class HistoryReader:
         """By user: questions that are asked or wait."""
 
     def close(self) -> None:
-        """Give the threads back; what they ask is not waited for."""
+        """End the threads; what they ask is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def ratings(self, user_id: int, crucible_id: int, entry_id: int) -> HistoryRows:

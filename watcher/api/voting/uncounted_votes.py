@@ -13,8 +13,8 @@ from watcher.api.http.problem import ProblemError
 from watcher.model.vote import Vote
 
 PER_VOTE: Final = 5
-"""For each vote that a user may cast, how many may count nothing. Fewer: a bad line, on which answers get lost over and
-over, is held up."""
+"""How many votes may count nothing for each one that a user may cast. Fewer: a bad line, on which answers get lost over
+and over, is held up."""
 LEAST: Final = 300
 """However few votes a user may cast, so many may count nothing in a minute."""
 WINDOW_SECONDS: Final = 60.0

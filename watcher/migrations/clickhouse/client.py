@@ -22,7 +22,7 @@ PATIENCE_SECONDS: Final = 24 * 3600.0
 
 @contextmanager
 def migration_client(connect: Callable[[], Client], patience: float = PATIENCE_SECONDS) -> Iterator[Client]:
-    """A client for the length of the block.
+    """Give a client for the length of the block.
 
     Args:
         connect: makes the client.

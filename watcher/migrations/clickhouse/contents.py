@@ -1,4 +1,4 @@
-"""What a view should hold and what it holds, as SQL: for whoever compares the two, or makes a view anew.
+"""SQL of what a view should hold, and of what it holds: to compare the two, or to make a view anew.
 
 A table may let go of rows that its views go on counting. Of the keys that such rows were of nothing can be told from
 the table any more, so they are left out of comparisons, and taken over as they are by whoever makes a view anew.
@@ -20,7 +20,7 @@ ROWS_PER_BUCKET: Final = 5_000_000
 """Smaller: the raw table is read more often. Larger: a bucket's groups may not fit into memory."""
 MOST_BUCKETS: Final = 512
 _NEVER_SECONDS: Final = 2**32 - 1
-"""Past every key's time: the last second that ClickHouse's ``DateTime`` can hold."""
+"""A time past every key's: the last second that ClickHouse's ``DateTime`` can hold."""
 _AGGREGATE: Final = re.compile(r"(?P<simple>Simple)?AggregateFunction\((?P<function>\w+)")
 
 
@@ -62,12 +62,12 @@ class Contents:
 
     @property
     def keys(self) -> list[str]:
-        """Columns of the view that its key's are: the first of its fingerprint."""
+        """Return the view's columns that make its key: the first of its fingerprint."""
         return [name.strip() for name in self.view.fingerprint.split(",")][: self.view.key.count(",") + 1]
 
     @property
     def sums(self) -> list[str]:
-        """Columns of the view that add up."""
+        """Return the view's columns that add up."""
         return [name for name, kind in self.columns if kind.startswith("SimpleAggregateFunction(sum")]
 
     def expected(self, condition: str = "1", bucket: str = "toUInt16(0)") -> str:

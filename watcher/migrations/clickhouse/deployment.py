@@ -1,4 +1,4 @@
-"""Where the schema is built, and what that changes in its SQL: engines, ON CLUSTER, deduplication windows."""
+"""Kinds of ClickHouse, and what each changes in the schema's SQL: engines, ON CLUSTER, deduplication windows."""
 
 import re
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Deployment:
 
     @property
     def on_cluster(self) -> str:
-        """The clause that runs a statement everywhere.
+        """Return the clause that runs a statement everywhere.
 
         >>> Deployment(kind="cluster", cluster="main").on_cluster
         'ON CLUSTER `main`'
@@ -48,13 +48,13 @@ class Deployment:
 
     @property
     def window(self) -> str:
-        """Table settings that make insert tokens count."""
+        """Return the table settings that make insert tokens count."""
         if self.kind == "single":
             return f"non_replicated_deduplication_window = {WINDOW}"
         return f"replicated_deduplication_window = {WINDOW}, replicated_deduplication_window_seconds = {WINDOW_SECONDS}"
 
     def engine(self, name: str, *given: str) -> str:
-        """A MergeTree engine as this deployment spells it.
+        """Return a MergeTree engine as this deployment spells it.
 
         >>> Deployment().engine("ReplacingMergeTree", "at")
         'ReplacingMergeTree(at)'
@@ -68,7 +68,7 @@ class Deployment:
         return f"{name}({', '.join(given)})"
 
     def system(self, table: str) -> str:
-        """A system table of every server that can take an insert."""
+        """Return SQL of a system table of every server that can take an insert."""
         if self.kind == "single":
             return f"system.{table}"
         return f"clusterAllReplicas('{self.cluster or 'default'}', system.{table})"

@@ -1,4 +1,4 @@
-"""Bring ClickHouse's schema to where this version needs it.
+"""Brings ClickHouse's schema to where this version needs it.
 
 Safe to run twice, over tables that a site already has, and again after a kill at any point: every statement may run
 twice, and a migration is recorded when all of it is done. Of two processes at once one waits: see `migrations/lock.py`.
@@ -39,7 +39,7 @@ def made_views() -> Iterator[View]:
 
 
 def silent(line: str) -> None:
-    """Take a line of progress and show it to nobody."""
+    """Do nothing with a line of progress."""
 
 
 def up(

@@ -32,7 +32,7 @@ from watcher.runtime.failpoint import reach
 LATE_BUCKETS: Final = range(60_000, 65_536)
 """Partitions for rows from a moment on; far from those of fills, and not the one that a view begins with."""
 _SHADOW: Final = "_until_"
-"""Between the name of a view's table and the moment, in the name of its shadow. No two are called the same: on a
+"""Stands between the name of a view's table and the moment, in the name of its shadow. No two are called the same: on a
 cluster a table's path keeps the name that it was made with."""
 _NUMBER: Final = re.compile(r"\b6\d{4}\b")
 _COMMENT: Final = re.compile(r"rows until (?P<until>\d+), later ones in bucket (?P<bucket>\d+)")
@@ -65,7 +65,7 @@ def rebuild_view(server: Server, view: View) -> None:
 
 
 def finish_rebuild(server: Server, view: View) -> None:
-    """See to what a run that died has left."""
+    """Finish, or take away, what a run that died has left."""
     rows = server.ask(queries()["view_comment"], name=view.target)
     done = _COMMENT.fullmatch(rows[0][0]) if rows else None
     for (name,) in server.ask(queries()["tables_beginning"], beginning=f"{view.target}{_SHADOW}"):

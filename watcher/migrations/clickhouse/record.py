@@ -1,4 +1,4 @@
-"""What was done: which migrations, and how far the fill of each view has come.
+"""Records what was done: which migrations, and how far the fill of each view has come.
 
 Both tables may take a row twice: they keep the latest of each key, and every row says something that stays true.
 """

@@ -23,12 +23,12 @@ _UNKNOWN_TABLE: Final = 60
 
 
 def not_asked() -> None:
-    """Nobody else migrates here."""
+    """Do nothing: nobody else migrates here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What every step needs.
+    """The ClickHouse that is migrated, with what every step needs.
 
     Args:
         client: a client without a session, in the database to migrate.
@@ -46,11 +46,11 @@ class Server:
 
     @property
     def database(self) -> str:
-        """The database to migrate. A client that was given none has the server's default, and does not know it."""
+        """Return the database to migrate; a client that was given none has the server's default without knowing it."""
         return str(self.client.database or self.ask(queries()["current_database"])[0][0])
 
     def render(self, text: str, **more: str) -> str:
-        """SQL of a migration for this deployment and database."""
+        """Return SQL of a migration for this deployment and database."""
         database = {"database": self.database} if "@database" in text else {}
         return self.deployment.render(text, database | more)
 
@@ -73,7 +73,7 @@ class Server:
 
     @property
     def _mark(self) -> str:
-        """What tells the changes of migrations of this database in the server's list of running statements."""
+        """Return what marks the changes of this database's migrations in the server's list of running statements."""
         return f"crucible migrate {self.database}"
 
     def ask(self, text: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -85,11 +85,11 @@ class Server:
         return int(self.ask(text, **parameters)[0][0])
 
     def exists(self, table: str) -> bool:
-        """Tell whether this server has a table."""
+        """Return whether this server has a table."""
         return bool(self.number(self.render(queries()["table_exists"], table=table)))
 
     def clock(self) -> tuple[int, int]:
-        """The earliest and the latest time that any server shows, in milliseconds since 1970."""
+        """Return the earliest and the latest time that any server shows, in milliseconds since 1970."""
         low, high = self.ask(self.render(queries()["clocks"]))[0]
         return int(low), int(high)
 
@@ -132,7 +132,7 @@ class Server:
         )
 
     def _doors_to(self, table: str, engines: tuple[str, ...] = ("Buffer", "Distributed")) -> list[tuple[str, str]]:
-        """Tables that only hand rows on to a table."""
+        """Return the tables that only hand rows on to a table."""
         rows = self.ask(
             queries()["doors_to_table"],
             engines=list(engines),

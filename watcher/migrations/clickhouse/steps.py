@@ -1,4 +1,4 @@
-"""What a migration file says, as a list of steps. Pure.
+"""Reads a migration file as a list of steps; pure.
 
 A file is a comment that says why, then sections, each under a line ``-- kind words --``:
 
@@ -35,7 +35,7 @@ class RepeatableSql:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Give a table a column that tells when a row came in."""
+    """A column that is added to a table and tells when a row came in."""
 
     table: str
     column: str
@@ -73,7 +73,7 @@ MigrationStep = RepeatableSql | Stamp | BufferTable | View
 
 
 def read_steps(text: str) -> tuple[MigrationStep, ...]:
-    r"""The steps of a migration.
+    r"""Return the steps of a migration.
 
     Raises:
         MigrationError: a section that is unknown, incomplete or out of place.

@@ -60,7 +60,7 @@ def make_view(server: Server, record: MigrationRecord, view: View) -> None:
 
 
 def _settle(server: Server, record: MigrationRecord, view: View) -> Fill:
-    """The view and a boundary that holds."""
+    """Return a view's fill, once the view is made and its boundary holds."""
     margin = server.margin
     if (boundary := boundary_of(server, view)) is not None:
         if (fill := record.fill(view.target, boundary)) is not None:
@@ -189,6 +189,6 @@ def fill_bucket(server: Server, view: View, fill: Fill, bucket: int, select: str
 
 
 def _fingerprint(server: Server, view: View, source: str) -> tuple[int, int]:
-    """Rows, and a number that depends on every one of them and not on their order."""
+    """Return how many rows there are, and a number that depends on each of them and not on their order."""
     count, total = server.ask(server.render(queries()["fingerprint"], columns=view.fingerprint, source=source))[0]
     return int(count), int(total)

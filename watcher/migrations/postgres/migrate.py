@@ -1,4 +1,4 @@
-"""Bring the watcher's own schema in PostgreSQL to where this version needs it, whoever comes first."""
+"""Brings the watcher's own schema in PostgreSQL to where this version needs it."""
 
 from functools import cache
 from importlib.resources import files

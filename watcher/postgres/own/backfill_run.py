@@ -1,4 +1,4 @@
-"""How far a backfill of a table has come, and who is at it."""
+"""How far a backfill of a table has come, and who runs it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -72,13 +72,13 @@ def open_run(session: Session, table: str) -> BackfillRun | None:
 
 
 def begin(session: Session, table: str, way: str, until_key: int, made_by: str) -> BackfillRun:
-    """Return the run of a table that has not ended, begun now if there was none."""
+    """Return the run of a table that has not ended; begin one if there is none."""
     session.run(_STATEMENTS["begin"], table, way, until_key, made_by)
     return BackfillRun(*session.read(_STATEMENTS["open_run"], table)[0])
 
 
 def give_up(session: Session, table: str) -> None:
-    """End a run that nobody goes on with."""
+    """End the run of a table that nobody is to go on with."""
     session.run(_STATEMENTS["give_up"], table)
 
 
@@ -100,7 +100,7 @@ def brought(session: Session, run: BackfillRun, sent: int) -> BackfillRun:
 
 
 def seen(session: Session, run: BackfillRun) -> bool | None:
-    """Note that somebody is at a run; return what ``note`` does."""
+    """Note that somebody is at work on a run; return what ``note`` does."""
     return _pause_wanted(session.run(_STATEMENTS["seen"], run.id))
 
 

@@ -11,7 +11,8 @@ from watcher.sql_files import named_statements
 _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "beat.sql")
 
 EVERY_SECONDS: Final = 8.0
-"""At least between two beats, whoever writes them: a little less than between two looks of a watcher at PostgreSQL."""
+"""Seconds between two beats at least, whoever writes them: a little less than between two looks of a watcher at
+PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,5 +43,5 @@ def confirm(session: Session, history: int, number: int) -> None:
 
 
 def forget(session: Session) -> None:
-    """Note that ClickHouse has none any more."""
+    """Note that ClickHouse has no mark any more."""
     session.run(_STATEMENTS["forget_mark"])

@@ -26,7 +26,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """That a connector is at rest."""
+    """Since when a connector is at rest, and who has paused it."""
 
     since: datetime
     by: str | None

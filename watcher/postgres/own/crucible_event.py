@@ -14,7 +14,7 @@ from watcher.sql_files import named_statements
 _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "crucible_event.sql")
 _MAX_EVENTS: Final = 1_000
 _MAX_BYTES: Final = 4_000_000
-"""Of one statement. More: it may outlast its time limit; less: more statements."""
+"""Bytes of events in one statement. More: it may outlast its time limit; less: more statements."""
 
 
 def write(session: Session, events: Iterable[CrucibleEvent]) -> None:

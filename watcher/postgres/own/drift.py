@@ -33,7 +33,7 @@ class ComparisonRun(msgspec.Struct, frozen=True):
 
 
 def compared(session: Session, table: str, low: int, high: int | None, found: Mapping[int, Kinds]) -> None:
-    """Note what a stretch of a table's keys differs in, in the place of what was noted of it before.
+    """Note what differs in a stretch of a table's keys, in the place of what was noted of it before.
 
     Args:
         session: a connection.

@@ -38,7 +38,7 @@ class CrucibleToDecide(NamedTuple):
 
 
 def crucibles_to_decide(session: Session, crucible_ids: Iterable[int] | None = None) -> list[CrucibleToDecide]:
-    """Return the crucibles whose entries may get a verdict or another one; of these only, if some are named."""
+    """Return the crucibles whose entries may get a verdict or another one; if some are named, of those alone."""
     told = None if crucible_ids is None else list(crucible_ids)
     return [
         CrucibleToDecide(
@@ -145,13 +145,13 @@ def beyond_places(session: Session, crucible_ids: Sequence[int], most: int) -> l
 
 
 def begin_crucibles(session: Session, crucibles: Mapping[int, int]) -> None:
-    """Say by which rules all entries of some crucibles are going to be decided: digest, by crucible."""
+    """Note by which rules all entries of some crucibles are about to be decided: a digest for each crucible."""
     if crucibles:
         session.run(_STATEMENTS["begin_crucibles"], list(crucibles), list(crucibles.values()))
 
 
 def note_crucibles(session: Session, crucibles: Mapping[int, tuple[DecidedBy | None, DecidedBy]]) -> None:
-    """Remember by which rules all entries of some crucibles were decided.
+    """Note by which rules all entries of some crucibles were decided.
 
     Args:
         session: a connection.

@@ -26,7 +26,7 @@ class FoundEntry(NamedTuple):
 
 
 def lock_crucible(session: Session, crucible_id: int) -> None:
-    """Return once nobody else decides about a crucible's entries; within a transaction, and until its end."""
+    """Lock a crucible: nobody else decides about its entries until the end of the transaction."""
     session.lock(f"{_ENTRIES_OF}{crucible_id}")
 
 
@@ -37,7 +37,7 @@ def lock_crucibles_of(session: Session, entry_ids: Sequence[int], crucible_ids: 
 
 
 def await_others(session: Session, crucible_ids: Sequence[int]) -> None:
-    """Return once whoever decides about entries of some crucibles just now has written what they came to."""
+    """Wait until whoever decides about entries of some crucibles just now has written the verdicts."""
     with session.together():
         session.later(_STATEMENTS["lock_crucibles"], _locks(session, (), crucible_ids))
 

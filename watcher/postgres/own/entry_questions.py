@@ -1,4 +1,4 @@
-"""What entrants ask about entries: would this one do, and how do mine stand."""
+"""What entrants ask about entries: whether an image would get in, and how their own entries stand."""
 
 from importlib.resources import files
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Verdicts of entries: what was decided is written, and how an entry stands is read."""
+"""Verdicts of entries: writes what was decided, and reads how an entry stands."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files

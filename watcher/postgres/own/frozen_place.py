@@ -1,4 +1,4 @@
-"""Which crucibles take no votes any more: what Redis is told when it has forgotten."""
+"""The last vote that counts in a frozen crucible: what Redis is told again once it has lost that."""
 
 from importlib.resources import files
 from typing import Final, NamedTuple

@@ -110,7 +110,7 @@ def check(session: Session) -> int:
 
 
 def check_end_of_log(session: Session, standing: PostgresStanding, farthest: Farthest) -> None:
-    """See that the log still reaches as far as changes have come from; remember it if not.
+    """Check that the log still reaches as far as changes have come from; note it if not.
 
     Raises:
         HistoryChangedError: PostgreSQL was set back in place.
@@ -123,7 +123,7 @@ def check_end_of_log(session: Session, standing: PostgresStanding, farthest: Far
 
 
 def set_back(session: Session, lsn: int) -> HistoryChangedError:
-    """Remember that PostgreSQL was set back in place, and return the error that says so.
+    """Note that PostgreSQL was set back in place, and return the error that says so.
 
     Args:
         session: PostgreSQL.
@@ -157,6 +157,6 @@ def accept(session: Session, tables: Iterable[str] = ()) -> History:
 
 
 def _given_up(last: History, now: PostgresStanding) -> Extent:
-    """Return from where to where the log was given up, as far as that is known."""
+    """Return the stretch of the log that was given up, as far as it is known."""
     seen = "" if last.fell_from is None else f", seen up to LSN {lsn_text(last.fell_from)}"
     return Extent(f"history {last.number}{seen}", f"accepted at LSN {lsn_text(now.end_of_log)}")

@@ -14,7 +14,7 @@ PATIENCE_SECONDS: Final = 0.5
 """How long transactions under way are waited for. Longer: votes on a crucible are refused for longer; shorter: more
 comparisons are made again."""
 LOOK_SECONDS: Final = 0.01
-"""Between two looks at whether they are over; PostgreSQL tells nobody."""
+"""Seconds between two looks at whether they are over; PostgreSQL tells nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Horizon:
 
 
 class Horizons:
-    """Tells horizons; keeps in mind who writes for long, so that each of them is waited for once."""
+    """Tells horizons; remembers transactions that take long, so that each of them is waited for once."""
 
     def __init__(self) -> None:
         self._outlasting: set[str] = set()

@@ -20,7 +20,7 @@ def load(session: Session, group: str) -> dict[tuple[str, int], str]:
 
 
 def remember(session: Session, group: str, topic: str, partition: int, topic_id: str) -> None:
-    """Leave a marker unless there is one."""
+    """Write a marker unless there is one."""
     session.run(_STATEMENTS["remember"], group, topic, partition, topic_id)
 
 

@@ -16,7 +16,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class NewRow(msgspec.Struct, frozen=True):
-    """What is to be done."""
+    """A row to be written to the outbox."""
 
     channel: str
     kind: str
@@ -51,7 +51,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """Everything of a row."""
+    """All columns of a row."""
 
     id: int
     channel: str

@@ -14,7 +14,7 @@ _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "published.
 
 
 def published(session: Session, tables: Collection[str]) -> dict[str, str | None]:
-    """Return as what each of these tables is published, None for one that is not.
+    """Return how each of some tables is published, None for one that is not.
 
     Nothing is returned of tables that do not exist; and of none while no publication has the beat, for then the beats
     tell by not coming.
@@ -27,7 +27,7 @@ def published(session: Session, tables: Collection[str]) -> dict[str, str | None
 
 
 def changed(session: Session, now: Mapping[str, str | None]) -> tuple[str, ...]:
-    """Remember as what tables are published; return those that were published as something else before.
+    """Note how tables are published; return those that were published otherwise before.
 
     Between the two, changes may have been published by nobody.
     """

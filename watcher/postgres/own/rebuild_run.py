@@ -23,7 +23,7 @@ class RebuildRun:
 
 
 def begin(session: Session, redis: str, *, replay: bool, anew: bool) -> RebuildRun:
-    """Go on with the last run of the same kind that was interrupted today and in this Redis, or begin one.
+    """Return the run to go on with: the last one of this kind that was interrupted today in this Redis, or a new one.
 
     Args:
         session: the watcher's own schema.

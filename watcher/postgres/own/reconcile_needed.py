@@ -15,7 +15,7 @@ from watcher.sql_files import named_statements
 
 _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "reconcile_needed.sql")
 NOWHERE: Final = Extent()
-"""The place of what is about a table as a whole."""
+"""Stands for the place of a need that is about a table as a whole."""
 
 
 @dataclass(frozen=True, slots=True)

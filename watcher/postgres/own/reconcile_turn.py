@@ -13,8 +13,9 @@ from watcher.sql_files import named_statements
 _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "reconcile_turn.sql")
 
 LEASE_SECONDS: Final = 60.0
-"""For how long a turn belongs to who took it and says nothing. Longer: after a crash it stands still for longer;
-shorter: two processes compare the same, which is harmless, because one of them waits for a slow neighbour."""
+"""Seconds for which a turn belongs to the process that took it and says nothing. Longer: after a crash it stands still
+for longer; shorter: two processes compare the same, which is harmless, because one of them waits for a slow
+neighbour."""
 
 
 class RoundPlace(msgspec.Struct, frozen=True):
@@ -54,7 +55,7 @@ def take(session: Session, owner: str, interval: float) -> RoundPlace | None:
 
 
 def keep(session: Session, owner: str) -> bool:
-    """Have the lease begin anew; return whether the turn is still this process's."""
+    """Renew the lease; return whether the turn is still this process's."""
     return bool(session.run(_STATEMENTS["keep"], {"owner": owner, "lease": LEASE_SECONDS}))
 
 
@@ -70,7 +71,7 @@ def end(session: Session, owner: str) -> None:
 
 
 def give_back(session: Session, owner: str) -> None:
-    """Let anybody go on at once."""
+    """Let any process take the next turn at once."""
     session.run(_STATEMENTS["give_back"], {"owner": owner})
 
 

@@ -78,7 +78,7 @@ def mark(session: Session) -> int:
 
 
 def covering(session: Session, table: str, keys: Iterable[int], lowest: int) -> dict[int, int]:
-    """Return, of some rows, up to which position repairs have seen to their changes.
+    """Return for some rows up to which log position repairs have seen to their changes.
 
     Args:
         session: a connection.
@@ -124,7 +124,7 @@ def log(session: Session, most: int) -> Sequence[Logged]:
 
 
 def mended(session: Session, table: str, before: datetime, made_by: str) -> list[str]:
-    """Forget why a table should be compared, as far as nothing of it was noted since then; return the reasons.
+    """Forget the needs of a table's comparison that were not noted again since then; return their reasons.
 
     Who has seen to them is a line of the log, also where nothing had to be put right.
     """

@@ -52,7 +52,7 @@ class WaitingEndings(msgspec.Struct, frozen=True):
 
 
 def note_crucibles(session: Session) -> None:
-    """See that every crucible with an end to come has a row that says what the crucible's does."""
+    """Write a row for every crucible with an end to come, saying what the crucible's own row says."""
     session.run(_STATEMENTS["note_crucibles"])
     if session.read(_STATEMENTS["left_crucibles_are_noted"], session.schema) == [(True,)]:
         session.run(_STATEMENTS["note_left_crucibles"])
@@ -134,7 +134,7 @@ def move(session: Session, one: Settlement, to: SettlementState, written: StepRe
 def add_step(
     session: Session, crucible_id: int, by: str, state: SettlementState, details: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a change of state down, in the transaction of the change."""
+    """Write a change of state into the log, in the transaction of the change."""
     text = msgspec.json.encode(details or {}).decode()
     session.run(_STATEMENTS["add_step"], crucible_id, by, state.value, text)
 
@@ -170,7 +170,7 @@ def write_prizes(session: Session, crucible_id: int, prizes: Sequence[FinalStand
 
 
 def end_entries(session: Session, crucible_id: int) -> None:
-    """Have entries that vanish from now on not be withdrawn, within the caller's transaction."""
+    """Note that entries which vanish from now on are not withdrawn, within the caller's transaction."""
     session.run(_STATEMENTS["end_entries"], crucible_id)
 
 
@@ -192,7 +192,7 @@ def fees_under_way(session: Session, crucible_id: int) -> int:
 
 
 def is_unfinished(session: Session, crucible_id: int, channel: str) -> bool:
-    """Tell whether anything is still to be done outside about a crucible, on a channel."""
+    """Return whether anything is still to be done outside about a crucible, on a channel."""
     return bool(session.run(_STATEMENTS["unfinished"], crucible_id, channel)[0][0])
 
 

@@ -14,7 +14,7 @@ class Slot(NamedTuple):
 
     name: str
     active: bool
-    """Whether a connector's task streams from it."""
+    """Whether a connector's task streams from the slot."""
     retained_bytes: int
     """Of the write-ahead log, which cannot be removed before they were read."""
 

@@ -16,7 +16,7 @@ def paused(session: Session, group: str) -> dict[str, TablePause]:
 
 
 def pause(session: Session, group: str, table: str, by: str, reason: str = "") -> bool:
-    """Have the group's watchers leave a table's changes in their topic; False: they do already."""
+    """Have the group's watchers leave a table's changes in their topic; return False if they do already."""
     return bool(session.run(_STATEMENTS["pause"], group, table, by, reason))
 
 

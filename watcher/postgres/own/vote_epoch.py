@@ -1,4 +1,4 @@
-"""Epochs of vote numbers: raised whenever it is not sure that Redis remembers every number that it gave out."""
+"""Epochs of vote numbers, raised whenever Redis may have forgotten a number that it gave out."""
 
 from importlib.resources import files
 from typing import Final

@@ -1,4 +1,4 @@
-"""Pages of comments, whatever they are about: what a statement with the fragment ``comment_page`` takes and returns."""
+"""Pages of comments, whatever they are about, from statements with the fragment ``comment_page``."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ page of long comments takes longer to read, while votes wait for the processor. 
 
 
 _READING: Final = threading.Lock()
-"""Held by who reads a comment. Without it every page that is read takes its turn before the loop has one again."""
+"""Held while a comment is read. Without it every page that is read takes its turn before the loop has one again."""
 
 
 class CommentPage(msgspec.Struct, frozen=True):

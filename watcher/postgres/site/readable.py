@@ -7,13 +7,13 @@ from watcher.postgres.site.statements import site_statements
 
 _STATEMENTS: Final = site_statements("readable.sql")
 VOTING: Final = _STATEMENTS["voting_readable"]
-"""Reads nothing of the tables without which nobody can vote."""
+"""A statement that names the tables without which nobody can vote, and reads no row of them."""
 REST: Final = _STATEMENTS["rest_readable"]
-"""Reads nothing of the others."""
+"""A statement that names the other tables, and reads no row of them."""
 
 
 def try_reading(session: Session) -> None:
-    """Return when every table of the site may be read that is needed.
+    """Read nothing from every table of the site that is needed, to find whether it may be read.
 
     Raises:
         PostgresRefusedError: a table or a right is missing.

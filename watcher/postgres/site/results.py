@@ -82,7 +82,7 @@ def write_results(session: Session, crucible_id: int, ranking: Ranking) -> int:
 
 
 def set_status(session: Session, crucible_id: int, status: str) -> None:
-    """Have the site see how a crucible ended."""
+    """Write how a crucible ended into the site's own row of it."""
     session.run(_STATEMENTS["set_status"], status, crucible_id)
 
 

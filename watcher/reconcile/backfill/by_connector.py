@@ -25,9 +25,9 @@ from watcher.runtime.failpoint import reach
 
 LOOK_SECONDS: Final = 1.0
 SAID_EVERY_SECONDS: Final = 5.0
-"""Between two lines of progress."""
+"""Seconds between two lines of progress."""
 GOOD: Final = frozenset({"SUCCEEDED", "EMPTY"})
-"""What a scan ends with when all rows were read."""
+"""How a scan ends when all rows were read, in Debezium's words."""
 STOPPED: Final = "STOPPED"
 WHY: Final = {
     STOPPED: "somebody has stopped it",
@@ -35,7 +35,7 @@ WHY: Final = {
     "NO_PRIMARY_KEY": "the table has no primary key",
     "SQL_EXCEPTION": "PostgreSQL refused the connector: see its log",
 }
-"""What ends a scan otherwise, in words."""
+"""Why a scan ends otherwise, for people, by Debezium's words."""
 
 
 class NotBroughtError(StopError):
@@ -98,14 +98,14 @@ class Sending(msgspec.Struct, frozen=True):
 
 
 class Connector(Protocol):
-    """What the connector is asked for."""
+    """What a run asks of the connector."""
 
     def begin(self) -> None:
-        """Have it read the table, and go on if it waits; nothing happens to what it is at or has done."""
+        """Have the connector read the table, or go on if it waits; what it reads now or has read is left alone."""
         ...
 
     def pause(self) -> None:
-        """Have it wait with what it reads."""
+        """Have the connector wait with what it reads."""
         ...
 
 
@@ -122,12 +122,12 @@ class SignalledConnector:
         self._session, self._run, self._table = session, run, table
 
     def begin(self) -> None:
-        """Ask for the table's rows; whoever waits goes on, be it since an earlier run."""
+        """Ask for the table's rows; a connector that waits goes on, also if it has since an earlier run."""
         signals.execute_snapshot(self._session, self._run.signal, self._table)
         signals.resume_snapshot(self._session, str(uuid.uuid4()))
 
     def pause(self) -> None:
-        """Ask it to wait."""
+        """Ask the connector to wait."""
         signals.pause_snapshot(self._session, str(uuid.uuid4()))
 
 

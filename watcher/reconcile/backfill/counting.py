@@ -53,19 +53,19 @@ class Pages(Protocol):
 
 
 class Ranges(Protocol):
-    """Tells what differs of a range of keys."""
+    """Tells what differs in a range of keys."""
 
     def differing(self, low: int, high: int) -> list[Difference]:
         """Return what differs of the keys from ``low`` to below ``high``, at this moment."""
         ...
 
     def bounded(self, low: int, high: int, most: int) -> int:
-        """Return how far up to ``high`` about ``most`` keys go of which anything was counted, one key at least."""
+        """Return where, up to ``high``, about ``most`` keys end of which anything was counted; one key at least."""
         ...
 
 
 class Mends(Protocol):
-    """Puts right what differs, for good."""
+    """Puts right what differs in the counts of rows."""
 
     def finish_open(self) -> int:
         """Carry out what other runs have decided."""
@@ -81,7 +81,7 @@ BackfillListener = Callable[[BackfillRun, str], None]
 
 
 class OngoingBackfill:
-    """The run that is under way: how far it is, and whether somebody wants it to pause.
+    """A backfill under way: how far it is, and whether somebody wants it to pause.
 
     Args:
         session: where that is noted.
@@ -121,7 +121,7 @@ class OngoingBackfill:
         self._go_on(wanted=wanted)
 
     def rest(self, seconds: float) -> None:
-        """Wait, so that it is seen who is at it, and a pause is heard.
+        """Wait; meanwhile others see who runs this, and a pause is heard.
 
         Raises:
             BackfillPausedError: it is to pause.

@@ -25,7 +25,7 @@ def note(
     seen_to: int = 0,
     others: Iterable[str] = (),
 ) -> None:
-    """Note who has compared when and what is left, and that tables of which nothing is left have no drift any more.
+    """Note who has compared when, and what is left; tables of which nothing is left have no drift any more.
 
     A role that may only read compares all the same; then nobody is told.
 

@@ -112,7 +112,7 @@ class Resumption:
             self._file.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        """Put the run into its file: as a whole, or the file stays as it was."""
+        """Write the run into its file, as a whole; if that fails the file stays as it was."""
         if self._file is not None:
             fresh = self._file.with_name(f"{self._file.name}.{os.getpid()}.new")
             # Two runs with one file each write their own: it is always one run's, as a whole.

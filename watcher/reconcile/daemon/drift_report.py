@@ -1,4 +1,4 @@
-"""What comparisons by turns say of themselves: metrics and log lines."""
+"""Metrics and log lines of the comparisons by turns."""
 
 import time
 from collections.abc import Iterable, Mapping

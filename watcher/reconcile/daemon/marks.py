@@ -26,10 +26,11 @@ from watcher.telemetry.neighbours import event_of
 log = structlog.get_logger(__name__)
 
 EVERY_SECONDS: Final = 60.0
-"""Between two marks, of all processes together. Longer: a copy that is younger than the last one is told by nothing;
-shorter: more small inserts."""
+"""Seconds between two marks, of all processes together. Longer: a copy that is younger than the last one is told by
+nothing; shorter: more small inserts."""
 SECOND_LOOK_SECONDS: Final = 10.0
-"""After which ClickHouse is asked again for a mark that it should have. Shorter: a replica that lags looks set back."""
+"""Seconds after which ClickHouse is asked again for a mark that it should have. Shorter: a replica that lags looks set
+back."""
 
 
 class CompareMarks:
@@ -77,7 +78,7 @@ class CompareMarks:
         log.warning(event_of(error), neighbour="marks", error=str(error))
 
     def end(self) -> None:
-        """Give the connection back."""
+        """Close the connection to the neighbour."""
         self._link.close()
 
     def _compare(self, session: Session) -> float:

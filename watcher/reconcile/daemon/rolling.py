@@ -31,10 +31,10 @@ PART_RANGES: Final = 4
 """Ranges that are compared at once and then noted. More: a process that is to end waits longer for an answer; fewer:
 more questions."""
 SHORTEST_WAIT_SECONDS: Final = 1.0
-"""Between two looks at whose turn it is."""
+"""Seconds between two looks at whose turn it is."""
 FIRST_WAIT_SECONDS: Final = 60.0
-"""From the start of the process to its first turn. Shorter: a process that starts again and again, or reads what it
-missed, has its neighbours asked for that as well."""
+"""Seconds from the start of the process to its first turn. Shorter: a process that starts again and again, or reads
+what it missed, has its neighbours asked for that as well."""
 
 
 class DriftObserver(Protocol):
@@ -54,7 +54,7 @@ class DriftObserver(Protocol):
 
 
 class _EndedError(Exception):
-    """The turn is to end before it is over: the process ends, or somebody else has taken it."""
+    """Raised to end a turn before it is over: the process ends, or another process has taken the turn."""
 
 
 class RollingComparison:
@@ -199,7 +199,7 @@ class RollingComparison:
         return max(1, min(most, ranges - first)), after
 
     def _left(self, stores: Stores, table: CountedTable, found: Sequence[Difference]) -> Mapping[str, int]:
-        """Return how many rows really differ, and still do once they were mended where that is wanted; by kind."""
+        """Return how many rows really differ, by kind; where they are to be mended, how many still do afterwards."""
         comparison = stores.comparison(table)
         if self._auto_fix:
             self._observer.mended(table.name, stores.repairer(table, comparison, self._owner).mend(found).kinds)
@@ -223,7 +223,7 @@ class RollingComparison:
         self._goes_on()
 
     def _goes_on(self, done: int = 0, whole: int = 0) -> None:  # noqa: ARG002
-        """Look whether the process is to end."""
+        """End the turn if the process is to end."""
         if self.signal.stopping:
             raise _EndedError
 

@@ -80,7 +80,7 @@ class _Created(msgspec.Struct):
 
 
 class ObservedCrucible(LockedCrucible):
-    """A crucible that a verifier's step changes nothing in: what it would write is noted as a difference.
+    """A crucible that the verifier's steps do not change: what they would write is noted as a difference.
 
     Args:
         client: Redis.

@@ -188,7 +188,7 @@ class RedisComparison:
                     findings.add_mended(REDIS, each.kind, rows)
 
     def _derivable(self, crucible_id: int, differing: Iterable[CrucibleDifference]) -> bool:
-        """Whether ratings follow from ClickHouse: it has all votes that count, and those that it has all count."""
+        """Return whether ratings follow from ClickHouse: its votes are those that count, no fewer and no others."""
         kinds = {each.kind for each in differing}
         state = self._state(crucible_id)
         if state.frozen or RedisKind.FEWER_VOTES in kinds:

@@ -28,7 +28,7 @@ from watcher.postgres.own import repair, replay
 from watcher.postgres.session import Session
 
 LOOK_SECONDS: Final = 1.0
-"""Between two looks for announcements. Longer: repairs wait longer; shorter: more questions to PostgreSQL."""
+"""Seconds between two looks for announcements. Longer: repairs wait longer; shorter: more questions to PostgreSQL."""
 LSN: Final = 8
 """Where a row has its position in the log."""
 
@@ -67,7 +67,7 @@ class AfterRepairs:
         return self._sink.recover(plan, rows, before_send)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections to the neighbour."""
         self._session.drop()
         self._sink.close()
 

@@ -1,4 +1,4 @@
-"""Tells which differences are real though changes of their rows are on their way all the time.
+"""Tells which differences are real, though changes of their rows may be on their way all the time.
 
 What a look shows is what is wrong with a row, less what is on its way. Two looks between which the stream has brought
 whatever was on its way at the first have no change in common. So what both show is what is wrong: a difference, or
@@ -19,7 +19,7 @@ later run; more: the others wait for them."""
 MAX_TURNS: Final = 3
 """How often such looks are taken, with the stream waited for in between, until a row is left as it is."""
 LOOK_SECONDS: Final = 1.0
-"""Between two looks."""
+"""Seconds between two looks."""
 
 
 class Confirmed(msgspec.Struct, frozen=True):
@@ -67,7 +67,7 @@ def _seen_since(
     look: Callable[[Sequence[int]], Iterable[Difference]],
     pause: Callable[[float], None],
 ) -> dict[int, set[Difference | None]]:
-    """Look at rows until what is seen of them was seen before; return all that was seen of the others."""
+    """Look at rows until each look shows what an earlier one did; return all that was seen of those that never do."""
     seen: dict[int, set[Difference | None]] = {key: set() for key in before}
     for number in range(MAX_SIGHTS):
         if number:

@@ -1,4 +1,4 @@
-"""Writes changes that were decided to be counted, and are announced: by whoever comes first, under one token."""
+"""Writes changes that were decided and announced to be counted: whoever comes first does it, under one token."""
 
 from collections.abc import Callable
 from typing import Final
@@ -12,7 +12,7 @@ from watcher.reconcile.repairs.after_repairs import LOOK_SECONDS
 from watcher.runtime.failpoint import reach
 
 ANNOUNCED_SECONDS: Final = 2.5 * LOOK_SECONDS
-"""Between a decision and its insert: every watcher has seen it by then."""
+"""Seconds between a decision and its insert: every watcher has seen it by then."""
 
 
 def carry_out(

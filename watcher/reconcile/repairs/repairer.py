@@ -32,7 +32,7 @@ from watcher.runtime.failpoint import reach
 BATCH_KEYS: Final = 10_000
 """Rows that are mended together. More: fewer waits for the stream; one insert has to hold them."""
 ANNOUNCED_SECONDS: Final = 2.5 * LOOK_SECONDS
-"""Between an announcement and what it announces: every watcher has seen it by then."""
+"""Seconds between an announcement and what it announces: every watcher has seen it by then."""
 
 
 MAX_ROUNDS: Final = 3
@@ -196,7 +196,7 @@ class Repairer:
         return again
 
     def _await_ended(self, newest: int) -> None:
-        """Return when every transaction up to one has ended: what it has written before the position shows by then.
+        """Wait until every transaction up to one has ended: what it has written before the position shows by then.
 
         Raises:
             StreamStandsError: one stays open.
@@ -212,7 +212,7 @@ class Repairer:
         )
 
     def _await_replayed(self) -> None:
-        """Return when no replay of letters has decided to count what is not written.
+        """Wait until no replay of letters has decided to count what is not written.
 
         Raises:
             StreamStandsError: one stays open, for who decided it was killed.

@@ -1,4 +1,4 @@
-"""Whether the change stream is past a position of PostgreSQL's log: what it has not brought until then, it will not."""
+"""Waits for the change stream to be past a position of PostgreSQL's log: what is missing then does not come."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -49,7 +49,7 @@ class Stream:
         self._topics, self._told, self._pause = list(topics), told, pause
 
     def await_passed(self, lsn: int) -> None:
-        """Return when every change up to a position has been sent to Kafka, read from there and written.
+        """Wait until every change up to a position has been sent to Kafka, read from there and written.
 
         It does not wait while a person has a table's changes wait.
 
@@ -67,7 +67,7 @@ class Stream:
         self.await_read()
 
     def await_read(self) -> dict[tuple[str, int], int]:
-        """Return where the topics ended, by partition, when everything up to there was read and written.
+        """Wait until everything that the topics hold now was read and written; return where they ended, by partition.
 
         Raises:
             StreamStandsError: nobody reads; the message says what to do.

@@ -25,14 +25,14 @@ class Pace:
         self._most = MAX_RANGES
 
     def took(self, seconds: float) -> None:
-        """Hear how long the last question took."""
+        """Note how long the last question took, in seconds."""
         if seconds < SECONDS / 2:
             self.ranges = min(self._most, self.ranges * 2)
         elif seconds > SECONDS * 2:
             self.ranges = max(1, self.ranges // 2)
 
     def given_up(self) -> bool:
-        """Hear that the server gave up on the last one; return whether a smaller one can be asked."""
+        """Note that the server gave up on the last question; return whether a smaller one can be asked."""
         smaller = self.ranges > 1
         self.ranges = self._most = max(1, self.ranges // 4)
         return smaller

@@ -44,7 +44,7 @@ class RowByRow:
 
     @cached_property
     def kept_since(self) -> datetime | None:
-        """From which day on rows are compared, in UTC; None: all are.
+        """Return from which day on rows are compared, in UTC; None: all are.
 
         What is older, ClickHouse has taken away, or is about to: rows that were made before, and what was counted then.
         """
@@ -57,7 +57,7 @@ class RowByRow:
 
     @cached_property
     def events(self) -> dict[str, Any]:
-        """Which metric events are compared, as parameters of queries."""
+        """Return which metric events are compared, as parameters of queries."""
         return {"source": self._table.name, "kept_since": 0 if self.kept_since is None else ms(self.kept_since)}
 
     def of_range(self, rows: CountedRows, low: int, high: int) -> list[Difference]:

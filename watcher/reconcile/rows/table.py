@@ -89,7 +89,7 @@ class TableComparison:
 
     @property
     def kept_since(self) -> datetime | None:
-        """From which day on rows are compared, in UTC; None: all are, for ClickHouse keeps all metric events."""
+        """Return from which day on rows are compared, in UTC; None: all are, for ClickHouse keeps all metric events."""
         return self._row_by_row.kept_since
 
     def ranges(self) -> int:
@@ -302,7 +302,7 @@ class TableComparison:
             yield number, [stayed.get(one.key, one) for one in found]
 
     def _again(self, held: Sequence[RangeDifferences]) -> list[RangeDifferences]:
-        """Return what differs by now of what differed."""
+        """Return which of the differences are still there, as they are now."""
         few = [one.key for _, found in held if len(found) <= PIECE_KEYS for one in found]
         by_key = {one.key: one for one in self.of_keys(few)}
         again = list[RangeDifferences]()

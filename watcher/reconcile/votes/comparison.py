@@ -30,7 +30,7 @@ PART_CRUCIBLES: Final = 10_000
 EVERY_CRUCIBLE: Final = range(-(2**31), 2**32)
 """Every id that a crucible may have in ClickHouse."""
 LOOK_SECONDS: Final = 2.0
-"""Between two looks that have to agree. Shorter: what is on its way would be told as a difference."""
+"""Seconds between two looks that have to agree. Shorter: what is on its way would be told as a difference."""
 LAST: Final = (2**32 - 1, 2**64 - 1)
 """A place behind every vote."""
 
@@ -46,7 +46,7 @@ class VoteKind(StrEnum):
     WITHOUT_EVENT = "vote without event"
     EVENT_TWICE = "vote's event there twice"
     WITHOUT_VOTE = "event without vote"
-    """Nobody can tell who won."""
+    """There is an event and no vote; nobody can tell who won."""
 
 
 DERIVABLE: Final = frozenset({VoteKind.TWICE, VoteKind.WITHOUT_EVENT, VoteKind.EVENT_TWICE})
@@ -68,7 +68,7 @@ class VoteCopies(NamedTuple):
     loser_elo: int
 
     def said(self, crucible_id: int) -> str:
-        """Return it in words."""
+        """Return the difference in words."""
         return f"vote {self.epoch}-{self.seq} of crucible {crucible_id}"
 
     def row(self, crucible_id: int) -> VoteRow:
@@ -97,7 +97,7 @@ class EventGap(NamedTuple):
 
     @property
     def kind(self) -> VoteKind:
-        """Return how it is wrong."""
+        """Return in which way it is wrong."""
         if not self.votes:
             return VoteKind.WITHOUT_VOTE
         return VoteKind.EVENT_TWICE if self.events > self.votes else VoteKind.WITHOUT_EVENT
@@ -108,7 +108,7 @@ class EventGap(NamedTuple):
         return self.at or self.second * 1000
 
     def said(self, crucible_id: int) -> str:
-        """Return it in words."""
+        """Return the difference in words."""
         return f"vote {self.seq} of judge {self.judge} in crucible {crucible_id}: counted {self.events}"
 
 

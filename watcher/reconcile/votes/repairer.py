@@ -1,4 +1,4 @@
-"""Puts right votes that are there twice, and events of votes that are none or too many.
+"""Puts right votes that are there twice, and votes that have no event or too many.
 
 Each repair is decided in PostgreSQL before anything is written, as those of rows are: whoever dies in between leaves a
 decision that the next run carries out, and two runs at once decide the same or see each other's.
@@ -34,7 +34,7 @@ from watcher.reconcile.votes.comparison import EVENTS, VOTES, EventGap, VoteComp
 from watcher.runtime.failpoint import reach
 
 SOURCE: Final = "vote"
-"""Of the events of votes, also in the log of repairs."""
+"""The source of the events of votes, also in the log of repairs."""
 EPOCH: Final = 5
 SEQ: Final = 6
 """Where a vote's row has them."""

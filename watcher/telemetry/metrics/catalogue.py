@@ -65,6 +65,6 @@ class Catalogue:
 
 
 def forget(gauge: Gauge, *labels: str) -> None:
-    """Show a gauge no more for these labels, because this process does not know it any more."""
+    """Take a gauge away for some labels, because this process does not know it any more."""
     if labels in gauge._metrics:  # noqa: SLF001 - no public way to ask
         gauge.remove(*labels)

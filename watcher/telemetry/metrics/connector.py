@@ -5,7 +5,7 @@ from typing import Final
 from watcher.telemetry.metrics.catalogue import OPEN, Catalogue
 
 CONNECTOR_STATES: Final = ("running", "failed", "paused", "restarting", "unassigned")
-"""Of a connector's tasks, in Kafka Connect's words."""
+"""The states of a connector's tasks, in Kafka Connect's words."""
 
 
 class ConnectorMetrics:

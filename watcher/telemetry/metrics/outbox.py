@@ -6,7 +6,7 @@ from watcher.model.outbox import UNFINISHED, OutboxState
 from watcher.telemetry.metrics.catalogue import Catalogue
 
 CHANNELS: Final = ("buzz", "notify")
-"""Of the outbox."""
+"""The channels of the outbox."""
 OUTBOX_STATES: Final = tuple(state.value for state in UNFINISHED)
 OUTBOX_OUTCOMES: Final = tuple(state.value for state in OutboxState if state is not OutboxState.SENDING)
 

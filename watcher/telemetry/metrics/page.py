@@ -23,7 +23,7 @@ sum by (table) (crucible_events_consumed_total)
 
 
 def metrics_page(catalogue: list[Described]) -> str:
-    """The page as Markdown.
+    """Return the page as Markdown.
 
     >>> print(metrics_page([Described("crucible_x_total", "counter", ("table",), "All x.")]).splitlines()[-1])
     | `crucible_x_total` | counter | `table` | All x. |

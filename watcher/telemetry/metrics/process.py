@@ -7,7 +7,7 @@ from watcher.telemetry.metrics.catalogue import OPEN, UNKNOWN, Catalogue
 
 
 class ProcessMetrics:
-    """What a process tells of itself.
+    """Metrics of a process itself.
 
     Args:
         declare: makes metrics.

@@ -6,7 +6,7 @@ from watcher.model.settlement import FINISHED, SettlementState
 from watcher.telemetry.metrics.catalogue import Catalogue
 
 SETTLEMENT_STATES: Final = tuple(state.value for state in SettlementState if state not in FINISHED)
-"""Of endings that are not over."""
+"""The states of endings that are not over."""
 SETTLEMENT_STEPS: Final = tuple(state.value for state in SettlementState if state is not SettlementState.DUE)
 
 

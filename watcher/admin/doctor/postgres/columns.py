@@ -76,7 +76,7 @@ def _expected(hint: Any) -> str | None:
 
 
 def _said(expected: str) -> str:
-    """Return the types as a person writes one of them.
+    """Return a choice of types in words.
 
     >>> _said("smallint|integer|bigint")
     'smallint, integer or bigint'

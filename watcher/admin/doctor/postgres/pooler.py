@@ -10,7 +10,7 @@ from watcher.postgres.session import Session
 def pooler(session: Session) -> Iterator[Finding]:
     """Find whether a pooler hands connections on, and whether what belongs together stays on one of them.
 
-    One that takes transactions apart (``pool_mode = statement``) refuses the block, and its words are the finding.
+    A pooler that takes transactions apart (``pool_mode = statement``) refuses the block; its words are the finding.
     """
     with session.together():
         backends = [session.read(STATEMENTS["backend"])[0][0] for _ in range(2)]

@@ -8,7 +8,8 @@ from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.postgres.session import Session
 
 MAX_BEHIND_SECONDS: Final = 60
-"""That a replica may be behind. Less: a backup or a long query warns; more: what is newer is read twice for long."""
+"""Seconds that a replica may be behind. Less: a backup or a long query warns; more: what is newer is read twice for
+long."""
 
 
 def reader(session: Session) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Whether a replay of dead letters was decided and never written: it keeps repairs of its table from being made."""
+"""Finds replays of dead letters that were decided and never written: each holds up the repairs of its table."""
 
 from collections.abc import Iterator
 
