@@ -1,6 +1,10 @@
 """The command compares what was asked for, says so, and goes on where a run was killed."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +14,13 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 import config
+from demo.program import OwnProgram
+from tests.awaiting import await_that
 from tests.command import crucible
 from tests.reconcile.conftest import World
 from watcher.admin.doctor.postgres.reader import reader
 from watcher.bootstrap.reconciling import Asked, Comparer, comparing, counted_tables
+from watcher.postgres.counted_rows import READER
 from watcher.postgres.own import history, reconcile_needed
 from watcher.reconcile.command.resumption import Resumption
 from watcher.reconcile.repairs.stream import StreamStandsError
@@ -179,6 +186,61 @@ def test_chosen_rows_are_compared_alone(world: World) -> None:
     for replica, exits in ((dsn, 1), (make_conninfo(dsn, port=1), 75)):
         environ = {**world.environ, "CRUCIBLE_POSTGRES__READER_DSN": replica}
         assert crucible("reconcile", "--table", "CrucibleEntry", environ=environ).returncode == exits
+
+
+INTERRUPTIBLE = """import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+from watcher.cli import main
+main()"""
+WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+
+def test_ctrl_c_and_a_neighbour_that_is_away_name_the_next_command(world: World, tmp_path: Path) -> None:
+    """With the options that were given; with a file the run goes on there, without one it is said that it does not."""
+    world.enter(world.crucible(), 5)
+    file = tmp_path / "so far.json"
+    options = ("--table", "CrucibleEntry", "--since", "2020-01-01")
+
+    def interrupted(*more: str) -> tuple[int, str]:
+        run = OwnProgram(f"run{more[0]}", ("-c", INTERRUPTIBLE, "reconcile", *options, *more), tmp_path, world.environ)
+        with world.session() as holder, holder.together():
+            holder.lock(READER)  # the command's first question waits for it
+            run.start()
+            await_that(
+                lambda: world.site.execute(WAITING).fetchone() != (0,), "the command to wait", 60, run.last_words
+            )
+            run.send(signal.SIGINT)
+            return run.wait(60), run.log.read_text()
+
+    code, said = interrupted("--fix")
+    anew = "`crucible reconcile --table CrucibleEntry --since 2020-01-01 --fix` begins anew"
+    assert (code, anew in said) == (130, True), said
+    assert "what was decided is carried out by the next run" in said
+    code, said = interrupted("--resume", str(file))
+    goes_on = f"`crucible reconcile --table CrucibleEntry --since 2020-01-01 --resume '{file}'` goes on where it was"
+    assert (code, goes_on in said, file.exists()) == (130, True, True), said
+    away = {**world.environ, "CRUCIBLE_CLICKHOUSE__PORT": "1"}
+    done = crucible("reconcile", *options, "--resume", str(file), environ=away)
+    assert (done.returncode, goes_on in done.stderr) == (75, True), done.stderr
+
+
+def test_odd_words_are_refused_or_said_to_choose_nothing(world: World, tmp_path: Path) -> None:
+    """Before a neighbour has to refuse them in its own words."""
+    asked = ("reconcile", "--table", "CrucibleEntry")
+    beyond = crucible(*asked, "--crucible", "9223372036854775808", environ=world.environ)
+    assert (beyond.returncode, "9223372036854775807" in beyond.stderr) == (2, True)
+    assert crucible(*asked, "--crucible", "9223372036854775807", environ=world.environ).returncode == 0
+    to_come = crucible(*asked, "--since", "2100-01-01", environ=world.environ)
+    assert (to_come.returncode, "still to come" in to_come.stderr) == (0, True)
+    read, written = os.pipe()
+    os.close(read)
+    try:
+        with (tmp_path / "said").open("wb") as said:
+            command = [sys.executable, "-m", "watcher", *asked, "--json"]
+            subprocess.run(command, env=world.environ, stdout=written, stderr=said, check=False, timeout=120)
+    finally:
+        os.close(written)
+    assert "Traceback" not in (tmp_path / "said").read_text()
 
 
 def test_rows_that_are_left_out_are_told(world: World) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from watcher.cli.exits import FAILED
+from watcher.cli.interrupted import interruptible
 from watcher.cli.letter_options import OfReason, OfTable, OfTopic, Since, names_of, reason_of, with_letter_form
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
 from watcher.cli.times import time_of
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from watcher.letters.taking import Account
     from watcher.postgres.own.letters import Tried
 
+SAFE: Final = "letters that were taken are done, the others are as they were: run the same command again"
+"""What Ctrl-C comes to."""
 TITLES: Final = ("letter", "record", "table", "reason", "becomes", "word")
 
 
@@ -82,7 +85,7 @@ def replay(
         letter=None if letter is None else with_letter_form(letter, "--letter"),
     )
     taken: list[tuple[StoredDeadLetter, Tried]] = []
-    with _whole_or_again(), opened_letters(config.load(), note) as letters:
+    with _whole_or_again(), interruptible(SAFE), opened_letters(config.load(), note) as letters:
         if not letters.partitions:
             _none(letters.topic, as_json=as_json)
             return

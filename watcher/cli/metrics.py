@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import debezium
+from watcher.cli.interrupted import interruptible
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
 from watcher.cli.progress import ProgressLine
 from watcher.cli.times import time_of
@@ -93,7 +94,8 @@ def replay(
 
         bring_rows(settings, table, file, anew=True, as_json=as_json)
         return
-    report = _replay(settings, table, began, dry_run=dry_run)
+    with interruptible("what was written counts once: run the same command again, which goes on with what is left"):
+        report = _replay(settings, table, began, dry_run=dry_run)
     if as_json:
         print_json(report)
     else:

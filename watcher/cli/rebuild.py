@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from watcher.cli.exits import FAILED, TRY_AGAIN, USAGE
+from watcher.cli.interrupted import interruptible
 from watcher.cli.output import AsJson, note, print_columns, print_json
 from watcher.model.words import counted
 
@@ -56,7 +57,8 @@ def rebuild(
     if (crucible_id is None) == (not everything) or (anew and not everything):
         note("name one crucible, or --all; --anew goes with --all")
         raise typer.Exit(USAGE)
-    with _Progress(quiet=as_json) as progress:
+    again = "`crucible rebuild --all` goes on there" if everything else f"`crucible rebuild {crucible_id}` begins anew"
+    with interruptible(f"what was rebuilt stays; {again}"), _Progress(quiet=as_json) as progress:
         done = _one(crucible_id, replayed, progress) if crucible_id else _all(replayed, anew, progress)
     if as_json:
         print_json(done)

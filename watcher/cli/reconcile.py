@@ -1,6 +1,9 @@
 """``crucible reconcile``: what no stream can tell, found by comparing the stores with each other."""
 
-from datetime import datetime
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -9,6 +12,7 @@ import typer
 import debezium
 from watcher.cli.connecting import SlotFile
 from watcher.cli.exits import FAILED
+from watcher.cli.interrupted import interruptible
 from watcher.cli.output import AsJson, DryRun, note, print_columns, print_json
 from watcher.cli.progress import ProgressLine
 from watcher.cli.times import time_of
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=False)
 
+MAX_ID: Final = 2**63 - 1
+"""The highest id that either store has a place for."""
 TITLES: Final = ("where", "what", "rows", "mended", "derivable", "for example")
 MAX_LOGGED: Final = 100
 """Repairs that are shown."""
@@ -34,7 +40,9 @@ def reconcile(
     table: Annotated[list[str] | None, typer.Option(help="Only this table; may be repeated.")] = None,
     crucible: Annotated[
         int | None,
-        typer.Option(min=1, help="Only this crucible: its row, and the rows that are or were counted for it."),
+        typer.Option(
+            min=1, max=MAX_ID, help="Only this crucible: its row, and the rows that are or were counted for it."
+        ),
     ] = None,
     since: Annotated[
         str | None, typer.Option(help="Only rows made, changed or counted from this time on (UTC), e.g. 2026-01-31.")
@@ -106,6 +114,8 @@ def reconcile(
         _show_log(as_json=as_json)
         return
     choice = Choice(crucible, time_of(since, "--since"))
+    if choice.since is not None and choice.since > datetime.now(UTC):
+        note(f"--since {choice.since:%Y-%m-%dT%H:%M:%SZ} is still to come: nothing is that new, so nothing is compared")
     slot = read_connector_file(file).config.get("slot.name", "debezium")
     tables = counted_tables(settings)
     unknown = [name for name in table or () if name not in tables]
@@ -119,7 +129,11 @@ def reconcile(
         crucibles=not table and since is None,
         choice=choice,
     )
-    with comparing(settings, slot, note) as comparer:
+    given = {"--crucible": crucible, "--since": since}
+    again = [word for name in table or () for word in ("--table", name)]
+    again += [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    again += ["--fix"] if fix else []
+    with _going_on(resume, again), comparing(settings, slot, note) as comparer:
         server = settings.clickhouse
         places = {
             "postgres": comparer.postgres,
@@ -136,6 +150,33 @@ def reconcile(
         _tell(report, chosen=bool(choice))
     if not report.finds_nothing:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _going_on(file: Path | None, options: list[str]) -> Iterator[None]:
+    """Have a run that ends early say how to go on: by Ctrl-C, and with a file also where a neighbour is away.
+
+    Args:
+        file: that remembers how far it is.
+        options: that it was given besides.
+    """
+    from watcher.model.errors import WatcherError  # noqa: PLC0415
+
+    again = shlex.join(["crucible", "reconcile", *options])
+    done = "what was put right stays, and what was decided is carried out by the next run" if "--fix" in options else ""
+    if file is None:
+        kept = f"how far it was is not kept: `{again}` begins anew, and with --resume FILE a run goes on where it was"
+        with interruptible("; ".join(filter(None, [done, kept]))):
+            yield
+        return
+    goes_on = f"`{again} --resume {shlex.quote(str(file))}` goes on where it was"
+    with interruptible("; ".join(filter(None, [done, goes_on]))):
+        try:
+            yield
+        except WatcherError:
+            if file.exists():
+                note(goes_on)
+            raise
 
 
 def _resumption(file: Path | None, asked: "Asked", places: dict[str, str], began: datetime) -> "Resumption":

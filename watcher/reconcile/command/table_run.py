@@ -89,7 +89,7 @@ class TableRun:
         self._add(found)
 
     def _add(self, found: Sequence[Difference]) -> None:
-        if real := self._put_right(found):
+        if real := self._put_right(self._comparison.lasting(found)):
             self._summary.add(real)
 
     def _put_right(self, found: Sequence[Difference]) -> Sequence[Difference]:

@@ -43,6 +43,9 @@ LOOK_SECONDS: Final = 2.0
 """Looks, and seconds between two of them, until a difference that changes is told as it is. Fewer or shorter: what is
 on its way from PostgreSQL to ClickHouse is told as a difference."""
 
+MAX_LASTING_LOOKS: Final = 5
+"""The same, until what has not stayed as it is goes to whoever confirms it, which takes the stream several times."""
+
 RangeDifferences = tuple[int, list[Difference]]
 """Number of a range, and what differs in it."""
 
@@ -311,6 +314,22 @@ class TableComparison:
                 by_key |= {one.key: one for one in self._of_range(self._rows, number)}
             again.append((number, [by_key[one.key] for one in found if one.key in by_key]))
         return again
+
+    def lasting(self, found: Sequence[Difference]) -> Sequence[Difference]:
+        """Return what is left of some differences where rows are written, once what was on its way has had its chance.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
+        for _ in range(MAX_LASTING_LOOKS):
+            if not found:
+                break
+            self._pause(LOOK_SECONDS)
+            again = self.of_keys([one.key for one in found])
+            if again == found:
+                break
+            found = again
+        return found
 
     def of_keys(self, keys: Sequence[int]) -> list[Difference]:
         """Return what differs by now of some rows, where they are written, by key.
