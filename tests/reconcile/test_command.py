@@ -21,7 +21,7 @@ from tests.reconcile.conftest import World
 from watcher.admin.doctor.postgres.reader import reader
 from watcher.bootstrap.reconciling import Asked, Comparer, comparing, counted_tables
 from watcher.postgres.counted_rows import READER
-from watcher.postgres.own import history, reconcile_needed
+from watcher.postgres.own import history, reconcile_needed, table_pause
 from watcher.reconcile.command.resumption import Resumption
 from watcher.reconcile.repairs.stream import StreamStandsError
 
@@ -232,6 +232,11 @@ def test_odd_words_are_refused_or_said_to_choose_nothing(world: World, tmp_path:
     assert crucible(*asked, "--crucible", "9223372036854775807", environ=world.environ).returncode == 0
     to_come = crucible(*asked, "--since", "2100-01-01", environ=world.environ)
     assert (to_come.returncode, "still to come" in to_come.stderr) == (0, True)
+    with world.session() as session:
+        table_pause.pause(session, "crucible-watcher", "CrucibleEntry", "a test")
+        waits = crucible(*asked, environ=world.environ)
+        table_pause.resume(session, "crucible-watcher", "CrucibleEntry")
+    assert (waits.returncode, "shows as a difference" in waits.stderr) == (0, True), waits.stderr
     read, written = os.pipe()
     os.close(read)
     try:

@@ -24,8 +24,9 @@ from watcher.model.beat import BEAT_TABLE
 from watcher.model.counts import CountedTable
 from watcher.model.errors import TemporaryError
 from watcher.model.metric_rows import MetricRows
+from watcher.model.table_pause import TablePause
 from watcher.postgres.counted_rows import CountedRows
-from watcher.postgres.own import beat, key_mark, published, repair
+from watcher.postgres.own import beat, key_mark, published, repair, table_pause
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import present_of
 from watcher.reconcile.command.noted import note
@@ -64,7 +65,8 @@ def comparing(settings: Settings, slot: str, told: Callable[[str], None]) -> Ite
             way = _Way(settings, session, slot, told)
             with reader_session(settings, session) as reader:
                 reads = ClickHouseReads(connect, queries())
-                yield Comparer(session, reads, insert, way, crucibles, reader=reader, watched=_watched(settings))
+                group, watched = settings.kafka.group, _watched(settings)
+                yield Comparer(session, reads, insert, way, crucibles, reader=reader, group=group, watched=watched)
         finally:
             insert.close()
 
@@ -118,6 +120,7 @@ class Comparer:
         way: knows whether the stream is past a position.
         crucibles: compares votes, views and Redis.
         reader: reads whole tables, perhaps of a replica.
+        group: the watchers' consumer group.
         watched: the watched tables with their schemas.
     """
 
@@ -130,9 +133,10 @@ class Comparer:
         crucibles: CrucibleComparer,
         *,
         reader: Session,
+        group: str,
         watched: Sequence[str] = (),
     ) -> None:
-        self._reader, self._watched, self._seen_to = reader, watched, 0
+        self._reader, self._group, self._watched, self._seen_to = reader, group, watched, 0
         self._session, self._reads, self._insert, self._way = session, reads, insert, way
         self._crucibles = crucibles
 
@@ -149,6 +153,17 @@ class Comparer:
             TemporaryError: PostgreSQL is away.
         """
         return bool(present_of(self._session, [crucible_id]))
+
+    def waiting(self, asked: Asked) -> dict[str, TablePause]:
+        """Return those of the tables whose changes a person has wait: what waits is no difference, and looks like one.
+
+        Raises:
+            PostgresRefusedError: the right to read it is missing.
+            TemporaryError: PostgreSQL is away.
+        """
+        names = {table.name for table in asked.tables}
+        paused = table_pause.paused(self._session, self._group)
+        return {table: pause for table, pause in paused.items() if table in names}
 
     def begin(self, asked: Asked) -> datetime:
         """Return when a run begins, by PostgreSQL's clock.

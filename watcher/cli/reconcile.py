@@ -143,6 +143,8 @@ def reconcile(
         resumption = _resumption(resume, asked, places, comparer.begin(asked))
         if crucible is not None and not comparer.has_crucible(crucible):
             note(f"PostgreSQL has no crucible {crucible}: what was counted for it and what Redis shows is compared")
+        for name, pause in comparer.waiting(asked).items():
+            note(f"{name} is {pause}: what waits in its topic shows as a difference, and nothing is mended meanwhile")
         report = comparer.everything(asked, heard_by(ProgressLine()), resumption)
     if as_json:
         print_json(report)
