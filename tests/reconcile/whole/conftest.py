@@ -106,6 +106,7 @@ class Whole:
         done = crucible("reconcile", "--json", *arguments, environ=self.environ, timeout=COMMAND_SECONDS)
         LOG.info("%s: %d after %.1f s: %s", arguments, done.returncode, time.monotonic() - began, done.stdout)
         assert done.returncode in {0, 1}, (done.stdout, done.stderr)
+        assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
 
     def mended(self) -> Mended:
