@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -469,3 +470,27 @@ def test_rows_of_letters_that_can_never_be_used_are_compared(site: World) -> Non
     assert outcomes(settled) == {**dict.fromkeys((2, 3, 4, 9), "compared"), 77: "refused"}
     assert again.left == {"CrucibleEntry": 1}
     assert (total(site), sorted(compared)) == (4, [first, other])
+
+
+def test_a_letters_row_that_looks_right_by_what_is_on_its_way_is_put_right(site: World) -> None:
+    """Its creation was refused, it has just been deleted, and the deletion comes when it was looked at once."""
+    contest = site.crucible()
+    site.enter(contest, 3)
+    site.count("id <> 2")
+    site.site.execute('DELETE FROM "CrucibleEntry" WHERE id = 2')
+    what = ("Crucible", contest, 3, "Entry"), ("User", 3, 3, "crucibleEntryCount")
+    coming, waits = [(*one, -1, 2, 60_000, index) for index, one in enumerate(what)], list[int]()
+
+    def stream_goes_on(lsn: int) -> None:
+        stores.await_passed(lsn)
+        waits.append(lsn)
+        if len(waits) == 2:
+            site.events(coming)
+            coming.clear()
+
+    with comparing_rows(site) as (rows, _):
+        stores, rows._stores = rows._stores, replace(rows._stores, await_passed=stream_goes_on)
+        settled = rows.settled(ENTRIES, [2])
+        site.events(coming or [("Crucible", contest, 1, "Entry", 0, 1, 60_001, 0)])  # what has not come comes now
+
+        assert (settled, total(site)) == ({2}, 2)

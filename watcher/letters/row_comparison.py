@@ -16,8 +16,6 @@ from watcher.reconcile.stores import Stores
 
 MAX_ROUNDS: Final = 3
 """Times that what differs is repaired. Fewer: a row that moves meanwhile is left to the next run."""
-LOOK_SECONDS: Final = 2.0
-"""Seconds between two looks that have to agree: shorter, and a change on its way makes a row look right by chance."""
 CRUCIBLE: Final = "Crucible"
 """Entity type, and table, of what Redis shows."""
 
@@ -43,8 +41,7 @@ class RowComparison:
             TemporaryError: a neighbour is away; what was decided is carried out by the next run.
         """
         asked = sorted(keys)
-        lsn, _ = repair.position(self._stores.session)
-        self._stores.await_passed(lsn)
+        self._await_come()
         comparison = self._stores.comparison(table)
         repairer = self._stores.repairer(table, comparison, self._made_by)
         repairer.finish_open()
@@ -53,12 +50,16 @@ class RowComparison:
             touched |= _totals(found)
             if found:
                 repairer.mend(found)
-            self._stores.pause(LOOK_SECONDS)
+            self._await_come()  # what looks right may do so by what is on its way
             found = comparison.of_keys(asked)
             if not found:
                 break
         self._compare_crucibles(sorted(self._crucibles(table, asked, touched)))
         return set(asked) - {one.key for one in found}
+
+    def _await_come(self) -> None:
+        lsn, _ = repair.position(self._stores.session)
+        self._stores.await_passed(lsn)
 
     def _crucibles(self, table: CountedTable, keys: Sequence[int], touched: Iterable[Total]) -> set[int]:
         """Return the crucibles that these rows are in by now, or were counted in."""
