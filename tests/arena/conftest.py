@@ -16,7 +16,7 @@ from tests.stack.watching import provided
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 SCREENSHOTS = PROJECT / ".screenshots"
 DESK = {"width": 1440, "height": 900}
@@ -79,6 +79,13 @@ class Tabs:
         }
         context = self.browser.new_context(**options)
         self._contexts.append(context)
+        return self._tab(context, address, wait=wait)
+
+    def beside(self, page: Page, address: str) -> Page:
+        """Another tab of the same browser, with its connections; a pair is there."""
+        return self._tab(page.context, address)
+
+    def _tab(self, context: BrowserContext, address: str, *, wait: bool = True) -> Page:
         page = context.new_page()
         page.set_default_timeout(60_000)
         page.add_init_script(REPORT_VIOLATIONS + LISTEN)

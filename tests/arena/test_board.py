@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from tests.arena.conftest import Tabs, shot
+from tests.arena.ears import hears
 from tests.awaiting import await_that
 
 if TYPE_CHECKING:
@@ -159,6 +160,35 @@ def test_stream_comes_back(world: World, tabs: Tabs) -> None:
     page.get_by_role("button", name=re.compile("rating 1516, 1 vote")).wait_for()
     assert len(broken) == 2
     tabs.troubles = [one for one in tabs.troubles if "404" not in one]  # who owns all entries has no pair
+
+
+SHOWN = "([hidden]) => { Object.defineProperty(document, 'hidden', { get: () => hidden, configurable: true }); }"
+
+
+def show_tab(page: Page, *, hidden: bool) -> None:
+    """Have the page believe that its tab is hidden, or shown again; a browser without windows shows all of them."""
+    page.evaluate(SHOWN, [hidden])
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_hidden_tabs_leave_connections_to_others(world: World, tabs: Tabs) -> None:
+    """A browser has six of them to a server: with a stream in each of as many tabs no vote would get through."""
+    contest = world.site.contest(8)
+    judge_id = world.site.user()
+    first = tabs.open(world.open(contest, judge_id))
+    tab = first
+    for _ in range(6):
+        show_tab(tab, hidden=True)
+        tab = tabs.beside(first, world.open(contest, judge_id))
+        tab.get_by_text("live", exact=True).wait_for()
+    first.get_by_text("reconnecting", exact=True).wait_for()
+
+    with hears(tab, "You chose the left image"):
+        tab.keyboard.press("a")
+    show_tab(first, hidden=False)
+
+    first.get_by_text("live", exact=True).wait_for()
+    first.locator("#facts", has_text="8 entries · 1 vote").wait_for()
 
 
 def _points(world: World, contest: Contest, entry: int) -> list[int]:

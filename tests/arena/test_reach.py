@@ -41,6 +41,16 @@ TEXTS = [
     *(".row .place", ".row b", ".row small", ".row .rating"),
 ]
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+LONG_NAME = "Donaudampfschifffahrtsgesellschaftskapitänsmützen und was man sonst noch alles auf dem Kopf trägt " * 2
+COVERED = """
+() => {
+  const box = (selector) => document.querySelector(selector).getBoundingClientRect();
+  const [bar, said, points] = [box(".below"), box("#said"), box("#last > :last-child > b")];
+  const images = [...document.querySelectorAll(".vote")].map((one) => one.getBoundingClientRect().bottom);
+  return [...images.filter((bottom) => bottom > bar.top + 1), ...(points.right > said.left ? [points.right] : [])];
+}
+"""
+"""What of the images is behind the bar at the lower edge, and where points are over what is said."""
 TARGETS = "button:not([hidden]), input, label"
 
 
@@ -98,8 +108,9 @@ def test_contrast_is_enough(world: World, tabs: Tabs) -> None:
 
 def test_phone(world: World, tabs: Tabs) -> None:
     """Upright on a phone both images, their votes and comments fit the screen, nothing is wider, targets are large."""
-    contest = world.site.contest(4)
+    contest = world.site.contest(4, name=LONG_NAME)
     page = tabs.open(world.open(contest), phone=True)
+    page.get_by_role("heading", name=LONG_NAME).wait_for()
     shot(page, "phone")
 
     assert page.evaluate("document.documentElement.scrollWidth") == 390
@@ -113,6 +124,12 @@ def test_phone(world: World, tabs: Tabs) -> None:
     page.get_by_role("status").get_by_text("You chose the lower image").wait_for()
     assert world.votes(contest) == 1
     pair_is_there(page)
+    page.set_viewport_size({"width": 320, "height": 568})
+    await_that(lambda: page.evaluate("innerWidth") == 320, "the page to have its size")
+    assert page.evaluate(COVERED) == []  # the smallest phone: neither image is behind the bar, nor words behind points
+    page.set_viewport_size({"width": 390, "height": 844})
+    await_that(lambda: page.evaluate("innerWidth") == 390, "the page to have its size")
+    assert page.evaluate(COVERED) == []
     page.get_by_role("button", name="on the upper image").tap()
     dialog = page.get_by_role("dialog", name="Comments on the upper image")
     dialog.wait_for()

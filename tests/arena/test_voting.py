@@ -185,6 +185,20 @@ def test_a_held_key_votes_once(world: World, tabs: Tabs) -> None:
     pair_is_there(page)
 
     assert world.votes(contest) == 1
+    page.get_by_role("button", name="Vote for the left image").focus()
+    with hears(page, "You chose the left image"):
+        for _ in range(20):
+            page.keyboard.down("Enter")  # which clicks each time that it is repeated
+        page.keyboard.up("Enter")
+    pair_is_there(page)
+    assert page.locator("#facts").inner_text().endswith("2 by you")
+    with hears(page, "You chose the right image"):
+        page.get_by_role("button", name="Vote for the right image").dblclick()
+    pair_is_there(page)
+    with hears(page, "You chose the left image"):  # an answer after all answers to what was clicked before
+        page.keyboard.press("a")
+
+    assert world.votes(contest) == 4
 
 
 def test_every_pair_by_keyboard_alone(world: World, tabs: Tabs) -> None:

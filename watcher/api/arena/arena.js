@@ -85,13 +85,13 @@ class Arena {
   }
 
   listen() {
-    find("skip").addEventListener("click", () => this.voting.skip());
+    find("skip").addEventListener("click", (event) => this.duel.means(event) && this.voting.skip());
     find("notice-act").addEventListener("click", () => this.next());
     find("discuss").addEventListener("click", () =>
       this.comments.show(`${this.path}/comments`, "Discussion of this crucible", "Nothing was said about this crucible yet."),
     );
     for (const side of ["left", "right"]) {
-      find(`reach-${side}`).addEventListener("click", () => this.vote(side));
+      find(`reach-${side}`).addEventListener("click", (event) => this.duel.means(event) && this.vote(side));
       swipe(find("duel").querySelector(`[data-side=${side}]`), () => this.vote(side));
     }
     listen(find("keys"), () => this.comments.open || this.zoom.open, {
@@ -159,7 +159,7 @@ class Arena {
 
   facts() {
     const { entries, votes } = this.crucible;
-    const words = [count(entries, "entry", "entries"), count(votes, "vote", "votes"), this.mine && `${this.mine} by you`];
+    const words = [count(entries, "entry", "entries"), count(Math.max(votes, this.mine ?? 0), "vote", "votes"), this.mine && `${this.mine} by you`];
     find("facts").textContent = words.filter(Boolean).join(" · ");
   }
 

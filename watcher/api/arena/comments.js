@@ -63,6 +63,7 @@ function row({ text, author, reactions, createdAt, replyTo }) {
   const item = document.createElement("li");
   const words = document.createElement("p");
   words.textContent = text;
+  words.dir = "auto";
   const facts = document.createElement("div");
   facts.className = "soft";
   const when = document.createElement("time");
@@ -71,6 +72,7 @@ function row({ text, author, reactions, createdAt, replyTo }) {
   const liked = document.createElement("span");
   liked.textContent = reactions === 1 ? "1 reaction" : `${reactions} reactions`;
   const who = document.createElement("span");
+  who.dir = "auto";
   who.textContent = replyTo ? `${author ?? "Somebody"}, in reply` : (author ?? "Somebody");
   facts.append(who, when, liked);
   item.append(words, facts);

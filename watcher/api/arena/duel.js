@@ -2,6 +2,7 @@
 
 const STACKED = "(max-width: 40rem) and (orientation: portrait)";
 const GLOW = 450; // ms that a choice glows on its side, over whatever is there by then
+const DOUBLE = 300; // ms from a pair's coming in which the second click of a double click was meant for the one before
 const END = /[.!?…:;]$/;
 
 export class Duel {
@@ -17,7 +18,7 @@ export class Duel {
       const find = (selector) => article.querySelector(selector);
       const parts = { article, vote: find(".vote"), frame: find(".frame"), zoom: find(".zoom"), talk: find(".talk") };
       this.sides[name] = { ...parts, quote: find(".quote"), count: find(".count") };
-      parts.vote.addEventListener("click", () => to.vote(name));
+      parts.vote.addEventListener("click", (event) => this.means(event) && to.vote(name));
       // Without motion a video is a still until somebody turns to it.
       for (const turn of ["pointerenter", "focus"]) {
         parts.vote.addEventListener(turn, () => parts.frame.querySelector("video")?.play().catch(() => {}));
@@ -42,6 +43,11 @@ export class Duel {
   /** Whether a choice is taken now. */
   get open() {
     return this.shown !== null && this.root.getAttribute("aria-busy") === "false";
+  }
+
+  /** Whether a click is about the pair that is shown. */
+  means(click) {
+    return !(click.detail > 1 && click.timeStamp - this.shownAt < DOUBLE);
   }
 
   busy(on) {
@@ -70,6 +76,7 @@ export class Duel {
       if (picture instanceof HTMLVideoElement && !this.still.matches) picture.play().catch(() => {});
     }
     this.shown = prepared;
+    this.shownAt = performance.now();
     this.seen = new Promise((resolve) => requestAnimationFrame(() => resolve()));
     this.caption(prepared.pair);
     this.root.dataset.fetching = "false";

@@ -8,6 +8,8 @@ const FIELDS = "input:not([type=checkbox]), textarea, select";
  */
 export function listen(on, elsewhere, acts) {
   document.addEventListener("keydown", (event) => {
+    // Held down on a button, Enter clicks again and again: on pair after pair that nobody has looked at.
+    if (event.repeat && event.key === "Enter" && event.target.closest("button")) event.preventDefault();
     if (!on.checked || elsewhere() || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest(FIELDS)) return;
     const act = acts[event.key.toLowerCase()];

@@ -7,7 +7,8 @@ const SILENCE = 45_000; // ms without a byte until the connection counts as dead
 const AFTER_END = 2; // seconds after which a stream that the server ended is asked for again
 
 /**
- * Follow a stream for ever, connecting anew when it breaks.
+ * Follow a stream for ever, connecting anew when it breaks; while the tab is hidden it is not followed. A browser has six
+ * connections to a server at most: with as many tabs, each with a stream, no vote would get through.
  *
  * @param {import("./api.js").Api} api
  * @param {string} path
@@ -18,9 +19,12 @@ const AFTER_END = 2; // seconds after which a stream that the server ended is as
 export async function follow(api, path, { event, state, over, signal }) {
   let last = "";
   for (let tries = 0; !signal.aborted; tries += 1) {
+    await looking(signal);
     let wait = null;
+    const away = new AbortController();
+    document.addEventListener("visibilitychange", () => document.hidden && away.abort(), { signal: away.signal });
     try {
-      for await (const one of events(api, path, last, signal)) {
+      for await (const one of events(api, path, last, AbortSignal.any([signal, away.signal]))) {
         tries = 0;
         last = one.id || last;
         state(true);
@@ -30,13 +34,31 @@ export async function follow(api, path, { event, state, over, signal }) {
     } catch (error) {
       if (error instanceof Problem && !error.passing) return error;
       wait = error.wait ?? null;
+    } finally {
+      away.abort();
     }
     if (signal.aborted) break;
     state(false);
+    if (document.hidden) continue;
     await rest(wait ?? pause(tries), { signal, online: true }).catch(() => {});
     if (over()) break;
   }
   return null;
+}
+
+/** Resolves when somebody may be looking, or nobody ever will. */
+function looking(signal) {
+  return new Promise((resolve) => {
+    const over = new AbortController();
+    const look = () => {
+      if (document.hidden && !signal.aborted) return;
+      over.abort();
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look, { signal: over.signal });
+    signal.addEventListener("abort", look, { signal: over.signal });
+    look();
+  });
 }
 
 /** A fault of whoever listens is no fault of the connection. */
