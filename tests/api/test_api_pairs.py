@@ -12,6 +12,7 @@ from psycopg import sql
 
 from tests.api.site import Api, Contest, Site, bearer, pair_token
 from watcher.redis import keys
+from watcher.redis.open_pairs import met_field
 
 HOUR_MS = 3_600_000
 FRIEND_PLACE = 8
@@ -184,11 +185,16 @@ def test_a_judge_cannot_shop_for_a_friend(api: Api, site: Site) -> None:
         (at, one) for at, one in enumerate(_standings(api, contest), 1) if at >= FRIEND_PLACE and one in rare
     )
 
-    seen, votes = _shop(api, contest, site.user(), friend, asks=600)
+    shopper = site.user()
+    seen, votes = _shop(api, contest, shopper, friend, asks=600)
 
     assert len(seen) == 4 + votes  # the first, and one for each skip and vote
     assert votes <= 1
     assert place - _standings(api, contest).index(friend) - 1 <= 3 * votes
+    with redis.Redis.from_url(str(site.stack.endpoints.redis_url)) as client:
+        noted = client.hkeys(keys.open_pairs(contest.id, shopper))
+    leading = frozenset.union(*seen).intersection(_standings(api, contest)[:FRIEND_PLACE])
+    assert {met_field(one).encode() for one in leading} <= set(noted)  # so that nobody forgets it among very many
 
     _, votes = _shop(api, contest, site.user(), friend, asks=60, judges=True, browsingLevel=RARE_LEVEL)
 

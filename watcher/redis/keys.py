@@ -171,7 +171,7 @@ def judged_prefix(crucible_id: int) -> str:
 
 
 def open_pairs(crucible_id: int, user_id: int) -> str:
-    """Return the name of a hash: what is open to a judge, see ``vote.lua``, and which pairs the judge has skipped."""
+    """Return the name of a hash: what is open to a judge, skipped pairs, leaders met; see ``open.lua``."""
     return f"{tag(crucible_id)}{OPEN}{user_id}"
 
 

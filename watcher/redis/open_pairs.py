@@ -12,7 +12,7 @@ SKIP: Final = script("skip")
 
 
 def open_command(
-    crucible_id: int, user_id: int, read: str, wanted: OpenPairs, skipped: Sequence[str]
+    crucible_id: int, user_id: int, read: str, wanted: OpenPairs, fields: Sequence[str]
 ) -> list[str | int | bytes]:
     """Return the command that writes down which pairs are open; its answer is 0 if something else is there by now.
 
@@ -21,10 +21,19 @@ def open_command(
         user_id: the judge.
         read: what was read of them.
         wanted: what is to be.
-        skipped: pairs that count as skipped, as ``pair_field`` names them.
+        fields: pairs that count as skipped, as ``pair_field`` names them; and leaders that are met, by ``met_field``.
     """
     names = [keys.state(crucible_id), keys.open_pairs(crucible_id, user_id)]
-    return ["EVALSHA", OPEN.sha, len(names), *names, read, wanted.text, *skipped]
+    return ["EVALSHA", OPEN.sha, len(names), *names, read, wanted.text, *fields]
+
+
+def met_field(entry_id: int) -> str:
+    """Return what it is noted by that a judge has met one of the leaders.
+
+    >>> met_field(7)
+    'met:7'
+    """
+    return f"met:{entry_id}"
 
 
 def skip_command(crucible_id: int, user_id: int, fence: str, one: int, other: int) -> list[str | int | bytes]:

@@ -14,6 +14,7 @@ from watcher.model.visibility import ALL_LEVELS
 from watcher.redis import keys
 from watcher.redis.admit import ADMIT, Placement, admit_command
 from watcher.redis.draw import DRAW, Drawn, draw_command, drawn
+from watcher.redis.open_pairs import met_field
 
 CRUCIBLE, JUDGE = 42, 7
 
@@ -112,6 +113,17 @@ def test_only_levels_that_both_the_judge_and_the_crucible_have(
     assert {one.entry_id for one in found.top} == expected
     assert found.visible == len(expected)
     assert found.admitted == 5  # by which it is bounded how often a judge meets whom, whatever the judge wants to see
+
+
+def test_a_leader_that_was_met_is_known_of_any_number_of_pairs(raw: redis.Redis) -> None:
+    """Of very many a sample is looked through, which most often has no pair with it."""
+    stage(raw, {1: 1, 2: 1})
+    raw.hset(keys.judged(CRUCIBLE, JUDGE), mapping={f"{one}:{one + 1}": "" for one in range(1_000, 4_000)})
+    raw.hset(keys.open_pairs(CRUCIBLE, JUDGE), mapping={"open": "3000:0", met_field(1): ""})
+
+    met = {one.entry_id: one.met for one in draw(raw).entries}
+
+    assert met == {1: 1, 2: 0}
 
 
 def test_own_entries_are_left_out(raw: redis.Redis) -> None:

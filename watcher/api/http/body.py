@@ -34,7 +34,7 @@ class JsonBody(Generic[T]):
             if name == b"content-type":
                 kind = value
             elif name == b"content-length":
-                length = value
+                length = value.strip(b" \t")
             elif name == b"content-encoding" and value.strip().lower() != b"identity":
                 raise ProblemError("wrong_media_type", "Content-Encoding: nothing is unpacked here")
         if kind != _JSON and kind.split(b";", 1)[0].strip().lower() != _JSON:

@@ -103,13 +103,13 @@ class Candidates:
         """
         return await self._done(asker).all_done()
 
-    async def open(self, asker: Asker, read: str, wanted: OpenPairs, skipped: Sequence[str]) -> bool:
+    async def open(self, asker: Asker, read: str, wanted: OpenPairs, fields: Sequence[str]) -> bool:
         """Write down which pairs are open to the judge; False if something else is there by now, see ``open_command``.
 
         Raises:
             ProblemError: Redis is away.
         """
-        command = open_command(asker.crucible_id, asker.user_id, read, wanted, skipped)
+        command = open_command(asker.crucible_id, asker.user_id, read, wanted, fields)
         return bool(await ask_redis(self._link, command, OPEN))
 
     def _done(self, asker: Asker) -> JudgedPairs:

@@ -46,7 +46,7 @@ class JudgedPairs:
         """
         await self.unpack()
         judged, skipped = await ask_redis_together(self._link, ("HKEYS", self._name), ("HKEYS", self._skipped))
-        return {field.decode() for field in (*judged, *skipped)}
+        return {field.decode() for field in (*judged, *skipped) if field[:1].isdigit()}
 
     async def count(self) -> int:
         """Return how many pairs the judge has judged.

@@ -35,7 +35,7 @@ from watcher.model.vote import pair_field
 from watcher.redis.admit import ADMIT, Placement
 from watcher.redis.draw import DRAW, Drawn
 from watcher.redis.link import Link
-from watcher.redis.open_pairs import OPEN
+from watcher.redis.open_pairs import OPEN, met_field
 
 MAX_REMEMBERED: Final = 20_000
 """Judges whose last images, and crucibles whose times, are remembered."""
@@ -284,7 +284,7 @@ class Pairs:
         """Return what is open, with pairs that are left among all: for a judge who has judged nearly all of many."""
         done = await self._candidates.done(asker)
         every = [one async for one in self._candidates.everything(asker, asker.level & drawn.level)]
-        met = Counter(int(entry) for field in done if field[0].isdigit() for entry in field.split(":"))
+        met = Counter(int(entry) for field in done for entry in field.split(":"))
         every = [msgspec.structs.replace(one, met=met[one.entry_id]) for one in every]
         may_meet, _ = _meetings(drawn, len(done)).may_meet()
         allowed = [one for one in every if may_meet(one)]
@@ -317,7 +317,9 @@ class Pairs:
         until, soon = int(now + self._lifetime), now + self._lifetime / 2
         said = tuple(one if one.expires > soon else msgspec.structs.replace(one, expires=until) for one in wanted.pairs)
         wanted = msgspec.structs.replace(wanted, pairs=said)
-        if wanted.text != read and not await self._candidates.open(asker, read, wanted, passed):
+        leading = set(_meetings(draw.drawn, 0).leaders)
+        met = [met_field(one.entry_id) for each in opened for one in each.pair if one.entry_id in leading]
+        if wanted.text != read and not await self._candidates.open(asker, read, wanted, [*passed, *met]):
             raise _OvertakenError
         seen = self._seen.get(asker.user_id) or deque(maxlen=JUST_SEEN_IMAGES)
         seen.extend(one.image_id for each in opened for one in each.pair if one.image_id not in seen)

@@ -9,7 +9,8 @@
 --       5 {crucible:{id}:elo}:standings sorted set, best first, member created:id
 --       6 {crucible:{id}:elo}:admitted  hash entry id -> level
 --       7 {crucible:{id}:elo}:judged:{user}  hash lo:hi -> outcome; and packed, see unpack.lua
---       8 {crucible:{id}:elo}:open:{user}    hash; open -> the judge's open pairs, see vote.lua; lo:hi of skipped ones
+--       8 {crucible:{id}:elo}:open:{user}    hash; open -> the judge's open pairs, see vote.lua; lo:hi of skipped ones;
+--                                     met:<entry> of each leader that was met
 --       and, in the same slot, reached by the tag: {crucible:{id}:elo}:pool:<level>  set of entry ids
 -- ARGV  1 user id of the judge, whose own entries are left out
 --       2 levels that the judge may see (bit flags); the crucible's own are taken into account here
@@ -61,7 +62,15 @@ elseif judged > 0 then
   meet_all(redis.call('HKEYS', KEYS[7]))
 end
 local opened = redis.call('HGET', KEYS[8], 'open')
-if opened then meet_all(redis.call('HKEYS', KEYS[8])) end
+local led = {} -- leaders that were met for certain: of very many pairs a sample may have none with them
+if opened then
+  local fields = redis.call('HKEYS', KEYS[8])
+  meet_all(fields)
+  for _, field in ipairs(fields) do
+    local id = string.match(field, '^met:(%d+)$')
+    if id then led[id] = true end
+  end
+end
 local held_ids, open_pairs = {}, 0
 for one, other in string.gmatch(opened or '', '|(%d+):(%d+):') do
   open_pairs = open_pairs + 1
@@ -127,7 +136,7 @@ local function described(some, some_levels, most)
     if owner and owner ~= user and ratings[n] then
       list[#list + 1] = {
         tonumber(id), tonumber(image), tonumber(votes[n] or 0), tonumber(ratings[n]), tonumber(some_levels[n]),
-        math.ceil((met[id] or 0) * share)
+        math.max(math.ceil((met[id] or 0) * share), led[id] and 1 or 0)
       }
       if #list == most then break end
     end

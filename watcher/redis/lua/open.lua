@@ -1,8 +1,9 @@
 -- Writes down which pairs are open to a judge, if nobody has written it otherwise meanwhile.
 --
 -- KEYS  1 {crucible:{id}:elo}:state        hash; the crucible is present if and only if it is there
---       2 {crucible:{id}:elo}:open:{user}  hash; open -> the open pairs, see vote.lua; lo:hi of each skipped one
--- ARGV  1 what the caller has read of them ('' if nothing)   2 what is to be   3.. pairs that count as skipped, lo:hi
+--       2 {crucible:{id}:elo}:open:{user}  hash; open -> the open pairs, see vote.lua; lo:hi of each skipped one;
+--                                          met:<entry> of each leader that was met
+-- ARGV  1 what the caller has read of them ('' if nothing)   2 what is to be   3.. fields to add: lo:hi, met:<entry>
 -- Answer: 1; 0 if something else is there, or the crucible is not: whoever calls has to look again
 -- Guaranteed: of two processes that open pairs to one judge, one does, and the other sees them. It expires in any case.
 
