@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -30,7 +30,25 @@ SlotFile = Annotated[
     Path,
     typer.Option("--file", "-f", help="Connector file: it names the slot.", show_default="debezium/connector.json"),
 ]
-Name = Annotated[str | None, typer.Option(help="Name of the connector.", show_default="the file's")]
+UNASKABLE: Final = frozenset("/\\;%")
+"""Signs of a name that Kafka Connect's web server refuses in an address, however they are written."""
+
+
+def _askable(name: str | None) -> str | None:
+    """Return a connector's name.
+
+    Raises:
+        BadParameter: Kafka Connect cannot be asked about one of that name.
+    """
+    if name and (signs := UNASKABLE.intersection(name)):
+        raise typer.BadParameter(
+            f"{name!r}: Kafka Connect cannot be asked about a name with {' '.join(sorted(signs))}; it lists the names that "
+            "it knows at /connectors"
+        )
+    return name
+
+
+Name = Annotated[str | None, typer.Option(help="Name of the connector.", show_default="the file's", callback=_askable)]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait for the tasks.", min=1)]
 
 

@@ -151,6 +151,14 @@ def test_the_handlers_tell_what_a_change_does():
     assert json.loads(tables[1]["sample"])["crucibleId"] == 42
 
 
+@pytest.mark.parametrize("verb", ["pause", "resume", "restart", "status"])
+def test_a_connector_that_cannot_be_asked_about_is_a_wrong_command_line(verb: str):
+    """A web server's page about ambiguous addresses helps nobody."""
+    done = CliRunner().invoke(app, ["connector", verb, "--name", "../other"], env={"COLUMNS": "200"})
+
+    assert (done.exit_code, "with /" in done.output) == (2, True), done.output
+
+
 def test_to_put_right_and_to_look_only_is_a_wrong_command_line():
     """Whoever writes both must not have the stronger one chosen."""
     done = CliRunner().invoke(app, ["reconcile", "--fix", "--dry-run"])

@@ -92,7 +92,7 @@ class Sending(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """Return how far it is in words."""
         if not self.taken:
-            return "the connector has not heard the signal yet"
+            return "the connector has not heard the signal yet (`crucible connector status` says whether it runs)"
         at = f"the connector has read up to key {self.key} of {self.until}" if self.key else "the connector has begun"
         return f"{at}, and waits" if self.paused else at
 
