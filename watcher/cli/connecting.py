@@ -42,8 +42,8 @@ def _askable(name: str | None) -> str | None:
     """
     if name and (signs := UNASKABLE.intersection(name)):
         raise typer.BadParameter(
-            f"{name!r}: Kafka Connect cannot be asked about a name with {' '.join(sorted(signs))}; it lists the names that "
-            "it knows at /connectors"
+            f"{name!r}: Kafka Connect cannot be asked about a name with {' '.join(sorted(signs))}; "
+            "GET /connectors tells the names that it knows"
         )
     return name
 
