@@ -310,8 +310,8 @@ class Interrupted:
 
 def histories(site: Site, patch: pytest.MonkeyPatch) -> type[Places]:
     """Return the histories of a site."""
-    patch.setattr(decider, "PAGE", PAGE)
-    patch.setattr(watch_entries, "PAGE", PAGE)
+    patch.setattr(decider, "PAGE_ENTRIES", PAGE)
+    patch.setattr(watch_entries, "PAGE_ENTRIES", PAGE)
     members = {
         "site": site, "scythe": Scythe(patch, decider), "seen": Counter(), "interrupted": Interrupted(patch),
     }  # fmt: skip

@@ -250,7 +250,7 @@ def test_a_paid_place_is_not_lost_for_one_that_becomes_free(site: Site) -> None:
 
 def test_a_free_place_is_offered_to_all_who_are_out(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """More of them than a page holds, and the first ones may not have it: their entrant has as many as allowed."""
-    monkeypatch.setattr(decider, "PAGE", 2)
+    monkeypatch.setattr(decider, "PAGE_ENTRIES", 2)
     crucible, user = site.crucible(maxTotalEntries=2), site.user()
     mine, leaves = (site.enter(crucible, one, createdAt=EARLY) for one in (user, None))
     others = [site.enter(crucible, user, createdAt=LATE) for _ in range(3)]

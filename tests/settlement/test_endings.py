@@ -46,7 +46,7 @@ def test_a_crucible_ends_with_places_scores_and_prizes(endings: Endings) -> None
 
 def test_a_result_of_several_pages_is_one(endings: Endings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Entries of another crucible, whose ids lie between, keep what they have."""
-    monkeypatch.setattr(results, "PAGE", 2)
+    monkeypatch.setattr(results, "PAGE_ENTRIES", 2)
     crucible, other = endings.crucible(), endings.crucible()
     entries = [endings.enter(one, [None])[0] for one in (crucible, other, crucible, crucible, crucible, crucible)]
     first, between, *rest = entries

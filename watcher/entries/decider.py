@@ -24,7 +24,7 @@ from watcher.postgres.own.outbox import NewRow
 from watcher.postgres.session import Session
 from watcher.runtime.failpoint import reach
 
-PAGE: Final = 1_000
+PAGE_ENTRIES: Final = 1_000
 """Entries of one question and one transaction. More: the locks are held longer; fewer: more questions to the site's
 database, which is promised one a thousand entries."""
 CHANNEL: Final = "buzz"
@@ -55,7 +55,7 @@ class Decider:
 
         Args:
             session: a connection.
-            entry_ids: at most :data:`PAGE`.
+            entry_ids: at most :data:`PAGE_ENTRIES`.
             gone: entries that are withdrawn first, if their row is gone indeed; as many at most.
             again: also those of which nothing has changed: what their crucible says has, or what was paid.
         """
@@ -77,7 +77,7 @@ class Decider:
         Returns:
             Verdicts that are other than before; None if there was nothing to look at.
         """
-        notes = left_payment.noted(session, crucible_id, PAGE)
+        notes = left_payment.noted(session, crucible_id, PAGE_ENTRIES)
         if not notes:
             return None
         with session.together():
@@ -135,7 +135,7 @@ class Decider:
     def _follow_places(self, session: Session, crucible_ids: Sequence[int], new: Sequence[Decision]) -> list[Decision]:
         """Decide entries again that may have a place which is free, or that hold one which is another entry's now."""
         before = sorted({one.candidate.crucible_id for one in new if one.gets_before_others})
-        beyond = entries_to_decide.beyond_places(session, before, PAGE) if before else []
+        beyond = entries_to_decide.beyond_places(session, before, PAGE_ENTRIES) if before else []
         lost = self._decide(session, crucible_ids, beyond, again=True) if beyond else []
         return lost + self._fill_places(session, crucible_ids, [*new, *lost])
 
@@ -153,12 +153,12 @@ class Decider:
         filled: list[Decision] = []
         after = entries_to_decide.START
         while freed:
-            waiting = entries_to_decide.without_a_place(session, freed, after, PAGE)
+            waiting = entries_to_decide.without_a_place(session, freed, after, PAGE_ENTRIES)
             if not waiting:
                 break
             decisions = self._decided(session, crucible_ids, [entry for *_, entry in waiting], again=True)
             filled += [one for one in decisions if one.is_new]
-            if len(waiting) < PAGE:
+            if len(waiting) < PAGE_ENTRIES:
                 break
             after = waiting[-1]
             if decisions and EntryReason.TOTAL_LIMIT in decisions[-1].verdict.reasons:

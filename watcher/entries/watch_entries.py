@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
-from watcher.entries.decider import PAGE, Decider
+from watcher.entries.decider import PAGE_ENTRIES, Decider
 from watcher.entries.touched_rows import RowIds, TouchedRows
 from watcher.model.decided_by import ALL_ENTRIES, DecidedBy, Entered
 from watcher.model.entry_decision import Decision
@@ -187,14 +187,14 @@ class WatchEntries:
         if gone:
             self._withdraw_vanished(session, gone)
         if others:
-            for entries in entries_to_decide.decided_entries(session, others, PAGE):
+            for entries in entries_to_decide.decided_entries(session, others, PAGE_ENTRIES):
                 self._decide(session, entries, again=True)
         if changed and not self.signal.stopping:
             notes = {one.crucible_id: (one.decided_by, self._decided_by_now(one)) for one in changed}
             entries_to_decide.note_crucibles(session, notes)
 
     def _withdraw_vanished(self, session: Session, crucible_ids: Sequence[int]) -> None:
-        while gone := entries_to_decide.vanished_of(session, crucible_ids, PAGE):
+        while gone := entries_to_decide.vanished_of(session, crucible_ids, PAGE_ENTRIES):
             if not self._decide(session, [], gone=gone):
                 break
 
@@ -212,10 +212,10 @@ class WatchEntries:
     ) -> int:
         """Decide entries page by page; return how many verdicts that changed."""
         changed = 0
-        for first in range(0, max(len(entries), len(gone)), PAGE):
+        for first in range(0, max(len(entries), len(gone)), PAGE_ENTRIES):
             if self.signal.stopping:
                 break
-            page = slice(first, first + PAGE)
+            page = slice(first, first + PAGE_ENTRIES)
             decisions = self._decider.decide(session, entries[page], gone=gone[page], again=again)
             self._tell(decisions)
             changed += len(decisions)

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-_HASHED_AT_ONCE: Final = 10_000
+_HASHED_ENTRIES: Final = 10_000
 """Entries. More: more memory; fewer: more calls."""
 
 
@@ -48,7 +48,7 @@ class FinalRatings(msgspec.Struct, frozen=True):
         for entry, rating, votes in self:
             if votes:
                 lines.append(f"{entry}:{rating}:{votes}\n")
-                if len(lines) == _HASHED_AT_ONCE:
+                if len(lines) == _HASHED_ENTRIES:
                     found.update("".join(lines).encode())
                     lines.clear()
         found.update("".join(lines).encode())

@@ -23,7 +23,7 @@ from watcher.model.words import counted
 
 _VERSION: Final = 1
 _FIELDS: Final = struct.Struct(">BIIIIBI")
-_LENGTH: Final = 72
+_LENGTH_CHARACTERS: Final = 72
 _MIN_KEY_BYTES: Final = 32
 """Bytes, as many as the signature has: a shorter key would be what an attacker guesses instead."""
 
@@ -100,7 +100,7 @@ class PairTokens:
 
     def read(self, text: str) -> SignedPair | TokenFault:
         """Return what a token says, or what is wrong with it; ``SignedPair.fault`` tells whether it is for a vote."""
-        if len(text) != _LENGTH or not text.isascii():
+        if len(text) != _LENGTH_CHARACTERS or not text.isascii():
             return TokenFault.MALFORMED
         try:
             raw = urlsafe_b64decode(text)

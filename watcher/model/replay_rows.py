@@ -8,9 +8,9 @@ from watcher.model.rating import BASE_RATING, gain
 
 VOTE: Final = Struct("<QIIii")
 """A vote: its number, winner, loser, and the ratings of both after it."""
-REACH: Final = 4_096
+REACH_POINTS: Final = 4_096
 """Points of lead that the table has. More takes a chain of entries that each beat the next; then ``gain`` is asked."""
-BY_LEAD: Final = {lead: gain(lead, 0) for lead in range(-REACH, REACH + 1)}
+BY_LEAD: Final = {lead: gain(lead, 0) for lead in range(-REACH_POINTS, REACH_POINTS + 1)}
 """Gain of a winner by points of lead."""
 
 

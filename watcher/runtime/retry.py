@@ -9,14 +9,14 @@ from watcher.model.errors import TemporaryError, UnfitError
 
 T = TypeVar("T")
 
-SPREAD = 0.25
+SPREAD_SHARE = 0.25
 """Part of a wait that chance may take away. Smaller: processes that lost the same neighbour come back to it together;
 larger: waits are hardly those that were asked for."""
 
 
 def spread(seconds: float) -> float:
     """Return a wait that is up to a quarter shorter, so that many processes do not ask all at once."""
-    return seconds * (1 - SPREAD * random.random())  # noqa: S311 - nobody gains by knowing it
+    return seconds * (1 - SPREAD_SHARE * random.random())  # noqa: S311 - nobody gains by knowing it
 
 
 def exactly(seconds: float) -> float:

@@ -12,7 +12,7 @@ TELLS_APART: Final = (
     "connector",
 )  # fmt: skip
 """Keys that make two lines of one event different faults."""
-REMEMBERED: Final = 1_000
+REMEMBERED_FAULTS: Final = 1_000
 """Faults told apart at a time; beyond it the oldest is forgotten, and is then written once too often."""
 
 
@@ -43,7 +43,7 @@ class Repeats:
             self._seen[fault] = (written, held + 1)
             raise structlog.DropEvent
         self._seen.pop(fault, None)
-        while len(self._seen) >= REMEMBERED:
+        while len(self._seen) >= REMEMBERED_FAULTS:
             del self._seen[next(iter(self._seen))]
         self._seen[fault] = (now, 0)
         if held:

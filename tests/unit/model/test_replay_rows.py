@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 
 from tests.replay import replay
 from watcher.model.rating import gain
-from watcher.model.replay_rows import REACH, VOTE, Ratings, Tally, VoteRows
+from watcher.model.replay_rows import REACH_POINTS, VOTE, Ratings, Tally, VoteRows
 from watcher.model.vote import LoggedVote
 
 PAIR = st.tuples(st.integers(1, 6), st.integers(1, 5)).map(lambda two: (two[0], (two[0] + two[1] - 1) % 6 + 1))
-FAR = st.integers(-3 * REACH, 3 * REACH)
+FAR = st.integers(-3 * REACH_POINTS, 3 * REACH_POINTS)
 
 
 def rows(votes: list[LoggedVote]) -> VoteRows:
@@ -20,10 +20,10 @@ def rows(votes: list[LoggedVote]) -> VoteRows:
 
 
 @given(st.lists(PAIR), st.integers(1, 7), st.sets(st.integers(0, 60), max_size=3), FAR)
-@example([(1, 2), (2, 1)], 1, set(), REACH)
-@example([(1, 2), (2, 1)], 1, set(), REACH + 1)
-@example([(1, 2), (2, 1)], 1, set(), -REACH)
-@example([(2, 1), (1, 2)], 2, set(), -REACH - 1)
+@example([(1, 2), (2, 1)], 1, set(), REACH_POINTS)
+@example([(1, 2), (2, 1)], 1, set(), REACH_POINTS + 1)
+@example([(1, 2), (2, 1)], 1, set(), -REACH_POINTS)
+@example([(2, 1), (1, 2)], 2, set(), -REACH_POINTS - 1)
 def test_both_replays_agree(pairs: list[tuple[int, int]], portion: int, damaged: set[int], far: int) -> None:
     """Ratings, and what differs, however the votes are divided; also at and beyond the leads that the table has."""
     ratings = {1: 1500 + far}

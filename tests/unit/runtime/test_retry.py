@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from watcher.model.errors import RefusedError, StopError, TemporaryError, UnfitError
-from watcher.runtime.retry import SPREAD, Retry, exactly, retry, spread, unfit
+from watcher.runtime.retry import SPREAD_SHARE, Retry, exactly, retry, spread, unfit
 
 
 class Action:
@@ -99,4 +99,4 @@ def test_chance_makes_waits_shorter_only() -> None:
     """By a quarter at most, and not always by the same."""
     waits = {spread(4.0) for _ in range(200)}
 
-    assert 4.0 * (1 - SPREAD) <= min(waits) < max(waits) <= 4.0
+    assert 4.0 * (1 - SPREAD_SHARE) <= min(waits) < max(waits) <= 4.0

@@ -24,7 +24,7 @@ MIN_WINDOW_INSERTS: Final = 10_000
 way for long could land twice."""
 RAW_TABLES: Final = ("entityMetricEvents", "crucible_entry_rating")
 """Tables that inserts go to; each feeds views."""
-SHOWN: Final = 3
+SHOWN_TABLES: Final = 3
 """Tables that are named; more would hide what is said of them."""
 
 
@@ -88,10 +88,10 @@ def windows(client: Client, deployment: Deployment) -> Iterator[Finding]:
     )
     others = list(forgetful(stored, database, RAW_TABLES, {view.name for view in views}))
     if others:
-        named = ", ".join(f"{one.table} behind {one.view}" for one in others[:SHOWN])
+        named = ", ".join(f"{one.table} behind {one.view}" for one in others[:SHOWN_TABLES])
         yield warn(
             "clickhouse.views_of_others",
-            f"{named}{', ...' if len(others) > SHOWN else ''}: an insert that is sent again is counted there twice",
+            f"{named}{', ...' if len(others) > SHOWN_TABLES else ''}: an insert that is sent again counts there twice",
             f"ALTER TABLE {others[0].table} MODIFY SETTING non_replicated_deduplication_window = {MIN_WINDOW_INSERTS}",
         )
 

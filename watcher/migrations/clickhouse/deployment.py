@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from watcher.migrations.ledger import MigrationError
 
-WINDOW: Final = 100_000
+WINDOW_TOKENS: Final = 100_000
 """Insert tokens that a table remembers. One flush every half second on a dozen partitions makes 86,400 inserts an hour;
 smaller, and a request that was stuck for an hour would count twice. Costs some 100 bytes of memory each."""
 WINDOW_SECONDS: Final = 7 * 24 * 3600
@@ -50,8 +50,9 @@ class Deployment:
     def window(self) -> str:
         """Return the table settings that make insert tokens count."""
         if self.kind == "single":
-            return f"non_replicated_deduplication_window = {WINDOW}"
-        return f"replicated_deduplication_window = {WINDOW}, replicated_deduplication_window_seconds = {WINDOW_SECONDS}"
+            return f"non_replicated_deduplication_window = {WINDOW_TOKENS}"
+        tokens, seconds = "replicated_deduplication_window", "replicated_deduplication_window_seconds"
+        return f"{tokens} = {WINDOW_TOKENS}, {seconds} = {WINDOW_SECONDS}"
 
     def engine(self, name: str, *given: str) -> str:
         """Return a MergeTree engine as this deployment spells it.

@@ -22,7 +22,7 @@ from watcher.model.words import counted
 
 _OLD: Final = "toDateTime64(0, 3)"
 _NEW: Final = "now64(3)"
-_TRIES: Final = 3
+_MAX_LOOKS: Final = 3
 
 
 def add_stamp(server: Server, stamp: Stamp) -> None:
@@ -41,7 +41,7 @@ def add_stamp(server: Server, stamp: Stamp) -> None:
             f"{stamp.table}.{stamp.column} has the default {default!r}, expected {_NEW!r}: "
             "rename that column, then run `crucible migrate up` again"
         )
-    for _ in range(_TRIES):
+    for _ in range(_MAX_LOOKS):
         server.wait_for_inserts_before(server.clock()[1], stamp.table)
         server.catch_up(stamp.table)
         if not _parts_without(server, stamp):

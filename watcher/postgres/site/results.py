@@ -12,7 +12,7 @@ from watcher.postgres.session import Session
 from watcher.postgres.site.statements import site_statements
 
 _STATEMENTS: Final = site_statements("results.sql")
-PAGE: Final = 20_000
+PAGE_ENTRIES: Final = 20_000
 """Entries of one statement. More: where the site has an index by hash over "crucibleId", one statement outlasts
 settlement.step_timeout, for each row of it walks along all entries of the crucible; fewer: more statements."""
 LINES_AT_ONCE: Final = 10_000
@@ -71,8 +71,8 @@ def write_results(session: Session, crucible_id: int, ranking: Ranking) -> int:
     """
     session.run(_STATEMENTS["make_results"])
     written = 0
-    for first in range(0, len(ranking.entry_ids), PAGE):
-        page = slice(first, first + PAGE)
+    for first in range(0, len(ranking.entry_ids), PAGE_ENTRIES):
+        page = slice(first, first + PAGE_ENTRIES)
         copy_in(session, _STATEMENTS["fill_results"], _lines(ranking, page))
         ids = ranking.entry_ids[page]
         asked = {"crucible": crucible_id, "first": ids[0], "last": ids[-1]}

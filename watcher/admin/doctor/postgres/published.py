@@ -13,7 +13,7 @@ from watcher.postgres.session import Session
 IDENTITIES: Final = {"f": "FULL", "d": "DEFAULT", "n": "NOTHING", "i": "an index"}
 """What ``pg_class.relreplident`` means."""
 FULL: Final = "f"
-SHOWN: Final = 3
+SHOWN_PARTITIONS: Final = 3
 """Partitions that are named; more would hide what is said of them."""
 
 
@@ -43,7 +43,7 @@ def _identity(name: str, parts: dict[str, str], *, has_partitions: bool) -> Find
     if has_partitions and parts:
         found += f" at {len(short or parts)} of {counted(len(parts), 'partition')}"
         found += f": {_named(list(short))}" if short else ""
-    advice = "; ".join(f"ALTER TABLE {part} REPLICA IDENTITY FULL" for part in list(short)[:SHOWN])
+    advice = "; ".join(f"ALTER TABLE {part} REPLICA IDENTITY FULL" for part in list(short)[:SHOWN_PARTITIONS])
     return judged(name, not short, found, f"{advice}, or {PREPARE}")
 
 
@@ -89,4 +89,4 @@ def publication(session: Session, names: SourceNames) -> Iterator[Finding]:
 
 
 def _named(tables: Sequence[str]) -> str:
-    return ", ".join(tables[:SHOWN]) + (", ..." if len(tables) > SHOWN else "")
+    return ", ".join(tables[:SHOWN_PARTITIONS]) + (", ..." if len(tables) > SHOWN_PARTITIONS else "")
