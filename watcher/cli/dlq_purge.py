@@ -55,7 +55,9 @@ def purge(
     if as_json:
         print_json({"topic": letters.topic, "partitions": found, "applied": bool(some) and not dry_run})
     elif dry_run or not some:
-        note("nothing was changed (--dry-run)" if some else f"nothing of {letters.topic} can go: see the first left")
+        stopped = f"nothing of {letters.topic} can go: see the first left"
+        empty = f"{letters.topic} holds no letters"
+        note("nothing was changed (--dry-run)" if some else stopped if any(one.stopped_by for one in found) else empty)
     else:
         note(f"deleted {counted(done + lost, 'letter')} of {letters.topic}")
     if lost and not dry_run:

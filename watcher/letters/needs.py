@@ -6,7 +6,7 @@ import msgspec
 
 from watcher.model.need_reason import NeedReason
 from watcher.model.words import counted
-from watcher.postgres.own import letters
+from watcher.postgres.own import letters, reconcile_needed
 from watcher.postgres.own.reconcile_needed import Need
 from watcher.postgres.session import Session
 
@@ -68,5 +68,7 @@ def _settled(session: Session, topic_id: str, need: Need, left: int, *, gone: bo
             table, settled=False, why=f"more was refused than there are letters ({need.found.times}): {compare}"
         )
     if not letters.settled(session, need):
+        if (table, need.reason) not in {(one.source_table, one.reason) for one in reconcile_needed.needs(session)}:
+            return TableStanding(table, settled=True, why="another run has seen to that")
         return TableStanding(table, settled=False, why="changes were refused meanwhile: run this again")
     return TableStanding(table, settled=True, why=f"{counted(need.found.times, 'refusal')}, all accounted for")
