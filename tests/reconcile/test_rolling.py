@@ -186,6 +186,9 @@ def test_a_round_goes_through_all_keys_a_part_each_turn(site: World) -> None:
         (run,) = drift.runs(session)
     assert (run.made_with, run.made_by, set(run.tables)) == ("daemon", "one", {"CrucibleEntry", "Crucible"})
     assert run.found == {"Crucible": {"missing": 1}, "CrucibleEntry": {"missing": 1}}
+    marks = site.site.execute("SELECT source_table, highest FROM crucible_watcher.key_mark").fetchall()
+    highest = [site.site.execute(f'SELECT max(id) FROM "{one.name}"').fetchone()[0] for one in TABLES]  # type: ignore[index] # noqa: S608
+    assert dict(marks) == dict(zip((one.name for one in TABLES), highest, strict=True))
 
 
 def test_a_gap_of_ids_is_passed_in_a_turn(site: World) -> None:
