@@ -157,7 +157,7 @@ class Bench:
 
     @contextmanager
     def limit(self, topic: str) -> Iterator[subprocess.Popen[str]]:
-        """The limit at work: told to end, it says what a record costs."""
+        """Give the limit at work: told to end, it says what a record costs."""
         command = [sys.executable, "-m", "benchmarks.decode_limit", self.bootstrap, topic, str(PARTITIONS)]
         command += [str(WARM + EVENTS), str(self.endpoints.registry_url)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -177,7 +177,7 @@ def take_turns(limit: subprocess.Popen[str], process: subprocess.Popen[bytes]) -
 
 @contextmanager
 def watcher(environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The shipped daemon in its own process."""
+    """Give the shipped daemon in its own process."""
     process = subprocess.Popen([sys.executable, "-m", "watcher", "run"], env={**os.environ, **environ})
     try:
         yield process

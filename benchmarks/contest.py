@@ -35,7 +35,7 @@ class World:
 
     @classmethod
     def of(cls, entries: int, sigma: float, seed: int) -> "World":
-        """A world; the same for the same seed, whatever is tried in it.
+        """Return a world; the same for the same seed, whatever is tried in it.
 
         Args:
             entries: how many.
@@ -87,18 +87,18 @@ class Contest:
         return self.cast / self.total
 
     def is_new(self, judge: int, one: int, other: int) -> bool:
-        """Whether the judge may be shown this pair."""
+        """Return whether the judge may be shown this pair."""
         owners = self.world.owners
         if one == other or judge in {owners[one], owners[other]}:
             return False
         return (min(one, other), max(one, other)) not in self._judged.get(judge, ())
 
     def just_seen(self, judge: int) -> deque[int]:
-        """The entries that the judge was shown last."""
+        """Return the entries that the judge was shown last."""
         return self._seen.setdefault(judge, deque(maxlen=10))
 
     def met(self, judge: int) -> Counter[int]:
-        """How often the judge was shown each entry."""
+        """Return how often the judge was shown each entry."""
         return self._met.setdefault(judge, Counter())
 
     def play(self, choose: "WayOfChoosing", until: float = 1.0) -> None:

@@ -42,7 +42,7 @@ def changes(count: int, first: int = 0) -> Iterator[Change]:
 
 
 def crucibles() -> Iterator[Change]:
-    """The creation of every crucible that the entries are in, each a metric row; before all ``changes``."""
+    """Yield the creation of every crucible that the entries are in, each a metric row; before all ``changes``."""
     for number in range(CRUCIBLES):
         at = FIRST_COMMIT_US - (CRUCIBLES - number) * 2_000
         lsn = FIRST_LSN - (CRUCIBLES - number) * 264
@@ -115,7 +115,7 @@ def _row(entry: int, score: int) -> dict[str, Any]:
 
 
 def as_json(change: Change) -> bytes:
-    """The change as Kafka Connect's JSON converter writes it, schemas off."""
+    """Return the change as Kafka Connect's JSON converter writes it, schemas off."""
     return json.dumps(change, separators=(",", ":")).encode()
 
 

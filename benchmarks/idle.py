@@ -156,7 +156,7 @@ def _loaded(scene: _Scene, rate: int) -> _Loaded:
 
 
 def _idle(scene: _Scene, role: str) -> float:
-    """A role's share of a core while nothing happens; it is ended afterwards."""
+    """Return a role's share of a core while nothing happens; it is ended afterwards."""
     if role == "watch":
         program = scene.pipeline.watcher
     else:

@@ -14,7 +14,7 @@ TRIES = 400
 
 
 def shipped(contest: Contest, judge: int) -> EntryPair | None:
-    """The watcher's own code, over draws as Redis makes them."""
+    """Return a pair as the watcher's own code chooses it, over draws as Redis makes them."""
     chance, entered, part = contest.chance, contest.entered, contest.part
     ratings = contest.ratings
     top: list[PairCandidate] = []
@@ -47,7 +47,7 @@ def uniform(contest: Contest, judge: int) -> EntryPair | None:
 
 
 def reference(contest: Contest, judge: int) -> EntryPair | None:
-    """The site's first version: by how far ratings are from where they began. It knows no numbers of votes.
+    """Return a pair as the site's first version chose it: by how far ratings have moved; it knows no numbers of votes.
 
     Of a hundred random entries, the first is one of those whose rating has moved least; the second depends on how far
     that is. Three attempts, each with other entries.
@@ -90,5 +90,5 @@ def _candidate(contest: Contest, judge: int, entry: int) -> PairCandidate:
 
 
 def chance_of(seed: int) -> random.Random:
-    """What judges and ways to pair draw from; another stream than that of the world."""
+    """Return what judges and ways to pair draw from; another stream than that of the world."""
     return random.Random(1_000_003 * seed + 7)

@@ -41,7 +41,7 @@ class Pending:
             self._since[entry] = since
 
     def waiting(self) -> list[int]:
-        """The probes not seen yet."""
+        """Return the probes not seen yet."""
         with self._lock:
             return list(self._since)
 

@@ -62,7 +62,7 @@ class Outcome:
 
 
 def run(way: str, entries: int, seed: int) -> Outcome:
-    """One crucible from beginning to end."""
+    """Return what one crucible comes to, from beginning to end."""
     world = World.of(entries, SIGMA, seed)
     contest = Contest(world, entries * VOTES // 2, chance_of(seed))
     contest.play(WAYS[way])
@@ -117,20 +117,20 @@ class Cell:
         return fmean(getattr(one, what) for one in self.outcomes)
 
     def error(self, what: str) -> float:
-        """The mean's standard error."""
+        """Return the mean's standard error."""
         return float(stdev(getattr(one, what) for one in self.outcomes)) / math.sqrt(len(self.outcomes))
 
     def least(self) -> float:
-        """The fewest votes of any entry of any crucible, as a part of the mean."""
+        """Return the fewest votes of any entry of any crucible, as a part of the mean."""
         return float(min(one.least for one in self.outcomes))
 
     def late_beyond(self) -> float:
-        """How far even the nearest end of the 95 % interval of ``late`` is from fair."""
+        """Return how far even the nearest end of the 95 % interval of ``late`` is from fair."""
         return max(0.0, abs(self.mean("late")) - 1.96 * self.error("late"))
 
 
 def cells(first_seed: int) -> list[Cell]:
-    """Every way to pair in the same crucibles, on all cores."""
+    """Return the results of every way to pair in the same crucibles, on all cores."""
     found = []
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as processes:
         pending = [
@@ -181,7 +181,7 @@ def measure(console: Console, first_seed: int = 0) -> list[Result]:
 
 
 def _shopping(console: Console, first_seed: int) -> list[Result]:
-    """What one judge and what five gain for a friend, on average over sizes and times of arrival."""
+    """Return what one judge and what five gain for a friend, on average over sizes and times of arrival."""
     console.print(f"playing {SHOPPED_RUNS} crucibles of 60 entries and of 200, in which some judges push a friend")
     seeds = range(SHOPPED_FROM + first_seed, SHOPPED_FROM + first_seed + SHOPPED_RUNS)
     found = rows(SHOPPED, list(RINGS.values()), seeds)

@@ -71,7 +71,7 @@ def measure(console: Console) -> list[Result]:
 
 @contextmanager
 def _settings_of(stack: Stack) -> Iterator[None]:
-    """The parts' addresses in our environment, for a while."""
+    """Give the parts' addresses in our environment, for a while."""
     before = dict(os.environ)
     os.environ.update(stack.environ())
     try:
@@ -82,7 +82,7 @@ def _settings_of(stack: Stack) -> Iterator[None]:
 
 
 def _site(stack: Stack) -> tuple[int, list[int]]:
-    """An active crucible with entries, each with an image that may be shown."""
+    """Return an active crucible with entries, each with an image that may be shown."""
     dsn = str(stack.endpoints.postgres_dsn)
     site_database.prepare(dsn)
     with psycopg.connect(dsn, autocommit=True) as site:

@@ -32,19 +32,19 @@ class Result:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is reached; None without a goal."""
+        """Return whether the goal is reached; None without a goal."""
         if self.goal is None:
             return None
         return self.value <= self.goal if self.lower_is_better else self.value >= self.goal
 
     def entry(self) -> dict[str, float | str | bool | None]:
-        """The result as it stands in the file."""
+        """Return the result as it stands in the file."""
         fields = asdict(self)
         return {key: fields[key] for key in ("value", "unit", "baseline", "goal")} | {"met": self.met}
 
 
 def percentile(values: Iterable[float], share: float) -> float:
-    """The value that ``share`` of all values do not exceed (nearest rank).
+    """Return the value that ``share`` of all values do not exceed (nearest rank).
 
     >>> percentile(range(1, 101), 0.99), percentile([3.0], 0.5)
     (99, 3.0)

@@ -106,7 +106,7 @@ def _run(*arguments: str) -> tuple[int, float]:
 
 
 def _crucible(dsn: str, size: int) -> int:
-    """A crucible with entries of a hundred thousand users, each with an image of its own."""
+    """Return a crucible with entries of a hundred thousand users, each with an image of its own."""
     with psycopg.connect(dsn, autocommit=True) as site:
         site.execute("""INSERT INTO "User" (username) SELECT 'user-' || n FROM generate_series(1, 100000) n
                         ON CONFLICT DO NOTHING""")

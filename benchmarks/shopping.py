@@ -136,7 +136,7 @@ class ShopRow:
 
     @property
     def error(self) -> float:
-        """The mean's standard error."""
+        """Return the mean's standard error."""
         return float(stdev(one.places for one in self.pushes)) / math.sqrt(len(self.pushes))
 
     @property

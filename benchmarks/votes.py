@@ -123,7 +123,7 @@ def _with_everything(console: Console, stack: Stack, votes: "_Votes") -> list[Re
 
 
 def _without(console: Console, name: str, other: "_Votes", whole: "_Votes") -> Result:
-    """What votes come to in another way, beside what they come to with everything in the same minute."""
+    """Return what votes come to in another way, beside what they come to with everything in the same minute."""
     rates, all_on = [], []
     for votes in (other, whole):
         votes.load(REQUESTS)
@@ -218,6 +218,6 @@ def _hello() -> Iterator[tuple[int, int]]:
 
 
 def _script_seconds(client: "redis.Redis") -> float:
-    """What Redis has spent in scripts so far."""
+    """Return what Redis has spent in scripts so far."""
     told: dict[str, Any] = client.info("commandstats")
     return float(told.get("cmdstat_evalsha", {}).get("usec", 0)) / 1e6

@@ -21,7 +21,7 @@ WIDTH = 116
 
 
 def example_file() -> str:
-    """A TOML file that sets nothing and explains everything."""
+    """Return a TOML file that sets nothing and explains everything."""
     lines = [HEAD]
     group = ""
     for key in keys():
@@ -34,7 +34,7 @@ def example_file() -> str:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of the settings file; editors check and complete with it."""
+    """Return the JSON Schema of the settings file; editors check and complete with it."""
     return SettingsGroups.model_json_schema()
 
 

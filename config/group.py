@@ -12,7 +12,7 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 def _split(given: Any) -> Any:
-    """A list from the environment: JSON when it begins with a bracket, else separated by commas."""
+    """Return a list from the environment: JSON when it begins with a bracket, else separated by commas."""
     if not isinstance(given, str):
         return given
     if not given.lstrip().startswith("["):

@@ -26,12 +26,12 @@ class SettingKey:
 
     @property
     def dotted(self) -> str:
-        """Its name in messages: ``kafka.group``."""
+        """Return the setting's name in messages: ``kafka.group``."""
         return ".".join(self.path)
 
     @property
     def variable(self) -> str:
-        """Its name in the environment."""
+        """Return the setting's name in the environment."""
         return PREFIX + "__".join(self.path).upper()
 
     @property
@@ -41,7 +41,7 @@ class SettingKey:
 
 
 def keys(model: type[BaseModel] = SettingsGroups, path: Path = ()) -> Iterator[SettingKey]:
-    """Every setting, in the order of declaration."""
+    """Yield every setting, in the order of declaration."""
     for name, field in model.model_fields.items():
         annotation = field.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -51,13 +51,13 @@ def keys(model: type[BaseModel] = SettingsGroups, path: Path = ()) -> Iterator[S
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: what was probably meant, or where to look."""
+    """Return the end of a message about an unknown name: what was probably meant, or where to look."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
     return f"did you mean {close[0]}?" if close else "`crucible config schema` lists all that there are"
 
 
 def without_secrets(value: Any) -> Any:
-    """An address without what it may carry to be let in: user and password, and the values of its query.
+    """Return an address without what it may carry to be let in: user and password, and the values of its query.
 
     >>> without_secrets("http://admin:pw@registry:8080/apis")
     'http://***@registry:8080/apis'

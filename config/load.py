@@ -81,7 +81,7 @@ def load(**overrides: Any) -> Settings:
 
 
 def show(settings: Settings, **overrides: Any) -> list[ShownSetting]:
-    """Every setting with the source that decided it; secrets hidden.
+    """Return every setting with the source that decided it; secrets hidden.
 
     Args:
         settings: what ``load`` returned.
@@ -102,7 +102,7 @@ def _presentable(value: Any) -> Any:
 
 
 def _origins(overrides: Mapping[str, Any]) -> dict[Path, str]:
-    """The strongest source of each setting that any source gives."""
+    """Return the strongest source of each setting that any source gives."""
     secrets, file = os.environ.get(SECRETS_DIR), os.environ.get(CONFIG_FILE)
     weakest_first: list[tuple[str, Tree]] = [
         (f"file {file}", read_file(os.environ).tree),
@@ -119,7 +119,7 @@ def _origins(overrides: Mapping[str, Any]) -> dict[Path, str]:
 
 
 def _fault(path: Path, error: Any, origins: Mapping[Path, str]) -> str:
-    """One fault as one line. Says where the value came from, so that nobody has to look that up."""
+    """Return a fault as one line that says where the value came from, so that nobody has to look that up."""
     known = {key.path: key for key in keys()}
     key = known.get(path) or known.get(path[:2])
     name = ".".join(path)

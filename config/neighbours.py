@@ -11,7 +11,7 @@ from config.topics import TOPICS
 
 
 def _topic(name: str) -> str:
-    """A name that Kafka takes; another one is refused by every broker, in a warning or not at all."""
+    """Return a name that Kafka takes; another one is refused by every broker, in a warning or not at all."""
     if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", name) or name in (".", ".."):
         raise ValueError(f"{name!r} is no name of a topic: 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-' are allowed")
     return name
@@ -99,7 +99,7 @@ class KafkaSettings(Group):
         return self
 
     def client(self) -> dict[str, str]:
-        """The connection's settings as librdkafka spells them. Holds the password in the clear: never log it."""
+        """Return the connection's settings as librdkafka spells them, the password in the clear: never log them."""
         given = {
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": self.security_protocol,
@@ -111,7 +111,7 @@ class KafkaSettings(Group):
         return {name: value for name, value in given.items() if value is not None}
 
     def membership(self) -> dict[str, str | int]:
-        """The group's settings as librdkafka spells them. With ``consumer`` the broker decides about sessions."""
+        """Return the group's settings as librdkafka spells them; with ``consumer`` the broker decides on sessions."""
         given: dict[str, str | int | None] = {
             "group.id": self.group,
             "group.instance.id": self.group_instance_id,

@@ -72,7 +72,7 @@ class Read(PydanticBaseSettingsSource):
         self._tree = tree
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """One field's value, as the library asks for it."""
+        """Return one field's value, as the library asks for it."""
         del field
         return self._tree.get(field_name), field_name, False
 
@@ -82,7 +82,7 @@ class Read(PydanticBaseSettingsSource):
 
 
 def read_file(environ: Mapping[str, str]) -> Given:
-    """The TOML file that ``CRUCIBLE_CONFIG`` names."""
+    """Return the TOML file that ``CRUCIBLE_CONFIG`` names."""
     name = environ.get(CONFIG_FILE)
     if name is None:
         return Given()
@@ -99,7 +99,7 @@ def read_file(environ: Mapping[str, str]) -> Given:
 
 
 def read_secrets(environ: Mapping[str, str]) -> Given:
-    """The directory that ``CRUCIBLE_SECRETS_DIR`` names: one file a setting, e.g. ``kafka__sasl_password``.
+    """Return the directory that ``CRUCIBLE_SECRETS_DIR`` names: one file a setting, e.g. ``kafka__sasl_password``.
 
     It may be somebody else's too: a mounted secret has what others need of it, links beginning with two dots, folders.
     Of a name that is no setting's only one that was meant to be is a fault.

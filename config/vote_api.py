@@ -133,7 +133,7 @@ class ApiSettings(Group):
         return headers
 
     def lacks(self) -> list[str]:
-        """What role ``api`` needs of this group and is not set, a line each; it must not start without."""
+        """Return what role ``api`` needs of this group and is not set, a line each; it must not start without."""
         lines = [
             f"api.{name} (CRUCIBLE_API__{name.upper()}): not set, and the API does not start without it: {why}"
             for name, why in (

@@ -82,7 +82,7 @@ class AuditReport:
 
     @property
     def ok(self) -> bool:
-        """Whether all places agree: there is no finding."""
+        """Return whether all places agree: there is no finding."""
         return not self.findings
 
     @property
@@ -175,12 +175,12 @@ def audit(
 
 
 def metric_rows(clickhouse: Client) -> Counter[ExpectedRow]:
-    """Each metric row and how often it is there."""
+    """Return each metric row and how often it is there."""
     return Counter({ExpectedRow(*row): count for *row, count in clickhouse.query(RAW_ROWS).result_rows})
 
 
 def metric_totals(clickhouse: Client, query: str) -> dict[ExpectedTotal, int]:
-    """What metrics add up to, without those that are 0."""
+    """Return what metrics add up to, without those that are 0."""
     return {ExpectedTotal(*key): total for *key, total in clickhouse.query(query).result_rows if total}
 
 
@@ -219,7 +219,7 @@ def compare_redis(
     voted: Mapping[int, ExpectedStanding],
     over: Collection[int] = (),
 ) -> list[Disagreement]:
-    """Each entry that stands has its rating, that of its votes or 1500; any other has none.
+    """Return where an entry that stands has not the rating of its votes, or 1500, and where any other has one.
 
     Of a crucible that is over nothing may be shown at all: so it is where that was so before anybody had seen it.
     """

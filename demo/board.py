@@ -22,11 +22,11 @@ class Living(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it."""
+        """Return what to call it."""
 
     @property
     def pid(self) -> int | None:
-        """Its process id, None when it has ended."""
+        """Return its process id, None when it has ended."""
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ class ReadingsBoard:
         return reading
 
     def line(self, reading: Reading) -> str:
-        """One look as one line."""
+        """Return one look as one line."""
         words = [f"{time.monotonic() - self._began:4.0f} s"]
         if stores := reading.stores:
             words += [f"changes={stores.changes} ({self._rates.committed:.0f}/s)", f"entries={stores.entries}"]

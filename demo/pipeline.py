@@ -81,7 +81,7 @@ class Pipeline:
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where the parts are."""
+        """Return where the parts are."""
         return self.stack.endpoints
 
     @property
@@ -146,7 +146,7 @@ class Pipeline:
         )
 
     def command(self, *arguments: str) -> OwnProgram:
-        """A verb of the ``crucible`` command as a program that is not started yet, with the watcher's settings."""
+        """Return a verb of the ``crucible`` command as a program, not started yet, with the watcher's settings."""
         surroundings = {**self.environ, DSN: self.role_dsn(WATCHER_ROLE)}
         return self.program(
             f"crucible {' '.join(arguments)}", ("-m", "watcher", *arguments), self._folder, surroundings
@@ -161,7 +161,7 @@ class Pipeline:
         return psycopg.connect(self.endpoints.postgres_dsn or "")
 
     def simulator(self, arguments: Sequence[str]) -> OwnProgram:
-        """The site's users as a program, not started yet."""
+        """Return the site's users as a program, not started yet."""
         return self.program("simulator", ("-m", "demo.simulator", *arguments), self._folder, self.environ)
 
     def _await(self, what: str, came: Callable[[], bool]) -> None:

@@ -57,7 +57,7 @@ class PlayRequest:
 
 @contextmanager
 def own_folder() -> Iterator[Path]:
-    """A folder below the project that is removed at the end, also when this process is killed."""
+    """Give a folder below the project that is removed at the end, also when this process is killed."""
     above = PROJECT / ".stack"
     above.mkdir(exist_ok=True)
     folder = above / f"demo-{os.getpid()}-{secrets.token_hex(4)}"
@@ -187,7 +187,7 @@ def _answers(judges: OwnProgram) -> str:
 
 
 def _page(scene: _Scene) -> str:
-    """Where a person can vote along."""
+    """Return where a person can vote along."""
     crucible = scene.places.postgres.execute(FAVOURITE).fetchone()
     if not crucible:
         raise ProgramError("the site simulator made no crucible")
@@ -202,7 +202,7 @@ def _visitor(places: Places) -> int:
 
 
 def _left(scene: _Scene, people: Mapping[str, OwnProgram]) -> bool:
-    """Whether the site's users have left; raises when something that should run does not."""
+    """Return whether the site's users have left; raises when something that should run does not."""
     for part in scene.pipeline.stack.parts:
         if not part.is_alive():
             raise ProgramError(f"{part.name} ended by itself")
@@ -216,7 +216,7 @@ def _left(scene: _Scene, people: Mapping[str, OwnProgram]) -> bool:
 
 
 def _how(code: int) -> str:
-    """How a program ended, from its exit code."""
+    """Return how a program ended, from its exit code."""
     return f"killed by {signal.Signals(code - 128).name}" if code > 128 else f"with exit code {code}"
 
 

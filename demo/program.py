@@ -137,7 +137,7 @@ class OwnProgram:
         return Leashed(program)
 
     def last_words(self) -> str:
-        """The end of its log, for a message."""
+        """Return the end of its log, for a message."""
         try:
             lines = self.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
         except OSError:

@@ -15,7 +15,7 @@ class SignIn:
     audience: str = "crucible"
 
     def token(self, user: int, seconds: float = 7200.0) -> str:
-        """A token of that user, good for so long."""
+        """Return a token of that user, good for so long."""
         claims = {"sub": str(user), "iss": self.issuer, "aud": self.audience, "exp": int(time.time() + seconds)}
         return jwt.encode(claims, self.secret, algorithm="HS256")
 

@@ -76,12 +76,12 @@ UNION SELECT crucible_after FROM site_change_log WHERE crucible_after IS NOT NUL
 
 
 def rows(postgres: Connection) -> Counter[ExpectedRow]:
-    """Each metric row and how often it should be there, by the change log."""
+    """Return each metric row and how often it should be there, by the change log."""
     return Counter({ExpectedRow(*row): count for *row, count in postgres.execute(ROWS)})
 
 
 def totals(postgres: Connection) -> dict[ExpectedTotal, int]:
-    """What each metric should add up to, by counting the tables; metrics that are 0 are not listed."""
+    """Return what each metric should add up to, by counting the tables; metrics that are 0 are not listed."""
     return {ExpectedTotal(*key): count for *key, count in postgres.execute(TOTALS)}
 
 

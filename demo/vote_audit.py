@@ -57,7 +57,7 @@ def numbering(votes: Sequence[Cast]) -> list[Disagreement]:
 
 
 def ratings(voted: Mapping[int, ExpectedStanding]) -> list[Disagreement]:
-    """Each vote recorded the ratings that the formula gives."""
+    """Return where this does not hold: each vote recorded the ratings that the formula gives."""
     return [
         Disagreement(Kind.WRONG, "vote ratings", f"vote {vote} differs from the formula", 1)
         for standing in voted.values()
@@ -66,7 +66,7 @@ def ratings(voted: Mapping[int, ExpectedStanding]) -> list[Disagreement]:
 
 
 def answers(told: JudgesAccount, votes: Iterable[Cast]) -> list[Disagreement]:
-    """What was answered 2xx is in ClickHouse, as it was answered; what is there was answered; no word was broken."""
+    """Return what is not in ClickHouse as judges were answered, or is there without an answer."""
     stored = Counter(votes)
     known = {(vote.crucible, vote.epoch, vote.seq): vote for vote in stored}
     answered = {_completed(vote, known) for vote in told.votes}
@@ -80,7 +80,7 @@ def answers(told: JudgesAccount, votes: Iterable[Cast]) -> list[Disagreement]:
 
 
 def _completed(vote: Cast, known: Mapping[tuple[int, int, int], Cast]) -> Cast:
-    """A vote with the ratings that are stored of it, where its judge was told none."""
+    """Return a vote with the ratings that are stored of it, where its judge was told none."""
     there = known.get((vote.crucible, vote.epoch, vote.seq))
     if vote.winner_elo is not None or there is None:
         return vote
@@ -125,7 +125,7 @@ def redis(
 
 
 def events(clickhouse: Client, voted: Mapping[int, ExpectedStanding]) -> list[Disagreement]:
-    """Each vote is an event of its crucible and its judge."""
+    """Return where this does not hold: each vote is an event of its crucible and its judge."""
     found = {(crucible, user): int(count) for crucible, user, count in clickhouse.query(EVENTS).result_rows}
     due = {(crucible, user): count for crucible, standing in voted.items() for user, count in standing.judges.items()}
     return compare_sums("vote events", due, found)

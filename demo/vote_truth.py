@@ -40,12 +40,12 @@ class ExpectedStanding:
 
     @property
     def cast(self) -> int:
-        """How many votes were cast, over all judges."""
+        """Return how many votes were cast, over all judges."""
         return sum(self.judges.values())
 
 
 def numbered(clickhouse: Client) -> list[Cast]:
-    """Every numbered vote, by crucible and in order."""
+    """Return every numbered vote, by crucible and in order."""
     return [Cast(*row) for row in clickhouse.query(NUMBERED).result_rows]
 
 

@@ -76,7 +76,7 @@ class Voting:
         self.pictures.await_word(STARTING_SECONDS)
 
     def judges(self, environ: Mapping[str, str], *, seconds: float, rate: float, seed: int) -> OwnProgram:
-        """The people who vote, as a program, not started yet."""
+        """Return the people who vote, as a program, not started yet."""
         arguments = ("-m", "demo.judges", "--api", self.at.api, "--ledger", str(self.ledger))
         pace = ("--seconds", str(seconds), "--rate", str(rate), "--seed", str(seed))
         site = {name: value for name, value in environ.items() if name == "CRUCIBLE_POSTGRES__DSN"}

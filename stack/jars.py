@@ -38,14 +38,14 @@ class Artifact:
 
     @property
     def file_name(self) -> str:
-        """Its name as repositories have it."""
+        """Return its name as repositories have it."""
         _, name, version, *rest = self.coordinate.split(":")
         classifier, kind = rest or ("", "jar")
         return f"{name}-{version}{'-' if classifier else ''}{classifier}.{kind}"
 
     @property
     def path(self) -> Path:
-        """Where it is, or will be, in the cache. The digest is part of it: another version is another path."""
+        """Return where it is, or will be, in the cache. The digest is part of it: another version is another path."""
         return cache_folder() / "jars" / self.sha256[:16] / self.file_name
 
 

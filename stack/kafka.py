@@ -39,12 +39,12 @@ class Kafka(Part):
 
     @property
     def ports(self) -> Mapping[str, int]:
-        """The clients' listener and the controller's."""
+        """Return the clients' listener and the controller's."""
         return {"kafka": self.port, "controller": self._controller_port}
 
     @property
     def bootstrap_servers(self) -> str:
-        """What clients connect to."""
+        """Return what clients connect to."""
         return f"127.0.0.1:{self.port}"
 
     def fetch(self) -> None:

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
         returncode: Any
 
         def poll(self) -> int | None:
-            """Its exit code, None while it runs."""
+            """Return its exit code, None while it runs."""
             ...
 
         def wait(self) -> int:
-            """Its exit code, once it has ended."""
+            """Return its exit code, once it has ended."""
             ...
 
         def send_signal(self, sig: int, /) -> None:

@@ -60,7 +60,7 @@ class Postgres(Part):
 
     @property
     def dsn(self) -> str:
-        """A connection string of the superuser, password included."""
+        """Return a connection string of the superuser, password included."""
         return f"postgresql://{self.user}:{self.password}@127.0.0.1:{self.port}/{self.database}"
 
     def fetch(self) -> None:

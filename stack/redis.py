@@ -32,7 +32,7 @@ class Redis(Part):
 
     @property
     def url(self) -> str:
-        """What clients connect to."""
+        """Return what clients connect to."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def fetch(self) -> None:

@@ -27,7 +27,7 @@ class Registry(Part):
 
     @property
     def ports(self) -> Mapping[str, int]:
-        """The API's and the management interface's."""
+        """Return the API's and the management interface's."""
         return {"registry": self.port, "management": self._management_port}
 
     @property

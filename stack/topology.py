@@ -152,7 +152,7 @@ class Stack:
 
     @cached_property
     def buzz(self) -> Buzz:
-        """The Buzz service's double."""
+        """Return the Buzz service's double."""
         return Buzz(self.folder / "buzz", port=self._port("buzz"))
 
     @cached_property
@@ -178,7 +178,7 @@ class Stack:
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where the parts are; known before they are started."""
+        """Return where the parts are; known before they are started."""
         has = self._chosen.__contains__
         values: dict[str, str | int] = {}
         if has("postgres"):

@@ -97,7 +97,7 @@ def compare(postgres: Connection, books: BooksRead, voted: Mapping[int, Expected
 
 
 def paid(books: BooksRead, promised: Mapping[tuple[int, int], tuple[int, int]]) -> list[Disagreement]:
-    """Each prize that was promised was paid, once, to who won it; and nothing else was.
+    """Return which prizes were not paid once, to who won them, as was promised; and what else was paid.
 
     Args:
         books: the Buzz service's.
@@ -121,7 +121,7 @@ def paid(books: BooksRead, promised: Mapping[tuple[int, int], tuple[int, int]]) 
 
 
 def _last_votes(postgres: Connection, voted: Mapping[int, ExpectedStanding]) -> list[Disagreement]:
-    """Every vote that counts is part of the result, and no vote came after it."""
+    """Return where this does not hold: every vote that counts is part of the result, and no vote came after it."""
     findings = []
     for crucible, epoch, seq, votes in postgres.execute(LAST_VOTES):
         standing = voted.get(crucible, ExpectedStanding())

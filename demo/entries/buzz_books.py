@@ -27,7 +27,7 @@ class Movement:
 
     @property
     def prefix(self) -> str:
-        """What all legs of one payment begin with.
+        """Return what all legs of one payment begin with.
 
         >>> Movement("a", "site-77-User", 5, "User", 0, "User", 10).prefix
         'site-77-'

@@ -103,7 +103,7 @@ def conserved(books: BooksRead, purchases: Mapping[tuple[int, str], int]) -> lis
 
 
 def once(books: BooksRead, entries: Mapping[str, PaidEntry]) -> list[Disagreement]:
-    """Each entry was charged once at most and refunded once at most, and nothing else moved out of the bank."""
+    """Return which entries were charged or refunded more than once, and what else moved out of the bank."""
     findings = []
     names = defaultdict[int | None, set[str]](set)
     for one in books.fees:
@@ -130,7 +130,7 @@ def once(books: BooksRead, entries: Mapping[str, PaidEntry]) -> list[Disagreemen
 
 
 def as_asked(books: BooksRead, asked: Mapping[str, int]) -> list[Disagreement]:
-    """What the watcher took is what the crucible asked for, no less and no more."""
+    """Return where this does not hold: what the watcher took is what the crucible asked for, no less and no more."""
     took = Counter[str]()
     for one in books.fees:
         took[one.prefix] += one.amount
@@ -144,7 +144,7 @@ def as_asked(books: BooksRead, asked: Mapping[str, int]) -> list[Disagreement]:
 def pools(
     books: BooksRead, entries: Mapping[str, PaidEntry], postgres: Mapping[int, int], clickhouse: Mapping[int, int]
 ) -> list[Disagreement]:
-    """What was collected and not given back is the fees of those who are in, entry by entry and crucible by crucible.
+    """Return where what was collected and not given back is not the fees of those who are in, by entry and crucible.
 
     Args:
         books: the Buzz service's.

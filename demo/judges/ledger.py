@@ -72,7 +72,7 @@ class JudgesLedger:
 
 
 def read(path: Path) -> JudgesAccount:
-    """All facts so far; a last line that is still being written is left out."""
+    """Return all facts so far; a last line that is still being written is left out."""
     told = JudgesAccount()
     if not path.exists():
         return told

@@ -152,7 +152,7 @@ class Panel:
             self.told["skipped"] += 1
 
     async def _see_through(self, user: int, path: str, vote: Mapping[str, Any]) -> httpx.Response:
-        """What a vote, or a skip, came to. Seen through to the end: nobody else knows whether it counted."""
+        """Return what a vote, or a skip, came to. Seen through to the end: nobody else knows whether it counted."""
         answer = await self._ask(user, path, vote)
         if answer is None:
             raise TimeoutError(f"{path} was not answered in {TRIES} tries; answers so far: {dict(self.told)}")
@@ -161,7 +161,7 @@ class Panel:
     async def _ask(
         self, user: int, path: str, body: Mapping[str, Any] | None = None, given_up: asyncio.Event | None = None
     ) -> httpx.Response | None:
-        """An answer for good; None if there was none in so many tries, or before it was ``given_up``."""
+        """Return an answer for good; None if there was none in so many tries, or before it was ``given_up``."""
         headers = {"Authorization": f"Bearer {self._token(user)}"}
         for number in range(TRIES):
             pause = min(0.1 * 2 ** min(number, 8), MAX_PAUSE_SECONDS)
@@ -188,7 +188,7 @@ class Panel:
 
 
 def _agree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two answers tell of the same vote, apart from points that one of them does not tell."""
+    """Return whether two answers tell of the same vote, apart from points that one of them does not tell."""
     same = ("epoch", "seq", "votedAt")
     return all(one[name] == other[name] for name in same) and all(
         told is None or other[side][name] in {told, None}

@@ -7,12 +7,12 @@ SPREAD = 200.0
 
 
 def quality(url: str) -> float:
-    """How good an image is, in points of rating around 0: the same for everybody, and known to nobody."""
+    """Return how good an image is, in points of rating around 0: the same for everybody, and known to nobody."""
     return Random(url).gauss(0, SPREAD)
 
 
 def prefers_left(left: str, right: str, rng: Random) -> bool:
-    """One look: the better image wins more often, by the odds that Elo's scale of 400 means.
+    """Return one look: the better image wins more often, by the odds that Elo's scale of 400 means.
 
     >>> rng = Random(1)
     >>> wins = sum(prefers_left("image-3", "image-4", rng) for _ in range(1000)) / 1000

@@ -10,7 +10,7 @@ Motif = Callable[[Random, Palette, int, int], Iterator[str]]
 
 
 def hills(rng: Random, palette: Palette, width: int, height: int) -> Iterator[str]:
-    """A sun behind ranges of hills that get darker towards us."""
+    """Yield a sun behind ranges of hills that get darker towards us."""
     x, y, r = rng.uniform(0.2, 0.8) * width, rng.uniform(0.22, 0.45) * height, rng.uniform(0.09, 0.2) * width
     yield f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{r * 2.6:.0f}" fill="{palette.tone(1, 80)}" opacity=".12"/>'
     yield f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{r:.0f}" fill="{palette.tone(1, 84, 90)}"/>'
@@ -28,7 +28,7 @@ def hills(rng: Random, palette: Palette, width: int, height: int) -> Iterator[st
 
 
 def orbits(rng: Random, palette: Palette, width: int, height: int) -> Iterator[str]:
-    """A planet with rings and moons before stars."""
+    """Yield a planet with rings and moons before stars."""
     for _ in range(70):
         yield (
             f'<circle cx="{rng.uniform(0, width):.0f}" cy="{rng.uniform(0, height):.0f}" '
@@ -73,7 +73,7 @@ def shards(rng: Random, palette: Palette, width: int, height: int) -> Iterator[s
 
 
 def bloom(rng: Random, palette: Palette, width: int, height: int) -> Iterator[str]:
-    """A flower of many petals."""
+    """Yield a flower of many petals."""
     x, y = width / 2 + rng.uniform(-0.08, 0.08) * width, height / 2 + rng.uniform(-0.12, 0.04) * height
     size = min(width, height)
     bend = rng.uniform(-0.2, 0.2) * width

@@ -19,7 +19,7 @@ class Palette:
         return cls(rng.randrange(360), rng.choice((-150, -110, -60, 45, 75, 130, 165)))
 
     def tone(self, part: float, light: float, saturation: float = 62) -> str:
-        """A colour ``part`` of the way from the ground (0) to the light (1).
+        """Return a colour ``part`` of the way from the ground (0) to the light (1).
 
         >>> Palette(200, 60).tone(0.5, 40)
         'hsl(230 62% 40%)'

@@ -15,7 +15,7 @@ def shape(name: str) -> tuple[int, int]:
 
 
 def picture(name: str) -> str:
-    """An SVG document of a few kilobytes.
+    """Return an SVG document of a few kilobytes.
 
     >>> picture("image-1") == picture("image-1"), picture("image-1") == picture("image-2")
     (True, False)

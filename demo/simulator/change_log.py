@@ -20,7 +20,7 @@ class CommittedChanges:
 
     @property
     def total(self) -> int:
-        """How many changes there were, over all tables and operations."""
+        """Return how many changes there were, over all tables and operations."""
         return sum(sum(operations.values()) for operations in self.by_table.values())
 
 
@@ -31,7 +31,7 @@ def create(connection: Connection) -> None:
 
 
 def committed(connection: Connection) -> CommittedChanges:
-    """The counts as of now."""
+    """Return the counts as of now."""
     by_table: dict[str, dict[str, int]] = {}
     with connection.transaction():
         for table, operation, count in connection.execute(COUNT):

@@ -251,7 +251,7 @@ class Draft:
         del self._beliefs[beliefs:]
 
     def mark(self) -> tuple[int, int]:
-        """Where ``undo`` goes back to."""
+        """Return where ``undo`` goes back to."""
         return self.changes, len(self._beliefs)
 
     def commit(self) -> int:

@@ -156,7 +156,7 @@ class Simulator:
             self.tally.changes += self._end(self._open[-1])
 
     def committed(self) -> change_log.CommittedChanges:
-        """What Postgres counted, by every simulator since the log began."""
+        """Return what Postgres counted, by every simulator since the log began."""
         return change_log.committed(self._main)
 
     def _pick(self) -> Scene:

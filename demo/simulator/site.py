@@ -48,7 +48,7 @@ class Site:
 
     @classmethod
     def of(cls, connection: Connection) -> "Site":
-        """The site as its tables show it now."""
+        """Return the site as its tables show it now."""
         site = cls()
         with connection.transaction(), connection.cursor() as cursor:
             site.users = [one for (one,) in cursor.execute(USERS)]
@@ -102,11 +102,11 @@ class Site:
         return crucible in {self.kept, self.contest}
 
     def any_crucible(self, rng: Random) -> int | None:
-        """A crucible to enter."""
+        """Return a crucible to enter."""
         return self.crucibles.draw(rng)
 
     def any_without_fee(self, rng: Random) -> int | None:
-        """A crucible to enter by the hundred, or None after a few tries: fees are collected one by one."""
+        """Return a crucible to enter by the hundred, or None after a few tries: fees are collected one by one."""
         for _ in range(16):
             crucible = self.crucibles.draw(rng)
             if crucible not in self.fees:
@@ -114,7 +114,7 @@ class Site:
         return None
 
     def free_crucible(self, rng: Random) -> int | None:
-        """A crucible that nobody has locked, or None after a few tries."""
+        """Return a crucible that nobody has locked, or None after a few tries."""
         for _ in range(16):
             crucible = self.crucibles.draw(rng)
             if crucible is not None and crucible not in self.pinned:
@@ -122,7 +122,7 @@ class Site:
         return None
 
     def free_entry(self, rng: Random) -> int | None:
-        """An entry of a crucible that nobody has locked, or None after a few tries."""
+        """Return an entry of a crucible that nobody has locked, or None after a few tries."""
         for _ in range(16):
             entry = self.entries.draw(rng)
             if entry is not None and self.crucible_of[entry] not in self.pinned:

@@ -135,7 +135,7 @@ def once(told: Sequence[Event]) -> list[Disagreement]:
 
 
 def entries(verdicts: dict[int, tuple[str, int]], told: Sequence[Event]) -> list[Disagreement]:
-    """The last that was told of an entry is its verdict."""
+    """Return where this does not hold: the last that was told of an entry is its verdict."""
     last = dict[int, tuple[str, int]]()
     for one in sorted(told, key=lambda event: event.time):
         what, _, verdict = one.type.partition(".")
@@ -151,7 +151,7 @@ def entries(verdicts: dict[int, tuple[str, int]], told: Sequence[Event]) -> list
 
 
 def endings(ended: dict[int, str], told: Sequence[Event]) -> list[Disagreement]:
-    """Each crucible that is over was told of, once, and no other."""
+    """Return where this does not hold: each crucible that is over was told of, once, and no other."""
     due = Counter((crucible, state) for crucible, state in ended.items() if state in {"settled", "cancelled"})
     came = Counter(
         (one.body["crucibleId"], state)
@@ -193,7 +193,7 @@ def results(
 
 
 def money(books: BooksRead, ours: set[str], told: Sequence[Event]) -> list[Disagreement]:
-    """Each Buzz that was told to have moved has moved, and the other way round.
+    """Return where this does not hold: each Buzz that was told to have moved has moved, and the other way round.
 
     Args:
         books: the Buzz service's.

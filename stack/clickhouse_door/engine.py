@@ -133,7 +133,7 @@ class Engine:
 
     @contextmanager
     def _session(self, request: DoorRequest) -> Iterator[Any]:
-        """The session's handle, with the request's settings for this request alone."""
+        """Give the session's handle, with the request's settings for this request alone."""
         session = self._enter_session(request)
         try:
             before = _current(session.handle, request.settings)

@@ -34,13 +34,13 @@ class StatementError(Exception):
 
     @classmethod
     def of(cls, kind: tuple[int, str], message: str) -> StatementError:
-        """A fault of the door's own, worded like the engine's."""
+        """Return a fault of the door's own, worded like the engine's."""
         code, name = kind
         return cls(code, f"Code: {code}. DB::Exception: {message}. ({name})")
 
     @classmethod
     def from_engine(cls, error: BaseException) -> StatementError:
-        """The engine's error without what chDB puts around it."""
+        """Return the engine's error without what chDB puts around it."""
         text = str(error)
         found = _CODE.search(text)
         if found is None:
@@ -49,7 +49,7 @@ class StatementError(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status that goes with the code."""
+        """Return the HTTP status that goes with the code."""
         if self.code in _BAD_REQUEST:
             return 400
         if self.code in _NOT_FOUND:

@@ -85,7 +85,7 @@ def _first_word(given: bytes) -> str:
 
 
 def _read_insert(given: bytes, default_format: str | None) -> Insert | None:
-    """The head of an INSERT with data, or None when its rows come from a SELECT."""
+    """Return the head of an INSERT with data, or None when its rows come from a SELECT."""
     start = 0
     after_format = False
     for kind, token, end, depth in _tokens(given):
@@ -138,7 +138,7 @@ def _read_other(given: bytes, first: str, default_format: str | None) -> OtherSt
 
 
 def _format_of(tail: list[str]) -> str | None:
-    """The format's name, if the last FORMAT is the clause that ends a statement and not, say, a column's name."""
+    """Return the format's name, if the last FORMAT is the clause that ends a statement, not a column's name, say."""
     if len(tail) < 2 or tail[0].upper() != "FORMAT":
         return None
     return tail[1] if len(tail) == 2 or tail[2].upper() == "SETTINGS" else None

@@ -25,7 +25,7 @@ digest = xxh3_128_digest
 
 
 def digested(table: str, operation: str) -> Digested:
-    """What sets the changes of a table and operation apart; made once, for it is called once a change.
+    """Return what sets the changes of a table and operation apart; made once, for it is called once a change.
 
     Args:
         table: name of the source table, without its schema.

@@ -132,7 +132,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._under_way: list[RequestResponseCycle] = []
 
     def connection_made(self, transport: Any) -> None:
-        """A client is there; it should say something soon."""
+        """Begin to count the time of a client that has connected: it should say something soon."""
         super().connection_made(transport)
         self.flow = BoundedFlow(transport)
         self._request_since = self.loop.time()
@@ -143,7 +143,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client went: whoever answers it hears of it, not only whoever answers its last request."""
+        """Tell whoever answers the client that it went, and not only whoever answers its last request."""
         under_way, self.cycle = self.cycle, None  # type: ignore[assignment] # whoever answers it is told below
         super().connection_lost(exc)
         self.cycle = under_way

@@ -65,7 +65,7 @@ class View:
 
     @property
     def name(self) -> str:
-        """The materialized view's own name."""
+        """Return the materialized view's own name."""
         return f"{self.target}_mv"
 
 

@@ -52,7 +52,7 @@ class RowByRow:
 
     @cached_property
     def _mark(self) -> KeyMark | None:
-        """How high keys went when what is compared begins, or at the first moment after it of which that is known."""
+        """Return how high keys went when what is compared begins, or at the first moment after it that is known."""
         return None if self.kept_since is None else self._rows.marked(self.kept_since)
 
     @cached_property
