@@ -234,6 +234,20 @@ def test_what_waits_for_clickhouse_grows_without_back_pressure(world: World):
     assert most > 2 * bound
 
 
+def refuses_what_is_written(world: World, daemon: Daemon) -> None:
+    """See that one which answers and takes nothing is not well: changes wait for it as for one that is away."""
+    redis, clickhouse = world.redis, world.clickhouse
+    for name, breaks, mends in (
+        ("redis", lambda: redis.config_set("maxmemory", 1), lambda: redis.config_set("maxmemory", 0)),
+        ("clickhouse", lambda: clickhouse.command("RENAME TABLE crucible_entry_rating TO aside"),
+         lambda: clickhouse.command("RENAME TABLE aside TO crucible_entry_rating")),
+    ):  # fmt: skip
+        breaks()
+        await_that(lambda name=name: daemon.ready()[name]["refused"], f"{name} to refuse", 30, daemon.last_words)
+        mends()
+        await_that(lambda: daemon.ready()["ok"], f"{name} is well again", 60, daemon.last_words)
+
+
 def test_a_frozen_neighbour_is_not_well(world: World):
     """Each answer comes within a second and says how old it is, none is that of before; the log tells of its return."""
     daemon = world.start()
@@ -254,6 +268,7 @@ def test_a_frozen_neighbour_is_not_well(world: World):
         assert sorted(one["seconds"] for one in answers)[len(answers) // 2] < MAX_ANSWER_SECONDS, name
         assert all(one[name]["age_seconds"] is not None for one in answers), name
         await_that(lambda: daemon.ready()["ok"], f"{name} is well again", 60, daemon.last_words)
+    refuses_what_is_written(world, daemon)
     world.stack.clickhouse.pause()
     daemon.await_event("neighbour.away", neighbour="clickhouse")
     assert daemon.metric("crucible_neighbour_up", neighbour="clickhouse") == 0

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Final, LiteralString, TypeVar
@@ -43,6 +42,7 @@ from watcher.redis.limit import LIMIT
 from watcher.redis.link import Link
 from watcher.redis.open_pairs import SKIP
 from watcher.redis.refusals import Refusals
+from watcher.redis.rehearsal import require_all_taken
 from watcher.redis.scripts import VOTE
 from watcher.runtime.garbage_collector import calm_the_collector
 from watcher.runtime.shutdown import Shutdown
@@ -227,8 +227,6 @@ class ApiRole:
         """Tell liveness that the loop turns, and metrics whether its connections to Redis hold."""
         while True:
             self._health.turned("loop" if self._alone else "api")
-            if self._alone:
-                self._metrics.process.loop_last_turn_timestamp.set(time.time())
             for link in links:
                 self._metrics.api.redis_link_up.labels(link.name).set(1 if link.identity else 0)
             await asyncio.sleep(TICK_SECONDS)
@@ -265,11 +263,7 @@ def _ping_links(loop: asyncio.AbstractEventLoop, *links: Link) -> None:
     away = [link.name for link in links if not link.identity]
     if away:
         raise TemporaryError(f"no connection for {' and '.join(away)}")
-    refuses = _answer(loop, links[0].rehearse())
-    if refuses:
-        what, why = next(iter(refuses.items()))
-        more = f", and {len(refuses) - 1} more" if len(refuses) > 1 else ""
-        raise TemporaryError(f"redis refuses {what}{more}: {why}; see `crucible doctor`")
+    require_all_taken(_answer(loop, links[0].rehearse()))
 
 
 def _read_postgres(loop: asyncio.AbstractEventLoop, pool: SitePool, query: LiteralString) -> None:

@@ -224,7 +224,7 @@ def _registry(settings: Settings) -> Iterator[Finding]:
         "registry",
         lambda: client,
         (registry,),
-        "check registry.url: Avro records become dead letters without it",
+        "check registry.url, and that the registry is up: records in Avro wait meanwhile, and what comes after them",
     )
 
 

@@ -1,6 +1,7 @@
 """What every process that runs until it is stopped has around it: probes, signals, and an end in order."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,6 +30,8 @@ def running(settings: Settings, metrics: Metrics) -> Iterator[tuple[Health, Shut
     """
     set_up_logs(settings.log.level, settings.log.format)
     health = Health(settings.ops.loop_deadline)
+    # From what liveness looks at, in every role: a loop that nobody tells of would look stuck, or never.
+    metrics.process.loop_last_turn_timestamp.set_function(lambda: time.time() - health.standing_seconds())
     with (
         ProbeServer(settings.ops.host, settings.ops.port, health, metrics.registry) as probes,
         Shutdown(settings.run.shutdown_deadline) as shutdown,

@@ -121,8 +121,9 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         redis = RedisSink(redis_client(settings))
         clickhouse = ClickHouseReads(partial(connect_clickhouse, settings), queries())
         shutdown.on_end(redis.close)
-        health.check("redis", redis.ping)
-        health.check("clickhouse", clickhouse.ping)
+        # Whether they would take what is written, not only whether they answer: else changes wait, and all looks well.
+        health.check("redis", redis.try_writing)
+        health.check("clickhouse", clickhouse.try_writing)
         # Beside the API it is shown alone: votes go on whatever comes of the streams.
         health.check(STREAM, changes.ping, critical=beside is _nothing)
         daemon = _daemon(

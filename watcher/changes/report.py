@@ -52,7 +52,7 @@ class ChangeReport:
         self._states: dict[str, StreamState] = {}
         self._held: Mapping[str, TablePause] = {}
         self._told_of_absence = False
-        self._metrics, self._process = metrics.changes, metrics.process
+        self._metrics = metrics.changes
         self._stalled_after, self._now = stalled_after, now
         self._started = time.time()
         self._heard: dict[str, float] = {}
@@ -73,7 +73,6 @@ class ChangeReport:
             return
         self._gauged_at = self._now()
         metrics, wall = self._metrics, time.time()
-        self._process.loop_last_turn_timestamp.set(wall)
         metrics.paused_partitions.set(source.paused)
         for partition, lane in lanes.items():
             high = source.high_water(partition)

@@ -64,8 +64,6 @@ ADMISSION_SWEPT: Final = "crucible:admission:swept"
 """String: the next such sweep is not due yet. Expires when it is."""
 
 
-NOTHING: Final = "crucible:nothing"
-"""Is never there; deleting it tells whether Redis would write."""
 SITE_FILES: Final = "crucible:site:files"
 """String: which files the site's tables lay in when they were last looked at; a TRUNCATE gives them others."""
 MAX_CRUCIBLE_ID: Final = 2**31 - 1

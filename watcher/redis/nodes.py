@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import redis
 from redis.cluster import RedisCluster
 
-from watcher.redis.client import away_is_temporary, open_client
+from watcher.redis.client import Client, away_is_temporary, open_client
 from watcher.redis.rehearsal import rehearse
 
 
@@ -39,9 +40,12 @@ def open_nodes(url: str, *, cluster: bool, timeout: float) -> list[RedisNode]:
     if not isinstance(whole, RedisCluster):
         with away_is_temporary():
             whole.ping()
-        return [RedisNode(whole.info, whole.config_get, partial(rehearse, whole))]
-    primaries: Any = whole.get_primaries()  # type: ignore[no-untyped-call]
-    clients = [node.redis_connection for node in primaries]
-    return [
-        RedisNode(client.info, client.config_get, partial(rehearse, client)) for client in clients if client is not None
-    ]
+    return [RedisNode(one.info, one.config_get, partial(rehearse, one)) for one in primaries(whole)]
+
+
+def primaries(client: Client) -> list[redis.Redis]:
+    """Return a client of each primary, as far as is known: the client itself where it is of no cluster."""
+    if not isinstance(client, RedisCluster):
+        return [client]
+    nodes: Any = client.get_primaries()  # type: ignore[no-untyped-call]
+    return [node.redis_connection for node in nodes if node.redis_connection is not None]

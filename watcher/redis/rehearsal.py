@@ -4,11 +4,12 @@ Commands are queued in a transaction, which is given up: whoever may not run one
 is queued, on every server.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
+from watcher.model.errors import RefusedError, TemporaryError
 from watcher.redis import keys
 from watcher.redis.client import packed
 from watcher.redis.refusals import REASONS, refusal
@@ -68,6 +69,8 @@ READS: Final[tuple[tuple[str, ...], ...]] = (
 """What it reads with: a command that is missing is missed when something is counted, walked through or proven."""
 _OF_READS: Final = ("noperm", "unknown")
 """Without memory, say, Redis lets nothing into a transaction, though it would answer by itself what reads."""
+_PASSING: Final = ("readonly", "noreplicas")
+"""Reasons that go by themselves where somebody switches over to another primary."""
 COMMANDS: Final[tuple[tuple[str, ...], ...]] = (("MULTI",), *WRITES, *READS, ("DISCARD",))
 """Commands to be sent one after the other, on one connection, with nothing in between."""
 
@@ -83,6 +86,24 @@ def refused(answers: Sequence[object]) -> dict[str, str]:
         for command, answer in zip(COMMANDS, answers, strict=True)
         if isinstance(answer, Exception) and refusal(str(answer)) in (_OF_READS if command in READS else REASONS)
     }
+
+
+def require_all_taken(refuses: Mapping[str, str]) -> None:
+    """Return if Redis would take everything.
+
+    Args:
+        refuses: what it would not, as ``refused`` returns it.
+
+    Raises:
+        RefusedError: it would not, and waiting does not help: for want of a right, of memory, of a disk.
+        TemporaryError: it is no primary, or has lost its replicas, which passes where Redis is switched over.
+    """
+    if not refuses:
+        return
+    what, why = next(iter(refuses.items()))
+    more = f", and {len(refuses) - 1} more" if len(refuses) > 1 else ""
+    kind = TemporaryError if refusal(why) in _PASSING else RefusedError
+    raise kind(f"redis refuses {what}{more}: {why}; see `crucible doctor`")
 
 
 def rehearse(client: Any) -> dict[str, str]:

@@ -13,6 +13,9 @@ from watcher.model.row_state import RowStates, ShownStates, arguments
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary
 from watcher.redis.ending import end_judges
+from watcher.redis.identity import identity_of
+from watcher.redis.nodes import primaries
+from watcher.redis.rehearsal import rehearse, require_all_taken
 from watcher.redis.scripts import ROW_STATE
 
 PORTION_ROWS: Final = 500
@@ -77,24 +80,18 @@ class RedisSink:
             pipeline.execute_command("EVALSHA", ROW_STATE.sha, len(names), *names, history, *changes)
         return pipeline.execute()
 
-    def ping(self) -> None:
-        """Ask for an answer.
-
-        Raises:
-            TemporaryError: there is none.
-        """
-        with away_is_temporary():
-            self._client.ping()
-
     def try_writing(self) -> None:
-        """Find whether Redis would write, which a replica or a full one would not; nothing is written.
+        """Find whether every primary would take all that the watcher does there; nothing is written.
 
         Raises:
-            RefusedError: it does not let us.
-            TemporaryError: it does not answer, or may only be read.
+            RefusedError: one does not let us, or has no memory or disk for it.
+            TemporaryError: one does not answer, is a replica, or does not say who it is, by which votes know it.
         """
         with away_is_temporary():
-            self._client.delete(keys.NOTHING)
+            self._client.ping()  # by which a cluster's client hears of nodes that have changed places
+            for primary in primaries(self._client):
+                identity_of({**primary.info("server"), **primary.info("replication")})
+                require_all_taken(rehearse(primary))
 
     def close(self) -> None:
         """Close the connections to the neighbour."""

@@ -126,6 +126,10 @@ class Health:
         """
         self._turned_at[loop] = self._clock()
 
+    def standing_seconds(self) -> float:
+        """Return how long ago the loop turned; of several, the one that stands longest."""
+        return self._clock() - min(list(self._turned_at.values()))
+
     def awaits(self, neighbour: str, error: Exception) -> None:
         """Note that the process cannot start before a neighbour answers otherwise; until then it is not ready."""
         if self._starting is not None:

@@ -127,7 +127,7 @@ def test_a_crucible_is_locked_closed_and_opened(client: Client) -> None:
 
 ASKED: dict[str, Callable[[Client], object]] = {
     "rows": lambda client: RedisSink(client).apply(folded(ROWS), 1),
-    "ping": lambda client: RedisSink(client).ping(),
+    "whether it would write": lambda client: RedisSink(client).try_writing(),
     "votes": lambda client: VoteLog(client).quiet(),
 }
 

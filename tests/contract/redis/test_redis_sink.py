@@ -8,7 +8,7 @@ import redis
 from stack import Stack
 from tests.contract.redis.rows import apply, folded, shown, state
 from watcher.model.effects import EntryState
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import RefusedError, TemporaryError
 from watcher.model.row_state import RowStates, ShownStates
 from watcher.redis import keys
 from watcher.redis.client import open_client
@@ -143,3 +143,26 @@ def test_a_full_redis_is_waited_for(sink: RedisSink, client: redis.Redis) -> Non
         client.config_set("maxmemory", "0")
 
     assert sink.apply(folded(ROWS), 1) == ShownStates(3, 0)
+
+
+REFUSING = {
+    "full": ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", RefusedError, "OOM"),
+    "without a right": ("ACL SETUSER default -evalsha", "ACL SETUSER default +@all", RefusedError, "EVALSHA"),
+    "a replica": ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", TemporaryError, "replica"),
+}
+
+
+@pytest.mark.parametrize("how", REFUSING)
+def test_a_redis_that_answers_and_would_not_write_is_not_well(sink: RedisSink, client: redis.Redis, how: str) -> None:
+    """Readiness asks this: where only an answer is asked for, all looks well while nothing is shown."""
+    breaks, mends, kind, words = REFUSING[how]
+    sink.try_writing()
+    client.execute_command(*breaks.split())
+    try:
+        with pytest.raises(kind, match=words):
+            sink.try_writing()
+    finally:
+        client.execute_command(*mends.split())
+
+    sink.try_writing()
+    assert client.dbsize() == 0

@@ -1,17 +1,27 @@
 """Redis' side: it keeps what it was given, in memory and over a restart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.model.errors import TemporaryError
 from watcher.redis.identity import identity_of
 from watcher.redis.nodes import RedisNode
+from watcher.redis.refusals import refusal
 
 OLDEST_VERSION: Final = (6, 2)
 PACKED_SETTING: Final = "hash-max-ziplist-entries"
 """Fields up to which a hash is one string that is searched from end to end; newer servers know it by this name too."""
 MAX_PACKED_FIELDS: Final = 64
+TO_DO: Final[Mapping[str, str]] = {
+    "noperm": "ACL SETUSER <user of redis.url> +@all ~*",
+    "oom": "raise maxmemory; nothing is thrown away meanwhile",
+    "readonly": "point redis.url to the primary",
+    "misconf": "see the server's log about its disk",
+    "noreplicas": "bring its replicas back, or lower min-replicas-to-write",
+    "unknown": "take rename-command out of the server's configuration",
+}
+"""What to do, by the reason of a refusal."""
 MAX_TOLD: Final = 3
 """Refused writes that are told; the others are counted."""
 
@@ -96,13 +106,10 @@ def writes(node: RedisNode) -> Iterator[Finding]:
         return
     told = "; ".join(f"{what}: {why}" for what, why in list(refuses.items())[:MAX_TOLD])
     more = f"; and {len(refuses) - MAX_TOLD} more" if len(refuses) > MAX_TOLD else ""
-    yield fail(
-        "redis.writes",
-        f"{told}{more}",
-        "for NOPERM, ACL SETUSER <user> +@all ~*; for an unknown command, take rename-command out of the server's "
-        "configuration; for OOM, raise maxmemory; for READONLY, point redis.url to the "
-        "primary; for MISCONF, see the server's log about its disk",
-    )
+    reasons = dict.fromkeys(reason for reason in map(refusal, refuses.values()) if reason is not None)
+    advice = "; ".join(TO_DO[reason] for reason in reasons)
+    because = ("redis.server",) if "readonly" in reasons else ()
+    yield fail("redis.writes", f"{told}{more}", advice, because)
 
 
 CHECKS: Final = (server, identity, eviction, persistence, hashes, writes)

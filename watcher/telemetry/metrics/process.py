@@ -26,9 +26,9 @@ class ProcessMetrics:
         )
         self.loop_last_turn_timestamp = declare.gauge(
             "loop_last_turn_timestamp_seconds",
-            "When the process' loop last turned, Unix time: the consumer's, or the API's.",
+            "When the process' loop last turned, Unix time, as `/livez` sees it; of several the one that stands.",
         )
-        self.loop_last_turn_timestamp.set_to_current_time()  # it waits for PostgreSQL before it turns; 0 is 1970
+        self.loop_last_turn_timestamp.set_to_current_time()  # 0 would be 1970
         self.build_info = declare.gauge(
             "build_info", "1; its labels say what runs.", version=OPEN, python=OPEN, librdkafka=OPEN
         )
