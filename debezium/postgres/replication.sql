@@ -101,7 +101,11 @@ BEGIN
       INTO found
       FROM pg_publication_tables
      WHERE pubname = 'crucible';
-    IF NOT (found @> wanted AND found <@ wanted) THEN
+    -- A condition would leave rows out of the stream. A list of columns has PostgreSQL refuse each UPDATE and DELETE.
+    IF NOT (found @> wanted AND found <@ wanted) OR EXISTS (
+        SELECT FROM pg_publication_rel JOIN pg_publication ON pg_publication.oid = prpubid
+         WHERE pubname = 'crucible' AND (prqual IS NOT NULL OR prattrs IS NOT NULL)
+    ) THEN
         EXECUTE 'ALTER PUBLICATION crucible SET TABLE ' || array_to_string(wanted, ', ');
     END IF;
     IF NOT (SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE pubname = 'crucible')

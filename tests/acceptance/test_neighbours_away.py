@@ -1,6 +1,7 @@
 """ClickHouse, Redis, Kafka and PostgreSQL are killed or stand still under the watcher's hands."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -11,8 +12,7 @@ from tests.awaiting import await_that
 from tests.faults.clickhouse_phantom import NewestInsert, newest_insert
 
 COUNT = 300
-
-
+VOTES = "crucible_entry_rating"
 MAX_ANSWER_SECONDS = 1.0
 """That an orchestrator gives a probe by default."""
 
@@ -236,12 +236,15 @@ def test_what_waits_for_clickhouse_grows_without_back_pressure(world: World):
 
 def refuses_what_is_written(world: World, daemon: Daemon) -> None:
     """See that one which answers and takes nothing is not well: changes wait for it as for one that is away."""
-    redis, clickhouse = world.redis, world.clickhouse
+
+    def rename(table: str, to: str) -> None:
+        with world.clickhouse() as client:
+            client.command(f"RENAME TABLE {table} TO {to}")
+
     for name, breaks, mends in (
-        ("redis", lambda: redis.config_set("maxmemory", 1), lambda: redis.config_set("maxmemory", 0)),
-        ("clickhouse", lambda: clickhouse.command("RENAME TABLE crucible_entry_rating TO aside"),
-         lambda: clickhouse.command("RENAME TABLE aside TO crucible_entry_rating")),
-    ):  # fmt: skip
+        ("redis", partial(world.redis.config_set, "maxmemory", 1), partial(world.redis.config_set, "maxmemory", 0)),
+        ("clickhouse", partial(rename, VOTES, "aside"), partial(rename, "aside", VOTES)),
+    ):
         breaks()
         await_that(lambda name=name: daemon.ready()[name]["refused"], f"{name} to refuse", 30, daemon.last_words)
         mends()

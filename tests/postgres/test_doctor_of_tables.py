@@ -81,7 +81,21 @@ def test_a_publication_that_leaves_out_rows_is_named(administrator: psycopg.Conn
     administrator.execute('ALTER PUBLICATION wide SET TABLE wide."Votes" WHERE (id > 5), crucible_debezium.heartbeat')
     found = only(publication(session, WIDE))
 
-    assert (found.level, found.found) == (Level.FAIL, "wide leaves out rows of wide.Votes")
+    assert (found.level, found.found) == (Level.FAIL, "wide leaves out rows of wide.Votes, by a condition")
+
+
+def test_a_list_of_columns_is_named_though_handlers_need_no_other(
+    administrator: psycopg.Connection, session: Session
+) -> None:
+    """With whole rows in the log PostgreSQL refuses the site's own updates then."""
+    administrator.execute("ALTER PUBLICATION wide SET (publish_via_partition_root = true)")
+    named = ", ".join(f'"{one.encode_name}"' for one in msgspec.structs.fields(VoteRow))
+    administrator.execute(
+        f'ALTER PUBLICATION wide SET TABLE wide."Votes" ({named}), crucible_debezium.heartbeat'.encode()
+    )
+    found = only(publication(session, WIDE))
+
+    assert (found.level, "a list of columns for wide.Votes" in found.found) == (Level.FAIL, True)
 
 
 @pytest.mark.parametrize(

@@ -106,3 +106,25 @@ def test_a_table_of_partitions_is_prepared_whole(site: psycopg.Connection[tuple[
     assert published(site) == SITES | CONNECTORS | {"elsewhere.entry_verdict"}
     identities = site.execute("SELECT relname, relreplident FROM pg_class WHERE relname IN ('first', 'second')")
     assert dict(identities.fetchall()) == {"first": "f", "second": "f"}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("narrowed", ["WHERE (id > 5)", "(id)"], ids=["a condition", "a list of columns"])
+def test_what_narrows_the_publication_is_taken_out(site: psycopg.Connection[tuple[object, ...]], narrowed: str) -> None:
+    """The runbook sends who finds it to this file; every table is in the publication already."""
+    site.execute(SCRIPT.encode())
+    whole = narrowings(site)
+    site.execute('ALTER PUBLICATION crucible DROP TABLE "Crucible"')
+    site.execute(f'ALTER PUBLICATION crucible ADD TABLE "Crucible" {narrowed}'.encode())
+    assert narrowings(site) != whole
+
+    site.execute(SCRIPT.encode())
+
+    assert narrowings(site) == whole
+
+
+def narrowings(site: psycopg.Connection[tuple[object, ...]]) -> set[tuple[object, ...]]:
+    return set(
+        site.execute("""
+        SELECT tablename, rowfilter, array_length(attnames, 1) FROM pg_publication_tables WHERE pubname = 'crucible'
+    """)
+    )

@@ -39,6 +39,16 @@ SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate, pubviaroot FROM pg
 -- What is published: the table with its schema, its columns, and the condition that leaves rows out, if any.
 SELECT schemaname || '.' || tablename, attnames::text[], rowfilter FROM pg_publication_tables WHERE pubname = %s
 
+-- listed_columns --
+-- Tables of a publication that have a list of columns, by their name with the schema.
+SELECT nspname || '.' || relname
+  FROM pg_publication_rel
+  JOIN pg_publication ON pg_publication.oid = prpubid
+  JOIN pg_class ON pg_class.oid = prrelid
+  JOIN pg_namespace ON pg_namespace.oid = relnamespace
+ WHERE pubname = %s AND prattrs IS NOT NULL
+ ORDER BY 1
+
 -- columns --
 -- Types of the columns of tables, by the table's name with its schema; a domain's is the type below it.
 SELECT nspname || '.' || relname, attname::text,

@@ -69,14 +69,19 @@ def publication(session: Session, names: SourceNames) -> Iterator[Finding]:
         for table, columns, condition in session.read(STATEMENTS["published_tables"], names.publication)
     }
     missing = sorted({*names.tables, HEARTBEAT} - published.keys())
+    with_lists = {table for (table,) in session.read(STATEMENTS["listed_columns"], names.publication)}
+    listed = sorted(with_lists.intersection(names.tables))
     filtered = sorted(table for table in names.tables if published.get(table, ((), None))[1])
     if missing:
         yield fail(name, f"{names.publication} lacks {', '.join(missing)}", PREPARE)
     elif filtered:
+        yield fail(name, f"{names.publication} leaves out rows of {_named(filtered)}, by a condition", PREPARE)
+    elif listed:
         yield fail(
             name,
-            f"{names.publication} leaves out rows of {_named(filtered)}",
-            f"ALTER PUBLICATION {names.publication} SET TABLE ... without WHERE, or {PREPARE}",
+            f"{names.publication} has a list of columns for {_named(listed)}: PostgreSQL refuses each UPDATE and "
+            "DELETE there, the site's too, for whole rows are to be in the log",
+            PREPARE,
         )
     else:
         yield judged(

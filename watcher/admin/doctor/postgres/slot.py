@@ -12,6 +12,8 @@ from watcher.postgres.session import Session
 
 SLOT_GONE: Final = "postgres.slot.gone"
 """What this fault is called where it explains others: a slot that is there, without a reader, explains none."""
+READERS: Final = ("connect.tasks", "connect", "postgres.debezium_rights")
+"""Faults with which nobody streams; a connector without its right counts as running while it tries again."""
 GIBIBYTE: Final = 1024**3
 ANEW: Final = (
     "`crucible connector delete --offsets`, then `crucible connector apply`, which makes a slot and reads the tables "
@@ -39,7 +41,7 @@ def slot(session: Session, names: SourceNames) -> Iterator[Finding]:
     if rows[0][1] == "lost":
         yield msgspec.structs.replace(finding, fault=SLOT_GONE)
     else:
-        yield msgspec.structs.replace(finding, because=() if rows[0][0] else ("connect.tasks", "connect"))
+        yield msgspec.structs.replace(finding, because=() if rows[0][0] else READERS)
 
 
 def event_slot(session: Session, slot_name: str) -> Iterator[Finding]:
@@ -77,12 +79,12 @@ def heartbeat(session: Session) -> Iterator[Finding]:
     ((age,),) = session.read(STATEMENTS["heartbeat_age"])
     if age is None:
         advice = "start the connector; its role needs INSERT and UPDATE on the table"
-        yield fail(name, "never written", advice, because=("connect.tasks", "connect", "postgres.debezium_rights"))
+        yield fail(name, "never written", advice, because=READERS)
     else:
         yield judged(
             name,
             age < MAX_BEAT_AGE_SECONDS,
             f"{age:.0f} s ago",
             "see `crucible connector status` and heartbeat.action.query",
-            because=("connect.tasks", "connect", "postgres.debezium_rights", SLOT_GONE),
+            because=(*READERS, SLOT_GONE),
         )
