@@ -133,3 +133,18 @@ def test_faults_are_one_message(parts: Environ, environ: dict[str, str], code: i
     assert message in done[2]
     assert "Traceback" not in done[2]
     assert "guessed" not in done[2]
+
+
+def test_what_was_dropped_is_not_made_anew_under_watchers(parts: Environ) -> None:
+    """Whether any runs is Kafka's to say: one at a batch would count it twice in a view. Else it has to be insisted."""
+    run(parts, "up")
+    with psycopg.connect(parts["CRUCIBLE_POSTGRES__DSN"], autocommit=True) as site:
+        site.execute("DROP TABLE crucible_watcher.repair")
+    away = {"CRUCIBLE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    refused = run(parts, "up", "--missing", **away)
+    forced = run(parts, "up", "--missing", "--force", **away)
+    again = run(parts, "up", "--missing", **away)
+
+    assert (refused[0], "Nothing was made anew" in refused[2], "--force" in refused[2]) == (1, True, True)
+    assert (forced[0], "made anew: crucible_watcher.repair" in forced[2]) == (0, True)
+    assert (again[0], again[2]) == (0, "nothing to do: every migration is applied\n"), "nobody is asked for nothing"

@@ -9,7 +9,8 @@ from watcher.admin.doctor.findings import Level
 from watcher.admin.doctor.postgres.own_schema import own_tables
 from watcher.migrations.ledger import LOST, MigrationError, MigrationState
 from watcher.migrations.postgres import migrate
-from watcher.migrations.postgres.dropped import dropped, made_tables, make_anew
+from watcher.migrations.postgres.dropped import dropped, make_anew
+from watcher.migrations.postgres.statements import made_tables
 from watcher.model.errors import TemporaryError
 from watcher.postgres.faults import PostgresRefusedError
 from watcher.postgres.own import marker
@@ -161,6 +162,26 @@ def test_what_was_dropped_is_told_and_comes_back_as_it_was(dsn: str, schema: str
         assert dropped(session) == make_anew(session) == []
         assert marker.load(session, "g") == {("t", 0): "id"}
     assert shape(dsn, schema) == whole
+
+
+@pytest.mark.parametrize("lost", ["DROP TABLE {schema}.migration", "DELETE FROM {schema}.migration WHERE version > 9"])
+def test_tables_without_a_record_are_left_alone(dsn: str, schema: str, lost: str) -> None:
+    """Applied again, migrations would stumble over a table, or change one twice: the record has to come back."""
+    migrate.ensure(dsn, schema)
+    with open_session(dsn, schema) as session:
+        session.run("CREATE TABLE {schema}.backup AS SELECT * FROM {schema}.migration")
+        session.run(lost)
+        told = next(iter(own_tables(session)))
+
+        assert (told.level, "no record of the migrations" in told.found) == (Level.FAIL, True)
+        assert f"restore {schema}.migration" in told.advice
+        with pytest.raises(MigrationError, match="no record of the migrations that made them"):
+            migrate.up(session)
+        assert make_anew(session) == []
+        session.run("DROP TABLE IF EXISTS {schema}.migration")
+        session.run("ALTER TABLE {schema}.backup RENAME TO migration")
+        assert migrate.up(session) == []
+        assert next(iter(own_tables(session))).level is Level.OK
 
 
 def test_the_doctor_says_how_the_schema_stands(dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch) -> None:

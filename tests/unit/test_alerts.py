@@ -60,7 +60,10 @@ STORIES: dict[str, list[Story]] = {
         Story(f'crucible_stream_state{{{ENTRIES},state="idle"}}', 1, 0),
         Story(f'crucible_stream_state{{{ENTRIES},state="stalled"}}', 0, 1),
     ],
-    "CrucibleStreamCutOff": [fact(f'crucible_stream_state{{{ENTRIES},state="cut_off"}}', 0, 1)],
+    "CrucibleStreamCutOff": [
+        fact(f'crucible_stream_state{{{CRUCIBLES},state="idle"}}', 1, 0),
+        fact(f'crucible_stream_state{{{CRUCIBLES},state="cut_off"}}', 0, 1),
+    ],
     "CrucibleLoopStuck": [Story("crucible_loop_last_turn_timestamp_seconds", "now", "stands")],
     "CrucibleVotesFail": [
         counted(f'{REQUESTS}{{{VOTES},status="200"}}', 50, 0), counted(f'{REQUESTS}{{{VOTES},status="503"}}', 0, 50),

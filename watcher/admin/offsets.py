@@ -162,7 +162,7 @@ def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], session: Sessio
         ResetRefusedError: the group has members.
         TemporaryError: the cluster or PostgreSQL does not answer.
     """
-    _await_rest(admin, group)
+    await_rest(admin, group)
     # Noted before it is true: once the group has moved, nothing else tells of what was skipped.
     skipping = [move for move in wanted if move.skipped]
     if skipping:
@@ -185,7 +185,13 @@ def reset(admin: KafkaAdmin, group: str, wanted: Sequence[Move], session: Sessio
         marker.remember(session, group, topic, partition, topic_id)
 
 
-def _await_rest(admin: KafkaAdmin, group: str) -> None:
+def await_rest(admin: KafkaAdmin, group: str) -> None:
+    """Return once nobody is in a group; one that has just been stopped is waited for.
+
+    Raises:
+        ResetRefusedError: the group has members, and keeps them.
+        TemporaryError: the cluster does not answer.
+    """
     end = time.monotonic() + MAX_LEAVING_SECONDS
     while there := admin.members(group):
         if time.monotonic() > end:

@@ -38,7 +38,12 @@ tables that a site already has, while it writes, and may be run again at any tim
 def up(
     dry_run: DryRun = False,
     missing: Annotated[
-        bool, typer.Option("--missing", help="Make anew, empty, what was made and dropped since.")
+        bool,
+        typer.Option("--missing", help="Make anew, empty, what was made and dropped since. Watchers have to stand."),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="With --missing: although watchers run, or Kafka does not say whether any does."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -60,7 +65,7 @@ def up(
     if dry_run:
         _show_what_would_run(settings, missing, as_json)
     else:
-        _apply(settings, missing, as_json)
+        _apply(settings, missing, force, as_json)
 
 
 @app.command()
@@ -144,7 +149,7 @@ def _show_what_would_run(settings: "Settings", missing: bool, as_json: bool) -> 
     _tell_of(gone, "would make anew" if missing else "")
 
 
-def _apply(settings: "Settings", missing: bool, as_json: bool) -> None:
+def _apply(settings: "Settings", missing: bool, force: bool, as_json: bool) -> None:
     from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment  # noqa: PLC0415
     from watcher.migrations.clickhouse import dropped as clickhouse_dropped  # noqa: PLC0415
     from watcher.migrations.clickhouse import migrate as clickhouse  # noqa: PLC0415
@@ -163,6 +168,8 @@ def _apply(settings: "Settings", missing: bool, as_json: bool) -> None:
         migration_client(partial(connect_clickhouse_as_it_is, settings)) as client,
         open_session(*where, at.timeout) as session,
     ):
+        if missing and not force and _gone(session, client, made_for):
+            _require_rest(settings)
         if missing:
             anew += [f"{at.watcher_schema}.{table}" for table in postgres_dropped.make_anew(session)]
         done = postgres.ensure(*where, at.timeout)
@@ -181,6 +188,26 @@ def _apply(settings: "Settings", missing: bool, as_json: bool) -> None:
     if anew:
         note(f"made anew: {', '.join(anew)}. {AFTERWARDS}")
     _tell_of(gone, "")
+
+
+def _require_rest(settings: "Settings") -> None:
+    """Return if no watcher is in the group: one that is at a batch would put it into a view twice.
+
+    Raises:
+        StopError: one is, or Kafka does not say.
+    """
+    from watcher.admin.offsets import ResetRefusedError, await_rest  # noqa: PLC0415
+    from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
+    from watcher.kafka.admin import KafkaAdmin  # noqa: PLC0415
+    from watcher.model.errors import StopError, TemporaryError  # noqa: PLC0415
+
+    try:
+        await_rest(KafkaAdmin(kafka_client(settings.kafka)), settings.kafka.group)
+    except (ResetRefusedError, TemporaryError) as error:
+        raise StopError(
+            f"{error}\nNothing was made anew. A watcher that is at a batch meanwhile puts it into a view twice: stop "
+            "all of them, or say --force if none runs"
+        ) from error
 
 
 def _gone(session: "Session", client: "Client", made_for: "Deployment") -> list[str]:

@@ -2,13 +2,21 @@
 
 from functools import cache
 from importlib.resources import files
+from typing import Final
 
 from watcher.migrations import ledger
-from watcher.migrations.ledger import MigrationStatus
+from watcher.migrations.ledger import MigrationError, MigrationStatus
+from watcher.migrations.postgres.statements import only_made
 from watcher.postgres.own import migration as record
 from watcher.postgres.session import Session, open_session
 from watcher.postgres.statement import quoted
 from watcher.sql_files import Applied, Migration, numbered_migrations
+
+RECORD_LOST: Final = (
+    "restore {schema}.migration from a backup of after the last `crucible migrate up`; without it nobody knows which "
+    "migrations these tables have had, so nothing is applied"
+)
+"""What to do about tables without a record of their migrations."""
 
 
 @cache
@@ -43,12 +51,28 @@ def up(session: Session) -> list[Applied]:
         return []
     with session.together():
         session.lock("schema")
+        if there := unrecorded(session):
+            raise MigrationError(
+                f"postgres: {session.schema} has {', '.join(there)}, and no record of the migrations that made them: "
+                f"{RECORD_LOST.format(schema=session.schema)}"
+            )
         record.make_table(session)
         applied = []
         for migration in pending(session):
             session.run(migration.text)
             applied.append(record.note(session, migration))
         return applied
+
+
+def unrecorded(session: Session) -> list[str]:
+    """Return the tables that are there although no migration is recorded that made them, without the schema.
+
+    Somebody has dropped the record, or deleted of it: what else was done to them nobody knows any more.
+    """
+    applied = record.applied(session)
+    made = [table for one in migrations() if one.version not in applied for table in only_made(one)]
+    there = record.tables(session) if made else set()
+    return [table for table in made if table in there]
 
 
 def pending(session: Session) -> list[Migration]:

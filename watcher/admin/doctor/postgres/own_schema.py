@@ -1,6 +1,7 @@
 """What the watcher keeps in its own schema: its tables, PostgreSQL's history, and which tables need a comparison."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.doctor.postgres.statements import STATEMENTS
@@ -12,9 +13,17 @@ from watcher.model.words import counted
 from watcher.postgres.own import history, reconcile_needed, table_pause
 from watcher.postgres.session import Session
 
+SHOWN: Final = 3
+"""Tables that are named; more would hide what is said of them."""
+
 
 def own_tables(session: Session) -> Iterator[Finding]:
     """Find whether the watcher has run here, on this PostgreSQL, and no table waits for a comparison."""
+    if there := migrate.unrecorded(session):
+        named = f"{', '.join(there[:SHOWN])}{', ...' if len(there) > SHOWN else ''}"
+        found = f"{session.schema} has {named}, and no record of the migrations that made them"
+        yield fail("postgres.schema", found, migrate.RECORD_LOST.format(schema=session.schema))
+        return
     if all(one.state is MigrationState.PENDING for one in migrate.status(session)):
         yield warn(
             "postgres.schema",
