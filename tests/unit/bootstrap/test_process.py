@@ -11,7 +11,7 @@ from watcher.telemetry.metrics import Metrics
 
 
 def test_every_role_tells_when_its_loop_turned(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is what liveness looks at: a role that had to tell it by itself, and did not, was told to be stuck for ever."""
+    """It is what liveness looks at; a role that had to tell it by itself and did not looked stuck for ever."""
     monkeypatch.setattr(process, "set_up_logs", lambda *_: None)
     monkeypatch.setattr(process.signal, "signal", lambda *_: None)
     settings = Settings.model_validate({"ops": {"host": "127.0.0.1", "port": 0}})

@@ -21,7 +21,7 @@ class ProcessMetrics:
         )  # fmt: skip
         self.neighbour_refuses = declare.gauge(
             "neighbour_refuses",
-            "1 while the neighbour is there and refuses: a password, a name or a right has to be mended.",
+            "1 while the neighbour is there and refuses: a password, a name, a right or a limit has to be mended.",
             neighbour=OPEN,
         )
         self.loop_last_turn_timestamp = declare.gauge(

@@ -50,7 +50,8 @@ def event_slot(session: Session, slot_name: str) -> Iterator[Finding]:
     if not rows:
         yield ok(EVENTS, f"there is no slot {slot_name}: events for other services stay here (docs/events.md)")
         return
-    yield _standing(EVENTS, slot_name, *rows[0])
+    finding = _standing(EVENTS, slot_name, *rows[0])
+    yield msgspec.structs.replace(finding, because=() if rows[0][0] else ("connect",))
 
 
 def _standing(name: str, slot_name: str, active: bool, status: str | None, retained: int | None) -> Finding:
