@@ -85,8 +85,9 @@ def lost_then(world: World, contest: int, other: int, change: str) -> list[tuple
     return [(other, -1, 0), (contest, 1, 0)]  # it was moved to the other crucible, which was lost, and is back
 
 
-@pytest.mark.parametrize("change", ["deleted", "made anew", "moved back"])
-@pytest.mark.parametrize("besides", [True, False], ids=["among others", "alone"])
+@pytest.mark.parametrize(
+    ("change", "besides"), [("deleted", False), ("made anew", False), ("moved back", False), ("deleted", True)]
+)
 def test_a_row_that_looks_right_by_what_is_on_its_way_is_mended(
     world: World, monkeypatch: pytest.MonkeyPatch, change: str, besides: bool
 ) -> None:
