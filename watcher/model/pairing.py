@@ -71,9 +71,9 @@ class Policy:
     leader_meets: int = 1
     """Times that a judge may meet one of the leaders once they are settled. Each more is worth another place to a
     friend."""
-    settled_votes: int = 10
+    settled_votes: int = 15
     """Votes per entry from which on leaders are settled, however much of the time is left: most may be cast early.
-    More: who comes then gains more for a friend; fewer: leaders of one hour are met once."""
+    More: who comes then gains more for a friend; fewer: the best get fewer votes, and are less sure."""
 
 
 POLICY = Policy()
@@ -121,7 +121,7 @@ def are_settled(part: float, votes: int, entries: int, policy: Policy = POLICY) 
         entries: of the crucible.
         policy: the numbers.
 
-    >>> are_settled(0.1, 299, 60), are_settled(0.1, 300, 60), are_settled(0.7, 0, 60)
+    >>> are_settled(0.1, 449, 60), are_settled(0.1, 450, 60), are_settled(0.7, 0, 60)
     (False, True, True)
     """
     return part >= policy.turn or 2 * votes >= policy.settled_votes * max(1, entries)

@@ -157,7 +157,7 @@ def test_a_leader_is_met_once_late() -> None:
 def test_leaders_are_settled_late_or_by_many_votes() -> None:
     """Who comes when most votes are cast gains the same, however much of the time is left."""
     assert [are_settled(part, 0, 60) for part in (POLICY.turn - 0.01, POLICY.turn)] == [False, True]
-    assert [are_settled(0.0, votes, 60) for votes in (299, 300)] == [False, True]
+    assert [are_settled(0.0, votes, 60) for votes in (449, 450)] == [False, True]
     assert not are_settled(0.0, 0, 0)
 
 
