@@ -169,7 +169,10 @@ def test_what_is_forgotten_is_no_event(told: Told) -> None:
 
 
 def test_the_slot_moves_on_while_nothing_happens(told: Told) -> None:
-    """Otherwise a quiet table would hold the whole database's log; the doctor sees who streams."""
+    """Otherwise a quiet table would hold the whole database's log; the doctor sees who streams.
+
+    A worker that starts again then finds the slot ahead of the place that it stored with the last event, and goes on.
+    """
     with told.site.database() as database:
         database.execute("CREATE TABLE busy AS SELECT n FROM generate_series(1, 10000) n")
         (now,) = database.execute("SELECT pg_current_wal_lsn()").fetchone() or ()
@@ -186,6 +189,13 @@ def test_the_slot_moves_on_while_nothing_happens(told: Told) -> None:
     assert (streams.level.value, nobody.level.value) == ("ok", "ok")
     assert "streams" in streams.found
     assert "there is no slot" in nobody.found
+    worker = told.site.parts.connect
+    worker.kill()
+    told.write(prize_paid(crucible_id=77, entry_id=7, user_id=1, amount=50))
+    worker.start()
+    worker.await_ready()
+    told.end()
+    assert [one["body"]["entryId"] for one in told.read()[:-1]] == [7]
 
 
 def test_a_connector_that_starts_anew_sends_what_is_kept_under_the_same_ids(told: Told) -> None:
