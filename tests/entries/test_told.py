@@ -248,7 +248,7 @@ def test_another_policy_is_another_rule(site: Site) -> None:
 def test_a_sweep_goes_through_pages(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("watcher.entries.watch_entries.SWEEP_ENTRIES", 3)
     monkeypatch.setattr("watcher.entries.watch_entries.SWEEP_CRUCIBLES", 2)
-    monkeypatch.setattr("watcher.entries.watch_entries.PAGE", 2)
+    monkeypatch.setattr("watcher.entries.watch_entries.PAGE_ENTRIES", 2)
     entries = [site.enter(crucible) for crucible in (site.crucible() for _ in range(3)) for _ in range(5)]
 
     site.decide()

@@ -39,12 +39,16 @@ def metrics_of(expression: str) -> set[str]:
     return {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"crucible_\w+", expression)}
 
 
+SCRAPED_LABELS = {"instance", "job"}
+"""What Prometheus itself labels all series with that it reads."""
+
+
 def labels_of(expression: str) -> set[str]:
     """What the result of an alert's expression is labelled with, for the forms that occur."""
     grouped = [set(re.findall(r"\w+", names)) for names in re.findall(r"by \(([^)]*)\)", expression)]
     if not grouped and re.search(r"\b(sum|max|min|absent)\(", expression):
         return set()
-    return set.intersection(*(grouped or [LABELS[name] for name in metrics_of(expression)]))
+    return set.intersection(*(grouped or [SCRAPED_LABELS | LABELS[name] for name in metrics_of(expression)]))
 
 
 def jar(name: str) -> str:
@@ -205,7 +209,7 @@ def test_labels_that_an_expression_does_not_keep_are_known():
     """The control: grouped, merged, or never there."""
     assert labels_of("sum by (sink) (crucible_sink_errors_total)") == {"sink"}
     assert labels_of("max(crucible_sink_errors_total)") == set()
-    assert labels_of("crucible_consumer_lag_messages > 1") == {"topic", "partition"}
+    assert labels_of("crucible_consumer_lag_messages > 1") == {"topic", "partition", "instance", "job"}
 
 
 def test_alerts_on_an_age_wait_for_the_first_turn():

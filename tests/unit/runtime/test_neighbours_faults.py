@@ -32,7 +32,7 @@ def postgres(host: str, port: int, *, tls: bool) -> None:
 def redis(host: str, port: int, *, tls: bool) -> None:
     client = open_client(f"redis{'s' if tls else ''}://{host}:{port}", cluster=False, timeout=SECONDS)
     try:
-        RedisSink(client).ping()
+        RedisSink(client).try_writing()
     finally:
         client.close()
 
