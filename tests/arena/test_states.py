@@ -25,10 +25,10 @@ CRUCIBLE = re.compile(r"/crucibles/\d+$")
 
 
 def says(page: Page, title: str) -> None:
-    """Wait for a notice."""
-    page.get_by_role("heading", name=title).wait_for()
-    assert page.get_by_role("button", name=re.compile("Vote for")).count() == 0
-    assert page.get_by_role("button", name="Skip this pair").count() == 0
+    """Wait for a notice in place of the pair; one that is there for a moment only, before a pair comes, is none."""
+    heading = page.get_by_role("heading", name=title)
+    buttons = page.get_by_role("button", name=re.compile("Vote for|Skip this pair"))
+    await_that(lambda: heading.is_visible() and buttons.count() == 0, f"the notice {title!r}")
 
 
 def problem(status: int, code: str, **headers: str) -> dict[str, Any]:
