@@ -19,8 +19,9 @@ from tests.site_database import as_role
 from watcher.api.http.problem import ProblemError
 from watcher.api.resources import pair
 from watcher.api.voting.candidates import Asker
-from watcher.api.voting.next_pair import NoPair, Pairs, Served, ServedPair
+from watcher.api.voting.next_pair import Pairs
 from watcher.api.voting.pictures import Pictures
+from watcher.api.voting.served_pair import NoPair, Served, ServedPair
 from watcher.model.pair_token import PairTokens, SignedPair
 from watcher.model.vote import pair_field
 from watcher.postgres.pool import SitePool

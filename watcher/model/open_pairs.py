@@ -14,6 +14,9 @@ FREE_SKIPS: Final = 3
 """Skips that a judge has before judging anything: pairs may be unlucky. More: more to choose from."""
 PAIRS_PER_SKIP: Final = 3
 """Pairs to judge for each skip more. Fewer: more to choose from; more: judges decide what they have no view of."""
+OPEN_AT_ONCE: Final = 2
+"""Pairs that are open to a judge: one to look at, and one whose images can be loaded meanwhile. More: more to choose
+from."""
 
 _TEXT: Final = re.compile(r"(\d+):(\d+)((?:\|\d+:\d+:\d+:\d+){0,2})")
 

@@ -14,8 +14,8 @@ from watcher.api.route import CRUCIBLE, LEVEL, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
 from watcher.api.voting.candidates import Asker
 from watcher.api.voting.crucibles import Crucible
-from watcher.api.voting.next_pair import NoPair, Served, ServedPair
 from watcher.api.voting.pictures import Picture, Pictures
+from watcher.api.voting.served_pair import NoPair, Served, ServedPair
 from watcher.api.wire import EntryId, ImageBody, MomentText, encode, image_body, moment
 from watcher.model.visibility import effective_level
 

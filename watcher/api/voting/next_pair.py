@@ -14,10 +14,8 @@ is said only when it is so.
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from enum import Enum
-from itertools import combinations
 from typing import Final
 
 import msgspec
@@ -25,10 +23,14 @@ from cachetools import LRUCache
 
 from watcher.api.http.problem import ProblemError
 from watcher.api.voting.candidates import Asker, Candidates, without
+from watcher.api.voting.opened_pair import OpenedPair, opened_pairs
+from watcher.api.voting.pair_order import PairOrder, drawn_order, meetings, order_of_all
 from watcher.api.voting.pictures import Picture, Pictures
-from watcher.model.open_pairs import OpenPair, OpenPairs, skips_allowed
+from watcher.api.voting.served_pair import NoPair, Served, ServedPair
+from watcher.model.open_pairs import OPEN_AT_ONCE, OpenPair, OpenPairs, skips_allowed
 from watcher.model.pair_token import PairTokens, SignedPair
-from watcher.model.pairing import POLICY, Meetings, Pair, PairCandidate, are_settled, elapsed, finalists, leaders, pairs
+from watcher.model.pairing import POLICY, PairCandidate, elapsed, finalists, leaders
+from watcher.model.passed_on import is_skip, lent_skips
 from watcher.model.site_image import SiteImage
 from watcher.model.visibility import admitted_level
 from watcher.model.vote import pair_field
@@ -49,48 +51,9 @@ MAX_OVERTAKEN: Final = 8
 """Times that it is begun anew because something else was opened to the judge meanwhile; what is there is served then,
 so the first time does it but for chance."""
 
-OPEN_AT_ONCE: Final = 2
-"""Pairs that are open to a judge: one to look at, and one whose images can be loaded meanwhile. More: more to choose
-from."""
-
-Order = Callable[[Sequence[Pair]], Iterator[Pair]]
-"""Returns pairs in order of preference, beside those that are open."""
-
-
-class NoPair(Enum):
-    """Why there is nothing to judge, though voting is open."""
-
-    ALL_JUDGED = "all_judged"
-    """This judge has judged every pair that there is."""
-    TOO_FEW = "too_few"
-    """Fewer than two entries that this judge may see and does not own."""
-
 
 class _OvertakenError(Exception):
     """Raised when another request of the judge, here or elsewhere, has opened or judged something meanwhile."""
-
-
-class ServedPair(msgspec.Struct, frozen=True, kw_only=True):
-    """Two entries to judge, with their images as they are now."""
-
-    left: PairCandidate
-    right: PairCandidate
-    pictures: Mapping[int, Picture]
-    """By image."""
-    token: str
-    """Says who may judge what, until when."""
-    expires_ms: int
-
-
-class Served(msgspec.Struct, frozen=True, kw_only=True):
-    """What is open to a judge."""
-
-    pair: ServedPair
-    """To judge now."""
-    following: ServedPair | None
-    """To judge after that."""
-    skips_left: int
-    """Pairs that may be passed on before another one is judged."""
 
 
 class _Facts(msgspec.Struct, frozen=True):
@@ -101,24 +64,12 @@ class _Facts(msgspec.Struct, frozen=True):
     places: int = 0
 
 
-class _Open(msgspec.Struct, frozen=True):
-    """A pair that is open, or is about to be."""
-
-    said: OpenPair
-    pair: Pair
-    """Left and right."""
-
-    @property
-    def field(self) -> str:
-        return pair_field(self.said.left, self.said.right)
-
-
 class _Draw(msgspec.Struct, frozen=True):
     """What a judge's pairs are chosen of, once."""
 
     asker: Asker
     drawn: Drawn
-    order: Order
+    order: PairOrder
     """Begins anew when entries became hidden."""
     hidden: set[int]
     """Entries whose image this judge may not see; more are added."""
@@ -187,7 +138,7 @@ class Pairs:
             count = POLICY.wide_draw if attempt else POLICY.draw
             drawn = await self._draw(asker, count, 0 if attempt else top, facts.places, if_wanting=not attempt)
             everything = drawn.visible <= count and not (drawn.held and not drawn.entries)  # which was not drawn
-            order = self._preferred(asker, drawn, hidden)
+            order = drawn_order(drawn, hidden, self._seen.get(asker.user_id, ()), self._chance)
             served = await self._serve(_Draw(asker, drawn, order, hidden, everything))
             if served is not None:
                 return served
@@ -203,22 +154,6 @@ class Pairs:
         self._facts[asker.crucible_id] = _Facts(drawn.start_ms, drawn.end_ms, drawn.places)
         return drawn
 
-    def _preferred(self, asker: Asker, drawn: Drawn, hidden: set[int]) -> Order:
-        def order(beside: Sequence[Pair]) -> Iterator[Pair]:
-            open_images = [one.image_id for pair in beside for one in pair]
-            chosen = {one.entry_id for pair in beside for one in pair}.difference(one.entry_id for one in drawn.held)
-            return pairs(
-                _met_once_more(without(drawn.entries, hidden), chosen),
-                _met_once_more(without(drawn.top, hidden), chosen),
-                drawn.visible,
-                _part(drawn),
-                self._chance.random,
-                avoid=[*self._seen.get(asker.user_id, ()), *open_images],
-                meetings=_meetings(drawn, drawn.met + len(chosen) // 2),
-            )
-
-        return order
-
     async def _serve(self, draw: _Draw) -> Served | None:
         """Return what is open, after opening the first new pairs of the order for those that are missing.
 
@@ -231,7 +166,7 @@ class Pairs:
         """
         drawn, hidden = draw.drawn, draw.hidden
         held, passed = OpenPairs.of(drawn.open), list[str]()
-        kept = _held(held, drawn.held)
+        kept = opened_pairs(held, drawn.held)
         for _ in range(MAX_CHOICES):
             opened = [*kept, *await self._choose(draw, kept)]
             if not opened:
@@ -245,9 +180,10 @@ class Pairs:
                     return None
                 wanted = OpenPairs(held.judged, held.skipped + len(passed), tuple(each.said for each in opened))
                 return await self._open(draw, wanted, opened, passed, pictures)
-            gone_pairs = [each for each in kept if _touches(each, gone)]
-            passed += [each.field for each in gone_pairs if _unwanted(draw, each, images)]
-            if passed and held.skipped + len(passed) > skips_allowed(held.judged) + _lent(draw, gone_pairs, images):
+            gone_pairs = [each for each in kept if each.has_one_of(gone)]
+            passed += [each.field for each in gone_pairs if is_skip(each.said, each.images(images), drawn.level)]
+            lent = lent_skips([each.images(images) for each in gone_pairs], draw.asker.account_level)
+            if passed and held.skipped + len(passed) > skips_allowed(held.judged) + lent:
                 raise ProblemError("skips_exhausted")
             kept = [each for each in kept if each not in gone_pairs]
             hidden |= gone
@@ -256,9 +192,9 @@ class Pairs:
                 hidden |= await self._correct(draw, every, images)
         raise ProblemError("overloaded", "images are being hidden faster than pairs can be chosen")
 
-    async def _choose(self, draw: _Draw, kept: Sequence[_Open]) -> list[_Open]:
+    async def _choose(self, draw: _Draw, kept: Sequence[OpenedPair]) -> list[OpenedPair]:
         """Return new pairs beside those that are open, as many as are missing or there are."""
-        chosen: list[_Open] = []
+        chosen: list[OpenedPair] = []
         while len(kept) + len(chosen) < OPEN_AT_ONCE:
             beside = [*kept, *chosen]
             taken = {each.field for each in beside}
@@ -268,7 +204,7 @@ class Pairs:
             if pair is None:
                 break
             left, right = pair if self._chance.random() < 0.5 else pair[::-1]
-            chosen.append(_Open(OpenPair(left.entry_id, right.entry_id, draw.mask, 0), (left, right)))
+            chosen.append(OpenedPair(OpenPair(left.entry_id, right.entry_id, draw.mask, 0), (left, right)))
         return chosen
 
     async def _correct(self, draw: _Draw, some: Sequence[PairCandidate], images: Mapping[int, SiteImage]) -> set[int]:
@@ -286,17 +222,7 @@ class Pairs:
         every = [one async for one in self._candidates.everything(asker, asker.level & drawn.level)]
         met = Counter(int(entry) for field in done for entry in field.split(":"))
         every = [msgspec.structs.replace(one, met=met[one.entry_id]) for one in every]
-        may_meet, _ = _meetings(drawn, len(done)).may_meet()
-        allowed = [one for one in every if may_meet(one)]
-        self._chance.shuffle(allowed)
-
-        def order(_: Sequence[Pair]) -> Iterator[Pair]:
-            return (
-                (one, other)
-                for one, other in combinations(without(allowed, hidden), 2)
-                if one.image_id != other.image_id and pair_field(one.entry_id, other.entry_id) not in done
-            )
-
+        order = order_of_all(drawn, every, hidden, done, self._chance)
         served = await self._serve(_Draw(asker, drawn, order, hidden, last=True))
         return _nothing(without(every, hidden)) if served is None else served
 
@@ -304,7 +230,7 @@ class Pairs:
         self,
         draw: _Draw,
         wanted: OpenPairs,
-        opened: Sequence[_Open],
+        opened: Sequence[OpenedPair],
         passed: Sequence[str],
         pictures: Mapping[int, Picture],
     ) -> Served:
@@ -317,7 +243,7 @@ class Pairs:
         until, soon = int(now + self._lifetime), now + self._lifetime / 2
         said = tuple(one if one.expires > soon else msgspec.structs.replace(one, expires=until) for one in wanted.pairs)
         wanted = msgspec.structs.replace(wanted, pairs=said)
-        leading = set(_meetings(draw.drawn, 0).leaders)
+        leading = set(meetings(draw.drawn, 0).leaders)
         met = [met_field(one.entry_id) for each in opened for one in each.pair if one.entry_id in leading]
         if wanted.text != read and not await self._candidates.open(asker, read, wanted, [*passed, *met]):
             raise _OvertakenError
@@ -329,70 +255,12 @@ class Pairs:
         )
         return Served(pair=pair, following=following[0] if following else None, skips_left=wanted.skips_left)
 
-    def _signed(self, asker: Asker, each: _Open, said: OpenPair, pictures: Mapping[int, Picture]) -> ServedPair:
+    def _signed(self, asker: Asker, each: OpenedPair, said: OpenPair, pictures: Mapping[int, Picture]) -> ServedPair:
         left, right = each.pair
         token = SignedPair(asker.crucible_id, asker.user_id, said.left, said.right, said.level, said.expires)
         return ServedPair(
             left=left, right=right, pictures=pictures, token=self._tokens.sign(token), expires_ms=said.expires * 1000
         )
-
-
-def _part(drawn: Drawn) -> float:
-    """Return how much of the crucible's time is over."""
-    return elapsed(drawn.now_ms, drawn.start_ms, drawn.end_ms)
-
-
-def _meetings(drawn: Drawn, met: int) -> Meetings:
-    """Return what a judge who was served so many pairs has met, with the leaders if they are settled.
-
-    Of a crucible that ends, and of which nobody knows when it began, nobody knows how late it is: it may be.
-    """
-    part = 1.0 if drawn.start_ms is None and drawn.end_ms is not None else _part(drawn)
-    settled = are_settled(part, drawn.votes, drawn.admitted)
-    return Meetings(met, drawn.leaders if settled else (), drawn.admitted)
-
-
-def _held(held: OpenPairs, candidates: Sequence[PairCandidate]) -> list[_Open]:
-    """Return the open pairs of which both entries are there."""
-    there = {one.entry_id: one for one in candidates}
-    return [
-        _Open(one, (there[one.left], there[one.right]))
-        for one in held.pairs
-        if one.left in there and one.right in there
-    ]
-
-
-def _met_once_more(some: Sequence[PairCandidate], entries: Collection[int]) -> list[PairCandidate]:
-    """Return candidates, of which these entries are about to be met."""
-    return [msgspec.structs.replace(one, met=one.met + 1) if one.entry_id in entries else one for one in some]
-
-
-def _shows(each: _Open, images: Mapping[int, SiteImage], levels: int) -> bool:
-    """Return whether whoever sees these levels sees both images of a pair, as they are now."""
-    return all(admitted_level(images.get(one.image_id), levels) for one in each.pair)
-
-
-def _unwanted(draw: _Draw, each: _Open, images: Mapping[int, SiteImage]) -> bool:
-    """Return whether a pair could be shown still as it was when it was opened: passing it on is then a skip.
-
-    Then what its judge sees has changed: by the question, the token or the account. Each of them is the judge's to
-    change, and to change back; one session that shows less than another is enough.
-    """
-    return _shows(each, images, each.said.level & draw.drawn.level)
-
-
-def _lent(draw: _Draw, passed: Sequence[_Open], images: Mapping[int, SiteImage]) -> int:
-    """Return how many skips a judge may have too many, which are made up for by judging.
-
-    As many as there are open pairs if the account shows them no more, for then there is no other way to go on.
-    """
-    is_barred = any(not _shows(each, images, draw.asker.account_level) for each in passed)
-    return OPEN_AT_ONCE if is_barred else 0
-
-
-def _touches(each: _Open, entries: set[int]) -> bool:
-    """Return whether one of these entries is of the pair."""
-    return not entries.isdisjoint((each.said.left, each.said.right))
 
 
 def _nothing(every: Sequence[PairCandidate]) -> NoPair:
