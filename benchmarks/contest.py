@@ -70,8 +70,6 @@ class Contest:
         self.votes = [0] * entries
         self.early = entries - round(LATE_SHARE * entries)
         self.cast = 0
-        self.turned_away = 0
-        """Times that a judge came for whom there was no pair left."""
         self._judged: dict[int, set[EntryPair]] = {}
         self._seen: dict[int, deque[int]] = {}
         self._met: dict[int, Counter[int]] = {}
@@ -112,7 +110,6 @@ class Contest:
             judge = bisect(activity, chance.random() * activity[-1])
             pair = self.show(choose, judge)
             if pair is None:  # this judge has seen everything
-                self.turned_away += 1
                 continue
             self.count(*self.judged(*pair))
             self.cast += 1

@@ -28,7 +28,8 @@ from watcher.postgres.pool import SitePool
 from watcher.postgres.site.images import SiteImages
 from watcher.redis import keys
 from watcher.redis.admit import ADMIT, Placement, admit_command
-from watcher.redis.link import Link, LinkLostError
+from watcher.redis.link import Link
+from watcher.redis.wire import LinkLostError
 
 T = TypeVar("T")
 Many = Callable[..., Awaitable[list[ServedPair]]]

@@ -50,6 +50,7 @@ def pause(
       crucible tables pause CrucibleEntry --reason 'a migration of the site'
     """
     from config import load  # noqa: PLC0415
+    from watcher.admin.table_pauses import SEEN_WITHIN_SECONDS  # noqa: PLC0415
     from watcher.bootstrap.table_pauses import pause_table, what_to_mind  # noqa: PLC0415
 
     settings = load()
@@ -59,7 +60,7 @@ def pause(
         print_json({"did": did, **_shown(stream)})
     else:
         typer.echo(
-            f"{table} is {stream.paused}; watchers leave its changes within ten seconds"
+            f"{table} is {stream.paused}; watchers leave its changes within {SEEN_WITHIN_SECONDS} s"
             if did
             else f"{table} was {stream.paused} already; nothing was done"
         )
@@ -75,6 +76,7 @@ def resume(table: TableName, *, as_json: AsJson = False) -> None:
       crucible tables resume CrucibleEntry
     """
     from config import load  # noqa: PLC0415
+    from watcher.admin.table_pauses import SEEN_WITHIN_SECONDS  # noqa: PLC0415
     from watcher.bootstrap.table_pauses import resume_table  # noqa: PLC0415
 
     with _faults():
@@ -84,7 +86,7 @@ def resume(table: TableName, *, as_json: AsJson = False) -> None:
     elif was is None:
         typer.echo(f"{table} was not paused; nothing was done")
     else:
-        typer.echo(f"{table} was {was}; watchers go on with its changes within ten seconds")
+        typer.echo(f"{table} was {was}; watchers go on with its changes within {SEEN_WITHIN_SECONDS} s")
 
 
 def _shown(stream: object) -> dict[str, object]:

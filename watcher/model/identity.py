@@ -11,17 +11,13 @@ from struct import Struct
 
 from xxhash import xxh3_128_digest
 
-IDENTITY_BYTES = 16
-"""Bytes of an identity. At 128 bits a collision among 10^12 changes has a chance of 10^-15. XXH3's result is fixed by
-its specification, and the input is numbers of our own, so that nobody can choose it to collide."""
-
-
 Digested = Callable[[int, int, int], bytes]
 """From the row's primary key, the position in the write-ahead log in bytes, and the commit time in microseconds since
 1970, to the bytes that a change's identity is the digest of."""
 
 digest = xxh3_128_digest
-"""From such bytes to the 128-bit identity."""
+"""From such bytes to the identity, 16 bytes. At 128 bits a collision among 10^12 changes has a chance of 10^-15. XXH3's
+result is fixed by its specification, and the input is numbers of our own, so that nobody can choose it to collide."""
 
 
 def digested(table: str, operation: str) -> Digested:

@@ -14,9 +14,10 @@ import hiredis
 
 from watcher.model.vote import VoteOutcome, VoteRefusal
 from watcher.redis import keys
-from watcher.redis.link import Command, Link
+from watcher.redis.link import Link
 from watcher.redis.scripts import VOTE
 from watcher.redis.vote import Ballot, outcomes, votes_command
+from watcher.redis.wire import Command
 
 Said = VoteOutcome | VoteRefusal | hiredis.ReplyError
 

@@ -16,10 +16,11 @@ from tests.stack.watching import provided
 from watcher.model.errors import TemporaryError
 from watcher.redis import keys
 from watcher.redis.client import Client, node_connection, node_identity, open_client, run_script
-from watcher.redis.link import Link, LinkLostError
+from watcher.redis.link import Link
 from watcher.redis.scripts import Script
 from watcher.redis.sink import RedisSink
 from watcher.redis.vote_log import VoteLog
+from watcher.redis.wire import LinkLostError
 
 LSNS = count(100)
 WRITE = Script.of("return redis.call('SET', KEYS[1], 'x')")

@@ -11,7 +11,7 @@ from watcher.api.http.rate_limit import RateLimit
 from watcher.api.http.turns import Turns
 from watcher.api.voting.uncounted_votes import LEAST, PER_VOTE, UncountedVotes
 from watcher.model.vote import Vote
-from watcher.redis.link import LinkLostError
+from watcher.redis.wire import LinkLostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.model.identity import IDENTITY_BYTES, digest, digested
+from watcher.model.identity import digest, digested
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ CHANGES = st.builds(
 def test_two_changes_share_an_identity_if_and_only_if_they_are_one(one: Change, other: Change) -> None:
     """Neighbouring numbers must not run into each other either: (1, 23) is not (12, 3)."""
     assert (one == other) == (one.identity == other.identity)
-    assert len(one.identity) == IDENTITY_BYTES
+    assert len(one.identity) == 16
 
 
 @pytest.mark.parametrize(

@@ -8,19 +8,21 @@ import pytest
 
 from tests.unit.redis.test_link_hints import Recorded
 from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
-from watcher.redis import keys, link
+from watcher.redis import keys
 from watcher.redis.ballot_box import BallotBox
+from watcher.redis.link import Link
 from watcher.redis.vote import Ballot
+from watcher.redis.wire import LinkLostError, Wire
 
 FENCE = "process:replication"
 
 
-class Opened(link.Link):
+class Opened(Link):
     """A link whose connection is there, to nobody."""
 
     def __init__(self) -> None:
         super().__init__("redis://127.0.0.1", 1.0)
-        self.wire, self.transport = link._Wire(asyncio.get_running_loop(), [].append), Recorded()
+        self.wire, self.transport = Wire(asyncio.get_running_loop(), [].append), Recorded()
         self.wire.connection_made(cast("Any", self.transport))
         self._wire, self._identity = self.wire, FENCE
 
@@ -125,7 +127,7 @@ async def test_a_lost_connection_fails_all_that_wait(refused: list[str]) -> None
     opened.wire.connection_lost(None)
     said = await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert [type(one) for one in said] == [link.LinkLostError, asyncio.CancelledError, link.LinkLostError]
+    assert [type(one) for one in said] == [LinkLostError, asyncio.CancelledError, LinkLostError]
     again = Opened()
     opened._wire = again.wire
     (task,) = await cast_all(box, [ballot(4)])

@@ -7,6 +7,7 @@ import pytest
 from tests.unit.redis.test_link_hints import Recorded
 from watcher.redis import link
 from watcher.redis.link import Link
+from watcher.redis.wire import Wire
 
 TURNS = 40
 """Of the loop, in which the first connection is made and looked at several times."""
@@ -16,7 +17,7 @@ INFO = b"role:master\r\nrun_id:a\r\nmaster_replid:b\r\n"
 class Redis(Recorded):
     """A Redis that answers a pipeline in the loop's next turn."""
 
-    def __init__(self, wire: link._Wire) -> None:
+    def __init__(self, wire: Wire) -> None:
         super().__init__()
         self._wire = wire
         self._open = True

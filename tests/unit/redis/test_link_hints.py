@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from watcher.redis import link
-from watcher.redis.link import LinkLostError
+from watcher.redis.wire import LinkLostError, Wire
 
 HINT = ("SADD", "crucible:undrained:1", 1)
 
@@ -26,8 +25,8 @@ class Recorded(asyncio.Transport):
 
 async def test_hint_at_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hint that finds no room does not count as told: the next vote of the same turn sends it in front of itself."""
-    monkeypatch.setattr(link, "MAX_WAITING_COMMANDS", 1)
-    wire, transport = link._Wire(asyncio.get_running_loop(), [].append), Recorded()
+    monkeypatch.setattr("watcher.redis.wire.MAX_WAITING_COMMANDS", 1)
+    wire, transport = Wire(asyncio.get_running_loop(), [].append), Recorded()
     wire.connection_made(transport)
     first = wire.ask(("PING",))
 
@@ -35,7 +34,7 @@ async def test_hint_at_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LinkLostError):
         wire.ask(("EVALSHA", "refused"))
     wire.data_received(b"+PONG\r\n")  # room again, before anything was flushed
-    monkeypatch.setattr(link, "MAX_WAITING_COMMANDS", 2)
+    monkeypatch.setattr("watcher.redis.wire.MAX_WAITING_COMMANDS", 2)
     wire.tell_once(HINT)
     vote = wire.ask(("EVALSHA", "vote"))
     await asyncio.sleep(0)
@@ -49,7 +48,7 @@ async def test_hint_at_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_hint_once_a_pipeline() -> None:
     """Equal hints of one pipeline go out once; the next one's goes out again."""
-    wire, transport = link._Wire(asyncio.get_running_loop(), [].append), Recorded()
+    wire, transport = Wire(asyncio.get_running_loop(), [].append), Recorded()
     wire.connection_made(transport)
 
     wire.tell_once(HINT)

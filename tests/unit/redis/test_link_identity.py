@@ -8,14 +8,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.unit.redis.test_link_hints import Recorded
-from watcher.redis import link
 from watcher.redis.link import Link
+from watcher.redis.wire import Wire
 
 
 class Redis(Recorded):
     """A Redis that answers each ``INFO`` with the same text, and everything else with OK."""
 
-    def __init__(self, wire: link._Wire, info: bytes) -> None:
+    def __init__(self, wire: Wire, info: bytes) -> None:
         super().__init__()
         self._wire, self._info = wire, info
 
@@ -52,7 +52,7 @@ async def failure(connect: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) 
 async def test_a_redis_that_does_not_say_who_it_is(info: bytes, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is tried again, and the process goes on: managed ones and replicas become what they should be."""
 
-    async def connect(factory: Callable[[], link._Wire], *_: object, **__: object) -> None:
+    async def connect(factory: Callable[[], Wire], *_: object, **__: object) -> None:
         wire = factory()
         wire.connection_made(Redis(wire, info))
 

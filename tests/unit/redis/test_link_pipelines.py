@@ -3,12 +3,12 @@
 import asyncio
 
 from tests.unit.redis.test_link_hints import Recorded
-from watcher.redis import link
+from watcher.redis.wire import Wire
 
 
 async def test_one_pipeline_at_a_time() -> None:
     """Votes that come in meanwhile go out together, once all of the first are answered, and before anybody is told."""
-    wire, transport = link._Wire(asyncio.get_running_loop(), [].append), Recorded()
+    wire, transport = Wire(asyncio.get_running_loop(), [].append), Recorded()
     wire.connection_made(transport)
     first = [wire.ask(("PING", "a")), wire.ask(("PING", "b"))]
     await asyncio.sleep(0)
@@ -30,7 +30,7 @@ async def test_one_pipeline_at_a_time() -> None:
 
 async def test_idle_connection_sends_at_once() -> None:
     """With nothing under way a command waits for the end of its loop turn and no longer."""
-    wire, transport = link._Wire(asyncio.get_running_loop(), [].append), Recorded()
+    wire, transport = Wire(asyncio.get_running_loop(), [].append), Recorded()
     wire.connection_made(transport)
     for answers in (1, 2):
         wire.tell(("PING",))

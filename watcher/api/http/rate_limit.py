@@ -21,7 +21,8 @@ from watcher.api.http.leaky_buckets import LeakyBuckets
 from watcher.api.http.problem import ProblemError
 from watcher.api.http.turns import Turns
 from watcher.redis.limit import LIMIT, charge_command, left
-from watcher.redis.link import Link, LinkLostError
+from watcher.redis.link import Link
+from watcher.redis.wire import LinkLostError
 
 WINDOW_SECONDS: Final = 60
 """Seconds in which the quota flows back."""

@@ -27,9 +27,9 @@ from watcher.api.voting.crucibles import Crucible
 from watcher.api.wire import EntryId, MomentText, encode, moment
 from watcher.model.pair_token import SignedPair, TokenFault
 from watcher.model.vote import Vote, VoteOutcome, VoteRefusal
-from watcher.redis.link import LinkLostError
 from watcher.redis.scripts import VOTE
 from watcher.redis.vote import Ballot
+from watcher.redis.wire import LinkLostError
 
 _HEADERS: Final[Sequence[Header]] = (JSON, (b"cache-control", b"no-store"))
 _COMING_BACK: Final = frozenset({VoteRefusal.ABSENT, VoteRefusal.UNVERIFIED})

@@ -5,9 +5,10 @@ from typing import Any
 import hiredis
 
 from watcher.api.http.problem import ProblemError
-from watcher.redis.link import Command, Link, LinkLostError
+from watcher.redis.link import Link
 from watcher.redis.refusals import refusal
 from watcher.redis.scripts import Script
+from watcher.redis.wire import Command, LinkLostError
 
 
 async def ask_redis(link: Link, command: Command, script: Script | None = None) -> Any:
