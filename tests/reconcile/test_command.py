@@ -92,7 +92,7 @@ def test_a_row_that_looks_right_by_what_is_on_its_way_is_mended(
     world: World, monkeypatch: pytest.MonkeyPatch, change: str, besides: bool
 ) -> None:
     """What was lost of it and what is on its way cancel each other out, until that has come."""
-    monkeypatch.setattr("watcher.reconcile.rows.table.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("watcher.reconcile.rows.second_looks.LOOK_SECONDS", 0.0)
     monkeypatch.setattr("watcher.reconcile.repairs.repairer.ANNOUNCED_SECONDS", 0.0)
     contest, other = world.crucible(), world.crucible()
     world.enter(contest, 5)

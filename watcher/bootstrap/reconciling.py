@@ -40,7 +40,8 @@ from watcher.reconcile.repairs.stream import Stream, StreamStandsError
 from watcher.reconcile.rows.choice import Choice
 from watcher.reconcile.rows.events_twice import events_twice
 from watcher.reconcile.rows.keys_come import came_from, keys_come
-from watcher.reconcile.rows.table import MAX_LOOKS, TableComparison
+from watcher.reconcile.rows.second_looks import MAX_LOOKS
+from watcher.reconcile.rows.table import TableComparison
 
 
 def counted_tables(settings: Settings) -> dict[str, CountedTable]:

@@ -7,8 +7,8 @@ from typing import Final
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.counts import CountedTable
 from watcher.reconcile.rows.choice import Choice
-from watcher.reconcile.rows.row_by_row import ms
-from watcher.reconcile.rows.table import MIN_KEY, PIECE_KEYS
+from watcher.reconcile.rows.row_by_row import PIECE_KEYS, ms
+from watcher.reconcile.rows.table import MIN_KEY
 
 ENTERING_MS: Final = 120_000
 """Milliseconds that an insert may take from its stamp until it shows. Fewer: what was entering as a run began is not

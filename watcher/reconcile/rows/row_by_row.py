@@ -19,6 +19,8 @@ from watcher.postgres.counted_rows import TOO_OLD, Counted, CountedRows
 from watcher.postgres.own.key_mark import KeyMark
 from watcher.reconcile.rows.differences import Difference, difference, differences
 
+PIECE_KEYS: Final = 5_000
+"""Keys that are looked at in one question: ClickHouse takes 128 KiB for a parameter."""
 MAX_SEEN: Final = 1 << 17
 """Rows that are remembered to be young. Fewer: of those that were found before, and have gone, some may be old ones."""
 

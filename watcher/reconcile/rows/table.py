@@ -1,15 +1,12 @@
 """Compares a table's rows in PostgreSQL with what was counted of them in ClickHouse.
 
 Ranges of keys are compared by their sums first, and only those that differ are read row by row. What differs then is
-looked at again until it stays as it is: a change may be on its way. Memory is that of some ranges, and so is the load
-on the site's database: one question at a time, each of about a second.
-
-Ranges may be read from a replica, which is behind. So whatever differs is looked at once more where rows are written,
-and that alone is told and mended.
+looked at again (:mod:`watcher.reconcile.rows.second_looks`). Memory is that of some ranges, and so is the load on the
+site's database: one question at a time, each of about a second.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -21,7 +18,8 @@ from watcher.postgres.faults import StatementTimeoutError
 from watcher.reconcile.rows.choice import Choice
 from watcher.reconcile.rows.differences import Difference
 from watcher.reconcile.rows.pace import Pace
-from watcher.reconcile.rows.row_by_row import RowByRow, ms
+from watcher.reconcile.rows.row_by_row import PIECE_KEYS, RowByRow, ms
+from watcher.reconcile.rows.second_looks import MAX_LOOKS, RangeDifferences, SecondLooks
 
 RANGE_KEYS: Final = 1 << 16
 """Keys of a range. More: a difference has more rows read; fewer: more sums."""
@@ -30,24 +28,10 @@ CHOSEN_RANGES: Final = 16
 MIN_KEY: Final = -(2**63)
 MAX_KEY: Final = 2**63 - 1
 """The lowest and the highest key that a row can have: both stores hold keys in 64 bits."""
-PIECE_KEYS: Final = 5_000
-"""Keys that are looked at in one question: ClickHouse takes 128 KiB for a parameter."""
-HELD_DIFFERENCES: Final = 1 << 16
-"""Differences that are held until they are looked at again. More: more memory, a kilobyte each; fewer: more waits."""
 SUMS_SECONDS: Final = 60.0
 SUMS_FACTOR: Final = 10.0
 """Sums of what was counted are asked for anew when they are a minute old, and ten times as old as it took to get them.
 Sooner: ClickHouse is asked all the time; later: more ranges have changed meanwhile, and are read row by row."""
-MAX_LOOKS: Final = 15
-LOOK_SECONDS: Final = 2.0
-"""Looks, and seconds between two of them, until a difference that changes is told as it is. Fewer or shorter: what is
-on its way from PostgreSQL to ClickHouse is told as a difference."""
-
-MAX_LASTING_LOOKS: Final = 5
-"""The same, until what has not stayed as it is goes to whoever confirms it, which takes the stream several times."""
-
-RangeDifferences = tuple[int, list[Difference]]
-"""Number of a range, and what differs in it."""
 
 
 class RangesListener(Protocol):
@@ -83,8 +67,11 @@ class TableComparison:
         looks: int = MAX_LOOKS,
     ) -> None:
         self._table, self._rows, self._reads, self._reader = table, rows, reads, reader or rows
-        self._pause, self._size, self._pace, self._looks = pause, range_keys, Pace(), looks
+        self._size, self._pace = range_keys, Pace()
         self._row_by_row = RowByRow(table, rows, reads)
+        self._second_looks = SecondLooks(
+            self._row_by_row, rows, range_keys, pause, looks, begins_elsewhere=reader is not None and reader is not rows
+        )
         self.too_old = 0
         """Rows that were left out so far, as they were made before :attr:`kept_since`."""
         self.following = 0
@@ -163,7 +150,7 @@ class TableComparison:
         counted, asked_at, took = self._sums_counted(first, None if beyond else end)
         whole = max(0, end - first)
         below = sorted(one for one, total in counted.items() if not same(total, 0) and one < first)
-        yield from self._settled((one, self._of_range(self._reader, one)) for one in below)
+        yield from self._second_looks.settled((one, self._of_range(self._reader, one)) for one in below)
         low = first
         while low < end:
             after, sums = self._some_sums(low, end)
@@ -171,7 +158,7 @@ class TableComparison:
                 counted, asked_at, took = self._sums_counted(low, None if beyond else end)
             wrong = [one for one in range(low, after) if not same(sums.get(one, (0, 0))[0], counted.get(one, 0))]
             self.too_old += sum(too_old for _, too_old in sums.values())
-            yield from self._settled((one, self._of_range(self._reader, one)) for one in wrong)
+            yield from self._second_looks.settled((one, self._of_range(self._reader, one)) for one in wrong)
             self.following = after
             if after < end:
                 progress(after - first, whole)
@@ -181,7 +168,7 @@ class TableComparison:
             low = after
         if beyond:
             over = sorted(one for one, total in counted.items() if not same(total, 0) and one >= max(first, end))
-            yield from self._settled((one, self._of_range(self._reader, one)) for one in over)
+            yield from self._second_looks.settled((one, self._of_range(self._reader, one)) for one in over)
         progress(whole, whole)
 
     def _over_gap(self, number: int, counted: Collection[int]) -> int | None:
@@ -236,7 +223,7 @@ class TableComparison:
             bottom, last = low == first and first <= 0, beyond and after >= end
             keys = self._keys_chosen(None if bottom else low, None if last else after, choice, new)
             pieces = (keys[at : at + PIECE_KEYS] for at in range(0, len(keys), PIECE_KEYS))
-            yield from self._settled(
+            yield from self._second_looks.settled(
                 (piece[0] // self._size, self._row_by_row.of_keys(self._reader, piece)) for piece in pieces
             )
             self.following = after
@@ -273,63 +260,13 @@ class TableComparison:
             keys.update(int(key) for (key,) in self._reads("keys_counted", asked))
         return sorted(keys)
 
-    def _settled(self, ranges: Iterable[RangeDifferences]) -> Iterator[RangeDifferences]:
-        """Yield what still differs once it stays as it is, looking again at some ranges together."""
-        held: list[RangeDifferences] = []
-        for one in ranges:
-            held.append(one)
-            if sum(len(found) for _, found in held) >= HELD_DIFFERENCES:
-                yield from self._looked_at_again(held)
-                held = []
-        yield from self._looked_at_again(held)
-
-    def _looked_at_again(self, held: list[RangeDifferences]) -> Iterator[RangeDifferences]:
-        """Yield the differences that stay as they are from one look to the next, where rows are written.
-
-        Of a row that changes all the time, that is what was wrong with it at two looks one after the other.
-        """
-        first = 0 if self._reader is self._rows else -1  # what a replica shows may be old: it is no look
-        stayed: dict[int, Difference] = {}
-        for look in range(first, self._looks):
-            if not any(found for _, found in held):
-                break
-            if look >= 0:
-                self._pause(LOOK_SECONDS)
-            again = self._again(held)
-            if again == held and look >= 0:
-                break
-            if look >= 0:
-                stayed |= _same(held, again)
-            held = again
-        for number, found in held:
-            yield number, [stayed.get(one.key, one) for one in found]
-
-    def _again(self, held: Sequence[RangeDifferences]) -> list[RangeDifferences]:
-        """Return which of the differences are still there, as they are now."""
-        few = [one.key for _, found in held if len(found) <= PIECE_KEYS for one in found]
-        by_key = {one.key: one for one in self.of_keys(few)}
-        again = list[RangeDifferences]()
-        for number, found in held:
-            if len(found) > PIECE_KEYS:  # one question for the range is cheaper than one for each few of its keys
-                by_key |= {one.key: one for one in self._of_range(self._rows, number)}
-            again.append((number, [by_key[one.key] for one in found if one.key in by_key]))
-        return again
-
     def lasting(self, found: Sequence[Difference]) -> Sequence[Difference]:
         """Return what is left of some differences where rows are written, once what was on its way has had its chance.
 
         Raises:
             TemporaryError: a neighbour is away.
         """
-        for _ in range(MAX_LASTING_LOOKS):
-            if not found:
-                break
-            self._pause(LOOK_SECONDS)
-            again = self.of_keys([one.key for one in found])
-            if again == found:
-                break
-            found = again
-        return found
+        return self._second_looks.lasting(found)
 
     def of_keys(self, keys: Sequence[int]) -> list[Difference]:
         """Return what differs by now of some rows, where they are written, by key.
@@ -337,12 +274,4 @@ class TableComparison:
         Raises:
             TemporaryError: a neighbour is away.
         """
-        pieces = (keys[first : first + PIECE_KEYS] for first in range(0, len(keys), PIECE_KEYS))
-        return [one for piece in pieces for one in self._row_by_row.of_keys(self._rows, piece)]
-
-
-def _same(before: Iterable[RangeDifferences], again: Iterable[RangeDifferences]) -> Iterator[tuple[int, Difference]]:
-    """Yield the differences that both looks found, by key."""
-    was = {one.key: one for _, found in before for one in found}
-    for _, found in again:
-        yield from ((one.key, one) for one in found if was.get(one.key) == one)
+        return self._second_looks.of_keys(keys)
