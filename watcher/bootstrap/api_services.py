@@ -7,7 +7,8 @@ from watcher.api.http.rate_limit import RateLimit
 from watcher.api.identity.followers import Followers
 from watcher.api.resources import stream
 from watcher.api.services import Services, VoteRules
-from watcher.api.voting.boards import Boards, Seen
+from watcher.api.voting.board_looks import BoardLooks
+from watcher.api.voting.boards import Boards
 from watcher.api.voting.crucibles import Crucibles
 from watcher.api.voting.disclosure import Disclosure
 from watcher.api.voting.endings import Endings
@@ -76,9 +77,14 @@ def compose_services(
         endings=endings,
         disclosure=disclosure,
         boards=Boards(
-            reads_link,
-            Seen(crucibles, standings, endings, disclosure),
-            stream.RENDERING,
+            BoardLooks(
+                reads_link,
+                crucibles=crucibles,
+                standings=standings,
+                endings=endings,
+                disclosure=disclosure,
+                rendering=stream.RENDERING,
+            ),
             metrics.streams,
             most_streams,
         ),

@@ -22,7 +22,8 @@ from watcher.api.identity.followers import Followers
 from watcher.api.identity.users import User
 from watcher.api.resources import stream
 from watcher.api.voting import boards
-from watcher.api.voting.boards import Boards, Seen
+from watcher.api.voting.board_looks import BoardLooks
+from watcher.api.voting.boards import Boards
 from watcher.api.voting.crucibles import Crucible, Crucibles
 from watcher.api.voting.disclosure import Disclosure
 from watcher.api.voting.endings import Endings
@@ -70,8 +71,15 @@ class Somebody:
 def boards_of(standings: Moving, most_streams: int = 100) -> Boards:
     gauge = Gauge("followers", "of this test", registry=None)
     known = cast("Crucibles", Known())
-    seen = Seen(known, cast("Standings", standings), Endings(cast("Any", None)), Disclosure(cast("Any", None), "live"))
-    return Boards(cast("Any", None), seen, stream.RENDERING, gauge, most_streams)
+    looks = BoardLooks(
+        cast("Any", None),
+        crucibles=known,
+        standings=cast("Standings", standings),
+        endings=Endings(cast("Any", None)),
+        disclosure=Disclosure(cast("Any", None), "live"),
+        rendering=stream.RENDERING,
+    )
+    return Boards(looks, gauge, most_streams)
 
 
 async def answer(followed: Boards, headers: Sequence[tuple[bytes, bytes]] = (), crucible_id: int = 1) -> Response:
@@ -117,7 +125,7 @@ async def event(reader: asyncio.StreamReader) -> bytes:
 
 async def test_who_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its connection is torn and its place is free; meanwhile and afterwards another sees each change."""
-    monkeypatch.setattr(boards, "POLL_SECONDS", 0.005)
+    monkeypatch.setattr("watcher.api.voting.board.POLL_SECONDS", 0.005)
     monkeypatch.setattr(uvicorn_internals, "PATIENCE_SECONDS", 0.5)
     monkeypatch.setattr(server, "SWEEP_SECONDS", 0.05)
     followed = boards_of(Moving(moves=True))
@@ -145,7 +153,7 @@ async def test_who_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_who_was_there_goes_on_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """An event that the client names as its last is not sent again; what comes after it is, and so is any other."""
-    monkeypatch.setattr(boards, "POLL_SECONDS", 0.005)
+    monkeypatch.setattr("watcher.api.voting.board.POLL_SECONDS", 0.005)
     standings = Moving(moves=False)
     async with served(boards_of(standings)) as running:
         at = running.at  # type: ignore[attr-defined]

@@ -18,7 +18,9 @@ from watcher.api.identity.followers import Follower, Followers
 from watcher.api.identity.users import may_follow
 from watcher.api.route import CRUCIBLE, OF_A_CRUCIBLE, Route
 from watcher.api.services import Services
-from watcher.api.voting.boards import Board, Boards, Rendering
+from watcher.api.voting.board import Board
+from watcher.api.voting.board_looks import Rendering
+from watcher.api.voting.boards import Boards
 from watcher.api.voting.standings import Page
 from watcher.api.wire import Ending, Standing, encode
 
