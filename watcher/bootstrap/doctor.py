@@ -41,7 +41,7 @@ from watcher.decode.registry import RegistryClient
 from watcher.kafka.admin import KafkaAdmin
 from watcher.model.errors import WatcherError
 from watcher.notify.http import HttpNotifier
-from watcher.postgres.own import beat, letters
+from watcher.postgres.own import beat, dead_letters
 from watcher.postgres.session import Session, open_session
 from watcher.redis.nodes import RedisNode, open_nodes
 
@@ -210,7 +210,7 @@ def _done_letters(settings: Settings, topic_id: str, partition: int, offset: int
     at = settings.postgres
     try:
         with open_session(at.dsn.get_secret_value(), at.watcher_schema, at.timeout) as session:
-            return letters.done_from(session, topic_id, partition, offset)
+            return dead_letters.done_from(session, topic_id, partition, offset)
     except WatcherError:
         return 0
 

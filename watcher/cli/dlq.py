@@ -14,7 +14,7 @@ from watcher.model.words import counted
 
 if TYPE_CHECKING:
     from watcher.kafka.dead_letter_topic import StoredDeadLetter
-    from watcher.postgres.own.letters import Story
+    from watcher.postgres.own.dead_letters import Story
 
     Stories = dict[tuple[int, int], Story]
 
@@ -127,7 +127,7 @@ def seen(as_json: AsJson = False) -> None:
       crucible dlq seen
     """
     import config  # noqa: PLC0415
-    from watcher.admin.letters_seen import mark_seen  # noqa: PLC0415
+    from watcher.admin.dead_letters_seen import mark_seen  # noqa: PLC0415
     from watcher.bootstrap.kafka_client import kafka_client  # noqa: PLC0415
     from watcher.kafka.admin import KafkaAdmin  # noqa: PLC0415
 
@@ -152,13 +152,13 @@ def _dead_letters() -> "list[StoredDeadLetter]":
 def _stories(found: "list[StoredDeadLetter]") -> "Stories":
     """Return what became of letters; of none where PostgreSQL does not say: they can be looked at all the same."""
     import config  # noqa: PLC0415
-    from watcher.bootstrap.letters import opened_letters  # noqa: PLC0415
+    from watcher.bootstrap.dead_letters import opened_dead_letters  # noqa: PLC0415
     from watcher.model.errors import TemporaryError, WatcherError  # noqa: PLC0415
 
     if not found:
         return {}
     try:
-        with opened_letters(config.load()) as letters:
+        with opened_dead_letters(config.load()) as letters:
             return letters.stories(found)
     except (TemporaryError, WatcherError) as error:
         note(f"what became of them is not known: {error}")

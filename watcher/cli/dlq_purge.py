@@ -33,10 +33,10 @@ def purge(
       crucible dlq purge --before 2025-01-01T00:00:00Z
     """
     import config  # noqa: PLC0415
-    from watcher.bootstrap.letters import opened_letters  # noqa: PLC0415
+    from watcher.bootstrap.dead_letters import opened_dead_letters  # noqa: PLC0415
 
     limit = time_of(before, "--before")
-    with opened_letters(config.load()) as letters:
+    with opened_dead_letters(config.load()) as letters:
         found = letters.purgeable(limit) if letters.partitions else []
         some = [one for one in found if one.done or one.not_done]
         if not as_json and found:

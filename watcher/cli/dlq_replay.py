@@ -14,10 +14,10 @@ from watcher.cli.times import time_of
 from watcher.model.words import counted
 
 if TYPE_CHECKING:
+    from watcher.dead_letters.needs import TableStanding
+    from watcher.dead_letters.taking import Account
     from watcher.kafka.dead_letter_topic import StoredDeadLetter
-    from watcher.letters.needs import TableStanding
-    from watcher.letters.taking import Account
-    from watcher.postgres.own.letters import Tried
+    from watcher.postgres.own.dead_letters import Tried
 
 SAFE: Final = "letters that were taken are done, the others are as they were: run the same command again"
 """What Ctrl-C comes to."""
@@ -69,7 +69,7 @@ def replay(
     """
     import config  # noqa: PLC0415
     from watcher.admin.dead_letters import DeadLetterFilter  # noqa: PLC0415
-    from watcher.bootstrap.letters import opened_letters  # noqa: PLC0415
+    from watcher.bootstrap.dead_letters import opened_dead_letters  # noqa: PLC0415
 
     if everything == any(one is not None for one in (reason, table, topic, since, letter)):
         raise typer.BadParameter(
@@ -85,7 +85,7 @@ def replay(
         letter=None if letter is None else with_letter_form(letter, "--letter"),
     )
     taken: list[tuple[StoredDeadLetter, Tried]] = []
-    with _whole_or_again(), interruptible(SAFE), opened_letters(config.load(), note) as letters:
+    with _whole_or_again(), interruptible(SAFE), opened_dead_letters(config.load(), note) as letters:
         if not letters.partitions:
             _none(letters.topic, as_json=as_json)
             return

@@ -30,7 +30,7 @@ CALL_TIMEOUT_SECONDS: Final = 10.0
 
 REFUSED_SECONDS: Final = 5.0
 """Seconds until a group that refuses us is joined again. Longer: it is noticed later that it does not; shorter: it is
-hammered. """
+hammered."""
 NOT_AUTHORIZED: Final = "Group authorization failed"
 """What the client says of a right that is missing, in an error that has no code but that it is fatal."""
 

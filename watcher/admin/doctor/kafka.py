@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from watcher.admin import letters_seen
+from watcher.admin import dead_letters_seen
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.offsets import group_places
 from watcher.kafka.admin import KafkaAdmin
@@ -106,8 +106,8 @@ def dead_letters(admin: KafkaAdmin, topic: str, group: str, done: DoneLetters | 
             f"{topic} is compacted: of the letters of a row all but the newest go",
             f"set cleanup.policy=delete on {topic}",
         )
-    done_from = partial(done, admin.topic_id(topic)) if done else letters_seen.none_done
-    new, seen = letters_seen.since_seen(admin, topic, group, done_from)
+    done_from = partial(done, admin.topic_id(topic)) if done else dead_letters_seen.none_done
+    new, seen = dead_letters_seen.since_seen(admin, topic, group, done_from)
     if new:
         yield warn(
             name,

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from watcher.dead_letters.purging import Purge, purges
 from watcher.kafka.dead_letter_topic import LetterPlace, StoredDeadLetter
-from watcher.letters.purging import Purge, purges
 from watcher.model.dead_letter_headers import RefusedRecord
 
 DONE, LEFT, OLD, STRANGER = "done", "left", "old", "stranger"

@@ -8,22 +8,22 @@ from functools import cached_property
 from config import Settings
 from watcher.admin.dead_letters import DeadLetterFilter
 from watcher.bootstrap.clients import site_session
+from watcher.bootstrap.dead_letter_replay import DeadLetterReplay
 from watcher.bootstrap.kafka_client import kafka_client
-from watcher.bootstrap.letter_replay import LetterReplay
+from watcher.dead_letters.batches import batches
+from watcher.dead_letters.needs import TableStanding, settle
+from watcher.dead_letters.purging import Purge, purges
+from watcher.dead_letters.taking import Account, Taking, done_letters
 from watcher.kafka.admin import KafkaAdmin
 from watcher.kafka.dead_letter_topic import LetterPlace, StoredDeadLetter, letter_places
-from watcher.letters.batches import batches
-from watcher.letters.needs import TableStanding, settle
-from watcher.letters.purging import Purge, purges
-from watcher.letters.taking import Account, Taking, done_letters
 from watcher.model.errors import StopError
-from watcher.postgres.own import letters, reconcile_needed
-from watcher.postgres.own.letters import Story, Tried
+from watcher.postgres.own import dead_letters, reconcile_needed
+from watcher.postgres.own.dead_letters import Story, Tried
 from watcher.postgres.session import Session
 
 
 @contextmanager
-def opened_letters(settings: Settings, told: Callable[[str], None] = lambda _: None) -> Iterator["Letters"]:
+def opened_dead_letters(settings: Settings, told: Callable[[str], None] = lambda _: None) -> Iterator["DeadLetters"]:
     """Connect to Kafka and PostgreSQL for the length of a block, and yield the dead letters.
 
     Args:
@@ -37,10 +37,10 @@ def opened_letters(settings: Settings, told: Callable[[str], None] = lambda _: N
     """
     client = kafka_client(settings.kafka)
     with site_session(settings) as session:
-        yield Letters(settings, client, session, told)
+        yield DeadLetters(settings, client, session, told)
 
 
-class Letters:
+class DeadLetters:
     """The dead-letter topic, and what became of its letters.
 
     Args:
@@ -85,7 +85,7 @@ class Letters:
         return {
             (partition, offset): story
             for partition in {one.partition for one in some}
-            for offset, story in letters.known(
+            for offset, story in dead_letters.known(
                 self._session, self._topic_id, partition, [one.offset for one in some if one.partition == partition]
             ).items()
         }
@@ -105,7 +105,9 @@ class Letters:
             StreamStandsError: rows are to be compared, and the stream does not go on.
             TemporaryError: a neighbour is away.
         """
-        replay = LetterReplay(self._settings, self._client, self._session, self._admin, self._topic_id, told=self._told)
+        replay = DeadLetterReplay(
+            self._settings, self._client, self._session, self._admin, self._topic_id, told=self._told
+        )
         taking = Taking(self._session, self._topic_id, replay.table_of)
         return replay.taken(taking, wanted, dry_run=dry_run, compare=compare), taking.account
 
@@ -126,7 +128,7 @@ class Letters:
         return settle(self._session, self._topic_id, before, account.left, self._low())
 
     def purgeable(self, before: datetime | None) -> list[Purge]:
-        """Return what may be deleted of each partition; see :func:`watcher.letters.purging.purges`.
+        """Return what may be deleted of each partition; see :func:`watcher.dead_letters.purging.purges`.
 
         Raises:
             TemporaryError: a neighbour is away.
@@ -147,7 +149,7 @@ class Letters:
             )
         found = list(some)
         for one in found:
-            letters.purge(self._session, self._topic_id, one.partition, one.upto, lost=one.not_done > 0)
+            dead_letters.purge(self._session, self._topic_id, one.partition, one.upto, lost=one.not_done > 0)
         self._admin.delete_before({(self.topic, one.partition): one.upto for one in found})
 
     def _low(self) -> dict[int, int]:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from watcher.dead_letters.row_of_letter import RowOf, row_of
 from watcher.kafka.dead_letter_topic import StoredDeadLetter
-from watcher.letters.row_of_letter import RowOf, row_of
 from watcher.model.dead_letter_headers import RefusedRecord
 
 KEYS = {"CrucibleEntry": ("public", "id")}

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
+from watcher.dead_letters.batches import BATCH_BYTES, BATCH_LETTERS, batches
 from watcher.kafka.dead_letter_topic import LetterPlace, StoredDeadLetter
-from watcher.letters.batches import BATCH_BYTES, BATCH_LETTERS, batches
 from watcher.model.dead_letter_headers import RefusedRecord
 
 

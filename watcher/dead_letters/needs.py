@@ -6,7 +6,7 @@ import msgspec
 
 from watcher.model.need_reason import NeedReason
 from watcher.model.words import counted
-from watcher.postgres.own import letters, reconcile_needed
+from watcher.postgres.own import dead_letters, reconcile_needed
 from watcher.postgres.own.reconcile_needed import Need
 from watcher.postgres.session import Session
 
@@ -37,9 +37,9 @@ def settle(
         left: letters that are not done, by table.
         low: first offset that each partition of the topic still holds.
     """
-    purged = letters.purged(session, topic_id)
+    purged = dead_letters.purged(session, topic_id)
     expired = any(first > purged.get(partition, 0) for partition, first in low.items())
-    lost = letters.lost(session, topic_id)
+    lost = dead_letters.lost(session, topic_id)
     return [
         _settled(
             session,
@@ -61,13 +61,13 @@ def _settled(session: Session, topic_id: str, need: Need, left: int, *, gone: bo
     if gone:
         return TableStanding(table, settled=False, why=f"letters have left the topic that nobody had taken: {compare}")
     places = {place.partition(" ")[0] for place in (need.found.first, need.found.last)}
-    if letters.found(session, topic_id, table, places) != places or (
-        letters.count(session, topic_id, table) < need.found.times
+    if dead_letters.found(session, topic_id, table, places) != places or (
+        dead_letters.count(session, topic_id, table) < need.found.times
     ):
         return TableStanding(
             table, settled=False, why=f"more was refused than there are letters ({need.found.times}): {compare}"
         )
-    if not letters.settled(session, need):
+    if not dead_letters.settled(session, need):
         if (table, need.reason) not in {(one.source_table, one.reason) for one in reconcile_needed.needs(session)}:
             return TableStanding(table, settled=True, why="another run has seen to that")
         return TableStanding(table, settled=False, why="changes were refused meanwhile: run this again")

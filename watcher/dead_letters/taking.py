@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from watcher.admin.dead_letters import DeadLetterFilter
+from watcher.dead_letters.batches import batches
+from watcher.dead_letters.replaying import Replayer
 from watcher.kafka.dead_letter_topic import LetterPlace, StoredDeadLetter
-from watcher.letters.batches import batches
-from watcher.letters.replaying import Replayer
 from watcher.model.letter_outcome import LetterOutcome
-from watcher.postgres.own import letters
-from watcher.postgres.own.letters import Tried
+from watcher.postgres.own import dead_letters
+from watcher.postgres.own.dead_letters import Tried
 from watcher.postgres.session import Session
 
 
@@ -93,6 +93,6 @@ def done_letters(session: Session, topic_id: str, stored: Iterable[StoredDeadLet
     return {
         (partition, offset)
         for partition, offsets in by_partition.items()
-        for offset, story in letters.known(session, topic_id, partition, offsets).items()
+        for offset, story in dead_letters.known(session, topic_id, partition, offsets).items()
         if story.done
     }

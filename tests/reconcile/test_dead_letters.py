@@ -25,16 +25,16 @@ from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.clickhouse.repair_rows import REPAIRS
+from watcher.dead_letters import replaying
+from watcher.dead_letters.eligibility import Eligibility, Passed
+from watcher.dead_letters.letter_decoder import LetterDecoder
+from watcher.dead_letters.needs import settle
+from watcher.dead_letters.replaying import Replayer
+from watcher.dead_letters.row_comparison import RowComparison
+from watcher.dead_letters.row_of_letter import LetterSubjects, row_of
+from watcher.dead_letters.taking import Account, Taking
 from watcher.decode.decoder import Decoder
 from watcher.kafka.dead_letter_topic import LetterPlace, StoredDeadLetter
-from watcher.letters import replaying
-from watcher.letters.eligibility import Eligibility, Passed
-from watcher.letters.letter_decoder import LetterDecoder
-from watcher.letters.needs import settle
-from watcher.letters.replaying import Replayer
-from watcher.letters.row_comparison import RowComparison
-from watcher.letters.row_of_letter import LetterSubjects, row_of
-from watcher.letters.taking import Account, Taking
 from watcher.model.change import Operation
 from watcher.model.dead_letter_headers import RefusedRecord
 from watcher.model.errors import TemporaryError
@@ -44,8 +44,8 @@ from watcher.model.metric_rows import MetricRows
 from watcher.model.need_reason import NeedReason
 from watcher.model.plan import Plan
 from watcher.model.repair import RepairPlan
-from watcher.postgres.own import history, letters, reconcile_needed, repair, replay
-from watcher.postgres.own.letters import Tried
+from watcher.postgres.own import dead_letters, history, reconcile_needed, repair, replay
+from watcher.postgres.own.dead_letters import Tried
 from watcher.postgres.session import Session
 from watcher.reconcile.repairs import decided_replays
 from watcher.reconcile.repairs.after_repairs import AfterRepairs
@@ -211,11 +211,11 @@ def test_a_letter_that_is_refused_again_stays_one_letter(site: World) -> None:
     with running(site) as run:
         for _ in range(3):
             (tried,) = run.replayer.replay([broken])
-        story = letters.known(run.session, "T", 0, [3])[3]
+        story = dead_letters.known(run.session, "T", 0, [3])[3]
         run.replayer.replay([letter(3)])  # the cause is mended
-        mended = letters.known(run.session, "T", 0, [3])[3]
+        mended = dead_letters.known(run.session, "T", 0, [3])[3]
         run.replayer.replay([broken])  # by an older program
-        after = letters.known(run.session, "T", 0, [3])[3]
+        after = dead_letters.known(run.session, "T", 0, [3])[3]
 
     assert (tried.outcome, tried.message[:8]) == (LetterOutcome.REFUSED, "bad_row:")
     assert (story.outcome, story.tries, story.done) == ("refused", 3, False)
@@ -228,7 +228,7 @@ def test_a_story_may_quote_what_postgresql_does_not_store(site: World) -> None:
     broken = b'{"op":"c","source":{"table":"No\\u0000Such","lsn":1,"ts_ms":1},"after":{"id":1}}'
     with running(site) as run:
         run.replayer.replay([letter(1, raw=broken, topic="postgres.\0", partition=-1, offset=-1, table="\0")])
-        story = letters.known(run.session, "T", 0, [1])[1]
+        story = dead_letters.known(run.session, "T", 0, [1])[1]
 
     assert (story.outcome, "source.table is" in story.message) == ("refused", True)
 

@@ -14,10 +14,10 @@ from typing import Final
 
 from watcher.changes.sink import StateSink
 from watcher.clickhouse.planned_insert import PlannedInsert
+from watcher.dead_letters.eligibility import CutError, Eligibility
+from watcher.dead_letters.letter_decoder import DecodedLetter, LetterDecoder
+from watcher.dead_letters.row_of_letter import LetterSubjects
 from watcher.kafka.dead_letter_topic import StoredDeadLetter
-from watcher.letters.eligibility import CutError, Eligibility
-from watcher.letters.letter_decoder import DecodedLetter, LetterDecoder
-from watcher.letters.row_of_letter import LetterSubjects
 from watcher.model.change import Position
 from watcher.model.dead_letter_headers import MAX_MESSAGE_CHARACTERS
 from watcher.model.effects import ReconcileNeeded
@@ -28,9 +28,9 @@ from watcher.model.metric_rows import MetricRows
 from watcher.model.need_reason import NeedReason
 from watcher.model.replay import ReplayPlan, token_of
 from watcher.model.row_state import RowStates
-from watcher.postgres.own import letters, reconcile_needed, repair, replay
+from watcher.postgres.own import dead_letters, reconcile_needed, repair, replay
+from watcher.postgres.own.dead_letters import Tried
 from watcher.postgres.own.history import History
-from watcher.postgres.own.letters import Tried
 from watcher.postgres.session import Session
 from watcher.reconcile.repairs.decided_replays import carry_out
 from watcher.runtime.failpoint import reach
@@ -105,7 +105,7 @@ class Replayer:
         became |= self._compared(batch, became)
         tried = self._tried(batch, became, decoded)
         reach("replay.noting")
-        letters.tried(self._session, self._topic_id, tried, self._made_by)
+        dead_letters.tried(self._session, self._topic_id, tried, self._made_by)
         return tried
 
     def finish_open(self, table: str) -> None:

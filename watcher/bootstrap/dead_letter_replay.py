@@ -20,22 +20,22 @@ from watcher.clickhouse.planned_insert import PlannedInsert
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.clickhouse.repair_rows import REPAIRS
+from watcher.dead_letters.eligibility import Eligibility, Passed
+from watcher.dead_letters.letter_decoder import LetterDecoder
+from watcher.dead_letters.replaying import Replayer
+from watcher.dead_letters.row_comparison import RowComparison
+from watcher.dead_letters.row_of_letter import LetterSubjects, RowOf, row_of
+from watcher.dead_letters.taking import Taking
 from watcher.decode.avro import AvroReader
 from watcher.decode.decoder import Decoder
 from watcher.decode.registry import RegistryClient
 from watcher.kafka.admin import KafkaAdmin
 from watcher.kafka.dead_letter_topic import StoredDeadLetter, letter_places, value_at
-from watcher.letters.eligibility import Eligibility, Passed
-from watcher.letters.letter_decoder import LetterDecoder
-from watcher.letters.replaying import Replayer
-from watcher.letters.row_comparison import RowComparison
-from watcher.letters.row_of_letter import LetterSubjects, RowOf, row_of
-from watcher.letters.taking import Taking
 from watcher.model.counts import CountedTable
 from watcher.model.errors import Reason, TemporaryError
 from watcher.model.metric_rows import MetricRows
 from watcher.postgres.own import history, replay
-from watcher.postgres.own.letters import Tried
+from watcher.postgres.own.dead_letters import Tried
 from watcher.postgres.session import Session
 from watcher.reconcile.repairs.stream import Stream
 from watcher.reconcile.stores import Stores
@@ -47,7 +47,7 @@ WHILE_BUSY: Final = Retry(0.5, 0.5, give_up=lambda attempts, _: attempts >= 60)
 """Waits for another process that compares the same crucible. Fewer: the command is to be run again; more: it hangs."""
 
 
-class LetterReplay:
+class DeadLetterReplay:
     """Takes dead letters again.
 
     Args:

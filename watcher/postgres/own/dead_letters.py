@@ -12,7 +12,7 @@ from watcher.postgres.own.reconcile_needed import Need
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
-_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "letters.sql")
+_STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "dead_letters.sql")
 
 
 class Tried(msgspec.Struct, frozen=True):
