@@ -50,7 +50,7 @@ VIEW_TOTALS: Mapping[str, str] = {
 }
 """Aggregate view -> query of the sums that it shows, in the form of RAW_TOTALS."""
 
-MENTIONED = 5
+MENTIONED_FINDINGS = 5
 """Findings spelled out in one line; the rest is a number."""
 
 
@@ -108,7 +108,7 @@ class AuditReport:
         return max(by_place.values(), default=0)
 
     def __str__(self) -> str:
-        shown = [str(finding) for finding in self.findings[:MENTIONED]]
+        shown = [str(finding) for finding in self.findings[:MENTIONED_FINDINGS]]
         more = len(self.findings) - len(shown)
         return "; ".join([*shown, *([f"and {more} more"] if more else [])]) or "no disagreement"
 

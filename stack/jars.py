@@ -24,7 +24,7 @@ LOCK = Path(__file__).with_name("jars.lock.toml")
 # None: the public repository. Name to address, where another is to be asked.
 REPOSITORIES: dict[str, str] | None = None
 # Connections at once. Most of the time goes into round trips for small files.
-CONNECTIONS = 6
+MAX_CONNECTIONS = 6
 # Seconds that a repository may stay silent.
 SILENCE_SECONDS = 60
 
@@ -93,7 +93,7 @@ def unpack(group: str) -> Path:
 
 def _download(group: str, missing: list[Artifact]) -> None:
     progress = DownloadProgress(group, len(missing))
-    with trusted() as authorities, ThreadPoolExecutor(CONNECTIONS) as pool:
+    with trusted() as authorities, ThreadPoolExecutor(MAX_CONNECTIONS) as pool:
         # Taking each result raises the first error; files that arrived before it stay.
         for _ in pool.map(lambda artifact: _download_one(group, artifact, progress, authorities), missing):
             progress.file_done()

@@ -6,7 +6,7 @@ from demo.endings.ending_audit import prizes
 from demo.entries.buzz_books import BANK, BooksRead
 from demo.truth import Connection
 
-MOST = 3
+SHOWN_CRUCIBLES = 3
 """Crucibles whose podium is told; those with the largest pool."""
 RESULTS = """
 SELECT crucible_id, name, entries, votes, pool
@@ -27,7 +27,7 @@ SELECT prize.position, who.username, entry.score, prize.amount
 
 def podiums(postgres: Connection) -> Iterator[str]:
     """Yield a line for each of a few crucibles that have ended."""
-    for crucible, name, entries, votes, pool in postgres.execute(RESULTS, (MOST,)).fetchall():
+    for crucible, name, entries, votes, pool in postgres.execute(RESULTS, (SHOWN_CRUCIBLES,)).fetchall():
         places = [
             f"{position}. {user} with {score} gets {amount}"
             for position, user, score, amount in postgres.execute(WINNERS, (crucible,))

@@ -21,7 +21,7 @@ EXHAUSTED = "skips_exhausted"
 """The code of a refusal that passes only when more is judged."""
 MAX_PAUSE_SECONDS = 5.0
 """Seconds until one asks again at the latest."""
-TRIES = 60
+MAX_TRIES = 60
 """Of one request: some minutes."""
 
 
@@ -155,7 +155,7 @@ class Panel:
         """Return what a vote, or a skip, came to. Seen through to the end: nobody else knows whether it counted."""
         answer = await self._ask(user, path, vote)
         if answer is None:
-            raise TimeoutError(f"{path} was not answered in {TRIES} tries; answers so far: {dict(self.told)}")
+            raise TimeoutError(f"{path} was not answered in {MAX_TRIES} tries; answers so far: {dict(self.told)}")
         return answer
 
     async def _ask(
@@ -163,7 +163,7 @@ class Panel:
     ) -> httpx.Response | None:
         """Return an answer for good; None if there was none in so many tries, or before it was ``given_up``."""
         headers = {"Authorization": f"Bearer {self._token(user)}"}
-        for number in range(TRIES):
+        for number in range(MAX_TRIES):
             pause = min(0.1 * 2 ** min(number, 8), MAX_PAUSE_SECONDS)
             try:
                 answer = await self._client.request("POST" if body else "GET", path, json=body, headers=headers)

@@ -2,13 +2,13 @@
 
 from random import Random
 
-SPREAD = 200.0
+SPREAD_POINTS = 200.0
 """Points of rating by which images differ, as a standard deviation."""
 
 
 def quality(url: str) -> float:
     """Return how good an image is, in points of rating around 0: the same for everybody, and known to nobody."""
-    return Random(url).gauss(0, SPREAD)
+    return Random(url).gauss(0, SPREAD_POINTS)
 
 
 def prefers_left(left: str, right: str, rng: Random) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from demo.pictures.picture import picture
 
-LONGEST = 100
+MAX_NAME_CHARACTERS = 100
 """Characters of a name; longer ones are no image of ours."""
 
 
@@ -23,7 +23,7 @@ class PictureRequest(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with the picture of that name as SVG, or 404 for a name that no image of the site has."""
         name = unquote(urlsplit(self.path).path)[1:]
-        found = name and len(name) <= LONGEST and "/" not in name
+        found = name and len(name) <= MAX_NAME_CHARACTERS and "/" not in name
         body = picture(name).encode() if found else b"no such image"
         self.send_response(HTTPStatus.OK if found else HTTPStatus.NOT_FOUND)
         self.send_header("Content-Type", "image/svg+xml" if found else "text/plain")

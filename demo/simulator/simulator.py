@@ -27,7 +27,7 @@ FIRST_RULES = (FAVOURITE, CONTEST)
 MANY_ENTRIES = 30
 """Of each crucible that is there when people arrive, and of those that most judges look at: enough to judge at once,
 though some break a rule and others are not for everybody's eyes."""
-FEWEST = 4
+MIN_CRUCIBLES = 4
 """Crucibles below which none ends."""
 ENDINGS = frozenset({"delete_crucible", "cancel_crucible", "end_crucible"})
 
@@ -165,7 +165,8 @@ class Simulator:
         scenes = [
             scene
             for scene in SCENES
-            if not (crowded and scene.trend is Trend.GROWS) and not (crucibles <= FEWEST and scene.name in ENDINGS)
+            if not (crowded and scene.trend is Trend.GROWS)
+            and not (crucibles <= MIN_CRUCIBLES and scene.name in ENDINGS)
         ]
         return self._rng.choices(scenes, [scene.weight for scene in scenes])[0]
 

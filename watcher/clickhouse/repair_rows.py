@@ -9,7 +9,7 @@ from watcher.clickhouse.planned_table import Question
 from watcher.model.metric_columns import SOURCE
 from watcher.model.metric_rows import MetricRows
 
-KEY: Final = 7
+KEY_COLUMN: Final = 7
 """Where a row has the key of what it is about."""
 
 
@@ -21,7 +21,7 @@ class RepairRows(ChangeRows):
         rows = [*chain.from_iterable(batches)]
         return Question(
             "present_repairs",
-            {"sources": sorted({row[SOURCE] for row in rows}), "keys": sorted({row[KEY] for row in rows})},
+            {"sources": sorted({row[SOURCE] for row in rows}), "keys": sorted({row[KEY_COLUMN] for row in rows})},
         )
 
 

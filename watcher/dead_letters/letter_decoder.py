@@ -6,7 +6,7 @@ from functools import cached_property
 from watcher.changes.ingest import Ingest
 from watcher.changes.lane import Lane
 from watcher.changes.taken import Taken
-from watcher.clickhouse.repair_rows import KEY
+from watcher.clickhouse.repair_rows import KEY_COLUMN
 from watcher.kafka.dead_letter_topic import StoredDeadLetter
 from watcher.model.errors import RecordError
 from watcher.model.metric_columns import SOURCE_ID
@@ -90,7 +90,7 @@ class DecodedLetter:
     @property
     def key(self) -> int:
         """Return the key of the row that was changed; only of a change that counts for something."""
-        return self._first[KEY]
+        return self._first[KEY_COLUMN]
 
     @property
     def lsn(self) -> int:

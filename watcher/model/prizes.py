@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-WHOLE: Final = 100
+WHOLE_PERCENT: Final = 100
 """Percent of a pool that there are to give."""
 MAX_DECIMALS: Final = 9
 """Decimals of a percentage. More would make fractions of any length, and is a Buzz of no pool that can be."""
@@ -62,8 +62,8 @@ def prize_shares(text: str | None) -> Shares:
         if place in shares:
             raise UnreadablePrizesError(f"place {place} is there twice, expected each once")
         shares[place] = percentage
-    if (total := sum(shares.values())) > WHOLE:
-        raise UnreadablePrizesError(f"percentages come to {_plain(Fraction(total))}, expected at most {WHOLE}")
+    if (total := sum(shares.values())) > WHOLE_PERCENT:
+        raise UnreadablePrizesError(f"percentages come to {_plain(Fraction(total))}, expected at most {WHOLE_PERCENT}")
     return {place: share for place, share in sorted(shares.items()) if share}
 
 
@@ -78,7 +78,7 @@ def divide(pool: int, shares: Shares, places: int) -> Division:
     >>> divide(333, prize_shares('{"1":50,"2":30,"3":20}'), places=10)
     Division(prizes={1: 166, 2: 99, 3: 66}, paid=331, remainder=2)
     """
-    found = {place: int(share * pool // WHOLE) for place, share in shares.items() if place <= places}
+    found = {place: int(share * pool // WHOLE_PERCENT) for place, share in shares.items() if place <= places}
     prizes = {place: amount for place, amount in found.items() if amount}
     paid = sum(prizes.values())
     return Division(prizes, paid, pool - paid)
@@ -148,10 +148,10 @@ def _place(value: object) -> int:
 
 
 def _percentage(place: object, value: object) -> Fraction:
-    expected = f"given {_said(value)} percent for place {_said(place)}, expected a number from 0 to {WHOLE}"
+    expected = f"given {_said(value)} percent for place {_said(place)}, expected a number from 0 to {WHOLE_PERCENT}"
     if type(value) is not int and not isinstance(value, Decimal):
         raise UnreadablePrizesError(expected)
-    if not 0 <= value <= WHOLE:
+    if not 0 <= value <= WHOLE_PERCENT:
         raise UnreadablePrizesError(expected)
     if isinstance(value, Decimal) and value and _decimals(value) > MAX_DECIMALS:
         raise UnreadablePrizesError(f"{expected}, with {MAX_DECIMALS} decimals at most")

@@ -15,7 +15,7 @@ DIFFERS: Final = "view"
 """What is wrong with a key of a view, as drift is told."""
 MAX_KEYS: Final = 1_000
 """Keys of a view that are told; more would hide what is wrong with it."""
-SURE: Final = 4
+SURE_LOOKS: Final = 4
 LOOK_SECONDS: Final = 1.0
 """By how many more looks a key has to differ than not, or the other way round, and seconds between two. An insert is in
 the table a moment before it is in the view, so a key that is right may differ at a look, and one that is wrong by as
@@ -102,7 +102,7 @@ def _surely(
     """Return what of some keys differs at most looks, as the last of them shows it."""
     score, last = {one[0]: 1 for one in found}, {one[0]: one for one in found}
     for _ in range(MAX_LOOKS):
-        open_ones = [name for name, sure in score.items() if abs(sure) < SURE]
+        open_ones = [name for name, sure in score.items() if abs(sure) < SURE_LOOKS]
         if not open_ones:
             break
         pause(LOOK_SECONDS)
@@ -110,7 +110,7 @@ def _surely(
         last |= again
         for name in open_ones:
             score[name] += 1 if name in again else -1
-    return [last[name] for name, sure in score.items() if sure >= SURE]
+    return [last[name] for name, sure in score.items() if sure >= SURE_LOOKS]
 
 
 def _keys(

@@ -21,7 +21,7 @@ from watcher.redis.locked_crucible import ClosedState, LockedCrucible
 def current_history(session: Session) -> int:
     """Return the number of PostgreSQL's current history."""
     known = histories.accepted(session)
-    return known[-1].number if known else histories.FIRST
+    return known[-1].number if known else histories.FIRST_HISTORY
 
 
 class DeletedMeanwhileError(TemporaryError):

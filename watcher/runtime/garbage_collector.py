@@ -3,7 +3,7 @@
 import gc
 from typing import Final
 
-YOUNG: Final = 200_000
+YOUNG_OBJECTS: Final = 200_000
 """Objects that may be made before it looks at the new ones. Fewer: it looks through what merely waits; more: cycles,
 which only errors leave behind, stay longer."""
 
@@ -16,4 +16,4 @@ def calm_the_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG, 20, 50)
+    gc.set_threshold(YOUNG_OBJECTS, 20, 50)

@@ -9,7 +9,7 @@ from watcher.api.http import turns
 from watcher.api.http.problem import ProblemError
 from watcher.api.http.rate_limit import RateLimit
 from watcher.api.http.turns import Turns
-from watcher.api.voting.uncounted_votes import LEAST, PER_VOTE, UncountedVotes
+from watcher.api.voting.uncounted_votes import MIN_UNCOUNTED_PER_MINUTE, UNCOUNTED_PER_VOTE, UncountedVotes
 from watcher.model.vote import Vote
 from watcher.redis.wire import LinkLostError
 
@@ -146,7 +146,7 @@ async def test_turns_of_one_user() -> None:
     assert len(refused) == 600 - turns.MAX_UNDER_WAY - turns.MAX_WAITING
 
 
-@pytest.mark.parametrize(("quota", "most"), [(QUOTA, PER_VOTE * QUOTA), (5, LEAST)])
+@pytest.mark.parametrize(("quota", "most"), [(QUOTA, UNCOUNTED_PER_VOTE * QUOTA), (5, MIN_UNCOUNTED_PER_MINUTE)])
 async def test_what_counts_no_vote_is_bounded(quota: int, most: int) -> None:
     """Repeats and refusals are; the first repeat of each vote is not, whatever was sent before it."""
     now = 0.0

@@ -12,10 +12,10 @@ from watcher.api.http.leaky_buckets import LeakyBuckets
 from watcher.api.http.problem import ProblemError
 from watcher.model.vote import Vote
 
-PER_VOTE: Final = 5
+UNCOUNTED_PER_VOTE: Final = 5
 """How many votes may count nothing for each one that a user may cast. Fewer: a bad line, on which answers get lost over
 and over, is held up."""
-LEAST: Final = 300
+MIN_UNCOUNTED_PER_MINUTE: Final = 300
 """However few votes a user may cast, so many may count nothing in a minute."""
 WINDOW_SECONDS: Final = 60.0
 """Seconds in which that flows back."""
@@ -33,7 +33,7 @@ class UncountedVotes:
     """
 
     def __init__(self, votes_per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = max(LEAST, PER_VOTE * votes_per_minute)
+        self._most = max(MIN_UNCOUNTED_PER_MINUTE, UNCOUNTED_PER_VOTE * votes_per_minute)
         self._buckets = LeakyBuckets(self._most, WINDOW_SECONDS, clock) if votes_per_minute else None
         self._unrepeated: set[Vote] = set()
         self._unrepeated_before: set[Vote] = set()

@@ -25,7 +25,7 @@ from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
 _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "history.sql")
-FIRST: Final = 1
+FIRST_HISTORY: Final = 1
 """Number of the history that the first start finds."""
 _SET_BACK: Final = (
     "PostgreSQL was set back in place: changes came from its log up to LSN {}, and it has lost what lay there. The "
@@ -95,7 +95,7 @@ def check(session: Session) -> int:
         TemporaryError: PostgreSQL is away or a standby.
     """
     now = current(session)
-    session.run(_STATEMENTS["accept_first"], FIRST, now.system_identifier, now.timeline)
+    session.run(_STATEMENTS["accept_first"], FIRST_HISTORY, now.system_identifier, now.timeline)
     last = accepted(session)[-1]
     if last.identity != now:
         raise HistoryChangedError(
@@ -149,7 +149,7 @@ def accept(session: Session, tables: Iterable[str] = ()) -> History:
         session.lock("history")
         known = accepted(session)
         if not known or not known[-1].goes_on(now):
-            number = known[-1].number + 1 if known else FIRST
+            number = known[-1].number + 1 if known else FIRST_HISTORY
             session.run(_STATEMENTS["accept"], number, now.system_identifier, now.timeline)
             for table in tables if known else ():
                 reconcile_needed.note(session, table, NeedReason.SET_BACK, _given_up(known[-1], beat.standing(session)))

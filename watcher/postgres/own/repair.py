@@ -8,7 +8,7 @@ from typing import Final, cast
 import msgspec
 
 from watcher.model.repair import RepairPlan
-from watcher.postgres.own.history import FIRST
+from watcher.postgres.own.history import FIRST_HISTORY
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
 
@@ -93,7 +93,7 @@ def covering(session: Session, table: str, keys: Iterable[int], lowest: int) -> 
 def position(session: Session) -> tuple[int, int]:
     """Return the present position in the log, and the number of its history: the first before any watcher has come."""
     ((lsn, history),) = session.read(_STATEMENTS["position"])
-    return int(lsn), FIRST if history is None else int(history)
+    return int(lsn), FIRST_HISTORY if history is None else int(history)
 
 
 def clock(session: Session) -> datetime:

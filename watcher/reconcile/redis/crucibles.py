@@ -24,10 +24,10 @@ from watcher.votes.balance import VoteBalance
 REDIS: Final = "redis"
 SOME_CRUCIBLES: Final = 100
 """Crucibles whose differences are held while they are looked at again. More: more memory; fewer: more waiting."""
-LOOKS: Final = 3
+OUTLASTED_LOOKS: Final = 3
 LOOK_SECONDS: Final = 2.0
 """Looks that a difference has to outlast, and seconds between them. Fewer or shorter: what is on its way is told."""
-PAGES: Final = 100
+STEP_PAGES: Final = 100
 """Pages of Redis' keys of one step of the walk."""
 
 TableListener = Callable[[str, int, int], None]
@@ -114,14 +114,14 @@ class RedisComparison:
     def _held(self) -> set[int]:
         walk, whole, found = Walk(self._client), False, set[int]()
         while not whole:
-            some, whole = walk.pages(PAGES)
+            some, whole = walk.pages(STEP_PAGES)
             found.update(some)
         return found
 
     def _lasting(self, ids: Sequence[int]) -> dict[int, set[CrucibleDifference]]:
         """Return what differs of some crucibles at every look."""
         found = self._once(ids)
-        for _ in range(1, LOOKS):
+        for _ in range(1, OUTLASTED_LOOKS):
             found = {one: differing for one, differing in found.items() if differing}
             if not found:
                 break

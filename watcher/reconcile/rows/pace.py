@@ -2,7 +2,7 @@
 
 from typing import Final
 
-SECONDS: Final = 1.0
+QUESTION_SECONDS: Final = 1.0
 """What a question should take. Less: more questions; more: the site's database is held longer by one."""
 FIRST_RANGES: Final = 4
 MAX_RANGES: Final = 64
@@ -26,9 +26,9 @@ class Pace:
 
     def took(self, seconds: float) -> None:
         """Note how long the last question took, in seconds."""
-        if seconds < SECONDS / 2:
+        if seconds < QUESTION_SECONDS / 2:
             self.ranges = min(self._most, self.ranges * 2)
-        elif seconds > SECONDS * 2:
+        elif seconds > QUESTION_SECONDS * 2:
             self.ranges = max(1, self.ranges // 2)
 
     def given_up(self) -> bool:

@@ -35,14 +35,14 @@ from watcher.runtime.failpoint import reach
 
 SOURCE: Final = "vote"
 """The source of the events of votes, also in the log of repairs."""
-EPOCH: Final = 5
-SEQ: Final = 6
+EPOCH_COLUMN: Final = 5
+SEQ_COLUMN: Final = 6
 """Where a vote's row has them."""
 _STAMPED: Final[CrucibleRows[tuple[int, ...], Any]] = CrucibleRows(
     name=VOTE_TABLE.name,
     columns=(*VOTE_TABLE.columns, "ingested_at"),
     types=(*VOTE_TABLE.types, "DateTime64(3)"),
-    identity=lambda row: (row[EPOCH], row[SEQ]),
+    identity=lambda row: (row[EPOCH_COLUMN], row[SEQ_COLUMN]),
     crucible=lambda row: row[0],
     time=lambda row: row[4],
     present="vote_copies_of_stamp",
@@ -211,14 +211,14 @@ class VoteRepairer:
         asked = {"crucible": crucible_id, "stamp": copies.stamp}
         there = {(int(epoch), int(seq)) for epoch, seq in self._ask("vote_copies_of_stamp", asked)}
         missing: list[tuple[int, ...]] = [
-            (*vote, copies.stamp) for vote in copies.votes if (vote[EPOCH], vote[SEQ]) not in there
+            (*vote, copies.stamp) for vote in copies.votes if (vote[EPOCH_COLUMN], vote[SEQ_COLUMN]) not in there
         ]
         with self._link.asking() as client:
             if missing:
                 self._staging.bring(client, plan.token, missing, lambda: None)
             reach("repair.copied")
-            for epoch in sorted({vote[EPOCH] for vote in copies.votes}):
-                numbers = [vote[SEQ] for vote in copies.votes if vote[EPOCH] == epoch]
+            for epoch in sorted({vote[EPOCH_COLUMN] for vote in copies.votes}):
+                numbers = [vote[SEQ_COLUMN] for vote in copies.votes if vote[EPOCH_COLUMN] == epoch]
                 client.command(
                     self._queries["delete_vote_copies"],
                     parameters={**asked, "epoch": epoch, "numbers": numbers},

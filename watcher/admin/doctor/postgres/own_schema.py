@@ -13,14 +13,14 @@ from watcher.model.words import counted
 from watcher.postgres.own import history, reconcile_needed, table_pause
 from watcher.postgres.session import Session
 
-SHOWN: Final = 3
+SHOWN_TABLES: Final = 3
 """Tables that are named; more would hide what is said of them."""
 
 
 def own_tables(session: Session) -> Iterator[Finding]:
     """Find whether the watcher has run here, on this PostgreSQL, and no table waits for a comparison."""
     if there := migrate.unrecorded(session):
-        named = f"{', '.join(there[:SHOWN])}{', ...' if len(there) > SHOWN else ''}"
+        named = f"{', '.join(there[:SHOWN_TABLES])}{', ...' if len(there) > SHOWN_TABLES else ''}"
         found = f"{session.schema} has {named}, and no record of the migrations that made them"
         yield fail("postgres.schema", found, migrate.RECORD_LOST.format(schema=session.schema))
         return
