@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from stack import Options, Stack
-from tests.api.site import Api, Site
+from tests.api.site import Api, Contest, Site
 from tests.stack.watching import provided
 
 
@@ -42,3 +42,11 @@ def api(site: Site) -> Iterator[Api]:
     running = site.api()
     yield running
     assert running.close() == 0, running.daemon.last_words()
+
+
+@pytest.fixture(scope="module")
+def contest(api: Api, site: Site) -> Contest:
+    """A crucible that Redis has."""
+    made = site.contest(entries=6)
+    api.get(made.path, made.owners[0])
+    return made
