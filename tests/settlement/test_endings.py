@@ -2,15 +2,11 @@
 
 import pytest
 
-from tests.settlement.endings import FUTURE, PAST, Endings
+from tests.settlement.endings import PAST, Endings
 from watcher.model.entry_decision import FeePolicy
-from watcher.model.errors import RefusedError
-from watcher.model.settlement import LONGEST_WAIT_SECONDS, SettlementState
-from watcher.postgres.faults import ViolationError
+from watcher.model.settlement import SettlementState
 from watcher.postgres.own import settlement
 from watcher.postgres.site import results
-from watcher.settlement.ports import Proven
-from watcher.settlement.watch_endings import REFUSED_SECONDS
 
 
 def test_a_crucible_ends_with_places_scores_and_prizes(endings: Endings) -> None:
@@ -213,62 +209,6 @@ def test_votes_that_change_after_the_proof_pay_nothing(endings: Endings) -> None
     assert endings.moved(crucible) == (200, 0, 0)
 
 
-def test_ends_that_move_move_the_due_time(endings: Endings) -> None:
-    crucible = endings.crucible()
-    endings.turn()
-    later = endings.shown(crucible, "due_at")
-    endings.end(crucible, "2126-02-02")
-    endings.turn()
-    assert endings.shown(crucible, "due_at") > later
-
-    for never in ("infinity", None):
-        endings.site.run('UPDATE "Crucible" SET "endAt" = %s WHERE id = %s', never, crucible)
-        endings.turn()
-        assert (endings.state(crucible), endings.shown(crucible, "due_at")) == ("due", None)
-
-    endings.end(crucible, "-infinity")
-    endings.go_on()
-    assert endings.state(crucible) == "done"
-
-
-def test_an_end_that_is_undone_just_before_the_freeze_is_none(endings: Endings) -> None:
-    crucible = endings.crucible(endAt=PAST)
-    with endings.open_session() as session:
-        settlement.note_crucibles(session)
-        one = settlement.claim(session, "one")
-        assert one is not None
-        endings.end(crucible, FUTURE)
-
-        endings.watch()._steps.step(session, one)
-
-    assert endings.state(crucible) == "due"
-    assert not endings.ballots.frozen
-
-
-def test_an_end_that_is_undone_after_the_freeze_stays(endings: Endings) -> None:
-    crucible = endings.crucible()
-    endings.enter(crucible, [None])
-    endings.ballots.slow[crucible] = 1
-    endings.end(crucible)
-    endings.turn()
-    assert endings.state(crucible) == "frozen"
-    endings.end(crucible, FUTURE)
-
-    endings.go_on()
-
-    assert (endings.state(crucible), endings.status(crucible)) == ("done", "Completed")
-
-
-@pytest.mark.parametrize("status", ["Pending", "Completed", "Cancelled"])
-def test_crucibles_that_were_over_or_not_begun_when_we_came_are_left_alone(endings: Endings, status: str) -> None:
-    crucible = endings.crucible(status=status, endAt=PAST)
-
-    endings.go_on()
-
-    assert endings.state(crucible) is None
-    assert endings.status(crucible) == status
-
-
 def test_somebody_else_s_result_is_parked(endings: Endings) -> None:
     crucible, user = endings.crucible(), endings.rich()
     endings.enter(crucible, [user])
@@ -306,69 +246,6 @@ def test_where_verdicts_keep_nobody_out_everybody_has_a_place(endings: Endings) 
     assert endings.shown(crucible, "pool", "paid") == (400, 400)
 
 
-def test_the_end_waits_for_a_fee_that_is_being_taken(endings: Endings) -> None:
-    crucible, user = endings.crucible(), endings.rich()
-    entry = endings.site.enter(crucible, user)
-    endings.site.decide()
-    endings.end(crucible)
-    endings.site.run('UPDATE "CrucibleEntry" SET "createdAt" = %s WHERE id = %s', "2025-12-31", entry)
-
-    endings.turn(fee_patience=600.0)
-    assert (endings.state(crucible), endings.site.verdict(entry)) == ("proven", ("waiting", ["fee_pending"], 0))
-    endings.go_on(fee_patience=600.0)
-
-    assert endings.table(crucible) == [(entry, 1, 1500, 0)]
-    assert endings.moved(crucible) == (100, 0, 50)
-
-
-def test_a_fee_that_never_comes_does_not_hold_up_the_end_and_goes_back(endings: Endings) -> None:
-    """What is taken after all, because the request was on its way, is given back."""
-    crucible, user = endings.crucible(), endings.rich()
-    entry = endings.site.enter(crucible, user)
-    endings.site.decide()
-    endings.end(crucible)
-
-    endings.turn(fee_patience=0.0)
-
-    assert (endings.state(crucible), endings.status(crucible)) == ("paying", "Completed")
-    assert endings.site.verdict(entry) == ("rejected", ["crucible_not_active", "ended"], 0)
-    endings.go_on()
-    assert endings.state(crucible) == "done"
-    assert endings.table(crucible)[0][1] is None
-    assert endings.holds(user) == 1_000
-
-
-def test_entries_that_wait_for_a_scan_or_came_too_late_are_let_go(endings: Endings) -> None:
-    crucible, user = endings.crucible(), endings.rich()
-    waits = endings.site.enter(crucible, user, endings.site.image(user, 0, "Pending"))
-    endings.site.decide()
-    endings.end(crucible)
-    late = endings.site.enter(crucible)
-
-    endings.go_on()
-
-    assert endings.site.verdict(waits)[0] == endings.site.verdict(late)[0] == "rejected"
-    assert [row[1] for row in endings.table(crucible)] == [None, None]
-    assert endings.holds(user) == 1_000
-
-
-def test_a_deleted_entry_gets_its_fee_back_before_the_end_and_none_after(endings: Endings) -> None:
-    crucible = endings.crucible()
-    users = [endings.rich() for _ in range(3)]
-    before, after, stays = endings.enter(crucible, users)
-    endings.site.run('DELETE FROM "CrucibleEntry" WHERE id = %s', before)
-    endings.end(crucible)
-    endings.turn()
-    endings.site.run('DELETE FROM "CrucibleEntry" WHERE id = %s', after)
-    endings.site.decide()
-
-    endings.go_on()
-
-    assert [row[:2] for row in endings.table(crucible)] == [(stays, 2)]
-    assert [endings.holds(user) for user in users] == [1_000, 900 + 100, 900 + 60]
-    assert endings.moved(crucible) == (300, 100, 160)
-
-
 def test_a_result_stays_whatever_becomes_of_its_crucible(endings: Endings) -> None:
     """A moderator who cancels after the result, or a deletion, undoes nothing: prizes may be on their way."""
     users = [endings.rich() for _ in range(2)]
@@ -388,70 +265,3 @@ def test_a_result_stays_whatever_becomes_of_its_crucible(endings: Endings) -> No
 
     assert [endings.state(crucible) for crucible in crucibles] == ["done", "done"]
     assert [endings.holds(user) for user in users] == [950, 950]
-
-
-def test_a_neighbour_that_is_away_is_waited_for_and_nothing_is_paid(endings: Endings) -> None:
-    crucible = endings.crucible()
-    endings.enter(crucible, [None])
-    other = endings.crucible(endAt=PAST)
-    endings.ballots.away.update({"prove": 3})
-    endings.end(crucible)
-
-    for _ in range(3):
-        endings.now()
-        endings.turn()
-    assert endings.moved(crucible) == (100, 0, 0)
-    assert "prove: a neighbour is away" in endings.heard.faults
-
-    endings.go_on()
-    assert [endings.state(one) for one in (crucible, other)] == ["done", "done"]
-    assert endings.shown(crucible, "error", "attempts") == (None, 0)
-
-
-def test_a_refusal_of_one_ending_is_known_until_it_was_to_be_tried_again(
-    endings: Endings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Turns go through, for other endings go on; the check ``workers`` tells of it all the same."""
-    crucible = endings.crucible()
-    endings.enter(crucible, [None])
-    watch, now = endings.watch(), [100.0]
-    monkeypatch.setattr(watch, "_clock", lambda: now[0])
-    monkeypatch.setattr(endings.ballots, "prove", refuse)
-    endings.end(crucible)
-    for _ in range(3):
-        endings.now()
-        watch.turn()
-    told = str(watch.refused_in_part())
-    now[0] += LONGEST_WAIT_SECONDS + REFUSED_SECONDS
-    later = watch.refused_in_part()
-    watch.end()
-
-    assert (told, later) == ("clickhouse: ACCESS_DENIED", None)
-
-
-def refuse(_crucible: int) -> Proven:
-    """Say what a server says that is there and does not want."""
-    raise RefusedError("clickhouse: ACCESS_DENIED")
-
-
-@pytest.mark.parametrize(
-    "error",
-    [KeyError("nothing"), ViolationError("one_winner", "a rule of the site's says no")],
-    ids=["unforeseen", "violation"],
-)
-def test_an_error_that_no_wait_helps_holds_up_no_other_crucible(
-    endings: Endings, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    bad, good = endings.crucible(endAt=PAST), endings.crucible(endAt=PAST)
-    prove = endings.ballots.prove
-
-    def fails(crucible_id: int) -> object:
-        if crucible_id == bad:
-            raise error
-        return prove(crucible_id)
-
-    monkeypatch.setattr(endings.ballots, "prove", fails)
-    endings.go_on()
-
-    assert [endings.state(one) for one in (bad, good)] == ["parked", "done"]
-    assert type(error).__name__ in endings.shown(bad, "reason")
