@@ -87,17 +87,17 @@ class AuditReport:
 
     @property
     def lost(self) -> int:
-        """Changes missing in the place that misses most; one lost row shows in several."""
+        """Return how many changes are missing in the place that misses most; one lost row shows in several."""
         return self._most(Kind.LOST)
 
     @property
     def twice(self) -> int:
-        """Changes too many in the place that has most of them."""
+        """Return how many changes are too many in the place that has most of them."""
         return self._most(Kind.TWICE)
 
     @property
     def wrong(self) -> int:
-        """By how much the sums of the worst place are off."""
+        """Return by how much the sums of the worst place are off."""
         return self._most(Kind.WRONG)
 
     def _most(self, kind: Kind) -> int:
@@ -185,12 +185,12 @@ def metric_totals(clickhouse: Client, query: str) -> dict[ExpectedTotal, int]:
 
 
 def entry_totals(clickhouse: Client) -> dict[int, int]:
-    """Entry -> how often it counts, without those that do not count."""
+    """Return how often each entry counts, without those that do not count."""
     return {key: total for key, total in clickhouse.query(RAW_ENTRIES).result_rows if total}
 
 
 def repeated(clickhouse: Client) -> list[Disagreement]:
-    """Rows of changes that are there more than once."""
+    """Return the rows of changes that are there more than once."""
     return [
         Disagreement(Kind.TWICE, "identities", f"{source} {key} {identity} row {index}", count - 1)
         for source, key, identity, index, count in clickhouse.query(REPEATED).result_rows

@@ -172,7 +172,7 @@ def _perform(request: PlayRequest, scene: _Scene) -> AuditReport:
 
 
 def _tell_of_endings(scene: _Scene) -> None:
-    """Who won, and where the Buzz is."""
+    """Tell who won, and where the Buzz is."""
     for line in podium.podiums(scene.places.postgres):
         scene.told(line)
     scene.told(podium.ledger(buzz_books.read(scene.settling.buzz_url)))
@@ -181,7 +181,7 @@ def _tell_of_endings(scene: _Scene) -> None:
 
 
 def _answers(judges: OwnProgram) -> str:
-    """Answers by kind, from the judges' last line."""
+    """Return the answers by kind, from the judges' last line."""
     told = json.loads(judges.log.read_text(encoding="utf-8").splitlines()[-1])
     return "  ".join(f"{kind}={count}" for kind, count in told.items() if kind != "state")
 

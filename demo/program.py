@@ -64,7 +64,7 @@ class OwnProgram:
 
     @property
     def pid(self) -> int | None:
-        """Process id while it runs."""
+        """Return the process id while it runs."""
         return self._running.pid if self._running and self._running.is_alive() else None
 
     def start(self) -> None:
@@ -91,7 +91,7 @@ class OwnProgram:
             raise ProgramError(f"{self.name} ended with exit code {code}. {self.last_words()}")
 
     def wait(self, timeout: float) -> int:
-        """Exit code once it has ended; 128 + n after signal n.
+        """Return the exit code once it has ended; 128 + n after signal n.
 
         Raises:
             TimeoutError: it still runs after ``timeout`` seconds.
@@ -116,7 +116,7 @@ class OwnProgram:
             self._running.send(number)
 
     def stop(self, timeout: float) -> int:
-        """Ask it to end (SIGTERM); kill it after ``timeout`` seconds. Its exit code."""
+        """Ask it to end (SIGTERM); kill it after ``timeout`` seconds; return its exit code."""
         if self._running is None:
             return 0
         self._running.send(signal.SIGTERM)
@@ -126,7 +126,7 @@ class OwnProgram:
             return self.kill()
 
     def kill(self) -> int:
-        """SIGKILL. Its exit code."""
+        """Kill it (SIGKILL); return its exit code."""
         if self._running is None:
             return 0
         self._running.send_all(signal.SIGKILL)

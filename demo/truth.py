@@ -86,7 +86,7 @@ def totals(postgres: Connection) -> dict[ExpectedTotal, int]:
 
 
 def entries(postgres: Connection) -> dict[int, set[int]]:
-    """Crucible -> ids of its entries, for every crucible that is there or was."""
+    """Return the ids of the entries of each crucible, for every crucible that is there or was."""
     found: dict[int, set[int]] = {crucible: set() for (crucible,) in postgres.execute(EVERY_CRUCIBLE)}
     for crucible, ids in postgres.execute(ENTRIES):
         found[crucible] = set(ids)
@@ -94,11 +94,11 @@ def entries(postgres: Connection) -> dict[int, set[int]]:
 
 
 def over(postgres: Connection) -> set[int]:
-    """Crucibles in which nobody votes any more."""
+    """Return the crucibles in which nobody votes any more."""
     return {crucible for (crucible,) in postgres.execute(OVER)}
 
 
 def changes(postgres: Connection) -> int:
-    """Committed row changes of the two tables."""
+    """Return how many row changes of the two tables were committed."""
     row = postgres.execute("SELECT count(*) FROM site_change_log").fetchone()
     return int(row[0]) if row else 0

@@ -50,7 +50,7 @@ def numbered(clickhouse: Client) -> list[Cast]:
 
 
 def gain(winner: int, loser: int) -> int:
-    """Points that go over: ``round(K * (1 - E))``.
+    """Return the points that go over: ``round(K * (1 - E))``.
 
     >>> gain(1500, 1500), gain(1600, 1400), gain(1400, 1600), gain(1200, 1800)
     (16, 8, 24, 31)
@@ -60,7 +60,7 @@ def gain(winner: int, loser: int) -> int:
 
 
 def standings(votes: Iterable[Cast]) -> dict[int, ExpectedStanding]:
-    """Crucible -> what its votes come to, cast again one after the other.
+    """Return what the votes of each crucible come to, cast again one after the other.
 
     >>> after = standings([Cast(5, 1, 1, 7, 8, 3, 1516, 1484), Cast(5, 1, 2, 8, 7, 4, 1501, 1499)])[5]
     >>> dict(after.ratings), after.votes[7], after.last, after.differing

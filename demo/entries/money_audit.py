@@ -83,7 +83,7 @@ def bought(postgres: Connection) -> dict[tuple[int, str], int]:
 
 
 def conserved(books: BooksRead, purchases: Mapping[tuple[int, str], int]) -> list[Disagreement]:
-    """No Buzz was made or lost: all accounts together hold what was bought, and each what moved through it left."""
+    """Return where this does not hold: no Buzz was made or lost, and each account holds what moved through it left."""
     due = Counter(purchases)
     for one in books.moved:
         due[one.from_account, one.from_type] -= one.amount

@@ -49,18 +49,18 @@ class JudgesLedger:
         self._seen: set[ServedImage] = set()
 
     def voted(self, cast: Cast) -> None:
-        """A vote was answered 2xx, and it was no repeat that we sent on purpose."""
+        """Note that a vote was answered 2xx, and was no repeat that we sent on purpose."""
         self._write("vote", cast)
 
     def shown(self, *images: ServedImage) -> None:
-        """Images were served; once is enough."""
+        """Note that images were served; once is enough."""
         for image in images:
             if image not in self._seen:
                 self._seen.add(image)
                 self._write("shown", image)
 
     def broken(self, what: str) -> None:
-        """The API broke its word."""
+        """Note that the API broke its word."""
         self._write("broken", [what])
 
     def close(self) -> None:

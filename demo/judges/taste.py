@@ -12,7 +12,7 @@ def quality(url: str) -> float:
 
 
 def prefers_left(left: str, right: str, rng: Random) -> bool:
-    """Return one look: the better image wins more often, by the odds that Elo's scale of 400 means.
+    """Return whether a look prefers the left image: the better one wins more often, by the odds of Elo's scale of 400.
 
     >>> rng = Random(1)
     >>> wins = sum(prefers_left("image-3", "image-4", rng) for _ in range(1000)) / 1000

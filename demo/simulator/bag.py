@@ -36,7 +36,7 @@ class Bag:
             self._place[last] = place
 
     def draw(self, rng: Random) -> int | None:
-        """Any id, or None of an empty bag. It stays in."""
+        """Return any id, or None of an empty bag. It stays in."""
         return rng.choice(self._ids) if self._ids else None
 
     def __contains__(self, one: int) -> bool:

@@ -263,7 +263,7 @@ class Draft:
         return self.changes
 
     def roll_back(self) -> None:
-        """Nothing of it happened, here or elsewhere."""
+        """Take everything back: nothing of it happened, here or elsewhere."""
         self.connection.rollback()
         while self._regrets:
             self._regrets.pop()()

@@ -115,7 +115,7 @@ class Simulator:
         self._free, self._open = [], []
 
     def step(self) -> int:
-        """Play one scene and let the open transactions go on; row changes committed by it."""
+        """Play one scene and let the open transactions go on; return the row changes that it committed."""
         committed = self._advance()
         choice = self._rng.random()
         if choice < 0.02 and self._free:
@@ -238,7 +238,7 @@ class Simulator:
         return committed
 
     def _refused(self, draft: Draft, error: psycopg.Error) -> None:
-        """Others were quicker: forget this transaction and look again at what is there."""
+        """Give way, because others were quicker: forget this transaction and look again at what is there."""
         if draft.connection.closed:
             raise error
         draft.roll_back()

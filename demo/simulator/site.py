@@ -63,19 +63,19 @@ class Site:
         return site
 
     def opened(self, crucible: int, fee: int = 0) -> None:
-        """A crucible is there, and takes entries for a fee."""
+        """Note that a crucible is there, and takes entries for a fee."""
         self.crucibles.add(crucible)
         self.entries_of.setdefault(crucible, Bag())
         self.costs(crucible, fee)
 
     def costs(self, crucible: int, fee: int) -> None:
-        """Entering a crucible costs so much from now on."""
+        """Note that entering a crucible costs so much from now on."""
         self.fees.pop(crucible, None)
         if fee > 0:
             self.fees[crucible] = fee
 
     def closed(self, crucible: int) -> None:
-        """A crucible is gone or over, and nobody touches its entries any more."""
+        """Note that a crucible is gone or over, and nobody touches its entries any more."""
         self.fees.pop(crucible, None)
         self.expecting.pop(crucible, None)
         self.crucibles.discard(crucible)
@@ -83,7 +83,7 @@ class Site:
         self.entries_of.pop(crucible, None)
 
     def entered(self, entry: int, crucible: int) -> None:
-        """An entry stands in a crucible, wherever it stood before."""
+        """Note that an entry stands in a crucible, wherever it stood before."""
         self.withdrawn((entry,))
         self.entries.add(entry)
         self.crucible_of[entry] = crucible
