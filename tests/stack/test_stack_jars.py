@@ -17,7 +17,7 @@ from certifi import where
 from stack import jars
 from stack.authorities import VARIABLES, trusted
 from stack.unavailable import Unavailable
-from tests.certificates import self_signed
+from tests.certificates import certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repo
 @pytest.fixture
 def authority(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
     """Give a server's certificate of an authority that nobody knows, and that authority's file."""
-    return self_signed(tmp_path / "authorities")
+    return certificate(tmp_path / "authorities")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.certificates import self_signed
+from tests.certificates import certificate
 from watcher.clickhouse.client import connect
 from watcher.kafka.admin import KafkaAdmin
 from watcher.model.errors import TemporaryError
@@ -97,7 +97,7 @@ def plain() -> Iterator[int]:
 @pytest.fixture(scope="module")
 def signed_by_itself(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A port with TLS, whose certificate nobody vouches for."""
-    context, _ = self_signed(tmp_path_factory.mktemp("certificate"))
+    context, _ = certificate(tmp_path_factory.mktemp("certificate"))
     context.set_alpn_protocols(["postgresql"])
     with listening(lambda client: context.wrap_socket(client, server_side=True).recv(100)) as port:
         yield port
