@@ -6,11 +6,8 @@ from typing import Final
 
 from watcher.clickhouse.change_rows import ChangeRows
 from watcher.clickhouse.planned_table import Question
-from watcher.model.metric_columns import SOURCE
+from watcher.model.metric_columns import SOURCE, SOURCE_KEY
 from watcher.model.metric_rows import MetricRows
-
-KEY_COLUMN: Final = 7
-"""Where a row has the key of what it is about."""
 
 
 class RepairRows(ChangeRows):
@@ -21,7 +18,7 @@ class RepairRows(ChangeRows):
         rows = [*chain.from_iterable(batches)]
         return Question(
             "present_repairs",
-            {"sources": sorted({row[SOURCE] for row in rows}), "keys": sorted({row[KEY_COLUMN] for row in rows})},
+            {"sources": sorted({row[SOURCE] for row in rows}), "keys": sorted({row[SOURCE_KEY] for row in rows})},
         )
 
 

@@ -6,15 +6,13 @@ from functools import cached_property
 from watcher.changes.ingest import Ingest
 from watcher.changes.lane import Lane
 from watcher.changes.taken import Taken
-from watcher.clickhouse.repair_rows import KEY_COLUMN
 from watcher.kafka.dead_letter_topic import StoredDeadLetter
 from watcher.model.errors import RecordError
-from watcher.model.metric_columns import SOURCE_ID
+from watcher.model.metric_columns import SOURCE_ID, SOURCE_KEY, SOURCE_LSN
 from watcher.model.metric_row import MetricRow
 from watcher.model.metric_rows import MetricRows
 from watcher.model.progress import Progress
 from watcher.model.stream import Headers
-from watcher.reconcile.repairs.after_repairs import LSN
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +88,12 @@ class DecodedLetter:
     @property
     def key(self) -> int:
         """Return the key of the row that was changed; only of a change that counts for something."""
-        return self._first[KEY_COLUMN]
+        return self._first[SOURCE_KEY]
 
     @property
     def lsn(self) -> int:
         """Return the position in the log of its change; only of one that counts for something."""
-        return self._first[LSN]
+        return self._first[SOURCE_LSN]
 
     @property
     def committed(self) -> int:

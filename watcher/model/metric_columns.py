@@ -48,5 +48,7 @@ NUMBERS: Final = Struct("<" + "".join(column.packs for column in _NUMBERS))
 """The others, one after the other."""
 CREATED_AT: Final = 5
 SOURCE: Final = 6
+SOURCE_KEY: Final = 7
+SOURCE_LSN: Final = 8
 SOURCE_ID: Final = 9
 """Where a row has them; said as numbers, so that a type checker knows what is there."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.model.metric_columns import COLUMNS, CREATED_AT, PACKED_COLUMNS, SOURCE_ID
+from watcher.model.metric_columns import COLUMNS, CREATED_AT, PACKED_COLUMNS, SOURCE, SOURCE_ID, SOURCE_KEY, SOURCE_LSN
 from watcher.model.metric_row import MetricRow, packing, unpacked
 from watcher.model.metric_rows import MetricRows
 
@@ -55,7 +55,8 @@ def test_a_number_beyond_its_column_is_refused(at: int, number: int) -> None:
 
 def test_the_columns_are_where_the_numbers_say() -> None:
     """Each column's value is where a row has it, and each is packed once, texts first."""
-    assert (COLUMNS[CREATED_AT], COLUMNS[SOURCE_ID]) == ("createdAt", "sourceId")
+    named = [COLUMNS[place] for place in (CREATED_AT, SOURCE, SOURCE_KEY, SOURCE_LSN, SOURCE_ID)]
+    assert named == ["createdAt", "source", "sourceKey", "sourceLsn", "sourceId"]
     assert (ROW[CREATED_AT], ROW[SOURCE_ID]) == (1_700_000_000_123, b"0123456789abcdef")
     assert PACKED_COLUMNS[:3] == ("entityType", "metricType", "source")
     assert sorted(PACKED_COLUMNS) == sorted(COLUMNS)

@@ -17,9 +17,8 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 from watcher.changes.sink import RowSink
-from watcher.clickhouse.repair_rows import KEY_COLUMN
 from watcher.model.errors import TemporaryError
-from watcher.model.metric_columns import SOURCE, SOURCE_ID
+from watcher.model.metric_columns import SOURCE, SOURCE_ID, SOURCE_KEY, SOURCE_LSN
 from watcher.model.metric_rows import MetricRows
 from watcher.model.plan import Plan
 from watcher.model.plan_outcome import PlanOutcome
@@ -29,8 +28,6 @@ from watcher.postgres.session import Session
 
 LOOK_SECONDS: Final = 1.0
 """Seconds between two looks for announcements. Longer: repairs wait longer; shorter: more questions to PostgreSQL."""
-LSN_COLUMN: Final = 8
-"""Where a row has its position in the log."""
 
 
 class AfterRepairs:
@@ -86,8 +83,8 @@ class AfterRepairs:
         by_table: dict[str, dict[int, list[tuple[int, bytes]]]] = defaultdict(lambda: defaultdict(list))
         for rows in batches:
             for row in rows:
-                if row[LSN_COLUMN] <= self._mark:
-                    by_table[row[SOURCE]][row[KEY_COLUMN]].append((row[LSN_COLUMN], row[SOURCE_ID]))
+                if row[SOURCE_LSN] <= self._mark:
+                    by_table[row[SOURCE]][row[SOURCE_KEY]].append((row[SOURCE_LSN], row[SOURCE_ID]))
         found = set[bytes]()
         with self._session.kept() as session:
             for table, keys in by_table.items():
