@@ -102,7 +102,10 @@ def _steps(pieces: list[str]) -> Iterator[MigrationStep]:
                 target_text, select, key, fingerprint, reader = (part.strip() for _, part in parts)
                 yield View(target, source, stamp, _one(head, target_text), select, key, fingerprint, _one(head, reader))
             case _:
-                raise MigrationError(f"-- {head} -- is not a section that a migration can have here")
+                raise MigrationError(
+                    f"-- {head} -- is not a section that a migration can have here; expected statements, "
+                    "stamp TABLE COLUMN, buffer NAME of TABLE, or view TARGET of TABLE by COLUMN"
+                )
 
 
 def _statements(body: str) -> tuple[str, ...]:
