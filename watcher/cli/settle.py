@@ -117,7 +117,7 @@ def run(crucible_id: CrucibleId, as_json: AsJson = False) -> None:
         return settle_session(settings)
 
     with ballots(settings, Metrics(CollectorRegistry()), connect) as votes:
-        endings = compose_endings(settings, connect, votes, _Told(), WHO)
+        endings = compose_endings(settings, connect, votes, _TerminalObserver(), WHO)
         try:
             taken = endings.run_one(crucible_id)
         finally:
@@ -254,7 +254,7 @@ def _no_ending(crucible_id: int) -> str:
     )
 
 
-class _Told:
+class _TerminalObserver:
     """Says on the terminal what becomes of an ending."""
 
     def moved(self, one: "Settlement") -> None:
