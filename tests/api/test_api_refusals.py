@@ -218,7 +218,10 @@ def test_votes_and_reads_are_limited(site: Site) -> None:
     votes = [api.post(contest, judge, body) for body in bodies]
     repeats = [api.post(contest, judge, bodies[0]) for _ in range(30)]
     refused = api.post(contest, judge, bodies[5])
-    reads = [api.client.get(contest.path, headers=bearer(judge)) for _ in range(60)]
+    began, reads = time.monotonic(), [200]
+    while reads[-1] == 200 and len(reads) < 400:
+        reads.append(api.client.get(contest.path, headers=bearer(judge)).status_code)
+    freed = (time.monotonic() - began) * 40 / 60  # while they were asked for, however slow this machine is
 
     assert [one.status_code for one in votes] == [200] * 5 + [429]
     assert [one.headers["ratelimit"].split(";")[1] for one in votes[:5]] == ["r=4", "r=3", "r=2", "r=1", "r=0"]
@@ -226,8 +229,8 @@ def test_votes_and_reads_are_limited(site: Site) -> None:
     assert {(one.status_code, one.content) for one in repeats} == {(200, votes[0].content)}
     assert refused.json()["code"] == "rate_limited"
     assert 1 <= int(refused.headers["retry-after"]) <= 12
-    assert [one.status_code for one in reads[:40]] == [200] * 40
-    assert {one.status_code for one in reads[45:]} == {429}
+    assert reads[-1] == 429
+    assert 40 <= len(reads) - 2 <= 41 + freed
     assert api.close() == 0
 
 
