@@ -85,7 +85,7 @@ class CountedTable(msgspec.Struct, frozen=True):
         return first * MAX_METRIC_TYPES + (metrics.index(metric_type) + 1 if metric_type in metrics else 0)
 
 
-def counted(counts: Iterable[Count], row: Any) -> Counter[Total]:
+def counted_for(counts: Iterable[Count], row: Any) -> Counter[Total]:
     """Return what a row counts for.
 
     Args:

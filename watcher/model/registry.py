@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, cast
 import msgspec
 
 from watcher.model.change import SITE_SCHEMA, ChangeEvent, Operation, RowT, SourceBlock
-from watcher.model.counts import Count, CountedTable, TimeColumn, Total, counted, with_columns
+from watcher.model.counts import Count, CountedTable, TimeColumn, Total, counted_for, with_columns
 from watcher.model.effects import Effect, MetricDelta, StateEffect
 
 WATCHER_SCHEMA: Final = "crucible_watcher"
@@ -135,7 +135,7 @@ class Registry(msgspec.Struct, frozen=True):
             RegistryError: it is something else for a table's sample.
         """
         for table in self:
-            by_handlers, said = created(table, table.sample), counted(table.counts, table.sample)
+            by_handlers, said = created(table, table.sample), counted_for(table.counts, table.sample)
             if by_handlers != said:
                 raise RegistryError(
                     f"table {table.name}: its handlers count {dict(by_handlers)} when the sample is made, and its "

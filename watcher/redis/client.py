@@ -105,13 +105,13 @@ def node_identities(client: Client, names: Sequence[str]) -> list[str]:
     """Return for several keys what :func:`node_identity` returns; each process is asked once."""
     if not isinstance(client, RedisCluster):
         try:
-            return [fence(client.info("server"), client.info("replication"))] * len(names)
+            return [process_identity(client.info("server"), client.info("replication"))] * len(names)
         except TemporaryError:
             client.connection_pool.disconnect(inuse_connections=False)  # the name may lead to another one by now
             raise
     nodes = [client.get_node_from_key(name) for name in names]  # type: ignore[no-untyped-call]
     known = {
-        name: fence(client.info("server", target_nodes=node), client.info("replication", target_nodes=node))
+        name: process_identity(client.info("server", target_nodes=node), client.info("replication", target_nodes=node))
         for name, node in {node.name: node for node in nodes}.items()
     }
     return [known[node.name] for node in nodes]
@@ -148,13 +148,13 @@ def packed(*words: str | int) -> bytes:
     return b"*%d\r\n%s" % (len(texts), b"".join(b"$%d\r\n%s\r\n" % (len(text), text) for text in texts))
 
 
-def fence(server: Mapping[str, object], replication: Mapping[str, object]) -> str:
+def process_identity(server: Mapping[str, object], replication: Mapping[str, object]) -> str:
     """Return the identity of a process, as votes are fenced with it, from two sections of its INFO.
 
     Raises:
         TemporaryError: it is a replica, or does not say who it is.
 
-    >>> fence({"run_id": "a1"}, {"role": "master", "master_replid": "b2"})
+    >>> process_identity({"run_id": "a1"}, {"role": "master", "master_replid": "b2"})
     'a1:b2'
     """
     return identity_of({**server, **replication})

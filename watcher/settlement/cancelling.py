@@ -39,7 +39,7 @@ def cancel(session: Session, crucible_id: int, by: str) -> SettlementState:
     settlement.note_crucibles(session)
     with session.together():
         # The row's lock first, like who writes a result: one of both is before the other, and the later one sees it.
-        crucible = results.lock_crucible(session, crucible_id)
+        crucible = results.lock_row(session, crucible_id)
         state = settlement.cancel(session, crucible_id, by)
         if state is None:
             raise _too_late(crucible_id, settlement.load(session, crucible_id))

@@ -32,7 +32,7 @@ class Refunds:
         """Decide for good that there is no result; return the ending, unchanged if the crucible's row differs."""
         with session.together():
             entry_facts.lock_crucible(session, one.crucible_id)
-            crucible = results.lock_crucible(session, one.crucible_id)
+            crucible = results.lock_row(session, one.crucible_id)
             if next_action(one.state, crucible.now if crucible else None) is not Action.REFUND:
                 return one
             now = moved(session, one, SettlementState.REFUNDING)

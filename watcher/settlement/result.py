@@ -66,7 +66,7 @@ class ResultWriter:
         with session.together():
             # In this order: who decides entries takes the first lock alone, and who enters one waits for the second.
             entry_facts.lock_crucible(session, one.crucible_id)
-            crucible = results.lock_crucible(session, one.crucible_id)
+            crucible = results.lock_row(session, one.crucible_id)
             if crucible is None or next_action(one.state, crucible.now) is not Action.RANK:
                 return one
             reach("result.locked")

@@ -90,7 +90,7 @@ class Steps:
         """
         with session.together():
             entry_facts.lock_crucible(session, one.crucible_id)
-            crucible = results.lock_crucible(session, one.crucible_id)
+            crucible = results.lock_row(session, one.crucible_id)
             if next_action(one.state, crucible.now if crucible else None) is not Action.FREEZE:
                 return one  # its end was moved just now
             now = moved(session, one, SettlementState.FROZEN)

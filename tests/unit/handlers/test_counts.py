@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers import REGISTRY
-from watcher.model.counts import Count, counted
+from watcher.model.counts import Count, counted_for
 from watcher.model.registry import Registry, RegistryError, Table, created
 
 IDS = st.integers(1, 2**31 - 1)
@@ -32,7 +32,7 @@ def changed(table: Table[Any]) -> st.SearchStrategy[Any]:
 def test_rows_count_for_what_their_handlers_count(table: Table[Any]) -> None:
     @given(changed(table))
     def holds(row: Any) -> None:
-        assert counted(table.counts, row) == created(table, row)
+        assert counted_for(table.counts, row) == created(table, row)
 
     holds()
 

@@ -30,9 +30,9 @@ class LockedRow(msgspec.Struct, frozen=True):
     """Buzz."""
 
 
-def lock_crucible(session: Session, crucible_id: int) -> LockedRow | None:
+def lock_row(session: Session, crucible_id: int) -> LockedRow | None:
     """Return a crucible's row, which nobody else changes until the end of the transaction; None if there is none."""
-    rows = session.run(_STATEMENTS["lock_crucible"], crucible_id)
+    rows = session.run(_STATEMENTS["lock_row"], crucible_id)
     if not rows:
         return None
     status, is_over, prizes, fee = rows[0]

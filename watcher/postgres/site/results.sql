@@ -1,4 +1,4 @@
--- lock_crucible --
+-- lock_row --
 -- What decides how a crucible ends; nobody else changes its row or adds an entry to it until the end of the transaction.
 -- The database's clock decides whether it is over, because it is one clock, whichever process asks.
 SELECT
