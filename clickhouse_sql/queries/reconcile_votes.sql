@@ -115,6 +115,43 @@ ORDER BY second, seq, judge
 LIMIT {most:UInt32}
 SETTINGS max_bytes_before_external_group_by = 1000000000
 
+-- vote_rows_counted --
+-- Numbered votes of some crucibles by the table's own rows; of those whose first vote may have expired by the view, which
+-- keeps count of what is gone.
+SELECT crucible_id, max(votes)
+FROM (
+    SELECT crucible_id, count() AS votes
+    FROM crucible_entry_rating
+    WHERE crucible_id IN {crucibles:Array(UInt32)} AND vote_seq > 0
+    GROUP BY crucible_id
+    UNION ALL
+    SELECT crucible_id, intDiv(sum(votes), 2) AS votes
+    FROM entry_rating_v1
+    WHERE crucible_id IN (
+        SELECT crucible_id
+        FROM crucible_votes_v1
+        WHERE crucible_id IN {crucibles:Array(UInt32)}
+        GROUP BY crucible_id
+        HAVING min(first_vote) < toDateTime({since:UInt32})
+    )
+    GROUP BY crucible_id
+)
+GROUP BY crucible_id
+
+-- vote_numbers_there --
+-- Which of some votes of an epoch of a crucible are there, of a stretch of time.
+SELECT vote_seq
+FROM crucible_entry_rating
+WHERE crucible_id = {crucible:UInt32} AND vote_epoch = {epoch:UInt32} AND vote_seq IN {numbers:Array(UInt64)}
+    AND created_at BETWEEN toDateTime({since:UInt32}) AND toDateTime({until:UInt32})
+
+-- vote_copies_before --
+-- Whether any copy of some votes of a crucible is older than a stamp.
+SELECT count()
+FROM crucible_entry_rating
+WHERE crucible_id = {crucible:UInt32} AND vote_epoch = {epoch:UInt32} AND vote_seq IN {numbers:Array(UInt64)}
+    AND ingested_at < fromUnixTimestamp64Milli({stamp:Int64})
+
 -- clickhouse_now --
 -- The server's clock, which stamps rows as they come in, in milliseconds since 1970.
 SELECT toUnixTimestamp64Milli(now64(3))

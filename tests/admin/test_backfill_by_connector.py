@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,10 +59,11 @@ class Backfilled:
         asked = ("backfill", "--table", "CrucibleEntry", *arguments)
         return command.crucible(*asked, environ=self.environ, timeout=300)
 
-    def begin(self) -> Forked:
+    def begin(self, **environ: str) -> Forked:
         """Begin one by the connector, and leave it running."""
         asked = ("watcher", "backfill", "--table", "CrucibleEntry", "--by-connector")
-        return Forked(asked, self._folder / "out", self.environ, self._folder, self._folder / "errors")
+        given = {**self.environ, **environ}
+        return Forked(asked, self._folder / "out", given, self._folder, self._folder / "errors")
 
     def said(self) -> str:
         """Return what the one that runs has said."""
@@ -126,18 +128,21 @@ def test_rows_that_the_connector_reads_are_shown_and_counted_once(backfilled: Ba
         pipeline.watcher.last_words,
     )
 
+    running = backfilled.begin(CRUCIBLE_FAILPOINT="backfill.begun:1:stop")
+    await_that(lambda: backfilled.state() == "running", "the run", PATIENCE_SECONDS, backfilled.said)
     pipeline.crucible("connector", "pause")
-    running = backfilled.begin()
-    await_that(lambda: "has not heard the signal" in backfilled.said(), "the signal", PATIENCE_SECONDS, backfilled.said)
-    paused = backfilled.run("--pause")
+    running.send(signal.SIGCONT)
     code = running.wait(PATIENCE_SECONDS)
+    paused = backfilled.run("--pause")
     pipeline.crucible("connector", "resume")
     standing, other = backfilled.state(), backfilled.run()
     done = backfilled.run("--by-connector", "--json")
     needed = backfilled.needed()
     again = backfilled.run("--by-connector", "--json")
 
-    assert (paused.returncode, code, standing) == (0, 75, "paused"), backfilled.said()
+    assert (paused.returncode, code, standing) == (0, 1, "paused"), backfilled.said()
+    assert "has not heard the signal yet" in backfilled.said()
+    assert "is PAUSED: run `crucible connector resume`, then this again" in backfilled.said()
     assert (other.returncode, "--by-connector` goes on with it" in other.stderr) == (1, True)
     assert (done.returncode, again.returncode) == (0, 0), done.stderr + again.stderr
     told, twice = json.loads(done.stdout), json.loads(again.stdout)
@@ -166,3 +171,23 @@ def test_a_connector_that_cannot_be_asked_is_told_with_the_next_command(
     assert "lacks INSERT on TABLE crucible_debezium.signal" in refused.stderr
     assert "watcher.sql" in refused.stderr
     assert (nobody.returncode, backfilled.state()) == (1, begun)
+
+
+def test_a_connector_that_sends_nothing_is_not_waited_for(backfilled: Backfilled, pipeline: Pipeline) -> None:
+    """It was paused, or a table's changes wait: what ends that is told at once, and nothing is begun."""
+    begun = backfilled.state()
+    pipeline.crucible("connector", "pause")
+    try:
+        rests = backfilled.run("--by-connector")
+    finally:
+        pipeline.crucible("connector", "resume")
+    command.crucible("tables", "pause", "Crucible", environ=backfilled.environ)
+    try:
+        waits = backfilled.run("--by-connector")
+    finally:
+        command.crucible("tables", "resume", "Crucible", environ=backfilled.environ)
+
+    assert (rests.returncode, waits.returncode, backfilled.state()) == (1, 1, begun), rests.stderr + waits.stderr
+    assert "connector crucible is PAUSED: run `crucible connector resume`, then this again" in rests.stderr
+    assert "table Crucible is paused since" in waits.stderr
+    assert "`crucible tables resume Crucible`" in waits.stderr

@@ -239,6 +239,7 @@ def test_who_dies_among_rows_of_the_connector_is_gone_on_for(filled: World, monk
                 connector.words,
                 REGISTRY.tables["CrucibleEntry"],
                 await_read=lambda: steps.append("written"),
+                look=lambda: "",
                 told=print,
             )
             steps.append(f"sent {one.backfill.run.sent}")

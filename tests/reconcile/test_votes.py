@@ -20,7 +20,7 @@ from watcher.model.vote import LoggedVote
 from watcher.postgres.own import history, repair
 from watcher.reconcile.difference_reports import DifferenceReport, DifferenceReports
 from watcher.reconcile.votes import comparison, repairer
-from watcher.reconcile.votes.comparison import VoteComparison
+from watcher.reconcile.votes.comparison import VoteComparison, VoteKind
 from watcher.reconcile.votes.repairer import VoteRepairer
 
 NOW = int(time()) // 60 * 60 - 3600
@@ -54,13 +54,27 @@ def insert(world: World, some: list[LoggedVote], crucible: int = CRUCIBLE, *, on
     tables.close()
 
 
+class NobodyElse:
+    """Knows no votes that ClickHouse lacks; who does is another test (``tests/votes/test_only_in_redis.py``)."""
+
+    def short(self, among: range) -> list[int]:
+        """None is short of any."""
+        assert among
+        return []
+
+    def missing(self, crucible_id: int) -> Iterator[list[LoggedVote]]:
+        """Nothing is known of them."""
+        assert crucible_id
+        yield from ()
+
+
 class Mender:
     """A run of its own."""
 
     def __init__(self, world: World, session: Any, head: tuple[int, int] | None = None) -> None:
         self.link = ClickHouseLink(world.client)
         reads = ClickHouseReads(world.client, queries())
-        self.comparison = VoteComparison(reads, lambda _: head, lambda _: None)
+        self.comparison = VoteComparison(reads, lambda _: head, NobodyElse(), lambda _: None)
         self.repairer = VoteRepairer(
             session, self.comparison, self.link, queries(), alone=lambda _: nullcontext(True), made_by="a test"
         )
@@ -217,9 +231,10 @@ def blindly(world: World, patch: pytest.MonkeyPatch) -> None:
     """Two runs, one after the other, that see nothing of each other: the second finds what the first has found."""
     with mending(world) as one, mending(world) as other:
         copies, gaps = one.comparison.copies(CRUCIBLE), one.comparison.event_gaps(CRUCIBLE)
+        votes = [copy.row(CRUCIBLE) for copy in copies]
         patch.setattr(repair, "open_repairs", lambda *_: [])
         for mender in (one, other):
-            mender.repairer._decide_and_do([mender.repairer._copies_plan(CRUCIBLE, copies)])
+            mender.repairer._decide_and_do([mender.repairer._once_plan(CRUCIBLE, VoteKind.TWICE, 3, votes)])
             mender.repairer._decide_and_do(mender.repairer._event_plans(CRUCIBLE, gaps))
 
 

@@ -15,6 +15,7 @@ from watcher.bootstrap import rolling_others
 from watcher.bootstrap.reconciling_crucibles import CrucibleComparer
 from watcher.bootstrap.verification import verifying_unheard
 from watcher.clickhouse.queries import queries
+from watcher.clickhouse.reads import ClickHouseReads
 from watcher.clickhouse.vote_history import VoteHistory
 from watcher.clickhouse.vote_tables import VoteTables
 from watcher.model.drain_plan import event_rows, vote_rows
@@ -28,7 +29,10 @@ from watcher.reconcile.others import by_place
 from watcher.reconcile.redis import crucibles as redis_crucibles
 from watcher.reconcile.redis.crucible import CrucibleLook, RedisKind
 from watcher.reconcile.redis.crucibles import REDIS, RedisComparison
+from watcher.reconcile.votes.comparison import VoteComparison
+from watcher.reconcile.votes.redis_votes import RedisVotes
 from watcher.redis import keys
+from watcher.redis.vote_log import VoteLog
 from watcher.votes.balance import VoteBalance
 
 AT_ONCE = {"mutations_sync": 2}
@@ -46,7 +50,21 @@ def comparing(world: VoteWorld) -> Iterator[RedisComparison]:
     ):
         look = CrucibleLook(world.redis, session, history, undecided=True)
         balance = VoteBalance(world.redis, history, None)  # type: ignore[arg-type]
-        yield RedisComparison(world.redis, session, look, balance, verifier=verification.verifier, pause=lambda _: None)
+        votes = VoteComparison(
+            ClickHouseReads(lambda: world._clients.of(world.name), queries()),
+            VoteLog(world.redis).oldest,
+            RedisVotes(world.redis, session, history, lambda _: None),
+            lambda _: None,
+        )
+        yield RedisComparison(
+            world.redis,
+            session,
+            look,
+            balance,
+            lacks=votes.lacks,
+            verifier=verification.verifier,
+            pause=lambda _: None,
+        )
 
 
 def compare(run: RedisComparison, findings: DifferenceReports, only: list[int], *, fix: bool) -> None:

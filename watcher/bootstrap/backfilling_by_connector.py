@@ -11,6 +11,7 @@ from config import Settings
 from watcher.admin.connector.file import ConnectorFile
 from watcher.admin.connector.rest import Connect
 from watcher.admin.connector.signalled import TOPIC, signalling_fault
+from watcher.admin.connector.standstill import failure, standstill
 from watcher.admin.doctor.findings import Level
 from watcher.admin.doctor.postgres.names import SourceNames
 from watcher.admin.doctor.postgres.signals import signals as signal_findings
@@ -31,12 +32,17 @@ from watcher.postgres.own.backfill_run import BackfillRun
 from watcher.postgres.session import Session
 from watcher.reconcile.backfill.by_connector import SignalledConnector, bring_once
 from watcher.reconcile.backfill.counting import BackfillListener, OngoingBackfill, finish
+from watcher.reconcile.repairs.stream import refuse_paused
 
 CONNECTOR: Final = "connector"
 """What a run is called whose rows the connector brings."""
 SKEW: Final = timedelta(minutes=10)
 """The time by which the clocks of PostgreSQL and Kafka Connect may differ by: what the connector says is read so much
 earlier."""
+
+
+LOOK_TIMEOUT_SECONDS: Final = 5.0
+"""Seconds that a worker of Kafka Connect has to say how the connector is. More: Ctrl-C waits for as long."""
 
 
 class NoSignalsError(StopError):
@@ -70,14 +76,16 @@ def backfill_by_connector(
     Raises:
         BackfillBusyError: another process is at it.
         BackfillPausedError: it was to pause.
-        NoSignalsError: the connector cannot be asked.
+        NoSignalsError: the connector cannot be asked, is at rest, has failed, or is not there; nothing is begun then.
         NotBroughtError: the connector does not send the rows.
         OtherWayError: an earlier run is not over, and compares rows.
-        StreamStandsError: the connector says nothing, or the stream does not go on.
+        StreamStandsError: the connector says nothing or was put to rest meanwhile, or the stream does not go on.
         TemporaryError: a neighbour is away; run it again.
     """
     with alone_at(settings, table.name) as held, site_session(settings) as session:
         topic = _notification_topic(settings, session, connector, told)
+        if fault := _look(settings, session, connector.name, told):
+            raise NoSignalsError(fault)
         ongoing, resumed = begun(settings, session, table, CONNECTOR, anew=anew, held=held, stops=stops, heard=heard)
         stream = stream_of(settings, session, connector.config.get("slot.name", "debezium"), ongoing, told)
         bring_once(
@@ -87,6 +95,7 @@ def backfill_by_connector(
             partial(_said, settings, topic, ongoing),
             table,
             await_read=stream.await_read,
+            look=partial(_look, settings, session, connector.name, told, begun=True),
             told=told,
         )
         if table.counts:
@@ -132,6 +141,26 @@ def stop_backfill(settings: Settings, table: Table[Any]) -> bool:
             signals.stop_snapshot(session, str(uuid.uuid4()), table.qualified)
         backfill_run.give_up(session, table.name)
         return True
+
+
+def _look(settings: Settings, session: Session, name: str, told: Callable[[str], None], *, begun: bool = False) -> str:
+    """Return why what the connector sends would be waited for in vain; empty: nothing is known to keep it.
+
+    One that has failed while it sends is only told: watchers start it once more, and then it goes on by itself.
+
+    Raises:
+        StreamStandsError: a person has a table's changes wait.
+    """
+    refuse_paused(session, settings.kafka.group)
+    try:
+        status = Connect(settings.connect.url, min(settings.connect.timeout, LOOK_TIMEOUT_SECONDS)).status(name)
+    except TemporaryError as error:
+        told(f"{error}; whether the connector runs is not known")
+        return ""
+    if begun and (failed := failure(name, status)):
+        told(failed)
+        return ""
+    return standstill(name, status) or failure(name, status)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Votes, views and Redis compared with what they come from, put together."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property, partial
 from typing import Final, Self
@@ -24,10 +24,11 @@ from watcher.reconcile.redis.crucible import OF_ROWS, CrucibleLook, RedisKind
 from watcher.reconcile.redis.crucibles import REDIS, RedisComparison, TableListener
 from watcher.reconcile.views import ViewReport
 from watcher.reconcile.votes.comparison import EVERY_CRUCIBLE, VoteComparison
+from watcher.reconcile.votes.redis_votes import RedisVotes
 from watcher.reconcile.votes.repairer import VoteRepairer
 from watcher.redis.locked_crucible import lock_crucible
 from watcher.redis.vote_log import VoteLog
-from watcher.votes.balance import VoteBalance
+from watcher.votes.balance import NobodyListens, VoteBalance
 
 VOTES: Final = "votes"
 """What is compared, as progress is told."""
@@ -207,16 +208,24 @@ class CrucibleComparer:
         return self._logged(findings), follows
 
     def _votes(self) -> VoteComparison:
-        return VoteComparison(self._reads, VoteLog(self._verification.client).oldest, self._pause)
+        client = self._verification.client
+        elsewhere = RedisVotes(client, self._session, self._history, self._pause)
+        return VoteComparison(self._reads, VoteLog(client).oldest, elsewhere, self._pause)
 
     @cached_property
     def _redis(self) -> RedisComparison:
-        client, history = self._verification.client, VoteHistory(self._connect, queries())
-        self._open.callback(history.close)
-        look = CrucibleLook(client, self._session, history, undecided(self._settings))
-        balance = VoteBalance(client, history, _NobodyListens())
+        client = self._verification.client
+        look = CrucibleLook(client, self._session, self._history, undecided(self._settings))
+        balance = VoteBalance(client, self._history, NobodyListens())
         verifier = self._verification.verifier
-        return RedisComparison(client, self._session, look, balance, verifier=verifier, pause=self._pause)
+        lacks = self._votes().lacks
+        return RedisComparison(client, self._session, look, balance, lacks=lacks, verifier=verifier, pause=self._pause)
+
+    @cached_property
+    def _history(self) -> VoteHistory:
+        history = VoteHistory(self._connect, queries())
+        self._open.callback(history.close)
+        return history
 
     @contextmanager
     def _alone(self, crucible_id: int) -> Iterator[bool]:
@@ -234,10 +243,3 @@ class CrucibleComparer:
 
 def _unheard(_: str, done: int, whole: int) -> None:
     """Do nothing with how far it is."""
-
-
-class _NobodyListens:
-    """Hears of a balance of votes, and does nothing: who asks once gets the answer."""
-
-    def unbalanced(self, votes: Mapping[int, int]) -> None:
-        """Do nothing with what a look found."""

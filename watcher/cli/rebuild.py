@@ -38,6 +38,9 @@ def rebuild(
         bool, typer.Option("--replay", help="Cast every vote again, and prove that the ratings are what comes of it.")
     ] = False,
     anew: Annotated[bool, typer.Option("--anew", help="With --all: begin with the first one.")] = False,
+    give_up_votes: Annotated[
+        bool, typer.Option("--give-up-votes", help="Also where votes were counted that ClickHouse lacks: without them.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Rebuild what Redis shows from PostgreSQL's rows and ClickHouse's votes, to the same numbers.
@@ -46,7 +49,11 @@ def rebuild(
     ratings come from the view entry_rating, in one step per entry; with --replay, every vote is cast again in order and
     the result has to equal the view's. Judged pairs come from the votes of the last 90 days; older ones are forgotten.
 
-    Exit codes: 0 done, 1 a replay differs or there is no such crucible, 75 a neighbour is away: start it again.
+    Where Redis has counted votes that ClickHouse lacks, nothing is rebuilt: `crucible reconcile --fix` brings them back
+    from Redis, which would forget them here.
+
+    Exit codes: 0 done, 1 a replay differs, votes would be lost, or there is no such crucible, 75 a neighbour is away:
+    start it again.
 
     Examples:
 
@@ -59,7 +66,10 @@ def rebuild(
         raise typer.Exit(USAGE)
     again = "`crucible rebuild --all` goes on there" if everything else f"`crucible rebuild {crucible_id}` begins anew"
     with interruptible(f"what was rebuilt stays; {again}"), _Progress(quiet=as_json) as progress:
-        done = _one(crucible_id, replayed, progress) if crucible_id else _all(replayed, anew, progress)
+        if crucible_id:
+            done = _one(crucible_id, progress, replayed=replayed, giving_up=give_up_votes)
+        else:
+            done = _all(progress, replayed=replayed, giving_up=give_up_votes, anew=anew)
     if as_json:
         print_json(done)
     elif done:
@@ -74,13 +84,13 @@ def rebuild(
             )
 
 
-def _one(crucible_id: int, replayed: bool, progress: "_Progress") -> "list[Rebuilt]":
+def _one(crucible_id: int, progress: "_Progress", *, replayed: bool, giving_up: bool) -> "list[Rebuilt]":
     from config import load  # noqa: PLC0415
     from watcher.bootstrap.verification import verifying  # noqa: PLC0415
     from watcher.recovery.verifier import Comparison  # noqa: PLC0415
 
     with verifying(load()) as verification:
-        done = verification.verifier.rebuild(crucible_id, replayed=replayed, progress=progress)
+        done = verification.verifier.rebuild(crucible_id, replayed=replayed, giving_up=giving_up, progress=progress)
     if done is Comparison.UNKNOWN:
         note(f"PostgreSQL has no crucible {crucible_id}")
         raise typer.Exit(FAILED)
@@ -93,7 +103,7 @@ def _one(crucible_id: int, replayed: bool, progress: "_Progress") -> "list[Rebui
     return [done]  # type: ignore[list-item] # the other verdicts are no answers of a rebuild
 
 
-def _all(replayed: bool, anew: bool, progress: "_Progress") -> "list[Rebuilt]":
+def _all(progress: "_Progress", *, replayed: bool, giving_up: bool, anew: bool) -> "list[Rebuilt]":
     from config import load  # noqa: PLC0415
     from watcher.bootstrap.verification import verifying  # noqa: PLC0415
     from watcher.recovery.rebuild_all import rebuild_all  # noqa: PLC0415
@@ -108,6 +118,7 @@ def _all(replayed: bool, anew: bool, progress: "_Progress") -> "list[Rebuilt]":
             verification.verifier,
             verification.open_site,
             replayed=replayed,
+            giving_up=giving_up,
             anew=anew,
             begun=progress.begun,
             progress=progress,

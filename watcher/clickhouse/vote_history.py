@@ -61,6 +61,36 @@ class VoteHistory:
             ).result_rows
         return {row[0]: row[1] for row in rows}
 
+    def rows_counted(self, crucible_ids: Sequence[int], since: int) -> dict[int, int]:
+        """Return how many numbered votes have a row, by crucible that has any.
+
+        Of crucibles with a vote from before ``since`` (seconds since 1970) how many there ever were: rows may be gone.
+        """
+        with self._link.asking() as client:
+            asked = {"crucibles": list(crucible_ids), "since": since}
+            rows = client.query(
+                self._queries["vote_rows_counted"], parameters=asked, settings=READ_SETTINGS
+            ).result_rows
+        return {int(crucible_id): int(votes) for crucible_id, votes in rows}
+
+    def numbers_there(
+        self, crucible_id: int, epoch: int, numbers: Sequence[int], since: int, until: int
+    ) -> Sequence[int]:
+        """Return which of some numbers of an epoch are there, of votes from one second to another."""
+        with self._link.asking() as client:
+            rows = client.query(
+                self._queries["vote_numbers_there"],
+                parameters={
+                    "crucible": crucible_id,
+                    "epoch": epoch,
+                    "numbers": list(numbers),
+                    "since": since,
+                    "until": until,
+                },
+                settings=READ_SETTINGS,
+            ).result_rows
+        return [int(seq) for (seq,) in rows]
+
     def ratings(self, crucible_id: int, after: int, until: int) -> dict[int, tuple[int, int]]:
         """Return rating and number of votes by entry id, of the entries above ``after`` and up to ``until``."""
         rows = self._rows("entry_ratings", crucible=crucible_id, after=after, until=until)

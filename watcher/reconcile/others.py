@@ -13,7 +13,7 @@ from watcher.reconcile.votes.comparison import EVENTS, VOTES, VoteKind
 OTHER_RANGES: Final = 2
 """Ranges of a table that a part counts as. More: a round takes longer; fewer: a turn does."""
 PLACES: Final[Mapping[str, Collection[str]]] = {
-    VOTES: (VoteKind.TWICE, VoteKind.NUMBER_TWICE, VoteKind.MISSING),
+    VOTES: (VoteKind.TWICE, VoteKind.NUMBER_TWICE, VoteKind.MISSING, VoteKind.ONLY_IN_REDIS),
     EVENTS: (VoteKind.WITHOUT_EVENT, VoteKind.EVENT_TWICE, VoteKind.WITHOUT_VOTE),
     REDIS: tuple(RedisKind),
     **{name_of(view): (DIFFERS,) for view in made_views()},

@@ -19,6 +19,7 @@ def rebuild_all(
     open_session: OpenSession,
     *,
     replayed: bool,
+    giving_up: bool = False,
     anew: bool,
     begun: Callable[[int, int, rebuild_run.RebuildRun], None],
     progress: ProgressListener,
@@ -29,6 +30,7 @@ def rebuild_all(
         verifier: rebuilds them.
         open_session: connects to PostgreSQL, which keeps how far the run is.
         replayed: cast all votes again, and compare.
+        giving_up: also where Redis alone has votes that were counted; they count no more.
         anew: begin at the first one, whatever an interrupted run has done.
         begun: told how many there are, how many of those an interrupted run has done, and which run this is.
         progress: told how far each is.
@@ -36,6 +38,8 @@ def rebuild_all(
     Raises:
         TemporaryError: a neighbour is away; a run that is started again goes on here.
         ReplayDiffersError: a replay gives other ratings.
+        VotesOnlyInRedisError: ClickHouse lacks votes of one that Redis has counted; a run that is started again goes on
+            there.
     """
     with open_session() as session:
         everything = unfinished(session)
@@ -43,7 +47,7 @@ def rebuild_all(
     left = [one for one in everything if one > run.done_to]
     begun(len(everything), len(everything) - len(left), run)
     for crucible_id in left:
-        done = verifier.rebuild(crucible_id, replayed=replayed, progress=progress)
+        done = verifier.rebuild(crucible_id, replayed=replayed, giving_up=giving_up, progress=progress)
         if done is Comparison.BUSY:
             raise TemporaryError(f"crucible {crucible_id} is being compared by another process; run this again")
         with open_session() as session:

@@ -17,9 +17,11 @@ from typing import TypeVar
 
 import structlog
 
+from watcher.clickhouse.vote_history import VoteHistory
 from watcher.model.effects import CrucibleGone
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import TemporaryError, WatcherError
 from watcher.model.row_state import FINISHED
+from watcher.model.words import counted
 from watcher.postgres.own.horizon import Horizons
 from watcher.postgres.own.vote_epoch import raise_epoch
 from watcher.postgres.session import Session
@@ -31,13 +33,19 @@ from watcher.recovery.progress_listener import ProgressListener, in_silence
 from watcher.recovery.reached_marks import ReachedMarks
 from watcher.recovery.rebuild import Rebuild, Rebuilt
 from watcher.recovery.rows import show_rows, take_away
+from watcher.recovery.vote_rows import VoteRows
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary, node_identities
 from watcher.redis.locked_crucible import LockedCrucible, fence, lock_crucible
+from watcher.votes.balance import NobodyListens, VoteBalance
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+
+class VotesOnlyInRedisError(WatcherError):
+    """Raised when a rebuild would lose votes that were answered as counted; nothing was changed."""
 
 
 class Comparison(StrEnum):
@@ -132,7 +140,12 @@ class Verifier:
         return [one for one in crucible_ids if one not in there]
 
     def rebuild(
-        self, crucible_id: int, *, replayed: bool = False, progress: ProgressListener = in_silence
+        self,
+        crucible_id: int,
+        *,
+        replayed: bool = False,
+        giving_up: bool = False,
+        progress: ProgressListener = in_silence,
     ) -> Rebuilt | Comparison:
         """Rebuild a crucible, whatever state it is in; votes are answered with "again, later" meanwhile.
 
@@ -142,6 +155,7 @@ class Verifier:
         Args:
             crucible_id: which.
             replayed: cast all votes again, and compare the result with the view that the ratings come from.
+            giving_up: rebuild it also where Redis alone has votes that were counted; they count no more.
             progress: told how far it is.
 
         Returns:
@@ -151,10 +165,13 @@ class Verifier:
             TemporaryError: a neighbour is away; votes stay refused until this, or ``verify``, is called again.
             ReplayDiffersError: the replay gives other ratings, or votes are missing; what Redis shows stays, unless it
                 was absent or half rebuilt, and votes stay refused until ``verify`` is called.
+            VotesOnlyInRedisError: ClickHouse lacks votes that Redis has counted; nothing is changed.
         """
-        return _or_gone(lambda: self._rebuild(crucible_id, replayed=replayed, progress=progress))
+        return _or_gone(lambda: self._rebuild(crucible_id, replayed=replayed, giving_up=giving_up, progress=progress))
 
-    def _rebuild(self, crucible_id: int, *, replayed: bool, progress: ProgressListener) -> Rebuilt | Comparison:
+    def _rebuild(
+        self, crucible_id: int, *, replayed: bool, giving_up: bool, progress: ProgressListener
+    ) -> Rebuilt | Comparison:
         identity, _ = fence(self._client, crucible_id)
         with self._lock(crucible_id) as locked:
             if locked is None:
@@ -163,9 +180,20 @@ class Verifier:
                 if comparison := self._ended(locked, session, identity):
                     return comparison
                 with self._lend() as connections:
-                    connections.history.last_vote(crucible_id)  # a healthy one stays open while ClickHouse is away
+                    # A healthy one stays open while ClickHouse is away, and where it lacks votes.
+                    self._refuse_to_lose(crucible_id, connections.history, giving_up=giving_up)
                 closed = self._close(locked, session, identity)
                 return Rebuild(closed, self._lend, progress, asked_for=True).run(replayed=replayed)
+
+    def _refuse_to_lose(self, crucible_id: int, history: VoteHistory, *, giving_up: bool) -> None:
+        found = VoteBalance(self._client, VoteRows(history), NobodyListens()).differing([crucible_id])
+        lost = -found.get(crucible_id, 0)
+        if lost > 0 and not giving_up:
+            raise VotesOnlyInRedisError(
+                f"crucible {crucible_id}: ClickHouse lacks {counted(lost, 'vote')} that Redis has counted; "
+                f"`crucible reconcile --crucible {crucible_id} --fix` brings back what Redis keeps for their judges, "
+                f"`crucible rebuild {crucible_id} --give-up-votes` goes without"
+            )
 
     def release(self) -> None:
         """Release the locks of all that is at work, at the process' end: whoever comes next need not wait for them."""

@@ -34,6 +34,13 @@ class BalanceObserver(Protocol):
         ...
 
 
+class NobodyListens:
+    """Hears of a look, and does nothing: who asks for what differs gets that as an answer."""
+
+    def unbalanced(self, votes: Mapping[int, int]) -> None:
+        """Do nothing with what a look found."""
+
+
 class Numbered(NamedTuple):
     """Votes of a crucible as Redis has numbered them."""
 

@@ -36,6 +36,7 @@ class Asked:
         self.told: list[str] = []
         self.run, self._looks, self._seconds = RUN, list(looks), 0.0
         self.raises: Exception | None = None
+        self.standing = ""
 
     def begin(self) -> None:
         self.asked.append("begin")
@@ -53,7 +54,15 @@ class Asked:
         yield from self._looks.pop(0) if self._looks else []
 
     def bring(self) -> int:
-        return bring_rows(self, self, self._heard, TABLE, told=self.told.append, now=lambda: self._seconds)  # type: ignore[arg-type]
+        return bring_rows(
+            self,  # type: ignore[arg-type]
+            self,
+            self._heard,
+            TABLE,
+            look=lambda: self.standing,
+            told=self.told.append,
+            now=lambda: self._seconds,
+        )
 
 
 def test_it_ends_when_all_rows_were_read() -> None:
@@ -100,6 +109,16 @@ def test_a_connector_that_says_nothing_is_given_up() -> None:
     with pytest.raises(StreamStandsError, match=r"key 500 of 3000, and has said nothing.*connector status"):
         one.bring()
     assert one._seconds > 2 * PATIENCE_SECONDS
+
+
+def test_a_connector_that_was_put_to_rest_is_not_waited_for() -> None:
+    """At the next look, with how far it was and the next command."""
+    one = Asked([said("STARTED"), going("500")])
+    one.standing = "connector crucible is PAUSED: run `crucible connector resume`, then this again"
+
+    with pytest.raises(StreamStandsError, match=r"up to key 500 of 3000; connector crucible is PAUSED: run"):
+        one.bring()
+    assert (one._seconds, one.asked) == (5.0, ["begin"])
 
 
 def test_a_pause_is_passed_on_and_an_end_is_not() -> None:

@@ -25,7 +25,7 @@ from watcher.runtime.failpoint import reach
 
 LOOK_SECONDS: Final = 1.0
 SAID_EVERY_SECONDS: Final = 5.0
-"""Seconds between two lines of progress."""
+"""Seconds between two lines of progress, and between two looks whether the connector still sends anything."""
 GOOD: Final = frozenset({"SUCCEEDED", "EMPTY"})
 """How a scan ends when all rows were read, in Debezium's words."""
 STOPPED: Final = "STOPPED"
@@ -139,6 +139,7 @@ def bring_once(
     table: Table[Any],
     *,
     await_read: Callable[[], object],
+    look: Callable[[], str],
     told: Callable[[str], None],
 ) -> None:
     """Have every row of a table sent and written, unless an earlier process of the run has seen to that.
@@ -150,19 +151,20 @@ def bring_once(
         said: opens what returns what it has said since the last call, the first time since the run began.
         table: which.
         await_read: returns when the group has written all that the topics hold.
+        look: returns why the connector sends nothing, and the next command; empty: it may send.
         told: told how far it is, now and then.
 
     Raises:
         BackfillPausedError: it is to pause, and so is the connector.
         NotBroughtError: the connector does not send the rows; the run is over.
-        StreamStandsError: it says nothing, or the stream does not go on.
+        StreamStandsError: it says nothing, somebody has put it to rest, or the stream does not go on.
         TemporaryError: a neighbour is away.
     """
     if ongoing.run.brought_at is not None:
         return
     with said() as words:
         try:
-            sent = bring_rows(ongoing, connector, words, table.qualified, told=told)
+            sent = bring_rows(ongoing, connector, words, table.qualified, look=look, told=told)
         except NotBroughtError:  # its signal has had its answer: the next run needs one of its own
             backfill_run.give_up(session, table.name)
             raise
@@ -177,6 +179,7 @@ def bring_rows(
     said: Callable[[], Iterable[Notification]],
     table: str,
     *,
+    look: Callable[[], str],
     told: Callable[[str], None],
     now: Callable[[], float] = time.monotonic,
 ) -> int:
@@ -187,13 +190,14 @@ def bring_rows(
         connector: is asked.
         said: returns what it has said since the last call.
         table: with its schema.
+        look: returns why the connector sends nothing, and the next command; empty: it may send.
         told: told how far it is, now and then.
         now: tells the time in seconds.
 
     Raises:
         BackfillPausedError: it is to pause, and so is the connector.
         NotBroughtError: the connector does not send the rows; the message says why, and what to do.
-        StreamStandsError: it says nothing.
+        StreamStandsError: it says nothing, or somebody has put it to rest.
         TemporaryError: a neighbour is away.
     """
     connector.begin()
@@ -219,6 +223,8 @@ def bring_rows(
                 )
             if now() - told_at >= SAID_EVERY_SECONDS:
                 told_at = now()
+                if standing := look():
+                    raise StreamStandsError(f"{sending}; {standing}, which goes on there")
                 told(f"{table}: {sending}")
             ongoing.rest(LOOK_SECONDS)
     except BackfillEndedError:

@@ -14,7 +14,7 @@ from watcher.reconcile.difference_reports import DifferenceReports
 from watcher.reconcile.redis.crucible import OF_VOTES, UNBALANCED, CrucibleDifference, CrucibleLook, RedisKind
 from watcher.recovery.replay import ReplayDiffersError
 from watcher.recovery.sweep import Sweep
-from watcher.recovery.verifier import Verifier
+from watcher.recovery.verifier import Verifier, VotesOnlyInRedisError
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary
 from watcher.redis.present import Walk, doubt
@@ -50,6 +50,7 @@ class RedisComparison:
         session: PostgreSQL.
         look: looks at one of them.
         balance: counts votes on both sides.
+        lacks: returns whether ClickHouse lacks votes of a crucible that were counted.
         verifier: mends.
         pause: waits for some seconds.
     """
@@ -61,10 +62,12 @@ class RedisComparison:
         look: CrucibleLook,
         balance: VoteBalance,
         *,
+        lacks: Callable[[int], bool],
         verifier: Verifier,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client, self._session, self._look, self._balance = client, session, look, balance
+        self._lacks = lacks
         self._votes: dict[int, int] = {}
         """How many votes ClickHouse had too many, or lacked, at the last look, by crucible."""
         self._active = set[int]()
@@ -191,9 +194,10 @@ class RedisComparison:
         """Return whether ratings follow from ClickHouse: its votes are those that count, no fewer and no others."""
         kinds = {each.kind for each in differing}
         state = self._state(crucible_id)
-        if state.frozen or RedisKind.FEWER_VOTES in kinds:
+        if state.frozen or RedisKind.FEWER_VOTES in kinds or (RedisKind.MORE_VOTES in kinds and state.voted):
             return False
-        return RedisKind.MORE_VOTES not in kinds or not state.voted
+        # Votes that ClickHouse lacks and others that it has too many cancel each other out in numbers.
+        return kinds.isdisjoint({*OF_VOTES, *UNBALANCED}) or not self._lacks(crucible_id)
 
     def _state(self, crucible_id: int) -> _State:
         with away_is_temporary():
@@ -224,5 +228,5 @@ class RedisComparison:
     def _rebuild(self, crucible_id: int) -> None:
         try:
             self._verifier.rebuild(crucible_id)
-        except ReplayDiffersError:
+        except (ReplayDiffersError, VotesOnlyInRedisError):
             self._verifier.verify(crucible_id)  # it stays as it is, and is told as not mended

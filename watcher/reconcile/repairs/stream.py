@@ -21,6 +21,21 @@ class StreamStandsError(StopError):
     """Raised when the stream does not get past a position: repairs would be counted twice once it goes on."""
 
 
+def refuse_paused(session: Session, group: str) -> None:
+    """Raise if a person has the changes of a table wait: whoever waits for the stream would wait in vain.
+
+    Args:
+        session: asks PostgreSQL.
+        group: the watcher's consumer group.
+
+    Raises:
+        StreamStandsError: a table is paused; the message says which, since when, and how that is ended.
+        TemporaryError: PostgreSQL is away.
+    """
+    for table, pause in table_pause.paused(session, group).items():
+        raise StreamStandsError(f"table {table} is {pause}: `crucible tables resume {table}`, and run this again")
+
+
 class Stream:
     """The way from PostgreSQL's log to ClickHouse.
 
@@ -57,8 +72,7 @@ class Stream:
             StreamStandsError: it stands; the message says where, and what to do.
             TemporaryError: a neighbour is away.
         """
-        for table, pause in table_pause.paused(self._session, self._group).items():
-            raise StreamStandsError(f"table {table} is {pause}: `crucible tables resume {table}`, and run this again")
+        refuse_paused(self._session, self._group)
         self._await(
             lambda: self._has_left(lsn),
             f"the slot {self._slot} to pass on what was written until now",
@@ -69,10 +83,13 @@ class Stream:
     def await_read(self) -> dict[tuple[str, int], int]:
         """Wait until everything that the topics hold now was read and written; return where they ended, by partition.
 
+        It does not wait while a person has a table's changes wait.
+
         Raises:
             StreamStandsError: nobody reads; the message says what to do.
             TemporaryError: a neighbour is away.
         """
+        refuse_paused(self._session, self._group)
         ends = {place: high for place, (_, high) in self._bounds().items()}
         self._await(
             lambda: self._has_read(ends),
@@ -87,7 +104,7 @@ class Stream:
             if time.monotonic() > until:
                 raise StreamStandsError(f"waited {PATIENCE_SECONDS:g} s for {what}: {advice}")
             if not said:
-                self._told(f"waiting for {what}")
+                self._told(f"waiting for {what}, {PATIENCE_SECONDS:g} s at most: if nothing comes, {advice}")
                 said = True
             self._pause(LOOK_SECONDS)
 

@@ -1,10 +1,12 @@
 """Compares votes by epoch and number with themselves and with their metric events: each once, none without the other.
 
-Crucibles are compared by sums first. Only those whose numbers are no unbroken row, or whose events are not those of
-their votes, are looked at vote by vote. What is on its way is left out: a vote that still lies in Redis' log.
+Crucibles are compared by sums first. Only those whose numbers are no unbroken row, whose events are not those of their
+votes, or that have fewer votes than Redis has counted, are looked at vote by vote. What is on its way is left out: a
+vote that still lies in Redis' log.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -12,7 +14,9 @@ from typing import Final, NamedTuple
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.clickhouse.vote_history import Span
 from watcher.model.drain_plan import VoteRow
+from watcher.model.vote import LoggedVote
 from watcher.reconcile.difference_reports import DifferenceReports
+from watcher.reconcile.votes.redis_votes import VotesElsewhere
 from watcher.recovery.vote_gaps import EXPIRING_SECONDS, gaps
 
 VOTES: Final = "crucible_entry_rating"
@@ -42,14 +46,16 @@ class VoteKind(StrEnum):
     NUMBER_TWICE = "number given twice"
     """Different votes have the same number: nobody can tell which of them counted."""
     MISSING = "vote missing"
-    """Its number is passed over, and it is not past its time."""
+    """Its number is passed over, it is not past its time, and nobody knows any more what was voted."""
+    ONLY_IN_REDIS = "vote that only Redis has"
+    """It was counted and answered, and Redis knows all of it; its number may be passed over, or be the last."""
     WITHOUT_EVENT = "vote without event"
     EVENT_TWICE = "vote's event there twice"
     WITHOUT_VOTE = "event without vote"
     """There is an event and no vote; nobody can tell who won."""
 
 
-DERIVABLE: Final = frozenset({VoteKind.TWICE, VoteKind.WITHOUT_EVENT, VoteKind.EVENT_TWICE})
+DERIVABLE: Final = frozenset({VoteKind.TWICE, VoteKind.ONLY_IN_REDIS, VoteKind.WITHOUT_EVENT, VoteKind.EVENT_TWICE})
 
 
 class VoteCopies(NamedTuple):
@@ -112,12 +118,21 @@ class EventGap(NamedTuple):
         return f"vote {self.seq} of judge {self.judge} in crucible {crucible_id}: counted {self.events}"
 
 
+def said_of(crucible_id: int, vote: LoggedVote) -> str:
+    """Return a vote in words."""
+    return (
+        f"vote {vote.epoch}-{vote.seq} of crucible {crucible_id}: judge {vote.user_id} preferred {vote.winner} to "
+        f"{vote.loser}"
+    )
+
+
 class VoteComparison:
     """Compares the votes of all crucibles.
 
     Args:
         reads: asks ClickHouse.
         head: returns epoch and number of the oldest vote of a crucible that may not be in ClickHouse yet; none: None.
+        elsewhere: knows votes that ClickHouse may lack.
         pause: waits for some seconds.
         now: seconds since 1970.
     """
@@ -126,10 +141,11 @@ class VoteComparison:
         self,
         reads: ClickHouseReads,
         head: Callable[[int], tuple[int, int] | None],
+        elsewhere: VotesElsewhere,
         pause: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._reads, self._head, self._pause = reads, head, pause
+        self._reads, self._head, self._elsewhere, self._pause = reads, head, elsewhere, pause
         self._since, self._expiring = int(now()) - KEPT_SECONDS, int(now()) - EXPIRING_SECONDS
 
     def doubtful(self, among: range = EVERY_CRUCIBLE) -> list[int]:
@@ -139,12 +155,12 @@ class VoteComparison:
             among: ids that are looked at.
 
         Raises:
-            TemporaryError: ClickHouse is away.
+            TemporaryError: a neighbour is away.
         """
         asked = {"low": among.start, "high": among.stop}
         numbers = {int(one) for (one,) in self._reads("vote_numbers_off", asked)}
         events = {int(one) for (one,) in self._reads("vote_events_off", {"since": self._since, **asked})}
-        return sorted(numbers | events)
+        return sorted(numbers.union(events, self._elsewhere.short(among)))
 
     def part(self, first: int) -> range:
         """Return the ids of the next crucibles that have about so many votes together, from one id on.
@@ -173,12 +189,38 @@ class VoteComparison:
             kind = VoteKind.TWICE if one.different == 1 else VoteKind.NUMBER_TWICE
             said = one.said(crucible_id)
             findings.add(VOTES, kind, said, rows=one.copies - 1, derivable=kind in DERIVABLE)
-        for epoch, first, last, votes in self.missing(crucible_id):
-            said = f"{votes} of votes {epoch}-{first} to {epoch}-{last} of crucible {crucible_id}"
-            findings.add(VOTES, VoteKind.MISSING, said, rows=votes, derivable=False)
+        self._look_at_missing(crucible_id, findings)
         for gap in self.event_gaps(crucible_id):
             rows = abs(gap.votes - gap.events)
             findings.add(EVENTS, gap.kind, gap.said(crucible_id), rows=rows, derivable=gap.kind in DERIVABLE)
+
+    def _look_at_missing(self, crucible_id: int, findings: DifferenceReports) -> None:
+        gaps = self.missing(crucible_id)
+        known = Counter[tuple[int, int, int, int]]()
+        for some in self.only_elsewhere(crucible_id):
+            findings.add(VOTES, VoteKind.ONLY_IN_REDIS, said_of(crucible_id, some[0]), rows=len(some))
+            known.update(gap for gap in gaps for one in some if gap[0] == one.epoch and gap[1] <= one.seq <= gap[2])
+        for gap in gaps:
+            epoch, first, last, votes = gap
+            if left := max(0, votes - known[gap]):
+                said = f"{left} of votes {epoch}-{first} to {epoch}-{last} of crucible {crucible_id}"
+                findings.add(VOTES, VoteKind.MISSING, said, rows=left, derivable=False)
+
+    def only_elsewhere(self, crucible_id: int) -> Iterator[Sequence[LoggedVote]]:
+        """Yield votes of a crucible that were counted and that ClickHouse lacks, some at a time.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
+        return self._elsewhere.missing(crucible_id)
+
+    def lacks(self, crucible_id: int) -> bool:
+        """Return whether ClickHouse lacks votes of a crucible that were counted, whoever else still knows of them.
+
+        Raises:
+            TemporaryError: a neighbour is away.
+        """
+        return bool(self.missing(crucible_id)) or any(True for _ in self.only_elsewhere(crucible_id))
 
     def copies(self, crucible_id: int) -> list[VoteCopies]:
         """Return numbers that are there several times, those of one vote first: MAX_VOTES at most."""

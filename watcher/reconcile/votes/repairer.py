@@ -1,11 +1,12 @@
-"""Puts right votes that are there twice, and votes that have no event or too many.
+"""Puts right votes that are there twice or only in Redis, and votes that have no event or too many.
 
 Each repair is decided in PostgreSQL before anything is written, as those of rows are: whoever dies in between leaves a
 decision that the next run carries out, and two runs at once decide the same or see each other's.
 
 Events are put right by further ones. Votes cannot be: their table has no sign, and whoever replays it casts each. So
 one copy more is brought in, past the views and with a stamp of its own, and those from before are deleted: at any
-moment one copy at least is there, and doing it again changes nothing. The views are rebuilt afterwards.
+moment one copy at least is there, and doing it again changes nothing. One that only Redis has is brought in in the same
+way. The views are compared afterwards, and those made anew that lack it.
 """
 
 from collections import Counter
@@ -23,14 +24,22 @@ from watcher.clickhouse.repair_rows import REPAIRS
 from watcher.clickhouse.staging import Staging
 from watcher.clickhouse.vote_tables import VOTES as VOTE_TABLE
 from watcher.clickhouse.vote_tables import CrucibleRows
-from watcher.model.drain_plan import VoteRow
+from watcher.model.drain_plan import VoteRow, vote_rows
 from watcher.model.metric_row import unpacked
 from watcher.model.metric_rows import MetricRows, month
 from watcher.model.repair import RepairPlan, token_of, vote_event_row
 from watcher.postgres.own import repair
 from watcher.postgres.session import Session
 from watcher.reconcile.difference_reports import DifferenceReports
-from watcher.reconcile.votes.comparison import EVENTS, VOTES, EventGap, VoteComparison, VoteCopies, VoteKind
+from watcher.reconcile.votes.comparison import (
+    EVENTS,
+    VOTES,
+    EventGap,
+    VoteComparison,
+    VoteCopies,
+    VoteKind,
+    said_of,
+)
 from watcher.runtime.failpoint import reach
 
 SOURCE: Final = "vote"
@@ -109,6 +118,7 @@ class VoteRepairer:
         with self._alone(crucible_id) as ours:
             if ours:  # else a rebuild is at work there, and the next run mends it
                 self._mend_copies(crucible_id, findings)
+                self._mend_missing(crucible_id, findings)
                 self._mend_events(crucible_id, findings)
             self._comparison.look(crucible_id, findings)
 
@@ -130,10 +140,25 @@ class VoteRepairer:
     def _mend_copies(self, crucible_id: int, findings: DifferenceReports) -> None:
         done: list[VoteCopies] = []
         while (copies := self._same_copies(crucible_id)) and copies != done:
-            if self._decide_and_do([self._copies_plan(crucible_id, copies)]):
-                done, rows = copies, sum(one.copies - 1 for one in copies)
+            rows = sum(one.copies - 1 for one in copies)
+            votes = [one.row(crucible_id) for one in copies]
+            if self._decide_and_do([self._once_plan(crucible_id, VoteKind.TWICE, rows, votes)]):
+                done = copies
                 findings.add(VOTES, VoteKind.TWICE, copies[0].said(crucible_id), rows=rows)
                 findings.add_mended(VOTES, VoteKind.TWICE, rows)
+
+    def _mend_missing(self, crucible_id: int, findings: DifferenceReports) -> None:
+        """Bring in votes that Redis has counted and ClickHouse lacks."""
+        kind, done = VoteKind.ONLY_IN_REDIS, False
+        while not done:
+            done = True
+            for some in self._comparison.only_elsewhere(crucible_id):
+                rows = vote_rows({crucible_id: some})
+                if not self._decide_and_do([self._once_plan(crucible_id, kind, len(rows), rows)]):
+                    done = False  # another run's may have been the same votes: what is left is looked for anew
+                    break
+                findings.add(VOTES, kind, said_of(crucible_id, some[0]), rows=len(rows))
+                findings.add_mended(VOTES, kind, len(rows))
 
     def _same_copies(self, crucible_id: int) -> list[VoteCopies]:
         return [one for one in self._comparison.copies(crucible_id) if one.different == 1]
@@ -151,12 +176,12 @@ class VoteRepairer:
     def _of_votes(self, crucible_id: int) -> list[EventGap]:
         return [one for one in self._comparison.event_gaps(crucible_id) if one.votes]
 
-    def _copies_plan(self, crucible_id: int, copies: Sequence[VoteCopies]) -> RepairPlan:
+    def _once_plan(self, crucible_id: int, kind: VoteKind, rows: int, votes: Sequence[VoteRow]) -> RepairPlan:
+        """Return the repair after which each of some votes is there once."""
         ((now_ms,),) = self._ask("clickhouse_now", {})
-        planned = msgspec.msgpack.encode(_Copies(int(now_ms), tuple(one.row(crucible_id) for one in copies)))
+        planned = msgspec.msgpack.encode(_Copies(int(now_ms), tuple(votes)))
         number = xxh3_128_digest(planned).hex()
-        kinds = {VoteKind.TWICE.value: sum(one.copies - 1 for one in copies)}
-        return self._plan(VOTES, crucible_id, kinds, f"once/{number}", planned)
+        return self._plan(VOTES, crucible_id, {kind.value: rows}, f"once/{number}", planned)
 
     def _event_plans(self, crucible_id: int, gaps: Sequence[EventGap]) -> Iterator[RepairPlan]:
         """Yield a repair for the events of each month: a block of one is there as a whole or not at all."""
@@ -219,11 +244,11 @@ class VoteRepairer:
             reach("repair.copied")
             for epoch in sorted({vote[EPOCH_COLUMN] for vote in copies.votes}):
                 numbers = [vote[SEQ_COLUMN] for vote in copies.votes if vote[EPOCH_COLUMN] == epoch]
-                client.command(
-                    self._queries["delete_vote_copies"],
-                    parameters={**asked, "epoch": epoch, "numbers": numbers},
-                    settings={"mutations_sync": 2},
-                )
+                older = {**asked, "epoch": epoch, "numbers": numbers}
+                ((copied,),) = self._ask("vote_copies_before", older)
+                if copied:
+                    settings = {"mutations_sync": 2}
+                    client.command(self._queries["delete_vote_copies"], parameters=older, settings=settings)
 
     def _ask(self, query: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
         with self._link.asking() as client:
