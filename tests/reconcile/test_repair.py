@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from xxhash import xxh3_128_digest
 
 from handlers import REGISTRY
 from tests.command import crucible
@@ -176,6 +177,38 @@ def test_with_identities_by_chance_they_count_twice(broken: World, monkeypatch: 
         both_blind(broken, found)
 
     assert total(broken) != 299
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_two_runs_that_look_at_a_moving_row_decide_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, whole: bool
+) -> None:
+    """A change between their looks moves what was counted and what is right alike, and what is between them stays.
+
+    The control: of what was counted and what is right by themselves the same hole has two identities, and counts twice.
+    """
+    world.site.execute("TRUNCATE crucible_watcher.repair")
+    contest, other = world.crucible(), world.crucible()
+    world.enter(contest, 5)
+    world.count("id <> 2")
+    with mending(world) as one:
+        first = one.found()
+        world.site.execute('UPDATE "CrucibleEntry" SET "crucibleId" = %s WHERE id = 2', (other,))
+        world.events(
+            [("Crucible", contest, 3, "Entry", -1, 2, 60_000, 0), ("Crucible", other, 3, "Entry", 1, 2, 60_000, 1)]
+        )
+        second = one.found()
+    for found in first, second:
+        with monkeypatch.context() as patch:
+            blind(patch, found)
+            if whole:
+                seen = repr([(each.expected, each.counted) for each in found]).encode()
+                patch.setattr(repair_rows, "identity", lambda *_, seen=seen: xxh3_128_digest(seen))
+            with mending(world) as one:
+                one.repairer.mend(found)
+
+    assert [each.expected for each in first] != [each.expected for each in second]
+    assert total(world) == (6 if whole else 5)
 
 
 def both_blind(world: World, found: list[Any]) -> None:

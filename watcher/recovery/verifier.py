@@ -29,11 +29,11 @@ from watcher.postgres.site.contests import crucible as site_crucible
 from watcher.postgres.site.contests import present_of, unfinished_of
 from watcher.recovery.closed_crucible import ClosedCrucible, DeletedMeanwhileError, current_history
 from watcher.recovery.comparison_pool import ComparisonConnections
+from watcher.recovery.kept_votes import KeptVotes
 from watcher.recovery.progress_listener import ProgressListener, in_silence
 from watcher.recovery.reached_marks import ReachedMarks
 from watcher.recovery.rebuild import Rebuild, Rebuilt
 from watcher.recovery.rows import show_rows, take_away
-from watcher.recovery.vote_rows import VoteRows
 from watcher.redis import keys
 from watcher.redis.client import Client, away_is_temporary, node_identities
 from watcher.redis.locked_crucible import LockedCrucible, fence, lock_crucible
@@ -186,7 +186,7 @@ class Verifier:
                 return Rebuild(closed, self._lend, progress, asked_for=True).run(replayed=replayed)
 
     def _refuse_to_lose(self, crucible_id: int, history: VoteHistory, *, giving_up: bool) -> None:
-        found = VoteBalance(self._client, VoteRows(history), NobodyListens()).differing([crucible_id])
+        found = VoteBalance(self._client, KeptVotes(history), NobodyListens()).differing([crucible_id])
         lost = -found.get(crucible_id, 0)
         if lost > 0 and not giving_up:
             raise VotesOnlyInRedisError(

@@ -5,7 +5,7 @@ its judge would be answered again, to the last number of it.
 """
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final, Protocol
 
@@ -13,7 +13,7 @@ from watcher.clickhouse.vote_history import VoteHistory
 from watcher.model.vote import LoggedVote
 from watcher.postgres.session import Session
 from watcher.postgres.site.contests import unfinished
-from watcher.recovery.vote_rows import VoteRows
+from watcher.recovery.kept_votes import KeptVotes
 from watcher.redis.client import Client
 from watcher.redis.counted_votes import CountedVotes
 from watcher.votes.balance import NobodyListens, VoteBalance
@@ -56,7 +56,7 @@ class RedisVotes:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._session, self._history, self._pause = session, history, pause
-        self._rows, self._counted = VoteRows(history, now), CountedVotes(client)
+        self._rows, self._counted = KeptVotes(history, now), CountedVotes(client)
         self._balance = VoteBalance(client, self._rows, NobodyListens())
 
     def short(self, among: range) -> Collection[int]:
@@ -93,8 +93,10 @@ class RedisVotes:
         yield from self._lacking(crucible_id, waiting)
 
     def _lacking(self, crucible_id: int, some: Sequence[LoggedVote]) -> Iterator[Sequence[LoggedVote]]:
-        """Yield those of some votes that are not there; nothing if all are."""
-        lacking = self._without_row(crucible_id, some)
+        """Yield those of some votes that are not there, but for different ones of one number; nothing if all are."""
+        each = sorted(set(some))
+        numbers = Counter((one.epoch, one.seq) for one in each)
+        lacking = self._without_row(crucible_id, [one for one in each if numbers[one.epoch, one.seq] == 1])
         if lacking:
             self._pause(LOOK_SECONDS)
             lacking = self._without_row(crucible_id, lacking)

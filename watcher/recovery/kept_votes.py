@@ -7,7 +7,7 @@ from watcher.clickhouse.vote_history import VoteHistory
 from watcher.recovery.vote_gaps import EXPIRING_SECONDS
 
 
-class VoteRows:
+class KeptVotes:
     """Counts votes by their rows; of crucibles that are older than rows are kept, by the view that outlives them.
 
     Args:
