@@ -34,6 +34,7 @@ WatcherError
 │   │   └── ViewsDisagreeError      clickhouse/planned_insert
 │   ├── MigrationError          migrations/ledger
 │   ├── ReplayDiffersError      recovery/replay
+│   ├── VotesOnlyInRedisError   recovery/verifier
 │   ├── StreamStandsError       reconcile/repairs/stream
 │   ├── BackfillPausedError     reconcile/backfill/counting
 │   │   └── BackfillEndedError      reconcile/backfill/counting

@@ -19,7 +19,7 @@ import structlog
 
 from watcher.clickhouse.vote_history import VoteHistory
 from watcher.model.effects import CrucibleGone
-from watcher.model.errors import TemporaryError, WatcherError
+from watcher.model.errors import StopError, TemporaryError
 from watcher.model.row_state import FINISHED
 from watcher.model.words import counted
 from watcher.postgres.own.horizon import Horizons
@@ -44,7 +44,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
-class VotesOnlyInRedisError(WatcherError):
+class VotesOnlyInRedisError(StopError):
     """Raised when a rebuild would lose votes that were answered as counted; nothing was changed."""
 
 
