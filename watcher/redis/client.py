@@ -61,9 +61,11 @@ def away_is_temporary() -> Iterator[None]:
             f"redis: what answers does not speak Redis' protocol ({error}); is it TLS (rediss://), or something else?"
         ) from error
     except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
-        raise RefusedError(f"redis: {type(error).__name__}: {error}; check redis.url and the user's rights") from error
-    except (RedisError, RedisClusterException, OSError) as error:  # a cluster's own is none of the others
-        raise TemporaryError(f"redis: {type(error).__name__}: {error}") from error
+        raise RefusedError(f"redis: {error}; check redis.url and the user's rights") from error
+    except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+        raise TemporaryError(f"redis is away: {str(error) or type(error).__name__}") from error
+    except (RedisError, RedisClusterException) as error:  # a cluster's own is none of the others
+        raise TemporaryError(f"redis: {str(error) or type(error).__name__}") from error
 
 
 def run_script(client: Client, script: Script, names: Sequence[str], *arguments: Any) -> Any:

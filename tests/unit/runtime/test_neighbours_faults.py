@@ -56,7 +56,11 @@ NEIGHBOURS: dict[str, Callable[..., None]] = {
     "clickhouse": clickhouse,
     "kafka": kafka,
 }
-MISLEADING = ("Operation not permitted", "Unknown error", "Exec format", "Success", "Broker transport failure")
+MISLEADING = (
+    *("Operation not permitted", "Unknown error", "Exec format", "Success", "Broker transport failure"),
+    *("ConnectionError", "TimeoutError", "OperationalError"),
+)
+"""What the kernel's numbers and the clients' classes are called, which says nothing to who reads it."""
 
 
 @pytest.fixture(autouse=True)
