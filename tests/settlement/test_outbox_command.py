@@ -42,4 +42,5 @@ def test_entries_are_listed_and_shown_with_their_reasons(endings: Endings, comma
 
     assert {one["entry_id"]: one["verdict"] for one in told["entries"]} == {admitted: "admitted", rejected: "rejected"}
     assert "pool 100 Buzz" in command("entries", "list", crucible).stderr
+    assert "does `crucible run --role watch` run?" in command("entries", "list", 2**31 - 1).stderr
     assert "not_image_owner: The image belongs to somebody else." in shown.stdout

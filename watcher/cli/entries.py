@@ -39,7 +39,13 @@ def list_entries(
         return
     rows = [(e.entry_id, e.user_id, e.image_id, e.verdict, e.fee, ", ".join(e.reasons) or None) for e in found]
     print_columns(("entry", "user", "image", "verdict", "fee", "reasons"), rows)
-    total = ", ".join(f"{one.entries} {one.verdict}" for one in counts) or "no entry was decided"
+    if not counts:
+        note(
+            f"nothing was decided about entries of crucible {crucible_id}: it has none, is not there, or nobody has "
+            "looked yet; does `crucible run --role watch` run?"
+        )
+        return
+    total = ", ".join(f"{one.entries} {one.verdict}" for one in counts)
     note(f"crucible {crucible_id}: {total}; pool {sum(one.fees for one in counts)} Buzz")
 
 
