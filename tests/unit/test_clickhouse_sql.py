@@ -45,7 +45,7 @@ def test_every_view_is_compared_with_its_table():
         (VOTE_EVENTS.name, VOTE_EVENTS.views),
     ):
         compared = {view for query in asked for view in re.findall(r"FROM (\w+_v\d+)\b", queries()[query])}
-        assert compared == {target for source, target in views if source == name}
+        assert compared == {target for source, target in views if source == name}, f"beside {', '.join(asked)}"
 
 
 def test_a_file_becomes_steps():
