@@ -38,7 +38,10 @@ Avro = Annotated[bool, typer.Option("--avro", help="Add the schema registry and 
 
 @app.command()
 def up(folder: Folder, part: PartNames = None, *, avro: Avro = False) -> None:
-    """Start everything in the background and say where it is; with a stack running, only say it."""
+    """Start everything in the background and say where it is; with a stack running, only say it.
+
+    Exit 1 when it cannot start, or a part has ended since.
+    """
     try:
         found = background.up(folder, _chosen(part, avro=avro), lambda line: typer.echo(line, err=True))
     except (NotReady, Unavailable) as error:
@@ -51,6 +54,7 @@ def up(folder: Folder, part: PartNames = None, *, avro: Avro = False) -> None:
         typer.echo(line, err=True)
     typer.echo("", err=True)
     _print_exports(found)
+    _leave_if_ended(found)
 
 
 @app.command()
@@ -63,8 +67,7 @@ def status(folder: Folder) -> None:
         raise typer.Exit(3)
     for line in _table(found):
         typer.echo(line)
-    if not all(part["alive"] for part in found.parts):
-        raise typer.Exit(1)
+    _leave_if_ended(found)
 
 
 @app.command()
@@ -101,6 +104,18 @@ def _chosen(part: list[str] | None, *, avro: bool) -> list[str]:
     if unknown:
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: choose from {', '.join(LEAVING)}")
     return [*chosen, "registry"] if avro and "registry" not in chosen else chosen
+
+
+def _leave_if_ended(found: background.State) -> None:
+    """Exit with 1 and what to do, if a part has ended by itself."""
+    ended = [str(part["name"]) for part in found.parts if not part["alive"]]
+    if ended:
+        typer.echo(
+            f"stack: {', '.join(sorted(ended))} ended by itself, and the log says why; to have everything again: "
+            "crucible stack down --keep, then crucible stack up",
+            err=True,
+        )
+        raise typer.Exit(1)
 
 
 def _table(found: background.State) -> list[str]:

@@ -73,6 +73,21 @@ def test_status_follows_the_parts(shell: Shell) -> None:
     assert "ENDED" in shell.run("status").output
 
 
+def test_a_part_that_ended_is_told_by_up_and_comes_back_as_it_says(shell: Shell) -> None:
+    """Whoever types ``up`` once more wants it to be up; its data is still there."""
+    address = shell.run("env").output
+    os.kill(shell.pids()[0], signal.SIGKILL)
+    await_that(lambda: shell.run("status").exit_code == 1, "the state is noticed")
+
+    again = shell.run("up", "--part", "redis")
+
+    assert again.exit_code == 1
+    assert "redis ended by itself" in again.output
+    assert "crucible stack down --keep, then crucible stack up" in again.output
+    assert (shell.run("down", "--keep").exit_code, shell.run("up", "--part", "redis").exit_code) == (0, 0)
+    assert shell.run("env").output == address
+
+
 def test_down_leaves_nothing(shell: Shell) -> None:
     """Neither a process nor a file; down and status then say that nothing runs."""
     pids = shell.pids()
