@@ -13,6 +13,8 @@ from watcher.postgres.session import Session
 PATIENCE_SECONDS: Final = 300.0
 """Seconds to wait. A connector that has nothing to send tells PostgreSQL where it is once a minute or so."""
 LOOK_SECONDS: Final = 1.0
+LONG_SECONDS: Final = 15.0
+"""Seconds after which who waits is told what to do should nothing come. Sooner: it is told where nothing is wrong."""
 MAX_LOOKED_AT: Final = 1_000
 """Records behind that are looked at, whether they are any: what transactions leave is none."""
 
@@ -47,6 +49,7 @@ class Stream:
         topics: what it reads.
         told: is told what is waited for.
         pause: waits for some seconds.
+        clock: seconds.
     """
 
     def __init__(
@@ -59,9 +62,10 @@ class Stream:
         topics: Iterable[str],
         told: Callable[[str], None],
         pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session, self._admin, self._slot, self._group = session, admin, slot, group
-        self._topics, self._told, self._pause = list(topics), told, pause
+        self._topics, self._told, self._pause, self._clock = list(topics), told, pause, clock
 
     def await_passed(self, lsn: int) -> None:
         """Wait until every change up to a position has been sent to Kafka, read from there and written.
@@ -99,13 +103,17 @@ class Stream:
         return ends
 
     def _await(self, came: Callable[[], bool], what: str, advice: str) -> None:
-        until, said = time.monotonic() + PATIENCE_SECONDS, False
+        begun = self._clock()
+        lines = [
+            (0.0, f"waiting for {what}"),
+            (LONG_SECONDS, f"still waiting, {PATIENCE_SECONDS:g} s at most: {advice}"),
+        ]
         while not came():
-            if time.monotonic() > until:
+            waited = self._clock() - begun
+            if waited > PATIENCE_SECONDS:
                 raise StreamStandsError(f"waited {PATIENCE_SECONDS:g} s for {what}: {advice}")
-            if not said:
-                self._told(f"waiting for {what}, {PATIENCE_SECONDS:g} s at most: if nothing comes, {advice}")
-                said = True
+            if lines and waited >= lines[0][0]:
+                self._told(lines.pop(0)[1])
             self._pause(LOOK_SECONDS)
 
     def _has_left(self, lsn: int) -> bool:
