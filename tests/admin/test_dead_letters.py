@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from tests.admin.conftest import Site
 from watcher.admin.dead_letters import read_dead_letters
 from watcher.admin.doctor.findings import Level
 from watcher.admin.doctor.kafka import dead_letters
 from watcher.kafka.admin import KafkaAdmin
-from watcher.kafka.dead_letters import MAX_CUT_VALUE_BYTES, KafkaDeadLetters
+from watcher.kafka.dead_letters import MAX_CUT_VALUE_BYTES, READY_SECONDS, KafkaDeadLetters
 from watcher.model.change import Position
 from watcher.model.dead_letter import DeadLetter
 from watcher.model.errors import Reason, RecordError, TemporaryError
@@ -197,3 +198,46 @@ def test_letters_that_somebody_has_seen_to_warn_no_more(site: Site, sink: KafkaD
     assert (done.returncode, "seen to 2 letters" in done.stderr) == (0, True)
     assert seen == (Level.OK, f"2 letters in {site.letters}, all seen")
     assert told() == (Level.WARN, f"up to 1 letter in {site.letters} that nobody has looked at")
+
+
+def delete_topic(site: Site) -> None:
+    admin = AdminClient(site.client)  # it answers only as long as it lives
+    admin.delete_topics([site.letters])[site.letters].result(30)
+
+
+def test_a_topic_that_is_deleted_meanwhile_is_made_anew(site: Site):
+    """With the settings that letters need, and what was sent to the old one arrives: nothing waits for ever."""
+    now = [0.0]
+    sink = KafkaDeadLetters(site.client, site.letters, site.group, clock=lambda: now[0])
+    try:
+        sink.send([letter(1)])
+        sink.flush(30)
+        delete_topic(site)
+        now[0] += READY_SECONDS
+        sink.send([letter(2)])
+        sink.flush(30)
+    finally:
+        sink.close()
+
+    assert [one.record.offset for one in read_dead_letters(site.client, site.letters)] == [2]
+    assert KafkaAdmin(site.client).topic_settings(site.letters)["retention.ms"] == "-1"
+
+
+def test_letters_that_were_deleted_with_their_topic_are_missed(site: Site, sink: KafkaDeadLetters):
+    """What they told of is known to have been refused; a topic that has them all is none that was deleted."""
+    admin = KafkaAdmin(site.client)
+
+    def told() -> list[tuple[str, Level]]:
+        found = dead_letters(admin, site.letters, site.group, refused=lambda: {"Crucible": 1, "CrucibleEntry": 1})
+        return [(one.name, one.level) for one in found]
+
+    gone = told()
+    sink.send([letter(1)])
+    sink.flush(30)
+    fewer = told()
+    sink.send([letter(2)])
+    sink.flush(30)
+
+    assert gone == [("kafka.dead_letters.topic", Level.FAIL)]
+    assert fewer[0] == ("kafka.dead_letters.topic", Level.FAIL)
+    assert [name for name, _ in told()] == ["kafka.dead_letters"]

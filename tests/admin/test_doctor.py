@@ -153,6 +153,37 @@ def test_faults_of_postgres_are_named(
     assert name not in failures(examined())
 
 
+def test_keys_that_cannot_be_read_are_a_fault(examined: Examine):
+    """Whoever comes with a token of them is turned away; looked at where this process is told of any."""
+    found = examined(CRUCIBLE_API__JWKS="/nowhere/keys.json")["api.jwks"]
+
+    assert (found.level, "No such file" in found.found) == (Level.FAIL, True)
+
+
+def test_what_was_parked_is_told(examined: Examine, postgres: psycopg.Connection):
+    """A fee, prize or notice that nobody tries again."""
+    insert = """INSERT INTO crucible_watcher.outbox (channel, kind, subject, key, payload, state)
+                VALUES ('buzz', 'fee', 'entry:0', 'of-a-test', '{}', 'parked')"""
+    delete = "DELETE FROM crucible_watcher.outbox WHERE key = 'of-a-test'"
+    with broken(postgres.execute, insert, delete):  # type: ignore[arg-type]
+        found = examined()["postgres.outbox"]
+
+    assert (found.level, found.found) == (Level.WARN, "1 row of buzz parked: nobody tries again")
+    assert examined()["postgres.outbox"].level is Level.OK
+
+
+def test_letters_that_are_gone_with_their_topic_are_told(examined: Examine, postgres: psycopg.Connection):
+    """What was refused is known to PostgreSQL, and the letters are not there."""
+    insert = """INSERT INTO crucible_watcher.reconcile_needed
+                       (source_table, reason, since, first_place, last_place, times)
+                VALUES ('Crucible', 'dead_letter', now(), 'a', 'b', 1000000)"""
+    delete = "DELETE FROM crucible_watcher.reconcile_needed WHERE times = 1000000"
+    with broken(postgres.execute, insert, delete):  # type: ignore[arg-type]
+        found = examined()["kafka.dead_letters.topic"]
+
+    assert (found.level, "crucible reconcile --table Crucible --fix" in found.advice) == (Level.FAIL, True)
+
+
 def test_a_publication_that_is_not_there_is_named(examined: Examine):
     """The one that the connector reads. Without it Debezium could not go on, so it is not the running one's."""
     other = replace(CONNECTOR, config={**CONNECTOR.config, "publication.name": "other"})

@@ -1,23 +1,27 @@
 """How the role lives: both roles in one process, the drain beside it, a port that is taken."""
 
+import json
 import os
 import re
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 
 from stack.ports import Ports
 from tests import site_database
 from tests.acceptance.daemon import Daemon
 from tests.api.site import Api, Site, bearer
 from tests.awaiting import await_that
+from tests.postgres import pgbouncer
+from tests.stack.watching import provided
 from watcher.bootstrap.drain_process import NICE
 
 
@@ -78,6 +82,46 @@ def test_a_port_that_is_taken(site: Site) -> None:
 
         assert daemon.await_exit(30) == 1
     assert "api.port" in daemon.text()
+
+
+@pytest.fixture(scope="module")
+def splitting() -> Iterator[Callable[[str], str]]:
+    """Give a function from a database's connection string to that of a pooler before it, of single statements."""
+    with ExitStack() as opened:
+        opened.enter_context(provided())
+        yield lambda dsn: opened.enter_context(pgbouncer.running(dsn, pool_mode="statement", pool_size=1)).dsn
+
+
+@pytest.mark.parametrize("role", ["api", "settle", "watch"])
+def test_no_role_starts_behind_a_pooler_that_takes_transactions_apart(
+    site: Site, splitting: Callable[[str], str], role: str
+) -> None:
+    """With the setting to change; for single statements pass, and it would look well until something is to be noted."""
+    pooled = splitting(str(site.stack.endpoints.postgres_dsn))
+    environ = {
+        **site.environ,
+        "CRUCIBLE_POSTGRES__DSN": pooled,
+        "CRUCIBLE_SETTLE__DSN": pooled,
+        "CRUCIBLE_BUZZ__BOOKS": "ledger",
+    }
+    daemon = Daemon(environ, site.folder, ("watcher", "run", "--role", role))
+
+    assert daemon.await_exit(30) == 1
+    last = [json.loads(line) for line in daemon.text().splitlines()][-1]  # each is one, whoever wrote it
+    assert (last["event"], last["why"]) == ("process.ended", "stopped")
+    assert "let pool_mode be transaction or session" in last["error"]
+
+
+def test_an_api_starts_while_postgres_is_away(site: Site) -> None:
+    """The control: what stands before it is looked at where somebody answers, and nobody waits for it else."""
+    with Ports() as ports:
+        nobody = f"postgresql://a:b@127.0.0.1:{ports.take()}/c"
+        api = Api({**site.environ, "CRUCIBLE_POSTGRES__DSN": nobody}, site.folder, ready=False)
+        try:
+            await_that(lambda: api.daemon.events("api.listening"), "it listens", 30, api.daemon.last_words)
+            assert api.daemon.ready()["postgres"]["ok"] is False
+        finally:
+            api.daemon.kill()
 
 
 def test_the_role_is_a_setting_too(site: Site) -> None:

@@ -1,6 +1,7 @@
 """Each route, asked as a client asks it."""
 
 import json
+import socket
 from pathlib import Path
 
 import httpx
@@ -350,6 +351,37 @@ def test_probes_and_metrics_are_on_the_operations_port(api: Api, voted: tuple[Co
     route = "/v1/crucibles/{id}/votes"
     assert api.daemon.metric("crucible_http_requests_total", route=route, status="200") >= 6
     assert api.daemon.metric("crucible_redis_link_up") == 2
+
+
+def test_what_comes_to_no_route_is_counted_too(site: Site) -> None:
+    """Also what is refused before it is a request, and a browser's question; of methods only those that there are."""
+    api = site.api(CRUCIBLE_API__CORS_ORIGINS="https://site.example")
+    browser = {"Origin": "https://site.example", "Access-Control-Request-Method": "GET"}
+
+    def raw(sent: bytes) -> bytes:
+        with socket.create_connection((api.client.base_url.host, api.client.base_url.port or 0), 10) as connection:
+            connection.sendall(sent)
+            return connection.recv(100)
+
+    assert api.client.options("/v1/judges/me", headers=browser).status_code == 200
+    assert api.client.options("/v1/judges/me", headers=browser | {"Origin": "https://other.example"}).status_code == 400
+    assert api.client.get("/nowhere").status_code == 404
+    assert api.client.request("BREW", "/nowhere").status_code in {400, 404}
+    assert api.client.get("/openapi.json").status_code == 200
+    assert api.client.get("/arena/1").status_code == 200
+    assert raw(b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"y" * 100_000).startswith(b"HTTP/1.1 431")
+    assert raw(b"what?\r\n\r\n").startswith(b"HTTP/1.1 400")
+
+    def counted(**labels: str) -> float:
+        return api.daemon.metric("crucible_http_requests_total", **labels) or 0
+
+    assert counted(route="preflight", method="OPTIONS", status="200") == 1
+    assert counted(route="preflight", method="OPTIONS", status="400") == 1
+    assert counted(route="none", method="GET", status="404") == 1
+    assert counted(route="none", method="BREW") == 0
+    assert counted(route="/openapi.json", status="200") == counted(route="/arena/{name}", status="200") == 1
+    assert counted(route="none", status="431") == 1
+    assert counted(route="none", status="400") >= 1
 
 
 def test_an_answer_is_what_the_document_says(api: Api, site: Site, voted: tuple[Contest, int]) -> None:

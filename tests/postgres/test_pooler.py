@@ -14,6 +14,7 @@ from tests.stack.watching import provided
 from watcher.admin.doctor.examine import examine
 from watcher.admin.doctor.findings import Level
 from watcher.admin.doctor.postgres import pooler as checks
+from watcher.admin.doctor.postgres.server import server, wal_level
 from watcher.migrations.lock import alone
 from watcher.migrations.postgres.migrate import ensure
 from watcher.model.errors import TemporaryError
@@ -178,10 +179,11 @@ def test_a_pooler_that_knows_no_transactions_is_refused(postgres: Stack, schema:
         with pytest.raises(PostgresRefusedError, match=r"statement pooling mode.*let pool_mode be transaction"):
             ensure(pooler.dsn, schema)
         with open_session(pooler.dsn, schema) as session:
-            (found,) = examine("postgres", lambda: session, (checks.pooler,), "-")
+            (found,) = examine("postgres", lambda: session, (checks.pooler, server, wal_level), "-")
 
     assert (found.name, found.level) == ("postgres.pooler", Level.FAIL)
     assert "let pool_mode be transaction or session" in found.found
+    assert found.found.endswith("and with it 2 other checks of postgres")
 
 
 def test_the_doctor_says_what_stands_between(pooler: Pooler, dsn: str, schema: str) -> None:

@@ -92,6 +92,7 @@ STORIES: dict[str, list[Story]] = {
     "CrucibleConnectorPaused": [Story('crucible_connector_tasks{connector="crucible",state="paused"}', 0, 1)],
     "CrucibleTablePaused": [Story(f"crucible_table_paused_since_timestamp_seconds{{{ENTRIES}}}", 0, "stands")],
     "CrucibleLogHeld": [fact('crucible_slot_retained_bytes{slot="crucible"}', 1e6, 6e9)],
+    "CrucibleEventsBegunAnew": [fact("crucible_events_begun_anew_timestamp_seconds", 0, 1.7e9)],
     "CrucibleVotesSlow": [
         counted(f'{TOOK}{{{VOTES},le="0.1"}}', 50, 0), counted(f'{TOOK}{{{VOTES},le="1"}}', 50, 50),
         counted(f'{TOOK}{{{VOTES},le="+Inf"}}', 50, 50),

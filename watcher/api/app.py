@@ -1,8 +1,8 @@
 """The application: routes behind the guard, the page, the document; and problems for whatever is none of these."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import starlette.requests
@@ -24,7 +24,7 @@ from watcher.api.identity.users import Users
 from watcher.api.openapi import document
 from watcher.api.routes import ROUTES
 from watcher.api.services import Services
-from watcher.telemetry.http import RouteMetrics
+from watcher.telemetry.http import NO_ROUTE, PREFLIGHT, OtherMetrics, RouteMetrics
 from watcher.telemetry.metrics.api import ApiMetrics
 
 READ_HEADERS: Final = ("Authorization", "Content-Type", "If-None-Match", "Last-Event-ID")
@@ -51,6 +51,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
 def application(parts: Parts) -> Application:
     """Return the ASGI application, with every route of ``routes.py``."""
+    others = OtherMetrics(parts.metrics)
     routes: list[starlette.routing.BaseRoute] = []
     votes: Guarded | None = None
     for route in ROUTES:
@@ -70,16 +71,20 @@ def application(parts: Parts) -> Application:
         if route.is_vote:
             votes = guarded
     routes += [
-        starlette.routing.Route("/arena/{name}", parts.arena, methods=["GET"]),
-        starlette.routing.Route("/openapi.json", _Document(), methods=["GET"]),
+        starlette.routing.Route(path, _Counted(answering, partial(others.answered, path)), methods=["GET"])
+        for path, answering in (("/arena/{name}", parts.arena), ("/openapi.json", _Document()))
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted, Exception: _internal})
+    app = Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: partial(_unrouted, others), Exception: partial(_internal, others)},
+    )
     app.router.redirect_slashes = False
     front = app if votes is None else _votes_first(votes, app)
     if not parts.cors_origins:
         return front
     return _Cors(
         front,
+        others,
         allow_origins=list(parts.cors_origins),
         allow_methods=["GET", "POST"],
         allow_headers=[*READ_HEADERS, *parts.cors_headers],
@@ -100,12 +105,39 @@ class _Path(starlette.routing.Route):
         return (starlette.routing.Match.FULL if match is starlette.routing.Match.PARTIAL else match), child
 
 
+class _Counted:
+    """Answers as another application does, and has the answers counted.
+
+    Args:
+        app: the other one.
+        answered: told of the method and the status of each answer.
+    """
+
+    def __init__(self, app: Application, answered: Callable[[str, int], None]) -> None:
+        self._app, self._answered = app, answered
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the other one does."""
+
+        async def counted(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                self._answered(scope["method"], message["status"])
+            await send(message)
+
+        await self._app(scope, receive, counted)
+
+
 class _Cors(CORSMiddleware):
     """Lets pages of other origins ask, and tells those that may not in the words of all our problems."""
+
+    def __init__(self, app: Application, metrics: OtherMetrics, **allowed: Any) -> None:
+        super().__init__(app, **allowed)
+        self._metrics = metrics
 
     def preflight_response(self, request_headers: Headers) -> starlette.responses.Response:
         """Answer a browser that asks whether a page may."""
         response = super().preflight_response(request_headers)
+        self._metrics.answered(PREFLIGHT, "OPTIONS", response.status_code)
         if response.status_code < 400:
             return response
         problem = ProblemError("cors_refused", bytes(response.body).decode())
@@ -145,15 +177,26 @@ class _Document:
         await self._response.send((), receive, send)
 
 
-async def _unrouted(_: starlette.requests.Request, error: Exception) -> starlette.responses.Response:
+async def _unrouted(
+    metrics: OtherMetrics, request: starlette.requests.Request, error: Exception
+) -> starlette.responses.Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     code = {404: "no_such_route", 405: "method_not_allowed"}.get(status, "bad_request")
     more = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    return _response(ProblemError(code), more)
+    return _counted_problem(metrics, request, ProblemError(code), more)
 
 
-async def _internal(_: starlette.requests.Request, __: Exception) -> starlette.responses.Response:
-    return _response(ProblemError("internal"), {})
+async def _internal(
+    metrics: OtherMetrics, request: starlette.requests.Request, _: Exception
+) -> starlette.responses.Response:
+    return _counted_problem(metrics, request, ProblemError("internal"), {})
+
+
+def _counted_problem(
+    metrics: OtherMetrics, request: starlette.requests.Request, problem: ProblemError, more: Mapping[str, str]
+) -> starlette.responses.Response:
+    metrics.answered(NO_ROUTE, request.method, problem.status)
+    return _response(problem, more)
 
 
 def _response(problem: ProblemError, more: Mapping[str, str]) -> starlette.responses.Response:

@@ -10,7 +10,7 @@ import structlog
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from config import Settings, listed, require_role
+from config import PostgresSettings, Settings, listed, require_role
 from watcher.api.app import Parts, application
 from watcher.api.http.connections import Connections
 from watcher.api.http.descriptors import room_for
@@ -33,7 +33,10 @@ from watcher.bootstrap.verification import compose_verification
 from watcher.clickhouse.queries import queries
 from watcher.clickhouse.reads import ClickHouseReads
 from watcher.model.errors import TemporaryError
+from watcher.postgres.faults import SplitTransactionsError
 from watcher.postgres.pool import SitePool
+from watcher.postgres.pooling import is_pooled
+from watcher.postgres.session import open_session
 from watcher.postgres.site.readable import REST, VOTING
 from watcher.postgres.site.users import SiteUsers
 from watcher.recovery.verification_queue import VerificationQueue
@@ -47,6 +50,7 @@ from watcher.redis.scripts import VOTE
 from watcher.runtime.garbage_collector import calm_the_collector
 from watcher.runtime.shutdown import Shutdown
 from watcher.telemetry.health import Health, Ping
+from watcher.telemetry.http import OtherMetrics
 from watcher.telemetry.listening import listen
 from watcher.telemetry.metrics import Metrics
 from watcher.votes.report import VoteReport
@@ -59,6 +63,8 @@ UNREAD_BYTES: Final = 16_384
 """Bytes that the kernel keeps of what a client sends and nobody reads, of which Linux makes twice as many. A request
 has fewer. Larger: who sends by the thousand what is not read yet takes more memory."""
 Answer = TypeVar("Answer")
+LOOK_SECONDS: Final = 2.0
+"""How long a start waits for PostgreSQL, to see what stands before it. Longer: without it votes are taken later."""
 READY_SECONDS: Final = 5.0
 """How long readiness waits for PostgreSQL, and for Redis."""
 OTHER_HEAD_BYTES: Final = 8_192
@@ -73,18 +79,35 @@ def api(settings: Settings) -> None:
 
     Raises:
         ConfigError: authentication is not configured.
+        SplitTransactionsError: a pooler takes PostgreSQL's transactions apart.
         StopError: the port is taken.
     """
     require_role(settings)
     metrics = Metrics(CollectorRegistry())
     report = VoteReport(metrics.votes)
     with running(settings, metrics) as (health, shutdown):
+        _require_transactions(settings.postgres)
         verification = compose_verification(settings, report)
         shutdown.on_end(verification.close)
         role = ApiRole(settings, metrics, health, shutdown, verification.verifier)
         shutdown.run(DrainProcess(report, shutdown.fail), until_finished=True)  # judges vote until the last request
         look_at_neighbours(health, metrics, shutdown)
         role.run()
+
+
+def _require_transactions(at: PostgresSettings) -> None:
+    """See that no pooler takes transactions apart, if PostgreSQL answers; votes do not wait for it.
+
+    Raises:
+        SplitTransactionsError: one does, and crucibles could never be compared.
+    """
+    try:
+        with open_session(at.dsn.get_secret_value(), at.watcher_schema, min(at.timeout, LOOK_SECONDS)) as session:
+            is_pooled(session)
+    except SplitTransactionsError:
+        raise
+    except TemporaryError:
+        return  # readiness tells of it
 
 
 class ApiRole:
@@ -204,6 +227,7 @@ class ApiRole:
             stopping=stopping,
             connections=Connections(self._room, self._settings.api.connections_per_address),
             max_head_bytes=self._settings.api.token_limit + OTHER_HEAD_BYTES,
+            refused=OtherMetrics(self._metrics.api).refused,
         )
         if self._shutdown.begun:
             server.stop()

@@ -10,7 +10,7 @@ from watcher.admin.connector.keep_running import KeepRunning
 from watcher.admin.connector.rest import Connect
 from watcher.bootstrap.clients import site_session
 from watcher.bootstrap.table_pauses import who
-from watcher.postgres.own import connector
+from watcher.postgres.own import connector, event_slot
 from watcher.postgres.own.connector import Rest
 from watcher.telemetry.metrics import Metrics
 
@@ -46,3 +46,14 @@ def rest_of(settings: Settings, name: str) -> Rest | None:
     """
     with site_session(settings) as session:
         return connector.rest_of(session, name)
+
+
+def forget_event_slot(settings: Settings, slot: str) -> None:
+    """Note that the connector of a slot is to begin anew, or is wanted no more.
+
+    Raises:
+        PostgresRefusedError: the role may not write to the watcher's schema.
+        TemporaryError: PostgreSQL is away.
+    """
+    with site_session(settings) as session:
+        event_slot.forget(session, slot)

@@ -1,5 +1,6 @@
 """The doctor's checks of every neighbour, each with the client that it needs."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -12,10 +13,12 @@ from watcher.admin.connector.rest import Connect
 from watcher.admin.doctor import clickhouse, connect, kafka, redis
 from watcher.admin.doctor.examine import examine
 from watcher.admin.doctor.findings import Finding, explained
+from watcher.admin.doctor.keys import keys
 from watcher.admin.doctor.notifications import notifications
 from watcher.admin.doctor.postgres.columns import columns
 from watcher.admin.doctor.postgres.compared import compared
 from watcher.admin.doctor.postgres.names import SourceNames
+from watcher.admin.doctor.postgres.outbox import parked
 from watcher.admin.doctor.postgres.own_schema import own_tables, paused
 from watcher.admin.doctor.postgres.payments import payments
 from watcher.admin.doctor.postgres.pooler import pooler
@@ -35,18 +38,18 @@ from watcher.admin.doctor.postgres.settling import (
 from watcher.admin.doctor.postgres.signals import signals
 from watcher.admin.doctor.postgres.slot import event_slot, heartbeat, slot
 from watcher.admin.doctor.registry import registry
+from watcher.api.identity.jwks import KeySet
 from watcher.bootstrap.clients import connect_clickhouse_as_it_is, deployment, notification_client, registry_auth
 from watcher.bootstrap.kafka_client import kafka_client
 from watcher.decode.registry import RegistryClient
 from watcher.kafka.admin import KafkaAdmin
 from watcher.model.errors import WatcherError
+from watcher.model.need_reason import NeedReason
 from watcher.notify.http import HttpNotifier
-from watcher.postgres.own import beat, dead_letters
+from watcher.postgres.own import beat, dead_letters, reconcile_needed
+from watcher.postgres.own.event_slot import EVENT_SLOT
 from watcher.postgres.session import Session, open_session
 from watcher.redis.nodes import RedisNode, open_nodes
-
-EVENT_SLOT = "crucible_events"
-"""The slot of debezium/events.json."""
 
 
 def examine_everything(settings: Settings, connector: ConnectorFile) -> Iterator[Finding]:
@@ -69,6 +72,7 @@ def examine_everything(settings: Settings, connector: ConnectorFile) -> Iterator
             _registry(settings),
             _clickhouse(settings, opened),
             _redis(settings),
+            _keys(settings),
         )
         yield from explained(finding for findings in neighbours for finding in findings)
 
@@ -105,6 +109,7 @@ def _postgres(settings: Settings, connector: ConnectorFile, opened: ExitStack) -
             partial(paused, group=settings.kafka.group),
             partial(compared, tables=[table.name for table in watched]),
             replays,
+            parked,
             payments,
         ),
         "check postgres.dsn, and that the server is up",
@@ -118,7 +123,7 @@ def _reader(settings: Settings, opened: ExitStack) -> Iterator[Finding]:
         yield from examine(
             "reader",
             lambda: opened.enter_context(open_session(dsn.get_secret_value(), at.watcher_schema, at.timeout)),
-            (reader,),
+            (partial(pooler, neighbour="reader"), reader),
             "check postgres.reader_dsn, and that the replica is up",
         )
 
@@ -134,7 +139,7 @@ def _settle(settings: Settings, opened: ExitStack) -> Iterator[Finding]:
     yield from examine(
         "settle",
         lambda: opened.enter_context(open_session(dsn.get_secret_value(), at.watcher_schema, at.timeout)),
-        (settling, *ending, opt_outs, *books),
+        (partial(pooler, neighbour="settle"), settling, *ending, opt_outs, *books),
         "check settle.dsn, and that debezium/postgres/settle.sql was run and its role has a password",
     )
 
@@ -199,6 +204,7 @@ def _kafka(settings: Settings) -> Iterator[Finding]:
                 topic=settings.dead_letters.topic,
                 group=at.group,
                 done=partial(_done_letters, settings),
+                refused=partial(_refused_changes, settings),
             ),
         ),
         "check kafka.bootstrap_servers and the security settings, and that a broker is up",
@@ -213,6 +219,17 @@ def _done_letters(settings: Settings, topic_id: str, partition: int, offset: int
             return dead_letters.done_from(session, topic_id, partition, offset)
     except WatcherError:
         return 0
+
+
+def _refused_changes(settings: Settings) -> dict[str, int]:
+    """Return how many refused changes are still to be seen to, by table; none where PostgreSQL does not say."""
+    at = settings.postgres
+    try:
+        with open_session(at.dsn.get_secret_value(), at.watcher_schema, at.timeout) as session:
+            found = reconcile_needed.needs(session)
+    except WatcherError:
+        return {}
+    return {one.source_table: one.found.times for one in found if one.reason == NeedReason.DEAD_LETTER}
 
 
 def _registry(settings: Settings) -> Iterator[Finding]:
@@ -257,6 +274,18 @@ def _redis(settings: Settings) -> Iterator[Finding]:
     )
     for node in nodes:
         yield from _redis_node(node)
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    """Look at the keys of tokens, where this process has been told of any."""
+    source = settings.api.jwks
+    if source is not None:
+        yield from examine(
+            "api.jwks",
+            lambda: asyncio.run(KeySet(source, settings.postgres.timeout).look()),
+            (keys,),
+            "check api.jwks, and that whoever serves it is up: requests with such tokens are answered 503 otherwise",
+        )
 
 
 def _redis_node(node: RedisNode) -> Iterator[Finding]:

@@ -30,6 +30,7 @@ from watcher.notify.table import NoticeTable
 from watcher.outbox.dispatcher import Dispatcher
 from watcher.outbox.report import CountOutbox, OutboxReport
 from watcher.postgres.own import crucible_event
+from watcher.postgres.pooling import is_pooled
 from watcher.postgres.session import Session, open_session
 from watcher.runtime.http_client import HttpClient
 from watcher.runtime.retry import Retry, retry, unfit
@@ -128,8 +129,14 @@ def _notifier(settings: Settings, connect: "partial[AbstractContextManager[Sessi
 
 
 def _check_migrated(connect: "partial[AbstractContextManager[Session]]") -> None:
-    """See that the watcher's tables are there: they belong to the watcher's role, which makes them."""
+    """See that the watcher's tables are there: they belong to the watcher's role, which makes them.
+
+    Raises:
+        SchemaPendingError: they are older than this program.
+        SplitTransactionsError: a pooler takes transactions apart.
+    """
     with connect() as session:
+        is_pooled(session)
         if missing := pending(session):
             raise SchemaPendingError(
                 f"postgres lacks migrations of this version ({len(missing)}): run `crucible migrate up` as the "

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final
 
+from watcher.postgres.own import event_slot
+from watcher.postgres.own.event_slot import EVENT_SLOT
 from watcher.postgres.own.slots import slots
 from watcher.postgres.session import Session
 from watcher.runtime.worker import Signal, Task
@@ -34,6 +36,9 @@ class LookAtSlots(Task):
         """
         with self._open_session() as session:
             found = slots(session)
+            events = event_slot.look(session, EVENT_SLOT)
+        anew = events.begun_anew or events.gone_since if events is not None else None
+        self._metrics.events_begun_anew.set(anew.timestamp() if anew is not None else 0)
         for slot in found:
             self._metrics.slot_active.labels(slot.name).set(slot.active)
             self._metrics.slot_retained.labels(slot.name).set(slot.retained_bytes)

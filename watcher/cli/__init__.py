@@ -62,4 +62,9 @@ def main() -> None:
 
     Ctrl-C exits with 130 and a wrong command line with 2; Typer sees to both.
     """
+    if any(not one.startswith("-") for one in sys.argv[1:]):  # `crucible --help` says nothing besides
+        from watcher.telemetry.logs import set_up_logs  # noqa: PLC0415
+
+        # Else libraries would write past it, and our own lines would stand among a verb's answers.
+        set_up_logs("warning")
     sys.exit(code_of(app))

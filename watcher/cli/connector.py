@@ -169,11 +169,25 @@ def delete(
             connect.remove_offsets(wanted.name)
         connect.delete(wanted.name)
     slot = running.get("slot.name", "debezium")
+    if offsets:
+        _forget_slot(slot)
     typer.echo(f"removed {what}")
     note(
         f"replication slot {slot} still holds the log; if the connector does not come back, run in PostgreSQL: "
         f"SELECT pg_drop_replication_slot('{slot}')"
     )
+
+
+def _forget_slot(slot: str) -> None:
+    """Have the slot's next connector be a beginning; said where that could not be noted."""
+    from config import load  # noqa: PLC0415
+    from watcher.bootstrap.connectors import forget_event_slot  # noqa: PLC0415
+    from watcher.model.errors import WatcherError  # noqa: PLC0415
+
+    try:
+        forget_event_slot(load(), slot)
+    except WatcherError as error:
+        note(f"that {slot} begins anew could not be noted, so `crucible doctor` will tell of it: {error}")
 
 
 def _told_of_rest(name: str) -> str:

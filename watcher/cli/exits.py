@@ -20,8 +20,19 @@ BAD_SETTINGS: Final = 78
 """The settings cannot be used; starting again will not help (``EX_CONFIG``)."""
 
 
-def code_of(call: Callable[[], object]) -> int:
-    """Return the exit code of what is called: errors of ours become one message, never a traceback."""
+def print_reason(what: str, message: str) -> None:
+    """Print why a command ends, for people."""
+    typer.echo(f"crucible: {what}:\n{message}", err=True)
+
+
+def code_of(call: Callable[[], object], tell: Callable[[str, str], object] = print_reason) -> int:
+    """Return the exit code of what is called: errors of ours become one message, never a traceback.
+
+    Args:
+        call: what to do.
+        tell: told in a few words what has ended it, and the message. Of settings that cannot be used people are told:
+            there is no log yet.
+    """
     from config import ConfigError  # noqa: PLC0415 - `crucible --help` needs no settings
     from watcher.model.errors import TemporaryError, UnfitError, WatcherError  # noqa: PLC0415
     from watcher.telemetry.redaction import redact  # noqa: PLC0415
@@ -29,19 +40,13 @@ def code_of(call: Callable[[], object]) -> int:
     try:
         call()
     except ConfigError as error:  # its words are ours, and it hides secrets by their keys: names must stay as given
-        return _message("the settings cannot be used", str(error), BAD_SETTINGS)
-    except UnfitError as error:
-        return _message("stopped", redact(str(error)), FAILED)
-    except TemporaryError as error:
-        return _message("try again later", redact(str(error)), TRY_AGAIN)
+        print_reason("the settings cannot be used", str(error))
+        return BAD_SETTINGS
     except WatcherError as error:
-        return _message("stopped", redact(str(error)), FAILED)
+        waits = isinstance(error, TemporaryError) and not isinstance(error, UnfitError)
+        tell("try again later" if waits else "stopped", redact(str(error)))
+        return TRY_AGAIN if waits else FAILED
     return OK
-
-
-def _message(what: str, message: str, code: int) -> int:
-    typer.echo(f"crucible: {what}:\n{message}", err=True)
-    return code
 
 
 def leave(code: int) -> NoReturn:

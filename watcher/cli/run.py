@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from watcher.cli.exits import FAILED, code_of, leave
+from watcher.cli.exits import FAILED, code_of, leave, print_reason
 from watcher.cli.role import Role, as_settings
 
 app = typer.Typer(no_args_is_help=False)
@@ -32,10 +32,32 @@ def run(
     """
     code = FAILED
     try:
-        code = code_of(partial(_until_told, role))
-    except Exception:  # noqa: BLE001 - an interpreter prints it too, at an end that is not waited for here
-        sys.excepthook(*sys.exc_info())
+        code = code_of(partial(_until_told, role), _tell)
+    except Exception as error:  # noqa: BLE001 - an interpreter prints it too, at an end that is not waited for here
+        _tell_failure(error)
     leave(code)
+
+
+def _tell_failure(error: Exception) -> None:
+    """Tell of what nobody has foreseen, as a line of the log where somebody parses that."""
+    from watcher.telemetry.logs import log_failure, writes_objects  # noqa: PLC0415
+
+    if writes_objects():
+        log_failure(type(error), error, error.__traceback__)
+    else:
+        sys.excepthook(type(error), error, error.__traceback__)
+
+
+def _tell(what: str, message: str) -> None:
+    """Tell why the process ends, as a line of its log where somebody parses that."""
+    import structlog  # noqa: PLC0415
+
+    from watcher.telemetry.logs import writes_objects  # noqa: PLC0415
+
+    if writes_objects():
+        structlog.get_logger("watcher").error("process.ended", why=what, error=message)
+    else:
+        print_reason(what, message)
 
 
 def _until_told(role: Role | None) -> None:

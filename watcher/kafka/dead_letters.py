@@ -7,7 +7,8 @@ A letter that the broker will not take as it is gets smaller, step by step, rath
 value is cut, then only our own headers are left. The record itself stays in its topic at the position named.
 """
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -28,12 +29,16 @@ MAX_REQUEST_BYTES: Final = 1_000_000_000
 NO_TIMESTAMP_MS: Final = 0
 """Lets librdkafka take the time of sending."""
 
+READY_SECONDS: Final = 60.0
+"""Seconds for which a topic that was there is taken to be there. Longer: one that somebody has deleted is made by the
+broker, with its own settings, and drops letters; shorter: where many records are refused, each batch asks for it."""
 TOPIC_SETTINGS: Final = {"retention.ms": "-1", "max.message.bytes": str(16 * 1024 * 1024 + 64 * 1024)}
 """The settings of a topic of dead letters that we make. Letters keep their record's time, so a retention would take
 those of old records at once; the size is that of the connector's topics, with room for our headers."""
 
 TOO_BIG: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 
+_MISSING: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})  # noqa: SLF001
 NOT_ALLOWED: Final = frozenset(
     {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.POLICY_VIOLATION}
 )
@@ -71,15 +76,18 @@ class KafkaDeadLetters:
 
     Args:
         client: librdkafka settings of the connection (brokers, security).
-        topic: the dead-letter topic; made before the first letter if there is none and we may.
+        topic: the dead-letter topic; made before a letter if there is none and we may.
         group: consumer group whose letters these are.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, client: Mapping[str, Any], topic: str, group: str) -> None:
-        self._topic, self._group = topic, group
+    def __init__(
+        self, client: Mapping[str, Any], topic: str, group: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._topic, self._group, self._clock = topic, group, clock
         self._failed: list[_Parcel] = []
         self._error, self._not_allowed = "", False
-        self._ready = False
+        self._ready_until = float("-inf")
         self._client = dict(client)
         self._producer = Producer(
             {
@@ -106,10 +114,10 @@ class KafkaDeadLetters:
             )
             for letter in letters
         ]
-        if self._ready:
+        if self._is_ready:
             for parcel in parcels:
                 self._produce(parcel)
-        else:  # the first ones wait for the topic, which ``flush`` makes
+        else:  # they wait for the topic, which ``flush`` makes
             self._failed += parcels
 
     def flush(self, timeout: float = 5.0) -> None:
@@ -144,7 +152,7 @@ class KafkaDeadLetters:
         Raises:
             TemporaryError: the broker does not answer.
         """
-        if self._ready or not self._failed:
+        if self._is_ready or not self._failed:
             return
         wanted = NewTopic(self._topic, num_partitions=1, replication_factor=-1, config=TOPIC_SETTINGS)
         try:
@@ -154,7 +162,11 @@ class KafkaDeadLetters:
             code = error.args[0].code() if error.args and isinstance(error.args[0], KafkaError) else None
             if code not in {KafkaError.TOPIC_ALREADY_EXISTS, *NOT_ALLOWED}:  # if it is there, we need not be allowed
                 raise fault(f"dead-letter topic {self._topic}: {error}", error) from error
-        self._ready = True
+        self._ready_until = self._clock() + READY_SECONDS
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._clock() < self._ready_until
 
     def _produce(self, parcel: _Parcel) -> None:
         def delivered(error: KafkaError | None, _: object) -> None:
@@ -178,6 +190,8 @@ class KafkaDeadLetters:
 
     def _refused(self, parcel: _Parcel, error: KafkaError) -> None:
         self._error, self._not_allowed = error.str(), error.code() in REFUSALS
+        if error.code() in _MISSING:
+            self._ready_until = float("-inf")
         if error.code() in TOO_BIG and (smaller := parcel.smaller()) is not None:
             self._produce(smaller)
         elif error.code() == KafkaError.INVALID_TIMESTAMP and parcel.timestamp_ms != NO_TIMESTAMP_MS:

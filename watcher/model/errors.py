@@ -7,6 +7,7 @@ WatcherError
 │   │   └── UnfitError              ... so that no process starts with it; one that runs waits
 │   │       ├── SchemaPendingError
 │   │       ├── PostgresRefusedError    postgres/faults
+│   │       │   └── SplitTransactionsError  postgres/faults
 │   │       ├── ColumnTypeError         clickhouse/columns
 │   │       ├── PinnedSettingError      clickhouse/pinned_settings
 │   │       └── ViolationError          postgres/faults: values break a rule of the database

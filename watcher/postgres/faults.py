@@ -24,6 +24,8 @@ READ_ONLY: Final = (
     "is on: ALTER ROLE or ALTER DATABASE ... RESET default_transaction_read_only"
 )
 """What to do about a server that takes no writes."""
+ONE_TRANSACTION: Final = "let pool_mode be transaction or session: what belongs together is one transaction"
+"""What to do about a pooler that takes transactions apart."""
 _HINTS: Final = (
     (
         re.compile(r"invalid response to SSL negotiation"),
@@ -45,6 +47,10 @@ triggers that say no."""
 
 class PostgresRefusedError(UnfitError):
     """Raised when PostgreSQL, or the pooler before it, is there and refuses what the watcher needs."""
+
+
+class SplitTransactionsError(PostgresRefusedError):
+    """Raised when a pooler takes transactions apart (``pool_mode = statement``): what belongs together would not be."""
 
 
 class StatementTimeoutError(TemporaryError):
@@ -74,6 +80,7 @@ def faults_named(schema: str) -> Iterator[None]:
     Raises:
         PostgresRefusedError: a password, database, table, column or right is wrong or missing, or the site's own
             triggers say no; it helps to mend that, waiting alone does not.
+        SplitTransactionsError: a pooler takes transactions apart.
         TemporaryError: PostgreSQL is away, or may only be read for now.
         StatementTimeoutError: the server gave up on a statement.
         ViolationError: values break a rule of the database, or do not fit its types.
@@ -88,7 +95,8 @@ def faults_named(schema: str) -> Iterator[None]:
         raise StatementTimeoutError(f"postgres is away: {said(error)}") from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         if refusal := refused_connection(error):
-            raise PostgresRefusedError(f"postgres: {refusal}") from error
+            is_split = _POOLER_REFUSES_TRANSACTIONS.search(str(error)) is not None
+            raise (SplitTransactionsError if is_split else PostgresRefusedError)(f"postgres: {refusal}") from error
         raise TemporaryError(f"postgres is away: {explained(error)}") from error
     except _REFUSALS as error:
         if not refuses(error):
@@ -161,5 +169,5 @@ def _advice(words: str) -> str:
     if _POOLER_REFUSES_OPTIONS.search(words):
         return "the pooler takes no such options: drop them from postgres.dsn, or add them to ignore_startup_parameters"
     if _POOLER_REFUSES_TRANSACTIONS.search(words):
-        return "let pool_mode be transaction or session for postgres.dsn: what belongs together is one transaction"
+        return ONE_TRANSACTION
     return ""

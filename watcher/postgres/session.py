@@ -62,6 +62,11 @@ class Session:
         return self._connection.info.backend_pid
 
     @property
+    def is_open(self) -> bool:
+        """Return whether the connection is there still; a server, or a pooler, may have ended it."""
+        return not self._connection.closed
+
+    @property
     def address(self) -> str:
         """Return where the database is, without user and password: ``host:port/name``."""
         info = self._connection.info

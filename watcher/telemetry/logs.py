@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, MutableMapping
+from types import TracebackType
 from typing import Any, Final, Literal, TextIO
 
 import structlog
@@ -20,6 +21,10 @@ REPEAT_SECONDS: Final = 10.0
 """Seconds between two lines of a fault that lasts. Smaller: noise. Larger: it looks as if it were over."""
 LIBRARIES: Final = logging.WARNING
 """Lowest level of lines that libraries write."""
+SAID_BESIDES: Final = ("urllib3", "psycopg")
+"""Libraries whose warnings come as exceptions as well, and are told of in our words: who is away, and since when."""
+_OBJECTS: Final = "objects"
+"""Name of the handler that writes one JSON object a line."""
 
 
 def set_up_logs(
@@ -61,15 +66,24 @@ def set_up_logs(
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(target)
+    handler.set_name("columns" if console else _OBJECTS)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=rendered))
     logging.captureWarnings(capture=True)
     sys.unraisablehook = _unraisable
     threading.excepthook = _uncaught
+    sys.excepthook = log_failure
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(LIBRARIES)
+    for library in SAID_BESIDES:
+        logging.getLogger(library).setLevel(logging.ERROR)
     for ours in ("watcher", "handlers"):
         logging.getLogger(ours).setLevel(level.upper())
+
+
+def writes_objects() -> bool:
+    """Return whether the process' lines are JSON objects, which somebody parses."""
+    return any(handler.get_name() == _OBJECTS for handler in logging.getLogger().handlers)
 
 
 def _unraisable(found: "sys.UnraisableHookArgs") -> None:
@@ -80,6 +94,11 @@ def _unraisable(found: "sys.UnraisableHookArgs") -> None:
 def _uncaught(found: threading.ExceptHookArgs) -> None:
     """Log what ends a thread that is nobody's."""
     _log_uncaught("thread.ended", found.exc_value, where=found.thread.name if found.thread else None)
+
+
+def log_failure(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    """Log what ends the process and nobody has foreseen; takes what ``sys.excepthook`` takes."""
+    _log_uncaught("process.failed", error, where=None)
 
 
 def _log_uncaught(event: str, error: BaseException | None, where: str | None) -> None:

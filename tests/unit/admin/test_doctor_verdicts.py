@@ -140,6 +140,54 @@ def test_a_check_that_is_not_answered_because_of_another_neighbour_is_told_so():
     assert [(one.name, one.follows_from) for one in found] == [("postgres", ""), ("connect.guards", "postgres")]
 
 
+class Ended:
+    """A neighbour whose connection the first check ends."""
+
+    is_open = True
+
+    def ask(self, words: str) -> Iterator[Finding]:
+        """Answer nothing."""
+        self.is_open = False
+        raise TemporaryError(words)
+        yield
+
+
+def test_a_connection_that_a_check_has_ended_is_one_fault():
+    """A pooler that refuses a block closes the connection; all that is asked of it then would say so, one by one."""
+
+    def pooler(neighbour: Ended) -> Iterator[Finding]:
+        return neighbour.ask("not allowed in statement pooling mode")
+
+    def rights(neighbour: Ended) -> Iterator[Finding]:
+        return neighbour.ask("the connection is closed")
+
+    (found,) = examine("postgres", Ended, (pooler, rights, rights), "-")
+
+    assert (found.name, found.level) == ("postgres.pooler", Level.FAIL)
+    assert found.found.endswith("pooling mode; the connection is gone, and with it 2 other checks of postgres")
+
+
+def test_what_is_said_to_several_checks_is_one_fault():
+    """A server that goes away in between is told once; what another check says stands for itself."""
+
+    def away(_: object) -> Iterator[Finding]:
+        raise TemporaryError("nobody listens")
+
+    def columns(_: object) -> Iterator[Finding]:
+        raise TemporaryError("nobody listens")
+
+    def other(_: object) -> Iterator[Finding]:
+        raise TemporaryError("too slow")
+
+    found = explained(examine("clickhouse", object, (away, columns, other), "-"))
+
+    assert {one.name: one.follows_from for one in found} == {
+        "clickhouse.away": "",
+        "clickhouse.other": "",
+        "clickhouse.columns": "clickhouse.away",
+    }
+
+
 OURS = "CREATE TABLE d.entityMetricEvents (x) ENGINE = MergeTree SETTINGS non_replicated_deduplication_window = 100000"
 REMEMBERS = " SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 5"
 

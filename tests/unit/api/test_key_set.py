@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from jwt.algorithms import RSAAlgorithm
 from structlog.testing import capture_logs
 
+from watcher.admin.doctor.findings import Level
+from watcher.admin.doctor.keys import keys
 from watcher.api.http.problem import ProblemError
 from watcher.api.identity import jwks as key_set
 from watcher.api.identity.auth import Authenticator
@@ -160,3 +162,20 @@ async def test_a_proxy_that_is_of_no_use_leaves_the_api_alive(proxy: str, monkey
     assert all("ALL_PROXY" in line["error"] for line in logs)
     with pytest.raises(ConnectionError):
         keys.ping()
+
+
+def test_the_doctor_tells_which_keys_cannot_be_used(tmp_path: Path) -> None:
+    """By their ids, beside how many can; nothing is logged between its lines, and a set that is away is not one."""
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps({"keys": [GOOD | {"kid": "good"}, GOOD | {"kid": "odd", "n": 7}]}))
+
+    with capture_logs() as logs:
+        (found,) = keys(asyncio.run(KeySet(str(file), 5.0).look()))
+    file.write_text(json.dumps({"keys": [GOOD]}))
+    (well,) = keys(asyncio.run(KeySet(str(file), 5.0).look()))
+
+    assert (found.level, logs) == (Level.WARN, [])
+    assert found.found.startswith("1 key of RS256, and 1 that cannot be used: odd: ")
+    assert (well.level, well.found) == (Level.OK, "1 key of RS256")
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(KeySet(str(tmp_path / "none.json"), 5.0).look())

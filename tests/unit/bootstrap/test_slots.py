@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ class Site:
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, bool, int]] = []
+        self.events: list[tuple[datetime | None, datetime | None]] = []
         self.refuses = False
 
     @contextmanager
@@ -26,8 +28,12 @@ class Site:
             raise PostgresRefusedError("postgres: permission denied")
         yield self
 
-    def read(self, _: str) -> list[tuple[str, bool, int]]:
-        return self.rows
+    def run(self, _: str, *__: object) -> None:
+        """Note nothing: what is noted of the slot of events has tests of its own, with a real one."""
+
+    def read(self, _: str, *of_one: object) -> list[tuple[Any, ...]]:
+        """All slots, or what has become of the one of events."""
+        return self.events if of_one else list(self.rows)
 
 
 def told(registry: CollectorRegistry) -> list[float | None]:
@@ -46,6 +52,23 @@ def test_each_look_tells_how_the_slots_are() -> None:
         found.append(told(registry))
 
     assert found == [[None, None], [1, 5], [0, 900], [0, 0]]
+
+
+def test_a_slot_of_events_that_is_gone_or_another_one_is_told() -> None:
+    """Since when; and no more once somebody has seen to it."""
+    registry, site = CollectorRegistry(), Site()
+    look = LookAtSlots(site.open, Metrics(registry).connector)
+    found = []
+    for events in ([], [(None, None)], [(at(7), None)], [(None, at(9))], []):
+        site.events = events  # type: ignore[assignment]
+        look.turn()
+        found.append(registry.get_sample_value("crucible_events_begun_anew_timestamp_seconds"))
+
+    assert found == [0, 0, 7, 9, 0]
+
+
+def at(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
 
 
 def test_a_postgres_that_refuses_ends_nothing() -> None:

@@ -12,7 +12,7 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from watcher.telemetry.logs import set_up_logs
+from watcher.telemetry.logs import SAID_BESIDES, set_up_logs
 from watcher.telemetry.metrics import Metrics
 from watcher.telemetry.redaction import describe, redact
 from watcher.votes.report import VoteReport
@@ -28,9 +28,12 @@ def restored() -> Iterator[None]:
     """Logging is the process's; what a test sets up is taken back."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    hooks = sys.unraisablehook, threading.excepthook
+    hooks = sys.unraisablehook, threading.excepthook, sys.excepthook
+    levels = {library: logging.getLogger(library).level for library in SAID_BESIDES}
     yield
-    sys.unraisablehook, threading.excepthook = hooks
+    sys.unraisablehook, threading.excepthook, sys.excepthook = hooks
+    for library, kept in levels.items():
+        logging.getLogger(library).setLevel(kept)
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -44,12 +47,25 @@ def test_elsewhere_than_on_a_terminal_a_line_is_an_object():
     set_up_logs(stream=stream)
 
     structlog.get_logger("watcher.changes").info("batch.flushed", rows=512, sink="clickhouse")
-    logging.getLogger("urllib3").warning("retrying %s", "soon")
+    logging.getLogger("asyncio").warning("retrying %s", "soon")
 
     ours, theirs = map(json.loads, stream.getvalue().splitlines())
     assert (ours["event"], ours["rows"], ours["level"]) == ("batch.flushed", 512, "info")
     assert ours["timestamp"].endswith("Z")
     assert (theirs["event"], theirs["level"]) == ("retrying soon", "warning")
+
+
+@pytest.mark.usefixtures("restored")
+def test_what_a_neighbours_client_repeats_is_left_out():
+    """Who is away is said by us, once; what libraries find wrong in themselves is not left out."""
+    stream = io.StringIO()
+    set_up_logs(stream=stream)
+
+    logging.getLogger("urllib3.connectionpool").warning("Retrying (Retry(total=0)) after connection broken")
+    logging.getLogger("psycopg").warning("error ignored terminating connection")
+    logging.getLogger("urllib3").error("a fault of its own")
+
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["a fault of its own"]
 
 
 UNTIDY = """
@@ -72,17 +88,20 @@ gc.collect()
 thread = threading.Thread(target=fail, name="nobodys")
 thread.start()
 thread.join()
+raise ValueError("nobody foresaw this")
 """
 
 
 def test_what_python_says_by_itself_is_an_object_too():
     """Warnings, and errors that nobody can catch: one parser reads all lines."""
-    done = subprocess.run([sys.executable, "-c", UNTIDY], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", UNTIDY], capture_output=True, text=True, check=False, timeout=30)
 
     lines = [json.loads(line) for line in done.stderr.splitlines()]
-    assert [one["event"].partition(":")[0] for one in lines if one["event"].startswith(("exc", "thr"))] == [
+    assert done.returncode == 1
+    assert [one["event"].partition(":")[0] for one in lines if one["event"].startswith(("exc", "thr", "pro"))] == [
         "exception.ignored",
         "thread.ended",
+        "process.failed",
     ]
     assert any("odd ways" in one["event"] for one in lines)
     assert "hunter2" not in done.stderr

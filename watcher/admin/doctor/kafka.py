@@ -21,6 +21,9 @@ MIN_RECORD_BYTES: Final = 1_048_588
 DoneLetters = Callable[[str, int, int], int]
 """From the id of the letters' topic, a partition and an offset to how many letters from there on are done."""
 
+RefusedChanges = Callable[[], Mapping[str, int]]
+"""Returns how many changes were refused since they were last seen to, by table."""
+
 MAX_LOOKED_AT: Final = 1_000
 """Records behind that are looked at, whether they are any; of more it does not matter."""
 
@@ -79,7 +82,9 @@ def registered(admin: KafkaAdmin, wanted: Sequence[str], tables: Mapping[str, st
         yield ok("kafka.tables", f"{counted(len(tables), 'table')} with handlers, each with a topic that is read")
 
 
-def dead_letters(admin: KafkaAdmin, topic: str, group: str, done: DoneLetters | None = None) -> Iterator[Finding]:
+def dead_letters(
+    admin: KafkaAdmin, topic: str, group: str, done: DoneLetters | None = None, refused: RefusedChanges = dict
+) -> Iterator[Finding]:
     """Find whether dead letters stay until somebody looks, and there are none that nobody has looked at.
 
     Args:
@@ -87,11 +92,14 @@ def dead_letters(admin: KafkaAdmin, topic: str, group: str, done: DoneLetters | 
         topic: the dead letters'.
         group: the watcher's consumer group.
         done: tells how many letters are done of a topic's id, a partition, and from an offset on; None: nobody knows.
+        refused: tells which changes the letters have to be of.
     """
     name = "kafka.dead_letters"
-    partitions = admin.topics().get(topic)
+    missed, partitions = refused(), admin.topics().get(topic)
+    yield from _lost_letters(admin, topic, partitions, missed)
     if partitions is None:
-        yield ok(name, f"{topic} does not exist yet; it is made before the first letter")
+        if not missed:
+            yield ok(name, f"{topic} does not exist yet; it is made before the first letter")
         return
     settings = admin.topic_settings(topic)
     if settings.get("retention.ms") != "-1":
@@ -117,6 +125,23 @@ def dead_letters(admin: KafkaAdmin, topic: str, group: str, done: DoneLetters | 
         )
     else:
         yield ok(name, f"{counted(seen, 'letter')} in {topic}, all seen" if seen else f"{topic} is empty")
+
+
+def _lost_letters(
+    admin: KafkaAdmin, topic: str, partitions: int | None, refused: Mapping[str, int]
+) -> Iterator[Finding]:
+    """Find whether there were fewer letters than changes that were refused: letters are sent before that is noted."""
+    there = sum(admin.offsets([(topic, number) for number in range(partitions or 0)], "latest").values())
+    if sum(refused.values()) > there:
+        tables = sorted(refused)
+        found = f"has had {counted(there, 'letter')}" if partitions else "does not exist"
+        commands = " and ".join(f"`crucible reconcile --table {one} --fix`" for one in tables)
+        yield fail(
+            "kafka.dead_letters.topic",
+            f"{topic} {found}, and {counted(sum(refused.values()), 'change')} of {' and '.join(tables)} had one: it "
+            "was deleted",
+            f"what only they told is found by {commands}; or name the topic that has them in dead_letters.topic",
+        )
 
 
 def group(admin: KafkaAdmin, name: str, wanted: Sequence[str]) -> Iterator[Finding]:

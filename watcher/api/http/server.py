@@ -13,7 +13,7 @@ import uvicorn
 from watcher.api.http.asgi import Application
 from watcher.api.http.connections import Connections
 from watcher.api.http.later import Bursts
-from watcher.api.http.uvicorn_internals import MAX_HEAD_BYTES, BoundedProtocol
+from watcher.api.http.uvicorn_internals import MAX_HEAD_BYTES, BoundedProtocol, unheard
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +37,7 @@ class ApiServer(uvicorn.Server):
         stopping: called when it begins to stop, before connections are waited for.
         connections: those that are kept, see ``connections.py``.
         max_head_bytes: of a request's address and headers.
+        refused: told of the status of what is refused before it is a request.
     """
 
     def __init__(
@@ -48,12 +49,13 @@ class ApiServer(uvicorn.Server):
         stopping: Callable[[], None],
         connections: Connections,
         max_head_bytes: int = MAX_HEAD_BYTES,
+        refused: Callable[[int], None] = unheard,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 interface="asgi3",
-                http=partial(BoundedProtocol, connections, Bursts(), max_head_bytes),  # type: ignore[arg-type] # any factory will do
+                http=partial(BoundedProtocol, connections, Bursts(), max_head_bytes, refused),  # type: ignore[arg-type] # any factory will do
                 ws="none",
                 lifespan="off",
                 log_config=None,

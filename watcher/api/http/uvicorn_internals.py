@@ -9,7 +9,7 @@ ours are made here, of numbers and constants, and there is one of them a vote.
 fails with a sentence instead of in production.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -79,6 +79,10 @@ def sent_in_one_write(send: Send, status: int, headers: Sequence[Header], body: 
     return True
 
 
+def unheard(_: int) -> None:
+    """Tell nobody of a refusal."""
+
+
 class BoundedFlow(FlowControl):
     """Reads a client no further while more of its requests wait than may."""
 
@@ -97,6 +101,7 @@ class BoundedProtocol(HttpToolsProtocol):
         kept: the connections of the process.
         bursts: of the process, which are begun later.
         max_head_bytes: of a request's address and headers.
+        refused: told of the status of what is refused before it is a request.
         options: what uvicorn makes a connection with.
     """
 
@@ -125,9 +130,16 @@ class BoundedProtocol(HttpToolsProtocol):
     """What came and is not read yet, because too many requests wait; empty unless reading is held."""
     flow: BoundedFlow
 
-    def __init__(self, kept: Connections, bursts: Bursts, max_head_bytes: int = MAX_HEAD_BYTES, **options: Any) -> None:
+    def __init__(
+        self,
+        kept: Connections,
+        bursts: Bursts,
+        max_head_bytes: int = MAX_HEAD_BYTES,
+        refused: Callable[[int], None] = unheard,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
-        self._kept, self._bursts, self._max_head_bytes = kept, bursts, max_head_bytes
+        self._kept, self._bursts, self._max_head_bytes, self._refused = kept, bursts, max_head_bytes, refused
         self._served: Application = self.app
         self._under_way: list[RequestResponseCycle] = []
 
@@ -285,10 +297,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def _application(self) -> Application:
         """Return what answers the request whose headers are complete."""
         if not self._has_room:
+            self._refused(503)
             return _overloaded
         version = self.parser.get_http_version()
         fault = host_fault(self.headers, version) if version in _VERSIONS else "HTTP/1.1 is spoken here"
         if fault is not None:
+            self._refused(400)
             return _Refused(fault)
         return self._served
 
@@ -367,6 +381,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """
         if self.transport.is_closing():
             raise HeadTooLargeError
+        self._refused(431)
         problem = ProblemError("headers_too_large", f"{self._max_head_bytes} bytes are allowed")
         body = problem.body()
         head = [b"HTTP/1.1 431 Request Header Fields Too Large\r\n"]
@@ -380,6 +395,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answer a request that is no HTTP, in the words of all our problems."""
         if self.transport.is_closing():
             return
+        self._refused(400)
         body = ProblemError("bad_request", msg).body()
         self.transport.write(
             b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nconnection: close\r\n"

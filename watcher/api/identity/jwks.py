@@ -107,6 +107,16 @@ class KeySet:
                 async with asyncio.timeout(REFRESH_SECONDS):
                     await self._wanted.wait()
 
+    async def look(self) -> tuple[int, list[str]]:
+        """Return how many keys the set has, and what is said of those that cannot be used; nothing is remembered.
+
+        Raises:
+            OSError, ValueError, TemporaryError: it cannot be read, or is none.
+        """
+        unusable = list[str]()
+        keys = parse(await self._read(), lambda kid, error: unusable.append(f"{kid}: {error}"))
+        return sum(map(len, keys.values())), unusable
+
     async def _read(self) -> bytes:
         if not self._source.startswith(("http://", "https://")):
             return await asyncio.to_thread(Path(self._source).read_bytes)
@@ -129,10 +139,18 @@ def _public_key(one: dict[str, Any]) -> Any:
     return key if hasattr(key, "verify") else key.public_key()  # a private one that somebody put there
 
 
-def parse(text: bytes) -> dict[str | None, list[Any]]:
+def _log_unusable(kid: str, error: str) -> None:
+    log.warning("key_set.key_unusable", kid=kid, error=error)
+
+
+def parse(text: bytes, on_unusable: Callable[[str, str], None] = _log_unusable) -> dict[str | None, list[Any]]:
     """Return the RSA signing keys of a set, by id; keys of other kinds, or that cannot be used, are passed over.
 
     One that lacks a member or whose numbers are no key's must not take the others with it (RFC 7517, section 5).
+
+    Args:
+        text: the set.
+        on_unusable: told of the id of a signing key that cannot be used, and why.
 
     Raises:
         ValueError: this is no key set, or it has no usable key.
@@ -146,9 +164,7 @@ def parse(text: bytes) -> dict[str | None, list[Any]]:
                     key = _public_key(one)
                     found.setdefault(one.get("kid"), []).append(key)
                 except (jwt.PyJWTError, TypeError, ValueError) as error:
-                    log.warning(
-                        "key_set.key_unusable", kid=str(one.get("kid"))[:100], error=f"{type(error).__name__}: {error}"
-                    )
+                    on_unusable(str(one.get("kid"))[:100], f"{type(error).__name__}: {error}")
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a JSON Web Key Set: {type(error).__name__}") from error
     if not found:

@@ -10,6 +10,7 @@ from watcher.model.postgres_look import PostgresLook
 from watcher.model.stream import Partition
 from watcher.model.table_pause import TablePause
 from watcher.postgres.own import beat, history, marker, published, reconcile_needed, table_pause
+from watcher.postgres.pooling import is_pooled
 from watcher.postgres.session import Session, open_session
 
 
@@ -34,8 +35,10 @@ class PostgresJournalStore:
 
         Raises:
             HistoryChangedError: log positions may have fallen since the number was given.
+            SplitTransactionsError: a pooler takes transactions apart, so that nothing could be noted as a whole.
         """
         with self._session() as session:
+            is_pooled(session)
             number, seen = history.check(session), marker.load(session, self.group)
             return number, seen, _needs(session), table_pause.paused(session, self.group)
 

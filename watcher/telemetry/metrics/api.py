@@ -13,7 +13,11 @@ class ApiMetrics:
 
     def __init__(self, declare: Catalogue) -> None:
         self.http_requests = declare.counter(
-            "http_requests", "Requests answered by the API.", route=OPEN, method=OPEN, status=OPEN
+            "http_requests",
+            "Requests answered by the API; of route none: those that came to no route.",
+            route=OPEN,
+            method=OPEN,
+            status=OPEN,
         )
         self.http_request_duration = declare.histogram(
             "http_request_duration_seconds",

@@ -21,6 +21,10 @@ class ConnectorMetrics:
             "Bytes of PostgreSQL's log that are held until the slot's reader has them.",
             slot=OPEN,
         )
+        self.events_begun_anew = declare.gauge(
+            "events_begun_anew_timestamp_seconds",
+            "When the slot of events for others was found gone, or another in its place; 0: never, or it was seen to.",
+        )
         self.connector_tasks = declare.gauge(
             "connector_tasks",
             "Tasks of the connector in this state; a connector that has failed itself counts among the failed ones.",

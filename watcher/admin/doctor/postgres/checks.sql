@@ -127,10 +127,6 @@ SELECT index.relname::text
   JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0] AND attname = 'crucibleId'
  WHERE indrelid = to_regclass('public."CrucibleEntry"')
 
--- backend --
--- Which of the server's processes answers: not the one that we have connected to, where a pooler stands between.
-SELECT pg_backend_pid()
-
 -- payment_triggers --
 -- Triggers on the site's tables that are on, and call a function of our schema.
 SELECT tgname::text
