@@ -102,7 +102,7 @@ def test_no_role_starts_behind_a_pooler_that_takes_transactions_apart(
         **site.environ,
         "CRUCIBLE_POSTGRES__DSN": pooled,
         "CRUCIBLE_SETTLE__DSN": pooled,
-        "CRUCIBLE_BUZZ__BOOKS": "ledger",
+        "CRUCIBLE_BUZZ__URL": "http://127.0.0.1:9",  # nobody's, and not asked for
     }
     daemon = Daemon(environ, site.folder, ("watcher", "run", "--role", role))
 

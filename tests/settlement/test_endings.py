@@ -7,6 +7,7 @@ from watcher.model.entry_decision import FeePolicy
 from watcher.model.settlement import SettlementState
 from watcher.postgres.own import settlement
 from watcher.postgres.site import results
+from watcher.settlement.ports import Differs
 
 
 def test_a_crucible_ends_with_places_scores_and_prizes(endings: Endings) -> None:
@@ -161,6 +162,22 @@ def test_a_division_that_is_not_plain_pays_nothing_until_it_is_mended(endings: E
 
     assert (endings.state(crucible), endings.holds(user)) == ("done", 933)
     assert endings.shown(crucible, "remainder", "reason", "parked_from") == (67, None, None)
+
+
+def test_votes_that_clickhouse_has_lost_are_not_to_be_had_from_redis(
+    endings: Endings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason says what helps; to bring Redis back would park the crucible again and again."""
+    crucible = endings.crucible(endAt=PAST)
+    lacks = Differs("crucible_entry_rating lacks votes", votes_lack=True)
+    monkeypatch.setattr(endings.ballots, "prove", lambda _: lacks)
+
+    endings.go_on()
+
+    reason = str(endings.shown(crucible, "reason"))
+    assert endings.state(crucible) == "parked"
+    assert ("crucible rebuild" in reason, f"crucible settle cancel {crucible}" in reason) == (False, True)
+    assert "names the first entries" not in reason
 
 
 def test_votes_that_differ_pay_nothing_until_they_are_mended(endings: Endings) -> None:

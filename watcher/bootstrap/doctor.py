@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 
+import debezium
 from config import Settings
 from handlers import REGISTRY
-from watcher.admin.connector.file import ConnectorFile
+from watcher.admin.connector.file import ConnectorFile, read_connector_file
 from watcher.admin.connector.rest import Connect
 from watcher.admin.doctor import clickhouse, connect, kafka, redis
 from watcher.admin.doctor.examine import examine
@@ -175,7 +176,9 @@ def _connect(settings: Settings, connector: ConnectorFile) -> Iterator[Finding]:
             partial(connect.settings, file=connector),
             partial(connect.signals, file=connector),
             partial(connect.guards, file=connector),
-            partial(connect.position, file=connector, end_of_log=end_of_log),
+            partial(
+                connect.position, file=connector, end_of_log=end_of_log, events=read_connector_file(debezium.EVENTS)
+            ),
         ),
         "check connect.url, and that a worker is up; with Debezium Server instead there is nothing to check here",
         because=connect.CAUSES,  # it asks the database, and keeps its own state in Kafka

@@ -254,7 +254,7 @@ class ChangeReport:
     def commit_refused(self, partition: Partition, reason: str) -> None:
         """Count and log a commit that Kafka did not take: nothing was sent under its name, and it is made again."""
         self._metrics.offset_commit_errors.inc()
-        log.info("commit.refused", topic=partition[0], partition=partition[1], reason=reason)
+        log.warning("commit.refused", topic=partition[0], partition=partition[1], reason=reason)
 
     def needs(self, there: Collection[ReconcileNeeded]) -> None:
         """Set the gauges of the needs of a comparison that there are; those that a person has settled go."""

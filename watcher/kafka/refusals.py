@@ -42,10 +42,12 @@ def fault(said: str, error: BaseException) -> TemporaryError:
     return RefusedError(f"{said}; see the ACLs of the watcher's user") if refused else TemporaryError(said)
 
 
-def check_rights(admin: AdminClient, topics: Sequence[str], group: str) -> None:
-    """Check that topics and a group may be read; a cluster that does not tell is taken to allow it.
+def check_rights(admin: AdminClient, topics: Sequence[str]) -> None:
+    """Check that topics may be read; a cluster that does not tell is taken to allow it.
 
-    Reading would not say: a topic that is denied yields nothing, as a quiet one does.
+    Reading would not say: a topic that is denied yields nothing, as a quiet one does. Of a group nothing is asked here:
+    the administrator's question about one ends the process if the broker goes in that moment (confluentinc/librdkafka
+    #4605, #5397), and whoever is in the group is told.
 
     Raises:
         RefusedError: some may not; they are named.
@@ -57,8 +59,15 @@ def check_rights(admin: AdminClient, topics: Sequence[str], group: str) -> None:
         if topics
         else {}
     )
-    groups = admin.describe_consumer_groups([group], include_authorized_operations=True, request_timeout=ANSWER_SECONDS)
-    denied = [f"topic {name}" for name in _denied(asked)] + [f"group {name}" for name in _denied(groups)]
+    refuse([f"topic {name}" for name in _denied(asked)])
+
+
+def refuse(denied: Sequence[str]) -> None:
+    """Raise a refusal of what may not be read, if anything may not.
+
+    Raises:
+        RefusedError: it names each.
+    """
     if denied:
         raise RefusedError(f"kafka: {', '.join(denied)} may not be read by the watcher's user; see its ACLs")
 

@@ -12,7 +12,7 @@ from confluent_kafka import TopicCollection as Topics
 from confluent_kafka.admin import AdminClient
 
 from watcher.kafka.explained import explained
-from watcher.kafka.refusals import check_rights, fault
+from watcher.kafka.refusals import check_rights, fault, refuse
 from watcher.model.change import Position
 from watcher.model.errors import OffsetLostError, StopError, TemporaryError
 from watcher.model.stream import AssignmentListener, Committed, Partition
@@ -31,6 +31,9 @@ CALL_TIMEOUT_SECONDS: Final = 10.0
 REFUSED_SECONDS: Final = 5.0
 """Seconds until a group that refuses us is joined again. Longer: it is noticed later that it does not; shorter: it is
 hammered."""
+GROUP_REFUSED_SECONDS: Final = 30.0
+"""Seconds for which it stands that a group may not be read. Shorter than between two words of the client about it: the
+neighbour looks well in between; longer: it is told for longer than it lasts."""
 NOT_AUTHORIZED: Final = "Group authorization failed"
 """What the client says of a right that is missing, in an error that has no code but that it is fatal."""
 
@@ -83,11 +86,17 @@ class KafkaSource:
             # What librdkafka holds for us. Smaller: the loop starves; larger: memory.
             "queued.max.messages.kbytes": 32_768,
             "fetch.queue.backoff.ms": 20,
-            "error_cb": lambda error: report(explained(error.str())),
+            "error_cb": self._report_fault,
         }
         self._consumer = Consumer(self._settings)
+        self._group_refused_until = float("-inf")
+        """Until when it stands that the group may not be read, which its members are told again and again."""
         self._join_at: float | None = None
         """When to join the group again that has refused us; None while we are in it, or on our way."""
+
+    def _report_fault(self, error: KafkaError) -> None:
+        self._hear(error.str())
+        self._report(explained(error.str()))
 
     def subscribe(self, topics: Sequence[str]) -> None:
         """Join the group for these topics; a name beginning with ``^`` is a regular expression."""
@@ -190,8 +199,15 @@ class KafkaSource:
         try:
             answers = self._consumer.commit(offsets=wanted, asynchronous=False) or []
         except KafkaException as error:
+            self._hear(str(error))
             return dict.fromkeys(offsets, str(error))
+        self._group_refused_until = float("-inf")
         return {(one.topic, one.partition): one.error.str() for one in answers if one.error}
+
+    def _hear(self, said: str) -> None:
+        """Note what the client says, if it is that the group may not be read."""
+        if NOT_AUTHORIZED in said:
+            self._group_refused_until = clock.now() + GROUP_REFUSED_SECONDS
 
     def committed(self, partitions: Iterable[Partition]) -> dict[Partition, Committed]:
         """Return what the group has committed.
@@ -274,7 +290,8 @@ class KafkaSource:
         # Those that it wants, too: the group takes a topic away from who may not read it.
         wanted = {topic for topic in self._subscribed if not topic.startswith("^")}
         topics = wanted | {topic for topic, _ in tuple(self._assigned)}
-        check_rights(self._admin, sorted(topics), self._group)
+        check_rights(self._admin, sorted(topics))
+        refuse([f"group {self._group}"] if clock.now() < self._group_refused_until else [])
         return counted(len(cluster.brokers), "broker")
 
     def close(self) -> None:
@@ -286,6 +303,7 @@ class KafkaSource:
         if error is None:
             return False
         where = f"{message.topic()}[{message.partition()}]"
+        self._hear(error.str())
         if error.code() in OFFSET_LOST:
             raise OffsetLostError(Position(message.topic() or "", message.partition() or 0, message.offset() or 0))
         if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
@@ -314,6 +332,7 @@ class KafkaSource:
         except Exception as error:  # noqa: BLE001 - raised again by poll; a callback's own would be lost in C
             self._failure = error
             return
+        self._group_refused_until = float("-inf")
         assignment = [TopicPartition(topic, partition, starts[topic, partition]) for topic, partition in partitions]
         consumer.incremental_assign(assignment)
         self._assigned.update(partitions)

@@ -69,6 +69,6 @@ def check_votes(crucible_id: int, last: LastVote, spans: list[Span], *, strictly
         if strictly:
             raise ReplayDiffersError(
                 f"crucible {crucible_id}: crucible_entry_rating lacks votes that are not past their 90 days, after "
-                f"{after}; ratings have them, but nobody can cast them again. Was a part of it dropped?"
+                f"{after}; ratings have them, but nobody can cast them again: it was set back, or a part of it dropped"
             )
         log.error("crucible.votes_missing", crucible=crucible_id, after=after)

@@ -48,6 +48,8 @@ class Differs(msgspec.Struct, frozen=True):
     """For people: what differs, and how much of it."""
     entries: tuple[RatingDifference, ...] = ()
     """The first few entries, in the order of their ids."""
+    votes_lack: bool = False
+    """Whether it is ClickHouse that has not all votes as they were cast, so that nothing of Redis' mends it."""
 
 
 class Ballots(Protocol):

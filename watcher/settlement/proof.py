@@ -100,7 +100,7 @@ class StoredBallots(Ballots):
             with self._lend() as connections:
                 counted = recount(crucible_id, connections.history)
         except ReplayDiffersError as error:
-            return Differs(str(error))
+            return Differs(str(error), votes_lack=True)
         return _misplaced(crucible_id, place, counted) or self._compared(crucible_id, counted)
 
     def recompute(self, crucible_id: int) -> Proven:

@@ -147,10 +147,17 @@ class Steps:
                 }
                 for each in found.entries
             ]  # fmt: skip
+            first = f"`crucible settle show {one.crucible_id}` names the first entries; " if entries else ""
+            mending = (
+                'mend that (docs/settlement.md, "When one is parked"), then '
+                f"`crucible settle retry {one.crucible_id}`; or `crucible settle cancel {one.crucible_id}` gives every "
+                "fee back"
+                if found.votes_lack
+                else f"bring Redis back with `crucible rebuild {one.crucible_id}`, then `crucible settle retry "
+                f"{one.crucible_id}`"
+            )
             raise ParkedError(
-                f"Redis and the votes in ClickHouse differ: {found.what}. Nothing is paid. `crucible settle show "
-                f"{one.crucible_id}` names the first entries; bring Redis back with `crucible rebuild "
-                f"{one.crucible_id}`, then `crucible settle retry {one.crucible_id}`",
+                f"Redis and the votes in ClickHouse differ: {found.what}. Nothing is paid. {first}{mending}",
                 {"differences": entries},
             )
         return found

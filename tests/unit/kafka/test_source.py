@@ -1,13 +1,14 @@
 """The consumer's shell where its client gives up for good, with a client that does as it is told."""
 
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from watcher.kafka import source as module
-from watcher.kafka.source import REFUSED_SECONDS, KafkaSource
-from watcher.model.errors import StopError
+from watcher.kafka.source import GROUP_REFUSED_SECONDS, REFUSED_SECONDS, KafkaSource
+from watcher.model.errors import RefusedError, StopError
 from watcher.model.stream import AssignmentListener
 
 
@@ -36,6 +37,8 @@ class Client:
         self.messages: list[Message] = []
         self.subscribed: list[list[str]] = []
         self.closed = False
+        self.refusal: KafkaError | None = None
+        """What a commit is answered with."""
         self.made.append(self)
 
     def subscribe(self, topics: list[str], **_: Any) -> None:
@@ -44,8 +47,24 @@ class Client:
     def poll(self, _seconds: float) -> Message | None:
         return self.messages.pop(0) if self.messages else None
 
+    def commit(self, **_: Any) -> list[Any]:
+        if self.refusal is not None:
+            raise KafkaException(self.refusal)
+        return []
+
     def close(self) -> None:
         self.closed = True
+
+
+class Administrator:
+    """One that may see everything, and is asked of topics alone: of a group it would end the process."""
+
+    def list_topics(self, **_: Any) -> Any:
+        return SimpleNamespace(brokers=[1])
+
+    def describe_topics(self, topics: Any, **_: Any) -> dict[str, Any]:
+        """Nothing of any."""
+        return {}
 
 
 class Clock:
@@ -66,7 +85,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     still = Clock()
     Client.made.clear()
     monkeypatch.setattr(module, "Consumer", Client)
-    monkeypatch.setattr(module, "AdminClient", lambda *_, **__: None)
+    monkeypatch.setattr(module, "AdminClient", lambda *_, **__: Administrator())
     monkeypatch.setattr(module, "Message", Message)
     monkeypatch.setattr(module, "clock", still)
     return still
@@ -106,3 +125,27 @@ def test_another_process_with_our_id_ends_us(clock: Clock) -> None:
 
     with pytest.raises(StopError, match=r"kafka\.group_instance_id"):
         source.poll(1, 0.0)
+
+
+def test_a_group_that_may_not_be_read_is_known_from_what_its_members_are_told(clock: Clock) -> None:
+    """From a commit, or a word of the client; it is well again once a commit goes through, or nothing more is heard."""
+    source = following([], [])
+    client = Client.made[0]
+    assert source.ping() == "1 broker"
+
+    client.refusal = KafkaError(
+        KafkaError.GROUP_AUTHORIZATION_FAILED, "Commit failed: Broker: Group authorization failed"
+    )
+    assert list(source.commit({("t", 0): (5, "")})) == [("t", 0)]
+    with pytest.raises(RefusedError, match="group g may not be read"):
+        source.ping()
+    client.refusal = None
+    assert source.commit({("t", 0): (5, "")}) == {}
+    assert source.ping() == "1 broker"
+
+    client.messages.append(Message(KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED, "Group authorization failed")))
+    source.poll(1, 0.0)
+    with pytest.raises(RefusedError, match="group g may not be read"):
+        source.ping()
+    clock.at += GROUP_REFUSED_SECONDS
+    assert source.ping() == "1 broker"

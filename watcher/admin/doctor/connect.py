@@ -12,6 +12,7 @@ from watcher.admin.connector.signalled import signalling_fault
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.model.errors import WatcherError
 from watcher.model.extent import lsn_text
+from watcher.postgres.own.event_slot import EVENTS_ANEW
 
 CAUSES: Final = (
     "postgres",
@@ -101,26 +102,35 @@ def guards(connect: Connect, file: ConnectorFile) -> Iterator[Finding]:
     yield ok("watcher.identity", "on: a change that comes again is recognised, and only committed records are read")
 
 
-def position(connect: Connect, file: ConnectorFile, end_of_log: Callable[[], int]) -> Iterator[Finding]:
-    """Find whether the connector's place is one that PostgreSQL's log has reached; else it passes over every change.
+def position(
+    connect: Connect, file: ConnectorFile, end_of_log: Callable[[], int], events: ConnectorFile | None = None
+) -> Iterator[Finding]:
+    """Find whether a connector's place is one that PostgreSQL's log has reached; else it passes over every change.
 
     Args:
         connect: the worker.
         file: the connector that should run.
         end_of_log: asks PostgreSQL where its log ends.
+        events: the connector of events for others, which may not be there.
     """
-    stored = connect.position(file.name)
-    if stored is None:
+    places = [("connect.position", file, _MAIN_ANEW)]
+    if events is not None:
+        places.append(("connect.events_position", events, EVENTS_ANEW))
+    stored = [
+        (name, place, advice) for name, one, advice in places if (place := connect.position(one.name)) is not None
+    ]
+    if not stored:
         return
     try:
         end = end_of_log()
     except WatcherError:
         return  # PostgreSQL's own checks say what is the matter
-    place = f"stored at LSN {lsn_text(stored)}, PostgreSQL's log ends at {lsn_text(end)}"
-    yield judged(
-        "connect.position",
-        stored <= end,
-        place,
-        "PostgreSQL was set back: make the connector anew (`crucible connector delete --offsets --yes`, drop the slot, "
-        "`crucible connector apply`), then `crucible history accept`, then `crucible reconcile --fix`",
-    )
+    for name, place, advice in stored:
+        found = f"stored at LSN {lsn_text(place)}, PostgreSQL's log ends at {lsn_text(end)}"
+        yield judged(name, place <= end, found, f"PostgreSQL was set back: {advice}")
+
+
+_MAIN_ANEW: Final = (
+    "make the connector anew (`crucible connector delete --offsets --yes`, drop the slot, `crucible connector apply`), "
+    "then `crucible history accept`, then `crucible reconcile --fix`"
+)

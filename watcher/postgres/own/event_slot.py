@@ -15,6 +15,11 @@ from watcher.sql_files import named_statements
 
 EVENT_SLOT: Final = "crucible_events"
 """The slot of ``debezium/events.json``."""
+EVENTS_ANEW: Final = (
+    "`crucible connector delete -f debezium/events.json --offsets`, then `crucible connector apply -f "
+    "debezium/events.json`, which sends all that is kept (events.keep_days) under the same ids"
+)
+"""What to do about events that were passed over."""
 _STATEMENTS: Final = named_statements(files("watcher.postgres.own"), "event_slot.sql")
 
 
@@ -43,3 +48,8 @@ def standing(session: Session, name: str) -> EventSlotStanding | None:
 def forget(session: Session, name: str) -> None:
     """Note that a connector begins anew by somebody's will, or none is wanted any more."""
     session.run(_STATEMENTS["forget"], name)
+
+
+def doubt(session: Session) -> None:
+    """Note that the connector of events may pass over some, where there is one: PostgreSQL has another history."""
+    session.run(_STATEMENTS["doubt"], EVENT_SLOT)

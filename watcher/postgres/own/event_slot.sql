@@ -30,3 +30,12 @@ SELECT gone_since, begun_anew FROM {schema}.event_slot WHERE name = %s
 -- forget --
 -- Whatever comes next is a beginning.
 DELETE FROM {schema}.event_slot WHERE name = %s
+
+-- doubt --
+-- The connector keeps a place in a log that is no more, and passes over what lies before it in this one.
+INSERT INTO {schema}.event_slot AS known (name, decoded_bytes, counted_since, begun_anew)
+SELECT slot_name::text, 0, '-infinity'::timestamptz, now() FROM pg_replication_slots
+ WHERE slot_name = %s AND database = current_database()
+ UNION
+SELECT name, 0, '-infinity'::timestamptz, now() FROM {schema}.event_slot
+ON CONFLICT (name) DO UPDATE SET begun_anew = excluded.begun_anew

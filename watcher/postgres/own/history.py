@@ -19,7 +19,7 @@ from watcher.model.errors import HistoryChangedError, TemporaryError
 from watcher.model.extent import Extent, lsn_text
 from watcher.model.farthest import Farthest
 from watcher.model.need_reason import NeedReason
-from watcher.postgres.own import beat, reconcile_needed
+from watcher.postgres.own import beat, event_slot, reconcile_needed
 from watcher.postgres.own.beat import PostgresStanding
 from watcher.postgres.session import Session
 from watcher.sql_files import named_statements
@@ -32,7 +32,8 @@ _SET_BACK: Final = (
     "connector still has its place beyond, and passes over every change until the log has grown past it. Make it anew: "
     "`crucible connector delete --offsets --yes`, `SELECT pg_drop_replication_slot('crucible')`, `crucible connector "
     "apply`. Then run `crucible history accept`, start the watcher, and then `crucible reconcile --fix`: what "
-    "was counted of the lost stretch stays counted until then"
+    "was counted of the lost stretch stays counted until then. The connector of events for others, if there is one, is "
+    "in the same case: `crucible doctor` says what to do (connect.events_position)"
 )
 
 
@@ -151,6 +152,8 @@ def accept(session: Session, tables: Iterable[str] = ()) -> History:
         if not known or not known[-1].goes_on(now):
             number = known[-1].number + 1 if known else FIRST_HISTORY
             session.run(_STATEMENTS["accept"], number, now.system_identifier, now.timeline)
+            if known:
+                event_slot.doubt(session)
             for table in tables if known else ():
                 reconcile_needed.note(session, table, NeedReason.SET_BACK, _given_up(known[-1], beat.standing(session)))
         return accepted(session)[-1]

@@ -27,7 +27,7 @@ def compared(session: Session, tables: Collection[str]) -> Iterator[Finding]:
             f"postgres.drift.{table}",
             f"{_kinds(kinds)} as last compared",
             f"`crucible reconcile{f' --table {table}' if table in tables else ''} --json` names rows, "
-            "`crucible reconcile --fix` puts them right",
+            "`crucible reconcile --fix` puts right what can be derived",
         )
     runs, turns = drift.runs(session), reconcile_turn.standing(session)
     said = [_said(run) for run in runs]

@@ -9,6 +9,7 @@ from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.admin.doctor.postgres.names import HEARTBEAT, PREPARE, SourceNames
 from watcher.admin.doctor.postgres.statements import STATEMENTS
 from watcher.postgres.own import event_slot as own_event_slot
+from watcher.postgres.own.event_slot import EVENTS_ANEW
 from watcher.postgres.session import Session
 
 SLOT_GONE: Final = "postgres.slot.gone"
@@ -28,12 +29,6 @@ MAX_BEAT_AGE_SECONDS: Final = 60.0
 
 EVENTS: Final = "postgres.event_slot"
 """The finding about the slot of events for other services, which has a connector of its own."""
-
-SEND_AGAIN: Final = (
-    "`crucible connector delete -f debezium/events.json --offsets`, then `crucible connector apply -f "
-    "debezium/events.json`, which sends all that is kept (events.keep_days) under the same ids"
-)
-"""What to do about events that a slot has lost."""
 
 
 def slot(session: Session, names: SourceNames) -> Iterator[Finding]:
@@ -58,14 +53,14 @@ def event_slot(session: Session, slot_name: str) -> Iterator[Finding]:
     if session.read(STATEMENTS["table_exists"], f"{session.schema}.event_slot") == [(True,)]:
         known = own_event_slot.standing(session, slot_name)
     if known is not None and known.begun_anew is not None:
-        found = f"{slot_name} was dropped and made anew until {known.begun_anew:%Y-%m-%d %H:%M}"
-        yield warn(f"{EVENTS}.begun_anew", f"{found}: events that were not sent before are in no stream", SEND_AGAIN)
+        found = f"{slot_name} is another one, or in another log, since {known.begun_anew:%Y-%m-%d %H:%M}"
+        yield warn(f"{EVENTS}.begun_anew", f"{found}: events that were not sent before are in no stream", EVENTS_ANEW)
     if not rows:
         if known is None:
             yield ok(EVENTS, f"there is no slot {slot_name}: events for other services stay here (docs/events.md)")
         else:
             found = f"the slot {slot_name} is gone: its connector makes another one and says nothing of what it misses"
-            yield fail(EVENTS, found, f"{SEND_AGAIN}; the first of the two alone where no events are wanted any more")
+            yield fail(EVENTS, found, f"{EVENTS_ANEW}; the first of the two alone where no events are wanted any more")
         return
     finding = _standing(EVENTS, slot_name, *rows[0])
     yield msgspec.structs.replace(finding, because=() if rows[0][0] else ("connect",))
