@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 
@@ -12,7 +12,7 @@ from handlers import REGISTRY
 from watcher.admin.connector.file import ConnectorFile, read_connector_file
 from watcher.admin.connector.rest import Connect
 from watcher.admin.doctor import clickhouse, connect, kafka, redis
-from watcher.admin.doctor.examine import examine
+from watcher.admin.doctor.examine import Check, examine
 from watcher.admin.doctor.findings import Finding, explained
 from watcher.admin.doctor.keys import keys
 from watcher.admin.doctor.notifications import notifications
@@ -275,8 +275,9 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         (),
         "check redis.url, and that the server is up",
     )
+    checks = redis.CHECKS if at.cluster else (redis.alone, *redis.CHECKS)
     for node in nodes:
-        yield from _redis_node(node)
+        yield from _redis_node(node, checks)
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
@@ -291,5 +292,5 @@ def _keys(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _redis_node(node: RedisNode) -> Iterator[Finding]:
-    yield from examine("redis", lambda: node, redis.CHECKS, "see redis.url")
+def _redis_node(node: RedisNode, checks: Sequence[Check[RedisNode]]) -> Iterator[Finding]:
+    yield from examine("redis", lambda: node, checks, "see redis.url")

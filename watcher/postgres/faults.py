@@ -10,12 +10,14 @@ import psycopg
 from watcher.model.errors import TemporaryError, UnfitError
 
 # libpq gives a refused connection no code, only the server's words. In another language than English they read as an
-# outage, and the message is as clear. PgBouncer has words of its own, in English.
+# outage, and the message is as clear. Poolers (PgBouncer, RDS Proxy, Supavisor) have words of their own, in English.
 _WRONG_ADDRESS: Final = re.compile(
     r'authentication failed|no password supplied|(?:role|database) "[^"]*" does not exist|no such (?:user|database)'
     r"|no pg_hba\.conf entry|pg_hba\.conf rejects|is not permitted to log in|permission denied for database"
+    r"|Tenant or user not found"
 )
-_POOLER_REFUSES_OPTIONS: Final = re.compile(r"unsupported startup parameter")
+_POOLER_REFUSES_OPTIONS: Final = re.compile(r"unsupported startup parameter|support command-line options")
+_WANTS_TLS: Final = re.compile(r"FATAL: +SSL required")
 _POOLER_REFUSES_TRANSACTIONS: Final = re.compile(r"not allowed in statement pooling mode")
 
 
@@ -126,6 +128,8 @@ def refused_connection(error: psycopg.Error) -> str:
 
     >>> refused_connection(psycopg.OperationalError('FATAL:  password authentication failed for user "a"'))
     'FATAL:  password authentication failed for user "a"; check postgres.dsn'
+    >>> refused_connection(psycopg.OperationalError("FATAL:  SSL required")).partition("; ")[2]
+    'add sslmode=require, or one that is stricter, to the connection string'
     >>> refused_connection(psycopg.OperationalError("connection refused"))
     ''
     """
@@ -167,7 +171,12 @@ def _advice(words: str) -> str:
     if _WRONG_ADDRESS.search(words):
         return "check postgres.dsn"
     if _POOLER_REFUSES_OPTIONS.search(words):
-        return "the pooler takes no such options: drop them from postgres.dsn, or add them to ignore_startup_parameters"
+        return (
+            "the pooler takes no such options: drop them from postgres.dsn and from PGOPTIONS, or add them to "
+            "ignore_startup_parameters"
+        )
+    if _WANTS_TLS.search(words):
+        return "add sslmode=require, or one that is stricter, to the connection string"
     if _POOLER_REFUSES_TRANSACTIONS.search(words):
         return ONE_TRANSACTION
     return ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import redis
 from redis.cluster import RedisCluster
@@ -10,7 +10,9 @@ from redis.connection import Connection
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
+    ClusterCrossSlotError,
     InvalidResponse,
+    MovedError,
     NoPermissionError,
     NoScriptError,
     RedisClusterException,
@@ -24,6 +26,11 @@ from watcher.redis.scripts import Script
 
 Client = redis.Redis | RedisCluster
 """A client whose answers are bytes."""
+OF_A_CLUSTER: Final = (
+    "it is a node of a cluster: switch redis.cluster on, or let redis.url lead to a Redis that is none, as the API "
+    "needs it"
+)
+"""What to do where one node is asked for what others have."""
 
 
 def open_client(url: str, *, cluster: bool, timeout: float) -> Client:
@@ -62,6 +69,8 @@ def away_is_temporary() -> Iterator[None]:
         ) from error
     except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
         raise RefusedError(f"redis: {error}; check redis.url and the user's rights") from error
+    except (MovedError, ClusterCrossSlotError) as error:
+        raise RefusedError(f"redis: {error}; {OF_A_CLUSTER}") from error
     except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
         raise TemporaryError(f"redis is away: {str(error) or type(error).__name__}") from error
     except (RedisError, RedisClusterException) as error:  # a cluster's own is none of the others

@@ -13,17 +13,22 @@ from stack.redis import Redis
 from tests.awaiting import await_that
 from tests.contract.redis.rows import folded, state
 from tests.stack.watching import provided
+from watcher.admin.doctor import redis as doctor
+from watcher.admin.doctor.findings import Level
 from watcher.model.effects import EntryState
-from watcher.model.errors import TemporaryError
+from watcher.model.errors import RefusedError, TemporaryError
 from watcher.model.row_state import ShownStates
 from watcher.redis import keys
 from watcher.redis.admit import Placement
-from watcher.redis.client import Client, open_client
+from watcher.redis.client import Client, open_client, run_script
 from watcher.redis.locked_crucible import EntryWrite, lock_crucible
+from watcher.redis.nodes import open_nodes
+from watcher.redis.scripts import Script
 from watcher.redis.sink import RedisSink
 from watcher.redis.vote_log import VoteLog
 
 if TYPE_CHECKING:
+    from stack import Stack
     from collections.abc import Callable, Iterator
 
     from stack.leashed import Program
@@ -148,3 +153,22 @@ def test_a_cluster_that_is_away_is_waited_for(node: Node, client: Client) -> Non
     await_that(node.serves, "the cluster to serve")
     shown = RedisSink(client).apply(folded(ROWS), 1)
     assert shown.rows + shown.stale == 9  # what it was told last a busy machine may not have written when it was killed
+
+
+def test_who_takes_a_node_for_all_of_redis_is_told(node: Node) -> None:
+    """Keys of one slot would pass, and all else be refused one by one: doctor says so before."""
+    alone = open_client(node.url, cluster=False, timeout=1.0)
+
+    with pytest.raises(RefusedError, match=r"switch redis\.cluster on"):
+        run_script(alone, Script.of("return 1"), ["a", "b"])
+    (found,) = (one for opened in open_nodes(node.url, cluster=False, timeout=1.0) for one in doctor.alone(opened))
+
+    assert (found.level, found.found) == (Level.FAIL, "cluster")
+
+
+def test_a_redis_of_its_own_is_one(server: Stack) -> None:
+    """The control: a Redis that is no cluster has all keys."""
+    (opened,) = open_nodes(server.redis.url, cluster=False, timeout=1.0)
+    (found,) = doctor.alone(opened)
+
+    assert (found.level, found.found) == (Level.OK, "standalone")

@@ -5,6 +5,7 @@ from typing import Final
 
 from watcher.admin.doctor.findings import Finding, fail, judged, ok, warn
 from watcher.model.errors import TemporaryError
+from watcher.redis.client import OF_A_CLUSTER
 from watcher.redis.identity import identity_of
 from watcher.redis.nodes import RedisNode
 from watcher.redis.refusals import refusal
@@ -35,6 +36,12 @@ def server(node: RedisNode) -> Iterator[Finding]:
         yield fail("redis.server", f"version {version}, a {role}", "point redis.url to the primary")
     else:
         yield judged("redis.server", numbers >= OLDEST_VERSION, f"version {version}", "use 6.2 or later")
+
+
+def alone(node: RedisNode) -> Iterator[Finding]:
+    """Find whether the server has all keys, where it is spoken to as one that does: of some it would look well."""
+    mode = str(node.info("server").get("redis_mode", "standalone"))
+    yield judged("redis.mode", mode != "cluster", mode, OF_A_CLUSTER)
 
 
 def identity(node: RedisNode) -> Iterator[Finding]:
