@@ -28,9 +28,9 @@ from watcher.redis.sink import RedisSink
 from watcher.redis.vote_log import VoteLog
 
 if TYPE_CHECKING:
-    from stack import Stack
     from collections.abc import Callable, Iterator
 
+    from stack import Stack
     from stack.leashed import Program
 
 SLOTS = 16_384
