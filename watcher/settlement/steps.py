@@ -149,7 +149,7 @@ class Steps:
             ]  # fmt: skip
             first = f"`crucible settle show {one.crucible_id}` names the first entries; " if entries else ""
             mending = (
-                f"`crucible reconcile --crucible {one.crucible_id} --fix` brings in the votes that Redis still has, and "
+                f"`crucible reconcile --crucible {one.crucible_id} --fix` brings in votes that Redis still has, and "
                 'docs/settlement.md, "When one is parked", says what else may be; then '
                 f"`crucible settle retry {one.crucible_id}`; or `crucible settle cancel {one.crucible_id}` gives every "
                 "fee back"
