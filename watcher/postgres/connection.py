@@ -5,6 +5,7 @@ but for how values are written, ``client_encoding`` and ``DateStyle``: such a po
 each client. A role or a database may set them to what the driver cannot read.
 """
 
+import traceback
 from typing import Any, Final, LiteralString, Self
 
 import psycopg
@@ -82,6 +83,16 @@ def _unread(connection: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]"
     return "; ".join(unread)
 
 
+def _let_go(error: psycopg.Error) -> None:
+    """Close what an attempt to connect that was given up has left open.
+
+    The driver's frame holds the error and the half-made connection, and the error holds the frame. Only the garbage
+    collector ends that circle, which looks seldom here; until then each attempt would keep one of the server's
+    connections, and a server that is slow would soon have none left for anybody.
+    """
+    traceback.clear_frames(error.__traceback__)
+
+
 class BoundedConnection(psycopg.Connection[Any]):
     """A connection that gives up a server that falls silent.
 
@@ -94,7 +105,11 @@ class BoundedConnection(psycopg.Connection[Any]):
     @classmethod
     def connect(cls, conninfo: str = "", **options: Any) -> Self:
         """Return a connection that reads what the server writes, whatever role and database have set."""
-        made = super().connect(conninfo, **options)
+        try:
+            made = super().connect(conninfo, **options)
+        except psycopg.Error as error:
+            _let_go(error)
+            raise
         if unread := _unread(made):
             made.execute(unread)
         return made
@@ -124,7 +139,11 @@ class AsyncConnection(psycopg.AsyncConnection[Any]):
     @classmethod
     async def connect(cls, conninfo: str = "", **options: Any) -> Self:
         """Return a connection, as :meth:`BoundedConnection.connect` does."""
-        made = await super().connect(conninfo, **options)
+        try:
+            made = await super().connect(conninfo, **options)
+        except psycopg.Error as error:
+            _let_go(error)
+            raise
         if unread := _unread(made):
             await made.execute(unread)
         return made
