@@ -85,12 +85,21 @@ def test_a_replay_that_differs_takes_nothing_away(world: VoteWorld) -> None:
     assert world.vote(crucible, votes=5) == 5
 
 
+def expire(world: VoteWorld) -> None:
+    """Let time take the first thirty votes away: their rows are gone, and the view knows how old they were."""
+    with world.clickhouse() as client:
+        client.command("ALTER TABLE crucible_entry_rating DELETE WHERE vote_seq <= 30 SETTINGS mutations_sync = 2")
+        client.command(
+            "ALTER TABLE crucible_votes_v1 UPDATE first_vote = first_vote - INTERVAL 91 DAY WHERE true "
+            "SETTINGS mutations_sync = 2"
+        )
+
+
 def test_votes_past_their_ttl_are_told(world: VoteWorld) -> None:
     """Ratings and counts outlive the votes; who judged which pair does not, and the answer says how many."""
     crucible = judged(world, votes=80)
     before = world.redis.hgetall(keys.elo(crucible))
-    with world.clickhouse() as client:
-        client.command("ALTER TABLE crucible_entry_rating DELETE WHERE vote_seq <= 30 SETTINGS mutations_sync = 2")
+    expire(world)
     done = world.crucible_command("rebuild", str(crucible), "--replay", "--json")
     assert done.returncode == 0, done.stderr
     (told,) = json.loads(done.stdout)
@@ -114,14 +123,18 @@ def test_a_view_that_lacks_votes_is_not_believed(world: VoteWorld) -> None:
 
 
 def test_votes_that_are_gone_before_their_time_are_told(world: VoteWorld) -> None:
-    """A hole among young votes is no expiry: a replay says so. Without one, the ratings are still right."""
+    """A hole among young votes is no expiry: a replay says so, and nothing is rebuilt unless somebody gives the vote up."""
     crucible = judged(world, votes=60)
     before = world.redis.hgetall(keys.elo(crucible))
     with world.clickhouse() as client:
         client.command("ALTER TABLE crucible_entry_rating DELETE WHERE vote_seq = 20 SETTINGS mutations_sync = 2")
-    replayed, plain = (world.crucible_command("rebuild", str(crucible), *more) for more in (["--replay"], []))
+    refused, replayed, given_up = (
+        world.crucible_command("rebuild", str(crucible), *more)
+        for more in ([], ["--replay", "--give-up-votes"], ["--give-up-votes"])
+    )
 
-    assert (replayed.returncode, plain.returncode) == (1, 0)
+    assert (refused.returncode, replayed.returncode, given_up.returncode) == (1, 1, 0)
+    assert "ClickHouse lacks 1 vote that Redis has counted" in refused.stderr
     assert "lacks votes that are not past their 90 days, after 1-0" in replayed.stderr
     assert world.redis.hgetall(keys.elo(crucible)) == before
 
@@ -129,8 +142,8 @@ def test_votes_that_are_gone_before_their_time_are_told(world: VoteWorld) -> Non
 def test_events_are_completed_though_votes_expired(world: VoteWorld) -> None:
     """Events outlive votes, so their number proves nothing: each missing one is found and written."""
     crucible = judged(world, votes=80)
+    expire(world)
     with world.clickhouse() as client:
-        client.command("ALTER TABLE crucible_entry_rating DELETE WHERE vote_seq <= 30 SETTINGS mutations_sync = 2")
         client.command("ALTER TABLE entityMetricEvents DELETE WHERE sourceLsn > 70 SETTINGS mutations_sync = 2")
     count = "SELECT count(), uniqExact(sourceLsn) FROM entityMetricEvents WHERE metricType = 'Vote'"
     assert world.ask(count) == [(70, 70)]
