@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from handlers import REGISTRY
@@ -103,9 +104,9 @@ NO_KAFKA = {"CRUCIBLE_KAFKA__SECURITY_PROTOCOL": "SSL", "CRUCIBLE_KAFKA__SSL_CA_
 )
 def test_the_check_knows_what_a_role_needs(role: str, environ: dict[str, str], keys: list[str]):
     """What keeps a role from starting is told beforehand, all at once; what it does not use is not asked of it."""
-    for arguments in (["--role", role], []):  # by the option, and by the setting
+    for arguments, setting in ((["--role", role], "api" if role == "watch" else "watch"), ([], role)):
         done = CliRunner().invoke(
-            app, ["config", "check", "--json", *arguments], env={"CRUCIBLE_RUN__ROLE": role, **environ}
+            app, ["config", "check", "--json", *arguments], env={"CRUCIBLE_RUN__ROLE": setting, **environ}
         )
 
         assert [line.split(" ")[0] for line in json.loads(done.stdout)["faults"]] == keys
@@ -191,6 +192,24 @@ def test_a_driver_does_not_speak_between_the_lines():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
 
     assert (done.stdout, done.stderr) == ("away\n", "")
+
+
+@pytest.mark.parametrize(("verb", "extra"), [("stack", "stack"), ("connector", "dev")])
+def test_a_package_that_is_missing_is_named_with_what_installs_it(
+    monkeypatch: pytest.MonkeyPatch, verb: str, extra: str
+):
+    """In words that hold for an installed wheel: there is no folder there to install."""
+
+    def lacking(_: str) -> None:
+        raise ModuleNotFoundError("No module named 'jgo'", name="jgo")
+
+    monkeypatch.setattr("watcher.cli.lazy.importlib.import_module", lacking)
+
+    with pytest.raises(typer.BadParameter) as refused:
+        load_verb(verb)
+    assert refused.value.message == (
+        f"`crucible {verb}` needs the package jgo, which is not installed: pip install 'crucible-watcher[{extra}]'"
+    )
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "stack"])  # its verbs stand for themselves
