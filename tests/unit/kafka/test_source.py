@@ -149,3 +149,16 @@ def test_a_group_that_may_not_be_read_is_known_from_what_its_members_are_told(cl
         source.ping()
     clock.at += GROUP_REFUSED_SECONDS
     assert source.ping() == "1 broker"
+
+
+@pytest.mark.parametrize(
+    "code", [KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION]
+)
+def test_a_topic_that_no_broker_knows_is_told_as_such(clock: Clock, code: int) -> None:
+    """It may be there and the broker not know it yet: that it does not exist would be said of one that does."""
+    told = list[str]()
+    source = following([], told)
+    Client.made[0].messages.append(Message(KafkaError(code, "Unknown topic or partition")))
+
+    assert source.poll(1, 0.0) == []
+    assert told == ["t[0]: no broker knows it yet; if that goes on, start the connector or mend kafka.topics"]
