@@ -337,3 +337,25 @@ def test_a_place_beyond_the_end_of_the_log_is_one_of_a_database_that_was_set_bac
     if level is Level.FAIL:
         assert found[0].found == "stored at LSN 0/1001, PostgreSQL's log ends at 0/1000"
         assert "then `crucible history accept`, then `crucible reconcile --fix`" in found[0].advice
+
+
+@pytest.mark.parametrize(
+    ("places", "found"),
+    [
+        ((4096, 4096), [("connect.position", Level.OK), ("connect.events_position", Level.OK)]),
+        ((4096, 4097), [("connect.position", Level.OK), ("connect.events_position", Level.FAIL)]),
+        ((None, 4097), [("connect.events_position", Level.FAIL)]),
+        ((4097, None), [("connect.position", Level.FAIL)]),
+        ((None, None), []),
+    ],
+)
+def test_the_place_of_the_connector_of_events_is_looked_at_as_well(places, found):
+    """It has a slot and a place of its own, and goes another way after a database that was set back."""
+    worker, asked = connect(*((404, {}) if place is None else stored(place) for place in places))
+    told = list(connect_checks.position(worker, FILE, lambda: 4096, ConnectorFile("e", {})))
+
+    assert [(one.name, one.level) for one in told] == found
+    assert [path for _, path, _ in asked] == ["/connectors/n/offsets", "/connectors/e/offsets"]
+    for one in told:
+        of_events = one.level is Level.FAIL and one.name == "connect.events_position"
+        assert ("-f debezium/events.json" in one.advice) is of_events
