@@ -44,7 +44,7 @@ def test_secrets_are_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """One file a key, its last newline taken away, as Kubernetes mounts them: links to a link, others' files."""
     shared = {
         "tls.crt": b"\xff\xfe", "ca.crt": b"-----BEGIN", "username": b"u", "password": b"p", "site__api_key": b"k",
-        "README.md": b"-", ".dockerconfigjson": b"{}",
+        "README.md": b"-", ".dockerconfigjson": b"{}", ".kafka__group.swp": b"\0",
     }  # fmt: skip
     version = tmp_path / "..2026_11_30_02_20_00.1234"
     version.mkdir()
@@ -68,6 +68,7 @@ def test_secrets_are_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         ("kafka.sasl_password", "did you mean kafka__sasl_password?"),
         ("CRUCIBLE_KAFKA__SASL_PASSWORD", "did you mean kafka__sasl_password?"),
         ("postgres-dsn", "did you mean postgres__dsn?"),
+        ("crucible.log.level", "did you mean log__level?"),
         ("api__whatever", "`crucible config schema` lists all"),
     ],
 )
