@@ -235,3 +235,25 @@ def test_a_time_is_a_number_whatever_its_schema_calls_it(logical: str | None) ->
 
         assert isinstance(event, ChangeEvent)
         assert event.row.created_at == moment
+
+
+def test_a_value_that_was_not_sent_again_is_that_of_the_row_before_in_avro_too() -> None:
+    """A long text that an update leaves alone has the placeholder in each encoding."""
+    numbers, texts = ("id", "userId", "nsfwLevel"), ("name", "status", "judgeRequirements", "prizePositions")
+    kinds = dict.fromkeys(numbers, "long") | dict.fromkeys(texts, "string")
+    moments = [{"name": name, "type": "null"} for name in ("startAt", "endAt")]
+    columns = [*({"name": name, "type": kind} for name, kind in kinds.items()), *moments]
+    row = {"type": "record", "name": "Value", "fields": columns}
+    place = {"table": "string", "schema": "string", "lsn": "long", "ts_ms": "long"}
+    source = {"type": "record", "name": "S", "fields": [{"name": n, "type": kind} for n, kind in place.items()]}
+    fields = {"before": row, "after": "Value", "source": source, "op": "string"}
+    schema = {"type": "record", "name": "E", "fields": [{"name": n, "type": kind} for n, kind in fields.items()]}
+    before = dict.fromkeys(numbers, 1) | dict.fromkeys(texts, "{}") | dict.fromkeys(("startAt", "endAt"))
+    after = before | {"status": "completed", "judgeRequirements": "__debezium_unavailable_value"}
+    told = {"table": "Crucible", "schema": "public", "lsn": 5, "ts_ms": 6}
+    memory, value = wire(schema, {"before": before, "after": after, "source": told, "op": "u"})
+
+    event = decoder(memory).decode("t", value)
+
+    assert isinstance(event, ChangeEvent)
+    assert (event.row.judge_requirements, event.row.status) == ("{}", "completed")
