@@ -115,6 +115,7 @@ def test_a_snapshot_of_the_beat_says_that_the_connector_began_anew(beats: Beats)
     assert reasons(beats.came([beat(2, read=True)])) == {}
     assert reasons(beats.came([beat(4, read=True)])) == {"begun_anew": 1}
     assert reasons(beats.came([beat(5)])) == {}
+    assert reasons(beats.came([beat(6, read=True)])) == {"begun_anew": 0}
 
 
 def test_numbers_that_fall_are_a_database_that_was_set_back(beats: Beats):
