@@ -8,6 +8,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.certificates import certificate
 from watcher.clickhouse.client import connect
@@ -16,6 +17,7 @@ from watcher.model.errors import TemporaryError
 from watcher.postgres.pool import SitePool
 from watcher.postgres.session import open_session
 from watcher.redis.client import open_client
+from watcher.redis.link import Link
 from watcher.redis.nodes import open_nodes
 from watcher.redis.sink import RedisSink
 
@@ -49,10 +51,24 @@ def redis_of_the_doctor(host: str, port: int, *, tls: bool) -> None:
     open_nodes(f"{'rediss' if tls else 'redis'}://{host}:{port}", cluster=False, timeout=2.0)
 
 
+def redis_of_the_api(host: str, port: int, *, tls: bool) -> None:
+    async def told() -> str:
+        with capture_logs() as lines:
+            keeping = asyncio.ensure_future(Link(f"redis{'s' if tls else ''}://{host}:{port}", SECONDS).run())
+            while not lines:
+                await asyncio.wait([keeping], timeout=0.01)
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+        return str(lines[0]["error"])
+
+    raise TemporaryError(asyncio.run(told()))
+
+
 NEIGHBOURS: dict[str, Callable[..., None]] = {
     "postgres": postgres,
     "redis": redis,
     "doctor's redis": redis_of_the_doctor,
+    "the API's redis": redis_of_the_api,
     "clickhouse": clickhouse,
     "kafka": kafka,
 }
