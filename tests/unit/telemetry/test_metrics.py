@@ -37,6 +37,16 @@ def test_the_catalogue_is_what_is_exposed():
     assert exposed == {one.name for one in metrics.catalogue}
 
 
+def test_only_a_sink_that_rows_wait_for_has_a_queue():
+    """A series that nobody ever sets says that all is well."""
+    registry = CollectorRegistry()
+    Metrics(registry, ["Crucible"])
+
+    (queue,) = (family for family in registry.collect() if family.name == "crucible_sink_queue_rows")
+
+    assert [sample.labels for sample in queue.samples] == [{"sink": "clickhouse"}]
+
+
 def test_every_reason_starts_at_zero():
     """A rate needs a sample before the first dead letter, for known tables and for unknown ones."""
     registry = CollectorRegistry()
