@@ -118,6 +118,7 @@ LATE_BEAT = fail("postgres.heartbeat", "old", "see the tasks", because=("connect
         ([NO_SLOT, PAUSED, LATE_BEAT], {"connect.tasks": "postgres.slot", "postgres.heartbeat": "connect.tasks"}),
         ([IDLE_SLOT, LATE_BEAT], {}),
         ([ok("postgres.slot", "streams"), PAUSED], {}),
+        ([ok("connect.tasks", "run"), IDLE_SLOT, LATE_BEAT], {}),
     ],
 )
 def test_what_only_follows_from_another_fault_is_told_so(findings: list[Finding], follows: dict[str, str]):
@@ -222,7 +223,11 @@ def stored(name: str, engine: str, definition: str = "", feeds: tuple[tuple[str,
 def test_a_view_of_others_that_would_count_twice(behind: list[StoredTable], found: list[tuple[str, str]]):
     """At any depth; the site's own tables that nothing of ours feeds are the site's business."""
     root = stored("entityMetricEvents", "MergeTree", OURS, ((behind[0].database, behind[0].name),))
-    unrelated = stored("pageViews_v2", "MergeTree")
+    unrelated = [
+        stored("pageViews_v2", "MergeTree", feeds=(("d", "of_the_site"),)),
+        stored("of_the_site", "MaterializedView", ".. TO d.counts (x) AS .."),
+        stored("counts", "MergeTree"),
+    ]
 
-    told = forgetful([root, unrelated, *behind], "d", ["entityMetricEvents"], {"ours_mv"})
+    told = forgetful([root, *unrelated, *behind], "d", ["entityMetricEvents"], {"ours_mv"})
     assert [(one.view, one.table) for one in told] == found
