@@ -118,6 +118,15 @@ def test_a_snapshot_of_the_beat_says_that_the_connector_began_anew(beats: Beats)
     assert reasons(beats.came([beat(6, read=True)])) == {"begun_anew": 0}
 
 
+def test_a_hole_reaches_to_the_beat_after_it_unless_a_snapshot_read_that(beats: Beats):
+    """The snapshot came later than the beat was written, nobody knows when: what was compared before may lack it."""
+    beats.came([beat(1)])
+    (cut_off,) = beats.came([beat(3)]).values()
+    (begun_anew,) = beats.came([beat(5, read=True)]).values()
+
+    assert (cut_off.reaches, begun_anew.reaches) == (beat(3).written, 0)
+
+
 def test_numbers_that_fall_are_a_database_that_was_set_back(beats: Beats):
     """Later, and yet with a smaller number."""
     beats.came([beat(9)])

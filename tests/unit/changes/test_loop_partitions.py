@@ -160,6 +160,9 @@ def test_what_is_delivered_again_is_counted_as_repeated(world: Looped) -> None:
 
     assert before == 0
     assert world.metric("crucible_identities_repeated_total", table="CrucibleEntry") == 2
+    world.produce(entered(4), entered(4))
+    world.turns_for(3.0)
+    assert world.metric("crucible_identities_repeated_total", table="CrucibleEntry") == 3, "and in one batch"
 
 
 def test_a_refused_change_leaves_a_need_of_comparison_with_its_places(world: Looped) -> None:
