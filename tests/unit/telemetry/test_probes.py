@@ -192,6 +192,7 @@ def test_a_process_that_waits_for_a_neighbour_at_its_start_is_not_ready(clock: C
     assert start.detail == "waits for postgres: no route"
     assert health.alive().ok
     health.started()
+    health.awaits("postgres", TemporaryError("no route"))
 
     assert health.ready().ok
 
