@@ -70,3 +70,11 @@ def test_a_setting_is_misspelt_beside_a_service(monkeypatch: pytest.MonkeyPatch,
 
     (line,) = faults()
     assert line.startswith(f"{variable}: no setting has this name")
+
+
+def test_a_setting_is_one_whatever_it_is_given(monkeypatch: pytest.MonkeyPatch):
+    """What looks like a service's address is a wrong value there, and not passed over."""
+    monkeypatch.setenv("CRUCIBLE_API__PORT", "tcp://10.96.3.7:8080")
+
+    (line,) = faults()
+    assert line.startswith("api.port (CRUCIBLE_API__PORT): given 'tcp://10.96.3.7:8080'")
