@@ -123,7 +123,7 @@ def test_a_view_that_lacks_votes_is_not_believed(world: VoteWorld) -> None:
 
 
 def test_votes_that_are_gone_before_their_time_are_told(world: VoteWorld) -> None:
-    """A hole among young votes is no expiry: a replay says so, and nothing is rebuilt unless somebody gives the vote up."""
+    """A hole among young votes is no expiry: a replay says so, and only who gives the vote up rebuilds without it."""
     crucible = judged(world, votes=60)
     before = world.redis.hgetall(keys.elo(crucible))
     with world.clickhouse() as client:
