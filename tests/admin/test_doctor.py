@@ -176,7 +176,8 @@ def test_letters_that_are_gone_with_their_topic_are_told(examined: Examine, post
     """What was refused is known to PostgreSQL, and the letters are not there."""
     insert = """INSERT INTO crucible_watcher.reconcile_needed
                        (source_table, reason, since, first_place, last_place, times)
-                VALUES ('Crucible', 'dead_letter', now(), 'a', 'b', 1000000)"""
+                VALUES ('Crucible', 'dead_letter', now(), 'a', 'b', 1000000)
+                ON CONFLICT (source_table, reason) DO UPDATE SET times = excluded.times"""
     delete = "DELETE FROM crucible_watcher.reconcile_needed WHERE times = 1000000"
     with broken(postgres.execute, insert, delete):  # type: ignore[arg-type]
         found = examined()["kafka.dead_letters.topic"]
