@@ -37,6 +37,8 @@ from watcher.telemetry.metrics import Metrics
 from watcher.votes.report import VoteReport
 
 _NUMBERS = count(1)
+_ENVIRON = threading.Lock()
+"""The variables of this process are one for all of its threads; settings of a corner are read from them by turns."""
 BREATH_SECONDS = 0.02
 """Between two round trips of judges who vote all the while: a thousand votes a second, or a test is busy with their
 number."""
@@ -194,13 +196,14 @@ class VoteWorld:
 
     def settings(self) -> Settings:
         """The settings of this corner."""
-        before = dict(os.environ)
-        os.environ.update(self.environ)
-        try:
-            return load()
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        with _ENVIRON:
+            before = dict(os.environ)
+            os.environ.update(self.environ)
+            try:
+                return load()
+            finally:
+                os.environ.clear()
+                os.environ.update(before)
 
     @contextmanager
     def verification(self) -> Iterator[Verification]:
