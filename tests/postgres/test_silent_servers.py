@@ -5,10 +5,13 @@ import signal
 import socket
 import threading
 import time
+from functools import partial
 
+import psycopg
 import pytest
 
 from watcher.model.errors import TemporaryError
+from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.own import marker
 from watcher.postgres.session import open_session
 
@@ -99,3 +102,18 @@ def test_a_host_that_is_lost_is_noticed_though_nobody_asks(dsn, schema):
         found = [tcp.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names]
 
     assert found == [2, 2, 3, 6_000]
+
+
+def test_a_connection_that_was_ended_meanwhile_is_made_anew(dsn, schema, postgres):
+    """Nobody meets its end: the server was started anew, or a pooler has ended what was idle for long."""
+    kept = KeptSession(partial(open_session, dsn, schema))
+    with kept.kept() as session:
+        ended = session.backend
+    with psycopg.connect(str(postgres.endpoints.postgres_dsn), autocommit=True) as admin:
+        admin.execute("SELECT pg_terminate_backend(%s, 10000)", [ended])
+    with kept.kept() as session:
+        session.ping()
+        made = session.backend
+    kept.drop()
+
+    assert made != ended

@@ -29,6 +29,7 @@ from watcher.notify.port import Notifier
 from watcher.notify.table import NoticeTable
 from watcher.outbox.dispatcher import Dispatcher
 from watcher.outbox.report import CountOutbox, OutboxReport
+from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.own import crucible_event
 from watcher.postgres.pooling import is_pooled
 from watcher.postgres.session import Session, open_session
@@ -74,7 +75,7 @@ def start_settling(
 ) -> None:
     """Start the workers that carry out the outbox; return once PostgreSQL has answered, or the process is to end."""
     connect = partial(settle_session, settings)
-    health.check("postgres" if alone else "settle.postgres", partial(_ping, connect))
+    health.check("postgres" if alone else "settle.postgres", partial(_ping, KeptSession(connect)))
 
     def away(neighbour: str, error: TemporaryError) -> None:
         log.warning(event_of(error), neighbour=neighbour, error=str(error))
@@ -144,6 +145,6 @@ def _check_migrated(connect: "partial[AbstractContextManager[Session]]") -> None
             )
 
 
-def _ping(connect: "partial[AbstractContextManager[Session]]") -> None:
-    with connect() as session:
+def _ping(looks: KeptSession) -> None:
+    with looks.kept() as session:
         session.ping()

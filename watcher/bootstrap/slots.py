@@ -1,31 +1,29 @@
 """Looks at the connectors' slots: who streams, and how much of PostgreSQL's log is held for them."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Final
 
+from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.own import event_slot
 from watcher.postgres.own.event_slot import EVENT_SLOT
 from watcher.postgres.own.slots import slots
-from watcher.postgres.session import Session
 from watcher.runtime.worker import Signal, Task
 from watcher.telemetry.metrics.connector import ConnectorMetrics
 
 LOOK_SECONDS: Final = 15.0
-"""Seconds between two looks. Longer: an alert comes later; shorter: more connections."""
+"""Seconds between two looks. Longer: an alert comes later; shorter: more questions."""
 
 
 class LookAtSlots(Task):
     """Tells of the slots in metrics. One that was there and is gone counts as one that nobody streams from.
 
     Args:
-        open_session: connects to PostgreSQL.
+        session: to PostgreSQL; others may ask on it too.
         metrics: of the process.
     """
 
-    def __init__(self, open_session: Callable[[], AbstractContextManager[Session]], metrics: ConnectorMetrics) -> None:
+    def __init__(self, session: KeptSession, metrics: ConnectorMetrics) -> None:
         self.signal = Signal()
-        self._open_session, self._metrics = open_session, metrics
+        self._session, self._metrics = session, metrics
         self._seen: set[str] = set()
 
     def turn(self) -> float:
@@ -34,7 +32,7 @@ class LookAtSlots(Task):
         Raises:
             TemporaryError: PostgreSQL is away or refuses.
         """
-        with self._open_session() as session:
+        with self._session.kept() as session:
             found = slots(session)
             events = event_slot.look(session, EVENT_SLOT)
         anew = events.begun_anew or events.gone_since if events is not None else None
@@ -48,3 +46,7 @@ class LookAtSlots(Task):
             self._metrics.slot_retained.labels(gone).set(0)
         self._seen |= names
         return LOOK_SECONDS
+
+    def end(self) -> None:
+        """Close the connection."""
+        self._session.drop()

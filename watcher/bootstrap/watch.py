@@ -45,6 +45,7 @@ from watcher.model.beat import BEAT_TABLE
 from watcher.model.dead_letter import DeadLetterLimit
 from watcher.model.errors import TemporaryError
 from watcher.model.stream import AssignmentListener
+from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.own.journal import PostgresJournalStore
 from watcher.postgres.site.readable import try_reading
 from watcher.reconcile.daemon.marks import CompareMarks
@@ -108,9 +109,10 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         beats = _beats(settings, shutdown)
         changes = ChangeReport(metrics, settings.ops.stalled_after, beats=beats)
         store = _store(settings)
-        health.check("postgres", store.ping, critical=False)
-        health.check("postgres.site", partial(_read_site, settings), critical=False)
-        shutdown.run(Worker("slots", LookAtSlots(partial(site_session, settings), metrics.connector), shutdown.fail))
+        looks = KeptSession(partial(site_session, settings))
+        health.check("postgres", partial(_ping, looks), critical=False)
+        health.check("postgres.site", partial(_read_site, looks), critical=False)
+        shutdown.run(Worker("slots", LookAtSlots(looks, metrics.connector), shutdown.fail))
         if settings.connect.looked_after:
             shutdown.run(Worker("connectors", keep_connectors_running(settings, metrics), shutdown.fail))
         look_at_neighbours(health, metrics, shutdown)
@@ -246,9 +248,15 @@ def _beats(settings: Settings, shutdown: Shutdown) -> Beats:
     return Beats(marks(), marks(), (table.name for table in REGISTRY if table.name != BEAT_TABLE))
 
 
-def _read_site(settings: Settings) -> None:
+def _ping(looks: KeptSession) -> None:
+    """See that PostgreSQL answers."""
+    with looks.kept() as session:
+        session.ping()
+
+
+def _read_site(looks: KeptSession) -> None:
     """See that the site's tables may be read, which entries, visibility and comparisons need."""
-    with site_session(settings) as session:
+    with looks.kept() as session:
         try_reading(session)
 
 

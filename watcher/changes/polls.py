@@ -11,10 +11,9 @@ from watcher.model.errors import OffsetGoneError, OffsetLostError
 from watcher.model.stream import Partition, Record
 from watcher.runtime.failpoint import reach
 
-LONGEST_POLL_SECONDS: Final = 0.2
-"""Seconds of one wait for records at most; Kafka's client cannot be woken. Longer: an end, and what the writer has
-written, are noticed later; shorter: more turns for nothing. (The client wakes up as often by itself, to look for
-signals.)"""
+LONGEST_POLL_SECONDS: Final = 0.5
+"""Seconds of one wait for records at most; Kafka's client cannot be woken. Longer: that the process is to end is seen
+later; shorter: more turns for nothing."""
 
 Polled = tuple[Sequence[Record], Mapping[Partition, Lane]]
 """Records of one poll, with the lanes that there were: a partition may be taken away before they are looked at."""

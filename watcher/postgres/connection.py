@@ -5,6 +5,7 @@ but for how values are written, ``client_encoding`` and ``DateStyle``: such a po
 each client. A role or a database may set them to what the driver cannot read.
 """
 
+import select
 import traceback
 from typing import Any, Final, LiteralString, Self
 
@@ -113,6 +114,15 @@ class BoundedConnection(psycopg.Connection[Any]):
         if unread := _unread(made):
             made.execute(unread)
         return made
+
+    @property
+    def is_silent(self) -> bool:
+        """Return whether nothing has come since the last answer: mostly what comes unasked is the connection's end."""
+        if self.closed:
+            return False
+        arrived = select.poll()
+        arrived.register(self.fileno(), select.POLLIN)
+        return not arrived.poll(0)
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Return what is waited for, at most ``patience`` seconds; without this the driver waits for ever.

@@ -63,8 +63,11 @@ class Session:
 
     @property
     def is_open(self) -> bool:
-        """Return whether the connection is there still; a server, or a pooler, may have ended it."""
-        return not self._connection.closed
+        """Return whether the connection is there still; a server, or a pooler, may have ended it.
+
+        To be asked between statements.
+        """
+        return self._connection.is_silent
 
     @property
     def address(self) -> str:

@@ -11,11 +11,14 @@ from prometheus_client import CollectorRegistry
 from watcher.bootstrap.slots import LookAtSlots
 from watcher.model.errors import TemporaryError
 from watcher.postgres.faults import PostgresRefusedError
+from watcher.postgres.kept_session import KeptSession
 from watcher.telemetry.metrics import Metrics
 
 
 class Site:
     """PostgreSQL with the slots that it is given."""
+
+    is_open = True
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, bool, int]] = []
@@ -44,7 +47,7 @@ def told(registry: CollectorRegistry) -> list[float | None]:
 def test_each_look_tells_how_the_slots_are() -> None:
     """Nothing before there is one; and one that is gone is read by nobody, so that its alert does not end with it."""
     registry, site = CollectorRegistry(), Site()
-    look = LookAtSlots(site.open, Metrics(registry).connector)
+    look = LookAtSlots(KeptSession(site.open), Metrics(registry).connector)
     found = []
     for rows in ([], [("crucible", True, 5)], [("crucible", False, 900)], []):
         site.rows = rows
@@ -57,7 +60,7 @@ def test_each_look_tells_how_the_slots_are() -> None:
 def test_a_slot_of_events_that_is_gone_or_another_one_is_told() -> None:
     """Since when; and no more once somebody has seen to it."""
     registry, site = CollectorRegistry(), Site()
-    look = LookAtSlots(site.open, Metrics(registry).connector)
+    look = LookAtSlots(KeptSession(site.open), Metrics(registry).connector)
     found = []
     for events in ([], [(None, None)], [(at(7), None)], [(None, at(9))], []):
         site.events = events  # type: ignore[assignment]
@@ -76,4 +79,4 @@ def test_a_postgres_that_refuses_ends_nothing() -> None:
     site = Site()
     site.refuses = True
     with pytest.raises(TemporaryError):
-        LookAtSlots(site.open, Metrics(CollectorRegistry()).connector).turn()
+        LookAtSlots(KeptSession(site.open), Metrics(CollectorRegistry()).connector).turn()

@@ -1,5 +1,6 @@
 """The change loop with everything in memory: its time passes when it waits, and one thread does all of it."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -64,13 +65,15 @@ class Clock:
     def __init__(self) -> None:
         self.seconds = 1_000.0
         self.meanwhile: list[tuple[float, Callable[[], None]]] = []
+        self.stands_at = math.inf
+        """When time stops, whoever waits, so that a test can have something come just then."""
 
     def now(self) -> float:
         return self.seconds
 
     def pass_by(self, seconds: float) -> None:
         """Let so many pass; what was to happen in between happens."""
-        until = self.seconds + seconds
+        until = max(self.seconds, min(self.seconds + seconds, self.stands_at))
         while due := [one for one in self.meanwhile if one[0] <= until]:
             first = min(due, key=lambda one: one[0])
             self.meanwhile.remove(first)
@@ -356,9 +359,10 @@ class Looped:
 
     def turns_for(self, seconds: float) -> None:
         """Turn until so many seconds have passed."""
-        until = self.clock.now() + seconds
+        until = self.clock.stands_at = self.clock.now() + seconds
         while self.clock.now() < until:
             self.loop.turn()
+        self.clock.stands_at = math.inf
 
     def run(self, *, stop_after: float) -> None:
         """Run until stopped, and to the end."""

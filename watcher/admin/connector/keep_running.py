@@ -18,6 +18,7 @@ from watcher.admin.connector.file import ConnectorFile
 from watcher.admin.connector.rest import Connect, ConnectRefusedError
 from watcher.model.errors import RefusedError, TemporaryError
 from watcher.model.restarts import MAX_RESTARTS, restart_due_in
+from watcher.postgres.kept_session import KeptSession
 from watcher.postgres.own import connector
 from watcher.postgres.own.connector import Claimed
 from watcher.postgres.session import Session
@@ -56,7 +57,7 @@ class KeepRunning:
         owner: str,
     ) -> None:
         self.signal, self.retry = Signal(), Retry(LOOK_SECONDS, LOOK_SECONDS)
-        self._connect, self._names, self._open_session = connect, tuple(names), open_session
+        self._connect, self._names, self._session = connect, tuple(names), KeptSession(open_session)
         self._metrics, self._owner = metrics, owner
         self._told: dict[str, str] = {}
         """What was last told of a connector that does not run."""
@@ -69,7 +70,7 @@ class KeepRunning:
         """
         soonest = LOOK_SECONDS
         try:
-            with self._open_session() as session:
+            with self._session.kept() as session:
                 mine = {one.name: one for one in connector.claim(session, self._names, self._owner, LEASE_SECONDS)}
                 for name in self._names:
                     if name in mine:
@@ -92,8 +93,11 @@ class KeepRunning:
         Raises:
             TemporaryError: PostgreSQL is away; another one looks when the lease is over.
         """
-        with self._open_session() as session:
-            connector.give_back(session, self._owner)
+        try:
+            with self._session.kept() as session:
+                connector.give_back(session, self._owner)
+        finally:
+            self._session.drop()
 
     def _look(self, session: Session, one: Claimed) -> float:
         """Look at one connector and restart what has failed of it; return the seconds until the next look at it."""

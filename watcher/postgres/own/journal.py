@@ -79,11 +79,6 @@ class PostgresJournalStore:
                 paused=paused,
             )
 
-    def ping(self) -> None:
-        """Ask for an answer."""
-        with self._session() as session:
-            session.ping()
-
     def _session(self) -> AbstractContextManager[Session]:
         return open_session(self.dsn, self.schema, self.timeout)
 
