@@ -5,6 +5,9 @@ makes 500 row changes a second for the watch role, which reads its own verdicts 
 reads 500 in all. Then the site falls silent, and each role runs alone for a while: nobody changes anything, and nobody
 asks the API. What counts is the CPU time of the role's process and of those that it starts, all threads, divided by the
 time that passed; the first seconds, in which a role starts, are not counted.
+
+Machines differ, so a plain consumer runs beside the watch role while 500 changes are read: what it takes of the same
+core for the same records in the same seconds is the measure.
 """
 
 import time
@@ -15,7 +18,7 @@ from typing import LiteralString, NamedTuple
 
 from rich.console import Console
 
-from benchmarks.process import family_cpu_seconds, thread_cpu_seconds
+from benchmarks.process import cpu_seconds, family_cpu_seconds, thread_cpu_seconds
 from benchmarks.results import Result
 from demo.audit import audit
 from demo.pipeline import SHUTDOWN_SECONDS, Pipeline
@@ -48,6 +51,8 @@ LEAST_TOLD = 0.0005
 VERDICTS = "entries"
 """The thread that decides entries. Its share is told apart: it reads and writes PostgreSQL, not the change stream."""
 IDLE_GOAL, LOADED_GOAL = 0.01, 0.05
+PLAIN_GOAL = 0.5
+"""Of what a plain consumer takes: 5 % of a core where that one was seen to take 10 %."""
 LOADED_BEFORE = 0.0582
 """Likewise, of the watch role at 462 changes a second, in which nothing decided about entries yet."""
 
@@ -83,7 +88,12 @@ def measure(console: Console) -> list[Result]:
             ):
                 scene = _Scene(pipeline, places, folder, console)
                 of_site = _loaded(scene, RATE)
-                of_all = _loaded(scene, round(RATE * of_site.site_share))
+                plain = _plain_consumer(scene)
+                try:
+                    plain.start()
+                    of_all = _loaded(scene, round(RATE * of_site.site_share), plain)
+                finally:
+                    plain.kill()
                 _await_all(scene.places)
                 shares = {role: _idle(scene, role) for role in BEFORE}
         finally:
@@ -94,6 +104,14 @@ def measure(console: Console) -> list[Result]:
             for role, share in shares.items()
         ),
         Result(f"cdc_{RATE}_core_share", of_all.whole, "cores", LOADED_BEFORE, LOADED_GOAL, lower_is_better=True),
+        Result(
+            f"cdc_{RATE}_vs_plain_consumer",
+            round(of_all.whole / of_all.plain, 3),
+            "ratio",
+            1.0,
+            PLAIN_GOAL,
+            lower_is_better=True,
+        ),
         Result(f"site_{RATE}_core_share", of_site.whole, "cores", lower_is_better=True),
         Result(f"stream_at_site_{RATE}_core_share", of_site.stream, "cores", lower_is_better=True),
         Result(f"verdicts_at_site_{RATE}_core_share", of_site.verdicts, "cores", lower_is_better=True),
@@ -111,6 +129,8 @@ class _Loaded(NamedTuple):
     """The watch role's share of a core."""
     verdicts: float
     """Of it, that of deciding entries."""
+    plain: float
+    """The share of a plain consumer that ran beside it; 0: none did."""
 
     @property
     def site_share(self) -> float:
@@ -123,8 +143,13 @@ class _Loaded(NamedTuple):
         return round(self.whole - self.verdicts, 4)
 
 
-def _loaded(scene: _Scene, rate: int) -> _Loaded:
-    """Return what so many changes of the site a second come to.
+def _plain_consumer(scene: _Scene) -> OwnProgram:
+    """Return a plain consumer of what the watch role reads."""
+    return OwnProgram("plain-consumer", ("-m", "benchmarks.plain_consumer"), scene.folder, scene.pipeline.environ)
+
+
+def _loaded(scene: _Scene, rate: int, plain: OwnProgram | None = None) -> _Loaded:
+    """Return what so many changes of the site a second come to, also for a plain consumer that runs.
 
     Raises:
         RuntimeError: there were fewer.
@@ -135,18 +160,19 @@ def _loaded(scene: _Scene, rate: int) -> _Loaded:
         people.await_word(PATIENCE_SECONDS)
         time.sleep(WARM_UP_SECONDS)
         began, before, decided = time.monotonic(), scene.count(COUNT_CHANGES), scene.count(COUNT_VERDICTS)
+        plain_before = _cpu_seconds(plain)
         share, spent = _share(scene, scene.pipeline.watcher, LOADED_SECONDS)
         seconds = time.monotonic() - began
         found = _Loaded(
             (scene.count(COUNT_CHANGES) - before) / seconds, (scene.count(COUNT_VERDICTS) - decided) / seconds, share,
-            round(spent.get(VERDICTS, 0.0), 4),
+            round(spent.get(VERDICTS, 0.0), 4), (_cpu_seconds(plain) - plain_before) / seconds,
         )  # fmt: skip
         people.stop(30)
     finally:
         people.kill()
     scene.console.print(
         f"watch at {found.site_rate:.0f} changes/s of the site and {found.own_rate:.0f} of its own: "
-        f"{found.whole:.4f} cores, {found.verdicts:.4f} of them for verdicts"
+        f"{found.whole:.4f} cores, {found.verdicts:.4f} of them for verdicts; a plain consumer {found.plain:.4f}"
     )
     if found.site_rate < 0.9 * rate:
         raise RuntimeError(
@@ -184,6 +210,19 @@ def _share(scene: _Scene, program: OwnProgram, seconds: float) -> tuple[float, d
     told = sorted(((share, name) for name, share in spent.items() if share >= LEAST_TOLD), reverse=True)
     scene.console.print("by thread: " + ", ".join(f"{name} {share:.2%}" for share, name in told))
     return round((family_cpu_seconds(program.pid) - before) / passed, 4), spent
+
+
+def _cpu_seconds(plain: OwnProgram | None) -> float:
+    """Return the CPU seconds of a plain consumer so far.
+
+    Raises:
+        ProgramError: it has ended.
+    """
+    if plain is None:
+        return 0.0
+    if plain.pid is None:
+        raise ProgramError(f"{plain.name} does not run. {plain.last_words()}")
+    return cpu_seconds(plain.pid)
 
 
 def _await_ready(program: OwnProgram, ops_port: int) -> None:
