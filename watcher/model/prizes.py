@@ -142,7 +142,7 @@ def _is_number(text: str) -> bool:
 def _place(value: object) -> int:
     if isinstance(value, Decimal) and value.is_finite() and -1 < value.adjusted() < MAX_DIGITS and value % 1 == 0:
         value = int(value)
-    if type(value) is not int or value < 1:
+    if type(value) is not int or not 1 <= value < 10**MAX_DIGITS:
         raise UnreadablePrizesError(f"given the place {_said(value)}, expected a whole number of at least 1")
     return value
 

@@ -91,6 +91,7 @@ def test_floats_do_get_it_wrong() -> None:
         ('{"1":1e-999999999999}', "with 9 decimals at most"),
         ('{"1":33.333333333333336}', "with 9 decimals at most"),
         ('[{"position":"1","percentage":50}]', 'given the place "1"'),
+        ('[{"position":1000000000000000000,"percentage":50}]', "given the place 1000000000000000000"),
         ('[{"position":1,"percentage":"50"}]', 'given "50" percent for place 1'),
         ('[{"position":1,"percentage":50},{"position":1.0,"percentage":5}]', "place 1 is there twice"),
         ('[{"position":1e-999999,"percentage":50}]', "given the place 1E-999999"),
