@@ -153,3 +153,15 @@ def test_a_rebuild_of_all_says_what_is_gone(world: VoteWorld) -> None:
     assert done.returncode == 0, done.stderr
     assert f"1 crucible that PostgreSQL does not have left Redis: {crucible}" in done.stderr
     assert ratings(world, crucible) == 0
+
+
+def test_ratings_that_somebody_has_put_there_go_with_the_crucible(world: VoteWorld) -> None:
+    """Also of entries that Redis does not show, and of what is no entry's id: else it is found for ever."""
+    crucible = world.crucible(entries=2)
+    world.keep(crucible)
+    world.redis.hset(keys.elo(crucible), mapping={"77000001": "1500", "007": "1", "x": "2"})
+    with world.site() as site:
+        site.execute('TRUNCATE "Crucible" CASCADE')
+    world.crucible_command("rebuild", "--all")
+
+    assert ratings(world, crucible) == 0

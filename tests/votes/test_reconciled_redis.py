@@ -163,6 +163,7 @@ def plant(world: VoteWorld) -> dict[str, int]:
     with world.site() as site:
         site.execute('DELETE FROM "CrucibleEntry" WHERE "crucibleId" = %s', [gone])
         site.execute('DELETE FROM "Crucible" WHERE id = %s', [gone])
+    world.redis.hset(keys.elo(gone), mapping={"999999999": "1500", "x": "1500"})
     world.redis.delete(keys.state(lost))
     return {
         "entry missing": 1,

@@ -89,7 +89,7 @@ class ClosedCrucible:
         row = site_crucible(self.session, self.id)
         if row is None:
             # From before the horizon, their deletions are no news.
-            take_away(self.locked, self.locked.shown_ids(), ReachedMarks(self.session, current_history(self.session)))
+            take_away(self.locked, self.locked.known_ids(), ReachedMarks(self.session, current_history(self.session)))
             raise DeletedMeanwhileError(f"crucible {self.id} was deleted while it was compared")
         return SiteRows(self.session, ReachedMarks(self.session, current_history(self.session)), row, self.undecided)
 

@@ -255,7 +255,7 @@ class Verifier:
         if row is None and locked.exists():
             state = self._close(locked, session, identity).state
             marks = ReachedMarks(session, current_history(session))
-            take_away(locked, locked.shown_ids(), marks)  # a TRUNCATE names no rows, a stream that was lost none at all
+            take_away(locked, locked.known_ids(), marks)  # a TRUNCATE names no rows, a stream that was lost none at all
             epoch = raise_epoch(session, locked.crucible_id, state.epoch)
             mark, fields = marks.kept({0: state.mark})[0], CrucibleGone(locked.crucible_id).fields()
             locked.open(epoch, identity, state, mark, fields, votes_before=0)

@@ -63,7 +63,7 @@ class CountedVotes:
             with away_is_temporary():
                 answer = self._client.sscan(keys.judges(crucible_id), max(0, cursor), count=JUDGES)
             cursor, members = cast("tuple[int, list[bytes]]", answer)
-            judges = [int(one) for one in members if one.isdigit()]
+            judges = [int(one) for one in members if keys.is_id(one)]
             for at in range(0, len(judges), JUDGES):
                 yield from self._of_judges(crucible_id, judges[at : at + JUDGES])
 

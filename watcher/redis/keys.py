@@ -54,6 +54,9 @@ STANDING: Final = "%015d:%010d"
 STANDING_ID_FROM: Final = 16
 """Index of the first character of the id."""
 
+MAX_ID_DIGITS: Final = 15
+"""Digits of an id that scripts, which count in floats, can still tell from the next one; PostgreSQL's have ten."""
+
 BUCKETS: Final = 8
 """Drains of the vote log: a crucible belongs to the one of its id modulo this. More: smaller inserts, and more of them;
 fewer: less work side by side. Changing it strands open plans, so it is not a setting."""
@@ -211,6 +214,15 @@ def last_beat(schema: str, group: str) -> str:
 def limit(user_id: int, kind: str) -> str:
     """Return the name of a string: how much a user has left of one kind of rate limit."""
     return f"crucible:limit:{user_id}:{kind}"
+
+
+def is_id(field: bytes) -> bool:
+    """Return whether a field's name is an id as we write it; anything else somebody has put there by hand.
+
+    >>> [is_id(one) for one in (b"42", b"0042", b"4.2", b"-1", b"", b"9" * 5_000)]
+    [True, False, False, False, False, False]
+    """
+    return field.isdigit() and len(field) <= MAX_ID_DIGITS and not field.startswith(b"0")
 
 
 def mark(history: int, lsn: int) -> str:

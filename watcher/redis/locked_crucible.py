@@ -173,16 +173,28 @@ class LockedCrucible(CrucibleLock):
         with away_is_temporary():
             return bool(self.client.exists(self._state))
 
-    def shown_ids(self) -> list[int]:
-        """Return the ids of all entries that Redis shows, ascending."""
-        return sorted(self.held().shown)
+    def known_ids(self) -> list[int]:
+        """Return the ids of all entries that Redis shows or rates, ascending.
+
+        What is rated and is no entry's id, which only an edit by hand brings there, is gone afterwards.
+        """
+        rated, strays = set[int](), []
+        with away_is_temporary():
+            for name, _ in self.client.hscan_iter(self._elo, count=MAX_ENTRIES * 4):
+                if keys.is_id(name):
+                    rated.add(int(name))
+                else:
+                    strays.append(name)
+            for at in range(0, len(strays), MAX_ENTRIES):
+                self.client.hdel(self._elo, *strays[at : at + MAX_ENTRIES])
+        return sorted(self.held().shown | rated)
 
     def held(self) -> HeldEntries:
         """Return all entries that Redis has heard of; a field that is no entry's id is none."""
         held = HeldEntries(set(), {})
         with away_is_temporary():
             for entry_id, text in self.client.hscan_iter(keys.entries(self.crucible_id), count=MAX_ENTRIES * 4):
-                if not entry_id.isdigit():
+                if not keys.is_id(entry_id):
                     continue
                 if keys.entry_row(text) is None:
                     held.gone[int(entry_id)] = text.decode()

@@ -44,9 +44,10 @@ def voted_pages(client: Client, crucible_id: int) -> Iterator[list[tuple[int, in
     names = client.hscan_iter(keys.votes(crucible_id), count=PAGE_ENTRIES)
     while True:
         with away_is_temporary():
-            ids = [int(entry) for entry, _ in islice(cast("Iterator[tuple[bytes, bytes]]", names), PAGE_ENTRIES)]
-        if not ids:
+            page = list(islice(cast("Iterator[tuple[bytes, bytes]]", names), PAGE_ENTRIES))
+        if not page:
             return
+        ids = [int(entry) for entry, _ in page if keys.is_id(entry)]
         held = zip(ids, held_entries(client, crucible_id, ids), strict=True)
         yield [(entry, there.rating, there.votes) for entry, there in held if there.rating is not None]
 
@@ -70,5 +71,6 @@ def moved_besides(client: Client, crucible_id: int, known: Container[int]) -> It
     ):
         with away_is_temporary():
             pages = cast("Iterator[tuple[bytes, bytes]]", client.hscan_iter(name, count=PAGE_ENTRIES))
-            found = [int(entry) for entry, told in pages if told != unmoved and int(entry) not in known]
+            moved = [int(entry) for entry, told in pages if told != unmoved and keys.is_id(entry)]
+        found = [one for one in moved if one not in known]
         yield from zip(found, held_entries(client, crucible_id, found), strict=True)

@@ -195,7 +195,7 @@ class ObservedCrucible(LockedCrucible):
         with away_is_temporary():
             for field, shown in self.client.hscan_iter(name, count=PAGE_ENTRIES):
                 text = field.decode(errors="replace")
-                entry_id = int(text) if text.isascii() and text.isdecimal() else 0
+                entry_id = int(text) if keys.is_id(field) else 0
                 if entry_id not in self._known:
                     self.note(kind, entry_id, f"{text} with {shown.decode(errors='replace')}", None)
 
