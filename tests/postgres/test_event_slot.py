@@ -10,7 +10,7 @@ from stack import Stack
 from tests.awaiting import await_that
 from watcher.admin.doctor.findings import Level
 from watcher.admin.doctor.postgres.slot import event_slot as looked_at
-from watcher.postgres.own import event_slot
+from watcher.postgres.own import event_slot, history
 from watcher.postgres.session import Session
 
 SLOT = "crucible_events_of_a_test"
@@ -96,6 +96,43 @@ def test_one_that_only_carries_more_is_the_same(administrator: psycopg.Connectio
     assert begun_anew(session) is None
     administrator.execute("SELECT pg_stat_reset_replication_slot(%s)", [SLOT])
     assert begun_anew(session) is None
+
+
+def accept_another_history(session: Session) -> None:
+    """Have PostgreSQL be another one than was accepted last, and accept it."""
+    session.run("UPDATE {schema}.history SET timeline = timeline + 100")
+    assert history.accept(session).number == 2
+
+
+def test_another_history_is_told_of_the_slot(administrator: psycopg.Connection, session: Session) -> None:
+    """Its connector keeps a place in the log that is no more; the first history, or the same again, changes nothing."""
+    event_slot.look(session, SLOT)
+    history.accept(session)
+    history.accept(session)
+    assert begun_anew(session) is None
+    accept_another_history(session)
+
+    assert begun_anew(session) is not None
+    assert findings(session)["postgres.event_slot.begun_anew"] is Level.WARN
+
+
+def test_another_history_is_told_of_a_slot_that_nobody_has_looked_at(
+    administrator: psycopg.Connection, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watcher stops for another history before it looks at any slot."""
+    monkeypatch.setattr(event_slot, "EVENT_SLOT", SLOT)
+    history.accept(session)
+    accept_another_history(session)
+
+    assert findings(session)["postgres.event_slot.begun_anew"] is Level.WARN
+
+
+def test_another_history_where_there_is_no_slot_tells_of_none(session: Session) -> None:
+    """The control."""
+    history.accept(session)
+    accept_another_history(session)
+
+    assert [one.level for one in looked_at(session, SLOT)] == [Level.OK]
 
 
 def test_where_there_never_was_one_nothing_is_told(session: Session) -> None:

@@ -17,10 +17,12 @@ class Redis(Recorded):
 
     def __init__(self, wire: Wire, info: bytes) -> None:
         super().__init__()
-        self._wire, self._info = wire, info
+        self._wire, self.info, self.asked = wire, info, 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        answer = b"$%d\r\n%s\r\n" % (len(self._info), self._info) * bytes(data).count(b"INFO") or b"+OK\r\n"
+        times = bytes(data).count(b"INFO")
+        self.asked += times
+        answer = b"$%d\r\n%s\r\n" % (len(self.info), self.info) * times or b"+OK\r\n"
         asyncio.get_running_loop().call_soon(self._wire.data_received, answer)
 
     def abort(self) -> None:
@@ -75,3 +77,37 @@ async def test_the_words_for_a_redis_that_is_frozen(monkeypatch: pytest.MonkeyPa
         raise TimeoutError
 
     assert await failure(connect, monkeypatch) == "no answer within 5 s"
+
+
+ONE, OTHER = (b"role:master\r\nrun_id:%s\r\nmaster_replid:r\r\n" % name for name in (b"one", b"other"))
+
+
+async def test_a_connection_on_which_another_process_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As behind a balancer: votes would be fenced by who is gone. While it is the same one, the connection stays."""
+    monkeypatch.setattr("watcher.redis.link.LOOK_SECONDS", 0.01)
+    made: list[Redis] = []
+
+    async def connect(factory: Callable[[], Wire], *_: object, **__: object) -> None:
+        wire = factory()
+        made.append(Redis(wire, made[-1].info if made else ONE))
+        wire.connection_made(made[-1])
+
+    async def until(holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not holds():
+                await asyncio.wait([keeping], timeout=0.01)
+                assert not keeping.done()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", connect)
+    link = Link("redis://redis.test", 5)
+    with capture_logs() as logs:
+        keeping = asyncio.ensure_future(link.run())
+        await until(lambda: bool(made) and made[0].asked >= 8)  # two a look, the first as it connects
+        assert (len(made), link.identity, logs) == (1, "one:r", [])
+        made[0].info = OTHER
+        await until(lambda: link.identity == "other:r")
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+    assert len(made) == 2
+    assert [line["event"] for line in logs] == ["link.lost"]
