@@ -62,13 +62,18 @@ def _harm(whole: Whole, crucible: int, other: int) -> None:
         redis = places.redis
         for entry in list(redis.hkeys(keys.entries(other)))[:5]:
             redis.hdel(keys.entries(other), entry)
-        for entry in list(redis.hkeys(keys.elo(other)))[5:9]:
-            redis.hincrby(keys.elo(other), entry, 13)
-            redis.hdel(keys.votes(other), entry)
         redis.zremrangebyrank(keys.standings(other), 0, 3)
         redis.hset(keys.state(other), "row", "{}")
         redis.hset("crucible:77000000:elo", "77000001", "1500")
         redis.hset(keys.state(77_000_000), mapping={"row": "{}", "status": "Active"})
+
+
+def _edit_ratings(whole: Whole, crucible: int) -> None:
+    """Edit some ratings and numbers of votes; nobody votes meanwhile, for each vote would carry them on."""
+    with whole.places() as places:
+        for entry in list(places.redis.hkeys(keys.elo(crucible)))[5:9]:
+            places.redis.hincrby(keys.elo(crucible), entry, 13)
+            places.redis.hdel(keys.votes(crucible), entry)
 
 
 def _fix(whole: Whole, name: str, folder: Path, place: str = "") -> OwnProgram:
@@ -98,4 +103,10 @@ def test_stores_that_are_edited_by_hand_while_runs_are_killed(whole: Whole, tmp_
             for run in runs:
                 assert run.wait(COMMAND_SECONDS) in {0, 1, 75, 128 + signal.SIGKILL}, run.last_words()
         whole.mended()
+    whole.await_right()
+    _edit_ratings(whole, other)
+    code, report = whole.reconcile()
+    assert code == 1
+    assert {one["kind"] for one in report["redis"]} >= {"number of votes differs", "rating differs"}
+    whole.mended()
     whole.await_right()
