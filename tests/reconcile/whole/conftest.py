@@ -148,7 +148,7 @@ class Whole:
             agree, "the stores to agree", PATIENCE_SECONDS, lambda: f"{len(found)} disagreements: {found[:SHOWN]}"
         )
         code, report = self.reconcile()
-        assert code == 0, report
+        assert code == 0, json.dumps(report)
 
     def drop_slot(self) -> None:
         """Drop the connector's slot, once nobody streams from it."""

@@ -71,7 +71,7 @@ def _harm(whole: Whole, crucible: int, other: int) -> None:
 def _edit_ratings(whole: Whole, crucible: int) -> None:
     """Edit some ratings and numbers of votes; nobody votes meanwhile, for each vote would carry them on."""
     with whole.places() as places:
-        for entry in list(places.redis.hkeys(keys.elo(crucible)))[5:9]:
+        for entry in list(places.redis.hkeys(keys.votes(crucible)))[:4]:
             places.redis.hincrby(keys.elo(crucible), entry, 13)
             places.redis.hdel(keys.votes(crucible), entry)
 
