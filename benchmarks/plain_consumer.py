@@ -3,7 +3,7 @@
     python -m benchmarks.plain_consumer
 
 Takes the watcher's settings. It keeps none of its promises: what it has read counts twice after a crash, rows of two
-partitions overtake each other, a record that it cannot parse ends it, nothing is decided and nobody is shown or hidden.
+partitions overtake each other, a record that it cannot parse is lost, nothing is decided and nobody is shown or hidden.
 What the watcher takes of a core is compared with it, side by side on the same records.
 """
 
@@ -24,7 +24,7 @@ COLUMNS: Final = ("source", "id", "op", "owner", "at")
 
 
 def main() -> None:
-    """Consume until killed."""
+    """Consume the records that come from now on, until the process is killed."""
     settings = load()
     consumer = Consumer(
         settings.kafka.client()
@@ -39,7 +39,8 @@ def main() -> None:
         "ENGINE = MergeTree ORDER BY (source, id)"
     )
     while True:
-        rows = [_row(value) for one in consumer.consume(BATCH_RECORDS, BATCH_SECONDS) if (value := one.value())]
+        records = consumer.consume(BATCH_RECORDS, BATCH_SECONDS)
+        rows = [row for one in records if (value := one.value()) and (row := _row(value))]
         if rows:
             clickhouse.insert(TABLE, rows, column_names=COLUMNS)
             pipeline = shown.pipeline(transaction=False)
@@ -49,11 +50,16 @@ def main() -> None:
             consumer.commit(asynchronous=False)
 
 
-def _row(value: bytes) -> tuple[Any, ...]:
-    """Return what is inserted of a change."""
-    change = json.loads(value)
+def _row(value: bytes) -> tuple[Any, ...] | None:
+    """Return what is inserted of a change; None of what is none."""
+    try:
+        change = json.loads(value)
+    except ValueError:
+        return None
+    if not isinstance(change, dict):
+        return None
     row = change.get("after") or change.get("before") or {}
-    source = change.get("source", {})
+    source = change.get("source") or {}
     number, owner = row.get("id") or row.get("entryId") or 0, row.get("userId") or 0
     return source.get("table", ""), number, change.get("op", ""), owner, source.get("ts_ms", 0) / 1000
 

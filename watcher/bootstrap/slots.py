@@ -48,5 +48,5 @@ class LookAtSlots(Task):
         return LOOK_SECONDS
 
     def end(self) -> None:
-        """Close the connection."""
+        """Close the connection, which others open again if they ask on it."""
         self._session.drop()

@@ -110,7 +110,7 @@ def test_a_crucible_is_locked_closed_and_opened(client: Client) -> None:
         closed = locked.close()
         client.script_flush()
         locked.renew()
-        assert (closed.present, locked.shown_ids()) == (True, [1, 2])
+        assert (closed.present, locked.known_ids()) == (True, [1, 2])
         wanted = keys.entry_text(keys.mark(1, 7), EntryState(2, 1, 7, 8, 0))
         assert locked.write([EntryWrite(1, locked.read([1])[1], wanted, 1516, 3)]) == 1
         locked.admit([Placement(1, 4, 8)])
