@@ -20,7 +20,7 @@ BATCH_RECORDS: Final = 10_000
 BATCH_SECONDS: Final = 1.0
 """Five times as long as the watcher gathers, so that it is not by haste that this one costs more."""
 TABLE: Final = "plainConsumerRows"
-COLUMNS: Final = ("source", "id", "op", "owner", "at")
+COLUMNS: Final = ("source", "id", "op", "owner", "at_ms")
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     clickhouse = connect_clickhouse_as_it_is(settings)
     clickhouse.command(
         f"CREATE TABLE IF NOT EXISTS {TABLE} "
-        "(source LowCardinality(String), id Int64, op LowCardinality(String), owner Int64, at DateTime64(3)) "
+        "(source LowCardinality(String), id Int64, op LowCardinality(String), owner Int64, at_ms Int64) "
         "ENGINE = MergeTree ORDER BY (source, id)"
     )
     while True:
@@ -61,7 +61,7 @@ def _row(value: bytes) -> tuple[Any, ...] | None:
     row = change.get("after") or change.get("before") or {}
     source = change.get("source") or {}
     number, owner = row.get("id") or row.get("entryId") or 0, row.get("userId") or 0
-    return source.get("table", ""), number, change.get("op", ""), owner, source.get("ts_ms", 0) / 1000
+    return source.get("table", ""), number, change.get("op", ""), owner, source.get("ts_ms") or 0
 
 
 if __name__ == "__main__":
