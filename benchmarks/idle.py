@@ -7,7 +7,7 @@ asks the API. What counts is the CPU time of the role's process and of those tha
 time that passed; the first seconds, in which a role starts, are not counted.
 
 Machines differ, so a plain consumer runs beside the watch role while 500 changes are read: what it takes of the same
-core for the same records in the same seconds is the measure.
+core for the same records in the same seconds says what this machine makes of them.
 """
 
 import time
