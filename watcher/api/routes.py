@@ -1,41 +1,33 @@
-"""Every route, from the modules that have them; what is asked most comes first. A new route's module goes here.
+"""Every route. A new one is a file in ``watcher/api/resources`` and its line in this list.
 
 Each path is one route's: it refuses every other method.
 """
 
+from importlib import import_module
 from typing import Final
 
-from watcher.api.resources import (
-    comments,
-    crucible,
-    discussion,
-    entry,
-    entry_check,
-    history,
-    judge,
-    my_entries,
-    own_votes,
-    pair,
-    skip,
-    standings,
-    stream,
-    vote,
-)
+from watcher.api import resources
 from watcher.api.route import Route
 
-ROUTES: Final[tuple[Route, ...]] = (
-    *vote.ROUTES,
-    *pair.ROUTES,
-    *skip.ROUTES,
-    *standings.ROUTES,
-    *stream.ROUTES,
-    *entry_check.ROUTES,
-    *my_entries.ROUTES,  # before the entry's, which would take "mine" for its id
-    *entry.ROUTES,
-    *history.ROUTES,
-    *comments.ROUTES,
-    *discussion.ROUTES,
-    *crucible.ROUTES,
-    *own_votes.ROUTES,
-    *judge.ROUTES,
+MODULES: Final = (
+    "vote",
+    "pair",
+    "skip",
+    "standings",
+    "stream",
+    "entry_check",
+    "my_entries",  # before the entry's, which would take "mine" for its id
+    "entry",
+    "history",
+    "comments",
+    "discussion",
+    "crucible",
+    "own_votes",
+    "judge",
+)
+"""The modules whose ``ROUTES`` are served, in the order in which a request is compared with them: what is asked most
+comes first."""
+
+ROUTES: Final[tuple[Route, ...]] = tuple(
+    route for module in MODULES for route in import_module(f"{resources.__name__}.{module}").ROUTES
 )

@@ -75,7 +75,7 @@ def start_settling(
 ) -> None:
     """Start the workers that carry out the outbox; return once PostgreSQL has answered, or the process is to end."""
     connect = partial(settle_session, settings)
-    health.check("postgres" if alone else "settle.postgres", partial(_ping, KeptSession(connect)))
+    health.check("postgres" if alone else "settle.postgres", KeptSession(connect).ping)
 
     def away(neighbour: str, error: TemporaryError) -> None:
         log.warning(event_of(error), neighbour=neighbour, error=str(error))
@@ -143,8 +143,3 @@ def _check_migrated(connect: "partial[AbstractContextManager[Session]]") -> None
                 f"postgres lacks migrations of this version ({len(missing)}): run `crucible migrate up` as the "
                 "watcher's role, then start again"
             )
-
-
-def _ping(looks: KeptSession) -> None:
-    with looks.kept() as session:
-        session.ping()

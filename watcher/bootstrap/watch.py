@@ -110,7 +110,7 @@ def watch(settings: Settings, beside: Beside = _nothing) -> None:
         changes = ChangeReport(metrics, settings.ops.stalled_after, beats=beats)
         store = _store(settings)
         looks = KeptSession(partial(site_session, settings))
-        health.check("postgres", partial(_ping, looks), critical=False)
+        health.check("postgres", looks.ping, critical=False)
         health.check("postgres.site", partial(_read_site, looks), critical=False)
         shutdown.run(Worker("slots", LookAtSlots(looks, metrics.connector), shutdown.fail))
         if settings.connect.looked_after:
@@ -246,12 +246,6 @@ def _beats(settings: Settings, shutdown: Shutdown) -> Beats:
         return made
 
     return Beats(marks(), marks(), (table.name for table in REGISTRY if table.name != BEAT_TABLE))
-
-
-def _ping(looks: KeptSession) -> None:
-    """See that PostgreSQL answers."""
-    with looks.kept() as session:
-        session.ping()
 
 
 def _read_site(looks: KeptSession) -> None:

@@ -41,6 +41,15 @@ class KeptSession:
                 self._drop()
                 raise
 
+    def ping(self) -> None:
+        """See that PostgreSQL answers.
+
+        Raises:
+            TemporaryError: it is away, or refuses.
+        """
+        with self.kept() as session:
+            session.ping()
+
     def drop(self) -> None:
         """Close the connection, if there is one and nobody asks on it."""
         with self._turn:
