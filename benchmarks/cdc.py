@@ -33,7 +33,7 @@ from stack.topology import Stack
 
 SITE = Path(__file__).parent.parent / "demo" / "site_schema.sql"
 EVENTS = 400_000
-WARM = 2_000
+WARM_EVENTS = 2_000
 ROUNDS = 3
 PARTITIONS = 3
 TURN_SECONDS = 0.4
@@ -141,7 +141,7 @@ class Bench:
         """Compare once, on a topic of its own."""
         topic = f"bench.{name}.CrucibleEntry"
         self.create_topic(topic, PARTITIONS)
-        self.fill(topic, WARM, encode)
+        self.fill(topic, WARM_EVENTS, encode)
         with watcher(self.environ(topic, name)) as process:
             self.await_all()
             process.send_signal(signal.SIGSTOP)
@@ -159,7 +159,7 @@ class Bench:
     def limit(self, topic: str) -> Iterator[subprocess.Popen[str]]:
         """Give the limit at work: told to end, it says what a record costs."""
         command = [sys.executable, "-m", "benchmarks.decode_limit", self.bootstrap, topic, str(PARTITIONS)]
-        command += [str(WARM + EVENTS), str(self.endpoints.registry_url)]
+        command += [str(WARM_EVENTS + EVENTS), str(self.endpoints.registry_url)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 yield process

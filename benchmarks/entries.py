@@ -21,7 +21,7 @@ from demo.places import Places
 from demo.play import own_folder
 from stack.topology import Stack
 
-RATE = 200
+ENTRIES_PER_SECOND = 200
 """Entries a second that come one by one."""
 WARM_UP_ENTRIES = 400
 TIMED_ENTRIES = 3_000
@@ -87,8 +87,10 @@ def _trickle(console: Console, places: Places, crucibles: list[int], pictures: l
     rate = _enter(places.postgres, timed, crucibles, pictures[WARM_UP_ENTRIES:])
     timed.finish()
     console.print(f"{len(timed.took)} entries came at {rate:.0f} a second and are votable")
-    if rate < 0.9 * RATE:
-        raise RuntimeError(f"entries came at {rate:.0f}/s instead of {RATE}: this machine is too busy to measure")
+    if rate < 0.9 * ENTRIES_PER_SECOND:
+        raise RuntimeError(
+            f"entries came at {rate:.0f}/s instead of {ENTRIES_PER_SECOND}: this machine is too busy to measure"
+        )
     return timed.took
 
 
@@ -98,7 +100,7 @@ def _enter(
     """Enter pictures one by one; return how many a second that were."""
     began = time.monotonic()
     for number, (image, user) in enumerate(pictures):
-        time.sleep(max(0.0, began + number / RATE - time.monotonic()))
+        time.sleep(max(0.0, began + number / ENTRIES_PER_SECOND - time.monotonic()))
         crucible, at = crucibles[number % len(crucibles)], time.monotonic()
         row = postgres.execute(ENTER, (crucible, user, image)).fetchone()
         watched.add(crucible, row[0] if row else 0, at)

@@ -18,14 +18,14 @@ from demo.play import own_folder
 from demo.readings import COUNT_CHANGES
 from stack.topology import Stack
 
-RATE = 500.0
+CHANGES_PER_SECOND = 500.0
 """Row changes a second of the load."""
-WARM_UP = 100
+WARM_UP_PROBES = 100
 PROBES = 400
 EVERY_SECONDS = 0.1
 """Seconds between two probes."""
 PATIENCE_SECONDS = 60.0
-REDIS_GOAL, CLICKHOUSE_GOAL = 0.3, 1.5
+REDIS_GOAL_SECONDS, CLICKHOUSE_GOAL_SECONDS = 0.3, 1.5
 """Seconds, of the 99th percentile."""
 BEFORE_P50, BEFORE_P99 = 15.0, 30.0
 """What the engine that this one replaces came to on two cores, with its defaults."""
@@ -38,15 +38,15 @@ def measure(console: Console) -> list[Result]:
         RuntimeError: the load was not what it should be, or not everything arrived once: then speed says nothing.
     """
     with own_folder() as folder, Stack(folder / "stack") as stack, Pipeline(stack, folder, console.print) as pipeline:
-        people = pipeline.simulator(("--seconds", "3600", "--rate", str(RATE)))
+        people = pipeline.simulator(("--seconds", "3600", "--rate", str(CHANGES_PER_SECOND)))
         people.start()
         people.await_word(60)
         try:
             connect = partial(Places.at, stack.endpoints)
-            console.print(f"warming up with {WARM_UP} probes")
-            Probes(connect).run(WARM_UP, EVERY_SECONDS, PATIENCE_SECONDS)
+            console.print(f"warming up with {WARM_UP_PROBES} probes")
+            Probes(connect).run(WARM_UP_PROBES, EVERY_SECONDS, PATIENCE_SECONDS)
             probes = Probes(connect)
-            console.print(f"timing {PROBES} probes at {RATE:g} changes/s")
+            console.print(f"timing {PROBES} probes at {CHANGES_PER_SECOND:g} changes/s")
             with connect() as places:
                 began, before = time.monotonic(), _changes(places)
                 probes.run(PROBES, EVERY_SECONDS, PATIENCE_SECONDS)
@@ -56,8 +56,8 @@ def measure(console: Console) -> list[Result]:
         finally:
             people.kill()
     return [
-        *_results("redis", probes.redis.took, REDIS_GOAL),
-        *_results("clickhouse", probes.clickhouse.took, CLICKHOUSE_GOAL),
+        *_results("redis", probes.redis.took, REDIS_GOAL_SECONDS),
+        *_results("clickhouse", probes.clickhouse.took, CLICKHOUSE_GOAL_SECONDS),
     ]
 
 
@@ -71,9 +71,9 @@ def _results(sink: str, took: dict[int, float], goal: float) -> list[Result]:
 
 def _check(pipeline: Pipeline, connect: "partial[Places]", rate: float) -> None:
     """The load was there, and all of it arrived once."""
-    if rate < 0.9 * RATE:
+    if rate < 0.9 * CHANGES_PER_SECOND:
         raise RuntimeError(
-            f"the load was {rate:.0f} changes/s instead of {RATE:g}: this machine is too busy to measure"
+            f"the load was {rate:.0f} changes/s instead of {CHANGES_PER_SECOND:g}: this machine is too busy to measure"
         )
     with connect() as places:
         until = time.monotonic() + PATIENCE_SECONDS

@@ -20,7 +20,7 @@ from tests.arena.world import World
 
 ENTRIES = 60
 VOTES = 120
-WARM_UP = 10
+WARM_UP_VOTES = 10
 """Votes that are not counted: the page and the server have just begun."""
 LOOK_SECONDS = 0.35
 """How long a quick judge looks at a pair before the next key."""
@@ -73,7 +73,7 @@ def measure(console: Console) -> list[Result]:
             page.locator("#duel[aria-busy=false]").wait_for()
             page.evaluate(WATCH)
             console.print(f"judging {VOTES} pairs, one each {LOOK_SECONDS} s")
-            took = _judge(page, WARM_UP + VOTES)[WARM_UP:]
+            took = _judge(page, WARM_UP_VOTES + VOTES)[WARM_UP_VOTES:]
             page.route("**/v1/**", _slowly)
             console.print(f"judging {SLOW_VOTES} more, each answer {SLOW_SECONDS * 1000:.0f} ms later")
             slow = _judge(page, SLOW_VOTES)
@@ -83,8 +83,8 @@ def measure(console: Console) -> list[Result]:
             browser.close()
         finally:
             world.close()
-    if counted < WARM_UP + VOTES + SLOW_VOTES - 2:
-        raise RuntimeError(f"{counted} votes counted of {WARM_UP + VOTES + SLOW_VOTES}")
+    if counted < WARM_UP_VOTES + VOTES + SLOW_VOTES - 2:
+        raise RuntimeError(f"{counted} votes counted of {WARM_UP_VOTES + VOTES + SLOW_VOTES}")
     return [
         Result("page_next_pair_p50_ms", round(percentile(took, 0.5), 1), "ms", lower_is_better=True),
         Result("page_next_pair_p95_ms", round(percentile(took, 0.95), 1), "ms", 1084.0, GOAL_MS, lower_is_better=True),

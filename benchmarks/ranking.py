@@ -21,7 +21,7 @@ from benchmarks.pairing_ways import chance_of, reference, shipped, uniform
 from benchmarks.results import Result
 from benchmarks.shopping import Ring, rows
 
-SIGMA = 200.0
+SIGMA_POINTS = 200.0
 """Deviation of strengths, in points."""
 VOTES = 20
 """Votes per entry."""
@@ -63,7 +63,7 @@ class Outcome:
 
 def run(way: str, entries: int, seed: int) -> Outcome:
     """Return what one crucible comes to, from beginning to end."""
-    world = World.of(entries, SIGMA, seed)
+    world = World.of(entries, SIGMA_POINTS, seed)
     contest = Contest(world, entries * VOTES // 2, chance_of(seed))
     contest.play(WAYS[way])
     final = sorted(range(entries), key=lambda entry: (-contest.ratings[entry], entry))
@@ -155,7 +155,7 @@ def show(found: Sequence[Cell], console: Console) -> None:
         row = (str(cell.entries), cell.way, *numbers, late, f"{cell.least():.2f}", str(len(cell.outcomes)))
         table.add_row(*row)
     table.caption = (
-        f"{VOTES} votes per entry, sigma {SIGMA:g}; ± one standard error. late: late-comers among the first ten beyond "
+        f"{VOTES} votes per entry, sigma {SIGMA_POINTS:g}; ± one standard error. late: late-comers among the first ten beyond "
         "their due, as a part of ten; fewest: votes of any entry at least, as a part of the mean"
     )
     console.print(table)

@@ -31,8 +31,8 @@ from watcher.recovery.rebuild import Rebuilt
 ENTRIES = 1_000
 VOTES = 1_000_000
 JUDGES = 10_000
-GOAL = 300_000
-BLOCK = 100_000
+GOAL_PER_SECOND = 300_000
+BLOCK_VOTES = 100_000
 RUNS = 3
 
 
@@ -66,7 +66,7 @@ def measure(console: Console) -> list[Result]:
                 if {int(one): int(rating) for one, rating in shown.items()} != ratings:
                     raise RuntimeError("the ratings that came back are other than those that were lost")
                 console.print(f"  {took[-1]:.2f} s")
-    return [Result("rebuild_votes_per_s", round(VOTES / sorted(took)[RUNS // 2]), "1/s", goal=GOAL)]
+    return [Result("rebuild_votes_per_s", round(VOTES / sorted(took)[RUNS // 2]), "1/s", goal=GOAL_PER_SECOND)]
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def _votes(stack: Stack, crucible_id: int, entries: list[int]) -> dict[int, int]
         ratings[loser] -= points
         at = begun + seq // 20
         rows.append((crucible_id, winner, loser, 1_000 + judge, at, 1, seq, ratings[winner], ratings[loser]))
-        if len(rows) == BLOCK:
+        if len(rows) == BLOCK_VOTES:
             columns = list(zip(*rows, strict=True))
             client.insert("crucible_entry_rating", columns, column_names=VOTE_COLUMNS, column_oriented=True)
             rows = []

@@ -19,11 +19,11 @@ from stack.topology import Options, Stack
 from tests import site_database
 from tests.clickhouse_clients import ClickHouseClients
 
-SIZES = (1_000_000, 10_000_000)
-BLOCK = 1_000_000
+SIZES_ROWS = (1_000_000, 10_000_000)
+BLOCK_ROWS = 1_000_000
 """Entries that are written at a time."""
 CRUCIBLES, USERS = 10_000, 100_000
-UNCOUNTED = 1_000
+UNCOUNTED_ROWS = 1_000
 RATE_GOAL, MEMORY_GOAL_MB = 200_000, 400
 DIFFERS = 1
 """Exit code of the command where something differs."""
@@ -58,9 +58,9 @@ def measure(console: Console) -> list[Result]:
         os.environ["CRUCIBLE_POSTGRES__DSN"] = site_database.as_role(dsn, site_database.WATCHER_ROLE)
         _run("migrate", "up")
         written = 0
-        for size in SIZES:
+        for size in SIZES_ROWS:
             console.print(f"writing {size - written:,} entries and twice as many events")
-            uncounted = UNCOUNTED if size == max(SIZES) else 0
+            uncounted = UNCOUNTED_ROWS if size == max(SIZES_ROWS) else 0
             _write(stack, dsn, written, size, uncounted)
             written = size
             began = time.monotonic()
@@ -70,9 +70,9 @@ def measure(console: Console) -> list[Result]:
             if code != (DIFFERS if uncounted else 0):
                 raise RuntimeError(f"comparing {size:,} entries exited with {code}")
             console.print(f"  {seconds[-1]:.1f} s, {peak:,.0f} MB")
-    growth = (seconds[1] / SIZES[1]) / (seconds[0] / SIZES[0])
+    growth = (seconds[1] / SIZES_ROWS[1]) / (seconds[0] / SIZES_ROWS[0])
     return [
-        Result("reconcile_rows_per_s", round(SIZES[1] / seconds[1]), "rows/s", goal=RATE_GOAL),
+        Result("reconcile_rows_per_s", round(SIZES_ROWS[1] / seconds[1]), "rows/s", goal=RATE_GOAL),
         Result("reconcile_peak_rss_mb", round(most), "MB", goal=MEMORY_GOAL_MB, lower_is_better=True),
         Result("reconcile_10m_vs_1m_per_row", round(growth, 2), "x", goal=1.3, lower_is_better=True),
     ]
@@ -84,8 +84,8 @@ def _write(stack: Stack, dsn: str, above: int, upto: int, uncounted: int) -> Non
     clickhouse = clients.of(str(stack.endpoints.clickhouse_database))
     with psycopg.connect(dsn, autocommit=True) as site:
         site.execute("SET session_replication_role = replica")  # no foreign key is looked up: the rows say enough
-        for low in range(above + 1, upto + 1, BLOCK):
-            high = min(upto, low + BLOCK - 1)
+        for low in range(above + 1, upto + 1, BLOCK_ROWS):
+            high = min(upto, low + BLOCK_ROWS - 1)
             site.execute(ROWS, (low, high))
             for entity, number in METRICS:
                 many = min(high, upto - uncounted) - low + 1

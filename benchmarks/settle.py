@@ -31,7 +31,7 @@ from watcher.model.rating import BASE_RATING, gain
 SIZES = {"settle_100k_s": 100_000, "settle_1m_s": 1_000_000}
 GOALS = {"settle_1m_s": 60.0}
 JUDGES = 10_000
-BLOCK = 100_000
+BLOCK_VOTES = 100_000
 LARGEST_MB = 1_500
 """Resident memory of the process that settles a million entries. More does not fit beside others on a small machine."""
 
@@ -173,7 +173,7 @@ def _blocks(crucible_id: int, entries: "array[int]") -> Iterator[list[tuple[Any,
         ratings[winner], ratings[loser] = before[0] + points, before[1] - points
         judge = 1_000_000 + seq % JUDGES
         rows.append((crucible_id, winner, loser, judge, begun + seq // 20, 1, seq, ratings[winner], ratings[loser]))
-        if len(rows) == BLOCK:
+        if len(rows) == BLOCK_VOTES:
             yield rows
             rows = []
     if rows:

@@ -19,7 +19,7 @@ from benchmarks.contest import Contest, WayOfChoosing, World
 from benchmarks.pairing_ways import PLACES, chance_of, shipped
 from watcher.model.open_pairs import skips_allowed
 
-SIGMA = 200.0
+SIGMA_POINTS = 200.0
 """Deviation of strengths, in points."""
 VOTES = 20
 """Votes per entry."""
@@ -69,7 +69,7 @@ def pushes(choose: WayOfChoosing, entries: int, arrival: float, rings: Sequence[
         rings: each comes alone.
         seed: of the crucible.
     """
-    contest = Contest(World.of(entries, SIGMA, seed), entries * VOTES // 2, chance_of(seed))
+    contest = Contest(World.of(entries, SIGMA_POINTS, seed), entries * VOTES // 2, chance_of(seed))
     contest.play(choose, arrival)
     friend = _order(contest)[FRIEND_PLACE - 1]
     alone, _ = _ends(contest, choose, friend, Ring(judges=0), seed)

@@ -35,7 +35,7 @@ from tests.api.site import Api, Contest, Site, pair_token, token
 CONNECTIONS: Final = 64
 REQUESTS: Final = 5_000
 """Of one turn."""
-WARM: Final = 20_000
+WARM_VOTES: Final = 20_000
 """Votes before anything counts: code is warm, judges have a history, ClickHouse has parts to merge."""
 TURNS: Final = 20
 """Pairs of turns that the goals are measured by; the figures beside have half of them."""
@@ -92,7 +92,7 @@ def _with_everything(console: Console, stack: Stack, votes: "_Votes") -> list[Re
     ratios, rates, hellos, p99s, costs = [], [], [], [], []
     daemon = votes.api.daemon.pid
     with _hello() as (port, pid), redis.Redis.from_url(stack.redis.url) as client:
-        votes.load(WARM)
+        votes.load(WARM_VOTES)
         votes.load(REQUESTS, port)
         for turn in range(TURNS):
             at = cpu_seconds(pid)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from benchmarks.contest import Contest, World
 from benchmarks.pairing_ways import chance_of
-from benchmarks.ranking import SIGMA, WAYS, kendall, run
+from benchmarks.ranking import SIGMA_POINTS, WAYS, kendall, run
 from watcher.model.rating import BASE_RATING
 
 
@@ -23,7 +23,7 @@ def test_kendalls_tau_counts_pairs(order: list[int]) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_to_pair_keeps_the_rules(way: str) -> None:
     """No own entry and no pair twice (``play`` refuses both); late-comers wait; no point is made or lost."""
-    contest = Contest(World.of(30, SIGMA, 1), 300, chance_of(1))
+    contest = Contest(World.of(30, SIGMA_POINTS, 1), 300, chance_of(1))
     entered: list[tuple[int, int]] = []
 
     def watched(seen: Contest, judge: int) -> tuple[int, int] | None:
@@ -41,7 +41,7 @@ def test_every_way_to_pair_keeps_the_rules(way: str) -> None:
 
 def test_a_way_to_pair_that_breaks_the_rules_is_found_out() -> None:
     """The control: always the same two entries."""
-    contest = Contest(World.of(30, SIGMA, 1), 300, chance_of(1))
+    contest = Contest(World.of(30, SIGMA_POINTS, 1), 300, chance_of(1))
 
     with pytest.raises(RuntimeError, match="own entry, or judged before"):
         contest.play(lambda _contest, _judge: (0, 1))
