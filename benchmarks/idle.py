@@ -50,7 +50,7 @@ LEAST_TOLD_CORES = 0.0005
 """Of a core: threads that take less are not listed."""
 VERDICTS = "entries"
 """The thread that decides entries. Its share is told apart: it reads and writes PostgreSQL, not the change stream."""
-IDLE_GOAL, LOADED_GOAL_CORES = 0.01, 0.05
+IDLE_GOAL_CORES, LOADED_GOAL_CORES = 0.01, 0.05
 LOADED_BEFORE_CORES = 0.0582
 """Likewise, of the watch role at 462 changes a second, in which nothing decided about entries yet."""
 
@@ -98,7 +98,7 @@ def measure(console: Console) -> list[Result]:
             ports.close()
     return [
         *(
-            Result(f"idle_core_share_{role}", share, "cores", BEFORE[role], IDLE_GOAL, lower_is_better=True)
+            Result(f"idle_core_share_{role}", share, "cores", BEFORE[role], IDLE_GOAL_CORES, lower_is_better=True)
             for role, share in shares.items()
         ),
         Result(

@@ -155,8 +155,8 @@ def show(found: Sequence[Cell], console: Console) -> None:
         row = (str(cell.entries), cell.way, *numbers, late, f"{cell.least():.2f}", str(len(cell.outcomes)))
         table.add_row(*row)
     table.caption = (
-        f"{VOTES} votes per entry, sigma {SIGMA_POINTS:g}; ± one standard error. late: late-comers among the first ten beyond "
-        "their due, as a part of ten; fewest: votes of any entry at least, as a part of the mean"
+        f"{VOTES} votes per entry, sigma {SIGMA_POINTS:g}; ± one standard error. late: late-comers among the first ten "
+        "beyond their due, as a part of ten; fewest: votes of any entry at least, as a part of the mean"
     )
     console.print(table)
 

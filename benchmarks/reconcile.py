@@ -24,7 +24,7 @@ BLOCK_ROWS = 1_000_000
 """Entries that are written at a time."""
 CRUCIBLES, USERS = 10_000, 100_000
 UNCOUNTED_ROWS = 1_000
-RATE_GOAL, MEMORY_GOAL_MB = 200_000, 400
+RATE_GOAL_PER_SECOND, MEMORY_GOAL_MB = 200_000, 400
 DIFFERS = 1
 """Exit code of the command where something differs."""
 
@@ -72,7 +72,7 @@ def measure(console: Console) -> list[Result]:
             console.print(f"  {seconds[-1]:.1f} s, {peak:,.0f} MB")
     growth = (seconds[1] / SIZES_ROWS[1]) / (seconds[0] / SIZES_ROWS[0])
     return [
-        Result("reconcile_rows_per_s", round(SIZES_ROWS[1] / seconds[1]), "rows/s", goal=RATE_GOAL),
+        Result("reconcile_rows_per_s", round(SIZES_ROWS[1] / seconds[1]), "rows/s", goal=RATE_GOAL_PER_SECOND),
         Result("reconcile_peak_rss_mb", round(most), "MB", goal=MEMORY_GOAL_MB, lower_is_better=True),
         Result("reconcile_10m_vs_1m_per_row", round(growth, 2), "x", goal=1.3, lower_is_better=True),
     ]
