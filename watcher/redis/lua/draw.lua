@@ -133,9 +133,10 @@ local function described(some, some_levels, most)
   local ratings = redis.call('HMGET', KEYS[1], unpack(some))
   for n, id in ipairs(some) do
     local owner, image = entry_row(rows[n] or '')
-    if owner and owner ~= user and ratings[n] then
+    local rating = string.match(ratings[n] or '', '^-?%d+$') -- nil too where somebody has written what is no rating
+    if owner and owner ~= user and rating and #rating < 10 then
       list[#list + 1] = {
-        tonumber(id), tonumber(image), tonumber(votes[n] or 0), tonumber(ratings[n]), tonumber(some_levels[n]),
+        tonumber(id), tonumber(image), tonumber(votes[n] or 0) or 0, tonumber(rating), tonumber(some_levels[n]),
         math.max(math.ceil((met[id] or 0) * share), led[id] and 1 or 0)
       }
       if #list == most then break end
