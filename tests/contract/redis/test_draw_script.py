@@ -136,18 +136,6 @@ def test_own_entries_are_left_out(raw: redis.Redis) -> None:
     assert found.visible == 6
 
 
-@pytest.mark.parametrize("rating", ["no number", "", "1500.5", "1e400", "99999999999999999999"])
-def test_an_entry_whose_rating_is_none_is_left_out(raw: redis.Redis, rating: str) -> None:
-    """Somebody has written it into Redis: judges go on with the others, until a comparison puts it right."""
-    stage(raw, dict.fromkeys(range(1, 4), 1))
-    raw.hset(keys.elo(CRUCIBLE), "2", rating)
-    raw.hset(keys.votes(CRUCIBLE), "3", "no number")
-
-    found = draw(raw, top=3)
-
-    assert {one.entry_id for one in found.entries} == {one.entry_id for one in found.top} == {1, 3}
-
-
 def test_a_small_crucible_is_drawn_whole(raw: redis.Redis) -> None:
     """That is how the caller knows that all pairs of it are all pairs there are."""
     stage(raw, {entry: 1 + entry % 3 for entry in range(1, 33)})

@@ -175,11 +175,11 @@ def test_every_section_is_used() -> None:
 
 
 def test_little_is_put_before_votes() -> None:
-    """It is run at each call: ten functions, no tables."""
+    """It is run at each call: eleven functions, no tables."""
     head, _, _ = scripts.VOTE.text.partition("-- Casts votes on a crucible")
     functions = (
-        "companion", "judged", "entry_row", "standing", "pair_of", "outcome", "count_logged", "begun", "entries_after",
-        "finish_logged",
+        "companion", "judged", "entry_row", "standing", "whole", "pair_of", "outcome", "count_logged", "begun",
+        "entries_after", "finish_logged",
     )  # fmt: skip
 
     assert re.findall(r"^local (.+?)\(", head, re.MULTILINE) == [f"function {name}" for name in functions]

@@ -1,5 +1,5 @@
 -- Admits entries of one crucible to the pools and the standings, moves them to another pool, and takes them out.
--- uses: companions marks rows standings pools sight lifetime
+-- uses: companions marks rows standings pools sight lifetime numbers
 --
 -- KEYS  1 crucible:{id}:elo             hash entry id -> rating
 --       2 {crucible:{id}:elo}:state     hash; the crucible is present if and only if it is there
@@ -27,7 +27,7 @@ for n, placement in ipairs(cmsgpack.unpack(ARGV[1])) do
   if verdict and string.sub(verdict, MARK_CHARACTERS + 1) == '0' then level = 0 end
   local _, image, created = entry_row(redis.call('HGET', KEYS[3], id) or '')
   local had = tonumber(redis.call('HGET', KEYS[5], id) or 0)
-  local rating = tonumber(redis.call('HGET', elo, id) or nil)
+  local rating = whole(redis.call('HGET', elo, id))
   if not image or not rating or tonumber(image) ~= placement[3] then
     answers[n] = 'unknown'
   elseif had == level then

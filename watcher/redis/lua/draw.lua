@@ -1,6 +1,6 @@
 -- Draws entries for a pair: some at random from the pools that a judge may see, and some from the top of the standings.
 -- Which two of them become the pair is not decided here.
--- uses: rows pools standing_ids
+-- uses: rows pools standing_ids numbers
 --
 -- KEYS  1 crucible:{id}:elo             hash entry id -> rating
 --       2 {crucible:{id}:elo}:state     hash; of it status, start, end, level, row, frozen, seq, before
@@ -133,10 +133,10 @@ local function described(some, some_levels, most)
   local ratings = redis.call('HMGET', KEYS[1], unpack(some))
   for n, id in ipairs(some) do
     local owner, image = entry_row(rows[n] or '')
-    local rating = string.match(ratings[n] or '', '^-?%d+$') -- nil too where somebody has written what is no rating
-    if owner and owner ~= user and rating and #rating < 10 then
+    local rating = whole(ratings[n])
+    if owner and owner ~= user and rating then
       list[#list + 1] = {
-        tonumber(id), tonumber(image), tonumber(votes[n] or 0) or 0, tonumber(rating), tonumber(some_levels[n]),
+        tonumber(id), tonumber(image), whole(votes[n]) or 0, rating, tonumber(some_levels[n]),
         math.max(math.ceil((met[id] or 0) * share), led[id] and 1 or 0)
       }
       if #list == most then break end

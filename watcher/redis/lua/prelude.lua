@@ -22,6 +22,14 @@ local function pool(elo, level) return '{' .. elo .. '}:@POOL@' .. level end
 -- An entry's row, with or without a mark before it: its user, image and time of creation; nil if it is gone.
 local function entry_row(text) return string.match(text, '^%d*@ENTRY_ROW_NUMBERS@$') end
 
+-- section: numbers
+-- A rating or a number of votes as it is written; nil for any other text, which only an edit by hand brings there. One
+-- such text must not fail what is about other entries too.
+local function whole(text)
+  local digits = string.match(text or '', '^-?%d+$')
+  return digits and #digits < 10 and tonumber(digits) or nil
+end
+
 -- section: marks
 -- A mark is history and position in decimal digits of fixed width, so that comparing strings compares numbers.
 local MARK_CHARACTERS = @MARK_CHARACTERS@
@@ -50,7 +58,7 @@ local function hide(elo, id, level, created)
 end
 
 -- section: changed_rows
--- uses: rows sight
+-- uses: rows sight numbers
 -- The entry's row is another one now, or none ('' or a mark alone). What judges were shown of it was of the old one:
 -- another image has to be admitted again, and another time moves the entry among its equals.
 local function left_behind(elo, id, old, new)
@@ -63,7 +71,7 @@ local function left_behind(elo, id, old, new)
   elseif created ~= new_created then
     redis.call('ZREM', companion(elo, STANDINGS), standing(created, id))
     redis.call(
-      'ZADD', companion(elo, STANDINGS), -(redis.call('HGET', elo, id) or @BASE@), standing(new_created, id)
+      'ZADD', companion(elo, STANDINGS), -(whole(redis.call('HGET', elo, id)) or @BASE@), standing(new_created, id)
     )
   end
 end
@@ -90,7 +98,7 @@ local function come_back(elo, id)
 end
 
 -- section: logged
--- uses: companions judged rows standings
+-- uses: companions judged rows standings numbers
 -- Votes that are in the log count. Should Redis refuse one of the writes that follow, because a right is missing, then the
 -- state has not the number of the last of them yet, and whoever finds that does all of them again: each says what is to be.
 
@@ -162,7 +170,8 @@ local function entries_after(elo, votes)
         local _, _, created = entry_row(redis.call('HGET', companion(elo, ENTRIES), id) or '')
         if not created then return nil end
         entries[id] = {
-          rating = tonumber(redis.call('HGET', elo, id) or @BASE@), votes = redis.call('HGET', companion(elo, VOTES), id) or 0,
+          rating = whole(redis.call('HGET', elo, id)) or @BASE@,
+          votes = whole(redis.call('HGET', companion(elo, VOTES), id)) or 0,
           created = redis.call('HGET', companion(elo, ADMITTED), id) and created or nil,
         }
       end

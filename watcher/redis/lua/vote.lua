@@ -1,5 +1,5 @@
 -- Casts votes on a crucible, one after the other.
--- uses: companions judged logged rows
+-- uses: companions judged logged rows numbers
 --
 -- KEYS  1 crucible:{id}:elo             hash entry id -> rating
 --       Its companions in the same slot are reached by its tag:
@@ -73,8 +73,8 @@ local function look()
   for at, id in ipairs(ids) do
     local owner, _, created = entry_row(rows[at] or '')
     entries[id] = {
-      owner = owner, created = created, admitted = admitted[at], rating = tonumber(ratings[at]) or BASE,
-      votes = tonumber(votes[at]) or 0,
+      owner = owner, created = created, admitted = admitted[at], rating = whole(ratings[at]) or BASE,
+      votes = whole(votes[at]) or 0,
     }
   end
 end

@@ -1,5 +1,5 @@
 -- What votes have made of some entries.
--- uses: companions
+-- uses: companions numbers
 --
 -- KEYS  1 crucible:{id}:elo  hash entry id -> rating; its companions in the same slot are reached by its tag
 -- ARGV  1.. entry ids, a thousand at most; all are unpacked at once
@@ -13,7 +13,7 @@ local answer, at = {}, 1
 while ARGV[at] do
   local rating, count = ratings[at], votes[at]
   if not rating then rating, count = string.match(gone[at] or '', '^(-?%d+):(%d+)$') end
-  answer[2 * at - 1], answer[2 * at] = tonumber(rating) or '', tonumber(count) or 0
+  answer[2 * at - 1], answer[2 * at] = whole(rating) or '', whole(count) or 0
   at = at + 1
 end
 return answer
