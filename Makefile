@@ -3,8 +3,8 @@
 # The first of these that is at least 3.11; say PYTHON=... for another.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$python" && break; done)
-# Processes that share the tests; most of a test is waiting for a real part, so two more than this machine has cores.
-WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 2)
+# Processes that share the tests; most of a test is waiting for a real part, so three more than this machine has cores.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 READY := .venv/.ready
@@ -28,7 +28,7 @@ test: check ## Check, then run every test (ARGS="-k name" for some, WORKERS=0 fo
 soak: $(READY) ## An hour: what is marked so, 100,000 votes at once, a minute without ClickHouse, attacks in full
 	@$(BIN)/python -m pytest --numprocesses 0 --soak -m soak $(ARGS)
 	@$(BIN)/python -m pytest --numprocesses 0 --soak tests/votes/test_at_size.py tests/api/abuse \
-		tests/api/test_api_schemathesis.py $(ARGS)
+		tests/api/test_api_schemathesis.py tests/pipeline/test_connect_killed.py $(ARGS)
 
 check: $(READY) ## Style, types and import rules, in seconds
 	@$(BIN)/ruff check $(wildcard $(CHECKED))

@@ -58,7 +58,7 @@ def started(number: signal.Signals) -> Iterator[subprocess.Popen[str]]:
 
 def test_demo_ends_by_itself_and_finds_nothing_lost() -> None:
     """The last line is the verdict, with what Postgres committed; the exit code agrees; no process, no folder stays."""
-    process = _start("--seconds", "10", "--rate", "200")
+    process = _start("--seconds", "10", "--rate", "100")
     family: set[int] = set()
     watching = threading.Event()
 
@@ -78,7 +78,7 @@ def test_demo_ends_by_itself_and_finds_nothing_lost() -> None:
 
     assert process.returncode == 0, out
     assert verdict, out
-    assert int(verdict[1]) > 1_000
+    assert int(verdict[1]) > 500
     assert int(verdict[3]) > 10, "hardly anybody voted"  # a busy machine takes seconds for the first pairs
     assert int(verdict[4]) > 10, "hardly anybody is in"
     assert int(verdict[5]) > 10, "hardly anybody is out"

@@ -57,14 +57,14 @@ if TYPE_CHECKING:
     from demo.pipeline import Pipeline
     from demo.program import OwnProgram
 
-KILLS = 2
-"""Of each kind of worker."""
+KILLS, KILLS_IN_EACH_RUN = 2, 1
+"""Of each kind of worker: of `make soak`, and of a run without it."""
 MOST_KILLS = 8
 """Until something came again, which three kills brought about whenever this was run."""
 MOST_LOOKS = 60
 """For the place to kill at; it was found within six whenever this was run."""
-RATE = "300"
-"""Row changes a second, enough for a COPY of hundreds of rows every two seconds or so; each costs a millisecond of a
+RATE = "150"
+"""Row changes a second, enough for a COPY of hundreds of rows every four seconds or so; each costs a millisecond of a
 processor on its way."""
 ENOUGH = 200
 """Changes that Debezium must have sent since its last start before it is killed: it is at work then."""
@@ -94,13 +94,14 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Story]:
     """Connect killed while the site's users are at it: without its exactly-once setting, and then with it.
 
     In this order a kill is where one worker takes over from the other, as when an operator turns the setting on. The
     other way round it would lose rows: a worker without the setting also reads offsets that were never committed.
     """
     folder = tmp_path_factory.mktemp("killed")
+    kills = KILLS if pytestconfig.getoption("soak") else KILLS_IN_EACH_RUN
     with (
         running(folder, Options(exactly_once_source=False, fsync=False)) as pipeline,
         Tape(str(pipeline.endpoints.bootstrap_servers)) as tape,
@@ -117,11 +118,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             users.await_word(STARTING_SECONDS)
             for number in itertools.count(1):
                 _await_work(pipeline, tape)  # what the kill before made come again is known by then
-                connect.exactly_once = number >= KILLS and (tape.repeated > 0 or number == MOST_KILLS)
+                connect.exactly_once = number >= kills and (tape.repeated > 0 or number == MOST_KILLS)
                 kill()
                 if connect.exactly_once:
                     break
-            for _ in range(KILLS):
+            for _ in range(kills):
                 kill()
             _await_work(pipeline, tape)
             assert users.stop(STARTING_SECONDS) == 0, users.last_words()

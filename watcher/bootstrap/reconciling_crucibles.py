@@ -140,9 +140,15 @@ class CrucibleComparer:
         """
         if fix:
             return mend_views(
-                self._settings, self._session, self._told, self._made_by, resumption=resumption, heard=heard
+                self._settings,
+                self._session,
+                self._told,
+                self._made_by,
+                resumption=resumption,
+                heard=heard,
+                pause=self._pause,
             )
-        return compare_views(self._settings, self._told, resumption, heard)
+        return compare_views(self._settings, self._told, resumption=resumption, heard=heard, pause=self._pause)
 
     def redis(
         self, resumption: Resumption, heard: TableListener, *, fix: bool, only: int | None = None

@@ -29,7 +29,12 @@ VIEWS: Final = "views"
 
 
 def compare_views(
-    settings: Settings, told: Callable[[str], None], resumption: Resumption, heard: TableListener
+    settings: Settings,
+    told: Callable[[str], None],
+    *,
+    resumption: Resumption,
+    heard: TableListener,
+    pause: Callable[[float], None],
 ) -> tuple[ViewReport, ...]:
     """Return the views that show something else than their tables.
 
@@ -38,6 +43,7 @@ def compare_views(
         told: is told, in a line a time, what is going on.
         resumption: knows which were compared before, and remembers those that are now.
         heard: told how many are compared.
+        pause: waits for some seconds between two looks.
 
     Raises:
         TemporaryError: ClickHouse is away.
@@ -47,7 +53,7 @@ def compare_views(
         server = Server(client, deployment(settings), told)
 
         def compared(view: View) -> ViewReport | None:
-            found = differing(server, view)
+            found = differing(server, view, pause)
             return found.report(EXAMPLES) if found.keys else None
 
         return _each(resumption, heard, compared)
@@ -98,6 +104,7 @@ def mend_views(
     *,
     resumption: Resumption,
     heard: TableListener,
+    pause: Callable[[float], None],
 ) -> tuple[ViewReport, ...]:
     """Make those views anew that show something else than their tables, and return them; one run at a time.
 
@@ -108,6 +115,7 @@ def mend_views(
         made_by: who mends, for the log.
         resumption: knows which were compared before, and remembers those that are now.
         heard: told how many are compared.
+        pause: waits for some seconds between two looks.
 
     Raises:
         TemporaryError: a neighbour is away, or the lock is lost; the next run finishes what was begun.
@@ -130,11 +138,11 @@ def mend_views(
             finish_rebuild(server, view)
 
         def mended(view: View) -> ViewReport | None:
-            found = differing(server, view)
+            found = differing(server, view, pause)
             if not found.keys:
                 return None
             rebuild_view(server, view)
-            is_right = not differing(server, view).keys
+            is_right = not differing(server, view, pause).keys
             if is_right:
                 repair.noted(session, name_of(view), {KIND: len(found.keys)}, made_by)
             return found.report(EXAMPLES, mended=is_right)
