@@ -328,3 +328,32 @@ def test_an_entry_waits_for_its_verdict_where_verdicts_are_enforced(
     assert contest.admitted() == {11: 1}
     site.execute("DELETE FROM crucible_watcher.entry_verdict")
     process.admission.end()
+
+
+def test_an_entry_that_was_moved_waits_for_its_verdict_there(
+    contest: Contest, parts: Stack, dsn: str, site: psycopg.Connection[Any]
+) -> None:
+    """That it was let in elsewhere says nothing of this crucible's rules, neither to a turn nor to a sweep."""
+    process = Process(parts, dsn, undecided=None)
+    process.admission.turn()
+    arrived = contest.enter({11: 1})
+    site.execute(
+        """INSERT INTO crucible_watcher.entry_verdict (entry_id, crucible_id, user_id, image_id, verdict, entered_at)
+           SELECT id, "crucibleId" + 1, "userId", "imageId", 'admitted', "createdAt"
+             FROM "CrucibleEntry" WHERE id = 11"""
+    )
+    process.admission.arrived(arrived)
+    process.admission.decided([Arrived(42, 11, 1)])
+    process.admission.turn()
+    by_turn = contest.admitted()
+    process.admission._behind = True
+    process.admission.turn()
+    by_sweep = contest.admitted()
+
+    site.execute("UPDATE crucible_watcher.entry_verdict SET crucible_id = 42")
+    process.admission.decided([Arrived(42, 11, 1)])
+    process.admission.turn()
+
+    assert (by_turn, by_sweep, contest.admitted()) == ({}, {}, {11: 1})
+    site.execute("DELETE FROM crucible_watcher.entry_verdict")
+    process.admission.end()

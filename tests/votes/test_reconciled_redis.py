@@ -130,19 +130,23 @@ def ids_of(world: VoteWorld) -> list[int]:
 def plant(world: VoteWorld) -> dict[str, int]:
     """Have Redis be wrong in each way that there is; how often, by kind."""
     rows, votes, gone, lost, *_ = ids_of(world)
-    missing, other, verdict_of, hidden, *_ = map(str, world.entries(rows))
+    missing, other, verdict_of, hidden, moved = map(str, world.entries(rows))
     world.redis.hdel(keys.entries(rows), missing)
     world.redis.hset(keys.entries(rows), "999999999", keys.mark(1, 5) + '{"user":1,"image":2,"created":3}')
     text = world.redis.hget(keys.entries(rows), other).decode()  # type: ignore[union-attr]
     world.redis.hset(keys.entries(rows), other, text.replace('"image":', '"image":9'))
     world.redis.hset(keys.state(rows), "row", "{}")
     with world.site() as site:
-        site.execute(
-            f"""INSERT INTO {world.name}.entry_verdict (entry_id, crucible_id, user_id, image_id, verdict, entered_at)
-                SELECT id, "crucibleId", "userId", "imageId", 'admitted', "createdAt"
-                FROM "CrucibleEntry" WHERE id = %s""",  # noqa: S608
-            [verdict_of],
-        )
+        for entry, decided_in in (
+            (verdict_of, rows),
+            (moved, votes),
+        ):  # the latter was moved here, which is no difference
+            site.execute(
+                f"""INSERT INTO {world.name}.entry_verdict
+                           (entry_id, crucible_id, user_id, image_id, verdict, entered_at)
+                    SELECT id, %s, "userId", "imageId", 'admitted', "createdAt" FROM "CrucibleEntry" WHERE id = %s""",  # noqa: S608
+                [decided_in, entry],
+            )
     world.redis.hset(keys.verdicts(rows), verdict_of, AHEAD + "0")
     world.redis.hset(keys.verdicts(rows), other, keys.mark(1, 5) + "0")  # of which PostgreSQL has none any more
     world.redis.hdel(keys.admitted(rows), hidden)

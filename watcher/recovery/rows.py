@@ -154,7 +154,7 @@ def _show_verdicts(locked: LockedCrucible, rows: SiteRows, ids: list[int]) -> di
     decided: hidden as long as that is waited for, else there.
     """
     shown = locked.read_verdicts(ids)
-    take_part = entry_verdict.take_part(rows.session, ids)
+    take_part = entry_verdict.take_part(rows.session, rows.crucible.crucible_id, ids)
     marks, right = rows.marks.kept(shown), take_part
     if rows.undecided is not None:
         right = dict.fromkeys((entry for entry, text in shown.items() if text), rows.undecided) | take_part

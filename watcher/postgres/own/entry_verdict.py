@@ -67,9 +67,9 @@ def collected_under(session: Session, prefix: str) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-def take_part(session: Session, entry_ids: Sequence[int]) -> dict[int, bool]:
-    """Return whether each of some entries takes part; one about which nothing was decided is missing."""
-    return dict(session.read(_STATEMENTS["take_part"], list(entry_ids)))
+def take_part(session: Session, crucible_id: int, entry_ids: Sequence[int]) -> dict[int, bool]:
+    """Return whether each of a crucible's entries takes part; one about which nothing was decided there is missing."""
+    return dict(session.read(_STATEMENTS["take_part"], crucible_id, list(entry_ids)))
 
 
 def state_of(session: Session, entry_id: int) -> VerdictState | None:

@@ -84,5 +84,8 @@ SELECT count(*)::int, coalesce(extract(epoch FROM now() - min(waiting_since)), 0
  WHERE verdict = 'waiting'
 
 -- take_part --
--- Which of some entries take part, as far as it was decided: the row state that Redis is to have of them.
-SELECT entry_id, verdict = 'admitted' OR NOT enforced FROM {schema}.entry_verdict WHERE entry_id = ANY(%s)
+-- Which of some entries take part in a crucible, as far as it was decided: the row state that Redis is to have of them.
+-- About one that was moved there it is decided anew.
+SELECT entry_id, verdict = 'admitted' OR NOT enforced
+  FROM {schema}.entry_verdict
+ WHERE crucible_id = %s AND entry_id = ANY(%s)

@@ -1,6 +1,6 @@
 -- arrived --
 -- What decides about entries that have just arrived: verdict (NULL where it is to be waited for), image's moderation,
--- crucible's level.
+-- crucible's level. One that was moved waits for its verdict there: the crucible's rules are others.
 SELECT
     arrived.crucible,
     arrived.entry,
@@ -11,7 +11,8 @@ SELECT
     {moderation}
 FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS arrived (crucible, entry, image)
 JOIN public."Crucible" crucible ON crucible.id = arrived.crucible
-LEFT JOIN {schema}.entry_verdict verdict ON verdict.entry_id = arrived.entry
+LEFT JOIN {schema}.entry_verdict verdict
+       ON verdict.entry_id = arrived.entry AND verdict.crucible_id = arrived.crucible
 LEFT JOIN public."Image" image ON image.id = arrived.image
 
 -- open_crucibles --
@@ -29,7 +30,8 @@ SELECT
 FROM (
     SELECT entry.id, entry."imageId", coalesce({takes_part}, %s) AS takes_part
     FROM public."CrucibleEntry" entry
-    LEFT JOIN {schema}.entry_verdict verdict ON verdict.entry_id = entry.id
+    LEFT JOIN {schema}.entry_verdict verdict
+           ON verdict.entry_id = entry.id AND verdict.crucible_id = entry."crucibleId"
     WHERE entry."crucibleId" = %s AND entry.id > %s
     ORDER BY entry.id
     LIMIT %s
