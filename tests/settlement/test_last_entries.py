@@ -64,3 +64,18 @@ def test_a_deleted_entry_gets_its_fee_back_before_the_end_and_none_after(endings
     assert [row[:2] for row in endings.table(crucible)] == [(stays, 2)]
     assert [endings.holds(user) for user in users] == [1_000, 900 + 100, 900 + 60]
     assert endings.moved(crucible) == (300, 100, 160)
+
+
+def test_an_entry_that_was_moved_at_the_last_moment_is_decided_by_the_rules_there(endings: Endings) -> None:
+    """That it was let in elsewhere, for nothing, gives it no place in the result of a crucible that has a fee."""
+    free, crucible, user = endings.crucible(entryFee=0), endings.crucible(), endings.site.user()
+    moved = endings.site.enter(free, user)
+    endings.site.decide()
+    endings.end(crucible)
+    endings.site.run('UPDATE "CrucibleEntry" SET "crucibleId" = %s, "createdAt" = %s WHERE id = %s',
+                     crucible, "2025-12-31", moved)  # fmt: skip
+
+    endings.go_on()
+
+    assert endings.site.verdict(moved)[0] == "rejected"
+    assert [row[:2] for row in endings.table(crucible)] == [(moved, None)]

@@ -149,11 +149,12 @@ SELECT %s, position, entry_id, user_id, amount
 UPDATE {schema}.entry_crucible SET status = 'Completed' WHERE crucible_id = %s
 
 -- undecided_entries --
--- A page of a crucible's entries about which nothing was decided, from one on.
+-- A page of a crucible's entries about which nothing was decided, or when they were in another one; from one on.
 SELECT entry.id
   FROM public."CrucibleEntry" entry
  WHERE entry."crucibleId" = %(crucible)s AND entry.id > %(after)s
-   AND NOT EXISTS (SELECT FROM {schema}.entry_verdict seen WHERE seen.entry_id = entry.id)
+   AND NOT EXISTS (SELECT FROM {schema}.entry_verdict seen
+                    WHERE seen.entry_id = entry.id AND seen.crucible_id = entry."crucibleId")
  ORDER BY entry.id
  LIMIT %(most)s
 

@@ -12,14 +12,16 @@ FOR UPDATE
 
 -- fix_competitors --
 -- Who competes: entries that are there, not rejected, and whose image may be shown. Said once; what becomes of an image
--- later changes nothing of it. Where verdicts keep nobody out, and where none is written yet, nobody is rejected.
+-- later changes nothing of it. Where verdicts keep nobody out, and where none is written yet, nobody is rejected; of one that
+-- was moved here none is written yet.
 UPDATE {schema}.settlement
    SET competitors = (
         SELECT coalesce(array_agg(entry.id), '{}')
           FROM public."CrucibleEntry" entry
           JOIN public."Crucible" crucible ON crucible.id = entry."crucibleId"
           LEFT JOIN public."Image" image ON image.id = entry."imageId"
-          LEFT JOIN {schema}.entry_verdict verdict ON verdict.entry_id = entry.id
+          LEFT JOIN {schema}.entry_verdict verdict
+                 ON verdict.entry_id = entry.id AND verdict.crucible_id = entry."crucibleId"
          WHERE entry."crucibleId" = %(crucible)s
            AND coalesce({takes_part} OR verdict.verdict = 'waiting', true) AND {visible_image}
        )
@@ -37,7 +39,8 @@ COPY (
         (coalesce({takes_part}, %(undecided)s)
          AND entry.id IN (SELECT unnest(competitors) FROM {schema}.settlement WHERE crucible_id = %(crucible)s))::int
     FROM public."CrucibleEntry" entry
-    LEFT JOIN {schema}.entry_verdict verdict ON verdict.entry_id = entry.id
+    LEFT JOIN {schema}.entry_verdict verdict
+           ON verdict.entry_id = entry.id AND verdict.crucible_id = entry."crucibleId"
     WHERE entry."crucibleId" = %(crucible)s
     ORDER BY entry.id
 ) TO STDOUT
