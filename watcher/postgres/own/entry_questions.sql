@@ -32,7 +32,7 @@ LEFT JOIN LATERAL (
            seen.reasons, coalesce(seen.fee, 0) AS fee,
            CASE WHEN seen.enforced THEN (extract(epoch FROM seen.waiting_since) * 1000)::bigint END AS waiting_ms
       FROM public."CrucibleEntry" entry
-      LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id
+      LEFT JOIN {schema}.entry_verdict seen ON seen.entry_id = entry.id AND seen.crucible_id = crucible.id
      WHERE entry."crucibleId" = crucible.id AND entry."userId" = %(user)s
     UNION ALL
     SELECT seen.entry_id, seen.image_id, seen.verdict, seen.reasons, seen.fee, NULL
