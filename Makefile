@@ -27,7 +27,7 @@ test: check ## Check, then run every test (ARGS="-k name" for some, WORKERS=0 fo
 
 soak: $(READY) ## An hour: what is marked so, 100,000 votes at once, a minute without ClickHouse, attacks in full
 	@$(BIN)/python -m pytest --numprocesses 0 --soak -m soak $(ARGS)
-	@$(BIN)/python -m pytest --numprocesses 0 --soak tests/votes/test_at_size.py tests/api/abuse \
+	@$(BIN)/python -m pytest --numprocesses 0 --soak -m "not soak" tests/votes/test_at_size.py tests/api/abuse \
 		tests/api/test_api_schemathesis.py tests/pipeline/test_connect_killed.py $(ARGS)
 
 check: $(READY) ## Style, types and import rules, in seconds

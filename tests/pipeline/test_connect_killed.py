@@ -63,9 +63,9 @@ MOST_KILLS = 8
 """Until something came again, which three kills brought about whenever this was run."""
 MOST_LOOKS = 60
 """For the place to kill at; it was found within six whenever this was run."""
-RATE = "150"
-"""Row changes a second, enough for a COPY of hundreds of rows every four seconds or so; each costs a millisecond of a
-processor on its way."""
+RATE, RATE_IN_EACH_RUN = "300", "150"
+"""Row changes a second, likewise: enough for a COPY of hundreds of rows every two or four seconds or so; each costs a
+millisecond of a processor on its way."""
 ENOUGH = 200
 """Changes that Debezium must have sent since its last start before it is killed: it is at work then."""
 SITE_LASTS = "600"
@@ -101,13 +101,13 @@ def story(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
     other way round it would lose rows: a worker without the setting also reads offsets that were never committed.
     """
     folder = tmp_path_factory.mktemp("killed")
-    kills = KILLS if pytestconfig.getoption("soak") else KILLS_IN_EACH_RUN
+    kills, rate = (KILLS, RATE) if pytestconfig.getoption("soak") else (KILLS_IN_EACH_RUN, RATE_IN_EACH_RUN)
     with (
         running(folder, Options(exactly_once_source=False, fsync=False)) as pipeline,
         Tape(str(pipeline.endpoints.bootstrap_servers)) as tape,
         SourcePosition(str(pipeline.endpoints.bootstrap_servers)) as source,
     ):
-        users = pipeline.simulator(("--seconds", SITE_LASTS, "--rate", RATE))
+        users = pipeline.simulator(("--seconds", SITE_LASTS, "--rate", rate))
         connect = pipeline.stack.connect
         users.start()
 
